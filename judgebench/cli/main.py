@@ -1,0 +1,153 @@
+"""``judgebench``: finds the command, turns errors into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from judgebench import __version__
+from judgebench.errors import JudgebenchError, unknown_name
+
+INTERNAL_ERROR = 70
+USAGE_ERROR = 64
+INTERRUPTED = 130
+
+#: Command -> what its line in ``--help`` says. A module of the same name holds it.
+COMMANDS = {
+    "run": "Answer, judge and report what a suite asks for; again: only what is missing.",
+    "plan": "Say what a run would do, before it does it. Sends nothing.",
+    "leaderboard": "Rank the models of a benchmark, each number with its interval.",
+    "agreement": "Judges against people and against each other: kappa and its family.",
+    "import": "Take in verdicts, responses or labels from files.",
+    "export": "Write verdicts or responses to a file.",
+    "data": "List, pull, import and verify benchmark data.",
+    "runs": "What ran, with its manifest.",
+    "dashboard": "Open the dashboard on a store.",
+    "doctor": "What is installed, reachable and configured.",
+}
+
+EPILOG = """\b
+Start here:
+  judgebench plan suites/demo.yaml
+  judgebench run suites/demo.yaml
+  judgebench leaderboard trivia_judging_mini
+  judgebench agreement trivia_judging_mini --reference human/authors
+
+\b
+Exit codes: 0 done, 64 usage, 65 bad input data, 69 a provider or server is
+unavailable, 70 internal error, 73 store cannot be used, 75 finished with
+failures left to retry, 78 configuration, 130 interrupted (nothing lost).
+"""
+
+
+class _Commands(click.Group):
+    """Loads the module of a command when it is asked for, so that ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"judgebench.cli.{_module(cmd_name)}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(unknown_name("command", args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _module(command: str) -> str:
+    return "import_" if command == "import" else command
+
+
+def _dashes(name: str) -> str:
+    """Long options may be written with ``-`` or ``_``."""
+    return name.replace("_", "-") if name.startswith("--") else name
+
+
+@click.command(
+    cls=_Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", prog_name="judgebench")
+def app() -> None:
+    """Alignment evaluation and judging.
+
+    Is this checkpoint better than the last, on which benchmark, and can the judge that says so
+    be believed?
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script. Never returns: exits with a code of the contract."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out a command line; the exit code it ends with."""
+    arguments = _with_dashes(arguments)
+    try:
+        result: Any = app.main(arguments, prog_name="judgebench", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.Abort:
+        return _say("interrupted; nothing is lost, run again to go on", INTERRUPTED)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing is lost, run again to go on", INTERRUPTED)
+    except click.ClickException as error:
+        usage = getattr(error, "ctx", None)
+        hint = f"\nSee: {usage.command_path} --help" if usage is not None else ""
+        return _say(f"{error.format_message()}{hint}", USAGE_ERROR)
+    except JudgebenchError as error:
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:  # `judgebench … | head`: whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 - the one place where the unforeseen becomes exit code 70
+        return _unforeseen()
+    return result if isinstance(result, int) else 0
+
+
+def _with_dashes(arguments: list[str]) -> list[str]:
+    """``--max_connections=8`` as ``--max-connections=8``; what stands after ``--`` is left."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    spelled = []
+    for argument in arguments[:end]:
+        name, equals, value = argument.partition("=")
+        spelled.append(f"{_dashes(name)}{equals}{value}")
+    return spelled + arguments[end:]
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    return code
+
+
+def _unforeseen() -> int:
+    """A fault of ours. The traceback is shown without local values, so that no key is in it."""
+    import traceback
+
+    traceback.print_exc()
+    return _say(
+        "this is a fault in judgebench itself; what was stored is safe. Please report the lines "
+        "above with what you ran.",
+        INTERNAL_ERROR,
+    )
+
+
+if __name__ == "__main__":
+    main()

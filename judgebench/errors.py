@@ -1,0 +1,96 @@
+"""What can go wrong, named by the boundary where it happened.
+
+Every error tells its reader what to do. Its exit code is the one a shell sees.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class JudgebenchError(Exception):
+    """The base of all errors that are meant to be read by a person."""
+
+    exit_code = 70
+
+
+class UsageError(JudgebenchError):
+    """A command was called in a way that cannot be carried out."""
+
+    exit_code = 64
+
+
+class InputError(JudgebenchError):
+    """A file holds something that cannot be used; names the file and the row or field."""
+
+    exit_code = 65
+
+
+class ProviderUnavailableError(JudgebenchError):
+    """A server or provider cannot be reached or does not come up."""
+
+    exit_code = 69
+
+
+class LocalModelError(JudgebenchError):
+    """The worker that runs a local model ended before it was done; carries its last words."""
+
+    exit_code = 69
+
+
+class StoreError(JudgebenchError):
+    """The result store cannot be opened, read or written."""
+
+    exit_code = 73
+
+
+class ConfigError(JudgebenchError):
+    """A suite, a description of a benchmark or an option is wrong."""
+
+    exit_code = 78
+
+
+class CallError(JudgebenchError):
+    """One call to a provider failed.
+
+    It is recorded as a failure of that one question and never ends a run.
+
+    Parameters
+    ----------
+    retriable
+        Whether asking again may help (rate limits, time-outs, broken connections).
+    retry_after_s
+        What the other side asked us to wait, in seconds; None if it did not say.
+    status
+        HTTP status, where there was one.
+    """
+
+    exit_code = 69
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retriable: bool,
+        retry_after_s: float | None = None,
+        status: int | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.retriable = retriable
+        self.retry_after_s = retry_after_s
+        self.status = status
+        self.attempts = attempts
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """A sentence for a name that is not known: the nearest one, then all of them.
+
+    >>> unknown_name("judge", "contians", ["contains", "exact_match"])
+    "no judge called 'contians'; did you mean 'contains'? Known: contains, exact_match"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"no {what} called {name!r}{hint} Known: {', '.join(names) or 'none'}"

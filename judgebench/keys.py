@@ -1,0 +1,112 @@
+"""Content keys: equal content, equal key. Cache, resume and de-duplication are this one idea.
+
+A key is the SHA-256 of a kind and the canonical JSON of everything that could change the answer.
+``tests/golden/test_keys.py`` holds a few of them, so that none changes unnoticed: a changed key
+means that everything already paid for is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec, Stack
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with one spelling for equal content.
+
+    Keys are sorted, nothing is padded, text stays as it is (no Unicode normalisation: other text
+    is another question), and a float without a fraction is written as an integer, since YAML's
+    ``0`` and ``0.0`` mean the same temperature.
+
+    Raises
+    ------
+    TypeError
+        For a value that JSON has no place for.
+    ValueError
+        For nan and infinity.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} cannot be part of a key")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, bytes):
+        return value.hex()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {_text(key): _plain(element) for key, element in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(element) for element in value]
+    raise TypeError(f"{type(value).__name__} cannot be part of a key")
+
+
+def _text(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key's names are text, not {type(key).__name__}")
+    return key
+
+
+def content_key(kind: str, value: Any) -> bytes:
+    """SHA-256 (32 bytes) of a kind and a value's canonical JSON."""
+    text = f"{kind}\n{canonical_json(value)}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def text_sha(text: str) -> str:
+    """SHA-256 of a text as 64 hex digits; how prompts are known."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def model_key(spec: ModelSpec) -> bytes:
+    return content_key("model", spec)
+
+
+def judge_key(spec: JudgeSpec) -> bytes:
+    return content_key("judge", spec)
+
+
+def stack_key(stack: Stack) -> bytes:
+    return content_key("stack", stack)
+
+
+def response_key(
+    model: bytes, turns: tuple[Message, ...], prompt: str | None, *, sample: int = 0, turn: int = 0
+) -> bytes:
+    """The key of one answer: who answers, what is asked up to this turn, which repeat."""
+    asked = {"model": model, "turns": turns, "prompt": prompt, "sample": sample, "turn": turn}
+    return content_key("response", asked)
+
+
+def request_key(request: ChatRequest) -> bytes:
+    """The key of a recorded reply: all that is in the question, nothing of how it is read."""
+    return content_key("request", request)
+
+
+def case_key(case: Case) -> bytes:
+    """The key of what a judge sees. Two identical questions of two benchmarks are one case."""
+    seen = {
+        "turns": case.item.turns,
+        "references": case.item.references,
+        "category": case.item.category,
+        "language": case.item.language,
+        "answers": [[r.text, r.status, r.turn] for r in case.responses],
+        "instructions": case.instructions,
+    }
+    return content_key("case", seen)
+
+
+def judgment_key(judge: bytes, case: bytes, *, sample: int = 0) -> bytes:
+    """The key of an elementary judgment. The order shown is part of the case."""
+    return content_key("judgment", {"judge": judge, "case": case, "sample": sample})
