@@ -1,3 +1,21 @@
 """Alignment evaluation and judging: comparisons over stored verdicts."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from judgebench.api import open_store as open_store
+
+__all__ = ["__version__", "open_store"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the API when it is asked for, so that the command line starts at once."""
+    if name == "open_store":
+        from judgebench import api
+
+        return api.open_store
+    raise AttributeError(f"module 'judgebench' has no attribute {name!r}")

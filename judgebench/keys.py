@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec, Stack
@@ -20,9 +20,10 @@ from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec,
 def canonical_json(value: Any) -> str:
     """JSON with one spelling for equal content.
 
-    Keys are sorted, nothing is padded, text stays as it is (no Unicode normalisation: other text
-    is another question), and a float without a fraction is written as an integer, since YAML's
-    ``0`` and ``0.0`` mean the same temperature.
+    Fields of a record that stand at their default are left out, so that a field added by a later
+    release changes no key that exists. Names are sorted, nothing is padded, text stays as it is
+    (no Unicode normalisation: other text is another question), and a float without a fraction is
+    written as an integer, since YAML's ``0`` and ``0.0`` mean the same temperature.
 
     Raises
     ------
@@ -44,12 +45,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {
+            f.name: _plain(getattr(value, f.name))
+            for f in fields(value)
+            if getattr(value, f.name) != _default(f)
+        }
     if isinstance(value, Mapping):
         return {_text(key): _plain(element) for key, element in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(element) for element in value]
     raise TypeError(f"{type(value).__name__} cannot be part of a key")
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if callable(field.default_factory) else field.default
 
 
 def _text(key: Any) -> str:

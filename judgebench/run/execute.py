@@ -9,9 +9,9 @@ import asyncio
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from judgebench import keys
 from judgebench.errors import CallError, JudgebenchError, ProviderUnavailableError
@@ -22,7 +22,6 @@ from judgebench.records import (
     Failure,
     Judgment,
     Place,
-    Reply,
     Unreadable,
     Use,
     Verdict,
@@ -37,6 +36,7 @@ class Question:
     """One elementary judgment to be had, and every place of this run that it serves."""
 
     key: bytes
+    judge: Judge
     case: Case
     places: tuple[Place, ...]
 
@@ -46,9 +46,8 @@ class Bench:
     """A judge with the questions put to it and the door to whoever answers them."""
 
     name: str
-    judge: Judge
     questions: Sequence[Question]
-    provider: Callable[[], Provider] | None = None
+    provider: Provider | None = None
     slots: int = 1
 
 
@@ -60,17 +59,22 @@ class Tally:
     unreadable: int = 0
     failed: int = 0
     stopped: str | None = None
-    replies: dict[str, int] = field(default_factory=dict)
 
 
 def judge_all(
-    benches: Sequence[Bench], *, store: Writer, run_id: str, progress: Progress
+    benches: Sequence[Bench],
+    *,
+    store: Writer,
+    run_id: str,
+    progress: Progress,
+    close: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Tally]:
     """Judge every question; returns what came of it, by the judge's name.
 
     The benches run side by side, each with its own number of slots. A first Ctrl-C (or SIGTERM)
     starts nothing new and waits for the replies under way, since they are paid for; a second one
     leaves at once. What failed is in the store as a failure and is asked again next time.
+    ``close`` ends connections and servers, however the judging ended.
 
     Raises
     ------
@@ -78,21 +82,29 @@ def judge_all(
         After an interrupt, once everything that came back is stored.
     """
     try:
-        return asyncio.run(_judge_all(benches, store, run_id, progress))
+        return asyncio.run(_judge_all(benches, store, run_id, progress, close))
     except BaseExceptionGroup as group:
         raise _first(group) from None
 
 
 async def _judge_all(
-    benches: Sequence[Bench], store: Writer, run_id: str, progress: Progress
+    benches: Sequence[Bench],
+    store: Writer,
+    run_id: str,
+    progress: Progress,
+    close: Callable[[], Awaitable[None]] | None,
 ) -> dict[str, Tally]:
     stop = asyncio.Event()
     tallies = {bench.name: Tally() for bench in benches}
-    with _interrupts(stop, progress):
-        async with asyncio.TaskGroup() as group:
-            for bench in benches:
-                work = _Bench(bench, tallies[bench.name], store, run_id, progress, stop)
-                group.create_task(work.run())
+    try:
+        with _interrupts(stop, progress):
+            async with asyncio.TaskGroup() as group:
+                for bench in benches:
+                    work = _Bench(bench, tallies[bench.name], store, run_id, progress, stop)
+                    group.create_task(work.run())
+    finally:
+        if close is not None:
+            await close()
     if stop.is_set():
         raise KeyboardInterrupt
     return tallies
@@ -155,21 +167,11 @@ class _Bench:
         self.stop = stop
         self.queue = deque(bench.questions)
         self.in_a_row = 0
-        self.provider: Provider | None = None
 
     async def run(self) -> None:
-        if not self.queue:
-            return
-        if self.bench.provider is not None:
-            self.provider = self.bench.provider()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.bench.slots, len(self.queue))):
-                    group.create_task(self._slot())
-        finally:
-            if self.provider is not None:
-                self.tally.replies = dict(getattr(self.provider, "counts", {}))
-                await self.provider.close()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self.bench.slots, len(self.queue))):
+                group.create_task(self._slot())
 
     async def _slot(self) -> None:
         while self.queue and self.tally.stopped is None and not self.stop.is_set():
@@ -200,15 +202,15 @@ class _Bench:
             self.progress.advance()
 
     async def _judgment(self, question: Question) -> Judgment:
-        dialogue = self.bench.judge.judge(question.case)
+        dialogue = question.judge.judge(question.case)
         reply_keys: list[bytes] = []
         served: str | None = None
         try:
             request = next(dialogue)
             while True:
-                if self.provider is None:
+                if self.bench.provider is None:
                     raise RuntimeError(f"judge {self.bench.name!r} asks, but has no provider")
-                reply: Reply = await self.provider.complete(request)
+                reply = await self.bench.provider.complete(request)
                 reply_keys.append(keys.request_key(request))
                 served = reply.served_model or served
                 request = dialogue.send(reply)

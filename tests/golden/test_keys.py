@@ -1,0 +1,132 @@
+"""A few keys by value: a change here means that everything already paid for is asked again."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from judgebench import keys
+from judgebench.records import Case, ChatRequest, Item, JudgeSpec, Message, ModelSpec, Response
+
+ITEM = Item(
+    benchmark="trivia_judging_mini",
+    version="v1",
+    id="7",
+    turns=(Message(role="user", content="Which river flows through Vienna?"),),
+    references=("Danube", "Donau"),
+    category="geography",
+)
+MODEL = ModelSpec(
+    weights="sha256:0123",
+    prompting={"apply_chat_template": True},
+    decoding={"temperature": 0.0, "max_gen_toks": 24},
+)
+REQUEST = ChatRequest(
+    provider="sha256:abcd",
+    model="judge",
+    messages=(Message(role="user", content="Ist das „richtig“?"),),
+    decoding={"temperature": 0, "max_tokens": 8},
+)
+
+
+def _case(text: str = "The Danube.") -> Case:
+    response = Response(
+        benchmark=ITEM.benchmark,
+        version=ITEM.version,
+        item_id=ITEM.id,
+        model_key=keys.model_key(MODEL),
+        text=text,
+        raw=text,
+    )
+    return Case(item=ITEM, responses=(response,))
+
+
+GOLDEN = {
+    "model": (
+        lambda: keys.model_key(MODEL),
+        "6f15e539dd7389181f3727ccfafbc58f29072051c16a8b2a8e8df42f223dd9fc",
+    ),
+    "response": (
+        lambda: keys.response_key(keys.model_key(MODEL), ITEM.turns, "Q: …", sample=1, turn=2),
+        "d2967c8c36703313d1ece1c78244e6d83e2c41504bbec247f2ea3b30f7efa401",
+    ),
+    "request": (
+        lambda: keys.request_key(REQUEST),
+        "4aa4034c5a9d800b2d03d638c024fc3175eae2b04ffca788f45529de415b073d",
+    ),
+    "judge": (
+        lambda: keys.judge_key(JudgeSpec(kind="contains")),
+        "19e416c355af552cc5bc51c80906a83278e1c513d3ce374250c81a1bbfc7b97b",
+    ),
+    "case": (
+        lambda: keys.case_key(_case()),
+        "bd7c02bf795d8b0f06b5c9e5fdc63ddf71441aac666a5d4b0dd2724afceb208a",
+    ),
+    "judgment": (
+        lambda: keys.judgment_key(b"j" * 32, b"c" * 32, sample=3),
+        "72470eab685ec69862e4c77d90862c7e93b0ff6b0bd1be9ca58b27d13d428a0e",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_keys_stay_what_they_are(name: str) -> None:
+    make, expected = GOLDEN[name]
+    assert make().hex() == expected
+
+
+def test_equal_content_equal_key_whatever_the_spelling() -> None:
+    assert keys.canonical_json({"b": 0.0, "a": (1, "é")}) == '{"a":[1,"é"],"b":0}'
+    assert keys.content_key("x", {"t": 0}) == keys.content_key("x", {"t": 0.0})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, {1: "x"}, {1, 2}, object()])
+def test_what_json_cannot_hold_is_refused(value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        keys.content_key("x", {"value": value})
+
+
+def test_a_case_is_known_by_what_the_judge_sees() -> None:
+    other_place = Case(
+        item=Item(**{**_fields(ITEM), "benchmark": "another", "id": "99", "metadata": {"row": 1}}),
+        responses=_case().responses,
+    )
+    assert keys.case_key(other_place) == keys.case_key(_case())
+    assert keys.case_key(_case("The Rhine.")) != keys.case_key(_case())
+
+
+def test_everything_in_a_request_is_in_its_key() -> None:
+    variants = [
+        REQUEST,
+        _with(REQUEST, provider="sha256:other"),
+        _with(REQUEST, model="other"),
+        _with(REQUEST, messages=(Message(role="system", content="Ist das „richtig“?"),)),
+        _with(REQUEST, decoding={"temperature": 0.5, "max_tokens": 8}),
+        _with(REQUEST, logprobs=5),
+        _with(REQUEST, response_format={"type": "json_object"}),
+        _with(REQUEST, sample=1),
+        _with(REQUEST, extra={"cache_prompt": False}),
+    ]
+    assert len({keys.request_key(request) for request in variants}) == len(variants)
+
+
+def test_a_field_at_its_default_is_not_in_a_key() -> None:
+    """So that a later release can add a field without changing every key there is."""
+    assert keys.canonical_json(JudgeSpec(kind="contains")) == '{"kind":"contains"}'
+    assert keys.canonical_json(JudgeSpec(kind="x", options={"case": 1})) == (
+        '{"kind":"x","options":{"case":1}}'
+    )
+
+
+def test_a_lone_surrogate_has_a_key() -> None:
+    assert keys.content_key("text", "\ud800") != keys.content_key("text", "\ud801")
+
+
+def _fields(item: Item) -> dict[str, object]:
+    return {name: getattr(item, name) for name in Item.__slots__}
+
+
+def _with(request: ChatRequest, **changes: object) -> ChatRequest:
+    fields = {name: getattr(request, name) for name in ChatRequest.__slots__}
+    return ChatRequest(**{**fields, **changes})

@@ -1,0 +1,277 @@
+"""Judging a set of questions: what is stored, what fails, what stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from judgebench import keys
+from judgebench.dialogue import Dialogue, ask_nobody, ask_once
+from judgebench.errors import CallError, StoreError
+from judgebench.records import (
+    Case,
+    ChatRequest,
+    Failure,
+    Item,
+    JudgeSpec,
+    Judgment,
+    Label,
+    Message,
+    Place,
+    Reply,
+    Response,
+    Unreadable,
+    Use,
+    Verdict,
+)
+from judgebench.run.execute import Bench, Question, judge_all
+
+
+@dataclass
+class Kept:
+    """A store that only remembers what it was given."""
+
+    judgments: dict[bytes, Judgment] = field(default_factory=dict)
+    uses: list[Use] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    full: bool = False
+
+    def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None:
+        if self.full:
+            raise StoreError("the disk is full")
+        self.judgments[judgment.key] = judgment
+        self.uses += uses
+
+    def put_failure(self, failure: Failure) -> None:
+        self.failures.append(failure)
+
+
+class Said:
+    """Progress as a list of what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.done = self.failed = 0
+
+    def stage(self, name: str, total: int | None) -> None: ...
+
+    def advance(self, n: int = 1, *, failed: bool = False) -> None:
+        self.done += n
+        self.failed += n * failed
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
+
+
+@dataclass
+class Answers:
+    """A provider whose answers are a function."""
+
+    answer: Callable[[ChatRequest], Reply | Exception]
+    asked: int = 0
+    under_way: int = 0
+    most: int = 0
+    closed: bool = False
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        self.asked += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        reply = self.answer(request)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Asks:
+    """A judge that passes on what it is told, in one step or two."""
+
+    spec = JudgeSpec(kind="asks")
+
+    def __init__(self, steps: int = 1) -> None:
+        self.steps = steps
+
+    def judge(self, case: Case) -> Dialogue:
+        request = ChatRequest(
+            provider="p",
+            model="m",
+            messages=(Message(role="user", content=case.responses[0].text),),
+        )
+        if self.steps == 1:
+            return ask_once(request, _read)
+        return self._twice(request)
+
+    def _twice(self, request: ChatRequest) -> Dialogue:
+        first = yield request
+        second = yield ChatRequest(
+            provider="p", model="m", messages=(Message(role="user", content=first.text),)
+        )
+        return _read(second)
+
+
+def _read(reply: Reply) -> Verdict:
+    if reply.text == "bug":
+        raise ZeroDivisionError("a faulty reader")
+    return Label(name=reply.text) if reply.text else Unreadable(reason="nothing was said")
+
+
+class Knows:
+    """A judge that asks nobody."""
+
+    spec = JudgeSpec(kind="knows")
+
+    def judge(self, case: Case) -> Dialogue:
+        return ask_nobody(Label(name="correct"))
+
+
+def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> list[Question]:
+    questions = []
+    for text in texts:
+        item = Item(
+            benchmark="b", version="v1", id=text, turns=(Message(role="user", content=text),)
+        )
+        response = Response(
+            benchmark="b", version="v1", item_id=text, model_key=b"m" * 32, text=text, raw=text
+        )
+        case = Case(item=item, responses=(response,))
+        key = keys.judgment_key(b"j" * 32, keys.case_key(case))
+        at = tuple(
+            Place(
+                benchmark="b",
+                version="v1",
+                item_id=f"{text}/{n}",
+                model_key=b"m" * 32,
+                judge_key=b"j" * 32,
+            )
+            for n in range(places)
+        )
+        questions.append(Question(key=key, judge=judge, case=case, places=at))
+    return questions
+
+
+def _judge(store: Kept, bench: Bench, said: Said | None = None, provider: Answers | None = None):
+    return judge_all(
+        [bench],
+        store=store,  # type: ignore[arg-type]
+        run_id="r",
+        progress=said or Said(),
+        close=provider.close if provider else None,
+    )[bench.name]
+
+
+def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
+    store, provider = Kept(), Answers(lambda request: Reply(text="correct", served_model="m-1"))
+    questions = _questions(Asks(), [f"q{i}" for i in range(20)], places=3)
+    bench = Bench(name="j", questions=questions, provider=provider, slots=4)
+    tally = _judge(store, bench, provider=provider)
+    assert tally.judged == len(store.judgments) == provider.asked == 20
+    assert len(store.uses) == 60
+    assert provider.most == 4
+    assert provider.closed
+    judgment = next(iter(store.judgments.values()))
+    assert judgment.verdict == Label(name="correct")
+    assert judgment.served_model == "m-1"
+    assert len(judgment.reply_keys) == 1
+
+
+def test_a_dialogue_of_two_steps_keeps_both_replies() -> None:
+    store, provider = Kept(), Answers(lambda request: Reply(text="correct"))
+    bench = Bench(name="j", questions=_questions(Asks(2), ["q"]), provider=provider)
+    _judge(store, bench)
+    assert [len(j.reply_keys) for j in store.judgments.values()] == [2]
+
+
+def test_a_judge_that_asks_nobody_needs_no_provider() -> None:
+    store = Kept()
+    tally = _judge(store, Bench(name="j", questions=_questions(Knows(), ["a", "b"])))
+    assert tally.judged == 2
+
+
+def test_what_cannot_be_read_is_counted_apart() -> None:
+    store, provider = Kept(), Answers(lambda request: Reply(text=""))
+    bench = Bench(name="j", questions=_questions(Asks(), ["q"]), provider=provider)
+    tally = _judge(store, bench)
+    assert (tally.judged, tally.unreadable, tally.failed) == (1, 1, 0)
+
+
+def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
+    def answer(request: ChatRequest) -> Reply | Exception:
+        if request.messages[0].content == "q3":
+            return CallError("HTTP 500", retriable=True, status=500, attempts=6)
+        return Reply(text="correct")
+
+    store, said = Kept(), Said()
+    questions = _questions(Asks(), [f"q{i}" for i in range(8)], places=2)
+    tally = _judge(store, Bench(name="j", questions=questions, provider=Answers(answer)), said)
+    assert (tally.judged, tally.failed, tally.stopped) == (7, 1, None)
+    assert (said.done, said.failed) == (8, 1)
+    assert [f.place.item_id for f in store.failures if f.place] == ["q3/0", "q3/1"]
+    assert {(f.boundary, f.retriable, f.attempts) for f in store.failures} == {
+        ("provider", True, 6)
+    }
+
+
+def test_a_faulty_reader_costs_its_verdict_and_says_so() -> None:
+    store, provider = Kept(), Answers(lambda r: Reply(text="bug"))
+    bench = Bench(name="j", questions=_questions(Asks(), ["q"]), provider=provider)
+    tally = _judge(store, bench)
+    assert (tally.judged, tally.failed) == (0, 1)
+    assert store.failures[0].boundary == "reader"
+    assert "ZeroDivisionError: a faulty reader" in store.failures[0].message
+    assert not store.failures[0].retriable
+
+
+def test_a_refused_key_stops_the_judge_at_once() -> None:
+    error = CallError("HTTP 401: check OPENAI_API_KEY", retriable=False, status=401)
+    provider = Answers(lambda request: error)
+    questions = _questions(Asks(), [f"q{i}" for i in range(50)])
+    tally = _judge(Kept(), Bench(name="j", questions=questions, provider=provider))
+    assert provider.asked == 1
+    assert tally.stopped == str(error)
+
+
+def test_a_judge_that_never_answers_is_given_up() -> None:
+    provider = Answers(lambda request: CallError("no answer in 120 s", retriable=True))
+    questions = _questions(Asks(), [f"q{i}" for i in range(500)])
+    tally = _judge(Kept(), Bench(name="j", questions=questions, provider=provider, slots=2))
+    assert provider.asked <= 12
+    assert tally.stopped is not None
+    assert "in a row failed" in tally.stopped
+
+
+def test_a_full_disk_ends_the_run_with_its_own_error() -> None:
+    provider = Answers(lambda request: Reply(text="correct"))
+    questions = _questions(Asks(), [f"q{i}" for i in range(50)])
+    bench = Bench(name="j", questions=questions, provider=provider, slots=3)
+    with pytest.raises(StoreError, match="the disk is full"):
+        _judge(Kept(full=True), bench, provider=provider)
+    assert provider.closed
+    assert provider.asked <= 6
+
+
+def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
+    store, said = Kept(), Said()
+
+    def answer(request: ChatRequest) -> Reply:
+        if provider.asked == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return Reply(text="correct")
+
+    provider = Answers(answer)
+    questions = _questions(Asks(), [f"q{i}" for i in range(500)])
+    bench = Bench(name="j", questions=questions, provider=provider, slots=4)
+    with pytest.raises(KeyboardInterrupt):
+        _judge(store, bench, said, provider)
+    assert len(store.judgments) == provider.asked < 100
+    assert "waiting for the replies under way" in said.lines[0]
+    assert provider.closed

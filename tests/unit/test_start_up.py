@@ -1,0 +1,48 @@
+"""``judgebench --help`` starts at once: nothing heavy is loaded, nothing of ours by accident."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "numpy",
+    "pandas",
+    "scipy",
+    "torch",
+    "transformers",
+    "lm_eval",
+    "openai",
+    "anthropic",
+    "datasets",
+    "streamlit",
+    "pyarrow",
+    "sqlalchemy",
+    "alembic",
+    "pydantic",
+    "rich",
+}
+
+
+@pytest.mark.parametrize("line", ["--help", "--version", "run --help", "plan -h"])
+def test_help_loads_nothing_heavy(line: str) -> None:
+    code = (
+        "import sys\n"
+        "from judgebench.cli.main import run\n"
+        f"code = run({line.split()!r})\n"
+        "print('\\n'.join(sorted({m.split('.')[0] for m in sys.modules})), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout
+    loaded = set(done.stderr.split())
+    assert "judgebench" in loaded
+    assert not loaded & HEAVY
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import judgebench, sys; print(' '.join({m.split('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & HEAVY
