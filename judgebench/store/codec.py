@@ -1,0 +1,210 @@
+"""How values become rows and rows become values again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from judgebench.errors import InputError
+from judgebench.records import (
+    Item,
+    JudgeSpec,
+    Label,
+    Message,
+    ModelSpec,
+    Order,
+    Preference,
+    RunManifest,
+    Score,
+    Stack,
+    TokenLogprob,
+    Unreadable,
+    Usage,
+    Verdict,
+)
+
+ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
+KINDS = ("preference", "score", "label", "unreadable")
+TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+
+_Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Stack)
+
+
+# text -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredText:
+    """A text as it lies in ``texts``: by its hash, readable, and exact where that differs."""
+
+    sha: bytes
+    body: str
+    exact: bytes | None
+
+
+def store_text(text: str) -> StoredText:
+    """What models and judges write can be anything, also what databases cannot hold."""
+    exact = text.encode("utf-8", "surrogatepass")
+    body = readable(text)
+    return StoredText(hashlib.sha256(exact).digest(), body, None if body == text else exact)
+
+
+def stored_text(body: str, exact: bytes | None) -> str:
+    return body if exact is None else exact.decode("utf-8", "surrogatepass")
+
+
+def readable(text: str) -> str:
+    """The text with NUL characters and lone surrogates replaced by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return "".join("�" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def plain(what: str, text: str) -> str:
+    """An identifier, which must be storable as it is."""
+    if readable(text) != text:
+        raise InputError(
+            f"{what} {text!r} holds a NUL character or half a surrogate pair, which no name may;"
+            " correct it where it comes from"
+        )
+    return text
+
+
+# json -------------------------------------------------------------------------------------------
+
+
+def to_json(value: Any) -> str:
+    """JSON that `json.loads` reads back: ASCII only, mappings of any class, nan allowed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_as_json)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def spec_json(spec: ModelSpec | JudgeSpec | Stack | RunManifest) -> str:
+    return to_json(_fields(spec))
+
+
+def read_spec(kind: type[_Spec], text: str) -> _Spec:
+    return kind(**json.loads(text))
+
+
+def read_manifest(text: str) -> RunManifest:
+    return RunManifest(**json.loads(text))
+
+
+# items ------------------------------------------------------------------------------------------
+
+
+def item_json(item: Item) -> str:
+    content = {
+        "turns": messages(item.turns),
+        "references": item.references,
+        "language": item.language,
+        "prompt": item.prompt,
+        "metadata": item.metadata,
+    }
+    try:
+        return to_json(content)
+    except TypeError as error:
+        raise InputError(f"item {item.id!r} of {item.benchmark}: {error}") from error
+
+
+def read_item(benchmark: str, version: str, item_id: str, category: str | None, text: str) -> Item:
+    content = json.loads(text) if text else {"turns": [], "references": [], "metadata": {}}
+    return Item(
+        benchmark=benchmark,
+        version=version,
+        id=item_id,
+        category=category,
+        turns=tuple(Message(role=role, content=said) for role, said in content.pop("turns")),
+        references=tuple(content.pop("references")),
+        **content,
+    )
+
+
+def messages(turns: Sequence[Message]) -> list[tuple[str, str]]:
+    return [(turn.role, turn.content) for turn in turns]
+
+
+# replies and responses --------------------------------------------------------------------------
+
+
+def usage_columns(usage: Usage) -> dict[str, int | None]:
+    return {name: getattr(usage, name) for name in TOKENS}
+
+
+def logprobs_json(logprobs: Sequence[TokenLogprob]) -> str:
+    return to_json([(entry.token, entry.logprob, entry.top) for entry in logprobs])
+
+
+def read_logprobs(text: str) -> tuple[TokenLogprob, ...]:
+    return tuple(
+        TokenLogprob(token=token, logprob=logprob, top=tuple((t, p) for t, p in top))
+        for token, logprob, top in json.loads(text)
+    )
+
+
+# verdicts ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A verdict as columns; ``label`` and ``reason`` still as text."""
+
+    kind: int
+    value: float | None = None
+    p: float | None = None
+    low: float | None = None
+    high: float | None = None
+    winner: int | None = None
+    label: str | None = None
+    parts: str | None = None
+    reason: str | None = None
+
+
+def store_verdict(verdict: Verdict) -> VerdictRow:
+    match verdict:
+        case Preference(winner=winner, p_first=p_first):
+            return VerdictRow(kind=0, value=p_first, winner=winner)
+        case Score(value=value, low=low, high=high, parts=parts):
+            named = to_json(parts) if parts else None
+            return VerdictRow(kind=1, value=value, low=low, high=high, parts=named)
+        case Label(name=name, p=p):
+            return VerdictRow(kind=2, label=name, p=p)
+        case Unreadable(reason=reason):
+            return VerdictRow(kind=3, reason=reason)
+
+
+def read_verdict(row: VerdictRow) -> Verdict:
+    match KINDS[row.kind]:
+        case "preference":
+            return Preference(winner=row.winner, p_first=_number(row.value))  # type: ignore[arg-type]  # 0, 1 or None was stored
+        case "score":
+            parts = json.loads(row.parts) if row.parts else {}
+            return Score(
+                value=_number(row.value), low=_number(row.low), high=_number(row.high), parts=parts
+            )
+        case "label":
+            return Label(name=row.label or "", p=row.p)
+        case _:
+            return Unreadable(reason=row.reason or "")
+
+
+def _number(value: float | None) -> float:
+    """SQLite keeps nan as NULL."""
+    return float("nan") if value is None else value
+
+
+def reply_keys(blob: bytes) -> tuple[bytes, ...]:
+    return tuple(blob[start : start + 32] for start in range(0, len(blob), 32))

@@ -1,0 +1,245 @@
+"""One connection to a store's file, and the rules by which processes share that file.
+
+Readers see a snapshot and disturb nobody. Writers take turns at a file lock beside the store, and
+the log is folded into the file (checkpointed) by whoever holds that lock. SQLite before 3.51.3
+can corrupt a file when one connection checkpoints while another writes or checkpoints
+(https://www.sqlite.org/wal.html#walresetbug); with the turn, none ever does. It is also quicker
+than SQLite's own waiting, which sleeps in growing steps.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from judgebench.errors import StoreError
+from judgebench.store.refusals import explained
+from judgebench.store.schema import APPLICATION_ID
+
+BUSY_S = 30.0
+"""How long to wait for others before a write is given up."""
+
+_LOOK_EVERY = 64  # commits between looks at the log's size
+_FOLD_AT = 8 << 20  # bytes of log at which it is folded into the file
+_FORCE_AT = 64 << 20  # and at which readers are waited for, so that it starts anew
+
+
+class WriterTurn:
+    """The file lock ``<store>-turn``: held while writing or checkpointing, never longer.
+
+    The kernel gives it back when its process dies.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._path = store.with_name(store.name + "-turn")
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise StoreError(
+                f"the store {store} cannot be written: {self._path} cannot be opened"
+                f" ({error.strerror}); change the permissions or give another path with --store"
+            ) from error
+
+    def __enter__(self) -> None:
+        deadline = time.monotonic() + BUSY_S
+        pause_s = 0.0002
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"another process has been writing to the store for {BUSY_S:.0f} s"
+                        f" (it holds {self._path}); wait for it, or end it, and run again"
+                    ) from error
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, 0.01)
+            else:
+                return
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Database:
+    """A connection for one thread. `reading` and `writing` are its two kinds of transaction."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._log = path.with_name(path.name + "-wal")
+        self._raw: sqlite3.Connection
+        self._begin = "BEGIN"
+        self._writing = False
+        self._commits = 0
+        self._turn = None if read_only else WriterTurn(path)
+        self._engine = create_engine(
+            "sqlite://",
+            creator=self._connect,
+            poolclass=NullPool,
+            hide_parameters=True,  # texts of models do not belong in a traceback
+        )
+        # Python's sqlite3 would begin transactions late and by itself; isolation_level=None in
+        # `_connect` stops that, and every transaction is begun here.
+        event.listen(self._engine, "begin", self._begin_transaction)
+        try:
+            self._connection = self._engine.connect()
+        except BaseException as error:
+            if self._turn:
+                self._turn.close()
+            if isinstance(error, DBAPIError):
+                raise explained(error, path) from error
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        self._raw = self._opened()
+        return self._raw
+
+    def _opened(self) -> sqlite3.Connection:
+        if self.read_only:
+            return _open_read_only(self.path, self._log)
+        connection = _open(self.path, "mode=rwc")
+        with self._required_turn():
+            if _pragma(connection, "application_id") != APPLICATION_ID:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {_FORCE_AT}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -32768")
+        return connection
+
+    def _begin_transaction(self, _: Connection) -> None:
+        try:
+            self._raw.execute(self._begin)
+        except sqlite3.Error as error:
+            raise DBAPIError(self._begin, None, error) from error
+
+    def _required_turn(self) -> WriterTurn:
+        if self._turn is None:
+            raise StoreError(f"the store {self.path} was opened for reading only")
+        return self._turn
+
+    @property
+    def in_write(self) -> bool:
+        return self._writing
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot for all selects inside; within a write, that write's own view."""
+        try:
+            if self._writing:
+                yield self._connection
+            else:
+                with self._connection.begin():
+                    yield self._connection
+        except DBAPIError as error:
+            raise explained(error, self.path) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """All inside is one durable commit, or nothing. Does not nest."""
+        turn = self._required_turn()
+        if self._writing:
+            raise StoreError("a transaction of this store is open already; they do not nest")
+        try:
+            with turn:
+                self._begin, self._writing = "BEGIN IMMEDIATE", True
+                try:
+                    with self._connection.begin():
+                        yield self._connection
+                finally:
+                    self._begin, self._writing = "BEGIN", False
+                self._commits += 1
+                if self._commits % _LOOK_EVERY == 0:
+                    self._fold_log()
+        except (DBAPIError, sqlite3.Error) as error:
+            raise explained(error, self.path) from error
+
+    def _fold_log(self) -> None:
+        size = self._log.stat().st_size if self._log.exists() else 0
+        if size > _FORCE_AT:
+            self._checkpoint("TRUNCATE", wait_ms=1000)
+        elif size > _FOLD_AT:
+            self._checkpoint("PASSIVE", wait_ms=0)
+
+    def _checkpoint(self, how: str, *, wait_ms: int) -> None:
+        """Fold the log into the file as far as readers allow; the turn must be held."""
+        self._raw.execute(f"PRAGMA busy_timeout = {wait_ms}")
+        self._raw.execute(f"PRAGMA wal_checkpoint({how})")
+        self._raw.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
+
+    def close(self) -> None:
+        """Fold the log into the file, if nobody reads it, and let go of both."""
+        if self._connection.closed:
+            return
+        if self._turn is None:
+            self._connection.close()
+            return
+        try:
+            with self._turn:  # closing the last connection checkpoints as well
+                try:
+                    self._checkpoint("TRUNCATE", wait_ms=0)
+                finally:
+                    self._connection.close()
+        except sqlite3.Error as error:
+            raise explained(error, self.path) from error
+        finally:
+            self._turn.close()
+
+
+def _open(path: Path, options: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}",
+        uri=True,
+        timeout=BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,  # a store may be opened in one thread and used in another
+    )
+
+
+def _open_read_only(path: Path, log: Path) -> sqlite3.Connection:
+    """Where nothing may be written beside the file, read it alone, if it is whole without its log.
+
+    SQLite needs a shared-memory file beside a store; it makes one where it may, uses one that is
+    there, and else cannot open the store at all.
+    """
+    connection = _open(path, "mode=ro")
+    try:
+        _pragma(connection, "schema_version")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
+            raise
+        if log.exists() and log.stat().st_size:
+            raise StoreError(
+                f"the store {path} cannot be read: its newest rows are still in {log.name}, and"
+                " the folder cannot be written; open it once where it may be written, or copy"
+                f" both {path.name} and {log.name} to a folder of yours"
+            ) from error
+        return _open(path, "mode=ro&immutable=1")
+    return connection
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> object:
+    row = connection.execute(f"PRAGMA {name}").fetchone()
+    return row[0] if row else None

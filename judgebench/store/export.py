@@ -1,0 +1,105 @@
+"""Verdicts and responses as files that other programs read: Parquet, CSV, JSON lines.
+
+Columns are those of ``Store.verdicts`` and ``Store.responses_table``. A file appears whole or not
+at all. Text that no such file can hold (NUL, half a surrogate pair) is written with U+FFFD in its
+place; the store keeps it as it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from judgebench.errors import StoreError
+from judgebench.store.codec import readable
+from judgebench.store.store import Store
+from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS, Columns
+
+_WHOLE = frozenset(("sample", "turn", "prompt_tokens", "completion_tokens"))
+_REAL = frozenset(("value", "p", "low", "high", "at", "logprob"))
+_YES_NO = frozenset(("official_prompt", "newest"))
+
+
+def export_parquet(store: Store, folder: Path) -> list[Path]:
+    """Write ``verdicts.parquet`` and ``responses.parquet``; returns their paths."""
+    return _export(store, folder, "parquet", _write_parquet)
+
+
+def export_csv(store: Store, folder: Path) -> list[Path]:
+    """Write ``verdicts.csv`` and ``responses.csv``; an empty field is an absent value."""
+    return _export(store, folder, "csv", _write_csv)
+
+
+def export_jsonl(store: Store, folder: Path) -> list[Path]:
+    """Write ``verdicts.jsonl`` and ``responses.jsonl``, one object a line."""
+    return _export(store, folder, "jsonl", _write_jsonl)
+
+
+def _export(
+    store: Store, folder: Path, suffix: str, write: Callable[[Path, Columns], None]
+) -> list[Path]:
+    tables = {"verdicts": _all(store.verdicts, store, VERDICT_COLUMNS)}
+    tables["responses"] = _all(store.responses_table, store, RESPONSE_COLUMNS)
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, columns in tables.items():
+            path = folder / f"{name}.{suffix}"
+            unfinished = path.with_name(f".{path.name}.part")
+            write(unfinished, columns)
+            unfinished.replace(path)
+            paths.append(path)
+    except OSError as error:
+        raise StoreError(f"the export to {folder} failed: {error.strerror or error}") from error
+    return paths
+
+
+def _all(read: Callable[[str], Columns], store: Store, names: tuple[str, ...]) -> Columns:
+    columns: Columns = {name: [] for name in names}
+    for benchmark in dict.fromkeys(name for name, _ in store.benchmarks()):
+        for name, values in read(benchmark).items():
+            columns[name].extend(
+                readable(value) if isinstance(value, str) else value for value in values
+            )
+    return columns
+
+
+def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
+    return zip(*columns.values(), strict=True)
+
+
+def _write_parquet(path: Path, columns: Columns) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {
+        **dict.fromkeys(_WHOLE, pa.int64()),
+        **dict.fromkeys(_REAL, pa.float64()),
+        **dict.fromkeys(_YES_NO, pa.bool_()),
+    }
+    table = pa.table(
+        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def _write_csv(path: Path, columns: Columns) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(_rows(columns))
+
+
+def _write_jsonl(path: Path, columns: Columns) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in _rows(columns):
+            values = dict(zip(columns, map(_json_value, row), strict=True))
+            file.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _json_value(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

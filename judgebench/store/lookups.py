@@ -1,0 +1,228 @@
+"""What a run asks of the store: is this key known, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, FromClause, bindparam, select
+
+from judgebench.records import (
+    Item,
+    Judgment,
+    Reply,
+    Response,
+    RunManifest,
+    Stack,
+    Usage,
+)
+from judgebench.store import schema
+from judgebench.store.codec import (
+    TOKENS,
+    VerdictRow,
+    read_item,
+    read_logprobs,
+    read_manifest,
+    read_spec,
+    read_verdict,
+    reply_keys,
+    stored_text,
+)
+
+_CHUNK = 1000  # keys in one IN (...); SQLite takes 32 766
+
+_text, _raw, _reasoning, _prompt, _logprobs, _reason = (
+    schema.texts.alias(name)
+    for name in ("text", "raw", "reasoning", "prompt", "logprobs", "reason")
+)
+_label, _served = schema.names.alias("label"), schema.names.alias("served")
+
+
+def _both(alias: FromClause) -> list[Any]:
+    return [alias.c.body, alias.c.exact]
+
+
+_j, _r, _p = schema.judgments, schema.responses, schema.replies
+_JUDGED = select(_j.c.key).where(_j.c.key.in_(bindparam("keys", expanding=True)))
+_JUDGMENT = (
+    select(
+        _j.c.key, schema.judges.c.key, _j.c.case_key, _j.c.kind, _j.c.value, _j.c.p, _j.c.low,
+        _j.c.high, _j.c.winner, _label.c.name, _j.c.parts, *_both(_reason), _j.c.reply_keys,
+        _served.c.name, _j.c.at,
+    )
+    .join(schema.judges, schema.judges.c.id == _j.c.judge_id)
+    .outerjoin(_label, _label.c.id == _j.c.label_id)
+    .outerjoin(_served, _served.c.id == _j.c.served_id)
+    .outerjoin(_reason, _reason.c.sha == _j.c.reason_sha)
+    .where(_j.c.key == bindparam("key"))
+)  # fmt: skip
+_REPLY = (
+    select(
+        *_both(_text), _p.c.finish_reason, *_both(_reasoning), *_both(_logprobs),
+        *(_p.c[name] for name in TOKENS), _p.c.served_model, _p.c.seconds,
+    )
+    .join(_text, _text.c.sha == _p.c.text_sha)
+    .outerjoin(_reasoning, _reasoning.c.sha == _p.c.reasoning_sha)
+    .outerjoin(_logprobs, _logprobs.c.sha == _p.c.logprobs_sha)
+    .where(_p.c.key == bindparam("key"))
+)  # fmt: skip
+_RESPONSES = (
+    select(
+        _r.c.key, schema.benchmarks.c.name, schema.benchmarks.c.version, schema.items.c.item_id,
+        schema.models.c.key, schema.answers.c.sample, schema.answers.c.turn, *_both(_text),
+        *_both(_raw), _r.c.status, *_both(_reasoning), *_both(_prompt), _r.c.finish_reason,
+        *(_r.c[name] for name in TOKENS), _r.c.logprob, schema.stacks.c.stack, _r.c.source,
+        _r.c.id,
+    )
+    .join(schema.answers, schema.answers.c.response_id == _r.c.id)
+    .join(schema.benchmarks, schema.benchmarks.c.id == schema.answers.c.benchmark_id)
+    .join(schema.items, schema.items.c.id == schema.answers.c.item_id)
+    .join(schema.models, schema.models.c.id == schema.answers.c.model_id)
+    .join(_text, _text.c.sha == _r.c.text_sha)
+    .join(_raw, _raw.c.sha == _r.c.raw_sha)
+    .outerjoin(_reasoning, _reasoning.c.sha == _r.c.reasoning_sha)
+    .outerjoin(_prompt, _prompt.c.sha == _r.c.prompt_sha)
+    .outerjoin(schema.stacks, schema.stacks.c.id == _r.c.stack_id)
+    .where(_r.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(_r.c.id.desc(), schema.answers.c.benchmark_id, schema.answers.c.item_id)
+)  # fmt: skip
+_ITEMS = (
+    select(schema.items.c.item_id, schema.items.c.category, *_both(_text))
+    .join(schema.benchmarks, schema.benchmarks.c.id == schema.items.c.benchmark_id)
+    .outerjoin(_text, _text.c.sha == schema.items.c.content_sha)
+    .where(schema.benchmarks.c.name == bindparam("benchmark"))
+    .where(schema.benchmarks.c.version == bindparam("version"))
+    .order_by(schema.items.c.id)
+)
+
+
+def _optional_text(body: str | None, exact: bytes | None) -> str | None:
+    return None if body is None else stored_text(body, exact)
+
+
+def _chunks(keys: Collection[bytes]) -> Iterator[list[bytes]]:
+    all_keys = list(keys)
+    for start in range(0, len(all_keys), _CHUNK):
+        yield all_keys[start : start + _CHUNK]
+
+
+def judged(connection: Connection, keys: Collection[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for chunk in _chunks(keys):
+        found.update(connection.execute(_JUDGED, {"keys": chunk}).scalars())
+    return found
+
+
+def judgment(connection: Connection, key: bytes) -> Judgment | None:
+    row = connection.execute(_JUDGMENT, {"key": key}).first()
+    if row is None:
+        return None
+    (found, judge, case, kind, value, p, low, high, winner, label, parts, body, exact, replies,
+     served, at) = row  # fmt: skip
+    reason = _optional_text(body, exact)
+    verdict = VerdictRow(kind, value, p, low, high, winner, label, parts, reason)
+    return Judgment(
+        key=found,
+        judge_key=judge,
+        case_key=case,
+        verdict=read_verdict(verdict),
+        reply_keys=reply_keys(replies),
+        served_model=served,
+        at=at,
+    )
+
+
+def reply(connection: Connection, key: bytes) -> Reply | None:
+    row = connection.execute(_REPLY, {"key": key}).first()
+    if row is None:
+        return None
+    (body, exact, finish_reason, thought, exact_thought, logprobs, exact_logprobs, prompt_tokens,
+     completion_tokens, cached_tokens, reasoning_tokens, served_model, seconds) = row  # fmt: skip
+    stored_logprobs = _optional_text(logprobs, exact_logprobs)
+    return Reply(
+        text=stored_text(body, exact),
+        finish_reason=finish_reason,
+        reasoning=_optional_text(thought, exact_thought),
+        logprobs=None if stored_logprobs is None else read_logprobs(stored_logprobs),
+        usage=Usage(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            cached_tokens=cached_tokens,
+            reasoning_tokens=reasoning_tokens,
+        ),
+        served_model=served_model,
+        seconds=seconds,
+    )
+
+
+def responses(connection: Connection, keys: Collection[bytes]) -> dict[bytes, list[Response]]:
+    """Newest stack first. A response that stands in several places is told with the first."""
+    found: dict[bytes, list[Response]] = {}
+    seen: set[int] = set()
+    for chunk in _chunks(keys):
+        for row in connection.execute(_RESPONSES, {"keys": chunk}):
+            key, response_id = row[0], row[-1]
+            if response_id not in seen:
+                seen.add(response_id)
+                found.setdefault(key, []).append(_response(*row[1:-1]))
+    return found
+
+
+def _response(
+    benchmark: str, version: str, item_id: str, model_key: bytes, sample: int, turn: int,
+    body: str, exact: bytes | None, raw: str, exact_raw: bytes | None, status: Any,
+    thought: str | None, exact_thought: bytes | None, prompt: str | None,
+    exact_prompt: bytes | None, finish_reason: str | None, prompt_tokens: int | None,
+    completion_tokens: int | None, cached_tokens: int | None, reasoning_tokens: int | None,
+    logprob: float | None, stack: str | None, source: str,
+) -> Response:  # fmt: skip
+    return Response(
+        benchmark=benchmark,
+        version=version,
+        item_id=item_id,
+        model_key=model_key,
+        text=stored_text(body, exact),
+        raw=stored_text(raw, exact_raw),
+        status=status,
+        sample=sample,
+        turn=turn,
+        reasoning=_optional_text(thought, exact_thought),
+        prompt=_optional_text(prompt, exact_prompt),
+        finish_reason=finish_reason,
+        usage=Usage(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            cached_tokens=cached_tokens,
+            reasoning_tokens=reasoning_tokens,
+        ),
+        logprob=logprob,
+        stack=None if stack is None else read_spec(Stack, stack),
+        source=source,
+    )
+
+
+def items(connection: Connection, benchmark: str, version: str) -> list[Item]:
+    """In the order in which they came in; without turns where only the id is known."""
+    rows = connection.execute(_ITEMS, {"benchmark": benchmark, "version": version})
+    return [
+        read_item(benchmark, version, item_id, category, _optional_text(body, exact) or "")
+        for item_id, category, body, exact in rows
+    ]
+
+
+def benchmarks(connection: Connection) -> list[tuple[str, str]]:
+    b = schema.benchmarks.c
+    return [
+        (row[0], row[1]) for row in connection.execute(select(b.name, b.version).order_by(b.id))
+    ]
+
+
+def runs(connection: Connection) -> list[RunManifest]:
+    query = select(schema.runs.c.manifest).order_by(schema.runs.c.id)
+    return [read_manifest(text) for text in connection.execute(query).scalars()]
+
+
+def run(connection: Connection, run_id: str) -> RunManifest | None:
+    query = select(schema.runs.c.manifest).where(schema.runs.c.run_id == run_id)
+    text = connection.execute(query).scalar()
+    return None if text is None else read_manifest(text)

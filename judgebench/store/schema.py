@@ -1,0 +1,250 @@
+"""The tables of a store, as they are now. ``migrations/`` says how an older store gets here.
+
+What is known by content has its 32-byte key as a unique column; integers stand for keys and names
+wherever rows are many. Long text is kept once in ``texts``. The schema is portable: nothing here
+is known to SQLite alone but ``WITHOUT ROWID``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+APPLICATION_ID = 0x6A626368
+"""``jbch``: what SQLite's header says of a file that is ours."""
+
+REVISION = "0001"
+"""The newest migration. A store at this revision is opened without importing Alembic."""
+
+NONE = 0
+"""Stands for "no opponent" and "no stack" in primary keys, where NULL cannot stand."""
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows for INTEGER only
+
+
+def _key() -> Column[bytes]:
+    return Column("key", LargeBinary, nullable=False, unique=True)
+
+
+def _text_of(name: str, *, nullable: bool = True) -> Column[bytes]:
+    return Column(name, LargeBinary, ForeignKey("texts.sha"), nullable=nullable)
+
+
+texts = Table(
+    "texts",
+    metadata,
+    Column("sha", LargeBinary, primary_key=True),
+    Column("body", Text, nullable=False),  # readable: what no database can hold is replaced
+    Column("exact", LargeBinary),  # the text as it was, where it differs from body
+)
+names = Table(
+    "names",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+benchmarks = Table(
+    "benchmarks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    UniqueConstraint("name", "version"),
+)
+items = Table(
+    "items",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id"), nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("category", Text),
+    Column("identity", LargeBinary),  # hash of what may never change; null: known by its id alone
+    _text_of("content_sha"),
+    UniqueConstraint("benchmark_id", "item_id"),
+)
+models = Table(
+    "models",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _key(),
+    Column("short", Text, nullable=False),  # the key's first twelve digits
+    Column("spec", Text, nullable=False),
+)
+model_names = Table(
+    "model_names",
+    metadata,
+    Column("model_id", Integer, ForeignKey("models.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("tags", Text, nullable=False),
+    Column("newest", Integer, nullable=False),  # the greatest of a model is its name now
+)
+judges = Table(
+    "judges",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _key(),
+    Column("short", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("official_prompt", Boolean),
+    Column("spec", Text, nullable=False),
+)
+judge_names = Table(
+    "judge_names",
+    metadata,
+    Column("judge_id", Integer, ForeignKey("judges.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("newest", Integer, nullable=False),
+)
+stacks = Table(
+    "stacks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _key(),
+    Column("stack", Text, nullable=False),
+)
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Text, nullable=False, unique=True),
+    Column("started", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("manifest", Text, nullable=False),
+)
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("stack_id", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    _text_of("text_sha", nullable=False),
+    _text_of("raw_sha", nullable=False),
+    _text_of("reasoning_sha"),
+    _text_of("prompt_sha"),
+    Column("finish_reason", Text),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("logprob", Double),
+    Column("source", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    UniqueConstraint("key", "stack_id"),
+)
+answers = Table(  # where a response stands; one response may answer the same question twice
+    "answers",
+    metadata,
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id"), primary_key=True),
+    Column("model_id", Integer, ForeignKey("models.id"), primary_key=True),
+    Column("item_id", BigId, ForeignKey("items.id"), primary_key=True),
+    Column("sample", Integer, primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("response_id", BigId, ForeignKey("responses.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+replies = Table(
+    "replies",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    _text_of("request_sha", nullable=False),
+    _text_of("text_sha", nullable=False),
+    _text_of("reasoning_sha"),
+    _text_of("logprobs_sha"),
+    Column("finish_reason", Text),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("served_model", Text),
+    Column("seconds", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+judgments = Table(
+    "judgments",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    _key(),
+    Column("judge_id", Integer, ForeignKey("judges.id"), nullable=False),
+    Column("case_key", LargeBinary, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("value", Double),
+    Column("p", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("winner", SmallInteger),
+    Column("label_id", Integer, ForeignKey("names.id")),
+    Column("parts", Text),
+    _text_of("reason_sha"),
+    Column("served_id", Integer, ForeignKey("names.id")),
+    Column("reply_keys", LargeBinary, nullable=False),
+    Column("at", Double, nullable=False),
+)
+uses = Table(  # a board, one judge on one benchmark, is one range of the primary key
+    "uses",
+    metadata,
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id"), primary_key=True),
+    Column("judge_id", Integer, ForeignKey("judges.id"), primary_key=True),
+    Column("model_id", Integer, ForeignKey("models.id"), primary_key=True),
+    Column("opponent_id", Integer, primary_key=True),
+    Column("item_id", BigId, ForeignKey("items.id"), primary_key=True),
+    Column("shown", SmallInteger, primary_key=True),
+    Column("sample", Integer, primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("run_id", Integer, ForeignKey("runs.id"), primary_key=True),
+    Column("judgment_id", BigId, ForeignKey("judgments.id"), primary_key=True),
+    Column("used_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+failures = Table(
+    "failures",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("boundary", Text, nullable=False),
+    _text_of("message_sha", nullable=False),
+    Column("retriable", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id")),
+    Column("item_id", BigId, ForeignKey("items.id")),
+    Column("model_id", Integer, ForeignKey("models.id")),
+    Column("opponent_id", Integer),
+    Column("judge_id", Integer, ForeignKey("judges.id")),
+    Column("shown", SmallInteger),
+    Column("sample", Integer),
+    Column("turn", Integer),
+    Column("at", Double, nullable=False),
+)
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started", Text, nullable=False),
+    Column("heartbeat", Double, nullable=False),
+)

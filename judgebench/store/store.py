@@ -1,0 +1,301 @@
+"""The store: one file of everything asked, answered and judged, addressed by content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+from sqlalchemy import Connection
+
+from judgebench.errors import StoreError
+from judgebench.records import (
+    ChatRequest,
+    Failure,
+    Item,
+    JudgeSpec,
+    Judgment,
+    ModelSpec,
+    Place,
+    Reply,
+    Response,
+    RunManifest,
+    Use,
+    Verdict,
+)
+from judgebench.store import catalog, leases, lookups, tables, write
+from judgebench.store.catalog import Named, StoredJudge, StoredModel
+from judgebench.store.engine import Database
+from judgebench.store.interning import Interned
+from judgebench.store.location import refuse_network_file_systems, store_path
+from judgebench.store.refusals import make_folder, refuse_foreign_file, refuse_unwritable
+from judgebench.store.tables import Columns
+from judgebench.store.versions import bring_up_to_date
+
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Store:
+    """Open a store, and make it where there is none yet.
+
+    Parameters
+    ----------
+    url
+        ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``, or a bare path.
+    read_only
+        Open without ever writing; the store must be there.
+    create
+        Whether to make a store that is not there.
+
+    Raises
+    ------
+    ConfigError
+        For a URL that names no SQLite file.
+    StoreError
+        For a file that is no store, or a newer one, or in a place where none can be kept.
+    """
+    path = store_path(url)
+    refuse_network_file_systems(path)
+    there = refuse_foreign_file(path)
+    if not there and (read_only or not create):
+        raise StoreError(
+            f"there is no store at {path}; `judgebench run` and `judgebench import` make one"
+            " (--store or JUDGEBENCH_STORE say where)"
+        )
+    if not read_only:
+        make_folder(path.parent)
+        refuse_unwritable(path)
+    database = Database(path, read_only=read_only)
+    try:
+        bring_up_to_date(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(url, database)
+
+
+class Store:
+    """Values in, values and columns out. To be used from one thread at a time.
+
+    Each ``put_…`` is one durable commit; inside ``with store.transaction():`` they are one commit
+    all together. Putting what is there already changes nothing.
+    """
+
+    def __init__(self, url: str, database: Database) -> None:
+        self.url = url
+        self._database = database
+        self._interned = Interned()
+        self._transaction: _Transaction | None = None
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
+
+    @property
+    def read_only(self) -> bool:
+        return self._database.read_only
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    # transactions -------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything that is put inside one commit: all of it is kept, or nothing.
+
+        A put that failed inside spoils the whole, even where its error was caught.
+        """
+        if self._transaction is not None:
+            raise StoreError("a transaction of this store is open already; they do not nest")
+        try:
+            with self._database.writing() as connection:
+                self._transaction = _Transaction(connection)
+                yield
+                if self._transaction.spoiled is not None:
+                    raise StoreError(
+                        "nothing was stored: one part of the transaction had failed"
+                    ) from self._transaction.spoiled
+        except BaseException:
+            self._interned.forget()
+            raise
+        finally:
+            self._transaction = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        if self._transaction is None:
+            with self.transaction(), self._writing() as connection:
+                yield connection
+            return
+        try:
+            yield self._transaction.connection
+        except BaseException as error:
+            self._transaction.spoiled = error
+            raise
+
+    # values in ----------------------------------------------------------------------------------
+
+    def put_items(self, items: Sequence[Item]) -> None:
+        """Raises `InputError` for an item that differs from the one in the store."""
+        with self._writing() as connection:
+            write.put_items(connection, self._interned, items)
+
+    def put_model(self, name: str, spec: ModelSpec, tags: Mapping[str, str] = _NO_TAGS) -> bytes:
+        """Returns the model's key. Name and tags are labels, of which the newest are shown."""
+        with self._writing() as connection:
+            return write.put_model(connection, self._interned, name, spec, tags)
+
+    def put_judge(self, name: str, spec: JudgeSpec) -> bytes:
+        """Returns the judge's key."""
+        with self._writing() as connection:
+            return write.put_judge(connection, self._interned, name, spec)
+
+    def put_responses(self, responses: Mapping[bytes, Response]) -> None:
+        """Kept once for each key and stack, and at each place it answers; clears failures."""
+        with self._writing() as connection:
+            write.put_responses(connection, self._interned, responses)
+
+    def put_reply(self, key: bytes, request: ChatRequest, reply: Reply) -> None:
+        with self._writing() as connection:
+            write.put_reply(connection, key, request, reply)
+
+    def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None:
+        """The judgment, where it serves, and that it no longer fails, in one commit.
+
+        Of two judgments with one key the first is kept. What is judged anew, as a label that a
+        person gives again, must say so in its key.
+        """
+        with self._writing() as connection:
+            write.put_judgment(connection, self._interned, judgment, uses)
+
+    def put_uses(self, uses: Sequence[Use]) -> None:
+        with self._writing() as connection:
+            write.put_uses(connection, self._interned, uses)
+
+    def put_failure(self, failure: Failure) -> None:
+        """The newest message is kept; attempts add up."""
+        with self._writing() as connection:
+            write.put_failure(connection, self._interned, failure)
+
+    def start_run(self, manifest: RunManifest) -> None:
+        with self._writing() as connection:
+            write.start_run(connection, manifest)
+
+    def update_run(self, manifest: RunManifest) -> None:
+        with self._writing() as connection:
+            write.update_run(connection, manifest)
+
+    # look-ups -----------------------------------------------------------------------------------
+
+    def reply(self, key: bytes) -> Reply | None:
+        with self._database.reading() as connection:
+            return lookups.reply(connection, key)
+
+    def judged(self, keys: Collection[bytes]) -> set[bytes]:
+        """Which of the keys have a judgment."""
+        with self._database.reading() as connection:
+            return lookups.judged(connection, keys)
+
+    def judgment(self, key: bytes) -> Judgment | None:
+        with self._database.reading() as connection:
+            return lookups.judgment(connection, key)
+
+    def responses(self, keys: Collection[bytes]) -> dict[bytes, list[Response]]:
+        """The responses that there are, of all stacks, the newest first.
+
+        One response may answer the same question in several places; it is told with the first.
+        """
+        with self._database.reading() as connection:
+            return lookups.responses(connection, keys)
+
+    def current(self, benchmark: str, version: str) -> dict[Place, tuple[bytes, Verdict]]:
+        """The judgment's key and verdict that count at each place: those of the newest use."""
+        with self._database.reading() as connection:
+            return tables.current(connection, benchmark, version)
+
+    def items(self, benchmark: str, version: str) -> list[Item]:
+        """In the order in which they came; without turns where only the id is known."""
+        with self._database.reading() as connection:
+            return lookups.items(connection, benchmark, version)
+
+    # columns for reports ------------------------------------------------------------------------
+
+    def verdicts(
+        self,
+        benchmark: str,
+        version: str | None = None,
+        *,
+        judges: Collection[Named] | None = None,
+        models: Collection[Named] | None = None,
+    ) -> Columns:
+        """The newest verdict of every place, as equally long lists (`tables.VERDICT_COLUMNS`).
+
+        Models and judges are chosen by any of their names, their short id, or their key.
+        """
+        with self._database.reading() as connection:
+            return tables.verdicts(connection, benchmark, version, judges=judges, models=models)
+
+    def failures(self, benchmark: str | None = None, version: str | None = None) -> Columns:
+        """What could not be done, as equally long lists (`tables.FAILURE_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return tables.failures(connection, benchmark, version)
+
+    def responses_table(self, benchmark: str, version: str | None = None) -> Columns:
+        """The answers of every place and stack (`tables.RESPONSE_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return tables.responses(connection, benchmark, version)
+
+    def benchmarks(self) -> list[tuple[str, str]]:
+        """Names and versions."""
+        with self._database.reading() as connection:
+            return lookups.benchmarks(connection)
+
+    def models(self) -> list[StoredModel]:
+        with self._database.reading() as connection:
+            return list(catalog.models(connection).values())
+
+    def judges(self) -> list[StoredJudge]:
+        with self._database.reading() as connection:
+            return list(catalog.judges(connection).values())
+
+    def runs(self) -> list[RunManifest]:
+        """In the order in which they were started."""
+        with self._database.reading() as connection:
+            return lookups.runs(connection)
+
+    def run(self, run_id: str) -> RunManifest | None:
+        with self._database.reading() as connection:
+            return lookups.run(connection, run_id)
+
+    # leases -------------------------------------------------------------------------------------
+
+    def lease(
+        self,
+        name: str,
+        *,
+        wait_s: float | None = None,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> AbstractContextManager[None]:
+        """Keep every other process from holding the lease of that name; see `leases.lease`."""
+        return leases.lease(self._database, name, wait_s=wait_s, on_wait=on_wait)
+
+
+class _Transaction:
+    """An open write, and the error that spoiled it, if one did."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.spoiled: BaseException | None = None

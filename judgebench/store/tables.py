@@ -1,0 +1,275 @@
+"""What reports read: columns of equal length, of the newest use of every place.
+
+Integers are joined to names here rather than in SQL: a board is one range of the primary key of
+``uses`` and one look-up in ``judgments`` for each row, and names are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from judgebench.records import Place, Verdict
+from judgebench.store import schema
+from judgebench.store.catalog import (
+    Named,
+    StoredJudge,
+    StoredModel,
+    chosen,
+    judges,
+    models,
+)
+from judgebench.store.codec import KINDS, ORDERS, VerdictRow, read_verdict, stored_text
+from judgebench.store.schema import NONE
+
+PLACE_COLUMNS = (
+    "benchmark", "version", "item_id", "category", "model", "model_id", "opponent", "opponent_id",
+    "judge", "judge_id", "judge_kind", "official_prompt", "order", "sample", "turn",
+)  # fmt: skip
+VERDICT_COLUMNS = (
+    *PLACE_COLUMNS, "kind", "label", "value", "p", "low", "high", "reason", "served_model",
+    "run_id", "at",
+)  # fmt: skip
+FAILURE_COLUMNS = (*PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at")
+RESPONSE_COLUMNS = (
+    "benchmark", "version", "item_id", "category", "model", "model_id", "sample", "turn", "text",
+    "reasoning", "status", "finish_reason", "prompt_tokens", "completion_tokens", "logprob",
+    "source", "stack", "newest", "at",
+)  # fmt: skip
+
+Columns = dict[str, list[Any]]
+
+_u, _j, _f, _a, _r = (
+    schema.uses, schema.judgments, schema.failures, schema.answers, schema.responses
+)  # fmt: skip
+_reason = schema.texts.alias("reason")
+_PLACE = ("benchmark_id", "judge_id", "model_id", "opponent_id", "item_id", "shown", "sample",
+          "turn")  # fmt: skip
+_USES = (
+    select(
+        *(_u.c[name] for name in _PLACE), _u.c.used_at, _u.c.run_id, _u.c.judgment_id, _j.c.key,
+        _j.c.kind, _j.c.value, _j.c.p, _j.c.low, _j.c.high, _j.c.winner, _j.c.label_id,
+        _j.c.parts, _reason.c.body, _reason.c.exact, _j.c.served_id, _j.c.at.label("judged_at"),
+    )
+    .join(_j, _j.c.id == _u.c.judgment_id)
+    .outerjoin(_reason, _reason.c.sha == _j.c.reason_sha)
+    .order_by(*_u.primary_key.columns)
+)  # fmt: skip
+_FAILURES = (
+    select(
+        *(_f.c[name] for name in _PLACE), _f.c.boundary, _reason.c.body, _reason.c.exact,
+        _f.c.retriable, _f.c.attempts, _f.c.at,
+    )
+    .join(_reason, _reason.c.sha == _f.c.message_sha)
+    .order_by(_f.c.benchmark_id, _f.c.at, _f.c.key)
+)  # fmt: skip
+_text, _thought = schema.texts.alias("text"), schema.texts.alias("thought")
+_ANSWERS = (
+    select(
+        _a.c.benchmark_id, _a.c.model_id, _a.c.item_id, _a.c.sample, _a.c.turn,
+        _text.c.body, _text.c.exact, _thought.c.body, _thought.c.exact, _r.c.status,
+        _r.c.finish_reason, _r.c.prompt_tokens, _r.c.completion_tokens, _r.c.logprob,
+        _r.c.source, schema.stacks.c.stack, _r.c.at,
+    )
+    .join(_r, _r.c.id == _a.c.response_id)
+    .join(_text, _text.c.sha == _r.c.text_sha)
+    .outerjoin(_thought, _thought.c.sha == _r.c.reasoning_sha)
+    .outerjoin(schema.stacks, schema.stacks.c.id == _r.c.stack_id)
+    .order_by(_a.c.benchmark_id, _a.c.model_id, _a.c.item_id, _a.c.sample, _a.c.turn,
+              _a.c.response_id.desc())
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names behind the integers, of one snapshot."""
+
+    benchmarks: dict[int, tuple[str, str]]
+    items: dict[int, tuple[str, str | None]]
+    models: dict[int, StoredModel]
+    judges: dict[int, StoredJudge]
+    runs: dict[int, str]
+    names: dict[int, str]
+
+    @classmethod
+    def of(cls, connection: Connection, benchmark: str | None, version: str | None) -> _Names:
+        b, i, r, n = schema.benchmarks.c, schema.items.c, schema.runs.c, schema.names.c
+        query = select(b.id, b.name, b.version)
+        if benchmark is not None:
+            query = query.where(b.name == benchmark)
+        if version is not None:
+            query = query.where(b.version == version)
+        benchmarks = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+        some = select(i.id, i.item_id, i.category).where(i.benchmark_id.in_(list(benchmarks)))
+        return cls(
+            benchmarks=benchmarks,
+            items={row[0]: (row[1], row[2]) for row in connection.execute(some)},
+            models=models(connection),
+            judges=judges(connection),
+            runs={row[0]: row[1] for row in connection.execute(select(r.id, r.run_id))},
+            names={row[0]: row[1] for row in connection.execute(select(n.id, n.name))},
+        )
+
+    def place(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """The values of `PLACE_COLUMNS`; None where a failure has no such coordinate."""
+        benchmark, judge, model, opponent, item, shown, sample, turn, *_ = row
+        asked, answering = self.judges.get(judge), self.models.get(model)
+        against = self.models.get(opponent)
+        return (
+            *self.benchmarks.get(benchmark, (None, None)),
+            *self.items.get(item, (None, None)),
+            answering and answering.name,
+            answering and answering.id,
+            against and against.name,
+            against and against.id,
+            asked and asked.name,
+            asked and asked.id,
+            asked and asked.spec.kind,
+            asked and asked.spec.official_prompt,
+            None if shown is None else ORDERS[shown],
+            sample,
+            turn,
+        )
+
+
+def verdicts(
+    connection: Connection,
+    benchmark: str,
+    version: str | None = None,
+    *,
+    judges: Collection[Named] | None = None,
+    models: Collection[Named] | None = None,
+) -> Columns:
+    """A preference's value is the probability that ``model`` beats ``opponent``."""
+    names = _Names.of(connection, benchmark, version)
+    query = _USES.where(_u.c.benchmark_id.in_(list(names.benchmarks)))
+    if (wanted := chosen(names.judges, judges)) is not None:
+        query = query.where(_u.c.judge_id.in_(wanted))
+    if (wanted := chosen(names.models, models)) is not None:
+        query = query.where(_u.c.model_id.in_(wanted))
+    rows = [
+        (*names.place(row), *_verdict_columns(names, row)) for row in _newest(connection, query)
+    ]
+    return _columns(VERDICT_COLUMNS, rows)
+
+
+def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
+    kind, value = KINDS[row.kind], row.value
+    if kind == "preference" and ORDERS[row.shown] == "opponent_first" and value is not None:
+        value = 1 - value
+    return (
+        kind,
+        names.names.get(row.label_id),
+        value,
+        row.p,
+        row.low,
+        row.high,
+        _reason_of(row),
+        names.names.get(row.served_id),
+        names.runs[row.run_id],
+        row.judged_at,
+    )
+
+
+def _reason_of(row: Row[Any]) -> str | None:
+    return None if row.body is None else stored_text(row.body, row.exact)
+
+
+def _newest(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
+    """Of the uses of one place, which follow each other, the one recorded last."""
+    newest: Row[Any] | None = None
+    for row in connection.execute(query):
+        if newest is not None and row[:8] == newest[:8]:
+            newest = max(newest, row, key=lambda use: (use.used_at, use.run_id, use.judgment_id))
+            continue
+        if newest is not None:
+            yield newest
+        newest = row
+    if newest is not None:
+        yield newest
+
+
+def current(
+    connection: Connection, benchmark: str, version: str
+) -> dict[Place, tuple[bytes, Verdict]]:
+    names = _Names.of(connection, benchmark, version)
+    query = _USES.where(_u.c.benchmark_id.in_(list(names.benchmarks)))
+    found: dict[Place, tuple[bytes, Verdict]] = {}
+    for row in _newest(connection, query):
+        place = Place(
+            benchmark=benchmark,
+            version=version,
+            item_id=names.items[row.item_id][0],
+            model_key=names.models[row.model_id].key,
+            judge_key=names.judges[row.judge_id].key,
+            opponent_key=None if row.opponent_id == NONE else names.models[row.opponent_id].key,
+            order=ORDERS[row.shown],
+            sample=row.sample,
+            turn=row.turn,
+        )
+        verdict = VerdictRow(
+            kind=row.kind,
+            value=row.value,
+            p=row.p,
+            low=row.low,
+            high=row.high,
+            winner=row.winner,
+            label=names.names.get(row.label_id),
+            parts=row.parts,
+            reason=_reason_of(row),
+        )
+        found[place] = row.key, read_verdict(verdict)
+    return found
+
+
+def failures(
+    connection: Connection, benchmark: str | None = None, version: str | None = None
+) -> Columns:
+    names = _Names.of(connection, benchmark, version)
+    query = _FAILURES
+    if benchmark is not None or version is not None:
+        query = query.where(_f.c.benchmark_id.in_(list(names.benchmarks)))
+    rows = []
+    for row in connection.execute(query):
+        boundary, body, exact, retriable, attempts, at = row[8:]
+        message = stored_text(body, exact)
+        rows.append((*names.place(row), boundary, message, retriable, attempts, at))
+    return _columns(FAILURE_COLUMNS, rows)
+
+
+def responses(connection: Connection, benchmark: str, version: str | None = None) -> Columns:
+    """One row for each place and stack; ``newest`` marks the one of a place that came last."""
+    names = _Names.of(connection, benchmark, version)
+    query = _ANSWERS.where(_a.c.benchmark_id.in_(list(names.benchmarks)))
+    rows = []
+    before: tuple[Any, ...] | None = None
+    for row in connection.execute(query):
+        place = tuple(row[:5])
+        item, model = names.items[row[2]], names.models[row[1]]
+        body, exact, thought, exact_thought = row[5:9]
+        rows.append(
+            (
+                *names.benchmarks[row[0]],
+                *item,
+                model.name,
+                model.id,
+                *row[3:5],
+                stored_text(body, exact),
+                None if thought is None else stored_text(thought, exact_thought),
+                *row[9:16],
+                place != before,
+                row[16],
+            )
+        )
+        before = place
+    return _columns(RESPONSE_COLUMNS, rows)
+
+
+def _columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Columns:
+    if not rows:
+        return {name: [] for name in names}
+    columns = zip(*rows, strict=True)
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}

@@ -1,0 +1,353 @@
+"""Rows in. Each function runs inside a transaction that its caller has begun."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from judgebench import keys
+from judgebench.errors import InputError, StoreError
+from judgebench.records import (
+    ChatRequest,
+    Failure,
+    Item,
+    JudgeSpec,
+    Judgment,
+    ModelSpec,
+    Reply,
+    Response,
+    RunManifest,
+    Use,
+)
+from judgebench.store import schema
+from judgebench.store.codec import (
+    item_json,
+    logprobs_json,
+    messages,
+    plain,
+    readable,
+    spec_json,
+    store_text,
+    store_verdict,
+    to_json,
+    usage_columns,
+)
+from judgebench.store.interning import Interned
+from judgebench.store.schema import NONE
+
+_PUT_TEXT = insert(schema.texts).on_conflict_do_nothing()
+_ITEMS = select(
+    schema.items.c.item_id,
+    schema.items.c.category,
+    schema.items.c.identity,
+    schema.items.c.content_sha,
+).where(schema.items.c.benchmark_id == bindparam("benchmark_id"))
+_PUT_ITEM = insert(schema.items)
+_PUT_ITEM = _PUT_ITEM.on_conflict_do_update(
+    index_elements=["benchmark_id", "item_id"],
+    set_={name: _PUT_ITEM.excluded[name] for name in ("category", "identity", "content_sha")},
+)
+_PUT_RESPONSE = insert(schema.responses).on_conflict_do_nothing().returning(schema.responses.c.id)
+_RESPONSE_ID = select(schema.responses.c.id).where(
+    and_(
+        schema.responses.c.key == bindparam("key"),
+        schema.responses.c.stack_id == bindparam("stack_id"),
+    )
+)
+_PUT_ANSWER = insert(schema.answers).on_conflict_do_nothing()
+_PUT_REPLY = insert(schema.replies).on_conflict_do_nothing()
+_PUT_JUDGMENT = insert(schema.judgments).on_conflict_do_nothing().returning(schema.judgments.c.id)
+_JUDGMENT_ID = select(schema.judgments.c.id).where(schema.judgments.c.key == bindparam("key"))
+_PUT_USE = insert(schema.uses).on_conflict_do_nothing()
+_CLEAR_FAILURE = delete(schema.failures).where(schema.failures.c.key == bindparam("cleared"))
+_PUT_FAILURE = insert(schema.failures)
+_PUT_FAILURE = _PUT_FAILURE.on_conflict_do_update(
+    index_elements=["key"],
+    set_={
+        column.name: _PUT_FAILURE.excluded[column.name]
+        for column in schema.failures.c
+        if column.name not in ("key", "attempts")
+    }
+    | {"attempts": schema.failures.c.attempts + _PUT_FAILURE.excluded.attempts},
+)
+_PUT_RUN = insert(schema.runs).on_conflict_do_nothing()
+
+
+def _put_text(connection: Connection, text: str) -> bytes:
+    stored = store_text(text)
+    connection.execute(_PUT_TEXT, {"sha": stored.sha, "body": stored.body, "exact": stored.exact})
+    return stored.sha
+
+
+def _put_optional_text(connection: Connection, text: str | None) -> bytes | None:
+    return None if text is None else _put_text(connection, text)
+
+
+def _readable(said: str | None) -> str | None:
+    """A word of a provider's: short, and nothing of ours hangs on its being exact."""
+    return None if said is None else readable(said)
+
+
+def put_items(connection: Connection, interned: Interned, items: Sequence[Item]) -> None:
+    """Raises `InputError` for an item whose question, references or category have changed.
+
+    An item without turns is known by its id alone; it neither changes one that has them nor
+    stands in the way of one that comes later.
+    """
+    known: dict[int, dict[str, tuple[str | None, bytes | None, bytes | None]]] = {}
+    for item in items:
+        benchmark = interned.benchmark(connection, item.benchmark, item.version)
+        if benchmark not in known:
+            rows = connection.execute(_ITEMS, {"benchmark_id": benchmark})
+            known[benchmark] = {row[0]: (row[1], row[2], row[3]) for row in rows}
+        before = known[benchmark].get(item.id)
+        identity = _identity(item)
+        if before and before[1] and identity and before[1] != identity:
+            raise InputError(
+                f"item {item.id!r} of {item.benchmark}@{item.version} differs from the one in the"
+                " store (its question, references or category); items of one version never change:"
+                " name the changed ones as a new version"
+            )
+        if before and before[1] and not identity:
+            continue
+        content = store_text(item_json(item)) if identity else None
+        row = (item.category, identity, content.sha if content else None)
+        if row == before:
+            continue
+        if content:
+            _put_text(connection, content.body)
+        category = None if item.category is None else plain("the category", item.category)
+        connection.execute(
+            _PUT_ITEM,
+            {
+                "benchmark_id": benchmark,
+                "item_id": plain("the item id", item.id),
+                "category": category,
+                "identity": identity,
+                "content_sha": row[2],
+            },
+        )
+        known[benchmark][item.id] = row
+
+
+def _identity(item: Item) -> bytes | None:
+    if not item.turns:
+        return None
+    fixed = {
+        "turns": messages(item.turns),
+        "references": item.references,
+        "category": item.category,
+    }
+    return keys.content_key("item", fixed)
+
+
+def put_model(
+    connection: Connection, interned: Interned, name: str, spec: ModelSpec, tags: Mapping[str, str]
+) -> bytes:
+    key = keys.model_key(spec)
+    row = {"key": key, "short": key.hex()[:12], "spec": spec_json(spec)}
+    model = interned.new_model(connection, row)
+    _put_name(connection, schema.model_names, "model_id", model, name, {"tags": to_json(tags)})
+    return key
+
+
+def put_judge(connection: Connection, interned: Interned, name: str, spec: JudgeSpec) -> bytes:
+    key = keys.judge_key(spec)
+    row = {
+        "key": key,
+        "short": key.hex()[:12],
+        "kind": plain("the judge's kind", spec.kind),
+        "official_prompt": spec.official_prompt,
+        "spec": spec_json(spec),
+    }
+    judge = interned.new_judge(connection, row)
+    _put_name(connection, schema.judge_names, "judge_id", judge, name, {})
+    return key
+
+
+def _put_name(
+    connection: Connection, table: Any, owner: str, owner_id: int, name: str, more: dict[str, str]
+) -> None:
+    """The newest name counts; naming it so again changes nothing."""
+    row = {owner: owner_id, "name": plain("the name", name), **more}
+    columns = [table.c[column] for column in row]
+    newest = select(*columns).where(table.c[owner] == owner_id).order_by(table.c.newest.desc())
+    current = connection.execute(newest.limit(1)).mappings().first()
+    if current is not None and dict(current) == row:
+        return
+    count = select(func.coalesce(func.max(table.c.newest), 0)).where(table.c[owner] == owner_id)
+    row["newest"] = connection.execute(count).scalar_one() + 1
+    connection.execute(
+        insert(table).on_conflict_do_update(
+            index_elements=[owner, "name"], set_={**more, "newest": row["newest"]}
+        ),
+        row,
+    )
+
+
+def put_responses(
+    connection: Connection, interned: Interned, responses: Mapping[bytes, Response]
+) -> None:
+    for key, response in responses.items():
+        stack = response.stack
+        benchmark = interned.benchmark(connection, response.benchmark, response.version)
+        stack_id = (
+            interned.stack(connection, keys.stack_key(stack), spec_json(stack)) if stack else NONE
+        )
+        model = interned.model(connection, response.model_key)
+        new_id = connection.execute(
+            _PUT_RESPONSE,
+            {
+                "key": key,
+                "stack_id": stack_id,
+                "status": response.status,
+                "text_sha": _put_text(connection, response.text),
+                "raw_sha": _put_text(connection, response.raw),
+                "reasoning_sha": _put_optional_text(connection, response.reasoning),
+                "prompt_sha": _put_optional_text(connection, response.prompt),
+                "finish_reason": _readable(response.finish_reason),
+                **usage_columns(response.usage),
+                "logprob": response.logprob,
+                "source": plain("the source", response.source),
+                "at": time.time(),
+            },
+        ).scalar()
+        same = {"key": key, "stack_id": stack_id}
+        response_id = new_id or connection.execute(_RESPONSE_ID, same).scalar_one()
+        place = {
+            "benchmark_id": benchmark,
+            "model_id": model,
+            "item_id": interned.item(connection, benchmark, response.item_id),
+            "sample": response.sample,
+            "turn": response.turn,
+        }
+        connection.execute(_PUT_ANSWER, {**place, "response_id": response_id})
+        connection.execute(_CLEAR_FAILURE, {"cleared": key})
+
+
+def put_reply(connection: Connection, key: bytes, request: ChatRequest, reply: Reply) -> None:
+    logprobs = None if reply.logprobs is None else logprobs_json(reply.logprobs)
+    row = {
+        "key": key,
+        "request_sha": _put_text(connection, keys.canonical_json(request)),
+        "text_sha": _put_text(connection, reply.text),
+        "reasoning_sha": _put_optional_text(connection, reply.reasoning),
+        "logprobs_sha": _put_optional_text(connection, logprobs),
+        "finish_reason": _readable(reply.finish_reason),
+        **usage_columns(reply.usage),
+        "served_model": _readable(reply.served_model),
+        "seconds": reply.seconds,
+        "at": time.time(),
+    }
+    connection.execute(_PUT_REPLY, row)
+
+
+def put_judgment(
+    connection: Connection, interned: Interned, judgment: Judgment, uses: Sequence[Use]
+) -> None:
+    verdict = store_verdict(judgment.verdict)
+    label, served = verdict.label, _readable(judgment.served_model)
+    new_id = connection.execute(
+        _PUT_JUDGMENT,
+        {
+            "key": judgment.key,
+            "judge_id": interned.judge(connection, judgment.judge_key),
+            "case_key": judgment.case_key,
+            "kind": verdict.kind,
+            "value": verdict.value,
+            "p": verdict.p,
+            "low": verdict.low,
+            "high": verdict.high,
+            "winner": verdict.winner,
+            "label_id": None if label is None else interned.name(connection, label),
+            "parts": verdict.parts,
+            "reason_sha": _put_optional_text(connection, verdict.reason),
+            "served_id": None if served is None else interned.name(connection, served),
+            "reply_keys": b"".join(judgment.reply_keys),
+            "at": judgment.at,
+        },
+    ).scalar()
+    known = {judgment.key: new_id} if new_id else {}
+    connection.execute(_CLEAR_FAILURE, {"cleared": judgment.key})
+    put_uses(connection, interned, uses, known)
+
+
+def put_uses(
+    connection: Connection,
+    interned: Interned,
+    uses: Iterable[Use],
+    known: Mapping[bytes, int] | None = None,
+) -> None:
+    """``known`` tells the integers of judgments that were just stored."""
+    ids = dict(known or {})
+    now = time.time()
+    rows = []
+    for use in uses:
+        judgment = use.judgment_key
+        if judgment not in ids:
+            found = connection.execute(_JUDGMENT_ID, {"key": judgment}).scalar()
+            if found is None:
+                raise StoreError(
+                    f"the store has no judgment {judgment.hex()[:12]}; put_judgment() must come"
+                    " before its uses"
+                )
+            ids[judgment] = found
+        rows.append(
+            {
+                **interned.place(connection, use.place),
+                "judge_id": interned.judge(connection, use.place.judge_key),
+                "run_id": interned.run(connection, use.run_id),
+                "judgment_id": ids[judgment],
+                "used_at": now,
+            }
+        )
+    if rows:
+        connection.execute(_PUT_USE, rows)
+
+
+_NOWHERE = dict.fromkeys(
+    ("benchmark_id", "item_id", "model_id", "opponent_id", "judge_id", "shown", "sample", "turn")
+)
+
+
+def put_failure(connection: Connection, interned: Interned, failure: Failure) -> None:
+    place: dict[str, int | None] = dict(_NOWHERE)
+    if failure.place is not None:
+        place |= interned.place(connection, failure.place)
+        if failure.place.judge_key:
+            place["judge_id"] = interned.judge(connection, failure.place.judge_key)
+    row = {
+        "key": failure.key,
+        "boundary": failure.boundary,
+        "message_sha": _put_text(connection, failure.message),
+        "retriable": failure.retriable,
+        "attempts": failure.attempts,
+        "at": failure.at,
+        **place,
+    }
+    connection.execute(_PUT_FAILURE, row)
+
+
+def start_run(connection: Connection, manifest: RunManifest) -> None:
+    row = {"run_id": plain("the run id", manifest.id), **_run_columns(manifest)}
+    if not connection.execute(_PUT_RUN, row).rowcount:
+        raise StoreError(f"a run {manifest.id!r} was started before; give this one another id")
+
+
+def update_run(connection: Connection, manifest: RunManifest) -> None:
+    this = schema.runs.c.run_id == manifest.id
+    changed = connection.execute(update(schema.runs).where(this).values(**_run_columns(manifest)))
+    if not changed.rowcount:
+        raise StoreError(f"the store has no run {manifest.id!r}; start_run() must come first")
+
+
+def _run_columns(manifest: RunManifest) -> dict[str, Any]:
+    return {
+        "started": manifest.started,
+        "state": manifest.state,
+        "manifest": spec_json(manifest),
+    }

@@ -1,0 +1,207 @@
+"""What one process holds, no other holds; what a dead one held is free."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from judgebench.errors import StoreError
+from judgebench.store import Store, leases, open_store, processes
+from judgebench.store.processes import Process, is_dead, started, this_process
+from judgebench.store.schema import leases as table
+
+HOLD = """
+    import sys, time
+    from judgebench.store import open_store
+    store = open_store(sys.argv[1])
+    with store.lease("respond"):
+        print("held", flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "x.db")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which holds the lease ``respond`` until a line is sent to it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLD), str(store.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin and process.stdout
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_a_living_owner_is_waited_for_and_named(
+    store: Store, holder: subprocess.Popen[str]
+) -> None:
+    told: list[str] = []
+
+    def on_wait(message: str) -> None:
+        told.append(message)
+        assert holder.stdin
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+
+    with store.lease("respond", on_wait=on_wait):
+        assert len(told) == 1
+        assert f"process {holder.pid} on" in told[0]
+        assert "'respond'" in told[0]
+
+
+def test_waiting_has_an_end(store: Store, holder: subprocess.Popen[str]) -> None:
+    with (
+        pytest.raises(StoreError, match=f"is being worked on by process {holder.pid}"),
+        store.lease("respond", wait_s=0.0),
+    ):
+        pytest.fail("two processes hold one lease")
+    with store.lease("another", wait_s=0.0):
+        pass
+
+
+def test_a_killed_owners_lease_is_broken_at_once(
+    store: Store, holder: subprocess.Popen[str]
+) -> None:
+    holder.kill()  # not waited for: what is left of it still has its number
+    began = time.monotonic()
+    with store.lease("respond", wait_s=5.0):
+        assert time.monotonic() - began < 2
+
+
+def test_a_lease_is_given_back_also_after_an_error(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.lease("x"):
+        raise ZeroDivisionError
+    with store.lease("x", wait_s=0.0), store.lease("y", wait_s=0.0):
+        pass
+
+
+def test_the_same_process_does_not_get_a_lease_twice(store: Store) -> None:
+    with (
+        store.lease("x"),
+        open_store(store.url) as other,
+        pytest.raises(StoreError, match=f"process {os.getpid()}"),
+        other.lease("x", wait_s=0.0),
+    ):
+        pytest.fail("held twice")
+
+
+def owned_by(store: Store, **changes: object) -> None:
+    with store._database.writing() as connection:
+        connection.execute(update(table).values(**changes))
+
+
+@pytest.mark.parametrize(
+    ("owner", "free"),
+    [
+        ({"process_started": "0"}, True),  # the number is in use again, by another process
+        ({"boot": "an earlier one"}, True),
+        ({"host": "elsewhere", "pid": 1}, False),
+        ({"host": "elsewhere", "heartbeat": 0.0}, True),
+        ({"namespace": "another container"}, False),
+        ({"namespace": "another container", "heartbeat": 0.0}, True),
+        ({"heartbeat": 0.0}, False),  # it lives, however long it slept
+    ],
+)
+def test_who_counts_as_dead(store: Store, owner: dict[str, object], free: bool) -> None:
+    lost = pytest.raises(StoreError, match="was lost to another process")
+    with open_store(store.url) as other:
+        if free:
+            with lost, store.lease("x"):
+                owned_by(store, **owner)
+                with other.lease("x", wait_s=0.0):
+                    pass
+        else:
+            with store.lease("x"):
+                owned_by(store, **owner)
+                with pytest.raises(StoreError), other.lease("x", wait_s=0.0):
+                    pytest.fail("taken from a living owner")
+
+
+def test_a_lease_is_renewed_beside_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "RENEW_S", 0.02)
+    with store.lease("x"):
+        owned_by(store, heartbeat=0.0)
+        deadline = time.monotonic() + 10
+        heartbeat = 0.0
+        while not heartbeat and time.monotonic() < deadline:
+            with store._database.reading() as connection:
+                owner = leases.holder(connection, "x")
+            assert owner is not None
+            heartbeat = owner.heartbeat
+    assert time.time() - heartbeat < 60
+
+
+def test_a_renewal_that_fails_does_no_harm_while_the_lease_is_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[bool] = []
+
+    def fail(_: object) -> None:
+        failed.append(True)
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(leases, "RENEW_S", 0.01)
+    monkeypatch.setattr(leases._Renewal, "_renew", fail)
+    with pytest.raises(StoreError, match="was lost") as lost, store.lease("x"):
+        while not failed:
+            time.sleep(0.005)
+        owned_by(store, token="another's")
+    assert str(lost.value.__cause__) == "the disk is full"
+    owned_by(store, pid=0)
+    with store.lease("x", wait_s=0.0):
+        failed.clear()
+        while not failed:
+            time.sleep(0.005)
+
+
+def test_a_lease_cannot_be_taken_inside_a_transaction(store: Store) -> None:
+    with pytest.raises(StoreError, match="do not nest"), store.transaction(), store.lease("x"):
+        pass
+
+
+def test_processes_are_told_apart() -> None:
+    here = this_process()
+    assert here.pid == os.getpid()
+    assert here.started
+    assert is_dead(here) is False
+    assert is_dead(dataclasses.replace(here, started="before")) is True
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert started(child.pid) == ""
+
+
+def test_without_proc_the_system_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    asked: list[tuple[str, ...]] = []
+
+    def answer(*command: str) -> str:
+        asked.append(command)
+        return "Mon Jan  5 10:00:00 2026"
+
+    monkeypatch.setattr(processes, "_said_by", answer)
+    assert started(1) == "Mon Jan  5 10:00:00 2026"
+    assert processes._boot() == "Mon Jan  5 10:00:00 2026"
+    assert processes._namespace() == ""
+    assert asked == [("ps", "-o", "lstart=", "-p", "1"), ("sysctl", "-n", "kern.boottime")]
+    assert str(Process(host="h", namespace="", boot="", pid=7, started="")) == "process 7 on h"

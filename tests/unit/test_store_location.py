@@ -1,0 +1,103 @@
+"""Where a store may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from judgebench.errors import ConfigError, StoreError
+from judgebench.store import open_store
+from judgebench.store.location import file_system, refuse_network_file_systems, store_path
+
+MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:26 / /proc rw,nosuid - proc proc rw
+40 22 0:40 / /home rw,relatime shared:2 master:3 - nfs4 server:/home rw,vers=4.2
+41 40 8:2 / /home/scratch rw - xfs /dev/sdb1 rw
+42 22 0:41 / /mnt/my\040data rw - lustre 10.0.0.1@tcp:/fs rw
+43 22 0:42 / /mnt/twice rw - tmpfs tmpfs rw
+44 43 0:43 / /mnt/twice rw - fuse.sshfs me@host: rw
+a line that means nothing
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///results/judgebench.db", "results/judgebench.db"),
+        ("sqlite:////data/a b.db", "/data/a b.db"),
+        ("results/x.db", "results/x.db"),
+        ("/data/what?.db", "/data/what?.db"),
+        ("C#.db", "C#.db"),
+    ],
+)
+def test_urls_and_bare_paths_name_files(url: str, path: str) -> None:
+    assert store_path(url) == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://me:secret@host/db", "postgresql:// URL; give a file"),
+        ("postgresql+psycopg://me:secret@host/db", "give a file"),
+        ("sqlite://", "names no file"),
+        ("sqlite://results/x.db", "three slashes"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///x.db?mode=ro", "takes no options"),
+        ("", "names no file"),
+        ("a\0b", "names no file"),
+    ],
+)
+def test_other_urls_are_refused_without_their_password(url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as refused:
+        open_store(url)
+    assert "secret" not in str(refused.value)
+    assert refused.value.exit_code == 78
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "ext4"),
+        ("/data/x.db", "ext4"),
+        ("/homework/x.db", "ext4"),
+        ("/home/me/x.db", "nfs4"),
+        ("/home", "nfs4"),
+        ("/home/scratch/x.db", "xfs"),
+        ("/mnt/my data/x.db", "lustre"),
+        ("/mnt/twice/x.db", "fuse.sshfs"),
+    ],
+)
+def test_the_deepest_and_last_mount_says_the_file_system(path: str, kind: str) -> None:
+    assert file_system(Path(path), MOUNTS) == kind
+
+
+def test_no_mounts_no_answer() -> None:
+    assert file_system(Path("/x"), "") is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "smb3", "fuse.sshfs"]
+)
+def test_network_file_systems_are_refused(tmp_path: Path, kind: str) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:9 / {tmp_path} rw - {kind} x rw"
+    )
+    with pytest.raises(StoreError, match=rf"network file system \({kind}\).*local disk") as refused:
+        refuse_network_file_systems(tmp_path / "x.db", mounts)
+    assert refused.value.exit_code == 73
+    refuse_network_file_systems(tmp_path.parent / "x.db", mounts)
+
+
+def test_where_the_system_does_not_say_nothing_is_checked(tmp_path: Path) -> None:
+    refuse_network_file_systems(tmp_path / "x.db", tmp_path / "absent")
+
+
+@pytest.mark.parametrize("name", ["a blank.db", "per%20cent#hash.db", "Ünïcode 中文.db", "q?.db"])
+def test_any_file_name_works(tmp_path: Path, name: str) -> None:
+    with open_store(str(tmp_path / name)) as store:
+        assert store.benchmarks() == []
+    with open_store(str(tmp_path / name), read_only=True) as store:
+        assert store.benchmarks() == []
+    assert (tmp_path / name).exists()
