@@ -1,0 +1,107 @@
+"""How estimates get their intervals: the bootstrap over items, and where it does not serve.
+
+One weight matrix belongs to one set of items. All models and judges on it share the matrix, so
+that differences between them are paired by construction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.stats.resample import (
+    bca_interval,
+    content_seed,
+    multinomial_weights,
+    percentile_interval,
+    wilson_interval,
+)
+
+Floats: TypeAlias = NDArray[np.float64]
+
+FEW_ITEMS = 30
+"""Under so many items a plain proportion has Wilson's interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """What interval is wanted.
+
+    ``seed`` is the user's; the seed drawn with also follows from the item ids, so that a board is
+    reproducible and does not flicker while verdicts arrive.
+    """
+
+    level: float = 0.95
+    n_replicates: int = 2000
+    seed: int = 0
+    kind: Literal["percentile", "bca"] = "percentile"
+
+    def weights(self, items: Sequence[str]) -> Floats:
+        """Shape (1 + n_replicates, items): the data as they are, then the replicates."""
+        seed = content_seed(*items, seed=self.seed)
+        draws = multinomial_weights(len(items), self.n_replicates, seed=seed)
+        return np.vstack([np.ones((1, len(items))), draws])
+
+    def ends(self, values: Floats, leave_one_out: Floats | None) -> Ends:
+        """The ends of many intervals at once.
+
+        Parameters
+        ----------
+        values : float array, shape (1 + n_replicates, ...)
+            What `weights` gives: the value itself, then its replicates.
+        leave_one_out : float array, shape (items, ...), optional
+            Needed for ``bca``.
+        """
+        value, replicates = values[0], values[1:]
+        if self.kind == "bca" and leave_one_out is not None:
+            low, high = bca_interval(value, replicates, leave_one_out, level=self.level)
+        else:
+            low, high = percentile_interval(replicates, level=self.level)
+        return Ends(
+            low=low,
+            high=high,
+            undefined=np.isnan(replicates).sum(axis=0),
+            constant=np.fmin.reduce(replicates) == np.fmax.reduce(replicates),
+            intervals=self,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """Lower and upper ends, how many replicates were undefined, and whether all were equal."""
+
+    low: Floats
+    high: Floats
+    undefined: NDArray[np.int64]
+    constant: NDArray[np.bool_]
+    intervals: Intervals
+
+    def at(self, *place: int) -> tuple[float, float, str]:
+        """One interval, and how it came about in words."""
+        low, high = float(self.low[place]), float(self.high[place])
+        n, undefined = self.intervals.n_replicates, int(self.undefined[place])
+        method = f"{self.intervals.kind} bootstrap over items, {n} replicates"
+        if math.isnan(low) or math.isnan(high):
+            because = f"{undefined} replicates undefined" if undefined else "replicates one-sided"
+            return math.nan, math.nan, f"{method}; no interval, {because}"
+        if undefined:
+            method += f", {undefined} of them undefined and left out"
+        if self.constant[place]:
+            method += ", all equal"
+        return low, high, method
+
+
+def wilson(value: float, units: float, *, level: float) -> tuple[float, float, str] | None:
+    """Wilson's interval of a plain proportion where the bootstrap does not serve, else None.
+
+    That is with few items, and at 0 or 1, where a bootstrap of 40 successes in 40 gives a point.
+    """
+    if not units or (units >= FEW_ITEMS and 0.0 < value < 1.0):
+        return None
+    low, high = wilson_interval(value * units, units, level=level)
+    return float(low), float(high), "wilson"

@@ -1,0 +1,558 @@
+"""How far two raters agree: coefficients of confusion tables.
+
+Every coefficient is a function of a table ``t[..., a, b]``: how often (or with which weight) the
+first rater gave label ``a`` where the second, the reference, gave ``b``. Leading axes are free, so
+that all models and all bootstrap replicates are one call. The binary coefficients take label 1 as
+the positive one.
+
+Undefined is nan, never 0 or 1; `why_undefined` says why in words. Ratios are built from sums of
+non-negative terms (no ``1 - x``), so that an undefined coefficient is an exact 0/0 and is found
+also with fractional weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Weighting: TypeAlias = Literal["nominal", "linear", "quadratic"]
+
+
+def confusion_table(
+    first: ArrayLike, second: ArrayLike, *, n_labels: int, weights: ArrayLike | None = None
+) -> Floats:
+    """Count the pairs of labels of two raters.
+
+    Parameters
+    ----------
+    first, second : int array, shape (n,)
+        Label codes in ``0 .. n_labels - 1``.
+    n_labels : int
+        Size of the declared label set, also where some labels never occur.
+    weights : float array, shape (n,), optional
+        What each pair counts; one each by default.
+
+    Returns
+    -------
+    float array, shape (n_labels, n_labels)
+        Rows are the first rater's labels.
+
+    Raises
+    ------
+    ValueError
+        When the two differ in length or a code is outside the declared set.
+    """
+    a, b = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"two raters of the same items are needed, not {a.shape} and {b.shape}")
+    codes = np.concatenate([a, b])
+    if codes.size and not (codes.min() >= 0 and codes.max() < n_labels):
+        raise ValueError(f"label codes must lie in 0 .. {n_labels - 1}")
+    counts = np.bincount(
+        a * n_labels + b,
+        weights=None if weights is None else np.asarray(weights, dtype=np.float64),
+        minlength=n_labels * n_labels,
+    )
+    return counts.astype(np.float64).reshape(n_labels, n_labels)
+
+
+def percent_agreement(table: ArrayLike) -> Floats:
+    """Share of items with the same label, in [0, 1]; nan without items.
+
+    Parameters
+    ----------
+    table : float array, shape (..., n_labels, n_labels)
+
+    Returns
+    -------
+    float array, shape (...)
+    """
+    t = _tables(table)
+    return _ratio(np.trace(t, axis1=-2, axis2=-1), _total(t))
+
+
+def cohen_kappa_of(
+    table: ArrayLike, *, weighting: Weighting = "nominal", scale: ArrayLike | None = None
+) -> Floats:
+    """Cohen's kappa, plain [1]_ or weighted [2]_: agreement beyond two raters' own chance.
+
+    Computed as ``1 - observed / expected`` disagreement, which is ``(po - pe) / (1 - pe)``.
+
+    Parameters
+    ----------
+    table : float array, shape (..., n_labels, n_labels)
+        Over the *declared* labels: quadratic kappa of ratings {1, 2, 5} is another number on the
+        observed labels than on the scale 1 to 5.
+    weighting : {"nominal", "linear", "quadratic"}
+        Disagreement of two labels: 0 or 1, or the first or second power of their distance.
+    scale : float array, shape (n_labels,), optional
+        The labels' values, from which distances are taken; ``0 .. n_labels - 1`` by default.
+
+    Returns
+    -------
+    float array, shape (...)
+        In [-1, 1]; nan without items, and where both raters use one and the same label (chance
+        agreement is then 1 and kappa is 0/0).
+
+    References
+    ----------
+    .. [1] J. Cohen (1960), A coefficient of agreement for nominal scales, Educational and
+       Psychological Measurement 20(1), 37-46.
+    .. [2] J. Cohen (1968), Weighted kappa, Psychological Bulletin 70(4), 213-220.
+    """
+    t = _tables(table)
+    distance = _disagreement(t.shape[-1], weighting, scale)
+    observed = np.einsum("...ab,ab->...", t, distance)
+    expected = np.einsum("...a,ab,...b->...", _first(t), distance, _second(t))
+    return _complement(_ratio(observed * _total(t), expected))
+
+
+def cohen_kappa(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    n_labels: int,
+    weighting: Weighting = "nominal",
+    scale: ArrayLike | None = None,
+) -> float:
+    """Chance-corrected agreement of two raters [1]_.
+
+    Parameters
+    ----------
+    first, second : int array, shape (n_items,)
+        Label codes in ``0 .. n_labels - 1``.
+    n_labels : int
+        Size of the declared label set.
+    weighting, scale
+        As in `cohen_kappa_of`.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; nan when there are no items, or both raters use one and the same label
+        (chance agreement is then 1 and kappa is 0/0).
+
+    References
+    ----------
+    .. [1] J. Cohen (1960), Educational and Psychological Measurement 20(1), 37-46.
+
+    Examples
+    --------
+    >>> round(cohen_kappa([1, 1, 0, 0, 1], [1, 1, 0, 1, 1], n_labels=2), 4)
+    0.5455
+    """
+    table = confusion_table(first, second, n_labels=n_labels)
+    return float(cohen_kappa_of(table, weighting=weighting, scale=scale))
+
+
+def scott_pi(table: ArrayLike) -> Floats:
+    """Scott's pi: agreement beyond the chance of two raters who share their mean marginals [1]_.
+
+    Parameters
+    ----------
+    table : float array, shape (..., n_labels, n_labels)
+
+    Returns
+    -------
+    float array, shape (...)
+        In [-1, 1]; nan without items, and where both raters use one and the same label.
+
+    References
+    ----------
+    .. [1] W. A. Scott (1955), Reliability of content analysis: the case of nominal scale coding,
+       Public Opinion Quarterly 19(3), 321-325.
+    """
+    t = _tables(table)
+    total = _total(t)
+    shared = _first(t) + _second(t)  # over 2 * total
+    others = shared.sum(axis=-1, keepdims=True) - shared
+    expected = np.einsum("...k,...k->...", shared, others)  # over 4 * total ** 2
+    return _complement(_ratio(4.0 * _off_diagonal(t) * total, expected))
+
+
+def gwet_ac1(table: ArrayLike) -> Floats:
+    """Gwet's AC1, which stays high where nearly every item has one label [1]_.
+
+    Parameters
+    ----------
+    table : float array, shape (..., n_labels, n_labels)
+        At least two labels.
+
+    Returns
+    -------
+    float array, shape (...)
+        In [-1, 1]; nan without items only, since its chance agreement never exceeds
+        ``1 / n_labels``.
+
+    References
+    ----------
+    .. [1] K. L. Gwet (2008), Computing inter-rater reliability and its variance in the presence
+       of high agreement, British Journal of Mathematical and Statistical Psychology 61(1), 29-48.
+    """
+    t = _tables(table)
+    total = _total(t)
+    share = _ratio(_first(t) + _second(t), 2.0 * total[..., np.newaxis])
+    chance = (share * (1.0 - share)).sum(axis=-1) / (t.shape[-1] - 1)
+    return _complement(_ratio(_off_diagonal(t), total * (1.0 - chance)))
+
+
+def krippendorff_alpha(table: ArrayLike) -> Floats:
+    """Krippendorff's alpha for nominal labels, two raters and complete pairs [1]_.
+
+    Then it is Scott's pi corrected for small samples, ``pi + (1 - pi) / (2 n)``.
+
+    Parameters
+    ----------
+    table : float array, shape (..., n_labels, n_labels)
+        Its total is taken as the number of items: weights should average one.
+
+    Returns
+    -------
+    float array, shape (...)
+        At most 1; nan without items, and where both raters use one and the same label.
+
+    References
+    ----------
+    .. [1] K. Krippendorff (2011), Computing Krippendorff's alpha-reliability, Annenberg School
+       for Communication Departmental Papers 43.
+    """
+    t = _tables(table)
+    pi = scott_pi(t)
+    return pi + _ratio(1.0 - pi, 2.0 * _total(t))
+
+
+def precision(table: ArrayLike) -> Floats:
+    """Of what the first rater calls positive, the share the reference does, in [0, 1].
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        nan where the first rater calls nothing positive.
+    """
+    t = _binary(table)
+    return _ratio(t[..., 1, 1], t[..., 1, 0] + t[..., 1, 1])
+
+
+def recall(table: ArrayLike) -> Floats:
+    """Of what the reference calls positive, the share the first rater does, in [0, 1].
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        nan where the reference calls nothing positive.
+    """
+    t = _binary(table)
+    return _ratio(t[..., 1, 1], t[..., 0, 1] + t[..., 1, 1])
+
+
+def specificity(table: ArrayLike) -> Floats:
+    """Of what the reference calls negative, the share the first rater does, in [0, 1].
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        nan where the reference calls nothing negative.
+    """
+    t = _binary(table)
+    return _ratio(t[..., 0, 0], t[..., 0, 0] + t[..., 1, 0])
+
+
+def f1(table: ArrayLike) -> Floats:
+    """Harmonic mean of precision and recall, in [0, 1].
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        nan where neither rater calls anything positive.
+    """
+    t = _binary(table)
+    twice = 2.0 * t[..., 1, 1]
+    return _ratio(twice, twice + t[..., 1, 0] + t[..., 0, 1])
+
+
+def mcc(table: ArrayLike) -> Floats:
+    """Matthews' correlation coefficient of two binary raters [1]_.
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        In [-1, 1]; nan where either rater uses one label only.
+
+    References
+    ----------
+    .. [1] B. W. Matthews (1975), Comparison of the predicted and observed secondary structure of
+       T4 phage lysozyme, Biochimica et Biophysica Acta 405(2), 442-451.
+    """
+    t = _binary(table)
+    covariance = t[..., 1, 1] * t[..., 0, 0] - t[..., 1, 0] * t[..., 0, 1]
+    return _ratio(covariance, np.sqrt(_first(t).prod(axis=-1) * _second(t).prod(axis=-1)))
+
+
+def pabak(table: ArrayLike) -> Floats:
+    """Prevalence- and bias-adjusted kappa: twice the agreement, less one [1]_.
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        In [-1, 1]; nan without items.
+
+    References
+    ----------
+    .. [1] T. Byrt, J. Bishop, J. B. Carlin (1993), Bias, prevalence and kappa, Journal of Clinical
+       Epidemiology 46(5), 423-429.
+    """
+    return 2.0 * percent_agreement(_binary(table)) - 1.0
+
+
+def score_delta(table: ArrayLike) -> Floats:
+    """The first rater's share of positives less the reference's, in [-1, 1].
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        nan without items.
+    """
+    t = _binary(table)
+    return _ratio(t[..., 1, 0] - t[..., 0, 1], _total(t))
+
+
+def p_c(table: ArrayLike) -> Floats:
+    """How often a lenient judge knows the answer: recall + specificity - 1 [1]_.
+
+    In the model of leniency a judge is right with probability ``p_c`` and otherwise says
+    "positive" with probability ``p_plus``, whatever the truth. ``p_c`` is Youden's J.
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        In [-1, 1]; nan where the reference uses one label only.
+
+    References
+    ----------
+    .. [1] A. S. Thakur et al. (2024), Judging the Judges, arXiv 2406.12624, appendix O.
+    """
+    t = _binary(table)
+    return recall(t) + specificity(t) - 1.0
+
+
+def p_plus(table: ArrayLike) -> Floats:
+    """How often a lenient judge says "positive" where it does not know [1]_.
+
+    ``(1 - specificity) / (1 - p_c)``, which is the false-positive rate over the sum of the
+    false-positive and false-negative rates.
+
+    Parameters
+    ----------
+    table : float array, shape (..., 2, 2)
+
+    Returns
+    -------
+    float array, shape (...)
+        In [0, 1]; nan where the reference uses one label only, and where the judge makes no error
+        (then nothing is known of what it says when it does not know).
+
+    References
+    ----------
+    .. [1] A. S. Thakur et al. (2024), Judging the Judges, arXiv 2406.12624, appendix O.
+    """
+    t = _binary(table)
+    false_positives = _ratio(t[..., 1, 0], t[..., 0, 0] + t[..., 1, 0])
+    false_negatives = _ratio(t[..., 0, 1], t[..., 0, 1] + t[..., 1, 1])
+    return _ratio(false_positives, false_positives + false_negatives)
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """A coefficient under its public name, and what can make it undefined.
+
+    ``binary`` coefficients need exactly two labels. ``undefined`` says why a table has no value;
+    it is asked only about tables with items.
+    """
+
+    of: Callable[[ArrayLike], Floats]
+    binary: bool
+    undefined: Callable[[Floats], str]
+
+
+def _one_label(table: Floats) -> str:
+    return "both raters give every item the same one label, so chance agreement is 1"
+
+
+def _no_items(table: Floats) -> str:
+    return "no item has a label of both raters"
+
+
+def _no_positive_of_either(table: Floats) -> str:
+    return "neither rater calls anything positive"
+
+
+def _no_positive_of_first(table: Floats) -> str:
+    return "the judge calls nothing positive"
+
+
+def _one_label_of_reference(table: Floats) -> str:
+    absent = "positive" if table[:, 1].sum() == 0 else "negative"
+    return f"the reference calls nothing {absent}"
+
+
+def _one_label_of_one(table: Floats) -> str:
+    constant = "the judge" if (table.sum(axis=1) == 0).any() else "the reference"
+    return f"{constant} gives every item the same one label"
+
+
+def _no_error(table: Floats) -> str:
+    if (table.sum(axis=0) == 0).any():
+        return _one_label_of_reference(table)
+    return "the judge makes no error, so nothing shows what it says when it does not know"
+
+
+COEFFICIENTS: Mapping[str, Coefficient] = {
+    "agreement": Coefficient(percent_agreement, False, _no_items),
+    "cohen_kappa": Coefficient(cohen_kappa_of, False, _one_label),
+    "scott_pi": Coefficient(scott_pi, False, _one_label),
+    "gwet_ac1": Coefficient(gwet_ac1, False, _no_items),
+    "krippendorff_alpha": Coefficient(krippendorff_alpha, False, _one_label),
+    "precision": Coefficient(precision, True, _no_positive_of_first),
+    "recall": Coefficient(recall, True, _one_label_of_reference),
+    "specificity": Coefficient(specificity, True, _one_label_of_reference),
+    "f1": Coefficient(f1, True, _no_positive_of_either),
+    "mcc": Coefficient(mcc, True, _one_label_of_one),
+    "pabak": Coefficient(pabak, True, _no_items),
+    "score_delta": Coefficient(score_delta, True, _no_items),
+    "p_c": Coefficient(p_c, True, _one_label_of_reference),
+    "p_plus": Coefficient(p_plus, True, _no_error),
+}
+"""Every coefficient of a confusion table, by the name reports use."""
+
+
+def coefficient(name: str, table: ArrayLike) -> Floats:
+    """A coefficient by name; nan throughout where it needs two labels and there are more.
+
+    Parameters
+    ----------
+    name : str
+        A name in `COEFFICIENTS`.
+    table : float array, shape (..., n_labels, n_labels)
+
+    Returns
+    -------
+    float array, shape (...)
+    """
+    t = _tables(table)
+    known = COEFFICIENTS[name]
+    if known.binary and t.shape[-1] != 2:
+        return np.full(t.shape[:-2], np.nan)
+    return known.of(t)
+
+
+def why_undefined(name: str, table: ArrayLike) -> str | None:
+    """Why a coefficient has no value for one table, in words; None where it has one.
+
+    Parameters
+    ----------
+    name : str
+        A name in `COEFFICIENTS`.
+    table : float array, shape (n_labels, n_labels)
+    """
+    t = _tables(table)
+    known = COEFFICIENTS[name]
+    if known.binary and t.shape[-1] != 2:
+        return f"defined for two labels; {t.shape[-1]} are declared"
+    if not np.isnan(known.of(t)):
+        return None
+    return known.undefined(t) if t.sum() > 0 else _no_items(t)
+
+
+def _tables(table: ArrayLike) -> Floats:
+    t = np.asarray(table, dtype=np.float64)
+    if t.ndim < 2 or t.shape[-1] != t.shape[-2] or t.shape[-1] < 2:
+        raise ValueError(f"a table of n × n labels with n ≥ 2 is needed, not shape {t.shape}")
+    return t
+
+
+def _binary(table: ArrayLike) -> Floats:
+    t = _tables(table)
+    if t.shape[-1] != 2:
+        raise ValueError(f"this coefficient is defined for two labels, not {t.shape[-1]}")
+    return t
+
+
+def _total(t: Floats) -> Floats:
+    return np.asarray(t.sum(axis=(-2, -1)))
+
+
+def _first(t: Floats) -> Floats:
+    return np.asarray(t.sum(axis=-1))
+
+
+def _second(t: Floats) -> Floats:
+    return np.asarray(t.sum(axis=-2))
+
+
+def _off_diagonal(t: Floats) -> Floats:
+    return np.asarray(np.einsum("...ab,ab->...", t, 1.0 - np.eye(t.shape[-1])))
+
+
+def _disagreement(n_labels: int, weighting: Weighting, scale: ArrayLike | None) -> Floats:
+    values = np.arange(n_labels) if scale is None else np.asarray(scale, dtype=np.float64)
+    if values.shape != (n_labels,):
+        raise ValueError(f"the scale needs {n_labels} values, one a label, not {values.shape}")
+    distance = np.abs(values[:, np.newaxis] - values).astype(np.float64)
+    match weighting:
+        case "nominal":
+            return 1.0 - np.eye(n_labels)
+        case "linear":
+            return distance
+        case "quadratic":
+            return np.square(distance)
+
+
+def _ratio(numerator: Any, denominator: Any) -> Floats:
+    """Quotient with nan (and no warning) where the denominator is 0."""
+    top, bottom = np.broadcast_arrays(
+        np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    )
+    quotient = np.full(top.shape, np.nan)
+    np.divide(top, bottom, out=quotient, where=bottom != 0)
+    return quotient
+
+
+def _complement(x: Floats) -> Floats:
+    return np.asarray(1.0 - x)

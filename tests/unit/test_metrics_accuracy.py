@@ -1,0 +1,175 @@
+"""Accuracy by model and judge: values, intervals, what is missing, ranks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from judgebench.metrics.accuracy import AccuracyRow, accuracies
+from judgebench.metrics.intervals import Intervals
+from judgebench.stats.resample import wilson_interval
+
+FAST = Intervals(n_replicates=200)
+
+
+def board(**verdicts: str) -> dict[str, list]:
+    """``model="+-?."`` by item: correct, incorrect, unreadable, no row; ``|`` splits samples."""
+    columns: dict[str, list] = {
+        name: [] for name in ("item_id", "model", "judge", "sample", "kind", "label")
+    }
+    for model, samples in verdicts.items():
+        for sample, marks in enumerate(samples.split("|")):
+            for item, mark in enumerate(marks):
+                if mark == ".":
+                    continue
+                columns["item_id"].append(f"q{item}")
+                columns["model"].append(model)
+                columns["judge"].append("judge")
+                columns["sample"].append(sample)
+                columns["kind"].append("unreadable" if mark == "?" else "label")
+                columns["label"].append({"+": "correct", "-": "incorrect", "?": None}[mark])
+    return columns
+
+
+def by_model(columns: dict[str, list], **options) -> dict[str, AccuracyRow]:
+    return {row.model: row for row in accuracies(columns, intervals=FAST, **options)}
+
+
+def test_share_of_readable_verdicts_with_what_is_missing() -> None:
+    rows = by_model(board(a="++-?.", b="+++++"))
+    a = rows["a"].accuracy
+    assert a.value == pytest.approx(2 / 3)
+    assert (a.n, a.units, a.missing) == (3, 3, 2)
+    assert (a.worst_low, a.worst_high) == (pytest.approx(2 / 5), pytest.approx(4 / 5))
+    assert (rows["a"].unreadable, rows["a"].failed, rows["a"].not_asked) == (1, 0, 1)
+    b = rows["b"].accuracy
+    assert (b.value, b.missing, b.worst_low, b.worst_high) == (1.0, 0, 1.0, 1.0)
+
+
+def test_failed_calls_are_told_from_those_not_made() -> None:
+    rows = by_model(board(a="+-..", b="++++"), failed={("a", "judge"): 1})
+    assert (rows["a"].failed, rows["a"].not_asked, rows["a"].accuracy.missing) == (1, 1, 2)
+
+
+def test_a_model_whose_every_call_failed_is_shown_without_a_value() -> None:
+    failed = {("a", "other"): 2, ("b", "judge"): 1}
+    rows = {(r.judge, r.model): r for r in accuracies(board(a="++"), failed=failed, intervals=FAST)}
+    assert set(rows) == {("judge", "a"), ("judge", "b"), ("other", "a")}
+    for place, not_asked in ((("other", "a"), 0), (("judge", "b"), 1)):
+        row = rows[place]
+        assert math.isnan(row.accuracy.value)
+        assert row.accuracy.undefined == "no readable verdict"
+        assert (row.accuracy.worst_low, row.accuracy.worst_high) == (0.0, 1.0)
+        assert (row.accuracy.missing, row.failed, row.not_asked) == (
+            2,
+            failed[place[::-1]],
+            not_asked,
+        )
+
+
+def test_nothing_readable_is_undefined_not_zero() -> None:
+    a = by_model(board(a="??", b="+-"))["a"]
+    assert math.isnan(a.accuracy.value)
+    assert math.isnan(a.accuracy.low)
+    assert a.accuracy.undefined == "no readable verdict"
+    assert (a.accuracy.n, a.accuracy.missing, a.unreadable) == (0, 2, 2)
+    assert (a.rank, a.rank_low, a.rank_high) == (None, None, None)
+
+
+def test_samples_of_an_item_are_averaged_first() -> None:
+    """q0 is right once in two, q1 always in one sample: (0.5 + 1) / 2, not 2 / 3."""
+    a = by_model(board(a="++|-."))["a"].accuracy
+    assert a.value == pytest.approx(0.75)
+    assert (a.n, a.units) == (3, 2)
+
+
+def test_an_unreadable_sample_beside_a_readable_one_is_missing() -> None:
+    a = by_model(board(a="+-|?-"))["a"].accuracy
+    assert (a.value, a.n, a.units, a.missing) == (0.5, 3, 2, 1)
+    assert (a.worst_low, a.worst_high) == (0.25, 0.5)
+
+
+@pytest.mark.parametrize("marks", ["+-" * 14, "+" * 40, "-" * 40])
+def test_wilson_where_a_bootstrap_does_not_serve(marks: str) -> None:
+    a = by_model(board(a=marks))["a"].accuracy
+    low, high = wilson_interval(marks.count("+"), len(marks))
+    assert (a.low, a.high, a.method) == (pytest.approx(low), pytest.approx(high), "wilson")
+    assert a.high - a.low > 0.05
+
+
+def test_bootstrap_elsewhere_close_to_the_binomial() -> None:
+    rows = accuracies(board(a="++-" * 100))
+    a = rows[0].accuracy
+    se = math.sqrt(2 / 9 / 300)
+    assert a.method == "percentile bootstrap over items, 2000 replicates"
+    assert a.low == pytest.approx(2 / 3 - 1.96 * se, abs=0.006)
+    assert a.high == pytest.approx(2 / 3 + 1.96 * se, abs=0.006)
+    bca = accuracies(board(a="++-" * 100), intervals=Intervals(kind="bca"))[0].accuracy
+    assert bca.method.startswith("bca")
+    assert (bca.low, bca.high) == (pytest.approx(a.low, abs=0.01), pytest.approx(a.high, abs=0.01))
+
+
+def test_models_that_agree_item_by_item_move_together() -> None:
+    """The shared weights pair the models: equal verdicts have equal intervals and equal ranks."""
+    rows = by_model(board(a="+-+" * 20, b="+-+" * 20, c="+--" * 20))
+    assert (rows["a"].accuracy.low, rows["a"].accuracy.high) == (
+        rows["b"].accuracy.low,
+        rows["b"].accuracy.high,
+    )
+    # Never worse than c on any item: first in every replicate, whatever the width of intervals.
+    for name in "ab":
+        assert (rows[name].rank, rows[name].rank_low, rows[name].rank_high) == (1, 1, 1)
+    assert (rows["c"].rank, rows["c"].rank_low, rows["c"].rank_high) == (3, 3, 3)
+
+
+def test_rank_intervals_hold_what_the_data_cannot_tell_apart() -> None:
+    rows = by_model(board(a="++--" * 10, b="--++" * 9 + "--+-", c="++++" * 10))
+    assert (rows["c"].rank, rows["c"].rank_low, rows["c"].rank_high) == (1, 1, 1)
+    assert (rows["a"].rank, rows["a"].rank_low, rows["a"].rank_high) == (2, 2, 3)
+    assert (rows["b"].rank, rows["b"].rank_low, rows["b"].rank_high) == (3, 2, 3)
+
+
+def test_best_first_and_unknown_last() -> None:
+    rows = accuracies(board(a="??", b="+-", c="++"), intervals=FAST)
+    assert [row.model for row in rows] == ["c", "b", "a"]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.text("+-?.", min_size=5, max_size=5), min_size=1, max_size=4))
+def test_invariants(marks: list[str]) -> None:
+    columns = board(**{f"m{i}": row for i, row in enumerate(marks)})
+    for row in accuracies(columns, intervals=Intervals(n_replicates=50)):
+        a, shown = row.accuracy, marks[int(row.model[1:])]
+        assert a.n == shown.count("+") + shown.count("-")
+        assert a.n + a.missing == len(set(columns["item_id"]))
+        assert row.unreadable + row.failed + row.not_asked == a.missing
+        assert a.worst_low is not None
+        assert a.worst_high is not None
+        if a.n:
+            assert a.worst_low <= a.value + 1e-12
+            assert a.value <= a.worst_high + 1e-12
+            assert a.low <= a.value + 1e-12
+            assert a.value <= a.high + 1e-12
+            assert row.rank_low is not None
+            assert row.rank is not None
+            assert row.rank_low <= row.rank <= (row.rank_high or 0)
+
+
+def test_numpy_columns_serve_as_well_as_lists() -> None:
+    columns = board(a="+-?+", b="++-.")
+    arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    assert accuracies(arrays, intervals=FAST) == accuracies(columns, intervals=FAST)
+
+
+def test_the_users_seed_moves_the_interval_and_the_same_seed_does_not() -> None:
+    def ends(seed: int) -> tuple[float, float]:
+        wanted = Intervals(seed=seed, n_replicates=60)
+        accuracy = accuracies(board(a="++-" * 50), intervals=wanted)[0].accuracy
+        return accuracy.low, accuracy.high
+
+    assert ends(1) == ends(1)
+    assert len({ends(seed) for seed in range(5)}) > 1
