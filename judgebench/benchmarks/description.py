@@ -1,0 +1,174 @@
+"""``benchmark.toml``: what a benchmark is, where its data comes from, how it is judged."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from judgebench import registry
+from judgebench.benchmarks.truncation import MODES
+from judgebench.config import Section, check
+from judgebench.errors import ConfigError, unknown_name
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class RemoteFile(Section):
+    """A file to fetch. Without ``sha256`` it is pinned on the first pull, and the hash printed."""
+
+    url: str
+    sha256: Sha256 | None = None
+    bytes: PositiveInt | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+class FilesSource(Section):
+    """Files fetched by URL, read by the folder's ``source.py``."""
+
+    kind: Literal["files"]
+    files: list[RemoteFile] = Field(min_length=1)
+
+
+class HubSource(Section):
+    """A dataset of the Hugging Face Hub at a fixed revision, read by the folder's ``source.py``."""
+
+    kind: Literal["hub"]
+    dataset: str
+    revision: str
+    config: str | None = None
+    split: str = "test"
+
+
+class FolderSource(Section):
+    """A folder; relative to the benchmark's own."""
+
+    kind: Literal["folder"]
+    path: str = "."
+
+
+class Version(Section):
+    """One version of a benchmark's questions; ``sha256`` is theirs, wherever they came from."""
+
+    sha256: Sha256 | None = None
+    source: FilesSource | HubSource | FolderSource = Field(discriminator="kind")
+    note: str = ""
+
+
+class Prompt(Section):
+    """A way of asking models, and the lm-eval task that asks so."""
+
+    task: str
+
+
+class Asking(Section):
+    """How models are asked, and where answers end; a suite's ``options`` may say otherwise."""
+
+    prompts: dict[str, Prompt] = Field(min_length=1)
+    prompt: str
+    num_fewshot: int = Field(ge=0)
+    truncate: str
+
+    @model_validator(mode="after")
+    def _names(self) -> Asking:
+        if self.prompt not in self.prompts:
+            raise ValueError(unknown_name("prompt", self.prompt, self.prompts))
+        if self.truncate not in MODES:
+            raise ValueError(unknown_name("truncation", self.truncate, MODES))
+        return self
+
+
+class OfficialPrompt(Section):
+    """An official judge prompt: known by its hash, found by file and name."""
+
+    sha256: Sha256
+    source: str
+
+
+class Judging(Section):
+    """How answers are judged where a suite does not say."""
+
+    kind: str
+    official: dict[str, OfficialPrompt] = Field(default_factory=dict)
+    official_from: str | None = Field(None, description="take them from this benchmark")
+
+
+class Description(Section):
+    """A benchmark's folder in words that can be checked."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    licence: str
+    homepage: str | None = None
+    paper: str | None = None
+    default_version: str
+    labels: list[str] = Field(min_length=2)
+    positive: str
+    metric: str = "accuracy"
+    unit: str = Field("item", description="what is drawn again in a bootstrap")
+    coverage_floor: float = Field(0.95, ge=0, le=1)
+    versions: dict[str, Version] = Field(min_length=1)
+    asking: Asking
+    judging: Judging
+
+    @model_validator(mode="after")
+    def _names(self) -> Description:
+        if self.default_version not in self.versions:
+            raise ValueError(unknown_name("version", self.default_version, self.versions))
+        if self.positive not in self.labels:
+            raise ValueError(unknown_name("label", self.positive, self.labels))
+        return self
+
+
+def find(name: str, extra_paths: Iterable[Path] = ()) -> tuple[Description, Path]:
+    """A benchmark's description and folder.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown benchmark, or a description with a fault, naming the file and the field.
+    """
+    folders = registry.benchmark_folders(extra_paths)
+    if name not in folders:
+        raise ConfigError(unknown_name("benchmark", name, folders))
+    return read(folders[name]), folders[name]
+
+
+def read(folder: Path) -> Description:
+    """The description in a folder."""
+    file = folder / registry.BENCHMARK_FILE
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from None
+    description = check(Description, data, file)
+    if description.name != folder.name:
+        raise ConfigError(
+            f"{file}: name: {description.name!r} stands in the folder {folder.name!r}; "
+            "they have to be equal"
+        )
+    return description
+
+
+def split_version(name_at_version: str) -> tuple[str, str | None]:
+    """``NAME`` or ``NAME@VERSION`` in its two parts."""
+    name, at, version = name_at_version.partition("@")
+    if not name or (at and not version):
+        raise ConfigError(f"a benchmark is written NAME or NAME@VERSION, not {name_at_version!r}")
+    return name, version or None
+
+
+def chosen_version(description: Description, version: str | None) -> str:
+    """The version asked for, or the default one."""
+    if version is None:
+        return description.default_version
+    if version not in description.versions:
+        known = description.versions
+        raise ConfigError(unknown_name(f"version of {description.name}", version, known))
+    return version

@@ -1,0 +1,212 @@
+"""A benchmark as a folder: its items, how models are asked, what a judge is shown.
+
+The folder is a plain lm-eval task that also works by hand; ``benchmark.toml`` says the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from judgebench.benchmarks.data_source import load_content, load_module, official_prompts
+from judgebench.benchmarks.description import (
+    Description,
+    chosen_version,
+    find,
+    split_version,
+)
+from judgebench.benchmarks.truncation import MODES, truncate
+from judgebench.config import Section, check
+from judgebench.errors import ConfigError, unknown_name
+from judgebench.records import Case, Item, Message, Response
+from judgebench.template import PromptText
+
+
+class Options(Section):
+    """What a suite may change about a benchmark; its description has the defaults."""
+
+    prompt: str | None = None
+    num_fewshot: int | None = Field(None, ge=0)
+    truncate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmEvalTask:
+    """The task that asks a local model.
+
+    ``metadata`` is for ``TaskManager(metadata=…)``; that of several benchmarks can be merged.
+    ``until`` and ``max_gen_toks`` are the task's own, explicit, and ``generation`` is what else
+    its file says about decoding.
+    """
+
+    name: str
+    include_path: Path
+    metadata: Mapping[str, Any]
+    until: tuple[str, ...]
+    max_gen_toks: int
+    generation: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FolderBenchmark:
+    """One version of a benchmark with a suite's options; satisfies `protocols.Benchmark`."""
+
+    def __init__(self, description: Description, folder: Path, version: str, options: Options):
+        self.description = description
+        self.folder = folder
+        self._version = version
+        asking = description.asking
+        self.prompt = options.prompt or asking.prompt
+        self.num_fewshot = (
+            asking.num_fewshot if options.num_fewshot is None else options.num_fewshot
+        )
+        self.truncate = options.truncate or asking.truncate
+        for what, given, known in (
+            ("prompt", self.prompt, asking.prompts),
+            ("truncation", self.truncate, MODES),
+        ):
+            if given not in known:
+                raise ConfigError(f"benchmark {self.name}: {unknown_name(what, given, known)}")
+
+    @property
+    def name(self) -> str:
+        return self.description.name
+
+    @property
+    def version(self) -> str:
+        return self._version
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.description.labels)
+
+    @property
+    def positive(self) -> str:
+        return self.description.positive
+
+    @property
+    def default_judge(self) -> str:
+        """The way of judging where a suite's judge does not name one."""
+        return self.description.judging.kind
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options in effect, for a run's manifest."""
+        return {
+            "prompt": self.prompt,
+            "num_fewshot": self.num_fewshot,
+            "truncate": self.truncate,
+        }
+
+    @cached_property
+    def prompts(self) -> Mapping[str, PromptText]:
+        """The official judge prompts the data home has, by name."""
+        return official_prompts(self.description)
+
+    @cached_property
+    def data_sha(self) -> str:
+        """SHA-256 of the questions and few-shot examples."""
+        return load_content(self.description, self.folder, self.version).sha
+
+    def items(self, limit: int | None = None) -> Sequence[Item]:
+        """The items in their order, with the prompt a model is given.
+
+        Raises
+        ------
+        InputError
+            If the data is not here, with the command that brings it.
+        """
+        return self._items if limit is None else self._items[:limit]
+
+    @cached_property
+    def _items(self) -> tuple[Item, ...]:
+        utils = self._utils
+        render = getattr(utils, f"prompt_{self.prompt}")
+        return tuple(
+            Item(
+                benchmark=self.name,
+                version=self.version,
+                id=doc["id"],
+                turns=(Message(role="user", content=doc["question"]),),
+                references=tuple(doc["references"]),
+                category=doc["category"],
+                prompt=render(doc),
+            )
+            for doc in utils.docs(self.version, num_fewshot=self.num_fewshot)
+        )
+
+    @cached_property
+    def _utils(self) -> ModuleType:
+        module = load_module(self.folder, "utils")
+        if module is None or not hasattr(module, f"prompt_{self.prompt}"):
+            raise ConfigError(
+                f"{self.folder / 'utils.py'}: has to define docs and prompt_{self.prompt}"
+            )
+        return module
+
+    def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]:
+        """One pointwise case for each response, cut where the answer ends."""
+        for response in responses:
+            shown = replace(response, text=truncate(response.text, self.truncate))
+            yield Case(item=item, responses=(shown,))
+
+    @cached_property
+    def lm_eval_task(self) -> LmEvalTask:
+        """The task that asks with the chosen prompt."""
+        name = self.description.asking.prompts[self.prompt].task
+        file = self.folder / f"{name}.yaml"
+        try:
+            task = yaml.load(file.read_text(encoding="utf-8"), _TaskLoader)
+            generation = dict(task["generation_kwargs"])
+            until = tuple(generation.pop("until"))
+            max_gen_toks = int(generation.pop("max_gen_toks"))
+        except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise ConfigError(
+                f"{file}: generation_kwargs with 'until' and 'max_gen_toks' has to stand here "
+                f"({error!r})"
+            ) from None
+        settings = {"version": self.version, "num_fewshot": self.num_fewshot}
+        return LmEvalTask(
+            name=name,
+            include_path=self.folder,
+            metadata={self.name: settings},
+            until=until,
+            max_gen_toks=max_gen_toks,
+            generation=generation,
+        )
+
+
+def load_benchmark(
+    name_at_version: str,
+    *,
+    options: Mapping[str, Any] | None = None,
+    extra_paths: Iterable[Path] = (),
+) -> FolderBenchmark:
+    """A benchmark, by ``NAME`` or ``NAME@VERSION``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, version or option.
+    """
+    name, version = split_version(name_at_version)
+    description, folder = find(name, extra_paths)
+    chosen = check(Options, dict(options or {}), f"benchmark {name}: options")
+    return FolderBenchmark(description, folder, chosen_version(description, version), chosen)
+
+
+class _TaskLoader(yaml.SafeLoader):
+    """Reads lm-eval's YAML; what ``!function`` names stays a name."""
+
+
+def _function_name(loader: yaml.SafeLoader, node: yaml.Node) -> str:
+    return str(node.value)
+
+
+_TaskLoader.add_constructor("!function", _function_name)

@@ -1,0 +1,146 @@
+"""Official prompts, read from text, JSON or Python files; a Python file is never run.
+
+From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
+lambdas of f-strings whose holes are bare names. Anything else is refused with its reason, so that
+a prompt is either upstream's text or not there.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from judgebench.errors import InputError
+from judgebench.template import HOLE
+
+MAX_BYTES = 4_000_000
+_METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of a file by name, and why others could not be read."""
+
+    found: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_texts(path: Path) -> Texts:
+    """The prompt texts in a ``.txt``, ``.json`` or ``.py`` file.
+
+    Names are the file's name (text), the path of keys (JSON), or ``Class.NAME`` (Python).
+
+    Raises
+    ------
+    InputError
+        For a file that is too large, no UTF-8, or not what its name says.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path}: too large for a file of prompts ({MAX_BYTES:,} bytes at most)")
+    try:
+        text = path.read_text(encoding="utf-8")
+        match path.suffix:
+            case ".json":
+                return Texts(dict(_json_texts(json.loads(text), "")))
+            case ".py":
+                return _python_texts(ast.parse(text).body)
+            case _:
+                return Texts({path.stem: text.removesuffix("\n")})
+    except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as prompts: {error}") from None
+
+
+def _json_texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, element in value.items():
+            yield from _json_texts(element, f"{name}/{key}" if name else str(key))
+
+
+def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
+    found: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for statement in body:
+        if isinstance(statement, ast.ClassDef):
+            inner = _python_texts(statement.body, f"{prefix}{statement.name}.")
+            found |= inner.found
+            refused |= inner.refused
+            continue
+        for name, value in _assigned(statement):
+            found.pop(prefix + name, None)  # a later assignment replaces the earlier one
+            try:
+                found[prefix + name] = constant_text(value)
+            except InputError as error:
+                refused[prefix + name] = str(error)
+    return Texts(found, refused)
+
+
+def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            if isinstance(target, ast.Name):
+                yield target.id, statement.value
+    elif (
+        isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        and statement.value is not None
+    ):
+        yield statement.target.id, statement.value
+
+
+def constant_text(node: ast.expr) -> str:
+    """The text an expression stands for.
+
+    Raises
+    ------
+    InputError
+        For an expression that is no constant text in the sense of this module.
+    """
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            return constant_text(left) + constant_text(right)
+        case ast.Call(func=ast.Name(id="dedent"), args=[inner], keywords=[]):
+            return dedent(constant_text(inner))
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="textwrap"), attr="dedent"),
+            args=[inner],
+            keywords=[],
+        ):
+            return dedent(constant_text(inner))
+        case ast.Call(func=ast.Attribute(value=inner, attr=method), args=[], keywords=[]) if (
+            method in _METHODS
+        ):
+            return _METHODS[method](constant_text(inner))
+        case ast.Lambda(body=ast.JoinedStr() as body):
+            return constant_text(body)
+        case ast.JoinedStr(values=parts):
+            return "".join(map(_part, parts))
+        case _:
+            raise InputError(
+                f"line {node.lineno}: {type(node).__name__} is no constant text; only texts, "
+                "concatenation, dedent, strip and f-strings with bare names are read"
+            )
+
+
+def _part(node: ast.expr) -> str:
+    match node:
+        case ast.Constant(value=str(text)):
+            if mistaken := HOLE.search(text):
+                raise InputError(f"line {node.lineno}: {mistaken[0]} would be taken for a hole")
+            return text
+        case ast.FormattedValue(value=value, conversion=-1, format_spec=None) if _bare(value):
+            return f"{{{ast.unparse(value)}}}"
+        case _:
+            raise InputError(f"line {node.lineno}: a hole is a bare name, without a format")
+
+
+def _bare(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _bare(node.value))

@@ -1,0 +1,82 @@
+"""How answers and references are made comparable before they are compared as text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from judgebench.config import Section, check
+from judgebench.dialogue import Dialogue, ask_nobody
+from judgebench.errors import ConfigError
+from judgebench.records import Case, JudgeSpec, Label, Unreadable
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b", re.IGNORECASE)
+
+
+class Normalisation(Section):
+    """What is overlooked when two texts are compared; the defaults are those of the paper.
+
+    Canonically equivalent Unicode (an accent as one character or two) is always the same text.
+    """
+
+    case: Literal["insensitive", "sensitive"] = "insensitive"
+    punctuation: Literal["keep", "drop"] = "keep"
+    articles: Literal["keep", "drop"] = "keep"
+    whitespace: Literal["strip", "collapse", "keep"] = "strip"
+
+    def __call__(self, text: str) -> str:
+        text = unicodedata.normalize("NFC", text)
+        if self.punctuation == "drop":
+            text = "".join(c for c in text if not unicodedata.category(c).startswith("P"))
+        if self.articles == "drop":
+            text = _ARTICLES.sub(" ", text)
+        if self.case == "insensitive":
+            text = unicodedata.normalize("NFC", text.casefold())
+        if self.whitespace == "collapse" or self.articles == "drop":
+            return " ".join(text.split())
+        return text.strip() if self.whitespace == "strip" else text
+
+
+Matches = Callable[[str, Sequence[str], Normalisation], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LexicalJudge:
+    """Compares the answer with each reference and asks nobody."""
+
+    spec: JudgeSpec
+    normalisation: Normalisation
+    matches: Matches
+
+    def judge(self, case: Case) -> Dialogue:
+        (response,) = case.responses
+        if not any(comparable(case.item.references, self.normalisation)):
+            return ask_nobody(Unreadable(reason="the item has no reference to compare with"))
+        right = self.matches(response.text, case.item.references, self.normalisation)
+        return ask_nobody(Label(name="correct" if right else "incorrect"))
+
+
+def comparable(references: Sequence[str], normalisation: Normalisation) -> Iterator[str]:
+    """The references, normalised; blank ones, which every text contains, are left out."""
+    return (ready for ready in map(normalisation, references) if ready.strip())
+
+
+def lexical_judge(kind: str, matches: Matches, settings: dict[str, Any]) -> LexicalJudge:
+    """A lexical judge from what a suite says about it.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown option, or for settings that only a judge with a model has.
+    """
+    options = settings.pop("options", None) or {}
+    settings.pop("prompts", None)
+    useless = sorted(name for name, value in settings.items() if value)
+    if useless:
+        raise ConfigError(f"judge {kind} asks no model; remove {', '.join(useless)}")
+    normalisation = check(Normalisation, dict(options), f"judge {kind}: options")
+    spec = JudgeSpec(kind=kind, reader_version="1", options=normalisation.model_dump())
+    return LexicalJudge(spec=spec, normalisation=normalisation, matches=matches)

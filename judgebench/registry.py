@@ -1,0 +1,87 @@
+"""The folder is the registry: ``judges/contains.py`` is the judge ``contains``.
+
+A module takes part by defining ``make``; names that start with an underscore are private. Installed
+packages add names through the entry points ``judgebench.judges``, ``judgebench.providers``,
+``judgebench.metrics`` and ``judgebench.benchmarks``. Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from judgebench.errors import ConfigError, unknown_name
+
+Group = Literal["judges", "providers", "metrics"]
+
+BENCHMARK_FILE = "benchmark.toml"
+_DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
+
+
+def names(group: Group) -> list[str]:
+    """The names of a group, sorted: the package's own and those of installed packages."""
+    return sorted({*_own(group), *_entry_points(group)})
+
+
+def load(group: Group, name: str) -> Any:
+    """The module of a name; its ``make`` builds what the name stands for.
+
+    Raises
+    ------
+    ConfigError
+        For a name nobody offers, with the nearest and the known ones.
+    """
+    if name in _own(group):
+        return importlib.import_module(f"judgebench.{group}.{name}")
+    offered = _entry_points(group)
+    if name not in offered:
+        raise ConfigError(unknown_name(group.removesuffix("s"), name, names(group)))
+    return offered[name].load()
+
+
+def tasks_root() -> Path:
+    """Where the benchmarks that come with judgebench stand: bundled, or those of the checkout."""
+    package = Path(__file__).resolve().parent
+    bundled = package / "_bundled" / "tasks"
+    return bundled if bundled.is_dir() else package.parent / "tasks"
+
+
+def benchmark_folders(extra_paths: Iterable[Path] = ()) -> dict[str, Path]:
+    """Benchmark name -> its folder.
+
+    ``extra_paths`` hold benchmark folders, or are one; they win over installed packages, whose
+    entry points name a folder (or a package that is one), and those over what comes with us.
+    """
+    found = dict(_folders_below(tasks_root()))
+    for name, point in _entry_points("benchmarks").items():
+        offered = point.load()
+        found[name] = Path(offered if isinstance(offered, str | Path) else offered.__path__[0])
+    for path in extra_paths:
+        found |= _folders_below(path)
+    return dict(sorted(found.items()))
+
+
+def _folders_below(root: Path) -> dict[str, Path]:
+    if (root / BENCHMARK_FILE).is_file():
+        return {root.name: root}
+    return {file.parent.name: file.parent for file in root.glob(f"*/{BENCHMARK_FILE}")}
+
+
+def _own(group: str) -> list[str]:
+    spec = importlib.util.find_spec(f"judgebench.{group}")
+    locations = spec.submodule_search_locations if spec is not None else None
+    return [
+        file.stem
+        for location in locations or ()
+        for file in Path(location).glob("[!_]*.py")
+        if _DEFINES_MAKE.search(file.read_text(encoding="utf-8"))
+    ]
+
+
+def _entry_points(group: str) -> dict[str, importlib.metadata.EntryPoint]:
+    return {p.name: p for p in importlib.metadata.entry_points(group=f"judgebench.{group}")}

@@ -1,0 +1,54 @@
+"""Prompt texts with named holes, filled in one pass.
+
+A hole is ``{name}``; every other brace is text. Values are put in once and never looked at again,
+so that braces, ``$``, backslashes or another hole's name inside a question or an answer stay what
+they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from judgebench.errors import ConfigError
+from judgebench.keys import text_sha
+
+HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptText:
+    """A prompt, known by the SHA-256 of its text.
+
+    ``official`` says that this hash stands in the benchmark's description as an official one.
+    """
+
+    name: str
+    text: str
+    official: bool = False
+
+    @property
+    def sha(self) -> str:
+        return text_sha(self.text)
+
+    @property
+    def holes(self) -> frozenset[str]:
+        return frozenset(HOLE.findall(self.text))
+
+
+def fill(prompt: PromptText, values: Mapping[str, str]) -> str:
+    """The text with every hole filled; values that have no hole are left over.
+
+    Raises
+    ------
+    ConfigError
+        For a hole without a value.
+    """
+    unknown = prompt.holes - values.keys()
+    if unknown:
+        raise ConfigError(
+            f"prompt {prompt.name}: nothing fills {{{'}, {'.join(sorted(unknown))}}}; "
+            f"known holes: {{{'}, {'.join(sorted(values))}}}"
+        )
+    return HOLE.sub(lambda hole: values[hole[1]], prompt.text)

@@ -1,0 +1,41 @@
+"""Where an answer ends."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgebench.benchmarks.truncation import MODES, truncate
+from judgebench.errors import ConfigError
+
+RUN_ON = " The Danube, I say.\nIt is long.\n\nQ: And the next?\nA: Rhine\nQuestion: one more"
+
+
+@pytest.mark.parametrize(
+    ("mode", "judged"),
+    [
+        ("at_next_question", "The Danube, I say.\nIt is long."),
+        ("at_question_word", RUN_ON.partition("\nQuestion:")[0].strip()),
+        ("first_line", "The Danube, I say."),
+        ("lm_eval", "danube"),
+        ("none", RUN_ON),
+    ],
+)
+def test_modes(mode: str, judged: str) -> None:
+    assert truncate(RUN_ON, mode) == judged
+
+
+def test_a_question_at_the_very_start_is_no_next_question() -> None:
+    assert truncate("Q: what?", "at_next_question") == "Q: what?"
+    assert truncate("\nQ: what?", "at_next_question") == ""
+
+
+@given(st.text(), st.sampled_from(sorted(set(MODES) - {"lm_eval"})))
+def test_nothing_is_added_and_cutting_twice_changes_nothing(text: str, mode: str) -> None:
+    once = truncate(text, mode)
+    assert once in text
+    assert truncate(once, mode) == once
+
+
+def test_unknown_mode() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'first_line'"):
+        truncate("", "firstline")

@@ -1,0 +1,99 @@
+"""``exact_match`` and ``contains``: what is overlooked, and what is not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgebench.errors import ConfigError
+from judgebench.judges import contains, exact_match
+from judgebench.judges._normalise import Normalisation
+from judgebench.records import Case, Item, Label, Message, Response, Unreadable, Verdict
+
+MINI = Path(__file__).parents[2] / "tasks" / "trivia_judging_mini"
+
+
+def case(answer: str, *references: str) -> Case:
+    turns = (Message(role="user", content="Which?"),)
+    item = Item(benchmark="b", version="1", id="0", turns=turns, references=references)
+    response = Response(
+        benchmark="b", version="1", item_id="0", model_key=b"m", text=answer, raw=answer
+    )
+    return Case(item=item, responses=(response,))
+
+
+def verdict(judge: Any, asked: Case) -> Verdict:
+    dialogue = judge.judge(asked)
+    with pytest.raises(StopIteration) as end:
+        next(dialogue)
+    found: Verdict = end.value.value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "exact", "contained"),
+    [
+        ("Paris", {}, True, True),
+        ("  pARIS \n", {}, True, True),
+        ("paris", {"case": "sensitive"}, False, False),
+        ("It is Paris.", {}, False, True),
+        ("Paris.", {}, False, True),
+        ("Paris.", {"punctuation": "drop"}, True, True),
+        ("the  Paris", {"articles": "drop"}, True, True),
+        (" Paris", {"whitespace": "keep"}, False, True),
+        ("London", {}, False, False),
+        ("", {}, False, False),
+        (" \n", {}, False, False),
+    ],
+)
+def test_normalisation(answer: str, options: dict[str, str], exact: bool, contained: bool) -> None:
+    name = {True: "correct", False: "incorrect"}
+    for module, right in ((exact_match, exact), (contains, contained)):
+        judge = module.make(options=options, prompts={})
+        assert verdict(judge, case(answer, "Paris")) == Label(name=name[right])
+        assert judge.spec.options == Normalisation(**options).model_dump()
+
+
+def test_an_accent_is_one_character_or_two() -> None:
+    assert exact_match.matches("Sa\u0303o Tome\u0301", ["São Tomé"])
+    assert exact_match.matches("STRASSE", ["Straße"])
+
+
+def test_a_blank_reference_is_contained_in_nothing() -> None:
+    assert verdict(contains.make(), case("anything", "", " ", "Rome")) == Label(name="incorrect")
+    assert verdict(contains.make(), case("anything", "", " ")) == Unreadable(
+        reason="the item has no reference to compare with"
+    )
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ConfigError, match="asks no model; remove model"):
+        contains.make(model="gpt", options={})
+    with pytest.raises(ConfigError, match="did you mean 'case'"):
+        exact_match.make(options={"cases": "sensitive"})
+    with pytest.raises(ConfigError, match="options: case"):
+        exact_match.make(options={"case": "maybe"})
+
+
+@given(st.text(), st.lists(st.text()), st.builds(Normalisation))
+def test_an_exact_match_is_contained(
+    answer: str, references: list[str], normalisation: Normalisation
+) -> None:
+    if exact_match.matches(answer, references, normalisation):
+        assert contains.matches(answer, references, normalisation)
+
+
+def test_the_mini_set_counts_as_its_readme_says() -> None:
+    rows = [json.loads(line) for line in (MINI / "items.jsonl").read_text().split("\n") if line]
+    references = {row["id"]: row["references"] for row in rows}
+    answers = [json.loads(li) for li in (MINI / "answers.jsonl").read_text().split("\n") if li]
+    counts = [
+        sum(module.matches(row["text"], references[row["item_id"]]) for row in answers)
+        for module in (exact_match, contains)
+    ]
+    readme = (MINI / "README.md").read_text()
+    assert f"| exact match | {counts[0]} |" in readme
+    assert f"| contains | {counts[1]} |" in readme
