@@ -1,0 +1,121 @@
+"""Ask again when that may help, for as long as it makes sense, and say how often it was tried."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from judgebench.errors import CallError
+from judgebench.protocols import Provider
+from judgebench.providers.counts import Counts
+from judgebench.records import ChatRequest, Reply
+
+_FIRST_WAIT_S = 0.5
+_JITTER_S = 0.5
+
+
+class Retrying:
+    """Repeats a call that failed in a way that may pass, with growing, jittered waits.
+
+    Parameters
+    ----------
+    max_tries
+        Attempts in all, the first one included.
+    max_wait_s
+        Longest wait between two attempts. A server that asks for a longer one is not waited for.
+    max_minutes
+        No attempt starts later than this after the first.
+    sleep, clock
+        The passing of time, seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        *,
+        max_tries: int = 6,
+        max_wait_s: float = 60.0,
+        max_minutes: float = 10.0,
+        counts: Counts | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inner = inner
+        self._max_tries = max_tries
+        self._max_wait_s = max_wait_s
+        self._max_s = 60.0 * max_minutes
+        self._counts = counts or Counts()
+        self._sleep = sleep
+        self._clock = clock
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        import tenacity
+
+        started = self._clock()
+        tries = 0
+        enough = ""
+
+        async def attempt() -> Reply:
+            nonlocal tries
+            tries += 1
+            self._counts.retried += tries > 1
+            return await self._inner.complete(request)
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            nonlocal enough
+            elapsed = self._clock() - started
+            enough = self._enough(_failure(state), tries, elapsed + state.upcoming_sleep)
+            return bool(enough)
+
+        # One for each call: tenacity keeps its state by thread, and all our calls are in one.
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda e: isinstance(e, CallError) and e.retriable),
+            wait=lambda state: self._wait_s(_failure(state), tries),
+            stop=stop,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return await retrying(attempt)
+        except CallError as error:
+            failed = error
+        raise CallError(
+            f"{failed}; {enough}" if enough else str(failed),
+            retriable=failed.retriable,
+            retry_after_s=failed.retry_after_s,
+            status=failed.status,
+            attempts=tries,
+        )
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def _wait_s(self, failure: CallError, tries: int) -> float:
+        """What the server asks for, or twice as long each time; never all calls at one moment."""
+        if failure.retry_after_s is not None:
+            return failure.retry_after_s + random.uniform(0, _JITTER_S)
+        longest = min(self._max_wait_s, _FIRST_WAIT_S * 2.0 ** min(tries - 1, 30))
+        return random.uniform(longest / 2, longest)
+
+    def _enough(self, failure: CallError, tries: int, until_next_s: float) -> str:
+        """Why no further attempt is made; empty if one is."""
+        asked = failure.retry_after_s
+        if tries >= self._max_tries:
+            return f"given up after {tries} {'try' if tries == 1 else 'tries'}"
+        if asked is not None and asked > self._max_wait_s:
+            return (
+                f"it asks to wait {asked:.0f} s, which is longer than the {self._max_wait_s:g} s "
+                "that one wait may take: run again later, what is done is kept"
+            )
+        if until_next_s > self._max_s:
+            return f"given up after {tries} tries in {self._max_s / 60:g} minutes"
+        return ""
+
+
+def _failure(state: object) -> CallError:
+    outcome = getattr(state, "outcome", None)
+    error = outcome.exception() if outcome is not None else None
+    assert isinstance(error, CallError)  # only these are retried
+    return error

@@ -1,0 +1,63 @@
+"""Keys that can be carried about and sent, and never shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NoReturn
+
+_SHOWN = "***"
+_LOOKS_SECRET = re.compile(
+    r"\b(?:sk|pk|rk|hf|gsk|xai|key)[-_][A-Za-z0-9_-]{12,}"
+    r"|\bAIza[A-Za-z0-9_-]{20,}"
+    r"|(?<=Bearer )\S+",
+    re.IGNORECASE,
+)
+
+
+class Secret:
+    """A text that shows as ``***`` wherever it is printed, formatted, logged or pickled.
+
+    >>> key = Secret("sk-0123456789")
+    >>> f"{key} {key!r} {[key]}"
+    '*** Secret(***) [Secret(***)]'
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Secret({_SHOWN})"
+
+    def __str__(self) -> str:
+        return _SHOWN
+
+    def __format__(self, spec: str) -> str:
+        return format(_SHOWN, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled; hand it over by an environment variable")
+
+
+def redact(text: str, secrets: Iterable[Secret | None] = ()) -> str:
+    """The text without these secrets, and without anything that looks like a key.
+
+    >>> redact("Incorrect API key provided: sk-abcdefghijklmnop.")
+    'Incorrect API key provided: ***.'
+    """
+    for secret in secrets:
+        if secret is not None and secret.reveal():
+            text = text.replace(secret.reveal(), _SHOWN)
+    return _LOOKS_SECRET.sub(_SHOWN, text)

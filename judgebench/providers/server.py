@@ -1,0 +1,259 @@
+"""A local server that the run starts when the first question needs it, and stops at its end.
+
+It runs under ``judgebench.workers.supervise``, so that nothing of it is left behind, however the
+run ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from judgebench.errors import ProviderUnavailableError
+from judgebench.protocols import Provider
+from judgebench.providers.secret import Secret, redact
+from judgebench.records import ChatRequest, Reply
+from judgebench.workers.supervise import GRACE_S
+
+_PORT = "{port}"
+_LAST_BYTES = 8 * 1024
+_LAST_LINES = 15
+_FIRST_POLL_S, _LAST_POLL_S = 0.05, 1.0
+_PROBE_S = 5.0
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+
+
+class LocalServer:
+    """A command that serves at an address once it is ready.
+
+    Parameters
+    ----------
+    command
+        Program and arguments. ``{port}`` is replaced by a free port; a first word ``python`` is the
+        interpreter that runs this.
+    base_url
+        Address of the API on this machine; may hold ``{port}``.
+    ready
+        Path that answers with a success when the server can be used.
+    timeout_s
+        How long starting may take.
+    env
+        Added to this process's environment.
+    gpus
+        ``CUDA_VISIBLE_DEVICES`` of the server; this process's own if None.
+    key
+        Sent with the readiness check, and never shown.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        base_url: str,
+        *,
+        ready: str = "/v1/models",
+        timeout_s: float = 600.0,
+        env: Mapping[str, str] | None = None,
+        gpus: str | None = None,
+        key: Secret | None = None,
+    ) -> None:
+        self._command = list(command)
+        self._address = base_url
+        self._ready = ready if ready.startswith("/") else f"/{ready}"
+        self._timeout_s = timeout_s
+        self._env = dict(env or {}) | ({} if gpus is None else {"CUDA_VISIBLE_DEVICES": gpus})
+        self._key = key
+        self._starting = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._tail = b""
+        self._failed: str | None = None
+        self._is_ready = False
+
+    @property
+    def base_url(self) -> str:
+        """Where it answers; with its port once it was started."""
+        return self._address
+
+    async def ensure_ready(self) -> None:
+        """Start the server if that was not done yet, and wait until it answers.
+
+        Raises
+        ------
+        ProviderUnavailableError
+            If it does not come up, or ended since. It is not started a second time.
+        """
+        async with self._starting:
+            if self._failed is None and not self._is_ready:
+                await self._start()
+            elif self._is_ready and self._process is not None and _ended(self._process):
+                await self._fail(f"ended while it was in use ({_status(self._process)})")
+            if self._failed is not None:
+                raise ProviderUnavailableError(self._failed)
+
+    async def stop(self) -> None:
+        """End the server and everything it started; returns when all of it is gone."""
+        process, self._process = self._process, None
+        self._is_ready = False
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()  # the supervisor's sign to end everything
+        try:
+            await asyncio.wait_for(process.wait(), 3 * GRACE_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if self._reader is not None:
+            await asyncio.wait({self._reader}, timeout=1)  # the last words still in the pipe
+            self._reader.cancel()
+
+    async def _start(self) -> None:
+        if _PORT in self._address:
+            port = str(_free_port())
+            self._address = self._address.replace(_PORT, port)
+            self._command = [word.replace(_PORT, port) for word in self._command]
+        elif await self._answers():
+            self._failed = (
+                f"something already answers at {self._address}: remove 'server:' from the judge to "
+                "use it, or give the server another port ({port} in command and base_url is a free "
+                "one)"
+            )
+            return
+        words = [sys.executable if self._command[0] == "python" else self._command[0]]
+        words += self._command[1:]
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "judgebench.workers.supervise", "--", *words),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=os.environ | self._env,
+            start_new_session=True,  # Ctrl-C is for the run, which then stops the server
+        )
+        self._reader = asyncio.create_task(self._keep_tail(self._process))
+        await self._wait_until_ready(self._process)
+
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        said = "nothing"
+        pause_s = _FIRST_POLL_S
+        while loop.time() < deadline:
+            if _ended(process):
+                await self._fail(f"ended before it was ready ({_status(process)})")
+                return
+            status = await self._probe()
+            # A server that wants another key than ours is up: the first call will say so.
+            if status is not None and (200 <= status < 300 or status in {401, 403}):
+                self._is_ready = True
+                return
+            said = said if status is None else f"status {status}"
+            await asyncio.sleep(pause_s)
+            pause_s = min(1.2 * pause_s, _LAST_POLL_S)
+        await self._fail(
+            f"was not ready within {self._timeout_s:g} s: {self._ready} at {self._address} "
+            f"answered {said}; raise the server's timeout_s, or check 'ready' and the port"
+        )
+
+    async def _fail(self, what: str) -> None:
+        """Remember why, with the last words, and leave nothing running."""
+        await self.stop()
+        lines = self._tail.decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
+        secrets = [Secret(v) for k, v in (os.environ | self._env).items() if _is_secret(k) and v]
+        said = redact("\n".join(f"  | {line}" for line in lines), [self._key, *secrets])
+        said = "".join(c if c.isprintable() or c == "\n" else " " for c in said)
+        command = redact(shlex.join(self._command), [self._key, *secrets])
+        self._failed = f"the server {command!r} {what}. Its last words:\n{said or '  (none)'}"
+
+    async def _keep_tail(self, process: asyncio.subprocess.Process) -> None:
+        """Keep the end of what the server prints, and never let it block on a full pipe."""
+        assert process.stdout is not None
+        while chunk := await process.stdout.read(_LAST_BYTES):
+            self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+
+    async def _answers(self) -> bool:
+        host, port = self._place()
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PROBE_S)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def _probe(self) -> int | None:
+        """The HTTP status at the ready path; None where there is no answer (yet)."""
+        host, port = self._place()
+        key = "" if self._key is None else f"Authorization: Bearer {self._key.reveal()}\r\n"
+        ask = f"GET {self._ready} HTTP/1.1\r\nHost: {host}:{port}\r\n{key}Connection: close\r\n\r\n"
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                reader, writer = await asyncio.open_connection(host, port)
+                try:
+                    writer.write(ask.encode())
+                    line = await reader.readline()
+                finally:
+                    writer.close()
+            return int(line.split()[1])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def _place(self) -> tuple[str, int]:
+        url = urlsplit(self._address)
+        return url.hostname or "127.0.0.1", url.port or 80
+
+
+class WithServer:
+    """A provider whose server is started by the first question."""
+
+    def __init__(self, server: LocalServer, make: Callable[[str], Provider]) -> None:
+        self._server = server
+        self._make = make
+        self._inner: Provider | None = None
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        await self._server.ensure_ready()
+        if self._inner is None:
+            self._inner = self._make(self._server.base_url)
+        return await self._inner.complete(request)
+
+    async def close(self) -> None:
+        """Close the connections; the server, which others may use, is stopped by who made it."""
+        if self._inner is not None:
+            await self._inner.close()
+
+
+def _free_port() -> int:
+    """A port below those that systems hand out by themselves.
+
+    Among the others, a connection of anybody's may take it before the server does; even the probe
+    for readiness may be given the very port that it knocks at, and be connected to itself.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ProviderUnavailableError("found no free port for a server among 100 tried")
+
+
+def _ended(process: asyncio.subprocess.Process) -> bool:
+    return process.returncode is not None
+
+
+def _status(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode or 0
+    if code > 128:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(code - 128).name}"
+    return f"exit status {code}"
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.upper() for word in _SECRET_NAMES)

@@ -1,0 +1,1 @@
+"""Child processes: what holds torch or a server, and dies with the run."""

@@ -1,0 +1,399 @@
+"""What is sent, what is read, and every way in which a server can misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from judgebench.errors import CallError, ConfigError
+from judgebench.providers.openai_compatible import OpenAICompatible, checked_base_url, make
+from judgebench.providers.secret import Secret
+from judgebench.records import ChatRequest, Message, Reply, TokenLogprob, Usage
+from tests.loopback import MODES, Ask, Loopback, Reaction
+
+KEY = "sk-never-to-be-shown-0123456789"
+
+
+def ask(
+    script: Callable[[Ask], Reaction] | Reaction | str,
+    *,
+    key: str | None = KEY,
+    timeout_s: float = 10.0,
+    max_answer_bytes: int = 1_000_000,
+    text: str = "Right?",
+    **fields: Any,
+) -> tuple[Reply, Ask]:
+    """One question to a scripted server: the reply, and the question as it arrived."""
+    reaction = MODES[script] if isinstance(script, str) else script
+    with Loopback(reaction if callable(reaction) else lambda _: reaction) as server:
+
+        async def run() -> Reply:
+            provider = OpenAICompatible(
+                server.url,
+                None if key is None else Secret(key),
+                "here",
+                timeout_s,
+                max_answer_bytes=max_answer_bytes,
+            )
+            try:
+                return await provider.complete(question(text, **fields))
+            finally:
+                await provider.close()
+
+        return asyncio.run(run()), server.asks[0]
+
+
+def question(text: str = "Right?", **fields: Any) -> ChatRequest:
+    messages = (Message(role="system", content="Judge."), Message(role="user", content=text))
+    return ChatRequest(provider="here", model="judge", messages=messages, **fields)
+
+
+def refused(script: Callable[[Ask], Reaction] | Reaction | str, **options: Any) -> CallError:
+    with pytest.raises(CallError) as caught:
+        ask(script, **options)
+    return caught.value
+
+
+def test_what_is_sent() -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "v", "schema": {"type": "object"}}}
+    _, asked = ask(
+        "ok",
+        decoding={"temperature": 0, "top_p": 0.9, "seed": 7, "max_completion_tokens": 5},
+        logprobs=3,
+        response_format=schema,
+        extra={"cache_prompt": False},
+        sample=4,
+    )
+    assert asked.path == "/v1/chat/completions"
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+    assert asked.body == {
+        "model": "judge",
+        "messages": [
+            {"role": "system", "content": "Judge."},
+            {"role": "user", "content": "Right?"},
+        ],
+        "temperature": 0,
+        "top_p": 0.9,
+        "seed": 7,
+        "max_completion_tokens": 5,
+        "logprobs": True,
+        "top_logprobs": 3,
+        "response_format": schema,
+        "cache_prompt": False,
+    }
+
+
+def test_without_a_key_none_is_sent() -> None:
+    _, asked = ask("ok", key=None)
+    assert "authorization" not in asked.headers
+
+
+def test_logprobs_without_alternatives() -> None:
+    _, asked = ask("ok", logprobs=0)
+    assert asked.body["logprobs"] is True
+    assert "top_logprobs" not in asked.body
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream", "n"])
+def test_what_judgebench_sets_cannot_be_set(name: str) -> None:
+    provider = OpenAICompatible("http://127.0.0.1:1/v1", None, "here", 1.0)
+    with pytest.raises(CallError, match=name) as caught:
+        asyncio.run(provider.complete(question(extra={name: 2})))
+    assert not caught.value.retriable
+
+
+def test_a_question_for_somebody_else_is_refused() -> None:
+    provider = OpenAICompatible("http://127.0.0.1:1/v1", None, "there", 1.0)
+    with pytest.raises(ValueError, match="here"):
+        asyncio.run(provider.complete(question()))
+
+
+def test_a_reply_with_everything_in_it() -> None:
+    token = {
+        "token": "correct",
+        "logprob": -0.25,
+        "top_logprobs": [
+            {"token": "correct", "logprob": -0.25},
+            {"token": "incorrect", "logprob": -2},
+            {"token": "impossible", "logprob": None},
+        ],
+    }
+    payload = {
+        "model": "judge-2026",
+        "choices": [
+            {
+                "message": {"content": "correct", "reasoning_content": "It fits."},
+                "finish_reason": "length",
+                "logprobs": {"content": [token]},
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 90,
+            "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 64},
+            "completion_tokens_details": {"reasoning_tokens": 4},
+        },
+    }
+    reply, _ = ask(Reaction(payload=payload))
+    assert reply.seconds > 0
+    assert reply == Reply(
+        text="correct",
+        finish_reason="length",
+        reasoning="It fits.",
+        logprobs=(
+            TokenLogprob(
+                token="correct", logprob=-0.25, top=(("correct", -0.25), ("incorrect", -2.0))
+            ),
+        ),
+        usage=Usage(prompt_tokens=90, completion_tokens=5, cached_tokens=64, reasoning_tokens=4),
+        served_model="judge-2026",
+        seconds=reply.seconds,
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reasoning"),
+    [
+        ({"content": None}, "", None),
+        ({"content": ""}, "", None),
+        ({"content": None, "reasoning": "Hm."}, "", "Hm."),
+        ({"content": None, "refusal": "I will not."}, "I will not.", None),
+        ({"content": "half \ud800 pair"}, "half \N{REPLACEMENT CHARACTER} pair", None),
+        ({"content": "nul \x00 and \u2028"}, "nul \x00 and \u2028", None),
+    ],
+)
+def test_what_counts_as_the_text(message: dict[str, Any], text: str, reasoning: str | None) -> None:
+    reply, _ = ask(Reaction(message=message))
+    assert (reply.text, reply.reasoning) == (text, reasoning)
+
+
+def test_a_server_that_counts_nothing() -> None:
+    reply, _ = ask(Reaction(payload={"choices": [{"message": {"content": "correct"}}]}))
+    assert reply.usage == Usage()
+    assert reply.served_model is None
+    assert reply.finish_reason is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "retriable", "status", "words"),
+    [
+        ("cut", True, None, "cut the connection"),
+        ("cut_at_once", True, None, "cut the connection"),
+        ("html", False, None, "text/html, beginning '<html><body>Sign in"),
+        ("half_json", True, None, "broken JSON"),
+        ("wrong_shape", False, None, "'choices' should be a list, found str"),
+        ("not_an_object", False, None, "found list"),
+        ("no_choices", True, None, "without choices"),
+        ("bad_request", False, 400, "the prompt is too long"),
+        ("no_key", False, 401, "OPENAI_API_KEY"),
+        ("forbidden", False, 403, "not for you"),
+        ("no_model", False, 404, "'judge'"),
+        ("rate_limit", True, 429, "slow down"),
+        ("overload", True, 503, "upstream busy"),
+    ],
+)
+def test_every_failure_says_what_it_is(
+    mode: str, retriable: bool, status: int | None, words: str
+) -> None:
+    error = refused(mode)
+    assert words in str(error)
+    assert (error.retriable, error.status) == (retriable, status)
+    assert "127.0.0.1" in str(error)
+
+
+def test_a_server_that_hangs_is_given_up() -> None:
+    error = refused("hang", timeout_s=0.2)
+    assert error.retriable
+    assert "within 0.2 s" in str(error)
+
+
+def test_a_server_that_is_not_there() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    async def run() -> None:
+        provider = OpenAICompatible(f"http://127.0.0.1:{port}/v1", Secret(KEY), "here", 5.0)
+        try:
+            await provider.complete(question())
+        finally:
+            await provider.close()
+
+    with pytest.raises(CallError, match="refused the connection") as caught:
+        asyncio.run(run())
+    assert caught.value.retriable
+
+
+@pytest.mark.parametrize("size", [50_000, 5_000_000])
+def test_an_enormous_answer_is_not_read_to_its_end(size: int) -> None:
+    error = refused(Reaction(text="x" * size), max_answer_bytes=20_000)
+    assert not error.retriable
+    assert "more than 20,000 bytes" in str(error)
+
+
+def test_a_compressed_flood_is_stopped_as_well() -> None:
+    flood = gzip.compress(json.dumps({"choices": "x" * 20_000_000}).encode())
+    packed = Reaction(raw=flood, headers={"content-encoding": "gzip"})
+    assert "bytes in one answer" in str(refused(packed))
+
+
+def test_an_enormous_error_is_cut_short() -> None:
+    error = refused(Reaction(status=400, raw=b"y" * 5_000_000))
+    assert len(str(error)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "not JSON|broken JSON"),
+        (b"[" * 100_000, "broken JSON"),
+        (b'{"choices": [{"message": {"content": 5}}]}', "'content' should be text, found int"),
+        (b'{"choices": [5]}', "'message' should be a dict"),
+        (b'{"choices": [{"message": {"content": "\xff\xfe"}}]}', "broken JSON"),
+        (b"null", "a JSON object expected"),
+    ],
+)
+def test_bodies_that_are_no_completion(raw: bytes, words: str) -> None:
+    with pytest.raises(CallError, match=words):
+        ask(Reaction(raw=raw))
+
+
+@pytest.mark.parametrize(
+    ("code", "retriable"), [(429, True), (502, True), (400, False), ("x", True)]
+)
+def test_an_error_sent_as_a_success(code: object, retriable: bool) -> None:
+    error = refused(Reaction(payload={"error": {"code": code, "message": "no host for you"}}))
+    assert "no host for you" in str(error)
+    assert error.retriable is retriable
+
+
+def test_no_credit_left_is_not_a_rate_limit() -> None:
+    body = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
+    error = refused(Reaction(status=429, payload=body))
+    assert not error.retriable
+    assert "credit" in str(error)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_shown_and_not_followed(status: int) -> None:
+    error = refused(Reaction(status=status, headers={"location": "http://elsewhere/v1?token=abc"}))
+    assert not error.retriable
+    assert "http://elsewhere/v1" in str(error)
+    assert "token=abc" not in str(error)
+
+
+def test_half_a_surrogate_pair_cannot_be_sent() -> None:
+    with pytest.raises(CallError, match="surrogate") as caught:
+        ask("ok", text="half \ud800 pair")
+    assert not caught.value.retriable
+
+
+def locals_of_ours(error: BaseException) -> str:
+    """What a traceback that prints variables would show of the package's own frames."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [f for f in frames if f"{os.sep}judgebench{os.sep}" in f.f_code.co_filename]
+    assert ours
+    return "".join(repr(frame.f_locals) for frame in ours)
+
+
+def test_a_key_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for mode in ("no_key", "overload", "html", "wrong_shape", "cut_at_once", "hang"):
+        error = refused(mode, timeout_s=0.5)
+        assert KEY not in locals_of_ours(error)
+        assert error.__context__ is None
+        assert error.__cause__ is None
+    assert "chat/completions" in caplog.text
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        Reaction(status=401, payload={"error": {"message": f"Incorrect key {KEY} \x1b[31m"}}),
+        Reaction(status=500, raw=f"Bearer {KEY} hf_abcdefghijklmnop".encode()),
+        Reaction(raw=f"<p>{KEY}</p>".encode(), content_type="text/html"),
+        Reaction(payload={"choices": KEY}),
+    ],
+)
+def test_a_key_that_the_server_repeats_is_not_repeated(echo: Reaction) -> None:
+    error = refused(echo)
+    shown = str(error) + repr(error)
+    assert "***" in shown
+    assert KEY not in shown
+    assert "hf_abcdefghijklmnop" not in shown
+    assert "\x1b" not in shown
+
+
+def test_without_a_key_the_message_asks_for_one() -> None:
+    error = refused("no_key", key=None)
+    assert "none was given" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://user:pass-word@127.0.0.1/v1", "user name or password"),
+        ("http://token-abc@127.0.0.1/v1", "user name or password"),
+        ("127.0.0.1:8000/v1", "full address"),
+        ("ftp://127.0.0.1/v1", "full address"),
+        ("http://127.0.0.1:port/v1", "full address"),
+        ("", "full address"),
+        ("http://127.0.0.1/v1?api_key=token-abc", "query"),
+    ],
+)
+def test_addresses_that_are_refused(url: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        checked_base_url(url)
+    assert "pass-word" not in str(caught.value)
+    assert "token-abc" not in str(caught.value)
+
+
+def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+    with Loopback() as server:
+
+        async def run(key: Secret | None) -> None:
+            provider = make(base_url=server.url, api_key=key)
+            asked = ChatRequest(
+                provider="openai_compatible",
+                model="m",
+                messages=(Message(role="user", content="q"),),
+            )
+            try:
+                await provider.complete(asked)
+            finally:
+                await provider.close()
+
+        asyncio.run(run(None))
+        asyncio.run(run(Secret("given")))
+    sent = [asked.headers["authorization"] for asked in server.asks]
+    assert sent == ["Bearer from-the-environment", "Bearer given"]
+
+
+def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert ask("ok")[0].text in {"correct", "incorrect"}
+
+
+def test_importing_it_loads_no_client() -> None:
+    code = (
+        "import sys, judgebench.providers.openai_compatible, judgebench.providers.compose;"
+        "print({'openai', 'httpx2', 'aiohttp', 'tenacity'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

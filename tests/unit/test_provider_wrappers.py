@@ -1,0 +1,482 @@
+"""Retrying, limiting, recording and stacking, with a scripted provider and no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from judgebench.errors import CallError, ConfigError
+from judgebench.keys import request_key
+from judgebench.providers.compose import Providers, ServerOptions
+from judgebench.providers.counts import Counts
+from judgebench.providers.http_errors import excerpt, retry_after_s, status_error
+from judgebench.providers.limited import Limited
+from judgebench.providers.recorded import Recorded
+from judgebench.providers.retrying import Retrying
+from judgebench.providers.scripted import Scripted
+from judgebench.providers.secret import Secret, redact
+from judgebench.records import ChatRequest, Message, Reply, Request
+from tests.loopback import Loopback
+
+
+def question(text: str = "q", sample: int = 0) -> ChatRequest:
+    messages = (Message(role="user", content=text),)
+    return ChatRequest(provider="openai_compatible", model="m", messages=messages, sample=sample)
+
+
+class Memory:
+    """Replies in memory; ``order`` says what happened when."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, Reply] = {}
+        self.order: list[str] = []
+
+    def reply(self, key: bytes) -> Reply | None:
+        return self.kept.get(key)
+
+    def put_reply(self, key: bytes, request: Request, reply: Reply) -> None:
+        self.order.append(f"kept {reply.text}")
+        self.kept[key] = reply
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def retrying(
+    answers: Sequence[Reply | CallError], **options: float
+) -> tuple[Callable[[], Reply], Clock, Scripted, Counts]:
+    clock, counts, left = Clock(), Counts(), list(answers)
+    inner = Scripted(lambda _: left.pop(0) if len(left) > 1 else left[0])
+    provider = Retrying(inner, counts=counts, sleep=clock.sleep, clock=clock, **options)  # type: ignore[arg-type]
+    return lambda: asyncio.run(provider.complete(question())), clock, inner, counts
+
+
+def busy(retry_after_s: float | None = None) -> CallError:
+    return CallError("busy", retriable=True, retry_after_s=retry_after_s, status=429)
+
+
+def test_asked_again_until_it_answers() -> None:
+    ask, clock, inner, counts = retrying([busy(), busy(), Reply(text="at last")])
+    assert ask().text == "at last"
+    assert len(inner.asked) == 3
+    assert counts.retried == 2
+    assert 0.25 <= clock.slept[0] <= 0.5
+    assert 0.5 <= clock.slept[1] <= 1.0
+
+
+def test_what_cannot_help_is_not_asked_again() -> None:
+    ask, clock, inner, counts = retrying([CallError("no such model", retriable=False, status=404)])
+    with pytest.raises(CallError, match=r"^no such model$") as caught:
+        ask()
+    assert (caught.value.attempts, caught.value.status) == (1, 404)
+    assert (len(inner.asked), clock.slept, counts.retried) == (1, [], 0)
+
+
+def test_given_up_after_so_many_tries() -> None:
+    ask, clock, inner, _ = retrying([busy()], max_tries=5, max_wait_s=1.5)
+    with pytest.raises(CallError, match="busy; given up after 5 tries") as caught:
+        ask()
+    error = caught.value
+    assert (error.attempts, error.retriable, error.status) == (5, True, 429)
+    assert len(inner.asked) == 5
+    assert max(clock.slept) <= 1.5
+
+
+def test_one_try_is_one_try() -> None:
+    ask, clock, inner, _ = retrying([busy()], max_tries=1)
+    with pytest.raises(CallError, match=r"after 1 try$"):
+        ask()
+    assert (len(inner.asked), clock.slept) == (1, [])
+
+
+def test_retry_after_is_honoured() -> None:
+    ask, clock, _, _ = retrying([busy(7.0), Reply(text="x")])
+    ask()
+    assert 7.0 <= clock.slept[0] <= 7.5
+
+
+@pytest.mark.parametrize("asked", [61.0, 86_400.0, float("inf")])
+def test_an_absurd_retry_after_is_not_waited_for(asked: float) -> None:
+    ask, clock, inner, _ = retrying([busy(asked)])
+    with pytest.raises(CallError, match=r"asks to wait .* run again later") as caught:
+        ask()
+    assert (clock.slept, len(inner.asked), caught.value.attempts) == ([], 1, 1)
+    assert caught.value.retriable
+
+
+def test_given_up_after_so_many_minutes() -> None:
+    ask, clock, _, _ = retrying([busy(30.0)], max_tries=1000, max_minutes=2)
+    with pytest.raises(CallError, match="in 2 minutes"):
+        ask()
+    assert clock.now <= 120
+
+
+def test_an_unforeseen_error_is_let_through_at_once() -> None:
+    def script(_: ChatRequest) -> Reply:
+        raise ZeroDivisionError
+
+    clock = Clock()
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(Retrying(Scripted(script), sleep=clock.sleep).complete(question()))
+    assert clock.slept == []
+
+
+def test_concurrent_calls_keep_their_own_count() -> None:
+    seen: dict[str, int] = {}
+
+    def script(request: ChatRequest) -> Reply | CallError:
+        text = request.messages[-1].content
+        seen[text] = seen.get(text, 0) + 1
+        return busy() if seen[text] <= int(text) else Reply(text=text)
+
+    async def run() -> list[Reply]:
+        async def sleep(_: float) -> None:
+            await asyncio.sleep(0)
+
+        provider = Retrying(Scripted(script), sleep=sleep)
+        return await asyncio.gather(*(provider.complete(question(str(i))) for i in range(5)))
+
+    assert [reply.text for reply in asyncio.run(run())] == ["0", "1", "2", "3", "4"]
+    assert seen == {"0": 1, "1": 2, "2": 3, "3": 4, "4": 5}
+
+
+class Gate:
+    """An inner provider that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.inside = 0
+        self.most = 0
+        self.asked = 0
+        self.cancelled = 0
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        self.asked += 1
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.inside -= 1
+        return Reply(text=request.messages[-1].content)
+
+    async def close(self) -> None:
+        return
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_no_more_than_so_many_at_once() -> None:
+    async def run() -> Gate:
+        gate = Gate()
+        provider = Limited(gate, 3)
+        calls = [asyncio.create_task(provider.complete(question(str(i)))) for i in range(10)]
+        await settle()
+        assert gate.inside == 3
+        calls[1].cancel()  # frees its slot
+        await settle()
+        assert gate.inside == 3
+        gate.open.set()
+        await asyncio.gather(*calls, return_exceptions=True)
+        return gate
+
+    gate = asyncio.run(run())
+    assert (gate.most, gate.asked) == (3, 10)
+
+
+def test_a_wait_between_attempts_holds_no_slot() -> None:
+    async def run() -> list[str]:
+        order: list[str] = []
+
+        def script(request: ChatRequest) -> Reply | CallError:
+            text = request.messages[-1].content
+            order.append(text)
+            return busy() if text == "first" and order.count("first") == 1 else Reply(text=text)
+
+        released = asyncio.Event()
+
+        async def sleep(_: float) -> None:
+            await released.wait()
+
+        provider = Retrying(Limited(Scripted(script), 1), sleep=sleep)
+        first = asyncio.create_task(provider.complete(question("first")))
+        await settle()
+        await provider.complete(question("second"))
+        released.set()
+        await first
+        return order
+
+    assert asyncio.run(run()) == ["first", "second", "first"]
+
+
+def test_a_recorded_reply_is_not_asked_for_again() -> None:
+    memory = Memory()
+    inner = Scripted(lambda r: Reply(text=r.messages[-1].content))
+
+    async def run() -> Counts:
+        provider = Recorded(inner, memory)
+        await provider.complete(question("a"))
+        await provider.complete(question("a"))
+        await provider.complete(question("a", sample=1))
+        return provider.counts
+
+    assert asyncio.run(run()) == Counts(sent=2, recorded=1)
+    assert len(inner.asked) == 2
+    assert set(memory.kept) == {request_key(question("a")), request_key(question("a", sample=1))}
+
+
+def test_a_reply_is_kept_before_anybody_sees_it() -> None:
+    memory = Memory()
+
+    async def run() -> None:
+        provider = Recorded(Scripted(lambda _: Reply(text="r")), memory)
+        await provider.complete(question())
+        memory.order.append("seen r")
+
+    asyncio.run(run())
+    assert memory.order == ["kept r", "seen r"]
+
+
+def test_the_same_question_in_flight_is_sent_once() -> None:
+    async def run() -> tuple[list[Reply], Gate, Counts]:
+        gate = Gate()
+        provider = Recorded(gate, Memory())
+        calls = [asyncio.create_task(provider.complete(question())) for _ in range(20)]
+        await settle()
+        gate.open.set()
+        return await asyncio.gather(*calls), gate, provider.counts
+
+    replies, gate, counts = asyncio.run(run())
+    assert {reply.text for reply in replies} == {"q"}
+    assert gate.asked == 1
+    assert counts == Counts(sent=1, recorded=19)
+
+
+def test_a_shared_question_outlives_the_one_who_asked_first() -> None:
+    async def run() -> tuple[Reply, Gate]:
+        gate = Gate()
+        provider = Recorded(gate, Memory())
+        first = asyncio.create_task(provider.complete(question()))
+        second = asyncio.create_task(provider.complete(question()))
+        await settle()
+        first.cancel()
+        await settle()
+        gate.open.set()
+        return await second, gate
+
+    reply, gate = asyncio.run(run())
+    assert (reply.text, gate.asked, gate.cancelled) == ("q", 1, 0)
+
+
+def test_a_question_that_nobody_waits_for_is_taken_back_and_can_be_asked_anew() -> None:
+    async def run() -> tuple[Reply, Gate]:
+        gate = Gate()
+        provider = Recorded(gate, Memory())
+        call = asyncio.create_task(provider.complete(question()))
+        await settle()
+        call.cancel()
+        await asyncio.sleep(0)  # told, but not yet ended
+        again = asyncio.create_task(provider.complete(question()))
+        await settle()
+        gate.open.set()
+        return await again, gate
+
+    reply, gate = asyncio.run(run())
+    assert (reply.text, gate.asked, gate.cancelled) == ("q", 2, 1)
+
+
+def test_a_failure_reaches_all_who_wait_and_is_not_recorded() -> None:
+    memory = Memory()
+
+    async def run() -> Counts:
+        provider = Recorded(Scripted(lambda _: busy()), memory)
+        calls = (provider.complete(question()) for _ in range(3))
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(error, CallError) for error in failed)
+        return provider.counts
+
+    assert asyncio.run(run()) == Counts(failed=1)
+    assert memory.kept == {}
+
+
+def test_closing_takes_back_what_is_under_way() -> None:
+    async def run() -> Gate:
+        gate = Gate()
+        provider = Recorded(gate, Memory())
+        call = asyncio.create_task(provider.complete(question()))
+        await settle()
+        await provider.close()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        return gate
+
+    assert asyncio.run(run()).cancelled == 1
+
+
+def test_judges_of_one_server_share_a_stack_and_its_limit() -> None:
+    with Loopback(delay_s=0.01) as server:
+
+        async def run() -> Counts:
+            providers = Providers(Memory())
+            try:
+                one = providers.get("openai_compatible", base_url=server.url, max_connections=2)
+                two = providers.get("openai_compatible", base_url=server.url, max_connections=2)
+                other = providers.get(
+                    "openai_compatible", base_url=server.url, max_connections=2, identity="x"
+                )
+                assert one is two
+                assert one is not other
+                await asyncio.gather(*(one.complete(question(str(i))) for i in range(9)))
+                return providers.counts
+            finally:
+                await providers.close()
+
+        assert asyncio.run(run()) == Counts(sent=9)
+        assert server.most_in_flight == 2
+
+
+def test_the_whole_stack_gets_over_a_bad_minute() -> None:
+    with Loopback(mode="rate_limit", times=2) as server:
+
+        async def run() -> tuple[Reply, Counts]:
+            providers = Providers(Memory())
+            try:
+                stack = providers.get("openai_compatible", base_url=server.url)
+                return await stack.complete(question()), providers.counts
+            finally:
+                await providers.close()
+
+        reply, counts = asyncio.run(run())
+    assert reply.text in {"correct", "incorrect"}
+    assert counts == Counts(sent=1, retried=2)
+
+
+def test_an_unknown_provider_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'openai_compatible'"):
+        Providers(Memory()).get("openai_compatibel", base_url="http://127.0.0.1/v1")
+
+
+@pytest.mark.parametrize("url", [None, "127.0.0.1:{port}", "http://u:p@127.0.0.1:{port}/v1"])
+def test_a_server_needs_an_address(url: str | None) -> None:
+    with pytest.raises(ConfigError, match="base_url"):
+        Providers(Memory()).get(
+            "openai_compatible", base_url=url, server=ServerOptions(command=["true"])
+        )
+
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90.0),
+        ({"retry-after": format_datetime(NOW - timedelta(seconds=90), usegmt=True)}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "1e400"}, float("inf")),
+        ({"retry-after": "Wed, 99 Nov 2026 99:00:00 GMT"}, None),
+    ],
+)
+def test_what_a_server_asks_to_wait(headers: dict[str, str], wait: float | None) -> None:
+    assert retry_after_s(headers, now=NOW.timestamp()) == wait
+
+
+@pytest.mark.parametrize(
+    ("status", "retriable"),
+    [
+        (400, False),
+        (402, False),
+        (408, True),
+        (409, True),
+        (413, False),
+        (418, False),
+        (422, False),
+        (425, True),
+        (429, True),
+        (499, False),
+        (500, True),
+        (501, False),
+        (529, True),
+        (599, True),
+    ],
+)
+def test_which_status_may_pass(status: int, retriable: bool) -> None:
+    error = status_error(status, {}, b"", where="http://x/v1", model="m", key=None)
+    assert error.retriable is retriable
+    assert str(status) in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "why"}}',
+        b'{"error": "why"}',
+        b'{"detail": "why"}',
+        b'{"message": "why"}',
+        b'["why"]',
+        b"why",
+    ],
+)
+def test_the_servers_words_are_found(body: bytes) -> None:
+    error = status_error(500, {}, body, where="http://x/v1", model="m", key=None)
+    assert "why" in str(error)
+    assert "{" not in str(error)
+
+
+def test_an_excerpt_is_one_printable_line() -> None:
+    assert excerpt("a\n\tb\x1b[2J\u202ec", 80, None) == "a b [2J c"
+    assert excerpt("x" * 500, 10, None) == "x" * 9 + "…"
+
+
+def test_a_secret_never_shows() -> None:
+    key = Secret("sk-0123456789abcdef")
+    for shown in (str(key), repr(key), f"{key}", f"{key:>10}", "%s" % key, repr({"k": key})):  # noqa: UP031
+        assert "0123" not in shown
+    assert key == Secret("sk-0123456789abcdef")
+    assert key.reveal() == "sk-0123456789abcdef"
+    with pytest.raises(TypeError, match="environment"):
+        pickle.dumps(key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-proj-abcdefghijklmnop",
+        "hf_abcdefghijklmnop",
+        "Authorization: Bearer abc.def",
+        "AIzaabcdefghijklmnopqrstuvwxyz",
+        "pass: my own secret",
+    ],
+)
+def test_what_looks_like_a_key_is_taken_out(text: str) -> None:
+    assert "abc" not in redact(text)
+    assert "my own secret" not in redact(text, [Secret("my own secret"), None])
