@@ -15,6 +15,7 @@ JsonObject: TypeAlias = Mapping[str, Any]
 Role = Literal["system", "user", "assistant"]
 ResponseStatus = Literal["ok", "truncated", "no_final_answer", "empty", "refused"]
 Order = Literal["single", "model_first", "opponent_first"]
+RunState = Literal["running", "done", "interrupted", "failed"]
 Boundary = Literal["config", "provider", "local_model", "reader", "store"]
 
 
@@ -328,5 +329,5 @@ class RunManifest:
     seeds: JsonObject
     started: float
     ended: float | None = None
-    state: Literal["running", "done", "interrupted", "failed"] = "running"
+    state: RunState = "running"
     counts: JsonObject = field(default_factory=dict)

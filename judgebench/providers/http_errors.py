@@ -49,13 +49,13 @@ def status_error(
 def _advice(status: int, *, model: str, has_key: bool, location: str | None) -> str:
     if status in {401, 403} and not has_key:
         return (
-            "it wants a key and none was given: export OPENAI_API_KEY, or name another "
-            "variable in the suite as api_key: ${NAME}"
+            "it wants a key and none was given: name the variable that holds it in the suite, "
+            "as api_key: ${OPENAI_API_KEY}"
         )
     if status in {401, 403}:
         return (
-            "the key was refused: check the variable that the suite's api_key names, "
-            "OPENAI_API_KEY where it names none, and whether this key may use the model"
+            "the key was refused: check the variable that the suite's api_key names, and "
+            "whether this key may use the model"
         )
     if status == 404:
         return f"check the model's name, {model!r}, and base_url, which usually ends in /v1"

@@ -8,7 +8,6 @@ told apart from one that answers.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from ipaddress import ip_address
@@ -38,9 +37,11 @@ def make(
     identity: str | None = None,
     timeout_s: float = 120.0,
 ) -> OpenAICompatible:
-    """The provider ``openai_compatible``; without a key, ``OPENAI_API_KEY`` where it is set."""
-    if api_key is None and os.environ.get("OPENAI_API_KEY"):
-        api_key = Secret(os.environ["OPENAI_API_KEY"])
+    """The provider ``openai_compatible``.
+
+    A key is sent only where the suite names one for this address: ``OPENAI_API_KEY`` is for
+    OpenAI, and must not travel to whatever server a ``base_url`` points to.
+    """
     return OpenAICompatible(base_url or "", api_key, identity or "openai_compatible", timeout_s)
 
 

@@ -196,7 +196,7 @@ def test_a_server_that_counts_nothing() -> None:
         ("not_an_object", False, None, "found list"),
         ("no_choices", True, None, "without choices"),
         ("bad_request", False, 400, "the prompt is too long"),
-        ("no_key", False, 401, "OPENAI_API_KEY"),
+        ("no_key", False, 401, "the key was refused"),
         ("forbidden", False, 403, "not for you"),
         ("no_model", False, 404, "'judge'"),
         ("rate_limit", True, 429, "slow down"),
@@ -360,7 +360,7 @@ def test_addresses_that_are_refused(url: str, words: str) -> None:
     assert "token-abc" not in str(caught.value)
 
 
-def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_goes_only_where_the_suite_sends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
     with Loopback() as server:
 
@@ -378,8 +378,9 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
         asyncio.run(run(None))
         asyncio.run(run(Secret("given")))
-    sent = [asked.headers["authorization"] for asked in server.asks]
-    assert sent == ["Bearer from-the-environment", "Bearer given"]
+    sent = [asked.headers.get("authorization", "") for asked in server.asks]
+    assert "from-the-environment" not in "".join(sent)
+    assert sent[1] == "Bearer given"
 
 
 def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

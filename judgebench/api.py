@@ -1,0 +1,145 @@
+"""What scripts and notebooks call; the command line and the dashboard call it too.
+
+>>> import judgebench
+>>> store = judgebench.open_store("sqlite:///results/judgebench.db")  # doctest: +SKIP
+>>> store.verdicts("trivia_judging_mini")  # a long DataFrame, one verdict a row  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judgebench import config
+from judgebench.exchange.labels import import_labels
+from judgebench.protocols import Progress
+from judgebench.run.evaluate import Outcome, evaluate
+from judgebench.run.plan import PlanRow
+from judgebench.run.plan import plan as plan_work
+from judgebench.run.resolve import resolve
+from judgebench.store import Store
+from judgebench.store import open_store as open_live_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+
+class StoredResults:
+    """A store opened for reading, with pandas DataFrames for notebooks.
+
+    Safe to use while a run writes: every call is one short read.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __enter__(self) -> StoredResults:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def verdicts(
+        self,
+        benchmark: str,
+        version: str | None = None,
+        *,
+        judges: Collection[str] | None = None,
+        models: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """The verdict that counts at each place, one a row.
+
+        Parameters
+        ----------
+        benchmark, version
+            All versions if none is named; each row says its own.
+        judges, models
+            Names or short ids; all if not given.
+        """
+        return _frame(self._store.verdicts(benchmark, version, judges=judges, models=models))
+
+    def responses(self, benchmark: str, version: str | None = None) -> pd.DataFrame:
+        """The answers, one a row."""
+        return _frame(self._store.responses_table(benchmark, version))
+
+    def failures(self, benchmark: str | None = None) -> pd.DataFrame:
+        """What could not be done, and whether asking again may help."""
+        return _frame(self._store.failures(benchmark))
+
+    def benchmarks(self) -> list[tuple[str, str]]:
+        """Names and versions that the store holds."""
+        return self._store.benchmarks()
+
+
+def _frame(columns: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns)
+
+
+def open_store(url: str = config.DEFAULT_STORE) -> StoredResults:
+    """Open a store for reading.
+
+    Raises
+    ------
+    StoreError
+        Where there is no store, or it cannot be read.
+    """
+    return StoredResults(open_live_store(url, read_only=True))
+
+
+def run(suite: Path | str, *, store: str | None = None, progress: Progress) -> Outcome:
+    """Carry out a suite and take in the labels that it names.
+
+    ``store`` goes before what the suite says.
+    """
+    path = Path(suite)
+    loaded = config.load_suite(path)
+    with open_live_store(store_url(loaded, store)) as opened:
+        try:
+            return evaluate(
+                loaded, store=opened, progress=progress, configuration=config.raw_suite(path)
+            )
+        finally:
+            _take_in_labels(loaded, opened)
+
+
+def _take_in_labels(suite: config.Suite, store: Store) -> None:
+    """Labels come after the answers that they are about; taking them in twice changes nothing."""
+    for benchmark in suite.benchmarks:
+        for path in benchmark.labels:
+            import_labels(store, path, only_answered=True)
+
+
+def plan(suite: Path | str, *, store: str | None = None) -> list[PlanRow]:
+    """What `run` would do. Sends nothing, writes nothing, makes no store."""
+    loaded = config.load_suite(Path(suite))
+    work = resolve(loaded)
+    with _store_if_there(store_url(loaded, store)) as opened:
+        return plan_work(work, opened)
+
+
+@contextmanager
+def _store_if_there(url: str) -> Iterator[Store | None]:
+    from judgebench.store.location import store_path
+
+    if not store_path(url).exists():
+        yield None
+        return
+    with open_live_store(url, read_only=True) as opened:
+        yield opened
+
+
+def store_url(suite: config.Suite, given: str | None) -> str:
+    """Where a suite's results go: as told, else as the suite says, else the default."""
+    return given or suite.store or config.DEFAULT_STORE
+
+
+__all__: Sequence[str] = ["StoredResults", "open_store", "plan", "run", "store_url"]

@@ -1,0 +1,1 @@
+"""Files of others in and out: rows to judgments and answers, and back."""

@@ -1,0 +1,73 @@
+"""The items of a benchmark, where its data is at hand: what ids an import may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from judgebench import registry
+from judgebench.benchmarks.data_source import content_folder
+from judgebench.benchmarks.description import find
+from judgebench.benchmarks.folder import load_benchmark
+from judgebench.records import Item
+from judgebench.rows import Row
+
+At: TypeAlias = tuple[str, str]
+"""A benchmark and its version."""
+
+KnownItems: TypeAlias = Callable[[str, str], Mapping[str, Item] | None]
+"""Benchmark and version -> its items by id; None where nobody knows them."""
+
+NO_VERSION = "unversioned"
+"""The version of a benchmark that neither the file nor a description gives one."""
+
+
+def items_at_hand(benchmark: str, version: str) -> Mapping[str, Item] | None:
+    """From the data home or the benchmark's folder; None where the data is not here.
+
+    Raises
+    ------
+    InputError
+        Where the data is here, but is not what is pinned.
+    """
+    if benchmark not in registry.benchmark_folders():
+        return None
+    description, folder = find(benchmark)
+    if version not in description.versions:
+        return None
+    if not content_folder(description, folder, version).is_dir():
+        return None
+    return {item.id: item for item in load_benchmark(f"{benchmark}@{version}").items()}
+
+
+def default_version(benchmark: str) -> str:
+    """The version meant where none is named."""
+    if benchmark not in registry.benchmark_folders():
+        return NO_VERSION
+    return find(benchmark)[0].default_version
+
+
+def refuse_unknown(rows: Sequence[tuple[Row, str]], at: At, known_items: KnownItems | None) -> None:
+    """Refuse ids that a benchmark, as far as it is known, does not have."""
+    known = None if known_items is None else known_items(*at)
+    unknown = [] if known is None else [(row, item) for row, item in rows if item not in known]
+    if unknown:
+        row, item = unknown[0]
+        raise row.wrong(
+            "item_id",
+            f"{item!r} is no item of {at[0]}@{at[1]}; {len(unknown)} of {len(rows)} rows name "
+            "such items. Is the file of another benchmark or version? (--allow-unknown-items "
+            "takes them in)",
+        )
+
+
+def missing_items(stored: Mapping[str, Item], wanted: Iterable[str], at: At) -> dict[str, Item]:
+    """The items that the store lacks: with their question where it is at hand, else by id."""
+    lacking = [
+        item for item in dict.fromkeys(wanted) if item not in stored or not stored[item].turns
+    ]
+    known = items_at_hand(*at) if lacking else None
+    return {
+        item: (known or {}).get(item, Item(benchmark=at[0], version=at[1], id=item, turns=()))
+        for item in lacking
+    }

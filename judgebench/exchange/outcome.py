@@ -1,0 +1,44 @@
+"""What an import did, and the run it is kept under."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from judgebench.records import RunManifest
+from judgebench.run.manifest import new_manifest
+
+IMPORT_LEASE = "import"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """Counts of an import.
+
+    rows
+        In the file.
+    new
+        Stored now, of which ``changed`` follow an earlier label of the same rater.
+    known
+        In the store already, or twice in the file.
+    run_id
+        The run that the new ones stand under; None where nothing was new.
+    """
+
+    rows: int
+    new: int
+    known: int
+    changed: int = 0
+    run_id: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def import_manifest(what: str, path: Path, counts: Mapping[str, int]) -> RunManifest:
+    """A run that ends as it begins; the file, known by its content, is its configuration."""
+    sha = hashlib.sha256(path.read_bytes()).hexdigest()
+    configuration = {"import": what, "file": path.name, "sha256": sha}
+    begun = new_manifest(f"import {what} {path.name}", configuration, data_sha={}, seed=0)
+    return replace(begun, seeds={}, ended=time.time(), state="done", counts=dict(counts))

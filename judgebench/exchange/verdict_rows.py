@@ -1,0 +1,187 @@
+"""Rows of a verdicts or labels file, read into verdicts with their coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isclose
+from pathlib import Path
+
+from judgebench.errors import InputError, unknown_name
+from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
+from judgebench.rows import Row, read_rows
+
+REQUIRED = ("benchmark", "item_id", "model", "judge", "kind")
+ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What a verdict is about, by the names in the file."""
+
+    benchmark: str
+    version: str
+    item_id: str
+    model: str
+    judge: str
+    opponent: str | None
+    order: Order
+    sample: int
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRow:
+    """One row of a file, read."""
+
+    row: Row
+    where: Where
+    verdict: Verdict
+
+    @property
+    def at(self) -> tuple[str, str]:
+        """Benchmark and version."""
+        return self.where.benchmark, self.where.version
+
+
+def read_verdicts(path: Path, default_version: Callable[[str], str]) -> list[VerdictRow]:
+    """All verdicts of a file.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
+    versions: dict[str, str] = {}
+    found = []
+    for row in read_rows(path, REQUIRED):
+        benchmark = row.text("benchmark")
+        if not row.has("version") and benchmark not in versions:
+            versions[benchmark] = default_version(benchmark)
+        version = row.optional_text("version") or versions[benchmark]
+        found.append(_read(row, benchmark, version))
+    return found
+
+
+def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
+    where = Where(
+        benchmark=benchmark,
+        version=version,
+        item_id=row.text("item_id"),
+        model=row.text("model"),
+        judge=row.text("judge"),
+        opponent=row.optional_text("opponent"),
+        order=_order(row),
+        sample=row.whole("sample"),
+        turn=row.whole("turn"),
+    )
+    kind = row.text("kind")
+    if kind not in _READERS:
+        raise row.wrong("kind", unknown_name("kind of verdict", kind, _READERS))
+    if where.opponent == where.model:
+        raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent")
+    if kind == "preference" and where.opponent is None:
+        raise row.wrong("opponent", "is missing: a preference is between two models")
+    if where.opponent is not None and kind in ("label", "score"):
+        raise row.wrong("opponent", f"a {kind} is about one answer; leave this field empty")
+    if where.order != "single" and where.opponent is None:
+        raise row.wrong("order", "only a comparison with an 'opponent' has an order")
+    return VerdictRow(row=row, where=where, verdict=_READERS[kind](row, where))
+
+
+def _order(row: Row) -> Order:
+    given = row.optional_text("order") or "single"
+    for order in ORDERS:
+        if given == order:
+            return order
+    raise row.wrong("order", unknown_name("order", given, ORDERS) + ", or empty")
+
+
+def _label(row: Row, where: Where) -> Label:
+    # Our own export keeps names and numbers in columns of their own.
+    name = row.text("label" if row.has("label") and not row.has("value") else "value")
+    p = row.number("p") if row.has("p") else None
+    if p is not None and not 0 <= p <= 1:
+        raise row.wrong("p", f"a probability in [0, 1], not {p:g}")
+    return Label(name=name, p=p)
+
+
+def _score(row: Row, where: Where) -> Score:
+    value, low, high = (row.number(field) for field in ("value", "low", "high"))
+    if not low < high:
+        raise row.wrong("low", f"the scale goes from low to high, not from {low:g} to {high:g}")
+    if not low <= value <= high:
+        raise row.wrong("value", f"{value:g} is outside its scale, {low:g} to {high:g}")
+    return Score(value=value, low=low, high=high)
+
+
+def _preference(row: Row, where: Where) -> Preference:
+    value = row.number("value")
+    if not 0 <= value <= 1:
+        raise row.wrong(
+            "value", f"the probability that 'model' beats 'opponent', in [0, 1], not {value:g}"
+        )
+    p_first = 1 - value if where.order == "opponent_first" else value
+    return Preference(winner=None if p_first == 0.5 else 0 if p_first > 0.5 else 1, p_first=p_first)
+
+
+def _unreadable(row: Row, where: Where) -> Unreadable:
+    if row.has("value"):
+        raise row.wrong("value", "an unreadable verdict has none; leave this field empty")
+    return Unreadable(reason=row.text("reason"))
+
+
+_READERS: dict[str, Callable[[Row, Where], Verdict]] = {
+    "label": _label,
+    "score": _score,
+    "preference": _preference,
+    "unreadable": _unreadable,
+}
+
+
+def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
+    """Rows that stand twice, once.
+
+    Raises
+    ------
+    InputError
+        For two rows about the same with different values, naming both.
+    """
+    first: dict[Where, VerdictRow] = {}
+    for row in rows:
+        before = first.setdefault(row.where, row)
+        if not same(before.verdict, row.verdict):
+            raise InputError(
+                f"{row.row.where}: value: {say(row.verdict)}, but {before.row.where} says "
+                f"{say(before.verdict)} about the same item, model and judge; delete one, or give "
+                "repeats a 'sample' of their own"
+            )
+    return list(first.values())
+
+
+def same(one: Verdict, other: Verdict) -> bool:
+    """Whether two verdicts say the same, but for the last digit of a number."""
+    match one, other:
+        case Preference(p_first=p), Preference(p_first=q):
+            return isclose(p, q, abs_tol=1e-12)
+        case Score(value=p, low=low, high=high), Score(value=q):
+            return isclose(p, q, abs_tol=1e-12) and (low, high) == (other.low, other.high)
+        case Label(name=name, p=None), Label(p=None):
+            return name == other.name
+        case Label(name=name, p=float(p)), Label(p=float(q)):
+            return name == other.name and isclose(p, q, abs_tol=1e-12)
+        case _:
+            return one == other
+
+
+def say(verdict: Verdict) -> str:
+    """A verdict in a few words, for messages."""
+    match verdict:
+        case Label(name=name, p=p):
+            return repr(name) if p is None else f"{name!r} (p {p:g})"
+        case Score(value=value):
+            return f"score {value:g}"
+        case Preference(p_first=p):
+            return f"preference {p:g} for the answer shown first"
+        case Unreadable(reason=reason):
+            return f"unreadable ({reason[:60]})"

@@ -1,0 +1,164 @@
+"""``import verdicts``: judgments that somebody else has made, one a row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from judgebench import keys
+from judgebench.exchange.attach import Board, place_key
+from judgebench.exchange.known_items import (
+    KnownItems,
+    default_version,
+    items_at_hand,
+    missing_items,
+    refuse_unknown,
+)
+from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest
+from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts, same, say
+from judgebench.records import JudgeSpec, Judgment, Place, Use
+from judgebench.store import Store
+
+HUMAN = "human"
+
+
+def import_verdicts(
+    store: Store,
+    path: Path,
+    *,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> ImportReport:
+    """Take in a file of verdicts, all or nothing. The same file again changes nothing.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field of what cannot be used; for two different verdicts about the
+        same, in the file or between file and store; for ids that the benchmark does not have.
+    """
+    known = None if allow_unknown_items else known_items
+    return take_in(store, path, "verdicts", read_verdicts(path, default_version), known)
+
+
+def take_in(
+    store: Store,
+    path: Path,
+    what: str,
+    rows: Sequence[VerdictRow],
+    known_items: KnownItems | None,
+    *,
+    may_change: bool = False,
+) -> ImportReport:
+    """Store the verdicts that the store does not have yet.
+
+    ``may_change`` says whether a verdict may follow another one about the same: people may change
+    their minds, and then the earlier label stays beside the newer.
+    """
+    distinct = once_each(rows)
+    with store.lease(IMPORT_LEASE):
+        boards = {
+            at: Board.of(store, *at)
+            for at in sorted({(r.where.benchmark, r.where.version) for r in distinct})
+        }
+        for at, board in boards.items():
+            here = [(r.row, r.where.item_id) for r in distinct if r.at == at]
+            refuse_unknown(here, at, known_items)
+            board.add_items(missing_items(board.items, (item for _, item in here), at))
+        new = _new(distinct, boards, may_change)
+        run_id = _put(store, path, what, new, boards) if new else None
+    return ImportReport(
+        rows=len(rows),
+        new=len(new),
+        known=len(rows) - len(new),
+        changed=sum(entry.before is not None for entry in new),
+        run_id=run_id,
+        warnings=tuple(warning for board in boards.values() for warning in board.warnings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A verdict to be stored, and the key of the judgment that it follows."""
+
+    row: VerdictRow
+    place: Place
+    before: bytes | None
+
+
+def _new(
+    rows: Sequence[VerdictRow], boards: Mapping[tuple[str, str], Board], may_change: bool
+) -> list[_New]:
+    found = []
+    judges = {name: keys.judge_key(_spec(name)) for name in {r.where.judge for r in rows}}
+    for row in rows:
+        where, board = row.where, boards[row.at]
+        place = Place(
+            benchmark=where.benchmark,
+            version=where.version,
+            item_id=where.item_id,
+            model_key=board.model(where.model),
+            judge_key=judges[where.judge],
+            opponent_key=None if where.opponent is None else board.model(where.opponent),
+            order=where.order,
+            sample=where.sample,
+            turn=where.turn,
+        )
+        before, said = board.current.get(place, (None, None))
+        if said is not None and same(said, row.verdict):
+            continue
+        if said is not None and not may_change:
+            raise row.row.wrong(
+                "value",
+                f"{say(row.verdict)}, but the store has {say(said)} of {where.judge!r} about item "
+                f"{where.item_id!r} of {where.model!r} (judgment {(before or b'').hex()[:12]}); "
+                "correct the row, or give the other judge another name"
+                + (" (`import labels` lets people change theirs)" if is_human(where.judge) else ""),
+            )
+        found.append(_New(row, place, before))
+    return found
+
+
+def _put(
+    store: Store,
+    path: Path,
+    what: str,
+    new: Sequence[_New],
+    boards: Mapping[tuple[str, str], Board],
+) -> str:
+    """All of it in one commit, under a run of its own."""
+    manifest = import_manifest(what, path, {"verdicts": len(new)})
+    now = time.time()
+    with store.transaction():
+        store.start_run(manifest)
+        for board in boards.values():
+            store.put_items(board.new_items)
+            for name, spec in board.unknown_models.items():
+                store.put_model(name, spec)
+        for name in sorted({entry.row.where.judge for entry in new}):
+            store.put_judge(name, _spec(name))
+        for entry in new:
+            place = entry.place
+            # Two equal answers may be judged differently by a person: the place is in the key.
+            said = [place_key(place), entry.row.verdict, entry.before]
+            judgment = Judgment(
+                key=keys.content_key("imported judgment", said),
+                judge_key=place.judge_key,
+                case_key=boards[entry.row.at].case_key(place),
+                verdict=entry.row.verdict,
+                at=now,
+            )
+            use = Use(run_id=manifest.id, place=place, judgment_key=judgment.key)
+            store.put_judgment(judgment, [use])
+    return manifest.id
+
+
+def _spec(name: str) -> JudgeSpec:
+    """A judge of which nothing but the name is known, or a person."""
+    return JudgeSpec(kind=HUMAN if is_human(name) else "imported", model=name)
+
+
+def is_human(judge: str) -> bool:
+    return judge == HUMAN or judge.startswith(f"{HUMAN}/")

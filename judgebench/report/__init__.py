@@ -1,0 +1,1 @@
+"""Estimates to tables: leaderboards and agreement, for people and for programs."""

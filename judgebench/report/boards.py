@@ -1,0 +1,125 @@
+"""What every report begins with: which benchmark is meant, and how models and judges are called."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from judgebench import registry
+from judgebench.benchmarks.description import Description, find, split_version
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.label_board import BINARY
+from judgebench.store import Store
+
+Columns: TypeAlias = dict[str, list[Any]]
+
+COVERAGE_FLOOR = 0.95
+_SHORT, _LONG = 6, 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """A version of a benchmark that the store holds, and what its description says.
+
+    ``labels`` are the declared ones, the positive one last.
+    """
+
+    name: str
+    version: str
+    labels: tuple[str, ...] = BINARY
+    coverage_floor: float = COVERAGE_FLOOR
+    unit: str = "item"
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def meant(store: Store, name_at_version: str) -> Meant:
+    """The benchmark a person means: without a version, the default one or the only one.
+
+    Raises
+    ------
+    UsageError
+        Where the store does not hold it, naming what it holds.
+    """
+    name, version = split_version(name_at_version)
+    held = store.benchmarks()
+    versions = [v for n, v in held if n == name]
+    if not versions:
+        raise UsageError(_holds_no(name, held, store))
+    description = _description(name)
+    if version is None and len(versions) == 1:
+        version = versions[0]
+    if version is None:
+        if description is None or description.default_version not in versions:
+            raise UsageError(
+                f"the store holds several versions of {name}; name one: "
+                + ", ".join(f"{name}@{v}" for v in versions)
+            )
+        version = description.default_version
+    if version not in versions:
+        raise UsageError(unknown_name(f"version of {name}", version, versions))
+    if description is None:
+        return Meant(name=name, version=version)
+    others = (label for label in description.labels if label != description.positive)
+    return Meant(
+        name=name,
+        version=version,
+        labels=(*others, description.positive),
+        coverage_floor=description.coverage_floor,
+        unit=description.unit,
+    )
+
+
+def _description(name: str) -> Description | None:
+    return find(name)[0] if name in registry.benchmark_folders() else None
+
+
+def _holds_no(name: str, held: Collection[tuple[str, str]], store: Store) -> str:
+    if not held:
+        return f"{store.url} holds nothing yet; `judgebench run SUITE.yaml` fills it"
+    known = sorted({f"{n}@{v}" for n, v in held} | {n for n, _ in held if n == name})
+    return f"{store.url} has {unknown_name('benchmark', name, known)}"
+
+
+def told_apart(tables: Iterable[Columns], who: str) -> dict[str, str]:
+    """Id -> the name to show: one name that means several models or judges gets its key's digits.
+
+    Parameters
+    ----------
+    who
+        ``model`` or ``judge``: the columns ``who`` and ``who_id`` of all tables are looked at.
+    """
+    name_of = {
+        one: name
+        for table in tables
+        for name, one in zip(table[who], table[f"{who}_id"], strict=True)
+        if one is not None
+    }
+    ids_of: dict[str, list[str]] = {}
+    for one, name in name_of.items():
+        ids_of.setdefault(name, []).append(one)
+    return {one: _distinct(name, one, ids_of[name]) for one, name in name_of.items()}
+
+
+def _distinct(name: str, one: str, ids: Collection[str]) -> str:
+    if len(ids) == 1:
+        return name
+    digits = _SHORT if len({other[:_SHORT] for other in ids}) == len(ids) else _LONG
+    return f"{name}@{one[:digits]}"
+
+
+def renamed(columns: Columns, models: Mapping[str, str], judges: Mapping[str, str]) -> Columns:
+    """The columns with distinct names in place of names and ids."""
+    kept = {name: values for name, values in columns.items() if not name.endswith("_id")}
+    kept["item_id"] = columns["item_id"]
+    kept["model"] = [models.get(one, "") for one in columns["model_id"]]
+    kept["judge"] = [judges.get(one, "") for one in columns["judge_id"]]
+    return kept
+
+
+def where(columns: Columns, keep: Iterable[bool]) -> Columns:
+    """The rows that are kept."""
+    rows = [i for i, yes in enumerate(keep) if yes]
+    return {name: [values[i] for i in rows] for name, values in columns.items()}

@@ -1,0 +1,49 @@
+"""Estimates as JSON and as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from judgebench.records import Estimate
+
+UNDEFINED = "–"
+
+
+def to_json(estimate: Estimate) -> dict[str, Any]:
+    """nan never gets out: what is undefined is null, and ``undefined`` says why."""
+    found: dict[str, Any] = {
+        "value": finite(estimate.value),
+        "low": finite(estimate.low),
+        "high": finite(estimate.high),
+        "level": estimate.level,
+        "n": estimate.n,
+        "units": estimate.units,
+        "missing": estimate.missing,
+        "worst_low": finite(estimate.worst_low),
+        "worst_high": finite(estimate.worst_high),
+        "method": estimate.method,
+    }
+    if found["value"] is None:
+        found["undefined"] = estimate.undefined or "no value"
+    return found
+
+
+def finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
+
+
+def text(estimate: Estimate, *, digits: int = 3) -> str:
+    """``0.625 [0.483, 0.750]``; a dash where undefined, no brackets where there is no interval."""
+    value, low, high = (finite(x) for x in (estimate.value, estimate.low, estimate.high))
+    if value is None:
+        return UNDEFINED
+    if low is None or high is None:
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def record(estimate: Estimate) -> Mapping[str, Any]:
+    """One line of a tidy table: all fields of the JSON, ``undefined`` always among them."""
+    return {"undefined": None, **to_json(estimate)}

@@ -1,0 +1,29 @@
+"""A judge's identity in one line, as it stands under the title of a board."""
+
+from __future__ import annotations
+
+from judgebench.records import JudgeSpec
+
+PROMPT_DIGITS = 8
+
+
+def judge_line(spec: JudgeSpec) -> str:
+    """Who answers, with which prompt, and what is overlooked when texts are compared."""
+    if spec.kind == "human":
+        return "labels of people"
+    if spec.kind == "imported":
+        return "imported verdicts"
+    words = [spec.kind]
+    if spec.model:
+        words.append(f"model {spec.model}")
+    if spec.prompt_sha:
+        name = str(spec.options.get("prompt", "")).removeprefix("official/")
+        whose = "official prompt" if spec.official_prompt else "own prompt"
+        words.append(" ".join([whose, name, f"({spec.prompt_sha[:PROMPT_DIGITS]})"]))
+    words += [
+        f"{name} {value}"
+        for settings in (spec.options, spec.sampling)
+        for name, value in sorted(settings.items())
+        if name != "prompt" and isinstance(value, str | int | float)
+    ]
+    return ", ".join(words)

@@ -1,0 +1,1 @@
+"""Where answers come from: local models, and files of answers that exist."""

@@ -1,0 +1,160 @@
+"""A local model as a suite describes it, and which parts of that are its identity.
+
+What shapes the question or the answer is in a response's key; how it is run (dtype, batch size,
+devices) is its stack, stored beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from judgebench.errors import ConfigError
+from judgebench.records import JsonObject
+from judgebench.responses.identity import LOADED_AS
+
+
+class LmEvalTask(Protocol):
+    """The task that asks, as a benchmark describes it.
+
+    ``until`` and ``max_gen_toks`` are explicit; ``generation`` is what else the task says about
+    decoding.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def include_path(self) -> Path: ...
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+    @property
+    def until(self) -> tuple[str, ...]: ...
+    @property
+    def max_gen_toks(self) -> int: ...
+    @property
+    def generation(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalModel:
+    """A model run through lm-eval; fields carry lm-eval's names.
+
+    ``gpus`` is ``CUDA_VISIBLE_DEVICES`` of the process that holds the model.
+    """
+
+    model: str = "hf"
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int | str = 8
+    device: str | None = None
+    apply_chat_template: bool | str = True
+    system_instruction: str | None = None
+    fewshot_as_multiturn: bool = False
+    gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    gpus: str | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> LocalModel:
+        """From the section ``lm_eval`` of a suite, checked."""
+        return cls(**config)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How a task is answered, everything said: task file and suite together."""
+
+    until: tuple[str, ...]
+    max_gen_toks: int
+    sampling: Mapping[str, Any]
+
+    @property
+    def samples(self) -> bool:
+        """Whether asking twice can give two answers."""
+        return bool(self.sampling["do_sample"])
+
+
+_LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+_WEIGHTS = {
+    *LOADED_AS,
+    *("pretrained", "model", "revision", "subfolder", "gguf_file", "peft", "delta"),
+    *("lora_local_path", "tokenizer", "tokenizer_revision"),
+}
+_RUNNING = {
+    *("dtype", "device", "device_map", "parallelize", "max_memory_per_gpu", "max_cpu_memory"),
+    *("offload_folder", "max_batch_size", "tp_plan", "tensor_parallel_size", "data_parallel_size"),
+    *("gpu_memory_utilization", "max_num_seqs", "enforce_eager", "tp_size", "dp_size"),
+    *("attn_implementation", "logits_cache", "base_url", "num_concurrent", "timeout"),
+    *("max_retries", "distributed_executor_backend", "seed", "batch_size"),
+}
+
+
+def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
+    """What a task says about decoding, with the suite's ``gen_kwargs`` over it.
+
+    Raises
+    ------
+    ConfigError
+        For settings that contradict each other: lm-eval would pick one of them in silence.
+    """
+    given = {**task.generation, **local.gen_kwargs}
+    until = given.pop("until", task.until)
+    lengths = {name: given.pop(name) for name in _LENGTHS if name in given}
+    if len({*lengths.values()}) > 1:
+        raise ConfigError(f"gen_kwargs: one length, not {', '.join(lengths)}: say max_gen_toks")
+    max_gen_toks = next(iter(lengths.values()), task.max_gen_toks)
+    if isinstance(max_gen_toks, bool) or not isinstance(max_gen_toks, int) or max_gen_toks < 1:
+        raise ConfigError(f"gen_kwargs: max_gen_toks is a number above 0, not {max_gen_toks!r}")
+    temperature = given.pop("temperature", None)
+    do_sample = given.pop("do_sample", None)
+    if temperature is not None and not isinstance(temperature, int | float):
+        raise ConfigError(f"gen_kwargs: temperature is a number, not {temperature!r}")
+    if do_sample is None:
+        do_sample = bool(temperature)
+    if bool(do_sample) != bool(temperature if temperature is not None else do_sample):
+        raise ConfigError(
+            f"gen_kwargs: do_sample {bool(do_sample)} with temperature {temperature} contradict "
+            "each other; for sampling say do_sample: true and a temperature above 0, for greedy "
+            "answers do_sample: false"
+        )
+    if temperature is None:
+        temperature = 1.0 if do_sample else 0.0
+    return Generation(
+        until=(until,) if isinstance(until, str) else tuple(until),
+        max_gen_toks=max_gen_toks,
+        sampling={"do_sample": bool(do_sample), "temperature": float(temperature), **given},
+    )
+
+
+def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
+    """What shapes the prompt and where the answer ends: part of a model's key.
+
+    The chat template itself is among the files that `weights_identity` hashes. A ``model_args``
+    that is not known to be about weights or about running counts as prompting, to be safe.
+    """
+    prompting: dict[str, Any] = {
+        "apply_chat_template": local.apply_chat_template,
+        "until": list(generation_of(local, task).until),
+    }
+    if local.system_instruction is not None:
+        prompting["system_instruction"] = local.system_instruction
+    if local.fewshot_as_multiturn:
+        prompting["fewshot_as_multiturn"] = True
+    arguments = {
+        name: value
+        for name, value in local.model_args.items()
+        if name not in _WEIGHTS and name not in _RUNNING and value is not None
+    }
+    if arguments:
+        prompting["model_args"] = arguments
+    return prompting
+
+
+def decoding_of(local: LocalModel, task: LmEvalTask, *, seed: int) -> JsonObject:
+    """Every decoding parameter: part of a model's key.
+
+    The seed is left out of greedy decoding, where it changes nothing.
+    """
+    generation = generation_of(local, task)
+    decoding = {**generation.sampling, "max_gen_toks": generation.max_gen_toks}
+    return {**decoding, "seed": seed} if generation.samples else decoding

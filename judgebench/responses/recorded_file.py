@@ -1,0 +1,134 @@
+"""Answers that exist: a file of ``benchmark, item_id, model, text[, sample]``, one answer a row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from judgebench.errors import InputError
+from judgebench.keys import content_key
+from judgebench.rows import Row, read_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedAnswers:
+    """One model's answers to one benchmark, by item and sample.
+
+    ``sha`` is that of the answers, whatever file they came in and whatever else stands in it.
+    """
+
+    path: Path
+    texts: Mapping[tuple[str, int], str]
+
+    @property
+    def sha(self) -> str:
+        rows = [[item, sample, text] for (item, sample), text in sorted(self.texts.items())]
+        return content_key("answers", rows).hex()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRow:
+    """One answer as it stands in a file; None where the file does not say."""
+
+    row: Row
+    item_id: str
+    text: str
+    sample: int = 0
+    turn: int = 0
+    benchmark: str | None = None
+    version: str | None = None
+    model: str | None = None
+
+
+def read_answer_rows(path: Path) -> list[AnswerRow]:
+    """All answers of a file.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
+    return [
+        AnswerRow(
+            row=row,
+            item_id=row.text("item_id"),
+            text=row.long_text("text"),
+            sample=row.whole("sample"),
+            turn=row.whole("turn"),
+            benchmark=row.optional_text("benchmark"),
+            version=row.optional_text("version"),
+            model=row.optional_text("model"),
+        )
+        for row in read_rows(path, ["item_id", "text"])
+    ]
+
+
+def read_answers(
+    path: Path,
+    *,
+    model: str,
+    benchmark: str,
+    version: str,
+    known_items: Collection[str] | None = None,
+) -> RecordedAnswers:
+    """The answers in a file that are a model's to a benchmark.
+
+    Where the file names several models, those of ``model``; where it names one or none, all.
+    Rows of other benchmarks are left.
+
+    Raises
+    ------
+    InputError
+        For no answers, two different ones to one item, or ids that the benchmark does not have.
+    """
+    rows = [
+        row
+        for row in read_answer_rows(path)
+        if row.benchmark in (None, benchmark) and row.version in (None, version)
+    ]
+    if not rows:
+        raise InputError(f"{path}: no answers to {benchmark}@{version} in it")
+    rows = _of_model(rows, model, path)
+    if known_items is not None:
+        _refuse_unknown_items(rows, known_items, f"{benchmark}@{version}")
+    first: dict[tuple[str, int], AnswerRow] = {}
+    for row in rows:
+        refuse_other_text(first.setdefault((row.item_id, row.sample), row), row)
+    return RecordedAnswers(path=path, texts={place: row.text for place, row in first.items()})
+
+
+def refuse_other_text(first: AnswerRow, row: AnswerRow) -> None:
+    """An answer that stands in a file twice is one answer, but only if the texts are equal."""
+    if first.text != row.text:
+        raise row.row.wrong(
+            "item_id",
+            f"a second, different answer to item {row.item_id!r}; the first is {first.row.where}. "
+            "Delete one, or give the second another 'sample'",
+        )
+
+
+def _of_model(rows: list[AnswerRow], model: str, path: Path) -> list[AnswerRow]:
+    names = {row.model for row in rows}
+    if len(names) == 1:
+        return rows
+    own = [row for row in rows if row.model == model]
+    if not own:
+        known = ", ".join(sorted(name for name in names if name is not None))
+        raise InputError(
+            f"{path}: no answers of {model!r} in it; name the model of the suite as the file does. "
+            f"In the file: {known}"
+        )
+    return own
+
+
+def _refuse_unknown_items(
+    rows: Iterable[AnswerRow], known: Collection[str], benchmark: str
+) -> None:
+    unknown = [row for row in rows if row.item_id not in known]
+    if unknown:
+        raise unknown[0].row.wrong(
+            "item_id",
+            f"{unknown[0].item_id!r} is no item of {benchmark}; {len(unknown)} rows name such "
+            "items. Is the file of another benchmark or version?",
+        )

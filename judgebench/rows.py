@@ -1,0 +1,227 @@
+"""Rows of a JSONL, CSV or Parquet file, each knowing where it stands.
+
+Everything that comes from a file of somebody else's passes here first, so that whatever is wrong
+with it is named by file, line and field, with what to do.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judgebench.errors import InputError, UsageError
+
+JSONL = (".jsonl", ".ndjson")
+CSV = (".csv",)
+PARQUET = (".parquet", ".pq")
+
+_LONGEST_FIELD = 2**31 - 1  # csv refuses fields over 128 KiB unless told; answers can be longer
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; ``where`` is its file and line, or its number in a file without lines."""
+
+    where: str
+    values: Mapping[str, Any]
+
+    def wrong(self, field: str, message: str) -> InputError:
+        """An error about a field of this row, to be raised."""
+        return InputError(f"{self.where}: {field}: {message}")
+
+    def has(self, field: str) -> bool:
+        """Whether something stands in the field; an empty text is nothing."""
+        return self.values.get(field) not in (None, "")
+
+    def text(self, field: str) -> str:
+        """A name or id: text that is not blank, or a whole number, as text."""
+        value = self.values.get(field)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if value is None or value == "":
+            raise self.wrong(field, "is missing")
+        if not isinstance(value, str):
+            raise self.wrong(field, f"a text has to stand here, not {_shown(value)}")
+        if not value.strip():
+            raise self.wrong(field, "is blank")
+        return value
+
+    def optional_text(self, field: str) -> str | None:
+        return self.text(field) if self.has(field) else None
+
+    def long_text(self, field: str) -> str:
+        """A text that may be empty, blank, or huge."""
+        value = self.values.get(field)
+        if not isinstance(value, str):
+            said = "is missing" if value is None else f"a text, not {_shown(value)}"
+            raise self.wrong(field, f"{said}; an answer that is empty is written as an empty text")
+        return value
+
+    def number(self, field: str) -> float:
+        value = self.values.get(field)
+        if value is None or value == "":
+            raise self.wrong(field, "is missing")
+        try:
+            found = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            found = math.nan
+        if not math.isfinite(found):
+            raise self.wrong(field, f"a number has to stand here, not {_shown(value)}")
+        return found
+
+    def whole(self, field: str, default: int = 0) -> int:
+        """A whole number from 0."""
+        if not self.has(field):
+            return default
+        found = self.number(field)
+        if found < 0 or not found.is_integer():
+            raise self.wrong(field, f"a whole number from 0, not {_shown(self.values.get(field))}")
+        return int(found)
+
+
+def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
+    """The rows of a file, by its suffix.
+
+    Parameters
+    ----------
+    required
+        Columns that must be there. Others are kept too.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there, is cut off, is no UTF-8, or lacks a column; names the line.
+    UsageError
+        For a suffix that says nothing.
+    """
+    suffix = path.suffix.lower()
+    if suffix in PARQUET:
+        rows = _parquet(path)
+    elif suffix in CSV:
+        rows = _csv(path)
+    elif suffix in JSONL:
+        rows = _jsonl(path)
+    else:
+        known = ", ".join((*JSONL, *CSV, *PARQUET))
+        raise UsageError(f"{path}: the suffix says what a file is; known are {known}")
+    found = list(rows)
+    if not found:
+        raise InputError(f"{path}: there is no row in it")
+    for row in found:
+        for column in required:
+            if column not in row.values:
+                have = ", ".join(map(str, row.values)) or "none"
+                raise row.wrong(column, f"is missing. Columns here: {have}")
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{where}: byte {error.start + 1} ({data[error.start]:#04x}) is no UTF-8; save the "
+            "file as UTF-8, or convert it: iconv -f LATIN1 -t UTF-8"
+        ) from None
+
+
+def _jsonl(path: Path) -> Iterator[Row]:
+    lines = _bytes(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        torn = number == len(lines)  # what follows the last newline
+        try:
+            values = json.loads(_decoded(line, where), parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            if torn:
+                raise InputError(
+                    f"{where}: the last line is cut off after {len(line)} bytes; the file was not "
+                    "written or copied to its end: fetch it again, or delete this line"
+                ) from None
+            raise InputError(f"{where}: this line is not JSON ({error})") from None
+        if not isinstance(values, dict):
+            raise InputError(f"{where}: an object has to stand here, not {_shown(values)}")
+        yield Row(where, values)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON; leave the field out or write null")
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    data = _bytes(path).removeprefix(b"\xef\xbb\xbf")
+    for number, piece in enumerate(data.split(b"\n"), 1):
+        if not piece.isascii():
+            _decoded(piece, f"{path}:{number}")
+    csv.field_size_limit(_LONGEST_FIELD)
+    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+    header: list[str] | None = None
+    line = 1
+    try:
+        for fields in reader:
+            where, line = f"{path}:{line}", reader.line_num + 1
+            if not fields:
+                continue
+            if header is None:
+                header = _header(fields, where)
+                continue
+            if len(fields) != len(header):
+                raise InputError(
+                    f"{where}: {len(fields)} fields, but the header names {len(header)}; the line "
+                    "is cut off, or a text with commas or line breaks is not in quotes"
+                )
+            yield Row(where, dict(zip(header, fields, strict=True)))
+    except csv.Error as error:
+        raise InputError(
+            f"{path}:{line}: {error}; a quote is not closed, or the file is cut off"
+        ) from None
+
+
+def _header(fields: list[str], where: str) -> list[str]:
+    names = [name.strip() for name in fields]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{where}: {twice[0]}: this column stands here twice")
+    return names
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    data = _bytes(path)
+    try:
+        rows = parquet.read_table(pa.BufferReader(data)).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{path}: is no whole Parquet file: {error}; fetch or write it again"
+        ) from None
+    for number, values in enumerate(rows, 1):
+        yield Row(f"{path}: row {number}", {k: _none_for_nan(v) for k, v in values.items()})
+
+
+def _none_for_nan(value: Any) -> Any:
+    """pandas writes what is absent from a column of numbers as nan."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,146 @@
+"""Transformers models through lm-eval's ``hf``, keeping what its ``generate_until`` drops.
+
+lm-eval loads the model, applies templates and stop sequences and runs the batch; here the tokens
+that come out are read, for the finish reason, the counts and the reasoning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from judgebench.records import Stack
+from judgebench.workers.final_answer import THINK_END, THINK_START, cut_at
+from judgebench.workers.generated import Decoding, Generated
+
+
+class HuggingFace:
+    """A model of transformers, with its adapter and tokenizer, on one device or several."""
+
+    def __init__(
+        self, model_args: Mapping[str, Any], batch_size: int | str, device: str | None
+    ) -> None:
+        import torch
+        from lm_eval.models.huggingface import HFLM
+
+        chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.lm: Any = HFLM.create_from_arg_obj(
+            dict(model_args), {"batch_size": batch_size, "device": chosen}
+        )
+        # It would win over the max_length that lm-eval passes, whatever the suite says.
+        self.lm.model.generation_config.max_new_tokens = None
+        self._model_args = model_args
+        self._adaptive = str(batch_size).startswith("auto")
+        self.batch: int = self.lm._detect_batch_size() if self._adaptive else int(batch_size)
+        self.think_end = self._think_end()
+        ends = self.lm.model.generation_config.eos_token_id
+        self._ends = {self.lm.eot_token_id, *(ends if isinstance(ends, list) else [ends])}
+
+    def stack(self) -> Stack:
+        model = self.lm.model
+        device = str(self.lm.device)
+        if self.lm.device.type == "cuda":
+            import torch
+
+            device = f"{device} {torch.cuda.get_device_name(self.lm.device)}"
+        names = ("lm_eval", "transformers", "torch")
+        return Stack(
+            backend="hf",
+            versions={name.replace("_", "-"): version(name) for name in names}
+            | {"attention": str(getattr(model.config, "_attn_implementation", None))},
+            dtype=str(model.dtype).removeprefix("torch."),
+            batch_size=f"auto:{self.batch}" if self._adaptive else str(self.batch),
+            parallelism=self._parallelism(),
+            device=device,
+        )
+
+    def refusal(self, prompt: str, decoding: Decoding) -> str | None:
+        """lm-eval would cut a long prompt on the left and say nothing: another question."""
+        room = self._room(decoding)
+        length = len(self.lm.tok_encode(prompt))
+        if length <= room or self.lm.truncation:
+            return None
+        return (
+            f"the prompt has {length} tokens, and the model takes {self.lm.max_length} less "
+            f"{decoding.max_gen_toks} for the answer; shorten it (fewer examples), or set "
+            "model_args: {truncation: true} to have it cut on the left"
+        )
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generated]:
+        import torch
+
+        lm = self.lm
+        if decoding.samples:
+            torch.manual_seed(decoding.seed)
+        context, mask = lm.tok_batch_encode(
+            list(prompts), left_truncate_len=self._room(decoding), truncation=lm.truncation
+        )
+        context, mask = context.to(lm.device), mask.to(lm.device)
+        causal = lm.backend == "causal"
+        before = context.shape[1] if causal else 1  # a decoder of its own starts with one token
+        end = lm.tok_decode([lm.eot_token_id], skip_special_tokens=False)
+        out = lm._model_generate(
+            context=context,
+            attention_mask=mask,
+            stop=[*decoding.stops, end],
+            max_length=before + decoding.max_gen_toks,
+            **decoding.sampling,
+        )
+        return [
+            self._read(tokens[before:], decoding, prompt_tokens=int(used))
+            for tokens, used in zip(out.tolist(), mask.sum(dim=1).tolist(), strict=True)
+        ]
+
+    def _read(self, tokens: list[int], decoding: Decoding, *, prompt_tokens: int) -> Generated:
+        ended = next((n for n, token in enumerate(tokens) if token in self._ends), None)
+        kept = tokens if ended is None else tokens[:ended]
+        raw = self._text(kept, decoding)
+        answer = cut_at(raw, decoding.stops)
+        if answer != raw:  # rows that stop early go on until their batch is done
+            raw, used, finish = answer, self._tokens_until_stop(kept, decoding), "stop"
+        elif ended is not None:
+            used, finish = ended + 1, "stop"
+        else:
+            used = len(kept)
+            finish = "length" if used >= decoding.max_gen_toks else "stop"
+        return Generated(
+            raw=raw, finish_reason=finish, prompt_tokens=prompt_tokens, completion_tokens=used
+        )
+
+    def _tokens_until_stop(self, tokens: list[int], decoding: Decoding) -> int:
+        """How many tokens it took until the first stop sequence was complete."""
+        low, high = 1, len(tokens)
+        while low < high:
+            middle = (low + high) // 2
+            text = self._text(tokens[:middle], decoding)
+            if cut_at(text, decoding.stops) != text:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def _text(self, tokens: list[int], decoding: Decoding) -> str:
+        """Special tokens are kept only where a stop or the end of reasoning is one."""
+        told_apart_by = (*decoding.stops, THINK_START, self.think_end or THINK_END)
+        keep = any(
+            special in text
+            for special in self.lm.tokenizer.all_special_tokens
+            for text in told_apart_by
+        )
+        return str(self.lm.tok_decode(tokens, skip_special_tokens=not keep))
+
+    def _think_end(self) -> str | None:
+        token = self.lm.think_end_token
+        if isinstance(token, int):
+            return str(self.lm.tok_decode([token], skip_special_tokens=False))
+        return None if token is None else str(token)
+
+    def _room(self, decoding: Decoding) -> int:
+        taken = decoding.max_gen_toks if self.lm.backend == "causal" else 0
+        return int(self.lm.max_length) - taken
+
+    def _parallelism(self) -> str | None:
+        named = ("parallelize", "device_map", "tp_plan")
+        used = [f"{name}={self._model_args[name]}" for name in named if self._model_args.get(name)]
+        return ", ".join(used) or None
