@@ -1,0 +1,228 @@
+"""Drawings: a dot with its interval for every number, a heat map for judges among themselves.
+
+Names of models and judges are data under fixed field names, never part of an Altair expression,
+so that no name can be read as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import altair as alt
+import pandas as pd
+
+Drawing: TypeAlias = alt.LayerChart | alt.FacetChart
+
+ROW_PX = 28
+AXIS_PX = 44
+CELL_PX = 42
+LABELS_PX = 150
+GAP = "–"
+"""Stands where a number is undefined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ink:
+    """The Okabe-Ito hues of one theme. Shape says the same as colour, for those who need it."""
+
+    text: str
+    faint: str
+    grid: str
+    paper: str
+    first: str
+    chosen: str
+    rest: str
+    alarm: str
+
+
+INK = {
+    "light": Ink(
+        text="#1F2937", faint="#6B7280", grid="#E5E7EB", paper="#FFFFFF",
+        first="#0072B2", chosen="#E69F00", rest="#6B7280", alarm="#D55E00",
+    ),
+    "dark": Ink(
+        text="#E5E7EB", faint="#9CA3AF", grid="#2B313B", paper="#14171C",
+        first="#56B4E9", chosen="#E69F00", rest="#9CA3AF", alarm="#D55E00",
+    ),
+}  # fmt: skip
+
+SHAPES = {"first": "circle", "chosen": "diamond", "rest": "circle", "alarm": "triangle-up"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """What a horizontal axis measures and how its numbers are printed."""
+
+    title: str
+    short: str
+    low: float
+    high: float
+    digits: int
+
+
+def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, zero_line: bool = False) -> Drawing:
+    """A dot with a bar for each row, best first, its number and counts at the right edge.
+
+    Parameters
+    ----------
+    rows
+        ``name``, ``value``, ``low``, ``high`` (nan where undefined), ``note`` (text at the right
+        edge) and ``tone`` (a field of `SHAPES`), in the order to draw.
+    """
+    data = rows.reset_index(drop=True)
+    data["place"] = data.index
+    # Two rows may bear one name; the place before it keeps them apart and is not printed.
+    data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
+    y = alt.Y(
+        "row:N",
+        sort=alt.SortField("place"),
+        title=None,
+        axis=alt.Axis(
+            labelExpr="slice(datum.value, 6)", labelLimit=280, labelColor=ink.text,
+            labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=True,
+            gridColor=ink.grid, gridDash=[2, 3],
+        ),
+    )  # fmt: skip
+    x = alt.X(
+        "value:Q",
+        title=axis.title,
+        scale=alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True),
+        axis=alt.Axis(gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7),
+    )
+    tone = alt.Color(
+        "tone:N",
+        scale=alt.Scale(domain=list(SHAPES), range=[getattr(ink, name) for name in SHAPES]),
+        legend=None,
+    )
+    places = f".{axis.digits}f"
+    tooltip = [
+        alt.Tooltip("name:N", title="name"),
+        alt.Tooltip("value:Q", title="estimate", format=places),
+        alt.Tooltip("low:Q", title="interval from", format=places),
+        alt.Tooltip("high:Q", title="to", format=places),
+        alt.Tooltip("note:N", title="counts"),
+    ]
+    base = alt.Chart(data).encode(y=y, tooltip=tooltip)
+    bars = base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
+        x=alt.X("low:Q", title=axis.title), x2="high:Q", color=tone
+    )
+    dots = base.mark_point(filled=True, size=110, opacity=1.0).encode(
+        x=x,
+        color=tone,
+        shape=alt.Shape(
+            "tone:N",
+            scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())),
+            legend=None,
+        ),
+    )
+    notes = base.mark_text(align="left", dx=12, fontSize=13, color=ink.text).encode(
+        x=alt.value("width"), text="note:N"
+    )
+    layers: list[Any] = [bars, dots, notes]
+    if zero_line:
+        layers.insert(
+            0, alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=ink.faint).encode(x="at:Q")
+        )
+    return _plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
+
+
+def heat_map(pairs: pd.DataFrame, names: list[str], ink: Ink) -> Drawing:
+    """Kappa of every two judges, written into the cells; a dash where it is undefined.
+
+    Parameters
+    ----------
+    pairs
+        ``row``, ``column``, ``value``, ``text``, ``counts``, ``detail``; the diagonal left out.
+    names
+        The judges in the order to draw, the human ones first.
+    """
+    scale = alt.Scale(
+        domain=[-0.2, 0, 1], range=[ink.alarm, ink.grid, ink.first], interpolate="rgb", clamp=True
+    )
+    axis: dict[str, Any] = {
+        "labelColor": ink.text, "labelLimit": 150, "labelFontSize": 13, "ticks": False,
+        "domain": False, "grid": False, "labelPadding": 8,
+    }  # fmt: skip
+    base = alt.Chart(pairs).encode(
+        x=alt.X(
+            "column:N", sort=names, title=None,
+            axis=alt.Axis(orient="top", labelAngle=-30, labelAlign="left", **axis),
+        ),
+        y=alt.Y("row:N", sort=names, title=None, axis=alt.Axis(**axis)),
+        tooltip=[
+            alt.Tooltip("row:N", title="judge"),
+            alt.Tooltip("column:N", title="against"),
+            alt.Tooltip("detail:N", title="kappa"),
+        ],
+    )  # fmt: skip
+    cells = base.mark_rect(stroke=ink.paper, strokeWidth=2).encode(
+        color=alt.condition(
+            "isValid(datum.value)",
+            alt.Color(
+                "value:Q", scale=scale,
+                legend=alt.Legend(
+                    title="Cohen's kappa", orient="bottom", gradientLength=240,
+                    values=[-0.2, 0, 0.2, 0.4, 0.6, 0.8, 1],
+                    labelColor=ink.text, titleColor=ink.faint,
+                ),
+            ),
+            alt.value(ink.paper),
+        )
+    )  # fmt: skip
+    on_cell = alt.condition("datum.value > 0.6", alt.value(ink.paper), alt.value(ink.text))
+    values = base.mark_text(fontSize=14, dy=-5).encode(text="text:N", color=on_cell)
+    counts = base.mark_text(fontSize=10, dy=9).encode(text="counts:N", color=on_cell)
+    height = CELL_PX * max(1, len(names)) + LABELS_PX
+    return _plain(alt.layer(cells, values, counts).properties(height=height))
+
+
+def _plain(chart: Any) -> Drawing:
+    """Streamlit's own typeface, which comes with it, also where Vega would choose another."""
+    font = "Source Sans, sans-serif"
+    drawing: Drawing = (
+        chart.configure(font=font)
+        .configure_axis(titleFontWeight="normal")
+        .configure_text(font=font)
+        .configure_legend(titleFontWeight="normal")
+    )
+    return drawing
+
+
+PERCENTAGES = {"win_rate", "discrete_win_rate", "length_controlled_win_rate"}
+"""Printed by the field as percentages, and stored so."""
+
+FRACTIONS = {"accuracy"}
+"""Stored as fractions, drawn as percentages."""
+
+
+def number(value: float, digits: int) -> str:
+    """A number with a minus sign as wide as a plus."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def scale_of(metric: str) -> float:
+    return 100.0 if metric in FRACTIONS else 1.0
+
+
+def axis_of(metric: str, rows: pd.DataFrame) -> Axis:
+    """Rates from 0 to 100, kappa from -0.2 to 1, anything else as wide as its intervals.
+
+    An axis is made longer rather than an interval cut.
+    """
+    words = metric.replace("_", " ")
+    ends = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna()
+    least, most = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 1.0)
+    if metric in FRACTIONS | PERCENTAGES:
+        return Axis(title=f"{words} (%)", short=f"{words} %", low=0.0, high=100.0, digits=1)
+    if metric == "cohen_kappa":
+        low = min(-0.2, least)
+        return Axis(
+            title="Cohen's kappa (1 = perfect, 0 = chance)",
+            short="kappa",
+            low=low,
+            high=1.0,
+            digits=2,
+        )
+    margin = 0.05 * (most - least) or 0.5
+    return Axis(title=words, short=words, low=least - margin, high=most + margin, digits=2)

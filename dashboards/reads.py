@@ -1,0 +1,267 @@
+"""What the pages read: the numbers of `judgebench.report`, cached by the state of the store.
+
+The store is opened read-only for the moment of a read, so that a run beside it is never held up.
+Nothing is computed here but counts.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from judgebench.config import DEFAULT_STORE
+from judgebench.errors import StoreError
+from judgebench.metrics.label_board import (
+    HUMAN,
+    NO_VERDICT,
+    UNREADABLE,
+    find_reference,
+    read_labels,
+)
+from judgebench.report import agreement as agreements
+from judgebench.report import leaderboard as leaderboards
+from judgebench.report.boards import meant, renamed, told_apart
+from judgebench.report.table import render
+from judgebench.store import Store, open_store
+from judgebench.store.location import store_path
+
+KEPT = 64
+
+Json = Mapping[str, Any]
+
+
+class NoStoreError(StoreError):
+    """There is no file yet where the store should be."""
+
+
+def store_url(arguments: Sequence[str] | None = None) -> str:
+    """``--store URL`` after ``--``, else JUDGEBENCH_STORE, else the default."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for place, argument in enumerate(given):
+        if argument.startswith("--store="):
+            return argument.removeprefix("--store=")
+        if argument == "--store" and place + 1 < len(given):
+            return given[place + 1]
+    return os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Store]:
+    path = store_path(url)
+    if not path.exists():
+        raise NoStoreError(str(path))
+    with open_store(url, read_only=True) as store:
+        yield store
+
+
+def mark_of(url: str) -> str:
+    """A string that differs whenever anything was committed to the store.
+
+    It is made of size and time of the file and its log, so that asking costs microseconds
+    whatever the store holds. An empty log is no log: readers make one.
+    """
+    path = store_path(url)
+    return " ".join(_mark(file) for file in (path, path.with_name(path.name + "-wal")))
+
+
+def _mark(file: Path) -> str:
+    try:
+        seen = file.stat()
+    except FileNotFoundError:  # a log goes when its last user goes
+        return ""
+    return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""
+
+
+# what is there ----------------------------------------------------------------------------------
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def benchmarks(url: str, mark: str) -> list[tuple[str, str]]:
+    """Names and versions, in the order in which the store met them."""
+    with _opened(url) as store:
+        return list(store.benchmarks())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A run that says it is writing."""
+
+    name: str
+    for_s: float
+    counts: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the store holds, and who is writing to it."""
+
+    judgments: int
+    answers: int
+    failures: int
+    idle_s: float
+    running: tuple[Running, ...]
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.judgments:,} judgments · {self.answers:,} answers"
+        if self.failures:
+            yield f"{self.failures:,} failures to retry"
+        yield f"last written {duration(self.idle_s)} ago"
+        for run in self.running:
+            yield f"running: {run.name}, since {duration(run.for_s)}"
+            if run.counts:
+                yield ", ".join(f"{count} {name}" for name, count in run.counts.items())
+
+
+def status(url: str) -> Status:
+    """Not cached: it is asked every other second, and answered from the ends of three indexes."""
+    with _opened(url) as store:
+        runs = [run for run in store.runs() if run.state == "running"]
+    path = store_path(url)
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        # Rows are never deleted from the first two, so the last number is their count.
+        judgments, answers, failures = connection.execute(
+            "SELECT (SELECT max(id) FROM judgments), (SELECT max(id) FROM responses),"
+            " (SELECT count(*) FROM failures)"
+        ).fetchone()
+    log = path.with_name(path.name + "-wal")
+    written = max(file.stat().st_mtime for file in (path, log) if file.exists())
+    now = time.time()
+    return Status(
+        judgments=judgments or 0,
+        answers=answers or 0,
+        failures=failures,
+        idle_s=max(0.0, now - written),
+        running=tuple(
+            Running(name=run.name, for_s=now - run.started, counts=run.counts) for run in runs
+        ),
+    )
+
+
+def duration(seconds: float) -> str:
+    """The largest unit that fits: ``42 s``, ``7 min``, ``3 h``, ``12 d``."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def shown_url(url: str) -> str:
+    """The store's file, without the folders of an absolute path."""
+    path = store_path(url)
+    return path.name if path.is_absolute() else str(path)
+
+
+# numbers ----------------------------------------------------------------------------------------
+
+NO_ESTIMATE: Json = {
+    "value": None, "low": None, "high": None, "n": 0, "missing": 0, "undefined": "not reported",
+}  # fmt: skip
+
+
+@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
+def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, Any]]:
+    """The leaderboards of a benchmark as the report has them, each with its CSV."""
+    with _opened(url) as store:
+        found = leaderboards.leaderboards(store, benchmark, version)
+    shown = leaderboards.to_json(found)["boards"]
+    csv = [render(leaderboards.document([board]), "csv") for board in found]
+    return [board | {"csv": text} for board, text in zip(shown, csv, strict=True)]
+
+
+@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
+def agreement(url: str, mark: str, benchmark: str, version: str, reference: str) -> dict[str, Any]:
+    """Every judge against a reference as the report has it, with its CSV."""
+    with _opened(url) as store:
+        report = agreements.agreement_report(store, benchmark, version, reference=reference)
+    csv = render(agreements.document(report, by_model=True), "csv")
+    return agreements.to_json(report) | {"csv": csv}
+
+
+@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
+def between(url: str, mark: str, benchmark: str, version: str) -> dict[str, Any]:
+    """Every two judges that have labelled the same answers, pooled; people first."""
+    with _opened(url) as store:
+        report = agreements.agreement_report(store, benchmark, version, between=True)
+    rows = agreements.to_json(report)["between"]
+    names = {row[side] for row in rows for side in ("judge", "reference")}
+    return {"judges": sorted(names, key=_people_first), "rows": rows}
+
+
+def references(judges: Sequence[str]) -> list[str]:
+    """What judges can be compared with: people, of several also their majority; judges."""
+    people = [judge for judge in judges if _is_a_person(judge)]
+    majority = [HUMAN] if len(people) > 1 and HUMAN not in judges else []
+    return sorted([*judges, *majority], key=_people_first)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def confusion(
+    url: str, mark: str, benchmark: str, version: str, judge: str, reference: str
+) -> list[dict[str, Any]]:
+    """How the answers that the reference labelled were labelled by the judge, as counts."""
+    with _opened(url) as store:
+        which = meant(store, f"{benchmark}@{version}")
+        columns = store.verdicts(benchmark, version)
+    names = [told_apart([columns], who) for who in ("model", "judge")]
+    board = read_labels(renamed(columns, *names), labels=which.labels)
+    truth, said = find_reference(board, reference).codes, board.of(judge)
+    counts = Counter(zip(truth.tolist(), said.tolist(), strict=True))
+    labels = list(reversed(list(enumerate(board.labels))))  # the positive one first
+    asked = [*labels, (UNREADABLE, "unreadable"), (NO_VERDICT, "no verdict")]
+    return [
+        {"reference": truly} | {word: counts[true, code] for code, word in asked}
+        for true, truly in labels
+    ]
+
+
+def _is_a_person(judge: str) -> bool:
+    return judge == HUMAN or judge.startswith(f"{HUMAN}/")
+
+
+def _people_first(judge: str) -> tuple[bool, str]:
+    return not _is_a_person(judge), judge
+
+
+# words ------------------------------------------------------------------------------------------
+
+
+def rank_text(row: Json) -> str:
+    """``1–3``: where the rank lies in 95 % of the replicates."""
+    low, high = row["rank_low"], row["rank_high"]
+    if row["rank"] is None:
+        return "–"
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def identity(board: Json) -> str:
+    """One line: which data, which judge, what it is, who served it, how many items."""
+    served = ", ".join(board["served_models"])
+    items = max((row["counts"]["items"] for row in board["rows"]), default=0)
+    return " · ".join(
+        part
+        for part in (
+            f"{board['benchmark']}@{board['version']}",
+            f"judge {board['judge']}",
+            board["judge_is"],
+            f"served by {served}" if served else "",
+            f"{items} items",
+        )
+        if part
+    )
+
+
+def agreement_identity(report: Json) -> str:
+    """One line: which data, which reference, of whom it is made."""
+    made_of = [rater for rater in report["raters"] if rater != report["reference"]]
+    majority = f" (majority of {', '.join(made_of)})" if made_of else ""
+    return f"{report['benchmark']}@{report['version']} · reference {report['reference']}{majority}"

@@ -1,0 +1,173 @@
+"""What every page shows in the same way. Foreign text (names, reasons, errors) is shown as text.
+
+Streamlit reads Markdown, HTML, emoji codes and colour directives in most places where it takes a
+string, headings, captions and error boxes included. Only `st.text`, `st.code`, the options of a
+select box and tables show a string as it is, so whatever was not written in this folder goes
+through those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from charts import GAP, INK, Axis, Ink, number
+from pandas.io.formats.style import Styler
+from reads import NoStoreError
+from streamlit.delta_generator import DeltaGenerator
+
+from judgebench.errors import JudgebenchError
+
+FIRST_STEPS = "judgebench run suites/demo.yaml"
+
+
+def ink() -> Ink:
+    """The colours of the theme that the reader's browser shows."""
+    return INK["dark" if st.context.theme.type == "dark" else "light"]
+
+
+def or_say_what_is_wrong(page: Callable[[], None]) -> None:
+    """Draw a page; where the store is absent or cannot be read, say so and what to do."""
+    try:
+        page()
+    except NoStoreError as absent:
+        st.info("There is no store here yet. A run makes one:", icon="📭")
+        st.code(FIRST_STEPS, language=None)
+        st.text(f"Looked for {absent}")
+    except JudgebenchError as error:
+        st.error("This cannot be shown.", icon="⛔")
+        st.text(str(error))
+
+
+def empty(what: str, command: str) -> None:
+    """What a page says that has nothing to show. Both texts are ours."""
+    st.info(what, icon="📭")
+    st.code(command, language=None)
+
+
+def choose(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    *,
+    default: str | None = None,
+    shows: Mapping[str, str] | None = None,
+) -> str:
+    """A select box whose choice lives in the URL and outlives a change of page."""
+    kept = st.session_state.setdefault("kept", {})
+    wanted = (st.query_params.get(key), kept.get(key), default)
+    start = next((options.index(name) for name in wanted if name in options), 0)
+    picked: str = st.selectbox(
+        label,
+        list(options),
+        index=start,
+        format_func=lambda option: shows[option] if shows else option,
+        # A key of its own for each set of options: a choice among others is none among these.
+        key="\0".join([key, *options]),
+    )
+    kept[key] = picked
+    if st.query_params.get(key) != picked:
+        st.query_params[key] = picked
+    return picked
+
+
+def choose_benchmark(
+    known: Sequence[tuple[str, str]], widths: Sequence[float]
+) -> tuple[list[DeltaGenerator], str, str] | None:
+    """A row of selectors: benchmark and version chosen, and the places left to fill."""
+    if not known:
+        empty("The store is empty. A run fills it:", FIRST_STEPS)
+        return None
+    places = st.columns(list(widths))
+    with places[0]:
+        benchmark = choose("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
+    with places[1]:
+        versions = [version for name, version in known if name == benchmark]
+        version = choose("Version", versions, "version", default=versions[-1])
+    return places[2:], benchmark, version
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names with a number behind those that occur again."""
+    seen: Counter[str] = Counter()
+    told_apart = []
+    for name in names:
+        seen[name] += 1
+        told_apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return told_apart
+
+
+def numbers(estimate: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    """An estimate's columns; nan where the report has null."""
+    ends = {name: estimate.get(name) for name in ("value", "low", "high")}
+    return {name: math.nan if end is None else end * scale for name, end in ends.items()} | {
+        "n": estimate["n"],
+        "missing": estimate["missing"],
+        "undefined": estimate.get("undefined") or "",
+    }
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def note(row: Mapping[str, Any], digits: int) -> str:
+    """What stands at the right of a bar: number, interval, n, what is missing; or why nothing."""
+    counts = f"n {row['n']}" + (f", {row['missing']} missing" if row["missing"] else "")
+    if math.isnan(row["value"]):
+        return f"{GAP} {row['undefined']} · {counts}"
+    return f"{number(row['value'], digits)} {_interval(row, digits)} · {counts}"
+
+
+def in_brackets(estimate: Mapping[str, Any]) -> str | None:
+    """``0.62 [0.48, 0.75]``; None where undefined, which a table shows as a dash."""
+    row = numbers(estimate, 1.0)
+    return None if math.isnan(row["value"]) else f"{number(row['value'], 2)} {_interval(row, 2)}"
+
+
+def worst_case(estimate: Mapping[str, Any], scale: float) -> str:
+    """Where the number would lie with all that is missing at its worst, and at its best."""
+    low, high = estimate.get("worst_low"), estimate.get("worst_high")
+    if not estimate["missing"] or low is None or high is None:
+        return ""
+    digits = 1 if scale > 1 else 2
+    return f"[{number(low * scale, digits)}, {number(high * scale, digits)}]"
+
+
+def _interval(row: Mapping[str, Any], digits: int) -> str:
+    if math.isnan(row["low"]) or math.isnan(row["high"]):
+        return "[no interval]"
+    return f"[{number(row['low'], digits)}, {number(row['high'], digits)}]"
+
+
+def columns_of(axis: Axis) -> dict[str, Any]:
+    """How the columns of a board are headed."""
+    return {
+        "rank": st.column_config.TextColumn("rank (95 %)", width="small"),
+        "model": st.column_config.TextColumn("model", width="medium"),
+        "value": st.column_config.NumberColumn(axis.short),
+    }
+
+
+def greyed(rows: pd.DataFrame, quiet: Sequence[bool], digits: int, colours: Ink) -> Styler:
+    """The rows with their numbers printed, those that do not count in grey."""
+    grey = [f"color: {colours.faint}" if is_quiet else "" for is_quiet in quiet]
+    return rows.style.format(precision=digits, na_rep=GAP).apply(lambda _: grey, axis=0)
+
+
+def table(rows: pd.DataFrame | Styler, **options: Any) -> None:
+    st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
+
+
+def notes(lines: Sequence[str]) -> None:
+    """Warnings and reasons below a table."""
+    if lines:
+        st.text("\n".join(lines))
+
+
+def download(label: str, name: str, csv: str, key: str) -> None:
+    st.download_button(label, csv, file_name=name, mime="text/csv", key=key, on_click="ignore")

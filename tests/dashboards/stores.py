@@ -1,0 +1,164 @@
+"""Stores made for looking at: plausible models and judges, and names that want to be markup."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from judgebench.keys import content_key
+from judgebench.records import (
+    Item,
+    JudgeSpec,
+    Judgment,
+    Label,
+    Message,
+    ModelSpec,
+    Place,
+    RunManifest,
+    Unreadable,
+    Use,
+    Verdict,
+)
+from judgebench.store import Store, open_store
+
+BENCHMARK = "trivia_judging_mini"
+VERSION = "v1"
+HUMAN = "human/authors"
+
+SKILL = {
+    "smollm2-135m-instruct": 0.30,
+    "taker-careful": 0.92,
+    "taker-hasty": 0.71,
+    "taker-partial": 0.66,
+    "taker-refusing": 0.18,
+}
+"""Share of right answers of each model."""
+
+
+@dataclass(frozen=True)
+class Rater:
+    """How a made-up judge errs."""
+
+    spec: JudgeSpec
+    catches: float
+    """Probability that it calls a right answer correct."""
+    spares: float
+    """Probability that it calls a wrong answer incorrect."""
+    unreadable: float = 0.0
+
+
+RATERS: Mapping[str, Rater] = {
+    HUMAN: Rater(JudgeSpec(kind="human", model=HUMAN), 1.0, 1.0),
+    "exact_match": Rater(
+        JudgeSpec(kind="exact_match", options={"case": "insensitive"}), 0.45, 1.0
+    ),
+    "contains": Rater(JudgeSpec(kind="contains", options={"case": "insensitive"}), 0.90, 0.93),
+    "smollm2-plain": Rater(
+        JudgeSpec(
+            kind="reference", provider="openai_compatible", model="smollm2-135m-instruct",
+            prompt_sha="ab" * 32, reader_version="1", official_prompt=False,
+        ),
+        0.80, 0.30, unreadable=0.42,
+    ),
+    "smollm2-json": Rater(
+        JudgeSpec(
+            kind="reference", provider="openai_compatible", model="smollm2-135m-instruct",
+            prompt_sha="cd" * 32, reader_version="1", official_prompt=False,
+        ),
+        0.75, 0.55,
+    ),
+}  # fmt: skip
+
+
+def manifest(run_id: str = "first", *, state: str = "done") -> RunManifest:
+    return RunManifest(
+        id=run_id, name="demo", configuration={}, versions={}, git_sha=None, data_sha={},
+        seeds={"run": 0}, started=time.time() - 90, ended=None, state=state,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def items(n: int) -> list[Item]:
+    return [
+        Item(
+            benchmark=BENCHMARK, version=VERSION, id=str(i),
+            turns=(Message(role="user", content=f"Question {i}?"),), references=(f"answer {i}",),
+        )
+        for i in range(n)
+    ]  # fmt: skip
+
+
+def put(store: Store, model: bytes, judge: bytes, verdicts: Sequence[Verdict], run_id: str) -> None:
+    """One verdict for each item, in order."""
+    for i, verdict in enumerate(verdicts):
+        case = content_key("case", [model, i])
+        key = content_key("judgment", [judge, case])
+        place = Place(
+            benchmark=BENCHMARK, version=VERSION, item_id=str(i), model_key=model, judge_key=judge
+        )
+        store.put_judgment(
+            Judgment(key=key, judge_key=judge, case_key=case, verdict=verdict, at=time.time()),
+            [Use(run_id=run_id, place=place, judgment_key=key)],
+        )
+
+
+def fill(path: Path, *, n_items: int = 48, seed: int = 7) -> str:
+    """A store like the demo's, at a path; its URL."""
+    draw = random.Random(seed)
+    url = f"sqlite:///{path}"
+    with open_store(url) as store, store.transaction():
+        store.start_run(run := manifest())
+        store.put_items(items(n_items))
+        judges = {name: store.put_judge(name, rater.spec) for name, rater in RATERS.items()}
+        for name, skill in SKILL.items():
+            model = store.put_model(name, ModelSpec(weights=f"name:{name}"))
+            right = [draw.random() < skill for _ in range(n_items)]
+            for judge, rater in RATERS.items():
+                said = [_verdict(draw, rater, truth) for truth in right]
+                put(store, model, judges[judge], said, run.id)
+    return url
+
+
+def _verdict(draw: random.Random, rater: Rater, right: bool) -> Verdict:
+    if draw.random() < rater.unreadable:
+        return Unreadable(reason="no verdict")
+    agrees = draw.random() < (rater.catches if right else rater.spares)
+    return Label(name="correct" if agrees == right else "incorrect")
+
+
+HOSTILE = (
+    "<b>x</b><img src=x onerror=alert(1)>", "[a](http://x)", "$x$ :red[x]", ":smile: a->b # **y**"
+)  # fmt: skip
+
+
+def fill_with(
+    path: Path,
+    table: Mapping[str, Mapping[str, Sequence[Verdict]]],
+    *,
+    run_id: str = "first",
+    state: str = "done",
+) -> str:
+    """A store of the verdicts given: model -> judge -> one for each item."""
+    url = f"sqlite:///{path}"
+    n = max(len(said) for by_judge in table.values() for said in by_judge.values())
+    with open_store(url) as store, store.transaction():
+        store.start_run(run := manifest(run_id, state=state))
+        store.put_items(items(n))
+        for name, by_judge in table.items():
+            model = store.put_model(name, ModelSpec(weights=f"name:{name}"))
+            for judge, said in by_judge.items():
+                kind = "human" if judge.startswith("human") else "imported"
+                spec = JudgeSpec(kind=kind, model=judge)
+                put(store, model, store.put_judge(judge, spec), said, run.id)
+    return url
+
+
+def labels(code: str) -> list[Verdict]:
+    """``"+-?"``: correct, incorrect, unreadable."""
+    return [
+        Unreadable(reason="no verdict") if letter == "?" else
+        Label(name="correct" if letter == "+" else "incorrect")
+        for letter in code
+    ]  # fmt: skip

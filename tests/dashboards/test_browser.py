@@ -1,0 +1,153 @@
+"""The dashboard as a browser sees it: drawn, live, literal, and silent towards the outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.dashboards import stores
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hostile names beside plain ones; every model has met every judge."""
+    path = tmp_path_factory.mktemp("browser") / "s.db"
+    said = stores.labels
+    table = {
+        name: {
+            "human/authors": said("+-+-++"),
+            stores.HOSTILE[0]: said("++--++"),
+            stores.HOSTILE[2]: said("+?-+-+"),
+        }
+        for name in (*stores.HOSTILE, "plain")
+    }
+    stores.fill_with(path, table)
+    return path
+
+
+@pytest.fixture(scope="module")
+def address(store: Path) -> Iterator[str]:
+    """The app as the command line starts it, on a free port of loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    root = Path(__file__).parents[2]
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(root / "dashboards" / "app.py"),
+        "--server.port", str(port), "--", "--store", f"sqlite:///{store}",
+    ]  # fmt: skip
+    environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}
+    with subprocess.Popen(
+        command, cwd=store.parent, env=environment, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise AssertionError(f"streamlit did not come up (exit code {server.poll()})")
+
+
+@pytest.fixture
+def tab(address: str) -> Iterator[Any]:
+    """A tab with the first page loaded. It may talk to loopback alone and complain of nothing."""
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type == "error" else None,
+        )
+        page.goto(address)
+        page.get_by_role("heading", name="Leaderboard").wait_for(timeout=60_000)
+        yield page
+        browser.close()
+    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
+    assert hosts == {"127.0.0.1"}
+    assert not complaints
+
+
+def test_a_link_to_a_page_is_the_first_thing_opened(address: str) -> None:
+    """On a server that nobody has visited, with the choices of whoever sent the link."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page()
+        page.goto(f"{address}/agreement?scope=macro")
+        page.locator(CHART).nth(1).wait_for(timeout=60_000)
+        page.get_by_text("Unweighted mean over models").wait_for()
+        browser.close()
+
+
+def test_both_pages_are_drawn(tab: Any) -> None:
+    tab.locator(CHART).first.wait_for(timeout=60_000)
+    tab.get_by_role("link", name="Agreement").click()
+    tab.get_by_role("heading", name="Agreement").wait_for()
+    tab.locator(CHART).nth(1).wait_for(timeout=60_000)
+    assert "benchmark=" in tab.url
+
+
+def test_hostile_names_appear_letter_by_letter(tab: Any) -> None:
+    tab.locator(CHART).first.wait_for(timeout=60_000)
+    tab.get_by_role("combobox", name="Judge").click()
+    for name in (stores.HOSTILE[0], stores.HOSTILE[2]):
+        tab.get_by_role("option", name=name, exact=True).wait_for()
+    tab.get_by_role("option", name=stores.HOSTILE[0], exact=True).click()
+    tab.get_by_text(f"judge {stores.HOSTILE[0]}").wait_for()
+    assert tab.locator("img[src=x], main b, .katex").count() == 0
+
+
+def test_counts_move_while_a_run_writes(tab: Any, store: Path) -> None:
+    tab.get_by_text("90 judgments").wait_for()
+    more = {"late": {"human/authors": stores.labels("++++++")}}
+    stores.fill_with(store, more, run_id="second", state="running")
+    tab.get_by_text("96 judgments").wait_for(timeout=20_000)
+    tab.get_by_text("running: demo").wait_for()

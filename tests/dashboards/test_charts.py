@@ -1,0 +1,97 @@
+"""The drawings as Vega-Lite: what is on an axis, in which order, and that nothing is cut off."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.dashboards.stores import HOSTILE
+
+
+def rows(*values: tuple[str, float, float, float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"name": name, "value": value, "low": low, "high": high, "note": "n 9", "tone": "rest"}
+            for name, value, low, high in values
+        ]
+    )
+
+
+def drawn(chart: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = chart.to_dict()
+    return spec
+
+
+def test_kappa_is_drawn_from_minus_a_fifth_to_one_and_further_where_an_interval_is_longer() -> None:
+    import charts
+
+    short = charts.axis_of("cohen_kappa", rows(("a", 0.5, 0.2, 0.9)))
+    assert (short.low, short.high) == (-0.2, 1.0)
+    longer = charts.axis_of("cohen_kappa", rows(("a", 0.1, -0.6, 0.9)))
+    assert (longer.low, longer.high) == (-0.6, 1.0)
+
+
+def test_rates_are_drawn_from_0_to_100_and_scores_around_their_intervals() -> None:
+    import charts
+
+    rate = charts.axis_of("accuracy", rows(("a", 40.0, 30.0, 50.0)))
+    assert (rate.low, rate.high, rate.digits) == (0.0, 100.0, 1)
+    score = charts.axis_of("score", rows(("a", 7.0, 6.0, 8.0)))
+    assert score.low < 6.0 < 8.0 < score.high
+    assert charts.axis_of("score", rows(("a", math.nan, math.nan, math.nan))).high > 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_names_are_data_and_two_of_one_name_are_two_rows(theme: str) -> None:
+    import charts
+
+    names = [*HOSTILE, "datum.value", "same", "same"]
+    table = rows(*((name, 0.5, 0.4, 0.6) for name in names))
+    axis = charts.axis_of("cohen_kappa", table)
+    spec = drawn(charts.intervals(table, axis, charts.INK[theme], zero_line=True))
+    data = [set_ for set_ in spec["datasets"].values() if len(set_) == len(names)]
+    assert [row["name"] for row in data[0]] == names
+    assert len({row["row"] for row in data[0]}) == len(names)
+    layers = str(spec["layer"])
+    assert not any(name in layers for name in HOSTILE)
+
+
+def test_the_heat_map_prints_a_dash_where_kappa_is_undefined() -> None:
+    import charts
+
+    pairs = pd.DataFrame(
+        [
+            {
+                "row": "a",
+                "column": "b",
+                "value": 0.5,
+                "text": "0.50",
+                "counts": "n 9",
+                "detail": "n 9",
+            },
+            {
+                "row": "b",
+                "column": "a",
+                "value": math.nan,
+                "text": charts.GAP,
+                "counts": "n 0",
+                "detail": "why",
+            },
+        ]
+    )
+    spec = drawn(charts.heat_map(pairs, ["b", "a"], charts.INK["light"]))
+    (cells,) = spec["datasets"].values()
+    assert [cell["value"] for cell in cells] == [0.5, None]
+    assert spec["layer"][1]["encoding"]["text"]["field"] == "text"
+    assert spec["layer"][0]["encoding"]["y"]["sort"] == ["b", "a"]
+
+
+def test_every_hue_of_a_tone_is_named_in_both_themes() -> None:
+    import charts
+
+    for ink in charts.INK.values():
+        hues = [getattr(ink, tone) for tone in charts.SHAPES]
+        assert len(set(hues)) == len(hues)

@@ -1,0 +1,213 @@
+"""What a reader sees: numbers of the report, states in one sentence, and foreign text as text."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from judgebench.metrics.accuracy import accuracies
+from judgebench.metrics.agreement import agreement, between_judges
+from judgebench.store import open_store
+from tests.dashboards import stores
+
+MARKUP = {"markdown", "caption", "title", "header", "subheader", "info", "error", "warning"}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return stores.fill(tmp_path_factory.mktemp("demo") / "demo.db")
+
+
+def texts(app: Any) -> str:
+    return "\n".join(element.value for element in app.text)
+
+
+def boxes(app: Any) -> dict[str, Any]:
+    return {box.label: box for box in app.selectbox}
+
+
+def verdicts(url: str) -> Any:
+    with open_store(url, read_only=True) as store:
+        return store.verdicts(stores.BENCHMARK, stores.VERSION)
+
+
+@pytest.mark.parametrize("judge", sorted(stores.RATERS))
+def test_the_leaderboard_shows_the_estimates_of_the_judge_chosen(
+    open_page: Any, demo: str, judge: str
+) -> None:
+    app = open_page("leaderboard", demo, judge=judge)
+    assert not app.exception
+    shown = app.dataframe[0].value
+    rows = [row for row in accuracies(verdicts(demo)) if row.judge == judge]
+    assert list(shown["model"]) == [row.model for row in rows]
+    assert list(shown["n"]) == [row.accuracy.n for row in rows]
+    assert list(shown["missing"]) == [row.accuracy.missing for row in rows]
+    for name in ("value", "low", "high"):
+        expected = [100 * getattr(row.accuracy, name) for row in rows]
+        assert list(shown[name]) == pytest.approx(expected)
+    assert boxes(app)["Judge"].value == judge
+    assert f"{stores.BENCHMARK}@{stores.VERSION} · judge {judge}" in texts(app)
+
+
+def test_unreadable_verdicts_are_counted_and_flagged(open_page: Any, demo: str) -> None:
+    shown = open_page("leaderboard", demo, judge="smollm2-plain").dataframe[0].value
+    assert (shown["unreadable"] > 0).all()
+    assert (shown["n"] + shown["unreadable"] == 48).all()
+    assert shown["flags"].str.contains("coverage").all()
+
+
+def test_the_choice_is_in_the_url_and_outlives_a_change_of_page(open_page: Any, demo: str) -> None:
+    app = open_page("leaderboard", demo)
+    boxes(app)["Judge"].select("exact_match").run()
+    assert app.query_params["judge"] == "exact_match"
+    app.switch_page("views/agreement.py").run()
+    assert app.title[0].value == "Agreement"
+    app.switch_page("views/leaderboard.py").run()
+    assert boxes(app)["Judge"].value == "exact_match"
+
+
+@pytest.mark.parametrize("scope", ["pooled", "macro", "model"])
+def test_agreement_shows_kappa_of_the_scope_with_its_interval(
+    open_page: Any, demo: str, scope: str
+) -> None:
+    app = open_page("agreement", demo, scope=scope, reference=stores.HUMAN)
+    assert not app.exception
+    shown = app.dataframe[1].value
+    table = agreement(verdicts(demo), reference=stores.HUMAN)
+    rows = [row for row in table.rows if row.scope == scope]
+    assert len(shown) == len(rows)
+    for row in rows:
+        name = row.judge if row.model is None else f"{row.judge} on {row.model}"
+        kappa = row.metrics["cohen_kappa"]
+        cell = shown.set_index("judge").loc[name, "cohen_kappa"]
+        expected = f"{kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}]".replace("-", "−")
+        assert cell == expected
+
+
+def test_the_confusion_counts_add_up_to_what_the_people_labelled(open_page: Any, demo: str) -> None:
+    app = open_page("agreement", demo, reference=stores.HUMAN, shown="smollm2-plain")
+    counts = app.dataframe[0].value.set_index("reference")
+    assert counts.to_numpy().sum() == 48 * len(stores.SKILL)
+    columns = verdicts(demo)
+    unreadable = sum(
+        kind == "unreadable" and judge == "smollm2-plain"
+        for kind, judge in zip(columns["kind"], columns["judge"], strict=True)
+    )
+    assert counts["unreadable"].sum() == unreadable
+
+
+def test_every_two_judges_are_in_the_heat_map_people_first(demo: str) -> None:
+    import reads
+
+    between = reads.between(demo, "", stores.BENCHMARK, stores.VERSION)
+    assert between["judges"][0] == stores.HUMAN
+    expected = {
+        (row.judge, row.reference): row.metrics["cohen_kappa"].value
+        for row in between_judges(verdicts(demo))
+    }
+    found = {
+        (row["judge"], row["reference"]): row["metrics"]["cohen_kappa"]["value"]
+        for row in between["rows"]
+    }
+    assert found == pytest.approx(expected)
+
+
+def test_an_undefined_kappa_is_a_dash_with_its_reason(open_page: Any, tmp_path: Path) -> None:
+    said = stores.labels
+    url = stores.fill_with(
+        tmp_path / "s.db",
+        {"m": {"human/a": said("++++"), "same": said("++++"), "other": said("++-?")}},
+    )
+    app = open_page("agreement", url, reference="human/a")
+    assert not app.exception
+    shown = app.dataframe[1].value.set_index("judge")
+    assert pd.isna(shown.loc["same", "cohen_kappa"])
+    assert re.search(r"– same, cohen_kappa: \S+", texts(app))
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
+def test_hostile_names_reach_no_element_that_reads_markup(
+    open_page: Any, tmp_path: Path, page: str
+) -> None:
+    said = stores.labels
+    names = stores.HOSTILE
+    table = {
+        name: {"human/" + names[0]: said("+-+-"), names[1]: said("++--"), names[2]: said("+?-+")}
+        for name in names
+    }
+    app = open_page(page, stores.fill_with(tmp_path / "s.db", table))
+    assert not app.exception
+    for element in app:
+        if element.type in MARKUP:
+            assert not any(name in str(element.value) for name in names), element
+    assert any(name in texts(app) for name in names)
+    if page == "leaderboard":
+        assert set(app.dataframe[0].value["model"]) == set(names)
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
+def test_a_missing_store_says_what_to_type(open_page: Any, tmp_path: Path, page: str) -> None:
+    app = open_page(page, f"sqlite:///{tmp_path / 'none.db'}")
+    assert not app.exception
+    assert app.info[0].value.startswith("There is no store here yet")
+    assert app.code[0].value == "judgebench run suites/demo.yaml"
+    assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
+def test_an_empty_store_says_what_to_type(open_page: Any, tmp_path: Path, page: str) -> None:
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    open_store(url).close()
+    app = open_page(page, url)
+    assert not app.exception
+    assert app.info[0].value.startswith("The store is empty")
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
+def test_items_without_verdicts_are_no_board(open_page: Any, tmp_path: Path, page: str) -> None:
+    url = f"sqlite:///{tmp_path / 'items.db'}"
+    with open_store(url) as store:
+        store.put_items(stores.items(3))
+    app = open_page(page, url)
+    assert not app.exception
+    assert len(app.info) == 1
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
+def test_a_file_that_is_no_store_is_one_sentence(open_page: Any, tmp_path: Path, page: str) -> None:
+    path = tmp_path / "**notes** :red[x].db"
+    path.write_text("not a database, but long enough to be looked at " * 20)
+    app = open_page(page, f"sqlite:///{path}")
+    assert not app.exception
+    assert app.error[0].value == "This cannot be shown."
+    assert path.name in texts(app)
+
+
+def test_a_database_of_somebody_else_is_one_sentence(open_page: Any, tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    app = open_page("leaderboard", f"sqlite:///{path}")
+    assert not app.exception
+    assert app.error[0].value == "This cannot be shown."
+
+
+def test_tables_follow_a_store_that_is_being_written(open_page: Any, tmp_path: Path) -> None:
+    table = {"first": {"judge": stores.labels("+-+-")}}
+    url = stores.fill_with(tmp_path / "s.db", table, state="running")
+    app = open_page("leaderboard", url)
+    assert len(app.dataframe[0].value) == 1
+    assert "running: demo" in texts(app)
+    table = {"second": {"judge": stores.labels("++++")}}
+    stores.fill_with(tmp_path / "s.db", table, run_id="second")
+    app.run()
+    assert len(app.dataframe[0].value) == 1, "the page stands still between refreshes"
+    app.session_state["held_since"] -= 60
+    app.run()
+    assert list(app.dataframe[0].value["model"]) == ["second", "first"]

@@ -1,0 +1,92 @@
+"""Where the store is, when it has moved, and what it holds."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from judgebench.store import open_store
+from tests.dashboards import stores
+
+
+def test_the_store_is_the_argument_then_the_environment_then_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import reads
+
+    monkeypatch.delenv("JUDGEBENCH_STORE", raising=False)
+    assert reads.store_url([]) == "sqlite:///results/judgebench.db"
+    monkeypatch.setenv("JUDGEBENCH_STORE", "from-environment.db")
+    assert reads.store_url(["--other"]) == "from-environment.db"
+    assert reads.store_url(["--store", "a.db"]) == "a.db"
+    assert reads.store_url(["--store=b.db"]) == "b.db"
+
+
+def test_the_mark_moves_with_every_commit_and_with_nothing_else(tmp_path: Path) -> None:
+    import reads
+
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    marks = [reads.mark_of(url)]
+    with open_store(url) as store:
+        for n in range(1, 4):
+            store.put_items(stores.items(n))
+            marks.append(reads.mark_of(url))
+            reads.status(url)
+            with open_store(url, read_only=True) as reader:
+                reader.verdicts(stores.BENCHMARK)
+            assert reads.mark_of(url) == marks[-1]
+    assert len(set(marks)) == len(marks)
+
+
+def test_status_counts_what_is_there_and_names_who_is_writing(tmp_path: Path) -> None:
+    import reads
+
+    table = {"m": {"judge": stores.labels("+-?"), "other": stores.labels("++")}}
+    url = stores.fill_with(tmp_path / "s.db", table, state="running")
+    status = reads.status(url)
+    assert (status.judgments, status.answers, status.failures) == (5, 0, 0)
+    assert [run.name for run in status.running] == ["demo"]
+    assert "running: demo, since 2 min" in list(status.lines())
+
+
+def test_several_raters_can_be_taken_together_as_the_reference(tmp_path: Path) -> None:
+    import reads
+
+    said = {name: stores.labels("+-") for name in ("judge", "human/a", "human/b")}
+    url = stores.fill_with(tmp_path / "s.db", {"m": said})
+    judges = reads.between(url, "", stores.BENCHMARK, stores.VERSION)["judges"]
+    assert judges == ["human/a", "human/b", "judge"]
+    assert reads.references(judges) == ["human", *judges]
+    report = reads.agreement(url, "", stores.BENCHMARK, stores.VERSION, "human")
+    assert reads.agreement_identity(report).endswith("human (majority of human/a, human/b)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (90, "2 min"), (7200, "2 h"), (2e5, "2 d")]
+)
+def test_durations_are_short(seconds: float, words: str) -> None:
+    import reads
+
+    assert reads.duration(seconds) == words
+
+
+def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
+    import pandas as pd
+    import reads
+
+    table = {
+        name: {"judge": stores.labels("+-+-"), "human/a": stores.labels("++-?")}
+        for name in ("=1+1", "plain, with a comma")
+    }
+    url = stores.fill_with(tmp_path / "s.db", table)
+    place = (url, "", stores.BENCHMARK, stores.VERSION)
+    for board in reads.boards(*place):
+        rows = pd.read_csv(io.StringIO(board["csv"]))
+        assert list(rows["model"]) == [row["model"] for row in board["rows"]]
+        shown = [row["metrics"]["accuracy"]["value"] for row in board["rows"]]
+        assert list(rows["value"]) == pytest.approx(shown)
+    report = reads.agreement(*place, "human/a")
+    rows = pd.read_csv(io.StringIO(report["csv"]))
+    assert len(rows) == sum(len(row["metrics"]) for row in report["rows"])
