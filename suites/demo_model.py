@@ -35,7 +35,7 @@ class DemoModel:
 
     def export(self, environment: MutableMapping[str, str]) -> None:
         """As the demo's suite expects them."""
-        environment |= {"DEMO_MODEL": str(self.folder), "DEMO_GGUF": str(self.gguf)}
+        environment.update(DEMO_MODEL=str(self.folder), DEMO_GGUF=str(self.gguf))
 
 
 def demo_model(cache: Path | None = None) -> DemoModel:

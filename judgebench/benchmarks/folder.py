@@ -164,7 +164,8 @@ class FolderBenchmark:
         try:
             task = yaml.load(file.read_text(encoding="utf-8"), _TaskLoader)
             generation = dict(task["generation_kwargs"])
-            until = tuple(generation.pop("until"))
+            until = generation.pop("until")
+            until = (until,) if isinstance(until, str) else tuple(until)
             max_gen_toks = int(generation.pop("max_gen_toks"))
         except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ConfigError(

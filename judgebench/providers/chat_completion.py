@@ -13,8 +13,8 @@ from typing import Any
 
 from judgebench.errors import CallError
 from judgebench.providers.http_errors import excerpt, status_error
-from judgebench.providers.secret import Secret
 from judgebench.records import Reply, TokenLogprob, Usage
+from judgebench.secret import Secret
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 

@@ -19,8 +19,8 @@ from judgebench.providers.limited import Limited
 from judgebench.providers.openai_compatible import checked_base_url
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
-from judgebench.providers.secret import Secret
 from judgebench.providers.server import LocalServer, WithServer
+from judgebench.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any
 
 from judgebench.errors import CallError
-from judgebench.providers.secret import Secret, redact
+from judgebench.secret import Secret, redact
 
 _ASK_AGAIN = {408, 409, 425, 429}
 _NEVER_AGAIN = {501, 505}

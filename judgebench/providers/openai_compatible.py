@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from judgebench.errors import CallError, ConfigError
 from judgebench.providers.chat_completion import read_completion
 from judgebench.providers.http_errors import connection_error, status_error, timed_out
-from judgebench.providers.secret import Secret
 from judgebench.records import ChatRequest, Reply
+from judgebench.secret import Secret
 
 if TYPE_CHECKING:
     import httpx2

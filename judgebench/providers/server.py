@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from judgebench.errors import ProviderUnavailableError
 from judgebench.protocols import Provider
-from judgebench.providers.secret import Secret, redact
 from judgebench.records import ChatRequest, Reply
+from judgebench.secret import Secret, redact, secrets_of
 from judgebench.workers.supervise import GRACE_S
 
 _PORT = "{port}"
@@ -28,7 +28,6 @@ _LAST_BYTES = 8 * 1024
 _LAST_LINES = 15
 _FIRST_POLL_S, _LAST_POLL_S = 0.05, 1.0
 _PROBE_S = 5.0
-_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 
 class LocalServer:
@@ -167,7 +166,7 @@ class LocalServer:
         """Remember why, with the last words, and leave nothing running."""
         await self.stop()
         lines = self._tail.decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
-        secrets = [Secret(v) for k, v in (os.environ | self._env).items() if _is_secret(k) and v]
+        secrets = secrets_of(os.environ | self._env)
         said = redact("\n".join(f"  | {line}" for line in lines), [self._key, *secrets])
         said = "".join(c if c.isprintable() or c == "\n" else " " for c in said)
         command = redact(shlex.join(self._command), [self._key, *secrets])
@@ -253,7 +252,3 @@ def _status(process: asyncio.subprocess.Process) -> str:
         with contextlib.suppress(ValueError):
             return f"killed by {signal.Signals(code - 128).name}"
     return f"exit status {code}"
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name.upper() for word in _SECRET_NAMES)

@@ -187,8 +187,7 @@ def _tables(report: AgreementReport) -> Iterable[Table]:
     where = f"{report.benchmark}@{report.version}"
     if report.reference is not None:
         against = f"{where}, judges against {report.reference}"
-        made_of = [rater for rater in report.raters if rater != report.reference]
-        of = f"the majority of {', '.join(made_of)}; " if made_of else ""
+        of = _made_of(report)
         for scope, says in (
             ("pooled", "pooled: all answers together"),
             ("macro", "macro: the unweighted mean over models, as papers print it"),
@@ -199,6 +198,14 @@ def _tables(report: AgreementReport) -> Iterable[Table]:
                 yield _table(rows, against, f"{of}{says}; intervals resample questions")
     if report.between:
         yield _matrix(report.between, where)
+
+
+def _made_of(report: AgreementReport) -> str:
+    if report.raters == (report.reference,):
+        return ""
+    if len(report.raters) == 1:
+        return f"labels of {report.raters[0]}; "
+    return f"the majority of {', '.join(report.raters)}, ties left out; "
 
 
 def _table(rows: Sequence[AgreementRow], title: str, subtitle: str) -> Table:

@@ -19,7 +19,7 @@ def judge_line(spec: JudgeSpec) -> str:
     if spec.prompt_sha:
         name = str(spec.options.get("prompt", "")).removeprefix("official/")
         whose = "official prompt" if spec.official_prompt else "own prompt"
-        words.append(" ".join([whose, name, f"({spec.prompt_sha[:PROMPT_DIGITS]})"]))
+        words.append(" ".join(filter(None, [whose, name, f"({spec.prompt_sha[:PROMPT_DIGITS]})"])))
     words += [
         f"{name} {value}"
         for settings in (spec.options, spec.sampling)

@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from judgebench.errors import ConfigError, LocalModelError
 from judgebench.records import Item, Response, Stack, Usage
 from judgebench.responses.identity import pinned
 from judgebench.responses.local_model import Generation, LmEvalTask, LocalModel, generation_of
+from judgebench.secret import redact, secrets_of
 
 _POLL_S = 0.2
 _GRACE_S = 5.0
@@ -32,8 +32,6 @@ _LAST_BYTES = 16 * 1024
 _LAST_LINES = 15
 _NEEDS = {"hf": "torch", "hf-auto": "torch", "huggingface": "torch", "vllm": "vllm"}
 _INSTALL = {"torch": "pip install 'judgebench-harness[hf]'", "vllm": "pip install 'lm-eval[vllm]'"}
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
-_LOOKS_SECRET = re.compile(r"\b(?:hf|sk|gsk)[-_][A-Za-z0-9_-]{12,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,8 +326,5 @@ def _status(code: int) -> str:
 
 def _clean(text: str) -> str:
     """Without keys and control characters: what a process prints is not to be trusted."""
-    for name, value in os.environ.items():
-        if len(value) >= 6 and _SECRET_NAME.search(name):
-            text = text.replace(value, "***")
-    text = _LOOKS_SECRET.sub("***", text)
+    text = redact(text, secrets_of(os.environ))
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from judgebench.config import JudgeConfig, Suite
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.compose import Providers, ServerOptions
-from judgebench.providers.secret import Secret
 from judgebench.run.resolve import Seat, identity_of
+from judgebench.secret import Secret
 
 
 def groups(seats: Sequence[Seat]) -> Iterator[list[Seat]]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from judgebench.config import Suite
-from judgebench.errors import JudgebenchError
+from judgebench.errors import LocalModelError, StoreError
 from judgebench.protocols import Progress
 from judgebench.records import (
     Failure,
@@ -103,21 +103,39 @@ def evaluate(
         seed=suite.seed,
     )
     outcome = Outcome(manifest=manifest, work=work, warnings=list(work.warnings))
+    _end_dead_runs(store)
     _register(work, store)
-    store.start_run(manifest)
-    state: RunState = "failed"
-    try:
-        _Run(outcome, store, progress).carry_out()
-        state = "done"
-    except KeyboardInterrupt:
-        state = "interrupted"
-        raise
-    finally:
-        outcome.manifest = replace(
-            outcome.manifest, ended=time.time(), state=state, counts=outcome.counts()
-        )
-        store.update_run(outcome.manifest)
+    with store.lease(_alive(manifest)):
+        store.start_run(manifest)
+        state: RunState = "failed"
+        try:
+            _Run(outcome, store, progress).carry_out()
+            state = "done"
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        finally:
+            outcome.manifest = replace(
+                outcome.manifest, ended=time.time(), state=state, counts=outcome.counts()
+            )
+            store.update_run(outcome.manifest)
     return outcome
+
+
+def _alive(manifest: RunManifest) -> str:
+    """The lease that a run holds while it lives."""
+    return f"run {manifest.id}"
+
+
+def _end_dead_runs(store: Store) -> None:
+    """A run that was killed could not say so itself: its lease can be taken."""
+    for manifest in store.runs():
+        if manifest.state == "running":
+            try:
+                with store.lease(_alive(manifest), wait_s=0):
+                    store.update_run(replace(manifest, state="interrupted"))
+            except StoreError:  # somebody holds it: that run is under way
+                continue
 
 
 def _register(work: Work, store: Store) -> None:
@@ -220,7 +238,7 @@ class _Run:
                     {task: self._ids(tasks[task], wanted) for task, wanted in missing.items()}
                 ):
                     self._keep(tasks[event.task], event)
-            except JudgebenchError as error:  # the worker died: what it did not answer has failed
+            except LocalModelError as error:  # what it did not answer has failed; the run goes on
                 for candidate in candidates:
                     self._not_answered(candidate, stack, str(error))
                 self.outcome.warnings.append(f"{name}: {error}")

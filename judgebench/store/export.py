@@ -10,11 +10,11 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from judgebench.errors import StoreError
+from judgebench.errors import StoreError, UsageError
 from judgebench.store.codec import readable
 from judgebench.store.store import Store
 from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS, Columns
@@ -42,26 +42,69 @@ def export_jsonl(store: Store, folder: Path) -> list[Path]:
 def _export(
     store: Store, folder: Path, suffix: str, write: Callable[[Path, Columns], None]
 ) -> list[Path]:
-    tables = {"verdicts": _all(store.verdicts, store, VERDICT_COLUMNS)}
-    tables["responses"] = _all(store.responses_table, store, RESPONSE_COLUMNS)
-    paths = []
+    tables = {"verdicts": verdicts_of(store), "responses": responses_of(store)}
+    paths = [folder / f"{name}.{suffix}" for name in tables]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, columns in tables.items():
-            path = folder / f"{name}.{suffix}"
-            unfinished = path.with_name(f".{path.name}.part")
-            write(unfinished, columns)
-            unfinished.replace(path)
-            paths.append(path)
+        for path, columns in zip(paths, tables.values(), strict=True):
+            _write_whole(path, columns, write)
     except OSError as error:
         raise StoreError(f"the export to {folder} failed: {error.strerror or error}") from error
     return paths
 
 
-def _all(read: Callable[[str], Columns], store: Store, names: tuple[str, ...]) -> Columns:
+def verdicts_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
+    """The verdicts of a benchmark, or of all, as they are exported."""
+    return _all(store.verdicts, store, VERDICT_COLUMNS, benchmark, version)
+
+
+def responses_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
+    """The answers to a benchmark, or to all, as they are exported."""
+    return _all(store.responses_table, store, RESPONSE_COLUMNS, benchmark, version)
+
+
+def write_table(path: Path, columns: Columns) -> None:
+    """One table as a file of the kind its suffix says (one of `SUFFIXES`).
+
+    Raises
+    ------
+    UsageError
+        For another suffix.
+    StoreError
+        Where the file cannot be written.
+    """
+    check_suffix(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, columns, SUFFIXES[path.suffix.lower()])
+    except OSError as error:
+        raise StoreError(f"the export to {path} failed: {error.strerror or error}") from error
+
+
+def check_suffix(path: Path) -> None:
+    """Raises `UsageError` for a file whose suffix says nothing."""
+    if path.suffix.lower() not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise UsageError(f"{path}: the suffix says the format; known are {known}")
+
+
+def _write_whole(path: Path, columns: Columns, write: Callable[[Path, Columns], None]) -> None:
+    unfinished = path.with_name(f".{path.name}.part")
+    write(unfinished, columns)
+    unfinished.replace(path)
+
+
+def _all(
+    read: Callable[[str, str | None], Columns],
+    store: Store,
+    names: tuple[str, ...],
+    benchmark: str | None,
+    version: str | None,
+) -> Columns:
     columns: Columns = {name: [] for name in names}
-    for benchmark in dict.fromkeys(name for name, _ in store.benchmarks()):
-        for name, values in read(benchmark).items():
+    known = dict.fromkeys(name for name, _ in store.benchmarks())
+    for one in known if benchmark is None else (benchmark,):
+        for name, values in read(one, version).items():
             columns[name].extend(
                 readable(value) if isinstance(value, str) else value for value in values
             )
@@ -89,17 +132,35 @@ def _write_parquet(path: Path, columns: Columns) -> None:
 
 def _write_csv(path: Path, columns: Columns) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(_rows(columns))
+        print_csv(file, columns)
 
 
 def _write_jsonl(path: Path, columns: Columns) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for row in _rows(columns):
-            values = dict(zip(columns, map(_json_value, row), strict=True))
-            file.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
+        print_jsonl(file, columns)
+
+
+def print_csv(file: TextIO, columns: Columns) -> None:
+    """An empty field is an absent value."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(_rows(columns))
+
+
+def print_jsonl(file: TextIO, columns: Columns) -> None:
+    """One object a line."""
+    for row in _rows(columns):
+        values = dict(zip(columns, map(_json_value, row), strict=True))
+        file.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+SUFFIXES: Mapping[str, Callable[[Path, Columns], None]] = {
+    ".jsonl": _write_jsonl,
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+}
+"""The kinds of file there are."""

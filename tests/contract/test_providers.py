@@ -16,7 +16,7 @@ from judgebench.providers.limited import Limited
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.scripted import Scripted
-from judgebench.providers.secret import Secret
+from judgebench.secret import Secret
 from judgebench.providers.server import LocalServer, WithServer
 from judgebench.records import ChatRequest, Message, Reply, Request, Usage
 from tests.loopback import MODES, Ask, Loopback, Reaction

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from judgebench.store import open_store
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction, completion
 
@@ -76,6 +77,7 @@ def test_fifty_kills_cost_nothing(tmp_path: Path) -> None:
         assert last.returncode == 0, last.stderr
         assert time.monotonic() - began < 60, "a lease of a dead run was in the way"
         _all_judged_once(store, suite)
+        _ended_runs(store)
         assert finished < KILLS, "the kills came too late to hit a run at work"
 
         calm = runs.suite(tmp_path / "calm", server.url, limit=ITEMS, takers=TAKERS)
@@ -91,6 +93,13 @@ def _all_judged_once(store: Path, suite: Path) -> None:
     connection.close()
     assert len(rows) == 3 * len(TAKERS) * ITEMS
     assert {row[3] for row in rows} == {1}
+
+
+def _ended_runs(store: Path) -> None:
+    """Nothing says of itself that it still runs."""
+    with open_store(f"sqlite:///{store}", read_only=True) as opened:
+        states = {manifest.state for manifest in opened.runs()}
+    assert states <= {"done", "interrupted"}
 
 
 def _numbers(store: Path) -> Any:

@@ -18,7 +18,7 @@ import pytest
 
 from judgebench.errors import CallError, ConfigError
 from judgebench.providers.openai_compatible import OpenAICompatible, checked_base_url, make
-from judgebench.providers.secret import Secret
+from judgebench.secret import Secret
 from judgebench.records import ChatRequest, Message, Reply, TokenLogprob, Usage
 from tests.loopback import MODES, Ask, Loopback, Reaction
 

@@ -16,7 +16,7 @@ import pytest
 
 from judgebench.errors import ProviderUnavailableError
 from judgebench.providers.compose import Providers, ServerOptions
-from judgebench.providers.secret import Secret
+from judgebench.secret import Secret
 from judgebench.providers.server import LocalServer
 from judgebench.records import ChatRequest, Message, Reply, Request
 from tests.loopback import Loopback

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 _SHOWN = "***"
+_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_SHORTEST = 6  # a shorter value stands in ordinary text too
 _LOOKS_SECRET = re.compile(
     r"\b(?:sk|pk|rk|hf|gsk|xai|key)[-_][A-Za-z0-9_-]{12,}"
     r"|\bAIza[A-Za-z0-9_-]{20,}"
@@ -61,3 +63,12 @@ def redact(text: str, secrets: Iterable[Secret | None] = ()) -> str:
         if secret is not None and secret.reveal():
             text = text.replace(secret.reveal(), _SHOWN)
     return _LOOKS_SECRET.sub(_SHOWN, text)
+
+
+def secrets_of(environment: Mapping[str, str]) -> list[Secret]:
+    """What an environment's names say is secret: a child process may print it."""
+    return [
+        Secret(value)
+        for name, value in environment.items()
+        if len(value) >= _SHORTEST and any(word in name.upper() for word in _NAMES)
+    ]
