@@ -155,12 +155,17 @@ def _without_password(value: str) -> str:
 def _judge(base_url: str) -> Finding:
     import json
     import urllib.error
+    import urllib.parse
     import urllib.request
 
     what = f"judge at {_without_password(base_url)}"
     if not base_url.startswith(("http://", "https://")):
         return Finding(what, "fault", "a base URL begins with http:// or https://")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    host = urllib.parse.urlsplit(base_url).hostname or ""
+    own = host == "localhost" or host.startswith("127.") or host == "::1"
+    # This machine's own servers are not asked through a proxy.
+    proxies = urllib.request.ProxyHandler({} if own else None)
+    opener = urllib.request.build_opener(proxies)
     try:
         with opener.open(f"{base_url.rstrip('/')}/models", timeout=10) as answer:
             said = json.loads(answer.read(1_000_000))

@@ -39,8 +39,9 @@ READER_VERSION = "1"
 HOLES = frozenset({"question", "references", "answer", "response", "mark", "reply_form"})
 
 _REPLY_FORM = {
-    "word": "Reply with one word: correct or incorrect.",
-    "json": 'Reply with JSON: {"verdict": "correct"} or {"verdict": "incorrect"}.',
+    "word": "Reply with one word: correct if it does, incorrect if it does not.",
+    "json": 'Reply with JSON: {"verdict": "correct"} if it does, {"verdict": "incorrect"} if it '
+    "does not.",
 }
 
 

@@ -16,9 +16,9 @@ from judgebench.providers.limited import Limited
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.scripted import Scripted
-from judgebench.secret import Secret
 from judgebench.providers.server import LocalServer, WithServer
 from judgebench.records import ChatRequest, Message, Reply, Request, Usage
+from judgebench.secret import Secret
 from tests.loopback import MODES, Ask, Loopback, Reaction
 
 KEY = "sk-never-to-be-shown-0123456789"

@@ -18,8 +18,8 @@ import pytest
 
 from judgebench.errors import CallError, ConfigError
 from judgebench.providers.openai_compatible import OpenAICompatible, checked_base_url, make
-from judgebench.secret import Secret
 from judgebench.records import ChatRequest, Message, Reply, TokenLogprob, Usage
+from judgebench.secret import Secret
 from tests.loopback import MODES, Ask, Loopback, Reaction
 
 KEY = "sk-never-to-be-shown-0123456789"

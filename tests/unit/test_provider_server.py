@@ -16,9 +16,9 @@ import pytest
 
 from judgebench.errors import ProviderUnavailableError
 from judgebench.providers.compose import Providers, ServerOptions
-from judgebench.secret import Secret
 from judgebench.providers.server import LocalServer
 from judgebench.records import ChatRequest, Message, Reply, Request
+from judgebench.secret import Secret
 from tests.loopback import Loopback
 
 LOOPBACK = [str(Path(__file__).parents[1] / "loopback.py")]

@@ -19,8 +19,8 @@ from judgebench.providers.limited import Limited
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.scripted import Scripted
-from judgebench.secret import Secret, redact
 from judgebench.records import ChatRequest, Message, Reply, Request
+from judgebench.secret import Secret, redact
 from tests.loopback import Loopback
 
 

@@ -1,0 +1,199 @@
+"""doctor, data and dashboard: what they say, and what they never say."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench.cli import dashboard
+from judgebench.cli.main import run
+from tests.e2e.runs import MINI
+
+Typed = Callable[..., tuple[int, str, str]]
+GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
+
+
+@pytest.fixture
+def typed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Typed:
+    monkeypatch.setenv("JUDGEBENCH_STORE", str(tmp_path / "s.db"))
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "data"))
+
+    def command(*words: str | Path) -> tuple[int, str, str]:
+        code = run([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+def checks(out: str) -> dict[str, dict[str, str]]:
+    return {check["what"]: check for check in json.loads(out)["checks"]}
+
+
+def test_doctor_never_prints_a_key(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:hunter2@127.0.0.1:8000/v1")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    for form in ("table", "json", "csv", "md"):
+        code, out, err = typed("doctor", "--format", form)
+        assert code == 0
+        assert "very-secret" not in out + err
+        assert "hunter2" not in out + err
+    found = checks(typed("doctor", "--format", "json")[1])
+    assert found["OPENAI_API_KEY"]["found"] == "set"
+    assert found["HF_TOKEN"]["found"] == "not set"
+    assert found["OPENAI_BASE_URL"]["found"] == "http://…@127.0.0.1:8000/v1"
+
+
+def test_doctor_looks_at_store_and_data(typed: Typed, tmp_path: Path) -> None:
+    found = checks(typed("doctor", "--format", "json")[1])
+    assert found["python"]["state"] == "ok"
+    assert found["streamlit"]["state"] == "ok"
+    assert found["store"]["state"] == "absent"
+    assert found["data trivia_judging_mini@1"]["found"] == "bundled"
+    assert found["data trivia_judging@v1"]["state"] == "absent"
+    typed("import", "labels", MINI / "labels.jsonl")
+    found = checks(typed("doctor", "--format", "json")[1])
+    assert found["store"]["found"].endswith("1 runs; trivia_judging_mini@1")
+    (tmp_path / "text.db").write_text("no database, but long enough to be looked at" * 30)
+    found = checks(typed("doctor", "--format", "json", "--store", tmp_path / "text.db")[1])
+    assert found["store"]["state"] == "fault"
+
+
+class _Server(BaseHTTPRequestHandler):
+    """A model server under /v1, one that wants a key under /closed, a web page elsewhere."""
+
+    def do_GET(self) -> None:
+        assert self.headers["Authorization"] is None
+        code = 401 if self.path.startswith("/closed") else 200
+        models = {"data": [{"id": "small-judge"}]}
+        said = json.dumps(models) if self.path == "/v1/models" else "<html>"
+        self.send_response(404 if self.path.startswith("/gone") else code)
+        self.end_headers()
+        self.wfile.write(said.encode())
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Server) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+        thread.join()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_doctor_asks_a_judge_that_is_named(
+    typed: Typed, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-goes-nowhere")
+    code, out, _ = typed("doctor", "--judge", f"{server}/v1/", "--format", "json")
+    assert code == 0
+    assert checks(out)[f"judge at {server}/v1/"]["found"] == "serves small-judge"
+    assert typed("doctor", "--judge", f"{server}/closed")[0] == 0
+    for url, said in (
+        (f"{server}/html", "not as an OpenAI-compatible server"),
+        (f"{server}/gone", "HTTP 404: is the base URL complete"),
+        (f"http://127.0.0.1:{free_port()}/v1", "cannot be reached"),
+        ("127.0.0.1:8000", "begins with http"),
+    ):
+        code, out, err = typed("doctor", "--judge", url)
+        assert code == 69
+        assert said in out
+        assert said in err
+
+
+def test_data_says_what_is_here_and_how_to_get_the_rest(typed: Typed) -> None:
+    code, out, _ = typed("data", "list", "--format", "json")
+    assert code == 0
+    states = {row["benchmark"]: row for row in json.loads(out)["data"]}
+    assert states["trivia_judging_mini"]["state"] == "bundled"
+    assert states["trivia_judging_mini"]["items"] == 48
+    assert states["trivia_judging"]["state"] == "missing"
+    assert "judgebench data pull trivia_judging@v1" in typed("data", "list")[1]
+    assert typed("data", "verify")[0] == 0
+    assert typed("data", "verify", "trivia_judging_mini")[0] == 0
+    code, _, err = typed("data", "verify", "trivia_judging")
+    assert code == 65
+    assert "trivia_judging@v1 is missing" in err
+    code, _, err = typed("data", "verify", "trivia_juging")
+    assert code == 78
+    assert "did you mean 'trivia_judging'?" in err
+    assert "there is nothing to pull" in typed("data", "pull", "trivia_judging_mini")[2]
+    assert typed("data", "import", "trivia_judging", "nowhere")[0] == 65
+
+
+@pytest.mark.skipif(
+    not (GOLD / "questions.parquet").exists(),
+    reason="the gold data (../shared/gold/trivia_judging beside the repository) is absent",
+)
+def test_data_that_somebody_has_is_taken_in(typed: Typed) -> None:
+    code, _, err = typed("data", "import", "trivia_judging", GOLD)
+    assert code == 0
+    assert err.startswith("trivia_judging@v1: ready, 400 items, official prompts: fenced, ")
+    assert typed("data", "verify", "trivia_judging")[0] == 0
+
+
+# dashboard --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What this process would have become."""
+    seen: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda path, words: seen.append([path, *words]))
+    return seen
+
+
+def test_the_dashboard_is_for_this_machine_alone(typed: Typed, started: list[list[str]]) -> None:
+    port = free_port()
+    code, out, err = typed("dashboard", "--port", str(port), "--store", "sqlite:///some.db")
+    assert (code, out) == (0, "")
+    assert f"http://127.0.0.1:{port}" in err
+    ((path, *words),) = started
+    assert (path, words[0]) == (sys.executable, sys.executable)
+    assert words[1:4] == ["-m", "streamlit", "run"]
+    assert Path(words[4]).is_file()
+    line = " ".join(words)
+    assert f"--server.port {port} --server.address 127.0.0.1" in line
+    assert line.endswith("-- --store sqlite:///some.db")
+
+
+def test_a_port_that_is_taken(typed: Typed, started: list[list[str]]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = typed("dashboard", "--port", str(port))
+        assert (code, started) == (64, [])
+        assert f"port {port} is taken" in err
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dashboard, "USUAL_PORT", port)
+            assert typed("dashboard")[0] == 0
+    assert f"--server.port {port} " not in " ".join(started[0])
+
+
+def test_a_store_that_is_no_file_is_refused_before_anything_starts(
+    typed: Typed, started: list[list[str]]
+) -> None:
+    assert typed("dashboard", "--store", "postgresql://u:p@h/db")[0] == 78
+    assert started == []

@@ -1,0 +1,254 @@
+"""Imported verdicts: all or nothing, once only, and never one verdict over another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench import keys
+from judgebench.errors import InputError
+from judgebench.exchange.labels import import_labels
+from judgebench.exchange.responses import import_responses
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.records import (
+    Case,
+    Item,
+    Label,
+    Message,
+    ModelSpec,
+    Preference,
+    Response,
+    Score,
+    Unreadable,
+)
+from judgebench.store import Store, open_store
+from tests.unit.exchanged import coded, label, rows_file
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "verdicts.jsonl"
+
+
+def verdicts(store: Store, benchmark: str = "made_up") -> list[Any]:
+    return [verdict for _, verdict in store.current(benchmark, "unversioned").values()]
+
+
+PAIR = {"kind": "preference", "opponent": "b"}
+
+
+def test_every_kind_of_verdict(store: Store, file: Path) -> None:
+    rows = [
+        label(0, "a", "j", "correct", p=0.75),
+        label(1, "a", "j", "4", low=1, high=5) | {"kind": "score"},
+        label(2, "a", "j", "0.25", order="opponent_first") | PAIR,
+        label(3, "a", "j", "0.5", order="model_first") | PAIR,
+        label(4, "a", "j", "", reason="no verdict") | {"kind": "unreadable"},
+        label(5, "a", "j", 1) | PAIR,
+    ]
+    report = import_verdicts(store, rows_file(file, rows))
+    assert (report.rows, report.new, report.known) == (6, 6, 0)
+    by_item = {
+        place.item_id: (place.order, verdict)
+        for place, (_, verdict) in store.current("made_up", "unversioned").items()
+    }
+    assert by_item == {
+        "0": ("single", Label(name="correct", p=0.75)),
+        "1": ("single", Score(value=4, low=1, high=5)),
+        "2": ("opponent_first", Preference(winner=0, p_first=0.75)),
+        "3": ("model_first", Preference(winner=None, p_first=0.5)),
+        "4": ("single", Unreadable(reason="no verdict")),
+        "5": ("single", Preference(winner=0, p_first=1)),
+    }
+    table = store.verdicts("made_up")
+    assert dict(zip(table["item_id"], table["value"], strict=True))["2"] == 0.25  # as written
+
+
+def test_the_same_file_again_changes_nothing(store: Store, file: Path) -> None:
+    rows = [*coded("a", "j", "+-?+"), label(9, "a", "j", "0.1", order="opponent_first") | PAIR]
+    first = import_verdicts(store, rows_file(file, rows))
+    before = store.path.read_bytes(), store.verdicts("made_up")
+    again = import_verdicts(store, file)
+    assert (first.new, again.new, again.known, again.run_id) == (5, 0, 5, None)
+    assert store.verdicts("made_up") == before[1]
+    assert [run.id for run in store.runs()] == [first.run_id]
+
+
+def test_a_longer_file_adds_what_is_new(store: Store, file: Path) -> None:
+    import_verdicts(store, rows_file(file, coded("a", "j", "+-")))
+    report = import_verdicts(store, rows_file(file, coded("a", "j", "+-+")))
+    assert (report.rows, report.new, report.known) == (3, 1, 2)
+    assert len(verdicts(store)) == 3
+
+
+def test_a_row_that_stands_twice_is_one(store: Store, file: Path) -> None:
+    report = import_verdicts(store, rows_file(file, [*coded("a", "j", "+")] * 2))
+    assert (report.rows, report.new, report.known) == (2, 1, 1)
+
+
+def test_two_values_of_one_key_are_refused_naming_both(store: Store, file: Path) -> None:
+    rows_file(file, [*coded("a", "j", "++"), label(0, "a", "j", "incorrect")])
+    with pytest.raises(InputError) as error:
+        import_verdicts(store, file)
+    assert str(error.value).startswith(
+        f"{file}:3: value: 'incorrect', but {file}:1 says 'correct' about the same item"
+    )
+    assert store.benchmarks() == []
+
+
+def test_another_verdict_than_the_stores_is_refused_naming_both(store: Store, file: Path) -> None:
+    import_verdicts(store, rows_file(file, coded("a", "j", "++")))
+    other = rows_file(file.with_name("other.jsonl"), coded("a", "j", ".-+"))
+    with pytest.raises(InputError) as error:
+        import_verdicts(store, other)
+    assert str(error.value).startswith(
+        f"{other}:1: value: 'incorrect', but the store has 'correct' of 'j' about item '1' of 'a'"
+    )
+    assert len(verdicts(store)) == 2  # item 2 of the same file is not in either
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "lable"}, "kind: no kind of verdict called 'lable'; did you mean 'label'?"),
+        ({"kind": "score", "value": 9, "low": 1, "high": 5}, "value: 9 is outside its scale, 1"),
+        ({"kind": "score", "value": 3}, "low: is missing"),
+        ({"kind": "score", "value": 3, "low": 5, "high": 1}, "low: the scale goes from low"),
+        ({"kind": "score", "value": "x", "low": 1, "high": 5}, "value: a number has to stand"),
+        ({"p": 1.5}, "p: a probability in [0, 1], not 1.5"),
+        ({"value": ""}, "value: is missing"),
+        ({"kind": "unreadable", "value": ""}, "reason: is missing"),
+        ({"kind": "unreadable", "reason": "x"}, "value: an unreadable verdict has none"),
+        ({"kind": "preference", "value": 0.5}, "opponent: is missing: a preference"),
+        (PAIR | {"value": 2}, "value: the probability that 'model' beats 'opponent', in [0, 1]"),
+        (PAIR | {"value": 1, "opponent": "a"}, "opponent: 'a' cannot be its own opponent"),
+        (PAIR | {"value": 1, "order": "first"}, "order: no order called 'first'"),
+        ({"opponent": "b"}, "opponent: a label is about one answer"),
+        ({"order": "model_first"}, "order: only a comparison with an 'opponent' has an order"),
+        ({"sample": -1}, "sample: a whole number from 0, not -1"),
+        ({"item_id": None}, "item_id: is missing"),
+        ({"item_id": "nul\0"}, "the item id 'nul\\x00' holds a NUL character"),
+    ],
+)
+def test_what_is_refused(store: Store, file: Path, change: dict[str, Any], said: str) -> None:
+    rows_file(file, [*coded("a", "j", "+"), label(1, "a", "j", "correct") | change])
+    with pytest.raises(InputError) as error:
+        import_verdicts(store, file)
+    assert said in str(error.value)
+    assert store.benchmarks() == []
+    assert store.runs() == []
+
+
+def test_a_benchmark_that_is_described_has_its_version_and_its_items(
+    store: Store, file: Path
+) -> None:
+    row = label(0, "a", "j", "correct") | {"benchmark": "trivia_judging_mini"}
+    import_verdicts(store, rows_file(file, [row]))
+    assert store.benchmarks() == [("trivia_judging_mini", "1")]
+    (item,) = store.items("trivia_judging_mini", "1")
+    assert item.question  # the text was at hand
+
+    rows_file(file, [row, row | {"item_id": "480"}])
+    with pytest.raises(InputError, match=r":2: item_id: '480' is no item of trivia_judging_mini@1"):
+        import_verdicts(store, file)
+    assert import_verdicts(store, file, allow_unknown_items=True).new == 1
+
+
+def test_judges_and_people_are_told_apart(store: Store, file: Path) -> None:
+    rows = [label(0, "a", judge, "correct") for judge in ("human/ann", "human", "gpt")]
+    import_verdicts(store, rows_file(file, rows))
+    kinds = {judge.name: judge.spec.kind for judge in store.judges()}
+    assert kinds == {"human/ann": "human", "human": "human", "gpt": "imported"}
+
+
+# labels -----------------------------------------------------------------------------------------
+
+
+def test_the_newest_label_of_a_rater_counts_and_the_earlier_stay(
+    store: Store, tmp_path: Path
+) -> None:
+    yes = rows_file(tmp_path / "yes.jsonl", coded("a", "human/ann", "+"))
+    no = rows_file(tmp_path / "no.jsonl", coded("a", "human/ann", "-"))
+    for path, changed in ((yes, 0), (yes, 0), (no, 1), (no, 0), (yes, 1)):
+        report = import_labels(store, path)
+        assert report.changed == changed
+        said = "correct" if path is yes else "incorrect"
+        assert verdicts(store) == [Label(name=said)]
+    assert len(store.runs()) == 3  # three events, also the one that came back
+
+
+def test_labels_are_given_by_people(store: Store, file: Path) -> None:
+    with pytest.raises(InputError, match=r":1: judge: labels are given by people, .* not 'gpt'"):
+        import_labels(store, rows_file(file, coded("a", "gpt", "+")))
+
+
+def test_a_verdict_of_a_person_is_not_changed_by_importing_verdicts(
+    store: Store, file: Path
+) -> None:
+    import_labels(store, rows_file(file, coded("a", "human/ann", "+")))
+    with pytest.raises(InputError, match="`import labels` lets people change theirs"):
+        import_verdicts(store, rows_file(file, coded("a", "human/ann", "-")))
+
+
+# answers ----------------------------------------------------------------------------------------
+
+
+def run_model(store: Store, weights: str, text: str) -> bytes:
+    """A model that a run has asked; its newest answer to item 0."""
+    item = Item(
+        benchmark="made_up", version="unversioned", id="0",
+        turns=(Message(role="user", content="Which river?"),), references=("Danube",),
+    )  # fmt: skip
+    store.put_items([item])
+    model = store.put_model("a", ModelSpec(weights=weights))
+    response = Response(
+        benchmark="made_up", version="unversioned", item_id="0", model_key=model, text=text,
+        raw=text,
+    )  # fmt: skip
+    store.put_responses({keys.response_key(model, item.turns, None): response})
+    return keys.case_key(Case(item=item, responses=(response,)))
+
+
+def test_verdicts_are_about_the_answers_of_that_name(store: Store, file: Path) -> None:
+    case = run_model(store, "sha256:one", "the Danube")
+    report = import_verdicts(store, rows_file(file, coded("a", "j", "+")))
+    assert report.warnings == ()
+    assert store.verdicts("made_up")["model_id"] == store.responses_table("made_up")["model_id"]
+    ((key, _),) = store.current("made_up", "unversioned").values()
+    judgment = store.judgment(key)
+    assert judgment is not None
+    assert judgment.case_key == case
+
+
+def test_of_two_models_of_a_name_the_newest_is_meant_and_that_is_said(
+    store: Store, file: Path
+) -> None:
+    run_model(store, "sha256:one", "the Danube")
+    run_model(store, "sha256:two", "the Rhine")
+    report = import_labels(store, rows_file(file, coded("a", "human/ann", "+")))
+    newest = store.models()[-1]
+    assert store.verdicts("made_up")["model_id"] == [newest.id]
+    (warning,) = report.warnings
+    assert warning.startswith("'a' is the name of 2 models on made_up@unversioned")
+
+
+def test_equal_answers_may_be_judged_differently(store: Store, file: Path) -> None:
+    answers = [
+        {"benchmark": "made_up", "item_id": "0", "model": m, "text": "same"} for m in ("a", "b")
+    ]
+    import_responses(store, rows_file(file, answers))
+    import_verdicts(store, rows_file(file, [*coded("a", "j", "+"), *coded("b", "j", "-")]))
+    table = store.verdicts("made_up")
+    assert dict(zip(table["model"], table["label"], strict=True)) == {
+        "a": "correct",
+        "b": "incorrect",
+    }

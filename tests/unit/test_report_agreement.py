@@ -1,0 +1,97 @@
+"""Agreement reports: against whom, what is printed, and why a dash stands where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from judgebench.errors import UsageError
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.metrics.intervals import Intervals
+from judgebench.report.agreement import agreement_report, document, to_json
+from judgebench.report.table import render
+from judgebench.store import Store, open_store
+from tests.unit.exchanged import coded, rows_file
+
+QUICK = Intervals(n_replicates=200)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        rows = [
+            *coded("a", "human/ann", "++--+-+-"),
+            *coded("a", "human/bob", "++--+--+"),
+            *coded("b", "human/ann", "++++++++"),
+            *coded("a", "good", "++--+-+?"),
+            *coded("b", "good", "++++++++"),
+            *coded("a", "poor", "-+-+-+-+"),
+            *coded("b", "poor", "++++++++"),
+        ]
+        import_verdicts(opened, rows_file(tmp_path / "v.jsonl", rows))
+        yield opened
+
+
+def test_people_are_the_reference_where_they_have_labelled(store: Store) -> None:
+    report = agreement_report(store, "made_up", intervals=QUICK)
+    assert (report.reference, report.raters) == ("human", ("human/ann", "human/bob"))
+    assert {row.judge for row in report.rows} == {"good", "poor", "human/ann", "human/bob"}
+    assert report.between == ()
+    (good,) = [r for r in report.rows if (r.judge, r.model) == ("good", "a")]
+    assert good.metrics["agreement"].n == 6  # where the two people differ nobody is right
+    text = render(document(report), "table")
+    assert "judges against human\nthe majority of human/ann, human/bob, ties left out; " in text
+
+
+def test_one_person_or_a_judge_as_the_reference(store: Store) -> None:
+    report = agreement_report(store, "made_up", reference="human/ann", intervals=QUICK)
+    (good,) = [r for r in report.rows if (r.judge, r.scope) == ("good", "pooled")]
+    assert good.metrics["cohen_kappa"].value == 1
+    assert (good.metrics["cohen_kappa"].n, good.metrics["cohen_kappa"].missing) == (15, 1)
+    judged = agreement_report(store, "made_up", reference="good", intervals=QUICK)
+    assert "good" not in {row.judge for row in judged.rows}
+    with pytest.raises(UsageError, match="no judge called 'human/anne'; did you mean 'human/ann'"):
+        agreement_report(store, "made_up", reference="human/anne")
+
+
+def test_only_some_judges(store: Store) -> None:
+    report = agreement_report(
+        store, "made_up", reference="human/ann", judges=["poor"], intervals=QUICK
+    )
+    assert {row.judge for row in report.rows} == {"poor"}
+    with pytest.raises(UsageError, match="no judge called 'pooor'; did you mean 'poor'"):
+        agreement_report(store, "made_up", judges=["pooor"])
+
+
+def test_undefined_is_null_with_its_reason(store: Store) -> None:
+    report = agreement_report(store, "made_up", reference="human/ann", intervals=QUICK)
+    rows = {(r["judge"], r["scope"], r["model"]): r for r in to_json(report)["rows"]}
+    kappa = rows["good", "model", "b"]["metrics"]["cohen_kappa"]
+    assert kappa["value"] is None
+    assert "one label" in kappa["undefined"]
+    assert all(row["version"] == "unversioned" for row in rows.values())
+    text = render(document(report, by_model=True), "table")
+    (cells,) = [x.split() for x in text.splitlines() if x.split()[:2] == ["good", "b"]]
+    assert cells[2] == "–"
+    assert "– good on b: kappa, pi: both raters give every item the same one label" in text
+
+
+def test_without_people_judges_are_compared_with_each_other(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "t.db")) as store:
+        rows = [*coded("a", "j", "++--"), *coded("a", "k", "+---"), *coded("a", "l", "++--")]
+        import_verdicts(store, rows_file(tmp_path / "w.jsonl", rows))
+        report = agreement_report(store, "made_up", intervals=QUICK)
+    assert (report.reference, report.rows) == (None, ())
+    assert [(r.judge, r.reference) for r in report.between] == [("j", "k"), ("j", "l"), ("k", "l")]
+    assert to_json(report)["between"][1]["metrics"]["cohen_kappa"]["value"] == 1
+    text = render(document(report), "table")
+    assert "judges against each other" in text
+    assert text.splitlines()[-1].split() == ["3", "l", "1.00", "0.50"]
+    assert render(document(report), "csv").count("cohen_kappa") == 3
+
+
+def test_every_two_judges_if_asked(store: Store) -> None:
+    report = agreement_report(store, "made_up", between=True, intervals=QUICK)
+    assert len(report.between) == 6

@@ -1,0 +1,210 @@
+"""Leaderboards: what is counted, flagged and said, and how models and judges are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench import keys
+from judgebench.errors import UsageError
+from judgebench.exchange.responses import import_responses
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.metrics.intervals import Intervals
+from judgebench.records import (
+    Failure,
+    JudgeSpec,
+    Judgment,
+    Label,
+    ModelSpec,
+    Place,
+    RunManifest,
+    Use,
+)
+from judgebench.report.judge_line import judge_line
+from judgebench.report.leaderboard import Board, document, leaderboards, to_json
+from judgebench.report.table import render
+from judgebench.store import Store, open_store
+from tests.unit.exchanged import coded, label, rows_file
+
+QUICK = Intervals(n_replicates=200)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+def filled(store: Store, tmp_path: Path, *rows: dict[str, Any]) -> None:
+    import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+
+
+def board(store: Store, judge: str = "j") -> Board:
+    (found,) = leaderboards(store, "made_up", judges=[judge], intervals=QUICK)
+    return found
+
+
+def test_rows_are_ranked_and_counted(store: Store, tmp_path: Path) -> None:
+    filled(
+        store,
+        tmp_path,
+        *coded("best", "j", "+" * 39 + "-"),
+        *coded("worst", "j", "+" * 10 + "-" * 20 + "?" * 8 + ".."),
+        *coded("best", "other", "+"),
+    )
+    texts = ["ok"] * 36 + ["", " ", "", ""]
+    answers = [
+        {"benchmark": "made_up", "item_id": str(i), "model": "worst", "text": text}
+        for i, text in enumerate(texts)
+    ]
+    import_responses(store, rows_file(tmp_path / "a.jsonl", answers))
+    found = board(store)
+    assert [(r.model, r.rank, r.rank_low, r.rank_high) for r in found.rows] == [
+        ("best", 1, 1, 1),
+        ("worst", 2, 2, 2),
+    ]
+    assert found.rows[1].counts == {
+        "items": 40, "verdicts": 30, "unreadable": 8, "failed": 0, "not_asked": 2, "answers": 40,
+        "empty": 4, "truncated": 0, "no_final_answer": 0, "refused": 0,
+    }  # fmt: skip
+    assert found.rows[0].flags == ()
+    assert found.rows[1].flags == ("coverage", "empty answers")
+    assert found.warnings == (
+        "missing verdicts are uneven, from 0% (best) to 25% (worst); see the worst case",
+    )
+    accuracy = found.rows[1].metrics["accuracy"]
+    assert (accuracy.value, accuracy.missing) == (pytest.approx(1 / 3), 10)
+    assert (accuracy.worst_low, accuracy.worst_high) == (0.25, 0.5)
+
+
+def test_a_board_for_each_judge_and_those_asked_for(store: Store, tmp_path: Path) -> None:
+    filled(store, tmp_path, *coded("m", "j", "+-"), *coded("m", "k", "++"))
+    assert [b.judge for b in leaderboards(store, "made_up@unversioned")] == ["j", "k"]
+    k = board(store, "k")
+    assert [b.judge for b in leaderboards(store, "made_up", judges=[k.judge_id])] == ["k"]
+    with pytest.raises(UsageError, match="made_up@unversioned: no judge called 'kk'; did you"):
+        leaderboards(store, "made_up", judges=["kk"])
+
+
+def put(store: Store, model: bytes, judge: bytes, item: str = "0", served: str = "s-1") -> None:
+    place = Place(benchmark="made_up", version="1", item_id=item, model_key=model, judge_key=judge)
+    key = keys.content_key("judgment", [place])
+    judgment = Judgment(
+        key=key, judge_key=judge, case_key=key, verdict=Label(name="correct"), served_model=served
+    )
+    store.put_judgment(judgment, [Use(run_id="r", place=place, judgment_key=key)])
+
+
+def begin(store: Store) -> None:
+    store.start_run(
+        RunManifest(
+            id="r", name="r", configuration={}, versions={}, git_sha=None, data_sha={}, seeds={},
+            started=0.0,
+        )
+    )  # fmt: skip
+
+
+def test_one_name_with_two_versions_is_two(store: Store) -> None:
+    begin(store)
+    models = [store.put_model("m", ModelSpec(weights=f"sha256:{i}")) for i in range(2)]
+    judges = [store.put_judge("j", JudgeSpec(kind="reference", model=f"g{i}")) for i in range(2)]
+    for model in models:
+        for judge in judges:
+            put(store, model, judge)
+    boards = leaderboards(store, "made_up", intervals=QUICK)
+    assert sorted(b.judge for b in boards) == sorted(f"j@{key.hex()[:6]}" for key in judges)
+    for found in boards:
+        assert {r.model for r in found.rows} == {f"m@{key.hex()[:6]}" for key in models}
+        assert {r.model_id for r in found.rows} == {key.hex()[:12] for key in models}
+        assert all("two versions" in row.flags for row in found.rows)
+    assert leaderboards(store, "made_up", judges=["j"], intervals=QUICK) == boards
+
+
+def test_failures_and_served_models_are_said(store: Store) -> None:
+    begin(store)
+    seen = store.put_model("seen", ModelSpec(weights="a"))
+    unseen = store.put_model("unseen", ModelSpec(weights="b"))
+    spec = JudgeSpec(kind="reference", model="g", prompt_sha="ab" * 32, official_prompt=False)
+    judge = store.put_judge("j", spec)
+    for i in range(6):
+        put(store, seen, judge, item=str(i), served=f"served-{i}")
+    place = Place(benchmark="made_up", version="1", item_id="0", model_key=unseen, judge_key=judge)
+    failure = Failure(
+        key=b"f" * 32, boundary="provider", message="HTTP 500", retriable=True, place=place
+    )
+    store.put_failure(failure)
+    store.put_failure(replace(failure, key=b"g" * 32, place=replace(place, judge_key=b"")))
+    found = board(store)
+    assert [(r.model, r.rank, r.counts["failed"]) for r in found.rows] == [
+        ("seen", 1, 0),
+        ("unseen", None, 1),
+    ]
+    assert found.warnings[:2] == (
+        "judged with a prompt of our own wording, not the official one",
+        "verdicts of several served models are mixed: served-0, served-1, served-2 and 3 more",
+    )
+    assert "– unseen: no readable verdict" in render(document([found]), "table")
+    (row,) = [r for r in to_json([found])["boards"][0]["rows"] if r["model"] == "unseen"]
+    assert row["metrics"]["accuracy"]["value"] is None
+    assert row["metrics"]["accuracy"]["undefined"] == "no readable verdict"
+
+
+def test_json_has_the_fields_of_the_contract(store: Store, tmp_path: Path) -> None:
+    filled(store, tmp_path, *coded("m", "j", "+-"))
+    (found,) = to_json([board(store)])["boards"]
+    assert found.keys() >= {
+        *("benchmark", "version", "judge", "served_models", "official_prompt", "rows", "warnings")
+    }
+    (row,) = found["rows"]
+    assert row.keys() >= {
+        *("model", "model_id", "version", "rank", "rank_low", "rank_high", "metrics", "counts"),
+        "flags",
+    }
+    assert row["metrics"]["accuracy"]["method"] == "wilson"
+
+
+def test_which_benchmark_is_meant(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds nothing yet; `judgebench run SUITE\.yaml` fills"):
+        leaderboards(store, "made_up")
+    filled(
+        store,
+        tmp_path,
+        label(0, "m", "j", "correct", version="1"),
+        label(0, "m", "j", "correct", version="2"),
+        label("0", "m", "j", "correct", benchmark="trivia_judging_mini"),
+        label("x", "m", "j", "correct", benchmark="trivia_judging_mini", version="0"),
+    )
+    with pytest.raises(UsageError, match=r"several versions of made_up; name one: made_up@1, made"):
+        leaderboards(store, "made_up")
+    with pytest.raises(UsageError, match=r"no version of made_up called '3'\. Known: 1, 2"):
+        leaderboards(store, "made_up@3")
+    with pytest.raises(UsageError, match=r"no benchmark called 'made_upp'; did you mean 'made_up"):
+        leaderboards(store, "made_upp")
+    (default,) = leaderboards(store, "trivia_judging_mini")  # as its description says
+    assert default.version == "1"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (JudgeSpec(kind="human", model="human/ann"), "labels of people"),
+        (JudgeSpec(kind="imported", model="gpt"), "imported verdicts"),
+        (
+            JudgeSpec(kind="contains", options={"case": "insensitive", "articles": "keep"}),
+            "contains, articles keep, case insensitive",
+        ),
+        (
+            JudgeSpec(
+                kind="reference", model="g", prompt_sha="0123456789", official_prompt=True,
+                options={"prompt": "official/short"}, sampling={"temperature": 0},
+            ),
+            "reference, model g, official prompt short (01234567), temperature 0",
+        ),
+    ],
+)  # fmt: skip
+def test_a_judge_in_one_line(spec: JudgeSpec, said: str) -> None:
+    assert judge_line(spec) == said

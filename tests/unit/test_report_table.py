@@ -1,0 +1,141 @@
+"""One document in four forms; what comes from models stays text in all of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from judgebench.errors import UsageError
+from judgebench.records import Estimate
+from judgebench.report import estimates
+from judgebench.report.table import Column, Document, Table, printable, render, write
+
+HOSTILE = "[red]x[/red] \x1b[31m|a| `b` <b>_c_ *d*\nnext \u202eright"
+
+
+def document(name: str = "model", notes: tuple[str, ...] = ()) -> Document:
+    return Document(
+        tables=[
+            Table(
+                title="title",
+                columns=[
+                    Column(title="model", wraps=True),
+                    Column(title="accuracy", align="right"),
+                    Column(title="n", align="right"),
+                    Column(title="extra one", spare=True),
+                    Column(title="extra two", spare=True),
+                ],
+                rows=[[name, "0.625 [0.483, 0.750]", "48", "something", "something"]],
+                notes=notes,
+            )
+        ],
+        records=[{"model": name, "value": 0.625}, {"model": "other", "low": None}],
+        data={"rows": [{"model": name, "value": None}]},
+    )
+
+
+def test_a_pipe_gets_plain_lines_that_are_not_wrapped() -> None:
+    text = render(document("a" * 300), "table")
+    assert "\x1b" not in text
+    (line,) = [line for line in text.splitlines() if "0.625" in line]
+    assert "a" * 300 in line
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("width", [80, 60, 45])
+def test_a_narrow_terminal_leaves_out_what_can_be_spared(width: int) -> None:
+    text = render(document("a-model-with-a-name-of-thirty-c"), "table", width=width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "0.625 [0.483, 0.750]" in text
+    assert "48" in text
+    left_out = [line for line in lines if line.startswith("not shown")]
+    assert (
+        left_out
+        == {
+            80: [],
+            60: ["not shown, for width: extra two"],
+            45: ["not shown, for width: extra one, extra two"],
+        }[width]
+    )
+
+
+def test_names_are_text_in_a_table() -> None:
+    text = render(document(HOSTILE, notes=(HOSTILE,)), "table", width=200, colour=True)
+    assert "[red]x[/red] \ufffd[31m|a| `b` <b>_c_ *d*\ufffdnext \ufffdright" in text
+    assert "\x1b[31m" not in text
+
+
+def test_names_are_text_in_markdown() -> None:
+    text = render(document(HOSTILE), "md")
+    assert r"\[red\]x\[/red\] �\[31m\|a\| \`b\` \<b\>\_c\_ \*d\*�next �right" in text
+    assert render(document("exact_match"), "md").count("exact_match") == 1  # as it is read raw
+
+
+def test_csv_is_tidy_and_json_is_the_contract() -> None:
+    rows = list(csv.DictReader(io.StringIO(render(document(HOSTILE), "csv"))))
+    assert rows == [
+        {"model": HOSTILE, "value": "0.625", "low": ""},
+        {"model": "other", "value": "", "low": ""},
+    ]
+    assert json.loads(render(document(HOSTILE), "json")) == {
+        "rows": [{"model": HOSTILE, "value": None}]
+    }
+
+
+def test_nan_never_gets_into_json() -> None:
+    nan = Document(tables=[], records=[], data={"value": float("nan")})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        render(nan, "json")
+
+
+def test_unknown_formats_name_the_known() -> None:
+    with pytest.raises(UsageError, match=r"no format called 'html'\. Known: csv, json, md, table"):
+        render(document(), "html")
+    with pytest.raises(UsageError, match=r"board\.html: the suffix says the format; known are"):
+        write(document(), Path("board.html"))
+
+
+def test_files_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    for suffix, form in ((".txt", "table"), (".md", "md"), (".csv", "csv"), (".JSON", "json")):
+        path = tmp_path / "new" / f"board{suffix}"
+        write(document(), path)
+        assert path.read_text(encoding="utf-8") == render(document(), form)
+    assert len(list((tmp_path / "new").iterdir())) == 4
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written: "):
+        write(document(), tmp_path / "file" / "board.md")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("plain", "plain"), ("日本 é", "日本 é"), ("a\tb", "a\ufffdb"), ("\ud800", "\ufffd")],
+)
+def test_what_does_something_to_a_terminal_is_replaced(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def estimate(value: float, low: float = 0.25, high: float = 0.75, **more: object) -> Estimate:
+    return Estimate(value=value, low=low, high=high, n=4, units=4, **more)  # type: ignore[arg-type]
+
+
+def test_estimates_as_text() -> None:
+    assert estimates.text(estimate(0.5)) == "0.500 [0.250, 0.750]"
+    assert estimates.text(estimate(0.5, low=float("nan"))) == "0.500"
+    assert estimates.text(estimate(float("nan"))) == "–"
+
+
+def test_estimates_as_json_have_the_fields_of_the_contract() -> None:
+    found = estimates.to_json(estimate(0.5, worst_low=0.25, worst_high=float("inf")))
+    assert found == {
+        "value": 0.5, "low": 0.25, "high": 0.75, "level": 0.95, "n": 4, "units": 4, "missing": 0,
+        "worst_low": 0.25, "worst_high": None, "method": "",
+    }  # fmt: skip
+    nan = float("nan")
+    undefined = estimates.to_json(estimate(nan, nan, nan, undefined="no positives"))
+    assert undefined["value"] is undefined["low"] is undefined["high"] is None
+    assert undefined["undefined"] == "no positives"
