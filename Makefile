@@ -50,7 +50,10 @@ test: check
 	@$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev
-	@for script in perf/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@$(BIN)/python perf/coverage_agreement.py
+	@for name in store_commits provider_throughput killed_runs; do \
+	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
+	done
 
 screenshots: demo $(VENV)/.dev
 	@$(BIN)/python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db

@@ -19,15 +19,10 @@ from typing import Any
 
 import streamlit as st
 
-from judgebench.config import DEFAULT_STORE
+from judgebench import DEFAULT_STORE
 from judgebench.errors import StoreError
-from judgebench.metrics.label_board import (
-    HUMAN,
-    NO_VERDICT,
-    UNREADABLE,
-    find_reference,
-    read_labels,
-)
+from judgebench.metrics.label_board import NO_VERDICT, UNREADABLE, find_reference, read_labels
+from judgebench.records import HUMAN, is_human
 from judgebench.report import agreement as agreements
 from judgebench.report import leaderboard as leaderboards
 from judgebench.report.boards import meant, renamed, told_apart
@@ -199,7 +194,7 @@ def between(url: str, mark: str, benchmark: str, version: str) -> dict[str, Any]
 
 def references(judges: Sequence[str]) -> list[str]:
     """What judges can be compared with: people, of several also their majority; judges."""
-    people = [judge for judge in judges if _is_a_person(judge)]
+    people = [judge for judge in judges if is_human(judge)]
     majority = [HUMAN] if len(people) > 1 and HUMAN not in judges else []
     return sorted([*judges, *majority], key=_people_first)
 
@@ -224,12 +219,8 @@ def confusion(
     ]
 
 
-def _is_a_person(judge: str) -> bool:
-    return judge == HUMAN or judge.startswith(f"{HUMAN}/")
-
-
 def _people_first(judge: str) -> tuple[bool, str]:
-    return not _is_a_person(judge), judge
+    return not is_human(judge), judge
 
 
 # words ------------------------------------------------------------------------------------------

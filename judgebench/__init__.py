@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+DEFAULT_STORE = "sqlite:///results/judgebench.db"
+"""Where results are kept if nobody says where: here, so that nothing heavy is needed to know it."""
+
 if TYPE_CHECKING:
     from judgebench.api import open_store as open_store
 
-__all__ = ["__version__", "open_store"]
+__all__ = ["DEFAULT_STORE", "__version__", "open_store"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgebench import config
-from judgebench.exchange.labels import import_labels
+from judgebench.errors import ConfigError
+from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress
 from judgebench.run.evaluate import Outcome, evaluate
 from judgebench.run.plan import PlanRow
 from judgebench.run.plan import plan as plan_work
-from judgebench.run.resolve import resolve
+from judgebench.run.resolve import Work, resolve
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -101,28 +102,41 @@ def run(suite: Path | str, *, store: str | None = None, progress: Progress) -> O
     ``store`` goes before what the suite says.
     """
     path = Path(suite)
-    loaded = config.load_suite(path)
-    with open_live_store(store_url(loaded, store)) as opened:
+    work = _resolved(path)
+    for label_file in _label_files(work.suite):
+        read_label_rows(label_file)  # a fault in it is said now, not after everything was paid for
+    with open_live_store(store_url(work.suite, store)) as opened:
         try:
             return evaluate(
-                loaded, store=opened, progress=progress, configuration=config.raw_suite(path)
+                work, store=opened, progress=progress, configuration=config.raw_suite(path)
             )
         finally:
-            _take_in_labels(loaded, opened)
+            _take_in_labels(work.suite, opened)
+
+
+def _resolved(path: Path) -> Work:
+    """A suite with all that it names, or what is wrong with it; nothing is written."""
+    suite = config.load_suite(path)
+    try:
+        return resolve(suite)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _label_files(suite: config.Suite) -> list[Path]:
+    return [path for benchmark in suite.benchmarks for path in benchmark.labels]
 
 
 def _take_in_labels(suite: config.Suite, store: Store) -> None:
     """Labels come after the answers that they are about; taking them in twice changes nothing."""
-    for benchmark in suite.benchmarks:
-        for path in benchmark.labels:
-            import_labels(store, path, only_answered=True)
+    for path in _label_files(suite):
+        import_labels(store, path, only_answered=True)
 
 
 def plan(suite: Path | str, *, store: str | None = None) -> list[PlanRow]:
     """What `run` would do. Sends nothing, writes nothing, makes no store."""
-    loaded = config.load_suite(Path(suite))
-    work = resolve(loaded)
-    with _store_if_there(store_url(loaded, store)) as opened:
+    work = _resolved(Path(suite))
+    with _store_if_there(store_url(work.suite, store)) as opened:
         return plan_work(work, opened)
 
 

@@ -213,6 +213,11 @@ class Unreadable:
 
 Verdict: TypeAlias = Preference | Score | Label | Unreadable
 
+BINARY = ("incorrect", "correct")
+"""The labels of a benchmark that nobody describes; the last one is the positive one."""
+
+HUMAN = "human"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSpec:
@@ -231,6 +236,11 @@ class JudgeSpec:
     reader_version: str | None = None
     options: JsonObject = field(default_factory=dict)
     official_prompt: bool | None = None
+
+
+def is_human(judge: str) -> bool:
+    """Whether a judge of that name is a person: ``human``, or ``human/<rater>``."""
+    return judge == HUMAN or judge.startswith(f"{HUMAN}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,7 @@ def page() -> None:
 
     st.subheader("All coefficients")
     coefficients(report, scope)
+    shown.notes([f"⚠ {warning}" for warning in report["warnings"]])
     shown.download(
         "Download CSV",
         f"{benchmark}_agreement.csv",

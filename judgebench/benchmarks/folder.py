@@ -25,6 +25,7 @@ from judgebench.benchmarks.description import (
 from judgebench.benchmarks.truncation import MODES, truncate
 from judgebench.config import Section, check
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.keys import text_sha
 from judgebench.records import Case, Item, Message, Response
 from judgebench.template import PromptText
 
@@ -140,6 +141,17 @@ class FolderBenchmark:
             )
             for doc in utils.docs(self.version, num_fewshot=self.num_fewshot)
         )
+
+    @cached_property
+    def prompt_sha(self) -> str:
+        """What is asked around a question, as a hash: part of a model's identity.
+
+        It is the first item's prompt with a hole for its question, so that other wording, other
+        examples or another number of them are another way of asking.
+        """
+        first = self._items[0]
+        form = (first.prompt or first.question).replace(first.question, "{question}")
+        return text_sha(form)
 
     @cached_property
     def _utils(self) -> ModuleType:

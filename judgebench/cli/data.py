@@ -89,6 +89,27 @@ def _say(states: Iterable[DataState]) -> None:
         )
 
 
+def _notes(state: DataState) -> Iterable[str]:
+    """What is not here, and how to get it."""
+    name = f"{state.benchmark}@{state.version}"
+    if state.note:
+        yield f"{name}: {state.note}"
+    if state.prompts_missing and state.usable:
+        yield f"{name}: official prompts: {_how_to_get_prompts(state.benchmark)}"
+
+
+def _how_to_get_prompts(benchmark: str) -> str:
+    from judgebench.benchmarks.description import find
+
+    description = find(benchmark)[0]
+    home = description.judging.official_from or benchmark
+    version = find(home)[0].default_version
+    return (
+        f"judgebench data pull {home}@{version}, or judgebench data import {home}@{version} PATH; "
+        "without them judges ask with a prompt of our own wording"
+    )
+
+
 def _document(states: Sequence[DataState]) -> Document:
     from dataclasses import asdict
 
@@ -116,7 +137,7 @@ def _document(states: Sequence[DataState]) -> Document:
                     ]
                     for s in states
                 ],
-                notes=[f"{s.benchmark}@{s.version}: {s.note}" for s in states if s.note],
+                notes=[note for state in states for note in _notes(state)],
             )
         ],
         records=[

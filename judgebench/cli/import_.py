@@ -10,6 +10,7 @@ import click
 from judgebench.cli.options import store_option
 
 if TYPE_CHECKING:
+    from judgebench.exchange.files import Format
     from judgebench.exchange.outcome import ImportReport
 
 FORMATS = ("verdicts", "responses", "labels")
@@ -22,10 +23,11 @@ FORMATS = ("verdicts", "responses", "labels")
     "--allow-unknown-items", is_flag=True, help="Keep ids that the benchmark's data does not have."
 )
 @store_option
-def command(what: str, paths: tuple[Path, ...], allow_unknown_items: bool, store: str) -> int:
+def command(what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, store: str) -> int:
     """Take in FORMAT (verdicts, responses or labels) from JSONL, CSV or Parquet files.
 
-    A file is taken in whole or not at all, and the same file again changes nothing.
+    All files are read before anything is stored. A file is taken in whole or not at all, and the
+    same file again changes nothing.
 
     \b
     verdicts   benchmark, item_id, model, judge, kind, value
@@ -35,19 +37,13 @@ def command(what: str, paths: tuple[Path, ...], allow_unknown_items: bool, store
     labels     as verdicts, from people: judge is human/<rater>; the newest counts
     responses  benchmark, item_id, model, text [, version, sample]
     """
-    from judgebench.exchange.labels import import_labels
-    from judgebench.exchange.responses import import_responses
-    from judgebench.exchange.verdicts import import_verdicts
+    from judgebench.exchange.files import read_files
     from judgebench.store import open_store
 
-    take_in = {
-        "verdicts": import_verdicts,
-        "responses": import_responses,
-        "labels": import_labels,
-    }[what]
+    files = read_files(what, paths, allow_unknown_items=allow_unknown_items)
     with open_store(store) as opened:
-        for path in paths:
-            report = take_in(opened, path, allow_unknown_items=allow_unknown_items)
+        for path, take_in in files:
+            report = take_in(opened)
             for warning in report.warnings:
                 click.echo(f"warning: {path}: {warning}", err=True)
             click.echo(_line(what, path, report), err=True)

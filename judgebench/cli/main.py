@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -94,6 +95,8 @@ def app() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The console script. Never returns: exits with a code of the contract."""
+    # What ends jobs by the clock sends SIGTERM: a run ends as after Ctrl-C, and says so.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

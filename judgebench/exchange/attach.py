@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from judgebench import keys
+from judgebench.exchange.names import by_id
 from judgebench.records import Case, Item, ModelSpec, Place, Response, Verdict
-from judgebench.store import Store
+from judgebench.rows import Row
+from judgebench.store import Store, StoredModel
 
 
 @dataclass(slots=True, kw_only=True)
 class Board:
     """What the store has of one version of a benchmark when an import begins.
 
-    A verdict in a file is about a model by name. It is taken to be about the newest model of that
-    name that has answers here, else about the newest with verdicts here, else about a model of
-    which nothing but the name is known (then it stands in ``unknown_models``).
+    A verdict in a file is about a model by name, unless it gives the id of one that the store
+    has. By name it is taken to be about the newest model so called that has answers here, else
+    about the newest with verdicts here, else about a model of which nothing but the name is known
+    (then it stands in ``unknown_models``).
     """
 
     benchmark: str
@@ -25,6 +28,7 @@ class Board:
     items: dict[str, Item]
     answers: Mapping[tuple[str, bytes, int, int], tuple[str, str]]
     models: dict[str, bytes]
+    known: Sequence[StoredModel]
     versions: Mapping[str, int]
     unknown_models: dict[str, ModelSpec] = field(default_factory=dict)
     new_items: list[Item] = field(default_factory=list)
@@ -50,6 +54,7 @@ class Board:
             items={item.id: item for item in store.items(benchmark, version)},
             answers=answers,
             models=models,
+            known=store.models(),
             versions=versions,
         )
 
@@ -58,8 +63,11 @@ class Board:
         self.items |= items
         self.new_items += items.values()
 
-    def model(self, name: str) -> bytes:
-        """The key of the model that a name means."""
+    def model(self, row: Row, field: str = "model") -> bytes:
+        """The key of the model that a row names."""
+        name = row.text(field)
+        if (found := by_id(self.known, row, field)) is not None:
+            return found
         if name not in self.models:
             self.unknown_models[name] = ModelSpec(weights=f"name:{name}")
             self.models[name] = keys.model_key(self.unknown_models[name])

@@ -1,4 +1,4 @@
-"""The items of a benchmark, where its data is at hand: what ids an import may name."""
+"""What a benchmark's description and data say an import may name: its versions, labels, items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from judgebench import registry
 from judgebench.benchmarks.data_source import content_folder
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.records import Item
+from judgebench.errors import unknown_name
+from judgebench.records import BINARY, Item
 from judgebench.rows import Row
 
 At: TypeAlias = tuple[str, str]
@@ -45,6 +46,19 @@ def default_version(benchmark: str) -> str:
     if benchmark not in registry.benchmark_folders():
         return NO_VERSION
     return find(benchmark)[0].default_version
+
+
+def refuse_undeclared(rows: Iterable[tuple[Row, str]], benchmark: str) -> None:
+    """Refuse labels that no report could count."""
+    described = benchmark in registry.benchmark_folders()
+    labels = find(benchmark)[0].labels if described else BINARY
+    for row, label in rows:
+        if label not in labels:
+            raise row.wrong(
+                "value" if row.has("value") else "label",
+                unknown_name(f"label of {benchmark}", label, labels)
+                + ("" if described else ", as for every benchmark without a benchmark.toml"),
+            )
 
 
 def refuse_unknown(rows: Sequence[tuple[Row, str]], at: At, known_items: KnownItems | None) -> None:

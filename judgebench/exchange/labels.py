@@ -6,8 +6,9 @@ from pathlib import Path
 
 from judgebench.exchange.known_items import KnownItems, default_version, items_at_hand
 from judgebench.exchange.outcome import ImportReport
-from judgebench.exchange.verdict_rows import VerdictRow, read_verdicts
-from judgebench.exchange.verdicts import is_human, take_in
+from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts
+from judgebench.exchange.verdicts import refuse_unknown_items, take_in
+from judgebench.records import is_human
 from judgebench.store import Store
 
 
@@ -30,7 +31,23 @@ def import_labels(
     InputError
         As `import_verdicts`, and for a judge that is no person.
     """
+    rows = read_label_rows(path)
+    if only_answered:
+        rows = _about_answers(store, rows)
+    refuse_unknown_items(rows, None if allow_unknown_items else known_items)
+    return take_in(store, path, "labels", rows, may_change=True)
+
+
+def read_label_rows(path: Path) -> list[VerdictRow]:
+    """All labels of a file, of known items or not.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
     rows = read_verdicts(path, default_version)
+    once_each(rows)  # refuses two that contradict each other
     for row in rows:
         if not is_human(row.where.judge):
             raise row.row.wrong(
@@ -38,10 +55,7 @@ def import_labels(
                 f"labels are given by people, named human/<rater>, not {row.where.judge!r}; "
                 "verdicts of judges come in with `judgebench import verdicts`",
             )
-    if only_answered:
-        rows = _about_answers(store, rows)
-    known = None if allow_unknown_items else known_items
-    return take_in(store, path, "labels", rows, known, may_change=True)
+    return rows
 
 
 def _about_answers(store: Store, rows: list[VerdictRow]) -> list[VerdictRow]:

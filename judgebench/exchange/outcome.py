@@ -10,6 +10,7 @@ from pathlib import Path
 
 from judgebench.records import RunManifest
 from judgebench.run.manifest import new_manifest
+from judgebench.store import Store
 
 IMPORT_LEASE = "import"
 
@@ -38,7 +39,17 @@ class ImportReport:
 
 def import_manifest(what: str, path: Path, counts: Mapping[str, int]) -> RunManifest:
     """A run that ends as it begins; the file, known by its content, is its configuration."""
-    sha = hashlib.sha256(path.read_bytes()).hexdigest()
-    configuration = {"import": what, "file": path.name, "sha256": sha}
+    configuration = {"import": what, "file": path.name, "sha256": _sha(path)}
     begun = new_manifest(f"import {what} {path.name}", configuration, data_sha={}, seed=0)
     return replace(begun, seeds={}, ended=time.time(), state="done", counts=dict(counts))
+
+
+def taken_in_before(store: Store, what: str, path: Path) -> bool:
+    """Whether an import of this very content is in the store."""
+    sha = _sha(path)
+    configurations = (manifest.configuration for manifest in store.runs())
+    return any(c.get("import") == what and c.get("sha256") == sha for c in configurations)
+
+
+def _sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from judgebench import keys
 from judgebench.exchange.attach import Board
@@ -13,12 +15,16 @@ from judgebench.exchange.known_items import (
     missing_items,
     refuse_unknown,
 )
+from judgebench.exchange.names import benchmark_name, by_id, name, optional_name
 from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest
 from judgebench.records import ModelSpec, Response
 from judgebench.responses.recorded_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.store import Store
+from judgebench.store.codec import readable
 
-_Where = tuple[str, str, str, str, int, int]
+_Where: TypeAlias = tuple[str, str, str, str, int, int]
+Answers: TypeAlias = Sequence[tuple[_Where, AnswerRow]]
+"""Rows of a file, each with what it is about: benchmark, version, item, model, sample, turn."""
 
 
 def import_responses(
@@ -39,23 +45,50 @@ def import_responses(
         Naming file, line and field of what cannot be used; for two different answers to one item,
         in the file or between file and store; for ids that the benchmark does not have.
     """
-    rows = read_answer_rows(path)
+    rows = read_response_rows(path, None if allow_unknown_items else known_items)
+    return take_in_responses(store, path, rows)
+
+
+def read_response_rows(path: Path, known_items: KnownItems | None) -> Answers:
+    """All answers of a file; raises as `import_responses` does for what is wrong in itself.
+
+    Our own export has the answers of every stack and marks the newest: the others are passed over.
+    """
+    versions: dict[str, str] = {}
+    rows = [(_where(row, versions), row) for row in read_answer_rows(path) if not _superseded(row)]
+    distinct = one_text_each(rows)
+    for at in sorted({where[:2] for where in distinct}):
+        here = [(row.row, row.item_id) for where, row in distinct.items() if where[:2] == at]
+        refuse_unknown(here, at, known_items)
+    return rows
+
+
+def one_text_each(rows: Answers) -> dict[_Where, AnswerRow]:
+    """Answers by where they stand; raises `InputError` for two different ones."""
     distinct: dict[_Where, AnswerRow] = {}
-    for row in rows:
-        refuse_other_text(distinct.setdefault(_where(row), row), row)
+    for where, row in rows:
+        refuse_other_text(distinct.setdefault(where, row), row)
+    return distinct
+
+
+def take_in_responses(store: Store, path: Path, rows: Answers) -> ImportReport:
+    """Store the answers that the store does not have yet."""
+    distinct = one_text_each(rows)
     with store.lease(IMPORT_LEASE):
-        boards = {at: Board.of(store, *at) for at in sorted({(w[0], w[1]) for w in distinct})}
+        boards = {at: Board.of(store, *at) for at in sorted({where[:2] for where in distinct})}
         for at, board in boards.items():
-            here = [(r.row, r.item_id) for w, r in distinct.items() if (w[0], w[1]) == at]
-            refuse_unknown(here, at, None if allow_unknown_items else known_items)
-            board.add_items(missing_items(board.items, (item for _, item in here), at))
+            here = (where[2] for where in distinct if where[:2] == at)
+            board.add_items(missing_items(board.items, here, at))
         new: dict[bytes, Response] = {}
         models: dict[str, ModelSpec] = {}
         for where, row in distinct.items():
-            response = _response(where, row, path)
-            if not _stored(boards[where[0], where[1]], where[3], response, row):
+            board = boards[where[:2]]
+            known = by_id(board.known, row.row, "model")
+            response = _response(where, row, path, known or keys.model_key(_spec(where[3])))
+            if not _stored(board, response, row):
                 new[_key(response)] = response
-                models[where[3]] = _spec(where[3])
+                if known is None:
+                    models[where[3]] = _spec(where[3])
         run_id = None
         if new:
             manifest = import_manifest("responses", path, {"responses": len(new)})
@@ -64,29 +97,36 @@ def import_responses(
                 store.start_run(manifest)
                 for board in boards.values():
                     store.put_items(board.new_items)
-                for name, spec in models.items():
-                    store.put_model(name, spec)
+                for called, spec in models.items():
+                    store.put_model(called, spec)
                 store.put_responses(new)
     return ImportReport(rows=len(rows), new=len(new), known=len(rows) - len(new), run_id=run_id)
 
 
-def _where(row: AnswerRow) -> _Where:
-    benchmark, model = row.row.text("benchmark"), row.row.text("model")
-    version = row.version or default_version(benchmark)
-    return benchmark, version, row.item_id, model, row.sample, row.turn
+def _where(row: AnswerRow, versions: dict[str, str]) -> _Where:
+    benchmark = benchmark_name(row.row)
+    version = optional_name(row.row, "version") or versions.get(benchmark)
+    if version is None:
+        version = versions[benchmark] = default_version(benchmark)
+    item, model = name(row.row, "item_id"), name(row.row, "model")
+    return benchmark, version, item, model, row.sample, row.turn
 
 
-def _spec(name: str) -> ModelSpec:
-    return ModelSpec(weights=f"name:{name}")
+def _superseded(row: AnswerRow) -> bool:
+    return row.row.values.get("newest") in (False, "False", "false")
 
 
-def _response(where: _Where, row: AnswerRow, path: Path) -> Response:
-    benchmark, version, item_id, model, sample, turn = where
+def _spec(model: str) -> ModelSpec:
+    return ModelSpec(weights=f"name:{model}")
+
+
+def _response(where: _Where, row: AnswerRow, path: Path, model: bytes) -> Response:
+    benchmark, version, item_id, _, sample, turn = where
     return Response(
         benchmark=benchmark,
         version=version,
         item_id=item_id,
-        model_key=keys.model_key(_spec(model)),
+        model_key=model,
         text=row.text,
         raw=row.text,
         status="ok" if row.text.strip() else "empty",
@@ -104,11 +144,12 @@ def _key(response: Response) -> bytes:
     )
 
 
-def _stored(board: Board, model: str, response: Response, row: AnswerRow) -> bool:
+def _stored(board: Board, response: Response, row: AnswerRow) -> bool:
     """Whether the store has the answer, under this name or as a model of that name gave it."""
+    model = row.row.text("model")
     place = response.item_id, response.sample, response.turn
     own = board.answers.get((place[0], response.model_key, *place[1:]))
-    if own is not None and own[0] != response.text:
+    if own is not None and not _same(own[0], response.text):
         raise row.row.wrong(
             "text",
             f"the store has another answer of {model!r} to item {response.item_id!r}; give this "
@@ -116,4 +157,9 @@ def _stored(board: Board, model: str, response: Response, row: AnswerRow) -> boo
         )
     named = board.models.get(model)
     other = None if named is None else board.answers.get((place[0], named, *place[1:]))
-    return own is not None or (other is not None and other[0] == response.text)
+    return own is not None or (other is not None and _same(other[0], response.text))
+
+
+def _same(stored: str, text: str) -> bool:
+    """Whether a text is the stored one, or what a file of ours has in its place."""
+    return text in (stored, readable(stored))

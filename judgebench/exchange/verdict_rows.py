@@ -8,8 +8,11 @@ from math import isclose
 from pathlib import Path
 
 from judgebench.errors import InputError, unknown_name
+from judgebench.exchange.known_items import refuse_undeclared
+from judgebench.exchange.names import benchmark_name, name, optional_name
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
 from judgebench.rows import Row, read_rows
+from judgebench.store.codec import readable
 
 REQUIRED = ("benchmark", "item_id", "model", "judge", "kind")
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
@@ -54,12 +57,18 @@ def read_verdicts(path: Path, default_version: Callable[[str], str]) -> list[Ver
     """
     versions: dict[str, str] = {}
     found = []
+    labels: dict[str, list[tuple[Row, str]]] = {}
     for row in read_rows(path, REQUIRED):
-        benchmark = row.text("benchmark")
+        benchmark = benchmark_name(row)
         if not row.has("version") and benchmark not in versions:
             versions[benchmark] = default_version(benchmark)
-        version = row.optional_text("version") or versions[benchmark]
-        found.append(_read(row, benchmark, version))
+        version = optional_name(row, "version") or versions[benchmark]
+        one = _read(row, benchmark, version)
+        found.append(one)
+        if isinstance(one.verdict, Label):
+            labels.setdefault(benchmark, []).append((row, one.verdict.name))
+    for benchmark, given in labels.items():
+        refuse_undeclared(given, benchmark)
     return found
 
 
@@ -67,10 +76,10 @@ def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
     where = Where(
         benchmark=benchmark,
         version=version,
-        item_id=row.text("item_id"),
-        model=row.text("model"),
-        judge=row.text("judge"),
-        opponent=row.optional_text("opponent"),
+        item_id=name(row, "item_id"),
+        model=name(row, "model"),
+        judge=name(row, "judge"),
+        opponent=optional_name(row, "opponent"),
         order=_order(row),
         sample=row.whole("sample"),
         turn=row.whole("turn"),
@@ -99,11 +108,11 @@ def _order(row: Row) -> Order:
 
 def _label(row: Row, where: Where) -> Label:
     # Our own export keeps names and numbers in columns of their own.
-    name = row.text("label" if row.has("label") and not row.has("value") else "value")
+    said = row.text("label" if row.has("label") and not row.has("value") else "value")
     p = row.number("p") if row.has("p") else None
     if p is not None and not 0 <= p <= 1:
         raise row.wrong("p", f"a probability in [0, 1], not {p:g}")
-    return Label(name=name, p=p)
+    return Label(name=said, p=p)
 
 
 def _score(row: Row, where: Where) -> Score:
@@ -160,16 +169,21 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
 
 
 def same(one: Verdict, other: Verdict) -> bool:
-    """Whether two verdicts say the same, but for the last digit of a number."""
+    """Whether two verdicts say the same, but for the last digit of a number.
+
+    A reason may have been written to a file and read again, which has no NUL in it any more.
+    """
     match one, other:
         case Preference(p_first=p), Preference(p_first=q):
             return isclose(p, q, abs_tol=1e-12)
         case Score(value=p, low=low, high=high), Score(value=q):
             return isclose(p, q, abs_tol=1e-12) and (low, high) == (other.low, other.high)
-        case Label(name=name, p=None), Label(p=None):
-            return name == other.name
-        case Label(name=name, p=float(p)), Label(p=float(q)):
-            return name == other.name and isclose(p, q, abs_tol=1e-12)
+        case Label(name=said, p=None), Label(p=None):
+            return said == other.name
+        case Label(name=said, p=float(p)), Label(p=float(q)):
+            return said == other.name and isclose(p, q, abs_tol=1e-12)
+        case Unreadable(reason=reason), Unreadable(reason=again):
+            return reason == again or readable(reason) == again
         case _:
             return one == other
 
@@ -177,8 +191,8 @@ def same(one: Verdict, other: Verdict) -> bool:
 def say(verdict: Verdict) -> str:
     """A verdict in a few words, for messages."""
     match verdict:
-        case Label(name=name, p=p):
-            return repr(name) if p is None else f"{name!r} (p {p:g})"
+        case Label(name=said, p=p):
+            return repr(said) if p is None else f"{said!r} (p {p:g})"
         case Score(value=value):
             return f"score {value:g}"
         case Preference(p_first=p):

@@ -16,12 +16,11 @@ from judgebench.exchange.known_items import (
     missing_items,
     refuse_unknown,
 )
-from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest
+from judgebench.exchange.names import by_id
+from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest, taken_in_before
 from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts, same, say
-from judgebench.records import JudgeSpec, Judgment, Place, Use
+from judgebench.records import HUMAN, JudgeSpec, Judgment, Place, Use, is_human
 from judgebench.store import Store
-
-HUMAN = "human"
 
 
 def import_verdicts(
@@ -39,18 +38,26 @@ def import_verdicts(
         Naming file, line and field of what cannot be used; for two different verdicts about the
         same, in the file or between file and store; for ids that the benchmark does not have.
     """
-    known = None if allow_unknown_items else known_items
-    return take_in(store, path, "verdicts", read_verdicts(path, default_version), known)
+    rows = read_verdict_rows(path, None if allow_unknown_items else known_items)
+    return take_in(store, path, "verdicts", rows)
+
+
+def read_verdict_rows(path: Path, known_items: KnownItems | None) -> list[VerdictRow]:
+    """All verdicts of a file; raises as `import_verdicts` does for what is wrong in itself."""
+    rows = read_verdicts(path, default_version)
+    once_each(rows)  # refuses two that contradict each other
+    refuse_unknown_items(rows, known_items)
+    return rows
+
+
+def refuse_unknown_items(rows: Sequence[VerdictRow], known_items: KnownItems | None) -> None:
+    """Refuse ids that a benchmark, as far as it is known, does not have."""
+    for at in sorted({row.at for row in rows}):
+        refuse_unknown([(r.row, r.where.item_id) for r in rows if r.at == at], at, known_items)
 
 
 def take_in(
-    store: Store,
-    path: Path,
-    what: str,
-    rows: Sequence[VerdictRow],
-    known_items: KnownItems | None,
-    *,
-    may_change: bool = False,
+    store: Store, path: Path, what: str, rows: Sequence[VerdictRow], *, may_change: bool = False
 ) -> ImportReport:
     """Store the verdicts that the store does not have yet.
 
@@ -64,10 +71,11 @@ def take_in(
             for at in sorted({(r.where.benchmark, r.where.version) for r in distinct})
         }
         for at, board in boards.items():
-            here = [(r.row, r.where.item_id) for r in distinct if r.at == at]
-            refuse_unknown(here, at, known_items)
-            board.add_items(missing_items(board.items, (item for _, item in here), at))
-        new = _new(distinct, boards, may_change)
+            here = (row.where.item_id for row in distinct if row.at == at)
+            board.add_items(missing_items(board.items, here, at))
+        new = _new(store, distinct, boards, may_change)
+        if taken_in_before(store, what, path):  # what was said since then stays
+            new = [entry for entry in new if entry.before is None]
         run_id = _put(store, path, what, new, boards) if new else None
     return ImportReport(
         rows=len(rows),
@@ -89,9 +97,13 @@ class _New:
 
 
 def _new(
-    rows: Sequence[VerdictRow], boards: Mapping[tuple[str, str], Board], may_change: bool
+    store: Store,
+    rows: Sequence[VerdictRow],
+    boards: Mapping[tuple[str, str], Board],
+    may_change: bool,
 ) -> list[_New]:
     found = []
+    known = store.judges()
     judges = {name: keys.judge_key(_spec(name)) for name in {r.where.judge for r in rows}}
     for row in rows:
         where, board = row.where, boards[row.at]
@@ -99,9 +111,9 @@ def _new(
             benchmark=where.benchmark,
             version=where.version,
             item_id=where.item_id,
-            model_key=board.model(where.model),
-            judge_key=judges[where.judge],
-            opponent_key=None if where.opponent is None else board.model(where.opponent),
+            model_key=board.model(row.row),
+            judge_key=by_id(known, row.row, "judge") or judges[where.judge],
+            opponent_key=None if where.opponent is None else board.model(row.row, "opponent"),
             order=where.order,
             sample=where.sample,
             turn=where.turn,
@@ -137,7 +149,9 @@ def _put(
             store.put_items(board.new_items)
             for name, spec in board.unknown_models.items():
                 store.put_model(name, spec)
-        for name in sorted({entry.row.where.judge for entry in new}):
+        there = {judge.key for judge in store.judges()}
+        judges = {entry.row.where.judge for entry in new if entry.place.judge_key not in there}
+        for name in sorted(judges):
             store.put_judge(name, _spec(name))
         for entry in new:
             place = entry.place
@@ -158,7 +172,3 @@ def _put(
 def _spec(name: str) -> JudgeSpec:
     """A judge of which nothing but the name is known, or a person."""
     return JudgeSpec(kind=HUMAN if is_human(name) else "imported", model=name)
-
-
-def is_human(judge: str) -> bool:
-    return judge == HUMAN or judge.startswith(f"{HUMAN}/")

@@ -13,6 +13,7 @@ from judgebench.dialogue import Dialogue, ask_nobody
 from judgebench.errors import ConfigError
 from judgebench.records import Case, JudgeSpec, Label, Unreadable
 
+NO_REFERENCE = "the item has no reference to compare with"
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b", re.IGNORECASE)
 
 
@@ -54,7 +55,7 @@ class LexicalJudge:
     def judge(self, case: Case) -> Dialogue:
         (response,) = case.responses
         if not any(comparable(case.item.references, self.normalisation)):
-            return ask_nobody(Unreadable(reason="the item has no reference to compare with"))
+            return ask_nobody(Unreadable(reason=NO_REFERENCE))
         right = self.matches(response.text, case.item.references, self.normalisation)
         return ask_nobody(Label(name="correct" if right else "incorrect"))
 

@@ -18,6 +18,7 @@ from pydantic import Field, PositiveInt
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.judges._verdict_word import JSON_SCHEMA, read_json, read_upstream, read_word
 from judgebench.records import (
     Case,
@@ -27,6 +28,7 @@ from judgebench.records import (
     Label,
     Message,
     Reply,
+    Unreadable,
     Verdict,
 )
 from judgebench.template import PromptText, fill
@@ -39,9 +41,9 @@ READER_VERSION = "1"
 HOLES = frozenset({"question", "references", "answer", "response", "mark", "reply_form"})
 
 _REPLY_FORM = {
-    "word": "Reply with one word: correct if it does, incorrect if it does not.",
-    "json": 'Reply with JSON: {"verdict": "correct"} if it does, {"verdict": "incorrect"} if it '
-    "does not.",
+    "word": "Is the answer correct? Reply with one word: correct or incorrect.",
+    "json": 'Does the answer mean the same as a reference? Reply with JSON: {"verdict": "correct"} '
+    'if it does, {"verdict": "incorrect"} if it does not.',
 }
 
 
@@ -73,6 +75,8 @@ class ReferenceJudge:
 
     def judge(self, case: Case) -> Dialogue:
         (response,) = case.responses
+        if not any(reference.strip() for reference in case.item.references):
+            return ask_nobody(Unreadable(reason=NO_REFERENCE))
         if not response.text.strip():  # states no reference, whoever reads it: no call is spent
             return ask_nobody(Label(name="incorrect"))
         return ask_once(self.request(case), self.read)

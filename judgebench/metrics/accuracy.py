@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.label_board import (
-    BINARY,
     NO_VERDICT,
     UNREADABLE,
     Columns,
     LabelBoard,
     read_labels,
 )
-from judgebench.records import Estimate
+from judgebench.records import BINARY, Estimate
 from judgebench.stats.resample import leave_one_out_sums, percentile_interval, weighted_sums
 
 

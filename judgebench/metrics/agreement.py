@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
-from judgebench.metrics.label_board import BINARY, Columns, find_reference, read_labels
+from judgebench.metrics.label_board import Columns, find_reference, read_labels
 from judgebench.metrics.paired_tables import PairedTables, fillings, pair
-from judgebench.records import Estimate
+from judgebench.records import BINARY, Estimate
 from judgebench.stats import rank_correlation
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, why_undefined
 from judgebench.stats.resample import leave_one_out_sums, weighted_sums

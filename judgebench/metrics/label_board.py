@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.records import BINARY, HUMAN, is_human
 
 Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
 Codes: TypeAlias = NDArray[np.int8]
 Ints: TypeAlias = NDArray[np.int64]
 
-BINARY = ("incorrect", "correct")
-"""The labels of reference judging; the last one is the positive one."""
-
 NO_VERDICT = -1
 UNREADABLE = -2
 
-HUMAN = "human"
+FAILED = "failed"
+"""The kind of a row without a verdict: one that was asked for and could not be had."""
+
+CODED = ("label", "unreadable", FAILED)
+"""The kinds of rows that are about labels; scores and preferences are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,22 +79,30 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoa
     ----------
     columns
         ``item_id``, ``model``, ``judge``, ``sample``, ``kind``, ``label``, of equal length, and
-        where they are known ``turn``, ``model_id`` and ``judge_id``. One name with two ids is two
-        models or judges, called ``name@id``.
+        where they are known ``turn``, ``opponent``, ``model_id`` and ``judge_id``. One name with
+        two ids is two models or judges, called ``name@id``. Scores and comparisons with an
+        opponent are passed over; `FAILED` rows say that there is such an answer.
     labels
-        The declared labels. A label that is not among them is refused, not dropped.
+        The declared labels. One that is not among them is unreadable; `undeclared` names them.
 
     Raises
     ------
     InputError
-        For an undeclared label, and for two verdicts of one judge on one answer.
+        For two verdicts of one judge on one answer.
     """
-    item, kind, label = (list(columns[name]) for name in ("item_id", "kind", "label"))
-    model, judge = _told_apart(columns, "model"), _told_apart(columns, "judge")
-    sample = list(zip(columns["sample"], columns.get("turn", [0] * len(item)), strict=True))
+    rows = labelled(columns)
+    item, kind, label = (
+        [columns[name][row] for row in rows] for name in ("item_id", "kind", "label")
+    )
+    everybody = _told_apart(columns, "judge")
+    model, judge = (
+        [told[row] for row in rows] for told in (_told_apart(columns, "model"), everybody)
+    )
+    turn = columns.get("turn", [0] * len(everybody))
+    sample = [(columns["sample"][row], turn[row]) for row in rows]
     items, item_code = _coded(item)
     models, model_code = _coded(model)
-    judges, judge_code = _coded(judge)
+    judges, judge_code = _coded(judge, among=everybody)
     samples, sample_code = _coded(sample)
 
     whole = (item_code * len(models) + model_code) * len(samples) + sample_code
@@ -102,15 +113,8 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoa
     code_of = {name: code for code, name in enumerate(labels)}
     codes = np.full(len(judges) * len(answers), NO_VERDICT, dtype=np.int8)
     for row, cell in enumerate(cells.tolist()):
-        if kind[row] == "unreadable":
-            codes[cell] = UNREADABLE
-        elif kind[row] == "label":
-            if label[row] not in code_of:
-                raise InputError(
-                    f"judge {judge[row]!r} gave item {item[row]!r} of {model[row]!r} the label "
-                    f"{label[row]!r}, which is not declared. Declared: {', '.join(labels)}"
-                )
-            codes[cell] = code_of[label[row]]
+        if kind[row] != FAILED:
+            codes[cell] = code_of.get(label[row], UNREADABLE)
     per_model = answers // max(1, len(samples))
     return LabelBoard(
         labels=tuple(labels),
@@ -121,6 +125,26 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoa
         model_of=per_model % max(1, len(models)),
         codes=codes.reshape(len(judges), len(answers)),
     )
+
+
+def labelled(columns: Columns) -> list[int]:
+    """The rows that are about the label of one answer."""
+    kinds = columns["kind"]
+    against = columns.get("opponent", [None] * len(kinds))
+    return [
+        row
+        for row, (kind, opponent) in enumerate(zip(kinds, against, strict=True))
+        if kind in CODED and opponent is None
+    ]
+
+
+def undeclared(columns: Columns, labels: Sequence[str]) -> dict[str, Counter[str]]:
+    """By judge, the labels that are not declared and so count as unreadable, with how many."""
+    found: dict[str, Counter[str]] = {}
+    for kind, judge, label in zip(columns["kind"], columns["judge"], columns["label"], strict=True):
+        if kind == "label" and label not in labels:
+            found.setdefault(judge, Counter())[label] += 1
+    return found
 
 
 def find_reference(board: LabelBoard, name: str) -> Reference:
@@ -134,8 +158,8 @@ def find_reference(board: LabelBoard, name: str) -> Reference:
     if name in board.judges:
         raters: tuple[str, ...] = (name,)
         codes = board.of(name)
-    elif name == HUMAN and any(judge.startswith(f"{HUMAN}/") for judge in board.judges):
-        raters = tuple(judge for judge in board.labellers if judge.startswith(f"{HUMAN}/"))
+    elif name == HUMAN and any(is_human(judge) for judge in board.judges):
+        raters = tuple(judge for judge in board.labellers if is_human(judge))
         votes = np.stack([board.of(rater) for rater in raters]) if raters else board.codes[:0]
         codes = majority(votes, n_labels=len(board.labels))
     else:
@@ -176,8 +200,8 @@ def _told_apart(columns: Columns, who: str) -> list[str]:
     ]
 
 
-def _coded(values: list[Any]) -> tuple[tuple[Any, ...], Ints]:
-    names = tuple(sorted(set(values)))
+def _coded(values: list[Any], among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
+    names = tuple(sorted({*values, *among}))
     place = {name: code for code, name in enumerate(names)}
     return names, np.fromiter((place[v] for v in values), dtype=np.int64, count=len(values))
 

@@ -75,9 +75,9 @@ def _parse(body: bytes, content_type: str, where: str, key: Secret | None) -> An
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        reason = excerpt(str(error), 100, None)
+        reason = excerpt(str(error), 100, key)
     start = excerpt(body[:2000].decode("utf-8", "replace"), 80, key)
-    found = f"{excerpt(content_type, 60, None) or 'no content type'}, beginning {start!r}"
+    found = f"{excerpt(content_type, 60, key) or 'no content type'}, beginning {start!r}"
     if "json" in content_type.lower() or body.lstrip()[:1] in {b"{", b"["}:
         raise CallError(f"{where} answered broken JSON ({reason}): {found}", retriable=True)
     raise CallError(

@@ -36,7 +36,7 @@ def status_error(
     said, code = _said(body)
     words = excerpt(said, 300, key)
     retriable = status in _ASK_AGAIN or (status >= 500 and status not in _NEVER_AGAIN)
-    advice = _advice(status, model=model, has_key=key is not None, location=headers.get("location"))
+    advice = _advice(status, model=model, key=key, location=headers.get("location"))
     if code == "insufficient_quota":
         retriable = False
         advice = "the account has no credit left: add some, then run again"
@@ -46,8 +46,8 @@ def status_error(
     )
 
 
-def _advice(status: int, *, model: str, has_key: bool, location: str | None) -> str:
-    if status in {401, 403} and not has_key:
+def _advice(status: int, *, model: str, key: Secret | None, location: str | None) -> str:
+    if status in {401, 403} and key is None:
         return (
             "it wants a key and none was given: name the variable that holds it in the suite, "
             "as api_key: ${OPENAI_API_KEY}"
@@ -60,7 +60,7 @@ def _advice(status: int, *, model: str, has_key: bool, location: str | None) -> 
     if status == 404:
         return f"check the model's name, {model!r}, and base_url, which usually ends in /v1"
     if 300 <= status < 400:
-        target = excerpt((location or "").split("?")[0], 200, None) or "another place"
+        target = excerpt((location or "").split("?")[0], 200, key) or "another place"
         return f"it redirects to {target}: put the final address into base_url"
     if status == 413:
         return "the question is too long for this server"

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError
 from judgebench.metrics.agreement import AgreementRow, agreement, between_judges
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.label_board import HUMAN
+from judgebench.metrics.label_board import undeclared
+from judgebench.records import HUMAN, is_human
 from judgebench.report import estimates
-from judgebench.report.boards import Columns, Meant, meant, renamed, told_apart
+from judgebench.report.boards import (
+    Columns,
+    Meant,
+    judges_called,
+    meant,
+    renamed,
+    told_apart,
+    undeclared_labels,
+    where,
+)
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store
 
@@ -47,6 +57,7 @@ class AgreementReport:
     raters: tuple[str, ...]
     rows: tuple[AgreementRow, ...]
     between: tuple[AgreementRow, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def agreement_report(
@@ -66,10 +77,11 @@ def agreement_report(
     benchmark
         ``NAME`` or ``NAME@VERSION``; ``version`` may stand apart.
     reference
-        A judge by name; ``human`` is a judge of that name, or else the majority of ``human/*``
-        with ties left out. Where not given: ``human``, if people have labelled anything.
+        A judge by name or id; ``human`` is a judge of that name, or else the majority of
+        ``human/*`` with ties left out. Where not given: ``human``, if people have labelled
+        anything.
     judges
-        Only these; all if empty.
+        Only these, by name (as shown, or without what tells them apart) or id; all if empty.
     between
         Whether to compare every two judges as well (each pair costs as much as a judge does);
         where there is no reference that is all there is.
@@ -77,15 +89,20 @@ def agreement_report(
     Raises
     ------
     UsageError
-        For a benchmark, judge or reference that the store does not hold.
+        For a benchmark, judge or reference that the store does not hold, and for a reference
+        that several judges are called.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
     columns = store.verdicts(which.name, which.version)
     named = told_apart([columns], "judge")
     columns = renamed(columns, told_apart([columns], "model"), named)
-    if reference is None and any(_is_human(judge) for judge in named.values()):
-        reference = HUMAN
-    columns = _only(columns, judges, reference, which)
+    people = any(is_human(judge) for judge in named.values())
+    if reference is None:
+        reference = HUMAN if people else None
+    elif reference != HUMAN or not people:
+        reference = _one_judge(reference, named, store, which)
+    wanted = {judge for name in judges for judge in judges_called(name, named, store, which)}
+    columns = _only(columns, wanted, reference)
     rows: tuple[AgreementRow, ...] = ()
     raters: tuple[str, ...] = ()
     if reference is not None:
@@ -101,31 +118,34 @@ def agreement_report(
         raters=raters,
         rows=rows,
         between=pairs,
+        warnings=tuple(
+            f"{judge}: {undeclared_labels(counts, which)}"
+            for judge, counts in sorted(undeclared(columns, which.labels).items())
+        ),
     )
 
 
-def _is_human(judge: str) -> bool:
-    return judge == HUMAN or judge.startswith(f"{HUMAN}/")
+def _one_judge(name: str, named: Mapping[str, str], store: Store, which: Meant) -> str:
+    found = judges_called(name, named, store, which)
+    if len(found) > 1:
+        raise UsageError(
+            f"{which}: {name!r} is the name of {len(found)} judges, and a reference is one; name "
+            f"it as it is shown: {', '.join(found)}"
+        )
+    return found[0]
 
 
-def _only(
-    columns: Columns, wanted: Collection[str], reference: str | None, which: Meant
-) -> Columns:
+def _only(columns: Columns, wanted: Collection[str], reference: str | None) -> Columns:
     """Verdicts of the judges asked for and of the reference, all where none is asked for."""
     if not wanted:
         return columns
-    here = set(columns["judge"])
-    for name in wanted:
-        if name not in here:
-            raise UsageError(f"{which}: {unknown_name('judge', name, here)}")
-    kept = [
-        judge in wanted or judge == reference or (reference == HUMAN and _is_human(judge))
-        for judge in columns["judge"]
-    ]
-    return {
-        name: [value for value, yes in zip(values, kept, strict=True) if yes]
-        for name, values in columns.items()
-    }
+    return where(
+        columns,
+        (
+            judge in wanted or judge == reference or (reference == HUMAN and is_human(judge))
+            for judge in columns["judge"]
+        ),
+    )
 
 
 def without_models(report: AgreementReport) -> AgreementReport:
@@ -145,6 +165,7 @@ def to_json(report: AgreementReport) -> dict[str, Any]:
         "raters": list(report.raters),
         "rows": [_row_json(row, report) for row in report.rows],
         "between": [_row_json(row, report) for row in report.between],
+        "warnings": list(report.warnings),
     }
 
 
@@ -162,8 +183,12 @@ def _row_json(row: AgreementRow, report: AgreementReport) -> dict[str, Any]:
 def document(report: AgreementReport, *, by_model: bool = False) -> Document:
     """The report for printing. JSON has the single models in any case."""
     shown = report if by_model else without_models(report)
+    tables = list(_tables(shown))
+    if tables:
+        said = [f"warning: {warning}" for warning in report.warnings]
+        tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])
     return Document(
-        tables=list(_tables(shown)),
+        tables=tables,
         records=[_record(row, name, report) for row in shown.rows for name in row.metrics]
         or [_record(row, name, report) for row in report.between for name in row.metrics],
         data=to_json(report),
@@ -184,9 +209,9 @@ def _record(row: AgreementRow, name: str, report: AgreementReport) -> dict[str, 
 
 
 def _tables(report: AgreementReport) -> Iterable[Table]:
-    where = f"{report.benchmark}@{report.version}"
+    at = f"{report.benchmark}@{report.version}"
     if report.reference is not None:
-        against = f"{where}, judges against {report.reference}"
+        against = f"{at}, judges against {report.reference}"
         of = _made_of(report)
         for scope, says in (
             ("pooled", "pooled: all answers together"),
@@ -197,7 +222,7 @@ def _tables(report: AgreementReport) -> Iterable[Table]:
             if rows:
                 yield _table(rows, against, f"{of}{says}; intervals resample questions")
     if report.between:
-        yield _matrix(report.between, where)
+        yield _matrix(report.between, at)
 
 
 def _made_of(report: AgreementReport) -> str:
@@ -259,7 +284,7 @@ def _notes(rows: Sequence[AgreementRow]) -> list[str]:
     return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
 
 
-def _matrix(rows: Sequence[AgreementRow], where: str) -> Table:
+def _matrix(rows: Sequence[AgreementRow], at: str) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in (row.judge, row.reference)))
     names.sort()
     kappa = {frozenset((row.judge, row.reference)): row.metrics[KAPPA] for row in rows}
@@ -277,7 +302,7 @@ def _matrix(rows: Sequence[AgreementRow], where: str) -> Table:
     ]
     numbers = [Column(title=str(i), align="right") for i in range(1, len(names) + 1)]
     return Table(
-        title=f"{where}, judges against each other",
+        title=f"{at}, judges against each other",
         subtitle="kappa, pooled",
         columns=[Column(title="judge", wraps=True), *numbers],
         rows=cells,

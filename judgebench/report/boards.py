@@ -9,13 +9,14 @@ from typing import Any, TypeAlias
 from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.label_board import BINARY
+from judgebench.records import BINARY
 from judgebench.store import Store
+from judgebench.store.catalog import distinct_names
 
 Columns: TypeAlias = dict[str, list[Any]]
 
 COVERAGE_FLOOR = 0.95
-_SHORT, _LONG = 6, 12
+_MOST_LABELS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,17 +98,48 @@ def told_apart(tables: Iterable[Columns], who: str) -> dict[str, str]:
         for name, one in zip(table[who], table[f"{who}_id"], strict=True)
         if one is not None
     }
-    ids_of: dict[str, list[str]] = {}
-    for one, name in name_of.items():
-        ids_of.setdefault(name, []).append(one)
-    return {one: _distinct(name, one, ids_of[name]) for one, name in name_of.items()}
+    return distinct_names(name_of)
 
 
-def _distinct(name: str, one: str, ids: Collection[str]) -> str:
-    if len(ids) == 1:
-        return name
-    digits = _SHORT if len({other[:_SHORT] for other in ids}) == len(ids) else _LONG
-    return f"{name}@{one[:digits]}"
+def judges_called(
+    name: str, shown: Mapping[str, str], store: Store, which: Meant
+) -> tuple[str, ...]:
+    """The judges that a person means, as they are shown.
+
+    A name as it is shown means one judge; a plain name all those that go by it now or, if none
+    does, went by it once; an id the judge that has it.
+
+    Parameters
+    ----------
+    shown
+        Id -> shown name of the judges there are, as `told_apart` gives it.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, naming those that there are.
+    """
+    known = {judge.id: judge for judge in store.judges() if judge.id in shown}
+    for means in (
+        [one for one, label in shown.items() if label == name],
+        [one for one in known if one == name],
+        [one for one, judge in known.items() if judge.name == name],
+        [one for one, judge in known.items() if name in judge.names],
+    ):
+        if means:
+            return tuple(shown[one] for one in means)
+    raise UsageError(f"{which}: {unknown_name('judge', name, shown.values())}")
+
+
+def undeclared_labels(counts: Mapping[str, int], which: Meant) -> str:
+    """Labels that count as unreadable, in one sentence."""
+    said = ", ".join(f"{label!r} ({n})" for label, n in sorted(counts.items())[:_MOST_LABELS])
+    more = len(counts) - _MOST_LABELS
+    return (
+        f"labels that are not declared count as unreadable: {said}"
+        + (f" and {more} more" if more > 0 else "")
+        + f"; declared: {', '.join(which.labels)}"
+    )
 
 
 def renamed(columns: Columns, models: Mapping[str, str], judges: Mapping[str, str]) -> Columns:

@@ -7,12 +7,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import AccuracyRow, accuracies
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.label_board import FAILED, labelled, undeclared
 from judgebench.records import Estimate
 from judgebench.report import estimates
-from judgebench.report.boards import Columns, Meant, meant, renamed, told_apart, where
+from judgebench.report.boards import (
+    Columns,
+    Meant,
+    judges_called,
+    meant,
+    renamed,
+    told_apart,
+    undeclared_labels,
+    where,
+)
 from judgebench.report.judge_line import judge_line
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store
@@ -105,9 +115,11 @@ class _Boards:
         self.plain_names = {model.name for model in store.models()}
         self.judges = told_apart([failures, verdicts], "judge")
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
-        self.names_of = {judge.id: judge.names for judge in store.judges()}
-        self.verdicts = renamed(verdicts, self.models, self.judges)
-        self.failures = renamed(failures, self.models, self.judges)
+        self.store = store
+        self.verdicts = _rows(renamed(verdicts, self.models, self.judges))
+        self.failed = _failed(self.verdicts, renamed(failures, self.models, self.judges))
+        self.wanted = {name: self.verdicts[name] + self.failed[name] for name in self.failed}
+        self.undeclared = undeclared(self.verdicts, which.labels)
         pairs = set(_pairs(verdicts, "judge_id", "served_model"))
         self.served = {
             judge: tuple(sorted(served for one, served in pairs if one == judge and served))
@@ -116,29 +128,21 @@ class _Boards:
 
     def chosen(self, wanted: Collection[str]) -> tuple[Board, ...]:
         rows: dict[str, list[AccuracyRow]] = {}
-        failed = Counter(zip(self.failures["model"], self.failures["judge"], strict=True))
         found = accuracies(
-            self.verdicts,
+            self.wanted,
             labels=(self.which.labels[0], self.which.labels[1]),
-            failed={pair: n for pair, n in failed.items() if pair[1]},
+            failed=Counter(zip(self.failed["model"], self.failed["judge"], strict=True)),
             intervals=self.intervals,
         )
         for row in found:
             rows.setdefault(row.judge, []).append(row)
         ids = {name: one for one, name in self.judges.items()}
         boards = {ids[name]: self._board(ids[name], name, found) for name, found in rows.items()}
-        for name in wanted:
-            if not any(self._is(one, name) for one in boards):
-                known = [board.judge for board in boards.values()]
-                raise UsageError(f"{self.which}: {unknown_name('judge', name, known)}")
-        return tuple(
-            board
-            for one, board in boards.items()
-            if not wanted or any(self._is(one, name) for name in wanted)
-        )
-
-    def _is(self, one: str, name: str) -> bool:
-        return name in (one, self.judges[one], *self.names_of[one])
+        shown = {one: board.judge for one, board in boards.items()}
+        called = {
+            judge for name in wanted for judge in judges_called(name, shown, self.store, self.which)
+        }
+        return tuple(board for board in boards.values() if not wanted or board.judge in called)
 
     def _board(self, one: str, name: str, rows: Sequence[AccuracyRow]) -> Board:
         spec = self.spec_of[one]
@@ -152,12 +156,12 @@ class _Boards:
             served_models=self.served[one],
             official_prompt=spec.official_prompt,
             rows=shown,
-            warnings=tuple(self._warnings(spec.official_prompt, self.served[one], shown)),
+            warnings=tuple(self._warnings(name, spec.official_prompt, self.served[one], shown)),
         )
 
     def _row(self, row: AccuracyRow, model_id: str) -> Row:
         counts = {
-            "items": len(set(self.verdicts["item_id"])),
+            "items": len(set(self.wanted["item_id"])),
             "verdicts": row.accuracy.n,
             "unreadable": row.unreadable,
             "failed": row.failed,
@@ -187,13 +191,15 @@ class _Boards:
         ]
 
     def _warnings(
-        self, official: bool | None, served: Sequence[str], rows: Sequence[Row]
+        self, judge: str, official: bool | None, served: Sequence[str], rows: Sequence[Row]
     ) -> list[str]:
         said = []
         if official is False:
             said.append("judged with a prompt of our own wording, not the official one")
         if len(served) > 1:
             said.append(f"verdicts of several served models are mixed: {_few(served)}")
+        if judge in self.undeclared:
+            said.append(undeclared_labels(self.undeclared[judge], self.which))
         shares = {row.model: _missing_share(row.metrics["accuracy"]) for row in rows}
         if shares and max(shares.values()) - min(shares.values()) > UNEVEN:
             least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
@@ -207,6 +213,32 @@ class _Boards:
             if (ways := self.stacks[row.model_id]) > 1
         ]
         return said
+
+
+def _rows(verdicts: Columns) -> Columns:
+    """The verdicts that are labels, or should have been."""
+    rows = set(labelled(verdicts))
+    return where(verdicts, (row in rows for row in range(len(verdicts["kind"]))))
+
+
+def _failed(verdicts: Columns, failures: Columns) -> Columns:
+    """A row without a verdict for each that could not be had.
+
+    An item that nobody could judge is missing from every model, and an answer that a model could
+    not give from every judge's board: neither may vanish.
+    """
+    about = ("judge", "item_id", "model", "sample", "turn")
+    there = set(zip(*(verdicts[name] for name in about), strict=True))
+    alone = where(failures, (opponent is None for opponent in failures["opponent"]))
+    judges = sorted({*verdicts["judge"], *filter(None, alone["judge"])})
+    places = [
+        (one, *place)
+        for judge, *place in zip(*(alone[name] for name in about), strict=True)
+        for one in ([judge] if judge else judges)
+    ]
+    absent = [place for place in dict.fromkeys(places) if place not in there]
+    columns: Columns = {name: [one[n] for one in absent] for n, name in enumerate(about)}
+    return columns | {"kind": [FAILED] * len(absent), "label": [None] * len(absent)}
 
 
 def _pairs(columns: Columns, first: str, second: str) -> Iterable[tuple[str, str | None]]:
@@ -307,15 +339,15 @@ def _table(board: Board) -> Table:
         ]
         for row in board.rows
     ]
+    if any(row.flags for row in board.rows):
+        columns.append(Column(title="flags", wraps=True, spare=True))
+        for line, row in zip(cells, board.rows, strict=True):
+            line.append(", ".join(row.flags))
     if any(row.metrics["accuracy"].missing for row in board.rows):
         columns.append(Column(title="worst case", align="right", spare=True))
         columns.append(Column(title="missing because", wraps=True, spare=True))
         for line, row in zip(cells, board.rows, strict=True):
             line += [_worst(row.metrics["accuracy"]), _because(row)]
-    if any(row.flags for row in board.rows):
-        columns.append(Column(title="flags", wraps=True))
-        for line, row in zip(cells, board.rows, strict=True):
-            line.append(", ".join(row.flags))
     items = board.rows[0].counts["items"] if board.rows else 0
     served = f"served by {_few(board.served_models)}" if board.served_models else ""
     return Table(

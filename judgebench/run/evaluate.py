@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from judgebench.config import Suite
 from judgebench.errors import LocalModelError, StoreError
 from judgebench.protocols import Progress
 from judgebench.records import (
@@ -28,8 +27,8 @@ from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Ta
 from judgebench.run.doors import Doors, groups
 from judgebench.run.execute import Bench, Tally, judge_all
 from judgebench.run.manifest import new_manifest
-from judgebench.run.plan import Answers, Judging, answers_of, judging_of
-from judgebench.run.resolve import Candidate, Seat, Work, resolve
+from judgebench.run.plan import Answers, Judging, answers_of, judging_of, stack_of
+from judgebench.run.resolve import Candidate, Seat, Work
 from judgebench.store import Store
 
 
@@ -80,7 +79,7 @@ class Outcome:
 
 
 def evaluate(
-    suite: Suite, *, store: Store, progress: Progress, configuration: JsonObject | None = None
+    work: Work, *, store: Store, progress: Progress, configuration: JsonObject | None = None
 ) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
@@ -88,14 +87,14 @@ def evaluate(
 
     Raises
     ------
-    ConfigError, InputError
-        Before anything is asked.
+    ConfigError
+        For a local model that cannot be started as the suite says.
     StoreError
         When the store can no longer be written; what was stored before stays.
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
-    work = resolve(suite)
+    suite = work.suite
     manifest = new_manifest(
         suite.name,
         configuration if configuration is not None else suite.model_dump(mode="json"),
@@ -182,7 +181,7 @@ class _Run:
         return found
 
     def _keep_recorded(self, candidate: Candidate) -> Answers:
-        answers = answers_of(candidate, self.store)
+        answers = answers_of(candidate, self.store, None)
         stored = self.store.responses(candidate.wanted)
         new = {
             key: answers.by_item[items[0].id, sample]
@@ -195,16 +194,22 @@ class _Run:
         return answers
 
     def _generate(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, Answers]]:
-        answers = [answers_of(c, self.store) for c in candidates]
-        if all(a.complete for a in answers):
-            self.outcome.reused_answers += sum(len(a.by_item) for a in answers)
-            return list(zip(candidates, answers, strict=True))
-        name = candidates[0].name
-        with self.store.lease(
-            f"model {name} {candidates[0].key.hex()[:12]}", on_wait=self.progress.say
-        ):
-            stack = self._run_worker(candidates)
-        return [(c, answers_of(c, self.store, stack=stack)) for c in candidates]
+        answers = self._complete(candidates)
+        if answers is None:
+            lease = f"model {candidates[0].name} {candidates[0].key.hex()[:12]}"
+            with self.store.lease(lease, on_wait=self.progress.say):
+                answers = self._complete(candidates)  # somebody else may have done it meanwhile
+                if answers is None:
+                    stack = self._run_worker(candidates) or stack_of(candidates, self.store)
+                    return [(c, answers_of(c, self.store, stack)) for c in candidates]
+        self.outcome.reused_answers += sum(len(a.by_item) for a in answers)
+        return list(zip(candidates, answers, strict=True))
+
+    def _complete(self, candidates: Sequence[Candidate]) -> list[Answers] | None:
+        """All answers of a model, where one stack has them all."""
+        stack = stack_of(candidates, self.store)
+        answers = [answers_of(c, self.store, stack) for c in candidates]
+        return answers if all(a.complete for a in answers) else None
 
     def _run_worker(self, candidates: Sequence[Candidate]) -> Stack | None:
         """Start the model once, ask it for everything that its stack lacks, keep it as it comes."""
@@ -239,8 +244,9 @@ class _Run:
                 ):
                     self._keep(tasks[event.task], event)
             except LocalModelError as error:  # what it did not answer has failed; the run goes on
+                kept = stack or stack_of(candidates, self.store)
                 for candidate in candidates:
-                    self._not_answered(candidate, stack, str(error))
+                    self._not_answered(candidate, kept, str(error))
                 self.outcome.warnings.append(f"{name}: {error}")
         return stack
 
@@ -249,7 +255,7 @@ class _Run:
     ) -> dict[str, frozenset[bytes]]:
         missing = {}
         for task, candidate in tasks.items():
-            answers = answers_of(candidate, self.store, stack=stack)
+            answers = answers_of(candidate, self.store, stack)
             self.outcome.reused_answers += len(answers.by_item)
             missing[task] = answers.missing
         return missing
@@ -292,7 +298,7 @@ class _Run:
         self.progress.advance(len(rows))
 
     def _not_answered(self, candidate: Candidate, stack: Stack | None, message: str) -> None:
-        left = answers_of(candidate, self.store, stack=stack).missing
+        left = answers_of(candidate, self.store, stack).missing
         for item_id, sample in self._ids(candidate, left):
             key = next(
                 k

@@ -129,13 +129,14 @@ def _interrupts(stop: asyncio.Event, progress: Progress) -> Iterator[None]:
         stop.set()
         progress.say("stopping: waiting for the replies under way (Ctrl-C again to leave now)")
 
-    handled = []
+    before = {}
     for number in (signal.SIGINT, signal.SIGTERM):
+        was = signal.getsignal(number)
         try:
             loop.add_signal_handler(number, interrupted)
         except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread
             continue
-        handled.append(number)
+        before[number] = was
     try:
         yield
     except asyncio.CancelledError:
@@ -143,8 +144,9 @@ def _interrupts(stop: asyncio.Event, progress: Progress) -> Iterator[None]:
             raise
         raise KeyboardInterrupt from None
     finally:
-        for number in handled:
+        for number, was in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, was or signal.SIG_DFL)
 
 
 class _Bench:
@@ -176,6 +178,7 @@ class _Bench:
     async def _slot(self) -> None:
         while self.queue and self.tally.stopped is None and not self.stop.is_set():
             await self._answer(self.queue.popleft())
+            await asyncio.sleep(0)  # a judge that asks nobody must not keep the others waiting
 
     async def _answer(self, question: Question) -> None:
         try:

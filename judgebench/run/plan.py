@@ -29,30 +29,37 @@ class Answers:
         return not self.missing
 
 
-def answers_of(candidate: Candidate, store: Store, *, stack: Stack | None = None) -> Answers:
-    """What the store has of a candidate's answers.
+def stack_of(candidates: Sequence[Candidate], store: Store) -> Stack | None:
+    """The stack that has most of the answers of one model, over all its benchmarks.
 
-    Without a ``stack``: those of the newest stack that has them all, else of the one that has
-    most. With one (the worker is up and says how it runs): those of that stack alone.
+    Of equals the one that answered last; None where nothing is answered.
     """
+    count: list[tuple[Stack, int]] = []
+    for candidate in candidates:
+        for responses in store.responses(candidate.wanted).values():
+            for response in responses:  # newest first
+                if response.stack is None:
+                    continue
+                n = next((i for i, (known, _) in enumerate(count) if known == response.stack), None)
+                if n is None:
+                    count.append((response.stack, 1))
+                else:
+                    count[n] = (response.stack, count[n][1] + 1)
+    return max(count, key=lambda entry: entry[1])[0] if count else None
+
+
+def answers_of(candidate: Candidate, store: Store, stack: Stack | None) -> Answers:
+    """What the store has of a candidate's answers, of this one stack."""
     if candidate.recorded is not None:
         return Answers(by_item=_recorded(candidate))
-    stored = store.responses(candidate.wanted)
-    stacks: list[Stack | None] = []
-    for responses in stored.values():
-        stacks += [r.stack for r in responses if r.stack not in stacks]
-    choices = [stack] if stack is not None else stacks
-    best = Answers(missing=frozenset(candidate.wanted))
-    for choice in choices:
-        found = {
-            key: response
-            for key, responses in stored.items()
-            if (response := next((r for r in responses if r.stack == choice), None)) is not None
-        }
-        missing = frozenset(candidate.wanted) - found.keys()
-        if len(missing) < len(best.missing):
-            best = Answers(by_item=_spread(candidate, found), missing=missing)
-    return best
+    found = {
+        key: response
+        for key, responses in store.responses(candidate.wanted).items()
+        if stack is not None
+        and (response := next((r for r in responses if r.stack == stack), None)) is not None
+    }
+    missing = frozenset(candidate.wanted) - found.keys()
+    return Answers(by_item=_spread(candidate, found), missing=missing)
 
 
 def _spread(
@@ -160,11 +167,12 @@ def plan(work: Work, store: Store | None) -> list[PlanRow]:
     replied: set[bytes] = set()
     seen: set[bytes] = set()
     counted: set[bytes] = set()
+    stacks = _stacks(work, store)
     for candidate in work.candidates:
         asked = candidate.asked
         found = Answers(missing=frozenset(candidate.wanted))
         if store is not None:
-            found = answers_of(candidate, store)
+            found = answers_of(candidate, store, stacks.get(candidate.name))
         elif candidate.recorded is not None:
             found = Answers(by_item=_recorded(candidate))
         generations = len(found.missing - counted)
@@ -188,6 +196,16 @@ def plan(work: Work, store: Store | None) -> list[PlanRow]:
             )
             generations = 0  # said once, on the model's first row
     return rows
+
+
+def _stacks(work: Work, store: Store | None) -> dict[str, Stack | None]:
+    if store is None:
+        return {}
+    by_name: dict[str, list[Candidate]] = {}
+    for candidate in work.candidates:
+        if candidate.local is not None:
+            by_name.setdefault(candidate.name, []).append(candidate)
+    return {name: stack_of(candidates, store) for name, candidates in by_name.items()}
 
 
 def _calls(

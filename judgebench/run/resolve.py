@@ -16,6 +16,7 @@ from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
 from judgebench.config import BenchmarkConfig, JudgeConfig, ModelConfig, Suite
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.protocols import Judge
+from judgebench.providers.openai_compatible import checked_base_url
 from judgebench.records import Item, JudgeSpec, ModelSpec
 from judgebench.responses.identity import file_sha, weights_identity
 from judgebench.responses.local_model import LocalModel, decoding_of, prompting_of
@@ -119,6 +120,8 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
     if config is None and name not in kinds:
         known = {*kinds, *(judge.name for judge in suite.judges)}
         raise ConfigError(f"benchmark {asked.config.name}: {unknown_name('judge', name, known)}")
+    if config is not None and config.provider is not None:
+        _check_provider(name, config.provider, config)
     kind = name if config is None else config.kind or asked.benchmark.default_judge
     if kind not in kinds:
         raise ConfigError(f"judge {name}: {unknown_name('way of judging', kind, kinds)}")
@@ -131,6 +134,19 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
         prompts=asked.benchmark.prompts,
     )
     return Seat(name=name, asked=asked, judge=judge, key=keys.judge_key(judge.spec), config=config)
+
+
+def _check_provider(judge: str, provider: str, config: JudgeConfig) -> None:
+    """Found out now, not by the first question, which may come hours later."""
+    known = registry.names("providers")
+    if provider not in known:
+        raise ConfigError(f"judge {judge}: {unknown_name('provider', provider, known)}")
+    if config.base_url is not None:
+        own = config.server is not None
+        try:
+            checked_base_url(config.base_url.replace("{port}", "80") if own else config.base_url)
+        except ConfigError as error:
+            raise ConfigError(f"judge {judge}: {error}") from None
 
 
 def identity_of(config: JudgeConfig) -> str | None:
@@ -152,7 +168,7 @@ def _candidate(config: ModelConfig, asked: Asked, seed: int) -> Candidate:
     task = asked.benchmark.lm_eval_task
     spec = ModelSpec(
         weights=weights_identity(local.model_args),
-        prompting=prompting_of(local, task),
+        prompting={**prompting_of(local, task), "prompt_sha": asked.benchmark.prompt_sha},
         decoding=decoding_of(local, task, seed=seed),
     )
     key = keys.model_key(spec)

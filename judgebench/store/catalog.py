@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -12,6 +13,8 @@ from sqlalchemy import Connection, select
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.store import schema
 from judgebench.store.codec import read_spec
+
+_SHORT, _LONG = 6, 12  # digits of a key that tell two of one name apart
 
 Named: TypeAlias = "str | bytes"
 """A model or judge as people say it: a name, the first twelve digits of its key, or its key."""
@@ -78,6 +81,23 @@ def judges(connection: Connection) -> dict[int, StoredJudge]:
             names=tuple(named[number]),
         )
         for number, key, short, spec in connection.execute(query)
+    }
+
+
+def distinct_names(name_of: Mapping[str, str]) -> dict[str, str]:
+    """Id -> a name that means nothing else: what shares its name gets digits of its id behind it.
+
+    >>> distinct_names({"0a1b2c3d4e5f": "m", "f5e4d3c2b1a0": "m", "123456789abc": "other"})
+    {'0a1b2c3d4e5f': 'm@0a1b2c', 'f5e4d3c2b1a0': 'm@f5e4d3', '123456789abc': 'other'}
+    """
+    plain = Counter(name_of.values())
+    told = {
+        one: name if plain[name] == 1 else f"{name}@{one[:_SHORT]}" for one, name in name_of.items()
+    }
+    again = Counter(told.values())  # equal digits, or a name that was written like that
+    return {
+        one: name if again[name] == 1 else f"{name_of[one]}@{one[:_LONG]}"
+        for one, name in told.items()
     }
 
 

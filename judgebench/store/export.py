@@ -1,8 +1,10 @@
 """Verdicts and responses as files that other programs read: Parquet, CSV, JSON lines.
 
-Columns are those of ``Store.verdicts`` and ``Store.responses_table``. A file appears whole or not
-at all. Text that no such file can hold (NUL, half a surrogate pair) is written with U+FFFD in its
-place; the store keeps it as it was.
+Columns are those of ``Store.verdicts`` and ``Store.responses_table``. Of several models or judges
+that share a name, each is written with digits of its id behind it (``name@0a1b2c``), so that a
+reader who knows only names keeps them apart. A file appears whole or not at all. Text that no such
+file can hold (NUL, half a surrogate pair) is written with U+FFFD in its place; the store keeps it
+as it was.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from judgebench.errors import StoreError, UsageError
+from judgebench.store.catalog import distinct_names
 from judgebench.store.codec import readable
 from judgebench.store.store import Store
 from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS, Columns
@@ -108,6 +111,12 @@ def _all(
             columns[name].extend(
                 readable(value) if isinstance(value, str) else value for value in values
             )
+    models = distinct_names({model.id: model.name for model in store.models()})
+    judges = distinct_names({judge.id: judge.name for judge in store.judges()})
+    for who, called in (("model", models), ("opponent", models), ("judge", judges)):
+        if who in columns:
+            ids = columns[f"{who}_id"]
+            columns[who] = [None if one is None else called[one] for one in ids]
     return columns
 
 

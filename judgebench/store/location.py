@@ -16,7 +16,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
     )
 )
 
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z0-9][A-Za-z0-9+.-]*)://")
+_ALMOST = re.compile(r"(?P<scheme>[A-Za-z0-9+]+):")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -30,6 +31,12 @@ def store_path(url: str) -> Path:
         database URL may hold a password.
     """
     match = _SCHEME.match(url)
+    if match is None and (almost := _ALMOST.match(url)):
+        raise ConfigError(
+            f"a store's URL is written sqlite:///results/judgebench.db, and this one begins with"
+            f" {almost['scheme']}: and no three slashes; a file of such a name is written with ./"
+            " before it"
+        )
     if match is None:
         path = url
     elif match["scheme"] != "sqlite":

@@ -29,7 +29,7 @@ REVISION = "0001"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 NONE = 0
-"""Stands for "no opponent" and "no stack" in primary keys, where NULL cannot stand."""
+"""Stands for "no opponent", "no stack", "no judge" in primary keys, where NULL cannot stand."""
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -218,23 +218,24 @@ uses = Table(  # a board, one judge on one benchmark, is one range of the primar
     Column("used_at", Double, nullable=False),
     sqlite_with_rowid=False,
 )
-failures = Table(
+failures = Table(  # one judgment may be missing in many places: equal answers have one key
     "failures",
     metadata,
     Column("key", LargeBinary, primary_key=True),
+    Column("benchmark_id", Integer, primary_key=True),
+    Column("judge_id", Integer, primary_key=True),
+    Column("model_id", Integer, primary_key=True),
+    Column("opponent_id", Integer, primary_key=True),
+    Column("item_id", BigId, primary_key=True),
+    Column("shown", SmallInteger, primary_key=True),
+    Column("sample", Integer, primary_key=True),
+    Column("turn", Integer, primary_key=True),
     Column("boundary", Text, nullable=False),
     _text_of("message_sha", nullable=False),
     Column("retriable", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("benchmark_id", Integer, ForeignKey("benchmarks.id")),
-    Column("item_id", BigId, ForeignKey("items.id")),
-    Column("model_id", Integer, ForeignKey("models.id")),
-    Column("opponent_id", Integer),
-    Column("judge_id", Integer, ForeignKey("judges.id")),
-    Column("shown", SmallInteger),
-    Column("sample", Integer),
-    Column("turn", Integer),
     Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
 )
 leases = Table(
     "leases",

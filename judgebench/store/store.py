@@ -59,9 +59,10 @@ def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Sto
     refuse_network_file_systems(path)
     there = refuse_foreign_file(path)
     if not there and (read_only or not create):
+        found = f"the file {path} is empty" if path.exists() else f"there is no store at {path}"
         raise StoreError(
-            f"there is no store at {path}; `judgebench run` and `judgebench import` make one"
-            " (--store or JUDGEBENCH_STORE say where)"
+            f"{found}; `judgebench run` and `judgebench import` make one there (--store or"
+            " JUDGEBENCH_STORE say where)"
         )
     if not read_only:
         make_folder(path.parent)
@@ -186,7 +187,7 @@ class Store:
             write.put_uses(connection, self._interned, uses)
 
     def put_failure(self, failure: Failure) -> None:
-        """The newest message is kept; attempts add up."""
+        """Kept for each key and place: the newest message, and the attempts added up."""
         with self._writing() as connection:
             write.put_failure(connection, self._interned, failure)
 

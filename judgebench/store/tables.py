@@ -64,7 +64,7 @@ _FAILURES = (
         _f.c.retriable, _f.c.attempts, _f.c.at,
     )
     .join(_reason, _reason.c.sha == _f.c.message_sha)
-    .order_by(_f.c.benchmark_id, _f.c.at, _f.c.key)
+    .order_by(_f.c.benchmark_id, _f.c.at, *_f.primary_key.columns)
 )  # fmt: skip
 _text, _thought = schema.texts.alias("text"), schema.texts.alias("thought")
 _ANSWERS = (
@@ -129,9 +129,7 @@ class _Names:
             asked and asked.id,
             asked and asked.spec.kind,
             asked and asked.spec.official_prompt,
-            None if shown is None else ORDERS[shown],
-            sample,
-            turn,
+            *(None if benchmark == NONE else value for value in (ORDERS[shown], sample, turn)),
         )
 
 

@@ -66,11 +66,11 @@ _PUT_USE = insert(schema.uses).on_conflict_do_nothing()
 _CLEAR_FAILURE = delete(schema.failures).where(schema.failures.c.key == bindparam("cleared"))
 _PUT_FAILURE = insert(schema.failures)
 _PUT_FAILURE = _PUT_FAILURE.on_conflict_do_update(
-    index_elements=["key"],
+    index_elements=[column.name for column in schema.failures.primary_key],
     set_={
         column.name: _PUT_FAILURE.excluded[column.name]
         for column in schema.failures.c
-        if column.name not in ("key", "attempts")
+        if not column.primary_key
     }
     | {"attempts": schema.failures.c.attempts + _PUT_FAILURE.excluded.attempts},
 )
@@ -309,13 +309,11 @@ def put_uses(
         connection.execute(_PUT_USE, rows)
 
 
-_NOWHERE = dict.fromkeys(
-    ("benchmark_id", "item_id", "model_id", "opponent_id", "judge_id", "shown", "sample", "turn")
-)
+_NOWHERE = {column.name: NONE for column in schema.failures.primary_key if column.name != "key"}
 
 
 def put_failure(connection: Connection, interned: Interned, failure: Failure) -> None:
-    place: dict[str, int | None] = dict(_NOWHERE)
+    place = dict(_NOWHERE)
     if failure.place is not None:
         place |= interned.place(connection, failure.place)
         if failure.place.judge_key:

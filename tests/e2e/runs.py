@@ -1,16 +1,22 @@
-"""What the tests of whole runs share: suites written to a folder, and the command as a process."""
+"""What the tests of whole runs share: suites written to a folder, and the command line."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from judgebench.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "tasks" / "trivia_judging_mini"
@@ -23,17 +29,27 @@ def suite(
     *,
     limit: int = 6,
     takers: Sequence[str] = ("taker-terse", "taker-weak"),
+    answers: Path = MINI / "answers.jsonl",
     judge: Mapping[str, Any] | None = None,
+    more_judges: Sequence[Mapping[str, Any]] = (),
+    benchmark: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
     **parts: Any,
 ) -> Path:
-    """A suite over the small set, judged lexically and, where there is a ``url``, by a model."""
+    """A suite over the small set, judged lexically and, where there is a ``url``, by a model.
+
+    ``judge`` changes that judge, ``more_judges`` are like it but for what they say; ``benchmark``
+    and ``limits`` add to those sections, and ``parts`` take the place of whole ones.
+    """
     judges = ["exact_match", "contains"]
     written: dict[str, Any] = {
         "name": "test",
-        "models": [{"name": t, "responses": str(MINI / "answers.jsonl")} for t in takers],
-        "benchmarks": [{"name": "trivia_judging_mini", "judges": judges, "limit": limit}],
-        "limits": {"max_connections": 4, "max_retries": 1, "timeout_s": 20},
-        "store": f"sqlite:///{folder / 'store.db'}",
+        "models": [{"name": t, "responses": str(answers)} for t in takers],
+        "benchmarks": [
+            {"name": "trivia_judging_mini", "judges": judges, "limit": limit, **(benchmark or {})}
+        ],
+        "limits": {"max_connections": 4, "max_retries": 1, "timeout_s": 20, **(limits or {})},
+        "store": store_url(folder),
     }
     if url:
         model = {
@@ -42,11 +58,33 @@ def suite(
             "model": "loopback",
             "base_url": url,
         }
-        written["judges"] = [model | dict(judge or {})]
-        judges.append("small")
+        written["judges"] = [model | dict(j) for j in (judge or {}, *more_judges)]
+        judges += [j["name"] for j in written["judges"]]
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump(written | parts, allow_unicode=True), encoding="utf-8")
     return path
+
+
+def store_url(folder: Path) -> str:
+    """Where a suite of `suite` keeps its results."""
+    return f"sqlite:///{folder / 'store.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def typed(*words: str | Path) -> Done:
+    """Carry out a command line in this process, which takes a fraction of the time."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run([str(word) for word in words])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def judgebench(
@@ -64,7 +102,9 @@ def judgebench(
     )
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
+def start(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start the command line, in a process group of its own."""
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
@@ -73,7 +113,16 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
         text=True,
         cwd=ROOT,
         start_new_session=True,
+        env={**os.environ, **(environment or {})},
     )
+
+
+def eventually(condition: Callable[[], object], wait_s: float = 30) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + wait_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.02)
 
 
 def board(store: str, benchmark: str = "trivia_judging_mini") -> Any:
@@ -81,3 +130,20 @@ def board(store: str, benchmark: str = "trivia_judging_mini") -> Any:
     done = judgebench("leaderboard", benchmark, "--store", store, "--format", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def rows(folder: Path) -> dict[tuple[str, str], Any]:
+    """The rows of the leaderboard over a suite's store, by judge and model."""
+    done = typed(
+        *("leaderboard", "trivia_judging_mini", "--store", store_url(folder), "--format", "json")
+    )
+    assert done.code == 0, done.err
+    boards = json.loads(done.out)["boards"]
+    return {(board["judge"], row["model"]): row for board in boards for row in board["rows"]}
+
+
+def planned(suite: Path) -> dict[str, int]:
+    """What is missing: generations, judge calls, and verdicts that need none."""
+    done = typed("plan", suite, "--format", "json")
+    assert done.code == 0, done.err
+    return dict(json.loads(done.out)["total"])

@@ -130,6 +130,8 @@ def test_data_says_what_is_here_and_how_to_get_the_rest(typed: Typed) -> None:
     assert states["trivia_judging_mini"]["items"] == 48
     assert states["trivia_judging"]["state"] == "missing"
     assert "judgebench data pull trivia_judging@v1" in typed("data", "list")[1]
+    said = typed("data", "list")[1]
+    assert "trivia_judging_mini@1: official prompts: judgebench data pull trivia_judging@v1" in said
     assert typed("data", "verify")[0] == 0
     assert typed("data", "verify", "trivia_judging_mini")[0] == 0
     code, _, err = typed("data", "verify", "trivia_judging")

@@ -102,7 +102,11 @@ def test_a_bad_file_ends_with_65_and_leaves_nothing(typed: Typed, tmp_path: Path
     code, out, err = typed("import", "labels", torn)
     assert (code, out) == (65, "")
     assert err.startswith(f"error: {torn}:2: the last line is cut off after 34 bytes")
-    assert typed("runs", "list", "--format", "json")[1] == '{\n "runs": []\n}\n'
+    code, _, err = typed("import", "labels", good, torn, tmp_path / "nope.jsonl")
+    assert code == 65
+    assert "good.jsonl" not in err
+    assert not (tmp_path / "results").exists()  # no store is made for what is refused
+    assert typed("import", "labels", good)[0] == 0
 
 
 def test_unknown_ids_can_be_kept_on_purpose(typed: Typed, tmp_path: Path) -> None:

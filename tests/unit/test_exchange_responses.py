@@ -10,8 +10,22 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError
+from judgebench.exchange.files import read_files
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.keys import content_key
+from judgebench.records import (
+    BINARY,
+    JudgeSpec,
+    Judgment,
+    Label,
+    ModelSpec,
+    Place,
+    Preference,
+    Response,
+    RunManifest,
+    Use,
+)
 from judgebench.store import Store, open_store
 from judgebench.store.export import responses_of, verdicts_of, write_table
 from tests.unit.exchanged import coded, label, rows_file
@@ -104,6 +118,110 @@ def test_what_is_exported_can_be_imported(store: Store, tmp_path: Path, suffix: 
         own = ("run_id", "at", "source")
         for read in (verdicts_of, responses_of):
             assert _but(read(other), own) == _but(read(store), own)
+
+
+def test_two_of_one_name_stay_two_on_their_way_out_and_in(store: Store, tmp_path: Path) -> None:
+    for i in range(2):
+        model = store.put_model("m", ModelSpec(weights=f"sha256:{i}"))
+        judge = store.put_judge("j", JudgeSpec(kind="reference", model=f"g{i}"))
+        response = Response(
+            benchmark="made_up", version="unversioned", item_id="0", model_key=model,
+            text=f"answer {i}", raw="",
+        )  # fmt: skip
+        store.put_responses({model: response})
+        store.start_run(
+            RunManifest(
+                id=f"r{i}", name="r", configuration={}, versions={}, git_sha=None, data_sha={},
+                seeds={}, started=0.0,
+            )
+        )  # fmt: skip
+        for opponent in (None, store.models()[0].key if i else None):
+            place = Place(
+                benchmark="made_up", version="unversioned", item_id="0", model_key=model,
+                judge_key=judge, opponent_key=opponent,
+            )  # fmt: skip
+            said = Label(name=BINARY[i]) if opponent is None else Preference(winner=0, p_first=1)
+            key = content_key("judgment", place)
+            judgment = Judgment(key=key, judge_key=judge, case_key=key, verdict=said)
+            store.put_judgment(judgment, [Use(run_id=f"r{i}", place=place, judgment_key=key)])
+    exported = tmp_path / "responses.jsonl", tmp_path / "verdicts.csv"
+    write_table(exported[0], responses_of(store))
+    write_table(exported[1], verdicts_of(store))
+
+    again = import_responses(store, exported[0]), import_verdicts(store, exported[1])
+    assert [(report.new, report.known) for report in again] == [(0, 2), (0, 3)]
+    assert (len(store.models()), len(store.judges())) == (2, 2)
+    names = ("item_id", "model", "opponent", "judge", "kind", "label", "value", "text")
+    with open_store(str(tmp_path / "other.db")) as other:
+        import_responses(other, exported[0])
+        import_verdicts(other, exported[1])
+        for read in (verdicts_of, responses_of):
+            out, back = read(store), read(other)
+            assert len(set(out["model"])) == 2
+            for name in (name for name in names if name in out):
+                assert sorted(map(str, back[name])) == sorted(map(str, out[name])), name
+
+
+def test_what_is_known_by_its_id_is_added_to_it_and_never_changed(
+    store: Store, tmp_path: Path
+) -> None:
+    model = store.put_model("m", ModelSpec(weights="sha256:1"))
+    judge = store.put_judge("j", JudgeSpec(kind="reference", model="g"))
+    ids = {"model_id": model.hex()[:12], "judge_id": judge.hex()[:12]}
+    row = label(0, "m", "j", "correct", **ids)
+    import_verdicts(store, rows_file(tmp_path / "v.jsonl", [row]))
+    import_responses(store, rows_file(tmp_path / "a.jsonl", [answer(0, "x", model="m", **ids)]))
+    assert store.verdicts("made_up")["judge_kind"] == ["reference"]
+    assert (len(store.models()), len(store.judges())) == (1, 1)
+    with pytest.raises(InputError, match="but the store has 'correct' of 'j'"):
+        rows = [row | {"value": "incorrect"}]
+        import_verdicts(store, rows_file(tmp_path / "w.jsonl", rows))
+    with pytest.raises(InputError, match="the store has another answer of 'm'"):
+        rows = [answer(0, "y", model="m", **ids)]
+        import_responses(store, rows_file(tmp_path / "b.jsonl", rows))
+    stranger = label(0, "n", "k", "correct", **ids)  # ids of others, or of another program
+    import_verdicts(store, rows_file(tmp_path / "x.jsonl", [stranger]))
+    assert [len(store.models()), len(store.judges())] == [2, 2]
+
+
+def test_of_the_answers_of_several_stacks_the_newest_comes_in(store: Store, file: Path) -> None:
+    rows = [answer(0, "new", newest=True), answer(0, "old", newest=False)]
+    assert import_responses(store, rows_file(file, rows)).new == 1
+    assert store.responses_table("made_up")["text"] == ["new"]
+
+
+def test_what_no_file_can_hold_is_known_again(store: Store, tmp_path: Path) -> None:
+    import_responses(store, _odd(tmp_path))
+    reason = {"kind": "unreadable", "reason": "NUL \0"}
+    import_verdicts(store, rows_file(tmp_path / "v.jsonl", [label(0, "a", "j", "") | reason]))
+    exported = tmp_path / "responses.jsonl", tmp_path / "verdicts.jsonl"
+    write_table(exported[0], responses_of(store))
+    write_table(exported[1], verdicts_of(store))
+    again = import_responses(store, exported[0]), import_verdicts(store, exported[1])
+    assert [(report.new, report.known) for report in again] == [(0, 1), (0, 1)]
+    assert store.responses_table("made_up")["text"] == ["NUL \0, \ud800"]
+
+
+def _odd(folder: Path) -> Path:
+    path = folder / "a.jsonl"
+    path.write_text(json.dumps(answer(0, "NUL \0, \ud800")) + "\n", encoding="utf-8")
+    return path
+
+
+def test_files_are_all_read_before_any_is_stored(tmp_path: Path) -> None:
+    yes = rows_file(tmp_path / "yes.jsonl", coded("a", "j", "+"))
+    no = rows_file(tmp_path / "no.jsonl", coded("a", "j", "-"))
+    with pytest.raises(InputError, match=r"no\.jsonl:1: value: 'incorrect', but .*yes\.jsonl:1"):
+        read_files("verdicts", [yes, no])
+    one = rows_file(tmp_path / "one.jsonl", [answer(0, "one")])
+    two = rows_file(tmp_path / "two.jsonl", [answer(0, "two")])
+    with pytest.raises(InputError, match=r"two\.jsonl:1: item_id: a second, different answer"):
+        read_files("responses", [one, two])
+    changed = [coded("a", "human/x", code) for code in "+-"]
+    labels = [rows_file(tmp_path / f"l{i}.jsonl", rows) for i, rows in enumerate(changed)]
+    with open_store(str(tmp_path / "s.db")) as store:
+        reports = [take_in(store) for _, take_in in read_files("labels", labels)]
+    assert [report.changed for report in reports] == [0, 1]  # people may change their minds
 
 
 def _but(columns: dict[str, list[Any]], names: tuple[str, ...]) -> dict[str, list[Any]]:

@@ -136,7 +136,17 @@ def test_another_verdict_than_the_stores_is_refused_naming_both(store: Store, fi
         ({"order": "model_first"}, "order: only a comparison with an 'opponent' has an order"),
         ({"sample": -1}, "sample: a whole number from 0, not -1"),
         ({"item_id": None}, "item_id: is missing"),
-        ({"item_id": "nul\0"}, "the item id 'nul\\x00' holds a NUL character"),
+        ({"value": "Correct"}, ":2: value: no label of made_up called 'Correct'; did you mean"),
+        (
+            {"value": "yes"},
+            "Known: correct, incorrect, as for every benchmark without a benchmark.",
+        ),
+        ({"benchmark": "made@up"}, ":2: benchmark: 'made@up': no benchmark's name has an '@'"),
+        (
+            {"benchmark": "trivia_judging_mini", "value": "Correct"},
+            ":2: value: no label of trivia_judging_mini called 'Correct'; did you mean 'correct'?",
+        ),
+        ({"item_id": "nul\0"}, ":2: item_id: 'nul\\x00' holds a NUL character"),
     ],
 )
 def test_what_is_refused(store: Store, file: Path, change: dict[str, Any], said: str) -> None:
@@ -178,12 +188,27 @@ def test_the_newest_label_of_a_rater_counts_and_the_earlier_stay(
 ) -> None:
     yes = rows_file(tmp_path / "yes.jsonl", coded("a", "human/ann", "+"))
     no = rows_file(tmp_path / "no.jsonl", coded("a", "human/ann", "-"))
-    for path, changed in ((yes, 0), (yes, 0), (no, 1), (no, 0), (yes, 1)):
+    late = rows_file(
+        tmp_path / "late.jsonl", [row | {"sample": 0} for row in coded("a", "human/ann", "+")]
+    )
+    for path, changed in ((yes, 0), (yes, 0), (no, 1), (no, 0), (late, 1)):
         report = import_labels(store, path)
         assert report.changed == changed
-        said = "correct" if path is yes else "incorrect"
+        said = "incorrect" if path is no else "correct"
         assert verdicts(store) == [Label(name=said)]
     assert len(store.runs()) == 3  # three events, also the one that came back
+
+
+def test_an_old_file_again_does_not_take_back_what_was_said_since(
+    store: Store, tmp_path: Path
+) -> None:
+    old = rows_file(tmp_path / "old.jsonl", coded("a", "human/ann", "++"))
+    new = rows_file(tmp_path / "new.jsonl", coded("a", "human/ann", "-+"))
+    import_labels(store, old)
+    assert import_labels(store, new).changed == 1
+    again = import_labels(store, old)
+    assert (again.new, again.known, again.run_id) == (0, 2, None)
+    assert store.verdicts("made_up")["label"] == ["incorrect", "correct"]
 
 
 def test_labels_are_given_by_people(store: Store, file: Path) -> None:

@@ -261,9 +261,11 @@ def test_a_full_disk_ends_the_run_with_its_own_error() -> None:
 
 def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
     store, said = Kept(), Said()
+    answered: list[ChatRequest] = []
 
     def answer(request: ChatRequest) -> Reply:
-        if provider.asked == 5:
+        answered.append(request)
+        if len(answered) == 5:
             os.kill(os.getpid(), signal.SIGINT)
         return Reply(text="correct")
 
@@ -275,3 +277,17 @@ def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
     assert len(store.judgments) == provider.asked < 100
     assert "waiting for the replies under way" in said.lines[0]
     assert provider.closed
+
+
+def test_a_judge_that_asks_nobody_can_be_interrupted_too() -> None:
+    store, questions = Kept(), _questions(Knows(), [f"q{i}" for i in range(2000)])
+
+    class Interrupts(Said):
+        def advance(self, n: int = 1, *, failed: bool = False) -> None:
+            super().advance(n, failed=failed)
+            if self.done == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        _judge(store, Bench(name="j", questions=questions), Interrupts())
+    assert 5 <= len(store.judgments) < 100

@@ -16,6 +16,7 @@ from judgebench.metrics.label_board import (
     find_reference,
     majority,
     read_labels,
+    undeclared,
 )
 
 Row = tuple[str, str, str, int, str, str | None]
@@ -63,10 +64,30 @@ def test_no_rows_are_an_empty_board() -> None:
     assert (board.items, board.models, board.judges, board.labellers) == ((), (), (), ())
 
 
-def test_an_undeclared_label_is_refused_by_name() -> None:
+def test_an_undeclared_label_is_unreadable_and_named() -> None:
     rows: list[Row] = [*ROWS, ("q3", "b", "gpt", 0, "label", "maybe {correct}")]
-    with pytest.raises(InputError, match=r"'gpt' gave item 'q3' of 'b' the label 'maybe \{correct"):
-        read_labels(columns(rows))
+    assert read_labels(columns(rows)).of("gpt").tolist() == [1, UNREADABLE, 0, UNREADABLE]
+    assert undeclared(columns(rows), ("incorrect", "correct")) == {"gpt": {"maybe {correct}": 1}}
+
+
+def test_scores_and_comparisons_are_passed_over() -> None:
+    """A judge may score an answer, compare it and label it: only the label is one."""
+    rows: list[Row] = [
+        *ROWS,
+        ("q2", "b", "gpt", 0, "score", None),
+        ("q2", "b", "gpt", 0, "preference", None),
+        ("q2", "b", "gpt", 0, "unreadable", None),  # the other comparison of q2
+    ]
+    given = columns(rows) | {"opponent": [None] * 6 + ["a", "a"]}
+    board = read_labels(given)
+    assert board.of("gpt").tolist() == [1, UNREADABLE, 0]
+    assert board.judges == ("gpt", "human/x", "reward")
+
+
+def test_what_failed_is_an_answer_without_a_verdict() -> None:
+    board = read_labels(columns([*ROWS, ("q3", "b", "gpt", 0, "failed", None)]))
+    assert board.items == ("q1", "q2", "q3")
+    assert board.of("gpt").tolist() == [1, UNREADABLE, 0, NO_VERDICT]
 
 
 def test_two_verdicts_on_one_answer_are_refused() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from judgebench.errors import UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
+from judgebench.records import JudgeSpec
 from judgebench.report.agreement import agreement_report, document, to_json
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
@@ -63,6 +65,27 @@ def test_only_some_judges(store: Store) -> None:
     assert {row.judge for row in report.rows} == {"poor"}
     with pytest.raises(UsageError, match="no judge called 'pooor'; did you mean 'poor'"):
         agreement_report(store, "made_up", judges=["pooor"])
+
+
+def test_judges_of_one_name_are_named_as_on_a_leaderboard(tmp_path: Path) -> None:
+    """By what is shown, by the name they share, by id; a reference has to be one of them."""
+    with open_store(str(tmp_path / "t.db")) as store:
+        ids = [store.put_judge("c", JudgeSpec(kind="contains", model=m)).hex()[:12] for m in "12"]
+        for one in ids:
+            rows = [row | {"judge_id": one} for row in coded("a", "c", "++--")]
+            import_verdicts(store, rows_file(tmp_path / f"{one}.jsonl", rows))
+        import_verdicts(store, rows_file(tmp_path / "d.jsonl", coded("a", "d", "++-+")))
+        shown = [f"c@{one[:6]}" for one in ids]
+
+        def compared(**wanted: Any) -> set[str]:
+            report = agreement_report(store, "made_up", intervals=QUICK, **wanted)
+            return {row.judge for row in report.rows}
+
+        assert compared(reference="d", judges=["c"]) == set(shown)
+        assert compared(reference="d", judges=[shown[0]]) == {shown[0]}
+        assert compared(reference=ids[0]) == {shown[1], "d"}
+        with pytest.raises(UsageError, match=f"'c' is the name of 2 judges.*: .*{shown[1]}"):
+            compared(reference="c")
 
 
 def test_undefined_is_null_with_its_reason(store: Store) -> None:

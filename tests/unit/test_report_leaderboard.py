@@ -24,6 +24,8 @@ from judgebench.records import (
     RunManifest,
     Use,
 )
+from judgebench.report.agreement import agreement_report
+from judgebench.report.agreement import document as agreement_document
 from judgebench.report.judge_line import judge_line
 from judgebench.report.leaderboard import Board, document, leaderboards, to_json
 from judgebench.report.table import render
@@ -151,6 +153,74 @@ def test_failures_and_served_models_are_said(store: Store) -> None:
     (row,) = [r for r in to_json([found])["boards"][0]["rows"] if r["model"] == "unseen"]
     assert row["metrics"]["accuracy"]["value"] is None
     assert row["metrics"]["accuracy"]["undefined"] == "no readable verdict"
+
+
+def test_a_model_that_could_not_be_loaded_stands_on_every_board(store: Store) -> None:
+    begin(store)
+    good, broken = (store.put_model(name, ModelSpec(weights=name)) for name in ("good", "broken"))
+    judges = [store.put_judge(name, JudgeSpec(kind=name)) for name in ("contains", "exact_match")]
+    for judge in judges:
+        for i in range(3):
+            put(store, good, judge, item=str(i))
+    for i in range(4):  # item 3 nobody could be asked
+        place = Place(
+            benchmark="made_up", version="1", item_id=str(i), model_key=broken, judge_key=b""
+        )
+        key = keys.content_key("response", i)
+        store.put_failure(
+            Failure(
+                key=key, boundary="local_model", message="no memory", retriable=True, place=place
+            )
+        )
+    boards = leaderboards(store, "made_up", intervals=QUICK)
+    assert [found.judge for found in boards] == ["contains", "exact_match"]
+    for found in boards:
+        assert [(r.model, r.rank, r.counts["failed"]) for r in found.rows] == [
+            ("good", 1, 0),
+            ("broken", None, 4),
+        ]
+        assert found.rows[0].metrics["accuracy"].missing == 1
+        assert found.rows[1].counts["not_asked"] == 0
+
+
+def test_no_verdict_of_another_kind_keeps_a_board_from_being_shown(
+    store: Store, tmp_path: Path
+) -> None:
+    """A judge may score and compare what it labels; labels of long ago may be undeclared."""
+    rows = [
+        *coded("m", "j", "+-+"),
+        label(3, "m", "j", "4", low=1, high=5) | {"kind": "score"},
+        label(0, "m", "j", "0.25", opponent="n") | {"kind": "preference"},
+        label(0, "m", "j", "", opponent="n", order="model_first", reason="two verdicts")
+        | {"kind": "unreadable"},
+    ]
+    filled(store, tmp_path, *rows)
+    begin(store)
+    old = store.put_judge("old", JudgeSpec(kind="imported", model="old"))
+    place = Place(
+        benchmark="made_up", version="unversioned", item_id="0",
+        model_key=store.models()[0].key, judge_key=old,
+    )  # fmt: skip
+    judgment = Judgment(key=b"j" * 32, judge_key=old, case_key=b"", verdict=Label(name="yes"))
+    store.put_judgment(judgment, [Use(run_id="r", place=place, judgment_key=judgment.key)])
+    (row,) = board(store).rows
+    assert (row.counts["items"], row.counts["verdicts"], row.counts["unreadable"]) == (3, 3, 0)
+    found = board(store, "old")
+    assert found.rows[0].counts["unreadable"] == 1
+    said = "labels that are not declared count as unreadable: 'yes' (1); declared: incorrect, corr"
+    assert found.warnings[0].startswith(said)
+    report = agreement_report(store, "made_up", reference="j", intervals=QUICK)
+    assert report.warnings == (f"old: {found.warnings[0]}",)
+    assert f"warning: old: {said}" in render(agreement_document(report), "table")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_flags_are_shown_whole_or_not_at_all(store: Store, tmp_path: Path, width: int) -> None:
+    filled(store, tmp_path, *coded("a-model-of-some-name", "j", "++-??"), *coded("b", "j", "+++++"))
+    text = render(document([board(store)]), "table", width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert ("coverage" in text) != ("flags" in text.split("not shown, for width: ")[-1][:6])
+    assert ("coverage" in text) == (width > 60)
 
 
 def test_json_has_the_fields_of_the_contract(store: Store, tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path, how: dict[str, bo
     assert "there is no store at" in refusal(tmp_path / "deep" / "x.db", **how)
     assert names_in(tmp_path) == []
     (tmp_path / "empty.db").touch()
-    assert "there is no store at" in refusal(tmp_path / "empty.db", **how)
+    said = refusal(tmp_path / "empty.db", **how)
+    assert f"the file {tmp_path / 'empty.db'} is empty; `judgebench run` and" in said
 
 
 def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:

@@ -321,6 +321,24 @@ def test_a_failure_is_replaced_adds_up_and_is_cleared_by_success(store: Store) -
     assert store.failures()["item_id"] == [None]
 
 
+def test_a_failure_is_kept_for_each_place_and_cleared_for_all(store: Store) -> None:
+    """Equal answers are one question; where it fails, it is missing in all their places."""
+    other = store.put_model("other", dataclasses.replace(MODEL, weights="other"))
+    places = (place(), place(model_key=other), place(sample=1))
+    for where in (*places, places[0]):
+        store.put_failure(
+            Failure(key=key("x"), boundary="provider", message="503", retriable=True, place=where)
+        )
+    told = store.failures("trivia")
+    models = zip(told["model_id"], told["sample"], told["attempts"], strict=True)
+    assert sorted(models, key=str) == sorted(
+        [(places[0].model_key.hex()[:12], 0, 2), (other.hex()[:12], 0, 1),
+         (places[2].model_key.hex()[:12], 1, 1)], key=str,
+    )  # fmt: skip
+    store.put_judgment(judgment("x"), [])
+    assert store.failures()["message"] == []
+
+
 def test_a_use_needs_its_judgment_model_judge_and_run(store: Store) -> None:
     use = Use(run_id="run-1", place=place(), judgment_key=key("x"))
     with pytest.raises(StoreError, match=r"no judgment .* put_judgment\(\) must come before"):

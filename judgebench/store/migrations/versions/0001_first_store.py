@@ -228,28 +228,26 @@ def _judgments() -> None:
 
 
 def _bookkeeping() -> None:
+    place = ("benchmark_id", "judge_id", "model_id", "opponent_id", "item_id", "shown")
     op.create_table(
         "failures",
         sa.Column("key", sa.LargeBinary),
+        sa.Column("benchmark_id", sa.Integer),
+        sa.Column("judge_id", sa.Integer),
+        sa.Column("model_id", sa.Integer),
+        sa.Column("opponent_id", sa.Integer),
+        sa.Column("item_id", BIG_ID),
+        sa.Column("shown", sa.SmallInteger),
+        sa.Column("sample", sa.Integer),
+        sa.Column("turn", sa.Integer),
         sa.Column("boundary", sa.Text, nullable=False),
         sa.Column("message_sha", sa.LargeBinary, nullable=False),
         sa.Column("retriable", sa.Boolean, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("benchmark_id", sa.Integer),
-        sa.Column("item_id", BIG_ID),
-        sa.Column("model_id", sa.Integer),
-        sa.Column("opponent_id", sa.Integer),
-        sa.Column("judge_id", sa.Integer),
-        sa.Column("shown", sa.SmallInteger),
-        sa.Column("sample", sa.Integer),
-        sa.Column("turn", sa.Integer),
         sa.Column("at", sa.Double, nullable=False),
-        sa.PrimaryKeyConstraint("key", name="pk_failures"),
+        sa.PrimaryKeyConstraint("key", *place, "sample", "turn", name="pk_failures"),
         _foreign("failures", "message_sha", "texts.sha"),
-        _foreign("failures", "benchmark_id", "benchmarks.id"),
-        _foreign("failures", "item_id", "items.id"),
-        _foreign("failures", "model_id", "models.id"),
-        _foreign("failures", "judge_id", "judges.id"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "leases",

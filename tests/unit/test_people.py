@@ -1,0 +1,15 @@
+"""Who is a person: said in one place, for imports, reports and the dashboard alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from judgebench.records import is_human
+
+
+@pytest.mark.parametrize(
+    ("judge", "human"),
+    [("human", True), ("human/ann", True), ("humanoid", False), ("a/human", False), ("", False)],
+)
+def test_people_are_known_by_their_name(judge: str, human: bool) -> None:
+    assert is_human(judge) == human
