@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgebench import config
+from judgebench import DEFAULT_STORE, config
 from judgebench.errors import ConfigError
 from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress
@@ -85,18 +86,18 @@ def _frame(columns: Any) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def open_store(url: str = config.DEFAULT_STORE) -> StoredResults:
-    """Open a store for reading.
+def open_store(url: str | Path | None = None) -> StoredResults:
+    """Open a store for reading: this one, else that of ``JUDGEBENCH_STORE``, else the default.
 
     Raises
     ------
     StoreError
         Where there is no store, or it cannot be read.
     """
-    return StoredResults(open_live_store(url, read_only=True))
+    return StoredResults(open_live_store(_usual_store(url), read_only=True))
 
 
-def run(suite: Path | str, *, store: str | None = None, progress: Progress) -> Outcome:
+def run(suite: Path | str, *, store: str | Path | None = None, progress: Progress) -> Outcome:
     """Carry out a suite and take in the labels that it names.
 
     ``store`` goes before what the suite says.
@@ -133,7 +134,7 @@ def _take_in_labels(suite: config.Suite, store: Store) -> None:
         import_labels(store, path, only_answered=True)
 
 
-def plan(suite: Path | str, *, store: str | None = None) -> list[PlanRow]:
+def plan(suite: Path | str, *, store: str | Path | None = None) -> list[PlanRow]:
     """What `run` would do. Sends nothing, writes nothing, makes no store."""
     work = _resolved(Path(suite))
     with _store_if_there(store_url(work.suite, store)) as opened:
@@ -151,9 +152,13 @@ def _store_if_there(url: str) -> Iterator[Store | None]:
         yield opened
 
 
-def store_url(suite: config.Suite, given: str | None) -> str:
-    """Where a suite's results go: as told, else as the suite says, else the default."""
-    return given or suite.store or config.DEFAULT_STORE
+def store_url(suite: config.Suite, given: str | Path | None) -> str:
+    """Where a suite's results go: as told, else as the suite says, else where they usually go."""
+    return _usual_store(given or suite.store)
+
+
+def _usual_store(given: str | Path | None) -> str:
+    return str(given or os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE)
 
 
 __all__: Sequence[str] = ["StoredResults", "open_store", "plan", "run", "store_url"]

@@ -6,32 +6,68 @@ Paths are relative to the working directory, as on a command line.
 
 from __future__ import annotations
 
+import math
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
+    FiniteFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from judgebench import yaml_file
+from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.records import is_human
+from judgebench.written_keys import refuse_written_keys
 
-DEFAULT_STORE = "sqlite:///results/judgebench.db"
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _storable(settings: dict[str, Any]) -> dict[str, Any]:
+    """What is sent and kept as JSON has to be JSON."""
+    _refuse_no_json(settings, ())
+    return settings
+
+
+def _refuse_no_json(value: Any, at: yaml_file.Field) -> None:
+    if isinstance(value, dict):
+        for key, element in value.items():
+            if not isinstance(key, str):
+                raise _no_json(f"the name {key!r} is no text; put it in quotes", at)
+            _refuse_no_json(element, (*at, key))
+    elif isinstance(value, list):
+        for i, element in enumerate(value):
+            _refuse_no_json(element, (*at, i))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _no_json(f"a number is finite, not {value}", at)
+    elif not (value is None or isinstance(value, str | bool | int | float)):
+        raise _no_json(
+            f"{_kind(value)} cannot be sent or stored; put it in quotes if a text is meant", at
+        )
+
+
+def _no_json(message: str, at: yaml_file.Field) -> PydanticCustomError:
+    return PydanticCustomError(_NO_JSON, "{says}", {"says": message, "at": at})
+
+
+_NO_JSON = "no_json"
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/|][^\n\r\t]*$")]
-Path_ = tuple[str | int, ...]
-Model = TypeVar("Model", bound=BaseModel)
+Settings = Annotated[dict[str, Any], AfterValidator(_storable)]
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -44,13 +80,13 @@ class LmEval(Section):
     """A local model run through lm-eval; fields carry lm-eval's names."""
 
     model: str = "hf"
-    model_args: dict[str, Any] = Field(default_factory=dict)
+    model_args: Settings = Field(default_factory=dict)
     batch_size: PositiveInt | Literal["auto"] = 8
     device: str | None = None
     apply_chat_template: bool | str = True
     system_instruction: str | None = None
     fewshot_as_multiturn: bool = False
-    gen_kwargs: dict[str, Any] = Field(default_factory=dict)
+    gen_kwargs: Settings = Field(default_factory=dict)
     gpus: str | None = Field(None, description="CUDA_VISIBLE_DEVICES of the worker, as text")
 
     @field_validator("model_args")
@@ -67,7 +103,7 @@ class ModelConfig(Section):
     name: Name
     lm_eval: LmEval | None = None
     responses: Path | None = None
-    tags: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    tags: dict[str, str | int | FiniteFloat | bool] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelConfig:
@@ -85,7 +121,7 @@ class ServerConfig(Section):
 
     command: list[str] = Field(min_length=1)
     ready: str = "/v1/models"
-    timeout_s: PositiveFloat = 600.0
+    timeout_s: Amount = 600.0
     env: dict[str, str] = Field(default_factory=dict)
     gpus: str | None = None
 
@@ -102,12 +138,19 @@ class JudgeConfig(Section):
     identity: str | None = Field(None, description="what is behind a server, if not its provider")
     identity_file: Path | None = Field(None, description="model file whose hash is the identity")
     server: ServerConfig | None = None
-    sampling: dict[str, Any] = Field(default_factory=dict)
-    options: dict[str, Any] = Field(default_factory=dict)
-    extra: dict[str, Any] = Field(default_factory=dict, description="sent as it is with each call")
+    sampling: Settings = Field(default_factory=dict)
+    options: Settings = Field(default_factory=dict)
+    extra: Settings = Field(default_factory=dict, description="sent as it is with each call")
     max_connections: PositiveInt | None = None
     max_retries: int | None = Field(None, ge=0)
-    timeout_s: PositiveFloat | None = None
+    timeout_s: Amount | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _no_person(cls, value: str) -> str:
+        if is_human(value):
+            raise ValueError(f"{value!r} is the name of a person whose labels are imported")
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> JudgeConfig:
@@ -119,6 +162,12 @@ class JudgeConfig(Section):
             raise ValueError("openai_compatible needs the server's 'base_url'")
         if self.identity and self.identity_file:
             raise ValueError("give 'identity' or 'identity_file', not both")
+        if self.base_url is not None:
+            own = self.server is not None  # a free port is found for an own server only
+            try:
+                checked_base_url(self.base_url.replace("{port}", "80") if own else self.base_url)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
 
@@ -131,7 +180,14 @@ class BenchmarkConfig(Section):
     limit: PositiveInt | None = None
     samples: PositiveInt = 1
     labels: list[Path] = Field(default_factory=list, description="labels of people, imported")
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Settings = Field(default_factory=dict)
+
+    @field_validator("judges", "models")
+    @classmethod
+    def _each_once(cls, value: list[str] | None) -> list[str] | None:
+        if twice := _twice(value or ()):
+            raise ValueError(f"named twice: {twice}")
+        return value
 
 
 class Limits(Section):
@@ -139,8 +195,8 @@ class Limits(Section):
 
     max_connections: PositiveInt = 16
     max_retries: int = Field(5, ge=0)
-    max_minutes: PositiveFloat = Field(10.0, description="of retrying one call")
-    timeout_s: PositiveFloat = 120.0
+    max_minutes: Amount = Field(10.0, description="of retrying one call")
+    timeout_s: Amount = 120.0
 
 
 class Suite(Section):
@@ -151,22 +207,25 @@ class Suite(Section):
     judges: list[JudgeConfig] = Field(default_factory=list)
     benchmarks: list[BenchmarkConfig] = Field(min_length=1)
     limits: Limits = Field(default_factory=Limits)
-    seed: int = 1234
+    seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
 
     @model_validator(mode="after")
     def _names(self) -> Suite:
         for what, parts in (("models", self.models), ("judges", self.judges)):
-            names = [part.name for part in cast("Sequence[ModelConfig | JudgeConfig]", parts)]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"{what} named twice: {', '.join(twice)}")
+            named = cast("Sequence[ModelConfig | JudgeConfig]", parts)
+            if twice := _twice([part.name for part in named]):
+                raise ValueError(f"{what} named twice: {twice}")
         known = [model.name for model in self.models]
         for benchmark in self.benchmarks:
             for name in benchmark.models or ():
                 if name not in known:
                     raise ValueError(unknown_name("model", name, known))
         return self
+
+
+def _twice(names: Sequence[str]) -> str:
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
 
 
 def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> Suite:
@@ -177,164 +236,92 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     ConfigError
         Naming the file and, where there is one, the line and the field.
     """
-    return read_yaml(Suite, path, environment=os.environ if environment is None else environment)
+    written = _read(path)
+    refuse_written_keys(written)
+    data = yaml_file.expanded(written, os.environ if environment is None else environment)
+    return check(Suite, data, path, written.lines)
 
 
 def raw_suite(path: Path) -> dict[str, Any]:
     """The suite as written, ``${NAME}`` not filled in: what a manifest keeps."""
-    return dict(_load(path)[0])
+    return dict(_read(path).data)
 
 
-def read_yaml(cls: type[Model], path: Path, *, environment: Mapping[str, str]) -> Model:
-    """A YAML file checked against a pydantic model, with ``${NAME}`` filled in."""
-    data, lines = _load(path)
-    _refuse_literal_keys(data, path, lines)
-    return check(cls, _expand(data, environment, path, lines), path, lines)
+def _read(path: Path) -> yaml_file.Written:
+    written = yaml_file.read(path)
+    if not isinstance(written.data, dict):
+        raise ConfigError(f"{path}: a suite is a mapping with the keys {', '.join(_keys(Suite))}")
+    return written
+
+
+# What is wrong, in words ------------------------------------------------------------------------
 
 
 def check(
-    cls: type[Model], data: Any, path: Path | str, lines: Mapping[Path_, int] | None = None
+    cls: type[Model],
+    data: Any,
+    path: Path | str,
+    lines: Mapping[yaml_file.Field, int] | None = None,
 ) -> Model:
     """Data checked against a pydantic model; every fault becomes one readable line."""
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        faults = [_fault(cls, fault, path, lines or {}) for fault in error.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(faults))) from None
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice instead of taking the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands here twice", key_node.start_mark
-                )
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _load(path: Path) -> tuple[Mapping[str, Any], dict[Path_, int]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    try:
-        data = yaml.load(text, _Loader)
-        node = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
-        raise ConfigError(f"{where}: {getattr(error, 'problem', error)}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a suite is a mapping with the keys {', '.join(_keys(Suite))}")
-    return data, dict(_lines(node, ()))
-
-
-def _lines(node: yaml.Node | None, path: Path_) -> Iterator[tuple[Path_, int]]:
-    """The line of every field, by its path."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield (*path, str(key.value)), key.start_mark.line + 1
-            yield from _lines(value, (*path, str(key.value)))
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            yield (*path, i), value.start_mark.line + 1
-            yield from _lines(value, (*path, i))
-
-
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
-_LOOKS_LIKE_A_KEY = re.compile(
-    r"\b(sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|gsk_[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{30,})"
-)
-
-
-def _walk(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, element in value.items():
-            yield from _walk(element, (*path, str(key)))
-    elif isinstance(value, list):
-        for i, element in enumerate(value):
-            yield from _walk(element, (*path, i))
-
-
-def _refuse_literal_keys(data: Any, path: Path, lines: Mapping[Path_, int]) -> None:
-    for field, text in _walk(data):
-        in_key_field = bool(field) and field[-1] == "api_key" and not _VARIABLE.fullmatch(text)
-        if in_key_field or _LOOKS_LIKE_A_KEY.search(text):
-            raise ConfigError(
-                f"{_where(path, field, lines)}: a key stands here in plain text; put it into an "
-                "environment variable and write ${NAME} (and treat the key as leaked if this file "
-                "was ever shared)"
-            )
-
-
-def _expand(
-    value: Any,
-    environment: Mapping[str, str],
-    source: Path,
-    lines: Mapping[Path_, int],
-    path: Path_ = (),
-) -> Any:
-    if isinstance(value, dict):
-        return {
-            k: _expand(v, environment, source, lines, (*path, str(k))) for k, v in value.items()
-        }
-    if isinstance(value, list):
-        return [_expand(v, environment, source, lines, (*path, i)) for i, v in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def fill(match: re.Match[str]) -> str:
-        name, default = match["name"], match["default"]
-        if environment.get(name):
-            return environment[name]
-        if default is not None:
-            return default
-        raise ConfigError(
-            f"{_where(source, path, lines)}: the environment variable {name} is not set; "
-            f"export {name}=… and run again"
+        faults: dict[yaml_file.Field, list[Any]] = {}
+        for fault in error.errors():
+            faults.setdefault(_field(fault, data), []).append(fault)
+        said = (
+            f"{yaml_file.where(path, field, lines or {})}: {_message(cls, field, same)}"
+            for field, same in faults.items()
         )
-
-    return _VARIABLE.sub(fill, value)
-
-
-def _where(source: Path | str, path: Path_, lines: Mapping[Path_, int]) -> str:
-    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
-    field = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-    place = f"{source}:{line}" if line is not None else str(source)
-    return f"{place}: {field}" if field else place
+        raise ConfigError("\n".join(dict.fromkeys(said))) from None
 
 
-def _fault(cls: type[BaseModel], fault: Any, source: Path | str, lines: Mapping[Path_, int]) -> str:
-    path: Path_ = tuple(fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        owner = _section_at(cls, path[:-1])
-        return f"{_where(source, path, lines)}: {unknown_name('key', str(path[-1]), _keys(owner))}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] == "missing":
-        message = "is missing"
-    elif fault["type"] not in {"value_error"} and "input" in fault:
-        given = fault["input"]
-        if isinstance(given, str | int | float | bool) or given is None:
-            message = f"{message} (found {given!r})"
-    return f"{_where(source, path, lines)}: {message}"
+def _field(fault: Any, data: Any) -> yaml_file.Field:
+    """Where a fault is. For each kind that a field may be, pydantic adds a part and a fault."""
+    path: yaml_file.Field = tuple(fault["loc"])
+    if fault["type"] == _NO_JSON:
+        return path + tuple(fault["ctx"]["at"])
+    if fault["type"] in {"extra_forbidden", "missing"}:
+        return path
+    for i, part in enumerate(path):
+        try:
+            data = data[part]
+        except (LookupError, TypeError):
+            return path[:i]
+    return path
+
+
+def _message(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]) -> str:
+    kind = faults[0]["type"]
+    if kind == "extra_forbidden":
+        return unknown_name("key", str(field[-1]), _keys(_section_at(cls, field[:-1])))
+    if kind == "missing":
+        return "is missing"
+    message = str(faults[0]["msg"]).removeprefix("Value error, ")
+    if kind in {"value_error", _NO_JSON}:
+        return message
+    others = [str(fault["msg"]).removeprefix("Input should be ") for fault in faults[1:]]
+    return f"{' or '.join(dict.fromkeys([message, *others]))} (found {_kind(faults[0]['input'])})"
+
+
+def _kind(found: Any) -> str:
+    """What was found, in a few words."""
+    if isinstance(found, str | int | float | None):
+        return repr(found)
+    kinds = {dict: "a mapping", list: "a list", date: f"the date {found}"}
+    return next((says for kind, says in kinds.items() if isinstance(found, kind)), _type(found))
+
+
+def _type(found: Any) -> str:
+    return f"a {type(found).__name__}"
 
 
 def _keys(cls: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in cls.model_fields.items()]
 
 
-def _section_at(cls: type[BaseModel], path: Path_) -> type[BaseModel]:
+def _section_at(cls: type[BaseModel], path: yaml_file.Field) -> type[BaseModel]:
     """The section that a path leads to, through lists, dicts and optional fields."""
     current: type[BaseModel] = cls
     for part in path:

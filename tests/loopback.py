@@ -199,9 +199,12 @@ class Loopback:
         self._listening.set()
         await self._stopping.wait()
         server.close()
-        for connection in list(self.connections):
-            connection.abandon()
-        await asyncio.sleep(0)
+        quiet = 0
+        while quiet < 3:  # a connection may be accepted and not be ours yet
+            for connection in list(self.connections):
+                connection.abandon()
+            quiet = 0 if self.connections else quiet + 1
+            await asyncio.sleep(0.001)
         if self._log_file >= 0:
             os.close(self._log_file)
 

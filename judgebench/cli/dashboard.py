@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from judgebench.cli.options import store_option
+from judgebench.cli.streams import say
 
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 8501
@@ -31,7 +32,7 @@ def command(port: int | None, store: str) -> int:
     app = _app()
     store_path(store)  # a URL that names no file is said here, not on a page
     chosen = _port(port)
-    click.echo(f"dashboard on {store}: http://{LOOPBACK}:{chosen} (Ctrl-C ends it)", err=True)
+    say(f"dashboard on {store}: http://{LOOPBACK}:{chosen} (Ctrl-C ends it)")
     command_line = [sys.executable, "-m", "streamlit", "run", str(app)]
     command_line += ["--server.port", str(chosen), "--server.address", LOOPBACK]
     command_line += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]

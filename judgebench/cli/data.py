@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from judgebench.cli.options import report_options, show
+from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.benchmarks.data_source import DataState
@@ -82,10 +83,9 @@ def import_command(benchmark: str, path: Path) -> int:
 def _say(states: Iterable[DataState]) -> None:
     for state in states:
         prompts = f", official prompts: {', '.join(state.prompts)}" if state.prompts else ""
-        click.echo(
+        say(
             f"{state.benchmark}@{state.version}: {state.state}, {state.items} items{prompts}"
-            + (f"; {state.note}" if state.note else ""),
-            err=True,
+            + (f"; {state.note}" if state.note else "")
         )
 
 

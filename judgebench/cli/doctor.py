@@ -37,15 +37,15 @@ class Finding(NamedTuple):
 
 @click.command("doctor", short_help="What is installed, reachable and configured.")
 @click.option(
-    "--judge",
-    "judges",
+    "--server",
+    "servers",
     metavar="BASE_URL",
     multiple=True,
     help="Also ask this OpenAI-compatible server for its models. No key is sent.",
 )
 @report_options
 @store_option
-def command(judges: tuple[str, ...], form: str, outputs: tuple[Path, ...], store: str) -> int:
+def command(servers: tuple[str, ...], form: str, outputs: tuple[Path, ...], store: str) -> int:
     """Say what is installed, reachable and configured. Nothing heavy is imported, no key printed.
 
     Ends with 69 where a server that was named does not answer.
@@ -53,7 +53,7 @@ def command(judges: tuple[str, ...], form: str, outputs: tuple[Path, ...], store
     from judgebench.errors import ProviderUnavailableError
     from judgebench.report.table import Column, Document, Table
 
-    asked = [_judge(url) for url in judges]
+    asked = [_server(url) for url in servers]
     findings = [*_installed(), *_devices(), _store(store), *_data(), *_environment(), *asked]
     table = Table(
         title="doctor",
@@ -152,13 +152,13 @@ def _without_password(value: str) -> str:
     return f"{head}://…@{rest.partition('@')[2]}"
 
 
-def _judge(base_url: str) -> Finding:
+def _server(base_url: str) -> Finding:
     import json
     import urllib.error
     import urllib.parse
     import urllib.request
 
-    what = f"judge at {_without_password(base_url)}"
+    what = f"server at {_without_password(base_url)}"
     if not base_url.startswith(("http://", "https://")):
         return Finding(what, "fault", "a base URL begins with http:// or https://")
     host = urllib.parse.urlsplit(base_url).hostname or ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from judgebench.cli.options import store_option
+from judgebench.cli.streams import say
 
 
 @click.command("export", short_help="Write verdicts or responses to a file.")
@@ -55,5 +56,5 @@ def command(
         (export.print_csv if form == "csv" else export.print_jsonl)(sys.stdout, columns)
     for path in outputs:
         export.write_table(path, columns)
-        click.echo(f"written: {path}", err=True)
+        say(f"written: {path}")
     return 0

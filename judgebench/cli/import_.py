@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from judgebench.cli.options import store_option
+from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.exchange.files import Format
@@ -45,8 +46,8 @@ def command(what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, st
         for path, take_in in files:
             report = take_in(opened)
             for warning in report.warnings:
-                click.echo(f"warning: {path}: {warning}", err=True)
-            click.echo(_line(what, path, report), err=True)
+                say(f"warning: {path}: {warning}")
+            say(_line(what, path, report))
     return 0
 
 

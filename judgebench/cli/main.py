@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from typing import Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from judgebench import __version__
+from judgebench.cli.streams import NobodyReadsError, prepare, say
 from judgebench.errors import JudgebenchError, unknown_name
 
 INTERNAL_ERROR = 70
@@ -97,6 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The console script. Never returns: exits with a code of the contract."""
     # What ends jobs by the clock sends SIGTERM: a run ends as after Ctrl-C, and says so.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    prepare()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -105,20 +107,26 @@ def run(arguments: list[str]) -> int:
     arguments = _with_dashes(arguments)
     try:
         result: Any = app.main(arguments, prog_name="judgebench", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except click.Abort:
         return _say("interrupted; nothing is lost, run again to go on", INTERRUPTED)
     except KeyboardInterrupt:
         return _say("interrupted; nothing is lost, run again to go on", INTERRUPTED)
+    except NoArgsIsHelpError as error:  # a group without a command
+        return _help(error)
     except click.ClickException as error:
         usage = getattr(error, "ctx", None)
         hint = f"\nSee: {usage.command_path} --help" if usage is not None else ""
         return _say(f"{error.format_message()}{hint}", USAGE_ERROR)
     except JudgebenchError as error:
         return _say(str(error), error.exit_code)
-    except BrokenPipeError:  # `judgebench … | head`: whoever read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as stop:
+        if isinstance(stop.__context__, OSError):  # click's 1 for a broken pipe, which is not ours
+            return _unforeseen()
+        raise
+    except NobodyReadsError:  # `judgebench … | head`: whoever read has seen enough
         return 0
     except Exception:  # noqa: BLE001 - the one place where the unforeseen becomes exit code 70
         return _unforeseen()
@@ -136,15 +144,20 @@ def _with_dashes(arguments: list[str]) -> list[str]:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
+    say(f"error: {message}")
     return code
+
+
+def _help(error: NoArgsIsHelpError) -> int:
+    click.echo(error.format_message(), err=True)
+    return USAGE_ERROR
 
 
 def _unforeseen() -> int:
     """A fault of ours. The traceback is shown without local values, so that no key is in it."""
     import traceback
 
-    traceback.print_exc()
+    say(traceback.format_exc().rstrip("\n"))
     return _say(
         "this is a fault in judgebench itself; what was stored is safe. Please report the lines "
         "above with what you ran.",

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from judgebench import DEFAULT_STORE
+from judgebench.cli.streams import say
+
 if TYPE_CHECKING:
     from judgebench.report.table import Document
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-DEFAULT_STORE = "sqlite:///results/judgebench.db"
 FORMATS = ("table", "md", "csv", "json")
 
 
@@ -27,6 +29,16 @@ def store_option(command: Command) -> Command:
         default=DEFAULT_STORE,
         show_default=True,
         help="Where results are kept (or JUDGEBENCH_STORE).",
+    )(command)
+
+
+def suite_store_option(command: Command) -> Command:
+    """``--store URL`` of a command about a suite, which may name its own store."""
+    return click.option(
+        "--store",
+        metavar="URL",
+        help="Where results are kept; goes before the suite's own, which goes before "
+        f"JUDGEBENCH_STORE.  [default: {DEFAULT_STORE}]",
     )(command)
 
 
@@ -53,16 +65,30 @@ def report_options(command: Command) -> Command:
 
 def show(document: Document, form: str, outputs: Sequence[Path] = ()) -> None:
     """Print a document to stdout and write it to files. Files are checked before any is written."""
-    from judgebench.report.table import form_of, render, write
+    from judgebench.report.table import render
 
-    for path in outputs:
-        form_of(path)
+    check_outputs(outputs)
     terminal = sys.stdout.isatty()
     width = _terminal_width() if terminal else None
     click.echo(render(document, form, width=width, colour=terminal), nl=False)
+    write_outputs(document, outputs)
+
+
+def check_outputs(outputs: Sequence[Path]) -> None:
+    """Say now what is wrong with the suffix of a file that is to be written later."""
+    from judgebench.report.table import form_of
+
+    for path in outputs:
+        form_of(path)
+
+
+def write_outputs(document: Document, outputs: Sequence[Path]) -> None:
+    """Write a document to files, each in the form that its suffix says."""
+    from judgebench.report.table import write
+
     for path in outputs:
         write(document, path)
-        click.echo(f"written: {path}", err=True)
+        say(f"written: {path}")
 
 
 def _terminal_width() -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from judgebench.cli.options import report_options, show
+from judgebench.cli.options import report_options, show, suite_store_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,7 @@ SUMS = ("generations", "judge_calls", "recorded")
 
 @click.command("plan", short_help="Say what a run would do. Sends nothing.")
 @click.argument("suite", type=click.Path(path_type=Path))
-@click.option(
-    "--store",
-    metavar="URL",
-    envvar="JUDGEBENCH_STORE",
-    help="Where results are kept; goes before the suite's own.",
-)
+@suite_store_option
 @report_options
 def command(suite: Path, store: str | None, form: str, outputs: tuple[Path, ...]) -> int:
     """Say what `judgebench run SUITE` would do. Sends nothing, writes nothing.

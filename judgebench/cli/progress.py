@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from judgebench.plain_text import printable, printable_lines
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -44,13 +46,13 @@ class PlainProgress:
         self._failed += n if failed else 0
 
     def say(self, message: str) -> None:
-        click.echo(message, file=self.stream)
+        click.echo(printable_lines(message), file=self.stream)
 
     def _close(self) -> None:
         if self._name and self._done:
             seconds = time.monotonic() - self._began
             failed = f", {self._failed} failed" if self._failed else ""
-            self.say(f"{self._name}: {self._done} done{failed} in {seconds:.1f} s")
+            self.say(f"{self._name}: {self._done - self._failed} done{failed} in {seconds:.1f} s")
         self._name = ""
 
 
@@ -99,7 +101,7 @@ class BarProgress:
     def stage(self, name: str, total: int | None) -> None:
         self._close()
         self._failed = 0
-        self._task = self._progress.add_task(name, total=total, rate="", failed="")
+        self._task = self._progress.add_task(printable(name), total=total, rate="", failed="")
 
     def advance(self, n: int = 1, *, failed: bool = False) -> None:
         if self._task is None:
@@ -113,7 +115,7 @@ class BarProgress:
         )
 
     def say(self, message: str) -> None:
-        self._progress.console.print(message, markup=False, highlight=False)
+        self._progress.console.print(printable_lines(message), markup=False, highlight=False)
 
     def _rate(self) -> str:
         speed = next((t.speed for t in self._progress.tasks if t.id == self._task), None)

@@ -42,7 +42,10 @@ def list_command(form: str, outputs: tuple[Path, ...], store: str) -> int:
 @report_options
 @store_option
 def show_command(run: str, form: str, outputs: tuple[Path, ...], store: str) -> int:
-    """Show the manifest of RUN: its id, the beginning of it, or 'last'."""
+    """Show the manifest of RUN: its id, the beginning of it, or 'last'.
+
+    Imports are left out of 'last', unless there is nothing else.
+    """
     from judgebench.store import open_store
 
     with open_store(store, read_only=True) as opened:
@@ -57,7 +60,7 @@ def _find(runs: Sequence[RunManifest], wanted: str, store: str) -> RunManifest:
     if not runs:
         raise UsageError(f"{store} holds no run yet; `judgebench run SUITE.yaml` starts one")
     if wanted == LAST:
-        return runs[-1]
+        return next((run for run in reversed(runs) if not _is_import(run)), runs[-1])
     found = [run for run in runs if run.id.startswith(wanted)]
     if len(found) > 1 and (exact := [run for run in found if run.id == wanted]):
         found = exact
@@ -66,6 +69,10 @@ def _find(runs: Sequence[RunManifest], wanted: str, store: str) -> RunManifest:
     if len(found) > 1:
         raise UsageError(f"{wanted!r} begins several runs: {', '.join(run.id for run in found)}")
     return found[0]
+
+
+def _is_import(run: RunManifest) -> bool:
+    return "import" in run.configuration
 
 
 def _list(runs: Sequence[RunManifest]) -> Document:

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 from judgebench import registry
+from judgebench.addresses import checked_base_url
 from judgebench.keys import content_key
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.counts import Counts
 from judgebench.providers.limited import Limited
-from judgebench.providers.openai_compatible import checked_base_url
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.server import LocalServer, WithServer

@@ -14,7 +14,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from judgebench.errors import CallError, ConfigError
+from judgebench.addresses import checked_base_url
+from judgebench.errors import CallError
 from judgebench.providers.chat_completion import read_completion
 from judgebench.providers.http_errors import connection_error, status_error, timed_out
 from judgebench.records import ChatRequest, Reply
@@ -125,6 +126,8 @@ class OpenAICompatible:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+            for _ in range(3):  # transports end in the loop's next turns, which may be its last
+                await asyncio.sleep(0)
 
     async def _send(self, body: dict[str, Any]) -> tuple[str, bytes]:
         """The content type and the body of a successful answer."""
@@ -228,33 +231,6 @@ def _connection_errors() -> tuple[type[BaseException], ...]:
     import openai
 
     return (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError)
-
-
-def checked_base_url(text: str) -> str:
-    """An address without credentials.
-
-    Raises
-    ------
-    ConfigError
-        For one that is no http address or holds a password or a query; it is not repeated, since
-        it may hold a key.
-    """
-    try:
-        url = urlsplit(text)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        url, host = urlsplit(""), None
-    if url.username is not None or url.password is not None:
-        raise ConfigError(
-            f"base_url for {host} holds a user name or password; send a key as api_key: ${{NAME}}"
-        )
-    if url.scheme not in {"http", "https"} or not host:
-        raise ConfigError("base_url must be a full address such as http://127.0.0.1:8000/v1")
-    if url.query or url.fragment:
-        raise ConfigError(
-            f"base_url for {host} ends in a query; remove '?' or '#' and what follows"
-        )
-    return text.rstrip("/")
 
 
 def _is_loopback(url: str) -> bool:

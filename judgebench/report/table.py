@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from judgebench.errors import UsageError, unknown_name
+from judgebench.plain_text import printable
 
 Align = Literal["left", "right"]
 
@@ -176,16 +176,6 @@ def _width(i: int, columns: Sequence[Column], cells: Sequence[Sequence[str]]) ->
     from rich.cells import cell_len
 
     return max(cell_len(text) for text in (columns[i].title, *(row[i] for row in cells)))
-
-
-def printable(text: str) -> str:
-    """Text on one line that does nothing to a terminal: no escapes, no reordering, no breaks."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join("�" if unicodedata.category(c) in _UNSHOWN else c for c in text)
-
-
-_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 # other forms ------------------------------------------------------------------------------------

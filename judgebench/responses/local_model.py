@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from judgebench.errors import ConfigError
 from judgebench.records import JsonObject
 from judgebench.responses.identity import LOADED_AS
+from judgebench.written_keys import MODEL_TOKENS
 
 
 class LmEvalTask(Protocol):
@@ -130,7 +131,8 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
     """What shapes the prompt and where the answer ends: part of a model's key.
 
     The chat template itself is among the files that `weights_identity` hashes. A ``model_args``
-    that is not known to be about weights or about running counts as prompting, to be safe.
+    that is not known to be about weights or about running counts as prompting, to be safe. A token
+    is no part of anything that is kept.
     """
     prompting: dict[str, Any] = {
         "apply_chat_template": local.apply_chat_template,
@@ -143,7 +145,7 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
     arguments = {
         name: value
         for name, value in local.model_args.items()
-        if name not in _WEIGHTS and name not in _RUNNING and value is not None
+        if name not in {*_WEIGHTS, *_RUNNING, *MODEL_TOKENS} and value is not None
     }
     if arguments:
         prompting["model_args"] = arguments

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from judgebench.errors import LocalModelError, StoreError
+from judgebench.errors import ConfigError, LocalModelError, StoreError
 from judgebench.protocols import Progress
 from judgebench.records import (
     Failure,
@@ -78,12 +78,12 @@ class Outcome:
         }
 
 
-def evaluate(
-    work: Work, *, store: Store, progress: Progress, configuration: JsonObject | None = None
-) -> Outcome:
+def evaluate(work: Work, *, store: Store, progress: Progress, configuration: JsonObject) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
     What fails is in the store as a failure and in the outcome's counts; it does not end the run.
+    ``configuration`` is the suite as written, with the names of variables and not their values:
+    the manifest keeps it.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def evaluate(
     suite = work.suite
     manifest = new_manifest(
         suite.name,
-        configuration if configuration is not None else suite.model_dump(mode="json"),
+        configuration,
         data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
         seed=suite.seed,
     )
@@ -245,9 +245,14 @@ class _Run:
                     self._keep(tasks[event.task], event)
             except LocalModelError as error:  # what it did not answer has failed; the run goes on
                 kept = stack or stack_of(candidates, self.store)
+                if stack is None:  # it never came to answering, and that is what failed
+                    left = sum(len(answers_of(c, self.store, kept).missing) for c in candidates)
+                    self.progress.stage(f"{name}: answering", left)
                 for candidate in candidates:
                     self._not_answered(candidate, kept, str(error))
                 self.outcome.warnings.append(f"{name}: {error}")
+            except ConfigError as error:
+                raise ConfigError(f"model {name}: {error}") from None
         return stack
 
     def _missing_on(

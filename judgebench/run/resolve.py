@@ -16,7 +16,6 @@ from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
 from judgebench.config import BenchmarkConfig, JudgeConfig, ModelConfig, Suite
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.protocols import Judge
-from judgebench.providers.openai_compatible import checked_base_url
 from judgebench.records import Item, JudgeSpec, ModelSpec
 from judgebench.responses.identity import file_sha, weights_identity
 from judgebench.responses.local_model import LocalModel, decoding_of, prompting_of
@@ -122,17 +121,28 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
         raise ConfigError(f"benchmark {asked.config.name}: {unknown_name('judge', name, known)}")
     if config is not None and config.provider is not None:
         _check_provider(name, config.provider, config)
-    kind = name if config is None else config.kind or asked.benchmark.default_judge
+    kind = config.kind if config is not None else None
+    if kind is None:
+        kind = name if name in kinds else asked.benchmark.default_judge
     if kind not in kinds:
         raise ConfigError(f"judge {name}: {unknown_name('way of judging', kind, kinds)}")
-    judge = registry.load("judges", kind).make(
-        model=config.model if config else None,
-        provider=identity_of(config) if config else None,
-        sampling=config.sampling if config else {},
-        options=config.options if config else {},
-        extra=config.extra if config else {},
-        prompts=asked.benchmark.prompts,
-    )
+    if name in kinds and kind != name:
+        raise ConfigError(
+            f"judge {name}: a judge called as a way of judging judges that way; give this one, of "
+            f"kind {kind}, another name"
+        )
+    provider = identity_of(config) if config else None
+    try:
+        judge = registry.load("judges", kind).make(
+            model=config.model if config else None,
+            provider=provider,
+            sampling=config.sampling if config else {},
+            options=config.options if config else {},
+            extra=config.extra if config else {},
+            prompts=asked.benchmark.prompts,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"judge {name}: {error}") from None
     return Seat(name=name, asked=asked, judge=judge, key=keys.judge_key(judge.spec), config=config)
 
 
@@ -141,12 +151,6 @@ def _check_provider(judge: str, provider: str, config: JudgeConfig) -> None:
     known = registry.names("providers")
     if provider not in known:
         raise ConfigError(f"judge {judge}: {unknown_name('provider', provider, known)}")
-    if config.base_url is not None:
-        own = config.server is not None
-        try:
-            checked_base_url(config.base_url.replace("{port}", "80") if own else config.base_url)
-        except ConfigError as error:
-            raise ConfigError(f"judge {judge}: {error}") from None
 
 
 def identity_of(config: JudgeConfig) -> str | None:
@@ -166,11 +170,14 @@ def _candidate(config: ModelConfig, asked: Asked, seed: int) -> Candidate:
     assert config.lm_eval is not None  # one of the two, says the configuration
     local = LocalModel.from_config(config.lm_eval.model_dump())
     task = asked.benchmark.lm_eval_task
-    spec = ModelSpec(
-        weights=weights_identity(local.model_args),
-        prompting={**prompting_of(local, task), "prompt_sha": asked.benchmark.prompt_sha},
-        decoding=decoding_of(local, task, seed=seed),
-    )
+    try:
+        spec = ModelSpec(
+            weights=weights_identity(local.model_args),
+            prompting={**prompting_of(local, task), "prompt_sha": asked.benchmark.prompt_sha},
+            decoding=decoding_of(local, task, seed=seed),
+        )
+    except ConfigError as error:
+        raise ConfigError(f"model {config.name}: {error}") from None
     key = keys.model_key(spec)
     wanted = _wanted(key, asked.items, asked.config.samples)
     return Candidate(config=config, asked=asked, spec=spec, key=key, wanted=wanted, local=local)

@@ -102,21 +102,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_doctor_asks_a_judge_that_is_named(
+def test_doctor_asks_a_server_that_is_named(
     typed: Typed, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-goes-nowhere")
-    code, out, _ = typed("doctor", "--judge", f"{server}/v1/", "--format", "json")
+    code, out, _ = typed("doctor", "--server", f"{server}/v1/", "--format", "json")
     assert code == 0
-    assert checks(out)[f"judge at {server}/v1/"]["found"] == "serves small-judge"
-    assert typed("doctor", "--judge", f"{server}/closed")[0] == 0
+    assert checks(out)[f"server at {server}/v1/"]["found"] == "serves small-judge"
+    assert typed("doctor", "--server", f"{server}/closed")[0] == 0
     for url, said in (
         (f"{server}/html", "not as an OpenAI-compatible server"),
         (f"{server}/gone", "HTTP 404: is the base URL complete"),
         (f"http://127.0.0.1:{free_port()}/v1", "cannot be reached"),
         ("127.0.0.1:8000", "begins with http"),
     ):
-        code, out, err = typed("doctor", "--judge", url)
+        code, out, err = typed("doctor", "--server", url)
         assert code == 69
         assert said in out
         assert said in err

@@ -266,6 +266,12 @@ def test_a_model_that_is_not_there_is_said_before_anything_happens(tmp_path: Pat
     assert not (tmp_path / "store.db").exists()
 
 
+def kept(folder: Path) -> int:
+    """How many answers of the local model are in the store."""
+    with judgebench.open_store(runs.store_url(folder)) as store:
+        return Counter(store.responses(NAME)["model"])["local"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_ends_while_it_generates_keeps_what_came(
     tmp_path: Path, scripted: Scripted, number: signal.Signals
@@ -274,6 +280,7 @@ def test_a_run_that_ends_while_it_generates_keeps_what_came(
     run = runs.start("run", path, environment=scripted.environment("2 hang"))
     runs.eventually(lambda: scripted.hangs.is_file() and scripted.hangs.read_text())
     worker = psutil.Process(int(scripted.hangs.read_text()))
+    runs.eventually(lambda: kept(tmp_path) == BATCH)  # the batch before the one that hangs
     run.send_signal(number)
     _, said = run.communicate(timeout=30)
     _, alive = psutil.wait_procs([worker], timeout=10)
@@ -284,8 +291,7 @@ def test_a_run_that_ends_while_it_generates_keeps_what_came(
         assert run.returncode == 130, said
         assert "interrupted; nothing is lost" in said
         assert "Traceback" not in said
-    with judgebench.open_store(runs.store_url(tmp_path)) as store:
-        assert Counter(store.responses(NAME)["model"])["local"] == BATCH
+    assert kept(tmp_path) == BATCH
 
     again = runs.typed("run", path)
     assert again.code == 0, again.err

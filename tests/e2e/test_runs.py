@@ -20,8 +20,8 @@ from tests.loopback import Loopback
 from tests.unit.exchanged import rows_file
 
 LAST_LINE = re.compile(
-    r"^run \S+: (\d+) generations, (\d+) judge calls made, (\d+) recorded, (\d+) unreadable, "
-    r"(\d+) failed; store sqlite:///.+$"
+    r"^run \S+: (\d+) generations, (\d+) judge calls made, (\d+) recorded, \d+ verdicts given, "
+    r"(\d+) unreadable, (\d+) failed; store sqlite:///.+$"
 )
 
 

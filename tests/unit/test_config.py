@@ -69,6 +69,16 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
         ("limit: 8", "models: [takr]", "did you mean 'taker'?"),
         ("    base_url: http://127.0.0.1:{port}/v1\n", "", "needs the server's 'base_url'"),
         ("{pretrained: checkpoints/apo}", "{}", "name the checkpoint"),
+        ("[exact_match, small]", "[small, exact_match, small]", "judges: named twice: small"),
+        ("  - name: small", "  - name: human/bot", "the name of a person"),
+        ("  - name: small", "  - name: human", "the name of a person"),
+        ("http://127.0.0.1:{port}/v1", "ftp://here/v1", "must be a full address"),
+        ("limit: 8", "limit: [8]", "limit: Input should be a valid integer (found a list)"),
+        ("name: nightly", "name: 2024-06-01", "a valid string (found the date 2024-06-01)"),
+        ("name: nightly", "name: 2024-13-01", "a value cannot be read: month must be in 1..12"),
+        ("name: nightly", 'name: "\\0"', "name: holds a character that cannot be stored"),
+        ("name: nightly", 'name: "\\ud800"', "name: holds a character that cannot be stored"),
+        ("name: nightly", "name: nightly\nseed: -1", "seed: Input should be greater than or equal"),
         ("name: nightly", "name: [", "suite.yaml:"),
     ],
 )
@@ -92,19 +102,169 @@ def test_a_missing_variable_is_named(tmp_path: Path) -> None:
     assert "suite.yaml:13" in message
 
 
+def _with(written: str) -> str:
+    """The suite with this in place of the judge's key."""
+    return GOOD.replace("api_key: ${JUDGE_KEY}", written)
+
+
+KEYS = {
+    "JUDGE_KEY": "expanded-secret",
+    "HF_TOKEN": "expanded-secret",
+    "SK": "expanded-secret",
+}
+HIDDEN = ("hunter2", "sk-0123456789", "expanded-secret")
+
+
 @pytest.mark.parametrize(
     "written",
     [
-        "api_key: abc",
+        "api_key: hunter2",
+        "api_key: 123456",
+        f"api_key: 0x{'f' * 5000}",
+        "api_key: ${NOPE:-hunter2}",
+        "api_key: x${JUDGE_KEY}",
         "api_key: sk-0123456789abcdefghij",
         "extra: {headers: {x: sk-0123456789abcdefghij}}",
     ],
 )
 def test_a_literal_key_is_refused_and_not_repeated(tmp_path: Path, written: str) -> None:
-    message = _refusal(tmp_path, GOOD.replace("api_key: ${JUDGE_KEY}", written), JUDGE_KEY="k")
+    message = _refusal(tmp_path, _with(written), **KEYS)
     assert "plain text" in message
     assert "${NAME}" in message
-    assert "sk-0123456789" not in message
+    assert "suite.yaml:13: judges[0]." in message
+    assert not any(secret in message for secret in HIDDEN)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "command: [x, --api-key, hunter2]",
+        "command: [x, --api-key=hunter2]",
+        "command: [x, --hf-token, '${NOPE:-hunter2}']",
+        "command: [env, OPENAI_API_KEY=hunter2, x]",
+        "command: [bash, -c, 'vllm serve --token hunter2']",
+        "command: [x], env: {OPENAI_API_KEY: hunter2}",
+        "command: [x], env: {HF_TOKEN: '${NOPE:-hunter2}'}",
+        "command: [x], env: {AZURE_KEY: hunter2}",
+    ],
+)
+def test_a_server_is_given_no_key_in_plain_text(tmp_path: Path, server: str) -> None:
+    text = GOOD.replace('{command: [python, serve.py, --port, "{port}"]}', f"{{{server}}}")
+    message = _refusal(tmp_path, text, **KEYS)
+    assert "judges[0].server" in message
+    assert "plain text" in message
+    assert "hunter2" not in message
+
+
+def test_a_server_is_given_a_key_by_name(tmp_path: Path) -> None:
+    server = "command: [x, --api-key, '${SK}', --max-tokens, '5'], env: {HF_TOKEN: '${HF_TOKEN}'}"
+    text = GOOD.replace('{command: [python, serve.py, --port, "{port}"]}', f"{{{server}}}")
+    made = load_suite(_suite(tmp_path, text), environment=KEYS).judges[0].server
+    assert made is not None
+    assert made.command[2] == made.env["HF_TOKEN"] == "expanded-secret"
+    assert "expanded-secret" not in str(raw_suite(tmp_path / "suite.yaml"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "extra: {authorization: Bearer hunter2}",
+        "extra: {key: '${SK}'}",
+        "extra: {headers: {x-api-key: '${SK}'}}",
+        "extra: {user: '${HF_TOKEN}'}",
+        "sampling: {api_key: '${JUDGE_KEY}'}",
+        "options: {password: hunter2}",
+    ],
+)
+def test_what_is_stored_holds_no_key_not_even_by_name(tmp_path: Path, written: str) -> None:
+    message = _refusal(tmp_path, _with(written), **KEYS)
+    assert "is stored with what is asked" in message
+    assert not any(secret in message for secret in HIDDEN)
+
+
+def test_names_of_tokens_that_are_no_keys(tmp_path: Path) -> None:
+    arguments = "think_end_token: </think>, add_bos_token: true, token: '${HF_TOKEN}'"
+    text = _with("sampling: {max_tokens: 8}\n    extra: {prompt_cache_key: a}")
+    text = text.replace("pretrained: checkpoints/apo", f"pretrained: checkpoints/apo, {arguments}")
+    suite = load_suite(_suite(tmp_path, text), environment=KEYS)
+    assert suite.judges[0].sampling == {"max_tokens": 8}
+    assert suite.models[1].lm_eval is not None
+    assert suite.models[1].lm_eval.model_args["think_end_token"] == "</think>"
+
+
+def test_a_models_token_is_written_by_name(tmp_path: Path) -> None:
+    text = GOOD.replace("pretrained: checkpoints/apo", "pretrained: x, token: hunter2")
+    message = _refusal(tmp_path, text, **KEYS)
+    assert "models[1].lm_eval.model_args.token: a key stands here in plain text" in message
+
+
+@pytest.mark.parametrize("url", ["http://user:hunter2@127.0.0.1/v1", "http://h/v1?key=hunter2"])
+def test_an_address_holds_no_password(tmp_path: Path, url: str) -> None:
+    message = _refusal(tmp_path, GOOD.replace("http://127.0.0.1:{port}/v1", url), **KEYS)
+    assert "suite.yaml:12: judges[0].base_url: " in message or "judges[0]: base_url for" in message
+    assert "hunter2" not in message
+    by_name = GOOD.replace("http://127.0.0.1:{port}/v1", url.replace("hunter2", "${SK}"))
+    message = _refusal(tmp_path, by_name, **KEYS)
+    assert "suite.yaml:9: judges[0]: base_url for" in message
+    assert "expanded-secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("sampling: {temperature: .nan}", "sampling.temperature: a number is finite, not nan"),
+        ("sampling: {temperature: .inf}", "sampling.temperature: a number is finite, not inf"),
+        ("sampling: {seed: 2024-01-01}", "sampling.seed: the date 2024-01-01 cannot be sent"),
+        ("extra: {a: [1, {d: 2024-01-01}]}", "extra.a[1].d: the date 2024-01-01 cannot be sent"),
+        ("extra: {a: !!binary aGk=}", "extra.a: a bytes cannot be sent"),
+        ("extra: {a: {1: 2}}", "extra.a: the name 1 is no text"),
+        (f"extra: {{a: 0x{'f' * 5000}}}", "extra.a: a whole number has 63 bits at most"),
+        ("timeout_s: .inf", "timeout_s: Input should be a finite number (found inf)"),
+    ],
+)
+def test_settings_are_json(tmp_path: Path, written: str, says: str) -> None:
+    assert f"suite.yaml:13: judges[0].{says}" in _refusal(tmp_path, _with(written), **KEYS)
+
+
+def test_one_fault_for_a_field_that_may_be_one_of_several_things(tmp_path: Path) -> None:
+    message = _refusal(tmp_path, GOOD.replace("algorithm: apo", "algorithm: [1]"), **KEYS)
+    assert len(message.splitlines()) == 1
+    assert "suite.yaml:5: models[0].tags.algorithm: Input should be a valid string or" in message
+    assert "a valid boolean (found a list)" in message
+    message = _refusal(tmp_path, GOOD.replace("batch_size: 4", "batch_size: 0"), **KEYS)
+    assert "batch_size: Input should be greater than 0 or 'auto' (found 0)" in message
+
+
+def test_faults_of_two_fields_are_two_lines(tmp_path: Path) -> None:
+    text = GOOD.replace("limit: 8", "limit: 0, samples: 0")
+    assert len(_refusal(tmp_path, text, **KEYS).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: x\nmodels: &m [*m]", ":2: what stands here holds an alias of itself"),
+        ("name: &n {a: {b: *n}}", ":1: what stands here holds an alias of itself"),
+        ("[" * 5000 + "]" * 5000, ": nested too deeply to be read"),
+        (
+            "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n"
+            + "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)),
+            ": more than 100000 fields and values",
+        ),
+        ("", ": a suite is a mapping"),
+        ("- a", ": a suite is a mapping"),
+    ],
+)
+def test_yaml_that_would_bind_its_reader(tmp_path: Path, text: str, says: str) -> None:
+    assert f"suite.yaml{says}" in _refusal(tmp_path, text)
+
+
+def test_aliases_are_written_out(tmp_path: Path) -> None:
+    text = GOOD.replace("tags: {", "tags: &tags {").replace(
+        "  - name: local", "  - name: local\n    tags: *tags"
+    )
+    suite = load_suite(_suite(tmp_path, text), environment=KEYS)
+    assert suite.models[0].tags == suite.models[1].tags
 
 
 def test_a_default_stands_in(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from judgebench.addresses import checked_base_url
 from judgebench.errors import CallError, ConfigError
-from judgebench.providers.openai_compatible import OpenAICompatible, checked_base_url, make
+from judgebench.providers.openai_compatible import OpenAICompatible, make
 from judgebench.records import ChatRequest, Message, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret
 from tests.loopback import MODES, Ask, Loopback, Reaction

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from judgebench.errors import UsageError
+from judgebench.plain_text import printable
 from judgebench.records import Estimate
 from judgebench.report import estimates
-from judgebench.report.table import Column, Document, Table, printable, render, write
+from judgebench.report.table import Column, Document, Table, render, write
 
 HOSTILE = "[red]x[/red] \x1b[31m|a| `b` <b>_c_ *d*\nnext \u202eright"
 
