@@ -17,7 +17,8 @@ from judgebench import DEFAULT_STORE, config
 from judgebench.errors import ConfigError
 from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress
-from judgebench.run.evaluate import Outcome, evaluate
+from judgebench.run.evaluate import evaluate
+from judgebench.run.outcome import Outcome
 from judgebench.run.plan import PlanRow
 from judgebench.run.plan import plan as plan_work
 from judgebench.run.resolve import Work, resolve

@@ -20,7 +20,7 @@ from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.report.table import Document, Table
-    from judgebench.run.evaluate import Outcome
+    from judgebench.run.outcome import Outcome
 
 RETRY = 75
 UNAVAILABLE = 69

@@ -16,7 +16,7 @@ import judgebench
 from judgebench import keys
 from judgebench.config import load_suite
 from judgebench.errors import LocalModelError
-from judgebench.run import evaluate
+from judgebench.run import answering
 from judgebench.run.resolve import resolve
 from tests.e2e import runs
 
@@ -243,7 +243,7 @@ class CannotLoad:
 def test_what_a_model_that_does_not_load_leaves_failed_is_answering(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "LmEvalWorker", CannotLoad)
+    monkeypatch.setattr(answering, "LmEvalWorker", CannotLoad)
     suite = runs.suite(tmp_path, models=[local(checkpoint(tmp_path / "checkpoint"))], limit=4)
     done = runs.typed("run", suite)
     lines = done.err.splitlines()

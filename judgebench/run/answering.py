@@ -1,0 +1,211 @@
+"""The first half of a run: answers, from files or from a worker that holds a local model.
+
+A model is loaded once for all its benchmarks, and ended before the next one starts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from judgebench.errors import ConfigError, LocalModelError
+from judgebench.protocols import Progress
+from judgebench.records import Failure, Place, Response, Stack
+from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Task
+from judgebench.run.outcome import Outcome
+from judgebench.run.plan import Answers, answers_of, stack_of
+from judgebench.run.resolve import Candidate
+from judgebench.store import Store
+
+
+class Answering:
+    """Has every candidate of a run answer what the store does not have yet."""
+
+    def __init__(self, outcome: Outcome, store: Store, progress: Progress) -> None:
+        self.outcome = outcome
+        self.work = outcome.work
+        self.store = store
+        self.progress = progress
+
+    def answers(self) -> list[tuple[Candidate, Answers]]:
+        """What the candidates answer, model by model; what could not be had is recorded."""
+        found: list[tuple[Candidate, Answers]] = []
+        by_model: dict[str, list[Candidate]] = {}
+        for candidate in self.work.candidates:
+            by_model.setdefault(candidate.name, []).append(candidate)
+        for candidates in by_model.values():
+            if candidates[0].recorded is not None:
+                found += [(c, self._keep_recorded(c)) for c in candidates]
+            else:
+                found += self._generate(candidates)
+        return found
+
+    def _keep_recorded(self, candidate: Candidate) -> Answers:
+        answers = answers_of(candidate, self.store, None)
+        stored = self.store.responses(candidate.wanted)
+        new = {
+            key: answers.by_item[items[0].id, sample]
+            for key, (items, sample) in candidate.wanted.items()
+            if key not in stored
+        }
+        if new:
+            self.store.put_responses(new)
+        self.outcome.reused_answers += len(answers.by_item)
+        return answers
+
+    def _generate(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, Answers]]:
+        answers = self._complete(candidates)
+        if answers is None:
+            lease = f"model {candidates[0].name} {candidates[0].key.hex()[:12]}"
+            with self.store.lease(lease, on_wait=self.progress.say):
+                answers = self._complete(candidates)  # somebody else may have done it meanwhile
+                if answers is None:
+                    stack = self._run_worker(candidates) or stack_of(candidates, self.store)
+                    return [(c, answers_of(c, self.store, stack)) for c in candidates]
+        self.outcome.reused_answers += sum(len(a.by_item) for a in answers)
+        return list(zip(candidates, answers, strict=True))
+
+    def _complete(self, candidates: Sequence[Candidate]) -> list[Answers] | None:
+        """All answers of a model, where one stack has them all."""
+        stack = stack_of(candidates, self.store)
+        answers = [answers_of(c, self.store, stack) for c in candidates]
+        return answers if all(a.complete for a in answers) else None
+
+    def _run_worker(self, candidates: Sequence[Candidate]) -> Stack | None:
+        """Start the model once, ask it for everything that its stack lacks, keep it as it comes."""
+        local = candidates[0].local
+        assert local is not None
+        name = candidates[0].name
+        tasks = {c.asked.benchmark.lm_eval_task.name: c for c in candidates}
+        self.progress.stage(f"{name}: loading", None)
+        worker = LmEvalWorker(
+            local,
+            [
+                Task(
+                    task=c.asked.benchmark.lm_eval_task,
+                    items=c.asked.items,
+                    samples=c.asked.config.samples,
+                    model_key=c.key,
+                )
+                for c in candidates
+            ],
+            seed=self.work.suite.seed,
+        )
+        with worker:
+            stack: Stack | None = None
+            try:
+                stack = worker.start()
+                missing = self._missing_on(tasks, stack)
+                total = sum(len(keys_) for keys_ in missing.values())
+                self._tell_other_stacks(candidates, stack, total)
+                self.progress.stage(f"{name}: answering", total)
+                for event in worker.generate(
+                    {task: self._ids(tasks[task], wanted) for task, wanted in missing.items()}
+                ):
+                    self._keep(tasks[event.task], event)
+            except LocalModelError as error:  # what it did not answer has failed; the run goes on
+                kept = stack or stack_of(candidates, self.store)
+                if stack is None:  # it never came to answering, and that is what failed
+                    left = sum(len(answers_of(c, self.store, kept).missing) for c in candidates)
+                    self.progress.stage(f"{name}: answering", left)
+                for candidate in candidates:
+                    self._not_answered(candidate, kept, str(error))
+                self.outcome.warnings.append(f"{name}: {error}")
+            except ConfigError as error:
+                raise ConfigError(f"model {name}: {error}") from None
+        return stack
+
+    def _missing_on(
+        self, tasks: Mapping[str, Candidate], stack: Stack
+    ) -> dict[str, frozenset[bytes]]:
+        missing = {}
+        for task, candidate in tasks.items():
+            answers = answers_of(candidate, self.store, stack)
+            self.outcome.reused_answers += len(answers.by_item)
+            missing[task] = answers.missing
+        return missing
+
+    def _ids(self, candidate: Candidate, wanted: frozenset[bytes]) -> list[tuple[str, int]]:
+        return [
+            (items[0].id, sample)
+            for key, (items, sample) in candidate.wanted.items()
+            if key in wanted
+        ]
+
+    def _tell_other_stacks(
+        self, candidates: Sequence[Candidate], stack: Stack, missing: int
+    ) -> None:
+        elsewhere = sum(
+            any(r.stack != stack for r in responses) and all(r.stack != stack for r in responses)
+            for c in candidates
+            for responses in self.store.responses(c.wanted).values()
+        )
+        if elsewhere and missing:
+            self.progress.say(
+                f"{candidates[0].name}: {elsewhere} answers in the store were generated with "
+                "another stack (backend, versions, dtype or batch size); they are kept, and this "
+                "run generates its own, since a run never mixes stacks"
+            )
+
+    def _keep(self, candidate: Candidate, event: Answered | NotAnswered) -> None:
+        keys_by_id = {
+            (item.id, sample): key
+            for key, (items, sample) in candidate.wanted.items()
+            for item in items
+        }
+        if isinstance(event, NotAnswered):
+            for item_id, sample in event.ids:
+                self._fail(candidate, keys_by_id[item_id, sample], item_id, sample, event.message)
+            return
+        rows: dict[bytes, Response] = {keys_by_id[r.item_id, r.sample]: r for r in event.responses}
+        self._put(candidate, rows)
+        self.outcome.generated += len(rows)
+        self.progress.advance(len(rows))
+
+    def _not_answered(self, candidate: Candidate, stack: Stack | None, message: str) -> None:
+        left = answers_of(candidate, self.store, stack).missing
+        for item_id, sample in self._ids(candidate, left):
+            key = next(
+                k
+                for k, (items, s) in candidate.wanted.items()
+                if s == sample and items[0].id == item_id
+            )
+            self._fail(candidate, key, item_id, sample, message)
+
+    def _fail(
+        self, candidate: Candidate, key: bytes, item_id: str, sample: int, message: str
+    ) -> None:
+        place = Place(
+            benchmark=candidate.asked.benchmark.name,
+            version=candidate.asked.benchmark.version,
+            item_id=item_id,
+            model_key=candidate.key,
+            judge_key=b"",
+            sample=sample,
+        )
+        self.store.put_failure(
+            Failure(
+                key=key,
+                boundary="local_model",
+                message=message,
+                retriable=True,
+                place=place,
+                at=time.time(),
+            )
+        )
+        self.outcome.not_generated += 1
+        self.progress.advance(failed=True)
+
+    def _put(self, candidate: Candidate, rows: Mapping[bytes, Response]) -> None:
+        """One commit, each answer at the place of every item that asks the same."""
+        most = max(len(candidate.wanted[key][0]) for key in rows)
+        with self.store.transaction():
+            for n in range(most):
+                self.store.put_responses(
+                    {
+                        key: replace(response, item_id=candidate.wanted[key][0][n].id)
+                        for key, response in rows.items()
+                        if n < len(candidate.wanted[key][0])
+                    }
+                )
