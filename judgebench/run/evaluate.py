@@ -127,7 +127,7 @@ class _Run:
             judgings: dict[str, list[Judging]] = {}
             for seat in seats:
                 on_board = [(c, a) for c, a in answers if c.asked is seat.asked]
-                judging = judging_of(seat, on_board, self.store)
+                judging = judging_of(seat, on_board, self.store.judged)
                 self._reuse(judging)
                 judgings.setdefault(seat.name, []).append(judging)
             self._ask(judgings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from judgebench import keys
@@ -107,8 +107,15 @@ class Judging:
     known: Mapping[bytes, Sequence[Place]]
 
 
-def judging_of(seat: Seat, answers: Sequence[tuple[Candidate, Answers]], store: Store) -> Judging:
-    """What a judge still has to judge. Identical cases are one question with several places."""
+def judging_of(
+    seat: Seat,
+    answers: Sequence[tuple[Candidate, Answers]],
+    judged: Callable[[Collection[bytes]], set[bytes]],
+) -> Judging:
+    """What a judge still has to judge. Identical cases are one question with several places.
+
+    ``judged`` says which keys have a judgment already.
+    """
     cases: dict[bytes, Case] = {}
     places: dict[bytes, list[Place]] = {}
     for candidate, found in answers:
@@ -121,7 +128,7 @@ def judging_of(seat: Seat, answers: Sequence[tuple[Candidate, Answers]], store: 
                     key = keys.judgment_key(seat.key, keys.case_key(case))
                     cases.setdefault(key, case)
                     places.setdefault(key, []).append(place_of(seat, candidate, item, sample))
-    known = store.judged(cases)
+    known = judged(cases.keys())
     questions = [
         Question(key=key, judge=seat.judge, case=case, places=tuple(places[key]))
         for key, case in cases.items()
@@ -216,10 +223,8 @@ def _calls(
     seen: set[bytes],
     replied: set[bytes],
 ) -> tuple[int, int]:
-    if store is None:
-        judging = judging_of(seat, [(candidate, found)], _NoStore())  # type: ignore[arg-type]
-    else:
-        judging = judging_of(seat, [(candidate, found)], store)
+    judged = _nothing if store is None else store.judged
+    judging = judging_of(seat, [(candidate, found)], judged)
     calls = len(found.missing) if seat.config is not None and seat.config.provider else 0
     recorded = len(judging.known)
     for question in judging.questions:
@@ -251,8 +256,6 @@ def _first_request(judge: Judge, case: Case, replies: Replies | None, replied: s
         return 0
 
 
-class _NoStore:
-    """A store that is not there yet: nothing is known."""
-
-    def judged(self, keys: object) -> set[bytes]:
-        return set()
+def _nothing(keys: Collection[bytes]) -> set[bytes]:
+    """What a store that is not there yet has."""
+    return set()
