@@ -19,9 +19,11 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    PlainSerializer,
+    PlainValidator,
     PositiveInt,
-    SecretStr,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -31,6 +33,7 @@ from judgebench import yaml_file
 from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.records import is_human
+from judgebench.secret import Secret
 from judgebench.written_keys import refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -70,6 +73,21 @@ Settings = Annotated[dict[str, Any], AfterValidator(_storable)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+def _secret(given: Any) -> Any:
+    """A key, with the name of the variable that it came from, for messages."""
+    if isinstance(given, str):
+        return Secret(given, variable=getattr(given, "variable", None))
+    return given
+
+
+ApiKey = Annotated[
+    Secret,
+    PlainValidator(_secret),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "password"}),
+]
+
+
 class Section(BaseModel):
     """A part of a configuration: frozen, and no key is accepted that means nothing."""
 
@@ -97,21 +115,6 @@ class LmEval(Section):
         return value
 
 
-class ModelConfig(Section):
-    """A candidate: a local model or answers that exist. Tags are labels, no part of any key."""
-
-    name: Name
-    lm_eval: LmEval | None = None
-    responses: Path | None = None
-    tags: dict[str, str | int | FiniteFloat | bool] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ModelConfig:
-        if (self.lm_eval is None) == (self.responses is None):
-            raise ValueError("a model has exactly one of 'lm_eval' and 'responses'")
-        return self
-
-
 class ServerConfig(Section):
     """A local server that the run starts when the first call needs it, and stops at its end.
 
@@ -126,36 +129,68 @@ class ServerConfig(Section):
     gpus: str | None = None
 
 
-class JudgeConfig(Section):
-    """A judge with a name of its own; lexical judges need none and are used by their kind."""
+class PriceConfig(Section):
+    """What a model costs, in US dollars for a million tokens.
 
-    name: Name
-    kind: str | None = Field(None, description="way of judging; the benchmark's default if unset")
+    ``cached_input`` is for tokens that the provider had cached, ``batch`` the share of the price
+    that its batch interface asks.
+    """
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
+    cached_input: float | None = Field(None, ge=0, allow_inf_nan=False)
+    batch: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+
+
+class RewardModel(Section):
+    """A sequence classifier of transformers that scores a conversation."""
+
+    pretrained: str = Field(description="folder, or repository of the Hugging Face Hub")
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str | None = None
+    batch_size: PositiveInt = 8
+    max_length: PositiveInt | None = Field(None, description="tokens; the model's own if unset")
+    gpus: str | None = Field(None, description="CUDA_VISIBLE_DEVICES of the worker, as text")
+
+
+BATCHING = frozenset({"openai", "anthropic"})
+"""Providers with a batch interface."""
+
+
+class Endpoint(Section):
+    """Who answers, and how to get there."""
+
     provider: str | None = None
     model: str | None = None
     base_url: str | None = None
-    api_key: SecretStr | None = Field(None, description="always ${NAME}, never the key itself")
+    api_key: ApiKey | None = Field(None, description="always ${NAME}, never the key itself")
     identity: str | None = Field(None, description="what is behind a server, if not its provider")
     identity_file: Path | None = Field(None, description="model file whose hash is the identity")
     server: ServerConfig | None = None
     sampling: Settings = Field(default_factory=dict)
-    options: Settings = Field(default_factory=dict)
+    reasoning: str | None = Field(None, description="effort of a model that reasons: low, high, …")
     extra: Settings = Field(default_factory=dict, description="sent as it is with each call")
+    capabilities: Settings = Field(
+        default_factory=dict,
+        description="what the model takes, where the table of model families is wrong",
+    )
+    provider_options: Settings = Field(default_factory=dict, description="the provider's own")
+    price: PriceConfig | None = None
+    batch: bool = Field(False, description="through the provider's batch interface, at its price")
     max_connections: PositiveInt | None = None
     max_retries: int | None = Field(None, ge=0)
+    requests_per_minute: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
     timeout_s: Amount | None = None
 
-    @field_validator("name")
-    @classmethod
-    def _no_person(cls, value: str) -> str:
-        if is_human(value):
-            raise ValueError(f"{value!r} is the name of a person whose labels are imported")
-        return value
-
     @model_validator(mode="after")
-    def _complete(self) -> JudgeConfig:
-        if self.provider is not None and not self.model:
-            raise ValueError("a judge with a provider names its 'model'")
+    def _reachable(self) -> Endpoint:
+        if self.batch and self.provider not in BATCHING:
+            raise ValueError(
+                f"{self.provider} takes no batches ({', '.join(sorted(BATCHING))} do): leave out "
+                "'batch'"
+            )
         if self.provider is None and (self.server or self.base_url or self.model):
             raise ValueError("name the 'provider' that answers, e.g. openai_compatible")
         if self.provider == "openai_compatible" and not self.base_url:
@@ -171,32 +206,156 @@ class JudgeConfig(Section):
         return self
 
 
+class ApiModel(Endpoint):
+    """A candidate behind an API; ``system`` is put before every question."""
+
+    system: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> ApiModel:
+        if self.provider is None or not self.model:
+            raise ValueError("a model behind an API names its 'provider' and 'model'")
+        if self.provider in {"local", "reward_model"}:
+            raise ValueError(f"{self.provider!r} only judges; a local candidate has 'lm_eval'")
+        return self
+
+
+class ModelConfig(Section):
+    """A candidate: local, behind an API, or answers that exist. Tags are no part of any key."""
+
+    name: Name
+    lm_eval: LmEval | None = None
+    api: ApiModel | None = None
+    responses: Path | None = None
+    tags: dict[str, str | int | FiniteFloat | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelConfig:
+        if sum(one is not None for one in (self.lm_eval, self.api, self.responses)) != 1:
+            raise ValueError("a model has exactly one of 'lm_eval', 'api' and 'responses'")
+        return self
+
+
+class JudgeConfig(Endpoint):
+    """A judge with a name of its own; lexical judges need none and are used by their kind."""
+
+    name: Name
+    kind: str | None = Field(None, description="way of judging; the benchmark's default if unset")
+    options: Settings = Field(default_factory=dict)
+    lm_eval: LmEval | None = Field(None, description="the model of the provider 'local'")
+    reward_model: RewardModel | None = Field(None, description="that of 'reward_model'")
+
+    @field_validator("name")
+    @classmethod
+    def _no_person(cls, value: str) -> str:
+        if is_human(value):
+            raise ValueError(f"{value!r} is the name of a person whose labels are imported")
+        if value.startswith("panel/"):
+            raise ValueError(f"{value!r} would be taken for a panel; name the judge otherwise")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> JudgeConfig:
+        own = {"local": self.lm_eval, "reward_model": self.reward_model}
+        for provider, section in own.items():
+            field = "lm_eval" if provider == "local" else provider
+            if (self.provider == provider) != (section is not None):
+                raise ValueError(f"the provider {provider!r} and the section {field!r} go together")
+        if self.provider in own:
+            return self
+        if self.provider is not None and not self.model:
+            raise ValueError("a judge with a provider names its 'model'")
+        return self
+
+
+class Panel(Section):
+    """Judges whose verdicts are combined by a named rule; each of them also has its own board."""
+
+    judges: list[str] = Field(min_length=2)
+    rule: Literal["majority", "mean"] = "majority"
+    min_valid: PositiveInt | None = Field(
+        None, description="readable verdicts that are needed; more than half of the judges if unset"
+    )
+
+    @property
+    def name(self) -> str:
+        """How the panel is called on boards."""
+        least = "" if self.min_valid is None else f";min_valid={self.min_valid}"
+        return f"panel/{self.rule}({','.join(self.judges)}{least})"
+
+
 class BenchmarkConfig(Section):
-    """A benchmark of the suite. ``options`` are the benchmark's own (prompt variant, …)."""
+    """A benchmark of the suite. ``options`` are the benchmark's own (prompt variant, …).
+
+    With ``items`` it is the team's own: prompts from a file, judged by a ``rubric`` on a ``scale``,
+    against the answers of a ``baseline``, or by their references.
+    """
 
     name: str = Field(description="NAME or NAME@VERSION")
     judges: list[str] = Field(min_length=1)
     models: list[str] | None = Field(None, description="only these models; all if unset")
     limit: PositiveInt | None = None
-    samples: PositiveInt = 1
+    samples: PositiveInt = Field(1, description="answers of each model to each item")
+    judge_samples: PositiveInt = Field(1, description="times each judge is asked the same")
+    baseline: str | None = Field(None, description="the model whose answers are compared with")
+    orders: Literal["seeded", "both", "model_first", "opponent_first"] = Field(
+        "seeded", description="who is shown first: drawn for each item, or both in turn"
+    )
+    panel: list[str] | Panel | None = Field(None, description="judges whose verdicts are combined")
+    items: Path | None = Field(None, description="own prompts: JSONL, CSV or Parquet")
+    rubric: Path | None = Field(None, description="what a good answer is, as text")
+    scale: tuple[FiniteFloat, FiniteFloat] | None = Field(None, description="lowest and highest")
+    dimensions: list[str] = Field(default_factory=list, description="parts of a score")
+    max_tokens: PositiveInt | None = Field(None, description="of an answer to own prompts")
     labels: list[Path] = Field(default_factory=list, description="labels of people, imported")
     options: Settings = Field(default_factory=dict)
 
-    @field_validator("judges", "models")
+    @field_validator("judges", "models", "dimensions")
     @classmethod
     def _each_once(cls, value: list[str] | None) -> list[str] | None:
         if twice := _twice(value or ()):
             raise ValueError(f"named twice: {twice}")
         return value
 
+    @property
+    def jury(self) -> Panel | None:
+        """The panel, with its defaults."""
+        return Panel(judges=self.panel) if isinstance(self.panel, list) else self.panel
+
+    @model_validator(mode="after")
+    def _whole(self) -> BenchmarkConfig:
+        own = {
+            "rubric": self.rubric,
+            "scale": self.scale,
+            "dimensions": self.dimensions,
+            "max_tokens": self.max_tokens,
+        }
+        for name, given in own.items():
+            if given and self.items is None:
+                raise ValueError(f"{name!r} is for own prompts: name their file as 'items'")
+        if self.items is not None and "@" in self.name:
+            raise ValueError("the version of own prompts is the hash of the questions; no '@' here")
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError(f"a scale goes upwards, not from {self.scale[0]} to {self.scale[1]}")
+        if self.dimensions and self.scale is None:
+            raise ValueError("'dimensions' are rated on a scale: give it, e.g. scale: [1, 10]")
+        for judge in self.jury.judges if self.jury else ():
+            if judge not in self.judges:
+                raise ValueError(f"panel: {unknown_name('judge', judge, self.judges)}")
+        return self
+
 
 class Limits(Section):
-    """Ceilings for each provider of the run."""
+    """Ceilings for each provider of the run, and for what the run may take in all."""
 
     max_connections: PositiveInt = 16
+    requests_per_minute: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
     max_retries: int = Field(5, ge=0)
     max_minutes: Amount = Field(10.0, description="of retrying one call")
     timeout_s: Amount = 120.0
+    max_cost_usd: Amount | None = Field(None, description="stops before a call could exceed it")
+    max_tokens: PositiveInt | None = Field(None, description="of all questions and replies")
 
 
 class Suite(Section):
@@ -207,6 +366,9 @@ class Suite(Section):
     judges: list[JudgeConfig] = Field(default_factory=list)
     benchmarks: list[BenchmarkConfig] = Field(min_length=1)
     limits: Limits = Field(default_factory=Limits)
+    prices: dict[str, PriceConfig] = Field(
+        default_factory=dict, description="by model, over the table that comes with judgebench"
+    )
     seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
 
@@ -221,7 +383,22 @@ class Suite(Section):
             for name in benchmark.models or ():
                 if name not in known:
                     raise ValueError(unknown_name("model", name, known))
+            if benchmark.baseline is not None and benchmark.baseline not in known:
+                raise ValueError(f"baseline: {unknown_name('model', benchmark.baseline, known)}")
         return self
+
+    def in_batches(self) -> Suite:
+        """The suite with every provider that takes batches asked that way."""
+        judges = [j.model_copy(update={"batch": j.provider in BATCHING}) for j in self.judges]
+        models = [
+            m
+            if m.api is None
+            else m.model_copy(
+                update={"api": m.api.model_copy(update={"batch": m.api.provider in BATCHING})}
+            )
+            for m in self.models
+        ]
+        return self.model_copy(update={"judges": judges, "models": models})
 
 
 def _twice(names: Sequence[str]) -> str:

@@ -7,17 +7,39 @@ back in, live or recorded: the judge cannot tell.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import TypeAlias
 
-from judgebench.records import Reply, Request, Verdict
+from judgebench.records import ChatRequest, Reply, Request, Verdict
 
 Dialogue: TypeAlias = Generator[Request, Reply, Verdict]
 
+MORE_ROOM = 4
+"""How many times as long the second reply may be, where the first was cut off."""
+
 
 def ask_once(request: Request, read: Callable[[Reply], Verdict]) -> Dialogue:
-    """The dialogue of an ordinary judge: one question, one reply, read into a verdict."""
+    """The dialogue of an ordinary judge: one question, one reply, read into a verdict.
+
+    A reply that was cut off at its limit is asked for once more with more room, and the second one
+    is read, whatever it is.
+    """
     reply = yield request
+    if reply.finish_reason == "length" and (roomier := with_more_room(request)) is not None:
+        reply = yield roomier
     return read(reply)
+
+
+def with_more_room(request: Request) -> Request | None:
+    """The same question with a higher limit on the reply; None where there is no limit to raise."""
+    if not isinstance(request, ChatRequest):
+        return None
+    limits = {
+        name: MORE_ROOM * request.decoding[name]
+        for name in ("max_tokens", "max_completion_tokens")
+        if isinstance(request.decoding.get(name), int)
+    }
+    return replace(request, decoding={**request.decoding, **limits}) if limits else None
 
 
 def ask_nobody(verdict: Verdict) -> Dialogue:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from judgebench.records import FailureKind, Usage
+
 
 class JudgebenchError(Exception):
     """The base of all errors that are meant to be read by a person."""
@@ -51,6 +53,18 @@ class ConfigError(JudgebenchError):
     exit_code = 78
 
 
+class BudgetSpentError(JudgebenchError):
+    """The next call could exceed the budget of the run; what was done before is kept."""
+
+    exit_code = 75
+
+
+class DeferredError(JudgebenchError):
+    """The question is in a batch, or about to be: its reply comes later."""
+
+    exit_code = 75
+
+
 class CallError(JudgebenchError):
     """One call to a provider failed.
 
@@ -64,6 +78,11 @@ class CallError(JudgebenchError):
         What the other side asked us to wait, in seconds; None if it did not say.
     status
         HTTP status, where there was one.
+    kind
+        What went wrong, in one word.
+    charged
+        What the attempt took although it gave no reply; an empty `Usage` where it may have been
+        charged and nobody said how much, None where it surely was not.
     """
 
     exit_code = 69
@@ -76,8 +95,12 @@ class CallError(JudgebenchError):
         retry_after_s: float | None = None,
         status: int | None = None,
         attempts: int = 1,
+        kind: FailureKind = "other",
+        charged: Usage | None = None,
     ) -> None:
         super().__init__(message)
+        self.kind = kind
+        self.charged = charged
         self.retriable = retriable
         self.retry_after_s = retry_after_s
         self.status = status

@@ -14,16 +14,17 @@ from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
-from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec, Stack
+from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec, Request, Stack
 
 
 def canonical_json(value: Any) -> str:
     """JSON with one spelling for equal content.
 
     Fields of a record that stand at their default are left out, so that a field added by a later
-    release changes no key that exists. Names are sorted, nothing is padded, text stays as it is
-    (no Unicode normalisation: other text is another question), and a float without a fraction is
-    written as an integer, since YAML's ``0`` and ``0.0`` mean the same temperature.
+    release changes no key that exists; so are hints that are no part of what the record says.
+    Names are sorted, nothing is padded, text stays as it is (no Unicode normalisation: other text
+    is another question), and a float without a fraction is written as an integer, since YAML's
+    ``0`` and ``0.0`` mean the same temperature.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def _plain(value: Any) -> Any:
         return {
             f.name: _plain(getattr(value, f.name))
             for f in fields(value)
-            if getattr(value, f.name) != _default(f)
+            if f.compare and getattr(value, f.name) != _default(f)
         }
     if isinstance(value, Mapping):
         return {_text(key): _plain(element) for key, element in value.items()}
@@ -98,9 +99,10 @@ def response_key(
     return content_key("response", asked)
 
 
-def request_key(request: ChatRequest) -> bytes:
+def request_key(request: Request) -> bytes:
     """The key of a recorded reply: all that is in the question, nothing of how it is read."""
-    return content_key("request", request)
+    kind = "request" if isinstance(request, ChatRequest) else "score request"
+    return content_key(kind, request)
 
 
 def case_key(case: Case) -> bytes:
@@ -116,6 +118,6 @@ def case_key(case: Case) -> bytes:
     return content_key("case", seen)
 
 
-def judgment_key(judge: bytes, case: bytes, *, sample: int = 0) -> bytes:
+def judgment_key(judge: bytes, case: bytes, *, repeat: int = 0) -> bytes:
     """The key of an elementary judgment. The order shown is part of the case."""
-    return content_key("judgment", {"judge": judge, "case": case, "sample": sample})
+    return content_key("judgment", {"judge": judge, "case": case, "sample": repeat})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from judgebench.dialogue import Dialogue
@@ -15,8 +17,22 @@ from judgebench.records import (
     Reply,
     Request,
     Response,
+    Spend,
     Use,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """What a stage has taken so far; ``cost_usd`` is None where a price is not known.
+
+    ``budget_usd`` is what the run may cost in all, None without a limit.
+    """
+
+    calls: int = 0
+    tokens: int = 0
+    cost_usd: float | None = None
+    budget_usd: float | None = None
 
 
 class Judge(Protocol):
@@ -25,11 +41,28 @@ class Judge(Protocol):
     @property
     def spec(self) -> JudgeSpec: ...
 
+    @property
+    def max_answer_chars(self) -> int | None:
+        """Where an answer that is longer is cut before it is shown; None for nowhere.
+
+        Part of the judge's identity, and the same for every answer of a case.
+        """
+        ...
+
+    @property
+    def case_sizes(self) -> frozenset[int]:
+        """How many answers a case may have: 1 for a verdict on one, 2 for a comparison."""
+        ...
+
     def judge(self, case: Case) -> Dialogue: ...
 
 
 class Provider(Protocol):
-    """The outside world, one door. Raises `CallError` for a call that failed."""
+    """The outside world, one door.
+
+    Raises `CallError` for a call that failed, `ProviderUnavailableError` where none can succeed,
+    `BudgetSpentError` for a call that was not made.
+    """
 
     async def complete(self, request: Request) -> Reply: ...
 
@@ -37,11 +70,17 @@ class Provider(Protocol):
 
 
 class Replies(Protocol):
-    """Where recorded replies are kept, by content key."""
+    """Where recorded replies are kept, by content key, and what they took."""
 
     def reply(self, key: bytes) -> Reply | None: ...
 
-    def put_reply(self, key: bytes, request: Request, reply: Reply) -> None: ...
+    def put_reply(
+        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+    ) -> None:
+        """The reply and what it took, in one commit."""
+        ...
+
+    def put_spend(self, spends: Sequence[Spend]) -> None: ...
 
 
 class Benchmark(Protocol):
@@ -66,12 +105,12 @@ class ResponseSource(Protocol):
     ) -> Iterator[Sequence[Response] | Failure]: ...
 
 
-class Writer(Protocol):
+class Writer(Replies, Protocol):
     """What a run needs of a store while it writes. Each call is one durable commit."""
 
-    def reply(self, key: bytes) -> Reply | None: ...
-
-    def put_reply(self, key: bytes, request: Request, reply: Reply) -> None: ...
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make everything that is put inside one commit."""
+        ...
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]: ...
 
@@ -97,6 +136,12 @@ class Progress(Protocol):
 
     def stage(self, name: str, total: int | None) -> None: ...
 
-    def advance(self, n: int = 1, *, failed: bool = False) -> None: ...
+    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
+        """So many more are done; or have failed, and of what (a `FailureKind`)."""
+        ...
+
+    def meter(self, figures: Meter) -> None:
+        """What was taken so far, since the stage began."""
+        ...
 
     def say(self, message: str) -> None: ...

@@ -17,14 +17,25 @@ ResponseStatus = Literal["ok", "truncated", "no_final_answer", "empty", "refused
 Order = Literal["single", "model_first", "opponent_first"]
 RunState = Literal["running", "done", "interrupted", "failed"]
 Boundary = Literal["config", "provider", "local_model", "reader", "store"]
+FailureKind = Literal[
+    "rate_limit", "timeout", "connection", "server", "bad_answer", "key", "not_found", "too_long",
+    "request", "local_model", "reader", "other",
+]  # fmt: skip
+How = Literal["live", "batch", "recorded", "retried", "wasted"]
+BatchState = Literal["submitting", "submitted", "collected", "cancelled", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message of a chat."""
+    """One message of a chat.
+
+    ``constant`` is how many leading characters are the same in every question of a judge: a hint
+    for caches of prompts, no part of any key.
+    """
 
     role: Role
     content: str
+    constant: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +99,18 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one call; None where the other side did not say."""
+    """Tokens of one call; None where the other side did not say.
+
+    ``prompt_tokens`` are all of the question, those read from a cache (``cached_tokens``) and
+    written to one (``cache_write_tokens``) among them; ``reasoning_tokens`` are among
+    ``completion_tokens``.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +149,43 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a verdict stands: the coordinates shared by uses, failures and spending.
+
+    ``sample`` tells the answers of one model to one item apart, ``repeat`` the times that one
+    judge was asked the same. ``judge_key`` is empty where an answer is meant, not a verdict.
+    """
+
+    benchmark: str
+    version: str
+    item_id: str
+    model_key: bytes
+    judge_key: bytes
+    opponent_key: bytes | None = None
+    order: Order = "single"
+    sample: int = 0
+    turn: int = 0
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What a call is made for, so that its cost can be told by run, model, benchmark and judge."""
+
+    run_id: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """One question to a chat model. Its content key is the key of the recorded reply.
 
     ``provider`` is the identity of who answers (of a loopback server the hash of its model file),
-    never a URL or a port. ``sample`` tells repeats of one question apart. ``extra`` is sent as it
-    is, beside the named fields.
+    never a URL or a port. ``decoding`` is written in the words of chat completions (``max_tokens``,
+    ``temperature``, ``seed``, ``stop``, …); a provider that calls a thing otherwise translates it,
+    and leaves out what the model does not take (`Reply.left_out`). ``reasoning`` is the effort
+    asked for. ``sample`` tells repeats of one question apart. ``extra`` is sent as it is, beside
+    the named fields. ``purpose`` is no part of the key.
     """
 
     provider: str
@@ -148,9 +196,30 @@ class ChatRequest:
     response_format: JsonObject | None = None
     sample: int = 0
     extra: JsonObject = field(default_factory=dict)
+    reasoning: str | None = None
+    purpose: Purpose | None = field(default=None, compare=False)
 
 
-Request: TypeAlias = ChatRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """A question whose answer is numbers: `Reply.scores`.
+
+    With ``candidates``: the log-probability (nats) of each of these texts as the beginning of the
+    model's next turn, one forward pass and no sampling. Without: the score that a reward model
+    gives the conversation, whose last message is the answer.
+    """
+
+    provider: str
+    model: str
+    messages: tuple[Message, ...]
+    candidates: tuple[str, ...] = ()
+    decoding: JsonObject = field(default_factory=dict)
+    sample: int = 0
+    extra: JsonObject = field(default_factory=dict)
+    purpose: Purpose | None = field(default=None, compare=False)
+
+
+Request: TypeAlias = ChatRequest | ScoreRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +233,13 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back, raw and kept."""
+    """What came back, raw and kept.
+
+    ``text`` is what was said, without ``reasoning``. ``finish_reason`` is in the words of chat
+    completions whoever answered: ``stop``, ``length`` (cut off at its limit), one of `REFUSALS`,
+    ``tool_calls``. ``scores`` answer a `ScoreRequest`. ``left_out`` names what was asked for and
+    not sent, since the model does not take it.
+    """
 
     text: str
     finish_reason: str | None = None
@@ -173,6 +248,12 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     served_model: str | None = None
     seconds: float = 0.0
+    scores: tuple[float, ...] | None = None
+    left_out: tuple[str, ...] = ()
+
+
+REFUSALS = frozenset({"content_filter", "refusal"})
+"""The finish reasons of a reply that is a refusal, of the model or of its provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +269,10 @@ class Preference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A number on the declared scale ``low``..``high``, with named parts where there are any."""
+    """A number on the declared scale ``low``..``high``, with named parts where there are any.
+
+    The scale of a reward model has no ends: ``-inf`` and ``inf``.
+    """
 
     value: float
     low: float
@@ -206,9 +290,16 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """The judge answered, but no verdict could be read; ``reason`` says why."""
+    """The judge answered, but no verdict could be read; ``reason`` says why.
+
+    Two reasons are counted apart: `TRUNCATED`, and `REFUSED`, by the model or its provider.
+    """
 
     reason: str
+
+
+TRUNCATED = "truncated"
+REFUSED = "refused"
 
 
 Verdict: TypeAlias = Preference | Score | Label | Unreadable
@@ -245,7 +336,11 @@ def is_human(judge: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgment:
-    """One elementary question answered: one case, one order, one sample, one judge."""
+    """One elementary question answered: one case, one order, one repeat, one judge.
+
+    ``marks`` name what a reader of the verdict should know about the answers: that one was cut, or
+    that it imitates the judge's prompt. They never change the verdict.
+    """
 
     key: bytes
     judge_key: bytes
@@ -254,21 +349,7 @@ class Judgment:
     reply_keys: tuple[bytes, ...] = ()
     served_model: str | None = None
     at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a verdict stands: the coordinates shared by uses and failures."""
-
-    benchmark: str
-    version: str
-    item_id: str
-    model_key: bytes
-    judge_key: bytes
-    opponent_key: bytes | None = None
-    order: Order = "single"
-    sample: int = 0
-    turn: int = 0
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +377,50 @@ class Failure:
     attempts: int = 1
     place: Place | None = None
     at: float = 0.0
+    kind: FailureKind = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What calls took.
+
+    how
+        ``live`` and ``batch``: the reply was kept. ``recorded``: nothing was asked, and ``usage``
+        and ``cost_usd`` are what the recorded reply had taken (saved now). ``retried``: an attempt
+        that failed and was not charged. ``wasted``: an attempt that was, or may have been, charged
+        and gave no reply; then the numbers are upper bounds.
+    cost_usd
+        None where no price is known.
+    """
+
+    purpose: Purpose
+    how: How
+    provider: str
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float | None = None
+    calls: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Questions handed to a provider's batch interface.
+
+    ``id`` is ours, and travels with the batch, so that one whose submission was not heard of any
+    more can be found again. ``asker`` is the name that the judge or the model has in the suite of
+    ``run_id``, whose manifest says how to reach the provider. ``remote_id`` is the provider's.
+    """
+
+    id: str
+    run_id: str
+    asker: str
+    provider: str
+    state: BatchState = "submitting"
+    remote_id: str | None = None
+    requests: int = 0
+    created: float = 0.0
+    ended: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,3 +466,4 @@ class RunManifest:
     ended: float | None = None
     state: RunState = "running"
     counts: JsonObject = field(default_factory=dict)
+    spend: JsonObject = field(default_factory=dict)

@@ -25,10 +25,12 @@ class Secret:
     '*** Secret(***) [Secret(***)]'
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "variable")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, variable: str | None = None) -> None:
         self._text = text
+        self.variable = variable
+        """The environment variable it came from, where that is known; for messages."""
 
     def reveal(self) -> str:
         """The text itself, for the one place that sends it."""

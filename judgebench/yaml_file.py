@@ -116,6 +116,18 @@ def _lines(root: yaml.Node | None, source: Path) -> Iterator[tuple[Field, int]]:
     return walk(root, ())
 
 
+class FromEnvironment(str):
+    """A value that is one variable's, and says which."""
+
+    __slots__ = ("variable",)
+    variable: str
+
+    def __new__(cls, text: str, variable: str) -> FromEnvironment:
+        made = super().__new__(cls, text)
+        made.variable = variable
+        return made
+
+
 def expanded(written: Written, environment: Mapping[str, str]) -> Any:
     """The content with ``${NAME}`` and ``${NAME:-default}`` filled in.
 
@@ -137,7 +149,9 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
                 f"export {name}=… and run again"
             )
 
-        return storable(VARIABLE.sub(value_of, text), field)
+        filled = storable(VARIABLE.sub(value_of, text), field)
+        only = VARIABLE.fullmatch(text)
+        return filled if only is None else FromEnvironment(filled, only["name"])
 
     def storable(text: str, field: Field) -> str:
         if _UNSTORABLE.search(text):

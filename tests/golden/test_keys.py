@@ -64,7 +64,7 @@ GOLDEN = {
         "bd7c02bf795d8b0f06b5c9e5fdc63ddf71441aac666a5d4b0dd2724afceb208a",
     ),
     "judgment": (
-        lambda: keys.judgment_key(b"j" * 32, b"c" * 32, sample=3),
+        lambda: keys.judgment_key(b"j" * 32, b"c" * 32, repeat=3),
         "72470eab685ec69862e4c77d90862c7e93b0ff6b0bd1be9ca58b27d13d428a0e",
     ),
 }

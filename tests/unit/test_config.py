@@ -46,7 +46,7 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
     assert suite.models[0].tags == {"algorithm": "apo", "step": 1200}
     key = suite.judges[0].api_key
     assert key is not None
-    assert key.get_secret_value() == "s3cret"
+    assert key.reveal() == "s3cret"
     assert "s3cret" not in repr(suite)
     assert "s3cret" not in suite.model_dump_json()
 
@@ -64,7 +64,7 @@ def test_what_a_manifest_keeps_has_no_key(tmp_path: Path) -> None:
         ("limit: 8", "limit: 0", "greater than 0 (found 0)"),
         ("limit: 8", "limit: many", "found 'many'"),
         ("name: nightly", "name: nightly\nname: weekly", "the key 'name' stands here twice"),
-        ("    responses: answers.jsonl\n", "", "exactly one of 'lm_eval' and 'responses'"),
+        ("    responses: answers.jsonl\n", "", "exactly one of 'lm_eval', 'api' and 'responses'"),
         ("  - name: local", "  - name: taker", "models named twice: taker"),
         ("limit: 8", "models: [takr]", "did you mean 'taker'?"),
         ("    base_url: http://127.0.0.1:{port}/v1\n", "", "needs the server's 'base_url'"),
