@@ -20,8 +20,11 @@ from judgebench.records import (
     Message,
     ModelSpec,
     Place,
+    Purpose,
     Reply,
     RunManifest,
+    Spend,
+    Usage,
     Use,
 )
 from judgebench.store import Store, open_store
@@ -62,6 +65,14 @@ def measure(store: Store, count: int) -> None:
         provider="p", model="m", messages=(Message(role="user", content="x" * 2000),)
     )
     replies = keys[: count // 5]
+    purpose = Purpose(
+        run_id="run",
+        place=Place(benchmark="b", version="1", item_id="0", model_key=model, judge_key=judge),
+    )
+    took = Spend(
+        purpose=purpose, how="live", provider="p", model="m", cost_usd=0.01,
+        usage=Usage(prompt_tokens=500, completion_tokens=1),
+    )  # fmt: skip
 
     def put_all() -> None:
         for number in range(count):
@@ -71,10 +82,16 @@ def measure(store: Store, count: int) -> None:
         for key in replies:
             store.put_reply(key, request, Reply(text=key.hex() * 8))
 
+    def put_paid_replies() -> None:
+        for key in replies:
+            store.put_reply(key[::-1], request, Reply(text=key.hex() * 8 + "."), took)
+
     taken = seconds(put_all)
     print(f"put_judgment   {count / taken:9,.0f} commits/s")
     taken = seconds(put_replies)
     print(f"put_reply      {len(replies) / taken:9,.0f} commits/s")
+    taken = seconds(put_paid_replies)
+    print(f"  and spend    {len(replies) / taken:9,.0f} commits/s")
     taken = seconds(lambda: store.judged(keys))
     print(f"judged         {taken / count * 1e6:9.1f} µs a key, {count:,} keys at once")
     taken = seconds(lambda: [store.judged([key]) for key in replies])

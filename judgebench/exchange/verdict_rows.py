@@ -31,6 +31,7 @@ class Where:
     order: Order
     sample: int
     turn: int
+    repeat: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
         order=_order(row),
         sample=row.whole("sample"),
         turn=row.whole("turn"),
+        repeat=row.whole("repeat"),
     )
     kind = row.text("kind")
     if kind not in _READERS:
@@ -163,7 +165,7 @@ def once_each(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
             raise InputError(
                 f"{row.row.where}: value: {say(row.verdict)}, but {before.row.where} says "
                 f"{say(before.verdict)} about the same item, model and judge; delete one, or give "
-                "repeats a 'sample' of their own"
+                "repeats a 'repeat' of their own"
             )
     return list(first.values())
 

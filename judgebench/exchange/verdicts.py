@@ -117,6 +117,7 @@ def _new(
             order=where.order,
             sample=where.sample,
             turn=where.turn,
+            repeat=where.repeat,
         )
         before, said = board.current.get(place, (None, None))
         if said is not None and same(said, row.verdict):

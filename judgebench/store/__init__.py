@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from judgebench.store.catalog import StoredJudge, StoredModel
-from judgebench.store.store import Store, open_store
+from judgebench.store.opening import open_store
+from judgebench.store.store import Store
 
 __all__ = ["Store", "StoredJudge", "StoredModel", "open_store"]

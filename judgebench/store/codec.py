@@ -6,19 +6,27 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from judgebench.errors import InputError
 from judgebench.records import (
+    HUMAN,
+    ChatRequest,
+    How,
     Item,
     JudgeSpec,
     Label,
     Message,
     ModelSpec,
     Order,
+    Place,
     Preference,
+    Purpose,
+    Request,
     RunManifest,
     Score,
+    ScoreRequest,
     Stack,
     TokenLogprob,
     Unreadable,
@@ -28,6 +36,8 @@ from judgebench.records import (
 
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 KINDS = ("preference", "score", "label", "unreadable")
+HOWS: tuple[How, ...] = ("live", "batch", "recorded", "retried", "wasted")
+REQUESTS: tuple[type[ChatRequest], type[ScoreRequest]] = (ChatRequest, ScoreRequest)
 TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 
 _Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Stack)
@@ -103,6 +113,12 @@ def read_manifest(text: str) -> RunManifest:
     return RunManifest(**json.loads(text))
 
 
+@lru_cache(maxsize=1024)  # the same few, over and over
+def read_names(text: str) -> tuple[str, ...]:
+    """Names that were kept as JSON: marks, and parameters that were left out."""
+    return tuple(json.loads(text))
+
+
 # items ------------------------------------------------------------------------------------------
 
 
@@ -155,6 +171,43 @@ def read_logprobs(text: str) -> tuple[TokenLogprob, ...]:
     )
 
 
+def read_scores(text: str) -> tuple[float, ...]:
+    return tuple(json.loads(text))
+
+
+# requests ---------------------------------------------------------------------------------------
+
+
+def read_request(kind: int, canonical: str, purpose: str | None) -> Request:
+    """A request from its canonical JSON, which is what its key is made of, and its purpose.
+
+    What is no part of the key is lost but for the purpose: hints for caches of prompts. A tuple
+    among the parameters comes back as a list.
+    """
+    said = json.loads(canonical)
+    said["messages"] = tuple(Message(**message) for message in said["messages"])
+    if "candidates" in said:
+        said["candidates"] = tuple(said["candidates"])
+    meant = None if purpose is None else _read_purpose(purpose)
+    return REQUESTS[kind](**said, purpose=meant)
+
+
+def purpose_json(purpose: Purpose) -> str:
+    place = {
+        name: value.hex() if isinstance(value, bytes) else value
+        for name, value in _fields(purpose.place).items()
+    }
+    return to_json({"run_id": purpose.run_id, "place": place})
+
+
+def _read_purpose(text: str) -> Purpose:
+    said = json.loads(text)
+    place = said["place"]
+    for name in ("model_key", "judge_key", "opponent_key"):
+        place[name] = None if place[name] is None else bytes.fromhex(place[name])
+    return Purpose(run_id=said["run_id"], place=Place(**place))
+
+
 # verdicts ---------------------------------------------------------------------------------------
 
 
@@ -191,9 +244,11 @@ def read_verdict(row: VerdictRow) -> Verdict:
         case "preference":
             return Preference(winner=row.winner, p_first=_number(row.value))  # type: ignore[arg-type]  # 0, 1 or None was stored
         case "score":
-            parts = json.loads(row.parts) if row.parts else {}
             return Score(
-                value=_number(row.value), low=_number(row.low), high=_number(row.high), parts=parts
+                value=_number(row.value),
+                low=_number(row.low),
+                high=_number(row.high),
+                parts=read_parts(row.parts) or {},
             )
         case "label":
             return Label(name=row.label or "", p=row.p)
@@ -204,6 +259,18 @@ def read_verdict(row: VerdictRow) -> Verdict:
 def _number(value: float | None) -> float:
     """SQLite keeps nan as NULL."""
     return float("nan") if value is None else value
+
+
+_JUDGED_ELSEWHERE = frozenset({HUMAN, "imported"})
+
+
+def read_marks(judge_kind: str, text: str | None) -> tuple[str, ...] | None:
+    """None where nobody looked for marks: before there were any, and where others have judged."""
+    return None if text is None or judge_kind in _JUDGED_ELSEWHERE else read_names(text)
+
+
+def read_parts(text: str | None) -> dict[str, float] | None:
+    return None if text is None else json.loads(text)
 
 
 def reply_keys(blob: bytes) -> tuple[bytes, ...]:

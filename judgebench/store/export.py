@@ -2,9 +2,9 @@
 
 Columns are those of ``Store.verdicts`` and ``Store.responses_table``. Of several models or judges
 that share a name, each is written with digits of its id behind it (``name@0a1b2c``), so that a
-reader who knows only names keeps them apart. A file appears whole or not at all. Text that no such
-file can hold (NUL, half a surrogate pair) is written with U+FFFD in its place; the store keeps it
-as it was.
+reader who knows only names keeps them apart. Named parts of a score, and marks, are written as
+JSON, as a stack is. A file appears whole or not at all. Text that no such file can hold (NUL, half
+a surrogate pair) is written with U+FFFD in its place; the store keeps it as it was.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, TextIO
 
 from judgebench.errors import StoreError, UsageError
 from judgebench.store.catalog import distinct_names
-from judgebench.store.codec import readable
+from judgebench.store.codec import readable, to_json
 from judgebench.store.store import Store
 from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS, Columns
 
-_WHOLE = frozenset(("sample", "turn", "prompt_tokens", "completion_tokens"))
+_WHOLE = frozenset(("sample", "turn", "repeat", "prompt_tokens", "completion_tokens"))
 _REAL = frozenset(("value", "p", "low", "high", "at", "logprob"))
 _YES_NO = frozenset(("official_prompt", "newest"))
 
@@ -108,9 +108,7 @@ def _all(
     known = dict.fromkeys(name for name, _ in store.benchmarks())
     for one in known if benchmark is None else (benchmark,):
         for name, values in read(one, version).items():
-            columns[name].extend(
-                readable(value) if isinstance(value, str) else value for value in values
-            )
+            columns[name].extend(map(_plain, values))
     models = distinct_names({model.id: model.name for model in store.models()})
     judges = distinct_names({judge.id: judge.name for judge in store.judges()})
     for who, called in (("model", models), ("opponent", models), ("judge", judges)):
@@ -118,6 +116,12 @@ def _all(
             ids = columns[f"{who}_id"]
             columns[who] = [None if one is None else called[one] for one in ids]
     return columns
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    return to_json(value) if isinstance(value, dict | tuple) else value
 
 
 def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:

@@ -1,7 +1,8 @@
 """Integers for keys and names: looked up once, remembered while the store is open.
 
 Nothing is ever deleted from the tables behind them, so what is remembered stays true, except for
-what a rolled-back transaction had added: `forget` drops everything then.
+what a rolled-back transaction had added: `forget` drops everything then. It is also dropped when
+it has grown to `MOST`, since a store may know any number of items.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from judgebench.records import Place
 from judgebench.store import schema
 from judgebench.store.codec import ORDERS, plain
 from judgebench.store.schema import NONE
+
+MOST = 50_000
+"""Integers remembered at most, about 10 MB; looking one up again takes some 20 µs."""
 
 _SELECT_NAME = select(schema.names.c.id).where(schema.names.c.name == bindparam("name"))
 _SELECT_BENCHMARK = select(schema.benchmarks.c.id).where(
@@ -107,6 +111,7 @@ class Interned:
             "shown": ORDERS.index(place.order),
             "sample": place.sample,
             "turn": place.turn,
+            "repeat": place.repeat,
         }
 
     def _interned(
@@ -124,7 +129,7 @@ class Interned:
             if found is None:
                 connection.execute(_INSERT[table], row)
                 found = connection.execute(look_up, key).scalar_one()
-            self._ids[known] = found
+            self._remember(known, found)
         return found
 
     def _put_before(
@@ -142,5 +147,10 @@ class Interned:
                 shown = known.hex()[:12] if isinstance(known, bytes) else repr(known)
                 start = "start_run" if what == "run" else f"put_{what}"
                 raise StoreError(f"the store has no {what} {shown}; {start}() must come first")
-            self._ids[what, known] = found
+            self._remember((what, known), found)
         return int(found)
+
+    def _remember(self, known: tuple[Any, ...], number: int) -> None:
+        if len(self._ids) >= MOST:
+            self._ids.clear()
+        self._ids[known] = number

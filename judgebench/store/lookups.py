@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, bindparam, select
 
-from judgebench.records import (
-    Item,
-    Judgment,
-    Reply,
-    Response,
-    RunManifest,
-    Stack,
-    Usage,
-)
+from judgebench.records import Judgment, Reply, Response, RunManifest, Stack, Usage
 from judgebench.store import schema
+from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
     TOKENS,
     VerdictRow,
-    read_item,
     read_logprobs,
     read_manifest,
+    read_names,
+    read_scores,
     read_spec,
     read_verdict,
     reply_keys,
     stored_text,
 )
-
-_CHUNK = 1000  # keys in one IN (...); SQLite takes 32 766
 
 _text, _raw, _reasoning, _prompt, _logprobs, _reason = (
     schema.texts.alias(name)
@@ -48,7 +40,7 @@ _JUDGMENT = (
     select(
         _j.c.key, schema.judges.c.key, _j.c.case_key, _j.c.kind, _j.c.value, _j.c.p, _j.c.low,
         _j.c.high, _j.c.winner, _label.c.name, _j.c.parts, *_both(_reason), _j.c.reply_keys,
-        _served.c.name, _j.c.at,
+        _served.c.name, _j.c.marks, _j.c.at,
     )
     .join(schema.judges, schema.judges.c.id == _j.c.judge_id)
     .outerjoin(_label, _label.c.id == _j.c.label_id)
@@ -60,6 +52,7 @@ _REPLY = (
     select(
         *_both(_text), _p.c.finish_reason, *_both(_reasoning), *_both(_logprobs),
         *(_p.c[name] for name in TOKENS), _p.c.served_model, _p.c.seconds,
+        _p.c.scores, _p.c.left_out,
     )
     .join(_text, _text.c.sha == _p.c.text_sha)
     .outerjoin(_reasoning, _reasoning.c.sha == _p.c.reasoning_sha)
@@ -86,29 +79,15 @@ _RESPONSES = (
     .where(_r.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(_r.c.id.desc(), schema.answers.c.benchmark_id, schema.answers.c.item_id)
 )  # fmt: skip
-_ITEMS = (
-    select(schema.items.c.item_id, schema.items.c.category, *_both(_text))
-    .join(schema.benchmarks, schema.benchmarks.c.id == schema.items.c.benchmark_id)
-    .outerjoin(_text, _text.c.sha == schema.items.c.content_sha)
-    .where(schema.benchmarks.c.name == bindparam("benchmark"))
-    .where(schema.benchmarks.c.version == bindparam("version"))
-    .order_by(schema.items.c.id)
-)
 
 
 def _optional_text(body: str | None, exact: bytes | None) -> str | None:
     return None if body is None else stored_text(body, exact)
 
 
-def _chunks(keys: Collection[bytes]) -> Iterator[list[bytes]]:
-    all_keys = list(keys)
-    for start in range(0, len(all_keys), _CHUNK):
-        yield all_keys[start : start + _CHUNK]
-
-
 def judged(connection: Connection, keys: Collection[bytes]) -> set[bytes]:
     found: set[bytes] = set()
-    for chunk in _chunks(keys):
+    for chunk in chunks(keys):
         found.update(connection.execute(_JUDGED, {"keys": chunk}).scalars())
     return found
 
@@ -118,7 +97,7 @@ def judgment(connection: Connection, key: bytes) -> Judgment | None:
     if row is None:
         return None
     (found, judge, case, kind, value, p, low, high, winner, label, parts, body, exact, replies,
-     served, at) = row  # fmt: skip
+     served, marks, at) = row  # fmt: skip
     reason = _optional_text(body, exact)
     verdict = VerdictRow(kind, value, p, low, high, winner, label, parts, reason)
     return Judgment(
@@ -129,6 +108,7 @@ def judgment(connection: Connection, key: bytes) -> Judgment | None:
         reply_keys=reply_keys(replies),
         served_model=served,
         at=at,
+        marks=() if marks is None else read_names(marks),
     )
 
 
@@ -137,7 +117,8 @@ def reply(connection: Connection, key: bytes) -> Reply | None:
     if row is None:
         return None
     (body, exact, finish_reason, thought, exact_thought, logprobs, exact_logprobs, prompt_tokens,
-     completion_tokens, cached_tokens, reasoning_tokens, served_model, seconds) = row  # fmt: skip
+     completion_tokens, cached_tokens, reasoning_tokens, served_model, seconds, scores,
+     left_out) = row  # fmt: skip
     stored_logprobs = _optional_text(logprobs, exact_logprobs)
     return Reply(
         text=stored_text(body, exact),
@@ -152,6 +133,8 @@ def reply(connection: Connection, key: bytes) -> Reply | None:
         ),
         served_model=served_model,
         seconds=seconds,
+        scores=None if scores is None else read_scores(scores),
+        left_out=() if left_out is None else read_names(left_out),
     )
 
 
@@ -159,7 +142,7 @@ def responses(connection: Connection, keys: Collection[bytes]) -> dict[bytes, li
     """Newest stack first. A response that stands in several places is told with the first."""
     found: dict[bytes, list[Response]] = {}
     seen: set[int] = set()
-    for chunk in _chunks(keys):
+    for chunk in chunks(keys):
         for row in connection.execute(_RESPONSES, {"keys": chunk}):
             key, response_id = row[0], row[-1]
             if response_id not in seen:
@@ -199,15 +182,6 @@ def _response(
         stack=None if stack is None else read_spec(Stack, stack),
         source=source,
     )
-
-
-def items(connection: Connection, benchmark: str, version: str) -> list[Item]:
-    """In the order in which they came in; without turns where only the id is known."""
-    rows = connection.execute(_ITEMS, {"benchmark": benchmark, "version": version})
-    return [
-        read_item(benchmark, version, item_id, category, _optional_text(body, exact) or "")
-        for item_id, category, body, exact in rows
-    ]
 
 
 def benchmarks(connection: Connection) -> list[tuple[str, str]]:

@@ -20,12 +20,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 APPLICATION_ID = 0x6A626368
 """``jbch``: what SQLite's header says of a file that is ours."""
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 NONE = 0
@@ -40,6 +41,12 @@ NAMING = {
 }
 metadata = MetaData(naming_convention=NAMING)
 
+PLACE = (
+    "benchmark_id", "judge_id", "model_id", "opponent_id", "item_id", "shown", "sample", "turn",
+    "repeat",
+)  # fmt: skip
+"""Where a verdict stands: the columns that ``uses`` and ``failures`` have in common."""
+
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows for INTEGER only
 
 
@@ -49,6 +56,14 @@ def _key() -> Column[bytes]:
 
 def _text_of(name: str, *, nullable: bool = True) -> Column[bytes]:
     return Column(name, LargeBinary, ForeignKey("texts.sha"), nullable=nullable)
+
+
+def _repeat() -> Column[int]:
+    return Column("repeat", Integer, primary_key=True, server_default=text("0"))
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
 
 
 texts = Table(
@@ -179,6 +194,8 @@ replies = Table(
     Column("reasoning_tokens", Integer),
     Column("served_model", Text),
     Column("seconds", Double, nullable=False),
+    Column("scores", Text),  # JSON, where the question was for numbers
+    Column("left_out", Text),  # JSON, where something that was asked for was not sent
     Column("at", Double, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -200,6 +217,7 @@ judgments = Table(
     _text_of("reason_sha"),
     Column("served_id", Integer, ForeignKey("names.id")),
     Column("reply_keys", LargeBinary, nullable=False),
+    Column("marks", Text),  # JSON; null: nobody looked for any
     Column("at", Double, nullable=False),
 )
 uses = Table(  # a board, one judge on one benchmark, is one range of the primary key
@@ -213,9 +231,10 @@ uses = Table(  # a board, one judge on one benchmark, is one range of the primar
     Column("shown", SmallInteger, primary_key=True),
     Column("sample", Integer, primary_key=True),
     Column("turn", Integer, primary_key=True),
+    _repeat(),
     Column("run_id", Integer, ForeignKey("runs.id"), primary_key=True),
     Column("judgment_id", BigId, ForeignKey("judgments.id"), primary_key=True),
-    Column("used_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),  # later than every earlier use of its place
     sqlite_with_rowid=False,
 )
 failures = Table(  # one judgment may be missing in many places: equal answers have one key
@@ -230,11 +249,59 @@ failures = Table(  # one judgment may be missing in many places: equal answers h
     Column("shown", SmallInteger, primary_key=True),
     Column("sample", Integer, primary_key=True),
     Column("turn", Integer, primary_key=True),
+    _repeat(),
     Column("boundary", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="other"),
     _text_of("message_sha", nullable=False),
     Column("retriable", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+spend = Table(  # counters, to which every call adds
+    "spend",
+    metadata,
+    Column("run_id", Integer, ForeignKey("runs.id"), primary_key=True),
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id"), primary_key=True),
+    # The item is left out: a hundred thousand calls stay a handful of rows, and what one item took
+    # can be told from its replies.
+    Column("model_id", Integer, ForeignKey("models.id"), primary_key=True),
+    Column("judge_id", Integer, primary_key=True),  # NONE: the call was for an answer
+    Column("how", SmallInteger, primary_key=True),
+    Column("provider_id", Integer, ForeignKey("names.id"), primary_key=True),
+    Column("requested_id", Integer, ForeignKey("names.id"), primary_key=True),
+    _count("calls"),
+    _count("unpriced_calls"),
+    _count("prompt_tokens"),
+    _count("completion_tokens"),
+    _count("cached_tokens"),
+    _count("reasoning_tokens"),
+    Column("cost_usd", Double, nullable=False),  # of the calls with a price
+    sqlite_with_rowid=False,
+)
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("batch_id", Text, nullable=False, unique=True),
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("asker", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("remote_id", Text),
+    Column("requests", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("ended", Double),
+    _text_of("note_sha", nullable=False),
+)
+batch_requests = Table(  # what another machine needs to collect: the questions, and what for
+    "batch_requests",
+    metadata,
+    Column("batch_id", Integer, ForeignKey("batches.id"), primary_key=True),
+    Column("key", LargeBinary, primary_key=True, index=True),
+    Column("kind", SmallInteger, nullable=False),
+    _text_of("request_sha", nullable=False),  # the text that the reply will name as well
+    Column("purpose", Text),
     sqlite_with_rowid=False,
 )
 leases = Table(

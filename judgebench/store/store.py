@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from judgebench.errors import StoreError
 from judgebench.records import (
-    ChatRequest,
+    Batch,
+    BatchState,
     Failure,
     Item,
     JudgeSpec,
@@ -19,61 +20,21 @@ from judgebench.records import (
     ModelSpec,
     Place,
     Reply,
+    Request,
     Response,
     RunManifest,
+    Spend,
     Use,
     Verdict,
 )
-from judgebench.store import catalog, leases, lookups, tables, write
+from judgebench.store import batches, catalog, leases, lookups, spending, tables, write
+from judgebench.store import items as item_rows
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.engine import Database
 from judgebench.store.interning import Interned
-from judgebench.store.location import refuse_network_file_systems, store_path
-from judgebench.store.refusals import make_folder, refuse_foreign_file, refuse_unwritable
 from judgebench.store.tables import Columns
-from judgebench.store.versions import bring_up_to_date
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
-
-
-def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Store:
-    """Open a store, and make it where there is none yet.
-
-    Parameters
-    ----------
-    url
-        ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``, or a bare path.
-    read_only
-        Open without ever writing; the store must be there.
-    create
-        Whether to make a store that is not there.
-
-    Raises
-    ------
-    ConfigError
-        For a URL that names no SQLite file.
-    StoreError
-        For a file that is no store, or a newer one, or in a place where none can be kept.
-    """
-    path = store_path(url)
-    refuse_network_file_systems(path)
-    there = refuse_foreign_file(path)
-    if not there and (read_only or not create):
-        found = f"the file {path} is empty" if path.exists() else f"there is no store at {path}"
-        raise StoreError(
-            f"{found}; `judgebench run` and `judgebench import` make one there (--store or"
-            " JUDGEBENCH_STORE say where)"
-        )
-    if not read_only:
-        make_folder(path.parent)
-        refuse_unwritable(path)
-    database = Database(path, read_only=read_only)
-    try:
-        bring_up_to_date(database)
-    except BaseException:
-        database.close()
-        raise
-    return Store(url, database)
 
 
 class Store:
@@ -152,7 +113,7 @@ class Store:
     def put_items(self, items: Sequence[Item]) -> None:
         """Raises `InputError` for an item that differs from the one in the store."""
         with self._writing() as connection:
-            write.put_items(connection, self._interned, items)
+            item_rows.put_items(connection, self._interned, items)
 
     def put_model(self, name: str, spec: ModelSpec, tags: Mapping[str, str] = _NO_TAGS) -> bytes:
         """Returns the model's key. Name and tags are labels, of which the newest are shown."""
@@ -169,9 +130,25 @@ class Store:
         with self._writing() as connection:
             write.put_responses(connection, self._interned, responses)
 
-    def put_reply(self, key: bytes, request: ChatRequest, reply: Reply) -> None:
+    def put_reply(
+        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+    ) -> None:
+        """The reply and what it took, in one commit.
+
+        Of two replies to one question the first is kept, and both are paid for.
+        """
         with self._writing() as connection:
             write.put_reply(connection, key, request, reply)
+            if spend is not None:
+                spending.put_spend(connection, self._interned, (spend,))
+
+    def put_spend(self, spends: Sequence[Spend]) -> None:
+        """Added to what was spent before: putting the same twice counts it twice.
+
+        Raises `StoreError` for a run, model or judge that was never put.
+        """
+        with self._writing() as connection:
+            spending.put_spend(connection, self._interned, spends)
 
     def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None:
         """The judgment, where it serves, and that it no longer fails, in one commit.
@@ -198,6 +175,19 @@ class Store:
     def update_run(self, manifest: RunManifest) -> None:
         with self._writing() as connection:
             write.update_run(connection, manifest)
+
+    def put_batch(self, batch: Batch, requests: Mapping[bytes, Request]) -> None:
+        """A batch that is about to be sent, with its questions by key.
+
+        Raises `StoreError` for one whose id is there already.
+        """
+        with self._writing() as connection:
+            batches.put_batch(connection, self._interned, batch, requests)
+
+    def update_batch(self, batch: Batch) -> None:
+        """Everything that may have changed: its state, the provider's id, when and how it ended."""
+        with self._writing() as connection:
+            batches.update_batch(connection, self._interned, batch)
 
     # look-ups -----------------------------------------------------------------------------------
 
@@ -230,7 +220,26 @@ class Store:
     def items(self, benchmark: str, version: str) -> list[Item]:
         """In the order in which they came; without turns where only the id is known."""
         with self._database.reading() as connection:
-            return lookups.items(connection, benchmark, version)
+            return item_rows.items(connection, benchmark, version)
+
+    def batches(self, states: Collection[BatchState] | None = None) -> list[Batch]:
+        """Those in one of the states, or all, in the order in which they were put."""
+        with self._database.reading() as connection:
+            return batches.batches(connection, states)
+
+    def batch_requests(self, batch_id: str) -> dict[bytes, Request]:
+        """The questions of a batch by key, with their purposes; empty for one that is not known.
+
+        Hints for caches of prompts are not kept, and a tuple among the parameters of a question
+        comes back as a list.
+        """
+        with self._database.reading() as connection:
+            return batches.batch_requests(connection, batch_id)
+
+    def in_batches(self, keys: Collection[bytes]) -> dict[bytes, str]:
+        """Which questions wait in a batch that is being submitted or was, and in which."""
+        with self._database.reading() as connection:
+            return batches.in_batches(connection, keys)
 
     # columns for reports ------------------------------------------------------------------------
 
@@ -258,6 +267,17 @@ class Store:
         """The answers of every place and stack (`tables.RESPONSE_COLUMNS`)."""
         with self._database.reading() as connection:
             return tables.responses(connection, benchmark, version)
+
+    def spend(self, run_id: str | None = None) -> Columns:
+        """What a run took, or all of them, as equally long lists (`spending.SPEND_COLUMNS`).
+
+        One row for each run, benchmark, model, judge (None for answers), ``how`` and requested
+        model. ``cost_usd`` is that of the calls with a known price: a lower bound wherever
+        ``unpriced_calls`` is not 0. Tokens are those that somebody stated. Empty for a run that
+        is not known.
+        """
+        with self._database.reading() as connection:
+            return spending.spent(connection, run_id)
 
     def benchmarks(self) -> list[tuple[str, str]]:
         """Names and versions."""

@@ -22,8 +22,16 @@ from judgebench.store.catalog import (
     judges,
     models,
 )
-from judgebench.store.codec import KINDS, ORDERS, VerdictRow, read_verdict, stored_text
-from judgebench.store.schema import NONE
+from judgebench.store.codec import (
+    KINDS,
+    ORDERS,
+    VerdictRow,
+    read_marks,
+    read_parts,
+    read_verdict,
+    stored_text,
+)
+from judgebench.store.schema import NONE, PLACE
 
 PLACE_COLUMNS = (
     "benchmark", "version", "item_id", "category", "model", "model_id", "opponent", "opponent_id",
@@ -31,9 +39,11 @@ PLACE_COLUMNS = (
 )  # fmt: skip
 VERDICT_COLUMNS = (
     *PLACE_COLUMNS, "kind", "label", "value", "p", "low", "high", "reason", "served_model",
-    "run_id", "at",
+    "run_id", "at", "repeat", "parts", "marks",
 )  # fmt: skip
-FAILURE_COLUMNS = (*PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at")
+FAILURE_COLUMNS = (
+    *PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at", "repeat", "kind",
+)  # fmt: skip
 RESPONSE_COLUMNS = (
     "benchmark", "version", "item_id", "category", "model", "model_id", "sample", "turn", "text",
     "reasoning", "status", "finish_reason", "prompt_tokens", "completion_tokens", "logprob",
@@ -46,13 +56,12 @@ _u, _j, _f, _a, _r = (
     schema.uses, schema.judgments, schema.failures, schema.answers, schema.responses
 )  # fmt: skip
 _reason = schema.texts.alias("reason")
-_PLACE = ("benchmark_id", "judge_id", "model_id", "opponent_id", "item_id", "shown", "sample",
-          "turn")  # fmt: skip
 _USES = (
     select(
-        *(_u.c[name] for name in _PLACE), _u.c.used_at, _u.c.run_id, _u.c.judgment_id, _j.c.key,
+        *(_u.c[name] for name in PLACE), _u.c.used_at, _u.c.run_id, _u.c.judgment_id, _j.c.key,
         _j.c.kind, _j.c.value, _j.c.p, _j.c.low, _j.c.high, _j.c.winner, _j.c.label_id,
-        _j.c.parts, _reason.c.body, _reason.c.exact, _j.c.served_id, _j.c.at.label("judged_at"),
+        _j.c.parts, _j.c.marks, _reason.c.body, _reason.c.exact, _j.c.served_id,
+        _j.c.at.label("judged_at"),
     )
     .join(_j, _j.c.id == _u.c.judgment_id)
     .outerjoin(_reason, _reason.c.sha == _j.c.reason_sha)
@@ -60,8 +69,8 @@ _USES = (
 )  # fmt: skip
 _FAILURES = (
     select(
-        *(_f.c[name] for name in _PLACE), _f.c.boundary, _reason.c.body, _reason.c.exact,
-        _f.c.retriable, _f.c.attempts, _f.c.at,
+        *(_f.c[name] for name in PLACE), _f.c.boundary, _reason.c.body, _reason.c.exact,
+        _f.c.retriable, _f.c.attempts, _f.c.at, _f.c.kind,
     )
     .join(_reason, _reason.c.sha == _f.c.message_sha)
     .order_by(_f.c.benchmark_id, _f.c.at, *_f.primary_key.columns)
@@ -151,7 +160,7 @@ def verdicts(
     rows = [
         (*names.place(row), *_verdict_columns(names, row)) for row in _newest(connection, query)
     ]
-    return _columns(VERDICT_COLUMNS, rows)
+    return as_columns(VERDICT_COLUMNS, rows)
 
 
 def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
@@ -169,6 +178,9 @@ def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
         names.names.get(row.served_id),
         names.runs[row.run_id],
         row.judged_at,
+        row.repeat,
+        read_parts(row.parts),
+        read_marks(names.judges[row.judge_id].spec.kind, row.marks),
     )
 
 
@@ -180,7 +192,7 @@ def _newest(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
     """Of the uses of one place, which follow each other, the one recorded last."""
     newest: Row[Any] | None = None
     for row in connection.execute(query):
-        if newest is not None and row[:8] == newest[:8]:
+        if newest is not None and row[: len(PLACE)] == newest[: len(PLACE)]:
             newest = max(newest, row, key=lambda use: (use.used_at, use.run_id, use.judgment_id))
             continue
         if newest is not None:
@@ -207,6 +219,7 @@ def current(
             order=ORDERS[row.shown],
             sample=row.sample,
             turn=row.turn,
+            repeat=row.repeat,
         )
         verdict = VerdictRow(
             kind=row.kind,
@@ -232,10 +245,11 @@ def failures(
         query = query.where(_f.c.benchmark_id.in_(list(names.benchmarks)))
     rows = []
     for row in connection.execute(query):
-        boundary, body, exact, retriable, attempts, at = row[8:]
+        boundary, body, exact, retriable, attempts, at, kind = row[len(PLACE) :]
         message = stored_text(body, exact)
-        rows.append((*names.place(row), boundary, message, retriable, attempts, at))
-    return _columns(FAILURE_COLUMNS, rows)
+        repeat = None if row.benchmark_id == NONE else row.repeat
+        rows.append((*names.place(row), boundary, message, retriable, attempts, at, repeat, kind))
+    return as_columns(FAILURE_COLUMNS, rows)
 
 
 def responses(connection: Connection, benchmark: str, version: str | None = None) -> Columns:
@@ -263,10 +277,11 @@ def responses(connection: Connection, benchmark: str, version: str | None = None
             )
         )
         before = place
-    return _columns(RESPONSE_COLUMNS, rows)
+    return as_columns(RESPONSE_COLUMNS, rows)
 
 
-def _columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Columns:
+def as_columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Columns:
+    """Equally long lists by name, also where there are no rows."""
     if not rows:
         return {name: [] for name in names}
     columns = zip(*rows, strict=True)

@@ -10,47 +10,31 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from judgebench import keys
-from judgebench.errors import InputError, StoreError
+from judgebench.errors import StoreError
 from judgebench.records import (
-    ChatRequest,
     Failure,
-    Item,
     JudgeSpec,
     Judgment,
     ModelSpec,
     Reply,
+    Request,
     Response,
     RunManifest,
     Use,
 )
 from judgebench.store import schema
 from judgebench.store.codec import (
-    item_json,
     logprobs_json,
-    messages,
     plain,
-    readable,
     spec_json,
-    store_text,
     store_verdict,
     to_json,
     usage_columns,
 )
 from judgebench.store.interning import Interned
-from judgebench.store.schema import NONE
+from judgebench.store.schema import NONE, PLACE
+from judgebench.store.texts import put_optional_text, put_text, word
 
-_PUT_TEXT = insert(schema.texts).on_conflict_do_nothing()
-_ITEMS = select(
-    schema.items.c.item_id,
-    schema.items.c.category,
-    schema.items.c.identity,
-    schema.items.c.content_sha,
-).where(schema.items.c.benchmark_id == bindparam("benchmark_id"))
-_PUT_ITEM = insert(schema.items)
-_PUT_ITEM = _PUT_ITEM.on_conflict_do_update(
-    index_elements=["benchmark_id", "item_id"],
-    set_={name: _PUT_ITEM.excluded[name] for name in ("category", "identity", "content_sha")},
-)
 _PUT_RESPONSE = insert(schema.responses).on_conflict_do_nothing().returning(schema.responses.c.id)
 _RESPONSE_ID = select(schema.responses.c.id).where(
     and_(
@@ -62,7 +46,20 @@ _PUT_ANSWER = insert(schema.answers).on_conflict_do_nothing()
 _PUT_REPLY = insert(schema.replies).on_conflict_do_nothing()
 _PUT_JUDGMENT = insert(schema.judgments).on_conflict_do_nothing().returning(schema.judgments.c.id)
 _JUDGMENT_ID = select(schema.judgments.c.id).where(schema.judgments.c.key == bindparam("key"))
-_PUT_USE = insert(schema.uses).on_conflict_do_nothing()
+_u = schema.uses.c
+_STEP_S = 1e-6  # what a double can tell apart at the seconds of this century
+# The clock may have been set back since a place was used: what is used now is newer all the same.
+_AFTER_THE_LAST = (
+    select(func.max(_u.used_at) + _STEP_S)
+    .where(*(_u[name] == bindparam(f"here_{name}") for name in PLACE))
+    .where(_u.used_at >= bindparam("now"))
+    .scalar_subquery()
+)
+_PUT_USE = (
+    insert(schema.uses)
+    .values(used_at=func.coalesce(_AFTER_THE_LAST, bindparam("now")))
+    .on_conflict_do_nothing()
+)
 _CLEAR_FAILURE = delete(schema.failures).where(schema.failures.c.key == bindparam("cleared"))
 _PUT_FAILURE = insert(schema.failures)
 _PUT_FAILURE = _PUT_FAILURE.on_conflict_do_update(
@@ -75,74 +72,6 @@ _PUT_FAILURE = _PUT_FAILURE.on_conflict_do_update(
     | {"attempts": schema.failures.c.attempts + _PUT_FAILURE.excluded.attempts},
 )
 _PUT_RUN = insert(schema.runs).on_conflict_do_nothing()
-
-
-def _put_text(connection: Connection, text: str) -> bytes:
-    stored = store_text(text)
-    connection.execute(_PUT_TEXT, {"sha": stored.sha, "body": stored.body, "exact": stored.exact})
-    return stored.sha
-
-
-def _put_optional_text(connection: Connection, text: str | None) -> bytes | None:
-    return None if text is None else _put_text(connection, text)
-
-
-def _readable(said: str | None) -> str | None:
-    """A word of a provider's: short, and nothing of ours hangs on its being exact."""
-    return None if said is None else readable(said)
-
-
-def put_items(connection: Connection, interned: Interned, items: Sequence[Item]) -> None:
-    """Raises `InputError` for an item whose question, references or category have changed.
-
-    An item without turns is known by its id alone; it neither changes one that has them nor
-    stands in the way of one that comes later.
-    """
-    known: dict[int, dict[str, tuple[str | None, bytes | None, bytes | None]]] = {}
-    for item in items:
-        benchmark = interned.benchmark(connection, item.benchmark, item.version)
-        if benchmark not in known:
-            rows = connection.execute(_ITEMS, {"benchmark_id": benchmark})
-            known[benchmark] = {row[0]: (row[1], row[2], row[3]) for row in rows}
-        before = known[benchmark].get(item.id)
-        identity = _identity(item)
-        if before and before[1] and identity and before[1] != identity:
-            raise InputError(
-                f"item {item.id!r} of {item.benchmark}@{item.version} differs from the one in the"
-                " store (its question, references or category); items of one version never change:"
-                " name the changed ones as a new version"
-            )
-        if before and before[1] and not identity:
-            continue
-        content = store_text(item_json(item)) if identity else None
-        row = (item.category, identity, content.sha if content else None)
-        if row == before:
-            continue
-        if content:
-            _put_text(connection, content.body)
-        category = None if item.category is None else plain("the category", item.category)
-        connection.execute(
-            _PUT_ITEM,
-            {
-                "benchmark_id": benchmark,
-                "item_id": plain("the item id", item.id),
-                "category": category,
-                "identity": identity,
-                "content_sha": row[2],
-            },
-        )
-        known[benchmark][item.id] = row
-
-
-def _identity(item: Item) -> bytes | None:
-    if not item.turns:
-        return None
-    fixed = {
-        "turns": messages(item.turns),
-        "references": item.references,
-        "category": item.category,
-    }
-    return keys.content_key("item", fixed)
 
 
 def put_model(
@@ -205,11 +134,11 @@ def put_responses(
                 "key": key,
                 "stack_id": stack_id,
                 "status": response.status,
-                "text_sha": _put_text(connection, response.text),
-                "raw_sha": _put_text(connection, response.raw),
-                "reasoning_sha": _put_optional_text(connection, response.reasoning),
-                "prompt_sha": _put_optional_text(connection, response.prompt),
-                "finish_reason": _readable(response.finish_reason),
+                "text_sha": put_text(connection, response.text),
+                "raw_sha": put_text(connection, response.raw),
+                "reasoning_sha": put_optional_text(connection, response.reasoning),
+                "prompt_sha": put_optional_text(connection, response.prompt),
+                "finish_reason": word(response.finish_reason),
                 **usage_columns(response.usage),
                 "logprob": response.logprob,
                 "source": plain("the source", response.source),
@@ -229,28 +158,31 @@ def put_responses(
         connection.execute(_CLEAR_FAILURE, {"cleared": key})
 
 
-def put_reply(connection: Connection, key: bytes, request: ChatRequest, reply: Reply) -> None:
+def put_reply(connection: Connection, key: bytes, request: Request, reply: Reply) -> None:
     logprobs = None if reply.logprobs is None else logprobs_json(reply.logprobs)
     row = {
         "key": key,
-        "request_sha": _put_text(connection, keys.canonical_json(request)),
-        "text_sha": _put_text(connection, reply.text),
-        "reasoning_sha": _put_optional_text(connection, reply.reasoning),
-        "logprobs_sha": _put_optional_text(connection, logprobs),
-        "finish_reason": _readable(reply.finish_reason),
+        "request_sha": put_text(connection, keys.canonical_json(request)),
+        "text_sha": put_text(connection, reply.text),
+        "reasoning_sha": put_optional_text(connection, reply.reasoning),
+        "logprobs_sha": put_optional_text(connection, logprobs),
+        "finish_reason": word(reply.finish_reason),
         **usage_columns(reply.usage),
-        "served_model": _readable(reply.served_model),
+        "served_model": word(reply.served_model),
         "seconds": reply.seconds,
+        "scores": None if reply.scores is None else to_json(reply.scores),
+        "left_out": to_json(reply.left_out) if reply.left_out else None,
         "at": time.time(),
     }
     connection.execute(_PUT_REPLY, row)
+    connection.execute(_CLEAR_FAILURE, {"cleared": key})  # a line of a batch fails by this key
 
 
 def put_judgment(
     connection: Connection, interned: Interned, judgment: Judgment, uses: Sequence[Use]
 ) -> None:
     verdict = store_verdict(judgment.verdict)
-    label, served = verdict.label, _readable(judgment.served_model)
+    label, served = verdict.label, word(judgment.served_model)
     new_id = connection.execute(
         _PUT_JUDGMENT,
         {
@@ -265,9 +197,10 @@ def put_judgment(
             "winner": verdict.winner,
             "label_id": None if label is None else interned.name(connection, label),
             "parts": verdict.parts,
-            "reason_sha": _put_optional_text(connection, verdict.reason),
+            "reason_sha": put_optional_text(connection, verdict.reason),
             "served_id": None if served is None else interned.name(connection, served),
             "reply_keys": b"".join(judgment.reply_keys),
+            "marks": to_json(judgment.marks),
             "at": judgment.at,
         },
     ).scalar()
@@ -296,20 +229,22 @@ def put_uses(
                     " before its uses"
                 )
             ids[judgment] = found
+        place = interned.place(connection, use.place)
+        place["judge_id"] = interned.judge(connection, use.place.judge_key)
         rows.append(
             {
-                **interned.place(connection, use.place),
-                "judge_id": interned.judge(connection, use.place.judge_key),
+                **place,
+                **{f"here_{name}": place[name] for name in PLACE},
                 "run_id": interned.run(connection, use.run_id),
                 "judgment_id": ids[judgment],
-                "used_at": now,
+                "now": now,
             }
         )
     if rows:
         connection.execute(_PUT_USE, rows)
 
 
-_NOWHERE = {column.name: NONE for column in schema.failures.primary_key if column.name != "key"}
+_NOWHERE = dict.fromkeys(PLACE, NONE)
 
 
 def put_failure(connection: Connection, interned: Interned, failure: Failure) -> None:
@@ -321,7 +256,8 @@ def put_failure(connection: Connection, interned: Interned, failure: Failure) ->
     row = {
         "key": failure.key,
         "boundary": failure.boundary,
-        "message_sha": _put_text(connection, failure.message),
+        "kind": failure.kind,
+        "message_sha": put_text(connection, failure.message),
         "retriable": failure.retriable,
         "attempts": failure.attempts,
         "at": failure.at,

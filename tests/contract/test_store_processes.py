@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +17,20 @@ from pathlib import Path
 import pytest
 
 from judgebench import keys
-from judgebench.records import JudgeSpec, Judgment, Label, ModelSpec, Place, RunManifest, Use
+from judgebench.records import (
+    Batch,
+    ChatRequest,
+    JudgeSpec,
+    Judgment,
+    Label,
+    ModelSpec,
+    Place,
+    Purpose,
+    RunManifest,
+    Spend,
+    Usage,
+    Use,
+)
 from judgebench.store import Store, open_store
 
 WRITE = """
@@ -28,6 +43,38 @@ WRITE = """
         for number in range(count):
             judge(store, run_id, number)
             print(number, flush=True)
+"""
+SPEND = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    from test_store_processes import open_bench, spend
+
+    path, run_id, count = sys.argv[2], sys.argv[3], int(sys.argv[4])
+    with open_bench(path, run_id) as store:
+        for number in range(count):
+            store.put_spend([spend(run_id), spend("shared")])
+"""
+SUBMIT = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    from test_store_processes import BATCH, QUESTIONS, open_bench
+
+    with open_bench(sys.argv[2], BATCH.run_id) as store:
+        store.put_batch(BATCH, QUESTIONS)
+        print("sending", flush=True)
+        sys.stdin.readline()  # the provider answers, and nobody is there to hear it
+"""
+MIGRATE = """
+    import sys
+    from alembic import op
+    from judgebench.store import open_store
+
+    def wait(*ignored, **named):
+        print("half done", flush=True)
+        sys.stdin.readline()
+
+    op.create_index = wait  # the last table is made, its index and the views are not
+    open_store(sys.argv[2])
 """
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")
 
@@ -65,11 +112,45 @@ def judge(store: Store, run_id: str, number: int) -> None:
         store.put_judgment(judgment, [Use(run_id=run_id, place=place, judgment_key=key)])
 
 
+def spend(run_id: str) -> Spend:
+    place = Place(
+        benchmark="b", version="1", item_id="0", model_key=keys.model_key(MODEL),
+        judge_key=keys.judge_key(JUDGE),
+    )  # fmt: skip
+    purpose = Purpose(run_id=run_id, place=place)
+    usage = Usage(prompt_tokens=10, completion_tokens=1)
+    return Spend(purpose=purpose, how="live", provider="p", model="j", usage=usage, cost_usd=0.25)
+
+
+BATCH = Batch(id="b-1", run_id="run-1", asker="j", provider="p", requests=50, created=1.0)
+QUESTIONS = {
+    keys.request_key(question): question
+    for question in (
+        ChatRequest(
+            provider="p",
+            model="j",
+            messages=(),
+            sample=number,
+            purpose=Purpose(run_id="run-1", place=spend("run-1").purpose.place),
+        )
+        for number in range(BATCH.requests)
+    )
+}
+
+
 def writer(path: Path, run_id: str, count: int) -> subprocess.Popen[str]:
+    return started(WRITE, path, run_id, count)
+
+
+def started(program: str, *arguments: object) -> subprocess.Popen[str]:
     here = str(Path(__file__).parent)
-    arguments = [sys.executable, "-c", textwrap.dedent(WRITE), here, str(path), run_id, str(count)]
     return subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, "-c", textwrap.dedent(program), here, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
     )
 
 
@@ -127,6 +208,66 @@ def test_a_killed_writer_loses_nothing_it_was_told_was_kept(tmp_path: Path, seed
         assert len(columns["label"]) == len(set(columns["item_id"]))  # no use without its judgment
         judge(store, "run-3", 0)  # nothing the dead one held is in the way
     assert is_whole(path)
+
+
+def test_what_two_spend_at_once_adds_up(tmp_path: Path) -> None:
+    path, count = tmp_path / "x.db", 300
+    open_bench(str(path), "shared").close()
+    spenders = [started(SPEND, path, run_id, count) for run_id in ("run-1", "run-2")]
+    for spender in spenders:
+        _, errors = spender.communicate(timeout=60)
+        assert (spender.returncode, errors) == (0, "")
+    with open_store(str(path), read_only=True) as store:
+        spent = store.spend()
+    names = ("run_id", "calls", "prompt_tokens", "cost_usd")
+    assert sorted(zip(*(spent[name] for name in names), strict=True)) == [
+        ("run-1", count, 10 * count, 0.25 * count),
+        ("run-2", count, 10 * count, 0.25 * count),
+        ("shared", 2 * count, 20 * count, 0.5 * count),
+    ]
+    assert is_whole(path)
+
+
+def test_a_batch_whose_sender_was_killed_is_still_being_submitted(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    sender = started(SUBMIT, path)
+    assert sender.stdout
+    assert sender.stdout.readline() == "sending\n"
+    sender.kill()
+    sender.communicate(timeout=60)
+    with open_bench(str(path), "run-2") as store:  # as another machine with the same file would
+        assert store.batches() == [BATCH]
+        assert BATCH.state == "submitting"
+        assert store.in_batches(QUESTIONS) == dict.fromkeys(QUESTIONS, BATCH.id)
+        found = store.batch_requests(BATCH.id)
+        assert found == QUESTIONS
+        assert [one.purpose for one in found.values()] == [QUESTIONS[key].purpose for key in found]
+        collected = dataclasses.replace(BATCH, state="collected", remote_id="1", ended=2.0)
+        store.update_batch(collected)
+        assert store.batches(["submitting", "submitted"]) == []
+    assert is_whole(path)
+
+
+def test_a_writer_killed_in_the_middle_of_a_migration_leaves_the_older_store(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.db"
+    shutil.copy(Path(__file__).parents[1] / "data" / "stores" / "0.1.0.db", path)
+    migrating = started(MIGRATE, path)
+    assert migrating.stdout
+    assert migrating.stdout.readline() == "half done\n"
+    migrating.kill()
+    migrating.communicate(timeout=60)
+    assert is_whole(path)
+    connection = sqlite3.connect(path)
+    found = connection.execute(
+        "SELECT version_num, (SELECT count(*) FROM uses) FROM alembic_version"
+    )
+    revision, uses = found.fetchone()
+    connection.close()
+    assert revision == "0001"
+    with open_store(str(path)) as store:
+        assert len(store.verdicts("trivia")["label"]) == uses - 1  # one label was taken back
 
 
 def test_the_log_is_folded_in_while_writing_and_gone_when_closed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,8 @@ from judgebench.records import (
 )
 from judgebench.store import Store, open_store
 from judgebench.store.export import export_csv, export_jsonl, export_parquet
-from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS
+from judgebench.store.spending import SPEND_COLUMNS
+from judgebench.store.tables import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")
 STRICT = JudgeSpec(kind="reference", model="judge-1", official_prompt=True)
@@ -87,18 +89,22 @@ class Bench:
         opponent: bytes | None = None,
         order: Order = "single",
         sample: int = 0,
+        repeat: int = 0,
     ) -> Place:
         return Place(
             benchmark="trivia", version=version, item_id=item_id, model_key=model or self.a,
             judge_key=judge or self.strict, opponent_key=opponent, order=order, sample=sample,
+            repeat=repeat,
         )  # fmt: skip
 
-    def judge(self, verdict: Verdict, place: Place, run_id: str = "run-1") -> bytes:
+    def judge(
+        self, verdict: Verdict, place: Place, run_id: str = "run-1", marks: tuple[str, ...] = ()
+    ) -> bytes:
         self.count += 1
         key = keys.content_key("test", self.count)
         judgment = Judgment(
             key=key, judge_key=place.judge_key, case_key=key, verdict=verdict,
-            served_model="judge-1-0613", at=float(self.count),
+            served_model="judge-1-0613", at=float(self.count), marks=marks,
         )  # fmt: skip
         self.store.put_judgment(judgment, [Use(run_id=run_id, place=place, judgment_key=key)])
         return key
@@ -133,7 +139,8 @@ def test_every_kind_of_verdict_has_its_columns(bench: Bench) -> None:
         "judge": "strict", "judge_id": bench.strict.hex()[:12], "judge_kind": "reference",
         "official_prompt": True, "order": "single", "sample": 0, "turn": 0, "kind": "label",
         "label": "correct", "value": None, "p": 0.75, "low": None, "high": None, "reason": None,
-        "served_model": "judge-1-0613", "run_id": "run-1", "at": 1.0,
+        "served_model": "judge-1-0613", "run_id": "run-1", "at": 1.0, "repeat": 0, "parts": None,
+        "marks": (),
     }  # fmt: skip
 
 
@@ -164,6 +171,47 @@ def test_the_newest_use_of_a_place_counts_and_earlier_ones_stay(bench: Bench) ->
     # The label taken back within one run: a new event, not the old one.
     bench.judge(Label(name="correct"), place, "run-1")
     assert bench.store.verdicts("trivia")["label"] == ["correct", "correct"]
+
+
+def test_repeats_stand_beside_each_other_and_each_has_its_newest_use(bench: Bench) -> None:
+    for repeat in (2, 0, 1):
+        bench.judge(Score(value=repeat, low=0, high=9), bench.place(repeat=repeat))
+    bench.judge(Score(value=9, low=0, high=9), bench.place(repeat=1), "run-2")
+    columns = bench.store.verdicts("trivia")
+    assert rows(columns, "repeat", "value") == [(0, 0.0), (1, 9.0), (2, 2.0)]
+    current = bench.store.current("trivia", "v1")
+    assert {place.repeat for place in current} == {0, 1, 2}
+    assert current[bench.place(repeat=2)][1] == Score(value=2, low=0, high=9)
+
+
+def test_a_use_after_the_clock_was_set_back_is_still_the_newest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter((2_000_000_000.0, 1_000_000_000.0, 1_000_000_000.0, 1_500_000_000.0))
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    place = bench.place(judge=bench.human)
+    for name in ("correct", "incorrect", "correct", "unsure"):
+        bench.judge(Label(name=name), place)
+        assert bench.store.verdicts("trivia")["label"] == [name]
+        _, view = query(bench, "SELECT label FROM verdicts_v1")
+        assert view == [(name,)]
+
+
+def test_parts_and_marks_are_told_and_who_looked_for_none_says_so(bench: Bench) -> None:
+    parts = {"tone": 8.0, "facts": math.nan}
+    bench.judge(Score(value=7, low=1, high=10, parts=parts), bench.place("0"), marks=("cut",))
+    bench.judge(Label(name="correct"), bench.place("1"))
+    bench.judge(Label(name="correct"), bench.place("10", judge=bench.human))
+    columns = bench.store.verdicts("trivia")
+    assert rows(columns, "item_id", "marks") == [("0", ("cut",)), ("1", ()), ("10", None)]
+    first, *others = columns["parts"]
+    assert first == {"tone": 8.0, "facts": pytest.approx(math.nan, nan_ok=True)}
+    assert others == [None, None]
+    names, found = query(bench, "SELECT item_id, parts, marks FROM verdicts_v2 ORDER BY item_id")
+    assert names == ["item_id", "parts", "marks"]
+    assert found == [
+        ("0", '{"facts":NaN,"tone":8.0}', '["cut"]'), ("1", None, "[]"), ("10", None, None)
+    ]  # fmt: skip
 
 
 def test_a_judgment_reused_by_a_later_run_counts_again(bench: Bench) -> None:
@@ -209,17 +257,18 @@ def test_one_name_of_two_models_is_shown_as_two(bench: Bench) -> None:
 def test_failures_stand_at_their_place(bench: Bench) -> None:
     bench.store.put_failure(
         Failure(
-            key=bytes(32), boundary="provider", message="503", retriable=True,
-            place=bench.place("10", opponent=bench.b, order="opponent_first"),
+            key=bytes(32), boundary="provider", message="503", retriable=True, kind="server",
+            place=bench.place("10", opponent=bench.b, order="opponent_first", repeat=2),
         )
     )  # fmt: skip
     columns = bench.store.failures("trivia", "v1")
     assert rows(columns, "item_id", "category", "model", "opponent", "judge", "order") == [
         ("10", "places", "model-a", "model-b", "strict", "opponent_first")
     ]
-    assert rows(columns, "boundary", "message", "retriable", "attempts") == [
-        ("provider", "503", True, 1)
+    assert rows(columns, "boundary", "message", "retriable", "attempts", "repeat", "kind") == [
+        ("provider", "503", True, 1, 2, "server")
     ]
+    assert tuple(columns) == FAILURE_COLUMNS
     assert bench.store.failures("trivia", "v2")["message"] == []
 
 
@@ -247,7 +296,11 @@ def test_responses_are_told_for_each_stack_and_the_newest_is_marked(bench: Bench
 
 
 VIEWS = {
-    "verdicts_v1": list(VERDICT_COLUMNS),
+    "verdicts_v1": [
+        name for name in VERDICT_COLUMNS if name not in ("repeat", "parts", "marks")
+    ],
+    "verdicts_v2": list(VERDICT_COLUMNS),
+    "spend_v1": list(SPEND_COLUMNS),
     "responses_v1": [name for name in RESPONSE_COLUMNS if name != "newest"],
     "scores_v1": [
         "benchmark", "version", "judge", "judge_id", "model", "model_id", "opponent",
@@ -277,6 +330,8 @@ def everything(bench: Bench) -> None:
     bench.judge(Label(name="correct"), bench.place("10"))
     bench.judge(Unreadable(reason="half \ud800"), bench.place("10", sample=1))
     human = {"judge": bench.human, "version": "v2"}
+    marked = Score(value=8, low=1, high=10, parts={"tone": 8.0})
+    bench.judge(marked, bench.place("1", version="v2"), marks=("cut", "hidden_text"))
     bench.judge(Score(value=4, low=1, high=10), bench.place("0", **human))  # type: ignore[arg-type]
     bench.judge(Score(value=7, low=1, high=10), bench.place("1", **human))  # type: ignore[arg-type]
     for order in ("model_first", "opponent_first"):
@@ -285,12 +340,35 @@ def everything(bench: Bench) -> None:
     bench.store.put_responses({bytes(32): answer(bench, "0", None, "half \ud800")})
 
 
-def test_the_view_of_verdicts_tells_what_the_columns_tell(bench: Bench) -> None:
+@pytest.mark.parametrize("view", ["verdicts_v1", "verdicts_v2"])
+def test_the_views_of_verdicts_tell_what_the_columns_tell(bench: Bench, view: str) -> None:
     everything(bench)
-    columns = bench.store.verdicts("trivia")
-    columns["reason"] = [reason and reason.replace("\ud800", "�") for reason in columns["reason"]]
-    names, found = query(bench, "SELECT * FROM verdicts_v1")
+    columns = as_written(bench.store.verdicts("trivia"))
+    names, found = query(bench, f"SELECT * FROM {view}")
     assert sorted(found, key=str) == sorted(rows(columns, *names), key=str)
+
+
+def test_who_knows_of_no_repeats_is_shown_the_first(bench: Bench) -> None:
+    for repeat in (0, 2, 1):
+        bench.judge(Score(value=repeat, low=0, high=9), bench.place(repeat=repeat))
+    assert query(bench, "SELECT value FROM verdicts_v1")[1] == [(0.0,)]
+    assert query(bench, "SELECT n, mean_value FROM scores_v1")[1] == [(1, 0.0)]
+    assert sorted(query(bench, "SELECT repeat, value FROM verdicts_v2")[1]) == [
+        (0, 0.0), (1, 1.0), (2, 2.0)
+    ]  # fmt: skip
+
+
+def as_written(columns: dict[str, list[object]]) -> dict[str, list[object]]:
+    """As files and SQL have it: every text readable, what has a structure as JSON."""
+
+    def written(value: object) -> object:
+        if isinstance(value, str):
+            return value.replace("\ud800", "�")
+        return (
+            json.dumps(value, separators=(",", ":")) if isinstance(value, dict | tuple) else value
+        )
+
+    return {name: [written(value) for value in values] for name, values in columns.items()}
 
 
 def test_the_view_of_responses_tells_what_the_columns_tell(bench: Bench) -> None:
@@ -313,6 +391,7 @@ def test_the_view_of_scores_counts_and_averages(bench: Bench) -> None:
             ("v1", "strict", None, "unreadable", None, 1, 0.25, None),
             ("v1", "strict", "model-b", "preference", None, 2, 1.0, pytest.approx(0.5)),
             ("v2", "human/ann", None, "score", None, 2, 1.0, 5.5),
+            ("v2", "strict", None, "score", None, 1, 1.0, 8.0),
         ],
         key=str,
     )
@@ -334,10 +413,7 @@ def test_exports_hold_the_same_columns(bench: Bench, tmp_path: Path) -> None:
         ("verdicts", bench.store.verdicts("trivia")),
         ("responses", bench.store.responses_table("trivia")),
     ):
-        readable = {
-            column: [v.replace("\ud800", "�") if isinstance(v, str) else v for v in values]
-            for column, values in expected.items()
-        }
+        readable = as_written(expected)
         assert pq.read_table(folder / f"{name}.parquet").to_pydict() == readable
         lines = (folder / f"{name}.jsonl").read_text("utf-8").splitlines()
         assert [tuple(json.loads(line).values()) for line in lines] == rows(readable, *readable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from judgebench.records import (
     Response,
     RunManifest,
     Score,
+    ScoreRequest,
     Stack,
     TokenLogprob,
     Unreadable,
@@ -36,7 +38,7 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.store import Store, open_store
+from judgebench.store import Store, interning, open_store
 
 MODEL = ModelSpec(weights="hub:org/model@1", decoding={"temperature": 0.0})
 JUDGE = JudgeSpec(kind="reference", provider="openai", model="judge-1", official_prompt=False)
@@ -132,6 +134,7 @@ def response(**changes: Any) -> Response:
         Preference(winner=None, p_first=0.5),
         Score(value=7.5, low=1, high=10, parts={"fluency": 8.0}),
         Score(value=0.0, low=0.0, high=1.0),
+        Score(value=-1e300, low=float("-inf"), high=float("inf")),
         Label(name="correct", p=0.9),
         Label(name="incorrect"),
         Unreadable(reason=f"no verdict in {ANYTHING!s}"),
@@ -142,6 +145,22 @@ def test_a_judgment_comes_back_as_it_was(store: Store, verdict: Verdict) -> None
     store.put_judgment(put, [Use(run_id="run-1", place=place(), judgment_key=put.key)])
     assert store.judgment(put.key) == put
     assert store.current("trivia", "v1") == {place(): (put.key, verdict)}
+
+
+def test_marks_come_back_in_their_order_whatever_they_are_called(store: Store) -> None:
+    marks = ("imitates_prompt", "cut", ANYTHING, "a,b")
+    put = dataclasses.replace(judgment("x"), marks=marks)
+    store.put_judgment(put, [])
+    assert store.judgment(put.key) == put
+
+
+def test_an_undefined_score_comes_back_undefined(store: Store) -> None:
+    store.put_judgment(judgment("x", Score(value=math.nan, low=-math.inf, high=math.inf)), [])
+    kept = store.judgment(key("x"))
+    assert kept is not None
+    assert isinstance(kept.verdict, Score)
+    assert math.isnan(kept.verdict.value)
+    assert (kept.verdict.low, kept.verdict.high) == (-math.inf, math.inf)
 
 
 def test_of_two_judgments_with_one_key_the_first_is_kept(store: Store) -> None:
@@ -177,12 +196,29 @@ def test_a_reply_comes_back_as_it_was(store: Store) -> None:
         usage=Usage(prompt_tokens=3, cached_tokens=0),
         served_model="m-0613",
         seconds=0.75,
+        left_out=("seed", "top,k"),
     )
     store.put_reply(key("reply"), request, reply)
     assert store.reply(key("reply")) == reply
     store.put_reply(key("reply"), request, Reply(text="another answer to the same question"))
     assert store.reply(key("reply")) == reply
     assert store.reply(key("none")) is None
+
+
+@pytest.mark.parametrize("scores", [(), (0.25, -3.0), (float("-inf"), float("inf"), 1e-300)])
+def test_scores_come_back_as_they_were(store: Store, scores: tuple[float, ...]) -> None:
+    request = ScoreRequest(provider="p", model="m", messages=(), candidates=("A", "B"))
+    reply = Reply(text="", scores=scores)
+    store.put_reply(key("scores"), request, reply)
+    assert store.reply(key("scores")) == reply
+
+
+def test_a_score_that_is_undefined_stays_so(store: Store) -> None:
+    request = ScoreRequest(provider="p", model="m", messages=())
+    store.put_reply(key("scores"), request, Reply(text="", scores=(math.nan, 1.0)))
+    kept = store.reply(key("scores"))
+    assert kept is not None
+    assert kept.scores == pytest.approx((math.nan, 1.0), nan_ok=True)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -231,6 +267,31 @@ def test_items_come_back_and_may_be_put_again(store: Store) -> None:
     store.put_items([two_turns, item()])
     assert store.items("trivia", "v1") == [item(), two_turns]
     assert store.items("trivia", "v2") == []
+
+
+def test_many_items_come_back_in_their_order_and_a_changed_one_is_found(store: Store) -> None:
+    many = [item(str(number)) for number in range(2500)]
+    elsewhere = [item(str(number), version="v2") for number in range(0, 2500, 7)]
+    mixed = [one for pair in zip(many, elsewhere, strict=False) for one in pair]
+    store.put_items([*mixed, *many, *elsewhere])
+    assert {found.id for found in store.items("trivia", "v1")} == {one.id for one in many}
+    assert store.items("trivia", "v2") == elsewhere
+    with pytest.raises(InputError, match="item '2400' of trivia@v1 differs"):
+        store.put_items([*many[:2400], item("2400", references=())])
+
+
+def test_what_is_remembered_of_a_store_is_bounded_and_stays_right(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interning, "MOST", 7)
+    for number in range(50):
+        put = judgment(number, Label(name=f"label {number % 9}"))
+        use = Use(run_id="run-1", place=place(str(number % 25)), judgment_key=put.key)
+        store.put_judgment(put, [use])
+        assert len(store._interned._ids) <= 7
+    found = store.verdicts("trivia")
+    told = dict(zip(found["item_id"], found["label"], strict=True))
+    assert told == {str(number - 25): f"label {number % 9}" for number in range(25, 50)}
 
 
 @pytest.mark.parametrize(
@@ -305,36 +366,38 @@ def test_a_failure_is_replaced_adds_up_and_is_cleared_by_success(store: Store) -
         )
         store.put_failure(failure)
     again = Failure(
-        key=key("x"), boundary="reader", message="no", retriable=False, attempts=2, place=place()
-    )
+        key=key("x"), boundary="reader", message="no", retriable=False, attempts=2, place=place(),
+        kind="reader",
+    )  # fmt: skip
     store.put_failure(again)
     told = store.failures("trivia")
     assert sorted(zip(told["message"], told["attempts"], told["retriable"], strict=True)) == [
         ("503 " + ANYTHING, 3, True),
         ("no", 5, False),
     ]
+    assert sorted(told["kind"]) == ["other", "reader"]
     assert sorted(told["judge"], key=str) == [None, "strict"]
     assert len(store.failures()["message"]) == 3
     store.put_judgment(judgment("x"), [])
     store.put_responses({key("r"): response()})
     assert store.failures("trivia")["message"] == []
-    assert store.failures()["item_id"] == [None]
+    assert store.failures()["item_id"] == store.failures()["repeat"] == [None]
 
 
 def test_a_failure_is_kept_for_each_place_and_cleared_for_all(store: Store) -> None:
     """Equal answers are one question; where it fails, it is missing in all their places."""
     other = store.put_model("other", dataclasses.replace(MODEL, weights="other"))
-    places = (place(), place(model_key=other), place(sample=1))
+    places = (place(), place(model_key=other), place(sample=1), place(repeat=1))
     for where in (*places, places[0]):
         store.put_failure(
             Failure(key=key("x"), boundary="provider", message="503", retriable=True, place=where)
         )
     told = store.failures("trivia")
-    models = zip(told["model_id"], told["sample"], told["attempts"], strict=True)
-    assert sorted(models, key=str) == sorted(
-        [(places[0].model_key.hex()[:12], 0, 2), (other.hex()[:12], 0, 1),
-         (places[2].model_key.hex()[:12], 1, 1)], key=str,
-    )  # fmt: skip
+    models = zip(told["model_id"], told["sample"], told["repeat"], told["attempts"], strict=True)
+    model = places[0].model_key.hex()[:12]
+    assert sorted(models) == sorted(
+        [(model, 0, 0, 2), (other.hex()[:12], 0, 0, 1), (model, 1, 0, 1), (model, 0, 1, 1)]
+    )
     store.put_judgment(judgment("x"), [])
     assert store.failures()["message"] == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from unittest import mock
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,7 +20,8 @@ from alembic.script import ScriptDirectory
 
 from judgebench import keys
 from judgebench.errors import StoreError
-from judgebench.store import open_store, versions
+from judgebench.records import Label
+from judgebench.store import Store, open_store, versions
 from judgebench.store.schema import APPLICATION_ID, REVISION, metadata
 
 STORES = Path(__file__).parents[1] / "data" / "stores"
@@ -105,11 +108,118 @@ def test_a_store_of_every_release_opens_with_nothing_asked_again(
             key: [response] for key, response in make.RESPONSES.items()
         }
         assert store.items("trivia", "v1") == make.ITEMS
-        old = store.verdicts("trivia"), store.failures("trivia"), store.runs()
+        verdicts, failures, runs = store.verdicts("trivia"), store.failures("trivia"), store.runs()
+        if release not in FIRST_SCHEMA:
+            holds_the_second(store, make)
     make.make(tmp_path / "new.db")
     with open_store(str(tmp_path / "new.db"), read_only=True) as store:
-        assert old == (store.verdicts("trivia"), store.failures("trivia"), store.runs())
-    assert len(old[0]["label"]) == make.PLACES
+        new = store.verdicts("trivia")
+        if release in FIRST_SCHEMA:
+            assert set(verdicts["marks"]) == {None}  # nobody had looked for any
+            verdicts["marks"] = new["marks"]
+        assert verdicts == new
+        assert (failures, runs) == (store.failures("trivia"), store.runs()[: len(runs)])
+    assert len(verdicts["label"]) == make.PLACES
+
+
+FIRST_SCHEMA = ("0.1.0",)
+
+
+def holds_the_second(store: Store, make: ModuleType) -> None:
+    """All that came with the second schema."""
+    columns = store.verdicts(make.SECOND)
+    assert columns["repeat"] == [0, 1, 2]
+    assert columns["marks"] == [marks for _, marks in make.SCORES]
+    scored = [getattr(verdict, "parts", None) for verdict, _ in make.SCORES]
+    assert columns["parts"] == scored
+    failed = store.failures(make.SECOND)
+    assert (failed["kind"], failed["repeat"]) == (["rate_limit"], [3])
+    assert store.reply(make.SCORE_KEY) == make.SCORE_REPLY
+    spent = store.spend(make.SECOND_RUN)
+    assert sorted(zip(spent["how"], spent["calls"], spent["cost_usd"], strict=True)) == [
+        ("batch", 1, 0.25), ("live", 3, 0.5), ("wasted", 1, 0.0)
+    ]  # fmt: skip
+    assert store.batches() == [make.BATCH]
+    assert store.batch_requests(make.BATCH.id) == make.BATCH_REQUESTS
+
+
+def test_a_store_made_today_holds_what_a_release_will_leave_behind(tmp_path: Path) -> None:
+    make = builder()
+    make.make(tmp_path / "new.db")
+    with open_store(str(tmp_path / "new.db"), read_only=True) as store:
+        holds_the_second(store, make)
+
+
+def first_schema(folder: Path) -> Path:
+    return Path(shutil.copy(STORES / "0.1.0.db", folder / "old.db"))
+
+
+def everything(path: Path) -> list[str]:
+    """Every row of every table and view, as the file has it."""
+    connection = sqlite3.connect(path)
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+    found = {
+        name: sorted(map(str, connection.execute(f"SELECT * FROM {name}")))
+        for (name,) in names.fetchall()
+    }
+    connection.close()
+    return [f"{name}: {row}" for name, rows in sorted(found.items()) for row in rows]
+
+
+def test_what_notebooks_read_of_an_older_store_stays_the_same(tmp_path: Path) -> None:
+    path = first_schema(tmp_path)
+    before = [row for row in everything(path) if "_v1: " in row]
+    assert any(row.startswith("verdicts_v1") for row in before)
+    open_store(str(path)).close()
+    assert [row for row in everything(path) if "_v1: " in row] == before
+
+
+def test_a_migrated_store_takes_what_the_older_one_could_not(tmp_path: Path) -> None:
+    path, make = first_schema(tmp_path), builder()
+    with open_store(str(path)) as store, mock.patch("time.time", return_value=make.NOW):
+        make._fill_second(store)
+        holds_the_second(store, make)
+        older = store.verdicts("trivia")
+        place = dataclasses.replace(next(iter(store.current("trivia", "v1"))), repeat=1)
+        make._judge(store, b"k" * 32, b"c" * 32, Label(name="correct"), place, "run-1", ("cut",))
+        columns = store.verdicts("trivia")
+    assert len(columns["label"]) == len(older["label"]) + 1
+    assert sorted(columns["repeat"]) == [*[0] * len(older["label"]), 1]
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
+
+
+def test_a_migrated_store_has_the_tables_of_the_schema(tmp_path: Path) -> None:
+    path = first_schema(tmp_path)
+    with open_store(str(path)) as store, store._database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        made = "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"
+        without_rowid = set(connection.exec_driver_sql(made).scalars())
+    assert without_rowid == {
+        name
+        for name, table in metadata.tables.items()
+        if table.kwargs.get("sqlite_with_rowid") is False
+    }
+
+
+def test_a_migration_that_fails_leaves_the_older_store_as_it_was(tmp_path: Path) -> None:
+    path = first_schema(tmp_path)
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE batch_requests (in_the_way)")  # the last that is made
+    connection.commit()
+    connection.close()
+    before = everything(path)
+    with pytest.raises(StoreError, match="batch_requests already exists"):
+        open_store(str(path))
+    assert everything(path) == before
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE batch_requests")
+    connection.commit()
+    connection.close()
+    with open_store(str(path)) as store:
+        assert len(store.verdicts("trivia")["label"]) == builder().PLACES
 
 
 def test_the_keys_in_the_kept_store_are_still_computed_so() -> None:

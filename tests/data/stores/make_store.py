@@ -14,6 +14,7 @@ from unittest import mock
 
 from judgebench import keys
 from judgebench.records import (
+    Batch,
     Case,
     ChatRequest,
     Failure,
@@ -25,10 +26,13 @@ from judgebench.records import (
     ModelSpec,
     Place,
     Preference,
+    Purpose,
     Reply,
     Response,
     RunManifest,
     Score,
+    ScoreRequest,
+    Spend,
     Stack,
     TokenLogprob,
     Unreadable,
@@ -113,10 +117,70 @@ REPLY = Reply(
     seconds=0.5,
 )
 
+# What stores of 0.1.0 could not hold stands apart, so that they can be compared with newer ones.
+SECOND = "support"
+SECOND_RUN = "run-3"
+
+
+def _second(repeat: int, judge_key: bytes = STRICT_KEY) -> Place:
+    return Place(
+        benchmark=SECOND,
+        version="v1",
+        item_id="0",
+        model_key=BASE_KEY,
+        judge_key=judge_key,
+        repeat=repeat,
+    )
+
+
+SCORES = [  # of one answer, asked three times
+    (Score(value=7.0, low=1.0, high=10.0, parts={"tone": 8.0, "facts": 6.0}), ()),
+    (Score(value=9.0, low=1.0, high=10.0, parts={"tone": 9.0, "facts": 9.0}), ("cut",)),
+    (Unreadable(reason="truncated"), ("cut", "imitates_verdict")),
+]
+SCORE_REQUEST = ScoreRequest(
+    provider="local",
+    model="judge-2",
+    messages=(Message(role="user", content="Half a pair: \ud83d"),),
+    candidates=("1", "2"),
+    purpose=Purpose(run_id=SECOND_RUN, place=_second(0)),
+)
+SCORE_KEY = keys.request_key(SCORE_REQUEST)
+SCORE_REPLY = Reply(text="", scores=(-0.5, float("-inf")), left_out=("seed", "temperature"))
+SPENT = [
+    Spend(
+        purpose=Purpose(run_id=SECOND_RUN, place=_second(0, judge_key)),
+        how=how,
+        provider="openai",
+        model="judge-1",
+        usage=Usage(prompt_tokens=20, completion_tokens=1, cached_tokens=16),
+        cost_usd=cost_usd,
+        calls=calls,
+    )
+    for how, judge_key, cost_usd, calls in (
+        ("live", STRICT_KEY, 0.5, 3),
+        ("wasted", STRICT_KEY, None, 1),
+        ("batch", b"", 0.25, 1),
+    )
+]
+BATCH = Batch(
+    id="b-1",
+    run_id=SECOND_RUN,
+    asker="strict",
+    provider="openai",
+    state="submitted",
+    remote_id="batch_1",
+    requests=2,
+    created=NOW,
+    note="in progress",
+)
+BATCH_REQUESTS = {REQUEST_KEY: REQUEST, SCORE_KEY: SCORE_REQUEST}
+
 
 def make(path: Path) -> None:
     with mock.patch("time.time", return_value=NOW), open_store(str(path)) as store:
         _fill(store)
+        _fill_second(store)
 
 
 def _fill(store: Store) -> None:
@@ -167,8 +231,35 @@ def _fill(store: Store) -> None:
     )
 
 
+def _fill_second(store: Store) -> None:
+    store.start_run(_manifest(3))
+    for repeat, (verdict, marks) in enumerate(SCORES):
+        key = keys.judgment_key(STRICT_KEY, CASE_KEYS[5], repeat=repeat + 1)
+        _judge(store, key, CASE_KEYS[5], verdict, _second(repeat), SECOND_RUN, marks)
+    store.put_failure(
+        Failure(
+            key=keys.judgment_key(STRICT_KEY, CASE_KEYS[5], repeat=9),
+            boundary="provider",
+            message="429 Too Many Requests",
+            retriable=True,
+            place=_second(3),
+            at=NOW,
+            kind="rate_limit",
+        )
+    )
+    store.put_reply(SCORE_KEY, SCORE_REQUEST, SCORE_REPLY, SPENT[0])
+    store.put_spend(SPENT[1:])
+    store.put_batch(BATCH, BATCH_REQUESTS)
+
+
 def _judge(
-    store: Store, key: bytes, case: bytes, verdict: Verdict, place: Place, run_id: str
+    store: Store,
+    key: bytes,
+    case: bytes,
+    verdict: Verdict,
+    place: Place,
+    run_id: str,
+    marks: tuple[str, ...] = (),
 ) -> None:
     judgment = Judgment(
         key=key,
@@ -178,6 +269,7 @@ def _judge(
         reply_keys=(REQUEST_KEY,),
         served_model="judge-1-0613",
         at=NOW,
+        marks=marks,
     )
     store.put_judgment(judgment, [Use(run_id=run_id, place=place, judgment_key=key)])
 

@@ -1,0 +1,113 @@
+"""Items in and out. The question of an item never changes within one version of a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.dialects.sqlite import insert
+
+from judgebench import keys
+from judgebench.errors import InputError
+from judgebench.records import Item
+from judgebench.store import schema
+from judgebench.store.chunks import chunks
+from judgebench.store.codec import item_json, messages, plain, read_item, store_text, stored_text
+from judgebench.store.interning import Interned
+from judgebench.store.texts import put_texts
+
+_i, _b, _t = schema.items.c, schema.benchmarks.c, schema.texts.c
+_KNOWN = (
+    select(_i.item_id, _i.category, _i.identity, _i.content_sha)
+    .where(_i.benchmark_id == bindparam("benchmark_id"))
+    .where(_i.item_id.in_(bindparam("item_ids", expanding=True)))
+)
+_PUT_ITEM = insert(schema.items)
+_PUT_ITEM = _PUT_ITEM.on_conflict_do_update(
+    index_elements=["benchmark_id", "item_id"],
+    set_={name: _PUT_ITEM.excluded[name] for name in ("category", "identity", "content_sha")},
+)
+_ITEMS = (
+    select(_i.item_id, _i.category, _t.body, _t.exact)
+    .join(schema.benchmarks, _b.id == _i.benchmark_id)
+    .outerjoin(schema.texts, _t.sha == _i.content_sha)
+    .where(_b.name == bindparam("benchmark"), _b.version == bindparam("version"))
+    .order_by(_i.id)
+)
+
+
+class _Kept(NamedTuple):
+    """What the store has of an item; without an identity it is known by its id alone."""
+
+    category: str | None
+    identity: bytes | None
+    content_sha: bytes | None
+
+
+def put_items(connection: Connection, interned: Interned, items: Sequence[Item]) -> None:
+    """Raises `InputError` for an item whose question, references or category have changed.
+
+    An item without turns is known by its id alone; it neither changes one that has them nor
+    stands in the way of one that comes later.
+    """
+    for portion in chunks(items):
+        of_benchmark: dict[int, list[Item]] = {}
+        for item in portion:
+            benchmark = interned.benchmark(connection, item.benchmark, item.version)
+            of_benchmark.setdefault(benchmark, []).append(item)
+        for benchmark, some in of_benchmark.items():
+            _put_some(connection, benchmark, some)
+
+
+def _put_some(connection: Connection, benchmark: int, items: Sequence[Item]) -> None:
+    asked = {
+        "benchmark_id": benchmark,
+        "item_ids": [plain("the item id", item.id) for item in items],
+    }
+    known = {row[0]: _Kept(*row[1:]) for row in connection.execute(_KNOWN, asked)}
+    texts, rows = [], []
+    for item in items:
+        before, identity = known.get(item.id), _identity(item)
+        if before and before.identity and identity != before.identity:
+            if identity is None:
+                continue
+            raise InputError(
+                f"item {item.id!r} of {item.benchmark}@{item.version} differs from the one in the"
+                " store (its question, references or category); items of one version never change:"
+                " name the changed ones as a new version"
+            )
+        content = store_text(item_json(item)) if identity else None
+        category = None if item.category is None else plain("the category", item.category)
+        now = _Kept(category, identity, content.sha if content else None)
+        if now == before:
+            continue
+        if content:
+            texts.append(content)
+        rows.append({"benchmark_id": benchmark, "item_id": item.id, **now._asdict()})
+        known[item.id] = now
+    put_texts(connection, texts)
+    if rows:
+        connection.execute(_PUT_ITEM, rows)
+
+
+def _identity(item: Item) -> bytes | None:
+    if not item.turns:
+        return None
+    fixed = {
+        "turns": messages(item.turns),
+        "references": item.references,
+        "category": item.category,
+    }
+    return keys.content_key("item", fixed)
+
+
+def items(connection: Connection, benchmark: str, version: str) -> list[Item]:
+    """In the order in which they came in; without turns where only the id is known."""
+    rows = connection.execute(_ITEMS, {"benchmark": benchmark, "version": version})
+    return [
+        read_item(
+            benchmark, version, item_id, category, "" if body is None else stored_text(body, exact)
+        )
+        for item_id, category, body, exact in rows
+    ]

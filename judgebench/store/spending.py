@@ -1,0 +1,95 @@
+"""What calls took, added up by run, benchmark, model, judge and by how the reply was had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from judgebench.records import Spend
+from judgebench.store import schema
+from judgebench.store.catalog import judges, models
+from judgebench.store.codec import HOWS, TOKENS, readable
+from judgebench.store.interning import Interned
+from judgebench.store.schema import NONE
+from judgebench.store.tables import Columns, as_columns
+
+COUNTERS = ("calls", "unpriced_calls", *TOKENS, "cost_usd")
+SPEND_COLUMNS = (
+    "run_id", "benchmark", "version", "model", "model_id", "judge", "judge_id", "how", "provider",
+    "requested_model", *COUNTERS,
+)  # fmt: skip
+
+_s, _b, _r = schema.spend, schema.benchmarks, schema.runs
+_provider, _requested = schema.names.alias("provider"), schema.names.alias("requested")
+_ADD = insert(_s)
+_ADD = _ADD.on_conflict_do_update(
+    index_elements=[column.name for column in _s.primary_key],
+    set_={name: _s.c[name] + _ADD.excluded[name] for name in COUNTERS},
+)
+_SPENT = (
+    select(
+        _r.c.run_id, _b.c.name, _b.c.version, _s.c.model_id, _s.c.judge_id, _s.c.how,
+        _provider.c.name, _requested.c.name, *(_s.c[name] for name in COUNTERS),
+    )
+    .join(_r, _r.c.id == _s.c.run_id)
+    .join(_b, _b.c.id == _s.c.benchmark_id)
+    .join(_provider, _provider.c.id == _s.c.provider_id)
+    .join(_requested, _requested.c.id == _s.c.requested_id)
+    .order_by(*_s.primary_key.columns)
+)  # fmt: skip
+
+
+def put_spend(connection: Connection, interned: Interned, spends: Sequence[Spend]) -> None:
+    """Added to what is there; each call is paid for, so nothing here is kept only once."""
+    if spends:
+        connection.execute(_ADD, [_row(connection, interned, spend) for spend in spends])
+
+
+def _row(connection: Connection, interned: Interned, spend: Spend) -> dict[str, Any]:
+    place = spend.purpose.place
+    judge, cost = place.judge_key, spend.cost_usd
+    priced = cost is not None and math.isfinite(cost)
+    return {
+        "run_id": interned.run(connection, spend.purpose.run_id),
+        "benchmark_id": interned.benchmark(connection, place.benchmark, place.version),
+        "model_id": interned.model(connection, place.model_key),
+        "judge_id": interned.judge(connection, judge) if judge else NONE,
+        "how": HOWS.index(spend.how),
+        "provider_id": interned.name(connection, readable(spend.provider)),
+        "requested_id": interned.name(connection, readable(spend.model)),
+        "calls": spend.calls,
+        "unpriced_calls": 0 if priced else spend.calls,
+        **{name: getattr(spend.usage, name) or 0 for name in TOKENS},
+        "cost_usd": cost if priced else 0.0,
+    }
+
+
+def spent(connection: Connection, run_id: str | None = None) -> Columns:
+    """Of one run, or of all in the order in which they were started; ``judge`` is None for answers.
+
+    ``cost_usd`` is that of the calls with a price, so it is a lower bound where ``unpriced_calls``
+    is not 0; tokens are those that the other side stated.
+    """
+    answering, asked = models(connection), judges(connection)
+    query = _SPENT if run_id is None else _SPENT.where(_r.c.run_id == run_id)
+    rows = []
+    for run, benchmark, version, model, judge, how, *rest in connection.execute(query):
+        judging = asked.get(judge)
+        rows.append(
+            (
+                run,
+                benchmark,
+                version,
+                answering[model].name,
+                answering[model].id,
+                judging and judging.name,
+                judging and judging.id,
+                HOWS[how],
+                *rest,
+            )
+        )
+    return as_columns(SPEND_COLUMNS, rows)

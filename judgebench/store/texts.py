@@ -1,0 +1,35 @@
+"""Long text in: kept once, by the hash of its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite import insert
+
+from judgebench.store import schema
+from judgebench.store.codec import StoredText, readable, store_text
+
+_PUT_TEXT = insert(schema.texts).on_conflict_do_nothing()
+
+
+def put_text(connection: Connection, text: str) -> bytes:
+    """Returns the hash by which rows name the text."""
+    stored = store_text(text)
+    put_texts(connection, (stored,))
+    return stored.sha
+
+
+def put_optional_text(connection: Connection, text: str | None) -> bytes | None:
+    return None if text is None else put_text(connection, text)
+
+
+def put_texts(connection: Connection, texts: Iterable[StoredText]) -> None:
+    rows = [{"sha": text.sha, "body": text.body, "exact": text.exact} for text in texts]
+    if rows:
+        connection.execute(_PUT_TEXT, rows)
+
+
+def word(said: str | None) -> str | None:
+    """A word of a provider's: short, and nothing of ours hangs on its being exact."""
+    return None if said is None else readable(said)
