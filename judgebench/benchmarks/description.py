@@ -14,6 +14,9 @@ from judgebench.benchmarks.truncation import MODES
 from judgebench.config import Section, check
 from judgebench.errors import ConfigError, unknown_name
 
+NAME = r"^[a-z0-9_]+$"
+"""What a benchmark may be called."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -102,7 +105,7 @@ class Judging(Section):
 class Description(Section):
     """A benchmark's folder in words that can be checked."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str = Field(pattern=NAME)
     title: str
     licence: str
     homepage: str | None = None

@@ -39,13 +39,8 @@ class Options(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LmEvalTask:
-    """The task that asks a local model.
-
-    ``metadata`` is for ``TaskManager(metadata=…)``; that of several benchmarks can be merged.
-    ``until`` and ``max_gen_toks`` are the task's own, explicit, and ``generation`` is what else
-    its file says about decoding.
-    """
+class FolderTask:
+    """The task in a benchmark's folder that asks with the chosen prompt; a `LmEvalTask`."""
 
     name: str
     include_path: Path
@@ -56,7 +51,7 @@ class LmEvalTask:
 
 
 class FolderBenchmark:
-    """One version of a benchmark with a suite's options; satisfies `protocols.Benchmark`."""
+    """One version of a benchmark with a suite's options; satisfies `benchmark.Benchmark`."""
 
     def __init__(self, description: Description, folder: Path, version: str, options: Options):
         self.description = description
@@ -104,6 +99,16 @@ class FolderBenchmark:
             "num_fewshot": self.num_fewshot,
             "truncate": self.truncate,
         }
+
+    @property
+    def judging_content(self) -> Mapping[str, Any]:
+        """Nothing: what such a benchmark says about judging is in its prompts."""
+        return {}
+
+    @property
+    def needs_chat_template(self) -> bool:
+        """No item is a conversation: each has a prompt that is one text."""
+        return False
 
     @cached_property
     def prompts(self) -> Mapping[str, PromptText]:
@@ -162,14 +167,17 @@ class FolderBenchmark:
             )
         return module
 
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        """One case of the responses in the order shown, each cut where its answer ends."""
+        shown = (replace(one, text=truncate(one.text, self.truncate)) for one in responses)
+        return Case(item=item, responses=tuple(shown))
+
     def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]:
-        """One pointwise case for each response, cut where the answer ends."""
-        for response in responses:
-            shown = replace(response, text=truncate(response.text, self.truncate))
-            yield Case(item=item, responses=(shown,))
+        """The one case that `case` makes."""
+        yield self.case(item, responses)
 
     @cached_property
-    def lm_eval_task(self) -> LmEvalTask:
+    def lm_eval_task(self) -> FolderTask:
         """The task that asks with the chosen prompt."""
         name = self.description.asking.prompts[self.prompt].task
         file = self.folder / f"{name}.yaml"
@@ -185,7 +193,7 @@ class FolderBenchmark:
                 f"({error!r})"
             ) from None
         settings = {"version": self.version, "num_fewshot": self.num_fewshot}
-        return LmEvalTask(
+        return FolderTask(
             name=name,
             include_path=self.folder,
             metadata={self.name: settings},

@@ -1,0 +1,101 @@
+"""What a run needs of a benchmark, whether it is a folder or a team's own prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from judgebench import protocols
+from judgebench.records import Case, Item, Response
+from judgebench.template import PromptText
+
+
+class LmEvalTask(Protocol):
+    """The task that asks a local model."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def include_path(self) -> Path:
+        """The folder that its YAML file stands in."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """For ``TaskManager(metadata=…)``; that of several benchmarks can be merged."""
+        ...
+
+    @property
+    def until(self) -> tuple[str, ...]:
+        """Texts that end an answer; all there are."""
+        ...
+
+    @property
+    def max_gen_toks(self) -> int:
+        """The limit on an answer, in tokens."""
+        ...
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """What else the task says about decoding."""
+        ...
+
+
+class Benchmark(protocols.Benchmark, Protocol):
+    """One version of a benchmark, as a suite asks for it."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories of its verdicts, where they are labels."""
+        ...
+
+    @property
+    def positive(self) -> str:
+        """The label that says an answer is right."""
+        ...
+
+    @property
+    def default_judge(self) -> str:
+        """The way of judging where a suite's judge does not name one."""
+        ...
+
+    @property
+    def judging_content(self) -> Mapping[str, Any]:
+        """What judges are told about judging: ``rubric``, ``scale`` and ``dimensions`` if any."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options in effect, for a run's manifest."""
+        ...
+
+    @property
+    def prompts(self) -> Mapping[str, PromptText]:
+        """Official judge prompts, by name."""
+        ...
+
+    @property
+    def data_sha(self) -> str:
+        """SHA-256 of the questions, as 64 hex digits."""
+        ...
+
+    @property
+    def prompt_sha(self) -> str:
+        """What is asked around a question, as a hash: part of a model's identity."""
+        ...
+
+    @property
+    def needs_chat_template(self) -> bool:
+        """Whether some item is a conversation, which no plain text can put to a model."""
+        ...
+
+    @property
+    def lm_eval_task(self) -> LmEvalTask:
+        """The task that asks a local model, and how long any model's answer may be."""
+        ...
+
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        """What a judge is shown: one response, or two in the order given."""
+        ...

@@ -1,0 +1,226 @@
+"""A team's own prompts as a benchmark: a file of questions and a few lines of a suite, no code.
+
+How answers are judged follows from what the suite gives: a rubric with a scale, a baseline to
+compare with, or references in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from judgebench import registry
+from judgebench.benchmarks.description import NAME
+from judgebench.benchmarks.own_task import OwnTask
+from judgebench.benchmarks.prompt_rows import Question, questions_sha, read_questions
+from judgebench.config import BenchmarkConfig
+from judgebench.errors import ConfigError, InputError
+from judgebench.keys import text_sha
+from judgebench.records import BINARY, Case, Item, Response
+from judgebench.template import PromptText
+
+DEFAULT_SCALE = (1.0, 10.0)
+"""The scale of a rubric for which a suite gives none."""
+
+DEFAULT_MAX_TOKENS = 1024
+"""How long an answer may be where a suite does not say, in tokens."""
+
+_VERSION_DIGITS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPrompts:
+    """Questions from a file, with what a suite says; satisfies `benchmark.Benchmark`.
+
+    ``rubric`` is its text, ``scale`` the lowest and highest score where there are scores, and
+    ``max_tokens`` the limit on an answer. ``baseline`` is the model that answers are compared with.
+    """
+
+    name: str
+    path: Path
+    questions: tuple[Question, ...]
+    rubric: str | None = None
+    scale: tuple[float, float] | None = None
+    dimensions: tuple[str, ...] = ()
+    baseline: str | None = None
+    max_tokens: int = DEFAULT_MAX_TOKENS
+
+    @cached_property
+    def data_sha(self) -> str:
+        """SHA-256 of the questions: ids, turns, references, categories and languages."""
+        return questions_sha(self.questions)
+
+    @property
+    def version(self) -> str:
+        """The beginning of `data_sha`: changed questions are another version, a rubric is not.
+
+        The rubric is part of the identity of the judges that read it.
+        """
+        return self.data_sha[:_VERSION_DIGITS]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return BINARY
+
+    @property
+    def positive(self) -> str:
+        return BINARY[-1]
+
+    @property
+    def default_judge(self) -> str:
+        """``rubric`` with a scale, ``pairwise`` with a baseline, ``reference`` with references.
+
+        Raises
+        ------
+        ConfigError
+            Where the suite and the file give none of them.
+        """
+        if self.scale is not None:
+            return "rubric"
+        if self.baseline is not None:
+            return "pairwise"
+        without = [question.id for question in self.questions if not question.references]
+        if not without:
+            return "reference"
+        raise ConfigError(
+            f"benchmark {self.name}: nothing says how its answers are judged. Give one of\n"
+            "  rubric: rubric.txt and scale: [1, 10]   to have each answer rated\n"
+            "  baseline: last-week                     to compare with the answers of that model\n"
+            "  a 'reference' to each prompt            to ask whether an answer is right "
+            f"({len(without)} of {len(self.questions)} have none, the first is {without[0]!r})\n"
+            "or name the judge's 'kind'"
+        )
+
+    @property
+    def judging_content(self) -> Mapping[str, Any]:
+        """What judges are told: ``rubric``, ``scale`` and ``dimensions``, where there are any."""
+        given = {"rubric": self.rubric, "scale": self.scale, "dimensions": list(self.dimensions)}
+        return {name: value for name, value in given.items() if value}
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What is in effect, for a run's manifest; the rubric as its SHA-256."""
+        judging = dict(self.judging_content)
+        if self.rubric is not None:
+            judging["rubric"] = text_sha(self.rubric)
+        return {**judging, "max_tokens": self.max_tokens}
+
+    @property
+    def prompts(self) -> Mapping[str, PromptText]:
+        """None: no prompt is official for prompts of one's own."""
+        return {}
+
+    @property
+    def prompt_sha(self) -> str:
+        """That of nothing around the question."""
+        return text_sha("{question}")
+
+    @cached_property
+    def needs_chat_template(self) -> bool:
+        """Whether some item is a conversation, which no plain text can put to a model."""
+        return any(len(question.turns) > 1 for question in self.questions)
+
+    def items(self, limit: int | None = None) -> Sequence[Item]:
+        """The items in the order of the file."""
+        return self._items if limit is None else self._items[:limit]
+
+    @cached_property
+    def _items(self) -> tuple[Item, ...]:
+        return tuple(
+            Item(
+                benchmark=self.name,
+                version=self.version,
+                id=question.id,
+                turns=question.turns,
+                references=question.references,
+                category=question.category,
+                language=question.language,
+                metadata=question.metadata,
+            )
+            for question in self.questions
+        )
+
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        """One case of the responses, whole, in the order shown."""
+        return Case(item=item, responses=tuple(responses))
+
+    def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]:
+        """The one case that `case` makes."""
+        yield self.case(item, responses)
+
+    @property
+    def lm_eval_task(self) -> OwnTask:
+        """The task that asks a local model, a conversation message by message."""
+        return OwnTask(
+            benchmark=self.name,
+            items=self.path,
+            sha=self.data_sha,
+            max_gen_toks=self.max_tokens,
+        )
+
+
+def own_benchmark(config: BenchmarkConfig) -> OwnPrompts:
+    """The benchmark that a suite's section with ``items`` describes.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is taken or cannot be one, or options, which own prompts do not have.
+    InputError
+        For a file of prompts or a rubric that cannot be used, naming row and field.
+    """
+    if config.items is None:
+        raise ConfigError(f"benchmark {config.name}: name the file of its prompts as 'items'")
+    _check_name(config.name)
+    if config.options:
+        raise ConfigError(
+            f"benchmark {config.name}: options: own prompts have none, so "
+            f"{', '.join(config.options)} would change nothing; delete it"
+        )
+    rubric = _rubric(config.rubric) if config.rubric is not None else None
+    scale = config.scale
+    if scale is None and rubric is not None and config.baseline is None:
+        scale = DEFAULT_SCALE
+    return OwnPrompts(
+        name=config.name,
+        path=config.items,
+        questions=read_questions(config.items),
+        rubric=rubric,
+        scale=scale,
+        dimensions=tuple(config.dimensions),
+        baseline=config.baseline,
+        max_tokens=config.max_tokens or DEFAULT_MAX_TOKENS,
+    )
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(
+            f"benchmark {name!r}: a benchmark is called by small letters, digits and underscores"
+        )
+    if name in registry.benchmark_folders():
+        raise ConfigError(
+            f"benchmark {name}: that is the name of a benchmark that is here already; choose "
+            "another one for your own prompts"
+        )
+
+
+def _rubric(path: Path) -> str:
+    """Line ends and blanks around the text change no judge."""
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: byte {error.start + 1} is no UTF-8; save the rubric as a UTF-8 text"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if not text:
+        raise InputError(f"{path}: a rubric says what a good answer is, and nothing stands here")
+    return text
