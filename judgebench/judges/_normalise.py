@@ -52,6 +52,15 @@ class LexicalJudge:
     normalisation: Normalisation
     matches: Matches
 
+    @property
+    def case_sizes(self) -> frozenset[int]:
+        return frozenset({1})
+
+    @property
+    def max_answer_chars(self) -> None:
+        """Nothing is cut: a program reads all of it."""
+        return None
+
     def judge(self, case: Case) -> Dialogue:
         (response,) = case.responses
         if not any(comparable(case.item.references, self.normalisation)):
@@ -74,7 +83,8 @@ def lexical_judge(kind: str, matches: Matches, settings: dict[str, Any]) -> Lexi
         For an unknown option, or for settings that only a judge with a model has.
     """
     options = settings.pop("options", None) or {}
-    settings.pop("prompts", None)
+    for of_others in ("prompts", "content"):  # what a benchmark offers to judges that read
+        settings.pop(of_others, None)
     useless = sorted(name for name, value in settings.items() if value)
     if useless:
         raise ConfigError(f"judge {kind} asks no model; remove {', '.join(useless)}")

@@ -7,15 +7,17 @@ verdict. Everything else is unreadable with the reason, and counted.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
+from judgebench.judges._json_object import OTHER_JSON, json_object, json_schema
+from judgebench.judges._replies import no_verdict, unfinished
+from judgebench.judges._soft import Shares
 from judgebench.records import Label, Reply, Unreadable, Verdict
 
 VERDICTS = ("correct", "incorrect")
 
-_MARKUP = r"[\s\"'“”‘’«»*_#>`()\[\]{}<•-]*+"  # what may stand around a word; "!" and "≠" negate
+#: What may stand before a word; "!" and "≠" negate, and ">" quotes.
+_MARKUP = r"[\s\"'“”‘’«»*_#`()\[\]{}<•-]*+"
 _LEAD_IN = (
     r"(?:(?:the\s+)?(?:final\s+|model(?:['’]s)?\s+)?"
     r"(?:answer|response|verdict|evaluation|judge?ment)(?:\s+is\b|\s*[:=])\s*)?"
@@ -50,11 +52,9 @@ _ATTRIBUTE = re.compile(
 
 def read_word(reply: Reply, *, accept_maybe: bool = False) -> Verdict:
     """The verdict of a reply in words; ``accept_maybe`` reads "maybe correct" as correct."""
+    if reason := no_verdict(reply):
+        return reason
     text = reply.text
-    if not text.strip():
-        return Unreadable(reason="empty reply")
-    if reply.finish_reason == "length":
-        return Unreadable(reason="truncated")
     start = _START.match(text)
     first = start["verdict"].lower() if start else None
     others = _ATTRIBUTE.sub(" ", text) if first == "incorrect" else text
@@ -78,8 +78,11 @@ def read_upstream(reply: Reply, *, unparsed_is_incorrect: bool = False) -> Verdi
     """The paper's reading: how the lower-cased reply begins; "maybe" counts as its verdict.
 
     The paper takes every other reply for "incorrect", which mixes what the judge could not say
-    with what it said; that has to be asked for by ``unparsed_is_incorrect``.
+    with what it said; that has to be asked for by ``unparsed_is_incorrect``. A reply
+    that was refused or cut off is no verdict even then.
     """
+    if reason := unfinished(reply):
+        return reason
     text = reply.text.strip().lower().removeprefix("maybe ")
     for verdict in VERDICTS:
         if text.startswith(verdict):
@@ -88,43 +91,24 @@ def read_upstream(reply: Reply, *, unparsed_is_incorrect: bool = False) -> Verdi
 
 
 #: Sent as ``response_format`` when the verdict is asked for as JSON.
-JSON_SCHEMA: dict[str, Any] = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "verdict",
-        "strict": True,
-        "schema": {
-            "type": "object",
-            "properties": {"verdict": {"type": "string", "enum": list(VERDICTS)}},
-            "required": ["verdict"],
-            "additionalProperties": False,
-        },
-    },
-}
+JSON_SCHEMA = json_schema("verdict", {"verdict": {"type": "string", "enum": list(VERDICTS)}})
 
 
 def read_json(reply: Reply) -> Verdict:
     """The verdict of a reply that is exactly one JSON object ``{"verdict": …}``."""
-    if not reply.text.strip():
-        return Unreadable(reason="empty reply")
-    if reply.finish_reason == "length":
-        return Unreadable(reason="truncated")
-    try:
-        found = json.loads(reply.text, object_pairs_hook=_pairs)
-    except (ValueError, RecursionError):
-        return Unreadable(reason="not one JSON object")
-    if not isinstance(found, _Pairs):
-        return Unreadable(reason="not one JSON object")
-    if len(found) > 1 and {name for name, _ in found} == {"verdict"}:
-        return Unreadable(reason="two verdicts")
-    if [name for name, _ in found] != ["verdict"] or found[0][1] not in VERDICTS:
-        return Unreadable(reason="not the JSON that was asked for")
-    return Label(name=found[0][1])
+    if reason := no_verdict(reply):
+        return reason
+    found = json_object(reply, ("verdict",))
+    if isinstance(found, Unreadable):
+        return found
+    return Label(name=found["verdict"]) if found["verdict"] in VERDICTS else OTHER_JSON
 
 
-class _Pairs(list[tuple[str, Any]]):
-    """An object's members as written, so that a name standing twice is seen."""
-
-
-def _pairs(members: list[tuple[str, Any]]) -> _Pairs:
-    return _Pairs(members)
+def likelier(shares: Shares | Unreadable) -> Verdict:
+    """The verdict that has more of the probability, with its share; equal shares state none."""
+    if isinstance(shares, Unreadable):
+        return shares
+    if shares["correct"] == shares["incorrect"]:
+        return Unreadable(reason="both verdicts are equally likely")
+    name = max(shares, key=shares.__getitem__)
+    return Label(name=name, p=shares[name])

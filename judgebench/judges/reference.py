@@ -1,28 +1,42 @@
 """``reference``: a model says whether an answer means the same as a reference answer.
 
 The answer is untrusted text. In our own prompts it stands between two equal marks that do not occur
-in it (see `_mark`), so that it cannot pretend to end before it does; nothing in it is looked at
+in it (see `_frame`), so that it cannot pretend to end before it does; nothing in it is looked at
 when holes are filled. Official prompts are sent word for word, with the frame their authors chose.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, PositiveInt
 
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError
+from judgebench.judges._answerer import Answerer, answerer
+from judgebench.judges._content import checked_content
+from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE
-from judgebench.judges._verdict_word import JSON_SCHEMA, read_json, read_upstream, read_word
+from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._soft import (
+    TOP_LOGPROBS,
+    ask_for_first_token,
+    first_token_shares,
+    likelihood_shares,
+)
+from judgebench.judges._verdict_word import (
+    JSON_SCHEMA,
+    VERDICTS,
+    likelier,
+    read_json,
+    read_upstream,
+    read_word,
+)
 from judgebench.records import (
     Case,
-    ChatRequest,
     JsonObject,
     JudgeSpec,
     Label,
@@ -31,14 +45,14 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText, fill
+from judgebench.template import PromptText
 
-OWN_PROMPTS = ("short", "long")
-OFFICIAL = "official/"
-READER_VERSION = "1"
+OWN_PROMPTS = {"short": "reference_short", "long": "reference_long"}
+READER_VERSION = "2"
 
 #: Holes of our own prompts, and ``response``, the answer in upstream's words.
-HOLES = frozenset({"question", "references", "answer", "response", "mark", "reply_form"})
+ANSWER = frozenset({"answer", "response"})
+HOLES = ANSWER | {"question", "references", "mark", "reply_form"}
 
 _REPLY_FORM = {
     "word": "Is the answer correct? Reply with one word: correct or incorrect.",
@@ -59,6 +73,9 @@ class Options(Section):
     unparsed: Literal["unreadable", "incorrect"] = Field(
         "unreadable", description="what the upstream reader makes of a reply without a verdict"
     )
+    verdict: Literal["text", "logprobs", "likelihood"] = Field(
+        "text", description="what is read: words, the first token's alternatives, likelihoods"
+    )
     max_answer_chars: PositiveInt = Field(
         20_000, description="a longer answer is shown with its middle left out"
     )
@@ -69,9 +86,17 @@ class ReferenceJudge:
     """Asks one question about one answer."""
 
     spec: JudgeSpec
+    answerer: Answerer
     prompt: PromptText
     options: Options
-    extra: JsonObject
+
+    @property
+    def case_sizes(self) -> frozenset[int]:
+        return frozenset({1})
+
+    @property
+    def max_answer_chars(self) -> int:
+        return self.options.max_answer_chars
 
     def judge(self, case: Case) -> Dialogue:
         (response,) = case.responses
@@ -79,46 +104,49 @@ class ReferenceJudge:
             return ask_nobody(Unreadable(reason=NO_REFERENCE))
         if not response.text.strip():  # states no reference, whoever reads it: no call is spent
             return ask_nobody(Label(name="incorrect"))
-        return ask_once(self.request(case), self.read)
+        question = self.question(case)
+        if self.options.verdict == "likelihood":
+            return ask_once(self.answerer.score(question, VERDICTS), read_likelihoods)
+        if self.options.verdict == "logprobs":
+            asked = self.answerer.chat(question, logprobs=TOP_LOGPROBS)
+            return ask_for_first_token(asked, read_first_token)
+        form = JSON_SCHEMA if self.options.format == "json" else None
+        return ask_once(self.answerer.chat(question, response_format=form), self.read)
 
-    def request(self, case: Case) -> ChatRequest:
-        """The question as it is sent."""
-        return ChatRequest(
-            provider=self.spec.identity or "",
-            model=self.spec.model or "",
-            messages=(Message(role="user", content=self.text(case)),),
-            decoding=self.spec.sampling,
-            response_format=JSON_SCHEMA if self.options.format == "json" else None,
-            extra=self.extra,
-        )
-
-    def text(self, case: Case) -> str:
+    def question(self, case: Case) -> tuple[Message, ...]:
         """The filled prompt."""
         (response,) = case.responses
-        answer = _shortened(response.text, self.options.max_answer_chars)
+        answer = cut(response.text, self.options.max_answer_chars)
         references = [" ".join(text.split()) for text in case.item.references]
         if not self.prompt.official:
             references = list(dict.fromkeys(references))
-        return fill(
-            self.prompt,
-            {
-                "question": case.item.question,
-                "references": "\n".join(references),
-                "answer": answer,
-                "response": answer,
-                "mark": _mark(case.item.question, *references, answer),
-                "reply_form": _REPLY_FORM[self.options.format],
-            },
-        )
+        of_case = {
+            "question": case.item.question,
+            "references": "\n".join(references),
+            "answer": answer,
+            "response": answer,
+            "mark": f"<<{code_for(case.item.question, *references, answer)}>>",
+        }
+        return messages(self.prompt, {"reply_form": _REPLY_FORM[self.options.format]}, of_case)
 
     def read(self, reply: Reply) -> Verdict:
-        """The verdict of a reply."""
+        """The verdict of a reply in words."""
         if self.options.format == "json":
             return read_json(reply)
         if self.options.reader == "upstream":
             incorrect = self.options.unparsed == "incorrect"
             return read_upstream(reply, unparsed_is_incorrect=incorrect)
         return read_word(reply, accept_maybe=self.options.maybe == "accept")
+
+
+def read_first_token(reply: Reply) -> Verdict:
+    """The verdict that the reply was likelier to begin with."""
+    return likelier(first_token_shares(reply, VERDICTS))
+
+
+def read_likelihoods(reply: Reply) -> Verdict:
+    """The likelier of the two verdicts."""
+    return likelier(likelihood_shares(reply, VERDICTS))
 
 
 def make(
@@ -129,6 +157,8 @@ def make(
     options: JsonObject | None = None,
     extra: JsonObject | None = None,
     prompts: Mapping[str, PromptText] | None = None,
+    reasoning: str | None = None,
+    content: JsonObject | None = None,
 ) -> ReferenceJudge:
     """A reference judge.
 
@@ -145,71 +175,50 @@ def make(
         Sent as it is with each question.
     prompts
         Official prompts the data home has, by name.
+    reasoning
+        The effort asked of a model that reasons.
+    content
+        What the benchmark says about judging: its ``labels``, which have to be these.
 
     Raises
     ------
     ConfigError
-        For a missing model, an unknown option or prompt, or a prompt whose holes nothing fills.
+        For a missing model, an unknown option or prompt, a prompt whose holes nothing fills, or a
+        benchmark with other labels.
     """
-    if not model or not provider:
-        raise ConfigError("judge reference asks a model; give its 'provider' and 'model'")
     chosen = check(Options, dict(options or {}), "judge reference: options")
     _check_together(chosen)
-    prompt = _prompt(chosen.prompt, prompts or {})
-    spec = JudgeSpec(
-        kind="reference",
+    _check_labels(checked_content("reference", content).labels)
+    prompt = chosen_prompt("reference", chosen.prompt, OWN_PROMPTS, prompts or {})
+    needed = {name: {name} for name in ("question", "references")} | {"answer": ANSWER}
+    check_holes("reference", prompt, HOLES, needed)
+    room = 32 if chosen.format == "word" else 64
+    asked = answerer(
+        "reference",
         model=model,
-        identity=provider,
-        sampling=_decoding(sampling or {}, chosen),
-        prompt_sha=prompt.sha,
-        reader_version=f"{chosen.format}/{chosen.reader}/{READER_VERSION}",
+        provider=provider,
+        sampling=sampling,
+        extra=extra,
+        reasoning=reasoning,
+        max_tokens=None if chosen.verdict == "likelihood" else room,
+    )
+    read = f"{chosen.format}/{chosen.reader}" if chosen.verdict == "text" else chosen.verdict
+    spec = asked.spec(
+        "reference",
+        reader_version=f"{read}/{READER_VERSION}",
         # Defaults stay out, so that a new option of a later version changes no old key.
-        options={"prompt": chosen.prompt, **chosen.model_dump(exclude_defaults=True)}
-        | ({"extra": dict(extra)} if extra else {}),
+        options={"prompt": chosen.prompt, **chosen.model_dump(exclude_defaults=True)},
+        prompt_sha=prompt.sha,
         official_prompt=prompt.official,
     )
-    return ReferenceJudge(spec=spec, prompt=prompt, options=chosen, extra=dict(extra or {}))
+    return ReferenceJudge(spec=spec, answerer=asked, prompt=prompt, options=chosen)
 
 
-def own_prompt(name: str) -> PromptText:
-    """A prompt of our own wording."""
-    file = resources.files("judgebench.judges") / "prompts" / f"reference_{name}.txt"
-    return PromptText(name=name, text=file.read_text(encoding="utf-8").rstrip("\n"))
-
-
-def _prompt(name: str, official: Mapping[str, PromptText]) -> PromptText:
-    if name.startswith(OFFICIAL):
-        wanted = name.removeprefix(OFFICIAL)
-        if wanted not in official:
-            here = ", ".join(sorted(official)) or "none"
-            raise ConfigError(
-                f"judge reference: the official prompt {wanted!r} is not in the data home "
-                f"(there: {here}); fetch it with `judgebench data pull` or `data import`, "
-                f"or use our own: prompt: short or long"
-            )
-        prompt = official[wanted]
-    elif name in OWN_PROMPTS:
-        prompt = own_prompt(name)
-    else:
-        known = [*OWN_PROMPTS, *(OFFICIAL + name for name in official)]
-        raise ConfigError(f"judge reference: {unknown_name('prompt', name, known)}")
-    _check_holes(prompt)
-    return prompt
-
-
-def _check_holes(prompt: PromptText) -> None:
-    unknown = prompt.holes - HOLES
-    if unknown:
+def _check_labels(labels: tuple[str, ...]) -> None:
+    if labels and set(labels) != set(VERDICTS):
         raise ConfigError(
-            f"judge reference: the prompt {prompt.name!r} has the holes "
-            f"{', '.join(sorted(unknown))}, which this judge cannot fill"
-        )
-    missing = {"question", "references"} - prompt.holes
-    if not prompt.holes & {"answer", "response"}:
-        missing |= {"answer"}
-    if missing:
-        raise ConfigError(
-            f"judge reference: the prompt {prompt.name!r} never shows {', '.join(sorted(missing))}"
+            f"judge reference: it says {' or '.join(VERDICTS)}, and the labels of the benchmark "
+            f"are {', '.join(labels)}; use another way of judging"
         )
 
 
@@ -220,38 +229,13 @@ def _check_together(options: Options) -> None:
         raise ConfigError("judge reference: the upstream reader always accepts 'maybe'")
     if options.reader == "strict" and options.unparsed != "unreadable":
         raise ConfigError("judge reference: 'unparsed: incorrect' needs 'reader: upstream'")
+    if options.verdict != "text" and (options.format != "word" or options.reader != "strict"):
+        raise ConfigError(
+            f"judge reference: 'verdict: {options.verdict}' reads how the reply begins; it goes "
+            "with 'format: word' and without 'reader'"
+        )
+    if options.verdict != "text" and options.maybe != "unreadable":
+        raise ConfigError("judge reference: 'maybe' reads words; it needs 'verdict: text'")
 
 
-def _decoding(sampling: JsonObject, options: Options) -> dict[str, Any]:
-    defaults: dict[str, Any] = {"temperature": 0}
-    if not {"max_tokens", "max_completion_tokens"} & sampling.keys():
-        defaults["max_tokens"] = 32 if options.format == "word" else 64
-    return {name: value for name, value in (defaults | dict(sampling)).items() if value is not None}
-
-
-def _shortened(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    head = (limit + 1) // 2
-    tail = limit - head
-    gone = len(text) - limit
-    return f"{text[:head]}\n[… {gone} characters left out …]\n{text[len(text) - tail :]}"
-
-
-def _mark(*texts: str) -> str:
-    """A delimiter that occurs in none of the texts, the same for the same texts.
-
-    Chosen after the text is known, by counting up from its hash until one is free: no answer can
-    contain the mark it will be put between, however it was made.
-    """
-    joined = "\n".join(texts)
-    count = 0
-    while True:
-        seed = f"{count}\n{joined}".encode("utf-8", "surrogatepass")
-        mark = f"<<{hashlib.sha256(seed).hexdigest()[:6]}>>"
-        if mark not in joined:
-            return mark
-        count += 1
-
-
-__all__ = ["HOLES", "OWN_PROMPTS", "Options", "ReferenceJudge", "make", "own_prompt"]
+__all__ = ["HOLES", "OWN_PROMPTS", "Options", "ReferenceJudge", "make"]

@@ -1,4 +1,4 @@
-"""Leaderboards and agreement as people see them, kept as files: a change is a diff to be read.
+"""Leaderboards, agreement and spending as people see them, kept as files: a change is a diff.
 
 JUDGEBENCH_WRITE_GOLDEN=1 python -m pytest tests/golden/test_reports.py
 """
@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from judgebench.config import Panel
 from judgebench.exchange.labels import import_labels
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.records import How, JudgeSpec, ModelSpec, Place, Purpose, RunManifest, Spend, Usage
 from judgebench.report import agreement, leaderboard
+from judgebench.report.spend import spend_document, spend_table
 from judgebench.report.table import Document, render
+from judgebench.run.scales import Range
 from judgebench.store import open_store
-from tests.unit.exchanged import coded, rows_file
+from tests.unit.exchanged import coded, label, rows_file
 
 KEPT = Path(__file__).parent / "reports"
 MODELS = {
@@ -51,13 +55,123 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
     }
 
 
+@pytest.fixture(scope="module")
+def other_kinds(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """Two judges that compare in both orders, one that scores, and the panel of the two."""
+    folder = tmp_path_factory.mktemp("kinds")
+    rows = []
+    for model, strength in (("apo-1200", 7), ("base", 4)):
+        for item in range(12):
+            more = {"kind": "score", "low": 1, "high": 10}
+            rows.append(label(item, model, "rubric", str(1 + (item * strength) % 10), **more))
+            for judge, bias in (("strict", 0), ("first-shown", 4)):
+                for order, favour in (("model_first", bias), ("opponent_first", -bias)):
+                    won = (5 * item) % 10 + favour < strength
+                    rows.append(
+                        label(
+                            item,
+                            model,
+                            judge,
+                            str(float(won)),
+                            opponent="last-week",
+                            order=order,
+                            kind="preference",
+                        )
+                    )
+    rows.append(
+        label(
+            12,
+            "base",
+            "strict",
+            "",
+            opponent="last-week",
+            order="model_first",
+            kind="unreadable",
+            reason="truncated",
+        )
+    )
+    with open_store(str(folder / "s.db")) as store:
+        import_verdicts(store, rows_file(folder / "v.jsonl", rows))
+        panel = Panel(judges=["strict", "first-shown"])
+        return leaderboard.document(leaderboard.leaderboards(store, "made_up", panels=[panel]))
+
+
+@pytest.fixture(scope="module")
+def spending(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """What a run took, and below it the same beside its forecast."""
+    with open_store(str(tmp_path_factory.mktemp("spend") / "s.db")) as store:
+        store.start_run(
+            RunManifest(
+                id="nightly-1",
+                name="nightly",
+                configuration={},
+                versions={},
+                git_sha=None,
+                data_sha={},
+                seeds={},
+                started=0.0,
+            )
+        )
+        model = store.put_model("candidate", ModelSpec(weights="m"))
+        judges = {name: store.put_judge(name, JudgeSpec(kind=name)) for name in ("dear", "unknown")}
+
+        def took(judge: str | None, how: How, calls: int, cost: float | None) -> Spend:
+            place = Place(
+                benchmark="made_up",
+                version="1",
+                item_id="0",
+                model_key=model,
+                judge_key=judges[judge] if judge else b"",
+            )
+            usage = Usage(prompt_tokens=500 * calls, completion_tokens=20 * calls, cached_tokens=9)
+            return Spend(
+                purpose=Purpose(run_id="nightly-1", place=place),
+                how=how,
+                provider="openai",
+                model="gpt",
+                usage=usage,
+                cost_usd=cost,
+                calls=calls,
+            )
+
+        store.put_spend(
+            [
+                took(None, "live", 12, 0.25),
+                took("dear", "live", 10, 1.5),
+                took("dear", "batch", 30, 2.25),
+                took("dear", "recorded", 8, 1.2),
+                took("dear", "retried", 3, 0.0),
+                took("dear", "wasted", 1, 0.15),
+                took("unknown", "live", 40, None),
+            ]
+        )
+        whole = spend_document(store)
+        forecast = {"dear": Range(low=3, expected=4, high=5), "candidate": Range(), "unknown": None}
+        beside = spend_table(store.spend("nightly-1"), forecast, title="spent and forecast")
+    return Document(tables=[*whole.tables, beside], records=whole.records, data=whole.data)
+
+
+def written(document: Document, name: str, form: str) -> None:
+    """Compares a document with what is kept of it."""
+    kept = KEPT / name
+    text = render(document, form)
+    if os.environ.get("JUDGEBENCH_WRITE_GOLDEN"):
+        kept.write_text(text, encoding="utf-8")
+    assert text == kept.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["leaderboard", "agreement"])
 @pytest.mark.parametrize(("form", "suffix"), [("table", "txt"), ("md", "md")])
 def test_a_report_reads_as_it_did(
     documents: dict[str, Document], name: str, form: str, suffix: str
 ) -> None:
-    kept = KEPT / f"{name}.{suffix}"
-    text = render(documents[name], form)
-    if os.environ.get("JUDGEBENCH_WRITE_GOLDEN"):
-        kept.write_text(text, encoding="utf-8")
-    assert text == kept.read_text(encoding="utf-8")
+    written(documents[name], f"{name}.{suffix}", form)
+
+
+def test_boards_of_scores_and_comparisons_read_as_they_did(other_kinds: Document) -> None:
+    written(other_kinds, "leaderboard_kinds.txt", "table")
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("table", "txt"), ("json", "json")])
+def test_spending_reads_as_it_did(spending: Document, form: str, suffix: str) -> None:
+    written(spending, f"spend.{suffix}", form)

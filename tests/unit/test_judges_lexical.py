@@ -69,7 +69,16 @@ def test_a_blank_reference_is_contained_in_nothing() -> None:
     )
 
 
+def test_what_a_benchmark_offers_to_judges_that_read_is_overlooked() -> None:
+    offered = {"prompts": {}, "content": {"rubric": "Be brief."}, "reasoning": None}
+    judge = contains.make(**offered)
+    assert judge.spec == contains.make().spec
+    assert judge.max_answer_chars is None
+
+
 def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ConfigError, match="asks no model; remove reasoning"):
+        contains.make(reasoning="high")
     with pytest.raises(ConfigError, match="asks no model; remove model"):
         contains.make(model="gpt", options={})
     with pytest.raises(ConfigError, match="did you mean 'case'"):

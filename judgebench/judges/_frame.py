@@ -1,0 +1,97 @@
+"""Where a text begins and ends in a prompt: answers are data, and cannot pretend to end.
+
+Each text of a case stands between two lines that carry a code. The code is chosen after the texts
+are known, so that none of them can hold it, and from nothing but the texts, so that the same case
+is always asked in the same words. It comes after the constant part of a prompt, which providers
+cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from judgebench.records import Case, Message
+
+CODE_DIGITS = 6
+
+CODED = rf"[\s`*<\[(]*+(?P<code>[0-9a-f]{{{CODE_DIGITS}}})[\s`*>\])]*+:"
+"""The code and the colon after the name of what a line states, as a pattern."""
+
+
+def cut(text: str, limit: int) -> str:
+    """A text of at most ``limit`` characters, with what was left out said in its middle."""
+    if len(text) <= limit:
+        return text
+    head = (limit + 1) // 2
+    tail = limit - head
+    gone = len(text) - limit
+    return f"{text[:head]}\n[… {gone} characters left out …]\n{text[len(text) - tail :]}"
+
+
+def code_for(*texts: str) -> str:
+    """Six hex digits that stand in none of the texts, the same for the same texts.
+
+    Counted up from the texts' hash until one is free: however a text was made, it was made before
+    its code was known.
+    """
+    joined = "\n".join(texts)
+    count = 0
+    while True:
+        seed = f"{count}\n{joined}".encode("utf-8", "surrogatepass")
+        code = hashlib.sha256(seed).hexdigest()[:CODE_DIGITS]
+        if code not in joined:
+            return code
+        count += 1
+
+
+def framed(code: str, name: str, text: str) -> str:
+    """A text between its two lines, each of which says what is between them."""
+    return f"<<{code}: {name} begins>>\n{text}\n<<{code}: {name} ends>>"
+
+
+def conversation(turns: Sequence[Message]) -> str:
+    """What was asked: the question itself, or all turns with who spoke."""
+    if len(turns) == 1:
+        return turns[0].content
+    return "\n\n".join(f"{turn.role}: {turn.content}" for turn in turns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The texts of a case as a judge is shown them, with the code that stands in none of them."""
+
+    question: str
+    references: str
+    answers: tuple[str, ...]
+    instructions: str
+    code: str
+
+    @classmethod
+    def of(cls, case: Case, *, max_answer_chars: int) -> Shown:
+        """A case with all its answers cut by the same limit."""
+        question = conversation(case.item.turns)
+        references = "\n".join(dict.fromkeys(case.item.references))
+        answers = tuple(cut(response.text, max_answer_chars) for response in case.responses)
+        instructions = case.instructions or ""
+        return cls(
+            question=question,
+            references=references,
+            answers=answers,
+            instructions=instructions,
+            code=code_for(instructions, question, references, *answers),
+        )
+
+    def texts(self, *names: str) -> str:
+        """All of it between its lines, the answers under these names."""
+        named = {"question": self.question, "reference": self.references}
+        named |= dict(zip(names, self.answers, strict=True))
+        blocks = [
+            framed(self.code, name, text)
+            for name, text in named.items()
+            if text.strip() or name != "reference"
+        ]
+        if self.instructions:  # the benchmark's own, not an answer's: said, not framed
+            blocks.insert(0, f"For this question in particular: {self.instructions}")
+        return "\n\n".join(blocks)

@@ -1,0 +1,56 @@
+"""Reads a reply that has to be exactly one JSON object."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, TypeAlias
+
+from judgebench.records import JsonObject, Reply, Unreadable
+
+NOT_AN_OBJECT = Unreadable(reason="not one JSON object")
+OTHER_JSON = Unreadable(reason="not the JSON that was asked for")
+TWO_VERDICTS = Unreadable(reason="two verdicts")
+
+_Members: TypeAlias = list[tuple[str, Any]]
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inside>.*)\n\s*```\s*", re.DOTALL)
+
+
+def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unreadable:
+    """The members of a reply that is one object with exactly these names.
+
+    A code fence around the whole object is overlooked. Text before or after it is not, nor is a
+    name that stands twice: then nobody can say which value is meant.
+    """
+    fenced = _FENCED.fullmatch(reply.text)
+    try:
+        found = json.loads(fenced["inside"] if fenced else reply.text, object_pairs_hook=_Object)
+    except (ValueError, RecursionError):
+        return NOT_AN_OBJECT
+    if not isinstance(found, _Object):
+        return NOT_AN_OBJECT
+    given = [name for name, _ in found]
+    if set(given) != set(names):
+        return OTHER_JSON
+    return TWO_VERDICTS if len(given) > len(names) else dict(found)
+
+
+def json_schema(name: str, properties: JsonObject) -> dict[str, Any]:
+    """The ``response_format`` for an object of these properties, in their order, all of them."""
+    return {
+        "type": "json_schema",
+        "json_schema": {
+            "name": name,
+            "strict": True,
+            "schema": {
+                "type": "object",
+                "properties": dict(properties),
+                "required": list(properties),
+                "additionalProperties": False,
+            },
+        },
+    }
+
+
+class _Object(_Members):
+    """An object's members as written, so that a name standing twice is seen."""

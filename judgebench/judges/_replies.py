@@ -1,0 +1,28 @@
+"""Replies that hold no verdict, whatever was asked: refused, cut off, empty."""
+
+from __future__ import annotations
+
+from judgebench.records import REFUSALS, REFUSED, TRUNCATED, Reply, Unreadable
+
+
+def refused(reply: Reply) -> Unreadable | None:
+    """Why there is nothing to read in a reply that the model or its provider refused to give."""
+    return Unreadable(reason=REFUSED) if reply.finish_reason in REFUSALS else None
+
+
+def unfinished(reply: Reply) -> Unreadable | None:
+    """Why a reply is not the whole one: refused, or cut off at its limit.
+
+    What was cut off is not read even where it seems to hold a verdict: what was to follow may have
+    taken it back.
+    """
+    if reply.finish_reason == "length":
+        return Unreadable(reason=TRUNCATED)
+    return refused(reply)
+
+
+def no_verdict(reply: Reply) -> Unreadable | None:
+    """Why a reply in words holds no verdict; None for one that is to be read."""
+    if reason := unfinished(reply):
+        return reason
+    return None if reply.text.strip() else Unreadable(reason="empty reply")

@@ -1,0 +1,166 @@
+"""Reads scores on a declared scale out of a judge's reply, strictly.
+
+The scores have to stand where they were asked for: on the first lines, on the last lines with the
+code of the texts (which no answer can hold, so that no quoted answer is taken for a score), or in
+the one JSON object. A score that is not on the scale is none, and is never moved onto it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+from judgebench.judges._frame import CODED
+from judgebench.judges._json_object import OTHER_JSON, json_object, json_schema
+from judgebench.judges._replies import no_verdict
+from judgebench.judges._soft import Shares
+from judgebench.records import Reply, Score, Unreadable
+
+OVERALL = "score"
+REASON = "reason"
+MAX_LISTED = 101
+
+Scores: TypeAlias = Mapping[str, float]
+
+_OPEN = r"(?:[\s\"'“‘*_#`(\[{]|-(?=\s))*+"  # a dash before a digit is its sign
+_CLOSE = r"[\s\"'”’*_`)\]}.!]*+"
+_NUMBER = r"(?P<number>-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """From the worst to the best rating, in whole numbers or in any between."""
+
+    low: float
+    high: float
+    decimals: bool = False
+
+    @property
+    def words(self) -> str:
+        """The ratings there are, as a prompt says it."""
+        kind = "number (decimals are fine)" if self.decimals else "whole number"
+        return f"a {kind} from {self.low:g} to {self.high:g}"
+
+    @property
+    def points(self) -> dict[str, int]:
+        """The whole numbers of the scale by how they are spelt: in as many digits as the largest.
+
+        So that none begins another (1 and 10), and what a model is about to say is one of them.
+        """
+        width = len(str(int(self.high)))
+        return {f"{n:0{width}d}": n for n in range(int(self.low), int(self.high) + 1)}
+
+    def checked(self, number: float) -> float | Unreadable:
+        """The number, if it is a rating."""
+        if not self.low <= number <= self.high:  # so is nan
+            return Unreadable(reason=f"a score outside {self.low:g} to {self.high:g}")
+        if not self.decimals and number != int(number):
+            return Unreadable(reason="a score that is no whole number")
+        return float(number)
+
+    def expected(self, shares: Shares) -> float:
+        """The mean rating by the probability of each."""
+        points = self.points
+        return math.fsum(points[spelt] * share for spelt, share in shares.items())
+
+    def score(self, scores: Scores) -> Score:
+        """The verdict of a reply with these scores; without one for the whole, it is their mean."""
+        parts = {name: value for name, value in scores.items() if name != OVERALL}
+        whole = scores.get(OVERALL, math.fsum(parts.values()) / max(1, len(parts)))
+        return Score(value=whole, low=self.low, high=self.high, parts=parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreLines:
+    """Finds the lines of a reply that state scores, one for each name, in their order.
+
+    With a code, they are ``NAME CODE: 7`` and stand last; without one, ``NAME: 7`` and stand first.
+    A score alone needs no name.
+    """
+
+    names: tuple[str, ...]
+    scale: Scale
+    code: str | None = None
+
+    def read(self, reply: Reply) -> Scores | Unreadable:
+        """The scores of a reply, whatever it holds."""
+        if reason := no_verdict(reply):
+            return reason
+        lines = [line for line in reply.text.splitlines() if line.strip()]
+        stated = [[self._number(name, line) for name in self.names] for line in lines]
+        many = len(self.names)
+        asked = stated[-many:] if self.code is not None else stated[:many]
+        numbers = [row[i] for i, row in enumerate(asked)]
+        if len(numbers) < many or None in numbers:
+            anywhere = any(number is not None for row in stated for number in row)
+            place = "last" if self.code is not None else "first"
+            return Unreadable(reason=f"score not on the {place} line" if anywhere else "no score")
+        scores: dict[str, float] = {}
+        for name, column in zip(self.names, zip(*stated, strict=True), strict=True):
+            different = {number for number in column if number is not None}
+            if len(different) > 1:
+                return Unreadable(reason="two scores")
+            checked = self.scale.checked(different.pop())
+            if isinstance(checked, Unreadable):
+                return checked
+            scores[name] = checked
+        return scores
+
+    def _number(self, name: str, line: str) -> float | None:
+        coded, alone = self.code is not None, len(self.names) == 1
+        found = _line(name, f"{self.scale.high:g}", coded=coded, alone=alone).fullmatch(line)
+        if found is None or found.groupdict().get("code") != self.code:
+            return None
+        return float(found["number"])
+
+
+@cache
+def _line(name: str, highest: str, *, coded: bool, alone: bool) -> re.Pattern[str]:
+    if coded:
+        start = rf"{re.escape(name)}{CODED}"
+    elif alone:
+        named = rf"(?:(?:the|my|final|overall)\s+)*+(?:{re.escape(name)}|rating)"
+        start = rf"(?:{named}{_CLOSE}(?:is\b|[:=]))?"
+    else:
+        start = rf"{re.escape(name)}{_CLOSE}[:=]"
+    return re.compile(
+        rf"{_OPEN}{start}{_OPEN}{_NUMBER}(?:\s*/\s*{re.escape(highest)})?{_CLOSE}", re.IGNORECASE
+    )
+
+
+def score_schema(names: Sequence[str], scale: Scale, *, explain: bool) -> dict[str, Any]:
+    """The ``response_format`` of scores as JSON, with the reasons first where they are asked.
+
+    Whole numbers are listed up to `MAX_LISTED`, since not every provider takes bounds; where there
+    are more, and with decimals, the reader alone holds to the scale.
+    """
+    number: dict[str, Any] = {"type": "number" if scale.decimals else "integer"}
+    if not scale.decimals and scale.high - scale.low < MAX_LISTED:
+        number["enum"] = list(range(int(scale.low), int(scale.high) + 1))
+    reason = {REASON: {"type": "string"}} if explain else {}
+    return json_schema("rating", {**reason, **dict.fromkeys(names, number)})
+
+
+def read_scores_json(
+    reply: Reply, names: Sequence[str], scale: Scale, *, explain: bool
+) -> Scores | Unreadable:
+    """The scores of a reply that is exactly the JSON object that was asked for."""
+    if reason := no_verdict(reply):
+        return reason
+    found = json_object(reply, (REASON, *names) if explain else tuple(names))
+    if isinstance(found, Unreadable):
+        return found
+    scores: dict[str, float] = {}
+    for name in names:
+        number = found[name]
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            return OTHER_JSON
+        checked = scale.checked(number)
+        if isinstance(checked, Unreadable):
+            return checked
+        scores[name] = checked
+    return scores
