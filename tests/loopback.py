@@ -23,6 +23,7 @@ import asyncio
 import hashlib
 import json
 import os
+import socket
 import sys
 import threading
 from collections import Counter
@@ -151,6 +152,7 @@ class Loopback:
         self.in_flight = 0
         self.most_in_flight = 0
         self.connections: set[_Connection] = set()
+        self._arriving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._stopping: asyncio.Event | None = None
         self._listening = threading.Event()
@@ -193,20 +195,36 @@ class Loopback:
         if self._log_path is not None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             self._log_file = os.open(self._log_path, flags, 0o644)
+        # Not asyncio's own server: it drops a connection that arrives while it closes, unclosed.
+        listening = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+        listening.setblocking(False)
+        self.port = listening.getsockname()[1]
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
+        loop.add_reader(listening, self._accept, listening)
         self._listening.set()
         await self._stopping.wait()
-        server.close()
-        quiet = 0
-        while quiet < 3:  # a connection may be accepted and not be ours yet
+        loop.remove_reader(listening)
+        listening.close()
+        await asyncio.gather(*self._arriving)
+        while self.connections or len(asyncio.all_tasks()) > 1:  # all but this one
             for connection in list(self.connections):
                 connection.abandon()
-            quiet = 0 if self.connections else quiet + 1
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         if self._log_file >= 0:
             os.close(self._log_file)
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            accepted, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # it has left already
+            return
+        arrival = asyncio.ensure_future(self._greet(accepted))
+        self._arriving.add(arrival)
+        arrival.add_done_callback(self._arriving.discard)
+
+    async def _greet(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: _Connection(self), accepted)
 
     def react(self, path: str, headers: Mapping[str, str], raw: bytes) -> tuple[Ask, Reaction]:
         """Note a question, durably where there is a log, and decide what to do with it."""

@@ -8,19 +8,62 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 from judgebench.errors import CallError
+from judgebench.records import FailureKind, Reply, Usage
 from judgebench.secret import Secret, redact
 
 _ASK_AGAIN = {408, 409, 425, 429}
 _NEVER_AGAIN = {501, 505}
+_NO_CREDIT = re.compile(r"insufficient_quota|billing_error|credit balance is too low")
+_NO_MODEL = re.compile(r"model_not_found")
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|exceed_context_size|request_too_large|prompt is too long"
+    r"|maximum context length|exceeds? the (?:model's )?(?:maximum |available )?context"
+    r"|input is too long",
+    re.IGNORECASE,
+)
+_FILTERED = re.compile(
+    r"^(?:content_filter|content_policy_violation|responsibleaipolicyviolation|invalid_prompt"
+    r"|bio_policy|cyber_policy|misalignment_policy_violation)$"
+    r"|content management policy|content filtering policy|flagged as potentially violating"
+    r"|your input was flagged",
+    re.IGNORECASE,
+)
+_KINDS: Mapping[int, FailureKind] = {
+    401: "key", 402: "key", 403: "key", 404: "not_found", 408: "timeout", 413: "too_long",
+    429: "rate_limit", 504: "timeout",
+}  # fmt: skip
+
+
+def no_success(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    where: str,
+    model: str,
+    key: Secret | None,
+    variable: str | None = None,
+    left_out: tuple[str, ...] = (),
+) -> Reply | CallError:
+    """What an answer means whose status is not a success.
+
+    A question that the provider's filter refuses has been answered: by a refusal, which is kept
+    and not asked again. Everything else is a failed call.
+    """
+    if 400 <= status < 500 and _said(body).mentions(_FILTERED):
+        return Reply(text="", finish_reason="content_filter", left_out=left_out)
+    return status_error(status, headers, body, where=where, model=model, key=key, variable=variable)
 
 
 def status_error(
@@ -31,44 +74,63 @@ def status_error(
     where: str,
     model: str,
     key: Secret | None,
+    variable: str | None = None,
 ) -> CallError:
-    """The error for an answer whose status is not a success."""
-    said, code = _said(body)
-    words = excerpt(said, 300, key)
+    """The error for an answer whose status is not a success.
+
+    ``variable`` usually holds the key of this provider; it is named where the key's own is not
+    known.
+    """
+    said = _said(body)
     retriable = status in _ASK_AGAIN or (status >= 500 and status not in _NEVER_AGAIN)
-    advice = _advice(status, model=model, key=key, location=headers.get("location"))
-    if code == "insufficient_quota":
-        retriable = False
+    kind = _KINDS.get(status, "server" if status >= 500 else "request")
+    location = excerpt((headers.get("location") or "").split("?")[0], 200, key)
+    advice = _advice(status, model=model, location=location)
+    if kind == "key" and status != 402:
+        advice = key_advice(key, variable)
+    if status < 500 and said.mentions(_NO_CREDIT):
+        retriable, kind = False, "key"
         advice = "the account has no credit left: add some, then run again"
-    message = f"{where} answered {status} {_phrase(status)}: {words or 'nothing more'} ({advice})"
+    elif status == 400 and said.mentions(_NO_MODEL):
+        kind, advice = "not_found", _advice(404, model=model, location="")
+    elif status in {400, 413, 422} and (status == 413 or said.mentions(_TOO_LONG)):
+        kind, advice = "too_long", "the question is too long for this model: shorten its parts"
+    words = excerpt(said.message, 300, key)
     return CallError(
-        message, retriable=retriable, retry_after_s=retry_after_s(headers), status=status
+        f"{where} answered {status} {_phrase(status)}: {words or 'nothing more'} ({advice})",
+        retriable=retriable,
+        retry_after_s=retry_after_s(headers),
+        status=status,
+        kind=kind,
     )
 
 
-def _advice(status: int, *, model: str, key: Secret | None, location: str | None) -> str:
-    if status in {401, 403} and key is None:
+def key_advice(key: Secret | None, variable: str | None) -> str:
+    """What to do about a key that is missing or was refused."""
+    named = key.variable if key is not None and key.variable else variable
+    if key is None and variable is not None:
+        return f"it wants a key and none was given: export {variable}=… and run again"
+    if key is None:
         return (
             "it wants a key and none was given: name the variable that holds it in the suite, "
             "as api_key: ${OPENAI_API_KEY}"
         )
-    if status in {401, 403}:
-        return (
-            "the key was refused: check the variable that the suite's api_key names, and "
-            "whether this key may use the model"
-        )
+    which = "the variable that the suite's api_key names" if named is None else named
+    return f"the key was refused: check {which}, and whether this key may use the model"
+
+
+def _advice(status: int, *, model: str, location: str) -> str:
     if status == 404:
         return f"check the model's name, {model!r}, and base_url, which usually ends in /v1"
     if 300 <= status < 400:
-        target = excerpt((location or "").split("?")[0], 200, key) or "another place"
-        return f"it redirects to {target}: put the final address into base_url"
-    if status == 413:
-        return "the question is too long for this server"
+        return f"it redirects to {location or 'another place'}: put the final address into base_url"
     if status in {400, 422}:
         return (
             "the server does not accept this question; check sampling, response_format and "
-            "extra, and the length of prompt and answer"
+            "extra, and say with 'capabilities' what this model does not take"
         )
+    if status == 402:
+        return "the account has no credit left: add some, then run again"
     if status == 429:
         return "too many requests; lower max_connections if this goes on"
     if status in _ASK_AGAIN or status >= 500:
@@ -83,19 +145,32 @@ def _phrase(status: int) -> str:
         return "(no standard status)"
 
 
-def _said(body: bytes) -> tuple[str, str | None]:
-    """The server's own words and error code, out of JSON in any of the usual shapes."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The server's own words, and the codes it gives them."""
+
+    message: str
+    codes: tuple[str, ...] = ()
+
+    def mentions(self, what: re.Pattern[str]) -> bool:
+        return any(what.search(words) for words in (self.message, *self.codes))
+
+
+def _said(body: bytes) -> _Said:
+    """What a server says of an error, out of JSON in any of the usual shapes."""
     text = body.decode("utf-8", "replace")
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
-        return text, None
+        return _Said(text)
     error = data.get("error", data) if isinstance(data, dict) else data
-    if isinstance(error, dict):
-        code = error.get("code")
-        said = error.get("message") or error.get("detail") or json.dumps(error)
-        return str(said), str(code) if code is not None else None
-    return str(error), None
+    if not isinstance(error, dict):
+        return _Said(str(error))
+    inner = error.get("innererror")
+    stated = [error.get("code"), error.get("type")]
+    stated += [inner.get("code")] if isinstance(inner, dict) else []
+    message = error.get("message") or error.get("detail") or json.dumps(error)
+    return _Said(str(message), tuple(code for code in stated if isinstance(code, str)))
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
@@ -128,12 +203,13 @@ def connection_error(
     """The error for a call that got no whole answer: refused, not found, cut or too slow.
 
     The reason is looked for at the root of the chain, since the client in between calls a
-    connection that was cut a time-out.
+    connection that was cut a time-out. A call whose connection never stood was not charged.
     """
-    root = error
-    while (cause := root.__cause__ or root.__context__) is not None:
-        root = cause
+    chain = list(causes(error))
+    root = chain[-1]
     words = excerpt(f"{type(root).__name__}: {root}".rstrip(": "), 200, key)
+    kind: FailureKind = "connection"
+    charged: Usage | None = None
     match root:
         case ConnectionRefusedError():
             what = f"{where} refused the connection: is the server running, and is this its port?"
@@ -142,10 +218,27 @@ def connection_error(
         case ssl.SSLError():
             what = f"{where}: no secure connection ({words}); http:// for a server without TLS"
         case TimeoutError():
+            kind, charged = "timeout", None if _never_connected(chain) else Usage()
             what = timed_out(where, timeout_s)
         case _:
+            charged = None if _never_connected(chain) else Usage()
             what = f"{where} cut the connection before the whole answer was there ({words})"
-    return CallError(what, retriable=True)
+    return CallError(what, retriable=True, kind=kind, charged=charged)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it comes from, the root last."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _never_connected(chain: list[BaseException]) -> bool:
+    import aiohttp
+
+    never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    return any(isinstance(link, never) for link in chain)
 
 
 def timed_out(where: str, timeout_s: float) -> str:

@@ -18,7 +18,8 @@ import pytest
 
 from judgebench.addresses import checked_base_url
 from judgebench.errors import CallError, ConfigError
-from judgebench.providers.openai_compatible import OpenAICompatible, make
+from judgebench.providers.door import Door
+from judgebench.providers.openai_compatible import make, provider
 from judgebench.records import ChatRequest, Message, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret
 from tests.loopback import MODES, Ask, Loopback, Reaction
@@ -40,17 +41,16 @@ def ask(
     with Loopback(reaction if callable(reaction) else lambda _: reaction) as server:
 
         async def run() -> Reply:
-            provider = OpenAICompatible(
-                server.url,
-                None if key is None else Secret(key),
-                "here",
-                timeout_s,
-                max_answer_bytes=max_answer_bytes,
+            door = Door(
+                base_url=server.url,
+                key=None if key is None else Secret(key),
+                timeout_s=timeout_s,
             )
+            here = provider(door, "here", {}, max_answer_bytes=max_answer_bytes)
             try:
-                return await provider.complete(question(text, **fields))
+                return await here.complete(question(text, **fields))
             finally:
-                await provider.close()
+                await here.close()
 
         return asyncio.run(run()), server.asks[0]
 
@@ -108,16 +108,17 @@ def test_logprobs_without_alternatives() -> None:
 
 @pytest.mark.parametrize("name", ["model", "messages", "stream", "n"])
 def test_what_judgebench_sets_cannot_be_set(name: str) -> None:
-    provider = OpenAICompatible("http://127.0.0.1:1/v1", None, "here", 1.0)
+    here = make(base_url="http://127.0.0.1:1/v1", identity="here")
     with pytest.raises(CallError, match=name) as caught:
-        asyncio.run(provider.complete(question(extra={name: 2})))
+        asyncio.run(here.complete(question(extra={name: 2})))
     assert not caught.value.retriable
+    assert (caught.value.kind, caught.value.charged) == ("request", None)
 
 
 def test_a_question_for_somebody_else_is_refused() -> None:
-    provider = OpenAICompatible("http://127.0.0.1:1/v1", None, "there", 1.0)
+    there = make(base_url="http://127.0.0.1:1/v1", identity="there")
     with pytest.raises(ValueError, match="here"):
-        asyncio.run(provider.complete(question()))
+        asyncio.run(there.complete(question()))
 
 
 def test_a_reply_with_everything_in_it() -> None:
@@ -225,15 +226,21 @@ def test_a_server_that_is_not_there() -> None:
         port = probe.getsockname()[1]
 
     async def run() -> None:
-        provider = OpenAICompatible(f"http://127.0.0.1:{port}/v1", Secret(KEY), "here", 5.0)
+        here = make(
+            base_url=f"http://127.0.0.1:{port}/v1",
+            api_key=Secret(KEY),
+            identity="here",
+            timeout_s=5,
+        )
         try:
-            await provider.complete(question())
+            await here.complete(question())
         finally:
-            await provider.close()
+            await here.close()
 
     with pytest.raises(CallError, match="refused the connection") as caught:
         asyncio.run(run())
     assert caught.value.retriable
+    assert (caught.value.kind, caught.value.charged) == ("connection", None)
 
 
 @pytest.mark.parametrize("size", [50_000, 5_000_000])
@@ -366,16 +373,16 @@ def test_a_key_goes_only_where_the_suite_sends_it(monkeypatch: pytest.MonkeyPatc
     with Loopback() as server:
 
         async def run(key: Secret | None) -> None:
-            provider = make(base_url=server.url, api_key=key)
+            here = make(base_url=server.url, api_key=key)
             asked = ChatRequest(
                 provider="openai_compatible",
                 model="m",
                 messages=(Message(role="user", content="q"),),
             )
             try:
-                await provider.complete(asked)
+                await here.complete(asked)
             finally:
-                await provider.close()
+                await here.close()
 
         asyncio.run(run(None))
         asyncio.run(run(Secret("given")))
@@ -384,18 +391,11 @@ def test_a_key_goes_only_where_the_suite_sends_it(monkeypatch: pytest.MonkeyPatc
     assert sent[1] == "Bearer given"
 
 
-def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
-    assert ask("ok")[0].text in {"correct", "incorrect"}
-
-
 def test_importing_it_loads_no_client() -> None:
     code = (
         "import sys, judgebench.providers.openai_compatible, judgebench.providers.compose;"
-        "print({'openai', 'httpx2', 'aiohttp', 'tenacity'} & set(sys.modules))"
+        "import judgebench.providers.openai, judgebench.providers.anthropic;"
+        "print({'openai', 'anthropic', 'httpx2', 'aiohttp', 'tenacity'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

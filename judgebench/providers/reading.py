@@ -1,0 +1,138 @@
+"""Read JSON that somebody else wrote, strictly: a field that is not what it should be is an error.
+
+Servers that call themselves compatible differ in what they leave out, so little is demanded; but
+nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from judgebench.errors import CallError
+from judgebench.providers.http_errors import excerpt
+from judgebench.records import TokenLogprob, Usage
+from judgebench.secret import Secret
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+class ShapeError(Exception):
+    """The JSON is not what the API answers with; says which field."""
+
+
+def parse(body: bytes, *, content_type: str, where: str, key: Secret | None) -> Any:
+    """The JSON in the body of an answer.
+
+    Raises
+    ------
+    CallError
+        For JSON that breaks off (asking again may help), HTML and other things that are not JSON.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        reason = excerpt(str(error), 100, key)
+    start = excerpt(body[:2000].decode("utf-8", "replace"), 80, key)
+    found = f"{excerpt(content_type, 60, key) or 'no content type'}, beginning {start!r}"
+    if "json" in content_type.lower() or body.lstrip()[:1] in {b"{", b"["}:
+        raise CallError(
+            f"{where} answered broken JSON ({reason}): {found}",
+            retriable=True,
+            kind="bad_answer",
+            charged=Usage(),
+        )
+    raise CallError(
+        f"{where} answered something that is not JSON ({found}); check base_url, which usually "
+        "ends in /v1, and whether a proxy or a sign-in page stands in between",
+        retriable=False,
+        kind="bad_answer",
+        charged=Usage(),
+    )
+
+
+def wrong_shape(
+    error: ShapeError, data: Any, *, api: str, where: str, key: Secret | None, charged: Usage
+) -> CallError:
+    """The error for JSON that is no answer of this API."""
+    start = excerpt(json.dumps(data, ensure_ascii=False)[:2000], 200, key)
+    return CallError(
+        f"{where} answered JSON that is no {api}: {error}; it begins {start!r}. Is base_url the "
+        f"address of an API that speaks {api}s?",
+        retriable=False,
+        kind="bad_answer",
+        charged=charged,
+    )
+
+
+def as_object(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ShapeError(f"a JSON object expected, found {type(data).__name__}")
+    return data
+
+
+def typed(holder: Any, name: str, kind: type) -> Any:
+    """A field that has to be there, of this kind."""
+    value = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(value, kind):
+        raise ShapeError(f"{name!r} should be a {kind.__name__}, found {type(value).__name__}")
+    return value
+
+
+def objects(holder: Any, name: str) -> list[dict[str, Any]]:
+    """A list of objects that has to be there."""
+    return [as_object(element) for element in typed(holder, name, list)]
+
+
+def text(holder: Mapping[str, Any], name: str) -> str | None:
+    """A text or null. Half a surrogate pair, which no store can hold, becomes U+FFFD."""
+    value = holder.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ShapeError(f"{name!r} should be text, found {type(value).__name__}")
+    return value if value.isascii() else _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
+def count(holder: Any, name: str) -> int | None:
+    """A number of tokens; what a server does not count, or counts as nonsense, is None."""
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def token_logprobs(tokens: Any) -> tuple[TokenLogprob, ...] | None:
+    """OpenAI's list of tokens with their log-probabilities; None where there is no list."""
+    return tuple(_token(token) for token in tokens) if isinstance(tokens, list) else None
+
+
+def _token(token: Any) -> TokenLogprob:
+    logprob = _finite(token)
+    if logprob is None:
+        raise ShapeError("a token without a finite log-probability")
+    top = token.get("top_logprobs") or []
+    if not isinstance(top, list):
+        raise ShapeError("'top_logprobs' should be a list")
+    # An alternative of probability zero is sent as null or -Infinity: it is none.
+    alternatives = ((_name(other), _finite(other)) for other in top)
+    return TokenLogprob(
+        token=_name(token),
+        logprob=logprob,
+        top=tuple((name, value) for name, value in alternatives if value is not None),
+    )
+
+
+def _name(token: Any) -> str:
+    name = text(token, "token") if isinstance(token, dict) else None
+    if name is None:
+        raise ShapeError("a token without its text")
+    return name
+
+
+def _finite(token: Any) -> float | None:
+    value = token.get("logprob") if isinstance(token, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
