@@ -13,11 +13,11 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from judgebench.providers.compose import Providers
-from judgebench.records import ChatRequest, Message, Reply, Request
+from judgebench.providers.compose import EndpointOptions, Providers
+from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 
 LOOPBACK = Path(__file__).parents[1] / "tests" / "loopback.py"
 PROMPT = "word " * 400
@@ -30,7 +30,12 @@ class Forgetful:
     def reply(self, key: bytes) -> Reply | None:
         return None
 
-    def put_reply(self, key: bytes, request: Request, reply: Reply) -> None:
+    def put_reply(
+        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+    ) -> None:
+        return
+
+    def put_spend(self, spends: Sequence[Spend]) -> None:
         return
 
 
@@ -54,7 +59,11 @@ async def compare(url: str, calls: int, in_flight: int) -> None:
             )
 
     providers = Providers(Forgetful())
-    stack = providers.get("openai_compatible", base_url=url, max_connections=in_flight)
+    stack = providers.get(
+        EndpointOptions(
+            provider="openai_compatible", model="m", base_url=url, max_connections=in_flight
+        )
+    )
 
     async def ours(text: str) -> object:
         messages = (Message(role="user", content=text),)

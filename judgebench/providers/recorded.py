@@ -9,7 +9,9 @@ from judgebench.errors import CallError
 from judgebench.keys import request_key
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.counts import Counts
-from judgebench.records import ChatRequest, Reply
+from judgebench.providers.prices import Price
+from judgebench.providers.spending import Saved, spend_of
+from judgebench.records import Reply, Request
 
 
 @dataclass(slots=True)
@@ -21,29 +23,41 @@ class _Flight:
 
 
 class Recorded:
-    """Answers from what is recorded, and records what is not.
+    """Answers from what is recorded, and records what is not, with what it took.
 
     A reply is committed before anybody sees it. The same question asked twice at once is sent once;
-    it is taken back only when nobody waits for it any more. A failure is not recorded.
+    it is taken back only when nobody waits for it any more. A failure is not recorded. What the
+    record saved is added up, and kept by `close`.
+
+    Parameters
+    ----------
+    price
+        None where it is not known; what calls took then has no cost.
     """
 
-    def __init__(self, inner: Provider, replies: Replies, counts: Counts | None = None) -> None:
+    def __init__(
+        self,
+        inner: Provider,
+        replies: Replies,
+        counts: Counts | None = None,
+        *,
+        price: Price | None = None,
+    ) -> None:
         self._inner = inner
         self._replies = replies
+        self._price = price
+        self._saved = Saved()
         self._flights: dict[bytes, _Flight] = {}
         self._tasks: set[asyncio.Task[Reply]] = set()
         self.counts = counts or Counts()
 
-    async def complete(self, request: ChatRequest) -> Reply:
+    async def complete(self, request: Request) -> Reply:
         key = request_key(request)
         if key in self._flights:
-            reply = await self._join(key)
-            self.counts.recorded += 1
-            return reply
+            return self._from_record(request, await self._join(key))
         recorded = self._replies.reply(key)
         if recorded is not None:
-            self.counts.recorded += 1
-            return recorded
+            return self._from_record(request, recorded)
         task = asyncio.create_task(self._send(key, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -51,11 +65,22 @@ class Recorded:
         return await self._join(key)
 
     async def close(self) -> None:
-        """Take back what is under way, then close what is inside."""
+        """Take back what is under way, keep what was saved, then close what is inside."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._inner.close()
+        try:
+            if saved := self._saved.emptied():
+                self._replies.put_spend(saved)
+        finally:
+            await self._inner.close()
+
+    def _from_record(self, request: Request, reply: Reply) -> Reply:
+        self.counts.recorded += 1
+        spend = spend_of(request, reply, "recorded", self._price)
+        if spend is not None:
+            self._saved.add(spend)
+        return reply
 
     async def _join(self, key: bytes) -> Reply:
         flight = self._flights[key]
@@ -68,12 +93,13 @@ class Recorded:
                 del self._flights[key]
                 flight.task.cancel()
 
-    async def _send(self, key: bytes, request: ChatRequest) -> Reply:
+    async def _send(self, key: bytes, request: Request) -> Reply:
         try:
             reply = await self._inner.complete(request)
         except CallError:
             self.counts.failed += 1
             raise
-        self._replies.put_reply(key, request, reply)
+        spend = spend_of(request, reply, "live", self._price)
+        self._replies.put_reply(key, request, reply, spend)
         self.counts.sent += 1
         return reply

@@ -10,7 +10,11 @@ from collections.abc import Awaitable, Callable
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.providers.counts import Counts
-from judgebench.records import ChatRequest, Reply
+from judgebench.providers.failures import told_again
+from judgebench.records import Reply, Request
+
+MAX_WAIT_S = 60.0
+"""Longest wait between two attempts, unless told otherwise."""
 
 _FIRST_WAIT_S = 0.5
 _JITTER_S = 0.5
@@ -36,7 +40,7 @@ class Retrying:
         inner: Provider,
         *,
         max_tries: int = 6,
-        max_wait_s: float = 60.0,
+        max_wait_s: float = MAX_WAIT_S,
         max_minutes: float = 10.0,
         counts: Counts | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -50,17 +54,31 @@ class Retrying:
         self._sleep = sleep
         self._clock = clock
 
-    async def complete(self, request: ChatRequest) -> Reply:
+    async def complete(self, request: Request) -> Reply:
+        started = self._clock()
+        try:
+            return await self._inner.complete(request)
+        except CallError as error:
+            first = error
+        return await self._again(request, first, started)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    async def _again(self, request: Request, first: CallError, started: float) -> Reply:
+        """The attempts after one that failed. What succeeds at once never comes here: it is
+        the usual case, and setting tenacity up for it would cost more than all else here."""
         import tenacity
 
-        started = self._clock()
         tries = 0
         enough = ""
 
         async def attempt() -> Reply:
             nonlocal tries
             tries += 1
-            self._counts.retried += tries > 1
+            if tries == 1:
+                raise first
+            self._counts.retried += 1
             return await self._inner.complete(request)
 
         def stop(state: tenacity.RetryCallState) -> bool:
@@ -81,16 +99,8 @@ class Retrying:
             return await retrying(attempt)
         except CallError as error:
             failed = error
-        raise CallError(
-            f"{failed}; {enough}" if enough else str(failed),
-            retriable=failed.retriable,
-            retry_after_s=failed.retry_after_s,
-            status=failed.status,
-            attempts=tries,
-        )
-
-    async def close(self) -> None:
-        await self._inner.close()
+        message = f"{failed}; {enough}" if enough else str(failed)
+        raise told_again(failed, message=message, attempts=tries)
 
     def _wait_s(self, failure: CallError, tries: int) -> float:
         """What the server asks for, or twice as long each time; never all calls at one moment."""

@@ -1,11 +1,101 @@
-"""A provider that answers from a function, for tests and for trying a judge out."""
+"""A provider without a model: it answers from the question alone, or from a function in a test.
+
+In a suite it tries out everything but the judging: the same question always gets the same answer,
+at no cost and without a network::
+
+    judges:
+      - name: dice
+        provider: scripted
+        model: dice
+        provider_options: {replies: [correct, incorrect], delay_s: 0.01}
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from judgebench.errors import CallError
-from judgebench.records import ChatRequest, Reply
+from judgebench.errors import CallError, ConfigError
+from judgebench.keys import request_key
+from judgebench.providers.door import refuse_unknown_options
+from judgebench.providers.tokens import Estimate, prompt_tokens
+from judgebench.records import ChatRequest, Reply, Request, ScoreRequest, Usage
+from judgebench.secret import Secret
+
+_REPLIES = ("correct", "incorrect")
+
+
+def make(
+    *,
+    base_url: str | None = None,
+    api_key: Secret | None = None,
+    identity: str | None = None,
+    timeout_s: float = 120.0,
+    capabilities: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Drawn:
+    """The provider ``scripted``; of what others need it takes ``options`` alone.
+
+    ``replies`` are the texts among which the question's content key draws, and ``delay_s`` is how
+    long each takes, in seconds. A JSON schema is filled by the same key, a `ScoreRequest` gets
+    scores from it.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown option, with the nearest, or one of another kind.
+    """
+    given = dict(options or {})
+    refuse_unknown_options("scripted", given, {"replies", "delay_s"})
+    replies = given.get("replies", _REPLIES)
+    texts = isinstance(replies, list | tuple) and all(isinstance(text, str) for text in replies)
+    if not texts or not replies:
+        raise ConfigError("provider_options: replies is a list of texts, and not empty")
+    delay_s = given.get("delay_s", 0.0)
+    if isinstance(delay_s, bool) or not isinstance(delay_s, int | float) or not delay_s >= 0:
+        raise ConfigError("provider_options: delay_s is a number of seconds, 0 or more")
+    return Drawn(replies, delay_s=delay_s)
+
+
+class Drawn:
+    """Draws each answer by the content key of its question."""
+
+    def __init__(self, replies: Sequence[str], *, delay_s: float = 0.0) -> None:
+        self._replies = replies
+        self._delay_s = delay_s
+
+    async def complete(self, request: Request) -> Reply:
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
+        number = int.from_bytes(request_key(request)[:8], "big")
+        if isinstance(request, ScoreRequest):
+            text, scores = "", _scores(request, number)
+        else:
+            text, scores = self._text(request, number), None
+        counter = Estimate()
+        return Reply(
+            text=text,
+            scores=scores,
+            finish_reason="stop",
+            served_model=request.model,
+            usage=Usage(
+                prompt_tokens=prompt_tokens(request, counter),
+                completion_tokens=counter.count(text),
+            ),
+            seconds=self._delay_s,
+        )
+
+    async def close(self) -> None:
+        return
+
+    def _text(self, request: ChatRequest, number: int) -> str:
+        schema = ((request.response_format or {}).get("json_schema") or {}).get("schema")
+        if isinstance(schema, Mapping):
+            return json.dumps(_filled(schema, number))
+        return self._replies[number % len(self._replies)]
 
 
 class Scripted:
@@ -21,12 +111,12 @@ class Scripted:
     'HELLO'
     """
 
-    def __init__(self, script: Callable[[ChatRequest], Reply | CallError]) -> None:
+    def __init__(self, script: Callable[[Request], Reply | CallError]) -> None:
         self._script = script
-        self.asked: list[ChatRequest] = []
+        self.asked: list[Request] = []
         self.closed = False
 
-    async def complete(self, request: ChatRequest) -> Reply:
+    async def complete(self, request: Request) -> Reply:
         self.asked.append(request)
         answer = self._script(request)
         if isinstance(answer, CallError):
@@ -35,3 +125,32 @@ class Scripted:
 
     async def close(self) -> None:
         self.closed = True
+
+
+def _scores(request: ScoreRequest, number: int) -> tuple[float, ...]:
+    """Log-probabilities of the candidates that add up to 1, or one score in [-5, 5)."""
+    if not request.candidates:
+        return (number % 1000 / 100 - 5,)
+    weights = [1 + (number >> 4 * i) % 16 for i in range(len(request.candidates))]
+    return tuple(math.log(weight / sum(weights)) for weight in weights)
+
+
+def _filled(schema: Mapping[str, Any], number: int) -> Any:
+    """The smallest thing that a JSON schema allows, with its choices drawn."""
+    if schema.get("enum"):
+        return schema["enum"][number % len(schema["enum"])]
+    match schema.get("type"):
+        case "object":
+            parts = schema.get("properties") or {}
+            return {
+                name: _filled(part, number >> 3 * i) for i, (name, part) in enumerate(parts.items())
+            }
+        case "array":
+            return [_filled(schema.get("items") or {}, number)] * schema.get("minItems", 0)
+        case "integer" | "number":
+            low, high = schema.get("minimum", 0), schema.get("maximum", 10)
+            return low + number % (math.floor(high - low) + 1)
+        case "boolean":
+            return number % 2 == 1
+        case _:
+            return "scripted"

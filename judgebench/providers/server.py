@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from judgebench.errors import ProviderUnavailableError
 from judgebench.protocols import Provider
-from judgebench.records import ChatRequest, Reply
+from judgebench.records import Reply, Request
 from judgebench.secret import Secret, redact, secrets_of
 from judgebench.workers.supervise import GRACE_S
 
@@ -217,7 +217,7 @@ class WithServer:
         self._make = make
         self._inner: Provider | None = None
 
-    async def complete(self, request: ChatRequest) -> Reply:
+    async def complete(self, request: Request) -> Reply:
         await self._server.ensure_ready()
         if self._inner is None:
             self._inner = self._make(self._server.base_url)

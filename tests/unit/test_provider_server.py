@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from judgebench.errors import ProviderUnavailableError
-from judgebench.providers.compose import Providers, ServerOptions
+from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
 from judgebench.providers.server import LocalServer
-from judgebench.records import ChatRequest, Message, Reply, Request
+from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 from judgebench.secret import Secret
 from tests.loopback import Loopback
 
@@ -192,7 +193,12 @@ class Nowhere:
     def reply(self, key: bytes) -> Reply | None:
         return None
 
-    def put_reply(self, key: bytes, request: Request, reply: Reply) -> None:
+    def put_reply(
+        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+    ) -> None:
+        return
+
+    def put_spend(self, spends: Sequence[Spend]) -> None:
         return
 
 
@@ -202,10 +208,11 @@ def test_the_stack_starts_it_with_the_first_question_and_stops_it() -> None:
     async def run() -> None:
         providers = Providers(Nowhere())
         try:
-            stack = providers.get("openai_compatible", base_url=URL, server=options)
-            longer = providers.get(
-                "openai_compatible", base_url=URL, server=options, timeout_s=60.0
+            endpoint = EndpointOptions(
+                provider="openai_compatible", model="m", base_url=URL, server=options
             )
+            stack = providers.get(endpoint)
+            longer = providers.get(replace(endpoint, timeout_s=60.0))
             assert stack is not longer
             assert children() == []
             for provider in (stack, longer):

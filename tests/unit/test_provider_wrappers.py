@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
-from judgebench.errors import CallError, ConfigError
+from judgebench.errors import CallError, ConfigError, StoreError
 from judgebench.keys import request_key
-from judgebench.providers.compose import Providers, ServerOptions
+from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
 from judgebench.providers.counts import Counts
 from judgebench.providers.http_errors import excerpt, retry_after_s, status_error
 from judgebench.providers.limited import Limited
+from judgebench.providers.limiter import Limiter
+from judgebench.providers.prices import Price
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.scripted import Scripted
-from judgebench.records import ChatRequest, Message, Reply, Request
+from judgebench.records import ChatRequest, Message, Place, Purpose, Reply, Request, Spend, Usage
 from judgebench.secret import Secret, redact
 from tests.loopback import Loopback
 
@@ -29,19 +33,31 @@ def question(text: str = "q", sample: int = 0) -> ChatRequest:
     return ChatRequest(provider="openai_compatible", model="m", messages=messages, sample=sample)
 
 
+def endpoint(url: str | None, **options: Any) -> EndpointOptions:
+    return EndpointOptions(provider="openai_compatible", model="m", base_url=url, **options)
+
+
 class Memory:
     """Replies in memory; ``order`` says what happened when."""
 
     def __init__(self) -> None:
         self.kept: dict[bytes, Reply] = {}
+        self.spends: list[Spend] = []
         self.order: list[str] = []
 
     def reply(self, key: bytes) -> Reply | None:
         return self.kept.get(key)
 
-    def put_reply(self, key: bytes, request: Request, reply: Reply) -> None:
+    def put_reply(
+        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+    ) -> None:
         self.order.append(f"kept {reply.text}")
         self.kept[key] = reply
+        self.spends += [spend] if spend is not None else []
+
+    def put_spend(self, spends: Sequence[Spend]) -> None:
+        self.order.append(f"kept {len(spends)} spends")
+        self.spends += spends
 
 
 class Clock:
@@ -89,6 +105,19 @@ def test_what_cannot_help_is_not_asked_again() -> None:
     assert (len(inner.asked), clock.slept, counts.retried) == (1, [], 0)
 
 
+def test_the_last_failure_is_told_whole() -> None:
+    charged = Usage(prompt_tokens=3)
+    error = CallError(
+        "half", retriable=True, retry_after_s=1.0, status=502, kind="bad_answer", charged=charged
+    )
+    ask, _, inner, _ = retrying([error], max_tries=3)
+    with pytest.raises(CallError, match=r"^half; given up after 3 tries$") as caught:
+        ask()
+    told = caught.value
+    assert (told.kind, told.charged, told.retry_after_s) == ("bad_answer", charged, 1.0)
+    assert (told.status, told.attempts, len(inner.asked)) == (502, 3, 3)
+
+
 def test_given_up_after_so_many_tries() -> None:
     ask, clock, inner, _ = retrying([busy()], max_tries=5, max_wait_s=1.5)
     with pytest.raises(CallError, match="busy; given up after 5 tries") as caught:
@@ -129,7 +158,7 @@ def test_given_up_after_so_many_minutes() -> None:
 
 
 def test_an_unforeseen_error_is_let_through_at_once() -> None:
-    def script(_: ChatRequest) -> Reply:
+    def script(_: Request) -> Reply:
         raise ZeroDivisionError
 
     clock = Clock()
@@ -141,7 +170,7 @@ def test_an_unforeseen_error_is_let_through_at_once() -> None:
 def test_concurrent_calls_keep_their_own_count() -> None:
     seen: dict[str, int] = {}
 
-    def script(request: ChatRequest) -> Reply | CallError:
+    def script(request: Request) -> Reply | CallError:
         text = request.messages[-1].content
         seen[text] = seen.get(text, 0) + 1
         return busy() if seen[text] <= int(text) else Reply(text=text)
@@ -167,7 +196,7 @@ class Gate:
         self.asked = 0
         self.cancelled = 0
 
-    async def complete(self, request: ChatRequest) -> Reply:
+    async def complete(self, request: Request) -> Reply:
         self.asked += 1
         self.inside += 1
         self.most = max(self.most, self.inside)
@@ -192,8 +221,11 @@ async def settle() -> None:
 def test_no_more_than_so_many_at_once() -> None:
     async def run() -> Gate:
         gate = Gate()
-        provider = Limited(gate, 3)
-        calls = [asyncio.create_task(provider.complete(question(str(i)))) for i in range(10)]
+        provider = Limited(gate, Limiter(3))
+        gate.open.set()
+        await provider.complete(question("the first one is alone"))
+        gate.open.clear()
+        calls = [asyncio.create_task(provider.complete(question(str(i)))) for i in range(9)]
         await settle()
         assert gate.inside == 3
         calls[1].cancel()  # frees its slot
@@ -211,7 +243,7 @@ def test_a_wait_between_attempts_holds_no_slot() -> None:
     async def run() -> list[str]:
         order: list[str] = []
 
-        def script(request: ChatRequest) -> Reply | CallError:
+        def script(request: Request) -> Reply | CallError:
             text = request.messages[-1].content
             order.append(text)
             return busy() if text == "first" and order.count("first") == 1 else Reply(text=text)
@@ -221,7 +253,7 @@ def test_a_wait_between_attempts_holds_no_slot() -> None:
         async def sleep(_: float) -> None:
             await released.wait()
 
-        provider = Retrying(Limited(Scripted(script), 1), sleep=sleep)
+        provider = Retrying(Limited(Scripted(script), Limiter(1)), sleep=sleep)
         first = asyncio.create_task(provider.complete(question("first")))
         await settle()
         await provider.complete(question("second"))
@@ -322,6 +354,90 @@ def test_a_failure_reaches_all_who_wait_and_is_not_recorded() -> None:
     assert memory.kept == {}
 
 
+def purposed(text: str, item: str, run: str = "r1") -> ChatRequest:
+    place = Place(benchmark="b", version="1", item_id=item, model_key=b"m", judge_key=b"j")
+    return replace(question(text), purpose=Purpose(run_id=run, place=place))
+
+
+def test_what_a_reply_took_is_kept_with_it() -> None:
+    memory = Memory()
+    usage = Usage(prompt_tokens=1_000_000, completion_tokens=500_000, cached_tokens=400_000)
+    price = Price(input=2.0, cached_input=0.5, output=8.0)
+
+    async def run() -> None:
+        provider = Recorded(Scripted(lambda _: Reply(text="r", usage=usage)), memory, price=price)
+        await provider.complete(purposed("q", "1"))
+        await provider.complete(question("nobody said what for"))
+        await provider.close()
+
+    asyncio.run(run())
+    (spend,) = memory.spends
+    assert (spend.how, spend.calls, spend.usage) == ("live", 1, usage)
+    assert spend.cost_usd == pytest.approx(0.6 * 2.0 + 0.4 * 0.5 + 0.5 * 8.0)
+    assert (spend.provider, spend.model) == ("openai_compatible", "m")
+
+
+def test_what_the_record_saved_is_added_up_and_kept_at_the_end() -> None:
+    memory = Memory()
+    usage = Usage(prompt_tokens=100, completion_tokens=10)
+
+    async def run() -> None:
+        provider = Recorded(
+            Scripted(lambda _: Reply(text="r", usage=usage)),
+            memory,
+            price=Price(input=1.0, output=1.0),
+        )
+        for item in ("1", "2", "3"):
+            await provider.complete(purposed("q", item))
+        await provider.complete(purposed("q", "1", run="r2"))
+        assert memory.order == ["kept r"]
+        await provider.close()
+        await provider.close()
+
+    asyncio.run(run())
+    assert memory.order == ["kept r", "kept 2 spends"]
+    saved = {spend.purpose.run_id: spend for spend in memory.spends if spend.how == "recorded"}
+    assert saved["r1"].calls == 2
+    assert saved["r1"].usage == Usage(prompt_tokens=200, completion_tokens=20)
+    assert saved["r1"].cost_usd == pytest.approx(220e-6)
+    assert saved["r2"].calls == 1
+
+
+def test_what_has_no_price_has_no_cost_and_a_purpose_is_no_part_of_the_key() -> None:
+    memory = Memory()
+
+    async def run() -> Counts:
+        provider = Recorded(Scripted(lambda _: Reply(text="r")), memory)
+        calls = [provider.complete(purposed("q", item)) for item in ("1", "2")]
+        await asyncio.gather(*calls)
+        await provider.close()
+        return provider.counts
+
+    assert asyncio.run(run()) == Counts(sent=1, recorded=1)
+    assert [(spend.how, spend.cost_usd) for spend in memory.spends] == [
+        ("live", None),
+        ("recorded", None),
+    ]
+
+
+def test_connections_are_closed_even_where_nothing_can_be_kept() -> None:
+    class Full(Memory):
+        def put_spend(self, spends: Sequence[Spend]) -> None:
+            raise StoreError("the disk is full")
+
+    inner = Scripted(lambda _: Reply(text="r"))
+
+    async def run() -> None:
+        provider = Recorded(inner, Full())
+        await provider.complete(purposed("q", "1"))
+        await provider.complete(purposed("q", "2"))
+        await provider.close()
+
+    with pytest.raises(StoreError):
+        asyncio.run(run())
+    assert inner.closed
+
+
 def test_closing_takes_back_what_is_under_way() -> None:
     async def run() -> Gate:
         gate = Gate()
@@ -342,11 +458,9 @@ def test_judges_of_one_server_share_a_stack_and_its_limit() -> None:
         async def run() -> Counts:
             providers = Providers(Memory())
             try:
-                one = providers.get("openai_compatible", base_url=server.url, max_connections=2)
-                two = providers.get("openai_compatible", base_url=server.url, max_connections=2)
-                other = providers.get(
-                    "openai_compatible", base_url=server.url, max_connections=2, identity="x"
-                )
+                one = providers.get(endpoint(server.url, max_connections=2))
+                two = providers.get(endpoint(server.url, max_connections=2))
+                other = providers.get(endpoint(server.url, max_connections=2, identity="x"))
                 assert one is two
                 assert one is not other
                 await asyncio.gather(*(one.complete(question(str(i))) for i in range(9)))
@@ -364,7 +478,7 @@ def test_the_whole_stack_gets_over_a_bad_minute() -> None:
         async def run() -> tuple[Reply, Counts]:
             providers = Providers(Memory())
             try:
-                stack = providers.get("openai_compatible", base_url=server.url)
+                stack = providers.get(endpoint(server.url))
                 return await stack.complete(question()), providers.counts
             finally:
                 await providers.close()
@@ -376,15 +490,15 @@ def test_the_whole_stack_gets_over_a_bad_minute() -> None:
 
 def test_an_unknown_provider_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'openai_compatible'"):
-        Providers(Memory()).get("openai_compatibel", base_url="http://127.0.0.1/v1")
+        Providers(Memory()).get(
+            EndpointOptions(provider="openai_compatibel", model="m", base_url="http://127.0.0.1/v1")
+        )
 
 
 @pytest.mark.parametrize("url", [None, "127.0.0.1:{port}", "http://u:p@127.0.0.1:{port}/v1"])
 def test_a_server_needs_an_address(url: str | None) -> None:
     with pytest.raises(ConfigError, match="base_url"):
-        Providers(Memory()).get(
-            "openai_compatible", base_url=url, server=ServerOptions(command=["true"])
-        )
+        Providers(Memory()).get(endpoint(url, server=ServerOptions(command=["true"])))
 
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

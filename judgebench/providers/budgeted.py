@@ -1,0 +1,277 @@
+"""A run takes no more money and no more tokens than it was told to."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from judgebench.errors import BudgetSpentError, CallError, ConfigError
+from judgebench.protocols import Provider, Replies
+from judgebench.providers.limited import NotSentError
+from judgebench.providers.prices import Price, cost_of
+from judgebench.providers.waiting_line import WaitingLine
+from judgebench.records import How, Reply, Request, Spend, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What is set aside for one call: the most that it can take."""
+
+    cost_usd: float = 0.0
+    tokens: int = 0
+
+
+class Budget:
+    """What a run may take in all, through whatever doors, threads and event loops.
+
+    Before a call is sent the most that it can take is set aside; after it, what it took is counted
+    and the rest is free again. So the limits are kept, whatever the replies turn out to be.
+
+    Parameters
+    ----------
+    max_cost_usd, max_tokens
+        None for no limit. Tokens are those of questions and replies together.
+    """
+
+    def __init__(self, *, max_cost_usd: float | None = None, max_tokens: int | None = None) -> None:
+        self.max_cost_usd = max_cost_usd
+        self.max_tokens = max_tokens
+        self._line = WaitingLine()
+        self._spent_usd = 0.0
+        self._spent_tokens = 0
+        self._unpriced = False
+        self._held_usd = 0.0
+        self._held_tokens = 0
+        self._holds = 0
+
+    @property
+    def is_limited(self) -> bool:
+        return self.max_cost_usd is not None or self.max_tokens is not None
+
+    @property
+    def spent_usd(self) -> float | None:
+        """US dollars so far; None once a call was made whose price is not known.
+
+        Where a server does not say what a call took, and where one failed that may have been
+        charged, the most that it can have taken is counted.
+        """
+        return None if self._unpriced else self._spent_usd
+
+    @property
+    def spent_tokens(self) -> int:
+        return self._spent_tokens
+
+    @property
+    def reserved_usd(self) -> float:
+        """US dollars set aside for calls under way."""
+        return self._held_usd
+
+    async def reserve(self, cost_usd: float, tokens: int) -> Hold:
+        """Set the most aside that a call can take; waits while calls under way may leave room.
+
+        Raises
+        ------
+        BudgetSpentError
+            If it would not fit even if those took nothing.
+        """
+        hold = Hold(cost_usd, tokens)
+        await self._line.turn(lambda: self._take(hold))
+        return hold
+
+    def settle(self, hold: Hold, cost_usd: float | None, tokens: int) -> None:
+        """Count what a call took instead of what was set aside; None for a price not known."""
+        with self._line.lock:
+            self._holds -= 1
+            self._held_tokens -= hold.tokens
+            # Sums of floats leave a rest, for which the last call would wait in vain.
+            self._held_usd = self._held_usd - hold.cost_usd if self._holds else 0.0
+            self._spent_tokens += tokens
+            if cost_usd is None:
+                self._unpriced = True
+            else:
+                self._spent_usd += cost_usd
+            self._line.look_again()
+
+    def _take(self, hold: Hold) -> float:
+        if (why := self._too_much(hold)) is not None:
+            raise BudgetSpentError(
+                f"{why}: nothing more is sent. Everything that came back is kept, and is not paid "
+                "for twice; run again for as much once more, or raise the limit first. A limit on "
+                "the reply (max_tokens in sampling) lowers what a call can take"
+            )
+        money = self._spent_usd + self._held_usd + hold.cost_usd
+        tokens = self._spent_tokens + self._held_tokens + hold.tokens
+        if money > _or_inf(self.max_cost_usd) or tokens > _or_inf(self.max_tokens):
+            return math.inf
+        self._holds += 1
+        self._held_usd += hold.cost_usd
+        self._held_tokens += hold.tokens
+        return 0.0
+
+    def _too_much(self, hold: Hold) -> str | None:
+        """Why a call does not fit beside what is spent, in words; None if it does."""
+        if self._spent_usd + hold.cost_usd > _or_inf(self.max_cost_usd):
+            return (
+                f"${self._spent_usd:.4f} of limits.max_cost_usd = ${self.max_cost_usd:g} are "
+                f"spent, and the next call could cost ${hold.cost_usd:.4f}"
+            )
+        if self._spent_tokens + hold.tokens > _or_inf(self.max_tokens):
+            return (
+                f"{self._spent_tokens:,} of limits.max_tokens = {self.max_tokens:,} tokens are "
+                f"used, and the next call could take {hold.tokens:,}"
+            )
+        return None
+
+
+class Budgeted:
+    """Sends a call only if the most that it can take is left in the budget.
+
+    An attempt that failed is written to the ledger: as ``retried`` where it cost nothing, as
+    ``wasted`` with the most it can have cost where it may have been charged.
+
+    Parameters
+    ----------
+    price
+        None where it is not known.
+    most
+        The most tokens that a call can take.
+    model
+        For messages.
+    ledger
+        Where failed attempts are written; None for nowhere.
+
+    Raises
+    ------
+    ConfigError
+        For a budget in money and no price.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        budget: Budget,
+        *,
+        most: Callable[[Request], Usage],
+        price: Price | None,
+        model: str,
+        ledger: Replies | None = None,
+    ) -> None:
+        if budget.max_cost_usd is not None and price is None:
+            raise ConfigError(
+                f"limits.max_cost_usd is set, and the price of {model} is not known: state it as "
+                "price: {input: …, output: …} where the model is named, in US dollars for a "
+                f"million tokens, or for the whole suite as prices: {{{model}: {{…}}}}"
+            )
+        self._inner = inner
+        self._budget = budget
+        self._most = most
+        self._price = price
+        self._ledger = ledger
+
+    async def complete(self, request: Request) -> Reply:
+        hold = await self._budget.reserve(*self._worst(request))
+        try:
+            reply = await self._inner.complete(request)
+        except BaseException as error:
+            charged = _charged(error)
+            taken = _NOTHING if charged is None else self._taken(charged, request)
+            self._budget.settle(hold, taken.cost_usd, taken.tokens)
+            if charged is not None:
+                self._note(request, "wasted", taken)
+            elif isinstance(error, CallError) and error.attempts:
+                self._note(request, "retried", taken)
+            raise
+        taken = self._taken(reply.usage, request)
+        self._budget.settle(hold, taken.cost_usd, taken.tokens)
+        return reply
+
+    async def set_aside(self, request: Request) -> None:
+        """Count a question that goes into a batch, for good: what it took is known in another run.
+
+        Raises
+        ------
+        BudgetSpentError
+            If the most that it can take is not left.
+        """
+        hold = await self._budget.reserve(*self._worst(request, batch=True))
+        self._budget.settle(hold, hold.cost_usd, hold.tokens)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def _worst(self, request: Request, *, batch: bool = False) -> tuple[float, int]:
+        """US dollars and tokens to set aside; nothing is counted where nothing is limited."""
+        if not self._budget.is_limited:
+            return 0.0, 0
+        prompt, written = _counts(self._most(request))
+        cost = 0.0 if self._price is None else self._price.most(prompt, written, batch=batch)
+        return cost, prompt + written
+
+    def _taken(self, stated: Usage, request: Request) -> _Taken:
+        """What a call took; the most that it can have taken where the other side does not say."""
+        if stated.prompt_tokens is not None and stated.completion_tokens is not None:
+            return _Taken(stated, cost_of(stated, self._price))
+        most = self._most(request)
+        usage = replace(
+            stated,
+            prompt_tokens=_or(stated.prompt_tokens, most.prompt_tokens),
+            completion_tokens=_or(stated.completion_tokens, most.completion_tokens),
+        )
+        price = self._price
+        cost = None if price is None else price.most(*_counts(usage))
+        return _Taken(usage, cost)
+
+    def _note(self, request: Request, how: How, taken: _Taken) -> None:
+        if self._ledger is None or request.purpose is None:
+            return
+        spend = Spend(
+            purpose=request.purpose,
+            how=how,
+            provider=request.provider,
+            model=request.model,
+            usage=taken.usage,
+            cost_usd=taken.cost_usd,
+        )
+        self._ledger.put_spend([spend])
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a call took; ``cost_usd`` is None where no price is known."""
+
+    usage: Usage
+    cost_usd: float | None
+
+    @property
+    def tokens(self) -> int:
+        return sum(_counts(self.usage))
+
+
+_NOTHING = _Taken(Usage(), 0.0)
+
+
+def _charged(error: BaseException) -> Usage | None:
+    """What a failed attempt may have been charged for; None where it surely was not."""
+    match error:
+        case CallError():
+            return error.charged
+        case NotSentError():
+            return None
+        case asyncio.CancelledError():  # on its way: the other side may have answered all the same
+            return Usage()
+        case _:  # it did not come as far as being sent
+            return None
+
+
+def _counts(usage: Usage) -> tuple[int, int]:
+    return usage.prompt_tokens or 0, usage.completion_tokens or 0
+
+
+def _or(stated: int | None, most: int | None) -> int | None:
+    return most if stated is None else stated
+
+
+def _or_inf(limit: float | None) -> float:
+    return math.inf if limit is None else limit

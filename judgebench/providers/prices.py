@@ -1,0 +1,170 @@
+"""What a call costs: prices of a dated table, or those that a suite states."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from judgebench.records import Usage
+
+_MILLION = 1_000_000
+_SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
+_ON_THIS_MACHINE = frozenset({"local", "reward_model", "scripted"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a model costs, in US dollars for a million tokens.
+
+    cached_input, cache_write
+        Of a prompt's tokens that the provider had in its cache, and of those that it puts there;
+        the price of the input where None.
+    batch
+        Share of the price that the batch interface asks.
+    long_above, long_input, long_output
+        With a prompt of more tokens than that, all of it costs so many times as much, and so does
+        the reply.
+    max_output_tokens
+        Longest reply of the model; None where that is not known.
+    source
+        Who says so.
+    """
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+    batch: float = 0.5
+    long_above: float = math.inf
+    long_input: float = 1.0
+    long_output: float = 1.0
+    max_output_tokens: int | None = None
+    source: str = "the suite"
+
+    @property
+    def is_free(self) -> bool:
+        return self.input == 0 and self.output == 0
+
+    def cost(self, usage: Usage, *, batch: bool = False) -> float:
+        """US dollars for a call; nan where the usage lacks a number that costs something."""
+        if self.is_free:
+            return 0.0
+        prompt, written = usage.prompt_tokens, usage.completion_tokens
+        if prompt is None or written is None:
+            return math.nan
+        cached = min(usage.cached_tokens or 0, prompt)
+        kept = min(usage.cache_write_tokens or 0, prompt - cached)
+        cached_input = self.input if self.cached_input is None else self.cached_input
+        cache_write = self.input if self.cache_write is None else self.cache_write
+        plain = prompt - cached - kept
+        read = plain * self.input + cached * cached_input + kept * cache_write
+        return self._dollars(prompt, read, written, batch=batch)
+
+    def most(self, prompt_tokens: int, completion_tokens: int, *, batch: bool = False) -> float:
+        """US dollars that a call with so many tokens costs at most: no cache read, all written."""
+        read = prompt_tokens * max(self.input, self.cache_write or 0.0)
+        return self._dollars(prompt_tokens, read, completion_tokens, batch=batch)
+
+    def _dollars(self, prompt: int, read: float, written: int, *, batch: bool) -> float:
+        reply = written * self.output
+        if prompt > self.long_above:
+            read, reply = read * self.long_input, reply * self.long_output
+        return (read + reply) / _MILLION * (self.batch if batch else 1.0)
+
+
+LOCAL = Price(input=0.0, output=0.0, source="local")
+"""Of a model on this machine: computing is not counted as money."""
+
+
+def cost_of(usage: Usage, price: Price | None) -> float | None:
+    """US dollars; None where the price, or what was used, is not known."""
+    cost = math.nan if price is None else price.cost(usage)
+    return None if math.isnan(cost) else cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTable:
+    """Prices by provider and model, with where and of when they are.
+
+    ``as_of`` is a date, YYYY-MM-DD.
+    """
+
+    as_of: str
+    source: str
+    models: Mapping[str, Mapping[str, Price]]
+
+    @staticmethod
+    @cache
+    def load() -> PriceTable:
+        """The table that comes with judgebench."""
+        text = resources.files("judgebench.providers").joinpath("prices.toml").read_text("utf-8")
+        data = tomllib.loads(text)
+        says = f"{data['source']}, {data['as_of']}"
+        long = {model: _longer(part) for part in data["long"] for model in part["models"]}
+        return PriceTable(
+            as_of=str(data["as_of"]),
+            source=data["source"],
+            models={
+                provider: {
+                    model: Price(**fields, **long.get(model, {}), source=says)
+                    for model, fields in models.items()
+                }
+                for provider, models in data["models"].items()
+            },
+        )
+
+    def price(
+        self,
+        provider: str,
+        model: str,
+        *,
+        base_url: str | None = None,
+        own_server: bool = False,
+    ) -> Price | None:
+        """The price of a model; None where nobody knows it.
+
+        A model of the table costs what the table says wherever it is reached. Otherwise what runs
+        on this machine costs nothing (`LOCAL`): models loaded here, a server that the run starts,
+        and any address on loopback. A gateway to paid models on loopback cannot be told from
+        those: its price has to be stated.
+
+        A dated snapshot without an entry costs what its family does. Nothing else is guessed from
+        a name: ``gpt-5-pro`` costs twelve times what ``gpt-5`` does.
+
+        Parameters
+        ----------
+        provider
+            Name of the provider's module.
+        own_server
+            Whether the run starts the server itself.
+        """
+        known = self.models.get(provider, {})
+        found = known.get(model) or known.get(_SNAPSHOT.sub("", model))
+        if found is not None:
+            return found
+        local = own_server or provider in _ON_THIS_MACHINE or _is_loopback(base_url)
+        return LOCAL if local else None
+
+
+def _longer(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "long_above": part["above_tokens"],
+        "long_input": part["input"],
+        "long_output": part["output"],
+    }
+
+
+def _is_loopback(base_url: str | None) -> bool:
+    host = urlsplit(base_url or "").hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,35 @@
+"""What does not fit is not sent, and said."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from judgebench.errors import CallError
+from judgebench.providers.fitting import Fitting
+from judgebench.providers.scripted import Scripted
+from judgebench.providers.tokens import Estimate
+from judgebench.records import ChatRequest, Message, Reply
+
+
+def _ask(text: str, room: int | None) -> tuple[Scripted, Reply]:
+    inner = Scripted(lambda request: Reply(text="fine"))
+    fitting = Fitting(inner, Estimate(), room=lambda request: room)
+    question = ChatRequest(provider="p", model="m", messages=(Message(role="user", content=text),))
+    return inner, asyncio.run(fitting.complete(question))
+
+
+@pytest.mark.parametrize("room", [None, 100_000, 1300])
+def test_what_fits_or_may_fit_is_sent(room: int | None) -> None:
+    inner, reply = _ask("a word " * 500, room)  # about 1 000 tokens, perhaps 1 500
+    assert reply.text == "fine"
+    assert len(inner.asked) == 1
+
+
+def test_what_surely_does_not_fit_is_not_sent() -> None:
+    with pytest.raises(
+        CallError, match=r"m takes 500: it was not sent.*max_answer_chars"
+    ) as caught:
+        _ask("a word " * 500, 500)
+    assert (caught.value.kind, caught.value.retriable) == ("too_long", False)

@@ -1,0 +1,176 @@
+"""What a call costs."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+
+from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
+from judgebench.providers.prices import LOCAL, Price, PriceTable, cost_of
+from judgebench.records import Reply, Request, Spend, Usage
+
+TABLE = PriceTable.load()
+
+
+def usage(prompt: int | None, completion: int | None, cached: int | None = None) -> Usage:
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, cached_tokens=cached)
+
+
+def test_a_call_costs_its_tokens() -> None:
+    price = Price(input=2.0, output=8.0, cached_input=0.5)
+    assert price.cost(usage(1_000_000, 0)) == 2
+    assert price.cost(usage(0, 1_000_000)) == 8
+    assert price.cost(usage(1_000_000, 0, cached=500_000)) == 1.25
+    assert price.cost(usage(1_000_000, 1_000_000), batch=True) == 5
+
+
+def test_cached_tokens_cost_as_much_as_others_where_nothing_else_is_said() -> None:
+    assert Price(input=2.0, output=8.0).cost(usage(1_000_000, 0, cached=900_000)) == 2
+
+
+def test_more_cached_tokens_than_tokens_are_no_discount() -> None:
+    price = Price(input=2.0, output=8.0, cached_input=0.0)
+    assert price.cost(usage(100, 0, cached=1_000_000)) == 0
+
+
+@pytest.mark.parametrize("said", [Usage(), usage(5, None), usage(None, 5)])
+def test_what_nobody_counted_has_no_cost(said: Usage) -> None:
+    price = Price(input=2.0, output=8.0)
+    assert math.isnan(price.cost(said))
+    assert cost_of(said, price) is None
+    assert cost_of(said, LOCAL) == 0
+    assert cost_of(usage(1, 1), None) is None
+
+
+def test_a_long_prompt_costs_more_from_its_first_token() -> None:
+    price = Price(input=2.0, output=10.0, long_above=272_000, long_input=2.0, long_output=1.5)
+    assert price.cost(usage(272_000, 1000)) == pytest.approx(0.544 + 0.01)
+    assert price.cost(usage(272_001, 1000)) == pytest.approx(2 * 0.544 + 0.015, rel=1e-4)
+
+
+def test_the_most_reads_no_cache_and_writes_it_all() -> None:
+    price = Price(input=3.0, output=15.0, cached_input=0.3, cache_write=3.75)
+    assert price.most(1_000_000, 1_000_000) == 18.75
+    assert price.most(1_000_000, 1_000_000, batch=True) == 9.375
+
+
+# The table --------------------------------------------------------------------------------------
+
+
+def test_the_table_says_where_and_of_when_it_is() -> None:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", TABLE.as_of)
+    assert "litellm 1.108.7" in TABLE.source
+    price = TABLE.price("openai", "gpt-4o")
+    assert price is not None
+    assert TABLE.as_of in price.source
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "prices"),
+    [
+        ("openai", "gpt-4o", (2.5, 1.25, 10.0)),
+        ("openai", "gpt-4o-2024-11-20", (2.5, 1.25, 10.0)),
+        ("openai", "gpt-4o-2024-05-13", (5.0, None, 15.0)),
+        ("openai", "gpt-4-1106-preview", (10.0, None, 30.0)),
+        ("openai", "gpt-5", (1.25, 0.125, 10.0)),
+        ("openai", "gpt-5-pro-2025-10-06", (15.0, None, 120.0)),
+        ("openai", "o4-mini", (1.1, 0.275, 4.4)),
+        ("anthropic", "claude-haiku-4-5-20251001", (1.0, 0.1, 5.0)),
+    ],
+)
+def test_models_by_name_and_by_snapshot(
+    provider: str, model: str, prices: tuple[float | None, ...]
+) -> None:
+    price = TABLE.price(provider, model)
+    assert price is not None
+    assert (price.input, price.cached_input, price.output) == prices
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "gpt-4o-audio-preview"),
+        ("openai", "gpt-5-ultra"),
+        ("openai", "gpt-"),
+        ("anthropic", "gpt-4o"),
+        ("openai_compatible", "gpt-4o"),
+        ("openai_compatible", ""),
+    ],
+)
+def test_nothing_is_guessed_from_a_name(provider: str, model: str) -> None:
+    assert TABLE.price(provider, model, base_url="https://gateway.example/v1") is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "where"),
+    [
+        ("local", {}),
+        ("reward_model", {}),
+        ("scripted", {}),
+        ("openai_compatible", {"base_url": "http://127.0.0.1:8000/v1"}),
+        ("openai_compatible", {"base_url": "http://localhost:8000/v1"}),
+        ("openai_compatible", {"base_url": "http://[::1]:8000/v1"}),
+        ("openai_compatible", {"base_url": "http://node7:8000/v1", "own_server": True}),
+    ],
+)
+def test_what_runs_here_costs_nothing_and_says_so(provider: str, where: dict[str, object]) -> None:
+    price = TABLE.price(provider, "m", **where)  # type: ignore[arg-type]
+    assert price is LOCAL
+    assert (price.source, price.cost(Usage())) == ("local", 0)
+
+
+def test_a_paid_model_costs_its_price_behind_a_tunnel_too() -> None:
+    price = TABLE.price("openai", "gpt-4o", base_url="http://127.0.0.1:4000/v1")
+    assert price is not None
+    assert price.input == 2.5
+
+
+def test_the_table_makes_sense() -> None:
+    for models in TABLE.models.values():
+        for name, price in models.items():
+            assert 0 < price.input <= price.output, name
+            assert (price.cached_input or 0) < price.input <= (price.cache_write or price.input), (
+                name
+            )
+            assert price.batch in {0.5, 1.0}, name
+            assert price.max_output_tokens is not None, name
+            assert price.max_output_tokens >= 4096, name
+    long = {n for models in TABLE.models.values() for n, p in models.items() if p.long_input > 1}
+    assert {"gpt-5.5", "claude-haiku-5-5"} <= long
+
+
+# Of an endpoint ---------------------------------------------------------------------------------
+
+
+class Nothing:
+    def reply(self, key: bytes) -> Reply | None:
+        return None
+
+    def put_reply(
+        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
+    ) -> None:
+        raise AssertionError
+
+    def put_spend(self, spends: object) -> None:
+        raise AssertionError
+
+
+def test_what_a_suite_states_wins() -> None:
+    stated = Price(input=7.0, output=8.0)
+    providers = Providers(Nothing())
+    assert (
+        providers.price(EndpointOptions(provider="openai", model="gpt-4o", price=stated)) == stated
+    )
+    assert (
+        providers.price(
+            EndpointOptions(
+                provider="openai_compatible",
+                model="m",
+                base_url="http://127.0.0.1:{port}/v1",
+                server=ServerOptions(command=["true"]),
+            )
+        )
+        is LOCAL
+    )
