@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from judgebench.records import Stack
-from judgebench.workers.generated import Decoding, Generated
+from judgebench.workers.generated import Decoding, Generated, Likelihoods
 
 AUTO_BATCH = 256
 """How many answers are one chunk where the backend batches by itself."""
@@ -46,6 +46,11 @@ class AnyBackend:
         if self.think_end is not None:
             self.lm.think_end_token = None
 
+    @property
+    def deaf_to(self) -> frozenset[str]:
+        deaf = {"logprobs"} if self._name.startswith(_TAKES_SEED) else {"logprobs", "seed"}
+        return frozenset(deaf)
+
     def stack(self) -> Stack:
         parallel = [
             f"{name}={self._model_args[name]}" for name in _PARALLEL if name in self._model_args
@@ -69,19 +74,34 @@ class AnyBackend:
             Instance(
                 request_type="generate_until",
                 doc={},
-                arguments=(prompt, self.gen_kwargs(decoding)),
+                arguments=(prompt, self.gen_kwargs(decoding, n)),
                 idx=n,
             )
             for n, prompt in enumerate(prompts)
         ]
         return [Generated(raw=text) for text in self.lm.generate_until(requests)]
 
-    def gen_kwargs(self, decoding: Decoding) -> dict[str, Any]:
-        """What lm-eval is told, under its own names."""
+    def likelihoods(self, asked: Sequence[tuple[Any, Sequence[str]]]) -> list[Likelihoods]:
+        from lm_eval.api.instance import Instance
+
+        pairs = [(prompt, text) for prompt, candidates in asked for text in candidates]
+        found = self.lm.loglikelihood(
+            [
+                Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=n)
+                for n, pair in enumerate(pairs)
+            ]
+        )
+        values = iter([value for value, _ in found])
+        return [
+            Likelihoods(values=tuple(next(values) for _ in candidates)) for _, candidates in asked
+        ]
+
+    def gen_kwargs(self, decoding: Decoding, number: int = 0) -> dict[str, Any]:
+        """What lm-eval is told for a prompt of the batch, under its own names."""
         told = {**decoding.sampling, "max_gen_toks": decoding.max_gen_toks}
         told["until"] = list(decoding.stops)  # backends append to it
         if decoding.samples and self._name.startswith(_TAKES_SEED):
-            told["seed"] = decoding.seed
+            told["seed"] = decoding.seeds[number] if decoding.seeds else decoding.seed
         return told
 
     def device(self) -> str | None:

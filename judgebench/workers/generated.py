@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from judgebench.records import Stack
+from judgebench.records import Stack, TokenLogprob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,7 @@ class Generated:
 
     ``finish_reason`` is ``stop`` (the model or a stop sequence ended it), ``length`` (it was cut
     off), or None where the backend does not say. Token counts are None where it does not count.
+    ``tokens`` are those of ``raw``, where they were asked for and the backend gives them.
     """
 
     raw: str
@@ -22,6 +23,15 @@ class Generated:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     logprob: float | None = None
+    tokens: tuple[TokenLogprob, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihoods:
+    """Log-probabilities (nats) of texts as the beginning of an answer, in the order asked for."""
+
+    values: tuple[float, ...]
+    prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +40,18 @@ class Decoding:
 
     ``stops`` are those that the backend itself obeys; ``sampling`` holds ``do_sample``,
     ``temperature`` and whatever else the suite says, under lm-eval's names.
+
+    ``seed`` is one for the whole batch: its draws depend on what is in it. ``seeds``, one for each
+    prompt, take its place where that must not be so. ``logprobs`` asks for the tokens, each with
+    so many of its alternatives.
     """
 
     stops: tuple[str, ...]
     max_gen_toks: int
     sampling: Mapping[str, Any]
-    seed: int
+    seed: int = 0
+    seeds: tuple[int, ...] = ()
+    logprobs: int | None = None
 
     @property
     def samples(self) -> bool:
@@ -50,6 +66,11 @@ class Backend(Protocol):
     batch: int
     think_end: str | None
 
+    @property
+    def deaf_to(self) -> frozenset[str]:
+        """What of a `Decoding` it cannot be told: ``seed``, ``logprobs``."""
+        ...
+
     def stack(self) -> Stack: ...
 
     def refusal(self, prompt: Any, decoding: Decoding) -> str | None:
@@ -58,4 +79,8 @@ class Backend(Protocol):
 
     def generate(self, prompts: Sequence[Any], decoding: Decoding) -> list[Generated]:
         """Answer one batch, in its order."""
+        ...
+
+    def likelihoods(self, asked: Sequence[tuple[Any, Sequence[str]]]) -> list[Likelihoods]:
+        """How likely each prompt is to be answered with each of its texts."""
         ...

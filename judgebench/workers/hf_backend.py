@@ -10,9 +10,13 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from judgebench.records import Stack
+from judgebench.records import Stack, TokenLogprob
 from judgebench.workers.final_answer import THINK_END, THINK_START, cut_at
-from judgebench.workers.generated import Decoding, Generated
+from judgebench.workers.generated import Decoding, Generated, Likelihoods
+from judgebench.workers.likelihood import causal_likelihoods, encoded
+from judgebench.workers.picking import TopTokens, pick
+
+_Step = tuple[float, list[tuple[int, float]]]
 
 
 class HuggingFace:
@@ -36,6 +40,10 @@ class HuggingFace:
         self.think_end = self._think_end()
         ends = self.lm.model.generation_config.eos_token_id
         self._ends = {self.lm.eot_token_id, *(ends if isinstance(ends, list) else [ends])}
+
+    @property
+    def deaf_to(self) -> frozenset[str]:
+        return frozenset()
 
     def stack(self) -> Stack:
         model = self.lm.model
@@ -63,15 +71,20 @@ class HuggingFace:
             return None
         return (
             f"the prompt has {length} tokens, and the model takes {self.lm.max_length} less "
-            f"{decoding.max_gen_toks} for the answer; shorten it (fewer examples), or set "
-            "model_args: {truncation: true} to have it cut on the left"
+            f"{decoding.max_gen_toks} for the answer; shorten the prompt (fewer examples, a "
+            "judge's max_answer_chars) or the answer, or set model_args: {truncation: true} to "
+            "have the prompt of a task cut on the left"
         )
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generated]:
         import torch
 
         lm = self.lm
-        if decoding.samples:
+        sampling: Mapping[str, Any] = decoding.sampling
+        tops: TopTokens | None = None
+        if decoding.seeds or decoding.logprobs is not None:
+            sampling, tops = pick(decoding)
+        elif decoding.samples:
             torch.manual_seed(decoding.seed)
         context, mask = lm.tok_batch_encode(
             list(prompts), left_truncate_len=self._room(decoding), truncation=lm.truncation
@@ -85,14 +98,42 @@ class HuggingFace:
             attention_mask=mask,
             stop=[*decoding.stops, end],
             max_length=before + decoding.max_gen_toks,
-            **decoding.sampling,
+            **sampling,
         )
+        rows = out[:, before:].tolist()
+        steps = [None] * len(rows) if tops is None else tops.of_rows(rows)
         return [
-            self._read(tokens[before:], decoding, prompt_tokens=int(used))
-            for tokens, used in zip(out.tolist(), mask.sum(dim=1).tolist(), strict=True)
+            self._read(tokens, decoding, steps_of_row, prompt_tokens=int(used))
+            for tokens, steps_of_row, used in zip(
+                rows, steps, mask.sum(dim=1).tolist(), strict=True
+            )
         ]
 
-    def _read(self, tokens: list[int], decoding: Decoding, *, prompt_tokens: int) -> Generated:
+    def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Likelihoods]:
+        pairs, prompt_tokens = [], []
+        for prompt, candidates in asked:
+            context, texts = encoded(self.lm, prompt, candidates)
+            pairs += [(context, text) for text in texts]
+            prompt_tokens.append(len(context))
+        if self.lm.backend == "causal":
+            found = causal_likelihoods(self.lm, pairs, self.batch)
+        else:
+            told = [(None, context, text) for context, text in pairs]
+            found = [sum_ for sum_, _ in self.lm._loglikelihood_tokens(told, disable_tqdm=True)]
+        values = iter(found)
+        return [
+            Likelihoods(values=tuple(next(values) for _ in candidates), prompt_tokens=tokens)
+            for (_, candidates), tokens in zip(asked, prompt_tokens, strict=True)
+        ]
+
+    def _read(
+        self,
+        tokens: list[int],
+        decoding: Decoding,
+        steps: Sequence[_Step] | None,
+        *,
+        prompt_tokens: int,
+    ) -> Generated:
         ended = next((n for n, token in enumerate(tokens) if token in self._ends), None)
         kept = tokens if ended is None else tokens[:ended]
         raw = self._text(kept, decoding)
@@ -105,8 +146,30 @@ class HuggingFace:
             used = len(kept)
             finish = "length" if used >= decoding.max_gen_toks else "stop"
         return Generated(
-            raw=raw, finish_reason=finish, prompt_tokens=prompt_tokens, completion_tokens=used
+            raw=raw,
+            finish_reason=finish,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=used,
+            tokens=None if steps is None else self._tokens(kept[:used], steps, decoding, raw),
         )
+
+    def _tokens(
+        self, tokens: list[int], steps: Sequence[_Step], decoding: Decoding, raw: str
+    ) -> tuple[TokenLogprob, ...]:
+        """The tokens of ``raw``, without those of the stop sequence that ended it."""
+        while tokens and len(self._text(tokens, decoding)) > len(raw):
+            tokens = tokens[:-1]
+        return tuple(
+            TokenLogprob(
+                token=self._name(token),
+                logprob=logprob,
+                top=tuple((self._name(other), value) for other, value in top),
+            )
+            for token, (logprob, top) in zip(tokens, steps, strict=False)
+        )
+
+    def _name(self, token: int) -> str:
+        return str(self.lm.tok_decode([token], skip_special_tokens=False))
 
     def _tokens_until_stop(self, tokens: list[int], decoding: Decoding) -> int:
         """How many tokens it took until the first stop sequence was complete."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from judgebench.records import TokenLogprob
 from judgebench.workers.any_backend import AnyBackend
-from judgebench.workers.generated import Decoding, Generated
+from judgebench.workers.generated import Decoding, Generated, Likelihoods
+from judgebench.workers.likelihood import encoded
 
 
 class Vllm(AnyBackend):
     """lm-eval builds engine, prompts and parameters; the engine's own outputs are read here."""
+
+    @property
+    def deaf_to(self) -> frozenset[str]:
+        return frozenset()
 
     def refusal(self, prompt: str, decoding: Decoding) -> str | None:
         """lm-eval would cut a long prompt and say nothing: another question."""
@@ -19,8 +25,8 @@ class Vllm(AnyBackend):
             return None
         return (
             f"the prompt has {length} tokens, and the model takes {self.lm.max_length} less "
-            f"{decoding.max_gen_toks} for the answer; shorten it (fewer examples), or raise "
-            "model_args: {max_model_len: …}"
+            f"{decoding.max_gen_toks} for the answer; shorten the prompt (fewer examples, a "
+            "judge's max_answer_chars) or the answer, or raise model_args: {max_model_len: …}"
         )
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generated]:
@@ -28,14 +34,30 @@ class Vllm(AnyBackend):
 
         lm = self.lm
         end = lm.tokenizer.decode(lm.eot_token_id) or lm.tokenizer.eos_token
-        told, stops, max_tokens = lm.modify_gen_kwargs(self.gen_kwargs(decoding), eos=end)
-        parameters = SamplingParams(max_tokens=max_tokens, stop=stops, **told)
+        parameters = []
+        for number in range(len(prompts)):
+            told, stops, max_tokens = lm.modify_gen_kwargs(
+                self.gen_kwargs(decoding, number), eos=end
+            )
+            told["logprobs"] = decoding.logprobs
+            parameters.append(SamplingParams(max_tokens=max_tokens, stop=stops, **told))
         outputs = lm._model_generate(
-            requests=lm.tok_encode(list(prompts)),
-            generate=True,
-            sampling_params=[parameters] * len(prompts),
+            requests=lm.tok_encode(list(prompts)), generate=True, sampling_params=parameters
         )
-        return [_generated(output) for output in outputs]
+        return [_generated(output, decoding.logprobs) for output in outputs]
+
+    def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Likelihoods]:
+        """The engine gives the log-probabilities of a prompt: each text is read with its own.
+
+        What they share is computed once where the engine caches prefixes.
+        """
+        each = [encoded(self.lm, prompt, candidates) for prompt, candidates in asked]
+        told = [(None, context, text) for context, texts in each for text in texts]
+        values = iter([one for one, _ in self.lm._loglikelihood_tokens(told, disable_tqdm=True)])
+        return [
+            Likelihoods(values=tuple(next(values) for _ in texts), prompt_tokens=len(context))
+            for context, texts in each
+        ]
 
     def device(self) -> str | None:
         from vllm.platforms import current_platform  # asks the driver, opens no context
@@ -43,11 +65,29 @@ class Vllm(AnyBackend):
         return f"{current_platform.device_type} {current_platform.get_device_name()}"
 
 
-def _generated(output: Any) -> Generated:
+def _generated(output: Any, alternatives: int | None) -> Generated:
     answer = output.outputs[0]
     return Generated(
         raw=answer.text,
         finish_reason=answer.finish_reason,
         prompt_tokens=len(output.prompt_token_ids),
         completion_tokens=len(answer.token_ids),
+        tokens=None if alternatives is None else _tokens(answer, alternatives),
+    )
+
+
+def _tokens(answer: Any, alternatives: int) -> tuple[TokenLogprob, ...]:
+    """The tokens of an answer, without the one that ended it."""
+    ended = answer.finish_reason == "stop" and not isinstance(answer.stop_reason, str)
+    steps = list(zip(answer.token_ids, answer.logprobs, strict=True))
+    return tuple(
+        TokenLogprob(
+            token=step[token].decoded_token,
+            logprob=step[token].logprob,
+            top=tuple(
+                (other.decoded_token, other.logprob)
+                for other in sorted(step.values(), key=lambda other: -other.logprob)[:alternatives]
+            ),
+        )
+        for token, step in (steps[:-1] if ended else steps)
     )

@@ -1,0 +1,120 @@
+"""The provider ``reward_model``: a sequence classifier on this machine that scores conversations.
+
+The score is the logit itself, on a scale without ends; what it means is the model's own matter.
+Conversations that are in flight together are scored as one batch, which changes no score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from judgebench.errors import CallError, ConfigError
+from judgebench.providers._batched_worker import BatchedWorker
+from judgebench.providers._local_model import (
+    plain_messages,
+    refuse_remote,
+    served_name,
+    with_defaults,
+)
+from judgebench.records import Reply, Request, ScoreRequest, Stack, Usage
+from judgebench.secret import Secret
+
+_OPTIONS: Mapping[str, Any] = {
+    "pretrained": "",
+    "revision": None,
+    "dtype": "auto",
+    "device": None,
+    "batch_size": 8,
+    "max_length": None,
+    "label": None,
+    "gpus": None,
+}
+
+
+def make(
+    *,
+    base_url: str | None = None,
+    api_key: Secret | None = None,
+    identity: str | None = None,
+    timeout_s: float = 120.0,
+    capabilities: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> RewardModel:
+    """The provider ``reward_model``; ``options`` are a suite's section ``reward_model``.
+
+    ``label`` is one more: whose logit is the score, for a model that has several.
+
+    Raises
+    ------
+    ConfigError
+        For an option that is not known, one that a local model has no use for, or no model.
+    """
+    refuse_remote("reward_model", base_url=base_url, api_key=api_key, capabilities=capabilities)
+    given = with_defaults("reward_model", options, _OPTIONS)
+    if not given["pretrained"]:
+        raise ConfigError("reward_model: name the model: pretrained: FOLDER_OR_HUB_ID")
+    return RewardModel(given, identity or "reward_model", timeout_s)
+
+
+class RewardModel:
+    """Scores a conversation that ends with the answer: a `ScoreRequest` without candidates.
+
+    A conversation that the model cannot take whole is refused, never cut.
+
+    Parameters
+    ----------
+    options
+        Every field of a suite's section ``reward_model``, and ``label``.
+    identity
+        Which model it is; a question for another is refused, since its reply would be recorded
+        under the wrong name.
+    timeout_s
+        For one batch; neither loading the model nor waiting for one's turn counts.
+    """
+
+    def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
+        self.identity = identity
+        self._served = served_name(options["pretrained"])
+        self._worker = BatchedWorker(
+            "judgebench.workers.reward_model_worker",
+            {name: value for name, value in options.items() if name != "gpus"},
+            model=f"the reward model {self._served}",
+            gpus=options["gpus"],
+            needs="torch",
+            timeout_s=timeout_s,
+        )
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process that holds the model; None while there is none."""
+        return self._worker.pid
+
+    @property
+    def stack(self) -> Stack | None:
+        """How the model runs: device, dtype, versions; None until it is loaded."""
+        return self._worker.stack
+
+    async def complete(self, request: Request) -> Reply:
+        if request.provider != self.identity:
+            raise ValueError(f"a question for {request.provider!r} was put to {self.identity!r}")
+        if not isinstance(request, ScoreRequest) or request.candidates:
+            raise CallError(
+                "a reward model only scores: use the judge kind 'reward' with it",
+                retriable=False,
+                kind="request",
+            )
+        question = {"messages": plain_messages(request.messages)}
+        answer = await self._worker.ask(question, alike="")
+        return Reply(
+            text=repr(answer["score"]),
+            scores=(answer["score"],),
+            usage=Usage(prompt_tokens=answer["prompt_tokens"]),
+            served_model=self._served,
+            seconds=answer["seconds"],
+            left_out=(*request.decoding, *request.extra),
+        )
+
+    async def close(self) -> None:
+        """End the worker and everything it started."""
+        await self._worker.close()

@@ -1,0 +1,80 @@
+"""Random models of a few thousand weights, made here: nothing is downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SHOWS_SYSTEM = "{% for m in messages %}[{{ m.role }}]{{ m.content }}<end>{% endfor %}"
+REFUSES_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    + SHOWS_SYSTEM
+)
+GENERATES = "{% if add_generation_prompt %}[assistant]\n{% endif %}"
+
+_SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 256,
+    "bos_token_id": None,
+    "eos_token_id": 0,
+}
+
+
+def _save_tokenizer(folder: Path, template: str | None, **special: Any) -> int:
+    """One token a byte, but for a few pairs; the size of the vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: n for n, letter in enumerate(["<end>", "<pad>", *letters])}
+    merges = [("A", "s"), ("t", "i"), ("Ġ", "A"), ("Ċ", "Ċ")]
+    for pair in merges:
+        vocabulary["".join(pair)] = len(vocabulary)
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", **special)
+    fast.chat_template = template
+    fast.save_pretrained(folder)
+    return len(vocabulary)
+
+
+def save_causal(folder: Path, *, template: str | None = SHOWS_SYSTEM + GENERATES) -> Path:
+    """A decoder that writes anything."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    words = _save_tokenizer(folder, template, pad_token="<pad>")
+    torch.manual_seed(3)
+    config = LlamaConfig(vocab_size=words, pad_token_id=1, initializer_range=1.0, **_SIZES)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def save_classifier(
+    folder: Path,
+    *,
+    labels: int = 1,
+    template: str | None = SHOWS_SYSTEM,
+    pad: bool = True,
+    padding_side: str = "left",
+) -> Path:
+    """A decoder with a score; ``pad`` says whether it knows of a padding token."""
+    import torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    special: dict[str, Any] = {"pad_token": "<pad>"} if pad else {}
+    words = _save_tokenizer(folder, template, padding_side=padding_side, **special)
+    torch.manual_seed(5)
+    config = LlamaConfig(
+        vocab_size=words,
+        num_labels=labels,
+        pad_token_id=1 if pad else None,
+        initializer_range=0.5,
+        **_SIZES,
+    )
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    return folder
