@@ -61,7 +61,7 @@ class Axis:
     digits: int
 
 
-def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, zero_line: bool = False) -> Drawing:
+def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, line_at: float | None = None) -> Drawing:
     """A dot with a bar for each row, best first, its number and counts at the right edge.
 
     Parameters
@@ -69,6 +69,8 @@ def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, zero_line: bool = Fal
     rows
         ``name``, ``value``, ``low``, ``high`` (nan where undefined), ``note`` (text at the right
         edge) and ``tone`` (a field of `SHAPES`), in the order to draw.
+    line_at
+        Where chance or a draw is, marked by a line from top to bottom.
     """
     data = rows.reset_index(drop=True)
     data["place"] = data.index
@@ -84,10 +86,12 @@ def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, zero_line: bool = Fal
             gridColor=ink.grid, gridDash=[2, 3],
         ),
     )  # fmt: skip
+    # Every layer says the same: Vega-Lite would join one without a scale of its own, from 0 on.
+    scale = alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True)
     x = alt.X(
         "value:Q",
         title=axis.title,
-        scale=alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True),
+        scale=scale,
         axis=alt.Axis(gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7),
     )
     tone = alt.Color(
@@ -105,7 +109,7 @@ def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, zero_line: bool = Fal
     ]
     base = alt.Chart(data).encode(y=y, tooltip=tooltip)
     bars = base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
-        x=alt.X("low:Q", title=axis.title), x2="high:Q", color=tone
+        x=alt.X("low:Q", title=axis.title, scale=scale), x2="high:Q", color=tone
     )
     dots = base.mark_point(filled=True, size=110, opacity=1.0).encode(
         x=x,
@@ -120,10 +124,9 @@ def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, zero_line: bool = Fal
         x=alt.value("width"), text="note:N"
     )
     layers: list[Any] = [bars, dots, notes]
-    if zero_line:
-        layers.insert(
-            0, alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=ink.faint).encode(x="at:Q")
-        )
+    if line_at is not None:
+        line = alt.Chart(pd.DataFrame({"at": [line_at]})).mark_rule(color=ink.faint)
+        layers.insert(0, line.encode(x=alt.X("at:Q", scale=scale)))
     return _plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
 
 
@@ -189,11 +192,14 @@ def _plain(chart: Any) -> Drawing:
     return drawing
 
 
-PERCENTAGES = {"win_rate", "discrete_win_rate", "length_controlled_win_rate"}
+PERCENTAGES = {"win_rate", "discrete_win_rate", "length_controlled_win_rate", "order_flips"}
 """Printed by the field as percentages, and stored so."""
 
 FRACTIONS = {"accuracy"}
 """Stored as fractions, drawn as percentages."""
+
+DRAW = 50.0
+"""The win rate, in percent, of two that are equally good."""
 
 
 def number(value: float, digits: int) -> str:
@@ -205,24 +211,40 @@ def scale_of(metric: str) -> float:
     return 100.0 if metric in FRACTIONS else 1.0
 
 
-def axis_of(metric: str, rows: pd.DataFrame) -> Axis:
-    """Rates from 0 to 100, kappa from -0.2 to 1, anything else as wide as its intervals.
+def digits_of(metric: str) -> int:
+    return 1 if metric in FRACTIONS | PERCENTAGES else 2
 
-    An axis is made longer rather than an interval cut.
+
+def line_of(metric: str) -> float | None:
+    """Where neither side wins."""
+    return DRAW if metric.endswith("win_rate") else None
+
+
+def axis_of(metric: str, rows: pd.DataFrame, ends: tuple[float, float] | None = None) -> Axis:
+    """Rates from 0 to 100, kappa from -0.2 to 1, scores on the judge's scale.
+
+    Anything else is as wide as its intervals. An axis is made longer rather than an interval cut.
+
+    Parameters
+    ----------
+    ends
+        The lowest and the highest score there can be, where the judge's scale has them.
     """
-    words = metric.replace("_", " ")
-    ends = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna()
-    least, most = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 1.0)
+    words = metric.replace("_", " ").replace("score/", "score: ")
+    drawn = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna()
+    least, most = (float(drawn.min()), float(drawn.max())) if len(drawn) else (0.0, 1.0)
+    digits = digits_of(metric)
     if metric in FRACTIONS | PERCENTAGES:
-        return Axis(title=f"{words} (%)", short=f"{words} %", low=0.0, high=100.0, digits=1)
+        return Axis(title=f"{words} (%)", short=f"{words} %", low=0.0, high=100.0, digits=digits)
     if metric == "cohen_kappa":
-        low = min(-0.2, least)
         return Axis(
             title="Cohen's kappa (1 = perfect, 0 = chance)",
             short="kappa",
-            low=low,
+            low=min(-0.2, least),
             high=1.0,
-            digits=2,
+            digits=digits,
         )
+    if ends is not None and metric.startswith("score"):
+        return Axis(title=words, short=words, low=ends[0], high=ends[1], digits=digits)
     margin = 0.05 * (most - least) or 0.5
-    return Axis(title=words, short=words, low=least - margin, high=most + margin, digits=2)
+    return Axis(title=words, short=words, low=least - margin, high=most + margin, digits=digits)

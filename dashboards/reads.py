@@ -26,6 +26,7 @@ from judgebench.records import HUMAN, is_human
 from judgebench.report import agreement as agreements
 from judgebench.report import leaderboard as leaderboards
 from judgebench.report.boards import meant, renamed, told_apart
+from judgebench.report.panels import panels_in
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
 from judgebench.store.location import store_path
@@ -165,9 +166,11 @@ NO_ESTIMATE: Json = {
 
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, Any]]:
-    """The leaderboards of a benchmark as the report has them, each with its CSV."""
+    """The leaderboards of a benchmark as the report has them, each with its CSV, panels last."""
     with _opened(url) as store:
-        found = leaderboards.leaderboards(store, benchmark, version)
+        panels = panels_in(store, f"{benchmark}@{version}")
+        found = leaderboards.leaderboards(store, benchmark, version, panels=panels)
+    found = tuple(sorted(found, key=lambda board: board.judge_id is None))
     shown = leaderboards.to_json(found)["boards"]
     csv = [render(leaderboards.document([board]), "csv") for board in found]
     return [board | {"csv": text} for board, text in zip(shown, csv, strict=True)]
@@ -234,8 +237,25 @@ def rank_text(row: Json) -> str:
     return f"{low}" if low == high else f"{low}–{high}"
 
 
+def board_names(boards: Sequence[Json]) -> list[str]:
+    """What each board is called: its judge, and where that has several, what it says of whom."""
+    n_boards = Counter(board["judge"] for board in boards)
+    return [
+        f"{board['judge']} · {_says(board)}" if n_boards[board["judge"]] > 1 else board["judge"]
+        for board in boards
+    ]
+
+
+def _says(board: Json) -> str:
+    return _against(board) or (board["metric"] or "").replace("_", " ")
+
+
+def _against(board: Json) -> str:
+    return "" if board["opponent"] is None else f"against {board['opponent']}"
+
+
 def identity(board: Json) -> str:
-    """One line: which data, which judge, what it is, who served it, how many items."""
+    """One line: which data, which judge, compared with whom, what it is, how many items."""
     served = ", ".join(board["served_models"])
     items = max((row["counts"]["items"] for row in board["rows"]), default=0)
     return " · ".join(
@@ -243,9 +263,10 @@ def identity(board: Json) -> str:
         for part in (
             f"{board['benchmark']}@{board['version']}",
             f"judge {board['judge']}",
+            _against(board),
             board["judge_is"],
             f"served by {served}" if served else "",
-            f"{items} items",
+            f"{items} items" if items else "",
         )
         if part
     )

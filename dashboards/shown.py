@@ -129,12 +129,11 @@ def in_brackets(estimate: Mapping[str, Any]) -> str | None:
     return None if math.isnan(row["value"]) else f"{number(row['value'], 2)} {_interval(row, 2)}"
 
 
-def worst_case(estimate: Mapping[str, Any], scale: float) -> str:
+def worst_case(estimate: Mapping[str, Any], scale: float, digits: int) -> str:
     """Where the number would lie with all that is missing at its worst, and at its best."""
     low, high = estimate.get("worst_low"), estimate.get("worst_high")
     if not estimate["missing"] or low is None or high is None:
         return ""
-    digits = 1 if scale > 1 else 2
     return f"[{number(low * scale, digits)}, {number(high * scale, digits)}]"
 
 

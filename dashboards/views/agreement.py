@@ -85,7 +85,7 @@ def kappas(report: reads.Json, scope: str, judge: str) -> None:
     axis = charts.axis_of(KAPPA, rows)
     rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
     st.altair_chart(
-        charts.intervals(rows, axis, shown.ink(), zero_line=True),
+        charts.intervals(rows, axis, shown.ink(), line_at=0.0),
         theme=None,
         alt="Kappa with its interval, a row each; the table of coefficients has the numbers.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import charts
@@ -12,6 +13,15 @@ import streamlit as st
 
 ALWAYS = ("rank", "model", "value", "low", "high", "n", "missing", "unreadable", "tone")
 """Columns that stand there even if all is zero; the others come when they have something to say."""
+
+SAID = ("items", "verdicts")
+"""Counts that stand above the table, and that n says."""
+
+COUNTS = {
+    "n_wins": "won", "n_losses": "lost", "n_ties": "tied", "half": "in one order only",
+    "judge_truncated": "judge cut off", "judge_refused": "judge refused",
+}  # fmt: skip
+"""How counts are headed where their names do not say it."""
 
 
 def page() -> None:
@@ -27,19 +37,22 @@ def page() -> None:
         identity.text(f"{benchmark}@{version}")
         shown.empty("Nothing has been judged on this benchmark yet.", shown.FIRST_STEPS)
         return
-    names = shown.distinct([board["judge"] for board in boards])
+    names = shown.distinct(reads.board_names(boards))
     with places[0]:
         judge = shown.choose("Judge", names, "judge")
     board = boards[names.index(judge)]
+    identity.text(reads.identity(board))
+    if not board["rows"]:
+        shown.notes([f"⚠ {warning}" for warning in board["warnings"]])
+        return
     metrics = list(dict.fromkeys(name for row in board["rows"] for name in row["metrics"]))
     with places[1]:
         metric = shown.choose("Metric", metrics, "metric")
-    identity.text(reads.identity(board))
 
     rows = table(board, metric)
-    axis = charts.axis_of(metric, rows)
+    axis = charts.axis_of(metric, rows, board["scale"])
     st.altair_chart(
-        charts.intervals(drawn(rows, axis), axis, shown.ink()),
+        charts.intervals(drawn(rows, axis), axis, shown.ink(), line_at=charts.line_of(metric)),
         theme=None,
         alt="The models' estimates with their intervals; the table below has the numbers.",
     )
@@ -59,32 +72,26 @@ def page() -> None:
 
 def table(board: reads.Json, metric: str) -> pd.DataFrame:
     """One row for each model, in the order of the report."""
+    counted = dict.fromkeys(name for row in board["rows"] for name in row["counts"])
+    names = [name for name in counted if name not in SAID]
+    return pd.DataFrame([_row(row, metric, names) for row in board["rows"]])
+
+
+def _row(row: reads.Json, metric: str, counted: Sequence[str]) -> dict[str, Any]:
     scale = charts.scale_of(metric)
-    return pd.DataFrame([_row(row, metric, scale) for row in board["rows"]])
-
-
-def _row(row: reads.Json, metric: str, scale: float) -> dict[str, Any]:
     estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
     numbers = shown.numbers(estimate, scale)
     undefined = numbers.pop("undefined")
-    counts = {
-        name.replace("_", " "): count
-        for name, count in row["counts"].items()
-        if name not in ("items", "verdicts")  # said above the table, and by n
-    }
+    counts = row["counts"]
     return {
         "rank": reads.rank_text(row),
         "model": row["model"],
         **numbers,
-        "worst case": shown.worst_case(estimate, scale),
-        **counts,
         "flags": ", ".join(row["flags"]),
+        "worst case": shown.worst_case(estimate, scale, charts.digits_of(metric)),
+        **{COUNTS.get(name, name.replace("_", " ")): counts.get(name, 0) for name in counted},
         "undefined": undefined,
-        "tone": "alarm"
-        if "coverage" in row["flags"]
-        else "first"
-        if row["rank_low"] == 1
-        else "rest",
+        "tone": tone(row),
     }
 
 

@@ -1,23 +1,38 @@
-"""``judgebench leaderboard``: models ranked, every number with its interval."""
+"""``judgebench leaderboard``: the models of a benchmark, ranked."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from judgebench.cli.options import report_options, show, store_option
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from judgebench.config import Panel
+    from judgebench.store import Store
+
 
 @click.command("leaderboard", short_help="Rank the models of a benchmark.")
 @click.argument("benchmark")
-@click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge's board.")
+@click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge's boards.")
+@click.option(
+    "--panel",
+    "panels",
+    multiple=True,
+    metavar="JUDGES",
+    help="Also combine these judges: a,b,c or mean(a,b).",
+)
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @report_options
 @store_option
 def command(
     benchmark: str,
     judges: tuple[str, ...],
+    panels: tuple[str, ...],
     level: float,
     form: str,
     outputs: tuple[Path, ...],
@@ -25,26 +40,49 @@ def command(
 ) -> int:
     """Rank the models of BENCHMARK (NAME or NAME@VERSION), one board for each judge.
 
-    Numbers come with an interval from a bootstrap over items; a rank with the ranks that the model
-    had in 95 % of the replicates. Under the coverage floor of the benchmark a row is flagged.
+    Labels give accuracies, scores their mean, comparisons a win rate for each opponent. Numbers
+    come with an interval from a bootstrap over items; a rank with the ranks that the model had in
+    95 % of the replicates. Under the coverage floor of the benchmark a row is flagged.
+
+    A panel's verdict is what most of its judges say (majority, the rule where none is written) or
+    their mean. Panels that suites declared are shown without being asked for.
 
     \b
     Examples:
       judgebench leaderboard trivia_judging_mini
       judgebench leaderboard trivia_judging_mini --judge contains --format csv
+      judgebench leaderboard support --panel 'mean(gpt-4o,claude-sonnet)'
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
     from judgebench.report.leaderboard import document, leaderboards
+    from judgebench.report.panels import parse_panel
     from judgebench.store import open_store
 
+    asked = [parse_panel(written) for written in panels]
     with open_store(store, read_only=True) as opened:
-        intervals = Intervals(level=level)
-        boards = leaderboards(opened, benchmark, judges=judges, intervals=intervals)
+        declared = _declared(opened, benchmark, judges)
+        boards = leaderboards(
+            opened,
+            benchmark,
+            judges=judges,
+            panels=list({panel.name: panel for panel in (*declared, *asked)}.values()),
+            intervals=Intervals(level=level),
+        )
+    for board in boards:
+        if not board.rows and board.judge in {panel.name for panel in asked}:
+            raise UsageError(f"{board.judge}: {'; '.join(board.warnings)}")
     if not boards:
         raise UsageError(
-            f"no judge has labelled anything on {benchmark} yet; `judgebench run SUITE.yaml` asks "
+            f"no judge has judged anything on {benchmark} yet; `judgebench run SUITE.yaml` asks "
             "judges, `judgebench export verdicts` shows what there is"
         )
     show(document(boards), form, outputs)
     return 0
+
+
+def _declared(store: Store, benchmark: str, judges: Sequence[str]) -> list[Panel]:
+    """The panels of suites; where boards are chosen, those that are called so."""
+    from judgebench.report.panels import panels_in
+
+    return [panel for panel in panels_in(store, benchmark) if not judges or panel.name in judges]

@@ -49,12 +49,19 @@ def show_command(run: str, form: str, outputs: tuple[Path, ...], store: str) -> 
     from judgebench.store import open_store
 
     with open_store(store, read_only=True) as opened:
-        found = _find(opened.runs(), run, store)
+        found = find_run(opened.runs(), run, store)
     show(_one(found), form, outputs)
     return 0
 
 
-def _find(runs: Sequence[RunManifest], wanted: str, store: str) -> RunManifest:
+def find_run(runs: Sequence[RunManifest], wanted: str, store: str) -> RunManifest:
+    """The run of that id, of the only id that begins so, or the ``last`` that was no import.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, or several.
+    """
     from judgebench.errors import UsageError, unknown_name
 
     if not runs:

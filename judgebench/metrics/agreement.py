@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
-from judgebench.metrics.label_board import Columns, find_reference, read_labels
+from judgebench.metrics.label_board import find_reference, read_labels
 from judgebench.metrics.paired_tables import PairedTables, fillings, pair
+from judgebench.metrics.verdict_table import Columns
 from judgebench.records import BINARY, Estimate
 from judgebench.stats import rank_correlation
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, why_undefined

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.records import BINARY, HUMAN, is_human
 
-Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
 Codes: TypeAlias = NDArray[np.int8]
-Ints: TypeAlias = NDArray[np.int64]
 
 NO_VERDICT = -1
 UNREADABLE = -2
-
-FAILED = "failed"
-"""The kind of a row without a verdict: one that was asked for and could not be had."""
-
-CODED = ("label", "unreadable", FAILED)
-"""The kinds of rows that are about labels; scores and preferences are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,63 +73,54 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoa
     ----------
     columns
         ``item_id``, ``model``, ``judge``, ``sample``, ``kind``, ``label``, of equal length, and
-        where they are known ``turn``, ``opponent``, ``model_id`` and ``judge_id``. One name with
-        two ids is two models or judges, called ``name@id``. Scores and comparisons with an
-        opponent are passed over; `FAILED` rows say that there is such an answer.
+        where they are known those of `by_board` and `read_table`. What is on another board than
+        that of labels is passed over; `FAILED` rows say that there is such an answer. Of a judge
+        that was asked several times, the label it gave most often counts.
     labels
         The declared labels. One that is not among them is unreadable; `undeclared` names them.
 
     Raises
     ------
     InputError
-        For two verdicts of one judge on one answer.
+        For two verdicts at one place.
     """
-    rows = labelled(columns)
-    item, kind, label = (
-        [columns[name][row] for row in rows] for name in ("item_id", "kind", "label")
-    )
-    everybody = _told_apart(columns, "judge")
-    model, judge = (
-        [told[row] for row in rows] for told in (_told_apart(columns, "model"), everybody)
-    )
-    turn = columns.get("turn", [0] * len(everybody))
-    sample = [(columns["sample"][row], turn[row]) for row in rows]
-    items, item_code = _coded(item)
-    models, model_code = _coded(model)
-    judges, judge_code = _coded(judge, among=everybody)
-    samples, sample_code = _coded(sample)
-
-    whole = (item_code * len(models) + model_code) * len(samples) + sample_code
-    answers, answer_code = np.unique(whole, return_inverse=True)
-    cells = judge_code * len(answers) + answer_code
-    _refuse_repeats(cells, judge, item, model)
-
+    rows = by_board(columns).get(BoardKind("label"), [])
+    table = read_table(columns, rows)
     code_of = {name: code for code, name in enumerate(labels)}
-    codes = np.full(len(judges) * len(answers), NO_VERDICT, dtype=np.int8)
-    for row, cell in enumerate(cells.tolist()):
-        if kind[row] != FAILED:
-            codes[cell] = code_of.get(label[row], UNREADABLE)
-    per_model = answers // max(1, len(samples))
+    kind, label = columns["kind"], columns["label"]
+    said = np.fromiter(
+        (
+            NO_VERDICT if kind[row] == FAILED else code_of.get(label[row], UNREADABLE)
+            for row in rows
+        ),
+        dtype=np.int8,
+        count=len(rows),
+    )
+    cell = table.judge_of * len(table.cell_of) + table.answer_of
+    n_cells = len(table.judges) * len(table.cell_of)
     return LabelBoard(
         labels=tuple(labels),
-        items=items,
-        models=models,
-        judges=judges,
-        item_of=per_model // max(1, len(models)),
-        model_of=per_model % max(1, len(models)),
-        codes=codes.reshape(len(judges), len(answers)),
+        items=table.items,
+        models=table.models,
+        judges=table.judges,
+        item_of=table.cell_of // max(1, len(table.models)),
+        model_of=table.cell_of % max(1, len(table.models)),
+        codes=_settled(said, cell, n_cells, n_labels=len(labels)).reshape(
+            len(table.judges), len(table.cell_of)
+        ),
     )
 
 
-def labelled(columns: Columns) -> list[int]:
-    """The rows that are about the label of one answer."""
-    kinds = columns["kind"]
-    against = columns.get("opponent", [None] * len(kinds))
-    return [
-        row
-        for row, (kind, opponent) in enumerate(zip(kinds, against, strict=True))
-        if kind in CODED and opponent is None
-    ]
+def _settled(said: Codes, cell: Ints, n_cells: int, *, n_labels: int) -> Codes:
+    """One code a cell: the label that most repeats gave; where they tie, as if unreadable."""
+    codes = np.full(n_cells, NO_VERDICT, dtype=np.int8)
+    codes[cell[said == UNREADABLE]] = UNREADABLE
+    read = said >= 0
+    votes = np.zeros((max(1, n_labels), n_cells), dtype=np.int64)
+    np.add.at(votes, (said[read], cell[read]), 1)
+    clear = most_frequent(votes)
+    codes[votes.any(axis=0)] = UNREADABLE
+    return np.where(clear >= 0, clear, codes).astype(np.int8)
 
 
 def undeclared(columns: Columns, labels: Sequence[str]) -> dict[str, Counter[str]]:
@@ -181,37 +166,20 @@ def majority(votes: Codes, *, n_labels: int) -> Codes:
     int8 array, shape (answers,)
     """
     counts = np.stack([(votes == code).sum(axis=0) for code in range(n_labels)])
+    return most_frequent(counts)
+
+
+def most_frequent(counts: Ints) -> Codes:
+    """The code that was given most often; no verdict where several were, or none was given.
+
+    Parameters
+    ----------
+    counts : int array, shape (labels, answers)
+
+    Returns
+    -------
+    int8 array, shape (answers,)
+    """
     top = counts.max(axis=0)
     clear = (top > 0) & ((counts == top).sum(axis=0) == 1)
     return np.where(clear, counts.argmax(axis=0), NO_VERDICT).astype(np.int8)
-
-
-def _told_apart(columns: Columns, who: str) -> list[str]:
-    names = [str(name) for name in columns[who]]
-    if f"{who}_id" not in columns:
-        return names
-    ids = [str(one) for one in columns[f"{who}_id"]]
-    ids_of: dict[str, set[str]] = {}
-    for name, one in zip(names, ids, strict=True):
-        ids_of.setdefault(name, set()).add(one)
-    return [
-        f"{name}@{one}" if len(ids_of[name]) > 1 else name
-        for name, one in zip(names, ids, strict=True)
-    ]
-
-
-def _coded(values: list[Any], among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
-    names = tuple(sorted({*values, *among}))
-    place = {name: code for code, name in enumerate(names)}
-    return names, np.fromiter((place[v] for v in values), dtype=np.int64, count=len(values))
-
-
-def _refuse_repeats(cells: Ints, judge: list[Any], item: list[Any], model: list[Any]) -> None:
-    order = np.argsort(cells, kind="stable")
-    repeats = np.flatnonzero(np.diff(cells[order]) == 0)
-    if len(repeats):
-        row = int(order[repeats[0] + 1])
-        raise InputError(
-            f"judge {judge[row]!r} has two verdicts on one answer of {model[row]!r} to item "
-            f"{item[row]!r}; which of them counts must be decided before they are counted"
-        )

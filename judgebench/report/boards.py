@@ -90,12 +90,15 @@ def told_apart(tables: Iterable[Columns], who: str) -> dict[str, str]:
     Parameters
     ----------
     who
-        ``model`` or ``judge``: the columns ``who`` and ``who_id`` of all tables are looked at.
+        ``model`` or ``judge``: the columns ``who`` and ``who_id`` of all tables are looked at, for
+        models also those of the opponent.
     """
     name_of = {
         one: name
         for table in tables
-        for name, one in zip(table[who], table[f"{who}_id"], strict=True)
+        for column in ((who, "opponent") if who == "model" else (who,))
+        if column in table
+        for name, one in zip(table[column], table[f"{column}_id"], strict=True)
         if one is not None
     }
     return distinct_names(name_of)
@@ -143,11 +146,11 @@ def undeclared_labels(counts: Mapping[str, int], which: Meant) -> str:
 
 
 def renamed(columns: Columns, models: Mapping[str, str], judges: Mapping[str, str]) -> Columns:
-    """The columns with distinct names in place of names and ids."""
+    """The columns with distinct names in place of names and ids; None where nobody is named."""
     kept = {name: values for name, values in columns.items() if not name.endswith("_id")}
     kept["item_id"] = columns["item_id"]
-    kept["model"] = [models.get(one, "") for one in columns["model_id"]]
-    kept["judge"] = [judges.get(one, "") for one in columns["judge_id"]]
+    for name, called in (("model", models), ("opponent", models), ("judge", judges)):
+        kept[name] = [called.get(one) for one in columns[f"{name}_id"]]
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from judgebench.config import Panel
 from judgebench.records import JudgeSpec
 
 PROMPT_DIGITS = 8
@@ -27,3 +28,9 @@ def judge_line(spec: JudgeSpec) -> str:
         if name != "prompt" and isinstance(value, str | int | float)
     ]
     return ", ".join(words)
+
+
+def panel_line(panel: Panel) -> str:
+    """Who sits on a panel, and how it comes to a verdict."""
+    needed = panel.min_valid or len(panel.judges) // 2 + 1
+    return f"{panel.rule} of {', '.join(panel.judges)}; {needed} readable verdicts needed"

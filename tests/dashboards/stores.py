@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from judgebench.keys import content_key
 from judgebench.records import (
@@ -16,8 +17,11 @@ from judgebench.records import (
     Label,
     Message,
     ModelSpec,
+    Order,
     Place,
+    Preference,
     RunManifest,
+    Score,
     Unreadable,
     Use,
     Verdict,
@@ -73,10 +77,12 @@ RATERS: Mapping[str, Rater] = {
 }  # fmt: skip
 
 
-def manifest(run_id: str = "first", *, state: str = "done") -> RunManifest:
+def manifest(
+    run_id: str = "first", *, state: str = "done", configuration: Mapping[str, object] | None = None
+) -> RunManifest:
     return RunManifest(
-        id=run_id, name="demo", configuration={}, versions={}, git_sha=None, data_sha={},
-        seeds={"run": 0}, started=time.time() - 90, ended=None, state=state,  # type: ignore[arg-type]
+        id=run_id, name="demo", configuration=configuration or {}, versions={}, git_sha=None,
+        data_sha={}, seeds={"run": 0}, started=time.time() - 90, ended=None, state=state,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -126,6 +132,70 @@ def _verdict(draw: random.Random, rater: Rater, right: bool) -> Verdict:
         return Unreadable(reason="no verdict")
     agrees = draw.random() < (rater.catches if right else rater.spares)
     return Label(name="correct" if agrees == right else "incorrect")
+
+
+STRENGTH = {"apo-1200": 0.64, "apo-800": 0.55, "base": 0.31, "null-model": 0.47}
+"""How likely each model wins against the baseline."""
+
+BASELINE = "last-week"
+PANEL = "panel/majority(gpt,claude)"
+ORDERS: tuple[Order, Order] = ("model_first", "opponent_first")
+
+
+def fill_kinds(path: Path, *, n_items: int = 60, seed: int = 3, baseline: str = BASELINE) -> str:
+    """A store of comparisons in both orders, of scores with parts, and of marks; its URL."""
+    draw = random.Random(seed)
+    url = f"sqlite:///{path}"
+    suite = {"benchmarks": [{"name": BENCHMARK, "panel": ["gpt", "claude"]}]}
+    with open_store(url) as store, store.transaction():
+        store.start_run(run := manifest(f"against {baseline}", configuration=suite))
+        store.put_items(items(n_items))
+        opponent = store.put_model(baseline, ModelSpec(weights=f"name:{baseline}"))
+        pairwise = {
+            name: store.put_judge(name, JudgeSpec(kind="pairwise", model=name, provider="openai"))
+            for name in ("gpt", "claude")
+        }
+        rubric = store.put_judge("rubric", JudgeSpec(kind="rubric", model="gpt"))
+        for name, strength in STRENGTH.items():
+            model = store.put_model(name, ModelSpec(weights=f"name:{name}"))
+            for i in range(n_items):
+                better = draw.random() < strength
+                marks = ("addresses_judge",) if name == "null-model" and i % 2 else ()
+                for judge in pairwise.values():
+                    for order in ORDERS:
+                        p = min(1.0, max(0.0, draw.gauss(0.8 if better else 0.2, 0.25)))
+                        shown = p if order == "model_first" else 1 - p
+                        winner: Literal[0, 1] = 1 if shown < 0.5 else 0
+                        verdict: Verdict = Preference(winner=winner, p_first=shown)
+                        if draw.random() < 0.03:
+                            verdict = Unreadable(reason="truncated")
+                        shown_at = tuple(f"{mark}/{ORDERS.index(order)}" for mark in marks)
+                        put_one(store, model, judge, i, verdict, run.id, shown_at, opponent, order)
+                tone, facts = (
+                    max(1, min(10, round(draw.gauss(4 + 6 * strength, 2)))) for _ in "ab"
+                )
+                score = Score(
+                    value=(tone + facts) / 2, low=1, high=10, parts={"tone": tone, "facts": facts}
+                )
+                put_one(store, model, rubric, i, score, run.id, marks)
+    return url
+
+
+def put_one(
+    store: Store, model: bytes, judge: bytes, item: int, verdict: Verdict, run_id: str,
+    marks: tuple[str, ...] = (), opponent: bytes | None = None, order: Order = "single",
+) -> None:  # fmt: skip
+    place = Place(
+        benchmark=BENCHMARK, version=VERSION, item_id=str(item), model_key=model, judge_key=judge,
+        opponent_key=opponent, order=order,
+    )  # fmt: skip
+    key = content_key("judgment", [place])
+    store.put_judgment(
+        Judgment(
+            key=key, judge_key=judge, case_key=key, verdict=verdict, marks=marks, at=time.time()
+        ),
+        [Use(run_id=run_id, place=place, judgment_key=key)],
+    )
 
 
 HOSTILE = (

@@ -41,7 +41,18 @@ def test_rates_are_drawn_from_0_to_100_and_scores_around_their_intervals() -> No
     assert (rate.low, rate.high, rate.digits) == (0.0, 100.0, 1)
     score = charts.axis_of("score", rows(("a", 7.0, 6.0, 8.0)))
     assert score.low < 6.0 < 8.0 < score.high
+    declared = charts.axis_of("score", rows(("a", 7.0, 6.0, 8.0)), (1.0, 10.0))
+    assert (declared.low, declared.high) == (1.0, 10.0)
     assert charts.axis_of("score", rows(("a", math.nan, math.nan, math.nan))).high > 0
+
+
+def test_every_layer_of_a_drawing_has_the_axis_asked_for() -> None:
+    import charts
+
+    table = rows(("a", 7.0, 6.0, 8.0))
+    spec = drawn(charts.intervals(table, charts.axis_of("score", table), charts.INK["light"]))
+    domains = [layer["encoding"]["x"].get("scale", {}).get("domain") for layer in spec["layer"]]
+    assert domains == [[5.9, 8.1], [5.9, 8.1], None]  # the notes stand at a place of the page
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -51,7 +62,7 @@ def test_names_are_data_and_two_of_one_name_are_two_rows(theme: str) -> None:
     names = [*HOSTILE, "datum.value", "same", "same"]
     table = rows(*((name, 0.5, 0.4, 0.6) for name in names))
     axis = charts.axis_of("cohen_kappa", table)
-    spec = drawn(charts.intervals(table, axis, charts.INK[theme], zero_line=True))
+    spec = drawn(charts.intervals(table, axis, charts.INK[theme], line_at=0.0))
     data = [set_ for set_ in spec["datasets"].values() if len(set_) == len(names)]
     assert [row["name"] for row in data[0]] == names
     assert len({row["row"] for row in data[0]}) == len(names)

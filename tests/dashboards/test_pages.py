@@ -12,6 +12,8 @@ import pytest
 
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.agreement import agreement, between_judges
+from judgebench.metrics.scores import scores
+from judgebench.metrics.win_rate import win_rates
 from judgebench.store import open_store
 from tests.dashboards import stores
 
@@ -45,10 +47,10 @@ def test_the_leaderboard_shows_the_estimates_of_the_judge_chosen(
     shown = app.dataframe[0].value
     rows = [row for row in accuracies(verdicts(demo)) if row.judge == judge]
     assert list(shown["model"]) == [row.model for row in rows]
-    assert list(shown["n"]) == [row.accuracy.n for row in rows]
-    assert list(shown["missing"]) == [row.accuracy.missing for row in rows]
+    assert list(shown["n"]) == [row.leading.n for row in rows]
+    assert list(shown["missing"]) == [row.leading.missing for row in rows]
     for name in ("value", "low", "high"):
-        expected = [100 * getattr(row.accuracy, name) for row in rows]
+        expected = [100 * getattr(row.leading, name) for row in rows]
         assert list(shown[name]) == pytest.approx(expected)
     assert boxes(app)["Judge"].value == judge
     assert f"{stores.BENCHMARK}@{stores.VERSION} · judge {judge}" in texts(app)
@@ -59,6 +61,79 @@ def test_unreadable_verdicts_are_counted_and_flagged(open_page: Any, demo: str) 
     assert (shown["unreadable"] > 0).all()
     assert (shown["n"] + shown["unreadable"] == 48).all()
     assert shown["flags"].str.contains("coverage").all()
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return stores.fill_kinds(tmp_path_factory.mktemp("kinds") / "kinds.db")
+
+
+def test_win_rates_are_shown_in_percent_against_the_opponent(open_page: Any, kinds: str) -> None:
+    app = open_page("leaderboard", kinds, judge="claude")
+    assert not app.exception
+    shown = app.dataframe[0].value
+    rows = [r for r in win_rates(verdicts(kinds), stores.BASELINE) if r.judge == "claude"]
+    assert list(shown["model"]) == [row.model for row in rows]
+    assert list(shown["value"]) == pytest.approx([row.leading.value for row in rows])
+    assert list(shown["won"]) == [row.counts["n_wins"] for row in rows]
+    assert list(shown["judge cut off"]) == [row.counts["judge_truncated"] for row in rows]
+    assert f"judge claude · against {stores.BASELINE}" in texts(app)
+    (gamed,) = shown["flags"][shown["model"] == "null-model"]
+    assert "addresses judge" in gamed
+    assert "⚠ answers that address the judge: null-model (30 of 60)" in texts(app)
+    assert boxes(app)["Metric"].options == ["win_rate", "discrete_win_rate", "order_flips"]
+
+
+def test_scores_are_shown_on_their_scale_with_their_parts(open_page: Any, kinds: str) -> None:
+    app = open_page("leaderboard", kinds, judge="rubric", metric="score/tone")
+    assert not app.exception
+    rows = scores(verdicts(kinds))
+    shown = app.dataframe[0].value.set_index("model")["value"]
+    for row in rows:
+        assert shown[row.model] == pytest.approx(row.metrics["score/tone"].value)
+
+
+def test_a_panel_that_a_suite_declared_is_a_judge_to_choose(open_page: Any, kinds: str) -> None:
+    app = open_page("leaderboard", kinds, judge=stores.PANEL)
+    assert not app.exception
+    assert boxes(app)["Judge"].options == ["claude", "gpt", "rubric", stores.PANEL]
+    assert "majority of gpt, claude" in texts(app)
+    assert len(app.dataframe[0].value) == len(stores.STRENGTH)
+
+
+def test_a_panel_that_cannot_be_combined_is_one_sentence(open_page: Any, tmp_path: Path) -> None:
+    url = stores.fill_with(tmp_path / "s.db", {"m": {"gpt": stores.labels("+-")}})
+    suite = {"benchmarks": [{"name": stores.BENCHMARK, "panel": ["gpt", "**nobody**"]}]}
+    with open_store(url) as store:
+        store.start_run(stores.manifest("second", configuration=suite))
+    app = open_page("leaderboard", url, judge="panel/majority(gpt,**nobody**)")
+    assert not app.exception
+    assert "no judge called '**nobody**'" in texts(app)
+    assert not app.dataframe
+
+
+@pytest.mark.parametrize("opponent", stores.HOSTILE)
+def test_a_hostile_opponent_reaches_no_element_that_reads_markup(
+    open_page: Any, tmp_path: Path, opponent: str
+) -> None:
+    url = stores.fill_kinds(tmp_path / "s.db", n_items=2, baseline=opponent)
+    app = open_page("leaderboard", url, judge="gpt")
+    assert not app.exception
+    assert f"against {opponent}" in texts(app)
+    for element in app:
+        if element.type in MARKUP:
+            assert opponent not in str(element.value), element
+
+
+def test_a_judge_with_several_boards_is_named_with_what_each_is_about(
+    open_page: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    for baseline in ("one", "two"):
+        stores.fill_kinds(tmp_path / "s.db", n_items=2, baseline=baseline)
+    app = open_page("leaderboard", url, judge="gpt · against two")
+    assert "judge gpt · against two" in texts(app)
+    assert "gpt · against one" in boxes(app)["Judge"].options
 
 
 def test_the_choice_is_in_the_url_and_outlives_a_change_of_page(open_page: Any, demo: str) -> None:

@@ -70,8 +70,9 @@ def test_rows_are_ranked_and_counted(store: Store, tmp_path: Path) -> None:
         ("worst", 2, 2, 2),
     ]
     assert found.rows[1].counts == {
-        "items": 40, "verdicts": 30, "unreadable": 8, "failed": 0, "not_asked": 2, "answers": 40,
-        "empty": 4, "truncated": 0, "no_final_answer": 0, "refused": 0,
+        "items": 40, "verdicts": 30, "unreadable": 8, "judge_truncated": 0, "judge_refused": 0,
+        "failed": 0, "not_asked": 2, "answers": 40, "empty": 4, "truncated": 0,
+        "no_final_answer": 0, "refused": 0, "avg_length": 2,
     }  # fmt: skip
     assert found.rows[0].flags == ()
     assert found.rows[1].flags == ("coverage", "empty answers")
@@ -183,15 +184,13 @@ def test_a_model_that_could_not_be_loaded_stands_on_every_board(store: Store) ->
         assert found.rows[1].counts["not_asked"] == 0
 
 
-def test_no_verdict_of_another_kind_keeps_a_board_from_being_shown(
-    store: Store, tmp_path: Path
-) -> None:
+def test_verdicts_of_each_kind_have_boards_of_their_own(store: Store, tmp_path: Path) -> None:
     """A judge may score and compare what it labels; labels of long ago may be undeclared."""
     rows = [
         *coded("m", "j", "+-+"),
         label(3, "m", "j", "4", low=1, high=5) | {"kind": "score"},
         label(0, "m", "j", "0.25", opponent="n") | {"kind": "preference"},
-        label(0, "m", "j", "", opponent="n", order="model_first", reason="two verdicts")
+        label(1, "m", "j", "", opponent="n", order="model_first", reason="two verdicts")
         | {"kind": "unreadable"},
     ]
     filled(store, tmp_path, *rows)
@@ -203,8 +202,14 @@ def test_no_verdict_of_another_kind_keeps_a_board_from_being_shown(
     )  # fmt: skip
     judgment = Judgment(key=b"j" * 32, judge_key=old, case_key=b"", verdict=Label(name="yes"))
     store.put_judgment(judgment, [Use(run_id="r", place=place, judgment_key=judgment.key)])
-    (row,) = board(store).rows
-    assert (row.counts["items"], row.counts["verdicts"], row.counts["unreadable"]) == (3, 3, 0)
+    labels, compared, scored = leaderboards(store, "made_up", judges=["j"], intervals=QUICK)
+    assert [(b.metric, b.opponent, b.scale) for b in (labels, compared, scored)] == [
+        ("accuracy", None, (0.0, 1.0)),
+        ("win_rate", "n", (0.0, 100.0)),
+        ("score", None, (1.0, 5.0)),
+    ]
+    assert [b.rows[0].counts["items"] for b in (labels, compared, scored)] == [3, 2, 1]
+    assert [b.rows[0].counts["unreadable"] for b in (labels, compared, scored)] == [0, 1, 0]
     found = board(store, "old")
     assert found.rows[0].counts["unreadable"] == 1
     said = "labels that are not declared count as unreadable: 'yes' (1); declared: incorrect, corr"

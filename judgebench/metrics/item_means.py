@@ -1,0 +1,109 @@
+"""What one judge says of each model on each item, averaged so that every item counts once.
+
+Repeats are averaged first, then the two orders, then the samples of an item: a judge that was asked
+more often in one order than in the other does not favour who stands first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from judgebench.metrics.intervals import Floats
+from judgebench.metrics.verdict_table import Ints, VerdictTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemMeans:
+    """All of shape (items, models).
+
+    mean
+        nan where there is no readable verdict.
+    readable, asked, expected
+        How many verdicts are readable, were asked for, and should be there: all that were asked
+        for, one for each further answer that another judge was asked about, and one where a model
+        has no answer.
+    worst, best
+        The mean with every missing verdict at the lowest and at the highest value; None for a scale
+        without ends.
+    """
+
+    mean: Floats
+    readable: Floats
+    asked: Floats
+    expected: Floats
+    worst: Floats | None
+    best: Floats | None
+
+
+def item_means(
+    table: VerdictTable, rows: Ints, values: Floats, *, ends: tuple[float, float]
+) -> ItemMeans:
+    """Average one judge's verdicts.
+
+    Parameters
+    ----------
+    table
+    rows : int array
+        The rows of one judge.
+    values : float array, shape (rows of the table,)
+        nan where a verdict is unreadable or was not had.
+    ends
+        The lowest and the highest value that a verdict can have; infinite where there is none.
+    """
+    n_cells = table.shape[0] * table.shape[1]
+    nested = _Nested(table, rows)
+    asked = values[rows]
+    n_answers = np.bincount(table.cell_of, minlength=n_cells)
+    unasked = np.maximum(n_answers, 1) - np.bincount(nested.cell_of, minlength=n_cells)
+
+    def filled(end: float) -> Floats | None:
+        if not np.isfinite(end):
+            return None
+        total, n = nested.totals(np.where(np.isnan(asked), end, asked))
+        return ((total + unasked * end) / (n + unasked)).reshape(table.shape)
+
+    in_cell = table.cell_of[table.answer_of[rows]]
+    n_asked = np.bincount(in_cell, minlength=n_cells).astype(np.float64)
+    return ItemMeans(
+        mean=quotient(*nested.totals(asked)).reshape(table.shape),
+        readable=_sums(asked, in_cell, n_cells)[1].reshape(table.shape),
+        asked=n_asked.reshape(table.shape),
+        expected=(n_asked + unasked).reshape(table.shape),
+        worst=filled(ends[0]),
+        best=filled(ends[1]),
+    )
+
+
+class _Nested:
+    """Which rows of one judge repeat an asking, and which askings are about one answer."""
+
+    def __init__(self, table: VerdictTable, rows: Ints) -> None:
+        askings, first, self.asking_of = np.unique(
+            table.asking_of[rows], return_index=True, return_inverse=True
+        )
+        answers, self.answer_of = np.unique(table.answer_of[rows][first], return_inverse=True)
+        self.n_askings, self.n_answers = len(askings), len(answers)
+        self.cell_of = table.cell_of[answers]
+        self.n_cells = table.shape[0] * table.shape[1]
+
+    def totals(self, values: Floats) -> tuple[Floats, Floats]:
+        """In each cell, the sum of the means of its answers, and how many answers have one."""
+        of_asking = quotient(*_sums(values, self.asking_of, self.n_askings))
+        of_answer = quotient(*_sums(of_asking, self.answer_of, self.n_answers))
+        return _sums(of_answer, self.cell_of, self.n_cells)
+
+
+def _sums(values: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
+    """Sums and counts of what is not nan."""
+    there = ~np.isnan(values)
+    sums = np.bincount(group[there], values[there], n_groups).astype(np.float64)
+    return sums, np.bincount(group[there], minlength=n_groups).astype(np.float64)
+
+
+def quotient(top: Floats, bottom: Floats) -> Floats:
+    """nan where there is nothing to divide by."""
+    found = np.full(top.shape, np.nan)
+    np.divide(top, bottom, out=found, where=bottom > 0)
+    return found

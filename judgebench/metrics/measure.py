@@ -1,0 +1,107 @@
+"""Quotients of sums over items, estimated with their intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from judgebench.metrics.intervals import Floats, Intervals, wilson
+from judgebench.metrics.item_means import ItemMeans, quotient
+from judgebench.records import Estimate
+from judgebench.stats.resample import leave_one_out_sums, weighted_sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A quotient of sums over items, one for each model.
+
+    top, bottom : shape (items, models)
+    n : shape (models,)
+        Verdicts used.
+    missing : shape (models,)
+    worst, best : shape (models,), or None
+        The quotient with what is missing at its least and at its most favourable value.
+    unit
+        What the estimate is multiplied with: 100 for percent.
+    proportion
+        Whether the quotient is a share, whose interval is Wilson's where a bootstrap does not
+        serve.
+    root
+        Whether the square root of the quotient is meant.
+    undefined
+        Why a quotient of nothing has no value.
+    """
+
+    top: Floats
+    bottom: Floats
+    n: Floats
+    missing: Floats
+    worst: Floats | None = None
+    best: Floats | None = None
+    unit: float = 1.0
+    proportion: bool = False
+    root: bool = False
+    undefined: str = "no readable verdict"
+
+    def quotient(self, sums: Floats) -> Floats:
+        """Of sums over items, shape (..., models, 2), one number a model."""
+        found = quotient(sums[..., 0], sums[..., 1])
+        return np.sqrt(found) if self.root else found
+
+
+def mean_of(means: ItemMeans, *, unit: float = 1.0, proportion: bool = False) -> Measure:
+    """The mean over items of what is there."""
+    there = ~np.isnan(means.mean)
+    return Measure(
+        top=np.where(there, means.mean, 0.0),
+        bottom=there.astype(np.float64),
+        n=means.readable.sum(axis=0),
+        missing=(means.expected - means.readable).sum(axis=0),
+        worst=None if means.worst is None else means.worst.mean(axis=0),
+        best=None if means.best is None else means.best.mean(axis=0),
+        unit=unit,
+        proportion=proportion,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimated:
+    """A measure's estimates, one a model, and its value and replicates that ranks are made of."""
+
+    scores: Floats
+    estimates: tuple[Estimate, ...]
+
+
+def estimated(measure: Measure, weights: Floats, wanted: Intervals) -> Estimated:
+    """Every model's estimate with its interval, over the replicates that all models share."""
+    contributions = np.stack([measure.top, measure.bottom], axis=-1)
+    scores = measure.quotient(weighted_sums(weights, contributions))
+    bca = wanted.kind == "bca"
+    left_out = measure.quotient(leave_one_out_sums(contributions)) if bca else None
+    ends = wanted.ends(scores, left_out)
+    units = (measure.bottom > 0).sum(axis=0)
+
+    def one(m: int) -> Estimate:
+        value, n_units = float(scores[0, m]), int(units[m])
+        found = wilson(value, n_units, level=wanted.level) if measure.proportion else None
+        if found is None and n_units < 2:  # every replicate is that item
+            found = math.nan, math.nan, "no interval, a single item"
+        low, high, method = found or ends.at(m)
+        known = not math.isnan(value)
+        return Estimate(
+            value=value * measure.unit,
+            low=(low if known else math.nan) * measure.unit,
+            high=(high if known else math.nan) * measure.unit,
+            n=int(measure.n[m]),
+            units=n_units,
+            missing=int(measure.missing[m]),
+            level=wanted.level,
+            method=method if known else "",
+            undefined=None if known else measure.undefined,
+            worst_low=None if measure.worst is None else float(measure.worst[m]) * measure.unit,
+            worst_high=None if measure.best is None else float(measure.best[m]) * measure.unit,
+        )
+
+    return Estimated(scores=scores, estimates=tuple(one(m) for m in range(len(units))))

@@ -1,0 +1,152 @@
+"""Models on one judge's board: their estimates, and their ranks with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.item_means import ItemMeans
+from judgebench.metrics.measure import Measure, estimated
+from judgebench.metrics.missing import missing_counts
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
+from judgebench.records import Estimate
+from judgebench.stats.resample import percentile_interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One model on one judge's board.
+
+    ``metrics`` are named, the one that ranks first. ``rank`` is 1 for the best and shared by
+    equals; ``rank_low`` and ``rank_high`` hold it in the bootstrap at the interval's level. All
+    three are None for a model without a readable verdict. ``counts`` tell apart what is missing
+    (see `missing.missing_counts`), and what a kind of board counts besides.
+    """
+
+    judge: str
+    model: str
+    metrics: Mapping[str, Estimate]
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    counts: Mapping[str, int]
+
+    @property
+    def leading(self) -> Estimate:
+        """The estimate that ranks."""
+        return next(iter(self.metrics.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was made of one judge's verdicts.
+
+    means
+        What the board ranks by; what is missing of it is missing from the board.
+    measures
+        By name, the one that ranks first. One that rests on nothing, for any model, is not shown.
+    counts
+        Further counts by name, of shape (models,).
+    """
+
+    means: ItemMeans
+    measures: Mapping[str, Measure]
+    counts: Mapping[str, Ints] = field(default_factory=dict)
+
+
+def judge_by_judge(
+    columns: Columns,
+    readable: NDArray[np.bool_],
+    measured: Callable[[VerdictTable, Ints], Measured],
+    intervals: Intervals,
+) -> tuple[Standing, ...]:
+    """The boards of all judges, over replicates that all of them share.
+
+    Parameters
+    ----------
+    columns
+        The verdicts of one kind of board.
+    readable : bool array, shape (rows,)
+    measured
+        Makes measures of the rows of one judge.
+
+    Returns
+    -------
+    tuple of Standing
+        Best model first within each judge, judges in order of name. A model that a judge was not
+        asked about is not on its board.
+    """
+    table = read_table(columns)
+    weights = intervals.weights(table.items)
+    found: list[Standing] = []
+    for j, judge in enumerate(table.judges):
+        rows = np.flatnonzero(table.judge_of == j)
+        if len(rows):
+            one = measured(table, rows)
+            missing = missing_counts(table, one.means, rows, columns, readable)
+            more = {
+                model: {name: int(count[m]) for name, count in one.counts.items()}
+                for m, model in enumerate(table.models)
+            }
+            counts = {model: said | more[model] for model, said in missing.items()}
+            found += _board(judge, table.models, one.measures, counts, weights, intervals)
+    return tuple(found)
+
+
+def _board(
+    judge: str,
+    models: tuple[str, ...],
+    measures: Mapping[str, Measure],
+    counts: Mapping[str, Mapping[str, int]],
+    weights: Floats,
+    intervals: Intervals,
+) -> list[Standing]:
+    leading = next(iter(measures))
+    found = {
+        name: estimated(measure, weights, intervals)
+        for name, measure in measures.items()
+        if name == leading or measure.bottom.any()
+    }
+    placed = _ranks(found[leading].scores, intervals.level)
+    rows = []
+    for m, model in enumerate(models):
+        if model not in counts:
+            continue
+        rank, low, high = (None if math.isnan(end) else int(end) for end in placed[:, m])
+        rows.append(
+            Standing(
+                judge=judge,
+                model=model,
+                metrics={name: one.estimates[m] for name, one in found.items()},
+                rank=rank,
+                rank_low=low,
+                rank_high=high,
+                counts=counts[model],
+            )
+        )
+    return sorted(rows, key=lambda row: (row.rank or math.inf, row.model))
+
+
+def _ranks(scores: Floats, level: float) -> NDArray[np.float64]:
+    """Rank, and the ends of its distribution over the replicates, rounded out.
+
+    Parameters
+    ----------
+    scores : float array, shape (1 + n_replicates, models)
+        Higher is better; nan has no rank.
+
+    Returns
+    -------
+    float array, shape (3, models)
+    """
+    # Equal shares of thirds must tie whatever the order in which they were added up.
+    rounded = np.round(scores, 12)
+    better = (rounded[:, np.newaxis, :] > rounded[:, :, np.newaxis]).sum(axis=-1)
+    found = np.where(np.isnan(rounded), np.nan, 1.0 + better)
+    low, high = percentile_interval(found[1:], level=level, max_undefined=1.0)
+    return np.stack([found[0], np.floor(low), np.ceil(high)])

@@ -1,0 +1,150 @@
+"""Verdicts as arrays of codes: one row for each that was asked for, readable or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.errors import InputError
+
+Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
+Ints: TypeAlias = NDArray[np.int64]
+
+FAILED = "failed"
+"""The kind of a row without a verdict: one that was asked for and could not be had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictTable:
+    """Who judged what.
+
+    An *answer* is one sample of one model to one item (of a conversation, one turn of it). A judge
+    may be shown it in two orders, and asked the same several times. Names are sorted, so that equal
+    verdicts give equal tables in whatever order they were stored.
+
+    item_of, model_of, judge_of, answer_of, asking_of : shape (rows,)
+        Places in ``items``, ``models`` and ``judges``; the number of the answer; that of the answer
+        in its order and before its judge, which only repeats have in common.
+    cell_of : shape (answers,)
+        ``item * len(models) + model`` of each answer.
+    """
+
+    items: tuple[str, ...]
+    models: tuple[str, ...]
+    judges: tuple[str, ...]
+    item_of: Ints
+    model_of: Ints
+    judge_of: Ints
+    answer_of: Ints
+    asking_of: Ints
+    cell_of: Ints
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many items and models there are."""
+        return len(self.items), len(self.models)
+
+
+def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTable:
+    """Code a benchmark's verdicts.
+
+    Parameters
+    ----------
+    columns
+        ``item_id``, ``model``, ``judge``, ``sample``, of equal length, and where they are known
+        ``turn``, ``order``, ``repeat``, ``opponent``, ``model_id`` and ``judge_id``. One name with
+        two ids is two models or judges, called ``name@id``.
+    rows
+        Which rows to take; all if not given. Every judge of the columns is in the table all the
+        same.
+
+    Raises
+    ------
+    InputError
+        For two verdicts at one place.
+    """
+    n = len(columns["item_id"])
+    taken = range(n) if rows is None else rows
+    everybody = told_apart(columns, "judge")
+    everyone = told_apart(columns, "model")
+    item = [columns["item_id"][row] for row in taken]
+    model = [everyone[row] for row in taken]
+    judge = [everybody[row] for row in taken]
+    items, item_of = coded(item)
+    models, model_of = coded(model)
+    judges, judge_of = coded(judge, among=everybody)
+    sample_of, order_of, repeat_of = (
+        _codes(columns, names, taken) for names in (("sample", "turn"), ("order",), ("repeat",))
+    )
+
+    cell = item_of * max(1, len(models)) + model_of
+    answers, answer_of = np.unique(_joined(cell, sample_of), return_inverse=True)
+    asking = _joined(_joined(answer_of, judge_of), order_of)
+    asking_of = np.unique(asking, return_inverse=True)[1]
+    _refuse_twice(_joined(asking_of, repeat_of), judge, item, model)
+    return VerdictTable(
+        items=items,
+        models=models,
+        judges=judges,
+        item_of=item_of,
+        model_of=model_of,
+        judge_of=judge_of,
+        answer_of=answer_of,
+        asking_of=asking_of,
+        cell_of=answers // _width(sample_of),
+    )
+
+
+def told_apart(columns: Columns, who: str) -> list[str]:
+    """The names of models or judges, with the id behind a name that means two."""
+    names = [str(name) for name in columns[who]]
+    if f"{who}_id" not in columns:
+        return names
+    ids = [str(one) for one in columns[f"{who}_id"]]
+    ids_of: dict[str, set[str]] = {}
+    for name, one in set(zip(names, ids, strict=True)):
+        ids_of.setdefault(name, set()).add(one)
+    return [
+        f"{name}@{one}" if len(ids_of[name]) > 1 else name
+        for name, one in zip(names, ids, strict=True)
+    ]
+
+
+def coded(values: Sequence[Any], among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
+    """The distinct values, sorted, and the place of each value among them."""
+    names = tuple(sorted({*values, *among}))
+    place = {name: code for code, name in enumerate(names)}
+    return names, np.fromiter((place[v] for v in values), dtype=np.int64, count=len(values))
+
+
+def _codes(columns: Columns, names: Sequence[str], rows: Sequence[int]) -> Ints:
+    """One code for the values of several columns; those that are not known are all alike."""
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for name in names:
+        if name in columns and len(set(columns[name])) > 1:
+            codes = _joined(codes, coded([columns[name][row] for row in rows])[1])
+    return codes
+
+
+def _width(codes: Ints) -> int:
+    return int(codes.max()) + 1 if len(codes) else 1
+
+
+def _joined(codes: Ints, finer: Ints) -> Ints:
+    """One code for two; equal where both are."""
+    return codes * _width(finer) + finer
+
+
+def _refuse_twice(places: Ints, judge: list[Any], item: list[Any], model: list[Any]) -> None:
+    order = np.argsort(places, kind="stable")
+    twice = np.flatnonzero(np.diff(places[order]) == 0)
+    if len(twice):
+        row = int(order[twice[0] + 1])
+        raise InputError(
+            f"judge {judge[row]!r} has two verdicts on one answer of {model[row]!r} to item "
+            f"{item[row]!r}; which of them counts must be decided before they are counted"
+        )

@@ -1,0 +1,63 @@
+"""The values of a leaderboard: boards and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from judgebench.records import Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One model. ``rank_low`` and ``rank_high`` hold its rank in 95 % of the replicates.
+
+    ``metrics`` are named as the contract names them, that of the board first. Ranks are None for a
+    model without a readable verdict.
+    """
+
+    model: str
+    model_id: str
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    metrics: Mapping[str, Estimate]
+    counts: Mapping[str, int]
+    flags: tuple[str, ...]
+
+    @property
+    def leading(self) -> Estimate:
+        """The estimate that ranks."""
+        return next(iter(self.metrics.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """The models in the eyes of one judge, or of a panel of judges.
+
+    metric
+        What ranks: ``accuracy``, ``score`` or ``win_rate``; None where nothing could be ranked.
+    scale
+        The lowest and the highest value that the metric can have; None for a scale without ends, or
+        where scores are on several.
+    opponent, opponent_id
+        Whose answers those of the models are compared with; None where each stands alone.
+    judge_id
+        None for a panel, whose verdicts are in no store.
+    judge_is
+        What the judge is, in words.
+    """
+
+    benchmark: str
+    version: str
+    metric: str | None
+    scale: tuple[float, float] | None
+    judge: str
+    judge_id: str | None
+    judge_is: str
+    opponent: str | None = None
+    opponent_id: str | None = None
+    served_models: tuple[str, ...] = ()
+    official_prompt: bool | None = None
+    rows: tuple[Row, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,128 @@
+"""What the boards of a benchmark are made of, read from the store once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from judgebench.config import Panel
+from judgebench.errors import UsageError
+from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.combine import panel_verdicts, together
+from judgebench.metrics.constant_answers import constant_answers
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.label_board import undeclared
+from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
+from judgebench.report.marks import marks_by_judge
+from judgebench.store import Store
+
+STATUSES = ("empty", "truncated", "no_final_answer", "refused")
+"""Of answers that are not plain ones."""
+
+
+class BoardData:
+    """A benchmark's verdicts by board, and what is known of those who answered and judged.
+
+    verdicts
+        The rows of each board, under names that mean one model or judge, those of panels after
+        those of the judges.
+    models, judges
+        Id -> the name shown.
+    panels
+        By name; their judges under the names shown.
+    refused
+        Why a panel has no verdicts, by its name.
+    """
+
+    def __init__(self, store: Store, which: Meant, panels: Sequence[Panel]) -> None:
+        self.store, self.which = store, which
+        stored = store.verdicts(which.name, which.version)
+        failures = store.failures(which.name, which.version)
+        answers = store.responses_table(which.name, which.version)
+        answers = where(answers, answers["newest"])
+        self.models = told_apart([answers, failures, stored], "model")
+        self.judges = told_apart([failures, stored], "judge")
+        self.model_ids = {shown: one for one, shown in self.models.items()}
+        self.plain_names = {model.name for model in store.models()}
+        self.spec_of = {judge.id: judge.spec for judge in store.judges()}
+        self._read_answers(answers)
+        self._served = set(zip(stored["judge_id"], stored["served_model"], strict=True))
+        self._last_run = dict(zip(stored["judge_id"], stored["run_id"], strict=True))
+
+        verdicts = with_failures(
+            *(renamed(c, self.models, self.judges) for c in (stored, failures))
+        )
+        self.undeclared = undeclared(verdicts, which.labels)
+        if self.undeclared:  # before a panel takes them for votes
+            verdicts["kind"] = _declared(verdicts, which.labels)
+        self.marks = marks_by_judge(verdicts)
+        self.verdicts: dict[BoardKind, Columns] = {
+            kind: {name: [values[row] for row in rows] for name, values in verdicts.items()}
+            for kind, rows in by_board(verdicts).items()
+        }
+        self.panels: dict[str, Panel] = {}
+        self.refused: dict[str, str] = {}
+        for panel in panels:
+            self._seat(panel)
+
+    def _read_answers(self, answers: Columns) -> None:
+        self.statuses = Counter(zip(answers["model_id"], answers["status"], strict=True))
+        stacks = set(zip(answers["model_id"], answers["stack"], strict=True))
+        self.stacks = Counter(model for model, _ in stacks)
+        self.constant = constant_answers(answers)
+        self._length: Counter[str] = Counter()
+        for model, text in zip(answers["model_id"], answers["text"], strict=True):
+            self._length[model] += len(text)
+
+    def answers(self, model_id: str) -> dict[str, int]:
+        """How many answers a model gave, of which status, and how long they are in the mean."""
+        of_status = {status: self.statuses[model_id, status] for status in ("ok", *STATUSES)}
+        n = sum(of_status.values())
+        counts = {"answers": n} | {status: of_status[status] for status in STATUSES}
+        return counts | ({"avg_length": round(self._length[model_id] / n)} if n else {})
+
+    def served(self, judges: Iterable[str]) -> tuple[str, ...]:
+        """The models that served the replies of these judges, given by id."""
+        wanted = set(judges)
+        return tuple(sorted({name for judge, name in self._served if judge in wanted and name}))
+
+    # panels -------------------------------------------------------------------------------------
+
+    def _seat(self, panel: Panel) -> None:
+        """Combine its judges' verdicts wherever all of them are, or say why not."""
+        try:
+            seated = panel.model_copy(
+                update={"judges": [self._newest(name) for name in panel.judges]}
+            )
+            boards = [
+                kind
+                for kind, verdicts in self.verdicts.items()
+                if set(seated.judges) <= set(verdicts["judge"])
+            ]
+            if not boards:
+                raise UsageError("its judges have no board in common")
+            for kind in boards:
+                said = panel_verdicts(self.verdicts[kind], seated)
+                said["judge"] = [panel.name] * len(said["judge"])
+                self.verdicts[kind] = together(self.verdicts[kind], said)
+        except UsageError as error:
+            self.refused[panel.name] = str(error)
+        else:
+            self.panels[panel.name] = seated
+
+    def _newest(self, name: str) -> str:
+        """The name shown of a judge; of several that go by one name, the one that judged last."""
+        called = judges_called(name, self.judges, self.store, self.which)
+        if len(called) == 1:
+            return called[0]
+        when = {run.id: run.started for run in self.store.runs()}
+        ids = {shown: one for one, shown in self.judges.items()}
+        return max(called, key=lambda shown: when.get(self._last_run.get(ids[shown], ""), 0.0))
+
+
+def _declared(verdicts: Columns, labels: Sequence[str]) -> list[str]:
+    """The kinds, with a label that is not declared as unreadable."""
+    said = zip(verdicts["kind"], verdicts["label"], strict=True)
+    return [
+        "unreadable" if kind == "label" and label not in labels else kind for kind, label in said
+    ]

@@ -1,0 +1,210 @@
+"""Boards as JSON of the contract, as tidy records, and as tables to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from judgebench.metrics.accuracy import ACCURACY
+from judgebench.metrics.missing import FAILURES, SPLIT
+from judgebench.metrics.scores import SCORE
+from judgebench.metrics.win_rate import ORDER_FLIPS, WIN_RATE
+from judgebench.records import Estimate
+from judgebench.report import estimates
+from judgebench.report.board import Board, Row
+from judgebench.report.board_warnings import few
+from judgebench.report.table import Column, Document, Table
+
+_DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1}
+"""Of all metrics of a board, by the one that ranks: of fractions, scores and percentages."""
+
+
+def to_json(boards: Sequence[Board]) -> dict[str, Any]:
+    """The boards as the contract has them."""
+    return {"boards": [_board_json(board) for board in boards]}
+
+
+def _board_json(board: Board) -> dict[str, Any]:
+    return {
+        "benchmark": board.benchmark,
+        "version": board.version,
+        "metric": board.metric,
+        "scale": None if board.scale is None else list(board.scale),
+        "judge": board.judge,
+        "judge_id": board.judge_id,
+        "judge_is": board.judge_is,
+        "opponent": board.opponent,
+        "opponent_id": board.opponent_id,
+        "served_models": list(board.served_models),
+        "official_prompt": board.official_prompt,
+        "rows": [
+            {
+                "model": row.model,
+                "model_id": row.model_id,
+                "version": board.version,
+                "rank": row.rank,
+                "rank_low": row.rank_low,
+                "rank_high": row.rank_high,
+                "metrics": {name: estimates.to_json(e) for name, e in row.metrics.items()},
+                "counts": dict(row.counts),
+                "flags": list(row.flags),
+            }
+            for row in board.rows
+        ],
+        "warnings": list(board.warnings),
+    }
+
+
+def document(boards: Sequence[Board]) -> Document:
+    """The boards for printing."""
+    return Document(
+        tables=[_table(board) for board in boards],
+        records=[record for board in boards for record in _records(board)],
+        data=to_json(boards),
+    )
+
+
+def _records(board: Board) -> list[dict[str, Any]]:
+    return [
+        {
+            "benchmark": board.benchmark,
+            "version": board.version,
+            "judge": board.judge,
+            "opponent": board.opponent,
+            "rank": row.rank,
+            "rank_low": row.rank_low,
+            "rank_high": row.rank_high,
+            "model": row.model,
+            "model_id": row.model_id,
+            "metric": name,
+            **estimates.record(estimate),
+            **row.counts,
+            "flags": "; ".join(row.flags),
+        }
+        for row in board.rows
+        for name, estimate in row.metrics.items()
+    ]
+
+
+# tables -----------------------------------------------------------------------------------------
+
+
+class _Shown(NamedTuple):
+    """A column of a board, and what it says of a row."""
+
+    column: Column
+    says: Callable[[Row], str]
+
+
+def title(board: Board) -> str:
+    """Which data, in whose eyes, compared with whom."""
+    against = f", against {board.opponent}" if board.opponent is not None else ""
+    return f"{board.benchmark}@{board.version}, judged by {board.judge}{against}"
+
+
+def metric_words(name: str, board: Board) -> str:
+    """What a metric is called at the head of its column, with its unit."""
+    words = name.removeprefix(f"{board.metric}/").replace("_", " ")
+    if name == SCORE and board.scale is not None:
+        words += " ({:g} to {:g})".format(*board.scale)
+    percent = name.endswith("win_rate") or name == ORDER_FLIPS
+    return f"{words} %" if percent else words
+
+
+def _table(board: Board) -> Table:
+    shown = _columns(board)
+    items = board.rows[0].counts["items"] if board.rows else 0
+    served = f"served by {few(board.served_models)}" if board.served_models else ""
+    said = (board.judge_is, served, f"{items} items" if board.rows else "")
+    return Table(
+        title=title(board),
+        subtitle="; ".join(part for part in said if part),
+        columns=[one.column for one in shown],
+        rows=[[one.says(row) for one in shown] for row in board.rows],
+        notes=[
+            *(f"warning: {warning}" for warning in board.warnings),
+            *(
+                f"{estimates.UNDEFINED} {row.model}: {row.leading.undefined}"
+                for row in board.rows
+                if row.leading.undefined
+            ),
+        ],
+    )
+
+
+def _columns(board: Board) -> list[_Shown]:
+    level = board.rows[0].leading.level if board.rows else 0.95
+    names = list(board.rows[0].metrics) if board.rows else []
+    digits = _DIGITS.get(board.metric or "", 3)
+
+    def spare(title: str, says: Callable[[Row], str], **how: Any) -> list[_Shown]:
+        """A column that is there where it has something to say."""
+        if not any(says(row) for row in board.rows):
+            return []
+        return [_Shown(Column(title=title, spare=True, **how), says)]
+
+    def metric(name: str) -> Callable[[Row], str]:
+        return lambda row: estimates.text(row.metrics[name], digits=digits)
+
+    leading = [
+        _Shown(
+            Column(title=f"{metric_words(name, board)} [{level:.0%}]", align="right"), metric(name)
+        )
+        for name in names[:1]
+    ]
+    return [
+        _Shown(Column(title="rank", align="right"), _rank),
+        _Shown(Column(title="model", wraps=True), lambda row: row.model),
+        *leading,
+        _Shown(Column(title="n", align="right"), lambda row: str(row.leading.n)),
+        _Shown(Column(title="missing", align="right"), lambda row: str(row.leading.missing)),
+        *spare("flags", lambda row: ", ".join(row.flags), wraps=True),
+        *spare("won / lost / tied", _outcomes, align="right"),
+        *(
+            column
+            for name in names[1:]
+            for column in spare(metric_words(name, board), metric(name), align="right")
+        ),
+        *spare("worst case", lambda row: _worst(row.leading, digits), align="right"),
+        *spare("missing because", missing_because, wraps=True),
+    ]
+
+
+def _rank(row: Row) -> str:
+    if row.rank is None:
+        return estimates.UNDEFINED
+    if row.rank_low is None or row.rank_low == row.rank_high:
+        return str(row.rank)
+    return f"{row.rank} ({row.rank_low}–{row.rank_high})"
+
+
+def _outcomes(row: Row) -> str:
+    kinds = ("n_wins", "n_losses", "n_ties")
+    return " / ".join(str(row.counts[kind]) for kind in kinds) if kinds[0] in row.counts else ""
+
+
+def _worst(estimate: Estimate, digits: int) -> str:
+    if not estimate.missing or estimate.worst_low is None or estimate.worst_high is None:
+        return ""
+    return f"{estimate.worst_low:.{digits}f} to {estimate.worst_high:.{digits}f}"
+
+
+def missing_because(row: Row) -> str:
+    """Why verdicts are missing, in numbers and words; empty where none is."""
+    counts = row.counts
+    apart = {name: counts[name] for name in SPLIT.values()}
+    kinds = {
+        name.removeprefix(FAILURES).replace("_", " "): n
+        for name, n in counts.items()
+        if name.startswith(FAILURES)
+    }
+    failed = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+    said = [
+        (counts["unreadable"] - sum(apart.values()), "unreadable"),
+        (apart["judge_truncated"], "cut off in the judge's reply"),
+        (apart["judge_refused"], "refused by the judge"),
+        (counts["failed"], f"failed ({failed})" if failed else "failed"),
+        (counts["not_asked"], "not asked"),
+        (counts.get("half", 0), "items read in one order only"),
+    ]
+    return ", ".join(f"{n} {words}" for n, words in said if n)

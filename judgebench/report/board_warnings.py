@@ -1,0 +1,93 @@
+"""What a reader of a board has to know: flags beside a model, warnings below the board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from judgebench.records import Estimate
+from judgebench.report.board import Row
+from judgebench.report.board_data import STATUSES, BoardData
+from judgebench.report.boards import undeclared_labels
+from judgebench.report.marks import NO_MARKS, Marks, said_of_marks
+
+MOST_NAMES = 3
+UNEVEN = 0.05
+"""Shares of missing verdicts that differ by more are said: they may favour a model."""
+
+
+def flags_of(
+    data: BoardData, model: str, leading: Estimate, counts: Mapping[str, int], marks: Marks
+) -> tuple[str, ...]:
+    """What stands beside one model."""
+    said = []
+    if missing_share(leading) > 1 - data.which.coverage_floor:
+        said.append("coverage")
+    if model not in data.plain_names:  # told apart by digits of its key
+        said.append("two versions")
+    said += [f"{status.replace('_', ' ')} answers" for status in STATUSES if counts[status]]
+    if data.model_ids[model] in data.constant:
+        said.append("constant answers")
+    return (*said, *marks.flags)
+
+
+def warnings_of(
+    data: BoardData, judge: str, members: Sequence[str], rows: Sequence[Row]
+) -> tuple[str, ...]:
+    """What stands below the board of a judge.
+
+    Parameters
+    ----------
+    judge
+        The name shown.
+    members
+        The id of the judge; of a panel, those of its judges.
+    """
+    specs = [data.spec_of[member] for member in members]
+    said = []
+    if any(spec.official_prompt is False for spec in specs):
+        said.append("judged with a prompt of our own wording, not the official one")
+    said += [
+        f"verdicts of several served models are mixed: {few(served)}"
+        for served in (data.served([member]) for member in members)
+        if len(served) > 1
+    ]
+    if judge in data.undeclared:
+        said.append(undeclared_labels(data.undeclared[judge], data.which))
+    said += _uneven(rows)
+    said += [
+        f"{row.model}: its answers were generated in {ways} different ways"
+        for row in rows
+        if (ways := data.stacks[row.model_id]) > 1
+    ]
+    said += [
+        f"{row.model}: {one.share:.0%} of its {one.n} answers are one and the same text"
+        for row in rows
+        if (one := data.constant.get(row.model_id))
+    ]
+    marks = {row.model: data.marks.get((judge, row.model), NO_MARKS) for row in rows}
+    limits = {spec.options.get("max_answer_chars") for spec in specs}
+    limit = limits.pop() if len(limits) == 1 else None
+    return (*said, *said_of_marks(marks, limit if isinstance(limit, int) else None))
+
+
+def _uneven(rows: Sequence[Row]) -> list[str]:
+    shares = {row.model: missing_share(row.leading) for row in rows}
+    if not shares or max(shares.values()) - min(shares.values()) <= UNEVEN:
+        return []
+    least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    return [
+        f"missing verdicts are uneven, from {shares[least]:.0%} ({least}) to "
+        f"{shares[most]:.0%} ({most}); see the worst case"
+    ]
+
+
+def missing_share(estimate: Estimate) -> float:
+    """Of the verdicts that should be there."""
+    expected = estimate.n + estimate.missing
+    return estimate.missing / expected if expected else 0.0
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

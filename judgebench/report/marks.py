@@ -1,0 +1,103 @@
+"""What was noticed about answers when they were judged, counted by judge and model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from judgebench.report.boards import Columns
+
+CUT = "cut"
+"""An answer was longer than the judge is shown."""
+
+SUSPECT: Mapping[str, str] = {
+    "imitates_prompt": "imitate the judge's prompt",
+    "imitates_verdict": "imitate a verdict",
+    "addresses_judge": "address the judge",
+    "hidden_text": "contain text that is not seen",
+}
+"""Marks of answers that may be meant for the judge, and what such answers do."""
+
+COUNTED = "marked_"
+"""What the counts of marks begin with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """Of how many answers that were examined each mark was made."""
+
+    examined: int
+    answers: Mapping[str, int] = field(default_factory=dict)
+
+    def share(self, mark: str) -> float:
+        return self.answers.get(mark, 0) / self.examined if self.examined else 0.0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {f"{COUNTED}{mark}": n for mark, n in self.answers.items()}
+
+    @property
+    def flags(self) -> list[str]:
+        """In words that stand beside a model."""
+        return [
+            "cut answers" if mark == CUT else mark.replace("_", " ")
+            for mark in self.answers
+            if mark == CUT or mark in SUSPECT
+        ]
+
+
+NO_MARKS = Marks(examined=0)
+
+
+def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
+    """By judge and model; those without any mark left out.
+
+    An answer counts once, in however many orders and repeats it was judged. Verdicts of answers
+    that were not examined (imported ones, say) count for nothing.
+    """
+    marks = columns.get("marks", [])
+    if not any(marks):
+        return {}
+    examined: Counter[tuple[str, str]] = Counter()
+    made: dict[tuple[str, str], Counter[str]] = {}
+    answers: dict[tuple[str, str, str, int, int], set[str]] = {}
+    about = ("judge", "model", "item_id", "sample", "turn")
+    for *place, found in zip(*(columns[name] for name in about), marks, strict=True):
+        if found is not None:
+            judge, model, item, sample, turn = place
+            answers.setdefault((judge, model, item, sample, turn), set()).update(found)
+    for (judge, model, *_), names in answers.items():
+        examined[judge, model] += 1
+        if names:
+            made.setdefault((judge, model), Counter()).update(names)
+    return {
+        who: Marks(examined=examined[who], answers=dict(sorted(counted.items())))
+        for who, counted in made.items()
+    }
+
+
+def said_of_marks(marks: Mapping[str, Marks], limit: int | None) -> list[str]:
+    """Warnings of one board: which models' answers were cut, and which may be meant for the judge.
+
+    Parameters
+    ----------
+    marks
+        By model, in the order in which models are named.
+    limit
+        Characters after which this judge's answers are cut, where it says so.
+    """
+    warnings = []
+    for mark, does in SUSPECT.items():
+        if some := [
+            f"{model} ({_of(one, mark)})" for model, one in marks.items() if one.share(mark)
+        ]:
+            warnings.append(f"answers that {does}: {', '.join(some)}")
+    if some := [f"{model} {one.share(CUT):.0%}" for model, one in marks.items() if one.share(CUT)]:
+        where = "to what this judge is shown" if limit is None else f"at {limit:,} characters"
+        warnings.append(f"share of answers cut {where}: {', '.join(some)}")
+    return warnings
+
+
+def _of(marks: Marks, mark: str) -> str:
+    return f"{marks.answers[mark]} of {marks.examined}"

@@ -1,0 +1,49 @@
+"""Which board a row belongs to."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from judgebench.metrics.board_kinds import BoardKind, board, by_board
+from judgebench.metrics.verdict_table import FAILED
+
+Row = tuple[str, str, str | None, str | None]
+
+
+def given(*rows: Row) -> dict[str, list]:
+    """Kind, judge, opponent and way of judging of each row."""
+    names = ("kind", "judge", "opponent", "judge_kind")
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"),
+    [
+        ([("label", "j", None, None), ("unreadable", "j", None, None)], "label"),
+        ([("score", "j", None, None), ("unreadable", "j", None, None)], "score"),
+        ([("unreadable", "j", None, "rubric"), (FAILED, "j", None, None)], "score"),
+        ([("unreadable", "j", None, "reference"), (FAILED, "j", None, None)], "label"),
+        ([(FAILED, "j", None, "reward"), (FAILED, "j", None, None)], "score"),
+    ],
+)
+def test_what_has_no_verdict_is_where_the_judges_others_are(rows: list[Row], where: str) -> None:
+    for order in permutations(rows):
+        assert by_board(given(*order)) == {BoardKind(where): [0, 1]}  # type: ignore[arg-type]
+
+
+def test_of_a_judge_that_labels_and_scores_what_is_unreadable_was_a_label() -> None:
+    rows = given(*((kind, "j", None, "rubric") for kind in ("score", "label", "unreadable")))
+    assert by_board(rows) == {BoardKind("label"): [1, 2], BoardKind("score"): [0]}
+
+
+def test_comparisons_are_by_opponent_whether_readable_or_not() -> None:
+    kinds = ("preference", "unreadable", FAILED)
+    rows = given(*((kind, "j", name, None) for name in "ba" for kind in kinds))
+    assert by_board(rows) == {
+        BoardKind("preference", "a"): [3, 4, 5],
+        BoardKind("preference", "b"): [0, 1, 2],
+    }
+    assert board(rows, BoardKind("preference", "a"))["opponent"] == ["a"] * 3
+    assert board(rows, BoardKind("score")) == given()

@@ -1,0 +1,108 @@
+"""Mean scores on the declared scale: parts, scales with and without ends, what is missing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.scores import scores
+from judgebench.metrics.standings import Standing
+from judgebench.metrics.verdict_table import FAILED
+
+FAST = Intervals(n_replicates=200)
+
+
+def given(
+    *rows: tuple[str, str, float | None], scale: tuple[float, float] = (1, 10), **more: Any
+) -> dict[str, list]:
+    """Model, item and score of each row; None is unreadable, nan failed."""
+
+    def kind(value: float | None) -> str:
+        return "unreadable" if value is None else FAILED if math.isnan(value) else "score"
+
+    seen: dict[tuple[str, str], int] = {}
+    columns: dict[str, list] = {
+        "model": [model for model, _, _ in rows],
+        "item_id": [item for _, item, _ in rows],
+        "judge": ["judge"] * len(rows),
+        "judge_kind": ["rubric"] * len(rows),
+        "sample": [],
+        "kind": [kind(value) for _, _, value in rows],
+        "value": [value for _, _, value in rows],
+        "low": [scale[0]] * len(rows),
+        "high": [scale[1]] * len(rows),
+    }
+    for model, item, _ in rows:
+        columns["sample"].append(seen.setdefault((model, item), 0))
+        seen[model, item] += 1
+    return columns | more
+
+
+def by_model(columns: dict[str, list]) -> dict[str, Standing]:
+    return {row.model: row for row in scores(columns, intervals=FAST)}
+
+
+def test_items_count_equally_and_what_is_missing_is_bounded_by_the_scale() -> None:
+    rows = by_model(
+        given(("a", "1", 4), ("a", "1", 8), ("a", "2", 3), ("a", "3", None), ("b", "1", 9))
+    )
+    a, b = rows["a"].leading, rows["b"].leading
+    assert a.value == pytest.approx((6 + 3) / 2)
+    assert (a.n, a.units, a.missing) == (3, 2, 1)
+    assert (a.worst_low, a.worst_high) == (
+        pytest.approx((6 + 3 + 1) / 3),
+        pytest.approx((6 + 3 + 10) / 3),
+    )
+    assert (b.value, b.missing, b.worst_low) == (9, 2, pytest.approx((9 + 1 + 1) / 3))
+    assert [(rows[m].rank, rows[m].counts["not_asked"]) for m in "ab"] == [(2, 0), (1, 2)]
+
+
+def test_the_interval_is_a_bootstrap_over_items_and_none_on_a_single_one() -> None:
+    spread = [("a", str(i), float(i % 5)) for i in range(200)]
+    a = scores(given(*spread, scale=(0, 4)))[0].leading
+    se = math.sqrt(2 / 200)
+    assert a.low == pytest.approx(2 - 1.96 * se, abs=0.03)
+    assert a.high == pytest.approx(2 + 1.96 * se, abs=0.03)
+    single = by_model(given(("a", "1", 4)))["a"].leading
+    assert single.value == 4
+    assert math.isnan(single.low)
+    assert single.method == "no interval, a single item"
+
+
+def test_a_scale_without_ends_has_no_worst_case() -> None:
+    ends = (-math.inf, math.inf)
+    a = by_model(given(("a", "1", -3.5), ("a", "2", None), scale=ends))["a"].leading
+    assert (a.value, a.missing, a.worst_low, a.worst_high) == (-3.5, 1, None, None)
+
+
+def test_parts_are_metrics_of_their_own_and_may_be_missing() -> None:
+    parts = [{"tone": 2.0, "facts": 6.0}, {"tone": 4.0}, None]
+    columns = given(("a", "1", 4), ("a", "2", 6), ("b", "1", 5), parts=parts)
+    rows = by_model(columns)
+    assert list(rows["a"].metrics) == ["score", "score/facts", "score/tone"]
+    assert (rows["a"].metrics["score/tone"].value, rows["a"].metrics["score/tone"].n) == (3, 2)
+    facts = rows["a"].metrics["score/facts"]
+    assert (facts.value, facts.n, facts.missing) == (6, 1, 1)
+    assert rows["b"].metrics["score/tone"].undefined == "no readable verdict"
+
+
+def test_scores_of_one_judge_on_two_scales_have_no_mean() -> None:
+    columns = given(("a", "1", 4), ("a", "2", 6), ("b", "1", 5))
+    columns["high"] = [10, 5, 10]
+    row = by_model(columns)["a"]
+    assert math.isnan(row.leading.value)
+    assert (row.rank, row.leading.n, row.leading.missing) == (None, 2, 0)
+    assert "on several scales (1 to 5, 1 to 10)" in (row.leading.undefined or "")
+
+
+def test_a_scoring_judge_that_could_not_be_read_once_is_on_the_board_of_scores() -> None:
+    rows = by_model(given(("a", "1", None), ("a", "2", math.nan)))
+    assert (rows["a"].counts["unreadable"], rows["a"].counts["failed"]) == (1, 1)
+    assert rows["a"].rank is None
+
+
+def test_no_scores_are_no_rows() -> None:
+    assert scores(given()) == ()
