@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,12 @@ from judgebench import DEFAULT_STORE, config
 from judgebench.errors import ConfigError
 from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress
+from judgebench.run.doors import Doors
 from judgebench.run.evaluate import evaluate
+from judgebench.run.forecast import PlanRow
+from judgebench.run.forecast import plan as plan_work
 from judgebench.run.outcome import Outcome
-from judgebench.run.plan import PlanRow
-from judgebench.run.plan import plan as plan_work
-from judgebench.run.resolve import Work, resolve
+from judgebench.run.resolve import Work, endpoints, resolve
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -98,27 +99,55 @@ def open_store(url: str | Path | None = None) -> StoredResults:
     return StoredResults(open_live_store(_usual_store(url), read_only=True))
 
 
-def run(suite: Path | str, *, store: str | Path | None = None, progress: Progress) -> Outcome:
+def run(
+    suite: Path | str,
+    *,
+    store: str | Path | None = None,
+    progress: Progress,
+    limits: Mapping[str, Any] | None = None,
+    batch: bool = False,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+) -> Outcome:
     """Carry out a suite and take in the labels that it names.
 
-    ``store`` goes before what the suite says.
+    Parameters
+    ----------
+    store, limits
+        Go before what the suite says; ``limits`` has the names of its section.
+    batch
+        Put every question that a batch interface takes into a batch, at its price, and end; the
+        run is gone on with after `judgebench batches collect`.
+    on_forecast
+        Told what the run will take before anything is asked, where that costs money.
     """
     path = Path(suite)
-    work = _resolved(path)
+    work = _resolved(path, limits=limits, batch=batch)
     for label_file in _label_files(work.suite):
         read_label_rows(label_file)  # a fault in it is said now, not after everything was paid for
     with open_live_store(store_url(work.suite, store)) as opened:
+        doors = Doors(work.suite, opened)
+        if on_forecast is not None and doors.cost_money(list(endpoints(work).values())):
+            on_forecast(plan_work(work, opened, doors))
         try:
             return evaluate(
-                work, store=opened, progress=progress, configuration=config.raw_suite(path)
+                work,
+                store=opened,
+                doors=doors,
+                progress=progress,
+                configuration=config.raw_suite(path),
             )
         finally:
             _take_in_labels(work.suite, opened)
 
 
-def _resolved(path: Path) -> Work:
+def _resolved(path: Path, *, limits: Mapping[str, Any] | None = None, batch: bool = False) -> Work:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     suite = config.load_suite(path)
+    if limits:
+        changed = {**suite.limits.model_dump(), **limits}
+        suite = suite.model_copy(update={"limits": config.check(config.Limits, changed, "limits")})
+    if batch:
+        suite = suite.in_batches()
     try:
         return resolve(suite)
     except ConfigError as error:
@@ -139,7 +168,7 @@ def plan(suite: Path | str, *, store: str | Path | None = None) -> list[PlanRow]
     """What `run` would do. Sends nothing, writes nothing, makes no store."""
     work = _resolved(Path(suite))
     with _store_if_there(store_url(work.suite, store)) as opened:
-        return plan_work(work, opened)
+        return plan_work(work, opened, Doors(work.suite, opened))
 
 
 @contextmanager

@@ -339,7 +339,8 @@ class Judgment:
     """One elementary question answered: one case, one order, one repeat, one judge.
 
     ``marks`` name what a reader of the verdict should know about the answers: that one was cut, or
-    that it imitates the judge's prompt. They never change the verdict.
+    that it imitates the judge's prompt. They never change the verdict. Of two answers a mark says
+    with ``/0`` or ``/1`` which one is meant, in the order shown.
     """
 
     key: bytes

@@ -28,6 +28,8 @@ COMMANDS = {
     "export": "Write verdicts or responses to a file.",
     "data": "List, pull, import and verify benchmark data.",
     "runs": "What ran, with its manifest.",
+    "cost": "What runs took: calls, tokens and money, by judge and model.",
+    "batches": "Questions in batches: list, collect, cancel.",
     "dashboard": "Open the dashboard on a store.",
     "doctor": "What is installed, reachable and configured.",
 }

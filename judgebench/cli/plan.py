@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from judgebench.report.table import Document
-    from judgebench.run.plan import PlanRow
+    from judgebench.run.forecast import PlanRow
+    from judgebench.run.scales import Range
 
 COUNTS = ("items", "distinct_items", "generations", "judge_calls", "recorded")
 SUMS = ("generations", "judge_calls", "recorded")
@@ -29,7 +29,11 @@ def command(suite: Path, store: str | None, form: str, outputs: tuple[Path, ...]
 
     Counts are of what is missing now: answers to generate, calls to make to the models that judge
     (none for a lexical judge), and verdicts that need no call, since judgment or reply is in the
-    store. Identical questions are counted once.
+    store. Identical questions are counted once. A row without a judge is about the answers.
+
+    Tokens are counted as the questions would be sent; the note says by which tokenizer or estimate.
+    Prices come with judgebench, dated, unless the suite states others (prices: or price:). Costs
+    are a range: the least, the expected, and the most that replies up to their limit could cost.
 
     \b
     Example:
@@ -49,17 +53,101 @@ def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
     columns = [
         *(Column(title=name, wraps=name in {"model", "judge"}) for name in names),
         *(Column(title=name.replace("_", " "), align="right") for name in COUNTS),
+        Column(title="tokens", align="right"),
+        Column(title="USD", align="right"),
     ]
-    total = {name: sum(getattr(row, name) for row in rows) for name in SUMS}
-    cells = [[str(getattr(row, name)) for name in (*names, *COUNTS)] for row in rows]
+    cells = [
+        [
+            *(str(getattr(row, name) or "") for name in names),
+            *(str(getattr(row, name)) for name in COUNTS),
+            _amount(row.tokens.prompt.expected + row.tokens.completion.expected),
+            _money(row.cost_usd),
+        ]
+        for row in rows
+    ]
+    total = _total(rows)
     table = Table(
         title=f"what `judgebench run {suite}` would do now",
         columns=columns,
         rows=cells,
         notes=[
             f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
-            f"{total['recorded']} verdicts that need none"
+            f"{total['recorded']} verdicts that need none",
+            *_notes(rows),
         ],
     )
-    records = [asdict(row) for row in rows]
-    return Document(tables=[table], records=records, data={"rows": records, "total": total})
+    records = [_record(row) for row in rows]
+    return Document(
+        tables=[table],
+        records=[_flat(record) for record in records],
+        data={"rows": records, "total": total},
+    )
+
+
+def _record(row: PlanRow) -> dict[str, Any]:
+    tokens = row.tokens
+    return {
+        "benchmark": row.benchmark,
+        "version": row.version,
+        "model": row.model,
+        **{name: getattr(row, name) for name in ("items", "distinct_items", "generations")},
+        "judge": row.judge,
+        "judge_calls": row.judge_calls,
+        "recorded": row.recorded,
+        "prompt_tokens": round(tokens.prompt.expected),
+        "completion_tokens": round(tokens.completion.expected),
+        "cost_usd": None if row.cost_usd is None else _usd(row.cost_usd),
+        "counted_by": row.method or None,
+    }
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A record for a format of columns."""
+    cost = record.pop("cost_usd", None) or {}
+    return record | {f"cost_usd_{end}": cost.get(end) for end in ("low", "expected", "high")}
+
+
+def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
+    from judgebench.run.scales import Range
+
+    known = [row.cost_usd for row in rows if row.cost_usd is not None]
+    return {
+        **{name: sum(getattr(row, name) for row in rows) for name in SUMS},
+        "prompt_tokens": round(sum(row.tokens.prompt.expected for row in rows)),
+        "completion_tokens": round(sum(row.tokens.completion.expected for row in rows)),
+        "cost_usd": _usd(sum(known, Range())) if len(known) == len(rows) else None,
+    }
+
+
+def _notes(rows: Sequence[PlanRow]) -> list[str]:
+    """How tokens were counted, what it costs in all, and whose price is not known."""
+    from judgebench.run.scales import Range
+
+    notes = []
+    methods = sorted({row.method for row in rows if row.method})
+    if methods:
+        notes.append(f"tokens counted by: {', '.join(methods)}")
+    known = sum((row.cost_usd for row in rows if row.cost_usd is not None), Range())
+    if known.high:
+        notes.append(f"cost: {_money(known)} USD (least to most)")
+    unknown = sorted({row.asker for row in rows if row.cost_usd is None})
+    if unknown:
+        notes.append(
+            f"price not known: {', '.join(unknown)}; say it as price: {{input: …, output: …}} in "
+            "US dollars for a million tokens"
+        )
+    return notes
+
+
+def _usd(cost: Range) -> dict[str, float]:
+    return {end: round(getattr(cost, end), 6) for end in ("low", "expected", "high")}
+
+
+def _amount(tokens: float) -> str:
+    return f"{tokens:,.0f}" if tokens else ""
+
+
+def _money(cost: Range | None) -> str:
+    if cost is None:
+        return "?"
+    return f"{cost.expected:.2f} ({cost.low:.2f}–{cost.high:.2f})" if cost.high else ""

@@ -4,25 +4,59 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from judgebench.plain_text import printable, printable_lines
+from judgebench.protocols import Meter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.progress import Progress, TaskID
+
+LINE_S = 30.0
+"""Between two lines about a stage that takes long, where nobody looks at a bar."""
+
+
+def taken(figures: Meter) -> str:
+    """What was taken, in a few words: tokens, and money against the budget."""
+    parts = []
+    if figures.tokens:
+        parts.append(f"{_short(figures.tokens)} tokens")
+    if figures.cost_usd is not None and (figures.cost_usd or figures.budget_usd is not None):
+        of = "" if figures.budget_usd is None else f" of {figures.budget_usd:g}"
+        parts.append(f"{figures.cost_usd:.2f}{of} USD")
+    return ", ".join(parts)
+
+
+def failures(by_kind: Mapping[str, int]) -> str:
+    """How many failed, and of what: ``3 failed (2 timeout, 1 server)``."""
+    total = sum(by_kind.values())
+    kinds = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in sorted(by_kind.items()))
+    return f"{total} failed ({kinds})" if total else ""
+
+
+def _short(count: int) -> str:
+    if count < 10_000:
+        return str(count)
+    return f"{count / 1e3:.0f} k" if count < 1_000_000 else f"{count / 1e6:.1f} M"
 
 
 class PlainProgress:
-    """One line when a stage begins and one when it ends: for logs and pipes."""
+    """A line when a stage begins, one now and then, and one when it ends: for logs and pipes."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self._name = ""
-        self._done = self._failed = 0
-        self._began = 0.0
+        self._total: int | None = None
+        self._done = 0
+        self._failed: Counter[str] = Counter()
+        self._figures = Meter()
+        self._began = self._told = 0.0
 
     def __enter__(self) -> PlainProgress:
         return self
@@ -37,27 +71,48 @@ class PlainProgress:
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self._name, self._done, self._failed = name, 0, 0
-        self._began = time.monotonic()
+        self._name, self._total, self._done = name, total, 0
+        self._failed.clear()
+        self._figures = Meter()
+        self._began = self._told = time.monotonic()
         self.say(name if total is None else f"{name}: {total}")
 
-    def advance(self, n: int = 1, *, failed: bool = False) -> None:
-        self._done += n
-        self._failed += n if failed else 0
+    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
+        if failed is None:
+            self._done += n
+        else:
+            self._failed[failed] += n
+
+    def meter(self, figures: Meter) -> None:
+        self._figures = figures
+        now = time.monotonic()
+        if self._total and now - self._told >= LINE_S:
+            self._told = now
+            gone = self._done + self._failed.total()
+            left_s = (now - self._began) / max(gone, 1) * (self._total - gone)
+            self.say(
+                self._with_figures(
+                    f"{self._name}: {gone} of {self._total}, "
+                    f"{gone / (now - self._began):.1f}/s, about {left_s:.0f} s left"
+                )
+            )
 
     def say(self, message: str) -> None:
         click.echo(printable_lines(message), file=self.stream)
 
     def _close(self) -> None:
-        if self._name and self._done:
+        if self._name and (self._done or self._failed):
             seconds = time.monotonic() - self._began
-            failed = f", {self._failed} failed" if self._failed else ""
-            self.say(f"{self._name}: {self._done - self._failed} done{failed} in {seconds:.1f} s")
+            line = f"{self._name}: {self._done} done in {seconds:.1f} s"
+            self.say(self._with_figures(line))
         self._name = ""
+
+    def _with_figures(self, line: str) -> str:
+        return ", ".join(p for p in (line, failures(self._failed), taken(self._figures)) if p)
 
 
 class BarProgress:
-    """A bar with count, rate, failures and time left."""
+    """A bar with count, rate, what was taken, failures by kind and time left."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -79,11 +134,12 @@ class BarProgress:
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[taken]}", markup=False),
             TextColumn("{task.fields[failed]}", style="red", markup=False),
             console=Console(stderr=True),
         )
         self._task: TaskID | None = None
-        self._failed = 0
+        self._failed: Counter[str] = Counter()
 
     def __enter__(self) -> BarProgress:
         self._progress.start()
@@ -100,19 +156,23 @@ class BarProgress:
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self._failed = 0
-        self._task = self._progress.add_task(printable(name), total=total, rate="", failed="")
+        self._failed.clear()
+        self._task = self._progress.add_task(
+            printable(name), total=total, rate="", taken="", failed=""
+        )
 
-    def advance(self, n: int = 1, *, failed: bool = False) -> None:
+    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
         if self._task is None:
             return
-        self._failed += n if failed else 0
+        if failed is not None:
+            self._failed[failed] += n
         self._progress.update(
-            self._task,
-            advance=n,
-            rate=self._rate(),
-            failed=f"{self._failed} failed" if self._failed else "",
+            self._task, advance=n, rate=self._rate(), failed=failures(self._failed)
         )
+
+    def meter(self, figures: Meter) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, taken=taken(figures))
 
     def say(self, message: str) -> None:
         self._progress.console.print(printable_lines(message), markup=False, highlight=False)
@@ -139,7 +199,9 @@ class NoProgress:
 
     def stage(self, name: str, total: int | None) -> None: ...
 
-    def advance(self, n: int = 1, *, failed: bool = False) -> None: ...
+    def advance(self, n: int = 1, *, failed: str | None = None) -> None: ...
+
+    def meter(self, figures: Meter) -> None: ...
 
     def say(self, message: str) -> None: ...
 

@@ -19,25 +19,48 @@ from judgebench.cli.options import (
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from judgebench.report.table import Document, Table
+    from judgebench.run.forecast import PlanRow
     from judgebench.run.outcome import Outcome
+    from judgebench.run.scales import Range
 
 RETRY = 75
 UNAVAILABLE = 69
+CONFIGURATION = 78
 
 
 @click.command("run", short_help="Answer, judge and report what a suite asks for.")
 @click.argument("suite", type=click.Path(path_type=Path))
 @suite_store_option
 @click.option("--quiet", is_flag=True, help="Print no boards at the end, only the last line.")
+@click.option("--batch", is_flag=True, help="Ask in batches where a provider takes them, and end.")
+@click.option("--max-cost", type=float, metavar="USD", help="Stop before a call could exceed it.")
+@click.option("--max-connections", type=int, help="Calls under way at once, for each provider.")
+@click.option("--max-retries", type=int, help="Further attempts of a call that failed.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long one attempt may take.")
 @report_options
 def command(
-    suite: Path, store: str | None, quiet: bool, form: str, outputs: tuple[Path, ...]
+    suite: Path,
+    store: str | None,
+    quiet: bool,
+    batch: bool,
+    max_cost: float | None,
+    max_connections: int | None,
+    max_retries: int | None,
+    timeout: float | None,
+    form: str,
+    outputs: tuple[Path, ...],
 ) -> int:
     """Answer, judge and report what SUITE asks for.
 
     Running again does only what is missing: answers and verdicts that the store has are used, and
     what failed is asked again. Ctrl-C waits for the replies under way and loses nothing.
+
+    What calls cost is said before the run and after it, judge by judge; `judgebench plan` says it
+    without running. With --max-cost (or limits.max_cost_usd in SUITE) the run stops before a call
+    could exceed that, with everything kept.
 
     What is printed at the end are the boards of all that SUITE asks for, and where people have
     labelled, how judges agree with them (not in csv, which has the boards only).
@@ -46,6 +69,7 @@ def command(
     Examples:
       judgebench run suites/demo.yaml
       judgebench run nightly.yaml --store sqlite:///results/nightly.db --output nightly.md
+      judgebench run nightly.yaml --batch --max-cost 20
     """
     from judgebench import api
     from judgebench.cli.progress import progress_for
@@ -54,8 +78,29 @@ def command(
     check_outputs(outputs)
     began = time.monotonic()
     url = api.store_url(load_suite(suite), store)
+    limits = {
+        "max_cost_usd": max_cost,
+        "max_connections": max_connections,
+        "max_retries": max_retries,
+        "timeout_s": timeout,
+    }
+    forecast: dict[str, Range | None] = {}
+
+    def foretold(rows: Sequence[PlanRow]) -> None:
+        from judgebench.run.forecast import by_asker
+
+        forecast.update(by_asker(rows))
+        say(f"forecast: {_in_words(forecast)}")
+
     with progress_for(sys.stderr) as progress:
-        outcome = api.run(suite, store=url, progress=progress)
+        outcome = api.run(
+            suite,
+            store=url,
+            progress=progress,
+            limits={name: value for name, value in limits.items() if value is not None},
+            batch=batch,
+            on_forecast=foretold,
+        )
     for warning in outcome.warnings:
         say(f"warning: {warning}")
     for judge, reason in outcome.stopped.items():
@@ -66,14 +111,53 @@ def command(
             write_outputs(document, outputs)
         elif document.tables or form != "table":
             show(document, form, outputs)
+    _say_spending(outcome, url, forecast)
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.seconds.items())
     say(f"stages: {stages}, all {time.monotonic() - began:.1f} s")
     say(_last_line(outcome, url))
-    if not outcome.failed and not outcome.stopped:
-        return 0
-    say("run the same command again to retry what failed")
-    nothing_came = outcome.judged == 0 and outcome.generated == 0 and bool(outcome.stopped)
-    return UNAVAILABLE if nothing_came else RETRY
+    if outcome.waiting:
+        say(
+            f"{outcome.waiting} questions wait in batches: `judgebench batches list` says how they "
+            "stand, `judgebench batches collect` fetches what has come; then run this again"
+        )
+    if outcome.failed or outcome.stopped:
+        say("run the same command again to retry what failed")
+    if outcome.misconfigured:
+        return CONFIGURATION
+    if outcome.unavailable:
+        return UNAVAILABLE
+    return RETRY if outcome.failed or outcome.stopped or outcome.waiting else 0
+
+
+def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:
+    """What was taken, judge by judge, beside the forecast; nothing where nobody was asked."""
+    from judgebench.report.spend import spend_table
+    from judgebench.report.table import Document, render
+    from judgebench.store import open_store
+
+    with open_store(url, read_only=True) as store:
+        columns = store.spend(outcome.manifest.id)
+    if columns["calls"]:
+        say(
+            render(
+                Document(tables=[spend_table(columns, forecast or None)], records=[], data=None),
+                "table",
+            ).rstrip()
+        )
+
+
+def _in_words(forecast: Mapping[str, Range | None]) -> str:
+    """``gpt-4o 0.84 USD (0.31–1.20), local-llama price not known``."""
+    return (
+        ", ".join(
+            f"{name} price not known"
+            if cost is None
+            else f"{name} {cost.expected:.2f} USD ({cost.low:.2f}–{cost.high:.2f})"
+            for name, cost in forecast.items()
+            if cost is None or cost.high
+        )
+        or "nothing that costs money is missing"
+    )
 
 
 def _boards(outcome: Outcome, url: str) -> Document:
@@ -89,7 +173,8 @@ def _boards(outcome: Outcome, url: str) -> Document:
     with open_store(url, read_only=True) as store:
         for asked in outcome.work.asked:
             name = f"{asked.benchmark.name}@{asked.benchmark.version}"
-            found = leaderboard.leaderboards(store, name)
+            jury = asked.config.jury
+            found = leaderboard.leaderboards(store, name, panels=[jury] if jury else [])
             boards.append(leaderboard.document(found))
             tables += boards[-1].tables
             if any(is_human(board.judge) for board in found):
@@ -108,7 +193,8 @@ def _boards(outcome: Outcome, url: str) -> Document:
 
 def _last_line(outcome: Outcome, url: str) -> str:
     return (
-        f"run {outcome.manifest.id}: {outcome.generated} generations, {outcome.calls} judge calls "
-        f"made, {outcome.recorded + outcome.known} recorded, {outcome.judged} verdicts given, "
+        f"run {outcome.manifest.id}: {outcome.answered} generations, "
+        f"{outcome.judge_calls} judge calls made, {outcome.recorded + outcome.known} recorded, "
+        f"{outcome.judged} verdicts given, "
         f"{outcome.unreadable} unreadable, {outcome.failed} failed; store {url}"
     )

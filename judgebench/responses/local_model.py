@@ -130,9 +130,8 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
 def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
     """What shapes the prompt and where the answer ends: part of a model's key.
 
-    The chat template itself is among the files that `weights_identity` hashes. A ``model_args``
-    that is not known to be about weights or about running counts as prompting, to be safe. A token
-    is no part of anything that is kept.
+    The chat template itself is among the files that `weights_identity` hashes. A token is no part
+    of anything that is kept.
     """
     prompting: dict[str, Any] = {
         "apply_chat_template": local.apply_chat_template,
@@ -142,14 +141,21 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
         prompting["system_instruction"] = local.system_instruction
     if local.fewshot_as_multiturn:
         prompting["fewshot_as_multiturn"] = True
-    arguments = {
+    if arguments := shaping_arguments(local):
+        prompting["model_args"] = arguments
+    return prompting
+
+
+def shaping_arguments(local: LocalModel) -> dict[str, Any]:
+    """The ``model_args`` that are neither about weights nor about running: they shape the prompt.
+
+    One that is not known counts among them, to be safe.
+    """
+    return {
         name: value
         for name, value in local.model_args.items()
         if name not in {*_WEIGHTS, *_RUNNING, *MODEL_TOKENS} and value is not None
     }
-    if arguments:
-        prompting["model_args"] = arguments
-    return prompting
 
 
 def decoding_of(local: LocalModel, task: LmEvalTask, *, seed: int) -> JsonObject:

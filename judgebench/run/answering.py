@@ -1,60 +1,93 @@
-"""The first half of a run: answers, from files or from a worker that holds a local model.
+"""The first half of a run: answers, from files, from an API, or from a worker with a local model.
 
-A model is loaded once for all its benchmarks, and ended before the next one starts.
+A local model is loaded once for all its benchmarks, and ended before the next one starts.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.protocols import Progress
 from judgebench.records import Failure, Place, Response, Stack
 from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Task
+from judgebench.responses.remote import Question
+from judgebench.run.asking import Asking
 from judgebench.run.outcome import Outcome
-from judgebench.run.plan import Answers, answers_of, stack_of
-from judgebench.run.resolve import Candidate
+from judgebench.run.plan import Answers, chunks, stack_of
+from judgebench.run.resolve import Candidate, identity_of
 from judgebench.store import Store
 
 
 class Answering:
     """Has every candidate of a run answer what the store does not have yet."""
 
-    def __init__(self, outcome: Outcome, store: Store, progress: Progress) -> None:
+    def __init__(self, outcome: Outcome, store: Store, progress: Progress, asking: Asking) -> None:
         self.outcome = outcome
         self.work = outcome.work
         self.store = store
         self.progress = progress
+        self.asking = asking
 
-    def answers(self) -> list[tuple[Candidate, Answers]]:
-        """What the candidates answer, model by model; what could not be had is recorded."""
-        found: list[tuple[Candidate, Answers]] = []
+    def answers(self) -> list[Answers]:
+        """What the candidates answer; what could not be had is recorded.
+
+        Models behind an API are asked side by side, local ones one after the other.
+        """
         by_model: dict[str, list[Candidate]] = {}
         for candidate in self.work.candidates:
             by_model.setdefault(candidate.name, []).append(candidate)
-        for candidates in by_model.values():
-            if candidates[0].recorded is not None:
-                found += [(c, self._keep_recorded(c)) for c in candidates]
-            else:
+        models = list(by_model.values())
+        found = [self._keep_recorded(c) for m in models for c in m if c.recorded is not None]
+        found += self._ask([m for m in models if m[0].api is not None])
+        for candidates in models:
+            if candidates[0].local is not None:
                 found += self._generate(candidates)
         return found
 
     def _keep_recorded(self, candidate: Candidate) -> Answers:
-        answers = answers_of(candidate, self.store, None)
-        stored = self.store.responses(candidate.wanted)
-        new = {
-            key: answers.by_item[items[0].id, sample]
-            for key, (items, sample) in candidate.wanted.items()
-            if key not in stored
-        }
-        if new:
-            self.store.put_responses(new)
-        self.outcome.reused_answers += len(answers.by_item)
+        answers = Answers(candidate, self.store, None)
+        for items in chunks(candidate.asked.items):
+            responses = {
+                candidate.key_of[place]: response for place, response in answers.of(items).items()
+            }
+            stored = self.store.responses(responses)
+            new = {key: response for key, response in responses.items() if key not in stored}
+            if new:
+                self.store.put_responses(new)
+        self.outcome.reused_answers += len(answers)
         return answers
 
-    def _generate(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, Answers]]:
+    # behind an API ------------------------------------------------------------------------------
+
+    def _ask(self, models: Sequence[Sequence[Candidate]]) -> list[Answers]:
+        """Answers of the models behind an API. Leases keep two runs from paying twice."""
+        with ExitStack() as leases:
+            names = sorted((m[0].name, m[0].key.hex()[:12]) for m in models)
+            for name, key in names:
+                lease = self.store.lease(f"model {name} {key}", on_wait=self.progress.say)
+                leases.enter_context(lease)
+            missing = {m[0].name: [Answers(c, self.store, None) for c in m] for m in models}
+            benches = [
+                self.asking.bench(
+                    name,
+                    (question for one in found for question in questions_of(one)),
+                    found[0].candidate.config.api,
+                )
+                for name, found in missing.items()
+                if not all(one.complete for one in found)
+            ]
+            wanted = sum(len(one.missing) for found in missing.values() for one in found)
+            self.outcome.reused_answers += sum(len(a) for found in missing.values() for a in found)
+            self.asking.answers(benches, wanted)
+        return [Answers(c, self.store, None) for m in models for c in m]
+
+    # local --------------------------------------------------------------------------------------
+
+    def _generate(self, candidates: Sequence[Candidate]) -> list[Answers]:
         answers = self._complete(candidates)
         if answers is None:
             lease = f"model {candidates[0].name} {candidates[0].key.hex()[:12]}"
@@ -62,14 +95,14 @@ class Answering:
                 answers = self._complete(candidates)  # somebody else may have done it meanwhile
                 if answers is None:
                     stack = self._run_worker(candidates) or stack_of(candidates, self.store)
-                    return [(c, answers_of(c, self.store, stack)) for c in candidates]
-        self.outcome.reused_answers += sum(len(a.by_item) for a in answers)
-        return list(zip(candidates, answers, strict=True))
+                    return [Answers(c, self.store, stack) for c in candidates]
+        self.outcome.reused_answers += sum(map(len, answers))
+        return answers
 
     def _complete(self, candidates: Sequence[Candidate]) -> list[Answers] | None:
         """All answers of a model, where one stack has them all."""
         stack = stack_of(candidates, self.store)
-        answers = [answers_of(c, self.store, stack) for c in candidates]
+        answers = [Answers(c, self.store, stack) for c in candidates]
         return answers if all(a.complete for a in answers) else None
 
     def _run_worker(self, candidates: Sequence[Candidate]) -> Stack | None:
@@ -104,16 +137,15 @@ class Answering:
                     {task: self._ids(tasks[task], wanted) for task, wanted in missing.items()}
                 ):
                     self._keep(tasks[event.task], event)
-            except LocalModelError as error:  # what it did not answer has failed; the run goes on
+            except (LocalModelError, ConfigError) as error:  # the others are asked all the same
                 kept = stack or stack_of(candidates, self.store)
                 if stack is None:  # it never came to answering, and that is what failed
-                    left = sum(len(answers_of(c, self.store, kept).missing) for c in candidates)
+                    left = sum(len(Answers(c, self.store, kept).missing) for c in candidates)
                     self.progress.stage(f"{name}: answering", left)
                 for candidate in candidates:
                     self._not_answered(candidate, kept, str(error))
                 self.outcome.warnings.append(f"{name}: {error}")
-            except ConfigError as error:
-                raise ConfigError(f"model {name}: {error}") from None
+                self.outcome.misconfigured |= isinstance(error, ConfigError)
         return stack
 
     def _missing_on(
@@ -121,8 +153,8 @@ class Answering:
     ) -> dict[str, frozenset[bytes]]:
         missing = {}
         for task, candidate in tasks.items():
-            answers = answers_of(candidate, self.store, stack)
-            self.outcome.reused_answers += len(answers.by_item)
+            answers = Answers(candidate, self.store, stack)
+            self.outcome.reused_answers += len(answers)
             missing[task] = answers.missing
         return missing
 
@@ -137,9 +169,10 @@ class Answering:
         self, candidates: Sequence[Candidate], stack: Stack, missing: int
     ) -> None:
         elsewhere = sum(
-            any(r.stack != stack for r in responses) and all(r.stack != stack for r in responses)
+            all(r.stack != stack for r in responses)
             for c in candidates
-            for responses in self.store.responses(c.wanted).values()
+            for some in chunks(list(c.wanted))
+            for responses in self.store.responses(some).values()
         )
         if elsewhere and missing:
             self.progress.say(
@@ -149,11 +182,7 @@ class Answering:
             )
 
     def _keep(self, candidate: Candidate, event: Answered | NotAnswered) -> None:
-        keys_by_id = {
-            (item.id, sample): key
-            for key, (items, sample) in candidate.wanted.items()
-            for item in items
-        }
+        keys_by_id = candidate.key_of
         if isinstance(event, NotAnswered):
             for item_id, sample in event.ids:
                 self._fail(candidate, keys_by_id[item_id, sample], item_id, sample, event.message)
@@ -164,14 +193,9 @@ class Answering:
         self.progress.advance(len(rows))
 
     def _not_answered(self, candidate: Candidate, stack: Stack | None, message: str) -> None:
-        left = answers_of(candidate, self.store, stack).missing
+        left = Answers(candidate, self.store, stack).missing
         for item_id, sample in self._ids(candidate, left):
-            key = next(
-                k
-                for k, (items, s) in candidate.wanted.items()
-                if s == sample and items[0].id == item_id
-            )
-            self._fail(candidate, key, item_id, sample, message)
+            self._fail(candidate, candidate.key_of[item_id, sample], item_id, sample, message)
 
     def _fail(
         self, candidate: Candidate, key: bytes, item_id: str, sample: int, message: str
@@ -188,6 +212,7 @@ class Answering:
             Failure(
                 key=key,
                 boundary="local_model",
+                kind="local_model",
                 message=message,
                 retriable=True,
                 place=place,
@@ -195,7 +220,7 @@ class Answering:
             )
         )
         self.outcome.not_generated += 1
-        self.progress.advance(failed=True)
+        self.progress.advance(failed="local_model")
 
     def _put(self, candidate: Candidate, rows: Mapping[bytes, Response]) -> None:
         """One commit, each answer at the place of every item that asks the same."""
@@ -209,3 +234,33 @@ class Answering:
                         if n < len(candidate.wanted[key][0])
                     }
                 )
+
+
+def questions_of(answers: Answers) -> Iterator[Question]:
+    """What a model behind an API still has to be asked."""
+    candidate = answers.candidate
+    api, benchmark = candidate.api, candidate.asked.benchmark
+    assert api is not None
+    for key, (items, sample) in candidate.wanted.items():
+        if key not in answers.missing:
+            continue
+        places = tuple(
+            Place(
+                benchmark=benchmark.name,
+                version=benchmark.version,
+                item_id=item.id,
+                model_key=candidate.key,
+                judge_key=b"",
+                sample=sample,
+            )
+            for item in items
+        )
+        yield Question(
+            key=key,
+            places=places,
+            items=items,
+            spec=candidate.spec,
+            identity=identity_of(api) or "",
+            model=api.model or "",
+            sample=sample,
+        )

@@ -1,60 +1,240 @@
-"""Who answers for which judge, and which judges may be asked side by side.
+"""Who answers for which judge or model, and which of them may be asked side by side.
 
-Judges without a server of their own are asked together. A server that the run starts gets the
-machine for itself: its judges are asked together, and it ends before the next one starts.
+Those that need nothing of this machine are asked together. A server that the run starts, and a
+model that it loads, get the machine for themselves: they end before the next one starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from judgebench.config import JudgeConfig, Suite
-from judgebench.protocols import Provider, Replies
-from judgebench.providers.compose import Providers, ServerOptions
-from judgebench.run.resolve import Seat, identity_of
-from judgebench.secret import Secret
+from judgebench.config import Endpoint, JudgeConfig, PriceConfig, Suite
+from judgebench.errors import ConfigError
+from judgebench.protocols import Meter, Provider, Replies
+from judgebench.providers.batches.collecting import Collecting
+from judgebench.providers.batches.held import Held
+from judgebench.providers.batches.interface import BatchInterface
+from judgebench.providers.batches.make import make_batches
+from judgebench.providers.budgeted import Budget
+from judgebench.providers.call_size import CallSize
+from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
+from judgebench.providers.prices import Price
+from judgebench.providers.recorded import Recorded
+from judgebench.records import Request
+from judgebench.responses.identity import pinned
+from judgebench.run.batches import OPEN
+from judgebench.run.resolve import Seat, identity_of, model_of
+from judgebench.store import Store
 
 
 def groups(seats: Sequence[Seat]) -> Iterator[list[Seat]]:
     """The seats in the order in which they are asked; those of one group side by side."""
-    alone = [seat for seat in seats if seat.config is None or seat.config.server is None]
-    if alone:
-        yield alone
-    by_server: dict[str, list[Seat]] = {}
+    together: list[Seat] = []
+    alone: dict[str, list[Seat]] = {}
     for seat in seats:
-        if seat.config is not None and seat.config.server is not None:
-            by_server.setdefault(repr(seat.config.server), []).append(seat)
-    yield from by_server.values()
+        needs = _needs_the_machine(seat.config)
+        if needs is None:
+            together.append(seat)
+        else:
+            alone.setdefault(needs, []).append(seat)
+    if together:
+        yield together
+    yield from alone.values()
+
+
+def _needs_the_machine(config: JudgeConfig | None) -> str | None:
+    """What has to be loaded or started for a judge; None for nothing."""
+    if config is None:
+        return None
+    needed = config.server or config.lm_eval or config.reward_model
+    return None if needed is None else repr(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Questions that go into a batch, and where."""
+
+    provider: str
+    interface: BatchInterface
+    collecting: Collecting
+
+    @property
+    def requests(self) -> Mapping[bytes, Request]:
+        return self.collecting.requests
 
 
 class Doors:
-    """The providers of one group of judges."""
+    """The providers of a run, with one budget for all of them.
 
-    def __init__(self, suite: Suite, replies: Replies) -> None:
-        self.limits = suite.limits
-        self.providers = Providers(replies)
+    ``store`` is None where nothing is asked: for planning without a store.
+    """
 
-    def door(self, config: JudgeConfig | None) -> Provider | None:
-        """The provider of a judge, with everything around it; None for a judge that asks nobody."""
+    def __init__(self, suite: Suite, store: Store | None) -> None:
+        limits = suite.limits
+        self.suite = suite
+        self.limits = limits
+        self.replies: Replies = _Nothing() if store is None else store
+        self.budget = Budget(max_cost_usd=limits.max_cost_usd, max_tokens=limits.max_tokens)
+        self.providers = Providers(self.replies, budget=self.budget)
+        self.collected: dict[str, Collected] = {}
+        self._store = store
+        self._has_batches = store is not None and bool(store.batches(OPEN))
+
+    def renew(self) -> None:
+        """Fresh connections, for the next event loop; the budget goes on."""
+        self.providers = Providers(self.replies, budget=self.budget)
+        self.collected = {}
+
+    def check(self, asked: Mapping[str, Endpoint]) -> None:
+        """Make every door once, so that what is wrong is said before anything is asked.
+
+        Parameters
+        ----------
+        asked
+            The endpoints by the name that the judge or model has in the suite.
+
+        Raises
+        ------
+        ConfigError
+            Naming who it is about: an option, an address, a price that is needed and not known.
+        """
+        for name, config in asked.items():
+            try:
+                self.door(name, config)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from None
+        self.renew()
+
+    def door(self, name: str, config: Endpoint | None) -> Provider | None:
+        """The provider with everything around it; None for a judge that asks nobody."""
         if config is None or config.provider is None:
             return None
-        server = config.server
-        return self.providers.get(
+        if config.batch:
+            return self._batch_door(name, config)
+        provider = self.providers.get(self.options(config))
+        return Held(provider, self._in_batch) if self._has_batches else provider
+
+    def _batch_door(self, name: str, config: Endpoint) -> Provider:
+        """A door behind which questions are put together for a batch."""
+        assert config.provider is not None
+        interface = make_batches(
             config.provider,
             base_url=config.base_url,
-            api_key=Secret(config.api_key.get_secret_value()) if config.api_key else None,
+            api_key=config.api_key,
+            capabilities=config.capabilities,
+            options=config.provider_options,
+            timeout_s=config.timeout_s or self.limits.timeout_s,
+        )
+        collecting = Collecting(
+            interface,
+            under_way=self._in_batch,
+            reserve=self.providers.set_aside(self.options(config)),
+        )
+        self.collected[name] = Collected(config.provider, interface, collecting)
+        return Recorded(collecting, self.replies, price=self.price(config))
+
+    def _in_batch(self, key: bytes) -> bool:
+        return self._store is not None and bool(self._store.in_batches([key]))
+
+    def options(self, config: Endpoint) -> EndpointOptions:
+        """How an endpoint of the suite is reached."""
+        assert config.provider is not None
+        server, limits = config.server, self.limits
+        return EndpointOptions(
+            provider=config.provider,
+            model=model_of(config) or "",
+            base_url=config.base_url,
+            api_key=config.api_key,
             identity=identity_of(config),
             server=None if server is None else ServerOptions(**server.model_dump()),
-            timeout_s=config.timeout_s or self.limits.timeout_s,
+            timeout_s=config.timeout_s or limits.timeout_s,
             max_connections=self.slots(config),
-            max_retries=self.limits.max_retries
-            if config.max_retries is None
-            else config.max_retries,
-            max_minutes=self.limits.max_minutes,
+            max_retries=limits.max_retries if config.max_retries is None else config.max_retries,
+            max_minutes=limits.max_minutes,
+            requests_per_minute=config.requests_per_minute or limits.requests_per_minute,
+            tokens_per_minute=config.tokens_per_minute or limits.tokens_per_minute,
+            price=self._stated_price(config),
+            capabilities=config.capabilities,
+            options=_own_options(config),
         )
 
-    def slots(self, config: JudgeConfig | None) -> int:
-        """How many questions of a judge may be under way at once."""
+    def price(self, config: Endpoint) -> Price | None:
+        """What a million tokens cost there; None where nobody knows."""
+        return self.providers.price(self.options(config))
+
+    def size(self, config: Endpoint) -> CallSize:
+        """How many tokens calls take there."""
+        return self.providers.size(self.options(config))
+
+    def cost_money(self, configs: Sequence[Endpoint]) -> bool:
+        """Whether somebody among them asks for money, or may."""
+        prices = [self.price(config) for config in configs]
+        return any(price is None or not price.is_free for price in prices)
+
+    def slots(self, config: Endpoint | None) -> int:
+        """How many questions may be under way at once."""
         if config is None:
             return 1
-        return config.max_connections or self.limits.max_connections
+        wanted = config.max_connections or self.limits.max_connections
+        loaded = config.lm_eval or config.reward_model if isinstance(config, JudgeConfig) else None
+        if loaded is None or not isinstance(loaded.batch_size, int):
+            return wanted
+        return max(wanted, 2 * loaded.batch_size)  # a batch fills while another one is worked on
+
+    def meter(self) -> Meter:
+        """What was taken so far."""
+        return Meter(
+            calls=self.providers.counts.sent,
+            tokens=self.budget.spent_tokens,
+            cost_usd=self.budget.spent_usd,
+            budget_usd=self.limits.max_cost_usd,
+        )
+
+    def spent(self) -> dict[str, Any]:
+        """What the run took in all, for its manifest."""
+        return {"tokens": self.budget.spent_tokens, "cost_usd": self.budget.spent_usd}
+
+    def _stated_price(self, config: Endpoint) -> Price | None:
+        """What the suite says, of this endpoint or of its model."""
+        stated = config.price or self.suite.prices.get(model_of(config) or "")
+        return None if stated is None else stated_price(stated)
+
+
+class _Nothing:
+    """Replies of a store that is not there yet."""
+
+    def reply(self, key: bytes) -> None:
+        return None
+
+    def put_reply(self, *anything: object) -> None:
+        raise AssertionError("nothing is asked without a store")
+
+    def put_spend(self, spends: object) -> None:
+        raise AssertionError("nothing is asked without a store")
+
+
+def stated_price(stated: PriceConfig) -> Price:
+    """A price as a suite states it."""
+    return Price(
+        input=stated.input,
+        output=stated.output,
+        cached_input=stated.cached_input,
+        batch=stated.batch,
+        source="the suite",
+    )
+
+
+def _own_options(config: Endpoint) -> dict[str, object]:
+    """The provider's own section of the suite."""
+    own = dict(config.provider_options)
+    if isinstance(config, JudgeConfig):
+        if config.lm_eval is not None:
+            own |= config.lm_eval.model_dump()
+            own["model_args"] = pinned(config.lm_eval.model_args)
+        elif config.reward_model is not None:
+            own |= config.reward_model.model_dump()
+            named = {"pretrained": own["pretrained"], "revision": own["revision"]}
+            own["revision"] = pinned(named)["revision"]
+    return own

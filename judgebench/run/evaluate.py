@@ -7,7 +7,7 @@ judge's own server starts when the first call needs it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -15,16 +15,19 @@ from judgebench.errors import StoreError
 from judgebench.protocols import Progress
 from judgebench.records import JsonObject, RunManifest, RunState, Use
 from judgebench.run.answering import Answering
+from judgebench.run.asking import Asking
 from judgebench.run.doors import Doors, groups
-from judgebench.run.execute import Bench, judge_all
 from judgebench.run.manifest import new_manifest
 from judgebench.run.outcome import Outcome
-from judgebench.run.plan import Answers, Judging, judging_of
-from judgebench.run.resolve import Candidate, Seat, Work
+from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
+from judgebench.run.question import Question
+from judgebench.run.resolve import Seat, Work, endpoints
 from judgebench.store import Store
 
 
-def evaluate(work: Work, *, store: Store, progress: Progress, configuration: JsonObject) -> Outcome:
+def evaluate(
+    work: Work, *, store: Store, doors: Doors, progress: Progress, configuration: JsonObject
+) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
     What fails is in the store as a failure and in the outcome's counts; it does not end the run.
@@ -34,7 +37,8 @@ def evaluate(work: Work, *, store: Store, progress: Progress, configuration: Jso
     Raises
     ------
     ConfigError
-        For a local model that cannot be started as the suite says.
+        For a door that cannot be opened as the suite says, or a budget in money where a price is
+        not known.
     StoreError
         When the store can no longer be written; what was stored before stays.
     KeyboardInterrupt
@@ -48,20 +52,25 @@ def evaluate(work: Work, *, store: Store, progress: Progress, configuration: Jso
         seed=suite.seed,
     )
     outcome = Outcome(manifest=manifest, work=work, warnings=list(work.warnings))
+    doors.check(endpoints(work))
     _end_dead_runs(store)
     _register(work, store)
     with store.lease(_alive(manifest)):
         store.start_run(manifest)
         state: RunState = "failed"
         try:
-            _Run(outcome, store, progress).carry_out()
+            _Run(outcome, store, progress, doors).carry_out()
             state = "done"
         except KeyboardInterrupt:
             state = "interrupted"
             raise
         finally:
             outcome.manifest = replace(
-                outcome.manifest, ended=time.time(), state=state, counts=outcome.counts()
+                outcome.manifest,
+                ended=time.time(),
+                state=state,
+                counts=outcome.counts(),
+                spend=doors.spent(),
             )
             store.update_run(outcome.manifest)
     return outcome
@@ -97,40 +106,45 @@ def _register(work: Work, store: Store) -> None:
 class _Run:
     """A run under way: answers, then judges."""
 
-    def __init__(self, outcome: Outcome, store: Store, progress: Progress) -> None:
+    def __init__(self, outcome: Outcome, store: Store, progress: Progress, doors: Doors) -> None:
         self.outcome = outcome
         self.work = outcome.work
         self.run_id = outcome.manifest.id
         self.store = store
         self.progress = progress
+        self.asking = Asking(outcome, store, progress, doors)
 
     def carry_out(self) -> None:
         began = time.monotonic()
-        answers = Answering(self.outcome, self.store, self.progress).answers()
+        answers = Answering(self.outcome, self.store, self.progress, self.asking).answers()
         self.outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
-        self._judge(answers)
+        for seats in groups(self.work.seats):
+            self._judge(seats, answers)
         self.outcome.seconds["judging"] = time.monotonic() - began
 
-    def _judge(self, answers: Sequence[tuple[Candidate, Answers]]) -> None:
-        for seats in groups(self.work.seats):
-            self._judge_group(seats, answers)
-
-    def _judge_group(
-        self, seats: Sequence[Seat], answers: Sequence[tuple[Candidate, Answers]]
-    ) -> None:
+    def _judge(self, seats: Sequence[Seat], answers: Sequence[Answers]) -> None:
         """Judges that are asked side by side. Leases keep two runs from paying twice."""
         with ExitStack() as leases:
             for key in sorted({seat.key for seat in seats if seat.config is not None}):
                 lease = self.store.lease(f"judge {key.hex()[:12]}", on_wait=self.progress.say)
                 leases.enter_context(lease)
-            judgings: dict[str, list[Judging]] = {}
+            by_name: dict[str, list[Seat]] = {}
             for seat in seats:
-                on_board = [(c, a) for c, a in answers if c.asked is seat.asked]
-                judging = judging_of(seat, on_board, self.store.judged)
+                by_name.setdefault(seat.name, []).append(seat)
+            benches = [
+                self.asking.bench(name, self._questions(own, answers), own[0].config)
+                for name, own in by_name.items()
+            ]
+            total = sum(verdicts_wanted(seat, _on_board(seat, answers)) for seat in seats)
+            self.asking.verdicts(benches, total)
+
+    def _questions(self, seats: Sequence[Seat], answers: Sequence[Answers]) -> Iterator[Question]:
+        """What one judge still has to judge, as it is taken; what is known is used on the way."""
+        for seat in seats:
+            for judging in judgings(seat, _on_board(seat, answers), self.store.judged):
                 self._reuse(judging)
-                judgings.setdefault(seat.name, []).append(judging)
-            self._ask(judgings)
+                yield from judging.questions
 
     def _reuse(self, judging: Judging) -> None:
         uses = [
@@ -140,34 +154,11 @@ class _Run:
         ]
         if uses:
             self.store.put_uses(uses)
-        self.outcome.known += len(judging.known)
+        known = len(judging.known)
+        self.outcome.known += known
+        # What serves several places is one question.
+        self.progress.advance(judging.places - len(judging.questions))
 
-    def _ask(self, judgings: Mapping[str, Sequence[Judging]]) -> None:
-        doors = Doors(self.work.suite, self.store)
-        benches = []
-        for name, parts in judgings.items():
-            questions = [question for part in parts for question in part.questions]
-            config = parts[0].seat.config
-            if questions:
-                bench = Bench(
-                    name=name,
-                    questions=questions,
-                    provider=doors.door(config),
-                    slots=doors.slots(config),
-                )
-                benches.append(bench)
-        if not benches:
-            return
-        label = ", ".join(bench.name for bench in benches)
-        self.progress.stage(f"judging: {label}", sum(len(b.questions) for b in benches))
-        try:
-            self.outcome.tallies |= judge_all(
-                benches,
-                store=self.store,
-                run_id=self.run_id,
-                progress=self.progress,
-                close=doors.providers.close,
-            )
-        finally:
-            self.outcome.calls += doors.providers.counts.sent
-            self.outcome.recorded += doors.providers.counts.recorded
+
+def _on_board(seat: Seat, answers: Sequence[Answers]) -> list[Answers]:
+    return [found for found in answers if found.candidate.asked is seat.asked]

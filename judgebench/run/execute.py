@@ -1,80 +1,134 @@
-"""Judging: the next case when a slot is free, one commit a judgment.
+"""The fan-out: the next job when a slot is free, and one commit for each that is done.
 
-The only place beside ``providers/`` that knows about asyncio.
+The only place beside ``providers/`` that knows about asyncio. What a job asks, and what becomes of
+its result, is the job's own affair: verdicts and the answers of remote models go the same way.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from judgebench import keys
-from judgebench.errors import CallError, JudgebenchError, ProviderUnavailableError
-from judgebench.protocols import Judge, Progress, Provider, Writer
+from judgebench.errors import (
+    BudgetSpentError,
+    CallError,
+    DeferredError,
+    JudgebenchError,
+    ProviderUnavailableError,
+)
+from judgebench.protocols import Meter, Progress, Provider, Writer
 from judgebench.records import (
     Boundary,
-    Case,
     Failure,
-    Judgment,
+    FailureKind,
     Place,
-    Unreadable,
-    Use,
-    Verdict,
+    Purpose,
+    Reply,
+    Request,
 )
 
 #: Statuses that every further call of the same judge would get as well.
 HOPELESS = frozenset({401, 403, 404})
+#: Failures that are about one question and say nothing about the next.
+OF_ONE_QUESTION: frozenset[FailureKind] = frozenset({"too_long", "reader"})
+
+TICK_S = 1.0
+STUCK_S = 60.0
+"""A call that is under way for longer is named."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One elementary judgment to be had, and every place of this run that it serves."""
+@dataclass(slots=True)
+class Talk:
+    """What a dialogue took."""
 
-    key: bytes
-    judge: Judge
-    case: Case
-    places: tuple[Place, ...]
+    reply_keys: list[bytes] = field(default_factory=list)
+    served_model: str | None = None
+
+
+class Job(Protocol):
+    """One thing to be had by asking: a verdict, or an answer.
+
+    ``key`` is that of the judgment or response; ``places`` are all those of this run that it
+    serves.
+    """
+
+    @property
+    def key(self) -> bytes: ...
+
+    @property
+    def places(self) -> tuple[Place, ...]: ...
+
+    def dialogue(self) -> Generator[Request, Reply, Any]: ...
+
+    def keep(self, store: Writer, run_id: str, result: Any, talk: Talk) -> bool:
+        """Store the result in one commit; whether it could be read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """A judge with the questions put to it and the door to whoever answers them."""
+    """A judge or a remote model with its jobs and the door to whoever answers them.
+
+    ``jobs`` are taken one by one, as slots are free, so that planning needs no memory for all of
+    them.
+    """
 
     name: str
-    questions: Sequence[Question]
+    jobs: Iterable[Job]
     provider: Provider | None = None
     slots: int = 1
 
 
 @dataclass(slots=True)
 class Tally:
-    """What came of the questions of one judge."""
+    """What came of the jobs of one bench.
 
-    judged: int = 0
+    ``waiting`` are questions in a batch, ``stopped`` says why the rest was not asked.
+    """
+
+    done: int = 0
     unreadable: int = 0
     failed: int = 0
+    waiting: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
     stopped: str | None = None
+    unavailable: bool = False
+
+    def stop(self, why: str, *, unavailable: bool = False) -> None:
+        """Ask nothing more; the first reason is the one that is told."""
+        if self.stopped is None:
+            self.stopped = why
+            self.unavailable = unavailable
+
+    def refuse_batch(self, questions: int, error: CallError) -> None:
+        """The questions do not wait in a batch after all: it was not taken."""
+        self.waiting -= questions
+        self.stop(f"the batch was not taken: {error}", unavailable=error.status in HOPELESS)
 
 
-def judge_all(
+def carry_out(
     benches: Sequence[Bench],
     *,
     store: Writer,
     run_id: str,
     progress: Progress,
+    meter: Callable[[], Meter] | None = None,
     close: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Tally]:
-    """Judge every question; returns what came of it, by the judge's name.
+    """Do every job; returns what came of them, by the name of the bench.
 
-    The benches run side by side, each with its own number of slots. A first Ctrl-C (or SIGTERM)
-    starts nothing new and waits for the replies under way, since they are paid for; a second one
-    leaves at once. What failed is in the store as a failure and is asked again next time.
-    ``close`` ends connections and servers, however the judging ended.
+    The benches run side by side, each with its own number of slots; one that is stopped does not
+    stop the others. A first Ctrl-C (or SIGTERM) starts nothing new and waits for the replies under
+    way, since they are paid for; a second one leaves at once. What failed is in the store as a
+    failure and is asked again next time. ``meter`` tells what was taken so far. ``close`` ends
+    connections and servers, however it ended.
 
     Raises
     ------
@@ -82,32 +136,58 @@ def judge_all(
         After an interrupt, once everything that came back is stored.
     """
     try:
-        return asyncio.run(_judge_all(benches, store, run_id, progress, close))
+        return asyncio.run(_carry_out(benches, store, run_id, progress, meter, close))
     except BaseExceptionGroup as group:
         raise _first(group) from None
 
 
-async def _judge_all(
+async def _carry_out(
     benches: Sequence[Bench],
     store: Writer,
     run_id: str,
     progress: Progress,
+    meter: Callable[[], Meter] | None,
     close: Callable[[], Awaitable[None]] | None,
 ) -> dict[str, Tally]:
     stop = asyncio.Event()
-    tallies = {bench.name: Tally() for bench in benches}
+    works = [_Work(bench, Tally(), store, run_id, progress, stop) for bench in benches]
     try:
         with _interrupts(stop, progress):
-            async with asyncio.TaskGroup() as group:
-                for bench in benches:
-                    work = _Bench(bench, tallies[bench.name], store, run_id, progress, stop)
-                    group.create_task(work.run())
+            watch = asyncio.create_task(_watch(works, progress, meter))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for work in works:
+                        group.create_task(work.run())
+            finally:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
     finally:
         if close is not None:
             await close()
+        if meter is not None:
+            progress.meter(meter())
     if stop.is_set():
         raise KeyboardInterrupt
-    return tallies
+    return {work.bench.name: work.tally for work in works}
+
+
+async def _watch(
+    works: Sequence[_Work], progress: Progress, meter: Callable[[], Meter] | None
+) -> None:
+    """Tell what is taken, and name what is stuck, each once."""
+    while True:
+        await asyncio.sleep(TICK_S)
+        if meter is not None:
+            progress.meter(meter())
+        now = time.monotonic()
+        for work in works:
+            for waited_s, place in work.newly_stuck(now):
+                progress.say(
+                    f"{work.bench.name}: no reply for {waited_s:.0f} s about item "
+                    f"{place.item_id} of {place.benchmark}; still waiting (limits.timeout_s, "
+                    "max_retries and max_minutes say for how long)"
+                )
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -118,7 +198,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @contextmanager
 def _interrupts(stop: asyncio.Event, progress: Progress) -> Iterator[None]:
-    """First signal: stop taking new questions. Second: cancel what is under way."""
+    """First signal: stop taking new jobs. Second: cancel what is under way."""
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
 
@@ -149,8 +229,8 @@ def _interrupts(stop: asyncio.Event, progress: Progress) -> Iterator[None]:
             signal.signal(number, was or signal.SIG_DFL)
 
 
-class _Bench:
-    """One judge at work: slots that take the next question until none is left."""
+class _Work:
+    """One bench at work: slots that take the next job until none is left."""
 
     def __init__(
         self,
@@ -167,80 +247,97 @@ class _Bench:
         self.run_id = run_id
         self.progress = progress
         self.stop = stop
-        self.queue = deque(bench.questions)
+        self.jobs = iter(bench.jobs)
         self.in_a_row = 0
+        self.under_way: dict[int, tuple[float, Job]] = {}
+        self.told: set[int] = set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.bench.slots, len(self.queue))):
-                group.create_task(self._slot())
+            for slot in range(self.bench.slots):
+                if (job := self._next()) is None:
+                    break
+                group.create_task(self._slot(slot, job))
 
-    async def _slot(self) -> None:
-        while self.queue and self.tally.stopped is None and not self.stop.is_set():
-            await self._answer(self.queue.popleft())
+    def newly_stuck(self, now: float) -> Iterator[tuple[float, Place]]:
+        """How long, and at which place: what waits too long and was not named yet."""
+        for slot, (since, job) in self.under_way.items():
+            if now - since > STUCK_S and slot not in self.told:
+                self.told.add(slot)
+                yield now - since, job.places[0]
+
+    def _next(self) -> Job | None:
+        if self.tally.stopped is not None or self.stop.is_set():
+            return None
+        return next(self.jobs, None)
+
+    async def _slot(self, slot: int, job: Job | None) -> None:
+        while job is not None:
+            self.under_way[slot] = (time.monotonic(), job)
+            self.told.discard(slot)
+            try:
+                await self._do(job)
+            finally:
+                del self.under_way[slot]
             await asyncio.sleep(0)  # a judge that asks nobody must not keep the others waiting
+            job = self._next()
 
-    async def _answer(self, question: Question) -> None:
+    async def _do(self, job: Job) -> None:
+        talk = Talk()
         try:
-            judgment = await self._judgment(question)
+            result = await self._talk(job, talk)
         except CallError as error:
-            self._failed(question, "provider", str(error), error.retriable, error.attempts)
+            boundary: Boundary = "local_model" if error.kind == "local_model" else "provider"
+            self._failed(job, boundary, error.kind, str(error), error.retriable, error.attempts)
             self._give_up_where_hopeless(error)
         except ProviderUnavailableError as error:
-            self._failed(question, "provider", str(error), True)
-            self.tally.stopped = self.tally.stopped or str(error)
+            self._failed(job, "provider", "connection", str(error), True)
+            self.tally.stop(str(error), unavailable=True)
+        except BudgetSpentError as error:  # not asked, so not failed
+            self.tally.stop(str(error))
+        except DeferredError:
+            self.tally.waiting += 1
+            self.progress.advance()
         except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
             raise
         except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
-            self._failed(question, "reader", f"{type(error).__name__}: {error}", False)
+            self._failed(job, "reader", "reader", f"{type(error).__name__}: {error}", False)
         else:
-            uses = [
-                Use(run_id=self.run_id, place=place, judgment_key=judgment.key)
-                for place in question.places
-            ]
-            self.store.put_judgment(judgment, uses)
+            readable = job.keep(self.store, self.run_id, result, talk)
             self.in_a_row = 0
-            self.tally.judged += 1
-            self.tally.unreadable += isinstance(judgment.verdict, Unreadable)
+            self.tally.done += 1
+            self.tally.unreadable += not readable
             self.progress.advance()
 
-    async def _judgment(self, question: Question) -> Judgment:
-        dialogue = question.judge.judge(question.case)
-        reply_keys: list[bytes] = []
-        served: str | None = None
+    async def _talk(self, job: Job, talk: Talk) -> Any:
+        purpose = Purpose(run_id=self.run_id, place=job.places[0])
+        dialogue = job.dialogue()
         try:
             request = next(dialogue)
             while True:
                 if self.bench.provider is None:
                     raise RuntimeError(f"judge {self.bench.name!r} asks, but has no provider")
-                reply = await self.bench.provider.complete(request)
-                reply_keys.append(keys.request_key(request))
-                served = reply.served_model or served
+                reply = await self.bench.provider.complete(replace(request, purpose=purpose))
+                talk.reply_keys.append(keys.request_key(request))
+                talk.served_model = reply.served_model or talk.served_model
                 request = dialogue.send(reply)
         except StopIteration as end:
-            verdict: Verdict = end.value
-        return Judgment(
-            key=question.key,
-            judge_key=question.places[0].judge_key,
-            case_key=keys.case_key(question.case),
-            verdict=verdict,
-            reply_keys=tuple(reply_keys),
-            served_model=served,
-            at=time.time(),
-        )
+            return end.value
 
     def _failed(
         self,
-        question: Question,
+        job: Job,
         boundary: Boundary,
+        kind: FailureKind,
         message: str,
         retriable: bool,
         attempts: int = 1,
     ) -> None:
-        for place in question.places:
+        for place in job.places:
             failure = Failure(
-                key=question.key,
+                key=job.key,
                 boundary=boundary,
+                kind=kind,
                 message=message,
                 retriable=retriable,
                 attempts=attempts,
@@ -249,13 +346,18 @@ class _Bench:
             )
             self.store.put_failure(failure)
         self.tally.failed += 1
-        self.progress.advance(failed=True)
+        self.tally.failures[kind] = self.tally.failures.get(kind, 0) + 1
+        self.progress.advance(failed=kind)
 
     def _give_up_where_hopeless(self, error: CallError) -> None:
-        """Stop asking a judge that cannot answer: a thousand time-outs help nobody."""
+        """Stop asking one that cannot answer: a thousand time-outs help nobody."""
+        if error.kind in OF_ONE_QUESTION:
+            return
         self.in_a_row += 1
         enough = max(10, 2 * self.bench.slots)
         if error.status in HOPELESS:
-            self.tally.stopped = str(error)
+            self.tally.stop(str(error), unavailable=True)
         elif self.in_a_row >= enough:
-            self.tally.stopped = f"{self.in_a_row} calls in a row failed; the last: {error}"
+            self.tally.stop(
+                f"{self.in_a_row} calls in a row failed; the last: {error}", unavailable=True
+            )

@@ -11,45 +11,74 @@ from judgebench.run.resolve import Work
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run did."""
+    """What a run did.
+
+    ``answering`` and ``judging`` tell what came of those who were asked, by the name of the model
+    or judge; ``generated`` and ``not_generated`` are about local models alone. ``misconfigured``
+    says that one of those could not be started as the suite says.
+    """
 
     manifest: RunManifest
     work: Work
     generated: int = 0
     not_generated: int = 0
     reused_answers: int = 0
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    answering: dict[str, Tally] = field(default_factory=dict)
+    judging: dict[str, Tally] = field(default_factory=dict)
     known: int = 0
-    calls: int = 0
+    answer_calls: int = 0
+    judge_calls: int = 0
     recorded: int = 0
+    misconfigured: bool = False
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
+    def answered(self) -> int:
+        """Answers that are new, whoever gave them."""
+        return self.generated + sum(tally.done for tally in self.answering.values())
+
+    @property
     def judged(self) -> int:
-        return sum(tally.judged for tally in self.tallies.values())
+        return sum(tally.done for tally in self.judging.values())
 
     @property
     def unreadable(self) -> int:
-        return sum(tally.unreadable for tally in self.tallies.values())
+        return sum(tally.unreadable for tally in self.judging.values())
 
     @property
     def failed(self) -> int:
-        judging = sum(tally.failed for tally in self.tallies.values())
-        return self.not_generated + judging
+        return self.not_generated + sum(tally.failed for tally in self._tallies())
+
+    @property
+    def waiting(self) -> int:
+        """Questions whose reply comes with a batch."""
+        return sum(tally.waiting for tally in self._tallies())
 
     @property
     def stopped(self) -> dict[str, str]:
-        return {name: t.stopped for name, t in self.tallies.items() if t.stopped is not None}
+        """Who was not asked to the end, and why."""
+        both = {**self.answering, **self.judging}
+        return {name: t.stopped for name, t in both.items() if t.stopped is not None}
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether somebody could not be reached, or would not have us, from the first call on."""
+        return any(tally.unavailable and not tally.done for tally in self._tallies())
 
     def counts(self) -> dict[str, int]:
         return {
-            "generated": self.generated,
+            "generated": self.answered,
             "answers_reused": self.reused_answers,
             "judged": self.judged,
             "judgments_reused": self.known,
-            "judge_calls": self.calls,
+            "answer_calls": self.answer_calls,
+            "judge_calls": self.judge_calls,
             "recorded_replies": self.recorded,
             "unreadable": self.unreadable,
             "failed": self.failed,
+            "waiting": self.waiting,
         }
+
+    def _tallies(self) -> list[Tally]:
+        return [*self.answering.values(), *self.judging.values()]

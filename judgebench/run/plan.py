@@ -1,261 +1,257 @@
-"""What is missing. Planning again after a run finds less: there is no resume mode."""
+"""What is missing. Planning again after a run finds less: there is no resume mode.
+
+Items are taken some hundreds at a time, so that a run over a hundred thousand needs no more memory
+than one over a few.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from judgebench import keys
-from judgebench.protocols import Judge, Replies
-from judgebench.records import Case, Item, Place, Response, Stack
-from judgebench.run.execute import Question
-from judgebench.run.resolve import Candidate, Seat, Work
+from judgebench.records import Case, Item, Order, Place, Response, Stack
+from judgebench.responses.recorded_file import RecordedAnswers
+from judgebench.run.orders import orders_of
+from judgebench.run.question import Question
+from judgebench.run.resolve import Candidate, Seat
 from judgebench.store import Store
 
+CHUNK = 500
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Answers:
     """The answers of a candidate that this run would use, and what it lacks.
 
-    ``by_item`` maps (item id, sample) to the response; ``missing`` holds response keys. All of
-    them come from one stack: answers of another machine or version are never mixed in.
+    All of them come from one stack: answers of another machine or version are never mixed in. Texts
+    are looked up when they are needed, a few at a time.
     """
 
-    by_item: Mapping[tuple[str, int], Response] = field(default_factory=dict)
-    missing: frozenset[bytes] = frozenset()
+    def __init__(self, candidate: Candidate, store: Store | None, stack: Stack | None) -> None:
+        self.candidate = candidate
+        self._store = store
+        self._stack = stack
+        self.missing = self._missing()
 
     @property
     def complete(self) -> bool:
         return not self.missing
 
+    def __len__(self) -> int:
+        """Answers that are there, with identical items each counted."""
+        wanted = self.candidate.wanted
+        return sum(len(wanted[key][0]) for key in wanted.keys() - self.missing)
+
+    def of(self, items: Sequence[Item]) -> dict[tuple[str, int], Response]:
+        """(item id, sample) -> response, every item its own, identical items the same text."""
+        if self.candidate.recorded is not None:
+            return _recorded(self.candidate, self.candidate.recorded, items)
+        samples = range(self.candidate.asked.config.samples)
+        key_of = self.candidate.key_of
+        places = {
+            (item.id, sample): key
+            for item in items
+            for sample in samples
+            if (key := key_of.get((item.id, sample))) is not None and key not in self.missing
+        }
+        found = self._found(set(places.values()))
+        return {
+            place: replace(found[key], item_id=place[0], sample=place[1])
+            for place, key in places.items()
+            if key in found
+        }
+
+    def _missing(self) -> frozenset[bytes]:
+        if self.candidate.recorded is not None:
+            return frozenset()
+        wanted = self.candidate.wanted
+        there: set[bytes] = set()
+        for some in chunks(list(wanted)):
+            there |= self._found(some).keys()
+        return frozenset(wanted.keys() - there)
+
+    def _found(self, wanted: Collection[bytes]) -> dict[bytes, Response]:
+        if self._store is None or (self._stack is None and self.candidate.local is not None):
+            return {}
+        found = {}
+        for key, responses in self._store.responses(wanted).items():
+            response = next((r for r in responses if r.stack == self._stack), None)
+            if response is not None:
+                found[key] = response
+        return found
+
 
 def stack_of(candidates: Sequence[Candidate], store: Store) -> Stack | None:
-    """The stack that has most of the answers of one model, over all its benchmarks.
+    """The stack that has most of the answers of one local model, over all its benchmarks.
 
-    Of equals the one that answered last; None where nothing is answered.
+    Of equals the one that answered last; None where nothing is answered, and for models that are
+    not run here.
     """
     count: list[tuple[Stack, int]] = []
     for candidate in candidates:
-        for responses in store.responses(candidate.wanted).values():
-            for response in responses:  # newest first
-                if response.stack is None:
-                    continue
-                n = next((i for i, (known, _) in enumerate(count) if known == response.stack), None)
-                if n is None:
-                    count.append((response.stack, 1))
-                else:
-                    count[n] = (response.stack, count[n][1] + 1)
+        for some in chunks(list(candidate.wanted)):
+            for responses in store.responses(some).values():
+                for response in responses:  # newest first
+                    _count(count, response.stack)
     return max(count, key=lambda entry: entry[1])[0] if count else None
 
 
-def answers_of(candidate: Candidate, store: Store, stack: Stack | None) -> Answers:
-    """What the store has of a candidate's answers, of this one stack."""
-    if candidate.recorded is not None:
-        return Answers(by_item=_recorded(candidate))
-    found = {
-        key: response
-        for key, responses in store.responses(candidate.wanted).items()
-        if stack is not None
-        and (response := next((r for r in responses if r.stack == stack), None)) is not None
-    }
-    missing = frozenset(candidate.wanted) - found.keys()
-    return Answers(by_item=_spread(candidate, found), missing=missing)
+def _count(count: list[tuple[Stack, int]], stack: Stack | None) -> None:
+    if stack is None:
+        return
+    n = next((i for i, (known, _) in enumerate(count) if known == stack), None)
+    if n is None:
+        count.append((stack, 1))
+    else:
+        count[n] = (stack, count[n][1] + 1)
 
 
-def _spread(
-    candidate: Candidate, found: Mapping[bytes, Response]
+def _recorded(
+    candidate: Candidate, recorded: RecordedAnswers, items: Sequence[Item]
 ) -> dict[tuple[str, int], Response]:
-    """Every item its answer, identical items the same one."""
-    spread = {}
-    for key, response in found.items():
-        items, sample = candidate.wanted[key]
-        for item in items:
-            spread[item.id, sample] = replace(response, item_id=item.id)
-    return spread
-
-
-def _recorded(candidate: Candidate) -> dict[tuple[str, int], Response]:
-    assert candidate.recorded is not None
     benchmark = candidate.asked.benchmark
     found = {}
-    for items, sample in candidate.wanted.values():
-        item = items[0]
-        text = candidate.recorded.texts[item.id, sample]
-        found[item.id, sample] = Response(
-            benchmark=benchmark.name,
-            version=benchmark.version,
-            item_id=item.id,
-            model_key=candidate.key,
-            text=text,
-            raw=text,
-            status="ok" if text.strip() else "empty",
-            sample=sample,
-            source=f"file:{candidate.recorded.path.name}",
-        )
+    for item in items:
+        for sample in range(candidate.asked.config.samples):
+            text = recorded.texts.get((item.id, sample))
+            if text is not None:
+                found[item.id, sample] = Response(
+                    benchmark=benchmark.name,
+                    version=benchmark.version,
+                    item_id=item.id,
+                    model_key=candidate.key,
+                    text=text,
+                    raw=text,
+                    status="ok" if text.strip() else "empty",
+                    sample=sample,
+                    source=f"file:{recorded.path.name}",
+                )
     return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
-    """The questions for one judge on one benchmark.
+    """Some of the questions for one judge about one candidate.
 
     ``known`` are judgments that the store has, with the places they serve in this run.
     """
 
     seat: Seat
+    candidate: Candidate
     questions: Sequence[Question]
     known: Mapping[bytes, Sequence[Place]]
 
+    @property
+    def places(self) -> int:
+        """All places, known or not."""
+        return sum(len(q.places) for q in self.questions) + sum(map(len, self.known.values()))
 
-def judging_of(
+
+def judgings(
     seat: Seat,
-    answers: Sequence[tuple[Candidate, Answers]],
+    answers: Sequence[Answers],
     judged: Callable[[Collection[bytes]], set[bytes]],
-) -> Judging:
-    """What a judge still has to judge. Identical cases are one question with several places.
+) -> Iterator[Judging]:
+    """What a judge has to judge, some items of one candidate after another.
 
-    ``judged`` says which keys have a judgment already.
+    Identical cases of one part are one question with several places; one that comes again later is
+    found recorded then. A judge that compares is shown each answer with that of the benchmark's
+    baseline, which itself is not judged.
+
+    Parameters
+    ----------
+    answers
+        Of the candidates on this seat's benchmark.
+    judged
+        Says which keys have a judgment already.
     """
+    baseline = baseline_of(seat, answers)
+    for found in answers:
+        if found is baseline:
+            continue
+        for items in chunks(seat.asked.items):
+            cases, places = _cases(seat, found, items, baseline)
+            known = judged(cases.keys())
+            yield Judging(
+                seat=seat,
+                candidate=found.candidate,
+                questions=[
+                    Question(key=key, judge=seat.judge, case=case, places=tuple(places[key]))
+                    for key, case in cases.items()
+                    if key not in known
+                ],
+                known={key: places[key] for key in known},
+            )
+
+
+def baseline_of(seat: Seat, answers: Sequence[Answers]) -> Answers | None:
+    """The answers that a judge compares with; None for a judge that does not compare."""
+    if not seat.compares:
+        return None
+    wanted = (seat.asked, seat.asked.config.baseline)
+    return next(a for a in answers if (a.candidate.asked, a.candidate.name) == wanted)
+
+
+def verdicts_each(seat: Seat) -> int:
+    """How many elementary verdicts a judge gives on one answer."""
+    orders = 2 if seat.compares and seat.asked.config.orders == "both" else 1
+    return orders * (seat.asked.config.judge_samples if seat.asks else 1)
+
+
+def verdicts_wanted(seat: Seat, answers: Sequence[Answers]) -> int:
+    """How many elementary verdicts of a judge these answers call for, known ones included."""
+    baseline = baseline_of(seat, answers)
+    return verdicts_each(seat) * sum(len(found) for found in answers if found is not baseline)
+
+
+def _cases(
+    seat: Seat, found: Answers, items: Sequence[Item], baseline: Answers | None
+) -> tuple[dict[bytes, Case], dict[bytes, list[Place]]]:
+    """The cases of some items by the key of their judgment, and where each serves."""
+    own = found.of(items)
+    other = {} if baseline is None else baseline.of(items)
     cases: dict[bytes, Case] = {}
     places: dict[bytes, list[Place]] = {}
-    for candidate, found in answers:
-        for item in candidate.asked.items:
-            for sample in range(candidate.asked.config.samples):
-                response = found.by_item.get((item.id, sample))
-                if response is None:
-                    continue
-                for case in seat.asked.benchmark.cases(item, [response]):
-                    key = keys.judgment_key(seat.key, keys.case_key(case))
-                    cases.setdefault(key, case)
-                    places.setdefault(key, []).append(place_of(seat, candidate, item, sample))
-    known = judged(cases.keys())
-    questions = [
-        Question(key=key, judge=seat.judge, case=case, places=tuple(places[key]))
-        for key, case in cases.items()
-        if key not in known
-    ]
-    return Judging(seat=seat, questions=questions, known={key: places[key] for key in known})
-
-
-def place_of(seat: Seat, candidate: Candidate, item: Item, sample: int) -> Place:
-    return Place(
-        benchmark=seat.asked.benchmark.name,
-        version=seat.asked.benchmark.version,
-        item_id=item.id,
-        model_key=candidate.key,
-        judge_key=seat.key,
-        sample=sample,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRow:
-    """What a run would do for one model, benchmark and judge."""
-
-    benchmark: str
-    version: str
-    model: str
-    items: int
-    distinct_items: int
-    generations: int
-    judge: str
-    judge_calls: int
-    recorded: int
-
-
-def plan(work: Work, store: Store | None) -> list[PlanRow]:
-    """Count what is missing. Nothing is sent, nothing is written.
-
-    ``judge_calls`` counts calls to whoever answers for a judge (none for a lexical one), at one
-    call for each answer that does not exist yet; ``recorded`` counts verdicts that need no call,
-    since the judgment or the reply is in the store. What two rows share is counted in the first.
-    """
-    rows = []
-    replied: set[bytes] = set()
-    seen: set[bytes] = set()
-    counted: set[bytes] = set()
-    stacks = _stacks(work, store)
-    for candidate in work.candidates:
-        asked = candidate.asked
-        found = Answers(missing=frozenset(candidate.wanted))
-        if store is not None:
-            found = answers_of(candidate, store, stacks.get(candidate.name))
-        elif candidate.recorded is not None:
-            found = Answers(by_item=_recorded(candidate))
-        generations = len(found.missing - counted)
-        counted |= found.missing
-        for seat in work.seats:
-            if seat.asked is not asked:
+    for item in items:
+        for sample in range(seat.asked.config.samples):
+            response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
+            if response is None or (baseline is not None and opponent is None):
                 continue
-            calls, recorded = _calls(seat, candidate, found, store, seen, replied)
-            rows.append(
-                PlanRow(
-                    benchmark=asked.benchmark.name,
-                    version=asked.benchmark.version,
-                    model=candidate.name,
-                    items=len(asked.items) * asked.config.samples,
-                    distinct_items=len(candidate.wanted),
-                    generations=generations,
-                    judge=seat.name,
-                    judge_calls=calls,
-                    recorded=recorded,
-                )
-            )
-            generations = 0  # said once, on the model's first row
-    return rows
+            for order, shown in _shown(seat, item, response, opponent):
+                case = seat.asked.benchmark.case(item, shown)
+                case_key = keys.case_key(case)
+                for repeat in range(seat.asked.config.judge_samples if seat.asks else 1):
+                    key = keys.judgment_key(seat.key, case_key, repeat=repeat)
+                    place = Place(
+                        benchmark=seat.asked.benchmark.name,
+                        version=seat.asked.benchmark.version,
+                        item_id=item.id,
+                        model_key=found.candidate.key,
+                        judge_key=seat.key,
+                        opponent_key=None if baseline is None else baseline.candidate.key,
+                        order=order,
+                        sample=sample,
+                        repeat=repeat,
+                    )
+                    cases.setdefault(key, case)
+                    places.setdefault(key, []).append(place)
+    return cases, places
 
 
-def _stacks(work: Work, store: Store | None) -> dict[str, Stack | None]:
-    if store is None:
-        return {}
-    by_name: dict[str, list[Candidate]] = {}
-    for candidate in work.candidates:
-        if candidate.local is not None:
-            by_name.setdefault(candidate.name, []).append(candidate)
-    return {name: stack_of(candidates, store) for name, candidates in by_name.items()}
+def _shown(
+    seat: Seat, item: Item, response: Response, opponent: Response | None
+) -> Iterator[tuple[Order, tuple[Response, ...]]]:
+    """What a judge is shown of one answer, in every order that is asked for."""
+    if opponent is None:
+        yield "single", (response,)
+        return
+    for order in orders_of(item, seat.asked.config.orders):
+        yield order, ((response, opponent) if order == "model_first" else (opponent, response))
 
 
-def _calls(
-    seat: Seat,
-    candidate: Candidate,
-    found: Answers,
-    store: Store | None,
-    seen: set[bytes],
-    replied: set[bytes],
-) -> tuple[int, int]:
-    judged = _nothing if store is None else store.judged
-    judging = judging_of(seat, [(candidate, found)], judged)
-    calls = len(found.missing) if seat.config is not None and seat.config.provider else 0
-    recorded = len(judging.known)
-    for question in judging.questions:
-        if question.key in seen:
-            recorded += 1
-            continue
-        seen.add(question.key)
-        first = _first_request(seat.judge, question.case, store, replied)
-        calls += first
-        recorded += first == 0 and seat.config is not None
-    return calls, recorded
-
-
-def _first_request(judge: Judge, case: Case, replies: Replies | None, replied: set[bytes]) -> int:
-    """How many calls a case needs now: the dialogue is replayed over what is recorded."""
-    dialogue = judge.judge(case)
-    try:
-        request = next(dialogue)
-        while True:
-            key = keys.request_key(request)
-            reply = replies.reply(key) if replies is not None else None
-            if reply is None:
-                if key in replied:
-                    return 0
-                replied.add(key)
-                return 1
-            request = dialogue.send(reply)
-    except StopIteration:
-        return 0
-
-
-def _nothing(keys: Collection[bytes]) -> set[bytes]:
-    """What a store that is not there yet has."""
-    return set()
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The values, some at a time."""
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]

@@ -7,18 +7,33 @@ asked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from judgebench import keys, registry
-from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
-from judgebench.config import BenchmarkConfig, JudgeConfig, ModelConfig, Suite
+from judgebench.benchmarks.benchmark import Benchmark
+from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.own_prompts import own_benchmark
+from judgebench.config import (
+    ApiModel,
+    BenchmarkConfig,
+    Endpoint,
+    JudgeConfig,
+    ModelConfig,
+    Suite,
+)
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.protocols import Judge
 from judgebench.records import Item, JudgeSpec, ModelSpec
+from judgebench.responses import remote
 from judgebench.responses.identity import file_sha, weights_identity
-from judgebench.responses.local_model import LocalModel, decoding_of, prompting_of
+from judgebench.responses.local_model import (
+    LocalModel,
+    decoding_of,
+    prompting_of,
+    shaping_arguments,
+)
 from judgebench.responses.recorded_file import RecordedAnswers, read_answers
 
 
@@ -27,7 +42,7 @@ class Asked:
     """A benchmark of the suite with the items that are asked."""
 
     config: BenchmarkConfig
-    benchmark: FolderBenchmark
+    benchmark: Benchmark
     items: tuple[Item, ...]
 
 
@@ -35,7 +50,8 @@ class Asked:
 class Candidate:
     """A model on a benchmark. ``wanted`` maps each response key to its items and its sample.
 
-    Identical items share a key: they are asked once and counted as often as they occur.
+    Identical items share a key: they are asked once and counted as often as they occur. ``key_of``
+    is the way back, from (item id, sample).
     """
 
     config: ModelConfig
@@ -44,7 +60,9 @@ class Candidate:
     key: bytes
     wanted: Mapping[bytes, tuple[tuple[Item, ...], int]]
     local: LocalModel | None = None
+    api: ApiModel | None = None
     recorded: RecordedAnswers | None = None
+    key_of: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -53,13 +71,22 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """A judge on a benchmark."""
+    """A judge on a benchmark.
+
+    ``compares`` says that it is shown each answer with the baseline's.
+    """
 
     name: str
     asked: Asked
     judge: Judge
     key: bytes
     config: JudgeConfig | None = None
+    compares: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks somebody, so that asking twice can give two verdicts."""
+        return self.config is not None and self.config.provider is not None
 
     @property
     def spec(self) -> JudgeSpec:
@@ -93,12 +120,7 @@ def resolve(suite: Suite) -> Work:
         if count > 1:
             raise ConfigError(f"the suite names the benchmark {name}@{version} {count} times")
     seats = tuple(_seat(a, name, suite) for a in asked for name in a.config.judges)
-    candidates = tuple(
-        _candidate(model, a, suite.seed)
-        for model in suite.models
-        for a in asked
-        if a.config.models is None or model.name in a.config.models
-    )
+    candidates = tuple(candidate for a in asked for candidate in _candidates(suite, a))
     warnings = tuple(
         f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items of "
         f"{c.asked.benchmark.name}"
@@ -108,8 +130,19 @@ def resolve(suite: Suite) -> Work:
     return Work(suite=suite, asked=asked, candidates=candidates, seats=seats, warnings=warnings)
 
 
+def endpoints(work: Work) -> dict[str, Endpoint]:
+    """All who would be asked over a provider, by the words in which to speak of them."""
+    models = {f"model {c.name}": c.api for c in work.candidates if c.api is not None}
+    judges = {f"judge {s.name}": s.config for s in work.seats if s.config is not None and s.asks}
+    return {**models, **judges}
+
+
 def _asked(config: BenchmarkConfig) -> Asked:
-    benchmark = load_benchmark(config.name, options=config.options)
+    benchmark: Benchmark
+    if config.items is not None:
+        benchmark = own_benchmark(config)
+    else:
+        benchmark = load_benchmark(config.name, options=config.options)
     return Asked(config=config, benchmark=benchmark, items=tuple(benchmark.items(config.limit)))
 
 
@@ -120,7 +153,7 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
         known = {*kinds, *(judge.name for judge in suite.judges)}
         raise ConfigError(f"benchmark {asked.config.name}: {unknown_name('judge', name, known)}")
     if config is not None and config.provider is not None:
-        _check_provider(name, config.provider, config)
+        check_provider(f"judge {name}", config.provider)
     kind = config.kind if config is not None else None
     if kind is None:
         kind = name if name in kinds else asked.benchmark.default_judge
@@ -131,56 +164,160 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
             f"judge {name}: a judge called as a way of judging judges that way; give this one, of "
             f"kind {kind}, another name"
         )
-    provider = identity_of(config) if config else None
     try:
-        judge = registry.load("judges", kind).make(
-            model=config.model if config else None,
-            provider=provider,
+        judge: Judge = registry.load("judges", kind).make(
+            model=model_of(config) if config else None,
+            provider=identity_of(config) if config else None,
             sampling=config.sampling if config else {},
             options=config.options if config else {},
             extra=config.extra if config else {},
+            reasoning=config.reasoning if config else None,
             prompts=asked.benchmark.prompts,
+            content=asked.benchmark.judging_content,
         )
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
-    return Seat(name=name, asked=asked, judge=judge, key=keys.judge_key(judge.spec), config=config)
+    return Seat(
+        name=name,
+        asked=asked,
+        judge=judge,
+        key=keys.judge_key(judge.spec),
+        config=config,
+        compares=_compares(name, judge, asked),
+    )
 
 
-def _check_provider(judge: str, provider: str, config: JudgeConfig) -> None:
+def _compares(name: str, judge: Judge, asked: Asked) -> bool:
+    """Whether a judge is shown pairs: where there is a baseline and it can compare."""
+    if asked.config.baseline is not None and 2 in judge.case_sizes:
+        return True
+    if 1 not in judge.case_sizes:
+        raise ConfigError(
+            f"judge {name} compares answers: say with which model's, as the baseline of the "
+            f"benchmark {asked.config.name}"
+        )
+    return False
+
+
+def check_provider(whose: str, provider: str) -> None:
     """Found out now, not by the first question, which may come hours later."""
     known = registry.names("providers")
     if provider not in known:
-        raise ConfigError(f"judge {judge}: {unknown_name('provider', provider, known)}")
+        raise ConfigError(f"{whose}: {unknown_name('provider', provider, known)}")
 
 
-def identity_of(config: JudgeConfig) -> str | None:
-    """Who answers for a judge: never a URL or a port, which say nothing about the model."""
+def model_of(config: Endpoint) -> str | None:
+    """The model that is asked for."""
+    if isinstance(config, JudgeConfig) and config.lm_eval is not None:
+        args = config.lm_eval.model_args
+        return config.model or PurePath(str(args.get("pretrained") or args["model"])).name
+    if isinstance(config, JudgeConfig) and config.reward_model is not None:
+        return config.model or PurePath(config.reward_model.pretrained).name
+    return config.model
+
+
+def identity_of(config: Endpoint) -> str | None:
+    """Who answers: never a URL or a port, which say nothing about the model."""
     if config.identity_file is not None:
         if not config.identity_file.is_file():
-            raise ConfigError(
-                f"judge {config.name}: identity_file {config.identity_file} is no file"
-            )
+            raise ConfigError(f"identity_file {config.identity_file} is no file")
         return f"sha256:{file_sha(config.identity_file)}"
-    return config.identity or config.provider
+    if config.identity is not None:
+        return config.identity
+    if isinstance(config, JudgeConfig) and config.lm_eval is not None:
+        return _local_identity(LocalModel.from_config(config.lm_eval.model_dump()))
+    if isinstance(config, JudgeConfig) and config.reward_model is not None:
+        own = config.reward_model
+        weights = weights_identity({"pretrained": own.pretrained, "revision": own.revision})
+        label = config.provider_options.get("label")
+        return weights if label is None else f"{weights}+label {label}"
+    return config.provider
+
+
+def _local_identity(local: LocalModel) -> str:
+    """The weights, and where it is not the usual one, the way in which they are asked."""
+    usual = LocalModel()
+    way = {
+        name: getattr(local, name)
+        for name in ("apply_chat_template", "system_instruction", "gen_kwargs")
+        if getattr(local, name) != getattr(usual, name)
+    } | shaping_arguments(local)
+    weights = weights_identity(local.model_args)
+    return f"{weights}+{keys.content_key('way', way).hex()[:12]}" if way else weights
+
+
+def _candidates(suite: Suite, asked: Asked) -> Iterator[Candidate]:
+    chosen = asked.config.models
+    for model in suite.models:
+        if chosen is None or model.name in (*chosen, asked.config.baseline):
+            yield _candidate(model, asked, suite.seed)
 
 
 def _candidate(config: ModelConfig, asked: Asked, seed: int) -> Candidate:
     if config.responses is not None:
         return _recorded_candidate(config, asked, config.responses)
-    assert config.lm_eval is not None  # one of the two, says the configuration
-    local = LocalModel.from_config(config.lm_eval.model_dump())
-    task = asked.benchmark.lm_eval_task
+    local = LocalModel.from_config(config.lm_eval.model_dump()) if config.lm_eval else None
     try:
-        spec = ModelSpec(
-            weights=weights_identity(local.model_args),
-            prompting={**prompting_of(local, task), "prompt_sha": asked.benchmark.prompt_sha},
-            decoding=decoding_of(local, task, seed=seed),
+        if local is not None:
+            _check_turns(local, asked)
+        spec = (
+            _local_spec(local, asked.benchmark, seed)
+            if local is not None
+            else _remote_spec(config, asked, seed)
         )
     except ConfigError as error:
         raise ConfigError(f"model {config.name}: {error}") from None
     key = keys.model_key(spec)
     wanted = _wanted(key, asked.items, asked.config.samples)
-    return Candidate(config=config, asked=asked, spec=spec, key=key, wanted=wanted, local=local)
+    return Candidate(
+        config=config,
+        asked=asked,
+        spec=spec,
+        key=key,
+        wanted=wanted,
+        local=local,
+        api=config.api,
+        key_of=_key_of(wanted),
+    )
+
+
+def _check_turns(local: LocalModel, asked: Asked) -> None:
+    if asked.benchmark.needs_chat_template and not local.apply_chat_template:
+        raise ConfigError(
+            f"the benchmark {asked.config.name} has conversations of several turns, which no plain "
+            "text can put to a model: say apply_chat_template: true"
+        )
+
+
+def _local_spec(local: LocalModel, benchmark: Benchmark, seed: int) -> ModelSpec:
+    task = benchmark.lm_eval_task
+    return ModelSpec(
+        weights=weights_identity(local.model_args),
+        prompting={**prompting_of(local, task), "prompt_sha": benchmark.prompt_sha},
+        decoding=decoding_of(local, task, seed=seed),
+    )
+
+
+def _remote_spec(config: ModelConfig, asked: Asked, seed: int) -> ModelSpec:
+    api = config.api
+    assert api is not None  # one of the three, says the configuration
+    assert api.provider is not None
+    check_provider(f"model {config.name}", api.provider)
+    return remote.spec_of(
+        api,
+        identity=identity_of(api) or api.provider,
+        prompt_sha=asked.benchmark.prompt_sha,
+        max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,
+        until=asked.benchmark.lm_eval_task.until,
+        seed=seed,
+        samples=asked.config.samples,
+    )
+
+
+def _key_of(
+    wanted: Mapping[bytes, tuple[tuple[Item, ...], int]],
+) -> dict[tuple[str, int], bytes]:
+    return {(item.id, sample): key for key, (items, sample) in wanted.items() for item in items}
 
 
 def _recorded_candidate(config: ModelConfig, asked: Asked, path: Path) -> Candidate:
@@ -203,7 +340,13 @@ def _recorded_candidate(config: ModelConfig, asked: Asked, path: Path) -> Candid
                     sample,
                 )
     return Candidate(
-        config=config, asked=asked, spec=spec, key=key, wanted=wanted, recorded=recorded
+        config=config,
+        asked=asked,
+        spec=spec,
+        key=key,
+        wanted=wanted,
+        recorded=recorded,
+        key_of=_key_of(wanted),
     )
 
 

@@ -180,8 +180,17 @@ def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
         row.judged_at,
         row.repeat,
         read_parts(row.parts),
-        read_marks(names.judges[row.judge_id].spec.kind, row.marks),
+        _marks_of(row, names.judges[row.judge_id].spec.kind),
     )
+
+
+def _marks_of(row: Row[Any], judge_kind: str) -> tuple[str, ...] | None:
+    """The marks of the model's answer; those of a pair say of which answer shown they are."""
+    marks, order = read_marks(judge_kind, row.marks), ORDERS[row.shown]
+    if marks is None or order == "single":
+        return marks
+    position = "/0" if order == "model_first" else "/1"
+    return tuple(mark.removesuffix(position) for mark in marks if mark.endswith(position))
 
 
 def _reason_of(row: Row[Any]) -> str | None:

@@ -188,12 +188,28 @@ def test_without_a_store_it_is_said_what_makes_one(typed: Typed, words: tuple[st
     assert "`judgebench run` and `judgebench import` make one" in err
 
 
-def test_scores_are_not_ranked_yet_and_that_is_said(typed: Typed, tmp_path: Path) -> None:
+def test_scores_are_ranked_and_have_no_agreement_of_labels(typed: Typed, tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [label(0, "a", "j", 3, low=1, high=5) | {"kind": "score"}]
     typed("import", "verdicts", rows_file(tmp_path / "s.jsonl", rows))
     code, out, err = typed("leaderboard", "made_up")
-    assert (code, out) == (64, "")
-    assert "no judge has labelled anything on made_up yet" in err
+    assert code == 0
+    assert "score (1 to 5) [95%]" in out
     code, _, err = typed("agreement", "made_up")
     assert code == 64
     assert "no two judges with labels on the same answers" in err
+
+
+def test_a_panel_is_shown_when_it_is_asked_for(typed: Typed, tmp_path: Path) -> None:
+    rows = [row for judge in "abc" for row in coded("m", judge, "++-" if judge == "a" else "+-+")]
+    typed("import", "verdicts", rows_file(tmp_path / "v.jsonl", rows))
+    code, out, _ = typed("leaderboard", "made_up", "--judge", "a", "--panel", "a,b,c")
+    assert code == 0
+    assert "judged by panel/majority(a,b,c)" in out
+    assert "judged by a\n" in out
+    assert "judged by b\n" not in out
+    code, out, err = typed("leaderboard", "made_up", "--panel", "a,bb")
+    assert (code, out) == (64, "")
+    assert "panel/majority(a,bb): made_up@unversioned: no judge called 'bb'; did you mean" in err
+    code, _, err = typed("leaderboard", "made_up", "--panel", "mean(a,b)")
+    assert code == 64
+    assert "labels have no mean; take 'rule: majority'" in err

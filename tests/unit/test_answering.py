@@ -24,7 +24,8 @@ def test_one_answer_stands_at_every_item_that_asks_the_same(tmp_path: Path) -> N
         )
         candidate = cast("Any", SimpleNamespace(wanted={key: (items, 0)}))
         outcome = cast("Any", SimpleNamespace(work=None))
-        Answering(outcome, store, cast("Any", None))._put(candidate, {key: response})
+        nothing = cast("Any", None)
+        Answering(outcome, store, nothing, nothing)._put(candidate, {key: response})
         table = store.responses_table("b")
         assert sorted(zip(table["item_id"], table["text"], strict=True)) == [
             ("3", "Rhine"),

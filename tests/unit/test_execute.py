@@ -13,6 +13,7 @@ import pytest
 from judgebench import keys
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import CallError, StoreError
+from judgebench.protocols import Meter
 from judgebench.records import (
     Case,
     ChatRequest,
@@ -29,7 +30,8 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.run.execute import Bench, Question, judge_all
+from judgebench.run.execute import Bench, carry_out
+from judgebench.run.question import Question
 
 
 @dataclass
@@ -60,9 +62,11 @@ class Said:
 
     def stage(self, name: str, total: int | None) -> None: ...
 
-    def advance(self, n: int = 1, *, failed: bool = False) -> None:
+    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
         self.done += n
-        self.failed += n * failed
+        self.failed += n * (failed is not None)
+
+    def meter(self, figures: Meter) -> None: ...
 
     def say(self, message: str) -> None:
         self.lines.append(message)
@@ -97,6 +101,8 @@ class Asks:
     """A judge that passes on what it is told, in one step or two."""
 
     spec = JudgeSpec(kind="asks")
+    case_sizes = frozenset({1})
+    max_answer_chars = None
 
     def __init__(self, steps: int = 1) -> None:
         self.steps = steps
@@ -129,6 +135,8 @@ class Knows:
     """A judge that asks nobody."""
 
     spec = JudgeSpec(kind="knows")
+    case_sizes = frozenset({1})
+    max_answer_chars = None
 
     def judge(self, case: Case) -> Dialogue:
         return ask_nobody(Label(name="correct"))
@@ -160,7 +168,7 @@ def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> li
 
 
 def _judge(store: Kept, bench: Bench, said: Said | None = None, provider: Answers | None = None):
-    return judge_all(
+    return carry_out(
         [bench],
         store=store,  # type: ignore[arg-type]
         run_id="r",
@@ -172,9 +180,9 @@ def _judge(store: Kept, bench: Bench, said: Said | None = None, provider: Answer
 def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text="correct", served_model="m-1"))
     questions = _questions(Asks(), [f"q{i}" for i in range(20)], places=3)
-    bench = Bench(name="j", questions=questions, provider=provider, slots=4)
+    bench = Bench(name="j", jobs=questions, provider=provider, slots=4)
     tally = _judge(store, bench, provider=provider)
-    assert tally.judged == len(store.judgments) == provider.asked == 20
+    assert tally.done == len(store.judgments) == provider.asked == 20
     assert len(store.uses) == 60
     assert provider.most == 4
     assert provider.closed
@@ -186,22 +194,22 @@ def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
 
 def test_a_dialogue_of_two_steps_keeps_both_replies() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text="correct"))
-    bench = Bench(name="j", questions=_questions(Asks(2), ["q"]), provider=provider)
+    bench = Bench(name="j", jobs=_questions(Asks(2), ["q"]), provider=provider)
     _judge(store, bench)
     assert [len(j.reply_keys) for j in store.judgments.values()] == [2]
 
 
 def test_a_judge_that_asks_nobody_needs_no_provider() -> None:
     store = Kept()
-    tally = _judge(store, Bench(name="j", questions=_questions(Knows(), ["a", "b"])))
-    assert tally.judged == 2
+    tally = _judge(store, Bench(name="j", jobs=_questions(Knows(), ["a", "b"])))
+    assert tally.done == 2
 
 
 def test_what_cannot_be_read_is_counted_apart() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text=""))
-    bench = Bench(name="j", questions=_questions(Asks(), ["q"]), provider=provider)
+    bench = Bench(name="j", jobs=_questions(Asks(), ["q"]), provider=provider)
     tally = _judge(store, bench)
-    assert (tally.judged, tally.unreadable, tally.failed) == (1, 1, 0)
+    assert (tally.done, tally.unreadable, tally.failed) == (1, 1, 0)
 
 
 def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
@@ -212,8 +220,8 @@ def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
 
     store, said = Kept(), Said()
     questions = _questions(Asks(), [f"q{i}" for i in range(8)], places=2)
-    tally = _judge(store, Bench(name="j", questions=questions, provider=Answers(answer)), said)
-    assert (tally.judged, tally.failed, tally.stopped) == (7, 1, None)
+    tally = _judge(store, Bench(name="j", jobs=questions, provider=Answers(answer)), said)
+    assert (tally.done, tally.failed, tally.stopped) == (7, 1, None)
     assert (said.done, said.failed) == (8, 1)
     assert [f.place.item_id for f in store.failures if f.place] == ["q3/0", "q3/1"]
     assert {(f.boundary, f.retriable, f.attempts) for f in store.failures} == {
@@ -223,9 +231,9 @@ def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
 
 def test_a_faulty_reader_costs_its_verdict_and_says_so() -> None:
     store, provider = Kept(), Answers(lambda r: Reply(text="bug"))
-    bench = Bench(name="j", questions=_questions(Asks(), ["q"]), provider=provider)
+    bench = Bench(name="j", jobs=_questions(Asks(), ["q"]), provider=provider)
     tally = _judge(store, bench)
-    assert (tally.judged, tally.failed) == (0, 1)
+    assert (tally.done, tally.failed) == (0, 1)
     assert store.failures[0].boundary == "reader"
     assert "ZeroDivisionError: a faulty reader" in store.failures[0].message
     assert not store.failures[0].retriable
@@ -235,7 +243,7 @@ def test_a_refused_key_stops_the_judge_at_once() -> None:
     error = CallError("HTTP 401: check OPENAI_API_KEY", retriable=False, status=401)
     provider = Answers(lambda request: error)
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    tally = _judge(Kept(), Bench(name="j", questions=questions, provider=provider))
+    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=provider))
     assert provider.asked == 1
     assert tally.stopped == str(error)
 
@@ -243,7 +251,7 @@ def test_a_refused_key_stops_the_judge_at_once() -> None:
 def test_a_judge_that_never_answers_is_given_up() -> None:
     provider = Answers(lambda request: CallError("no answer in 120 s", retriable=True))
     questions = _questions(Asks(), [f"q{i}" for i in range(500)])
-    tally = _judge(Kept(), Bench(name="j", questions=questions, provider=provider, slots=2))
+    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=provider, slots=2))
     assert provider.asked <= 12
     assert tally.stopped is not None
     assert "in a row failed" in tally.stopped
@@ -252,7 +260,7 @@ def test_a_judge_that_never_answers_is_given_up() -> None:
 def test_a_full_disk_ends_the_run_with_its_own_error() -> None:
     provider = Answers(lambda request: Reply(text="correct"))
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    bench = Bench(name="j", questions=questions, provider=provider, slots=3)
+    bench = Bench(name="j", jobs=questions, provider=provider, slots=3)
     with pytest.raises(StoreError, match="the disk is full"):
         _judge(Kept(full=True), bench, provider=provider)
     assert provider.closed
@@ -271,7 +279,7 @@ def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
 
     provider = Answers(answer)
     questions = _questions(Asks(), [f"q{i}" for i in range(500)])
-    bench = Bench(name="j", questions=questions, provider=provider, slots=4)
+    bench = Bench(name="j", jobs=questions, provider=provider, slots=4)
     with pytest.raises(KeyboardInterrupt):
         _judge(store, bench, said, provider)
     assert len(store.judgments) == provider.asked < 100
@@ -283,11 +291,11 @@ def test_a_judge_that_asks_nobody_can_be_interrupted_too() -> None:
     store, questions = Kept(), _questions(Knows(), [f"q{i}" for i in range(2000)])
 
     class Interrupts(Said):
-        def advance(self, n: int = 1, *, failed: bool = False) -> None:
+        def advance(self, n: int = 1, *, failed: str | None = None) -> None:
             super().advance(n, failed=failed)
             if self.done == 5:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        _judge(store, Bench(name="j", questions=questions), Interrupts())
+        _judge(store, Bench(name="j", jobs=questions), Interrupts())
     assert 5 <= len(store.judgments) < 100

@@ -96,6 +96,24 @@ def test_two_verdicts_on_one_answer_are_refused() -> None:
         read_labels(columns(rows))
 
 
+def test_of_repeats_the_label_given_most_often_counts() -> None:
+    given = columns([("q1", "a", "gpt", 0, "label", label) for label in ("correct", "incorrect")])
+    given["repeat"] = [0, 1]
+    assert read_labels(given).of("gpt").tolist() == [UNREADABLE]  # a tie
+    more = columns([
+        *(("q1", "a", "gpt", 0, "label", label) for label in ("correct", "incorrect", "correct")),
+        ("q1", "a", "gpt", 0, "unreadable", None),
+        ("q2", "a", "gpt", 0, "unreadable", None),
+    ])  # fmt: skip
+    more["repeat"] = [0, 1, 2, 3, 0]
+    assert read_labels(more).of("gpt").tolist() == [1, UNREADABLE]
+
+
+def test_a_judge_that_scores_and_was_unreadable_once_labels_nothing() -> None:
+    rows: list[Row] = [*ROWS, ("q1", "b", "reward", 0, "unreadable", None)]
+    assert read_labels(columns(rows)).labellers == ("gpt", "human/x")
+
+
 def test_one_name_with_two_ids_is_two() -> None:
     given = columns(ROWS[:3])
     given["model_id"] = ["f00", "f00", "f00"]

@@ -1,0 +1,183 @@
+"""Models behind an API: what they are asked, and how an answer is read from a reply.
+
+They are asked through the same providers and wrappers as judges; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from judgebench.errors import ConfigError
+from judgebench.protocols import Writer
+from judgebench.records import (
+    REFUSALS,
+    ChatRequest,
+    Item,
+    JsonObject,
+    Message,
+    ModelSpec,
+    Place,
+    Reply,
+    Request,
+    Response,
+    ResponseStatus,
+)
+
+MOST_STOPS = 4
+"""Chat completions take no more stop sequences; the rest is cut where the answer is judged."""
+
+
+class Asking(Protocol):
+    """What a suite says about a model behind an API."""
+
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def sampling(self) -> dict[str, Any]: ...
+    @property
+    def extra(self) -> dict[str, Any]: ...
+    @property
+    def system(self) -> str | None: ...
+    @property
+    def reasoning(self) -> str | None: ...
+
+
+def spec_of(
+    api: Asking,
+    *,
+    identity: str,
+    prompt_sha: str,
+    max_tokens: int,
+    until: Sequence[str],
+    seed: int,
+    samples: int = 1,
+) -> ModelSpec:
+    """Which model a suite means: who serves it, its name, and everything it is asked with.
+
+    Parameters
+    ----------
+    identity
+        Who answers, as in `ChatRequest.provider`.
+    max_tokens, until
+        The task's own, where the suite does not say otherwise.
+    seed
+        Of the first sample; further samples count up. Left out where the temperature is 0.
+
+    Raises
+    ------
+    ConfigError
+        For settings that are judgebench's own, or several samples at temperature 0.
+    """
+    prompting: dict[str, Any] = {"messages": "chat", "prompt_sha": prompt_sha}
+    if api.system is not None:
+        prompting["system"] = api.system
+    if api.extra:
+        prompting["extra"] = dict(api.extra)
+    if api.reasoning is not None:
+        prompting["reasoning"] = api.reasoning
+    decoding = _decoding(api.sampling, max_tokens, until, seed)
+    if samples > 1 and not decoding.get("temperature"):
+        raise ConfigError(
+            f"{samples} samples at temperature 0 are one answer paid for {samples} times; say "
+            "sampling: {temperature: …}, or samples: 1"
+        )
+    return ModelSpec(weights=f"{identity}/{api.model}", prompting=prompting, decoding=decoding)
+
+
+def _decoding(
+    sampling: Mapping[str, Any], max_tokens: int, until: Sequence[str], seed: int
+) -> JsonObject:
+    if clash := {"messages", "model", "n", "stream"} & sampling.keys():
+        raise ConfigError(
+            f"sampling: {', '.join(sorted(clash))} cannot be set here; several answers to one item "
+            "are the benchmark's 'samples'"
+        )
+    decoding: dict[str, Any] = {"temperature": 0}
+    if not {"max_tokens", "max_completion_tokens"} & sampling.keys():
+        decoding["max_tokens"] = max_tokens
+    if until:
+        decoding["stop"] = list(until[:MOST_STOPS])
+    decoding |= sampling
+    if decoding.get("temperature") and "seed" not in decoding:
+        decoding["seed"] = seed
+    return {name: value for name, value in decoding.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One answer to be had, and every place of this run that it serves.
+
+    Identical items are asked once: ``items`` are all of them.
+    """
+
+    key: bytes
+    places: tuple[Place, ...]
+    items: tuple[Item, ...]
+    spec: ModelSpec
+    identity: str
+    model: str
+    sample: int = 0
+
+    def dialogue(self) -> Generator[Request, Reply, Response]:
+        """One question, one reply."""
+        reply = yield self.request()
+        return response_of(reply, self.items[0], self.places[0], self.request())
+
+    def request(self) -> ChatRequest:
+        """The question as it is asked; each sample with a seed of its own."""
+        decoding = dict(self.spec.decoding)
+        if self.sample and isinstance(decoding.get("seed"), int):
+            decoding["seed"] += self.sample
+        return ChatRequest(
+            provider=self.identity,
+            model=self.model,
+            messages=messages_of(self.items[0], self.spec.prompting.get("system")),
+            decoding=decoding,
+            sample=self.sample,
+            extra=self.spec.prompting.get("extra", {}),
+            reasoning=self.spec.prompting.get("reasoning"),
+        )
+
+    def keep(self, store: Writer, run_id: str, result: Response, talk: object) -> bool:
+        """The answer at the place of every item that asks the same."""
+        with store.transaction():
+            for item in self.items:
+                store.put_responses({self.key: replace(result, item_id=item.id)})
+        return True
+
+
+def messages_of(item: Item, system: str | None) -> tuple[Message, ...]:
+    """The conversation that is sent: the item's prompt where it has one, else its turns."""
+    asked = item.turns if item.prompt is None else (Message(role="user", content=item.prompt),)
+    return asked if system is None else (Message(role="system", content=system), *asked)
+
+
+def response_of(reply: Reply, item: Item, place: Place, request: ChatRequest) -> Response:
+    """The answer that a reply is."""
+    return Response(
+        benchmark=item.benchmark,
+        version=item.version,
+        item_id=item.id,
+        model_key=place.model_key,
+        text=reply.text,
+        raw=reply.text,
+        status=_status(reply),
+        sample=place.sample,
+        reasoning=reply.reasoning,
+        prompt="\n\n".join(message.content for message in request.messages),
+        finish_reason=reply.finish_reason,
+        usage=reply.usage,
+        source=f"api:{reply.served_model or request.model}",
+    )
+
+
+def _status(reply: Reply) -> ResponseStatus:
+    if reply.finish_reason in REFUSALS:
+        return "refused"
+    if not reply.text.strip():
+        return "no_final_answer" if reply.reasoning else "empty"
+    return "truncated" if reply.finish_reason == "length" else "ok"

@@ -1,0 +1,89 @@
+"""Asking for what a run lacks: benches of judges or models, through the doors, into the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from judgebench.config import Endpoint
+from judgebench.errors import CallError
+from judgebench.protocols import Progress
+from judgebench.run.batches import submit
+from judgebench.run.doors import Doors
+from judgebench.run.execute import Bench, Job, Tally, carry_out
+from judgebench.run.outcome import Outcome
+from judgebench.store import Store
+
+
+class Asking:
+    """Makes benches and has them work, some at a time."""
+
+    def __init__(self, outcome: Outcome, store: Store, progress: Progress, doors: Doors) -> None:
+        self.outcome = outcome
+        self.store = store
+        self.progress = progress
+        self.doors = doors
+
+    def bench(self, name: str, jobs: Iterable[Job], config: Endpoint | None) -> Bench:
+        """The jobs of one judge or model, with its door and as many slots as it may have."""
+        return Bench(
+            name=name,
+            jobs=jobs,
+            provider=self.doors.door(name, config),
+            slots=self.doors.slots(config),
+        )
+
+    def answers(self, benches: Sequence[Bench], total: int) -> None:
+        """Have models answer, side by side."""
+        try:
+            self.outcome.answering |= self._ask("answering", benches, total)
+        finally:
+            self.outcome.answer_calls += self.doors.providers.counts.sent
+            self.doors.renew()
+
+    def verdicts(self, benches: Sequence[Bench], total: int) -> None:
+        """Have judges judge, side by side."""
+        try:
+            self.outcome.judging |= self._ask("judging", benches, total)
+        finally:
+            counts = self.doors.providers.counts
+            self.outcome.judge_calls += counts.sent
+            self.outcome.recorded += counts.recorded
+            self.doors.renew()
+
+    def _ask(self, what: str, benches: Sequence[Bench], total: int) -> dict[str, Tally]:
+        if not benches:
+            return {}
+        self.progress.stage(f"{what}: {', '.join(bench.name for bench in benches)}", total)
+        tallies = carry_out(
+            benches,
+            store=self.store,
+            run_id=self.outcome.manifest.id,
+            progress=self.progress,
+            meter=self.doors.meter,
+            close=self.doors.providers.close,
+        )
+        self._submit(tallies)
+        return tallies
+
+    def _submit(self, tallies: Mapping[str, Tally]) -> None:
+        """Hand over what was put together for batches; one that is refused stops no other."""
+        for name, collected in self.doors.collected.items():
+            if not collected.requests:
+                continue
+            try:
+                batches = submit(
+                    self.store,
+                    self.outcome.manifest.id,
+                    name,
+                    collected.provider,
+                    collected.interface,
+                    collected.requests,
+                )
+            except CallError as error:
+                tallies[name].refuse_batch(len(collected.requests), error)
+                continue
+            finally:
+                collected.interface.close()
+            for batch in batches:
+                note = f" ({batch.note})" if batch.note else ""
+                self.progress.say(f"{name}: {batch.requests} questions in batch {batch.id}{note}")

@@ -1,0 +1,217 @@
+"""What a run would do, and what that would take, before it does it. Sends and writes nothing.
+
+Questions that can be built already are counted as they would be sent; `scales` says what is assumed
+of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from judgebench import keys
+from judgebench.records import Item, Request, Response, Stack
+from judgebench.run.answering import questions_of
+from judgebench.run.doors import Doors
+from judgebench.run.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
+from judgebench.run.question import Question, asked_first
+from judgebench.run.resolve import Candidate, Seat, Work
+from judgebench.run.scales import Lengths, Range, Scale, Scales, Tokens
+from judgebench.store import Store
+
+SAMPLED_ITEMS = 50
+"""Items that stand for all of those whose answers do not exist yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """What a run would do for one model on a benchmark, and one judge of its answers.
+
+    ``judge`` is None on the row about the answers themselves. ``asker`` is who would be asked, a
+    judge or a model of the suite; ``cost_usd`` is None where its price is not known, and ``method``
+    says how tokens were counted.
+    """
+
+    benchmark: str
+    version: str
+    model: str
+    items: int
+    distinct_items: int
+    generations: int = 0
+    judge: str | None = None
+    judge_calls: int = 0
+    recorded: int = 0
+    tokens: Tokens = field(default_factory=Tokens)
+    cost_usd: Range | None = field(default_factory=Range)
+    method: str = ""
+
+    @property
+    def asker(self) -> str:
+        return self.model if self.judge is None else self.judge
+
+
+def plan(work: Work, store: Store | None, doors: Doors) -> list[PlanRow]:
+    """Count what is missing, and what it would take.
+
+    ``judge_calls`` counts calls to whoever answers for a judge (none for a lexical one), at one
+    call for each verdict on an answer that does not exist yet; ``recorded`` counts verdicts that
+    need no call, since the judgment or the reply is in the store. What two rows share is counted in
+    the first.
+    """
+    return list(_Plan(work, store, doors).rows())
+
+
+def by_asker(rows: Iterable[PlanRow]) -> dict[str, Range | None]:
+    """What each judge and model would cost; None where a price is not known."""
+    found: dict[str, Range | None] = {}
+    for row in rows:
+        before = found.get(row.asker, Range())
+        found[row.asker] = None if before is None or row.cost_usd is None else before + row.cost_usd
+    return found
+
+
+class _Plan:
+    """The planning of one run."""
+
+    def __init__(self, work: Work, store: Store | None, doors: Doors) -> None:
+        self.work = work
+        self.store = store
+        self.scales = Scales(doors, store)
+        self.lengths = Lengths()
+        self.replied: set[bytes] = set()
+        self.seen: set[bytes] = set()
+        self.counted: set[bytes] = set()
+
+    def rows(self) -> Iterable[PlanRow]:
+        answers = [Answers(c, self.store, self._stack(c)) for c in self.work.candidates]
+        for found in answers:
+            yield self._answering(found)
+            for seat in self.work.seats:
+                if seat.asked is found.candidate.asked:
+                    yield self._judging(seat, found, answers)
+
+    def _stack(self, candidate: Candidate) -> Stack | None:
+        if self.store is None or candidate.local is None:
+            return None
+        same = [c for c in self.work.candidates if c.name == candidate.name]
+        return stack_of(same, self.store)
+
+    def _row(self, candidate: Candidate) -> PlanRow:
+        asked = candidate.asked
+        return PlanRow(
+            benchmark=asked.benchmark.name,
+            version=asked.benchmark.version,
+            model=candidate.name,
+            items=len(asked.items) * asked.config.samples,
+            distinct_items=len(candidate.wanted),
+        )
+
+    def _answering(self, found: Answers) -> PlanRow:
+        candidate = found.candidate
+        row = replace(self._row(candidate), generations=len(found.missing - self.counted))
+        self.counted |= found.missing
+        if candidate.api is None:
+            return row
+        scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)
+        tokens = Tokens()
+        for question in questions_of(found):
+            tokens += scale.call(question.request())
+        return replace(row, tokens=tokens, cost_usd=scale.cost(tokens), method=scale.counter.method)
+
+    def _judging(self, seat: Seat, found: Answers, answers: list[Answers]) -> PlanRow:
+        row = replace(self._row(found.candidate), judge=seat.name)
+        baseline = baseline_of(seat, answers)
+        if found is baseline:  # it is compared with, and not judged
+            return row
+        on_board = [found] if baseline is None else [found, baseline]
+        if not seat.asks or seat.config is None:
+            known = sum(len(j.known) for j in judgings(seat, on_board, self._judged))
+            return replace(row, recorded=known)
+        scale = self.scales.of(seat.name, seat.config, seat.key, judges=True)
+        calls, recorded, tokens = 0, 0, Tokens()
+        for judging in judgings(seat, on_board, self._judged):
+            recorded += len(judging.known)
+            for question in judging.questions:
+                request = self._next_request(question)
+                if request is None:
+                    recorded += 1
+                else:
+                    calls += 1
+                    tokens += scale.call(request)
+        unanswered, each = self._about_no_answer(seat, on_board, found, scale)
+        tokens += each.times(unanswered)
+        return replace(
+            row,
+            judge_calls=calls + unanswered,
+            recorded=recorded,
+            tokens=tokens,
+            cost_usd=scale.cost(tokens),
+            method=scale.counter.method,
+        )
+
+    def _judged(self, wanted: Collection[bytes]) -> set[bytes]:
+        """Which judgments there are; what an earlier row would make counts as made."""
+        known = set(wanted) & self.seen
+        self.seen.update(wanted)
+        return known | (self.store.judged(wanted) if self.store is not None else set())
+
+    def _next_request(self, question: Question) -> Request | None:
+        """What a case has to ask now: the dialogue is replayed over what is recorded."""
+        dialogue = question.dialogue()
+        try:
+            request = next(dialogue)
+            while True:
+                key = keys.request_key(request)
+                reply = self.store.reply(key) if self.store is not None else None
+                if reply is None:
+                    if key in self.replied:
+                        return None
+                    self.replied.add(key)
+                    return request
+                request = dialogue.send(reply)
+        except StopIteration:
+            return None
+
+    def _about_no_answer(
+        self, seat: Seat, on_board: Sequence[Answers], found: Answers, scale: Scale
+    ) -> tuple[int, Tokens]:
+        """Verdicts on answers that do not exist yet, and what one of them takes on the average."""
+        places = list(_not_answered(on_board, found))
+        if not places:
+            return 0, Tokens()
+        step = max(1, len(places) // SAMPLED_ITEMS)
+        tokens, built = Tokens(), 0
+        for item, sample in places[::step]:
+            shown, assumed = [], Range()
+            for answers in on_board:
+                response = answers.of([item]).get((item.id, sample))
+                if response is None:
+                    response = _placeholder(item, answers.candidate)
+                    assumed += self.lengths.of(answers)
+                shown.append(response)
+            request = asked_first(seat.judge.judge(seat.asked.benchmark.case(item, shown)))
+            if request is not None:
+                tokens += scale.call(request) + Tokens(prompt=assumed)
+                built += 1
+        each = verdicts_each(seat)
+        return each * len(places), tokens.times(1 / built) if built else Tokens()
+
+
+def _not_answered(on_board: Sequence[Answers], found: Answers) -> Iterator[tuple[Item, int]]:
+    """Items, with the sample, for which an answer that a judge would be shown is missing."""
+    for items, sample in found.candidate.wanted.values():
+        place = (items[0].id, sample)
+        if any(a.candidate.key_of.get(place) in a.missing for a in on_board):
+            yield items[0], sample
+
+
+def _placeholder(item: Item, candidate: Candidate) -> Response:
+    """Stands where an answer will: judges ask nobody about a blank one."""
+    return Response(
+        benchmark=item.benchmark,
+        version=item.version,
+        item_id=item.id,
+        model_key=candidate.key,
+        text="answer",
+        raw="answer",
+    )

@@ -1,0 +1,155 @@
+"""What calls take: tokens of questions and replies, and their price, each as a range.
+
+The length of an answer that does not exist yet is assumed: that of the model's answers that there
+are, else half of what it may be. A reply is expected to be as long as those of the same judge or
+model were, else as long as it may be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from judgebench.config import Endpoint
+from judgebench.providers.call_size import CallSize
+from judgebench.providers.prices import Price
+from judgebench.providers.tokens import Estimate, prompt_tokens
+from judgebench.records import Request, Usage
+from judgebench.run.doors import Doors
+from judgebench.run.plan import Answers
+from judgebench.store import Store
+
+REPLY_TOKENS = 512
+"""How long a reply is expected to be, where nobody says."""
+
+LIMITS = ("max_completion_tokens", "max_tokens", "max_gen_toks")
+_SOME_ANSWERS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The least, the expected and the most."""
+
+    low: float = 0.0
+    expected: float = 0.0
+    high: float = 0.0
+
+    def __add__(self, other: Range) -> Range:
+        return Range(
+            low=self.low + other.low,
+            expected=self.expected + other.expected,
+            high=self.high + other.high,
+        )
+
+    def times(self, n: float) -> Range:
+        return Range(low=n * self.low, expected=n * self.expected, high=n * self.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Of questions and of the replies to them."""
+
+    prompt: Range = field(default_factory=Range)
+    completion: Range = field(default_factory=Range)
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(
+            prompt=self.prompt + other.prompt, completion=self.completion + other.completion
+        )
+
+    def times(self, n: float) -> Tokens:
+        return Tokens(prompt=self.prompt.times(n), completion=self.completion.times(n))
+
+
+class Lengths:
+    """How long the answers of each candidate are, in tokens, as far as that can be told."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Range] = {}
+
+    def of(self, answers: Answers) -> Range:
+        key = answers.candidate.key
+        if key not in self._known:
+            self._known[key] = self._assumed(answers)
+        return self._known[key]
+
+    def _assumed(self, answers: Answers) -> Range:
+        decoding = answers.candidate.spec.decoding
+        limit = next((decoding[n] for n in LIMITS if n in decoding), REPLY_TOKENS)
+        counter = Estimate()
+        some = answers.of(answers.candidate.asked.items[:_SOME_ANSWERS]).values()
+        counts = [counter.count(response.text) for response in some]
+        expected = sum(counts) / len(counts) if counts else limit / 2
+        return Range(low=0, expected=min(expected, limit), high=limit)
+
+
+class Scale:
+    """What the calls of one judge or model take."""
+
+    def __init__(
+        self, size: CallSize, price: Price | None, reply_tokens: float | None, batch: bool
+    ) -> None:
+        self.counter = size.counter
+        self._size = size
+        self._price = price
+        self._reply_tokens = reply_tokens
+        self._batch = batch
+
+    def call(self, request: Request) -> Tokens:
+        """What one call takes."""
+        count = prompt_tokens(request, self.counter)
+        margin = 1 + self.counter.margin
+        prompt = Range(low=count / margin, expected=count, high=count * margin)
+        limit = self._size.most(request).completion_tokens
+        if not limit:  # likelihoods and scores: nothing is written
+            return Tokens(prompt=prompt)
+        stated = next((request.decoding[n] for n in LIMITS if n in request.decoding), REPLY_TOKENS)
+        expected = stated if self._reply_tokens is None else self._reply_tokens
+        reply = Range(low=1, expected=min(expected, limit), high=limit)
+        return Tokens(prompt=prompt, completion=reply)
+
+    def cost(self, tokens: Tokens) -> Range | None:
+        """What it costs; None where no price is known."""
+        if self._price is None:
+            return None
+        price, batch = self._price, self._batch
+
+        def of(prompt: float, completion: float) -> float:
+            usage = Usage(prompt_tokens=round(prompt), completion_tokens=round(completion))
+            return price.cost(usage, batch=batch)
+
+        p, c = tokens.prompt, tokens.completion
+        return Range(
+            low=of(p.low, c.low), expected=of(p.expected, c.expected), high=of(p.high, c.high)
+        )
+
+
+class Scales:
+    """A scale for every judge and model that is asked."""
+
+    def __init__(self, doors: Doors, store: Store | None) -> None:
+        self._doors = doors
+        self._means = {} if store is None else _reply_means(store)
+        self._known: dict[str, Scale] = {}
+
+    def of(self, name: str, config: Endpoint, key: bytes, *, judges: bool) -> Scale:
+        """The scale of one who is asked, by the key of the judge or model."""
+        if name not in self._known:
+            mean = self._means.get((judges, key.hex()[:12]))
+            size, price = self._doors.size(config), self._doors.price(config)
+            self._known[name] = Scale(size, price, mean, config.batch)
+        return self._known[name]
+
+
+def _reply_means(store: Store) -> dict[tuple[bool, str], float]:
+    """Mean tokens of the replies that the store has, by whether a judge gave them, and its id."""
+    spend = store.spend()
+    calls: Counter[tuple[bool, str]] = Counter()
+    tokens: Counter[tuple[bool, str]] = Counter()
+    columns = ("model_id", "judge_id", "how", "calls", "completion_tokens")
+    for model, judge, how, n, completion in zip(*(spend[c] for c in columns), strict=True):
+        if how in {"live", "batch"}:
+            asker = (True, judge) if judge is not None else (False, model)
+            calls[asker] += n
+            tokens[asker] += completion
+    return {asker: tokens[asker] / n for asker, n in calls.items() if n and tokens[asker]}
