@@ -278,7 +278,7 @@ def test_verdicts_are_a_long_table(tmp_path: Path) -> None:
         *("benchmark", "version", "item_id", "category", "model", "model_id"),
         *("opponent", "opponent_id", "judge", "judge_id", "judge_kind", "official_prompt"),
         *("order", "sample", "turn", "kind", "label", "value", "p", "low", "high", "reason"),
-        *("served_model", "run_id", "at"),
+        *("served_model", "run_id", "at", "repeat", "parts", "marks"),
     ]
     assert len(verdicts) == 3 * 2 * 3
     assert not verdicts.duplicated(["item_id", "model", "judge"]).any()

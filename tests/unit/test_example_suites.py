@@ -1,0 +1,44 @@
+"""The suites that the documentation shows can be used as they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from judgebench import api
+from judgebench.cli.progress import NoProgress
+from judgebench.config import load_suite
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITES = sorted(path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml"))
+NEEDS_A_MODEL = {Path("suites/demo.yaml"), Path("suites/local_judge.yaml")}
+OFFLINE = [Path("suites/ways_of_judging.yaml"), Path("suites/null_model/suite.yaml")]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_checkout_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths in suites are relative to the checkout; what is shown must not need anybody's keys."""
+    monkeypatch.chdir(ROOT)
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("path", SUITES, ids=str)
+def test_every_suite_says_only_what_is_known(path: Path) -> None:
+    suite = load_suite(path, environment={"DEMO_MODEL": "a-folder", "DEMO_GGUF": "a-file"})
+    assert {judge for b in suite.benchmarks for judge in b.judges}
+
+
+@pytest.mark.parametrize("path", [p for p in SUITES if p not in NEEDS_A_MODEL], ids=str)
+def test_a_plan_needs_neither_key_nor_network(path: Path, tmp_path: Path) -> None:
+    rows = api.plan(path, store=f"sqlite:///{tmp_path}/none.db")
+    assert sum(row.judge_calls for row in rows) > 0
+    assert all(row.cost_usd is not None for row in rows)
+
+
+@pytest.mark.parametrize("path", OFFLINE, ids=str)
+def test_what_is_tried_out_offline_runs_to_its_end(path: Path, tmp_path: Path) -> None:
+    outcome = api.run(path, store=f"sqlite:///{tmp_path}/s.db", progress=NoProgress())
+    assert (outcome.failed, outcome.stopped, outcome.waiting) == (0, {}, 0)
+    assert outcome.judged > 0
