@@ -126,6 +126,8 @@ def run(
         read_label_rows(label_file)  # a fault in it is said now, not after everything was paid for
     with open_live_store(store_url(work.suite, store)) as opened:
         doors = Doors(work.suite, opened)
+        with _named(path):
+            doors.check(endpoints(work))
         if on_forecast is not None and doors.cost_money(list(endpoints(work).values())):
             on_forecast(plan_work(work, opened, doors))
         try:
@@ -148,8 +150,15 @@ def _resolved(path: Path, *, limits: Mapping[str, Any] | None = None, batch: boo
         suite = suite.model_copy(update={"limits": config.check(config.Limits, changed, "limits")})
     if batch:
         suite = suite.in_batches()
-    try:
+    with _named(path):
         return resolve(suite)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is wrong with a suite, said with its path."""
+    try:
+        yield
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -164,9 +173,11 @@ def _take_in_labels(suite: config.Suite, store: Store) -> None:
         import_labels(store, path, only_answered=True)
 
 
-def plan(suite: Path | str, *, store: str | Path | None = None) -> list[PlanRow]:
+def plan(
+    suite: Path | str, *, store: str | Path | None = None, batch: bool = False
+) -> list[PlanRow]:
     """What `run` would do. Sends nothing, writes nothing, makes no store."""
-    work = _resolved(Path(suite))
+    work = _resolved(Path(suite), batch=batch)
     with _store_if_there(store_url(work.suite, store)) as opened:
         return plan_work(work, opened, Doors(work.suite, opened))
 

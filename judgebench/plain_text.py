@@ -17,3 +17,23 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """As `printable`, for a message of several lines."""
     return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things in words.
+
+    >>> [counted(n, "question") for n in (0, 1, 20_000)]
+    ['0 questions', '1 question', '20,000 questions']
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def dollars(amount: float) -> str:
+    """US dollars in figures: to the cent, below one to the hundredth of a cent.
+
+    >>> [dollars(amount) for amount in (12.3, 0.0042, 0)]
+    ['12.30', '0.0042', '0']
+    """
+    if not amount:
+        return "0"
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judgebench.cli.options import report_options, show, suite_store_option
+from judgebench.plain_text import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,11 @@ SUMS = ("generations", "judge_calls", "recorded")
 @click.command("plan", short_help="Say what a run would do. Sends nothing.")
 @click.argument("suite", type=click.Path(path_type=Path))
 @suite_store_option
+@click.option("--batch", is_flag=True, help="As `run --batch`: in batches, at their price.")
 @report_options
-def command(suite: Path, store: str | None, form: str, outputs: tuple[Path, ...]) -> int:
+def command(
+    suite: Path, store: str | None, batch: bool, form: str, outputs: tuple[Path, ...]
+) -> int:
     """Say what `judgebench run SUITE` would do. Sends nothing, writes nothing.
 
     Counts are of what is missing now: answers to generate, calls to make to the models that judge
@@ -34,6 +38,7 @@ def command(suite: Path, store: str | None, form: str, outputs: tuple[Path, ...]
     Tokens are counted as the questions would be sent; the note says by which tokenizer or estimate.
     Prices come with judgebench, dated, unless the suite states others (prices: or price:). Costs
     are a range: the least, the expected, and the most that replies up to their limit could cost.
+    A reply is expected to be as long as those of the same judge before, else as its limit.
 
     \b
     Example:
@@ -41,7 +46,7 @@ def command(suite: Path, store: str | None, form: str, outputs: tuple[Path, ...]
     """
     from judgebench import api
 
-    rows = api.plan(suite, store=store)
+    rows = api.plan(suite, store=store, batch=batch)
     show(_document(rows, suite), form, outputs)
     return 0
 
@@ -150,4 +155,6 @@ def _amount(tokens: float) -> str:
 def _money(cost: Range | None) -> str:
     if cost is None:
         return "?"
-    return f"{cost.expected:.2f} ({cost.low:.2f}–{cost.high:.2f})" if cost.high else ""
+    if not cost.high:
+        return ""
+    return f"{dollars(cost.expected)} ({dollars(cost.low)}–{dollars(cost.high)})"

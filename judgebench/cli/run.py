@@ -17,6 +17,7 @@ from judgebench.cli.options import (
     write_outputs,
 )
 from judgebench.cli.streams import say
+from judgebench.plain_text import counted, dollars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,8 +104,8 @@ def command(
         )
     for warning in outcome.warnings:
         say(f"warning: {warning}")
-    for judge, reason in outcome.stopped.items():
-        say(f"warning: {judge} was stopped: {reason}")
+    for note in outcome.notes():
+        say(note)
     if outputs or not quiet:
         document = _boards(outcome, url)
         if quiet:
@@ -117,10 +118,11 @@ def command(
     say(_last_line(outcome, url))
     if outcome.waiting:
         say(
-            f"{outcome.waiting} questions wait in batches: `judgebench batches list` says how they "
-            "stand, `judgebench batches collect` fetches what has come; then run this again"
+            f"{counted(outcome.waiting, 'question')} in batches: `judgebench batches list` says "
+            "how they stand, `judgebench batches collect` fetches what has come; then run this "
+            "again"
         )
-    if outcome.failed or outcome.stopped:
+    if outcome.failed:
         say("run the same command again to retry what failed")
     if outcome.misconfigured:
         return CONFIGURATION
@@ -152,7 +154,7 @@ def _in_words(forecast: Mapping[str, Range | None]) -> str:
         ", ".join(
             f"{name} price not known"
             if cost is None
-            else f"{name} {cost.expected:.2f} USD ({cost.low:.2f}–{cost.high:.2f})"
+            else f"{name} {dollars(cost.expected)} USD ({dollars(cost.low)}–{dollars(cost.high)})"
             for name, cost in forecast.items()
             if cost is None or cost.high
         )

@@ -30,6 +30,16 @@ _NAMED = r"(?i:(?:answer|response|assistant|output|model)\s+)?"
 _WINS = r"(?i:\s+(?:is|wins|was)(?:\s+(?:the\s+)?(?:clearly\s+|slightly\s+)?better"
 _WINS += r"(?:\s+(?:answer|response|one))?)?)?"
 
+_RETRACTION = re.compile(
+    r"(?i)\b(?:wait|actually|correction|sorry|apolog\w*|instead|rather|scratch that|"
+    r"no(?=[,.:;!]|\s+wait\b)|on\s+(?:second\s+thoughts?|reflection)|i\s+(?:mean|meant|misread)|"
+    r"(?:chang|revis|correct)\w*\s+my)\b"
+    r"|更正|不对|等等|抱歉|应该是|改为"
+)
+_IS_THE_ONE = (
+    r"(?i:[\s\"'”*_`)\]]*(?:is|was|wins|(?:should|would)\s+(?:be|win))\b(?!\s+(?:not|no)\b))"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -85,7 +95,22 @@ class WinnerLines:
         if verdict is None:
             place = "last" if last else "first"
             return Unreadable(reason=f"verdict not on the {place} line" if found else "no verdict")
+        if not last and self._taken_back(reply.text, verdict):
+            return Unreadable(reason="a verdict that may have been taken back")
         return verdict
+
+    def _taken_back(self, text: str, verdict: Preference) -> bool:
+        """Whether what follows a verdict names another and sounds as if that were now the one."""
+        rest = text.strip().partition("\n")[2]
+        for name in self.names:
+            if self.names.preference(name) == verdict:
+                continue
+            named = rf"(?<![a-zA-Z]){re.escape(name)}(?![a-zA-Z])"
+            if re.search(named, rest) and (
+                _RETRACTION.search(rest) or re.search(named + _IS_THE_ONE, rest)
+            ):
+                return True
+        return False
 
     def _stated(self, line: str) -> Preference | None:
         found = _line(self.names, coded=self.code is not None).fullmatch(line)

@@ -40,7 +40,7 @@ from judgebench.records import (
 )
 from judgebench.template import PromptText
 
-READER_VERSION = "1"
+READER_VERSION = "2"
 OWN_PROMPTS = {"default": "pairwise"}
 
 #: Holes by what they show; all but ``texts`` in the words of upstream prompts.

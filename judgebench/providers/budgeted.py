@@ -97,9 +97,8 @@ class Budget:
     def _take(self, hold: Hold) -> float:
         if (why := self._too_much(hold)) is not None:
             raise BudgetSpentError(
-                f"{why}: nothing more is sent. Everything that came back is kept, and is not paid "
-                "for twice; run again for as much once more, or raise the limit first. A limit on "
-                "the reply (max_tokens in sampling) lowers what a call can take"
+                f"{why}. Everything that came back is kept; raise the limit, or run again for as "
+                "much once more"
             )
         money = self._spent_usd + self._held_usd + hold.cost_usd
         tokens = self._spent_tokens + self._held_tokens + hold.tokens

@@ -216,6 +216,7 @@ class HttpProvider:
                 f"{self.door.base_url}: {key_advice(None, self.door.variable)}",
                 retriable=False,
                 status=401,
+                attempts=0,
                 kind="key",
             )
 

@@ -97,9 +97,13 @@ def spend_table(
         What was expected of each judge and model, in US dollars; None where no price was known. Who
         is named there and was not asked has a row as well.
     """
-    rows = _by(columns, ("asker", "role"))
-    asked = {asker for asker, _ in rows}
-    rows |= {(name, ""): Taken() for name in forecast or {} if name not in asked}
+    rows = _by(columns, ("name", "role"))
+    asked = {name for name, _ in rows}
+    rows |= {
+        (name, ""): Taken()
+        for name, cost in (forecast or {}).items()
+        if name not in asked and (cost is None or cost.high)
+    }
     expected = [] if forecast is None else [forecast.get(name, Range()) for name, _ in rows]
     lines = list(rows.items())
     if len(lines) > 1:
@@ -175,6 +179,7 @@ def _by(columns: Columns, names: Sequence[str]) -> dict[tuple[str, ...], Taken]:
         row = dict(zip(columns, values, strict=True))
         who = "model" if row["judge_id"] is None else "judge"
         row["role"] = "candidate" if who == "model" else "judge"
+        row["name"] = row[who]
         row["asker"] = called[who][row[f"{who}_id"]]
         found.setdefault(tuple(row[name] for name in names), Taken()).add(row)
     return found

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from judgebench.config import Endpoint
 from judgebench.errors import CallError
+from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.run.batches import submit
 from judgebench.run.doors import Doors
@@ -37,7 +38,7 @@ class Asking:
         try:
             self.outcome.answering |= self._ask("answering", benches, total)
         finally:
-            self.outcome.answer_calls += self.doors.providers.counts.sent
+            self.outcome.answer_calls += self.doors.sent
             self.doors.renew()
 
     def verdicts(self, benches: Sequence[Bench], total: int) -> None:
@@ -45,9 +46,8 @@ class Asking:
         try:
             self.outcome.judging |= self._ask("judging", benches, total)
         finally:
-            counts = self.doors.providers.counts
-            self.outcome.judge_calls += counts.sent
-            self.outcome.recorded += counts.recorded
+            self.outcome.judge_calls += self.doors.sent
+            self.outcome.recorded += self.doors.recorded
             self.doors.renew()
 
     def _ask(self, what: str, benches: Sequence[Bench], total: int) -> dict[str, Tally]:
@@ -60,7 +60,7 @@ class Asking:
             run_id=self.outcome.manifest.id,
             progress=self.progress,
             meter=self.doors.meter,
-            close=self.doors.providers.close,
+            close=self.doors.close,
         )
         self._submit(tallies)
         return tallies
@@ -82,8 +82,7 @@ class Asking:
             except CallError as error:
                 tallies[name].refuse_batch(len(collected.requests), error)
                 continue
-            finally:
-                collected.interface.close()
             for batch in batches:
                 note = f" ({batch.note})" if batch.note else ""
-                self.progress.say(f"{name}: {batch.requests} questions in batch {batch.id}{note}")
+                count = counted(batch.requests, "question")
+                self.progress.say(f"{name}: {count} in batch {batch.id}{note}")

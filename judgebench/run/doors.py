@@ -59,6 +59,7 @@ class Collected:
     provider: str
     interface: BatchInterface
     collecting: Collecting
+    recorded: Recorded
 
     @property
     def requests(self) -> Mapping[bytes, Request]:
@@ -84,8 +85,29 @@ class Doors:
 
     def renew(self) -> None:
         """Fresh connections, for the next event loop; the budget goes on."""
+        for collected in self.collected.values():
+            collected.interface.close()
         self.providers = Providers(self.replies, budget=self.budget)
         self.collected = {}
+
+    async def close(self) -> None:
+        """End connections and servers; what goes into batches can still be submitted."""
+        try:
+            for collected in self.collected.values():
+                await collected.recorded.close()
+        finally:
+            await self.providers.close()
+
+    @property
+    def sent(self) -> int:
+        """Calls whose reply was fetched since the doors were made or renewed."""
+        return self.providers.counts.sent
+
+    @property
+    def recorded(self) -> int:
+        """Calls that were answered from the record, since then."""
+        batched = sum(c.recorded.counts.recorded for c in self.collected.values())
+        return self.providers.counts.recorded + batched
 
     def check(self, asked: Mapping[str, Endpoint]) -> None:
         """Make every door once, so that what is wrong is said before anything is asked.
@@ -132,8 +154,9 @@ class Doors:
             under_way=self._in_batch,
             reserve=self.providers.set_aside(self.options(config)),
         )
-        self.collected[name] = Collected(config.provider, interface, collecting)
-        return Recorded(collecting, self.replies, price=self.price(config))
+        recorded = Recorded(collecting, self.replies, price=self.price(config))
+        self.collected[name] = Collected(config.provider, interface, collecting, recorded)
+        return recorded
 
     def _in_batch(self, key: bytes) -> bool:
         return self._store is not None and bool(self._store.in_batches([key]))
@@ -186,7 +209,7 @@ class Doors:
     def meter(self) -> Meter:
         """What was taken so far."""
         return Meter(
-            calls=self.providers.counts.sent,
+            calls=self.sent,
             tokens=self.budget.spent_tokens,
             cost_usd=self.budget.spent_usd,
             budget_usd=self.limits.max_cost_usd,

@@ -21,7 +21,7 @@ from judgebench.run.manifest import new_manifest
 from judgebench.run.outcome import Outcome
 from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
 from judgebench.run.question import Question
-from judgebench.run.resolve import Seat, Work, endpoints
+from judgebench.run.resolve import Seat, Work
 from judgebench.store import Store
 
 
@@ -36,9 +36,6 @@ def evaluate(
 
     Raises
     ------
-    ConfigError
-        For a door that cannot be opened as the suite says, or a budget in money where a price is
-        not known.
     StoreError
         When the store can no longer be written; what was stored before stays.
     KeyboardInterrupt
@@ -52,7 +49,6 @@ def evaluate(
         seed=suite.seed,
     )
     outcome = Outcome(manifest=manifest, work=work, warnings=list(work.warnings))
-    doors.check(endpoints(work))
     _end_dead_runs(store)
     _register(work, store)
     with store.lease(_alive(manifest)):

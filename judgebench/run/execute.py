@@ -39,6 +39,9 @@ HOPELESS = frozenset({401, 403, 404})
 #: Failures that are about one question and say nothing about the next.
 OF_ONE_QUESTION: frozenset[FailureKind] = frozenset({"too_long", "reader"})
 
+#: Failures of a provider that did not answer at all.
+UNREACHED: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "rate_limit"})
+
 TICK_S = 1.0
 STUCK_S = 60.0
 """A call that is under way for longer is named."""
@@ -50,6 +53,7 @@ class Talk:
 
     reply_keys: list[bytes] = field(default_factory=list)
     served_model: str | None = None
+    left_out: set[str] = field(default_factory=set)
 
 
 class Job(Protocol):
@@ -91,15 +95,25 @@ class Tally:
     """What came of the jobs of one bench.
 
     ``waiting`` are questions in a batch, ``stopped`` says why the rest was not asked.
+    ``failures`` counts by kind, and ``reasons`` has the first message of each; ``left_out`` names
+    what was not sent, since the model does not take it.
     """
 
     done: int = 0
     unreadable: int = 0
     failed: int = 0
     waiting: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: dict[FailureKind, int] = field(default_factory=dict)
+    reasons: dict[FailureKind, str] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
     stopped: str | None = None
     unavailable: bool = False
+
+    @property
+    def unreached(self) -> bool:
+        """Whether not one question was answered, for want of whoever should."""
+        unreached = self.unavailable or bool(self.failures and self.failures.keys() <= UNREACHED)
+        return unreached and not self.done
 
     def stop(self, why: str, *, unavailable: bool = False) -> None:
         """Ask nothing more; the first reason is the one that is told."""
@@ -304,6 +318,7 @@ class _Work:
             self._failed(job, "reader", "reader", f"{type(error).__name__}: {error}", False)
         else:
             readable = job.keep(self.store, self.run_id, result, talk)
+            self.tally.left_out |= talk.left_out
             self.in_a_row = 0
             self.tally.done += 1
             self.tally.unreadable += not readable
@@ -320,6 +335,7 @@ class _Work:
                 reply = await self.bench.provider.complete(replace(request, purpose=purpose))
                 talk.reply_keys.append(keys.request_key(request))
                 talk.served_model = reply.served_model or talk.served_model
+                talk.left_out.update(reply.left_out)
                 request = dialogue.send(reply)
         except StopIteration as end:
             return end.value
@@ -347,6 +363,7 @@ class _Work:
             self.store.put_failure(failure)
         self.tally.failed += 1
         self.tally.failures[kind] = self.tally.failures.get(kind, 0) + 1
+        self.tally.reasons.setdefault(kind, message)
         self.progress.advance(failed=kind)
 
     def _give_up_where_hopeless(self, error: CallError) -> None:

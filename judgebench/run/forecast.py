@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from judgebench import keys
-from judgebench.records import Item, Request, Response, Stack
+from judgebench.records import Item, Reply, Request, Response, ScoreRequest, Stack
 from judgebench.run.answering import questions_of
 from judgebench.run.doors import Doors
 from judgebench.run.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
@@ -132,11 +132,10 @@ class _Plan:
         for judging in judgings(seat, on_board, self._judged):
             recorded += len(judging.known)
             for question in judging.questions:
-                request = self._next_request(question)
-                if request is None:
-                    recorded += 1
-                else:
-                    calls += 1
+                requests = self._next_requests(question)
+                recorded += not requests
+                calls += len(requests)
+                for request in requests:
                     tokens += scale.call(request)
         unanswered, each = self._about_no_answer(seat, on_board, found, scale)
         tokens += each.times(unanswered)
@@ -155,22 +154,28 @@ class _Plan:
         self.seen.update(wanted)
         return known | (self.store.judged(wanted) if self.store is not None else set())
 
-    def _next_request(self, question: Question) -> Request | None:
-        """What a case has to ask now: the dialogue is replayed over what is recorded."""
-        dialogue = question.dialogue()
+    def _next_requests(self, question: Question) -> list[Request]:
+        """What a case has to ask now: the dialogue is replayed over what is recorded.
+
+        A reply in words decides what is asked next, so no more than one of those is foreseen.
+        """
+        dialogue, missing = question.dialogue(), []
         try:
             request = next(dialogue)
             while True:
                 key = keys.request_key(request)
                 reply = self.store.reply(key) if self.store is not None else None
                 if reply is None:
-                    if key in self.replied:
-                        return None
-                    self.replied.add(key)
-                    return request
+                    if key not in self.replied:
+                        self.replied.add(key)
+                        missing.append(request)
+                    if not isinstance(request, ScoreRequest):
+                        break
+                    reply = Reply(text="", scores=(0.0,) * max(1, len(request.candidates)))
                 request = dialogue.send(reply)
         except StopIteration:
-            return None
+            pass
+        return missing
 
     def _about_no_answer(
         self, seat: Seat, on_board: Sequence[Answers], found: Answers, scale: Scale

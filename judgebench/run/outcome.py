@@ -64,7 +64,22 @@ class Outcome:
     @property
     def unavailable(self) -> bool:
         """Whether somebody could not be reached, or would not have us, from the first call on."""
-        return any(tally.unavailable and not tally.done for tally in self._tallies())
+        return any(tally.unreached for tally in self._tallies())
+
+    def notes(self) -> list[str]:
+        """What failed of those who were asked, and why; and what they were not asked."""
+        said = []
+        for name, tally in [*self.answering.items(), *self.judging.items()]:
+            if tally.stopped is not None:
+                said.append(f"warning: {name} was stopped: {tally.stopped}")
+            for kind, reason in tally.reasons.items():
+                if reason != tally.stopped:
+                    failed = f"{tally.failures[kind]:,} failed ({kind.replace('_', ' ')})"
+                    said.append(f"warning: {name}: {failed}: {reason}")
+            if tally.left_out:
+                names = ", ".join(sorted(tally.left_out))
+                said.append(f"note: {name}: not sent, since the model does not take it: {names}")
+        return said
 
     def counts(self) -> dict[str, int]:
         return {

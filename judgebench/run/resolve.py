@@ -120,6 +120,9 @@ def resolve(suite: Suite) -> Work:
         if count > 1:
             raise ConfigError(f"the suite names the benchmark {name}@{version} {count} times")
     seats = tuple(_seat(a, name, suite) for a in asked for name in a.config.judges)
+    for a in asked:
+        _check_repeats(a, seats)
+        _check_panel(a, seats)
     candidates = tuple(candidate for a in asked for candidate in _candidates(suite, a))
     warnings = tuple(
         f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items of "
@@ -185,6 +188,42 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
         config=config,
         compares=_compares(name, judge, asked),
     )
+
+
+def _check_repeats(asked: Asked, seats: Sequence[Seat]) -> None:
+    """Repeats cost as often, so they have to be able to differ."""
+    times = asked.config.judge_samples
+    for seat in seats:
+        settled = seat.spec.sampling.get("temperature") == 0
+        if seat.asked is asked and seat.asks and times > 1 and settled:
+            raise ConfigError(
+                f"judge {seat.name}: judge_samples: {times} at temperature 0 pays {times} times "
+                "for one reply; say sampling: {temperature: …}, or null where a model takes none"
+            )
+
+
+_SCORING = frozenset({"rubric", "reward"})
+
+
+def _check_panel(asked: Asked, seats: Sequence[Seat]) -> None:
+    """Judges sit together who say the same kind of thing, under a rule for that kind."""
+    panel = asked.config.jury
+    if panel is None:
+        return
+    sitting = [seat for seat in seats if seat.asked is asked and seat.name in panel.judges]
+    kinds = {
+        "compare" if s.compares else "score" if s.spec.kind in _SCORING else "label"
+        for s in sitting
+    }
+    wrong = None
+    if len(kinds) > 1:
+        wrong = f"some of its judges {' and some '.join(sorted(kinds))}, which has no common rule"
+    elif kinds == {"score"} and panel.rule == "majority":
+        wrong = "scores have no majority; say panel: {judges: […], rule: mean}"
+    elif kinds == {"label"} and panel.rule == "mean":
+        wrong = "labels have no mean; say panel: {judges: […], rule: majority}"
+    if wrong is not None:
+        raise ConfigError(f"benchmark {asked.config.name}: panel: {wrong}")
 
 
 def _compares(name: str, judge: Judge, asked: Asked) -> bool:

@@ -61,7 +61,7 @@ def test_a_batch_is_handed_over_collected_and_read(
         handed = runs.typed("run", suite, "--batch", "--quiet")
         assert handed.code == 75, handed.err
         assert "6 questions in batch" in handed.err
-        assert "6 questions wait in batches" in handed.err
+        assert "6 questions in batches" in handed.err
 
         # Nothing is handed over or asked again while it waits, in a batch or live.
         for words in (("--batch", "--quiet"), ("--quiet",)):

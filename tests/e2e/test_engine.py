@@ -150,7 +150,7 @@ def test_one_model_that_is_down_does_not_stop_the_others(tmp_path: Path) -> None
         ]
         suite = write(tmp_path, models=models, benchmarks=own(tmp_path, judges=["contains"]))
         done = runs.typed("run", suite, "--quiet")
-    assert done.code == 75
+    assert done.code == 69
     with open_store(runs.store_url(tmp_path), read_only=True) as store:
         answers = Counter(store.responses_table("own")["model"])
         failures = store.failures("own")

@@ -85,6 +85,9 @@ def test_no_call_is_spent_on_what_is_clear(answers: tuple[str, str], verdict: Ve
     assert talk(judge(), case_of(*answers)) == ([], verdict)
 
 
+TAKEN_BACK = "(a verdict that may have been taken back)"
+
+
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [
@@ -114,6 +117,15 @@ def test_no_call_is_spent_on_what_is_clear(answers: tuple[str, str], verdict: Ve
         ("Let me see.\nA", "(verdict not on the first line)"),
         ("A\nB", "(two verdicts)"),
         ("tie\nVerdict: A", "(two verdicts)"),
+        ("A\nNo wait, B is better.", TAKEN_BACK),
+        ("A\nActually, Answer B names the river.", TAKEN_BACK),
+        ("A\n\nOn reflection the better one is B.", TAKEN_BACK),
+        ("A\n**B** is the better answer.", TAKEN_BACK),
+        ("A\n不对,应该是 B。", TAKEN_BACK),
+        ("B\nSorry, it is a tie.", TAKEN_BACK),
+        ("A\nActually, both were good.", "A"),
+        ("A\nB is not wrong, only vague.", "A"),
+        ("B\nA names no river, a blunder.", "B"),
     ],
 )
 def test_a_word_has_to_stand_on_the_first_line(reply: str, verdict: str) -> None:

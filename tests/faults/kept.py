@@ -1,0 +1,72 @@
+"""What a store holds after many judgments, read as a stranger would: with SQL."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.server import true_verdict
+
+_JUDGED = """
+SELECT i.item_id, n.name, r.body, j.reply_keys
+  FROM uses u
+  JOIN judgments j ON j.id = u.judgment_id
+  JOIN items i ON i.id = u.item_id
+  LEFT JOIN names n ON n.id = j.label_id
+  LEFT JOIN texts r ON r.sha = j.reason_sha
+ GROUP BY u.item_id, u.judgment_id
+"""
+_FAILED = "SELECT i.item_id, f.kind FROM failures f JOIN items i ON i.id = f.item_id"
+_ASKED = "SELECT key, body FROM replies JOIN texts ON sha = request_sha"
+_SPENT = "SELECT how, sum(calls) FROM spend_v1 GROUP BY how"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What became of the cases.
+
+    verdicts, unreadable, failed
+        Items by id: with their label, with the reason, with the kind of failure.
+    wrong
+        Items with another verdict than the server's true one.
+    spend
+        Calls on the account, by how they ended.
+    """
+
+    verdicts: dict[str, str]
+    unreadable: dict[str, str]
+    failed: dict[str, str]
+    wrong: list[str]
+    spend: Counter[str]
+
+    @property
+    def judged(self) -> set[str]:
+        return {*self.verdicts, *self.unreadable}
+
+
+def kept(path: Path) -> Kept:
+    """What the store says now."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        judged = store.execute(_JUDGED).fetchall()
+        failed = dict(store.execute(_FAILED).fetchall())
+        asked = dict(store.execute(_ASKED).fetchall())
+        spend = Counter(dict(store.execute(_SPENT).fetchall()))
+    return Kept(
+        verdicts={item: label for item, label, _, _ in judged if label is not None},
+        unreadable={item: reason for item, label, reason, _ in judged if label is None},
+        failed=failed,
+        wrong=[
+            item
+            for item, label, _, replies in judged
+            if label is not None and label != true_verdict(_question(asked[replies[-32:]]))
+        ],
+        spend=spend,
+    )
+
+
+def _question(request: str) -> str:
+    return str(json.loads(request)["messages"][-1]["content"])
