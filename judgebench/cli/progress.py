@@ -14,9 +14,11 @@ from judgebench.plain_text import printable, printable_lines
 from judgebench.protocols import Meter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rich.progress import Progress, TaskID
+
+LONGEST_NAME = 24
 
 LINE_S = 30.0
 """Between two lines about a stage that takes long, where nobody looks at a bar."""
@@ -38,6 +40,11 @@ def failures(by_kind: Mapping[str, int]) -> str:
     total = sum(by_kind.values())
     kinds = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in sorted(by_kind.items()))
     return f"{total} failed ({kinds})" if total else ""
+
+
+def _cut(name: str) -> str:
+    """A stage's name in one piece, at the side of a bar."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _short(count: int) -> str:
@@ -112,10 +119,10 @@ class PlainProgress:
 
 
 class BarProgress:
-    """A bar with count, rate, what was taken, failures by kind and time left."""
+    """A bar with count, rate and time left; below it what was taken, and failures by kind."""
 
     def __init__(self) -> None:
-        from rich.console import Console
+        from rich.console import Console, RenderableType
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -125,21 +132,29 @@ class BarProgress:
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
 
-        self._progress: Progress = Progress(
+        class Bars(Progress):
+            """The bars, and a line of its own for what does not fit beside them."""
+
+            def get_renderables(bars) -> Iterable[RenderableType]:  # noqa: N805
+                yield from super().get_renderables()
+                if below := self._below():
+                    yield Text(below, style="dim", overflow="ellipsis", no_wrap=True)
+
+        self._taken = Meter()
+        self._task: TaskID | None = None
+        self._failed: Counter[str] = Counter()
+        self._progress: Progress = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[taken]}", markup=False),
-            TextColumn("{task.fields[failed]}", style="red", markup=False),
             console=Console(stderr=True),
         )
-        self._task: TaskID | None = None
-        self._failed: Counter[str] = Counter()
 
     def __enter__(self) -> BarProgress:
         self._progress.start()
@@ -157,25 +172,27 @@ class BarProgress:
     def stage(self, name: str, total: int | None) -> None:
         self._close()
         self._failed.clear()
-        self._task = self._progress.add_task(
-            printable(name), total=total, rate="", taken="", failed=""
-        )
+        self._taken = Meter()
+        self._task = self._progress.add_task(_cut(printable(name)), total=total, rate="")
 
     def advance(self, n: int = 1, *, failed: str | None = None) -> None:
         if self._task is None:
             return
         if failed is not None:
             self._failed[failed] += n
-        self._progress.update(
-            self._task, advance=n, rate=self._rate(), failed=failures(self._failed)
-        )
+        self._progress.update(self._task, advance=n, rate=self._rate())
 
     def meter(self, figures: Meter) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, taken=taken(figures))
+        self._taken = figures
 
     def say(self, message: str) -> None:
         self._progress.console.print(printable_lines(message), markup=False, highlight=False)
+
+    def _below(self) -> str:
+        if self._task is None:
+            return ""
+        parts = (taken(self._taken), failures(self._failed))
+        return "  " + ", ".join(filter(None, parts)) if any(parts) else ""
 
     def _rate(self) -> str:
         speed = next((t.speed for t in self._progress.tasks if t.id == self._task), None)

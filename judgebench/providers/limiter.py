@@ -80,7 +80,8 @@ class Limiter:
         tokens
             What the call used.
         pause_s
-            How long it asks to be left alone: nothing passes the door for so long, at most 60 s.
+            How long it asks to be left alone: nothing passes the door for so long. A wait of more
+            than 60 s is nobody's: `Retrying` gives up, and who asks next has to know.
         """
         self.gate.leave(slot, outcome, tokens=tokens, pause_s=pause_s)
 
@@ -170,9 +171,8 @@ class Gate:
             elif outcome == "overloaded" and slot.number > self._last_of_round:
                 self._allowed = max(1.0, self._allowed / 2)
                 self._last_of_round = self._entered
-            if pause_s is not None:
-                until = self._clock() + min(pause_s, _LONGEST_PAUSE_S)
-                self._paused_until = max(self._paused_until, until)
+            if pause_s is not None and pause_s <= _LONGEST_PAUSE_S:
+                self._paused_until = max(self._paused_until, self._clock() + pause_s)
             self._line.look_again()
 
     def _take(self, slot: Slot) -> float:

@@ -24,6 +24,7 @@ from judgebench.errors import (
     ProviderUnavailableError,
 )
 from judgebench.protocols import Meter, Progress, Provider, Writer
+from judgebench.providers.retrying import MAX_WAIT_S
 from judgebench.records import (
     Boundary,
     Failure,
@@ -372,7 +373,7 @@ class _Work:
             return
         self.in_a_row += 1
         enough = max(10, 2 * self.bench.slots)
-        if error.status in HOPELESS:
+        if error.status in HOPELESS or (error.retry_after_s or 0.0) > MAX_WAIT_S:
             self.tally.stop(str(error), unavailable=True)
         elif self.in_a_row >= enough:
             self.tally.stop(
