@@ -11,6 +11,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,12 @@ class Row:
 
 
 def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
-    """The rows of a file, by its suffix.
+    """The rows of a file, by its suffix; as `each_row`, and all of them at once."""
+    return list(each_row(path, required))
+
+
+def each_row(path: Path, required: Sequence[str]) -> Iterator[Row]:
+    """The rows of a file, by its suffix, one after another.
 
     Parameters
     ----------
@@ -110,20 +116,26 @@ def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
     else:
         known = ", ".join((*JSONL, *CSV, *PARQUET))
         raise UsageError(f"{path}: the suffix says what a file is; known are {known}")
-    found = list(rows)
-    if not found:
-        raise InputError(f"{path}: there is no row in it")
-    for row in found:
+    row = None
+    for row in rows:
         for column in required:
             if column not in row.values:
                 have = ", ".join(map(str, row.values)) or "none"
                 raise row.wrong(column, f"is missing. Columns here: {have}")
-    return found
+        yield row
+    if row is None:
+        raise InputError(f"{path}: there is no row in it")
 
 
 def _bytes(path: Path) -> bytes:
-    try:
+    with _reading(path):
         return path.read_bytes()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:
@@ -141,12 +153,12 @@ def _decoded(data: bytes, where: str) -> str:
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
-    lines = _bytes(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(path), 1):
+        torn = not line.endswith(b"\n")
+        line = line.removesuffix(b"\n")
         if not line.strip():
             continue
         where = f"{path}:{number}"
-        torn = number == len(lines)  # what follows the last newline
         try:
             values = json.loads(_decoded(line, where), parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
@@ -159,6 +171,13 @@ def _jsonl(path: Path) -> Iterator[Row]:
         if not isinstance(values, dict):
             raise InputError(f"{where}: an object has to stand here, not {_shown(values)}")
         yield Row(where, values)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """One after another, each with its end; a file may be larger than what there is of memory."""
+    with _reading(path), path.open("rb") as file:
+        for number, line in enumerate(file):
+            yield line if number else line.removeprefix(b"\xef\xbb\xbf")
 
 
 def _no_number(name: str) -> float:

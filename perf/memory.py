@@ -49,6 +49,7 @@ class Peak:
 def peak(folder: Path, *command: str) -> Peak:
     """Run ``judgebench`` in a folder; ends the script with what it said where it fails."""
     environment = os.environ | {"JUDGEBENCH_DATA": str(folder)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     with (folder / "said.txt").open("w") as said:
         began = time.monotonic()
         child = subprocess.Popen(

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from judgebench.errors import InputError, unknown_name
-from judgebench.keys import content_key
+from judgebench.keys import list_key
 from judgebench.records import JsonObject, Message, Role
-from judgebench.rows import Row, read_rows
+from judgebench.rows import Row, each_row
 
 QUESTION = ("prompt", "question", "instruction")
 """Fields that hold a question as a text; a row has one of them, or one of `CONVERSATION`."""
@@ -23,6 +23,7 @@ CONVERSATION = ("turns", "messages")
 _KNOWN = {*QUESTION, *CONVERSATION, "id", "reference", "references", "category", "language"}
 _ROLES = ("system", "user", "assistant")
 _NEAR = 0.8
+_NOTHING: JsonObject = {}  # shared by all rows that have nothing else, which is most of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +49,14 @@ def read_questions(path: Path) -> tuple[Question, ...]:
         Naming file, row and field of what cannot be used, or both rows of an id that stands twice.
     """
     questions: list[Question] = []
-    rows: dict[str, Row] = {}
-    for number, row in enumerate(read_rows(path, ())):
+    places: dict[str, str] = {}
+    for number, row in enumerate(each_row(path, ())):
         question = _question(row, number)
-        first = rows.setdefault(question.id, row)
-        if first is not row:
+        first = places.setdefault(question.id, row.where)
+        if first != row.where:
             raise row.wrong(
                 "id",
-                f"{question.id!r} is the id of {first.where} too; give each row its own, or none "
+                f"{question.id!r} is the id of {first} too; give each row its own, or none "
                 "an id, and they are known by their numbers",
             )
         questions.append(question)
@@ -64,7 +65,7 @@ def read_questions(path: Path) -> tuple[Question, ...]:
 
 def questions_sha(questions: Sequence[Question]) -> str:
     """SHA-256 of what is asked, as 64 hex digits: neither the file's form nor metadata count."""
-    asked = [
+    asked = (
         {
             "id": one.id,
             "turns": one.turns,
@@ -73,8 +74,8 @@ def questions_sha(questions: Sequence[Question]) -> str:
             "language": one.language,
         }
         for one in questions
-    ]
-    return content_key("own prompts", asked).hex()
+    )
+    return list_key("own prompts", asked).hex()
 
 
 def _question(row: Row, number: int) -> Question:
@@ -164,6 +165,8 @@ def _references(row: Row) -> tuple[str, ...]:
 def _metadata(row: Row) -> JsonObject:
     """What else stands in a row, as JSON: a Parquet file also holds dates, decimals and bytes."""
     rest = {name: row.values[name] for name in row.values if name not in _KNOWN and row.has(name)}
+    if not rest:
+        return _NOTHING
     text = json.dumps(rest, default=str)
     found: JsonObject = json.loads(text, parse_constant=lambda _: None)  # nan and infinity
     return found

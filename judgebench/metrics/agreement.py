@@ -18,7 +18,7 @@ from judgebench.metrics.verdict_table import Columns
 from judgebench.records import BINARY, Estimate
 from judgebench.stats import rank_correlation
 from judgebench.stats.agreement import COEFFICIENTS, coefficient, why_undefined
-from judgebench.stats.resample import leave_one_out_sums, weighted_sums
+from judgebench.stats.resample import Resamples, leave_one_out_sums
 
 Scope: TypeAlias = Literal["pooled", "macro", "model"]
 
@@ -101,14 +101,14 @@ def agreement(
     board = read_labels(columns, labels=labels)
     truth = find_reference(board, reference)
     wanted = intervals or Intervals()
-    weights = wanted.weights(board.items)
+    resamples = wanted.resamples(board.items)
     # A majority of one rater is that rater: there is nothing to compare.
     itself = truth.raters if len(truth.raters) == 1 else ()
     rows: list[AgreementRow] = []
     for judge in board.labellers:
         if judge not in itself:
             tables = pair(board, board.of(judge), truth.codes)
-            rows += _Comparison(judge, reference, tables, weights, wanted).rows()
+            rows += _Comparison(judge, reference, tables, resamples, wanted).rows()
     return AgreementTable(reference=reference, raters=truth.raters, rows=tuple(rows))
 
 
@@ -129,12 +129,12 @@ def between_judges(
     """
     board = read_labels(columns, labels=labels)
     wanted = intervals or Intervals()
-    weights = wanted.weights(board.items)
+    resamples = wanted.resamples(board.items)
     rows = []
     for first, second in combinations(board.labellers, 2):
         if ((board.of(first) >= 0) & (board.of(second) >= 0)).any():
             tables = pair(board, board.of(first), board.of(second))
-            rows.append(_Comparison(first, second, tables, weights, wanted).pooled())
+            rows.append(_Comparison(first, second, tables, resamples, wanted).pooled())
     return tuple(rows)
 
 
@@ -146,12 +146,16 @@ class _Comparison:
     """
 
     def __init__(
-        self, judge: str, reference: str, paired: PairedTables, weights: Floats, wanted: Intervals
+        self,
+        judge: str,
+        reference: str,
+        paired: PairedTables,
+        resamples: Resamples,
+        wanted: Intervals,
     ) -> None:
         self.judge, self.reference, self.paired, self.wanted = judge, reference, paired, wanted
         self.present = paired.pairs > 0  # models with no pair are missing, not undefined
-        self.sums = weighted_sums(weights, paired.tables)
-        self.truth = weighted_sums(weights, paired.truth)
+        self.sums, self.truth = resamples.sums([paired.tables, paired.truth])
         self.values = self._values(self.sums, self.truth)
         left_out = None
         if wanted.kind == "bca":

@@ -1,7 +1,7 @@
 """How estimates get their intervals: the bootstrap over items, and where it does not serve.
 
-One weight matrix belongs to one set of items. All models and judges on it share the matrix, so
-that differences between them are paired by construction.
+One set of draws belongs to one set of items. All models and judges on it share the draws, so that
+differences between them are paired by construction.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.stats.resample import (
+    Resamples,
     bca_interval,
     content_seed,
-    multinomial_weights,
     percentile_interval,
     wilson_interval,
 )
@@ -41,11 +41,10 @@ class Intervals:
     seed: int = 0
     kind: Literal["percentile", "bca"] = "percentile"
 
-    def weights(self, items: Sequence[str]) -> Floats:
-        """Shape (1 + n_replicates, items): the data as they are, then the replicates."""
+    def resamples(self, items: Sequence[str]) -> Resamples:
+        """The data as they are, and replicates of them, with these items as units."""
         seed = content_seed(*items, seed=self.seed)
-        draws = multinomial_weights(len(items), self.n_replicates, seed=seed)
-        return np.vstack([np.ones((1, len(items))), draws])
+        return Resamples(len(items), self.n_replicates, seed=seed)
 
     def ends(self, values: Floats, leave_one_out: Floats | None) -> Ends:
         """The ends of many intervals at once.
@@ -53,7 +52,7 @@ class Intervals:
         Parameters
         ----------
         values : float array, shape (1 + n_replicates, ...)
-            What `weights` gives: the value itself, then its replicates.
+            Of the sums over `resamples`: the value itself, then its replicates.
         leave_one_out : float array, shape (items, ...), optional
             Needed for ``bca``.
         """

@@ -10,7 +10,7 @@ import numpy as np
 from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.records import Estimate
-from judgebench.stats.resample import leave_one_out_sums, weighted_sums
+from judgebench.stats.resample import leave_one_out_sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,11 @@ class Measure:
     root: bool = False
     undefined: str = "no readable verdict"
 
+    @property
+    def contributions(self) -> Floats:
+        """Of each item to both sums, shape (items, models, 2)."""
+        return np.stack([self.top, self.bottom], axis=-1)
+
     def quotient(self, sums: Floats) -> Floats:
         """Of sums over items, shape (..., models, 2), one number a model."""
         found = quotient(sums[..., 0], sums[..., 1])
@@ -74,12 +79,17 @@ class Estimated:
     estimates: tuple[Estimate, ...]
 
 
-def estimated(measure: Measure, weights: Floats, wanted: Intervals) -> Estimated:
-    """Every model's estimate with its interval, over the replicates that all models share."""
-    contributions = np.stack([measure.top, measure.bottom], axis=-1)
-    scores = measure.quotient(weighted_sums(weights, contributions))
+def estimated(measure: Measure, sums: Floats, wanted: Intervals) -> Estimated:
+    """Every model's estimate with its interval, over the replicates that all models share.
+
+    Parameters
+    ----------
+    sums : float array, shape (1 + n_replicates, models, 2)
+        Of the measure's contributions, over the items as they are and resampled.
+    """
+    scores = measure.quotient(sums)
     bca = wanted.kind == "bca"
-    left_out = measure.quotient(leave_one_out_sums(contributions)) if bca else None
+    left_out = measure.quotient(leave_one_out_sums(measure.contributions)) if bca else None
     ends = wanted.ends(scores, left_out)
     units = (measure.bottom > 0).sum(axis=0)
 

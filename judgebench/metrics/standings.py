@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.measure import Measure, estimated
+from judgebench.metrics.measure import Estimated, Measure, estimated
 from judgebench.metrics.missing import missing_counts
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import Estimate
@@ -82,8 +83,7 @@ def judge_by_judge(
         asked about is not on its board.
     """
     table = read_table(columns)
-    weights = intervals.weights(table.items)
-    found: list[Standing] = []
+    seats: list[_Seat] = []
     for j, judge in enumerate(table.judges):
         rows = np.flatnonzero(table.judge_of == j)
         if len(rows):
@@ -94,24 +94,46 @@ def judge_by_judge(
                 for m, model in enumerate(table.models)
             }
             counts = {model: said | more[model] for model, said in missing.items()}
-            found += _board(judge, table.models, one.measures, counts, weights, intervals)
+            seats.append(_Seat(judge, _shown(one.measures), counts))
+    # All at once: draws that are too many to be kept are made anew for each call.
+    measures = [measure for seat in seats for measure in seat.measures.values()]
+    sums = iter(intervals.resamples(table.items).sums([one.contributions for one in measures]))
+    found: list[Standing] = []
+    for seat in seats:
+        its = {
+            name: estimated(measure, next(sums), intervals)
+            for name, measure in seat.measures.items()
+        }
+        found += _board(seat.judge, table.models, its, seat.counts, intervals)
     return tuple(found)
+
+
+class _Seat(NamedTuple):
+    """A judge with the measures that are shown and the counts of each model."""
+
+    judge: str
+    measures: Mapping[str, Measure]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def _shown(measures: Mapping[str, Measure]) -> dict[str, Measure]:
+    """The measure that ranks, and the others that rest on something."""
+    leading = next(iter(measures))
+    return {
+        name: measure
+        for name, measure in measures.items()
+        if name == leading or measure.bottom.any()
+    }
 
 
 def _board(
     judge: str,
     models: tuple[str, ...],
-    measures: Mapping[str, Measure],
+    found: Mapping[str, Estimated],
     counts: Mapping[str, Mapping[str, int]],
-    weights: Floats,
     intervals: Intervals,
 ) -> list[Standing]:
-    leading = next(iter(measures))
-    found = {
-        name: estimated(measure, weights, intervals)
-        for name, measure in measures.items()
-        if name == leading or measure.bottom.any()
-    }
+    leading = next(iter(found))
     placed = _ranks(found[leading].scores, intervals.level)
     rows = []
     for m, model in enumerate(models):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from judgebench.errors import ConfigError, unknown_name
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 OFFICIAL = "https://api.openai.com/v1"
 _APIS = ("auto", "chat", "responses")
+_UNREAD = "X-Stainless-Raw-Response"
+"""The client's own header of a call whose answer it hands on before reading its body."""
 
 
 def make(
@@ -86,16 +88,20 @@ class OpenAIClient:
     def wire(self, capabilities: Capabilities) -> Wire:
         return wire_responses if capabilities.api == "responses" else wire_chat
 
-    def send(self, wire: Wire, body: Mapping[str, Any]) -> AbstractAsyncContextManager[Answer]:
+    @asynccontextmanager
+    async def send(self, wire: Wire, body: Mapping[str, Any]) -> AsyncIterator[Answer]:
+        """Posted as it is: the client's typed methods would walk the body to check its types."""
         client = self._connected()
-        # The body goes as extra_body: the client would else walk every message to check its type.
-        if wire is wire_responses:
-            return client.responses.with_streaming_response.create(
-                model=body["model"], extra_body=body, extra_headers=self._headers
-            )
-        return client.chat.completions.with_streaming_response.create(
-            model=body["model"], messages=[], extra_body=body, extra_headers=self._headers
+        response: Any = await client.post(
+            "/responses" if wire is wire_responses else "/chat/completions",
+            body=body,
+            cast_to=object,
+            options={"headers": self._headers, "security": {"bearer_auth": True}},
         )
+        try:
+            yield response
+        finally:
+            await response.close()
 
     def errors(self) -> tuple[type[BaseException], ...]:
         import aiohttp
@@ -132,7 +138,7 @@ class OpenAIClient:
             unwanted = door.unwanted_headers(
                 "OPENAI_CUSTOM_HEADERS", ("OpenAI-Organization", "OpenAI-Project")
             )
-            self._headers = dict.fromkeys(unwanted, openai.omit)
+            self._headers = {**dict.fromkeys(unwanted, openai.omit), _UNREAD: "stream"}
             if door.key is None:
                 self._headers["Authorization"] = openai.omit
         return self._client

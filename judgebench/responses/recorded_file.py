@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from judgebench.errors import InputError
-from judgebench.keys import content_key
-from judgebench.rows import Row, read_rows
+from judgebench.keys import list_key
+from judgebench.rows import Row, each_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,8 @@ class RecordedAnswers:
 
     @property
     def sha(self) -> str:
-        rows = [[item, sample, text] for (item, sample), text in sorted(self.texts.items())]
-        return content_key("answers", rows).hex()
+        rows = ([item, sample, text] for (item, sample), text in sorted(self.texts.items()))
+        return list_key("answers", rows).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,12 @@ def read_answer_rows(path: Path) -> list[AnswerRow]:
     InputError
         Naming the line and field of what cannot be used.
     """
-    return [
-        AnswerRow(
+    return list(_each_answer(path))
+
+
+def _each_answer(path: Path) -> Iterator[AnswerRow]:
+    for row in each_row(path, ["item_id", "text"]):
+        yield AnswerRow(
             row=row,
             item_id=row.text("item_id"),
             text=row.long_text("text"),
@@ -60,8 +64,6 @@ def read_answer_rows(path: Path) -> list[AnswerRow]:
             version=row.optional_text("version"),
             model=row.optional_text("model"),
         )
-        for row in read_rows(path, ["item_id", "text"])
-    ]
 
 
 def read_answers(
@@ -83,8 +85,8 @@ def read_answers(
         For no answers, two different ones to one item, or ids that the benchmark does not have.
     """
     rows = [
-        row
-        for row in read_answer_rows(path)
+        replace(row, row=Row(row.row.where, {}))  # what else stands there would be held as well
+        for row in _each_answer(path)
         if row.benchmark in (None, benchmark) and row.version in (None, version)
     ]
     if not rows:

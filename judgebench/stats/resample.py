@@ -8,6 +8,8 @@ replicates of all tables are one matrix product, ``weights @ contributions``.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 from typing import TypeAlias
 
@@ -79,8 +81,81 @@ def weighted_sums(weights: Floats, contributions: Floats) -> Floats:
     -------
     float array, shape (n_replicates, ...)
     """
-    flat = contributions.reshape(len(contributions), -1)
+    # The width is said, since without units it cannot be told from the size.
+    flat = contributions.reshape(len(contributions), math.prod(contributions.shape[1:]))
     return np.asarray((weights @ flat).reshape(len(weights), *contributions.shape[1:]))
+
+
+class Resamples:
+    """The data as they are, and bootstrap replicates of them, as weightings of the units.
+
+    The weights are those of `multinomial_weights` and drawn some replicates at a time, so that a
+    hundred thousand units need no more memory than a thousand. Where they are few they are kept.
+
+    Parameters
+    ----------
+    n_units, n_replicates : int
+    seed : int
+    """
+
+    def __init__(self, n_units: int, n_replicates: int, *, seed: int) -> None:
+        self._n_units, self._n_replicates, self._seed = n_units, n_replicates, seed
+        self._kept: list[NDArray[np.unsignedinteger]] | None = None
+
+    def sums(self, contributions: Sequence[Floats]) -> list[Floats]:
+        """Sums over units, one for each weighting; of several contributions over the same draws.
+
+        Parameters
+        ----------
+        contributions : sequence of float array, shape (n_units, ...)
+
+        Returns
+        -------
+        list of float array, shape (1 + n_replicates, ...)
+            The sums of the data themselves stand first.
+        """
+        found = [np.empty((1 + self._n_replicates, *one.shape[1:])) for one in contributions]
+        at = 0
+        for block in self._blocks():
+            weights = block.astype(np.float64)
+            for sums, one in zip(found, contributions, strict=True):
+                sums[at : at + len(weights)] = weighted_sums(weights, one)
+            at += len(weights)
+        return found
+
+    def _blocks(self) -> Iterator[NDArray[np.unsignedinteger]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        smallest = np.min_scalar_type(self._n_units)
+        keeps = (1 + self._n_replicates) * self._n_units * smallest.itemsize <= _KEPT_BYTES
+        kept = []
+        for block in self._drawn():
+            compact = block.astype(smallest)
+            if keeps:
+                kept.append(compact)
+            yield compact
+        self._kept = kept if keeps else None
+
+    def _drawn(self) -> Iterator[NDArray[np.int64]]:
+        """The same draws as all at once: they follow each other in the generator's stream."""
+        n = self._n_units
+        yield np.ones((1, n), dtype=np.int64)
+        if n == 0:
+            yield np.zeros((self._n_replicates, 0), dtype=np.int64)
+            return
+        generator, evenly = np.random.default_rng(self._seed), np.full(n, 1.0 / n)
+        portion = max(1, _BLOCK // n)
+        for start in range(0, self._n_replicates, portion):
+            size = min(portion, self._n_replicates - start)
+            yield generator.multinomial(n, evenly, size=size)
+
+
+_BLOCK = 2**20
+"""Weights that are drawn at a time."""
+
+_KEPT_BYTES = 2**26
+"""Weights that take no more are not drawn again."""
 
 
 def percentile_interval(

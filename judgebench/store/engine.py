@@ -152,7 +152,15 @@ class Database:
             else:
                 with self._connection.begin():
                     yield self._connection
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
+            raise explained(error, self.path) from error
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """For one prepared statement, which is a snapshot by itself and needs no transaction."""
+        try:
+            yield self._connection
+        except (DBAPIError, sqlite3.Error) as error:
             raise explained(error, self.path) from error
 
     @contextmanager

@@ -17,28 +17,33 @@ from judgebench.errors import StoreError
 from judgebench.records import Place
 from judgebench.store import schema
 from judgebench.store.codec import ORDERS, plain
+from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE
 
 MOST = 50_000
 """Integers remembered at most, about 10 MB; looking one up again takes some 20 µs."""
 
-_SELECT_NAME = select(schema.names.c.id).where(schema.names.c.name == bindparam("name"))
-_SELECT_BENCHMARK = select(schema.benchmarks.c.id).where(
-    and_(
-        schema.benchmarks.c.name == bindparam("name"),
-        schema.benchmarks.c.version == bindparam("version"),
+_SELECT_NAME = Prepared(select(schema.names.c.id).where(schema.names.c.name == bindparam("name")))
+_SELECT_BENCHMARK = Prepared(
+    select(schema.benchmarks.c.id).where(
+        and_(
+            schema.benchmarks.c.name == bindparam("name"),
+            schema.benchmarks.c.version == bindparam("version"),
+        )
     )
 )
-_SELECT_ITEM = select(schema.items.c.id).where(
-    and_(
-        schema.items.c.benchmark_id == bindparam("benchmark_id"),
-        schema.items.c.item_id == bindparam("item_id"),
+_SELECT_ITEM = Prepared(
+    select(schema.items.c.id).where(
+        and_(
+            schema.items.c.benchmark_id == bindparam("benchmark_id"),
+            schema.items.c.item_id == bindparam("item_id"),
+        )
     )
 )
-_SELECT_STACK = select(schema.stacks.c.id).where(schema.stacks.c.key == bindparam("key"))
-_SELECT_MODEL = select(schema.models.c.id).where(schema.models.c.key == bindparam("key"))
-_SELECT_JUDGE = select(schema.judges.c.id).where(schema.judges.c.key == bindparam("key"))
-_SELECT_RUN = select(schema.runs.c.id).where(schema.runs.c.run_id == bindparam("run_id"))
+_SELECT_STACK = Prepared(select(schema.stacks.c.id).where(schema.stacks.c.key == bindparam("key")))
+_SELECT_MODEL = Prepared(select(schema.models.c.id).where(schema.models.c.key == bindparam("key")))
+_SELECT_JUDGE = Prepared(select(schema.judges.c.id).where(schema.judges.c.key == bindparam("key")))
+_SELECT_RUN = Prepared(select(schema.runs.c.id).where(schema.runs.c.run_id == bindparam("run_id")))
 _INSERT = {
     table: insert(table).on_conflict_do_nothing()
     for table in (
@@ -119,16 +124,18 @@ class Interned:
         connection: Connection,
         known: tuple[Any, ...],
         table: Table,
-        look_up: Any,
+        look_up: Prepared,
         key: Mapping[str, Any],
         row: Mapping[str, Any],
     ) -> int:
         found = self._ids.get(known)
         if found is None:
-            found = connection.execute(look_up, key).scalar()
-            if found is None:
+            there = look_up.first(connection, key)
+            if there is None:
                 connection.execute(_INSERT[table], row)
-                found = connection.execute(look_up, key).scalar_one()
+                there = look_up.first(connection, key)
+                assert there is not None
+            found = int(there[0])
             self._remember(known, found)
         return found
 
@@ -137,18 +144,19 @@ class Interned:
         connection: Connection,
         what: str,
         known: bytes | str,
-        look_up: Any,
+        look_up: Prepared,
         key: Mapping[str, Any],
     ) -> int:
         found = self._ids.get((what, known))
         if found is None:
-            found = connection.execute(look_up, key).scalar()
-            if found is None:
+            there = look_up.first(connection, key)
+            if there is None:
                 shown = known.hex()[:12] if isinstance(known, bytes) else repr(known)
                 start = "start_run" if what == "run" else f"put_{what}"
                 raise StoreError(f"the store has no {what} {shown}; {start}() must come first")
+            found = int(there[0])
             self._remember((what, known), found)
-        return int(found)
+        return found
 
     def _remember(self, known: tuple[Any, ...], number: int) -> None:
         if len(self._ids) >= MOST:

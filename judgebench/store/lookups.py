@@ -22,6 +22,7 @@ from judgebench.store.codec import (
     reply_keys,
     stored_text,
 )
+from judgebench.store.prepared import Prepared
 
 _text, _raw, _reasoning, _prompt, _logprobs, _reason = (
     schema.texts.alias(name)
@@ -48,7 +49,7 @@ _JUDGMENT = (
     .outerjoin(_reason, _reason.c.sha == _j.c.reason_sha)
     .where(_j.c.key == bindparam("key"))
 )  # fmt: skip
-_REPLY = (
+_REPLY = Prepared(
     select(
         *_both(_text), _p.c.finish_reason, *_both(_reasoning), *_both(_logprobs),
         *(_p.c[name] for name in TOKENS), _p.c.served_model, _p.c.seconds,
@@ -79,6 +80,25 @@ _RESPONSES = (
     .where(_r.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(_r.c.id.desc(), schema.answers.c.benchmark_id, schema.answers.c.item_id)
 )  # fmt: skip
+
+
+_judge, _benchmark = schema.judges.c, schema.benchmarks.c
+_LEFT_OUT = (
+    select(_j.c.reply_keys)
+    .join(schema.uses, schema.uses.c.judgment_id == _j.c.id)
+    .where(
+        schema.uses.c.benchmark_id
+        == select(_benchmark.id)
+        .where(
+            _benchmark.name == bindparam("benchmark"), _benchmark.version == bindparam("version")
+        )
+        .scalar_subquery(),
+        schema.uses.c.judge_id
+        == select(_judge.id).where(_judge.short == bindparam("judge")).scalar_subquery(),
+        _j.c.reply_keys != b"",
+    )
+    .limit(1)
+)
 
 
 def _optional_text(body: str | None, exact: bytes | None) -> str | None:
@@ -113,7 +133,7 @@ def judgment(connection: Connection, key: bytes) -> Judgment | None:
 
 
 def reply(connection: Connection, key: bytes) -> Reply | None:
-    row = connection.execute(_REPLY, {"key": key}).first()
+    row = _REPLY.first(connection, {"key": key})
     if row is None:
         return None
     (body, exact, finish_reason, thought, exact_thought, logprobs, exact_logprobs, prompt_tokens,
@@ -149,6 +169,13 @@ def responses(connection: Connection, keys: Collection[bytes]) -> dict[bytes, li
                 seen.add(response_id)
                 found.setdefault(key, []).append(_response(*row[1:-1]))
     return found
+
+
+def left_out(connection: Connection, judge: str, benchmark: str, version: str) -> tuple[str, ...]:
+    values = {"judge": judge, "benchmark": benchmark, "version": version}
+    asked = connection.execute(_LEFT_OUT, values).scalar()
+    said = None if asked is None else reply(connection, reply_keys(asked)[0])
+    return () if said is None else said.left_out
 
 
 def _response(

@@ -14,6 +14,7 @@ from judgebench.store import schema
 from judgebench.store.catalog import judges, models
 from judgebench.store.codec import HOWS, TOKENS, readable
 from judgebench.store.interning import Interned
+from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE
 from judgebench.store.tables import Columns, as_columns
 
@@ -30,6 +31,7 @@ _ADD = _ADD.on_conflict_do_update(
     index_elements=[column.name for column in _s.primary_key],
     set_={name: _s.c[name] + _ADD.excluded[name] for name in COUNTERS},
 )
+_PUT_SPEND = Prepared(_ADD)
 _SPENT = (
     select(
         _r.c.run_id, _b.c.name, _b.c.version, _s.c.model_id, _s.c.judge_id, _s.c.how,
@@ -45,8 +47,7 @@ _SPENT = (
 
 def put_spend(connection: Connection, interned: Interned, spends: Sequence[Spend]) -> None:
     """Added to what is there; each call is paid for, so nothing here is kept only once."""
-    if spends:
-        connection.execute(_ADD, [_row(connection, interned, spend) for spend in spends])
+    _PUT_SPEND.put_all(connection, [_row(connection, interned, spend) for spend in spends])
 
 
 def _row(connection: Connection, interned: Interned, spend: Spend) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from judgebench.store import schema
 from judgebench.store.codec import StoredText, readable, store_text
+from judgebench.store.prepared import Prepared
 
-_PUT_TEXT = insert(schema.texts).on_conflict_do_nothing()
+_PUT_TEXT = Prepared(insert(schema.texts).on_conflict_do_nothing())
 
 
 def put_text(connection: Connection, text: str) -> bytes:
@@ -25,9 +26,8 @@ def put_optional_text(connection: Connection, text: str | None) -> bytes | None:
 
 
 def put_texts(connection: Connection, texts: Iterable[StoredText]) -> None:
-    rows = [{"sha": text.sha, "body": text.body, "exact": text.exact} for text in texts]
-    if rows:
-        connection.execute(_PUT_TEXT, rows)
+    rows = ({"sha": text.sha, "body": text.body, "exact": text.exact} for text in texts)
+    _PUT_TEXT.put_all(connection, rows)
 
 
 def word(said: str | None) -> str | None:

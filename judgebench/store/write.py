@@ -32,19 +32,24 @@ from judgebench.store.codec import (
     usage_columns,
 )
 from judgebench.store.interning import Interned
+from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE, PLACE
 from judgebench.store.texts import put_optional_text, put_text, word
 
-_PUT_RESPONSE = insert(schema.responses).on_conflict_do_nothing().returning(schema.responses.c.id)
+_PUT_RESPONSE = Prepared(
+    insert(schema.responses).on_conflict_do_nothing().returning(schema.responses.c.id)
+)
 _RESPONSE_ID = select(schema.responses.c.id).where(
     and_(
         schema.responses.c.key == bindparam("key"),
         schema.responses.c.stack_id == bindparam("stack_id"),
     )
 )
-_PUT_ANSWER = insert(schema.answers).on_conflict_do_nothing()
-_PUT_REPLY = insert(schema.replies).on_conflict_do_nothing()
-_PUT_JUDGMENT = insert(schema.judgments).on_conflict_do_nothing().returning(schema.judgments.c.id)
+_PUT_ANSWER = Prepared(insert(schema.answers).on_conflict_do_nothing())
+_PUT_REPLY = Prepared(insert(schema.replies).on_conflict_do_nothing())
+_PUT_JUDGMENT = Prepared(
+    insert(schema.judgments).on_conflict_do_nothing().returning(schema.judgments.c.id)
+)
 _JUDGMENT_ID = select(schema.judgments.c.id).where(schema.judgments.c.key == bindparam("key"))
 _u = schema.uses.c
 _STEP_S = 1e-6  # what a double can tell apart at the seconds of this century
@@ -55,12 +60,14 @@ _AFTER_THE_LAST = (
     .where(_u.used_at >= bindparam("now"))
     .scalar_subquery()
 )
-_PUT_USE = (
+_PUT_USE = Prepared(
     insert(schema.uses)
     .values(used_at=func.coalesce(_AFTER_THE_LAST, bindparam("now")))
     .on_conflict_do_nothing()
 )
-_CLEAR_FAILURE = delete(schema.failures).where(schema.failures.c.key == bindparam("cleared"))
+_CLEAR_FAILURE = Prepared(
+    delete(schema.failures).where(schema.failures.c.key == bindparam("cleared"))
+)
 _PUT_FAILURE = insert(schema.failures)
 _PUT_FAILURE = _PUT_FAILURE.on_conflict_do_update(
     index_elements=[column.name for column in schema.failures.primary_key],
@@ -128,8 +135,8 @@ def put_responses(
             interned.stack(connection, keys.stack_key(stack), spec_json(stack)) if stack else NONE
         )
         model = interned.model(connection, response.model_key)
-        new_id = connection.execute(
-            _PUT_RESPONSE,
+        row = _PUT_RESPONSE.first(
+            connection,
             {
                 "key": key,
                 "stack_id": stack_id,
@@ -144,9 +151,9 @@ def put_responses(
                 "source": plain("the source", response.source),
                 "at": time.time(),
             },
-        ).scalar()
+        )
         same = {"key": key, "stack_id": stack_id}
-        response_id = new_id or connection.execute(_RESPONSE_ID, same).scalar_one()
+        response_id = row[0] if row else connection.execute(_RESPONSE_ID, same).scalar_one()
         place = {
             "benchmark_id": benchmark,
             "model_id": model,
@@ -154,8 +161,8 @@ def put_responses(
             "sample": response.sample,
             "turn": response.turn,
         }
-        connection.execute(_PUT_ANSWER, {**place, "response_id": response_id})
-        connection.execute(_CLEAR_FAILURE, {"cleared": key})
+        _PUT_ANSWER.put(connection, {**place, "response_id": response_id})
+        _CLEAR_FAILURE.put(connection, {"cleared": key})
 
 
 def put_reply(connection: Connection, key: bytes, request: Request, reply: Reply) -> None:
@@ -174,8 +181,8 @@ def put_reply(connection: Connection, key: bytes, request: Request, reply: Reply
         "left_out": to_json(reply.left_out) if reply.left_out else None,
         "at": time.time(),
     }
-    connection.execute(_PUT_REPLY, row)
-    connection.execute(_CLEAR_FAILURE, {"cleared": key})  # a line of a batch fails by this key
+    _PUT_REPLY.put(connection, row)
+    _CLEAR_FAILURE.put(connection, {"cleared": key})  # a line of a batch fails by this key
 
 
 def put_judgment(
@@ -183,8 +190,8 @@ def put_judgment(
 ) -> None:
     verdict = store_verdict(judgment.verdict)
     label, served = verdict.label, word(judgment.served_model)
-    new_id = connection.execute(
-        _PUT_JUDGMENT,
+    new = _PUT_JUDGMENT.first(
+        connection,
         {
             "key": judgment.key,
             "judge_id": interned.judge(connection, judgment.judge_key),
@@ -203,9 +210,9 @@ def put_judgment(
             "marks": to_json(judgment.marks),
             "at": judgment.at,
         },
-    ).scalar()
-    known = {judgment.key: new_id} if new_id else {}
-    connection.execute(_CLEAR_FAILURE, {"cleared": judgment.key})
+    )
+    known = {judgment.key: new[0]} if new else {}
+    _CLEAR_FAILURE.put(connection, {"cleared": judgment.key})
     put_uses(connection, interned, uses, known)
 
 
@@ -240,8 +247,7 @@ def put_uses(
                 "now": now,
             }
         )
-    if rows:
-        connection.execute(_PUT_USE, rows)
+    _PUT_USE.put_all(connection, rows)
 
 
 _NOWHERE = dict.fromkeys(PLACE, NONE)

@@ -149,6 +149,7 @@ def _run(command: Sequence[str], folder: Path, *, started: Callable[[int], None]
     """A process in a folder, with nothing of the user's own caches."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"JUDGEBENCH_DATA": str(folder), "XDG_CACHE_HOME": str(folder)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     with (folder / "said.txt").open("w+b") as said:
         began = time.monotonic()
         child = subprocess.Popen(

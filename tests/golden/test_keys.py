@@ -130,3 +130,8 @@ def _fields(item: Item) -> dict[str, object]:
 def _with(request: ChatRequest, **changes: object) -> ChatRequest:
     fields = {name: getattr(request, name) for name in ChatRequest.__slots__}
     return ChatRequest(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [["a", 0, "é\ud800"], {"b": None}]])
+def test_a_list_has_the_same_key_piece_by_piece(values: list[object]) -> None:
+    assert keys.list_key("answers", iter(values)) == keys.content_key("answers", values)

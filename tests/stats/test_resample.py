@@ -56,6 +56,23 @@ class TestWeights:
     def test_no_units(self) -> None:
         assert rs.multinomial_weights(0, 5, seed=1).shape == (5, 0)
 
+    @pytest.mark.parametrize("n_units", [0, 1, 7, 300])
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_sums_some_replicates_at_a_time_are_those_of_all_at_once(
+        self, n_units: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rs, "_BLOCK", 1000)
+        monkeypatch.setattr(rs, "_KEPT_BYTES", 2**20 if kept else 0)
+        wide = np.random.default_rng(1).random((n_units, 2, 3))
+        weights = rs.multinomial_weights(n_units, 50, seed=5)
+        resamples = rs.Resamples(n_units, 50, seed=5)
+        for _ in range(2):  # the second time from what was kept, or drawn anew
+            found, narrow = resamples.sums([wide, wide[:, 0, 0]])
+            assert found.shape == (51, 2, 3)
+            np.testing.assert_allclose(found[0], wide.sum(axis=0))
+            np.testing.assert_allclose(found[1:], rs.weighted_sums(weights, wide))
+            np.testing.assert_allclose(narrow, found[:, 0, 0])
+
     def test_weighted_sums_are_a_resampled_data_set(self) -> None:
         """A weight matrix is the same as drawing units with replacement and adding them up."""
         generator = np.random.default_rng(3)

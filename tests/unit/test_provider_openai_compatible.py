@@ -295,10 +295,12 @@ def test_no_credit_left_is_not_a_rate_limit() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_shown_and_not_followed(status: int) -> None:
-    error = refused(Reaction(status=status, headers={"location": "http://elsewhere/v1?token=abc"}))
+    error = refused(
+        Reaction(status=status, headers={"location": "http://me:abc@elsewhere/v1?token=abc"})
+    )
     assert not error.retriable
     assert "http://elsewhere/v1" in str(error)
-    assert "token=abc" not in str(error)
+    assert "abc" not in str(error)
 
 
 def test_half_a_surrogate_pair_cannot_be_sent() -> None:

@@ -177,6 +177,26 @@ def test_what_was_noticed_of_answers_is_flagged_and_said(store: Store) -> None:
     )
 
 
+def test_what_was_noticed_reaches_the_boards_of_panels(store: Store) -> None:
+    begin(store)
+    for judge, marks in (("a", ["hidden_text"]), ("b", [])):
+        gamer = Said(store, "gamer", judge)
+        for item in range(4):
+            gamer.put(item, score(9), marks=marks if item == 0 else [])
+    *_, found = boards(store, panels=[Panel(judges=["a", "b"], rule="mean")])
+    assert found.judge == "panel/mean(a,b)"
+    assert found.rows[0].flags == ("hidden text",)
+    assert "answers that contain text that is not seen: gamer (1 of 4)" in found.warnings
+
+
+def test_a_panel_of_a_judge_that_no_suite_has_names_the_known_ones(store: Store) -> None:
+    begin(store, {"judges": [{"name": "later"}]})
+    Said(store, "m", "a").put(0, score(9))
+    for judge, says in (("later", "later has no verdicts here yet"), ("latre", "no judge called")):
+        *_, found = boards(store, panels=[Panel(judges=["a", judge])])
+        assert says in found.warnings[0]
+
+
 def test_constant_answers_are_flagged(store: Store, tmp_path: Path) -> None:
     import_verdicts(store, rows_file(tmp_path / "v.jsonl", coded("null", "a", "+" * 25)))
     answers = [
@@ -290,8 +310,12 @@ def test_a_panel_as_it_is_written(written: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "a", "mean(a,b", "a,b)", "median(a,b)", "a,b;least=2", "a,b;min_valid=x", "()"]
-)
+    "written",
+    [
+        "", "a", "mean(a,b", "a,b)", "median(a,b)", "a,b;least=2", "a,b;min_valid=x", "()",
+        "a,a", "majority(a,b;min_valid=3)",
+    ],
+)  # fmt: skip
 def test_what_is_no_panel(written: str) -> None:
     with pytest.raises(UsageError):
         parse_panel(written)
