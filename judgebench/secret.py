@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn
 
 _SHOWN = "***"
 _NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_HEADERS = "_CUSTOM_HEADERS"  # what the official clients send besides, one "name: value" a line
 _SHORTEST = 6  # a shorter value stands in ordinary text too
 _LOOKS_SECRET = re.compile(
     r"\b(?:sk|pk|rk|hf|gsk|xai|key)[-_][A-Za-z0-9_-]{12,}"
@@ -68,9 +69,13 @@ def redact(text: str, secrets: Iterable[Secret | None] = ()) -> str:
 
 
 def secrets_of(environment: Mapping[str, str]) -> list[Secret]:
-    """What an environment's names say is secret: a child process may print it."""
-    return [
-        Secret(value)
-        for name, value in environment.items()
-        if len(value) >= _SHORTEST and any(word in name.upper() for word in _NAMES)
-    ]
+    """What an environment's names say is secret: a child process or a server may repeat it."""
+    return [Secret(value) for value in _secret_values(environment) if len(value) >= _SHORTEST]
+
+
+def _secret_values(environment: Mapping[str, str]) -> Iterator[str]:
+    for name, value in environment.items():
+        if any(word in name.upper() for word in _NAMES):
+            yield value
+        elif name.endswith(_HEADERS):
+            yield from (line.partition(":")[2].strip() for line in value.splitlines())

@@ -41,6 +41,11 @@ _IN_PLAIN_TEXT = (
     "a key stands here in plain text; put it into an environment variable and write ${NAME}, with "
     "no default (and treat the key as leaked if this file was ever shared)"
 )
+_NO_PLACE = (
+    "what stands here is stored and shown, so no key may be in it, not even as ${NAME}; a key is "
+    "given as api_key: ${NAME}, to a server in its command or env, to a local model as "
+    "model_args: {token: ${NAME}} (a variable that holds no key has another name)"
+)
 
 
 def is_secret_name(name: str) -> bool:
@@ -77,10 +82,12 @@ def _wrong(field: Field, value: Any) -> str | None:
     if recorded == "model_args" and names[-2:-1] == ["model_args"] and names[-1] in MODEL_TOKENS:
         recorded = None
     is_key = any(map(is_secret_name, names))
+    filled_in = any(is_secret_name(match["name"]) for match in VARIABLE.finditer(text))
     if recorded is not None:
-        filled_in = any(is_secret_name(match["name"]) for match in VARIABLE.finditer(text))
         return _recorded(recorded) if is_key or filled_in else None
-    return _IN_PLAIN_TEXT if is_key and _in_plain_text(text) else None
+    if is_key:
+        return _IN_PLAIN_TEXT if _in_plain_text(text) else None
+    return _NO_PLACE if filled_in and "server" not in names else None
 
 
 def _recorded(part: str) -> str:

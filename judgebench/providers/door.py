@@ -37,6 +37,15 @@ class Door:
     given: bool = True
     timeout_s: float = 120.0
 
+    def __post_init__(self) -> None:
+        key = "" if self.key is None else self.key.reveal()
+        if not all("!" <= letter <= "~" for letter in key):
+            held_by = (self.key and self.key.variable) or "the variable of api_key"
+            raise ConfigError(
+                f"{held_by} holds no key for {self.base_url}: there is a blank, a line break or a "
+                "letter beyond ASCII in it, which no header can carry; set it anew"
+            )
+
     @property
     def is_loopback(self) -> bool:
         host = urlsplit(self.base_url).hostname or ""

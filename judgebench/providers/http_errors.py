@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import socket
 import ssl
@@ -20,7 +21,7 @@ from typing import Any
 
 from judgebench.errors import CallError
 from judgebench.records import FailureKind, Reply, Usage
-from judgebench.secret import Secret, redact
+from judgebench.secret import Secret, redact, secrets_of
 
 _ASK_AGAIN = {408, 409, 425, 429}
 _NEVER_AGAIN = {501, 505}
@@ -75,22 +76,28 @@ def status_error(
     model: str,
     key: Secret | None,
     variable: str | None = None,
+    not_accepted: str | None = None,
 ) -> CallError:
     """The error for an answer whose status is not a success.
 
     ``variable`` usually holds the key of this provider; it is named where the key's own is not
-    known.
+    known. ``not_accepted`` says what to do where what was asked for is not accepted, if that was no
+    question.
     """
     said = _said(body)
     retriable = status in _ASK_AGAIN or (status >= 500 and status not in _NEVER_AGAIN)
     kind = _KINDS.get(status, "server" if status >= 500 else "request")
-    location = excerpt((headers.get("location") or "").split("?")[0], 200, key)
+    location = excerpt(_place(headers.get("location") or ""), 200, key)
     advice = _advice(status, model=model, location=location)
+    if status in {400, 413, 422} and not_accepted is not None:
+        advice = not_accepted
     if kind == "key" and status != 402:
         advice = key_advice(key, variable)
     if status < 500 and said.mentions(_NO_CREDIT):
         retriable, kind = False, "key"
         advice = "the account has no credit left: add some, then run again"
+    elif not_accepted is not None:
+        pass  # nothing of what follows is about anything but a question
     elif status == 400 and said.mentions(_NO_MODEL):
         kind, advice = "not_found", _advice(404, model=model, location="")
     elif status in {400, 413, 422} and (status == 413 or said.mentions(_TOO_LONG)):
@@ -103,6 +110,14 @@ def status_error(
         status=status,
         kind=kind,
     )
+
+
+def _place(location: str) -> str:
+    """An address without what may open a door: user, password, query."""
+    address = location.split("?")[0].split("#")[0]
+    scheme, slashes, rest = address.partition("//")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def key_advice(key: Secret | None, variable: str | None) -> str:
@@ -179,14 +194,18 @@ def retry_after_s(headers: Mapping[str, str], *, now: float | None = None) -> fl
         wait = _number(headers.get(name))
         if wait is not None:
             return max(0.0, wait * scale)
-    stated = headers.get("retry-after")
-    if stated is None:
+    at, told = _date(headers.get("retry-after")), _date(headers.get("date"))
+    if at is None:
         return None
+    # By the server's own clock where it tells it: ours may be wrong, or jump.
+    return max(0.0, at - (told or (time.time() if now is None else now)))
+
+
+def _date(text: str | None) -> float | None:
     try:
-        at = parsedate_to_datetime(stated).timestamp()
+        return parsedate_to_datetime(text).timestamp() if text is not None else None
     except (ValueError, OverflowError):
         return None
-    return max(0.0, at - (time.time() if now is None else now))
 
 
 def _number(text: str | None) -> float | None:
@@ -249,7 +268,7 @@ def timed_out(where: str, timeout_s: float) -> str:
 
 
 def excerpt(text: str, length: int, key: Secret | None) -> str:
-    """One printable line of a text that somebody else wrote, without keys."""
+    """One printable line of a text that somebody else wrote, without keys of ours."""
+    text = redact(text, [key, *secrets_of(os.environ)])  # first: half a key would not be known
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * length]).split())
-    line = redact(line, [key])
     return line if len(line) <= length else f"{line[: length - 1]}…"

@@ -137,6 +137,8 @@ def _folder_sha(what: str, folder: Path, hashes: _Hashes) -> str:
 
 
 def _hub_revision(what: str, name: str, revision: str) -> str:
+    if name.startswith((".", "/", "~")):
+        raise ConfigError(f"{what}: there is no folder {name} here; check the path")
     if not _HUB_ID.fullmatch(name):
         raise ConfigError(f"{what}: {name} is neither a folder here nor a Hub id (OWNER/NAME)")
     commit = _commit(name, revision)

@@ -5,7 +5,9 @@ Each costs no call that could be spared and no verdict that could be had, and sa
 
 from __future__ import annotations
 
+import json
 import time
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,21 @@ def test_the_usual_variable_is_named_where_no_key_was_given(
     assert done.code == 69, done.err
     for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         assert f"export {variable}=" in done.err
+
+
+@pytest.mark.parametrize("letter", ["\n", " ", "…"])
+@pytest.mark.parametrize("speaker", SPEAKERS.values(), ids=SPEAKERS)
+def test_a_key_that_no_header_can_carry_is_told_before_anybody_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speaker: Speaker, letter: str
+) -> None:
+    """Most often the end of the line that it was read from."""
+    monkeypatch.setenv("MY_KEY", f"{KEY}{letter}")
+    with Loopback(speaking(speaker, Said())) as server:
+        done = runs.typed("run", own.suite(tmp_path, judges=[judge(speaker, server.url)]))
+        assert done.code == 78, done.err
+        assert not server.asks
+    assert "MY_KEY holds no key" in done.err
+    assert KEY not in done.err
 
 
 def test_a_candidate_with_a_wrong_key_costs_one_call_and_no_verdict_of_others(
@@ -210,6 +227,35 @@ def test_refused_content_is_counted_apart_and_not_asked_again(
     assert counts["verdicts"] + counts["unreadable"] == ITEMS
     assert row["metrics"]["accuracy"]["n"] == ITEMS - 3
     assert row["metrics"]["accuracy"]["missing"] == 3
+
+
+def test_a_candidate_is_refused_or_too_long_likewise(tmp_path: Path) -> None:
+    scenes: dict[int, Said | Trouble] = {
+        3: Trouble(status=400, message="it was filtered", code="content_filter"),
+        4: Trouble(status=400, message="too long", code="context_length_exceeded"),
+        5: Said(text="", refusal="I cannot help with that.", finish="refusal"),
+    }
+
+    def scene(ask: Ask) -> Said | Trouble:
+        return scenes.get(item_of(ask), Said(text="It is so."))
+
+    with Loopback(speaking(CHAT, scene)) as answering, Loopback() as judging:
+        path = own.suite(
+            tmp_path,
+            items=ITEMS,
+            candidates=[own.endpoint(answering.url, "candidate")],
+            judges=[own.endpoint(judging.url)],
+            limits={"max_retries": 5},
+        )
+        done = runs.typed("run", path)
+        assert done.code == 75, done.err
+        assert set(answering.arrivals.values()) == {1}
+        assert len(answering.asks) == ITEMS
+    ((kind, _, attempts),) = own.failures(tmp_path)
+    assert (kind, attempts) == ("too_long", 1)
+    counts = own.row(tmp_path, "small", "candidate")["counts"]
+    assert (counts["answers"], counts["refused"]) == (ITEMS - 1, 2)
+    assert (counts["failed"], counts["failed_too_long"]) == (1, 1)
 
 
 # Money ------------------------------------------------------------------------------------------
@@ -347,6 +393,25 @@ def test_a_price_that_nobody_knows_is_asked_for_before_anybody_is_called(
     assert taken_usd(tmp_path) == pytest.approx(4)
 
 
+def test_without_a_budget_a_price_that_nobody_knows_is_said_to_be_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    store = ("--store", runs.store_url(tmp_path))
+    with Loopback(speaking(SPEAKERS["openai_chat"], Said())) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        nobody_knows = own.endpoint(name="small", provider="openai", model="nobody-knows-5")
+        path = own.suite(tmp_path, judges=[nobody_knows])
+        plan = json.loads(runs.typed("plan", path, "--format", "json").out)
+        done = runs.typed("run", path)
+    assert plan["total"]["judge_calls"] == 4
+    assert plan["total"]["cost_usd"] is None
+    assert done.code == 0, done.err
+    assert "forecast: small price not known" in done.err
+    total = json.loads(runs.typed("cost", *store, "--format", "json").out)["total"]
+    assert (total["live_calls"], total["unpriced_calls"], total["cost_usd"]) == (4, 4, None)
+
+
 # What goes on meanwhile -------------------------------------------------------------------------
 
 
@@ -367,6 +432,20 @@ def test_one_provider_that_is_down_does_not_stop_the_others(tmp_path: Path) -> N
 
 
 HOUR_S = 3600.0
+
+
+@pytest.mark.parametrize("off_s", [-HOUR_S, HOUR_S])
+def test_a_date_until_which_to_wait_is_one_of_the_servers_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off_s: float
+) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + off_s)
+    now = formatdate(real(), usegmt=True)
+    busy = Trouble(status=429, headers={"date": now, "retry-after": now})
+    with Loopback(speaking(CHAT, lambda ask: busy if ask.seen == 1 else Said())) as server:
+        done = runs.typed("run", own.suite(tmp_path, judges=[own.endpoint(server.url)]))
+    assert done.code == 0, done.err
+    assert set(server.arrivals.values()) == {2}
 
 
 @pytest.mark.parametrize("jump_s", [-HOUR_S, HOUR_S])

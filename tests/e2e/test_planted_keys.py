@@ -16,7 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from pyarrow import parquet
 
+from judgebench.cli.options import FORMATS
+from judgebench.report.table import SUFFIXES
 from judgebench.store import Store
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction
@@ -29,13 +32,17 @@ KEYS = {
     "ANTHROPIC_API_KEY": "planted~anthropic~door~two/plus+equals=tail2",
     "TEAM_GATEWAY_KEY": "planted~gateway~door~three+plus=equals~tail3",
     "HF_TOKEN": "planted~hub~door~number~four/plus+equals=tail4",
+    "OPENAI_CUSTOM_HEADERS": "planted~further~header~five/plus+equals=tail5",
+    "ANTHROPIC_CUSTOM_HEADERS": "planted~further~header~six/plus+equals=tail6",
 }
+HEADER = "X-Team-Door"
 JUDGES = {
     "openai_chat": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
     "openai_compatible": "TEAM_GATEWAY_KEY",
 }
 FIRST = 20  # characters that tell a key, also where its end is cut off
+LAST = 12
 DASHBOARDS = runs.ROOT / "dashboards"
 
 
@@ -43,6 +50,7 @@ def forms(key: str) -> dict[str, bytes]:
     """What a key may look like somewhere."""
     return {
         "its first characters": key[:FIRST].encode(),
+        "its last characters": key[-LAST:].encode(),
         "base64": base64.b64encode(key.encode()),
         "base64 of the header": base64.b64encode(f"Bearer {key}".encode()),
         "quoted for an address": quote(key, safe="").encode(),
@@ -71,6 +79,7 @@ PARROTS: tuple[Callable[[str], Reaction], ...] = (
     lambda key: Reaction(payload={"choices": key, "content": key, "id": key}),
     lambda key: Reaction(payload={"error": {"message": f"{key} " * 300, "code": 429}}),
     lambda key: Reaction(payload=[key]),
+    lambda key: Reaction(status=400, raw=b" " * 5970 + key.encode(), content_type="text/plain"),
 )
 
 
@@ -92,14 +101,22 @@ class Artefacts:
         """What lies about now, the store's log included."""
         for path in self.folder.rglob("*"):
             if path.is_file():
-                self.seen[f"{len(self.seen)}: {path.name}"] = path.read_bytes()
+                self.seen[f"{len(self.seen)}: {path.name}"] = _content(path)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; of a compressed one its rows."""
+    if path.suffix == ".parquet":
+        return str(parquet.read_table(path).to_pylist()).encode()
+    return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
 def _planted() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for variable, key in KEYS.items():
-            patch.setenv(variable, key)
+            is_header = variable.endswith("HEADERS")
+            patch.setenv(variable, f"{HEADER}: {key}" if is_header else key)
         for variable in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
             patch.delenv(variable, raising=False)
         yield
@@ -111,7 +128,8 @@ def artefacts(_planted: None, tmp_path_factory: pytest.TempPathFactory) -> Artef
     found = Artefacts(tmp_path_factory.mktemp("planted"))
     _parroted(found)
     _refused_as_wrong(found)
-    _refused_as_addresses(found)
+    _refused_where_it_would_be_kept(found)
+    _repeated_headers(found)
     _printed_by_a_server(found)
     _in_a_traceback(found)
     _reports(found)
@@ -170,8 +188,9 @@ def _refused_as_wrong(found: Artefacts) -> None:
     found.files()
 
 
-def _refused_as_addresses(found: Artefacts) -> None:
+def _refused_where_it_would_be_kept(found: Artefacts) -> None:
     for address in (
+        "http://127.0.0.1:1/${TEAM_GATEWAY_KEY}/v1",
         "http://user:${TEAM_GATEWAY_KEY}@127.0.0.1:1/v1",
         "http://${TEAM_GATEWAY_KEY}@127.0.0.1:1/v1",
         "http://127.0.0.1:1/v1?key=${TEAM_GATEWAY_KEY}",
@@ -182,6 +201,29 @@ def _refused_as_addresses(found: Artefacts) -> None:
         path = _suite(found, [own.endpoint(address)])
         found.typed("run", path, code=78)
         found.typed("plan", path, code=78)
+    for part in ("model", "identity", "reasoning"):
+        section = own.endpoint("http://127.0.0.1:1/v1") | {part: "a-${TEAM_GATEWAY_KEY}"}
+        found.typed("run", _suite(found, [section]), code=78)
+
+
+def _repeated_headers(found: Artefacts) -> None:
+    """What else the official clients send to the address that the environment names."""
+    sent = set()
+
+    def react(ask: Ask) -> Reaction:
+        header = ask.headers[HEADER.lower()]
+        sent.add(header)
+        return Reaction(status=400, payload={"error": {"message": f"{HEADER} is {header}"}})
+
+    with Loopback(react) as server, pytest.MonkeyPatch.context() as patch:
+        sections = []
+        for provider, at in (("openai", server.url), ("anthropic", server.origin)):
+            patch.setenv(f"{provider.upper()}_BASE_URL", at)
+            sections.append(own.endpoint(name=provider, provider=provider, model="some-model"))
+        done = found.typed("run", _suite(found, sections, limit=1), code=75)
+    assert f"{HEADER} is ***" in done.err
+    assert sent == {key for variable, key in KEYS.items() if variable.endswith("HEADERS")}
+    found.files()
 
 
 def _printed_by_a_server(found: Artefacts) -> None:
@@ -226,14 +268,14 @@ def _reports(found: Artefacts) -> None:
         ("batches", "list"),
         ("doctor",),
     ):
-        outputs = [f for s in ("txt", "md", "csv", "json") for f in ("--output", _file(found, s))]
-        for form in ("table", "md", "csv", "json"):
+        outputs = [f for suffix in SUFFIXES for f in ("--output", _file(found, suffix))]
+        for form in FORMATS:
             found.typed(*words, *store, "--format", form)
         found.typed(*words, *store, *outputs)
     for what in ("verdicts", "responses"):
         for form in ("jsonl", "csv"):
             found.typed("export", what, *store, "--format", form)
-        outputs = [f for s in ("jsonl", "csv", "parquet") for f in ("--output", _file(found, s))]
+        outputs = [f for s in (".jsonl", ".csv", ".parquet") for f in ("--output", _file(found, s))]
         found.typed("export", what, *store, *outputs)
     found.files()
 
@@ -267,7 +309,7 @@ def _suite(found: Artefacts, sections: list[dict[str, Any]], *, limit: int = len
 
 
 def _file(found: Artefacts, suffix: str) -> Path:
-    return found.folder / f"written-{len(found.seen)}.{suffix}"
+    return found.folder / f"written-{len(found.seen)}{suffix}"
 
 
 # Where they are looked for ----------------------------------------------------------------------

@@ -160,8 +160,8 @@ def test_a_hub_that_does_not_answer(
     [
         ("checkpoints/apo-1200", "no folder checkpoints/apo-1200"),
         ("apo-1200", "no folder apo-1200"),
-        ("./apo-1200", "neither a folder here nor a Hub id"),
-        ("/models/apo-1200", "neither a folder here nor a Hub id"),
+        ("./apo-1200", "no folder ./apo-1200 here"),
+        ("/models/apo-1200", "no folder /models/apo-1200 here"),
         ("org/model", "not in the local Hub cache"),
     ],
 )

@@ -136,7 +136,11 @@ def test_the_table_chooses_the_api() -> None:
         ("anthropic", {"options": {"beta": "x"}}, "no anthropic option called 'beta'"),
         ("openai_compatible", {"options": {"api": "x"}}, "no openai_compatible option"),
         ("openai_compatible", {"capabilities": {"seeds": True}}, "did you mean 'seed'"),
-        ("anthropic", {"capabilities": {"seed": "maybe"}}, r"capabilities\.seed"),
+        (
+            "anthropic",
+            {"capabilities": {"seed": "maybe"}},
+            r"capabilities\.seed: should be true or false \(found 'maybe'\)",
+        ),
         ("openai", {"base_url": "http://user:word@127.0.0.1/v1"}, "user name or password"),
     ],
 )
