@@ -9,6 +9,8 @@ cache.
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,20 +32,40 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:head]}\n[… {gone} characters left out …]\n{text[len(text) - tail :]}"
 
 
+_TO_DIGITS = bytes.maketrans(b"ABCDEFOolI|", b"abcdef00111")
+_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789abcdefABCDEFOolI|"))
+#: Greek and Cyrillic letters that look like a hex digit, and the digits.
+_LETTERS = "\u0391\u0392\u0395\u039f\u03b1\u03bf\u0406\u0410\u0412\u0415"
+_LETTERS += "\u041e\u0421\u042c\u0430\u0435\u043e\u0441\u04c0\u0501"
+_ALIKE = dict(zip(_LETTERS, "abe0a01abe0cbae0c1d", strict=True))
+_LOOKS_ALIKE = re.compile(f"[{_LETTERS}]")
+
+
 def code_for(*texts: str) -> str:
     """Six hex digits that stand in none of the texts, the same for the same texts.
 
     Counted up from the texts' hash until one is free: however a text was made, it was made before
-    its code was known.
+    its code was known. A code in capitals, in wide letters or with something between its digits
+    stands there too: six digits are few enough to try texts until one holds such a copy of its own
+    code, which a judge could take for the real one.
     """
     joined = "\n".join(texts)
+    digits = _digits(joined)
     count = 0
     while True:
         seed = f"{count}\n{joined}".encode("utf-8", "surrogatepass")
         code = hashlib.sha256(seed).hexdigest()[:CODE_DIGITS]
-        if code not in joined:
+        if code not in digits:
             return code
         count += 1
+
+
+def _digits(text: str) -> str:
+    """All that reads as a hex digit, without what stands between."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text)
+        text = _LOOKS_ALIKE.sub(lambda letter: _ALIKE[letter[0]], text)
+    return text.encode("ascii", "ignore").translate(_TO_DIGITS, _NO_DIGITS).decode("ascii")
 
 
 def framed(code: str, name: str, text: str) -> str:

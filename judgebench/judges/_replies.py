@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from judgebench.records import REFUSALS, REFUSED, TRUNCATED, Reply, Unreadable
+
+RETRACTION = re.compile(
+    r"(?i)\b(?:wait|actually|correction|sorry|apolog\w*|instead|rather|scratch that|"
+    r"no(?=[,.:;!]|\s+wait\b)|on\s+(?:second\s+thoughts?|reflection)|i\s+(?:mean|meant|misread)|"
+    r"(?:chang|revis|correct)\w*\s+my)\b"
+    r"|更正|不对|等等|抱歉|应该是|改为"
+)
+"""What sounds as if something that was said before no longer holds."""
 
 
 def refused(reply: Reply) -> Unreadable | None:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from judgebench.judges._frame import CODED
 from judgebench.judges._json_object import OTHER_JSON, json_object, json_schema
-from judgebench.judges._replies import no_verdict
+from judgebench.judges._replies import RETRACTION, no_verdict
 from judgebench.judges._soft import Shares
 from judgebench.records import Reply, Score, Unreadable
 
@@ -65,7 +65,8 @@ class Scale:
     def expected(self, shares: Shares) -> float:
         """The mean rating by the probability of each."""
         points = self.points
-        return math.fsum(points[spelt] * share for spelt, share in shares.items())
+        mean = math.fsum(points[spelt] * share for spelt, share in shares.items())
+        return min(max(mean, self.low), self.high)  # shares add up to 1 but for rounding
 
     def score(self, scores: Scores) -> Score:
         """The verdict of a reply with these scores; without one for the whole, it is their mean."""
@@ -108,6 +109,9 @@ class ScoreLines:
             if isinstance(checked, Unreadable):
                 return checked
             scores[name] = checked
+        rest = "\n".join(lines[many:])
+        if self.code is None and RETRACTION.search(rest) and re.search("[0-9]", rest):
+            return Unreadable(reason="a score that may have been taken back")
         return scores
 
     def _number(self, name: str, line: str) -> float | None:

@@ -50,7 +50,7 @@ def first_token_shares(
     if not reply.logprobs:
         return Unreadable(reason="no log-probabilities in the reply")
     listed = _listed(reply.logprobs[0], with_chosen=not upstream)
-    found = {verdict: _mass(listed, verdict, exact=upstream) for verdict in verdicts}
+    found = {verdict: _mass(listed, verdict, verdicts, exact=upstream) for verdict in verdicts}
     mass = sum(found.values())
     if not mass > 0:
         return Unreadable(reason="no verdict among the likeliest first tokens")
@@ -90,10 +90,17 @@ def _probability(logprob: float) -> float:
     return math.exp(min(logprob, 0.0)) if logprob == logprob else 0.0  # nan is no evidence
 
 
-def _mass(listed: Mapping[str, float], verdict: str, *, exact: bool) -> float:
+def _mass(
+    listed: Mapping[str, float], verdict: str, verdicts: Sequence[str], *, exact: bool
+) -> float:
+    """Of the tokens that begin this verdict, and no other: ``output`` begins two of them."""
     if exact:
         return listed.get(verdict, 0.0)
-    return sum(p for token, p in listed.items() if _begins(token.strip(), verdict))
+    return sum(
+        p
+        for token, p in listed.items()
+        if [one for one in verdicts if _begins(token.strip(), one)] == [verdict]
+    )
 
 
 def _begins(token: str, verdict: str) -> bool:

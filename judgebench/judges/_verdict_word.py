@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from judgebench.judges._json_object import OTHER_JSON, json_object, json_schema
-from judgebench.judges._replies import no_verdict, unfinished
+from judgebench.judges._replies import RETRACTION, no_verdict, unfinished
 from judgebench.judges._soft import Shares
 from judgebench.records import Label, Reply, Unreadable, Verdict
 
@@ -22,6 +22,7 @@ _LEAD_IN = (
     r"(?:(?:the\s+)?(?:final\s+|model(?:['’]s)?\s+)?"
     r"(?:answer|response|verdict|evaluation|judge?ment)(?:\s+is\b|\s*[:=])\s*)?"
 )
+_QUOTES = ('"', "'", "“", "‘", "”", "’", "«", "»")
 _HEDGE = r"(?:maybe|perhaps|possibly|probably|likely|partially|partly|mostly|almost|nearly)"
 _START = re.compile(
     rf"^{_MARKUP}{_LEAD_IN}{_MARKUP}(?P<hedge>{_HEDGE}\s+)?(?P<verdict>correct|incorrect)\b",
@@ -34,8 +35,20 @@ _AFTER = re.compile(
     re.IGNORECASE,
 )
 _WITHDRAWN = re.compile(
-    rf"^\W*(?:{_HEDGE}|i\s+think|i\s+guess|not\s+(?:sure|certain)|or\s+not)\b", re.IGNORECASE
+    rf"^\W*(?:{_HEDGE}|i\s+think|i\s+guess|not\s+(?:sure|certain)|or\s+(?:not|wrong|false)|if)\b",
+    re.IGNORECASE,
 )
+#: '"Correct." is what it claims' quotes a verdict; '"correct" because …' states one.
+_QUOTED = re.compile(
+    r"^[.,;!]?[\"'”’»]+[^\S\n]*+(?!(?:because|since|as|due|given)\b)[^\w\n]*\w", re.IGNORECASE
+)
+_OTHERWISE = {
+    "correct": re.compile(
+        r"\b(?:wrong|false|untrue|inaccurate|mistaken|disagree)\b", re.IGNORECASE
+    ),
+    "incorrect": re.compile(r"\b(?:is|was|['’]s)\s+(?:right|true|accurate|fine)\b", re.IGNORECASE),
+}
+"""Words for the other verdict, where it sounds as if that were now the one."""
 _WORDS = re.compile(r"\b(correct|incorrect)\b", re.IGNORECASE)
 _NEGATED = re.compile(
     r"(?:(?:\b(?:not|never|neither)|n['’]t)[\s*_-]+(?:in)?"
@@ -68,6 +81,10 @@ def read_word(reply: Reply, *, accept_maybe: bool = False) -> Verdict:
     rest = text[start.end() :]
     if not _AFTER.match(rest):
         return Unreadable(reason="no verdict")
+    if text[: start.start("verdict")].rstrip(" *_`").endswith(_QUOTES) and _QUOTED.match(rest):
+        return Unreadable(reason="a quoted verdict")
+    if RETRACTION.search(rest) and _OTHERWISE[first].search(rest):
+        return Unreadable(reason="a verdict that may have been taken back")
     hedge = (start["hedge"] or "").strip().lower()
     if _WITHDRAWN.match(rest) or (hedge and not (accept_maybe and hedge == "maybe")):
         return Unreadable(reason="hedged")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from judgebench.judges._frame import CODED
 from judgebench.judges._json_object import OTHER_JSON, json_object, json_schema
-from judgebench.judges._replies import no_verdict
+from judgebench.judges._replies import RETRACTION, no_verdict
 from judgebench.judges._soft import Shares
 from judgebench.records import Preference, Reply, Unreadable, Verdict
 
@@ -30,12 +30,6 @@ _NAMED = r"(?i:(?:answer|response|assistant|output|model)\s+)?"
 _WINS = r"(?i:\s+(?:is|wins|was)(?:\s+(?:the\s+)?(?:clearly\s+|slightly\s+)?better"
 _WINS += r"(?:\s+(?:answer|response|one))?)?)?"
 
-_RETRACTION = re.compile(
-    r"(?i)\b(?:wait|actually|correction|sorry|apolog\w*|instead|rather|scratch that|"
-    r"no(?=[,.:;!]|\s+wait\b)|on\s+(?:second\s+thoughts?|reflection)|i\s+(?:mean|meant|misread)|"
-    r"(?:chang|revis|correct)\w*\s+my)\b"
-    r"|更正|不对|等等|抱歉|应该是|改为"
-)
 _IS_THE_ONE = (
     r"(?i:[\s\"'”*_`)\]]*(?:is|was|wins|(?:should|would)\s+(?:be|win))\b(?!\s+(?:not|no)\b))"
 )
@@ -107,7 +101,7 @@ class WinnerLines:
                 continue
             named = rf"(?<![a-zA-Z]){re.escape(name)}(?![a-zA-Z])"
             if re.search(named, rest) and (
-                _RETRACTION.search(rest) or re.search(named + _IS_THE_ONE, rest)
+                RETRACTION.search(rest) or re.search(named + _IS_THE_ONE, rest)
             ):
                 return True
         return False

@@ -128,6 +128,8 @@ def test_dimensions_and_the_whole() -> None:
         ("Rating: 10", 10),
         ("7\n\nIt is right, and 2 sentences long.", 7),
         ("Score: 7\nscore: 7", 7),
+        ("7\n\nWait, it should rather be 3", "a score that may have been taken back"),
+        ("7\n\nActually quite good.", 7),
         ("7/5", "no score"),
         ("7 or 8", "no score"),
         ("about 7", "no score"),
@@ -222,6 +224,13 @@ def test_soft_scores_by_likelihood() -> None:
     assert isinstance(verdict, Score)
     assert verdict.value == pytest.approx(8)
     assert isinstance(talk(soft, ANSWER, scoring(-1.0))[1], Unreadable)
+
+
+def test_a_soft_score_stays_on_the_scale() -> None:
+    """Of shares that add up to 1 + 1e-16, the mean is above the highest score."""
+    whole = Scale(low=1, high=10)
+    for least in (1e-16, 1.5e-16, 2e-16):
+        assert whole.expected({"10": 1.0, "09": least}) == 10
 
 
 def test_a_reference_is_shown() -> None:

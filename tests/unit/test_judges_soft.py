@@ -34,6 +34,12 @@ def test_the_beginning_of_a_long_verdict_is_enough() -> None:
     assert shares == {"correct": pytest.approx(1 / 3), "incorrect": pytest.approx(2 / 3)}
 
 
+def test_a_token_that_begins_both_verdicts_states_neither() -> None:
+    reply = listing(("output", LOG(0.9)), ("output_2", LOG(0.05)))
+    found = first_token_shares(reply, ("output_1", "output_2"))
+    assert found == Unreadable(reason="verdicts have less than 0.5 of the first token")
+
+
 def test_what_is_not_listed_has_the_most_it_can() -> None:
     least = first_token_shares(listing(("A", LOG(0.6)), ("I", LOG(0.1))), "AB")
     assert least == {"A": pytest.approx(0.6 / 0.7), "B": pytest.approx(0.1 / 0.7)}
