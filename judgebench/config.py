@@ -132,13 +132,14 @@ class ServerConfig(Section):
 class PriceConfig(Section):
     """What a model costs, in US dollars for a million tokens.
 
-    ``cached_input`` is for tokens that the provider had cached, ``batch`` the share of the price
-    that its batch interface asks.
+    ``cached_input`` is for tokens that the provider had cached, ``cache_write`` for those that it
+    puts into its cache, ``batch`` the share of the price that its batch interface asks.
     """
 
     input: float = Field(ge=0, allow_inf_nan=False)
     output: float = Field(ge=0, allow_inf_nan=False)
     cached_input: float | None = Field(None, ge=0, allow_inf_nan=False)
+    cache_write: float | None = Field(None, ge=0, allow_inf_nan=False)
     batch: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
@@ -276,6 +277,17 @@ class Panel(Section):
     min_valid: PositiveInt | None = Field(
         None, description="readable verdicts that are needed; more than half of the judges if unset"
     )
+
+    @model_validator(mode="after")
+    def _seats(self) -> Panel:
+        if twice := _twice(self.judges):
+            raise ValueError(f"a judge named twice in a panel would have two votes: {twice}")
+        if self.min_valid is not None and self.min_valid > len(self.judges):
+            raise ValueError(
+                f"min_valid: {self.min_valid} readable verdicts of {len(self.judges)} judges "
+                "cannot be had"
+            )
+        return self
 
     @property
     def name(self) -> str:

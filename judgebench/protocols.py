@@ -136,8 +136,8 @@ class Progress(Protocol):
 
     def stage(self, name: str, total: int | None) -> None: ...
 
-    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
-        """So many more are done; or have failed, and of what (a `FailureKind`)."""
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        """So many more are done; or failed, and of what (a `FailureKind`); or wait in a batch."""
         ...
 
     def meter(self, figures: Meter) -> None:

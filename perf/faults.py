@@ -1,7 +1,7 @@
 """Nothing paid twice, nothing lost: the fault tests of `tests/faults`, at full size.
 
 20,000 judgments against a server that fails in every way; a run killed at each of its steps in
-turn; 10,000 stored replies under a changed reader. Takes a quarter of an hour, most of it waiting
+turn; 10,000 stored replies under a changed reader. Takes up to ten minutes, most of it waiting
 between attempts. Ends with 1 where something does not hold.
 """
 

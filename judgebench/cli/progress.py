@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from judgebench.plain_text import printable, printable_lines
+from judgebench.plain_text import dollars, printable, printable_lines
 from judgebench.protocols import Meter
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def taken(figures: Meter) -> str:
         parts.append(f"{_short(figures.tokens)} tokens")
     if figures.cost_usd is not None and (figures.cost_usd or figures.budget_usd is not None):
         of = "" if figures.budget_usd is None else f" of {figures.budget_usd:g}"
-        parts.append(f"{figures.cost_usd:.2f}{of} USD")
+        parts.append(f"{dollars(figures.cost_usd)}{of} USD")
     return ", ".join(parts)
 
 
@@ -40,6 +40,11 @@ def failures(by_kind: Mapping[str, int]) -> str:
     total = sum(by_kind.values())
     kinds = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in sorted(by_kind.items()))
     return f"{total} failed ({kinds})" if total else ""
+
+
+def in_batches(waiting: int) -> str:
+    """How many wait for the reply of a batch: ``40 put into batches``."""
+    return f"{waiting} put into batches" if waiting else ""
 
 
 def _cut(name: str) -> str:
@@ -60,7 +65,7 @@ class PlainProgress:
         self.stream = stream or sys.stderr
         self._name = ""
         self._total: int | None = None
-        self._done = 0
+        self._done = self._waiting = 0
         self._failed: Counter[str] = Counter()
         self._figures = Meter()
         self._began = self._told = 0.0
@@ -78,24 +83,26 @@ class PlainProgress:
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self._name, self._total, self._done = name, total, 0
+        self._name, self._total, self._done, self._waiting = name, total, 0, 0
         self._failed.clear()
         self._figures = Meter()
         self._began = self._told = time.monotonic()
         self.say(name if total is None else f"{name}: {total}")
 
-    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
-        if failed is None:
-            self._done += n
-        else:
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        if failed is not None:
             self._failed[failed] += n
+        elif waiting:
+            self._waiting += n
+        else:
+            self._done += n
 
     def meter(self, figures: Meter) -> None:
         self._figures = figures
         now = time.monotonic()
         if self._total and now - self._told >= LINE_S:
             self._told = now
-            gone = self._done + self._failed.total()
+            gone = self._done + self._waiting + self._failed.total()
             left_s = (now - self._began) / max(gone, 1) * (self._total - gone)
             self.say(
                 self._with_figures(
@@ -108,14 +115,15 @@ class PlainProgress:
         click.echo(printable_lines(message), file=self.stream)
 
     def _close(self) -> None:
-        if self._name and (self._done or self._failed):
+        if self._name and (self._done or self._waiting or self._failed):
             seconds = time.monotonic() - self._began
             line = f"{self._name}: {self._done} done in {seconds:.1f} s"
             self.say(self._with_figures(line))
         self._name = ""
 
     def _with_figures(self, line: str) -> str:
-        return ", ".join(p for p in (line, failures(self._failed), taken(self._figures)) if p)
+        parts = (line, in_batches(self._waiting), failures(self._failed), taken(self._figures))
+        return ", ".join(p for p in parts if p)
 
 
 class BarProgress:
@@ -145,6 +153,7 @@ class BarProgress:
         self._taken = Meter()
         self._task: TaskID | None = None
         self._failed: Counter[str] = Counter()
+        self._waiting = 0
         self._progress: Progress = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -172,14 +181,16 @@ class BarProgress:
     def stage(self, name: str, total: int | None) -> None:
         self._close()
         self._failed.clear()
+        self._waiting = 0
         self._taken = Meter()
         self._task = self._progress.add_task(_cut(printable(name)), total=total, rate="")
 
-    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
         if self._task is None:
             return
         if failed is not None:
             self._failed[failed] += n
+        self._waiting += n if waiting else 0
         self._progress.update(self._task, advance=n, rate=self._rate())
 
     def meter(self, figures: Meter) -> None:
@@ -191,7 +202,7 @@ class BarProgress:
     def _below(self) -> str:
         if self._task is None:
             return ""
-        parts = (taken(self._taken), failures(self._failed))
+        parts = (taken(self._taken), in_batches(self._waiting), failures(self._failed))
         return "  " + ", ".join(filter(None, parts)) if any(parts) else ""
 
     def _rate(self) -> str:
@@ -216,7 +227,7 @@ class NoProgress:
 
     def stage(self, name: str, total: int | None) -> None: ...
 
-    def advance(self, n: int = 1, *, failed: str | None = None) -> None: ...
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None: ...
 
     def meter(self, figures: Meter) -> None: ...
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from judgebench.errors import BudgetSpentError, CallError, ConfigError
+from judgebench.errors import BudgetSpentError, CallError, ConfigError, JudgebenchError
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.limited import NotSentError
 from judgebench.providers.prices import Price, cost_of
@@ -258,10 +257,10 @@ def _charged(error: BaseException) -> Usage | None:
             return error.charged
         case NotSentError():
             return None
-        case asyncio.CancelledError():  # on its way: the other side may have answered all the same
-            return Usage()
-        case _:  # it did not come as far as being sent
+        case JudgebenchError():  # it did not come as far as being sent
             return None
+        case _:  # on its way: the other side may have answered all the same
+            return Usage()
 
 
 def _counts(usage: Usage) -> tuple[int, int]:

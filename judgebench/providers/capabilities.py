@@ -248,11 +248,23 @@ def checked(overrides: Mapping[str, Any] | None) -> Mapping[str, Any]:
         made = TypeAdapter(Capabilities).validate_python(dict(given))
     except ValidationError as error:
         said = "; ".join(
-            f"capabilities.{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            f"capabilities.{'.'.join(map(str, fault['loc']))}: {_should_be(fault)}"
             for fault in error.errors()
         )
         raise ConfigError(said) from None
     return {name: getattr(made, name) for name in given}
+
+
+def _should_be(fault: Any) -> str:
+    """What a value should be, and what was found in its place."""
+    plain = {
+        "bool": "should be true or false",
+        "tuple": "should be a list",
+        "int": "should be a whole number",
+    }
+    kind = str(fault["type"]).split("_")[0]
+    should = plain.get(kind, str(fault["msg"]).replace("Input should be", "should be"))
+    return f"{should} (found {fault['input']!r})"
 
 
 def reasoning_room(limit: int) -> int:

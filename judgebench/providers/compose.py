@@ -23,7 +23,7 @@ from judgebench.providers.call_size import CallSize
 from judgebench.providers.counts import Counts
 from judgebench.providers.fitting import Fitting
 from judgebench.providers.limited import Limited
-from judgebench.providers.limiter import limiter_for
+from judgebench.providers.limiter import Limiter, limiter_for
 from judgebench.providers.prices import Price, PriceTable
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
@@ -98,10 +98,12 @@ class EndpointOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """The wrappers around one provider, and the one among them that pays."""
+    """The wrappers around one provider, and those among them that are spoken to."""
 
     recorded: Recorded
+    retrying: Retrying
     budgeted: Budgeted
+    limiter: Limiter
 
 
 class Providers:
@@ -118,11 +120,19 @@ class Providers:
         What the run may take in all; no limit if None.
     prices
         The table that comes with judgebench if None.
+    batched
+        See `Recorded`.
     """
 
     def __init__(
-        self, replies: Replies, *, budget: Budget | None = None, prices: PriceTable | None = None
+        self,
+        replies: Replies,
+        *,
+        budget: Budget | None = None,
+        prices: PriceTable | None = None,
+        batched: Callable[[bytes], bool] | None = None,
     ) -> None:
+        self._batched = batched
         self.budget = budget or Budget()
         self._replies = replies
         self._prices = prices or PriceTable.load()
@@ -146,12 +156,13 @@ class Providers:
 
     def price(self, endpoint: EndpointOptions) -> Price | None:
         """What the suite states, or the table knows; None where the price is not known."""
-        return endpoint.price or self._prices.price(
+        known = self._prices.price(
             endpoint.provider,
             endpoint.model,
             base_url=endpoint.base_url,
             own_server=endpoint.server is not None,
         )
+        return known if endpoint.price is None else endpoint.price.beside(known)
 
     def size(self, endpoint: EndpointOptions) -> CallSize:
         """How many tokens calls to an endpoint take."""
@@ -170,6 +181,14 @@ class Providers:
         """The calls of all providers together."""
         each = [stack.recorded.counts for stack in self._stacks.values()]
         return Counts(**{f.name: sum(getattr(c, f.name) for c in each) for f in fields(Counts)})
+
+    def wind_down(self) -> None:
+        """Send nothing more: only what is under way comes to its end."""
+        for stack in self._stacks.values():
+            stack.retrying.wind_down()
+            stack.limiter.wind_down()
+        for server in self._servers.values():
+            server.wind_down()
 
     async def close(self) -> None:
         """Close every connection, then stop every server, whatever happens on the way."""
@@ -210,7 +229,8 @@ class Providers:
             counts=counts,
         )
         fitting = Fitting(retrying, size.counter, room=size.room)
-        return _Stack(Recorded(fitting, self._replies, counts, price=price), budgeted)
+        recorded = Recorded(fitting, self._replies, counts, price=price, batched=self._batched)
+        return _Stack(recorded, retrying, budgeted, limiter)
 
     def _provider(self, endpoint: EndpointOptions) -> Provider:
         """The bare provider, behind its own server where it has one."""

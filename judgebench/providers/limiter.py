@@ -14,14 +14,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from judgebench.errors import JudgebenchError
 from judgebench.providers.bucket import Bucket
 from judgebench.providers.waiting_line import WaitingLine
 
 _LONGEST_PAUSE_S = 60.0  # as long as a retry waits, which gives up where more is asked
+_LOST_PLACES = 0.5  # by one sign of overload
 _SOON_S = 1e-9  # rounding leaves such waits, which a clock cannot tell from none
 
 
 Outcome = Literal["answered", "overloaded", "failed"]
+
+
+class WindingDownError(JudgebenchError):
+    """Not sent, since the run ends: not asked, so not failed."""
+
+    exit_code = 130
 
 
 @dataclass(slots=True)
@@ -29,7 +37,6 @@ class Slot:
     """Leave to make one call; given back to `Limiter.leave`."""
 
     tokens: int
-    number: int = 0
 
 
 class Limiter:
@@ -41,9 +48,9 @@ class Limiter:
     Parameters
     ----------
     max_connections
-        Most calls at a time. After a sign of overload fewer are allowed: half of those under way,
-        at most once for all calls that were under way together; as many successes as are allowed
-        add one again.
+        Most calls at a time. Each sign of overload takes half a place, and as many successes as
+        are allowed add one: where all calls that are under way together are turned away, half as
+        many may follow, and where a few are, whatever the load, few places are lost.
     requests_per_minute, tokens_per_minute
         None for no limit. Calls are spread over the minute: a sixtieth may go at once.
     gate
@@ -62,11 +69,28 @@ class Limiter:
         self.requests_per_minute = requests_per_minute
         self.tokens_per_minute = tokens_per_minute
         self.gate = gate or Gate()
+        self._winding_down = False
         self.gate.join(self)
 
     async def enter(self, tokens: int = 0) -> Slot:
-        """Wait for a slot, in order; the tokens are taken to be used until `leave` says better."""
-        return await self.gate.enter(tokens)
+        """Wait for a slot, in order; the tokens are taken to be used until `leave` says better.
+
+        Raises
+        ------
+        WindingDownError
+            After `wind_down`, also for those who wait.
+        """
+        self._refuse_at_the_end()
+        return await self.gate.enter(tokens, self._refuse_at_the_end)
+
+    def wind_down(self) -> None:
+        """Let nothing of this run through any more; what is inside is not touched."""
+        self._winding_down = True
+        self.gate.look_again()
+
+    def _refuse_at_the_end(self) -> None:
+        if self._winding_down:
+            raise WindingDownError("the run is stopping: this was not asked")
 
     def leave(
         self, slot: Slot, outcome: Outcome, *, tokens: int = 0, pause_s: float | None = None
@@ -130,8 +154,6 @@ class Gate:
         self._limiters: weakref.WeakSet[Limiter] = weakref.WeakSet()
         self._most = self._allowed = math.inf
         self._inside = 0
-        self._entered = 0
-        self._last_of_round = 0
         self._paused_until = -math.inf
         self._requests: Bucket | None = None
         self._tokens: Bucket | None = None
@@ -156,10 +178,15 @@ class Gate:
             if self._limiters:
                 self._set_limits()
 
-    async def enter(self, tokens: int) -> Slot:
+    async def enter(self, tokens: int, check: Callable[[], None]) -> Slot:
+        """``check`` raises for who may not enter any more."""
         slot = Slot(tokens)
-        await self._line.turn(lambda: self._take(slot))
+        await self._line.turn(lambda: self._take(slot, check))
         return slot
+
+    def look_again(self) -> None:
+        with self._line.lock:
+            self._line.look_again()
 
     def leave(self, slot: Slot, outcome: Outcome, *, tokens: int, pause_s: float | None) -> None:
         with self._line.lock:
@@ -168,15 +195,15 @@ class Gate:
                 self._tokens.take(tokens - slot.tokens, self._clock())
             if outcome == "answered":
                 self._allowed = min(self._most, self._allowed + 1 / self._allowed)
-            elif outcome == "overloaded" and slot.number > self._last_of_round:
-                self._allowed = max(1.0, self._allowed / 2)
-                self._last_of_round = self._entered
+            elif outcome == "overloaded":
+                self._allowed = max(1.0, self._allowed - _LOST_PLACES)
             if pause_s is not None and pause_s <= _LONGEST_PAUSE_S:
                 self._paused_until = max(self._paused_until, self._clock() + pause_s)
             self._line.look_again()
 
-    def _take(self, slot: Slot) -> float:
+    def _take(self, slot: Slot, check: Callable[[], None]) -> float:
         """Enter if that is possible now: 0, else after how many seconds it may be."""
+        check()
         if self._inside + 1 > self._allowed:
             return math.inf
         now = self._clock()
@@ -188,8 +215,6 @@ class Gate:
         for bucket, cost in costs:
             bucket.take(cost, now)
         self._inside += 1
-        self._entered += 1
-        slot.number = self._entered
         return 0.0
 
     def _costs(self, slot: Slot) -> tuple[tuple[Bucket | None, int], ...]:

@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from ipaddress import ip_address
@@ -52,6 +52,20 @@ class Price:
     @property
     def is_free(self) -> bool:
         return self.input == 0 and self.output == 0
+
+    def beside(self, known: Price | None) -> Price:
+        """A stated price with what the table knows of the model beside it.
+
+        How long a reply can get, and how much more than the input a cache write costs: without
+        them a budget would set too little aside.
+        """
+        if known is None or known.is_free:
+            return self
+        cache_write = self.cache_write
+        if cache_write is None and known.cache_write is not None:
+            cache_write = self.input * known.cache_write / known.input
+        longest = self.max_output_tokens or known.max_output_tokens
+        return replace(self, cache_write=cache_write, max_output_tokens=longest)
 
     def cost(self, usage: Usage, *, batch: bool = False) -> float:
         """US dollars for a call; nan where the usage lacks a number that costs something."""
@@ -133,8 +147,8 @@ class PriceTable:
 
         A model of the table costs what the table says wherever it is reached. Otherwise what runs
         on this machine costs nothing (`LOCAL`): models loaded here, a server that the run starts,
-        and any address on loopback. A gateway to paid models on loopback cannot be told from
-        those: its price has to be stated.
+        and any address on loopback. What goes by the name of a paid model there (``gpt-4o``,
+        ``openai/gpt-4o``) is taken for a gateway to it, and costs the same.
 
         A dated snapshot without an entry costs what its family does. Nothing else is guessed from
         a name: ``gpt-5-pro`` costs twelve times what ``gpt-5`` does.
@@ -150,8 +164,18 @@ class PriceTable:
         found = known.get(model) or known.get(_SNAPSHOT.sub("", model))
         if found is not None:
             return found
-        local = own_server or provider in _ON_THIS_MACHINE or _is_loopback(base_url)
-        return LOCAL if local else None
+        if own_server or provider in _ON_THIS_MACHINE:
+            return LOCAL
+        return (self._named(model) or LOCAL) if _is_loopback(base_url) else None
+
+    def _named(self, model: str) -> Price | None:
+        """The price of a model by its name alone, whoever sells it."""
+        name = model.rpartition("/")[2]
+        for known in self.models.values():
+            price = known.get(name) or known.get(_SNAPSHOT.sub("", name))
+            if price is not None:
+                return price
+        return None
 
 
 def _longer(part: Mapping[str, Any]) -> dict[str, Any]:

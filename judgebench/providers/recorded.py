@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from judgebench.errors import CallError
 from judgebench.keys import request_key
@@ -33,6 +34,9 @@ class Recorded:
     ----------
     price
         None where it is not known; what calls took then has no cost.
+    batched
+        Whether a question was put into a batch. Its reply is read from the record for what it was
+        paid for, so it saves nothing.
     """
 
     def __init__(
@@ -42,7 +46,9 @@ class Recorded:
         counts: Counts | None = None,
         *,
         price: Price | None = None,
+        batched: Callable[[bytes], bool] | None = None,
     ) -> None:
+        self._batched = batched
         self._inner = inner
         self._replies = replies
         self._price = price
@@ -54,10 +60,10 @@ class Recorded:
     async def complete(self, request: Request) -> Reply:
         key = request_key(request)
         if key in self._flights:
-            return self._from_record(request, await self._join(key))
+            return self._from_record(key, request, await self._join(key))
         recorded = self._replies.reply(key)
         if recorded is not None:
-            return self._from_record(request, recorded)
+            return self._from_record(key, request, recorded)
         task = asyncio.create_task(self._send(key, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -75,11 +81,12 @@ class Recorded:
         finally:
             await self._inner.close()
 
-    def _from_record(self, request: Request, reply: Reply) -> Reply:
+    def _from_record(self, key: bytes, request: Request, reply: Reply) -> Reply:
         self.counts.recorded += 1
         spend = spend_of(request, reply, "recorded", self._price)
         if spend is not None:
-            self._saved.add(spend)
+            paid = self._batched is not None and self._batched(key)
+            self._saved.add(replace(spend, cost_usd=0.0) if paid else spend)
         return reply
 
     async def _join(self, key: bytes) -> Reply:

@@ -11,6 +11,7 @@ from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.providers.counts import Counts
 from judgebench.providers.failures import told_again
+from judgebench.providers.limiter import WindingDownError
 from judgebench.records import Reply, Request
 
 MAX_WAIT_S = 60.0
@@ -53,6 +54,14 @@ class Retrying:
         self._counts = counts or Counts()
         self._sleep = sleep
         self._clock = clock
+        self._winding_down = False
+        self._sleeping: set[asyncio.Future[None]] = set()
+
+    def wind_down(self) -> None:
+        """Ask nothing again: who waits for another attempt gets `WindingDownError`."""
+        self._winding_down = True
+        for sleep in self._sleeping:
+            sleep.cancel()
 
     async def complete(self, request: Request) -> Reply:
         started = self._clock()
@@ -78,6 +87,8 @@ class Retrying:
             tries += 1
             if tries == 1:
                 raise first
+            if self._winding_down:
+                raise WindingDownError("the run is stopping: this was not asked again")
             self._counts.retried += 1
             return await self._inner.complete(request)
 
@@ -92,7 +103,7 @@ class Retrying:
             retry=tenacity.retry_if_exception(lambda e: isinstance(e, CallError) and e.retriable),
             wait=lambda state: self._wait_s(_failure(state), tries),
             stop=stop,
-            sleep=self._sleep,
+            sleep=self._pause,
             reraise=True,
         )
         try:
@@ -101,6 +112,18 @@ class Retrying:
             failed = error
         message = f"{failed}; {enough}" if enough else str(failed)
         raise told_again(failed, message=message, attempts=tries)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, and no longer than the run goes on."""
+        sleep = asyncio.ensure_future(self._sleep(seconds))
+        self._sleeping.add(sleep)
+        try:
+            await asyncio.wait({sleep})
+        finally:
+            self._sleeping.discard(sleep)
+            sleep.cancel()
+        if not sleep.cancelled():
+            sleep.result()
 
     def _wait_s(self, failure: CallError, tries: int) -> float:
         """What the server asks for, or twice as long each time; never all calls at one moment."""

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from judgebench.errors import ProviderUnavailableError
 from judgebench.protocols import Provider
+from judgebench.providers.limiter import WindingDownError
 from judgebench.records import Reply, Request
 from judgebench.secret import Secret, redact, secrets_of
 from judgebench.workers.supervise import GRACE_S
@@ -75,6 +76,7 @@ class LocalServer:
         self._tail = b""
         self._failed: str | None = None
         self._is_ready = False
+        self._winding_down = False
 
     @property
     def base_url(self) -> str:
@@ -88,6 +90,8 @@ class LocalServer:
         ------
         ProviderUnavailableError
             If it does not come up, or ended since. It is not started a second time.
+        WindingDownError
+            After `wind_down`, if it is not ready yet.
         """
         async with self._starting:
             if self._failed is None and not self._is_ready:
@@ -96,6 +100,10 @@ class LocalServer:
                 await self._fail(f"ended while it was in use ({_status(self._process)})")
             if self._failed is not None:
                 raise ProviderUnavailableError(self._failed)
+
+    def wind_down(self) -> None:
+        """Wait no longer for it to come up: the run ends."""
+        self._winding_down = True
 
     async def stop(self) -> None:
         """End the server and everything it started; returns when all of it is gone."""
@@ -116,6 +124,8 @@ class LocalServer:
             self._reader.cancel()
 
     async def _start(self) -> None:
+        if self._winding_down:
+            raise WindingDownError("the run is stopping: its server was not started")
         if _PORT in self._address:
             port = str(_free_port())
             self._address = self._address.replace(_PORT, port)
@@ -146,6 +156,9 @@ class LocalServer:
         said = "nothing"
         pause_s = _FIRST_POLL_S
         while loop.time() < deadline:
+            if self._winding_down:
+                await self.stop()
+                raise WindingDownError("the run is stopping: its server was not waited for")
             if _ended(process):
                 await self._fail(f"ended before it was ready ({_status(process)})")
                 return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 
 from judgebench.errors import ConfigError, LocalModelError
@@ -66,10 +66,9 @@ class Answering:
     def _ask(self, models: Sequence[Sequence[Candidate]]) -> list[Answers]:
         """Answers of the models behind an API. Leases keep two runs from paying twice."""
         with ExitStack() as leases:
-            names = sorted((m[0].name, m[0].key.hex()[:12]) for m in models)
-            for name, key in names:
-                lease = self.store.lease(f"model {name} {key}", on_wait=self.progress.say)
-                leases.enter_context(lease)
+            named = {candidate.key: candidate.name for m in models for candidate in m}
+            for key in sorted(named):
+                leases.enter_context(self._lease(named[key], key))
             missing = {m[0].name: [Answers(c, self.store, None) for c in m] for m in models}
             benches = [
                 self.asking.bench(
@@ -85,13 +84,18 @@ class Answering:
             self.asking.answers(benches, wanted)
         return [Answers(c, self.store, None) for m in models for c in m]
 
+    def _lease(self, name: str, key: bytes) -> AbstractContextManager[None]:
+        """By what a model is: another suite may call the same one by another name."""
+        return self.store.lease(
+            f"model {key.hex()[:12]}", on_wait=lambda said: self.progress.say(f"{name}: {said}")
+        )
+
     # local --------------------------------------------------------------------------------------
 
     def _generate(self, candidates: Sequence[Candidate]) -> list[Answers]:
         answers = self._complete(candidates)
         if answers is None:
-            lease = f"model {candidates[0].name} {candidates[0].key.hex()[:12]}"
-            with self.store.lease(lease, on_wait=self.progress.say):
+            with self._lease(candidates[0].name, candidates[0].key):
                 answers = self._complete(candidates)  # somebody else may have done it meanwhile
                 if answers is None:
                     stack = self._run_worker(candidates) or stack_of(candidates, self.store)

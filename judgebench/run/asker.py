@@ -104,7 +104,6 @@ def _section(
 
 def _price(stated: PriceConfig | None, endpoint: Endpoint) -> Price | None:
     """What the suite says a million tokens cost, or else the table."""
-    if stated is None:
-        table, provider = PriceTable.load(), endpoint.provider or ""
-        return table.price(provider, endpoint.model or "", base_url=endpoint.base_url)
-    return stated_price(stated)
+    table, provider = PriceTable.load(), endpoint.provider or ""
+    known = table.price(provider, endpoint.model or "", base_url=endpoint.base_url)
+    return known if stated is None else stated_price(stated).beside(known)

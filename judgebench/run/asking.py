@@ -60,6 +60,7 @@ class Asking:
             run_id=self.outcome.manifest.id,
             progress=self.progress,
             meter=self.doors.meter,
+            wind_down=self.doors.wind_down,
             close=self.doors.close,
         )
         self._submit(tallies)

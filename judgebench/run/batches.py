@@ -6,8 +6,11 @@ before it is believed to be there: whoever opens the store can go on, wherever t
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -67,7 +70,7 @@ def _submitted(
         requests=len(requests),
         created=time.time(),
     )
-    with store.lease(lease_of(batch)):
+    with store.lease(lease_of(batch)), _to_its_end():
         store.put_batch(batch, requests)
         try:
             remote_id = interface.submit(batch.id, requests)
@@ -81,6 +84,33 @@ def _submitted(
             batch = replace(batch, state="submitted", remote_id=remote_id)
         store.update_batch(batch)
     return batch
+
+
+@contextmanager
+def _to_its_end() -> Iterator[None]:
+    """A first Ctrl-C (or SIGTERM) takes effect after the block, a second one at once.
+
+    A batch that is being handed over would have to be looked for.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals go elsewhere
+        yield
+        return
+    interrupted = False
+
+    def note(*_: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if interrupted:
+            raise KeyboardInterrupt
 
 
 def lease_of(batch: Batch) -> str:

@@ -83,7 +83,7 @@ def collect(
     batches = chosen(store.batches(OPEN), only)
     visits = _Visits(store, environment, interface_of, clock)
     looks = []
-    progress.stage("batches", len(batches))
+    progress.stage("looking at batches", len(batches))
     try:
         for batch in batches:
             look = visits.look(batch, call_off=call_off)

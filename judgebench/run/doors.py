@@ -78,17 +78,25 @@ class Doors:
         self.limits = limits
         self.replies: Replies = _Nothing() if store is None else store
         self.budget = Budget(max_cost_usd=limits.max_cost_usd, max_tokens=limits.max_tokens)
-        self.providers = Providers(self.replies, budget=self.budget)
+        known = [] if store is None else store.batches()
+        self._batched = (
+            None if store is None or not known else lambda key: bool(store.batched([key]))
+        )
+        self._has_batches = any(batch.state in OPEN for batch in known)
+        self.providers = Providers(self.replies, budget=self.budget, batched=self._batched)
         self.collected: dict[str, Collected] = {}
         self._store = store
-        self._has_batches = store is not None and bool(store.batches(OPEN))
 
     def renew(self) -> None:
         """Fresh connections, for the next event loop; the budget goes on."""
         for collected in self.collected.values():
             collected.interface.close()
-        self.providers = Providers(self.replies, budget=self.budget)
+        self.providers = Providers(self.replies, budget=self.budget, batched=self._batched)
         self.collected = {}
+
+    def wind_down(self) -> None:
+        """Send nothing more; the replies under way still come."""
+        self.providers.wind_down()
 
     async def close(self) -> None:
         """End connections and servers; what goes into batches can still be submitted."""
@@ -154,9 +162,15 @@ class Doors:
             under_way=self._in_batch,
             reserve=self.providers.set_aside(self.options(config)),
         )
-        recorded = Recorded(collecting, self.replies, price=self.price(config))
+        recorded = Recorded(
+            collecting, self.replies, price=self.price(config), batched=self._batched
+        )
         self.collected[name] = Collected(config.provider, interface, collecting, recorded)
         return recorded
+
+    def waits(self, key: bytes) -> bool:
+        """Whether a question waits in a batch of an earlier run, and so is not asked."""
+        return self._has_batches and self._in_batch(key)
 
     def _in_batch(self, key: bytes) -> bool:
         return self._store is not None and bool(self._store.in_batches([key]))
@@ -244,6 +258,7 @@ def stated_price(stated: PriceConfig) -> Price:
         input=stated.input,
         output=stated.output,
         cached_input=stated.cached_input,
+        cache_write=stated.cache_write,
         batch=stated.batch,
         source="the suite",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from judgebench.errors import (
     ProviderUnavailableError,
 )
 from judgebench.protocols import Meter, Progress, Provider, Writer
+from judgebench.providers.limiter import WindingDownError
 from judgebench.providers.retrying import MAX_WAIT_S
 from judgebench.records import (
     Boundary,
@@ -37,6 +39,7 @@ from judgebench.records import (
 
 #: Statuses that every further call of the same judge would get as well.
 HOPELESS = frozenset({401, 403, 404})
+HOPELESS_KINDS: frozenset[FailureKind] = frozenset({"key", "not_found"})
 #: Failures that are about one question and say nothing about the next.
 OF_ONE_QUESTION: frozenset[FailureKind] = frozenset({"too_long", "reader"})
 
@@ -109,18 +112,23 @@ class Tally:
     left_out: set[str] = field(default_factory=set)
     stopped: str | None = None
     unavailable: bool = False
+    key_refused: bool = False
 
     @property
     def unreached(self) -> bool:
-        """Whether not one question was answered, for want of whoever should."""
-        unreached = self.unavailable or bool(self.failures and self.failures.keys() <= UNREACHED)
-        return unreached and not self.done
+        """Whether not one question was answered, for want of whoever should; or the key is wrong.
 
-    def stop(self, why: str, *, unavailable: bool = False) -> None:
+        Asking again later does not help against the latter, also where it was good for a while.
+        """
+        unreached = self.unavailable or bool(self.failures and self.failures.keys() <= UNREACHED)
+        return self.key_refused or (unreached and not self.done)
+
+    def stop(self, why: str, *, unavailable: bool = False, key_refused: bool = False) -> None:
         """Ask nothing more; the first reason is the one that is told."""
         if self.stopped is None:
             self.stopped = why
             self.unavailable = unavailable
+            self.key_refused = key_refused
 
     def refuse_batch(self, questions: int, error: CallError) -> None:
         """The questions do not wait in a batch after all: it was not taken."""
@@ -135,6 +143,7 @@ def carry_out(
     run_id: str,
     progress: Progress,
     meter: Callable[[], Meter] | None = None,
+    wind_down: Callable[[], None] | None = None,
     close: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, Tally]:
     """Do every job; returns what came of them, by the name of the bench.
@@ -142,7 +151,8 @@ def carry_out(
     The benches run side by side, each with its own number of slots; one that is stopped does not
     stop the others. A first Ctrl-C (or SIGTERM) starts nothing new and waits for the replies under
     way, since they are paid for; a second one leaves at once. What failed is in the store as a
-    failure and is asked again next time. ``meter`` tells what was taken so far. ``close`` ends
+    failure and is asked again next time. ``meter`` tells what was taken so far. ``wind_down`` is
+    called at the first Ctrl-C: what still waits to be sent is not sent any more. ``close`` ends
     connections and servers, however it ended.
 
     Raises
@@ -151,7 +161,9 @@ def carry_out(
         After an interrupt, once everything that came back is stored.
     """
     try:
-        return asyncio.run(_carry_out(benches, store, run_id, progress, meter, close))
+        return asyncio.run(
+            _carry_out(benches, store, run_id, progress, meter, wind_down or _nothing, close)
+        )
     except BaseExceptionGroup as group:
         raise _first(group) from None
 
@@ -162,12 +174,13 @@ async def _carry_out(
     run_id: str,
     progress: Progress,
     meter: Callable[[], Meter] | None,
+    wind_down: Callable[[], None],
     close: Callable[[], Awaitable[None]] | None,
 ) -> dict[str, Tally]:
     stop = asyncio.Event()
     works = [_Work(bench, Tally(), store, run_id, progress, stop) for bench in benches]
     try:
-        with _interrupts(stop, progress):
+        with _interrupts(stop, progress, wind_down):
             watch = asyncio.create_task(_watch(works, progress, meter))
             try:
                 async with asyncio.TaskGroup() as group:
@@ -190,19 +203,19 @@ async def _carry_out(
 async def _watch(
     works: Sequence[_Work], progress: Progress, meter: Callable[[], Meter] | None
 ) -> None:
-    """Tell what is taken, and name what is stuck, each once."""
+    """Tell what is taken, and name what is stuck."""
     while True:
         await asyncio.sleep(TICK_S)
         if meter is not None:
             progress.meter(meter())
         now = time.monotonic()
         for work in works:
-            for waited_s, place in work.newly_stuck(now):
-                progress.say(
-                    f"{work.bench.name}: no reply for {waited_s:.0f} s about item "
-                    f"{place.item_id} of {place.benchmark}; still waiting (limits.timeout_s, "
-                    "max_retries and max_minutes say for how long)"
-                )
+            if said := work.newly_stuck(now):
+                progress.say(said)
+
+
+def _nothing() -> None:
+    """Where there is nobody to be told."""
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -212,7 +225,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 @contextmanager
-def _interrupts(stop: asyncio.Event, progress: Progress) -> Iterator[None]:
+def _interrupts(
+    stop: asyncio.Event, progress: Progress, wind_down: Callable[[], None]
+) -> Iterator[None]:
     """First signal: stop taking new jobs. Second: cancel what is under way."""
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
@@ -222,6 +237,7 @@ def _interrupts(stop: asyncio.Event, progress: Progress) -> Iterator[None]:
             main.cancel()
             return
         stop.set()
+        wind_down()
         progress.say("stopping: waiting for the replies under way (Ctrl-C again to leave now)")
 
     before = {}
@@ -266,6 +282,7 @@ class _Work:
         self.in_a_row = 0
         self.under_way: dict[int, tuple[float, Job]] = {}
         self.told: set[int] = set()
+        self.told_at = -math.inf
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -274,12 +291,25 @@ class _Work:
                     break
                 group.create_task(self._slot(slot, job))
 
-    def newly_stuck(self, now: float) -> Iterator[tuple[float, Place]]:
-        """How long, and at which place: what waits too long and was not named yet."""
-        for slot, (since, job) in self.under_way.items():
-            if now - since > STUCK_S and slot not in self.told:
-                self.told.add(slot)
-                yield now - since, job.places[0]
+    def newly_stuck(self, now: float) -> str | None:
+        """What waits too long, in a line; None if that was said of all of it, or just now.
+
+        One that waits in line is not told from one that was sent: where a provider is limited by
+        the minute all of them may wait, and one line says so.
+        """
+        stuck = {slot for slot, (since, _) in self.under_way.items() if now - since > STUCK_S}
+        if stuck <= self.told or now - self.told_at < STUCK_S:
+            return None
+        self.told |= stuck
+        self.told_at = now
+        since, job = min((self.under_way[slot] for slot in stuck), key=lambda one: one[0])
+        place, others = job.places[0], len(stuck) - 1
+        more = f" (and about {others} more)" if others else ""
+        return (
+            f"{self.bench.name}: no reply for {now - since:.0f} s about item {place.item_id} of "
+            f"{place.benchmark}{more}; still waiting, in line or for an answer (limits.timeout_s, "
+            "max_retries and max_minutes say for how long)"
+        )
 
     def _next(self) -> Job | None:
         if self.tally.stopped is not None or self.stop.is_set():
@@ -308,11 +338,13 @@ class _Work:
         except ProviderUnavailableError as error:
             self._failed(job, "provider", "connection", str(error), True)
             self.tally.stop(str(error), unavailable=True)
-        except BudgetSpentError as error:  # not asked, so not failed
+        except WindingDownError:  # not asked, so not failed
+            return
+        except BudgetSpentError as error:
             self.tally.stop(str(error))
         except DeferredError:
             self.tally.waiting += 1
-            self.progress.advance()
+            self.progress.advance(waiting=True)
         except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
             raise
         except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
@@ -373,8 +405,13 @@ class _Work:
             return
         self.in_a_row += 1
         enough = max(10, 2 * self.bench.slots)
-        if error.status in HOPELESS or (error.retry_after_s or 0.0) > MAX_WAIT_S:
-            self.tally.stop(str(error), unavailable=True)
+        if (
+            error.status in HOPELESS
+            or error.kind in HOPELESS_KINDS
+            or (error.retry_after_s or 0.0) > MAX_WAIT_S
+        ):
+            key_refused = error.kind == "key"
+            self.tally.stop(str(error), unavailable=True, key_refused=key_refused)
         elif self.in_a_row >= enough:
             self.tally.stop(
                 f"{self.in_a_row} calls in a row failed; the last: {error}", unavailable=True

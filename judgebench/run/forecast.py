@@ -55,8 +55,8 @@ def plan(work: Work, store: Store | None, doors: Doors) -> list[PlanRow]:
 
     ``judge_calls`` counts calls to whoever answers for a judge (none for a lexical one), at one
     call for each verdict on an answer that does not exist yet; ``recorded`` counts verdicts that
-    need no call, since the judgment or the reply is in the store. What two rows share is counted in
-    the first.
+    need no call, since the judgment or the reply is in the store, or waits in a batch. What two
+    rows share is counted in the first.
     """
     return list(_Plan(work, store, doors).rows())
 
@@ -78,6 +78,7 @@ class _Plan:
         self.store = store
         self.scales = Scales(doors, store)
         self.lengths = Lengths()
+        self.waits = doors.waits
         self.replied: set[bytes] = set()
         self.seen: set[bytes] = set()
         self.counted: set[bytes] = set()
@@ -113,9 +114,14 @@ class _Plan:
         if candidate.api is None:
             return row
         scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)
-        tokens = Tokens()
+        tokens, waiting = Tokens(), 0
         for question in questions_of(found):
-            tokens += scale.call(question.request())
+            request = question.request()
+            if self.waits(keys.request_key(request)):
+                waiting += 1
+            else:
+                tokens += scale.call(request)
+        row = replace(row, generations=row.generations - waiting)
         return replace(row, tokens=tokens, cost_usd=scale.cost(tokens), method=scale.counter.method)
 
     def _judging(self, seat: Seat, found: Answers, answers: list[Answers]) -> PlanRow:
@@ -166,7 +172,7 @@ class _Plan:
                 key = keys.request_key(request)
                 reply = self.store.reply(key) if self.store is not None else None
                 if reply is None:
-                    if key not in self.replied:
+                    if key not in self.replied and not self.waits(key):
                         self.replied.add(key)
                         missing.append(request)
                     if not isinstance(request, ScoreRequest):

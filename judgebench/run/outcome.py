@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from judgebench.records import RunManifest
 from judgebench.run.execute import Tally
@@ -51,6 +51,11 @@ class Outcome:
         return self.not_generated + sum(tally.failed for tally in self._tallies())
 
     @property
+    def too_long(self) -> int:
+        """Questions that do not fit whom they are for, so that asking again gives the same."""
+        return sum(tally.failures.get("too_long", 0) for tally in self._tallies())
+
+    @property
     def waiting(self) -> int:
         """Questions whose reply comes with a batch."""
         return sum(tally.waiting for tally in self._tallies())
@@ -63,8 +68,12 @@ class Outcome:
 
     @property
     def unavailable(self) -> bool:
-        """Whether somebody could not be reached, or would not have us, from the first call on."""
+        """Whether somebody could not be reached from the first call on, or refuses the key."""
         return any(tally.unreached for tally in self._tallies())
+
+    def let_go(self) -> None:
+        """Forget items and answers, which are in the store: boards of many need the room."""
+        self.work = replace(self.work, asked=(), candidates=(), seats=())
 
     def notes(self) -> list[str]:
         """What failed of those who were asked, and why; and what they were not asked."""

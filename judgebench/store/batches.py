@@ -45,6 +45,7 @@ _REQUESTS = (
     .join(_t, _t.c.sha == _q.c.request_sha)
     .where(_b.c.batch_id == bindparam("batch_id"))
 )
+_BATCHED = select(_q.c.key).where(_q.c.key.in_(bindparam("keys", expanding=True)))
 _ASKED = (
     select(_q.c.key, _b.c.batch_id)
     .join(_b, _b.c.id == _q.c.batch_id)
@@ -125,6 +126,13 @@ def batch_requests(connection: Connection, batch_id: str) -> dict[bytes, Request
         key: read_request(kind, stored_text(body, exact), purpose)
         for key, kind, body, exact, purpose in connection.execute(_REQUESTS, {"batch_id": batch_id})
     }
+
+
+def batched(connection: Connection, asked: Collection[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for portion in chunks(asked):
+        found.update(connection.execute(_BATCHED, {"keys": portion}).scalars())
+    return found
 
 
 def in_batches(connection: Connection, asked: Collection[bytes]) -> dict[bytes, str]:

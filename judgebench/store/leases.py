@@ -1,8 +1,9 @@
 """Leases: what one process does, no other does at the same time.
 
 A lease names its owner. A dead owner's lease on the same host is broken at once; on another host,
-where nobody can look, when it has not been renewed for a minute. Renewing is the work of a small
-thread with a connection of its own.
+where nobody can look, when it has not been renewed for a minute. Who waits for it sees that for
+itself as well, since a clock may jump: for two renewals by the clocks of both, or for a minute
+whatever they say. Renewing is the work of a small thread with a connection of its own.
 """
 
 from __future__ import annotations
@@ -35,9 +36,15 @@ class Owner:
     token: str
     heartbeat: float
 
-    def has_gone(self, now: float) -> bool:
+    def has_gone(self, now: float, watched_s: float | None = None) -> bool:
+        """``watched_s`` is for how long it was seen not to be renewed, if somebody looked."""
         dead = is_dead(self.process)
-        return now - self.heartbeat > STALE_S if dead is None else dead
+        if dead is not None:
+            return dead
+        stale = now - self.heartbeat > STALE_S
+        if watched_s is None:
+            return stale
+        return watched_s > (2 * RENEW_S if stale else STALE_S)
 
 
 @contextmanager
@@ -91,7 +98,10 @@ def _acquire(
 ) -> None:
     deadline = None if wait_s is None else time.monotonic() + wait_s
     told: str | None = None
-    while (owner := _owner_after_try(database, name, token)) is not None:
+    watch = _Watch()
+    # Who does not wait cannot watch either.
+    watched_s = watch.unchanged_s if wait_s != 0 else _not_at_all
+    while (owner := _owner_after_try(database, name, token, watched_s)) is not None:
         if deadline is not None and time.monotonic() >= deadline:
             raise StoreError(
                 f"{name!r} is being worked on by {owner.process}; wait for it, or end it, and run"
@@ -103,15 +113,35 @@ def _acquire(
         time.sleep(_LOOK_S)
 
 
-def _owner_after_try(database: Database, name: str, token: str) -> Owner | None:
+class _Watch:
+    """For how long an owner was seen not to renew its lease, by a clock that cannot jump."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[str, float] | None = None
+        self._since = 0.0
+
+    def unchanged_s(self, owner: Owner) -> float | None:
+        now = time.monotonic()
+        if self._seen != (owner.token, owner.heartbeat):
+            self._seen, self._since = (owner.token, owner.heartbeat), now
+        return now - self._since
+
+
+def _not_at_all(_: Owner) -> float | None:
+    return None
+
+
+def _owner_after_try(
+    database: Database, name: str, token: str, watched_s: Callable[[Owner], float | None]
+) -> Owner | None:
     """Who has the lease; None when we have it now."""
     with database.reading() as connection:
         owner = holder(connection, name)
-    if owner is not None and not owner.has_gone(time.time()):
+    if owner is not None and not owner.has_gone(time.time(), watched_s(owner)):
         return owner
     with database.writing() as connection:
         owner = holder(connection, name)  # another process may have been quicker
-        if owner is not None and not owner.has_gone(time.time()):
+        if owner is not None and not owner.has_gone(time.time(), watched_s(owner)):
             return owner
         process = this_process()
         row = {

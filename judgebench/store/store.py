@@ -192,7 +192,7 @@ class Store:
     # look-ups -----------------------------------------------------------------------------------
 
     def reply(self, key: bytes) -> Reply | None:
-        with self._database.reading() as connection:
+        with self._database.looking() as connection:
             return lookups.reply(connection, key)
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]:
@@ -236,6 +236,11 @@ class Store:
         with self._database.reading() as connection:
             return batches.batch_requests(connection, batch_id)
 
+    def batched(self, keys: Collection[bytes]) -> set[bytes]:
+        """Which questions were put into a batch, whatever became of it."""
+        with self._database.reading() as connection:
+            return batches.batched(connection, keys)
+
     def in_batches(self, keys: Collection[bytes]) -> dict[bytes, str]:
         """Which questions wait in a batch that is being submitted or was, and in which."""
         with self._database.reading() as connection:
@@ -267,6 +272,14 @@ class Store:
         """The answers of every place and stack (`tables.RESPONSE_COLUMNS`)."""
         with self._database.reading() as connection:
             return tables.responses(connection, benchmark, version)
+
+    def left_out(self, judge: str, benchmark: str, version: str) -> tuple[str, ...]:
+        """What a judge, by its short id, asked for on a benchmark and its model does not take.
+
+        As one reply to it says, since all of its questions are of one make.
+        """
+        with self._database.reading() as connection:
+            return lookups.left_out(connection, judge, benchmark, version)
 
     def spend(self, run_id: str | None = None) -> Columns:
         """What a run took, or all of them, as equally long lists (`spending.SPEND_COLUMNS`).

@@ -485,6 +485,18 @@ def test_a_wrong_key_names_its_variable_and_is_never_shown(kind: Kind, server: S
         assert KEY not in told(caught.value)
 
 
+def test_a_batch_that_is_not_accepted_is_no_fault_of_its_questions(
+    interface: Interface, server: Server
+) -> None:
+    """Nothing is said of sampling or of the model: those are not what was refused."""
+    first = "POST /v1/files" if isinstance(server, OpenAIServer) else "POST /v1/messages/batches"
+    server.fail(first, Fault(status=400, raw=b'{"error": {"message": "no batches for you"}}'))
+    with pytest.raises(CallError, match="no batches for you") as caught:
+        interface.submit(new_token(), questions(1))
+    assert "does not accept this call about a batch; run without batches" in str(caught.value)
+    assert "sampling" not in str(caught.value)
+
+
 def test_without_a_key_nothing_is_sent_to_the_official_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

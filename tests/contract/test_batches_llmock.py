@@ -1,13 +1,16 @@
 """A second opinion on the batch interfaces: a server that others wrote.
 
-Skipped where ``llmock`` is not on the path (``pip install llmock``).
+``make setup`` installs ``llmock`` into an environment of its own; skipped where it is neither there
+nor on the path.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +24,8 @@ from judgebench.providers.batches.make import make_batches
 from judgebench.records import ChatRequest, Message, Request
 from judgebench.secret import Secret
 
-LLMOCK = shutil.which("llmock")
+PLACES = (f"{sys.prefix}/llmock/bin", os.environ.get("PATH", ""))
+LLMOCK = shutil.which("llmock", path=os.pathsep.join(PLACES))
 pytestmark = [
     pytest.mark.skipif(LLMOCK is None, reason="llmock is not installed"),
     pytest.mark.slow,  # it ends a batch three seconds after it came

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from judgebench.records import TRUNCATED
 from tests.faults.server import true_verdict
 
 _JUDGED = """
@@ -33,6 +34,8 @@ class Kept:
         Items by id: with their label, with the reason, with the kind of failure.
     wrong
         Items with another verdict than the server's true one.
+    cut_off
+        Items whose judge was cut off and not asked once more, with more room.
     spend
         Calls on the account, by how they ended.
     """
@@ -41,6 +44,7 @@ class Kept:
     unreadable: dict[str, str]
     failed: dict[str, str]
     wrong: list[str]
+    cut_off: list[str]
     spend: Counter[str]
 
     @property
@@ -62,10 +66,19 @@ def kept(path: Path) -> Kept:
         wrong=[
             item
             for item, label, _, replies in judged
-            if label is not None and label != true_verdict(_question(asked[replies[-32:]]))
+            if label is not None and label != true_verdict(_question(asked[_split(replies)[-1]]))
+        ],
+        cut_off=[
+            item
+            for item, _, reason, replies in judged
+            if reason == TRUNCATED and len(set(_split(replies))) != 2
         ],
         spend=spend,
     )
+
+
+def _split(keys: bytes) -> list[bytes]:
+    return [keys[at : at + 32] for at in range(0, len(keys), 32)]
 
 
 def _question(request: str) -> str:

@@ -185,6 +185,7 @@ def violations(figures: Figures) -> list[str]:
     hold("verdicts", len(then.verdicts), first.fates["ok"])
     hold("replies without a verdict", unread, first.fates["unreadable"])
     hold("refusals", reasons[REFUSED], first.fates["refusal"])
+    hold("truncations that were not asked again", [*then.cut_off, *now.cut_off], [])
 
     hold("replies kept", live, first.answered.total())
     hold("distinct questions, each with a reply or a failure", len(first.arrivals), live + missing)

@@ -7,11 +7,13 @@ that travels with it, or given up by `judgebench batches cancel` where it never 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from judgebench.providers.batches.openai_batch import OpenAIBatches
+from judgebench.records import Request
 from tests.e2e import own, runs
 from tests.faults.nursery import Ended, Nursery, Order
 from tests.wire.batch_servers import KEY, OpenAIServer
@@ -128,3 +130,44 @@ def test_a_kill_while_a_batch_is_collected(
         assert case.batches("collect").code == DONE, where(killed)
         case.is_whole(where(killed))
     assert kills > 5
+
+
+def test_what_is_handed_over_and_collected_by_two_at_once_is_so_once(
+    tmp_path: Path, server: OpenAIServer, nursery: Nursery
+) -> None:
+    case = Case(tmp_path / "two", server, nursery)
+    run = Order(words=("run", str(case.suite), "--batch", "--quiet"))
+    collect = Order(words=("batches", "collect", "--store", runs.store_url(case.folder)))
+
+    handed = nursery.carry_out(run, run)
+    assert [ended.code for ended in handed] == [WAITING, WAITING], [ended.said for ended in handed]
+    case.answered()
+    collected = nursery.carry_out(collect, collect)
+    assert all("locked" not in ended.said for ended in (*handed, *collected))
+    # Who finds the other at it leaves it alone, and says so.
+    assert DONE in {ended.code for ended in collected} <= {DONE, WAITING}
+
+    case.is_whole("two at once")
+
+
+def test_a_batch_on_its_way_is_left_to_who_sends_it(
+    tmp_path: Path, server: OpenAIServer, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not there yet, and must not be taken for one that never arrived."""
+    case = Case(tmp_path / "on-its-way", server, nursery)
+    submit, meanwhile = OpenAIBatches.submit, []
+
+    def slowly(interface: OpenAIBatches, token: str, requests: Mapping[bytes, Request]) -> str:
+        meanwhile.append(case.batches("cancel", token))
+        return submit(interface, token, requests)
+
+    monkeypatch.setenv("TEAM_KEY", KEY)
+    monkeypatch.setattr(OpenAIBatches, "submit", slowly)
+    assert runs.typed("run", case.suite, "--batch", "--quiet").code == WAITING
+    (cancelled,) = meanwhile
+    assert cancelled.code == WAITING, cancelled.said
+    assert "is being worked on by" in cancelled.said
+
+    case.answered()
+    assert case.batches("collect").code == DONE
+    case.is_whole("cancelled on its way")

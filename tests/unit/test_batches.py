@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +337,32 @@ def died_before_noting(
         patch.setattr(store, "update_batch", dies)
         with pytest.raises(DiedError):
             submitted(store, server, asked)
+
+
+def test_an_interrupt_waits_for_the_batch_that_is_handed_over_and_a_second_one_does_not(
+    store: Store, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    asked = questions(4)
+    with closing(interface_for(server)) as interface:
+        really = interface.submit
+        monkeypatch.setattr(interface, "_max_requests", 2)
+
+        def interrupted(token: str, requests: Mapping[bytes, Request], times: int) -> str:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGTERM)
+            return really(token, requests)
+
+        for times in (1, 2):
+            monkeypatch.setattr(interface, "submit", partial(interrupted, times=times))
+            with pytest.raises(KeyboardInterrupt):
+                submit(store, "run-1", "judge", provider_of(server), interface, asked)
+    assert [(batch.state, batch.requests) for batch in store.batches()] == [
+        ("submitted", 2),
+        ("submitting", 2),
+    ]
+    assert store.batches()[0].remote_id is not None
+    assert signal.getsignal(signal.SIGTERM) == handler
 
 
 def later(seconds: float = UNHEARD_S + 1) -> Callable[[], float]:

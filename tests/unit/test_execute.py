@@ -14,6 +14,8 @@ from judgebench import keys
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import CallError, StoreError
 from judgebench.protocols import Meter
+from judgebench.providers.limited import Limited
+from judgebench.providers.limiter import Limiter
 from judgebench.records import (
     Case,
     ChatRequest,
@@ -30,6 +32,7 @@ from judgebench.records import (
     Use,
     Verdict,
 )
+from judgebench.run import execute
 from judgebench.run.execute import Bench, carry_out
 from judgebench.run.question import Question
 
@@ -62,7 +65,7 @@ class Said:
 
     def stage(self, name: str, total: int | None) -> None: ...
 
-    def advance(self, n: int = 1, *, failed: str | None = None) -> None:
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
         self.done += n
         self.failed += n * (failed is not None)
 
@@ -248,6 +251,17 @@ def test_a_refused_key_stops_the_judge_at_once() -> None:
     assert tally.stopped == str(error)
 
 
+@pytest.mark.parametrize("status", [401, 402, 429])  # the last one: no credit left
+def test_a_key_that_is_good_no_more_stops_the_judge_at_once(status: int) -> None:
+    error = CallError("check OPENAI_API_KEY", retriable=False, status=status, kind="key")
+    replies: list[Reply | Exception] = [*(Reply(text="correct") for _ in range(5)), error]
+    provider = Answers(lambda request: replies.pop(0) if len(replies) > 1 else error)
+    questions = _questions(Asks(), [f"q{i}" for i in range(50)])
+    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=provider))
+    assert (tally.done, tally.failed, provider.asked) == (5, 1, 6)
+    assert tally.unreached  # later is no better
+
+
 def test_a_judge_that_never_answers_is_given_up() -> None:
     provider = Answers(lambda request: CallError("no answer in 120 s", retriable=True))
     questions = _questions(Asks(), [f"q{i}" for i in range(500)])
@@ -287,11 +301,52 @@ def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
     assert provider.closed
 
 
+def test_what_only_waits_to_be_sent_is_not_sent_after_an_interrupt() -> None:
+    store, limiter, answered = Kept(), Limiter(2), []
+
+    def answer(request: ChatRequest) -> Reply:
+        answered.append(request)
+        if len(answered) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return Reply(text="correct")
+
+    provider = Answers(answer)
+    limited = Limited(provider, limiter)  # type: ignore[arg-type]
+    questions = _questions(Asks(), [f"q{i}" for i in range(50)])
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(
+            [Bench(name="j", jobs=questions, provider=limited, slots=20)],
+            store=store,  # type: ignore[arg-type]
+            run_id="r",
+            progress=Said(),
+            wind_down=limiter.wind_down,
+        )
+    assert len(store.judgments) == provider.asked <= 6
+    assert store.failures == []
+
+
+def test_what_is_stuck_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "TICK_S", 0.01)
+    monkeypatch.setattr(execute, "STUCK_S", 0.2)
+    said = Said()
+
+    class Slow(Answers):
+        async def complete(self, request: ChatRequest) -> Reply:
+            await asyncio.sleep(0.5 if request.messages[0].content in {"q1", "q3"} else 0.01)
+            return await super().complete(request)
+
+    provider = Slow(lambda _: Reply(text="correct"))
+    questions = _questions(Asks(), [f"q{i}" for i in range(8)])
+    _judge(Kept(), Bench(name="j", jobs=questions, provider=provider, slots=4), said, provider)
+    (line,) = said.lines
+    assert line.startswith("j: no reply for 0 s about item q1/0 of b (and about 1 more); still")
+
+
 def test_a_judge_that_asks_nobody_can_be_interrupted_too() -> None:
     store, questions = Kept(), _questions(Knows(), [f"q{i}" for i in range(2000)])
 
     class Interrupts(Said):
-        def advance(self, n: int = 1, *, failed: str | None = None) -> None:
+        def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
             super().advance(n, failed=failed)
             if self.done == 5:
                 os.kill(os.getpid(), signal.SIGINT)

@@ -274,7 +274,8 @@ def test_closing_ends_the_worker_and_all_that_wait(log: Path) -> None:
 
     errors, pid = asyncio.run(run())
     assert all("was closed" in str(error) for error in errors)
-    assert all(map(gone, [pid, *map(int, log.with_suffix(".pids").read_text().split())]))
+    pids = [pid, *map(int, log.with_suffix(".pids").read_text().split())]
+    assert eventually(lambda: all(map(gone, pids)), 5)
 
 
 PARENT = """

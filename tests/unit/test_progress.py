@@ -37,8 +37,22 @@ def test_the_bar_has_room_for_counts_and_a_line_for_what_was_taken(
 
     assert max(map(len, lines)) <= 80
     assert any("judging: a-judge-with-a…" in line and "19002/20000" in line for line in lines)
-    below = "  5.7 M tokens, 0.67 of 5 USD, 2 failed (1 rate limit, 1 timeout)"
+    below = "  5.7 M tokens, 0.6670 of 5 USD, 2 failed (1 rate limit, 1 timeout)"
     assert below in [line.rstrip() for line in lines]
+
+
+def test_what_waits_in_a_batch_is_not_done(capsys: pytest.CaptureFixture[str]) -> None:
+    bar, lines = BarProgress(), PlainProgress()
+    for progress in (bar, lines):
+        with progress:
+            progress.stage("judging: j", 40)
+            progress.advance(waiting=True)
+            progress.advance(39, waiting=True)
+            if progress is bar:
+                bar._progress.refresh()
+    said = ESCAPES.sub("", capsys.readouterr().err)
+    assert said.count("40 put into batches") >= 2
+    assert "judging: j: 0 done in" in said
 
 
 def test_a_log_gets_a_line_when_a_stage_ends(capsys: pytest.CaptureFixture[str]) -> None:

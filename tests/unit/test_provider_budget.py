@@ -15,6 +15,7 @@ from judgebench.providers.budgeted import Budget, Budgeted
 from judgebench.providers.call_size import REPLY_TOKENS_AT_MOST, CallSize
 from judgebench.providers.compose import EndpointOptions, Providers
 from judgebench.providers.limited import NotSentError
+from judgebench.providers.limiter import WindingDownError
 from judgebench.providers.prices import Price
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.scripted import Scripted
@@ -276,7 +277,13 @@ def test_failed_attempts_are_written_down_by_whether_they_were_charged() -> None
 
 @pytest.mark.parametrize(
     ("error", "spent"),
-    [(asyncio.CancelledError(), 10), (NotSentError(), 0), (ProviderUnavailableError("down"), 0)],
+    [
+        (asyncio.CancelledError(), 10),
+        (ZeroDivisionError(), 10),
+        (NotSentError(), 0),
+        (WindingDownError(), 0),
+        (ProviderUnavailableError("down"), 0),
+    ],
 )
 def test_what_never_came_back_may_have_been_charged_unless_it_was_not_sent(
     error: BaseException, spent: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from judgebench.errors import CallError
 from judgebench.providers.limited import Limited, NotSentError
-from judgebench.providers.limiter import Gate, Limiter, Outcome, limiter_for
+from judgebench.providers.limiter import Gate, Limiter, Outcome, WindingDownError, limiter_for
 from judgebench.providers.scripted import Scripted
 from judgebench.records import ChatRequest, Message, Reply, Request, Usage
 from tests.unit import virtual_time
@@ -105,27 +106,65 @@ def test_one_that_is_cancelled_when_it_may_enter_does_not_keep_the_slot() -> Non
     virtual_time.run(main())
 
 
-def test_overload_halves_what_is_allowed_once_for_all_calls_that_were_under_way() -> None:
+def test_where_all_that_are_under_way_are_turned_away_half_as_many_may_follow() -> None:
     async def main() -> None:
         limit = limiter(16)
-        slots = [await limit.enter() for _ in range(16)]
-        for slot in slots:
-            limit.leave(slot, "overloaded")
-        assert limit.gate.allowed == 8
-        slots = [await limit.enter() for _ in range(8)]
-        limit.leave(slots.pop(), "overloaded")
-        assert limit.gate.allowed == 4
-        for slot in slots:
-            limit.leave(slot, "failed")
+        for allowed in (8, 4):
+            slots = [await limit.enter() for _ in range(2 * allowed)]
+            for slot in slots:
+                limit.leave(slot, "overloaded")
+            assert limit.gate.allowed == allowed
+        limit.leave(await limit.enter(), "failed")
         assert limit.gate.allowed == 4
 
     virtual_time.run(main())
 
 
+def test_where_few_are_turned_away_whatever_the_load_many_may_be_under_way() -> None:
+    """One in twenty at random: 2 · 0.95 / 0.05 = 38 win back as much as is lost."""
+
+    async def main() -> float:
+        draw, limit, inside = random.Random(5), limiter(64), []
+
+        async def call() -> None:
+            slot = await limit.enter()
+            inside.append(limit.gate.allowed)
+            await asyncio.sleep(1)
+            limit.leave(slot, "overloaded" if draw.random() < 0.05 else "answered")
+
+        await asyncio.gather(*(call() for _ in range(8000)))
+        return sum(inside[2000:]) / 6000
+
+    assert virtual_time.run(main()) == pytest.approx(38, abs=6)
+
+
+def test_where_more_come_than_can_be_served_hardly_more_are_sent() -> None:
+    async def main() -> tuple[int, float]:
+        limit, inside, turned_away = limiter(64), 0, 0
+
+        async def call() -> None:
+            nonlocal inside, turned_away
+            slot = await limit.enter()
+            inside += 1
+            served = inside <= 10
+            await asyncio.sleep(1)
+            inside -= 1
+            turned_away += not served
+            limit.leave(slot, "answered" if served else "overloaded")
+
+        await asyncio.gather(*(call() for _ in range(2000)))
+        return turned_away, clock()
+
+    turned_away, took_s = virtual_time.run(main())
+    assert turned_away < 500
+    assert took_s < 220  # at best 200
+
+
 def test_successes_win_back_what_was_allowed_and_no_more() -> None:
     async def main() -> None:
         limit = limiter(4)
-        limit.leave(await limit.enter(), "overloaded")
+        for _ in range(4):
+            limit.leave(await limit.enter(), "overloaded")
         assert limit.gate.allowed == 2
         allowed = []
         for _ in range(20):
@@ -134,6 +173,27 @@ def test_successes_win_back_what_was_allowed_and_no_more() -> None:
         assert allowed[0] == 2.5
         assert allowed[1] == pytest.approx(2.9)
         assert allowed[-1] == 4
+
+    virtual_time.run(main())
+
+
+def test_at_the_end_of_a_run_nobody_enters_any_more_and_others_do() -> None:
+    async def main() -> None:
+        gate = Gate(clock)
+        ours, theirs = Limiter(1, gate=gate), Limiter(1, gate=gate)
+        inside = await theirs.enter()
+        waiting = [asyncio.create_task(limit.enter()) for limit in (ours, ours, theirs)]
+        await settle()
+        ours.wind_down()
+        with pytest.raises(WindingDownError):
+            await waiting[0]
+        with pytest.raises(WindingDownError):
+            await waiting[1]
+        with pytest.raises(WindingDownError):
+            await ours.enter()
+        assert not waiting[2].done()
+        theirs.leave(inside, "answered")
+        theirs.leave(await waiting[2], "answered")
 
     virtual_time.run(main())
 
@@ -428,7 +488,7 @@ def test_which_failures_are_signs_of_overload(error: CallError, outcome: Outcome
         limit = limiter(8)
         with pytest.raises(CallError):
             await Limited(Scripted(lambda _: error), limit).complete(question())
-        assert limit.gate.allowed == (4 if outcome == "overloaded" else 8)
+        assert limit.gate.allowed == (7.5 if outcome == "overloaded" else 8)
         return (await calls(limit, 1))[0]
 
     assert virtual_time.run(main()) == (error.retry_after_s or 0)

@@ -127,6 +127,14 @@ def test_a_paid_model_costs_its_price_behind_a_tunnel_too() -> None:
     assert price.input == 2.5
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", "openai/gpt-4o", "azure/eu/gpt-4o-2024-08-06"])
+def test_what_has_the_name_of_a_paid_model_on_loopback_is_a_gateway_to_it(model: str) -> None:
+    price = TABLE.price("openai_compatible", model, base_url="http://127.0.0.1:4000/v1")
+    assert price is TABLE.price("openai", model.rpartition("/")[2])
+    own = TABLE.price("openai_compatible", model, base_url="http://127.0.0.1/v1", own_server=True)
+    assert own is LOCAL
+
+
 def test_the_table_makes_sense() -> None:
     for models in TABLE.models.values():
         for name, price in models.items():
@@ -160,9 +168,9 @@ class Nothing:
 def test_what_a_suite_states_wins() -> None:
     stated = Price(input=7.0, output=8.0)
     providers = Providers(Nothing())
-    assert (
-        providers.price(EndpointOptions(provider="openai", model="gpt-4o", price=stated)) == stated
-    )
+    price = providers.price(EndpointOptions(provider="openai", model="gpt-4o", price=stated))
+    assert price is not None
+    assert (price.input, price.output, price.source) == (7.0, 8.0, "the suite")
     assert (
         providers.price(
             EndpointOptions(
@@ -174,3 +182,12 @@ def test_what_a_suite_states_wins() -> None:
         )
         is LOCAL
     )
+
+
+def test_a_stated_price_says_nothing_of_how_long_a_reply_gets_or_what_a_cache_write_costs() -> None:
+    known = Price(input=3, output=15, cache_write=3.75, max_output_tokens=64_000)
+    stated = Price(input=2, output=10, cached_input=0.2).beside(known)
+    assert (stated.input, stated.output, stated.cached_input) == (2, 10, 0.2)
+    assert (stated.cache_write, stated.max_output_tokens) == (2.5, 64_000)
+    alone = Price(input=2, output=10)
+    assert alone.beside(None) == alone.beside(LOCAL) == alone

@@ -17,6 +17,7 @@ import pytest
 
 from judgebench.errors import ProviderUnavailableError
 from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
+from judgebench.providers.limiter import WindingDownError
 from judgebench.providers.server import LocalServer
 from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 from judgebench.secret import Secret
@@ -125,6 +126,24 @@ def test_a_server_that_is_never_ready_is_stopped() -> None:
     message = failure(LocalServer(script(code), URL, timeout_s=0.6))
     assert "was not ready within 0.6 s" in message
     assert "still loading" in message
+
+
+def test_at_the_end_of_a_run_it_is_not_waited_for_and_not_started_again() -> None:
+    async def run() -> None:
+        server = LocalServer(script("import time; time.sleep(60)"), URL, timeout_s=60)
+        waiting = [asyncio.create_task(server.ensure_ready()) for _ in range(2)]
+        for _ in range(500):
+            if children():
+                break
+            await asyncio.sleep(0.02)
+        server.wind_down()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(end) for end in ends] == 2 * [WindingDownError]
+        assert children() == []
+
+    began = time.monotonic()
+    asyncio.run(run())
+    assert time.monotonic() - began < 30
 
 
 def test_a_wrong_ready_path_is_named() -> None:

@@ -18,7 +18,7 @@ from judgebench.providers.compose import EndpointOptions, Providers, ServerOptio
 from judgebench.providers.counts import Counts
 from judgebench.providers.http_errors import excerpt, retry_after_s, status_error
 from judgebench.providers.limited import Limited
-from judgebench.providers.limiter import Limiter
+from judgebench.providers.limiter import Limiter, WindingDownError
 from judgebench.providers.prices import Price
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
@@ -155,6 +155,23 @@ def test_given_up_after_so_many_minutes() -> None:
     with pytest.raises(CallError, match="in 2 minutes"):
         ask()
     assert clock.now <= 120
+
+
+def test_at_the_end_of_a_run_nothing_is_asked_again_and_nobody_waits() -> None:
+    async def run() -> None:
+        inner, counts = Scripted(lambda _: busy(30.0)), Counts()
+        provider = Retrying(inner, counts=counts)
+        calls = [asyncio.create_task(provider.complete(question(str(n)))) for n in range(3)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(inner.asked) == 3
+        provider.wind_down()
+        async with asyncio.timeout(5):
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(end) for end in ends] == 3 * [WindingDownError]
+        assert (len(inner.asked), counts.retried) == (3, 0)
+
+    asyncio.run(run())
 
 
 def test_an_unforeseen_error_is_let_through_at_once() -> None:

@@ -283,3 +283,9 @@ def test_which_benchmark_is_meant(store: Store, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_judge_in_one_line(spec: JudgeSpec, said: str) -> None:
     assert judge_line(spec) == said
+
+
+def test_what_was_not_sent_is_no_part_of_how_a_judge_was_asked() -> None:
+    spec = JudgeSpec(kind="rubric", model="g", sampling={"max_tokens": 9, "temperature": 0})
+    said = judge_line(spec, ["temperature"])
+    assert said == "rubric, model g, max_tokens 9; not taken by the model: temperature"

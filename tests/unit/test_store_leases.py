@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,47 @@ def test_who_counts_as_dead(store: Store, owner: dict[str, object], free: bool) 
                 owned_by(store, **owner)
                 with pytest.raises(StoreError), other.lease("x", wait_s=0.0):
                     pytest.fail("taken from a living owner")
+
+
+ELSEWHERE = {"host": "elsewhere", "pid": 1}
+
+
+def test_a_clock_that_was_set_forward_takes_nothing_from_one_who_renews(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_S", 0.3)
+    monkeypatch.setattr(leases, "_LOOK_S", 0.02)
+    with open_store(store.url) as other, store.lease("x"):
+        owned_by(store, **ELSEWHERE, heartbeat=0.0)  # to the other, it is long ago
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(0.1):
+                owned_by(store, heartbeat=time.monotonic() / 1e6)
+
+        renewing = threading.Thread(target=renew)
+        renewing.start()
+        try:
+            with pytest.raises(StoreError, match="being worked on"), other.lease("x", wait_s=1.5):
+                pytest.fail("taken from a living owner")
+        finally:
+            done.set()
+            renewing.join()
+
+
+@pytest.mark.parametrize("ahead_s", [-1e6, 1e6])
+def test_one_who_does_not_renew_has_gone_whatever_the_clocks_say(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    monkeypatch.setattr(leases, "STALE_S", 0.5)
+    monkeypatch.setattr(leases, "_LOOK_S", 0.02)
+    lost = pytest.raises(StoreError, match="was lost to another process")
+    with open_store(store.url) as other, lost, store.lease("x"):
+        monkeypatch.setattr(leases, "RENEW_S", 0.1)  # of the one who waits
+        owned_by(store, **ELSEWHERE, heartbeat=time.time() + ahead_s)
+        began = time.monotonic()
+        with other.lease("x", wait_s=5.0):
+            assert time.monotonic() - began > 0.2
 
 
 def test_a_lease_is_renewed_beside_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

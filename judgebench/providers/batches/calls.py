@@ -165,6 +165,8 @@ class Calls:
             model="",
             key=self._door.key,
             variable=self._door.variable,
+            not_accepted="it does not accept this call about a batch; run without batches to see "
+            "whether it takes the questions themselves",
         )
 
     def _persistently(
