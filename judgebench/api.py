@@ -77,6 +77,14 @@ class StoredResults:
         """What could not be done, and whether asking again may help."""
         return _frame(self._store.failures(benchmark))
 
+    def spend(self, run: str | None = None) -> pd.DataFrame:
+        """What a run took, or all of them: calls, tokens, US dollars, by who was asked and how.
+
+        ``cost_usd`` is of the calls with a known price; ``unpriced_calls`` says how many have none.
+        Of recorded replies it is what they had cost, and no part of what was spent.
+        """
+        return _frame(self._store.spend(run))
+
     def benchmarks(self) -> list[tuple[str, str]]:
         """Names and versions that the store holds."""
         return self._store.benchmarks()
@@ -193,9 +201,9 @@ def _store_if_there(url: str) -> Iterator[Store | None]:
         yield opened
 
 
-def store_url(suite: config.Suite, given: str | Path | None) -> str:
+def store_url(suite: config.Suite | None, given: str | Path | None = None) -> str:
     """Where a suite's results go: as told, else as the suite says, else where they usually go."""
-    return _usual_store(given or suite.store)
+    return _usual_store(given or (suite.store if suite is not None else None))
 
 
 def _usual_store(given: str | Path | None) -> str:

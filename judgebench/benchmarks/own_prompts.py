@@ -7,7 +7,7 @@ compare with, or references in the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from judgebench.benchmarks.prompt_rows import Question, questions_sha, read_ques
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import text_sha
-from judgebench.records import BINARY, Case, Item, Response
+from judgebench.records import BINARY, Case, Item, Response, RunManifest
 from judgebench.template import PromptText
 
 DEFAULT_SCALE = (1.0, 10.0)
@@ -195,6 +195,32 @@ def own_benchmark(config: BenchmarkConfig) -> OwnPrompts:
         baseline=config.baseline,
         max_tokens=config.max_tokens or DEFAULT_MAX_TOKENS,
     )
+
+
+def own_versions(runs: Iterable[RunManifest]) -> list[tuple[str, str]]:
+    """Names and versions of the own prompts that runs have asked, in the order of the runs."""
+    return [
+        (section["name"], str(run.data_sha.get(section["name"], ""))[:_VERSION_DIGITS])
+        for run in runs
+        for section in run.configuration.get("benchmarks", ())
+        if section.get("items")
+    ]
+
+
+def newest_version(
+    name: str, runs: Iterable[RunManifest], held: Collection[tuple[str, str]]
+) -> str | None:
+    """The version of own prompts in the run that was started last; None where there is none.
+
+    Parameters
+    ----------
+    runs
+        In the order in which they were started.
+    held
+        Names and versions of the benchmarks that the store has; others are passed over.
+    """
+    found = (at for at in reversed(own_versions(runs)) if at[0] == name and at in held)
+    return next(found, (name, None))[1]
 
 
 def _check_name(name: str) -> None:

@@ -23,7 +23,16 @@ AGAIN = "run the suite again to read the verdicts"
 
 @click.group("batches", short_help="Questions in batches: list, collect, cancel.")
 def command() -> None:
-    """What was handed to providers' batch interfaces, and what came of it."""
+    """What was handed to providers' batch interfaces, and what came of it.
+
+    \b
+    In three steps, hours apart and perhaps on several machines:
+      judgebench run nightly.yaml --batch    # hands the questions over; exit code 75
+      judgebench batches collect             # fetches replies; 75 while some are under way
+      judgebench run nightly.yaml            # reads the verdicts, and asks what is left
+
+    The commands here need --store where the suite names a store of its own.
+    """
 
 
 @command.command("list")

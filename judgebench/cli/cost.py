@@ -17,9 +17,10 @@ from judgebench.cli.runs import find_run
 def command(run: str | None, form: str, outputs: tuple[Path, ...], store: str) -> int:
     """Say what RUN took, by judge and model: its id, the beginning of it, or 'last'; else all runs.
 
-    Calls whose reply was kept are live, or in batches at their price. Recorded replies cost nothing
-    now: what they had cost is saved. An attempt that failed was retried where it was not charged,
-    and is wasted where it may have been. What has no known price is said, never counted as 0.
+    'calls' were answered at once, 'batch' in a batch at its price. 'recorded' were not made, since
+    the reply was in the store: 'saved USD' is what it had cost when it was asked for, and is no
+    part of 'USD'. A failed attempt is 'retried' if it was not charged, and 'wasted' if it may have
+    been, at the most it can cost. What has no known price is said, never counted as 0.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "panels",
     multiple=True,
     metavar="JUDGES",
-    help="Also combine these judges: a,b,c or mean(a,b).",
+    help="Also combine these judges: a,b,c or mean(a,b) or majority(a,b,c;min_valid=2).",
 )
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @report_options
@@ -45,7 +45,8 @@ def command(
     95 % of the replicates. Under the coverage floor of the benchmark a row is flagged.
 
     A panel's verdict is what most of its judges say (majority, the rule where none is written) or
-    their mean. Panels that suites declared are shown without being asked for.
+    their mean; more than half of the judges have to be readable, or as many as min_valid says.
+    Panels that suites declared are shown without being asked for.
 
     \b
     Examples:

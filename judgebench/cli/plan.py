@@ -58,14 +58,16 @@ def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
     columns = [
         *(Column(title=name, wraps=name in {"model", "judge"}) for name in names),
         *(Column(title=name.replace("_", " "), align="right") for name in COUNTS),
-        Column(title="tokens", align="right"),
+        Column(title="tokens in", align="right"),
+        Column(title="tokens out", align="right"),
         Column(title="USD", align="right"),
     ]
     cells = [
         [
             *(str(getattr(row, name) or "") for name in names),
             *(str(getattr(row, name)) for name in COUNTS),
-            _amount(row.tokens.prompt.expected + row.tokens.completion.expected),
+            _amount(row.tokens.prompt.expected),
+            _amount(row.tokens.completion.expected),
             _money(row.cost_usd),
         ]
         for row in rows

@@ -36,8 +36,12 @@ CONFIGURATION = 78
 @click.argument("suite", type=click.Path(path_type=Path))
 @suite_store_option
 @click.option("--quiet", is_flag=True, help="Print no boards at the end, only the last line.")
-@click.option("--batch", is_flag=True, help="Ask in batches where a provider takes them, and end.")
-@click.option("--max-cost", type=float, metavar="USD", help="Stop before a call could exceed it.")
+@click.option(
+    "--batch", is_flag=True, help="Ask in batches where a provider takes them, and end with 75."
+)
+@click.option(
+    "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
+)
 @click.option("--max-connections", type=int, help="Calls under way at once, for each provider.")
 @click.option("--max-retries", type=int, help="Further attempts of a call that failed.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long one attempt may take.")
@@ -61,7 +65,11 @@ def command(
 
     What calls cost is said before the run and after it, judge by judge; `judgebench plan` says it
     without running. With --max-cost (or limits.max_cost_usd in SUITE) the run stops before a call
-    could exceed that, with everything kept.
+    could exceed that, with everything kept. The limit is of one run: the next may spend as much.
+
+    With --batch (or batch: true in SUITE) questions are handed over, and the run ends with exit
+    code 75. `judgebench batches collect` fetches the replies once they are there; then the same run
+    again, with or without --batch, reads the verdicts.
 
     What is printed at the end are the boards of all that SUITE asks for, and where people have
     labelled, how judges agree with them (not in csv, which has the boards only).
@@ -71,6 +79,10 @@ def command(
       judgebench run suites/demo.yaml
       judgebench run nightly.yaml --store sqlite:///results/nightly.db --output nightly.md
       judgebench run nightly.yaml --batch --max-cost 20
+
+    Exit codes: 0 all is there; 75 something is left for the next run: it failed, waits in a batch,
+    or was stopped by a limit; 69 somebody could not be reached or refused the key; 78 SUITE is
+    wrong; 65 a file that it names is; 130 interrupted.
     """
     from judgebench import api
     from judgebench.cli.progress import progress_for
@@ -117,13 +129,14 @@ def command(
     say(f"stages: {stages}, all {time.monotonic() - began:.1f} s")
     say(_last_line(outcome, url))
     if outcome.waiting:
+        where = "" if url == api.store_url(None) else f" --store {url}"
         say(
-            f"{counted(outcome.waiting, 'question')} in batches: `judgebench batches list` says "
-            "how they stand, `judgebench batches collect` fetches what has come; then run this "
-            "again"
+            f"{counted(outcome.waiting, 'question')} in batches: `judgebench batches list{where}` "
+            f"says how they stand, `judgebench batches collect{where}` fetches what has come; then "
+            "run this again"
         )
     if outcome.failed:
-        say("run the same command again to retry what failed")
+        say(_what_next(outcome))
     if outcome.misconfigured:
         return CONFIGURATION
     if outcome.unavailable:
@@ -163,24 +176,40 @@ def _in_words(forecast: Mapping[str, Range | None]) -> str:
 
 
 def _boards(outcome: Outcome, url: str) -> Document:
-    """The leaderboards of what was asked, and where people have labelled, the agreement."""
+    """The leaderboards of what was asked, and where people have labelled, the agreement.
+
+    Judges that the store holds from other suites, or as they were before, are left out.
+    """
     from judgebench.records import is_human
-    from judgebench.report import agreement, leaderboard
+    from judgebench.report import leaderboard
     from judgebench.report.table import Document
     from judgebench.store import open_store
 
+    asked = [
+        (f"{one.benchmark.name}@{one.benchmark.version}", one.config.jury)
+        for one in outcome.work.asked
+    ]
+    seated = {seat.key for seat in outcome.work.seats}
+    outcome.let_go()
     tables: list[Table] = []
     boards: list[Document] = []
     agreements: list[Document] = []
     with open_store(url, read_only=True) as store:
-        for asked in outcome.work.asked:
-            name = f"{asked.benchmark.name}@{asked.benchmark.version}"
-            jury = asked.config.jury
-            found = leaderboard.leaderboards(store, name, panels=[jury] if jury else [])
+        judges = {judge.id for judge in store.judges() if judge.key in seated}
+        for name, jury in asked:
+            found = [
+                board
+                for board in leaderboard.leaderboards(store, name, panels=[jury] if jury else [])
+                if board.judge_id is None or board.judge_id in judges or is_human(board.judge)
+            ]
             boards.append(leaderboard.document(found))
             tables += boards[-1].tables
             if any(is_human(board.judge) for board in found):
-                agreements.append(agreement.document(agreement.agreement_report(store, name)))
+                from judgebench.report import agreement
+
+                among = [b.judge_id for b in found if b.judge_id and b.metric == "accuracy"]
+                agreed = agreement.agreement_report(store, name, judges=among)
+                agreements.append(agreement.document(agreed))
                 tables += agreements[-1].tables
     return Document(
         tables=tables,
@@ -191,6 +220,15 @@ def _boards(outcome: Outcome, url: str) -> Document:
             "agreement": [document.data for document in agreements],
         },
     )
+
+
+def _what_next(outcome: Outcome) -> str:
+    if outcome.too_long == outcome.failed:
+        return (
+            "running again asks the same, which is as long: let the judge cut answers (options: "
+            "{max_answer_chars: …}), or ask a model that takes more"
+        )
+    return "run the same command again to retry what failed"
 
 
 def _last_line(outcome: Outcome, url: str) -> str:

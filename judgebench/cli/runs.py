@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from judgebench.report.table import Document
 
 LAST = "last"
+WIDE = 100
+"""Characters of a value beyond which it stands in several lines."""
 
 
 @click.group("runs", short_help="What ran, with its manifest.")
@@ -128,12 +130,23 @@ def _one(run: RunManifest) -> Document:
             Table(
                 title=f"run {run.id}",
                 columns=[Column(title="field"), Column(title="value", wraps=True)],
-                rows=[[name, _value(value)] for name, value in shown.items()],
+                rows=[row for name, value in shown.items() for row in _lines(name, value)],
             )
         ],
         records=[{"field": name, "value": _value(value)} for name, value in shown.items()],
         data=data,
     )
+
+
+def _lines(name: str, value: Any) -> Iterator[list[str]]:
+    """A field with its value: one line, or as in a suite what would be a wide one."""
+    import yaml
+
+    lines = [_value(value)]
+    if len(lines[0]) > WIDE and not isinstance(value, str):
+        lines = yaml.safe_dump(value, allow_unicode=True, sort_keys=False).splitlines()
+    for i, line in enumerate(lines):
+        yield [name if i == 0 else "", line]
 
 
 def _summary(run: RunManifest) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def read_files(
         other; labels of one person may, since the later one counts.
     """
     known = None if allow_unknown_items else known_items
+    take_in = partial(verdicts.take_in, what=what, allow_unknown_items=allow_unknown_items)
     if what == "responses":
         answers = [(path, responses.read_response_rows(path, known)) for path in paths]
         responses.one_text_each([row for _, rows in answers for row in rows])
@@ -43,10 +44,7 @@ def read_files(
         labels = [(path, read_label_rows(path)) for path in paths]
         for _, rows in labels:
             verdicts.refuse_unknown_items(rows, known)
-        return [
-            (p, partial(verdicts.take_in, path=p, what=what, rows=rows, may_change=True))
-            for p, rows in labels
-        ]
+        return [(p, partial(take_in, path=p, rows=rows, may_change=True)) for p, rows in labels]
     judged = [(path, verdicts.read_verdict_rows(path, known)) for path in paths]
     verdict_rows.once_each([row for _, rows in judged for row in rows])
-    return [(p, partial(verdicts.take_in, path=p, what=what, rows=rows)) for p, rows in judged]
+    return [(p, partial(take_in, path=p, rows=rows)) for p, rows in judged]

@@ -9,9 +9,11 @@ from judgebench import registry
 from judgebench.benchmarks.data_source import content_folder
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.own_prompts import newest_version, own_versions
 from judgebench.errors import unknown_name
 from judgebench.records import BINARY, Item
 from judgebench.rows import Row
+from judgebench.store import Store
 
 At: TypeAlias = tuple[str, str]
 """A benchmark and its version."""
@@ -46,6 +48,25 @@ def default_version(benchmark: str) -> str:
     if benchmark not in registry.benchmark_folders():
         return NO_VERSION
     return find(benchmark)[0].default_version
+
+
+class OwnItems:
+    """The own prompts that runs of a store have asked, which nobody else knows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._runs = store, store.runs()
+        self._held = store.benchmarks()
+        self._own = set(own_versions(self._runs)) & set(self._held)
+
+    def version(self, benchmark: str) -> str | None:
+        """The version meant where none is named: that of the run started last."""
+        return newest_version(benchmark, self._runs, self._held)
+
+    def __call__(self, benchmark: str, version: str) -> Mapping[str, Item] | None:
+        """The items by id; None for what are no own prompts."""
+        if (benchmark, version) not in self._own:
+            return None
+        return {item.id: item for item in self._store.items(benchmark, version)}
 
 
 def refuse_undeclared(rows: Iterable[tuple[Row, str]], benchmark: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from judgebench.exchange.known_items import KnownItems, default_version, items_at_hand
 from judgebench.exchange.outcome import ImportReport
 from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts
-from judgebench.exchange.verdicts import refuse_unknown_items, take_in
+from judgebench.exchange.verdicts import about_own_prompts, refuse_unknown_items, take_in
 from judgebench.records import is_human
 from judgebench.store import Store
 
@@ -32,10 +32,13 @@ def import_labels(
         As `import_verdicts`, and for a judge that is no person.
     """
     rows = read_label_rows(path)
+    rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
     if only_answered:
         rows = _about_answers(store, rows)
     refuse_unknown_items(rows, None if allow_unknown_items else known_items)
-    return take_in(store, path, "labels", rows, may_change=True)
+    return take_in(
+        store, path, "labels", rows, may_change=True, allow_unknown_items=allow_unknown_items
+    )
 
 
 def read_label_rows(path: Path) -> list[VerdictRow]:

@@ -9,7 +9,9 @@ from typing import TypeAlias
 from judgebench import keys
 from judgebench.exchange.attach import Board
 from judgebench.exchange.known_items import (
+    NO_VERSION,
     KnownItems,
+    OwnItems,
     default_version,
     items_at_hand,
     missing_items,
@@ -73,6 +75,8 @@ def one_text_each(rows: Answers) -> dict[_Where, AnswerRow]:
 
 def take_in_responses(store: Store, path: Path, rows: Answers) -> ImportReport:
     """Store the answers that the store does not have yet."""
+    own = OwnItems(store)
+    rows = [(_of_own_prompts(where, own), row) for where, row in rows]
     distinct = one_text_each(rows)
     with store.lease(IMPORT_LEASE):
         boards = {at: Board.of(store, *at) for at in sorted({where[:2] for where in distinct})}
@@ -110,6 +114,14 @@ def _where(row: AnswerRow, versions: dict[str, str]) -> _Where:
         version = versions[benchmark] = default_version(benchmark)
     item, model = name(row.row, "item_id"), name(row.row, "model")
     return benchmark, version, item, model, row.sample, row.turn
+
+
+def _of_own_prompts(where: _Where, own: OwnItems) -> _Where:
+    """An answer to own prompts that names no version is to the newest."""
+    benchmark, version, *place = where
+    if version == NO_VERSION:
+        version = own.version(benchmark) or version
+    return (benchmark, version, *place)  # type: ignore[return-value]  # its parts, in their order
 
 
 def _superseded(row: AnswerRow) -> bool:

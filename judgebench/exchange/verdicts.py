@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from judgebench import keys
 from judgebench.exchange.attach import Board, place_key
 from judgebench.exchange.known_items import (
+    NO_VERSION,
     KnownItems,
+    OwnItems,
     default_version,
     items_at_hand,
     missing_items,
@@ -39,7 +41,7 @@ def import_verdicts(
         same, in the file or between file and store; for ids that the benchmark does not have.
     """
     rows = read_verdict_rows(path, None if allow_unknown_items else known_items)
-    return take_in(store, path, "verdicts", rows)
+    return take_in(store, path, "verdicts", rows, allow_unknown_items=allow_unknown_items)
 
 
 def read_verdict_rows(path: Path, known_items: KnownItems | None) -> list[VerdictRow]:
@@ -56,14 +58,44 @@ def refuse_unknown_items(rows: Sequence[VerdictRow], known_items: KnownItems | N
         refuse_unknown([(r.row, r.where.item_id) for r in rows if r.at == at], at, known_items)
 
 
+def about_own_prompts(
+    store: Store, rows: Sequence[VerdictRow], *, allow_unknown_items: bool
+) -> list[VerdictRow]:
+    """The rows, those on own prompts that name no version with the newest one.
+
+    Raises
+    ------
+    InputError
+        For ids that such prompts do not have.
+    """
+    own = OwnItems(store)
+    version = {b: own.version(b) for b in {row.where.benchmark for row in rows}}
+    found = [
+        replace(row, where=replace(row.where, version=newest))
+        if row.where.version == NO_VERSION and (newest := version[row.where.benchmark])
+        else row
+        for row in rows
+    ]
+    if not allow_unknown_items:
+        refuse_unknown_items(found, own)
+    return found
+
+
 def take_in(
-    store: Store, path: Path, what: str, rows: Sequence[VerdictRow], *, may_change: bool = False
+    store: Store,
+    path: Path,
+    what: str,
+    rows: Sequence[VerdictRow],
+    *,
+    may_change: bool = False,
+    allow_unknown_items: bool = False,
 ) -> ImportReport:
     """Store the verdicts that the store does not have yet.
 
     ``may_change`` says whether a verdict may follow another one about the same: people may change
     their minds, and then the earlier label stays beside the newer.
     """
+    rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
     distinct = once_each(rows)
     with store.lease(IMPORT_LEASE):
         boards = {

@@ -12,9 +12,12 @@ from judgebench.metrics.combine import panel_verdicts, together
 from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
+from judgebench.records import BatchState
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
-from judgebench.report.marks import marks_by_judge
+from judgebench.report.marks import Marks, marks_by_judge
 from judgebench.store import Store
+
+WAITING: tuple[BatchState, ...] = ("submitting", "submitted")
 
 STATUSES = ("empty", "truncated", "no_final_answer", "refused")
 """Of answers that are not plain ones."""
@@ -86,6 +89,12 @@ class BoardData:
         wanted = set(judges)
         return tuple(sorted({name for judge, name in self._served if judge in wanted and name}))
 
+    def left_out(self, judge: str) -> tuple[str, ...]:
+        """What this judge, given by id, asked for and its model does not take."""
+        if not self.spec_of[judge].sampling:
+            return ()
+        return self.store.left_out(judge, self.which.name, self.which.version)
+
     # panels -------------------------------------------------------------------------------------
 
     def _seat(self, panel: Panel) -> None:
@@ -104,6 +113,7 @@ class BoardData:
             for kind in boards:
                 said = panel_verdicts(self.verdicts[kind], seated)
                 said["judge"] = [panel.name] * len(said["judge"])
+                self.marks |= _marks_of_panel(self.verdicts[kind], seated.judges, panel.name)
                 self.verdicts[kind] = together(self.verdicts[kind], said)
         except UsageError as error:
             self.refused[panel.name] = str(error)
@@ -112,12 +122,35 @@ class BoardData:
 
     def _newest(self, name: str) -> str:
         """The name shown of a judge; of several that go by one name, the one that judged last."""
-        called = judges_called(name, self.judges, self.store, self.which)
+        try:
+            called = judges_called(name, self.judges, self.store, self.which)
+        except UsageError:
+            if waits := self._not_judged_yet(name):
+                raise UsageError(waits) from None
+            raise
         if len(called) == 1:
             return called[0]
         when = {run.id: run.started for run in self.store.runs()}
         ids = {shown: one for one, shown in self.judges.items()}
         return max(called, key=lambda shown: when.get(self._last_run.get(ids[shown], ""), 0.0))
+
+    def _not_judged_yet(self, name: str) -> str | None:
+        """That a judge of a suite has no verdicts yet; None for a name that no suite has."""
+        suites = [run.configuration for run in self.store.runs()]
+        if all(name != judge["name"] for suite in suites for judge in suite.get("judges", ())):
+            return None
+        said = f"{name} has no verdicts here yet"
+        if any(batch.asker == name for batch in self.store.batches(WAITING)):
+            return f"{said}; its questions wait in a batch, see `judgebench batches list`"
+        return said
+
+
+def _marks_of_panel(
+    verdicts: Columns, judges: Sequence[str], panel: str
+) -> dict[tuple[str, str], Marks]:
+    """What any of its judges saw in the answers."""
+    its = where(verdicts, (judge in judges for judge in verdicts["judge"]))
+    return marks_by_judge(its | {"judge": [panel] * len(its["judge"])})
 
 
 def _declared(verdicts: Columns, labels: Sequence[str]) -> list[str]:

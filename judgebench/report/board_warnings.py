@@ -44,7 +44,7 @@ def warnings_of(
     """
     specs = [data.spec_of[member] for member in members]
     said = []
-    if any(spec.official_prompt is False for spec in specs):
+    if not data.which.own and any(spec.official_prompt is False for spec in specs):
         said.append("judged with a prompt of our own wording, not the official one")
     said += [
         f"verdicts of several served models are mixed: {few(served)}"

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
+from judgebench.benchmarks.own_prompts import newest_version, own_versions
 from judgebench.errors import UsageError, unknown_name
 from judgebench.records import BINARY
 from judgebench.store import Store
@@ -23,7 +24,8 @@ _MOST_LABELS = 3
 class Meant:
     """A version of a benchmark that the store holds, and what its description says.
 
-    ``labels`` are the declared ones, the positive one last.
+    ``labels`` are the declared ones, the positive one last. ``own`` says that these are prompts of
+    a team's own, for which no way of judging is official.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Meant:
     labels: tuple[str, ...] = BINARY
     coverage_floor: float = COVERAGE_FLOOR
     unit: str = "item"
+    own: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -38,6 +41,8 @@ class Meant:
 
 def meant(store: Store, name_at_version: str) -> Meant:
     """The benchmark a person means: without a version, the default one or the only one.
+
+    Of several versions of own prompts, that of the run that was started last.
 
     Raises
     ------
@@ -52,6 +57,8 @@ def meant(store: Store, name_at_version: str) -> Meant:
     description = _description(name)
     if version is None and len(versions) == 1:
         version = versions[0]
+    if version is None and description is None:
+        version = newest_version(name, store.runs(), held)
     if version is None:
         if description is None or description.default_version not in versions:
             raise UsageError(
@@ -62,7 +69,8 @@ def meant(store: Store, name_at_version: str) -> Meant:
     if version not in versions:
         raise UsageError(unknown_name(f"version of {name}", version, versions))
     if description is None:
-        return Meant(name=name, version=version)
+        own = (name, version) in own_versions(store.runs())
+        return Meant(name=name, version=version, own=own)
     others = (label for label in description.labels if label != description.positive)
     return Meant(
         name=name,
@@ -80,7 +88,7 @@ def _description(name: str) -> Description | None:
 def _holds_no(name: str, held: Collection[tuple[str, str]], store: Store) -> str:
     if not held:
         return f"{store.url} holds nothing yet; `judgebench run SUITE.yaml` fills it"
-    known = sorted({f"{n}@{v}" for n, v in held} | {n for n, _ in held if n == name})
+    known = sorted({n for n, _ in held})
     return f"{store.url} has {unknown_name('benchmark', name, known)}"
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from judgebench.config import Panel
 from judgebench.records import JudgeSpec
 
 PROMPT_DIGITS = 8
 
 
-def judge_line(spec: JudgeSpec) -> str:
-    """Who answers, with which prompt, and what is overlooked when texts are compared."""
+def judge_line(spec: JudgeSpec, left_out: Collection[str] = ()) -> str:
+    """Who answers, with which prompt, and what is overlooked when texts are compared.
+
+    ``left_out`` is what was not sent, since the model does not take it.
+    """
     if spec.kind == "human":
         return "labels of people"
     if spec.kind == "imported":
@@ -25,9 +30,10 @@ def judge_line(spec: JudgeSpec) -> str:
         f"{name} {value}"
         for settings in (spec.options, spec.sampling)
         for name, value in sorted(settings.items())
-        if name != "prompt" and isinstance(value, str | int | float)
+        if name != "prompt" and name not in left_out and isinstance(value, str | int | float)
     ]
-    return ", ".join(words)
+    said = ", ".join(words)
+    return f"{said}; not taken by the model: {', '.join(left_out)}" if left_out else said
 
 
 def panel_line(panel: Panel) -> str:

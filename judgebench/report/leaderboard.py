@@ -135,7 +135,9 @@ class _Boards:
             scale=scale,
             judge=judge,
             judge_id=None if panel else members[0],
-            judge_is=panel_line(panel) if panel else judge_line(specs[0]),
+            judge_is=panel_line(panel)
+            if panel
+            else judge_line(specs[0], self.data.left_out(members[0])),
             opponent=kind.opponent,
             opponent_id=self.data.model_ids[kind.opponent] if kind.opponent else None,
             served_models=self.data.served(members),

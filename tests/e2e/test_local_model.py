@@ -262,7 +262,7 @@ def test_a_model_that_is_not_there_is_said_before_anything_happens(tmp_path: Pat
     done = runs.typed("run", path)
     assert done.code == 78, done.err
     assert f"{path}: " in done.err
-    assert "is neither a folder here nor a Hub id" in done.err
+    assert f"there is no folder {tmp_path / 'nowhere'} here" in done.err
     assert not (tmp_path / "store.db").exists()
 
 
