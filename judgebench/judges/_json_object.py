@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, TypeAlias
 
 from judgebench.records import JsonObject, Reply, Unreadable
@@ -13,7 +12,7 @@ OTHER_JSON = Unreadable(reason="not the JSON that was asked for")
 TWO_VERDICTS = Unreadable(reason="two verdicts")
 
 _Members: TypeAlias = list[tuple[str, Any]]
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inside>.*)\n\s*```\s*", re.DOTALL)
+_FENCE = "```"
 
 
 def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unreadable:
@@ -22,9 +21,8 @@ def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unread
     A code fence around the whole object is overlooked. Text before or after it is not, nor is a
     name that stands twice: then nobody can say which value is meant.
     """
-    fenced = _FENCED.fullmatch(reply.text)
     try:
-        found = json.loads(fenced["inside"] if fenced else reply.text, object_pairs_hook=_Object)
+        found = json.loads(_inside_fence(reply.text), object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         return NOT_AN_OBJECT
     if not isinstance(found, _Object):
@@ -33,6 +31,14 @@ def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unread
     if set(given) != set(names):
         return OTHER_JSON
     return TWO_VERDICTS if len(given) > len(names) else dict(found)
+
+
+def _inside_fence(text: str) -> str:
+    """What a code fence around all of a text holds, else the text."""
+    opening, _, rest = text.strip().partition("\n")
+    inside, line, closing = rest.rpartition("\n")
+    fenced = opening.rstrip() in {_FENCE, f"{_FENCE}json"} and line and closing.strip() == _FENCE
+    return inside if fenced else text
 
 
 def json_schema(name: str, properties: JsonObject) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""A reply that has to be one JSON object, with or without a code fence."""
+
+from __future__ import annotations
+
+import pytest
+
+from judgebench.judges._json_object import NOT_AN_OBJECT, OTHER_JSON, TWO_VERDICTS, json_object
+from judgebench.records import Reply
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1}',
+        ' {"a": 1}\n',
+        '```json\n{"a": 1}\n```',
+        '```\n{"a": 1}\n```\n',
+        ' ```json \n\n{"a": 1}\n\n ``` ',
+    ],
+)
+def test_a_fence_around_all_of_it_is_overlooked(text: str) -> None:
+    assert json_object(Reply(text=text), ("a",)) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "```",
+        "```\n```",
+        '```json {"a": 1}```',
+        '```json\n{"a": 1}',
+        '{"a": 1}\n```',
+        'So:\n```json\n{"a": 1}\n```',
+        '```json\n{"a": 1}\n```\nI think.',
+        '```python\n{"a": 1}\n```',
+        '```\n```json\n{"a": 1}\n```\n```',
+        '["a"]',
+        "```" + 300_000 * "\n",  # to be read in one pass
+        300_000 * "[",
+    ],
+)
+def test_anything_else_is_not_one_object(text: str) -> None:
+    assert json_object(Reply(text=text), ("a",)) == NOT_AN_OBJECT
+
+
+def test_names_have_to_be_those_that_were_asked_for_each_once() -> None:
+    assert json_object(Reply(text='{"a": 1, "b": 2}'), ("a",)) == OTHER_JSON
+    assert json_object(Reply(text="{}"), ("a",)) == OTHER_JSON
+    assert json_object(Reply(text='{"a": 1, "a": 2}'), ("a",)) == TWO_VERDICTS
