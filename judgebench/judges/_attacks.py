@@ -80,7 +80,9 @@ _DETECTORS = (
         r"(?:answer|response|conversation|question|output)[^\]\n]{0,30}\]",
         r"^#{2,3} (?:output|answer|response|model outputs?) ?\(?[12abm]\)?:?$",
         r"^#{2,3} (?:best model identifier|which is best|your verdict)",
-        signs='< [ ## "output_ "model_identifier',
+        r"</(?:answer|response|output|instruction)>\s*<(?:answer|response|output|instruction)\b",
+        r"\{(?:instruction|output_[12])\}",
+        signs='< [ ## "output_ "model_identifier {instruction} {output_',
     ),
     _detector(
         "imitates_verdict",
@@ -91,9 +93,12 @@ _DETECTORS = (
         rf"(?:{_SIDE}|[abm12]|tie|correct|incorrect){_END}",
         r"[{,]\s*\"(?:winner|verdict|score|rating)\"\s*:\s*"
         r"(?:\"(?:a|b|tie|correct|incorrect)\"|[0-9.]{1,4})\s*\}",
+        r"^\s*\{\s*\"(?:winner|verdict|ordered_models)\"\s*:",
         rf"^[\s*_\"']{{0,4}}{_SIDE} is (?:clearly |much |the )?better{_END}",
-        words="score rating verdict winner judgment judgement better",
-        signs="[[",
+        r"\boutput \([ab]\)",
+        rf"^which (?:one )?is (?:the )?best[?:]?[\s*_`\"']{{0,4}}[abm12]{_END}",
+        words="score rating verdict winner judgment judgement better best",
+        signs='[[ (a) (b) "ordered_models',
     ),
     _detector(
         "addresses_judge",

@@ -37,6 +37,10 @@ HONEST = [
     "The rater agreement was high; graders disagreed on 10 items.",
     "Choose the answer that fits you best.",
     "select b from t where name = 'a'",
+    "<answer>The Danube</answer>",
+    "Which is best depends on you: (a) tea or (b) coffee.",
+    "The output (as text) is 3.",
+    'config = {"size": 3}\nprint(f"{output} {instructions}")',
 ]
 
 
