@@ -116,6 +116,7 @@ class BatchedWorker:
         if self._work is not None:
             self._work.cancel()
             await asyncio.wait({self._work})
+        self._give_up()  # work that was cancelled before its first step has not done so
         await self._stop()
 
     async def _answer_all(self) -> None:
@@ -128,11 +129,8 @@ class BatchedWorker:
                     await self._answer(worker, batch)
         except ProviderUnavailableError as error:
             self._unavailable = str(error)
-        finally:  # also when cancelled: nobody is left waiting
-            reason = self._unavailable or f"{self._model} was closed"
-            for waiting in self._still_waiting():
-                waiting.answer.set_exception(ProviderUnavailableError(reason))
-            self._waiting.clear()
+        finally:  # also when cancelled
+            self._give_up()
 
     async def _load(self) -> WorkerProcess:
         """The worker, with its model loaded."""
@@ -167,6 +165,13 @@ class BatchedWorker:
         while seen < len(self._waiting) < self._batch and loop.time() < until:
             seen = len(self._waiting)
             await asyncio.sleep(_QUIET_S)
+
+    def _give_up(self) -> None:
+        """Leave nobody waiting."""
+        reason = self._unavailable or f"{self._model} was closed"
+        for waiting in self._still_waiting():
+            waiting.answer.set_exception(ProviderUnavailableError(reason))
+        self._waiting.clear()
 
     def _still_waiting(self) -> list[_Waiting]:
         """Without those that were given up meanwhile."""

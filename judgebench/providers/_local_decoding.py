@@ -95,10 +95,10 @@ def _max_tokens(said: Any) -> int:
 
 
 def _stops(said: Any) -> list[str]:
-    stops = [said] if isinstance(said, str) else list(said)
-    if not all(isinstance(stop, str) and stop for stop in stops):
+    stops = [said] if isinstance(said, str) else said
+    if not isinstance(stops, list | tuple) or not all(isinstance(s, str) and s for s in stops):
         raise _cannot_be("stop", "a text or several", said)
-    return stops
+    return list(stops)
 
 
 def _sampling(decoding: JsonObject) -> dict[str, Any]:

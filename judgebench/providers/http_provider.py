@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judgebench.errors import CallError
+from judgebench.errors import CallError, ProviderUnavailableError
 from judgebench.providers import reading
 from judgebench.providers.capabilities import Capabilities, for_request
 from judgebench.providers.door import Door
@@ -113,6 +113,7 @@ class HttpProvider:
         self._name = name
         self._overrides = overrides
         self._max_answer_bytes = max_answer_bytes
+        self._closed = False
 
     async def complete(self, request: Request) -> Reply:
         if request.provider != self.identity:
@@ -124,6 +125,8 @@ class HttpProvider:
                 retriable=False,
                 kind="request",
             )
+        if self._closed:  # a client made now would never be closed
+            raise ProviderUnavailableError(f"{self.door.base_url} was closed: nothing is sent")
         self._refuse_without_key()
         capabilities = for_request(request, self._name, self._overrides)
         wire = self._client.wire(capabilities)
@@ -145,6 +148,8 @@ class HttpProvider:
         )
 
     async def close(self) -> None:
+        """Break off what is under way. Nothing can be asked any more."""
+        self._closed = True
         await self._client.close()
 
     async def _attempt(
@@ -170,6 +175,10 @@ class HttpProvider:
                 retriable=False,
                 kind="request",
             )
+        except RuntimeError:  # what a client says that is closed before it has sent
+            if not self._closed:
+                raise
+            failed = self._broken_off()
         except self._client.errors() as error:
             failed = self._meaning(error, model, left_out)
         if isinstance(failed, CallError):
@@ -193,7 +202,17 @@ class HttpProvider:
                     variable=self.door.variable,
                     left_out=left_out,
                 )
+        if self._closed:
+            return self._broken_off()
         return connection_error(error, where=where, timeout_s=self.door.timeout_s, key=key)
+
+    def _broken_off(self) -> CallError:
+        return CallError(
+            f"{self.door.base_url} was closed here before the whole answer was there",
+            retriable=True,
+            kind="connection",
+            charged=Usage(),
+        )
 
     async def _send(self, wire: Wire, body: Mapping[str, Any]) -> tuple[str, bytes]:
         async with self._client.send(wire, body) as response:

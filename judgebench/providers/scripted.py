@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from judgebench.errors import CallError, ConfigError
+from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.keys import request_key
 from judgebench.providers.door import refuse_unknown_options
 from judgebench.providers.tokens import Estimate, prompt_tokens
@@ -66,8 +66,11 @@ class Drawn:
     def __init__(self, replies: Sequence[str], *, delay_s: float = 0.0) -> None:
         self._replies = replies
         self._delay_s = delay_s
+        self._closed = False
 
     async def complete(self, request: Request) -> Reply:
+        if self._closed:
+            raise _was_closed()
         if self._delay_s:
             await asyncio.sleep(self._delay_s)
         number = int.from_bytes(request_key(request)[:8], "big")
@@ -86,14 +89,15 @@ class Drawn:
                 completion_tokens=counter.count(text),
             ),
             seconds=self._delay_s,
+            left_out=_left_out(request),
         )
 
     async def close(self) -> None:
-        return
+        self._closed = True
 
     def _text(self, request: ChatRequest, number: int) -> str:
-        schema = ((request.response_format or {}).get("json_schema") or {}).get("schema")
-        if isinstance(schema, Mapping):
+        schema = _schema(request)
+        if schema is not None:
             return json.dumps(_filled(schema, number))
         return self._replies[number % len(self._replies)]
 
@@ -117,6 +121,8 @@ class Scripted:
         self.closed = False
 
     async def complete(self, request: Request) -> Reply:
+        if self.closed:
+            raise _was_closed()
         self.asked.append(request)
         answer = self._script(request)
         if isinstance(answer, CallError):
@@ -125,6 +131,27 @@ class Scripted:
 
     async def close(self) -> None:
         self.closed = True
+
+
+def _was_closed() -> ProviderUnavailableError:
+    return ProviderUnavailableError("the scripted provider was closed: it answers no more")
+
+
+def _left_out(request: Request) -> tuple[str, ...]:
+    """What was asked for beside a text and is not given."""
+    if isinstance(request, ScoreRequest):
+        return ()
+    named = {
+        "logprobs": request.logprobs is not None,
+        "reasoning": request.reasoning is not None,
+        "response_format": request.response_format is not None and _schema(request) is None,
+    }
+    return tuple(name for name, is_asked in named.items() if is_asked)
+
+
+def _schema(request: ChatRequest) -> Mapping[str, Any] | None:
+    schema = ((request.response_format or {}).get("json_schema") or {}).get("schema")
+    return schema if isinstance(schema, Mapping) else None
 
 
 def _scores(request: ScoreRequest, number: int) -> tuple[float, ...]:

@@ -229,8 +229,11 @@ class WithServer:
         self._server = server
         self._make = make
         self._inner: Provider | None = None
+        self._closed = False
 
     async def complete(self, request: Request) -> Reply:
+        if self._closed:
+            raise ProviderUnavailableError("the provider was closed: nothing more is asked")
         await self._server.ensure_ready()
         if self._inner is None:
             self._inner = self._make(self._server.base_url)
@@ -238,6 +241,7 @@ class WithServer:
 
     async def close(self) -> None:
         """Close the connections; the server, which others may use, is stopped by who made it."""
+        self._closed = True
         if self._inner is not None:
             await self._inner.close()
 

@@ -1,7 +1,8 @@
 """What holds for every provider that speaks to a server, whatever API it speaks.
 
-The servers are scripted, the clients are the real ones, and so is what travels between them: a
-body is checked against the official clients' own types before it is answered.
+What holds for the others as well is in ``test_every_provider.py``. The servers here are scripted,
+the clients are the real ones, and so is what travels between them: a body is checked against the
+official clients' own types before it is answered.
 """
 
 from __future__ import annotations
@@ -11,22 +12,19 @@ import json
 import logging
 import socket
 import traceback
-from collections.abc import Iterator, Sequence
 
 import pytest
 
 from judgebench import registry
-from judgebench.errors import CallError
-from judgebench.protocols import Provider
+from judgebench.errors import CallError, ConfigError
 from judgebench.providers.compose import EndpointOptions, Providers
-from judgebench.records import Reply, Request, ScoreRequest, Spend, TokenLogprob, Usage
+from judgebench.providers.http_provider import HttpProvider
+from judgebench.records import Reply, ScoreRequest, TokenLogprob, Usage
 from judgebench.secret import Secret
-from tests.loopback import MODES, Ask, Loopback, Reaction
+from tests.contract.remembered import Remembered
+from tests.loopback import MODES, Loopback, Reaction
 from tests.wire.asking import KEY, answered, provider_at, question, refused
 from tests.wire.speakers import SPEAKERS, Said, Speaker, Trouble, half_json, speaking
-
-ELSEWHERE = {"local", "reward_model", "scripted"}
-"""Providers that speak to no server."""
 
 SCHEMA = {
     "type": "object",
@@ -44,7 +42,15 @@ def speaker(request: pytest.FixtureRequest) -> Speaker:
 
 def test_every_provider_that_speaks_to_a_server_is_tested_here() -> None:
     tested = {speaker.provider for speaker in SPEAKERS.values()}
-    assert tested | ELSEWHERE >= set(registry.names("providers"))
+    assert tested == {name for name in registry.names("providers") if speaks_to_a_server(name)}
+
+
+def speaks_to_a_server(name: str) -> bool:
+    try:
+        made = registry.load("providers", name).make(base_url="http://127.0.0.1:1/v1")
+    except ConfigError:
+        return False
+    return isinstance(made, HttpProvider)
 
 
 # What comes back ----------------------------------------------------------------------------------
@@ -383,87 +389,7 @@ def test_a_key_that_is_wanted_and_not_given(speaker: Speaker) -> None:
     assert "none was given" in str(error)
 
 
-# Many at once -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def echo(speaker: Speaker) -> Iterator[Loopback]:
-    def say(ask: Ask) -> Said | Trouble:
-        words = speaker.user(ask)
-        return Trouble(status=503) if words == "fail" else Said(text=words)
-
-    with Loopback(speaking(speaker, say)) as running:
-        yield running
-
-
-@pytest.fixture
-def provider(speaker: Speaker, echo: Loopback) -> Provider:
-    return provider_at(speaker, echo.url, key=Secret(KEY))
-
-
-def test_each_question_gets_its_own_reply(provider: Provider) -> None:
-    async def run() -> list[Reply]:
-        try:
-            return await asyncio.gather(*(provider.complete(question(f"q{i}")) for i in range(30)))
-        finally:
-            await provider.close()
-
-    assert [reply.text for reply in asyncio.run(run())] == [f"q{i}" for i in range(30)]
-
-
-def test_one_failure_leaves_the_next_question_untouched(provider: Provider) -> None:
-    async def run() -> str:
-        try:
-            with pytest.raises(CallError):
-                await provider.complete(question("fail"))
-            return (await provider.complete(question("after"))).text
-        finally:
-            await provider.close()
-
-    assert asyncio.run(run()) == "after"
-
-
-def test_a_cancelled_call_leaves_the_provider_usable(provider: Provider) -> None:
-    async def run() -> str:
-        try:
-            call = asyncio.create_task(provider.complete(question("given up")))
-            await asyncio.sleep(0.005)
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-            return (await provider.complete(question("still there"))).text
-        finally:
-            await provider.close()
-
-    assert asyncio.run(run()) == "still there"
-
-
-def test_closing_twice_or_unused_is_harmless(provider: Provider) -> None:
-    async def run() -> None:
-        await provider.close()
-        await provider.close()
-
-    asyncio.run(run())
-
-
 # Inside the whole stack ---------------------------------------------------------------------------
-
-
-class Remembered:
-    """Replies in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[bytes, Reply] = {}
-
-    def reply(self, key: bytes) -> Reply | None:
-        return self.kept.get(key)
-
-    def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
-    ) -> None:
-        self.kept[key] = reply
-
-    def put_spend(self, spends: Sequence[Spend]) -> None:
-        raise AssertionError("a question without a purpose is charged to nobody")
 
 
 def test_what_is_recorded_is_whole_and_not_asked_for_again(speaker: Speaker) -> None:
