@@ -229,7 +229,7 @@ def measure(home: Path, size: Size) -> bool:
     targets: list[Target] = []
     print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(
-        f"Python {platform.python_version()}; {', '.join(p for ps in RIVALS.values() for p in ps)}"
+        f"Python {platform.python_version()}; {', '.join(dict.fromkeys(p for ps in RIVALS.values() for p in ps))}"
     )
     print(f"best of {size.rounds} rounds{'' if size.rivals_too else ', rivals of one'}")
     with loopback_server() as server, tempfile.TemporaryDirectory() as folder:
