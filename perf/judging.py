@@ -228,9 +228,8 @@ def measure(home: Path, size: Size) -> bool:
     everybody = contestants(home)
     targets: list[Target] = []
     print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(
-        f"Python {platform.python_version()}; {', '.join(dict.fromkeys(p for ps in RIVALS.values() for p in ps))}"
-    )
+    packages = dict.fromkeys(package for packages in RIVALS.values() for package in packages)
+    print(f"Python {platform.python_version()}; {', '.join(packages)}")
     print(f"best of {size.rounds} rounds{'' if size.rivals_too else ', rivals of one'}")
     with loopback_server() as server, tempfile.TemporaryDirectory() as folder:
         course = Course(server, Path(folder))
