@@ -24,9 +24,11 @@ LINE_S = 30.0
 """Between two lines about a stage that takes long, where nobody looks at a bar."""
 
 
-def taken(figures: Meter) -> str:
-    """What was taken, in a few words: tokens, and money against the budget."""
+def taken(figures: Meter, seconds: float) -> str:
+    """What was taken since then, in a few words: calls, tokens, and money against the budget."""
     parts = []
+    if figures.calls:
+        parts.append(f"{figures.calls} calls ({figures.calls / max(seconds, 1.0):.1f}/s)")
     if figures.tokens:
         parts.append(f"{_short(figures.tokens)} tokens")
     if figures.cost_usd is not None and (figures.cost_usd or figures.budget_usd is not None):
@@ -122,7 +124,8 @@ class PlainProgress:
         self._name = ""
 
     def _with_figures(self, line: str) -> str:
-        parts = (line, in_batches(self._waiting), failures(self._failed), taken(self._figures))
+        took = taken(self._figures, time.monotonic() - self._began)
+        parts = (line, in_batches(self._waiting), failures(self._failed), took)
         return ", ".join(p for p in parts if p)
 
 
@@ -151,6 +154,7 @@ class BarProgress:
                     yield Text(below, style="dim", overflow="ellipsis", no_wrap=True)
 
         self._taken = Meter()
+        self._began = 0.0
         self._task: TaskID | None = None
         self._failed: Counter[str] = Counter()
         self._waiting = 0
@@ -183,6 +187,7 @@ class BarProgress:
         self._failed.clear()
         self._waiting = 0
         self._taken = Meter()
+        self._began = time.monotonic()
         self._task = self._progress.add_task(_cut(printable(name)), total=total, rate="")
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
@@ -202,7 +207,8 @@ class BarProgress:
     def _below(self) -> str:
         if self._task is None:
             return ""
-        parts = (taken(self._taken), in_batches(self._waiting), failures(self._failed))
+        took = taken(self._taken, time.monotonic() - self._began)
+        parts = (took, in_batches(self._waiting), failures(self._failed))
         return "  " + ", ".join(filter(None, parts)) if any(parts) else ""
 
     def _rate(self) -> str:
