@@ -1,0 +1,1000 @@
+"""Win rates at equal length: what a model would win if its answers were as long as the baseline's.
+
+For each model one logistic regression explains the judge's preferences by the difference in
+length, the instruction's difficulty and the model [1]_::
+
+    logit P(model wins) = length * tanh(dl_i) + difficulty * d_i + intercept
+    length-controlled win rate = 100 * mean_i sigmoid(difficulty * d_i + intercept)
+
+``dl_i`` is the baseline's length less the model's, in standard deviations of that difference over
+the model's answers; ``d_i`` comes with a calibration, which `fit_difficulty` makes from judgments.
+The fit minimises ``|w|_1 + c * sum_i s_i loss_i``; anchor rows (the baseline asked to be verbose or
+concise, against itself) take part with a small weight and without the intercept.
+
+`compat` is the fit as published, liblinear with its loose tolerance. `exact` is the minimum itself.
+
+.. [1] Y. Dubois, B. Galambosi, P. Liang, T. B. Hashimoto (2024), Length-Controlled AlpacaEval: A
+   Simple Way to Debias Automatic Evaluators, arXiv 2404.04475.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+
+CANDIDATES: tuple[float, ...] = tuple(float(c) for c in np.logspace(-4, 4, 10))
+"""Values of ``c`` among which cross-validation chooses, as published."""
+
+FOLDS = 5
+
+MIN_VALID = 100
+"""Valid verdicts below which `exact` refuses. Bootstrap intervals meant to hold in 95 % of samples
+held in 89 % with 50 verdicts (79 % for a model that wins 6 %), in 92 % with 100, 93 % with 200 and
+94 % with 805 (``perf/length_control_coverage.py``)."""
+
+TOLERANCE = 1e-10
+"""Largest violation of the optimality conditions, per unit of weight, of an `exact` fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Anchors:
+    """Rows of the baseline with its length changed on purpose, against itself.
+
+    Parameters
+    ----------
+    std_length : float array, shape (n_anchors,)
+        Difference in length, already in standard deviations.
+    difficulty : float array, shape (n_anchors,)
+    preference : float array, shape (n_anchors,)
+        In [0, 1]: probability that the changed answer wins.
+    weight : float
+        What an anchor row counts beside a model's row.
+
+    Raises
+    ------
+    ValueError
+        When shapes differ, a value is not finite, or a preference lies outside [0, 1].
+    """
+
+    std_length: Floats
+    difficulty: Floats
+    preference: Floats
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("std_length", "difficulty", "preference"):
+            values = np.asarray(getattr(self, name), dtype=np.float64)
+            if values.ndim != 1 or not np.isfinite(values).all():
+                raise ValueError(f"{name} of the anchors must be a row of finite numbers")
+            object.__setattr__(self, name, values)
+        if not len(self.std_length) == len(self.difficulty) == len(self.preference):
+            raise ValueError("the anchors' columns differ in length")
+        _check_preferences(self.preference)
+        if not (np.isfinite(self.weight) and self.weight >= 0):
+            raise ValueError(f"the anchors' weight must be 0 or more, not {self.weight}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthControl:
+    """A model's length-controlled win rate, and the fit that it comes from.
+
+    Parameters
+    ----------
+    value : float
+        Per cent; nan where `reason` says why.
+    length, difficulty, intercept : float
+        The coefficients; nan with `value`.
+    c : float
+        Weight of the loss against the coefficients' absolute values; nan without a fit.
+    published_error : float
+        What AlpacaEval prints as ``lc_standard_error``: the spread of the predictions over
+        instructions, per cent. It leaves out that the coefficients are estimates and is 2 to 5
+        times too small; intervals come from `replicates`.
+    n, n_valid : int
+        Instructions answered, and those of them with a verdict.
+    residual : float
+        Largest violation of the optimality conditions per unit of weight; 0 is the exact minimum.
+    reason : str
+        Why there is no value; empty where there is one.
+    """
+
+    value: float
+    length: float
+    difficulty: float
+    intercept: float
+    c: float
+    published_error: float
+    n: int
+    n_valid: int
+    residual: float
+    reason: str = ""
+
+    @property
+    def coefficients(self) -> Floats:
+        """``length, difficulty, intercept``, shape (3,)."""
+        return np.array([self.length, self.difficulty, self.intercept])
+
+
+def exact(
+    preference: ArrayLike,
+    length_difference: ArrayLike,
+    difficulty: ArrayLike,
+    *,
+    anchors: Anchors | None = None,
+    c: float | None = None,
+    min_valid: int = MIN_VALID,
+) -> LengthControl:
+    """Length-controlled win rate from the minimum of the published objective.
+
+    Parameters
+    ----------
+    preference : float array, shape (n_items,)
+        Probability that the model wins, in [0, 1]; nan where there is no verdict.
+    length_difference : float array, shape (n_items,)
+        The baseline's length less the model's, in characters; nan where the model has no answer
+        (such an item takes no part). A row without a verdict counts in the mean.
+    difficulty : float array, shape (n_items,)
+        Of each row's instruction, as calibrated for this judge and baseline.
+    anchors : Anchors, optional
+    c : float, optional
+        Chosen by `FOLDS`-fold cross-validation among `CANDIDATES` unless given. Row k of all rows
+        with a verdict, the anchors' first, is held out in fold ``(last - k) % FOLDS``. Without
+        anchors ``CANDIDATES[-1]``, hardly a penalty, is the better choice: which ``c`` is chosen
+        varies with the data, and intervals at one ``c`` do not hold that (89.6 % coverage for a
+        model even with its baseline, against 94.3 %, by ``perf/length_control_coverage.py``).
+    min_valid : int
+        Fewer verdicts are refused.
+
+    Returns
+    -------
+    LengthControl
+        Undefined, with its reason: too few verdicts; answers without a calibrated difficulty;
+        lengths that differ by the same everywhere. A model whose answers all tie at the
+        baseline's own length is the baseline: 50 with coefficients 0, without a fit.
+
+    Raises
+    ------
+    ValueError
+        When shapes differ, a preference lies outside [0, 1] or comes without an answer, or ``c``
+        is not positive.
+    """
+    rows = _Rows.of(preference, length_difference, difficulty, anchors)
+    refused = rows.refusal(min_valid)
+    if refused is not None:
+        return refused
+    weights = np.ones((1, len(rows.loss.y)))
+    chosen = _choose(rows.loss, _fold_fits) if c is None else _positive(c)
+    coefficients, _ = _minimise(
+        rows.loss, weights, np.array([chosen]), np.zeros(3), tolerance=TOLERANCE / 100.0
+    )
+    return rows.result(coefficients[0], chosen, tolerance=TOLERANCE)
+
+
+def compat(
+    preference: ArrayLike,
+    length_difference: ArrayLike,
+    difficulty: ArrayLike,
+    *,
+    anchors: Anchors | None = None,
+    c: float | None = None,
+) -> LengthControl:
+    """Length-controlled win rate as AlpacaEval 0.6.6 computes it, by liblinear.
+
+    Each row enters twice, as a win with weight ``preference`` and as a loss with the rest; L1,
+    no intercept term, tolerance 1e-4, at most 100 iterations, seed 123. Upstream looks difficulty
+    up by row position: whoever wants its figures for files with missing rows passes it so.
+    Upstream's cross-validation depends on the machine below scikit-learn 1.8; the folds here are
+    those of later ones.
+
+    Parameters
+    ----------
+    preference, length_difference, difficulty, anchors, c
+        As in `exact`, the rows in the order of the file.
+
+    Returns
+    -------
+    LengthControl
+        Undefined as in `exact`, but for a minimum of verdicts: `FOLDS` of them do.
+
+    Raises
+    ------
+    ValueError
+        As `exact`.
+    """
+    rows = _Rows.of(preference, length_difference, difficulty, anchors)
+    refused = rows.refusal(FOLDS)
+    if refused is not None:
+        return refused
+    chosen = _choose(rows.loss, _liblinear_fold_fits) if c is None else _positive(c)
+    x, y, s = rows.loss.all_rows()
+    return rows.result(_liblinear(x, y, s, chosen), chosen, tolerance=np.inf)
+
+
+def replicates(
+    preference: ArrayLike,
+    length_difference: ArrayLike,
+    difficulty: ArrayLike,
+    *,
+    fits: Sequence[LengthControl],
+    weights: ArrayLike,
+    anchors: Anchors | None = None,
+    tolerance: float = 1e-6,
+) -> Floats:
+    """Length-controlled win rates of many models on reweighted instructions.
+
+    With `resample.multinomial_weights` these are bootstrap replicates, paired over models; with
+    ``1 - identity`` the leave-one-out values of a jackknife. Each replicate is fitted anew at the
+    ``c`` of the model's own fit; lengths keep their standard deviation, and anchor rows, which
+    are the calibration's, their weight.
+
+    Parameters
+    ----------
+    preference, length_difference : float array, shape (n_models, n_items)
+        As in `exact`, one row a model.
+    difficulty : float array, shape (n_items,) or (n_models, n_items)
+    fits : sequence of LengthControl
+        Of each model, by `exact` or `compat`.
+    weights : float array, shape (n_replicates, n_items)
+        How often each instruction counts.
+    anchors : Anchors, optional
+        Those of the fits.
+    tolerance : float
+        Violation of the optimality conditions, per unit of weight, after which one more step of
+        Newton's method is the last.
+
+    Returns
+    -------
+    float array, shape (n_replicates, n_models)
+        Per cent; nan where the model's fit has none, and where a replicate holds no verdict of
+        the model.
+
+    Raises
+    ------
+    ValueError
+        As `exact`, or when shapes do not fit each other.
+    """
+    y, differences = np.atleast_2d(_floats(preference)), np.atleast_2d(_floats(length_difference))
+    w, d = np.atleast_2d(_floats(weights)), _floats(difficulty)
+    if not (np.isfinite(w).all() and (w >= 0).all()):
+        raise ValueError("weights must be finite and not negative")
+    if y.shape != differences.shape or y.shape != (len(fits), w.shape[1]) or y.ndim != 2:
+        raise ValueError(
+            f"preferences {y.shape}, lengths {differences.shape}, weights {w.shape} and "
+            f"{len(fits)} fits do not belong together"
+        )
+    d = np.broadcast_to(d, y.shape)
+    found = np.full((len(w), len(y)), np.nan)
+    for model, fit in enumerate(fits):
+        if np.isnan(fit.value):
+            continue
+        rows = _Rows.of(y[model], differences[model], d[model], anchors)
+        judged = ~np.isnan(y[model])
+        seen = w[:, judged].sum(axis=1) > 0
+        if np.isnan(fit.c):  # the baseline itself
+            found[seen, model] = fit.value
+            continue
+        coefficients, converged = _minimise(
+            rows.loss, w[:, judged], np.full(len(w), fit.c), fit.coefficients, tolerance=tolerance
+        )
+        rates = _win_rates(coefficients, rows.d, w[:, rows.answered])
+        found[:, model] = np.where(seen & converged, rates, np.nan)
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """One model's rows: those with a verdict make the loss, all of them are predicted for."""
+
+    loss: _Loss
+    d: Floats  # (n,): difficulty of every answered instruction
+    answered: NDArray[np.bool_]  # (n_items,)
+    same_length: bool  # as the baseline's, everywhere
+    sd: float
+
+    @classmethod
+    def of(
+        cls,
+        preference: ArrayLike,
+        length_difference: ArrayLike,
+        difficulty: ArrayLike,
+        anchors: Anchors | None,
+    ) -> _Rows:
+        y, differences, d = _floats(preference), _floats(length_difference), _floats(difficulty)
+        if not y.shape == differences.shape == d.shape or y.ndim != 1:
+            raise ValueError(
+                "one preference, length and difficulty for each row are needed, not "
+                f"{y.shape}, {differences.shape} and {d.shape}"
+            )
+        _check_rows(y, differences)
+        if np.isinf(d).any():
+            raise ValueError("difficulties must be finite, or nan where unknown")
+        answered = ~np.isnan(differences)
+        y, differences, d = y[answered], differences[answered], d[answered]
+        sd = _spread_of(differences)
+        x = np.column_stack([np.tanh(differences / (sd or 1.0)), d, np.ones(len(d))])
+        judged = ~np.isnan(y)
+        return cls(
+            loss=_Loss(x[judged], y[judged], anchors),
+            d=d,
+            answered=answered,
+            same_length=not differences.any(),
+            sd=sd,
+        )
+
+    def refusal(self, min_valid: int) -> LengthControl | None:
+        """A result without a fit, where there can be none or need be none."""
+        n_valid, unknown = len(self.loss.y), int(np.isnan(self.d).sum())
+        if n_valid < min_valid:
+            return self._undefined(f"{n_valid} valid verdicts, fewer than {min_valid}")
+        if self.same_length and (self.loss.y == 0.5).all():
+            return LengthControl(
+                value=50.0, length=0.0, difficulty=0.0, intercept=0.0, c=np.nan,
+                published_error=0.0, n=len(self.d), n_valid=n_valid, residual=0.0,
+            )  # fmt: skip
+        if self.sd == 0:
+            return self._undefined("every answer differs from the baseline's by the same length")
+        if unknown:
+            return self._undefined(
+                f"{unknown} of {len(self.d)} answers are to instructions without a calibrated "
+                "difficulty"
+            )
+        return None
+
+    def _undefined(self, reason: str) -> LengthControl:
+        return LengthControl(
+            value=np.nan, length=np.nan, difficulty=np.nan, intercept=np.nan, c=np.nan,
+            published_error=np.nan, n=len(self.d), n_valid=len(self.loss.y), residual=np.nan,
+            reason=reason,
+        )  # fmt: skip
+
+    def result(self, w: Floats, c: float, *, tolerance: float) -> LengthControl:
+        """The estimate at these coefficients, if they are the minimum."""
+        loss = self.loss
+        gradient, _ = loss.derivatives_at_one(np.ones((1, len(loss.y))), w)
+        total = len(loss.y) + loss.fixed_s.sum()
+        residual = float(_residual(w, gradient[0], 1.0 / c).max() / total)
+        if not residual <= tolerance:
+            return self._undefined(f"the fit did not converge (residual {residual:.1e})")
+        p = _sigmoid(w[1] * self.d + w[2])
+        return LengthControl(
+            value=float(100.0 * p.mean()),
+            length=float(w[0]),
+            difficulty=float(w[1]),
+            intercept=float(w[2]),
+            c=c,
+            published_error=float(100.0 * p.std(ddof=1) / np.sqrt(len(p))),
+            n=len(self.d),
+            n_valid=len(loss.y),
+            residual=residual,
+        )
+
+
+class _Loss:
+    """Weighted logistic loss of rows that may be reweighted, and of anchor rows that are not."""
+
+    def __init__(self, x: Floats, y: Floats, anchors: Anchors | None) -> None:
+        self.x, self.y = x, y  # (n, 3): tanh of the length, difficulty, 1; and (n,)
+        if anchors is None:
+            self.fixed_x, self.fixed_y, self.fixed_s = np.zeros((0, 3)), np.zeros(0), np.zeros(0)
+        else:
+            self.fixed_y = anchors.preference
+            self.fixed_s = np.full(len(self.fixed_y), anchors.weight)
+            no_intercept = np.zeros(len(self.fixed_y))
+            self.fixed_x = np.column_stack(
+                [np.tanh(anchors.std_length), anchors.difficulty, no_intercept]
+            )
+        # Products of each two columns, and the part of the gradient that the labels make.
+        self._squares = x[:, _UPPER[0]] * x[:, _UPPER[1]]
+        self._labels = y[:, np.newaxis] * x
+        self._fixed_weighted = self.fixed_s[:, np.newaxis] * self.fixed_x
+        self._fixed_squares = self._fixed_weighted[:, _UPPER[0]] * self.fixed_x[:, _UPPER[1]]
+        self._fixed_labels = self.fixed_y @ self._fixed_weighted
+
+    def all_rows(self) -> tuple[Floats, Floats, Floats]:
+        """Design, labels and weights, the anchors first."""
+        return (
+            np.concatenate([self.fixed_x, self.x]),
+            np.concatenate([self.fixed_y, self.y]),
+            np.concatenate([self.fixed_s, np.ones(len(self.y))]),
+        )
+
+    def value(self, weights: Floats, w: Floats) -> float:
+        """At one ``w``, shape (3,), for one weighting, shape (n,)."""
+        own = weights @ _row_losses(self.y, self.x @ w)
+        return float(own + self.fixed_s @ _row_losses(self.fixed_y, self.fixed_x @ w))
+
+    def derivatives(self, weights: Floats, w: Floats) -> tuple[Floats, Floats]:
+        """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``."""
+        gradient = -weights @ self._labels - self._fixed_labels
+        upper = np.empty((len(w), 6))
+        size = max(1, _BLOCK // (1 + max(len(self.x), len(self.fixed_x))))
+        for at in range(0, len(w), size):
+            block = slice(at, at + size)
+            p = _sigmoid(w[block] @ self.x.T)
+            counted = weights[block] * p
+            gradient[block] += counted @ self.x
+            counted *= 1.0 - p
+            upper[block] = counted @ self._squares
+            if len(self.fixed_x):
+                p = _sigmoid(w[block] @ self.fixed_x.T)
+                gradient[block] += p @ self._fixed_weighted
+                p *= 1.0 - p
+                upper[block] += p @ self._fixed_squares
+        return gradient, _symmetric(upper)
+
+    def derivatives_at_one(self, weights: Floats, w: Floats) -> tuple[Floats, Floats]:
+        """The same where all stand at one ``w``, shape (3,): predictions once, sums by weight."""
+        p, q = _sigmoid(self.x @ w), _sigmoid(self.fixed_x @ w)
+        gradient = weights @ ((p - self.y)[:, np.newaxis] * self.x)
+        gradient += (q - self.fixed_y) @ self._fixed_weighted
+        upper = weights @ ((p * (1.0 - p))[:, np.newaxis] * self._squares)
+        upper += (q * (1.0 - q)) @ self._fixed_squares
+        return gradient, _symmetric(upper)
+
+
+# How the coefficients are found: proximal Newton steps, for all replicates at once.
+
+_BLOCK = 2**15
+"""Predictions that are worked on at a time: what stays in the processor's cache."""
+
+_FULL_STEPS = 12
+"""Newton steps without a look at the objective; from near the minimum a few suffice."""
+
+_PATTERNS = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
+_UPPER = np.triu_indices(3)
+
+
+def _minimise(
+    loss: _Loss, weights: Floats, c: Floats, start: Floats, *, tolerance: float
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Minimum of ``|w|_1 + c * loss`` for each weighting of the loss's rows [1]_.
+
+    Full Newton steps first, which reach it in a few where the start is near; what they do not
+    bring there starts again from zero with steps that are shortened until they descend.
+
+    Parameters
+    ----------
+    weights : float array, shape (n_replicates, n_valid)
+    c : float array, shape (n_replicates,)
+    start : float array, shape (3,)
+
+    Returns
+    -------
+    coefficients : float array, shape (n_replicates, 3)
+    converged : bool array, shape (n_replicates,)
+
+    References
+    ----------
+    .. [1] J. D. Lee, Y. Sun, M. A. Saunders (2014), Proximal Newton-type methods for minimizing
+       composite functions, SIAM Journal on Optimization 24(3), 1420-1443.
+    """
+    w, penalty = np.tile(start, (len(weights), 1)), 1.0 / c
+    limit = tolerance * (weights.sum(axis=1) + loss.fixed_s.sum())
+    left = np.arange(len(weights))
+    gradient, hessian = loss.derivatives_at_one(weights, start)
+    for attempt in range(_FULL_STEPS):
+        broken = _residual(w[left], gradient, penalty[left, np.newaxis]).max(axis=1)
+        move = broken > 0  # at the exact minimum, which zero often is, there is no step to take
+        moved = left[move]
+        w[moved] = _step(w[moved], gradient[move], hessian[move], penalty[moved])
+        left = left[~(broken <= limit[left])]
+        if not left.size or attempt == _FULL_STEPS - 1:
+            break
+        gradient, hessian = loss.derivatives(weights[left], w[left])
+    converged = np.asarray(np.isfinite(w).all(axis=1), dtype=bool)
+    converged[left] = False
+    for one in np.flatnonzero(~converged):
+        w[one], converged[one] = _descend(loss, weights[one], penalty[one], limit[one])
+    return w, converged
+
+
+def _descend(loss: _Loss, weights: Floats, penalty: float, limit: float) -> tuple[Floats, bool]:
+    """One minimum by Newton steps that are halved until the objective falls enough."""
+    w = np.zeros(3)
+    lost = loss.value(weights, w)
+    for _ in range(200):
+        gradient, hessian = loss.derivatives_at_one(weights[np.newaxis], w)
+        if _residual(w, gradient[0], penalty).max() <= limit:
+            return w, True
+        step = _step(w[np.newaxis], gradient, hessian, np.array([penalty]))[0] - w
+        fall = float(gradient[0] @ step + penalty * (np.abs(w + step).sum() - np.abs(w).sum()))
+        share = 1.0
+        while share > 1e-12:
+            there = loss.value(weights, w + share * step)
+            there += penalty * float(np.abs(w + share * step).sum())
+            if there <= lost + 1e-4 * share * fall + 1e-13 * abs(lost):
+                break
+            share /= 2.0
+        w, lost = w + share * step, there
+    return w, False
+
+
+def _symmetric(upper: Floats) -> Floats:
+    full = np.empty((len(upper), 3, 3))
+    full[:, _UPPER[0], _UPPER[1]] = upper
+    full[:, _UPPER[1], _UPPER[0]] = upper
+    return full
+
+
+def _step(w: Floats, gradient: Floats, hessian: Floats, penalty: Floats) -> Floats:
+    """Minimum of the quadratic model plus ``penalty * |v|_1``, exactly.
+
+    Where the signs stay, it is one linear system; elsewhere each of the 27 patterns of signs is
+    solved, and the one that breaks the optimality conditions least is taken.
+    """
+    # A direction in which the loss is flat (a constant column) must not make the system singular;
+    # a slightly larger Hessian moves the step, not the minimum.
+    size = np.maximum(np.trace(hessian, axis1=1, axis2=2), 1e-200)
+    h = hessian + 1e-10 * size[:, np.newaxis, np.newaxis] * np.eye(3)
+    right = np.einsum("rij,rj->ri", h, w) - gradient
+    sign, cost = np.sign(w), penalty[:, np.newaxis]
+    found = np.linalg.solve(h, (right - cost * sign)[..., np.newaxis])[..., 0]
+    other = ((np.sign(found) != sign) | (sign == 0)).any(axis=1)
+    if other.any():
+        found[other] = _any_pattern(h[other], right[other], cost[other])
+    return np.asarray(found)
+
+
+def _any_pattern(h: Floats, right: Floats, cost: Floats) -> Floats:
+    sign = _PATTERNS[:, np.newaxis]  # (27, 1, 3)
+    on = sign != 0
+    # Coefficients that are off get a row of the identity and a right side of 0.
+    system = np.where(on[..., np.newaxis] & on[..., np.newaxis, :], h, np.eye(3))
+    side = np.where(on, right - cost * sign, 0.0)
+    v = np.linalg.solve(system, side[..., np.newaxis])[..., 0]  # (27, n, 3)
+    slack = np.abs(right - np.einsum("rij,prj->pri", h, v)) - cost
+    wrong = -sign * v * np.diagonal(h, axis1=1, axis2=2)
+    broken = np.maximum(np.where(on, wrong, slack), 0.0).max(axis=-1)
+    return np.asarray(v[broken.argmin(axis=0), np.arange(len(right))])
+
+
+def _residual(w: Floats, gradient: Floats, penalty: ArrayLike) -> Floats:
+    """By how much each coefficient breaks the optimality conditions."""
+    cost = np.asarray(penalty, dtype=np.float64)
+    at_zero = np.maximum(np.abs(gradient) - cost, 0.0)
+    return np.where(w == 0, at_zero, np.abs(gradient + cost * np.sign(w)))
+
+
+def _win_rates(w: Floats, d: Floats, weights: Floats) -> Floats:
+    """Per cent won at equal length, for each replicate's coefficients and weights."""
+    found = np.empty(len(w))
+    size = max(1, _BLOCK // (1 + len(d)))
+    for at in range(0, len(w), size):
+        block = slice(at, at + size)
+        p = _sigmoid(np.multiply.outer(w[block, 1], d) + w[block, 2:])
+        found[block] = np.einsum("ri,ri->r", weights[block], p)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(100.0 * found / weights.sum(axis=1))
+
+
+def _row_losses(y: Floats, eta: Floats) -> Floats:
+    """Minus the log-likelihood of each row, from terms of one sign: its last digits decide
+    whether a step was worth taking."""
+    return np.asarray(y * np.logaddexp(0.0, -eta) + (1.0 - y) * np.logaddexp(0.0, eta))
+
+
+def _sigmoid(eta: Floats) -> Floats:
+    """``1 / (1 + exp(-eta))``. Beyond 700 the exponential would overflow."""
+    p = np.clip(eta, -700.0, 700.0)
+    np.negative(p, out=p)
+    np.exp(p, out=p)
+    p += 1.0
+    return np.reciprocal(p, out=p)
+
+
+# How strongly the coefficients are held back.
+
+_FoldFits: TypeAlias = Callable[[Floats, Floats, Floats, NDArray[np.int64]], Floats]
+
+
+def _choose(loss: _Loss, fits: _FoldFits) -> float:
+    """The candidate with the best held-out log-likelihood per row, the first of equals."""
+    x, y, s = loss.all_rows()
+    fold = (len(y) - 1 - np.arange(len(y))) % FOLDS
+    w = fits(x, y, s, fold)  # (candidates, folds, 3)
+    score = np.zeros(len(CANDIDATES))
+    for f in range(FOLDS):
+        held = fold == f
+        p = np.clip(_sigmoid(w[:, f] @ x[held].T), 1e-15, 1.0 - 1e-15)
+        score += (np.log(p) @ (s * y)[held] + np.log1p(-p) @ (s * (1.0 - y))[held]) / held.sum()
+    return CANDIDATES[int(score.argmax())]
+
+
+def _fold_fits(x: Floats, y: Floats, s: Floats, fold: NDArray[np.int64]) -> Floats:
+    """Each candidate fitted without each fold, from the fits at the candidate before it."""
+    loss = _Loss(x, y, None)
+    weights = np.where(fold == np.arange(FOLDS)[:, np.newaxis], 0.0, s)
+    found, start = [], np.zeros(3)
+    for c in CANDIDATES:
+        w, _ = _minimise(loss, weights, np.full(FOLDS, c), start, tolerance=1e-6)
+        found.append(w)
+        start = w.mean(axis=0)
+    return np.array(found)
+
+
+def _liblinear_fold_fits(x: Floats, y: Floats, s: Floats, fold: NDArray[np.int64]) -> Floats:
+    return np.array(
+        [
+            [_liblinear(x[fold != f], y[fold != f], s[fold != f], c) for f in range(FOLDS)]
+            for c in CANDIDATES
+        ]
+    )
+
+
+def _liblinear(x: Floats, y: Floats, s: Floats, c: float) -> Floats:
+    """Coefficients by scikit-learn's liblinear, each row as a win and as a loss."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    # The penalty's name is deprecated from scikit-learn 1.8 on, its other spelling new in it.
+    known = LogisticRegression().get_params()
+    l1 = {"penalty": "l1"} if known.get("penalty") == "l2" else {"l1_ratio": 1}
+    model = LogisticRegression(
+        C=c, solver="liblinear", fit_intercept=False, random_state=123, tol=1e-4, max_iter=100, **l1
+    )
+    with warnings.catch_warnings():
+        # Upstream takes what 100 iterations give, and so do its figures.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(
+            np.concatenate([x, x]),
+            np.repeat([1, 0], len(y)),
+            sample_weight=np.concatenate([s * y, s * (1.0 - y)]),
+        )
+    return np.asarray(model.coef_[0], dtype=np.float64)
+
+
+def _floats(values: ArrayLike) -> Floats:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _check_rows(y: Floats, differences: Floats) -> None:
+    _check_preferences(y)
+    if (~np.isnan(y) & np.isnan(differences)).any():
+        raise ValueError("a preference without an answer: its length difference is nan")
+    if np.isinf(differences).any():
+        raise ValueError("length differences must be finite, or nan where there is no answer")
+
+
+def _spread_of(differences: Floats) -> float:
+    """Standard deviation; 0 with fewer than two, or where all are equal."""
+    if len(differences) < 2 or (differences == differences[0]).all():
+        return 0.0
+    return float(differences.std(ddof=1))
+
+
+def _check_preferences(y: Floats) -> None:
+    if ((y < 0) | (y > 1)).any():
+        raise ValueError("preferences are probabilities that the model wins: they lie in [0, 1]")
+
+
+def _positive(value: float, name: str = "c") -> float:
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive number, not {value}")
+    return float(value)
+
+
+# A calibration from judgments.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calibration:
+    """What a set of judgments says of instructions, for `exact` and `compat` to use.
+
+    Parameters
+    ----------
+    difficulty : float array, shape (n_items,)
+        Log-odds that a model wins on the instruction beyond its average (large is easy for the
+        models, as published); nan where no model has a verdict.
+    length, intercept : float array, shape (n_models,)
+        Each model's slope of length and its log-odds at equal length and difficulty 0.
+    spread : float
+        Standard deviation of the normal prior of difficulties.
+    reliability : float
+        Share of the difficulties' variance that the verdicts determine, in [0, 1]: one less the
+        mean posterior variance over ``spread ** 2``. Of AlpacaEval 2's published verdicts, 5
+        models give 0.3 and 26 give 0.7; another model's length-controlled win rate then lies
+        2.8 and 1.7 points (mean of the absolute differences) from the one at the published
+        difficulty and with anchors.
+    anchors : Anchors, optional
+        From the models that were marked as the baseline with its length changed.
+    residual : float
+        Largest derivative of the objective at the fit, per verdict.
+    reason : str
+        Why there is no calibration; empty where there is one.
+    """
+
+    difficulty: Floats
+    length: Floats
+    intercept: Floats
+    spread: float
+    reliability: float
+    anchors: Anchors | None
+    residual: float
+    reason: str = ""
+
+
+ANCHOR_WEIGHT = 0.2
+"""What all anchor rows of one instruction count together, as published."""
+
+_SPREADS = (0.05, 20.0)
+"""Prior standard deviations of difficulty, in log-odds, among which the best is sought."""
+
+_ENOUGH_GAIN = 2.706 / 2.0
+"""Log-likelihood that a spread must gain over none: the likelihood-ratio test at 5 %, where the
+parameter lies at its bound and half of all samples gain nothing (see `fit_difficulty`)."""
+
+_WIDE = 10.0
+"""Prior standard deviation of slopes and intercepts: keeps those of a model that always loses
+finite, and moves no other by anything that matters."""
+
+
+def fit_difficulty(
+    preference: ArrayLike,
+    length_difference: ArrayLike,
+    *,
+    anchored: ArrayLike | None = None,
+    spread: float | None = None,
+) -> Calibration:
+    """Difficulty of each instruction, from many models' verdicts against one baseline.
+
+    One logistic regression over all models, ``length_m * tanh(dl_mi) + difficulty_i +
+    intercept_m``, in which difficulties have a normal prior around 0: an instruction on which
+    everybody loses has no finite maximum-likelihood difficulty. The prior's spread maximises the
+    marginal likelihood in Laplace's approximation [1]_.
+
+    Adding a constant to all difficulties and taking it from all intercepts changes no prediction:
+    the difficulties' mean is set to 0, unless ``anchored`` models, which have no intercept, fix
+    it. Difficulties of instructions that no chain of common models connects cannot be compared:
+    that is refused.
+
+    A model that helped to fit the difficulties is explained too well by them; with few models,
+    leave it out of its own calibration.
+
+    Parameters
+    ----------
+    preference : float array, shape (n_models, n_items)
+        Probability that the model wins, in [0, 1]; nan where there is no verdict.
+    length_difference : float array, shape (n_models, n_items)
+        The baseline's length less the model's, in characters; nan where there is no answer.
+    anchored : bool array, shape (n_models,), optional
+        Models that are the baseline, asked to be longer or shorter.
+    spread : float, optional
+        Standard deviation of the prior; estimated unless given.
+
+    Returns
+    -------
+    Calibration
+        Undefined, with its reason: fewer than two models that have a verdict and answers of
+        different length; instructions in unconnected groups; verdicts that do not show that
+        instructions differ in difficulty (a likelihood-ratio test at 5 % [2]_) or that the
+        instruction decides alone; a fit that does not converge.
+
+    Raises
+    ------
+    ValueError
+        When shapes differ, a preference lies outside [0, 1] or comes without an answer, or
+        ``spread`` is not positive.
+
+    References
+    ----------
+    .. [1] N. E. Breslow, D. G. Clayton (1993), Approximate inference in generalized linear mixed
+       models, Journal of the American Statistical Association 88(421), 9-25.
+    .. [2] S. G. Self, K.-Y. Liang (1987), Asymptotic properties of maximum likelihood estimators
+       and likelihood ratio tests under nonstandard conditions, ibid. 82(398), 605-610.
+    """
+    y, differences = _floats(preference), _floats(length_difference)
+    if y.ndim != 2 or y.shape != differences.shape:
+        raise ValueError(f"preferences {y.shape} and lengths {differences.shape} do not match")
+    pinned = np.zeros(len(y), dtype=bool) if anchored is None else np.asarray(anchored, dtype=bool)
+    if pinned.shape != (len(y),):
+        raise ValueError(f"{len(y)} models, but {pinned.shape} marks of anchored ones")
+    _check_rows(y, differences)
+    seen = ~np.isnan(y)
+    standard = _standardised(differences)
+    useful = np.asarray(seen.any(axis=1) & np.isfinite(standard).any(axis=1), dtype=bool)
+    if useful.sum() < 2:
+        return _uncalibrated(y, "fewer than two models with verdicts and varying lengths")
+    seen &= useful[:, np.newaxis]
+    pinned = pinned & useful
+    if not _connected(seen, pinned):
+        return _uncalibrated(y, "groups of instructions that no model's verdicts connect")
+    joint = _Joint(
+        np.where(seen, y, 0.0)[useful],
+        np.where(seen, np.tanh(standard), 0.0)[useful],
+        seen[useful],
+        pinned[useful],
+    )
+    fitted = joint.fit(None if spread is None else _positive(spread, "spread"))
+    if not fitted.residual <= TOLERANCE:
+        return _uncalibrated(y, f"the fit did not converge (residual {fitted.residual:.1e})")
+    if fitted.gain < _ENOUGH_GAIN:
+        return _uncalibrated(y, "the verdicts do not show that instructions differ in difficulty")
+    if spread is None and fitted.spread > 0.95 * _SPREADS[1]:
+        return _uncalibrated(y, "the verdicts depend on the instruction alone, not on the model")
+    difficulty = np.where(seen.any(axis=0), fitted.difficulty, np.nan)
+    length, intercept = np.full(len(y), np.nan), np.full(len(y), np.nan)
+    length[useful], intercept[useful] = fitted.length, fitted.intercept
+    if not pinned.any():
+        middle = np.nanmean(difficulty)
+        difficulty, intercept = difficulty - middle, intercept + middle
+    anchors = None
+    if (rows := seen & pinned[:, np.newaxis]).any():
+        anchors = Anchors(
+            std_length=standard[rows],
+            difficulty=np.broadcast_to(difficulty, y.shape)[rows],
+            preference=y[rows],
+            weight=ANCHOR_WEIGHT / int(pinned.sum()),
+        )
+    return Calibration(
+        difficulty=difficulty,
+        length=length,
+        intercept=intercept,
+        spread=fitted.spread,
+        reliability=fitted.reliability,
+        anchors=anchors,
+        residual=fitted.residual,
+    )
+
+
+def _uncalibrated(y: Floats, reason: str) -> Calibration:
+    return Calibration(
+        difficulty=np.full(y.shape[1], np.nan),
+        length=np.full(len(y), np.nan),
+        intercept=np.full(len(y), np.nan),
+        spread=np.nan,
+        reliability=np.nan,
+        anchors=None,
+        residual=np.nan,
+        reason=reason,
+    )
+
+
+def _standardised(differences: Floats) -> Floats:
+    """In standard deviations of each model's own answers; nan where those do not vary."""
+    found = np.full(differences.shape, np.nan)
+    for model, row in enumerate(differences):
+        if (sd := _spread_of(row[~np.isnan(row)])) > 0:
+            found[model] = row / sd
+    return found
+
+
+def _connected(seen: NDArray[np.bool_], pinned: NDArray[np.bool_]) -> bool:
+    """Whether every instruction with a verdict is reached, over models, from where the scale is
+    fixed: by the pinned models, or by any one."""
+    models = pinned & seen.any(axis=1)
+    if not models.any():
+        models[np.flatnonzero(seen.any(axis=1))[:1]] = True
+    while True:
+        items = np.asarray(seen[models].any(axis=0), dtype=bool)
+        more = np.asarray(seen[:, items].any(axis=1), dtype=bool)
+        if (more == models).all():
+            return bool((items == seen.any(axis=0)).all())
+        models = more
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _JointFit:
+    difficulty: Floats
+    length: Floats
+    intercept: Floats
+    spread: float
+    gain: float  # in log-likelihood over instructions of one difficulty; nan at a given spread
+    reliability: float
+    residual: float
+
+
+class _Joint:
+    """The joint regression: difficulties hang together only through the models' few coefficients,
+    so that Newton's system is solved for those after the difficulties are eliminated."""
+
+    def __init__(
+        self, y: Floats, t: Floats, seen: NDArray[np.bool_], pinned: NDArray[np.bool_]
+    ) -> None:
+        self.y, self.t, self.seen, self.m = y, t, seen, len(y)
+        self.free = np.concatenate([np.ones(self.m, dtype=bool), ~pinned])
+        self.items = seen.any(axis=0)
+        self.n = y.shape[1]
+
+    def fit(self, spread: float | None) -> _JointFit:
+        """At the given spread, or at the one with the largest marginal likelihood."""
+        point, gain = np.zeros(self.n + 2 * self.m), np.nan
+        if spread is None:
+            from scipy.optimize import minimize_scalar
+
+            def lost(log_spread: float) -> float:
+                nonlocal point  # the next spread tried is near: start from this one's fit
+                point, _ = self._newton(point, float(np.exp(log_spread)))
+                return self._minus_marginal(point, float(np.exp(log_spread)))
+
+            ends = tuple(float(np.log(end)) for end in _SPREADS)
+            best = minimize_scalar(lost, bounds=ends, method="bounded")
+            spread, gain = float(np.exp(best.x)), float(lost(ends[0]) - best.fun)
+        point, residual = self._newton(point, spread)
+        variance = self._posterior_variance(point, spread)[self.items]
+        return _JointFit(
+            difficulty=point[: self.n],
+            length=point[self.n : self.n + self.m],
+            intercept=point[self.n + self.m :],
+            spread=spread,
+            gain=gain,
+            reliability=float(1.0 - variance.mean() / spread**2),
+            residual=residual,
+        )
+
+    def _minus_marginal(self, point: Floats, sigma: float) -> float:
+        """Laplace's approximation, up to a constant; instructions without a verdict drop out."""
+        diagonal, _, rest = self._system(_sigmoid(self._eta(point)), sigma)
+        curvature = np.log(diagonal * sigma**2).sum() + np.linalg.slogdet(rest)[1]
+        return self._objective(point, sigma) + 0.5 * float(curvature)
+
+    def _eta(self, point: Floats) -> Floats:
+        g, a, c = np.split(point, [self.n, self.n + self.m])
+        return np.asarray(g + a[:, np.newaxis] * self.t + c[:, np.newaxis])
+
+    def _priors(self, sigma: float) -> Floats:
+        return np.concatenate([np.full(self.n, sigma**-2.0), np.full(2 * self.m, _WIDE**-2.0)])
+
+    def _objective(self, point: Floats, sigma: float) -> float:
+        eta = self._eta(point)
+        lost = np.where(self.seen, _row_losses(self.y, eta), 0.0).sum()
+        return float(lost + 0.5 * (self._priors(sigma) * np.square(point)).sum())
+
+    def _gradient(self, point: Floats, p: Floats, sigma: float) -> Floats:
+        error = np.where(self.seen, p - self.y, 0.0)
+        found = np.concatenate([error.sum(axis=0), (error * self.t).sum(axis=1), error.sum(axis=1)])
+        found += self._priors(sigma) * point
+        found[self.n :][~self.free] = 0.0
+        return found
+
+    def _system(self, p: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
+        """Hessian as the diagonal of the difficulties, the border, and what is left of the
+        models' block once the difficulties are eliminated."""
+        q = np.where(self.seen, p * (1.0 - p), 0.0)
+        prior = self._priors(sigma)
+        diagonal = q.sum(axis=0) + prior[: self.n]
+        border = np.concatenate([q * self.t, q]) * self.free[:, np.newaxis]  # (2 m, n)
+        block = np.diag(np.where(self.free, prior[self.n :], 1.0))
+        slopes, intercepts = np.arange(self.m), self.m + np.arange(self.m)
+        has_intercept = self.free[self.m :]
+        both = np.where(has_intercept, (q * self.t).sum(axis=1), 0.0)
+        block[slopes, slopes] += (q * self.t * self.t).sum(axis=1)
+        block[slopes, intercepts] += both
+        block[intercepts, slopes] += both
+        block[intercepts, intercepts] += np.where(has_intercept, q.sum(axis=1), 0.0)
+        return diagonal, border, block - (border / diagonal) @ border.T
+
+    def _newton(self, point: Floats, sigma: float) -> tuple[Floats, float]:
+        lost = self._objective(point, sigma)
+        for _ in range(100):
+            p = _sigmoid(self._eta(point))
+            gradient = self._gradient(point, p, sigma)
+            residual = float(np.abs(gradient).max() / self.seen.sum())
+            if residual <= TOLERANCE / 10:
+                break
+            diagonal, border, rest = self._system(p, sigma)
+            own, models = gradient[: self.n], gradient[self.n :]
+            step_models = np.linalg.solve(rest, border @ (own / diagonal) - models)
+            step = np.concatenate([(-own - step_models @ border) / diagonal, step_models])
+            share, slope = 1.0, float(gradient @ step)
+            while share > 1e-10:
+                there = self._objective(point + share * step, sigma)
+                if there <= lost + 1e-4 * share * slope + 1e-13 * abs(lost):
+                    break
+                share /= 2.0
+            point, lost = point + share * step, there
+        return point, residual
+
+    def _posterior_variance(self, point: Floats, sigma: float) -> Floats:
+        diagonal, border, rest = self._system(_sigmoid(self._eta(point)), sigma)
+        scaled = border / diagonal
+        through = np.einsum("ki,ki->i", scaled, np.linalg.solve(rest, scaled))
+        return np.asarray(1.0 / diagonal + through)

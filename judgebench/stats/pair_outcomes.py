@@ -1,0 +1,272 @@
+"""Win, tie or loss of a pair by a declared rule, and how far two pairwise judges agree on them.
+
+A pairwise judge says with which probability an answer beats the other, once or in both orders.
+Coefficients of agreement need one label a pair, so three things have to be declared: how close to
+one half is a tie, what holds where the two orders say different things, and what holds where one
+of them could not be read. `OutcomeRule` declares them; kappa may differ by more between two rules
+than between two judges, so it is reported with its rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from judgebench.stats.agreement import (
+    Weighting,
+    cohen_kappa_of,
+    percent_agreement,
+    why_undefined,
+)
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
+LOSS, TIE, WIN = 0, 1, 2
+NO_OUTCOME = -1
+N_OUTCOMES = 3
+NEAR = 1e-9
+"""How close to an end of the tie band counts as in it: 1.55 - 1 - 0.5 is not 0.05."""
+
+NONE_READABLE = "no order could be read"
+HALF_READABLE = "one of two orders could not be read"
+ORDERS_DISAGREE = "the two orders have different outcomes"
+
+Conflict: TypeAlias = Literal["mean", "tie", "drop"]
+UnreadableSide: TypeAlias = Literal["other", "drop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeRule:
+    """How the probabilities of one pair become its outcome.
+
+    The default is what boards of win rates count: the orders are averaged, one order stands alone
+    where the other cannot be read, and only exactly one half is a tie.
+
+    Parameters
+    ----------
+    tie_band : float
+        In [0, 0.5): probabilities no further from one half are ties.
+    conflict : {"mean", "tie", "drop"}
+        Where the two orders have different outcomes (a win and a tie are different). ``mean``: the
+        outcome of the mean probability; where the orders agree it is theirs anyway, so that
+        ``mean`` is one rule for all pairs. ``tie``: a judge that changes its mind with the order
+        has no preference, as MT-Bench counts [1]_. ``drop``: the pair has no outcome.
+    unreadable : {"other", "drop"}
+        Where one of two orders has no verdict: the other one counts, with whatever preference the
+        judge has for a position, or the pair has no outcome.
+
+    Raises
+    ------
+    ValueError
+        For a band outside [0, 0.5), or a word that is none of these.
+
+    References
+    ----------
+    .. [1] L. Zheng et al. (2023), Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena, arXiv
+       2306.05685, section 3.4.
+    """
+
+    tie_band: float = 0.0
+    conflict: Conflict = "mean"
+    unreadable: UnreadableSide = "other"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.tie_band < 0.5:
+            raise ValueError(f"a tie band lies in [0, 0.5), not {self.tie_band}")
+        if self.conflict not in ("mean", "tie", "drop"):
+            raise ValueError(f"conflict is mean, tie or drop, not {self.conflict!r}")
+        if self.unreadable not in ("other", "drop"):
+            raise ValueError(f"unreadable is other or drop, not {self.unreadable!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOutcomes:
+    """Outcomes of pairs, and what became of those on which the orders said different things.
+
+    Parameters
+    ----------
+    codes : int array, shape (n_pairs,)
+        `LOSS`, `TIE`, `WIN`, or `NO_OUTCOME`.
+    conflicting : bool array, shape (n_pairs,)
+        Both orders were read and have different outcomes, whatever the rule made of it.
+    half : bool array, shape (n_pairs,)
+        One of two orders was read.
+    missing : mapping
+        How many pairs have no outcome, by the reason.
+    """
+
+    codes: Ints
+    conflicting: NDArray[np.bool_]
+    half: NDArray[np.bool_]
+    missing: Mapping[str, int]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pairs won, tied, lost, without an outcome, conflicting and half."""
+        said = {"n_wins": WIN, "n_ties": TIE, "n_losses": LOSS, "n_missing": NO_OUTCOME}
+        counted = {name: int((self.codes == code).sum()) for name, code in said.items()}
+        return {
+            **counted,
+            "n_conflicting": int(self.conflicting.sum()),
+            "n_half": int(self.half.sum()),
+        }
+
+
+def pair_outcomes(p_wins: ArrayLike, rule: OutcomeRule | None = None) -> PairOutcomes:
+    """The outcome of each pair.
+
+    Parameters
+    ----------
+    p_wins : float array, shape (n_pairs,) or (n_pairs, 2)
+        Probability that the answer in question beats the other one, in [0, 1]; hard verdicts are
+        0, 0.5 and 1. With two columns, one for each order, both as probabilities of the same
+        answer. nan: not read, or not asked.
+    rule : OutcomeRule, optional
+
+    Raises
+    ------
+    ValueError
+        For another shape, or a probability outside [0, 1].
+    """
+    p = np.asarray(p_wins, dtype=np.float64)
+    if p.ndim not in (1, 2) or (p.ndim == 2 and p.shape[1] not in (1, 2)):
+        raise ValueError(f"one or two probabilities a pair are needed, not shape {p.shape}")
+    if ((p < 0.0) | (p > 1.0)).any():
+        at = np.argwhere((p < 0.0) | (p > 1.0))[0]
+        raise ValueError(f"{p[tuple(at)]} is no probability (pair {at[0]})")
+    rule = rule or OutcomeRule()
+    first, second = (p, p) if p.ndim == 1 else (p[:, 0], p[:, -1])
+    unread_first, unread_second = np.isnan(first), np.isnan(second)
+    half = unread_first != unread_second
+    neither = unread_first & unread_second
+    one = np.where(unread_first, second, first)
+    other = np.where(unread_second, first, second)
+    codes = _outcomes((one + other) / 2.0, rule.tie_band)
+    conflicting = _outcomes(one, rule.tie_band) != _outcomes(other, rule.tie_band)
+    missing = {NONE_READABLE: int(neither.sum())}
+    if rule.conflict == "tie":
+        codes[conflicting] = TIE
+    elif rule.conflict == "drop":
+        codes[conflicting] = NO_OUTCOME
+        missing[ORDERS_DISAGREE] = int(conflicting.sum())
+    if rule.unreadable == "drop":
+        codes[half] = NO_OUTCOME
+        missing[HALF_READABLE] = int(half.sum())
+    return PairOutcomes(
+        codes=codes,
+        conflicting=conflicting,
+        half=half,
+        missing={reason: n for reason, n in missing.items() if n},
+    )
+
+
+def outcome_tables(first: ArrayLike, second: ArrayLike) -> Floats:
+    """What each pair adds to the confusion table of two judges' outcomes.
+
+    Their sums over pairs are tables for `judgebench.stats.agreement`, and weighted sums
+    (`judgebench.stats.resample`) its replicates. Where items hold several pairs, add those of an
+    item before weighting.
+
+    Parameters
+    ----------
+    first, second : int array, shape (n_pairs,)
+        `LOSS`, `TIE`, `WIN`, or `NO_OUTCOME`, of the same pairs in the same order.
+
+    Returns
+    -------
+    float array, shape (n_pairs, 3, 3)
+        A single 1, or zeros throughout where either judge has no outcome.
+
+    Raises
+    ------
+    ValueError
+        When the two differ in length, or for a code that is none of these.
+    """
+    a, b = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"outcomes of the same pairs are needed, not {a.shape} and {b.shape}")
+    codes = np.concatenate([a, b])
+    if codes.size and not (codes.min() >= NO_OUTCOME and codes.max() < N_OUTCOMES):
+        raise ValueError(f"codes of outcomes lie in {NO_OUTCOME} .. {N_OUTCOMES - 1}")
+    tables = np.zeros((len(a), N_OUTCOMES, N_OUTCOMES))
+    both = np.flatnonzero((a != NO_OUTCOME) & (b != NO_OUTCOME))
+    tables[both, a[both], b[both]] = 1.0
+    return tables
+
+
+def without_ties(tables: ArrayLike) -> Floats:
+    """The part of tables of outcomes in which neither judge says tie.
+
+    Parameters
+    ----------
+    tables : float array, shape (..., 3, 3)
+
+    Returns
+    -------
+    float array, shape (..., 2, 2)
+        Label 1 is a win.
+    """
+    return np.asarray(tables, dtype=np.float64)[..., [LOSS, WIN], :][..., [LOSS, WIN]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeAgreement:
+    """How far two judges agree on the outcomes of pairs, with ties and without.
+
+    ``n`` pairs have an outcome of both; on ``n_no_ties`` of them neither says tie. What is
+    undefined is nan, and ``why_*`` says why.
+    """
+
+    n: int
+    agreement: float
+    kappa: float
+    why_no_kappa: str | None
+    n_no_ties: int
+    agreement_no_ties: float
+    kappa_no_ties: float
+    why_no_kappa_no_ties: str | None
+
+
+def outcome_agreement(
+    first: ArrayLike, second: ArrayLike, *, weighting: Weighting = "nominal"
+) -> OutcomeAgreement:
+    """Agreement and Cohen's kappa of two judges' outcomes.
+
+    Parameters
+    ----------
+    first, second
+        As for `outcome_tables`.
+    weighting : {"nominal", "linear", "quadratic"}
+        How a win against a tie is disagreed upon, for the kappa with ties: as much as a win
+        against a loss, or half or a quarter as much. Without ties it makes no difference.
+
+    Returns
+    -------
+    OutcomeAgreement
+        Shares in [0, 1] and kappas in [-1, 1]; nan without pairs, a kappa also where both judges
+        give all pairs one and the same outcome.
+    """
+    table = outcome_tables(first, second).sum(axis=0)
+    decided = without_ties(table)
+    return OutcomeAgreement(
+        n=int(table.sum()),
+        agreement=float(percent_agreement(table)),
+        kappa=float(cohen_kappa_of(table, weighting=weighting)),
+        why_no_kappa=why_undefined("cohen_kappa", table),
+        n_no_ties=int(decided.sum()),
+        agreement_no_ties=float(percent_agreement(decided)),
+        kappa_no_ties=float(cohen_kappa_of(decided)),
+        why_no_kappa_no_ties=why_undefined("cohen_kappa", decided),
+    )
+
+
+def _outcomes(p: Floats, tie_band: float) -> Ints:
+    codes = np.where(p > 0.5, WIN, LOSS)
+    codes[np.abs(p - 0.5) <= tie_band + NEAR] = TIE
+    codes[np.isnan(p)] = NO_OUTCOME
+    return codes
