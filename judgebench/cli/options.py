@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-FORMATS = ("table", "md", "csv", "json")
+FORMATS = ("table", "md", "csv", "json", "html", "latex")
 
 
 def store_option(command: Command) -> Command:
@@ -50,7 +50,8 @@ def report_options(command: Command) -> Command:
         metavar="PATH",
         type=click.Path(path_type=Path),
         multiple=True,
-        help="Also write a file; its suffix says the format (.txt .md .csv .json). Repeatable.",
+        help="Also write a file; its suffix says the format (.txt .md .csv .json .html .tex). "
+        "Repeatable.",
     )
     form = click.option(
         "--format",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgebench.records import Estimate
+from judgebench.report.figure import Figure
 
 UNDEFINED = "–"
 
@@ -41,7 +42,8 @@ def text(estimate: Estimate, *, digits: int = 3) -> str:
         return UNDEFINED
     if low is None or high is None:
         return f"{value:.{digits}f}"
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    said = f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return Figure(said, low=low, value=value, high=high)
 
 
 def record(estimate: Estimate) -> Mapping[str, Any]:

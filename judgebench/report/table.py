@@ -1,4 +1,4 @@
-"""Tables for people and for programs: one document, printed as text, Markdown, CSV or JSON."""
+"""Tables for people and for programs: one document, in every form that reports have."""
 
 from __future__ import annotations
 
@@ -16,9 +16,21 @@ from judgebench.plain_text import printable
 
 Align = Literal["left", "right"]
 
-SUFFIXES = {".txt": "table", ".md": "md", ".csv": "csv", ".json": "json"}
+SUFFIXES = {
+    ".txt": "table",
+    ".md": "md",
+    ".csv": "csv",
+    ".json": "json",
+    ".html": "html",
+    ".tex": "latex",
+}
 
-_MARKDOWN = re.compile(r"[\\`*\[\]<>|#~$!&]|(?<![^\W_])_|_(?![^\W_])")
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]<>|#~$!&]|(?<![^\W_])_|_(?![^\W_])"
+    r"|:(?=//)|(?<=www)\.",  # an address is no link
+    re.IGNORECASE,
+)
+_LIST = re.compile(r"^(\d*)([-+.)])(?=[-\s]|$)")
 _NARROWEST = 12  # what a name is broken to before columns are left out
 _GAP = 3  # between two columns
 _PLAIN_WIDTH = 10_000  # wide enough that nothing is wrapped in a pipe or a file
@@ -64,7 +76,7 @@ def render(document: Document, form: str, *, width: int | None = None, colour: b
     Parameters
     ----------
     form
-        ``table``, ``md``, ``csv`` or ``json``.
+        ``table``, ``md``, ``csv``, ``json``, ``html`` or ``latex``.
     width
         Of the terminal; None where there is none, and then nothing is wrapped.
 
@@ -188,19 +200,25 @@ def _markdown(document: Document) -> str:
 def _markdown_table(table: Table) -> str:
     lines = [f"### {_literal(table.title)}", ""]
     if table.subtitle:
-        lines += [_literal(table.subtitle), ""]
+        lines += [_line(table.subtitle), ""]
     if table.rows:
         rule = ["--:" if column.align == "right" else ":--" for column in table.columns]
         titles = [_literal(column.title) for column in table.columns]
         cells = [[_literal(cell) for cell in row] for row in table.rows]
         lines += [f"| {' | '.join(row)} |" for row in (titles, rule, *cells)] + [""]
-    lines += [f"- {_literal(note)}" for note in table.notes]
+    lines += [f"- {_line(note)}" for note in table.notes]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _literal(text: str) -> str:
     """Names of models and judges are text, never markup."""
     return _MARKDOWN.sub(r"\\\g<0>", printable(text))
+
+
+def _line(text: str) -> str:
+    """A line of its own, which must not begin a list, a rule or code either."""
+    said = _literal(text).strip(" ")
+    return _LIST.sub(r"\1\\\2", said)
 
 
 def _csv(document: Document) -> str:
@@ -217,9 +235,23 @@ def _json(document: Document) -> str:
     return json.dumps(document.data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _html(document: Document) -> str:
+    from judgebench.report.html import html
+
+    return html(document)
+
+
+def _latex(document: Document) -> str:
+    from judgebench.report.latex import latex
+
+    return latex(document)
+
+
 FORMS: Mapping[str, Callable[[Document], str]] = {
     "table": lambda document: _text(document, width=None, colour=False),
     "md": _markdown,
     "csv": _csv,
     "json": _json,
+    "html": _html,
+    "latex": _latex,
 }

@@ -16,6 +16,7 @@ import pytest
 
 from judgebench.cli import dashboard
 from judgebench.cli.main import run
+from judgebench.cli.options import FORMATS
 from tests.e2e.runs import MINI
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -45,7 +46,7 @@ def test_doctor_never_prints_a_key(typed: Typed, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://user:hunter2@127.0.0.1:8000/v1")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    for form in ("table", "json", "csv", "md"):
+    for form in FORMATS:
         code, out, err = typed("doctor", "--format", form)
         assert code == 0
         assert "very-secret" not in out + err

@@ -19,7 +19,7 @@ import pytest
 from pyarrow import parquet
 
 from judgebench.cli.options import FORMATS
-from judgebench.report.table import SUFFIXES
+from judgebench.report.table import SUFFIXES, Column, Document, Table, render
 from judgebench.store import Store
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction
@@ -48,9 +48,14 @@ DASHBOARDS = runs.ROOT / "dashboards"
 
 def forms(key: str) -> dict[str, bytes]:
     """What a key may look like somewhere."""
+    ends = {"first": key[:FIRST], "last": key[-LAST:]}
+    tildes = {"": "~", " in Markdown": r"\~", " in LaTeX": r"\textasciitilde{}"}
     return {
-        "its first characters": key[:FIRST].encode(),
-        "its last characters": key[-LAST:].encode(),
+        **{
+            f"its {which} characters{where}": end.replace("~", tilde).encode()
+            for which, end in ends.items()
+            for where, tilde in tildes.items()
+        },
         "base64": base64.b64encode(key.encode()),
         "base64 of the header": base64.b64encode(f"Bearer {key}".encode()),
         "quoted for an address": quote(key, safe="").encode(),
@@ -94,7 +99,7 @@ class Artefacts:
         done = runs.typed(*words)
         assert done.code == code, done.err
         name = f"{len(self.seen)}: {' '.join(map(str, words))}"
-        self.seen[name] = f"{done.out}\n{done.err}".encode()
+        self.seen[name] = _joined(f"{done.out}\n{done.err}".encode())
         return done
 
     def files(self) -> None:
@@ -108,7 +113,12 @@ def _content(path: Path) -> bytes:
     """The bytes of a file; of a compressed one its rows."""
     if path.suffix == ".parquet":
         return str(parquet.read_table(path).to_pylist()).encode()
-    return path.read_bytes()
+    return _joined(path.read_bytes())
+
+
+def _joined(content: bytes) -> bytes:
+    """Words in one piece, which LaTeX would let break between two lines."""
+    return content.replace(rb"\allowbreak{}", b"")
 
 
 @pytest.fixture(scope="module")
@@ -333,8 +343,20 @@ def test_everything_was_looked_at(artefacts: Artefacts) -> None:
         assert words in everything
     for variable in JUDGES.values():
         assert variable.encode() in everything
-    for name in ("store.db", "store.db-wal", ".parquet", ".md", "page leaderboard", "doctor"):
+    for name in (*SUFFIXES, "store.db", "store.db-wal", ".parquet", "page leaderboard", "doctor"):
         assert any(name in where for where in artefacts.seen), name
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("variable", KEYS)
+def test_a_key_would_be_found_in_every_format(variable: str, form: str) -> None:
+    """Also where its end is cut off, or its beginning, and whatever a format does to letters."""
+    for part in (KEYS[variable][:FIRST], KEYS[variable][-LAST:]):
+        cell = f"the server says: {part}"
+        table = Table(title="t", columns=[Column(title="c", wraps=True)], rows=[[cell]])
+        document = Document(tables=[table], records=[{"c": cell}], data=cell)
+        shown = _joined(render(document, form).encode())
+        assert any(looks in shown for looks in forms(KEYS[variable]).values())
 
 
 def test_a_batch_carries_no_key_and_its_errors_show_none(_planted: None, tmp_path: Path) -> None:

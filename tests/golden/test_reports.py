@@ -168,6 +168,13 @@ def test_a_report_reads_as_it_did(
     written(documents[name], f"{name}.{suffix}", form)
 
 
+@pytest.mark.parametrize(("form", "suffix"), [("html", "html"), ("latex", "tex")])
+def test_a_leaderboard_is_written_as_it_was(
+    documents: dict[str, Document], form: str, suffix: str
+) -> None:
+    written(documents["leaderboard"], f"leaderboard.{suffix}", form)
+
+
 def test_boards_of_scores_and_comparisons_read_as_they_did(other_kinds: Document) -> None:
     written(other_kinds, "leaderboard_kinds.txt", "table")
 

@@ -1,4 +1,4 @@
-"""One document in four forms; what comes from models stays text in all of them."""
+"""One document in its forms; what comes from models stays text in all of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from markdown_it import MarkdownIt
 
+from judgebench.cli.options import FORMATS
 from judgebench.errors import UsageError
 from judgebench.plain_text import printable
 from judgebench.records import Estimate
 from judgebench.report import estimates
-from judgebench.report.table import Column, Document, Table, render, write
+from judgebench.report.table import FORMS, SUFFIXES, Column, Document, Table, render, write
+from tests.unit.reports import HOSTILE as HOSTILE_NAMES
+from tests.unit.reports import TEXTS, table
 
 HOSTILE = "[red]x[/red] \x1b[31m|a| `b` <b>_c_ *d*\nnext \u202eright"
 
@@ -77,6 +82,38 @@ def test_names_are_text_in_markdown() -> None:
     assert render(document("exact_match"), "md").count("exact_match") == 1  # as it is read raw
 
 
+def reads_as_text(name: str) -> None:
+    """A reader of Markdown finds the name letter by letter, and nothing that it made."""
+    made = table(name, title=name, subtitle=name, note=name)
+    text = render(Document(tables=[made], records=[], data={}), "md")
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    lines = [token for token in tokens if token.type == "inline"]
+    assert {part.type for line in lines for part in line.children or ()} <= {"text", "text_special"}
+    # Blanks at the ends are not shown, and a line of nothing else is no line.
+    said = ["".join(part.content for part in line.children or ()).strip() for line in lines]
+    shown = printable(name).strip()
+    numbers = ["model", "kappa", "told as", shown, "0.500 [0.250, 0.750]", shown, "other", "–"]
+    assert [one for one in said if one] == [one for one in (shown, shown, *numbers, shown) if one]
+    kinds = {token.tag for token in tokens if token.nesting == 1}
+    assert kinds <= {"h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}
+    assert [token.tag for token in tokens].count("ul") <= 2
+
+
+@pytest.mark.parametrize("name", [*HOSTILE_NAMES, "- x", "1. x", "---", "    x", "+ 1", "12)"])
+def test_a_reader_of_markdown_finds_names_letter_by_letter(name: str) -> None:
+    reads_as_text(name)
+
+
+@given(TEXTS)
+def test_a_reader_of_markdown_finds_any_text(name: str) -> None:
+    reads_as_text(name)
+
+
+def test_an_address_in_markdown_is_no_link() -> None:
+    text = render(document("https://127.0.0.1/x www.example.org"), "md")
+    assert r"https\://127.0.0.1/x www\.example.org" in text
+
+
 def test_csv_is_tidy_and_json_is_the_contract() -> None:
     rows = list(csv.DictReader(io.StringIO(render(document(HOSTILE), "csv"))))
     assert rows == [
@@ -95,18 +132,22 @@ def test_nan_never_gets_into_json() -> None:
 
 
 def test_unknown_formats_name_the_known() -> None:
-    with pytest.raises(UsageError, match=r"no format called 'html'\. Known: csv, json, md, table"):
-        render(document(), "html")
-    with pytest.raises(UsageError, match=r"board\.html: the suffix says the format; known are"):
-        write(document(), Path("board.html"))
+    with pytest.raises(UsageError, match=r"no format called 'xml'\. Known: csv, html, json, latex"):
+        render(document(), "xml")
+    with pytest.raises(UsageError, match=r"board\.xml: the suffix says the format; known are"):
+        write(document(), Path("board.xml"))
+
+
+def test_every_form_is_offered_and_has_a_suffix() -> None:
+    assert tuple(FORMS) == FORMATS == tuple(SUFFIXES.values())
 
 
 def test_files_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    for suffix, form in ((".txt", "table"), (".md", "md"), (".csv", "csv"), (".JSON", "json")):
+    for suffix, form in (SUFFIXES | {".JSON": "json"}).items():
         path = tmp_path / "new" / f"board{suffix}"
         write(document(), path)
         assert path.read_text(encoding="utf-8") == render(document(), form)
-    assert len(list((tmp_path / "new").iterdir())) == 4
+    assert len(list((tmp_path / "new").iterdir())) == 7
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be written: "):
         write(document(), tmp_path / "file" / "board.md")
