@@ -544,7 +544,7 @@ def _surely(differences: Floats, data: Floats, level: float) -> tuple[int, int]:
         parts = np.array([data - low, high - data])
         one_sided = np.where(np.isfinite(parts[0]), parts[0], parts[1])
         spread = np.where(np.isfinite(parts).all(axis=0), parts.mean(axis=0), one_sided)
-        known = np.isfinite(spread) & (spread > 0)
+        known = np.isfinite(spread) & (spread > _EQUAL)
         if not known.any():
             return 0, 0
         deviation = np.abs(differences[:, known] - data[known]) / spread[known]

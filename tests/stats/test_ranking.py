@@ -699,3 +699,19 @@ class TestPublishedJudgments:
                 assert found.low[code] < odds < found.high[code]
                 checked += 1
         assert checked >= 26
+
+
+def test_nothing_is_sure_of_verdicts_that_are_all_the_same() -> None:
+    """17 prompts, three models against a fourth, always with the same chances."""
+    chances = [0.8, 0.4, 0.4]
+    prompt = np.repeat(np.arange(17), 3)
+    made = cp.compare(
+        prompt,
+        np.tile([0, 1, 2], 17),
+        np.full(51, 3),
+        np.tile(chances, 17),
+        n_models=4,
+        n_prompts=17,
+    )
+    found = rk.rank_models(made, draws=multinomial_weights(17, 500, seed=1))
+    assert [list(ends) for ends in (found.rank_low, found.rank_high)] == [[1] * 4, [4] * 4]
