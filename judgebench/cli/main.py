@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Answer, judge and report what a suite asks for; again: only what is missing.",
     "plan": "Say what a run would do, before it does it. Sends nothing.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
+    "ranking": "Rank models from pairs, and say who is above whom.",
     "agreement": "Judges against people and against each other: kappa and its family.",
     "import": "Take in verdicts, responses or labels from files.",
     "export": "Write verdicts or responses to a file.",
@@ -32,6 +33,7 @@ COMMANDS = {
     "cost": "What runs took: calls, tokens and money, by judge and model.",
     "batches": "Questions in batches: list, collect, cancel.",
     "dashboard": "Open the dashboard on a store.",
+    "reproduce": "Recompute published tables and say where they agree.",
     "doctor": "What is installed, reachable and configured.",
 }
 

@@ -3,7 +3,8 @@
     python tasks/trivia_judging/figures/make_figures.py FOLDER
 
 FOLDER holds ``judgments.parquet`` (a row for each exam taker and question, a column for each
-judge) and ``expected.json`` (coefficients computed from it by independent implementations).
+judge), ``expected.json`` (coefficients computed from it by independent implementations) and
+``published.json`` (numbers printed in the paper).
 """
 
 import argparse
@@ -28,6 +29,9 @@ def main() -> None:
     write_verdicts(folder / "judgments.parquet", expected["judges"])
     reduced = json.dumps(reduce_expected(expected), indent=1) + "\n"
     (HERE / "expected.json").write_text(reduced, encoding="utf-8")
+    printed = json.loads((folder / "published.json").read_text(encoding="utf-8"))
+    paper = json.dumps(paper_figures(printed, expected["judges"]), indent=1) + "\n"
+    (HERE / "paper.json").write_text(paper, encoding="utf-8")
 
 
 def write_verdicts(table: Path, judges: list[str]) -> None:
@@ -66,6 +70,15 @@ def reduce_expected(expected: dict[str, Any]) -> dict[str, Any]:
         for judge, figures in expected["judges_vs_human"].items()
     }
     return reduced
+
+
+def paper_figures(printed: dict[str, Any], judges: list[str]) -> dict[str, Any]:
+    """What the paper's first version prints of the same verdicts."""
+    values = printed["arxiv_v1_figure_1b"]["values"]
+    return {
+        "source": "arXiv 2406.12624v1, figure 1b",
+        "cohen_kappa_percent": {judge: values[judge] for judge in judges},
+    }
 
 
 def pick(figures: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
