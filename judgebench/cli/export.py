@@ -10,9 +10,12 @@ import click
 from judgebench.cli.options import store_option
 from judgebench.cli.streams import say
 
+ALPACA_EVAL = "alpaca-eval"
+FORMATS = ("verdicts", "responses", ALPACA_EVAL)
+
 
 @click.command("export", short_help="Write verdicts or responses to a file.")
-@click.argument("what", metavar="FORMAT", type=click.Choice(("verdicts", "responses")))
+@click.argument("what", metavar="FORMAT", type=click.Choice(FORMATS))
 @click.argument("benchmark", required=False)
 @click.option(
     "--format",
@@ -28,21 +31,38 @@ from judgebench.cli.streams import say
     metavar="PATH",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Write a file instead; its suffix says the format (.jsonl .csv .parquet). Repeatable.",
+    help="Write a file instead; its suffix says the format (.jsonl .csv .parquet). Repeatable. "
+    "For alpaca-eval a folder.",
 )
+@click.option("--model", "models", metavar="NAME", multiple=True, help="alpaca-eval: only these.")
+@click.option("--judge", "judges", metavar="NAME", multiple=True, help="alpaca-eval: only these.")
+@click.option("--baseline", metavar="NAME", help="alpaca-eval: the pairs with this one.")
 @store_option
 def command(
-    what: str, benchmark: str | None, form: str, outputs: tuple[Path, ...], store: str
+    what: str,
+    benchmark: str | None,
+    form: str,
+    outputs: tuple[Path, ...],
+    models: tuple[str, ...],
+    judges: tuple[str, ...],
+    baseline: str | None,
+    store: str,
 ) -> int:
-    """Write FORMAT (verdicts or responses) of BENCHMARK, or of all, one a row.
+    """Write FORMAT (verdicts, responses or alpaca-eval) of BENCHMARK, or of all, one a row.
 
-    `judgebench import` reads what is written here.
+    `judgebench import` reads what is written here. alpaca-eval writes a folder as AlpacaEval
+    keeps its results: <model>/model_outputs.json and <model>/<judge>/annotations.json.
 
     \b
     Examples:
       judgebench export verdicts trivia_judging_mini > verdicts.jsonl
       judgebench export responses --output answers.parquet
+      judgebench export alpaca-eval alpaca_eval --output results/
     """
+    if what == ALPACA_EVAL:
+        return _alpaca_eval(benchmark or "alpaca_eval", outputs, models, judges, baseline, store)
+    if models or judges or baseline:
+        raise click.UsageError(f"--model, --judge and --baseline go with `export {ALPACA_EVAL}`")
     from judgebench.report.boards import meant
     from judgebench.store import export, open_store
 
@@ -57,4 +77,35 @@ def command(
     for path in outputs:
         export.write_table(path, columns)
         say(f"written: {path}")
+    return 0
+
+
+def _alpaca_eval(
+    benchmark: str,
+    outputs: tuple[Path, ...],
+    models: tuple[str, ...],
+    judges: tuple[str, ...],
+    baseline: str | None,
+    store: str,
+) -> int:
+    from judgebench.exchange.alpaca_eval_export import export_alpaca_eval
+    from judgebench.report.boards import meant
+    from judgebench.store import open_store
+
+    if len(outputs) != 1:
+        raise click.UsageError("name one folder to write to: --output FOLDER")
+    with open_store(store, read_only=True) as opened:
+        which = meant(opened, benchmark)
+        done = export_alpaca_eval(
+            opened,
+            outputs[0],
+            which.name,
+            which.version,
+            models=models,
+            judges=judges,
+            baseline=baseline,
+        )
+    for warning in done.warnings:
+        say(f"warning: {warning}")
+    say(f"written: {outputs[0]}: {len(done.paths)} files")
     return 0

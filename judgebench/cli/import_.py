@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from judgebench.cli.import_alpaca_eval import FORMAT as ALPACA_EVAL
+from judgebench.cli.import_alpaca_eval import Options
+from judgebench.cli.import_alpaca_eval import take_in as take_in_alpaca_eval
 from judgebench.cli.options import store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.exchange.files import Format
+    from judgebench.exchange.files import Format, Judgments, TakeIn
     from judgebench.exchange.outcome import ImportReport
 
-FORMATS = ("verdicts", "responses", "labels")
+JUDGMENTS = ("arena-hard", "mt-bench")
+FORMATS = ("verdicts", "responses", "labels", ALPACA_EVAL, *JUDGMENTS)
 
 
-@click.command("import", short_help="Take in verdicts, responses or labels from files.")
+@click.command(
+    "import", short_help="Take in verdicts, responses, labels or others' results from files."
+)
 @click.argument("what", metavar="FORMAT", type=click.Choice(FORMATS))
-@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH…", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--allow-unknown-items", is_flag=True, help="Keep ids that the benchmark's data does not have."
 )
+@click.option(
+    "--model-outputs",
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="alpaca-eval: a file of a model's answers. Repeatable.",
+)
+@click.option(
+    "--reference-outputs",
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="alpaca-eval: a file of the baseline's answers.",
+)
+@click.option(
+    "--benchmark",
+    metavar="NAME",
+    help="alpaca-eval, arena-hard, mt-bench: what the files are about, NAME or NAME@VERSION.  "
+    "[default: alpaca_eval, arena_hard, mt_bench]",
+)
+@click.option("--model", metavar="NAME", help="alpaca-eval: whose answers these are.")
+@click.option("--judge", metavar="NAME", help="alpaca-eval: who judged.")
+@click.option(
+    "--baseline",
+    metavar="NAME",
+    help="alpaca-eval, arena-hard: whom models were compared with; files that name another are "
+    "refused.",
+)
 @store_option
-def command(what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, store: str) -> int:
-    """Take in FORMAT (verdicts, responses or labels) from JSONL, CSV or Parquet files.
+def command(
+    what: str,
+    paths: tuple[Path, ...],
+    allow_unknown_items: bool,
+    model_outputs: tuple[Path, ...],
+    reference_outputs: tuple[Path, ...],
+    benchmark: str | None,
+    model: str | None,
+    judge: str | None,
+    baseline: str | None,
+    store: str,
+) -> int:
+    """Take in FORMAT (verdicts, responses, labels, or another program's) from files.
 
     All files are read before anything is stored. A file is taken in whole or not at all, and the
-    same file again changes nothing.
+    same file again changes nothing. Files are JSONL, CSV or Parquet with these columns:
 
     \b
     verdicts   benchmark, item_id, model, judge, kind, value
@@ -37,20 +83,90 @@ def command(what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, st
                preference (probability that model beats opponent), unreadable (reason)
     labels     as verdicts, from people: judge is human/<rater>; the newest counts
     responses  benchmark, item_id, model, text [, version, sample]
+
+    \b
+    alpaca-eval  model_outputs.json and annotations.json as AlpacaEval writes them (also
+                 .jsonl, .csv, .tsv), or folders of results; all of them or nothing
+    arena-hard   model_judgment/<judge>/<model>.jsonl, or folders of them
+    mt-bench     model_judgment/<judge>_single.jsonl and _pair.jsonl
     """
+    about = Options(
+        model_outputs=model_outputs,
+        reference_outputs=reference_outputs,
+        benchmark=benchmark,
+        model=model,
+        judge=judge,
+        baseline=baseline,
+    )
+    if not (paths or model_outputs or reference_outputs):
+        raise click.UsageError("name the files: Missing argument 'PATH…'.")
+    if what == ALPACA_EVAL:
+        take_in_alpaca_eval(paths, about, allow_unknown_items=allow_unknown_items, store=store)
+        return 0
+    if what in JUDGMENTS:
+        _take_in_judgments(what, paths, about, allow_unknown_items, store)  # type: ignore[arg-type]  # a choice
+        return 0
+    if about.given:
+        raise click.UsageError(
+            f"the rows of {what} files say all of that; --model-outputs, --reference-outputs, "
+            f"--benchmark, --model, --judge and --baseline go with `import {ALPACA_EVAL}`"
+        )
+    _take_in_rows(what, paths, allow_unknown_items, store)  # type: ignore[arg-type]  # a choice
+    return 0
+
+
+def _take_in_judgments(
+    what: Judgments,
+    paths: tuple[Path, ...],
+    about: Options,
+    allow_unknown_items: bool,
+    store: str,
+) -> None:
+    from judgebench.benchmarks.description import split_version
+    from judgebench.exchange.files import read_judgments
+
+    if about.model_outputs or about.reference_outputs or about.model or about.judge:
+        raise click.UsageError(
+            f"{what} files say whose answers and verdicts these are; --model-outputs, "
+            f"--reference-outputs, --model and --judge go with `import {ALPACA_EVAL}`"
+        )
+    if about.baseline and what == "mt-bench":
+        raise click.UsageError("mt-bench files name both models; --baseline is not for them")
+    name, version = split_version(about.benchmark) if about.benchmark else (None, None)
+    files = read_judgments(
+        what,
+        paths,
+        benchmark=name,
+        version=version,
+        baseline=about.baseline,
+        allow_unknown_items=allow_unknown_items,
+    )
+    _store(what, files, store)
+
+
+def _take_in_rows(
+    what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, store: str
+) -> None:
     from judgebench.exchange.files import read_files
+
+    _store(what, read_files(what, paths, allow_unknown_items=allow_unknown_items), store)
+
+
+def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
     from judgebench.store import open_store
 
-    files = read_files(what, paths, allow_unknown_items=allow_unknown_items)
     with open_store(store) as opened:
         for path, take_in in files:
             report = take_in(opened)
             for warning in report.warnings:
                 say(f"warning: {path}: {warning}")
             say(_line(what, path, report))
-    return 0
+
+
+_ROWS = dict.fromkeys(JUDGMENTS, "verdicts")
 
 
 def _line(what: str, path: Path, report: ImportReport) -> str:
     changed = f" ({report.changed} changed)" if report.changed else ""
-    return f"{path}: {report.rows} {what}, {report.new} new{changed}, {report.known} known already"
+    rows = f"{report.rows} {_ROWS.get(what, what)}"
+    return f"{path}: {rows}, {report.new} new{changed}, {report.known} known already"

@@ -7,13 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from judgebench.exchange import responses, verdict_rows, verdicts
-from judgebench.exchange.known_items import KnownItems, items_at_hand
+from judgebench.errors import InputError
+from judgebench.exchange import arena_hard, mt_bench, responses, verdict_rows, verdicts
+from judgebench.exchange.known_items import KnownItems, default_version, items_at_hand
 from judgebench.exchange.labels import read_label_rows
 from judgebench.exchange.outcome import ImportReport
 from judgebench.store import Store
 
 Format: TypeAlias = Literal["verdicts", "labels", "responses"]
+Judgments: TypeAlias = Literal["arena-hard", "mt-bench"]
 TakeIn: TypeAlias = Callable[[Store], ImportReport]
 
 
@@ -48,3 +50,49 @@ def read_files(
     judged = [(path, verdicts.read_verdict_rows(path, known)) for path in paths]
     verdict_rows.once_each([row for _, rows in judged for row in rows])
     return [(p, partial(take_in, path=p, rows=rows)) for p, rows in judged]
+
+
+def read_judgments(
+    what: Judgments,
+    paths: Sequence[Path],
+    *,
+    benchmark: str | None = None,
+    version: str | None = None,
+    baseline: str | None = None,
+    known_items: KnownItems = items_at_hand,
+    allow_unknown_items: bool = False,
+) -> list[tuple[Path, TakeIn]]:
+    """As `read_files`, for files of judgments of Arena-Hard and MT-Bench, and folders of them.
+
+    Parameters
+    ----------
+    benchmark, version
+        Under which the store keeps them; ``arena_hard`` and ``mt_bench`` unless said.
+    baseline
+        With whom Arena-Hard's models were compared.
+    """
+    name = benchmark or (arena_hard.BENCHMARK if what == "arena-hard" else mt_bench.BENCHMARK)
+    at = name, version or default_version(name)
+    known = None if allow_unknown_items else known_items
+    judged = []
+    for path in _judgment_files(paths):
+        if what == "arena-hard":
+            rows = arena_hard.read_arena_hard(path, *at, baseline)
+        else:
+            rows = mt_bench.read_mt_bench(path, *at)
+        verdicts.refuse_unknown_items(rows, known)
+        judged.append((path, rows))
+    verdict_rows.once_each([row for _, rows in judged for row in rows])
+    take_in = partial(verdicts.take_in, what=what, allow_unknown_items=allow_unknown_items)
+    return [(path, partial(take_in, path=path, rows=rows)) for path, rows in judged]
+
+
+def _judgment_files(paths: Sequence[Path]) -> list[Path]:
+    """The files, and of folders all JSON lines, each once."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"{path}: no .jsonl file in this folder or below")
+        found |= dict.fromkeys(inside)
+    return list(found)

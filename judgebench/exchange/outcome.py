@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +41,16 @@ def import_manifest(what: str, path: Path, counts: Mapping[str, int]) -> RunMani
     """A run that ends as it begins; the file, known by its content, is its configuration."""
     configuration = {"import": what, "file": path.name, "sha256": _sha(path)}
     begun = new_manifest(f"import {what} {path.name}", configuration, data_sha={}, seed=0)
+    return replace(begun, seeds={}, ended=time.time(), state="done", counts=dict(counts))
+
+
+def import_manifest_of(what: str, paths: Sequence[Path], counts: Mapping[str, int]) -> RunManifest:
+    """As `import_manifest`, for files that are taken in together."""
+    if len(paths) == 1:
+        return import_manifest(what, paths[0], counts)
+    files = [{"file": str(path), "sha256": _sha(path)} for path in paths]
+    configuration = {"import": what, "files": files}
+    begun = new_manifest(f"import {what}, {len(paths)} files", configuration, data_sha={}, seed=0)
     return replace(begun, seeds={}, ended=time.time(), state="done", counts=dict(counts))
 
 

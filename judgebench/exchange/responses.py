@@ -88,11 +88,11 @@ def take_in_responses(store: Store, path: Path, rows: Answers) -> ImportReport:
         for where, row in distinct.items():
             board = boards[where[:2]]
             known = by_id(board.known, row.row, "model")
-            response = _response(where, row, path, known or keys.model_key(_spec(where[3])))
+            response = _response(where, row, path, known or keys.model_key(named_model(where[3])))
             if not _stored(board, response, row):
-                new[_key(response)] = response
+                new[recorded_key(response)] = response
                 if known is None:
-                    models[where[3]] = _spec(where[3])
+                    models[where[3]] = named_model(where[3])
         run_id = None
         if new:
             manifest = import_manifest("responses", path, {"responses": len(new)})
@@ -128,7 +128,8 @@ def _superseded(row: AnswerRow) -> bool:
     return row.row.values.get("newest") in (False, "False", "false")
 
 
-def _spec(model: str) -> ModelSpec:
+def named_model(model: str) -> ModelSpec:
+    """A model of which nothing but the name is known."""
     return ModelSpec(weights=f"name:{model}")
 
 
@@ -148,8 +149,8 @@ def _response(where: _Where, row: AnswerRow, path: Path, model: bytes) -> Respon
     )
 
 
-def _key(response: Response) -> bytes:
-    """By place, since what the model was asked is not known."""
+def recorded_key(response: Response) -> bytes:
+    """The key of an answer in a file: by place, since what the model was asked is not known."""
     asked = f"recorded:{response.benchmark}@{response.version}/{response.item_id}"
     return keys.response_key(
         response.model_key, (), asked, sample=response.sample, turn=response.turn
@@ -161,7 +162,7 @@ def _stored(board: Board, response: Response, row: AnswerRow) -> bool:
     model = row.row.text("model")
     place = response.item_id, response.sample, response.turn
     own = board.answers.get((place[0], response.model_key, *place[1:]))
-    if own is not None and not _same(own[0], response.text):
+    if own is not None and not same_text(own[0], response.text):
         raise row.row.wrong(
             "text",
             f"the store has another answer of {model!r} to item {response.item_id!r}; give this "
@@ -169,9 +170,9 @@ def _stored(board: Board, response: Response, row: AnswerRow) -> bool:
         )
     named = board.models.get(model)
     other = None if named is None else board.answers.get((place[0], named, *place[1:]))
-    return own is not None or (other is not None and _same(other[0], response.text))
+    return own is not None or (other is not None and same_text(other[0], response.text))
 
 
-def _same(stored: str, text: str) -> bool:
+def same_text(stored: str, text: str) -> bool:
     """Whether a text is the stored one, or what a file of ours has in its place."""
     return text in (stored, readable(stored))

@@ -10,7 +10,7 @@ from pathlib import Path
 from judgebench.errors import InputError, unknown_name
 from judgebench.exchange.known_items import refuse_undeclared
 from judgebench.exchange.names import benchmark_name, name, optional_name
-from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
+from judgebench.records import Label, Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.rows import Row, read_rows
 from judgebench.store.codec import readable
 
@@ -36,11 +36,12 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictRow:
-    """One row of a file, read."""
+    """One row of a file, read; with the judge's reply where the file has it."""
 
     row: Row
     where: Where
     verdict: Verdict
+    reply: Reply | None = None
 
     @property
     def at(self) -> tuple[str, str]:
@@ -89,15 +90,20 @@ def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
     kind = row.text("kind")
     if kind not in _READERS:
         raise row.wrong("kind", unknown_name("kind of verdict", kind, _READERS))
-    if where.opponent == where.model:
-        raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent")
     if kind == "preference" and where.opponent is None:
         raise row.wrong("opponent", "is missing: a preference is between two models")
     if where.opponent is not None and kind in ("label", "score"):
         raise row.wrong("opponent", f"a {kind} is about one answer; leave this field empty")
     if where.order != "single" and where.opponent is None:
         raise row.wrong("order", "only a comparison with an 'opponent' has an order")
-    return VerdictRow(row=row, where=where, verdict=_READERS[kind](row, where))
+    verdict = _READERS[kind](row, where)
+    if where.opponent == where.model and not _is_tie(verdict):  # AlpacaEval has these as ties
+        raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent, but for a tie")
+    return VerdictRow(row=row, where=where, verdict=verdict)
+
+
+def _is_tie(verdict: Verdict) -> bool:
+    return isinstance(verdict, Preference) and verdict.winner is None
 
 
 def _order(row: Row) -> Order:

@@ -21,7 +21,16 @@ from judgebench.exchange.known_items import (
 from judgebench.exchange.names import by_id
 from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest, taken_in_before
 from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts, same, say
-from judgebench.records import HUMAN, JudgeSpec, Judgment, Place, Use, is_human
+from judgebench.records import (
+    HUMAN,
+    ChatRequest,
+    JudgeSpec,
+    Judgment,
+    Place,
+    Reply,
+    Use,
+    is_human,
+)
 from judgebench.store import Store
 
 
@@ -136,7 +145,7 @@ def _new(
 ) -> list[_New]:
     found = []
     known = store.judges()
-    judges = {name: keys.judge_key(_spec(name)) for name in {r.where.judge for r in rows}}
+    judges = {name: keys.judge_key(imported_judge(name)) for name in {r.where.judge for r in rows}}
     for row in rows:
         where, board = row.where, boards[row.at]
         place = Place(
@@ -185,16 +194,18 @@ def _put(
         there = {judge.key for judge in store.judges()}
         judges = {entry.row.where.judge for entry in new if entry.place.judge_key not in there}
         for name in sorted(judges):
-            store.put_judge(name, _spec(name))
+            store.put_judge(name, imported_judge(name))
         for entry in new:
             place = entry.place
             # Two equal answers may be judged differently by a person: the place is in the key.
             said = [place_key(place), entry.row.verdict, entry.before]
+            replies = put_reply(store, place, entry.row.where.judge, entry.row.reply)
             judgment = Judgment(
                 key=keys.content_key("imported judgment", said),
                 judge_key=place.judge_key,
                 case_key=boards[entry.row.at].case_key(place),
                 verdict=entry.row.verdict,
+                reply_keys=replies,
                 at=now,
             )
             use = Use(run_id=manifest.id, place=place, judgment_key=judgment.key)
@@ -202,6 +213,20 @@ def _put(
     return manifest.id
 
 
-def _spec(name: str) -> JudgeSpec:
+def imported_judge(name: str) -> JudgeSpec:
     """A judge of which nothing but the name is known, or a person."""
     return JudgeSpec(kind=HUMAN if is_human(name) else "imported", model=name)
+
+
+def put_reply(store: Store, place: Place, judge: str, reply: Reply | None) -> tuple[bytes, ...]:
+    """Keep the reply that a verdict was read from, where there is one; the keys it has then.
+
+    What was asked is not in the files: the reply is known by what it is about.
+    """
+    if reply is None:
+        return ()
+    about = {"about": place_key(place).hex()}
+    asked = ChatRequest(provider="imported", model=judge, messages=(), extra=about)
+    key = keys.request_key(asked)
+    store.put_reply(key, asked, reply)
+    return (key,)

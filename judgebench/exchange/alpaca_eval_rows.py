@@ -1,0 +1,283 @@
+"""What files of AlpacaEval say, gathered and held against each other before any is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from judgebench.errors import InputError
+from judgebench.exchange.alpaca_eval_files import (
+    ANNOTATIONS,
+    REFERENCES,
+    found_files,
+    kind_of,
+    preference_of,
+    rows_of,
+    seconds_of,
+)
+from judgebench.exchange.alpaca_eval_raw import RAW, reply_of
+from judgebench.exchange.names import name
+from judgebench.records import Order, Preference, Reply, Unreadable, Verdict
+from judgebench.rows import Row
+from judgebench.run.orders import drawn_order
+
+SEEDED_JUDGES = frozenset(
+    {
+        "alpaca_eval_cot_gpt4_turbo_fn",
+        "alpaca_eval_gpt4",
+        "alpaca_eval_gpt4_turbo_fn",
+        "weighted_alpaca_eval_gpt4_turbo",
+    }
+)
+"""Judges of AlpacaEval whose published replies show that they were asked in its seeded order."""
+
+_TWO_MODELS = (
+    "Are these two models of one name, or was it judged on other answers? Import one of them apart "
+    "with --model NAME"
+)
+_WAY_OUT = {
+    "output_1": "This is a judge file of another baseline that goes by the same name; leave it "
+    "out, or give that one a name of its own (generator_1)"
+}
+
+NOT_READ = "AlpacaEval read no preference from the reply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the command says about the files.
+
+    model
+        Whose answers the files hold, whatever name they give (``generator``, ``generator_2``).
+    judge
+        Who judged, whatever name they give (``annotator``).
+    baseline
+        Whom the models were compared with; files that name another are refused.
+    """
+
+    model: str | None = None
+    judge: str | None = None
+    baseline: str | None = None
+
+
+class Answer(NamedTuple):
+    """A model's answer, and the row that it was first read from."""
+
+    where: str
+    file: str
+    text: str
+
+
+class About(NamedTuple):
+    """What a judged pair is about."""
+
+    instruction: str
+    model: str
+    baseline: str
+    judge: str
+
+
+class Judged(NamedTuple):
+    """One judged pair; without a verdict where the file has no preference and no reply."""
+
+    row: Row
+    order: Order
+    verdict: Verdict | None
+    reply: Reply | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Gathered:
+    """The content of the files.
+
+    questions
+        Instruction -> the row that it first stands in, and its data set where one says.
+    answers
+        By model and instruction.
+    reference
+        Whose the reference outputs are, where any were given.
+    baselines
+        By judge, with the row that first names it.
+    """
+
+    told: Told
+    files: list[Path] = field(default_factory=list)
+    questions: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
+    judged: dict[About, Judged] = field(default_factory=dict)
+    reference: str | None = None
+    baselines: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def take(self, path: Path, rows: Sequence[Row], kind: str, names: _Names) -> None:
+        self.files.append(path)
+        for row in rows:
+            instruction = row.long_text("instruction")
+            if not instruction.strip():
+                raise row.wrong("instruction", "is blank")
+            if kind == ANNOTATIONS:
+                self._pair(path, row, instruction, names)
+            else:
+                model = self._generator(row, kind, names)
+                self._answer(path, row, "output", model, instruction)
+            self._question(row, instruction)
+
+    def _question(self, row: Row, instruction: str) -> None:
+        said = row.values.get("dataset")
+        dataset = said if isinstance(said, str) and said else None
+        before = self.questions.get(instruction)
+        if before is None or before[1] is None:
+            self.questions[instruction] = (before[0] if before else row.where, dataset)
+
+    def _generator(self, row: Row, kind: str, names: _Names) -> str:
+        if kind == REFERENCES:
+            fallback = self.told.baseline
+            found = _named(row, "generator", None, fallback, "--baseline NAME says whose these are")
+            if self.reference not in (None, found):
+                raise row.wrong(
+                    "generator", f"{found!r}, but other reference outputs are of {self.reference!r}"
+                )
+            self.reference = found
+            return found
+        says = "--model NAME says whose these are"
+        return _named(row, "generator", self.told.model, names.model, says)
+
+    def _answer(self, path: Path, row: Row, column: str, model: str, instruction: str) -> None:
+        text = row.long_text(column)
+        answer = Answer(row.where, path.name, text)
+        first = self.answers.setdefault((model, instruction), answer)
+        if first.text != text:
+            raise row.wrong(
+                column,
+                f"another answer of {model!r} to this instruction than in {first.where}. "
+                + _WAY_OUT.get(column, _TWO_MODELS),
+            )
+
+    def _pair(self, path: Path, row: Row, instruction: str, names: _Names) -> None:
+        told = self.told
+        model = _named(
+            row, "generator_2", told.model, names.model, "--model NAME says whose output_2 is"
+        )
+        baseline = _named(
+            row, "generator_1", None, told.baseline, "--baseline NAME says whose output_1 is"
+        )
+        judge = _named(row, "annotator", told.judge, names.judge, "--judge NAME says who judged")
+        self._check_baseline(row, judge, baseline)
+        self._answer(path, row, "output_1", baseline, instruction)
+        self._answer(path, row, "output_2", model, instruction)
+        order: Order = "single"
+        if judge in SEEDED_JUDGES and row.values["output_1"] != row.values["output_2"]:
+            order = drawn_order(instruction)  # equal answers are a tie without asking anybody
+        raw = f"preference_{RAW}" if f"preference_{RAW}" in row.values else RAW
+        reply = reply_of(row, raw, seconds_of(row, path))
+        verdict = _verdict(preference_of(row, path), order, reply)
+        about = About(instruction, model, baseline, judge)
+        first = self.judged.setdefault(about, Judged(row, order, verdict, reply))
+        if first.verdict != verdict:
+            raise row.wrong(
+                "preference",
+                f"another preference of {judge!r} about this instruction and {model!r} than in "
+                f"{first.row.where}; delete one, or import one apart with --judge NAME",
+            )
+
+    def _check_baseline(self, row: Row, judge: str, baseline: str) -> None:
+        for wanted, says in (
+            (self.told.baseline, "--baseline names"),
+            (self.reference, "the reference outputs are of"),
+        ):
+            if wanted not in (None, baseline):
+                raise row.wrong(
+                    "generator_1",
+                    f"judged against {baseline!r}, but {says} {wanted!r}: this is a judge file of "
+                    "another baseline",
+                )
+        first, where = self.baselines.setdefault(judge, (baseline, row.where))
+        if first != baseline:
+            raise row.wrong(
+                "generator_1",
+                f"{judge!r} judged against {baseline!r} here, but against {first!r} in {where}: "
+                "this is a judge file of another baseline. Import them apart",
+            )
+
+
+class _Names(NamedTuple):
+    """Names that folders give, where a file in AlpacaEval's own layout gives none."""
+
+    model: str | None = None
+    judge: str | None = None
+
+
+def gather(
+    paths: Sequence[Path],
+    *,
+    model_outputs: Sequence[Path] = (),
+    reference_outputs: Sequence[Path] = (),
+    told: Told | None = None,
+) -> Gathered:
+    """Read all files, or none.
+
+    Parameters
+    ----------
+    paths
+        Files and folders, which say themselves what they hold.
+    model_outputs, reference_outputs
+        Files of answers: of the models, and of the baseline.
+
+    Raises
+    ------
+    InputError
+        Naming file and row of what cannot be used, and of what contradicts another row.
+    UsageError
+        For a suffix that says nothing.
+    """
+    gathered = Gathered(told=told or Told())
+    references = found_files(reference_outputs)
+    for path in references:
+        gathered.take(path, _answers(path), REFERENCES, _Names())
+    for path in found_files([*model_outputs, *paths]):
+        if path in references:
+            continue
+        rows = rows_of(path)
+        kind = kind_of(path, rows)
+        if path in model_outputs and kind == ANNOTATIONS:
+            raise InputError(f"{path}: holds judged pairs, not a model's answers")
+        gathered.take(path, rows, kind, _folders(path, kind, paths))
+    return gathered
+
+
+def _answers(path: Path) -> list[Row]:
+    rows = rows_of(path)
+    if kind_of(path, rows) == ANNOTATIONS:
+        raise InputError(f"{path}: holds judged pairs, not the baseline's answers")
+    return rows
+
+
+def _folders(path: Path, kind: str, given: Sequence[Path]) -> _Names:
+    """In ``results/<model>/<judge>/`` and ``results/<model>/`` the folders are names."""
+    depth = 2 if kind == ANNOTATIONS else 1
+    if path in given or not any(
+        folder in path.parents and len(path.relative_to(folder).parts) >= depth for folder in given
+    ):
+        return _Names()
+    parents = [parent.name or None for parent in path.parents]
+    return _Names(parents[1], parents[0]) if kind == ANNOTATIONS else _Names(parents[0])
+
+
+def _named(row: Row, field: str, told: str | None, fallback: str | None, help_: str) -> str:
+    if told is not None:
+        return told
+    if row.has(field):
+        return name(row, field)
+    if fallback is None:
+        raise row.wrong(field, f"is missing; {help_}")
+    return fallback
+
+
+def _verdict(p: float | None, order: Order, reply: Reply | None) -> Verdict | None:
+    if p is None:
+        return None if reply is None else Unreadable(reason=NOT_READ)
+    p_first = 1.0 - p if order == "opponent_first" else p
+    if p_first == 0.5:
+        return Preference(winner=None, p_first=0.5)
+    return Preference(winner=0 if p_first > 0.5 else 1, p_first=p_first)

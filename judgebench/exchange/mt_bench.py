@@ -1,0 +1,133 @@
+"""Judgments of MT-Bench, as FastChat writes them: scores of answers, and games between two.
+
+A line of a score file has ``model`` and ``score`` (1 to 10, -1 where none was read) of one turn. A
+line of a pair file has ``model_1`` and ``model_2`` and who won each game: the first with the answer
+of ``model_1`` shown first, the second with the other. The judge is known by its model, since its
+prompts differ by kind of question and turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from judgebench.errors import unknown_name
+from judgebench.exchange.names import name
+from judgebench.exchange.verdict_rows import VerdictRow, Where
+from judgebench.records import Order, Preference, Reply, Score, Unreadable, Verdict
+from judgebench.rows import Row, each_row
+
+BENCHMARK = "mt_bench"
+LOW, HIGH = 1.0, 10.0
+NO_SCORE = -1
+
+NOT_READ = "FastChat read no verdict from the reply"
+
+_WINNERS = ("model_1", "model_2", "tie", "error")
+
+
+def read_mt_bench(path: Path, benchmark: str, version: str) -> list[VerdictRow]:
+    """All scores or games of a file.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field of what cannot be used.
+    """
+    found: list[VerdictRow] = []
+    for row in each_row(path, ("question_id", "judge")):
+        reader = _games if row.has("model_1") or row.has("model_2") else _score
+        found += reader(row, benchmark, version)
+    return found
+
+
+def _score(row: Row, benchmark: str, version: str) -> Iterator[VerdictRow]:
+    model, judge = name(row, "model"), _judge(row)
+    value = row.values.get("score")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise row.wrong("score", f"a number has to stand here, not {value!r:.60}")
+    verdict: Verdict = Unreadable(reason=NOT_READ)
+    if value != NO_SCORE:
+        if not LOW <= value <= HIGH:
+            raise row.wrong("score", f"{value:g} is outside its scale, {LOW:g} to {HIGH:g}")
+        verdict = Score(value=float(value), low=LOW, high=HIGH)
+    yield VerdictRow(
+        row=Row(row.where, {"model": model, "judge": judge}),
+        where=_where(row, benchmark, version, model=model, judge=judge),
+        verdict=verdict,
+        reply=_reply(row, "judgment"),
+    )
+
+
+def _games(row: Row, benchmark: str, version: str) -> Iterator[VerdictRow]:
+    model, opponent, judge = name(row, "model_1"), name(row, "model_2"), _judge(row)
+    if model == opponent:
+        raise row.wrong("model_2", f"{model!r} cannot be its own opponent")
+    games: tuple[tuple[str, str, Order], ...] = (
+        ("g1_winner", "g1_judgment", "model_first"),
+        ("g2_winner", "g2_judgment", "opponent_first"),
+    )
+    if row.has("m1_score"):  # told by comparing two scores: nothing was shown in any order
+        games = (("g1_winner", "", "single"),)
+    for field, judgment, order in games:
+        yield VerdictRow(
+            row=Row(row.where, {"model": model, "opponent": opponent, "judge": judge}),
+            where=_where(
+                row, benchmark, version, model=model, judge=judge, opponent=opponent, order=order
+            ),
+            verdict=_winner(row, field, order),
+            reply=_reply(row, judgment),
+        )
+
+
+def _winner(row: Row, field: str, order: Order) -> Verdict:
+    said = row.text(field)
+    if said not in _WINNERS:
+        raise row.wrong(field, unknown_name("winner", said, _WINNERS))
+    if said == "error":
+        return Unreadable(reason=NOT_READ)
+    if said == "tie":
+        return Preference(winner=None, p_first=0.5)
+    shown_first = "model_2" if order == "opponent_first" else "model_1"
+    first = said == shown_first
+    return Preference(winner=0 if first else 1, p_first=1.0 if first else 0.0)
+
+
+def _judge(row: Row) -> str:
+    """``[model, prompt]``, or the model alone."""
+    said = row.values.get("judge")
+    if isinstance(said, list) and said:
+        said = said[0]
+    return name(Row(row.where, {"judge": said}), "judge")
+
+
+def _where(
+    row: Row,
+    benchmark: str,
+    version: str,
+    *,
+    model: str,
+    judge: str,
+    opponent: str | None = None,
+    order: Order = "single",
+) -> Where:
+    turn = row.whole("turn", 1)
+    if turn == 0:
+        raise row.wrong("turn", "turns are counted from 1")
+    return Where(
+        benchmark=benchmark,
+        version=version,
+        item_id=name(row, "question_id"),
+        model=model,
+        judge=judge,
+        opponent=opponent,
+        order=order,
+        sample=0,
+        turn=turn - 1,
+        repeat=0,
+    )
+
+
+def _reply(row: Row, field: str) -> Reply | None:
+    said = row.values.get(field)
+    return Reply(text=said) if isinstance(said, str) and said else None

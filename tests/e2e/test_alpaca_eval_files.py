@@ -1,0 +1,225 @@
+"""AlpacaEval's published results in its own files: in by one command, on the board, out again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench.judges._alpaca_replies import read_ordered_models, read_ranking
+from judgebench.records import Preference, Reply
+from judgebench.store import Store, open_store
+from tests.e2e import alpaca_gold
+from tests.e2e.runs import judgebench
+
+IMPORT_S = 90  # ten times what it takes where nothing else runs
+BASELINE = "gpt4_1106_preview"
+OTHER_BASELINE = "Mistral-7B+RAHF-DUAL+LoRA"
+"""Published as judged against text_davinci_003, but the baseline's answers in it are others."""
+READERS = {
+    "alpaca_eval_gpt4": lambda reply: read_ranking(reply, upstream=True),
+    "alpaca_eval_gpt4_turbo_fn": lambda reply: read_ordered_models(reply, upstream=True),
+    "alpaca_eval_cot_gpt4_turbo_fn": lambda reply: read_ordered_models(
+        reply, explain=True, upstream=True
+    ),
+}
+
+
+def done(*arguments: str | Path) -> Any:
+    found = judgebench(*arguments, timeout_s=IMPORT_S)
+    assert found.returncode == 0, found.stderr
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not (alpaca_gold.GOLD / "annotations.parquet").exists():
+        pytest.skip(alpaca_gold.ABSENT)
+    folder = tmp_path_factory.mktemp("alpaca")
+    assert len(alpaca_gold.write_results(folder / "results")) == 29
+    said = done("import", "alpaca-eval", folder / "results", "--store", url(folder, "s")).stderr
+    assert "58 files" in said
+    assert "29 models; 23341 verdicts, 23341 new; 23341 responses, 23341 new" in said
+    return folder
+
+
+def url(folder: Path, name: str) -> str:
+    return f"sqlite:///{folder / name}.db"
+
+
+def opened(folder: Path, name: str) -> Store:
+    return open_store(url(folder, name), read_only=True)
+
+
+def test_the_board_has_the_published_win_rates(results: Path) -> None:
+    said = done("leaderboard", "alpaca_eval", "--format", "json", "--store", url(results, "s"))
+    (board,) = json.loads(said.stdout)["boards"]
+    assert (board["judge"], board["opponent"]) == (alpaca_gold.JUDGE, BASELINE)
+    rows = {row["model"]: row for row in board["rows"]}
+    published = alpaca_gold.expected()
+    assert rows.keys() == published.keys() | {"text_davinci_003"}  # which the board lacks
+    assert len(published) in (28, 29)
+    checked = 0
+    for model, figures in published.items():
+        if not figures["win_rate"]:
+            continue
+        metrics, counts = rows[model]["metrics"], rows[model]["counts"]
+        for ours, theirs in (
+            (metrics["win_rate"]["value"], "win_rate"),
+            (metrics["discrete_win_rate"]["value"], "discrete_win_rate"),
+            (counts["n_wins"], "n_wins"),
+            (counts["n_losses"], "n_wins_base"),
+            (counts["n_ties"], "n_draws"),
+            (counts["verdicts"], "n_total"),
+        ):
+            assert ours == pytest.approx(float(figures[theirs]), abs=1e-9), (model, theirs)
+            checked += 1
+    assert checked == 28 * 6
+    assert rows[BASELINE]["metrics"]["win_rate"]["value"] == 50
+
+
+def test_items_are_upstreams_rows(results: Path) -> None:
+    questions = {
+        str(row["index"]): (row["instruction"], row["dataset"])
+        for row in alpaca_gold.rows("instructions.parquet")
+    }
+    with opened(results, "s") as store:
+        items = store.items("alpaca_eval", store.benchmarks()[0][1])
+    assert {item.id: (item.question, item.category) for item in items} == questions
+
+
+def test_every_kept_reply_states_its_verdict_in_its_order(results: Path) -> None:
+    """The order is not in the files: the log-probabilities of both identifiers bear it out."""
+    checked = 0
+    for place, verdict, reply in _with_replies(results, "s"):
+        assert reply.logprobs is not None
+        assert place.order != "single"
+        said = dict(reply.logprobs[0].top)
+        first, second = (math.exp(said.get(name, -math.inf)) for name in ("m", "M"))
+        assert verdict.p_first == pytest.approx(first / (first + second), abs=1e-9)
+        checked += 1
+    assert checked == 20859
+
+
+def _with_replies(folder: Path, name: str) -> Iterator[tuple[Any, Preference, Reply]]:
+    with opened(folder, name) as store:
+        for place, (key, verdict) in store.current(*store.benchmarks()[0]).items():
+            judgment = store.judgment(key)
+            assert judgment is not None
+            if judgment.reply_keys and isinstance(verdict, Preference):
+                reply = store.reply(judgment.reply_keys[0])
+                assert reply is not None
+                yield place, verdict, reply
+
+
+def test_out_and_in_again_changes_nothing(results: Path) -> None:
+    done("export", "alpaca-eval", "--output", results / "out", "--store", url(results, "s"))
+    again = done("import", "alpaca-eval", results / "out", "--store", url(results, "s"))
+    assert "23341 verdicts, 0 new; 23341 responses, 0 new" in again.stderr
+    for path in (results / "results").rglob("*.json"):
+        written = results / "out" / path.relative_to(results / "results")
+        theirs, ours = json.loads(path.read_text()), json.loads(written.read_text())
+        assert len(ours) == len(theirs)
+        for one, other in zip(theirs, ours, strict=True):
+            for name, value in one.items():
+                new = f"preference_{name}" if name.endswith(("_completion", "_example")) else name
+                if name != "price_per_example" and value is not None:
+                    assert other[new] == value, (path, name)
+
+
+def test_new_field_names_say_the_same(results: Path, tmp_path: Path) -> None:
+    alpaca_gold.write_results(tmp_path / "new", new_names=True)
+    some = [tmp_path / "new" / model for model in ("claude-2", "text_davinci_001")]
+    again = done("import", "alpaca-eval", *some, "--store", url(results, "s"))
+    assert "1608 verdicts, 0 new; 2413 responses, 0 new" in again.stderr
+
+
+def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
+    """Their outputs are not in the gold, only their lengths: texts of that length stand in."""
+    if not (alpaca_gold.GOLD / "other_judges.parquet").exists():
+        pytest.skip(alpaca_gold.ABSENT)
+    items = {row["index"]: row for row in alpaca_gold.rows("instructions.parquet")}
+    files: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in alpaca_gold.rows("other_judges.parquet"):
+        if row["annotator"] in READERS and row["raw_completion"]:
+            files.setdefault((row["annotator"], row["model"]), []).append(
+                {
+                    "instruction": items[row["index"]]["instruction"],
+                    "output_1": f"1{'x' * row['len_1']}",
+                    "generator_1": row["generator_1"],
+                    "output_2": f"2{'x' * row['len_2']}",
+                    "generator_2": row["model"],
+                    "annotator": row["annotator"],
+                    "preference": row["preference"],
+                    "raw_completion": row["raw_completion"],
+                }
+            )
+    other = ("alpaca_eval_gpt4", OTHER_BASELINE)
+    odd = _written(tmp_path / "odd.json", files.pop(other))
+    some = _written(
+        tmp_path / "some.json",
+        next(rows for (judge, _), rows in files.items() if judge == other[0]),
+    )
+    refused = judgebench("import", "alpaca-eval", some, odd, "--store", url(tmp_path, "odd"))
+    assert refused.returncode == 65
+    assert "odd.json: row 1: output_1: another answer of 'text_davinci_003'" in refused.stderr
+    for judge in READERS:
+        paths = []
+        for number, ((annotator, _), records) in enumerate(files.items()):
+            if annotator == judge:
+                paths.append(_written(tmp_path / f"{judge}-{number}.json", records))
+        done("import", "alpaca-eval", *paths, "--store", url(tmp_path, judge))
+        checked = 0
+        for place, verdict, reply in _with_replies(tmp_path, judge):
+            read = READERS[judge](reply)
+            if isinstance(read, Preference):
+                assert place.order != "single"
+                assert read.p_first == verdict.p_first
+                checked += 1
+        assert checked > 3000, judge
+
+
+def _written(path: Path, records: list[dict[str, Any]]) -> Path:
+    path.write_text(json.dumps(records), encoding="utf-8")
+    return path
+
+
+def test_bad_rows_end_with_65_and_store_nothing(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bad"
+    for model in ("claude-2", "wizardlm-13b"):
+        for path in (results / "results" / model).rglob("*.json"):
+            copy = folder / model / path.relative_to(results / "results" / model)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    judged = folder / "wizardlm-13b" / alpaca_gold.JUDGE / "annotations.json"
+    rows = json.loads(judged.read_text())
+    for change, said in (
+        ({"preference": 2.5}, "preference: 2.5 is outside 1 to 2"),
+        ({"preference": "1.5"}, "preference: a number has to stand here"),
+        ({"instruction": "Another one"}, "instruction: is no item of alpaca_eval"),
+        ({"output_2": "Another"}, "output_2: another answer of 'wizardlm-13b'"),
+        ({"generator_1": "text_davinci_003"}, "judge file of another baseline"),
+    ):
+        judged.write_text(json.dumps([*rows[:-1], rows[-1] | change]))
+        found = judgebench("import", "alpaca-eval", folder, "--store", url(tmp_path, "s"))
+        assert found.returncode == 65, found.stderr
+        assert f"{judged}: row 805: " in found.stderr
+        assert said in found.stderr
+        with open_store(url(tmp_path, "s")) as store:
+            assert (store.models(), store.runs(), store.benchmarks()) == ([], [], [])
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    for arguments, said in (
+        (("import", "alpaca-eval"), "Missing argument"),
+        (("import", "verdicts", "v.jsonl", "--baseline", "b"), "go with `import alpaca-eval`"),
+        (("export", "verdicts", "--model", "b"), "go with `export alpaca-eval`"),
+        (("export", "alpaca-eval"), "--output FOLDER"),
+    ):
+        found = judgebench(*arguments, "--store", url(tmp_path, "s"))
+        assert found.returncode == 64, found.stderr
+        assert said in found.stderr
