@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -104,14 +104,15 @@ def command(
         take_in_alpaca_eval(paths, about, allow_unknown_items=allow_unknown_items, store=store)
         return 0
     if what in JUDGMENTS:
-        _take_in_judgments(what, paths, about, allow_unknown_items, store)  # type: ignore[arg-type]  # a choice
+        chosen = cast("Judgments", what)  # click has checked it
+        _take_in_judgments(chosen, paths, about, allow_unknown_items, store)
         return 0
     if about.given:
         raise click.UsageError(
             f"the rows of {what} files say all of that; --model-outputs, --reference-outputs, "
             f"--benchmark, --model, --judge and --baseline go with `import {ALPACA_EVAL}`"
         )
-    _take_in_rows(what, paths, allow_unknown_items, store)  # type: ignore[arg-type]  # a choice
+    _take_in_rows(cast("Format", what), paths, allow_unknown_items, store)
     return 0
 
 

@@ -118,10 +118,10 @@ def _where(row: AnswerRow, versions: dict[str, str]) -> _Where:
 
 def _of_own_prompts(where: _Where, own: OwnItems) -> _Where:
     """An answer to own prompts that names no version is to the newest."""
-    benchmark, version, *place = where
+    benchmark, version, item, model, sample, turn = where
     if version == NO_VERSION:
         version = own.version(benchmark) or version
-    return (benchmark, version, *place)  # type: ignore[return-value]  # its parts, in their order
+    return benchmark, version, item, model, sample, turn
 
 
 def _superseded(row: AnswerRow) -> bool:

@@ -34,7 +34,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judgebench.stats.rank_correlation import spearman
+from judgebench.stats.rank_correlation import pearson, spearman
 from judgebench.stats.resample import weighted_sums
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -245,37 +245,6 @@ def evaluator_replicates(
     if given.ndim != 2 or given.shape[1] != len(pairs):
         raise ValueError(f"weights of {len(pairs)} pairs are needed, not of shape {given.shape}")
     return _Parts.of(evaluator, reference, pairs, others, min_pairs, margin_chars).estimates(given)
-
-
-def pearson(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Pearson's correlation along the last axis [1]_.
-
-    Parameters
-    ----------
-    first, second : float array, shape (..., n)
-
-    Returns
-    -------
-    float array, shape (...)
-        In [-1, 1]; nan where a vector is constant, holds a nan, or has fewer than two elements.
-
-    References
-    ----------
-    .. [1] K. Pearson (1895), Note on regression and inheritance in the case of two parents,
-       Proceedings of the Royal Society of London 58, 240-242.
-    """
-    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if x.shape != y.shape or x.ndim < 1:
-        raise ValueError(f"two scorings of the same things are needed, not {x.shape} and {y.shape}")
-    if x.shape[-1] < 2:
-        return np.full(x.shape[:-1], nan)
-    a, b = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
-    # A constant less its mean may leave a rounding error that correlates with anything.
-    varies = np.ptp(x, axis=-1).astype(bool) & np.ptp(y, axis=-1).astype(bool)
-    scale = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
-    found = np.full(np.shape(scale), nan)
-    np.divide((a * b).sum(axis=-1), scale, out=found, where=varies & (scale > 0))
-    return np.asarray(np.clip(found, -1.0, 1.0))
 
 
 # Lists in texts ----------------------------------------------------------------------------------

@@ -21,9 +21,8 @@ from judgebench.stats.evaluators import (
     EvaluatorMetrics,
     Labels,
     Pairs,
-    pearson,
 )
-from judgebench.stats.rank_correlation import spearman
+from judgebench.stats.rank_correlation import pearson, spearman
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]

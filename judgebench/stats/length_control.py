@@ -7,7 +7,8 @@ length, the instruction's difficulty and the model [1]_::
     length-controlled win rate = 100 * mean_i sigmoid(difficulty * d_i + intercept)
 
 ``dl_i`` is the baseline's length less the model's, in standard deviations of that difference over
-the model's answers; ``d_i`` comes with a calibration, which `fit_difficulty` makes from judgments.
+the model's answers; ``d_i`` comes with a calibration, which `fit_difficulty` makes, see
+`judgebench.stats.length_calibration`.
 The fit minimises ``|w|_1 + c * sum_i s_i loss_i``; anchor rows (the baseline asked to be verbose or
 concise, against itself) take part with a small weight and without the intercept.
 
@@ -170,7 +171,7 @@ def exact(
     if refused is not None:
         return refused
     weights = np.ones((1, len(rows.loss.y)))
-    chosen = _choose(rows.loss, _fold_fits) if c is None else _positive(c)
+    chosen = _choose(rows.loss, _fold_fits) if c is None else positive(c)
     coefficients, _ = _minimise(
         rows.loss, weights, np.array([chosen]), np.zeros(3), tolerance=TOLERANCE / 100.0
     )
@@ -212,7 +213,7 @@ def compat(
     refused = rows.refusal(FOLDS)
     if refused is not None:
         return refused
-    chosen = _choose(rows.loss, _liblinear_fold_fits) if c is None else _positive(c)
+    chosen = _choose(rows.loss, _liblinear_fold_fits) if c is None else positive(c)
     x, y, s = rows.loss.all_rows()
     return rows.result(_liblinear(x, y, s, chosen), chosen, tolerance=np.inf)
 
@@ -260,8 +261,8 @@ def replicates(
     ValueError
         As `exact`, or when shapes do not fit each other.
     """
-    y, differences = np.atleast_2d(_floats(preference)), np.atleast_2d(_floats(length_difference))
-    w, d = np.atleast_2d(_floats(weights)), _floats(difficulty)
+    y, differences = np.atleast_2d(floats(preference)), np.atleast_2d(floats(length_difference))
+    w, d = np.atleast_2d(floats(weights)), floats(difficulty)
     if not (np.isfinite(w).all() and (w >= 0).all()):
         raise ValueError("weights must be finite and not negative")
     if y.shape != differences.shape or y.shape != (len(fits), w.shape[1]) or y.ndim != 2:
@@ -306,18 +307,18 @@ class _Rows:
         difficulty: ArrayLike,
         anchors: Anchors | None,
     ) -> _Rows:
-        y, differences, d = _floats(preference), _floats(length_difference), _floats(difficulty)
+        y, differences, d = floats(preference), floats(length_difference), floats(difficulty)
         if not y.shape == differences.shape == d.shape or y.ndim != 1:
             raise ValueError(
                 "one preference, length and difficulty for each row are needed, not "
                 f"{y.shape}, {differences.shape} and {d.shape}"
             )
-        _check_rows(y, differences)
+        check_rows(y, differences)
         if np.isinf(d).any():
             raise ValueError("difficulties must be finite, or nan where unknown")
         answered = ~np.isnan(differences)
         y, differences, d = y[answered], differences[answered], d[answered]
-        sd = _spread_of(differences)
+        sd = spread_of(differences)
         x = np.column_stack([np.tanh(differences / (sd or 1.0)), d, np.ones(len(d))])
         judged = ~np.isnan(y)
         return cls(
@@ -362,7 +363,7 @@ class _Rows:
         residual = float(_residual(w, gradient[0], 1.0 / c).max() / total)
         if not residual <= tolerance:
             return self._undefined(f"the fit did not converge (residual {residual:.1e})")
-        p = _sigmoid(w[1] * self.d + w[2])
+        p = sigmoid(w[1] * self.d + w[2])
         return LengthControl(
             value=float(100.0 * p.mean()),
             length=float(w[0]),
@@ -407,8 +408,8 @@ class _Loss:
 
     def value(self, weights: Floats, w: Floats) -> float:
         """At one ``w``, shape (3,), for one weighting, shape (n,)."""
-        own = weights @ _row_losses(self.y, self.x @ w)
-        return float(own + self.fixed_s @ _row_losses(self.fixed_y, self.fixed_x @ w))
+        own = weights @ row_losses(self.y, self.x @ w)
+        return float(own + self.fixed_s @ row_losses(self.fixed_y, self.fixed_x @ w))
 
     def derivatives(self, weights: Floats, w: Floats) -> tuple[Floats, Floats]:
         """Gradient (r, 3) and Hessian (r, 3, 3) for each weighting (r, n) at its own ``w``."""
@@ -417,13 +418,13 @@ class _Loss:
         size = max(1, _BLOCK // (1 + max(len(self.x), len(self.fixed_x))))
         for at in range(0, len(w), size):
             block = slice(at, at + size)
-            p = _sigmoid(w[block] @ self.x.T)
+            p = sigmoid(w[block] @ self.x.T)
             counted = weights[block] * p
             gradient[block] += counted @ self.x
             counted *= 1.0 - p
             upper[block] = counted @ self._squares
             if len(self.fixed_x):
-                p = _sigmoid(w[block] @ self.fixed_x.T)
+                p = sigmoid(w[block] @ self.fixed_x.T)
                 gradient[block] += p @ self._fixed_weighted
                 p *= 1.0 - p
                 upper[block] += p @ self._fixed_squares
@@ -431,7 +432,7 @@ class _Loss:
 
     def derivatives_at_one(self, weights: Floats, w: Floats) -> tuple[Floats, Floats]:
         """The same where all stand at one ``w``, shape (3,): predictions once, sums by weight."""
-        p, q = _sigmoid(self.x @ w), _sigmoid(self.fixed_x @ w)
+        p, q = sigmoid(self.x @ w), sigmoid(self.fixed_x @ w)
         gradient = weights @ ((p - self.y)[:, np.newaxis] * self.x)
         gradient += (q - self.fixed_y) @ self._fixed_weighted
         upper = weights @ ((p * (1.0 - p))[:, np.newaxis] * self._squares)
@@ -568,19 +569,19 @@ def _win_rates(w: Floats, d: Floats, weights: Floats) -> Floats:
     size = max(1, _BLOCK // (1 + len(d)))
     for at in range(0, len(w), size):
         block = slice(at, at + size)
-        p = _sigmoid(np.multiply.outer(w[block, 1], d) + w[block, 2:])
+        p = sigmoid(np.multiply.outer(w[block, 1], d) + w[block, 2:])
         found[block] = np.einsum("ri,ri->r", weights[block], p)
     with np.errstate(invalid="ignore"):
         return np.asarray(100.0 * found / weights.sum(axis=1))
 
 
-def _row_losses(y: Floats, eta: Floats) -> Floats:
+def row_losses(y: Floats, eta: Floats) -> Floats:
     """Minus the log-likelihood of each row, from terms of one sign: its last digits decide
     whether a step was worth taking."""
     return np.asarray(y * np.logaddexp(0.0, -eta) + (1.0 - y) * np.logaddexp(0.0, eta))
 
 
-def _sigmoid(eta: Floats) -> Floats:
+def sigmoid(eta: Floats) -> Floats:
     """``1 / (1 + exp(-eta))``. Beyond 700 the exponential would overflow."""
     p = np.clip(eta, -700.0, 700.0)
     np.negative(p, out=p)
@@ -602,7 +603,7 @@ def _choose(loss: _Loss, fits: _FoldFits) -> float:
     score = np.zeros(len(CANDIDATES))
     for f in range(FOLDS):
         held = fold == f
-        p = np.clip(_sigmoid(w[:, f] @ x[held].T), 1e-15, 1.0 - 1e-15)
+        p = np.clip(sigmoid(w[:, f] @ x[held].T), 1e-15, 1.0 - 1e-15)
         score += (np.log(p) @ (s * y)[held] + np.log1p(-p) @ (s * (1.0 - y))[held]) / held.sum()
     return CANDIDATES[int(score.argmax())]
 
@@ -652,11 +653,11 @@ def _liblinear(x: Floats, y: Floats, s: Floats, c: float) -> Floats:
     return np.asarray(model.coef_[0], dtype=np.float64)
 
 
-def _floats(values: ArrayLike) -> Floats:
+def floats(values: ArrayLike) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def _check_rows(y: Floats, differences: Floats) -> None:
+def check_rows(y: Floats, differences: Floats) -> None:
     _check_preferences(y)
     if (~np.isnan(y) & np.isnan(differences)).any():
         raise ValueError("a preference without an answer: its length difference is nan")
@@ -664,7 +665,7 @@ def _check_rows(y: Floats, differences: Floats) -> None:
         raise ValueError("length differences must be finite, or nan where there is no answer")
 
 
-def _spread_of(differences: Floats) -> float:
+def spread_of(differences: Floats) -> float:
     """Standard deviation; 0 with fewer than two, or where all are equal."""
     if len(differences) < 2 or (differences == differences[0]).all():
         return 0.0
@@ -676,325 +677,7 @@ def _check_preferences(y: Floats) -> None:
         raise ValueError("preferences are probabilities that the model wins: they lie in [0, 1]")
 
 
-def _positive(value: float, name: str = "c") -> float:
+def positive(value: float, name: str = "c") -> float:
     if not (np.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be a positive number, not {value}")
     return float(value)
-
-
-# A calibration from judgments.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Calibration:
-    """What a set of judgments says of instructions, for `exact` and `compat` to use.
-
-    Parameters
-    ----------
-    difficulty : float array, shape (n_items,)
-        Log-odds that a model wins on the instruction beyond its average (large is easy for the
-        models, as published); nan where no model has a verdict.
-    length, intercept : float array, shape (n_models,)
-        Each model's slope of length and its log-odds at equal length and difficulty 0.
-    spread : float
-        Standard deviation of the normal prior of difficulties.
-    reliability : float
-        Share of the difficulties' variance that the verdicts determine, in [0, 1]: one less the
-        mean posterior variance over ``spread ** 2``. Of AlpacaEval 2's published verdicts, 5
-        models give 0.3 and 26 give 0.7; another model's length-controlled win rate then lies
-        2.8 and 1.7 points (mean of the absolute differences) from the one at the published
-        difficulty and with anchors.
-    anchors : Anchors, optional
-        From the models that were marked as the baseline with its length changed.
-    residual : float
-        Largest derivative of the objective at the fit, per verdict.
-    reason : str
-        Why there is no calibration; empty where there is one.
-    """
-
-    difficulty: Floats
-    length: Floats
-    intercept: Floats
-    spread: float
-    reliability: float
-    anchors: Anchors | None
-    residual: float
-    reason: str = ""
-
-
-ANCHOR_WEIGHT = 0.2
-"""What all anchor rows of one instruction count together, as published."""
-
-_SPREADS = (0.05, 20.0)
-"""Prior standard deviations of difficulty, in log-odds, among which the best is sought."""
-
-_ENOUGH_GAIN = 2.706 / 2.0
-"""Log-likelihood that a spread must gain over none: the likelihood-ratio test at 5 %, where the
-parameter lies at its bound and half of all samples gain nothing (see `fit_difficulty`)."""
-
-_WIDE = 10.0
-"""Prior standard deviation of slopes and intercepts: keeps those of a model that always loses
-finite, and moves no other by anything that matters."""
-
-
-def fit_difficulty(
-    preference: ArrayLike,
-    length_difference: ArrayLike,
-    *,
-    anchored: ArrayLike | None = None,
-    spread: float | None = None,
-) -> Calibration:
-    """Difficulty of each instruction, from many models' verdicts against one baseline.
-
-    One logistic regression over all models, ``length_m * tanh(dl_mi) + difficulty_i +
-    intercept_m``, in which difficulties have a normal prior around 0: an instruction on which
-    everybody loses has no finite maximum-likelihood difficulty. The prior's spread maximises the
-    marginal likelihood in Laplace's approximation [1]_.
-
-    Adding a constant to all difficulties and taking it from all intercepts changes no prediction:
-    the difficulties' mean is set to 0, unless ``anchored`` models, which have no intercept, fix
-    it. Difficulties of instructions that no chain of common models connects cannot be compared:
-    that is refused.
-
-    A model that helped to fit the difficulties is explained too well by them; with few models,
-    leave it out of its own calibration.
-
-    Parameters
-    ----------
-    preference : float array, shape (n_models, n_items)
-        Probability that the model wins, in [0, 1]; nan where there is no verdict.
-    length_difference : float array, shape (n_models, n_items)
-        The baseline's length less the model's, in characters; nan where there is no answer.
-    anchored : bool array, shape (n_models,), optional
-        Models that are the baseline, asked to be longer or shorter.
-    spread : float, optional
-        Standard deviation of the prior; estimated unless given.
-
-    Returns
-    -------
-    Calibration
-        Undefined, with its reason: fewer than two models that have a verdict and answers of
-        different length; instructions in unconnected groups; verdicts that do not show that
-        instructions differ in difficulty (a likelihood-ratio test at 5 % [2]_) or that the
-        instruction decides alone; a fit that does not converge.
-
-    Raises
-    ------
-    ValueError
-        When shapes differ, a preference lies outside [0, 1] or comes without an answer, or
-        ``spread`` is not positive.
-
-    References
-    ----------
-    .. [1] N. E. Breslow, D. G. Clayton (1993), Approximate inference in generalized linear mixed
-       models, Journal of the American Statistical Association 88(421), 9-25.
-    .. [2] S. G. Self, K.-Y. Liang (1987), Asymptotic properties of maximum likelihood estimators
-       and likelihood ratio tests under nonstandard conditions, ibid. 82(398), 605-610.
-    """
-    y, differences = _floats(preference), _floats(length_difference)
-    if y.ndim != 2 or y.shape != differences.shape:
-        raise ValueError(f"preferences {y.shape} and lengths {differences.shape} do not match")
-    pinned = np.zeros(len(y), dtype=bool) if anchored is None else np.asarray(anchored, dtype=bool)
-    if pinned.shape != (len(y),):
-        raise ValueError(f"{len(y)} models, but {pinned.shape} marks of anchored ones")
-    _check_rows(y, differences)
-    seen = ~np.isnan(y)
-    standard = _standardised(differences)
-    useful = np.asarray(seen.any(axis=1) & np.isfinite(standard).any(axis=1), dtype=bool)
-    if useful.sum() < 2:
-        return _uncalibrated(y, "fewer than two models with verdicts and varying lengths")
-    seen &= useful[:, np.newaxis]
-    pinned = pinned & useful
-    if not _connected(seen, pinned):
-        return _uncalibrated(y, "groups of instructions that no model's verdicts connect")
-    joint = _Joint(
-        np.where(seen, y, 0.0)[useful],
-        np.where(seen, np.tanh(standard), 0.0)[useful],
-        seen[useful],
-        pinned[useful],
-    )
-    fitted = joint.fit(None if spread is None else _positive(spread, "spread"))
-    if not fitted.residual <= TOLERANCE:
-        return _uncalibrated(y, f"the fit did not converge (residual {fitted.residual:.1e})")
-    if fitted.gain < _ENOUGH_GAIN:
-        return _uncalibrated(y, "the verdicts do not show that instructions differ in difficulty")
-    if spread is None and fitted.spread > 0.95 * _SPREADS[1]:
-        return _uncalibrated(y, "the verdicts depend on the instruction alone, not on the model")
-    difficulty = np.where(seen.any(axis=0), fitted.difficulty, np.nan)
-    length, intercept = np.full(len(y), np.nan), np.full(len(y), np.nan)
-    length[useful], intercept[useful] = fitted.length, fitted.intercept
-    if not pinned.any():
-        middle = np.nanmean(difficulty)
-        difficulty, intercept = difficulty - middle, intercept + middle
-    anchors = None
-    if (rows := seen & pinned[:, np.newaxis]).any():
-        anchors = Anchors(
-            std_length=standard[rows],
-            difficulty=np.broadcast_to(difficulty, y.shape)[rows],
-            preference=y[rows],
-            weight=ANCHOR_WEIGHT / int(pinned.sum()),
-        )
-    return Calibration(
-        difficulty=difficulty,
-        length=length,
-        intercept=intercept,
-        spread=fitted.spread,
-        reliability=fitted.reliability,
-        anchors=anchors,
-        residual=fitted.residual,
-    )
-
-
-def _uncalibrated(y: Floats, reason: str) -> Calibration:
-    return Calibration(
-        difficulty=np.full(y.shape[1], np.nan),
-        length=np.full(len(y), np.nan),
-        intercept=np.full(len(y), np.nan),
-        spread=np.nan,
-        reliability=np.nan,
-        anchors=None,
-        residual=np.nan,
-        reason=reason,
-    )
-
-
-def _standardised(differences: Floats) -> Floats:
-    """In standard deviations of each model's own answers; nan where those do not vary."""
-    found = np.full(differences.shape, np.nan)
-    for model, row in enumerate(differences):
-        if (sd := _spread_of(row[~np.isnan(row)])) > 0:
-            found[model] = row / sd
-    return found
-
-
-def _connected(seen: NDArray[np.bool_], pinned: NDArray[np.bool_]) -> bool:
-    """Whether every instruction with a verdict is reached, over models, from where the scale is
-    fixed: by the pinned models, or by any one."""
-    models = pinned & seen.any(axis=1)
-    if not models.any():
-        models[np.flatnonzero(seen.any(axis=1))[:1]] = True
-    while True:
-        items = np.asarray(seen[models].any(axis=0), dtype=bool)
-        more = np.asarray(seen[:, items].any(axis=1), dtype=bool)
-        if (more == models).all():
-            return bool((items == seen.any(axis=0)).all())
-        models = more
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _JointFit:
-    difficulty: Floats
-    length: Floats
-    intercept: Floats
-    spread: float
-    gain: float  # in log-likelihood over instructions of one difficulty; nan at a given spread
-    reliability: float
-    residual: float
-
-
-class _Joint:
-    """The joint regression: difficulties hang together only through the models' few coefficients,
-    so that Newton's system is solved for those after the difficulties are eliminated."""
-
-    def __init__(
-        self, y: Floats, t: Floats, seen: NDArray[np.bool_], pinned: NDArray[np.bool_]
-    ) -> None:
-        self.y, self.t, self.seen, self.m = y, t, seen, len(y)
-        self.free = np.concatenate([np.ones(self.m, dtype=bool), ~pinned])
-        self.items = seen.any(axis=0)
-        self.n = y.shape[1]
-
-    def fit(self, spread: float | None) -> _JointFit:
-        """At the given spread, or at the one with the largest marginal likelihood."""
-        point, gain = np.zeros(self.n + 2 * self.m), np.nan
-        if spread is None:
-            from scipy.optimize import minimize_scalar
-
-            def lost(log_spread: float) -> float:
-                nonlocal point  # the next spread tried is near: start from this one's fit
-                point, _ = self._newton(point, float(np.exp(log_spread)))
-                return self._minus_marginal(point, float(np.exp(log_spread)))
-
-            ends = tuple(float(np.log(end)) for end in _SPREADS)
-            best = minimize_scalar(lost, bounds=ends, method="bounded")
-            spread, gain = float(np.exp(best.x)), float(lost(ends[0]) - best.fun)
-        point, residual = self._newton(point, spread)
-        variance = self._posterior_variance(point, spread)[self.items]
-        return _JointFit(
-            difficulty=point[: self.n],
-            length=point[self.n : self.n + self.m],
-            intercept=point[self.n + self.m :],
-            spread=spread,
-            gain=gain,
-            reliability=float(1.0 - variance.mean() / spread**2),
-            residual=residual,
-        )
-
-    def _minus_marginal(self, point: Floats, sigma: float) -> float:
-        """Laplace's approximation, up to a constant; instructions without a verdict drop out."""
-        diagonal, _, rest = self._system(_sigmoid(self._eta(point)), sigma)
-        curvature = np.log(diagonal * sigma**2).sum() + np.linalg.slogdet(rest)[1]
-        return self._objective(point, sigma) + 0.5 * float(curvature)
-
-    def _eta(self, point: Floats) -> Floats:
-        g, a, c = np.split(point, [self.n, self.n + self.m])
-        return np.asarray(g + a[:, np.newaxis] * self.t + c[:, np.newaxis])
-
-    def _priors(self, sigma: float) -> Floats:
-        return np.concatenate([np.full(self.n, sigma**-2.0), np.full(2 * self.m, _WIDE**-2.0)])
-
-    def _objective(self, point: Floats, sigma: float) -> float:
-        eta = self._eta(point)
-        lost = np.where(self.seen, _row_losses(self.y, eta), 0.0).sum()
-        return float(lost + 0.5 * (self._priors(sigma) * np.square(point)).sum())
-
-    def _gradient(self, point: Floats, p: Floats, sigma: float) -> Floats:
-        error = np.where(self.seen, p - self.y, 0.0)
-        found = np.concatenate([error.sum(axis=0), (error * self.t).sum(axis=1), error.sum(axis=1)])
-        found += self._priors(sigma) * point
-        found[self.n :][~self.free] = 0.0
-        return found
-
-    def _system(self, p: Floats, sigma: float) -> tuple[Floats, Floats, Floats]:
-        """Hessian as the diagonal of the difficulties, the border, and what is left of the
-        models' block once the difficulties are eliminated."""
-        q = np.where(self.seen, p * (1.0 - p), 0.0)
-        prior = self._priors(sigma)
-        diagonal = q.sum(axis=0) + prior[: self.n]
-        border = np.concatenate([q * self.t, q]) * self.free[:, np.newaxis]  # (2 m, n)
-        block = np.diag(np.where(self.free, prior[self.n :], 1.0))
-        slopes, intercepts = np.arange(self.m), self.m + np.arange(self.m)
-        has_intercept = self.free[self.m :]
-        both = np.where(has_intercept, (q * self.t).sum(axis=1), 0.0)
-        block[slopes, slopes] += (q * self.t * self.t).sum(axis=1)
-        block[slopes, intercepts] += both
-        block[intercepts, slopes] += both
-        block[intercepts, intercepts] += np.where(has_intercept, q.sum(axis=1), 0.0)
-        return diagonal, border, block - (border / diagonal) @ border.T
-
-    def _newton(self, point: Floats, sigma: float) -> tuple[Floats, float]:
-        lost = self._objective(point, sigma)
-        for _ in range(100):
-            p = _sigmoid(self._eta(point))
-            gradient = self._gradient(point, p, sigma)
-            residual = float(np.abs(gradient).max() / self.seen.sum())
-            if residual <= TOLERANCE / 10:
-                break
-            diagonal, border, rest = self._system(p, sigma)
-            own, models = gradient[: self.n], gradient[self.n :]
-            step_models = np.linalg.solve(rest, border @ (own / diagonal) - models)
-            step = np.concatenate([(-own - step_models @ border) / diagonal, step_models])
-            share, slope = 1.0, float(gradient @ step)
-            while share > 1e-10:
-                there = self._objective(point + share * step, sigma)
-                if there <= lost + 1e-4 * share * slope + 1e-13 * abs(lost):
-                    break
-                share /= 2.0
-            point, lost = point + share * step, there
-        return point, residual
-
-    def _posterior_variance(self, point: Floats, sigma: float) -> Floats:
-        diagonal, border, rest = self._system(_sigmoid(self._eta(point)), sigma)
-        scaled = border / diagonal
-        through = np.einsum("ki,ki->i", scaled, np.linalg.solve(rest, scaled))
-        return np.asarray(1.0 / diagonal + through)

@@ -1,8 +1,8 @@
-"""How far two scorings put the same things in the same order.
+"""How far two scorings put the same things in the same order, or on one line.
 
-Both coefficients work along the last axis with leading axes free, so that all bootstrap
-replicates are one call. Every pair of things is compared (memory grows with the square of their
-number): things are models, of which there are tens.
+All coefficients work along the last axis with leading axes free, so that all bootstrap
+replicates are one call. For ranks every pair of things is compared (memory grows with the square
+of their number): things are models, of which there are tens.
 """
 
 from __future__ import annotations
@@ -55,6 +55,33 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
     middle = (x.shape[-1] + 1) / 2.0  # the exact mean of ranks, so a constant gives an exact 0
     a, b = average_ranks(x) - middle, average_ranks(y) - middle
     return _normalised((a * b).sum(axis=-1), (a * a).sum(axis=-1), (b * b).sum(axis=-1))
+
+
+def pearson(first: ArrayLike, second: ArrayLike) -> Floats:
+    """Pearson's correlation along the last axis [1]_.
+
+    Parameters
+    ----------
+    first, second : float array, shape (..., n)
+
+    Returns
+    -------
+    float array, shape (...)
+        In [-1, 1]; nan where a vector is constant, holds a nan, or has fewer than two elements.
+
+    References
+    ----------
+    .. [1] K. Pearson (1895), Note on regression and inheritance in the case of two parents,
+       Proceedings of the Royal Society of London 58, 240-242.
+    """
+    x, y = _pair(first, second)
+    if x.shape[-1] < 2:
+        return np.full(x.shape[:-1], np.nan)
+    a, b = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
+    # A constant less its mean may leave a rounding error that correlates with anything.
+    varies = np.ptp(x, axis=-1).astype(bool) & np.ptp(y, axis=-1).astype(bool)
+    found = _normalised((a * b).sum(axis=-1), (a * a).sum(axis=-1), (b * b).sum(axis=-1))
+    return np.asarray(np.where(varies, found, np.nan))
 
 
 def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> Floats:

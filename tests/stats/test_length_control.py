@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judgebench.stats import length_calibration as cal
 from judgebench.stats import length_control as lc
 from judgebench.stats.resample import multinomial_weights, percentile_interval
 
@@ -436,7 +437,7 @@ class TestCalibration:
         y[0, :4], y[3, 20:], difference[3, 22:] = np.nan, np.nan, np.nan
         y = np.abs(y - 0.03)
         marks = np.array([anchored, False, False, False, anchored, False])
-        found = lc.fit_difficulty(y, difference, anchored=marks, spread=1.2)
+        found = cal.fit_difficulty(y, difference, anchored=marks, spread=1.2)
         x, labels = joint_design(y, difference, ~marks)
         scale = np.concatenate([np.full(25, 1.2), np.full(12, 10.0)])
         model = LogisticRegression(
@@ -463,7 +464,7 @@ class TestCalibration:
         from scipy.optimize import minimize
 
         y, difference, *_ = judged_by_many(2, 5, 30)
-        found = lc.fit_difficulty(y, difference)
+        found = cal.fit_difficulty(y, difference)
         x, labels = joint_design(y, difference, np.ones(5))
 
         def marginal(spread: float) -> tuple[float, float]:
@@ -492,7 +493,7 @@ class TestCalibration:
 
     def test_finds_what_the_data_were_made_with(self) -> None:
         y, difference, difficulty, length, intercept = judged_by_many(3, 40, 400)
-        found = lc.fit_difficulty(y, difference)
+        found = cal.fit_difficulty(y, difference)
         assert found.reason == ""
         assert np.corrcoef(found.difficulty, difficulty)[0, 1] > 0.9
         assert found.spread == pytest.approx(difficulty.std(), rel=0.12)
@@ -506,7 +507,7 @@ class TestCalibration:
     def test_serves_length_control_of_another_model(self) -> None:
         """A new model, judged on items that others calibrated, against the true difficulty."""
         y, difference, difficulty, *_ = judged_by_many(4, 31, 600)
-        found = lc.fit_difficulty(y[1:], difference[1:])
+        found = cal.fit_difficulty(y[1:], difference[1:])
         own = lc.exact(y[0], difference[0], found.difficulty, c=21.5)
         true = lc.exact(y[0], difference[0], difficulty, c=21.5)
         assert own.reason == ""
@@ -516,7 +517,7 @@ class TestCalibration:
         y, difference, *_ = judged_by_many(5, 8, 60)
         y[2, 5] = np.nan
         marks = np.arange(8) == 2
-        found = lc.fit_difficulty(y, difference, anchored=marks)
+        found = cal.fit_difficulty(y, difference, anchored=marks)
         anchors = found.anchors
         assert anchors is not None
         assert anchors.weight == 0.2
@@ -526,59 +527,59 @@ class TestCalibration:
         np.testing.assert_allclose(
             anchors.std_length, difference[2, kept] / difference[2].std(ddof=1)
         )
-        two = lc.fit_difficulty(y, difference, anchored=np.arange(8) < 2).anchors
+        two = cal.fit_difficulty(y, difference, anchored=np.arange(8) < 2).anchors
         assert two is not None
         assert (two.weight, len(two.preference)) == (0.1, 120)
-        assert lc.fit_difficulty(y, difference).anchors is None
+        assert cal.fit_difficulty(y, difference).anchors is None
 
     def test_a_model_that_always_loses_stays_finite(self) -> None:
         y, difference, *_ = judged_by_many(6, 6, 50)
         y[0] = 0.0
-        found = lc.fit_difficulty(y, difference)
+        found = cal.fit_difficulty(y, difference)
         assert found.reason == ""
         assert np.isfinite(found.intercept).all()
         assert found.intercept[0] == found.intercept.min()
 
     def test_undefined(self) -> None:
         y, difference, *_ = judged_by_many(7, 6, 50)
-        assert "fewer than two" in lc.fit_difficulty(y[:1], difference[:1]).reason
+        assert "fewer than two" in cal.fit_difficulty(y[:1], difference[:1]).reason
         flat = np.zeros_like(difference)
-        refused = lc.fit_difficulty(y, flat)
+        refused = cal.fit_difficulty(y, flat)
         assert "fewer than two" in refused.reason
         assert np.isnan(refused.difficulty).all()
         assert np.isnan([refused.spread, refused.reliability, refused.residual]).all()
         y[:3, 25:], y[3:, :25] = np.nan, np.nan  # two groups that share no instruction
-        assert "connect" in lc.fit_difficulty(y, difference).reason
+        assert "connect" in cal.fit_difficulty(y, difference).reason
         one_side = np.arange(6) == 0
-        assert "connect" in lc.fit_difficulty(y, difference, anchored=one_side).reason
+        assert "connect" in cal.fit_difficulty(y, difference, anchored=one_side).reason
         both_sides = np.isin(np.arange(6), [0, 5])
-        assert lc.fit_difficulty(y, difference, anchored=both_sides, spread=1.0).reason == ""
+        assert cal.fit_difficulty(y, difference, anchored=both_sides, spread=1.0).reason == ""
 
     def test_verdicts_that_do_not_depend_on_the_instruction(self) -> None:
         """Of samples without differences in difficulty, the test lets about 5 % pass."""
         reasons = [
-            lc.fit_difficulty(*judged_by_many(seed, 20, 60, sd=0.0)[:2]).reason
+            cal.fit_difficulty(*judged_by_many(seed, 20, 60, sd=0.0)[:2]).reason
             for seed in range(100, 140)
         ]
         refused = [r for r in reasons if r]
         assert set(refused) == {"the verdicts do not show that instructions differ in difficulty"}
         assert len(refused) >= 34  # 38 expected; 34 is three standard errors below
-        there = lc.fit_difficulty(*judged_by_many(100, 20, 60, sd=1.0)[:2])
+        there = cal.fit_difficulty(*judged_by_many(100, 20, 60, sd=1.0)[:2])
         assert there.reason == ""
 
     def test_verdicts_that_depend_on_nothing_else(self) -> None:
         y, difference, *_ = judged_by_many(8, 8, 60)
-        found = lc.fit_difficulty(np.tile(y[:1], (8, 1)), difference)
+        found = cal.fit_difficulty(np.tile(y[:1], (8, 1)), difference)
         assert found.reason == "the verdicts depend on the instruction alone, not on the model"
         assert np.isnan(found.difficulty).all()
 
     def test_an_instruction_without_verdicts_has_no_difficulty(self) -> None:
         y, difference, *_ = judged_by_many(9, 8, 40)
         y[:, 11], difference[:, 11] = np.nan, np.nan
-        found = lc.fit_difficulty(y, difference)
+        found = cal.fit_difficulty(y, difference)
         assert np.flatnonzero(np.isnan(found.difficulty)).tolist() == [11]
         assert np.nanmean(found.difficulty) == pytest.approx(0, abs=1e-12)
-        without = lc.fit_difficulty(np.delete(y, 11, axis=1), np.delete(difference, 11, axis=1))
+        without = cal.fit_difficulty(np.delete(y, 11, axis=1), np.delete(difference, 11, axis=1))
         np.testing.assert_allclose(np.delete(found.difficulty, 11), without.difficulty, atol=1e-6)
         assert found.reliability == pytest.approx(without.reliability, abs=1e-6)
         assert found.spread == pytest.approx(without.spread, rel=1e-6)
@@ -586,13 +587,13 @@ class TestCalibration:
     def test_bad_input(self) -> None:
         y, difference, *_ = judged_by_many(10, 6, 50)
         with pytest.raises(ValueError, match="do not match"):
-            lc.fit_difficulty(y, difference[:, 1:])
+            cal.fit_difficulty(y, difference[:, 1:])
         with pytest.raises(ValueError, match="marks of anchored"):
-            lc.fit_difficulty(y, difference, anchored=[True])
+            cal.fit_difficulty(y, difference, anchored=[True])
         with pytest.raises(ValueError, match="lie in"):
-            lc.fit_difficulty(y + 0.5, difference)
+            cal.fit_difficulty(y + 0.5, difference)
         with pytest.raises(ValueError, match="spread must be a positive"):
-            lc.fit_difficulty(y, difference, spread=0.0)
+            cal.fit_difficulty(y, difference, spread=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -695,7 +696,7 @@ class TestPublished:
         y, difference = np.full((27, 805), np.nan), np.full((27, 805), np.nan)
         for i, name in enumerate(kept):
             y[i, models[name][2]], difference[i, models[name][2]] = models[name][:2]
-        found = lc.fit_difficulty(y, difference)
+        found = cal.fit_difficulty(y, difference)
         assert np.corrcoef(found.difficulty, difficulty)[0, 1] > 0.85
         assert found.spread == pytest.approx(difficulty.std(), rel=0.2)
         off = []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from judgebench.stats import pair_outcomes as po
 from judgebench.stats.agreement import cohen_kappa_of
-from judgebench.stats.evaluators import pearson
+from judgebench.stats.rank_correlation import pearson
 from judgebench.stats.resample import multinomial_weights, weighted_sums
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"

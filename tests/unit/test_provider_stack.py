@@ -20,26 +20,16 @@ from judgebench.providers.prices import LOCAL
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.server import LocalServer, WithServer
-from judgebench.records import ChatRequest, Message, Reply, Request, Spend, Usage
+from judgebench.records import ChatRequest, Message, Reply, Spend, Usage
 from judgebench.secret import Secret
+from tests.contract.remembered import Remembered as InMemory
 from tests.loopback import MODES, Ask, Loopback, Reaction
 
 KEY = "sk-never-to-be-shown-0123456789"
 
 
-class Remembered:
-    """Replies in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[bytes, Reply] = {}
-
-    def reply(self, key: bytes) -> Reply | None:
-        return self.kept.get(key)
-
-    def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
-    ) -> None:
-        self.kept[key] = reply
+class Remembered(InMemory):
+    """What is spent is looked at elsewhere."""
 
     def put_spend(self, spends: Sequence[Spend]) -> None:
         return
