@@ -174,11 +174,10 @@ def main() -> None:
         f"draws is {100 * np.sqrt(0.95 * 0.05 / options.trials):.1f}"
     )
     populations = {"made-up verdicts, no anchors": made_up()}
-    if options.made_up:
-        pass
-    elif (GOLD / "annotations.parquet").exists():
+    there = (GOLD / "annotations.parquet").exists()
+    if there and not options.made_up:
         populations["published verdicts of AlpacaEval 2, with anchors"] = published()
-    else:
+    if not there:
         print("The published verdicts (../shared/gold/alpaca_eval) are not here: left out.")
     started = time.process_time()
     for name, population in populations.items():

@@ -24,6 +24,7 @@ from judgebench.records import FailureKind, Reply, Usage
 from judgebench.secret import Secret, redact, secrets_of
 
 _ASK_AGAIN = {408, 409, 425, 429}
+_REFUSED = {400, 413, 422}
 _NEVER_AGAIN = {501, 505}
 _NO_CREDIT = re.compile(r"insufficient_quota|billing_error|credit balance is too low")
 _NO_MODEL = re.compile(r"model_not_found")
@@ -89,18 +90,17 @@ def status_error(
     kind = _KINDS.get(status, "server" if status >= 500 else "request")
     location = excerpt(_place(headers.get("location") or ""), 200, key)
     advice = _advice(status, model=model, location=location)
-    if status in {400, 413, 422} and not_accepted is not None:
+    asked = not_accepted is None  # a question, of which alone some of this can be said
+    if not_accepted is not None and status in _REFUSED:
         advice = not_accepted
     if kind == "key" and status != 402:
         advice = key_advice(key, variable)
     if status < 500 and said.mentions(_NO_CREDIT):
         retriable, kind = False, "key"
         advice = "the account has no credit left: add some, then run again"
-    elif not_accepted is not None:
-        pass  # nothing of what follows is about anything but a question
-    elif status == 400 and said.mentions(_NO_MODEL):
+    elif asked and status == 400 and said.mentions(_NO_MODEL):
         kind, advice = "not_found", _advice(404, model=model, location="")
-    elif status in {400, 413, 422} and (status == 413 or said.mentions(_TOO_LONG)):
+    elif asked and status in _REFUSED and (status == 413 or said.mentions(_TOO_LONG)):
         kind, advice = "too_long", "the question is too long for this model: shorten its parts"
     words = excerpt(said.message, 300, key)
     return CallError(
