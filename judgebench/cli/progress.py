@@ -145,13 +145,15 @@ class BarProgress:
         )
         from rich.text import Text
 
+        below = self._below
+
         class Bars(Progress):
             """The bars, and a line of its own for what does not fit beside them."""
 
-            def get_renderables(bars) -> Iterable[RenderableType]:  # noqa: N805
+            def get_renderables(self) -> Iterable[RenderableType]:
                 yield from super().get_renderables()
-                if below := self._below():
-                    yield Text(below, style="dim", overflow="ellipsis", no_wrap=True)
+                if said := below():
+                    yield Text(said, style="dim", overflow="ellipsis", no_wrap=True)
 
         self._taken = Meter()
         self._began = 0.0
