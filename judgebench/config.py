@@ -395,8 +395,6 @@ class Suite(Section):
             for name in benchmark.models or ():
                 if name not in known:
                     raise ValueError(unknown_name("model", name, known))
-            if benchmark.baseline is not None and benchmark.baseline not in known:
-                raise ValueError(f"baseline: {unknown_name('model', benchmark.baseline, known)}")
         return self
 
     def in_batches(self) -> Suite:

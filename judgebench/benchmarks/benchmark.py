@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from judgebench import protocols
-from judgebench.records import Case, Item, Response
+from judgebench.records import Case, Item, JsonObject, Response
 from judgebench.template import PromptText
 
 
@@ -43,6 +44,14 @@ class LmEvalTask(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineAnswers:
+    """A model's answers that a benchmark brings along, in a file of recorded answers."""
+
+    model: str
+    path: Path
+
+
 class Benchmark(protocols.Benchmark, Protocol):
     """One version of a benchmark, as a suite asks for it."""
 
@@ -59,6 +68,17 @@ class Benchmark(protocols.Benchmark, Protocol):
     @property
     def default_judge(self) -> str:
         """The way of judging where a suite's judge does not name one."""
+        ...
+
+    @property
+    def baseline_answers(self) -> BaselineAnswers | None:
+        """The answers to compare with that come with the questions; None where none do."""
+        ...
+
+    def judged_with(
+        self, options: JsonObject, sampling: JsonObject
+    ) -> tuple[JsonObject, JsonObject]:
+        """What a suite says of a judge of the default kind, completed by what is usual here."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""A version's questions and few-shot examples, as JSON lines on disk."""
+"""A version's questions, few-shot examples and baseline answers, as JSON lines on disk."""
 
 from __future__ import annotations
 
@@ -13,21 +13,30 @@ from judgebench.keys import content_key
 
 ITEMS = "items.jsonl"
 FEWSHOT = "fewshot.jsonl"
+BASELINE = "baseline.jsonl"
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Questions in their order, and the examples that may stand before them."""
+    """Questions in their order, and what comes with them.
+
+    ``fewshot`` are the examples that may stand before a question, ``baseline`` the answers that
+    models are compared with, in the form of a file of recorded answers.
+    """
 
     items: tuple[Row, ...]
     fewshot: tuple[Row, ...] = ()
+    baseline: tuple[Row, ...] = ()
 
     @property
     def sha(self) -> str:
         """SHA-256 of all of it: what pins a version, whatever file it came in."""
-        return content_key("benchmark", {"items": self.items, "fewshot": self.fewshot}).hex()
+        parts = {"items": self.items, "fewshot": self.fewshot}
+        if self.baseline:  # a version without them keeps its pin
+            parts["baseline"] = self.baseline
+        return content_key("benchmark", parts).hex()
 
 
 def read_content(folder: Path) -> Content:
@@ -38,11 +47,12 @@ def read_content(folder: Path) -> Content:
     InputError
         Naming the file and line, for a torn or malformed line or an id that stands twice.
     """
-    items = tuple(_rows(folder / ITEMS, {"id": str, "question": str, "references": list}))
-    fewshot: tuple[Row, ...] = ()
-    if (folder / FEWSHOT).exists():
-        fewshot = tuple(_rows(folder / FEWSHOT, {"question": str, "answer": str}))
-    return checked(Content(items=items, fewshot=fewshot), str(folder / ITEMS))
+    content = Content(
+        items=tuple(_rows(folder / ITEMS, {"id": str, "question": str})),
+        fewshot=_rows_if_there(folder / FEWSHOT, {"question": str, "answer": str}),
+        baseline=_rows_if_there(folder / BASELINE, {"item_id": str, "text": str}),
+    )
+    return checked(content, str(folder / ITEMS))
 
 
 def checked(content: Content, where: str) -> Content:
@@ -51,24 +61,41 @@ def checked(content: Content, where: str) -> Content:
     for number, row in enumerate(content.items, 1):
         if row["id"] in seen:
             raise InputError(f"{where}:{number}: the id {row['id']!r} stands here twice")
-        if not all(isinstance(reference, str) for reference in row["references"]):
-            raise InputError(f"{where}:{number}: references: each one is a text")
+        references = row.get("references", [])
+        if not isinstance(references, list) or not all(isinstance(r, str) for r in references):
+            raise InputError(f"{where}:{number}: references: a list of texts has to stand here")
         seen.add(row["id"])
     if not content.items:
         raise InputError(f"{where}: there is no question in it")
+    return _with_known_baseline(content, seen)
+
+
+def _with_known_baseline(content: Content, known: set[str]) -> Content:
+    """Content whose baseline answers every question once, or none."""
+    answered = [row["item_id"] for row in content.baseline]
+    if answered and (len(answered) != len(set(answered)) or set(answered) != known):
+        raise InputError(
+            f"{BASELINE}: {len(answered)} answers of the baseline to {len(known)} questions; each "
+            "question has one"
+        )
     return content
 
 
 def write_content(content: Content, folder: Path) -> None:
     """The content as files that `read_content` reads."""
     _write(content.items, folder / ITEMS)
-    if content.fewshot:
-        _write(content.fewshot, folder / FEWSHOT)
+    for rows, name in ((content.fewshot, FEWSHOT), (content.baseline, BASELINE)):
+        if rows:
+            _write(rows, folder / name)
 
 
 def _write(rows: Iterable[Row], path: Path) -> None:
     lines = (json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8")
+
+
+def _rows_if_there(path: Path, fields: Mapping[str, type]) -> tuple[Row, ...]:
+    return tuple(_rows(path, fields)) if path.exists() else ()
 
 
 def _rows(path: Path, fields: Mapping[str, type]) -> Iterable[Row]:
@@ -87,4 +114,4 @@ def _rows(path: Path, fields: Mapping[str, type]) -> Iterable[Row]:
         yield row
 
 
-_WORDS: dict[type, str] = {str: "text", list: "list"}
+_WORDS: dict[type, str] = {str: "text"}

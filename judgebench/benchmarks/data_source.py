@@ -2,6 +2,7 @@
 
     HOME/trivia_judging/v1/items.jsonl …     questions of a version, with a manifest of their source
     HOME/trivia_judging/prompts/short.txt    official prompts, each known by its hash
+    HOME/alpaca_eval/calibration/…           files of a published calibration, as published
 
 HOME is ``JUDGEBENCH_DATA``, or a folder in the user's cache. No benchmark text is in the package.
 """
@@ -22,17 +23,24 @@ from types import ModuleType
 from typing import Any, Literal
 
 from judgebench import registry
-from judgebench.benchmarks.content import Content, checked, read_content, write_content
+from judgebench.benchmarks.content import (
+    BASELINE,
+    Content,
+    checked,
+    read_content,
+    write_content,
+)
 from judgebench.benchmarks.description import (
     Description,
     FilesSource,
     FolderSource,
     HubSource,
+    Judging,
     chosen_version,
     find,
     split_version,
 )
-from judgebench.benchmarks.fetch import fetch
+from judgebench.benchmarks.fetch import fetch, file_sha
 from judgebench.benchmarks.prompt_text import read_texts
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import text_sha
@@ -131,7 +139,8 @@ def import_data(name_at_version: str, path: Path, *, extra_paths: Iterable[Path]
     bundled = isinstance(description.versions[version].source, FolderSource)
     content = None if bundled else _read_source(folder, path)
     prompts = _matching_prompts(description, path)
-    if content is None and not prompts:
+    calibration = _matching_calibration(description, path)
+    if content is None and not prompts and not calibration:
         raise InputError(
             f"{path}: nothing in it belongs to {description.name}; "
             f"{folder / 'README.md'} says which files do"
@@ -140,6 +149,7 @@ def import_data(name_at_version: str, path: Path, *, extra_paths: Iterable[Path]
         _check_pin(description, version, content, str(path))
         _install(description, version, content, {"imported": path.name})
     _keep_prompts(description, prompts)
+    _keep_calibration(description, calibration)
     return verify(f"{description.name}@{version}", extra_paths=extra_paths)
 
 
@@ -173,6 +183,7 @@ def pull(
         if description.versions[version].sha256 is None:
             progress.say(f'{description.name}@{version}: sha256 = "{content.sha}" (not pinned yet)')
         _keep_prompts(description, _matching_prompts(description, stage))
+        _pull_calibration(description, stage, progress)
     _install(description, version, content, origin)
     return verify(f"{description.name}@{version}", extra_paths=extra_paths)
 
@@ -204,18 +215,50 @@ def load_content(description: Description, folder: Path, version: str) -> Conten
     return content
 
 
+def baseline_file(description: Description, folder: Path, version: str) -> Path:
+    """The file of the baseline's answers that come with a version's questions."""
+    return content_folder(description, folder, version) / BASELINE
+
+
 def official_prompts(description: Description) -> dict[str, PromptText]:
-    """The official prompts the data home has, by name; only texts whose hash is the pinned one."""
+    """The official prompts that are here, by name; only texts whose hash is the pinned one.
+
+    They are in the data home, or in an installed package whose files hold them.
+    """
     found = {}
     folder = _prompt_folder(description)
-    for name, sha in _official_hashes(description).items():
-        file = folder / f"{name}.txt"
-        if not file.is_file():
-            continue
-        text = file.read_bytes().decode("utf-8", errors="replace")
-        if text_sha(text) == sha:
-            found[name] = PromptText(name=f"official/{name}", text=text, official=True)
+    judging = official_judging(description)
+    package = _package_folder(judging.package)
+    for name, official in judging.official.items():
+        files = [folder / f"{name}.txt"]
+        if package is not None and official.source.endswith(".txt"):
+            files.append(package / official.source)
+        for file in files:
+            if not file.is_file():
+                continue
+            text = file.read_bytes().decode("utf-8", errors="replace")
+            if text_sha(text) == official.sha256:
+                found[name] = PromptText(name=f"official/{name}", text=text, official=True)
     return found
+
+
+def official_judging(description: Description) -> Judging:
+    """What is said about official prompts; a small benchmark takes that of the one it is like."""
+    judging = description.judging
+    return judging if judging.official_from is None else find(judging.official_from)[0].judging
+
+
+def calibration_files(description: Description) -> dict[str, Path]:
+    """The files of the published calibration that the data home has, by name.
+
+    Only those whose content is what is pinned.
+    """
+    folder = _calibration_folder(description)
+    return {
+        name: folder / name
+        for name, sha in _calibration_hashes(description).items()
+        if (folder / name).is_file() and file_sha(folder / name) == sha
+    }
 
 
 def load_module(folder: Path, stem: str) -> ModuleType | None:
@@ -312,10 +355,14 @@ def _prompt_folder(description: Description) -> Path:
 
 
 def _official_hashes(description: Description) -> dict[str, str]:
-    judging = description.judging
-    if judging.official_from is not None:
-        judging = find(judging.official_from)[0].judging
-    return {name: prompt.sha256 for name, prompt in judging.official.items()}
+    official = official_judging(description).official
+    return {name: prompt.sha256 for name, prompt in official.items()}
+
+
+def _package_folder(name: str | None) -> Path | None:
+    """Where a package is installed, without importing it; None if it is not."""
+    spec = None if name is None else importlib.util.find_spec(name)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 def _matching_prompts(description: Description, path: Path) -> dict[str, str]:
@@ -338,6 +385,43 @@ def _keep_prompts(description: Description, prompts: Mapping[str, str]) -> None:
         with _staging(folder) as stage:
             (stage / "text").write_bytes(text.encode("utf-8"))
             (stage / "text").replace(folder / f"{name}.txt")
+
+
+def _calibration_folder(description: Description) -> Path:
+    return data_home() / description.name / "calibration"
+
+
+def _calibration_hashes(description: Description) -> dict[str, str]:
+    published = description.published
+    files = [] if published is None else published.calibration
+    return {file.name: file.sha256 for file in files if file.sha256 is not None}
+
+
+def _matching_calibration(description: Description, path: Path) -> dict[str, Path]:
+    """Files of the published calibration in a file or folder, by what they are."""
+    wanted = {sha: name for name, sha in _calibration_hashes(description).items()}
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    shas = {file: file_sha(file) for file in files if wanted and file.is_file()}
+    return {wanted[sha]: file for file, sha in shas.items() if sha in wanted}
+
+
+def _keep_calibration(description: Description, files: Mapping[str, Path]) -> None:
+    folder = _calibration_folder(description)
+    for name, file in files.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        with _staging(folder) as stage:
+            shutil.copyfile(file, stage / name)
+            (stage / name).replace(folder / name)
+
+
+def _pull_calibration(description: Description, stage: Path, progress: Progress) -> None:
+    """Fetch what is not here yet; every file is pinned."""
+    here = calibration_files(description)
+    published = description.published
+    for file in [] if published is None else published.calibration:
+        if file.name not in here:
+            fetch(file, stage, progress, expected=file.sha256)
+            _keep_calibration(description, {file.name: stage / file.name})
 
 
 @contextmanager

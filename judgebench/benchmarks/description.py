@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -13,6 +13,7 @@ from judgebench import registry
 from judgebench.benchmarks.truncation import MODES
 from judgebench.config import Section, check
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.records import BINARY
 
 NAME = r"^[a-z0-9_]+$"
 """What a benchmark may be called."""
@@ -88,18 +89,46 @@ class Asking(Section):
 
 
 class OfficialPrompt(Section):
-    """An official judge prompt: known by its hash, found by file and name."""
+    """An official judge prompt: known by its hash, found by file and name.
+
+    ``options`` and ``sampling`` are what it is asked and read with, where a suite does not say.
+    """
 
     sha256: Sha256
     source: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    sampling: dict[str, Any] = Field(default_factory=dict)
 
 
 class Judging(Section):
     """How answers are judged where a suite does not say."""
 
     kind: str
+    prompt: str | None = Field(None, description="official prompt, where the data home has it")
+    options: dict[str, Any] = Field(default_factory=dict, description="with our own wording")
     official: dict[str, OfficialPrompt] = Field(default_factory=dict)
     official_from: str | None = Field(None, description="take them from this benchmark")
+    package: str | None = Field(None, description="installed package that has the files too")
+
+    @model_validator(mode="after")
+    def _names(self) -> Judging:
+        if self.prompt is not None and self.prompt not in self.official:
+            raise ValueError(unknown_name("official prompt", self.prompt, self.official))
+        return self
+
+
+class Published(Section):
+    """Whose numbers are the published ones: comparisons by this judge with this baseline.
+
+    ``judge`` is the name under which its verdicts are published, ``models`` are what it asks, with
+    the official ``prompt``. ``calibration`` are the files of its length-controlled win rates.
+    """
+
+    judge: str
+    models: list[str] = Field(min_length=1)
+    prompt: str
+    baseline: str
+    calibration: list[RemoteFile] = Field(default_factory=list)
 
 
 class Description(Section):
@@ -111,14 +140,16 @@ class Description(Section):
     homepage: str | None = None
     paper: str | None = None
     default_version: str
-    labels: list[str] = Field(min_length=2)
-    positive: str
+    labels: list[str] = Field(default=list(BINARY), min_length=2)
+    positive: str = BINARY[-1]
     metric: str = "accuracy"
+    baseline: str | None = Field(None, description="whose answers come with the questions")
     unit: str = Field("item", description="what is drawn again in a bootstrap")
     coverage_floor: float = Field(0.95, ge=0, le=1)
     versions: dict[str, Version] = Field(min_length=1)
     asking: Asking
     judging: Judging
+    published: Published | None = None
 
     @model_validator(mode="after")
     def _names(self) -> Description:
@@ -126,6 +157,10 @@ class Description(Section):
             raise ValueError(unknown_name("version", self.default_version, self.versions))
         if self.positive not in self.labels:
             raise ValueError(unknown_name("label", self.positive, self.labels))
+        if self.published is not None and self.published.prompt not in self.judging.official:
+            raise ValueError(
+                unknown_name("official prompt", self.published.prompt, self.judging.official)
+            )
         return self
 
 

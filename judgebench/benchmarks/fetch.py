@@ -54,6 +54,12 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress, *, expected: str |
     return sha
 
 
+def file_sha(path: Path) -> str:
+    """SHA-256 of a file as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def check_address(url: str) -> None:
     """Refuse what is not HTTPS, and addresses that carry a password."""
     parts = urlsplit(url)

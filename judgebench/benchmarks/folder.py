@@ -15,7 +15,14 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from judgebench.benchmarks.data_source import load_content, load_module, official_prompts
+from judgebench.benchmarks.benchmark import BaselineAnswers
+from judgebench.benchmarks.data_source import (
+    baseline_file,
+    load_content,
+    load_module,
+    official_judging,
+    official_prompts,
+)
 from judgebench.benchmarks.description import (
     Description,
     chosen_version,
@@ -26,8 +33,11 @@ from judgebench.benchmarks.truncation import MODES, truncate
 from judgebench.config import Section, check
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import text_sha
-from judgebench.records import Case, Item, Message, Response
+from judgebench.records import Case, Item, JsonObject, Message, Response
 from judgebench.template import PromptText
+
+OFFICIAL = "official/"
+"""What the name of an official prompt begins with."""
 
 
 class Options(Section):
@@ -92,6 +102,33 @@ class FolderBenchmark:
         return self.description.judging.kind
 
     @property
+    def baseline_answers(self) -> BaselineAnswers | None:
+        """The answers to compare with that come with the questions; None where none do."""
+        if self.description.baseline is None:
+            return None
+        path = baseline_file(self.description, self.folder, self.version)
+        return BaselineAnswers(model=self.description.baseline, path=path)
+
+    def judged_with(
+        self, options: JsonObject, sampling: JsonObject
+    ) -> tuple[JsonObject, JsonObject]:
+        """Options and sampling of a judge of the usual kind, completed by what is usual here.
+
+        Without a prompt in the options the official one that the description prefers is taken, if
+        it is here. An official prompt comes with the options it is read with.
+        """
+        judging = official_judging(self.description)
+        name = options.get("prompt")
+        preferred = self.description.judging.prompt or judging.prompt
+        if name is None and preferred in self.prompts:
+            name = f"{OFFICIAL}{preferred}"
+        official = judging.official.get(str(name).removeprefix(OFFICIAL))
+        if official is None or not str(name).startswith(OFFICIAL):
+            return {**self.description.judging.options, **options}, sampling
+        usual = {"prompt": name, **official.options}
+        return {**usual, **options}, {**official.sampling, **sampling}
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The options in effect, for a run's manifest."""
         return {
@@ -140,8 +177,8 @@ class FolderBenchmark:
                 version=self.version,
                 id=doc["id"],
                 turns=(Message(role="user", content=doc["question"]),),
-                references=tuple(doc["references"]),
-                category=doc["category"],
+                references=tuple(doc.get("references", ())),
+                category=doc.get("category"),
                 prompt=render(doc),
             )
             for doc in utils.docs(self.version, num_fewshot=self.num_fewshot)

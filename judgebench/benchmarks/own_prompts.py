@@ -20,7 +20,7 @@ from judgebench.benchmarks.prompt_rows import Question, questions_sha, read_ques
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import text_sha
-from judgebench.records import BINARY, Case, Item, Response, RunManifest
+from judgebench.records import BINARY, Case, Item, JsonObject, Response, RunManifest
 from judgebench.template import PromptText
 
 DEFAULT_SCALE = (1.0, 10.0)
@@ -100,6 +100,17 @@ class OwnPrompts:
         """What judges are told: ``rubric``, ``scale`` and ``dimensions``, where there are any."""
         given = {"rubric": self.rubric, "scale": self.scale, "dimensions": list(self.dimensions)}
         return {name: value for name, value in given.items() if value}
+
+    @property
+    def baseline_answers(self) -> None:
+        """None: whom to compare with is a model of the suite."""
+        return None
+
+    def judged_with(
+        self, options: JsonObject, sampling: JsonObject
+    ) -> tuple[JsonObject, JsonObject]:
+        """As the suite says; nothing is usual for prompts of one's own."""
+        return options, sampling
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -1,45 +1,29 @@
 """Benchmarks of short questions with reference answers, as lm-eval tasks.
 
-A task folder's ``utils.py`` makes one `ShortAnswers` and offers its methods to its YAML files. The
-same methods render the prompts when judgebench plans a run, without importing lm_eval or datasets,
-so that what is planned and what is asked cannot differ.
+A task folder's ``utils.py`` makes one `ShortAnswers` and offers its methods to its YAML files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Any
 
-from judgebench.benchmarks.data_source import load_content
-from judgebench.benchmarks.description import Description, chosen_version, read
+from judgebench.benchmarks.task_folder import Doc, TaskFolder
 from judgebench.benchmarks.truncation import truncate
 from judgebench.errors import ConfigError
 from judgebench.template import PromptText, fill
 
-Doc = dict[str, Any]
 
-
-class ShortAnswers:
+class ShortAnswers(TaskFolder):
     """The questions and prompts of one task folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @cached_property
-    def description(self) -> Description:
-        return read(self.folder)
 
     def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:
         """The questions of a version in their order, each with the examples to show before it."""
-        description = self.description
-        version = chosen_version(description, version)
-        content = load_content(description, self.folder, version)
-        wanted = description.asking.num_fewshot if num_fewshot is None else num_fewshot
+        content = self.content(version)
+        asking = self.description.asking
+        wanted = asking.num_fewshot if num_fewshot is None else num_fewshot
         if not 0 <= wanted <= len(content.fewshot):
             raise ConfigError(
-                f"{description.name}: num_fewshot is {wanted}; there are "
+                f"{self.description.name}: num_fewshot is {wanted}; there are "
                 f"{len(content.fewshot)} examples"
             )
         examples = [{k: shot[k] for k in ("question", "answer")} for shot in content.fewshot]
@@ -53,18 +37,6 @@ class ShortAnswers:
             }
             for row in content.items
         ]
-
-    def load(self, **metadata: Any) -> Mapping[str, Any]:
-        """lm-eval's ``custom_dataset``: the questions as a split.
-
-        Settings come from the task's metadata, flat (by hand: ``--metadata '{"num_fewshot": 0}'``)
-        or below the benchmark's name, which keeps two benchmarks of one run apart.
-        """
-        import datasets
-
-        settings = metadata | dict(metadata.get(self.description.name) or {})
-        docs = self.docs(settings.get("version"), num_fewshot=settings.get("num_fewshot"))
-        return {"test": datasets.Dataset.from_list(docs)}
 
     def prompt_base(self, doc: Doc) -> str:
         """For a model that continues text: the examples, then the question, all alike."""

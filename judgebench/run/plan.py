@@ -190,7 +190,7 @@ def baseline_of(seat: Seat, answers: Sequence[Answers]) -> Answers | None:
     """The answers that a judge compares with; None for a judge that does not compare."""
     if not seat.compares:
         return None
-    wanted = (seat.asked, seat.asked.config.baseline)
+    wanted = (seat.asked, seat.asked.baseline)
     return next(a for a in answers if (a.candidate.asked, a.candidate.name) == wanted)
 
 

@@ -25,7 +25,8 @@ from judgebench.config import (
 )
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.protocols import Judge
-from judgebench.records import Item, JudgeSpec, ModelSpec
+from judgebench.providers.capabilities import for_request
+from judgebench.records import ChatRequest, Item, JsonObject, JudgeSpec, ModelSpec
 from judgebench.responses import remote
 from judgebench.responses.identity import file_sha, weights_identity
 from judgebench.responses.local_model import (
@@ -44,6 +45,12 @@ class Asked:
     config: BenchmarkConfig
     benchmark: Benchmark
     items: tuple[Item, ...]
+
+    @property
+    def baseline(self) -> str | None:
+        """The model whose answers are compared with: the suite's, or the benchmark's own."""
+        brought = self.benchmark.baseline_answers
+        return self.config.baseline or (brought.model if brought is not None else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +128,7 @@ def resolve(suite: Suite) -> Work:
             raise ConfigError(f"the suite names the benchmark {name}@{version} {count} times")
     seats = tuple(_seat(a, name, suite) for a in asked for name in a.config.judges)
     for a in asked:
+        _check_baseline(a, suite)
         _check_repeats(a, seats)
         _check_panel(a, seats)
     candidates = tuple(candidate for a in asked for candidate in _candidates(suite, a))
@@ -167,17 +175,22 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
             f"judge {name}: a judge called as a way of judging judges that way; give this one, of "
             f"kind {kind}, another name"
         )
+    options: JsonObject = config.options if config else {}
+    sampling: JsonObject = config.sampling if config else {}
+    if kind == asked.benchmark.default_judge:
+        options, sampling = asked.benchmark.judged_with(options, sampling)
     try:
         judge: Judge = registry.load("judges", kind).make(
             model=model_of(config) if config else None,
             provider=identity_of(config) if config else None,
-            sampling=config.sampling if config else {},
-            options=config.options if config else {},
+            sampling=sampling,
+            options=options,
             extra=config.extra if config else {},
             reasoning=config.reasoning if config else None,
             prompts=asked.benchmark.prompts,
             content=asked.benchmark.judging_content,
         )
+        _check_log_probabilities(judge.spec, config)
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
     return Seat(
@@ -188,6 +201,33 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
         config=config,
         compares=_compares(name, judge, asked),
     )
+
+
+def _check_baseline(asked: Asked, suite: Suite) -> None:
+    brought = asked.benchmark.baseline_answers
+    known = [model.name for model in suite.models] + ([brought.model] if brought else [])
+    if asked.baseline is not None and asked.baseline not in known:
+        raise ConfigError(
+            f"benchmark {asked.config.name}: baseline: "
+            f"{unknown_name('model', asked.baseline, known)}"
+        )
+
+
+def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> None:
+    """A judge that reads them pays for nothing where the model gives none."""
+    if spec.options.get("verdict") != "logprobs" or config is None or config.provider is None:
+        return
+    asked = ChatRequest(
+        provider=config.provider,
+        model=str(spec.model),
+        messages=(),
+        reasoning=config.reasoning,
+    )
+    if not for_request(asked, config.provider, config.capabilities).logprobs:
+        raise ConfigError(
+            f"it reads log-probabilities, which {spec.model} of {config.provider} does not give; "
+            "say options: {verdict: text} (or capabilities: {logprobs: true} if it does)"
+        )
 
 
 def _check_repeats(asked: Asked, seats: Sequence[Seat]) -> None:
@@ -228,7 +268,7 @@ def _check_panel(asked: Asked, seats: Sequence[Seat]) -> None:
 
 def _compares(name: str, judge: Judge, asked: Asked) -> bool:
     """Whether a judge is shown pairs: where there is a baseline and it can compare."""
-    if asked.config.baseline is not None and 2 in judge.case_sizes:
+    if asked.baseline is not None and 2 in judge.case_sizes:
         return True
     if 1 not in judge.case_sizes:
         raise ConfigError(
@@ -288,8 +328,19 @@ def _local_identity(local: LocalModel) -> str:
 def _candidates(suite: Suite, asked: Asked) -> Iterator[Candidate]:
     chosen = asked.config.models
     for model in suite.models:
-        if chosen is None or model.name in (*chosen, asked.config.baseline):
+        if chosen is None or model.name in (*chosen, asked.baseline):
             yield _candidate(model, asked, suite.seed)
+    if (brought := _brought_baseline(suite, asked)) is not None:
+        yield _candidate(brought, asked, suite.seed)
+
+
+def _brought_baseline(suite: Suite, asked: Asked) -> ModelConfig | None:
+    """The baseline that a benchmark brings, unless the suite has a model of that name."""
+    brought = asked.benchmark.baseline_answers
+    named = {model.name for model in suite.models}
+    if brought is None or asked.baseline != brought.model or brought.model in named:
+        return None
+    return ModelConfig(name=brought.model, responses=brought.path)
 
 
 def _candidate(config: ModelConfig, asked: Asked, seed: int) -> Candidate:

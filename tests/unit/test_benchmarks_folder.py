@@ -199,4 +199,4 @@ def test_every_benchmark_folder_is_complete(folder: Path) -> None:
     for prompt in description.asking.prompts:
         task = load_benchmark(folder.name, options={"prompt": prompt}).lm_eval_task
         assert (folder / f"{task.name}.yaml").is_file()
-        assert task.until
+        assert task.max_gen_toks > 0
