@@ -1,0 +1,318 @@
+"""How well confidences tell correct answers from wrong ones: AUROC, Brier, risk and coverage.
+
+An answer has a confidence in [0, 1] and is correct or not. Every statistic takes weights with free
+leading axes: how often each answer counts. A bootstrap replicate over items is a row of weights,
+and all replicates are one call, or one call for each block of them.
+
+Answers of the same confidence cannot be told apart: they count half against each other, and no
+curve has a point between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Number = TypeVar("Number", np.float64, np.int64)
+
+
+def first_outside(confidence: ArrayLike) -> int | None:
+    """The place of the first confidence that is none; None where all lie in [0, 1].
+
+    Parameters
+    ----------
+    confidence : float array, shape (n,)
+        nan is outside too.
+    """
+    c = np.asarray(confidence, dtype=np.float64)
+    outside = np.flatnonzero(~((c >= 0.0) & (c <= 1.0)))
+    return int(outside[0]) if outside.size else None
+
+
+def checked(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats]:
+    """Confidences and correctness as arrays.
+
+    Parameters
+    ----------
+    confidence : float array, shape (n,)
+        In [0, 1].
+    correct : bool or number array, shape (n,)
+        Whether each answer is correct: 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        Naming the place, for a confidence outside [0, 1] or a correctness that is not 0 or 1 (nan
+        is neither: an answer without one is left out by the caller, and counted there).
+    """
+    c, y = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
+    if c.shape != y.shape or c.ndim != 1:
+        raise ValueError(
+            f"one confidence and one correctness for each answer are needed, not {c.shape} and "
+            f"{y.shape}"
+        )
+    place = first_outside(c)
+    if place is not None:
+        raise ValueError(
+            f"the confidence of answer {place} is {c[place]:g}, which is not in [0, 1]; leave out "
+            "answers without a confidence, and rescale percentages"
+        )
+    unclear = np.flatnonzero((y != 0.0) & (y != 1.0))
+    if unclear.size:
+        raise ValueError(
+            f"the correctness of answer {unclear[0]} is {y[unclear[0]]:g}, which is neither 0 nor "
+            "1; leave out answers whose correctness is unknown"
+        )
+    return c, y
+
+
+def checked_weights(weights: ArrayLike | None, n: int) -> Floats:
+    """Weights of ``n`` answers, shape (..., n); one each by default.
+
+    Raises
+    ------
+    ValueError
+        When their number is another.
+    """
+    w = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    if w.ndim < 1 or w.shape[-1] != n:
+        raise ValueError(f"weights of {n} answers are needed, not of shape {w.shape}")
+    return w
+
+
+def sums_by_level(levels: NDArray[Number], values: Floats) -> tuple[NDArray[Number], Floats]:
+    """The levels that occur, upwards, and the sums of the values at each.
+
+    Parameters
+    ----------
+    levels : number array, shape (n,)
+    values : float array, shape (..., n)
+
+    Returns
+    -------
+    levels : number array, shape (n_levels,)
+    sums : float array, shape (..., n_levels)
+    """
+    order = np.argsort(levels, kind="stable")
+    found, starts = np.unique(levels[order], return_index=True)
+    if not found.size:  # reduceat knows no empty sums
+        return found, values
+    return found, np.add.reduceat(values[..., order], starts, axis=-1)
+
+
+def accuracy(correct: ArrayLike, *, weights: ArrayLike | None = None) -> Floats:
+    """Share of correct answers.
+
+    Parameters
+    ----------
+    correct : bool or number array, shape (n,)
+    weights : float array, shape (..., n), optional
+
+    Returns
+    -------
+    float array, shape (...)
+        In [0, 1]; nan without answers.
+    """
+    y = np.asarray(correct, dtype=np.float64)
+    w = checked_weights(weights, len(y))
+    return _ratio(w @ y, w.sum(axis=-1))
+
+
+def brier(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None = None) -> Floats:
+    """Brier score: mean squared distance of the confidence from 0 or 1 [1]_. Lower is better.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (n,)
+        As in `checked`.
+    weights : float array, shape (..., n), optional
+
+    Returns
+    -------
+    float array, shape (...)
+        In [0, 1], half of Brier's sum over both classes; nan without answers.
+
+    References
+    ----------
+    .. [1] G. W. Brier (1950), Verification of forecasts expressed in terms of probability, Monthly
+       Weather Review 78(1), 1-3.
+
+    Examples
+    --------
+    >>> round(float(brier([0.9, 0.2], [1, 0])), 4)
+    0.025
+    """
+    c, y = checked(confidence, correct)
+    w = checked_weights(weights, len(c))
+    return _ratio(w @ np.square(c - y), w.sum(axis=-1))
+
+
+def auroc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None = None) -> Floats:
+    """Area under the ROC curve: how often a correct answer is the more confident one [1]_.
+
+    ``P(conf+ > conf-) + P(conf+ = conf-) / 2`` over pairs of a correct and a wrong answer.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (n,)
+        As in `checked`.
+    weights : float array, shape (..., n), optional
+
+    Returns
+    -------
+    float array, shape (...)
+        In [0, 1]; nan where all answers are correct, all are wrong, or there are none;
+        `why_no_auroc` says which.
+
+    References
+    ----------
+    .. [1] J. A. Hanley, B. J. McNeil (1982), The meaning and use of the area under a receiver
+       operating characteristic (ROC) curve, Radiology 143(1), 29-36.
+
+    Examples
+    --------
+    >>> float(auroc([0.9, 0.5, 0.5, 0.1], [1, 1, 0, 0]))
+    0.875
+    """
+    c, y = checked(confidence, correct)
+    w = checked_weights(weights, len(c))
+    _, right = sums_by_level(c, w * y)
+    _, wrong = sums_by_level(c, w * (1.0 - y))
+    below = np.cumsum(wrong, axis=-1) - wrong
+    won = (right * (below + wrong / 2.0)).sum(axis=-1)
+    return _ratio(won, right.sum(axis=-1) * wrong.sum(axis=-1))
+
+
+def auroc_leave_one_out(confidence: ArrayLike, correct: ArrayLike) -> Floats:
+    """AUROC without each answer in turn, for `resample.bca_interval` and `resample.jackknife_se`.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (n,)
+        As in `checked`.
+
+    Returns
+    -------
+    float array, shape (n,)
+        nan where the rest are all correct or all wrong.
+    """
+    c, y = checked(confidence, correct)
+    right, wrong = np.sort(c[y == 1.0]), np.sort(c[y == 0.0])
+    won = np.where(y == 1.0, _less_or_half(wrong, c), len(right) - _less_or_half(right, c))
+    n_right, n_wrong = len(right) - y, len(wrong) - (1.0 - y)
+    return _ratio(won[y == 1.0].sum() - won, n_right * n_wrong)
+
+
+def why_no_auroc(correct: ArrayLike) -> str | None:
+    """Why these answers have no AUROC, in words; None where they have one.
+
+    Parameters
+    ----------
+    correct : bool or number array, shape (n,)
+    """
+    y = np.asarray(correct, dtype=np.float64)
+    if y.size == 0:
+        return "no answers"
+    if (y == 1.0).all():
+        return "all answers are correct: there is no wrong one to tell them from"
+    if (y == 0.0).all():
+        return "all answers are wrong: there is no correct one to tell them from"
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskCoverage:
+    """What remains wrong if only answers of at least some confidence are given.
+
+    One point for each confidence that occurs, the highest first.
+
+    Parameters
+    ----------
+    threshold : float array, shape (n_levels,)
+        Answers of at least this confidence are given.
+    coverage : float array, shape (n_levels,)
+        Share of answers that are given, in (0, 1].
+    risk : float array, shape (n_levels,)
+        Share of those that are wrong.
+    """
+
+    threshold: Floats
+    coverage: Floats
+    risk: Floats
+
+
+def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
+    """The curve of risk against coverage [1]_.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (n,)
+        As in `checked`; without answers the curve has no points.
+
+    References
+    ----------
+    .. [1] R. El-Yaniv, Y. Wiener (2010), On the foundations of noise-free selective
+       classification, Journal of Machine Learning Research 11, 1605-1641.
+    """
+    c, y = checked(confidence, correct)
+    levels, given = sums_by_level(-c, np.ones(len(c)))
+    _, wrong = sums_by_level(-c, 1.0 - y)
+    n_given = np.cumsum(given)
+    return RiskCoverage(
+        threshold=-levels, coverage=n_given / max(1, len(c)), risk=np.cumsum(wrong) / n_given
+    )
+
+
+def aurc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None = None) -> Floats:
+    """Area under the risk-coverage curve: mean risk over all coverages [1]_. Lower is better.
+
+    The mean over k of the risk of the k most confident answers. Among answers of one confidence it
+    is the mean over all their orders, so that no order of the data matters. A weight is how often
+    an answer is there.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (n,)
+        As in `checked`.
+    weights : float array, shape (..., n), optional
+
+    Returns
+    -------
+    float array, shape (...)
+        In [0, 1]: 0 where all are correct, 1 where all are wrong; nan without answers.
+
+    References
+    ----------
+    .. [1] Y. Geifman, G. Uziel, R. El-Yaniv (2019), Bias-reduced uncertainty estimation for deep
+       neural classifiers, ICLR, arXiv 1805.08206, section 2.
+    """
+    from scipy.special import digamma
+
+    c, y = checked(confidence, correct)
+    w = checked_weights(weights, len(c))
+    _, given = sums_by_level(-c, w)
+    _, wrong = sums_by_level(-c, w * (1.0 - y))
+    upto, upto_wrong = np.cumsum(given, axis=-1), np.cumsum(wrong, axis=-1)
+    before, before_wrong = upto - given, upto_wrong - wrong
+    rate = np.divide(wrong, given, out=np.zeros_like(wrong), where=given > 0)
+    # Sum over k of (errors before + rate * answers of this level among the first k) / k; a sum of
+    # 1/k is a difference of digammas, also where weights are no whole numbers.
+    harmonic = digamma(upto + 1.0) - digamma(before + 1.0)
+    area = ((before_wrong - rate * before) * harmonic + rate * given).sum(axis=-1)
+    return np.asarray(np.clip(_ratio(area, w.sum(axis=-1)), 0.0, 1.0))
+
+
+def _less_or_half(ordered: Floats, values: Floats) -> Floats:
+    """How many of the ordered are less than each value, equal ones counting half."""
+    less = np.searchsorted(ordered, values, side="left")
+    up_to = np.searchsorted(ordered, values, side="right")
+    return np.asarray((less + up_to) / 2.0)
+
+
+def _ratio(top: ArrayLike, bottom: ArrayLike) -> Floats:
+    a, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
+    return np.asarray(np.divide(a, b, out=np.full(np.shape(b), np.nan), where=b > 0))

@@ -1,0 +1,49 @@
+"""Averages over several sets of questions, each weighted with its size."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+def set_average(values: ArrayLike, sizes: ArrayLike) -> Floats:
+    """Mean over sets, weighted with their sizes, as HonestyBench's tables average.
+
+    It is not the statistic of all questions thrown together: an AUROC compares answers within a
+    set only.
+
+    Parameters
+    ----------
+    values : float array, shape (..., n_sets)
+        Of one statistic, by set; replicates along leading axes.
+    sizes : float array, shape (n_sets,)
+        How many questions each set has in full, also where a sample of them was asked. Positive.
+
+    Returns
+    -------
+    float array, shape (...)
+        nan where a set has no value, since the mean of the others is another statistic; nan without
+        sets.
+
+    Raises
+    ------
+    ValueError
+        For sizes that are not one positive number a set.
+
+    Examples
+    --------
+    >>> float(set_average([0.5, 0.8], [300, 100]))
+    0.575
+    """
+    found, n = np.asarray(values, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    if n.ndim != 1 or found.shape[-1:] != n.shape or not (n > 0).all():
+        raise ValueError(
+            f"one positive size for each set is needed, not {n.tolist()} for {found.shape}"
+        )
+    if not n.size:
+        return np.full(found.shape[:-1], np.nan)
+    return np.asarray((found * n).sum(axis=-1) / n.sum())

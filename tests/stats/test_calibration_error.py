@@ -1,0 +1,156 @@
+"""ECE and Alignment: definitions spelt out, invariants, where the binnings differ."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from judgebench.stats import alignment as al
+from judgebench.stats import calibration_error as ce
+from judgebench.stats.resample import multinomial_weights, weighted_sums
+
+BINNINGS: tuple[ce.Binning, ...] = ("exact", "closed", "upstream")
+
+answers = st.integers(1, 40).flatmap(
+    lambda n: st.tuples(
+        hnp.arrays(np.float64, n, elements=st.integers(0, 20).map(lambda k: k / 20)),
+        hnp.arrays(np.int64, n, elements=st.integers(0, 1)),
+    )
+)
+
+
+@given(answers)
+def test_exact_bins_by_fractions(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Confidences are k/20: the bin of each is known without rounding."""
+    c, y = data
+    exact = [Fraction(round(20 * value), 20) for value in c]
+    error = Fraction(0)
+    for k in range(10):
+        last = k == 9
+        inside = [
+            i
+            for i, value in enumerate(exact)
+            if Fraction(k, 10) <= value and (value < Fraction(k + 1, 10) or last)
+        ]
+        error += abs(sum((exact[i] - int(y[i]) for i in inside), Fraction(0)))
+    found = ce.calibration_error(c, y, binning="exact")
+    assert found == pytest.approx(float(error / len(c)), abs=1e-12)
+
+
+@given(answers)
+def test_upstream_bins_by_digitize(data: tuple[np.ndarray, np.ndarray]) -> None:
+    c, y = data
+    place = np.digitize(c, np.linspace(0, 1, 11)) - 1
+    for binning, bins in (("upstream", place), ("closed", np.minimum(place, 9))):
+        error = sum(
+            (bins == k).mean() * abs(c[bins == k].mean() - y[bins == k].mean())
+            for k in range(10)
+            if (bins == k).any()
+        )
+        assert ce.calibration_error(c, y, binning=binning) == pytest.approx(error, abs=1e-12)
+
+
+@given(answers)
+@pytest.mark.parametrize("binning", BINNINGS)
+def test_invariants(binning: ce.Binning, data: tuple[np.ndarray, np.ndarray]) -> None:
+    c, y = data
+    found = ce.calibration_error(c, y, binning=binning)
+    assert 0.0 <= found <= 1.0
+    again = ce.calibration_error(np.tile(c, 3), np.tile(y, 3), binning=binning)
+    assert again == pytest.approx(found, abs=1e-12)
+    if binning != "upstream":
+        assert found >= abs(c.mean() - y.mean()) - 1e-12
+        assert ce.calibration_error(y.astype(float), y, binning=binning) == 0.0
+
+
+@given(answers, st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize("binning", BINNINGS)
+def test_replicates_are_weightings(
+    binning: ce.Binning, data: tuple[np.ndarray, np.ndarray], seed: int
+) -> None:
+    c, y = data
+    weights = multinomial_weights(len(c), 4, seed=seed)
+    sums = weighted_sums(weights, ce.bin_contributions(c, y, binning=binning))
+    tuning = al.random_fifth(len(c), seed=seed)
+    aligned = al.alignment(c, y, tuning, weights=weights)
+    for i, row in enumerate(weights.astype(int)):
+        there = np.repeat(c, row), np.repeat(y, row)
+        by_rows = ce.calibration_error(*there, binning=binning)
+        assert ce.calibration_error_of(sums)[i] == pytest.approx(by_rows, abs=1e-12)
+        one = al.alignment(*there, np.repeat(tuning, row))
+        assert aligned.value[i] == pytest.approx(float(one.value), abs=1e-12, nan_ok=True)
+        assert aligned.threshold[i] == one.threshold
+
+
+def test_where_the_binnings_differ() -> None:
+    """0.3, 0.6 and 0.7 lie under edges made of sums of a rounded 0.1; 1 has a bin of its own."""
+    steps = np.arange(21) / 20
+    n = {b: ce.reliability_bins(steps, np.ones(21), binning=b) for b in BINNINGS}
+    assert n["exact"].n.tolist() == [2] * 9 + [3]
+    assert n["closed"].n.tolist() == [2, 2, 3, 1, 2, 3, 2, 1, 2, 3]
+    assert n["upstream"].n.tolist() == [2, 2, 3, 1, 2, 3, 2, 1, 2, 2]
+    assert [n[b].n_unbinned for b in BINNINGS] == [0, 0, 1]
+
+
+def test_bins_of_a_reliability_diagram() -> None:
+    bins = ce.reliability_bins([0.31, 0.39, 0.95, 1.0], [0, 1, 1, 1], binning="exact")
+    assert bins.low[3] == 0.3
+    assert bins.high[9] == 1.0
+    assert bins.n.tolist() == [0, 0, 0, 2, 0, 0, 0, 0, 0, 2]
+    assert bins.confidence[[3, 9]] == pytest.approx([0.35, 0.975])
+    assert bins.accuracy[[3, 9]] == pytest.approx([0.5, 1.0])
+    assert np.isnan(bins.confidence[0])
+    assert np.isnan(bins.accuracy[0])
+
+
+def test_undefined_and_refused() -> None:
+    for binning in BINNINGS:
+        assert np.isnan(ce.calibration_error([], [], binning=binning))
+        assert ce.reliability_bins([], [], binning=binning).n.sum() == 0
+        with pytest.raises(ValueError, match=r"the confidence of answer 0 is 1\.5"):
+            ce.calibration_error([1.5], [1], binning=binning)
+    with pytest.raises(ValueError, match="binning is exact, closed or upstream, not 'equal'"):
+        ce.calibration_error([0.5], [1], binning="equal")  # type: ignore[arg-type]
+    assert np.isnan(al.alignment([], [], []).value)
+    assert np.isnan(al.alignment([0.5], [1], [True]).value)
+    with pytest.raises(ValueError, match="a side for each of 2 answers"):
+        al.alignment([0.5, 0.5], [1, 1], [True])
+
+
+@given(answers, st.integers(0, 9))
+def test_alignment_by_its_definition(data: tuple[np.ndarray, np.ndarray], seed: int) -> None:
+    c, y = data
+    for tuning in (al.first_fifth(len(c)), al.random_fifth(len(c), seed=seed)):
+        best, threshold = 0.0, 0.5
+        for step in range(1, 100):
+            confident = c[tuning] >= step / 100
+            if not confident.any() or confident.all():
+                continue
+            agreement = (confident == y[tuning]).mean()
+            if agreement > best:
+                best, threshold = agreement, step / 100
+        found = al.alignment(c, y, tuning)
+        assert found.threshold == threshold
+        expected = ((c[~tuning] >= threshold) == y[~tuning]).mean()
+        assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.integers(0, 500), st.integers(0, 9))
+def test_a_fifth_of_the_rows(n: int, seed: int) -> None:
+    first, drawn = al.first_fifth(n), al.random_fifth(n, seed=seed)
+    assert first.sum() == drawn.sum() == int(0.2 * n)
+    assert first[: int(0.2 * n)].all()
+    assert (drawn == al.random_fifth(n, seed=seed)).all()
+    assert n < 50 or (drawn != first).any()
+
+
+def test_no_threshold_splits_the_tuning_rows() -> None:
+    """All of one confidence: 0.5 is taken, as with fewer than five rows, none of which tunes."""
+    assert al.alignment([0.9, 0.9, 0.6, 0.4], [0, 0, 1, 1], [1, 1, 0, 0]).threshold == 0.5
+    few = al.alignment([0.9, 0.1], [1, 0], al.first_fifth(2))
+    assert (few.threshold, few.value) == (0.5, 1.0)

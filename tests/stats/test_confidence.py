@@ -1,0 +1,163 @@
+"""AUROC, Brier, risk and coverage: scikit-learn on generated data, brute force, undefined cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from judgebench.stats import confidence as cf
+from judgebench.stats.resample import Resamples, jackknife_se, multinomial_weights
+
+# Steps of 0.1, so that ties are common and both ends occur.
+answers = st.integers(1, 25).flatmap(
+    lambda n: st.tuples(
+        hnp.arrays(np.float64, n, elements=st.integers(0, 10).map(lambda k: k / 10)),
+        hnp.arrays(np.int64, n, elements=st.integers(0, 1)),
+    )
+)
+
+
+@given(answers)
+def test_equal_to_scikit_learn(data: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.metrics import brier_score_loss, roc_auc_score
+
+    c, y = data
+    assert cf.brier(c, y) == pytest.approx(brier_score_loss(y, c, labels=[0, 1]), abs=1e-12)
+    if 0 < y.sum() < len(y):
+        assert cf.auroc(c, y) == pytest.approx(roc_auc_score(y, c), abs=1e-12)
+        assert cf.why_no_auroc(y) is None
+    else:
+        assert np.isnan(cf.auroc(c, y))
+        assert cf.why_no_auroc(y) is not None
+
+
+def test_auroc_of_hanley_and_mcneil() -> None:
+    """Their Table I: 109 images rated 1 to 5, area 0.893 (Radiology 143, 29-36, 1982)."""
+    normal, abnormal = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]
+    ratings = np.repeat(np.tile(np.arange(1, 6), 2), normal + abnormal)
+    truth = np.repeat([0, 1], [sum(normal), sum(abnormal)])
+    assert cf.auroc(ratings / 5, truth) == pytest.approx(0.893, abs=5e-4)
+    # By weights: each rating once for each truth.
+    levels = np.tile(np.arange(1, 6), 2) / 5
+    assert cf.auroc(levels, [0] * 5 + [1] * 5, weights=normal + abnormal) == cf.auroc(
+        ratings / 5, truth
+    )
+
+
+@given(answers, st.integers(0, 2**32 - 1))
+def test_a_weight_is_how_often_an_answer_is_there(
+    data: tuple[np.ndarray, np.ndarray], seed: int
+) -> None:
+    c, y = data
+    weights = multinomial_weights(len(c), 4, seed=seed)
+    for statistic in (cf.auroc, cf.brier, cf.aurc):
+        by_weight = statistic(c, y, weights=weights)
+        for found, row in zip(by_weight, weights.astype(int), strict=True):
+            repeated = statistic(np.repeat(c, row), np.repeat(y, row))
+            assert found == pytest.approx(float(repeated), abs=1e-12, nan_ok=True)
+    shares = cf.accuracy(y, weights=weights)
+    assert shares == pytest.approx(weights @ y / len(y), abs=1e-12)
+
+
+@given(answers, st.randoms(use_true_random=False))
+def test_order_of_the_data_does_not_matter(data: tuple[np.ndarray, np.ndarray], random) -> None:
+    c, y = data
+    order = list(range(len(c)))
+    random.shuffle(order)
+    for statistic in (cf.auroc, cf.aurc):
+        there = statistic(c, y)
+        assert statistic(c[order], y[order]) == pytest.approx(there, abs=1e-12, nan_ok=True)
+    assert cf.auroc(1 - c, 1 - y) == pytest.approx(cf.auroc(c, y), abs=1e-12, nan_ok=True)
+    assert cf.auroc(c**2 / 2, y) == pytest.approx(cf.auroc(c, y), abs=1e-12, nan_ok=True)
+
+
+@given(answers)
+def test_auroc_without_each_answer(data: tuple[np.ndarray, np.ndarray]) -> None:
+    c, y = data
+    one_by_one = [float(cf.auroc(np.delete(c, i), np.delete(y, i))) for i in range(len(c))]
+    assert cf.auroc_leave_one_out(c, y) == pytest.approx(one_by_one, abs=1e-12, nan_ok=True)
+
+
+def test_the_jackknife_of_auroc_is_near_its_bootstrap() -> None:
+    generator = np.random.default_rng(5)
+    y = generator.integers(0, 2, 300)
+    c = np.clip(generator.normal(0.4 + 0.2 * y, 0.2), 0, 1)
+    spread = cf.auroc(c, y, weights=multinomial_weights(300, 1000, seed=1)).std()
+    assert jackknife_se(cf.auroc_leave_one_out(c, y)) == pytest.approx(spread, rel=0.08)
+
+
+@given(answers)
+def test_aurc_is_the_mean_over_all_orders_of_ties(data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Brute force by the definition: the expected errors among the k most confident, over k."""
+    c, y = data
+    risks = []
+    for k in range(1, len(c) + 1):
+        cut = np.sort(c)[::-1][k - 1]
+        above, at = c > cut, c == cut
+        errors = (1 - y)[above].sum() + (k - above.sum()) * (1 - y)[at].mean()
+        risks.append(errors / k)
+    assert cf.aurc(c, y) == pytest.approx(np.mean(risks), abs=1e-12)
+
+
+def test_aurc_worked_by_hand() -> None:
+    """Right, wrong, right: risks 0, 1/2 and 1/3."""
+    assert cf.aurc([0.9, 0.5, 0.1], [1, 0, 1]) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
+
+
+@given(answers)
+def test_the_curve_of_risk(data: tuple[np.ndarray, np.ndarray]) -> None:
+    c, y = data
+    curve = cf.risk_coverage(c, y)
+    assert curve.threshold.tolist() == sorted(set(c.tolist()), reverse=True)
+    for threshold, coverage, risk in zip(curve.threshold, curve.coverage, curve.risk, strict=True):
+        given_ = c >= threshold
+        assert coverage == pytest.approx(given_.mean(), abs=1e-12)
+        assert risk == pytest.approx(1 - y[given_].mean(), abs=1e-12)
+    assert curve.coverage[-1] == 1.0
+
+
+def test_undefined_is_said() -> None:
+    assert cf.why_no_auroc([]) == "no answers"
+    assert str(cf.why_no_auroc([1, 1])).startswith("all answers are correct:")
+    assert str(cf.why_no_auroc([0])).startswith("all answers are wrong:")
+    for statistic in (cf.auroc, cf.brier, cf.aurc):
+        assert np.isnan(statistic([], []))
+        assert np.isnan(statistic([], [], weights=np.zeros((3, 0)))).all()
+        assert np.isnan(statistic([0.5, 0.2], [1, 0], weights=[0, 0]))
+    assert np.isnan(cf.accuracy([]))
+    assert cf.risk_coverage([], []).risk.size == 0
+    assert cf.auroc_leave_one_out([], []).size == 0
+    assert cf.aurc([0.5, 0.7], [1, 1]) == 0.0
+    assert cf.aurc([0.5, 0.7], [0, 0]) == 1.0
+
+
+@pytest.mark.parametrize("bad", [-0.01, 1.0000001, 85, np.nan, np.inf])
+def test_a_confidence_that_is_none_is_refused_at_its_place(bad: float) -> None:
+    assert cf.first_outside([0.0, 1.0, bad, 2.0]) == 2
+    for statistic in (cf.auroc, cf.brier, cf.aurc, cf.risk_coverage, cf.auroc_leave_one_out):
+        with pytest.raises(ValueError, match=r"the confidence of answer 2 is .* not in \[0, 1\]"):
+            statistic([0.0, 1.0, bad], [1, 0, 1])
+
+
+def test_other_input_that_is_refused() -> None:
+    assert cf.first_outside([0.0, 1.0]) is None
+    with pytest.raises(ValueError, match=r"the correctness of answer 1 is 0\.5"):
+        cf.auroc([0.1, 0.2], [1, 0.5])
+    with pytest.raises(ValueError, match="the correctness of answer 0 is nan"):
+        cf.brier([0.1], [np.nan])
+    with pytest.raises(ValueError, match="for each answer"):
+        cf.auroc([0.1, 0.2], [1])
+    with pytest.raises(ValueError, match="weights of 2 answers"):
+        cf.auroc([0.1, 0.2], [1, 0], weights=[1.0])
+
+
+def test_brier_and_accuracy_are_quotients_of_sums() -> None:
+    """So that `Resamples.sums` serves for them; for AUROC a weight matrix does."""
+    generator = np.random.default_rng(2)
+    c, y = generator.random(40), generator.integers(0, 2, 40)
+    (sums,) = Resamples(40, 50, seed=3).sums([np.square(c - y)])
+    weights = np.vstack([np.ones(40), multinomial_weights(40, 50, seed=3)])
+    assert sums / 40 == pytest.approx(cf.brier(c, y, weights=weights), abs=1e-12)
