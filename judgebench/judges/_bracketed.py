@@ -1,0 +1,134 @@
+"""Reads the one verdict in double brackets that MixEval's judges end with: ``[[0.8]]``, ``[[A]]``.
+
+Strictly: one verdict, in double brackets, of plain digits or one capital letter, on the scale or
+among the options; the same verdict twice is one. As ``upstream`` reads it [1]_: the first in double
+brackets, or else the first in single ones, and a letter that is no option is an option all the
+same (a wrong one). Upstream asks again up to ten times for a reply that it cannot read, and then
+makes up a score at random; here such a reply is unreadable, with the reason.
+
+References
+----------
+.. [1] J. Ni et al. (2024), MixEval: Deriving Wisdom of the Crowd from LLM Benchmark Mixtures,
+   arXiv 2406.06565; its readers of judges' replies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from judgebench.judges._replies import no_verdict, unfinished
+from judgebench.judges._scores import OVERALL, Scale
+from judgebench.option_letters import letters
+from judgebench.records import Label, Reply, Score, Unreadable, Verdict
+
+GRADES = Scale(low=0.0, high=1.0, decimals=True)
+"""The prompt asks for steps of a tenth; any number between is taken, as upstream does."""
+
+RANDOM_GRADE = 0.5
+"""The mean of the score that upstream makes up for a reply that it cannot read."""
+
+NO_VERDICT = Unreadable(reason="no verdict in double brackets")
+TWO_VERDICTS = Unreadable(reason="two verdicts")
+SINGLE_BRACKETS = Unreadable(reason="verdict in single brackets")
+FULL_WIDTH = Unreadable(reason="verdict in full-width brackets, digits or letters")
+NO_NUMBER = Unreadable(reason="no plain number in the brackets")
+NO_LETTER = Unreadable(reason="no single capital letter in the brackets")
+NO_SUCH_OPTION = Unreadable(reason="a letter that is no option")
+NOT_A_LITERAL = Unreadable(reason="a number that upstream fails on")
+
+_INSIDE = re.compile(r"\[\[([^\[\]]*+)\]\]")
+_INSIDE_SINGLE = re.compile(r"\[([^\[\]]*+)\]")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_LETTER = re.compile(r"[A-Z]")
+_HAS_DIGIT = re.compile(r"\d")
+_HAS_LETTER = re.compile(r"(?<![^\W\d_])[A-Za-z](?![^\W\d_])")
+_TO_PLAIN = {0xFF01 + n: 0x21 + n for n in range(94)} | str.maketrans("【】〖〗", "[][]")
+
+# Upstream's \d+\.?\d*, without the two ways to share digits out that make it quadratic.
+_UPSTREAM_SCORE = tuple(
+    re.compile(rf"{opens}(\d++(?:\.\d*+)?){closes}")
+    for opens, closes in ((r"\[\[", r"\]\]"), (r"\[", r"\]"))
+)
+_UPSTREAM_OPTION = (re.compile(r"\[\[([A-Z])\]\]"), re.compile(r"\[([A-Z])\]"))
+#: What Python takes for a number: no zero before other digits of an integer, and plain digits.
+_LITERAL = re.compile(r"(?:0+|[1-9][0-9]*|[0-9]+\.[0-9]*)")
+
+
+def read_graded_score(reply: Reply, *, upstream: bool = False) -> Verdict:
+    """The score of a reply, from 0 (wrong) to 1 (right)."""
+    if upstream:
+        return _upstream_score(reply)
+    found = _one(reply, _NUMBER, alike=_HAS_DIGIT, otherwise=NO_NUMBER, same=float)
+    return found if isinstance(found, Unreadable) else _score(float(found))
+
+
+def read_option(reply: Reply, n_options: int, *, upstream: bool = False) -> Verdict:
+    """The letter of the option that a reply says was chosen, as the name of a label.
+
+    Raises
+    ------
+    ValueError
+        For no options, or more than there are letters.
+    """
+    names = letters(n_options)
+    if upstream:
+        if reason := unfinished(reply):
+            return reason
+        letter = _first(_UPSTREAM_OPTION, reply.text)
+        return NO_VERDICT if letter is None else Label(name=letter)
+    found = _one(reply, _LETTER, alike=_HAS_LETTER, otherwise=NO_LETTER, same=str)
+    if isinstance(found, Unreadable):
+        return found
+    return Label(name=found) if found in names else NO_SUCH_OPTION
+
+
+def _one(
+    reply: Reply,
+    form: re.Pattern[str],
+    *,
+    alike: re.Pattern[str],
+    otherwise: Unreadable,
+    same: Callable[[str], object],
+) -> str | Unreadable:
+    """What stands in the double brackets of a reply, if it is in this form and all there is.
+
+    ``alike`` finds what may be meant for a verdict too; other brackets are text. ``same`` says
+    when two verdicts are the same.
+    """
+    if reason := no_verdict(reply):
+        return reason
+    said: list[str] = [inside.strip() for inside in _INSIDE.findall(reply.text)]
+    found = {same(one): one for one in said if form.fullmatch(one)}
+    strange = any(alike.search(one) for one in said if not form.fullmatch(one))
+    if len(found) > 1 or (found and strange):
+        return TWO_VERDICTS
+    in_plain = (inside.strip() for inside in _INSIDE.findall(reply.text.translate(_TO_PLAIN)))
+    if {same(one) for one in in_plain if form.fullmatch(one)} - found.keys():
+        return TWO_VERDICTS if found else FULL_WIDTH
+    if found:
+        return found.popitem()[1]
+    if said:
+        return otherwise
+    single = (inside.strip() for inside in _INSIDE_SINGLE.findall(reply.text))
+    return SINGLE_BRACKETS if any(form.fullmatch(one) for one in single) else NO_VERDICT
+
+
+def _upstream_score(reply: Reply) -> Verdict:
+    if reason := unfinished(reply):
+        return reason
+    number = _first(_UPSTREAM_SCORE, reply.text)
+    if number is None:
+        return NO_VERDICT
+    return _score(float(number)) if _LITERAL.fullmatch(number) else NOT_A_LITERAL
+
+
+def _first(forms: tuple[re.Pattern[str], ...], text: str) -> str | None:
+    """What the first of these forms that occurs at all holds where it occurs first."""
+    found = next(filter(None, (form.search(text) for form in forms)), None)
+    return None if found is None else str(found[1])
+
+
+def _score(number: float) -> Score | Unreadable:
+    checked = GRADES.checked(number)
+    return checked if isinstance(checked, Unreadable) else GRADES.score({OVERALL: checked})

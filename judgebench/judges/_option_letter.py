@@ -1,0 +1,135 @@
+"""Reads which option an answer chooses, by rule and without asking a model.
+
+Two rules. ``upstream`` is MixEval's [1]_, case for case: the earliest letter in one of thirteen
+shapes, or in answers of more than five words the earliest text of an option. Where it finds neither
+it draws an option at random; here that is `NO_OPTION`, and whoever averages may take the answer at
+its worst, at what the draw is worth on average (`guess_worth`), and at its best.
+
+``rescue`` also sees a letter with which the answer begins, in bold, in brackets or before a mark
+(``**D.** because``, ``B, since``, ``The answer is **C**.``). By upstream's own principle that the
+earliest place decides, it comes first.
+
+References
+----------
+.. [1] J. Ni et al. (2024), MixEval: Deriving Wisdom of the Crowd from LLM Benchmark Mixtures,
+   arXiv 2406.06565; its rule parser of multiple choice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal
+
+from judgebench.option_letters import letters
+from judgebench.records import Label, Unreadable, Verdict
+
+Rule = Literal["upstream", "rescue"]
+
+NO_OPTION = Unreadable(reason="no option named")
+"""Where MixEval draws one of the options at random."""
+
+_STRIPPED = ",.!?;:'"
+_MIN_WORDS = 6  # of an answer in which the text of an option is looked for
+
+_OPEN = r"[\s\"'“‘*_#`(\[{$>-]*+"
+_LEAD_IN = (
+    r"(?i:(?:(?:so|thus|therefore)\b,?\s*)?(?:(?:the|my|i\s+choose)\s+)?"
+    r"(?:(?:correct|right|best|final|most\s+likely)\s+)*+(?:answer|option|choice)"
+    r"(?:\s+is\b)?)[\s:*_]*+"
+)
+_NOT_TURNED_DOWN = (
+    r"(?!(?i:\s*+(?:(?:is|was|can|would\s+be|seems)\s*)?(?:n['’]t|not|wrong|incorrect|false)\b))"
+)
+_CLOSE = r"[\"'”’*_`)\]}$.,:;!]"
+
+
+def chosen_option(answer: str, options: Sequence[str], *, rule: Rule = "rescue") -> Verdict:
+    """The letter of the option that an answer chooses.
+
+    Parameters
+    ----------
+    answer
+        Any text.
+    options
+        The texts of the options, the one called ``A`` first.
+    rule
+        See the module.
+
+    Returns
+    -------
+    Label
+        Whose name is the letter.
+    Unreadable
+        `NO_OPTION`.
+
+    Raises
+    ------
+    ValueError
+        For no options, or more than there are letters.
+    """
+    names = letters(len(options))
+    if rule == "rescue" and (leading := _leading(answer, names)):
+        return Label(name=leading)
+    return _by_shape(answer, names, options)
+
+
+def marked(choice: Verdict, right: str) -> Verdict:
+    """Whether the chosen option is the right one; what is unreadable stays so."""
+    if not isinstance(choice, Label):
+        return choice
+    return Label(name="correct" if choice.name == right else "incorrect")
+
+
+def guess_worth(n_options: int) -> float:
+    """The mean score of an option drawn at random."""
+    return 1.0 / n_options
+
+
+def _by_shape(answer: str, names: str, options: Sequence[str]) -> Verdict:
+    for mark in _STRIPPED:  # one kind after the other, as upstream: "B,." keeps its comma
+        answer = answer.strip(mark)
+    answer = f" {answer} "
+    if found := _shapes(names).search(answer):
+        return Label(name=next(letter for letter in found.groups() if letter))
+    if len(answer.split()) < _MIN_WORDS:
+        return NO_OPTION
+    lower = answer.lower()
+    places = [lower.find(option.lower()) for option in options]
+    named = [(place, name) for place, name in zip(places, names, strict=True) if place >= 0]
+    return Label(name=min(named)[1]) if named else NO_OPTION
+
+
+@cache
+def _shapes(names: str) -> re.Pattern[str]:
+    """Upstream's thirteen shapes; no two letters can start one at the same place."""
+    one = f"([{names}])"
+    return re.compile(
+        rf"[ \n]{one}\.?[ \n]|\({one}\)|\*\*{one}\.? | {one}\.?\*\*",
+    )
+
+
+def _leading(answer: str, names: str) -> str | None:
+    alone, first = _leads(names)
+    if found := alone.fullmatch(answer) or first.match(answer):
+        return found["letter"].upper()
+    return None
+
+
+@cache
+def _leads(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A letter that is the whole answer, in either case; and one with which it begins.
+
+    The latter needs a mark after it, since "A claim" begins with an article. It begins no list,
+    since "A, B and C" chooses none, and is not turned down, as in "**A** is wrong".
+    """
+    another = rf"[(*\[]*+[{names}]\b"
+    listed = rf"(?!\s*+(?:and|or|&|/)\s*+{another})(?:(?<!,)|(?!\s*+{another}))"
+    return (
+        re.compile(rf"{_OPEN}(?P<letter>[{names}{names.lower()}]){_CLOSE}*+\s*"),
+        re.compile(
+            rf"{_OPEN}(?:{_LEAD_IN}{_OPEN})?(?P<letter>[{names}])"
+            rf"(?:{_CLOSE}++(?![\w'’]){listed}{_NOT_TURNED_DOWN}|\s*\Z)"
+        ),
+    )

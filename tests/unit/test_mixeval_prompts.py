@@ -1,0 +1,94 @@
+"""How MixEval's questions are put, in our wording; official texts are in the gold tests."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgebench.benchmarks.mixeval_base_replies import judged_part
+from judgebench.benchmarks.mixeval_prompts import (
+    OWN,
+    STEP_BY_STEP,
+    Split,
+    base_prompt,
+    examples_prefix,
+    free_form_prompt,
+    multiple_choice_prompt,
+)
+from judgebench.judges._mixeval_holes import free_form_holes, multiple_choice_holes
+from judgebench.option_letters import lettered, letters
+
+
+def test_a_question_with_options() -> None:
+    prompt = multiple_choice_prompt("Is it wet?", ["Yes", "No"], context="Rain.")
+    assert prompt == f"Rain.\nIs it wet?\nA. Yes\nB. No\n{OWN.multiple_choice}"
+
+
+def test_a_question_without_options() -> None:
+    asked = free_form_prompt("Which river?", context=None, dataset="TriviaQA")
+    assert asked == f"Question: Which river?\n{OWN.free_form}"
+    with_text = free_form_prompt("Which river?", context="On Vienna.", dataset="DROP")
+    assert with_text == f"Question: On Vienna.\nWhich river?\n{OWN.free_form}"
+
+
+@pytest.mark.parametrize("dataset", STEP_BY_STEP)
+def test_what_has_to_be_thought_through(dataset: str) -> None:
+    asked = free_form_prompt("2 + 2?", context=None, dataset=dataset)
+    assert asked.endswith(OWN.by_dataset[dataset])
+
+
+@pytest.mark.parametrize("context", [None, "", "   ", "none", "None", "NULL"])
+def test_what_is_no_context(context: str | None) -> None:
+    asked = free_form_prompt("Which river?", context=context, dataset="DROP")
+    assert asked == f"Question: Which river?\n{OWN.free_form}"
+
+
+def test_a_base_model_sees_examples_first() -> None:
+    prompt = multiple_choice_prompt("Wet?", ["Yes", "No"], context=None)
+    for split, gap in (("free-form", "\n\n\n"), ("multiple-choice", "\n\n")):
+        prefix = examples_prefix([(prompt, "A"), (prompt, "B")], split=split)
+        assert prefix == f"{prompt}\nA{gap}{prompt}\nB{gap}"
+        assert base_prompt(prompt, examples=prefix) == f"{prefix}{prompt}\n"
+
+
+@given(st.text(), st.text(), st.lists(st.text(), min_size=1, max_size=10))
+def test_whatever_a_question_holds_stays_what_it_is(
+    question: str, context: str, options: list[str]
+) -> None:
+    prompt = multiple_choice_prompt(question, options, context=context)
+    assert prompt.endswith(f"{question}\n{lettered(options)}\n{OWN.multiple_choice}")
+    holes = multiple_choice_holes(question, options, context)
+    assert (holes["prompt"], holes["response"]) == (question, context)
+
+
+def test_a_hole_in_a_question_is_text() -> None:
+    asked = free_form_prompt("{instruction} {question}", context="{question}", dataset="BBH")
+    assert asked.startswith("Question: {question}\n{instruction} {question}\n")
+
+
+def test_accepted_answers_are_numbered() -> None:
+    holes = free_form_holes("Which?", ["Danube", "Donau"], "the Rhine")
+    assert holes["gold_ans"] == "<answer 1> Danube; <answer 2> Donau"
+
+
+@pytest.mark.parametrize("n", [0, 27])
+def test_letters_end(n: int) -> None:
+    with pytest.raises(ValueError, match="options have letters"):
+        letters(n)
+
+
+@pytest.mark.parametrize(
+    ("split", "reply", "part"),
+    [
+        ("multiple-choice", "B\n\nWhat next?\nA. one", "B"),
+        ("multiple-choice", "\n\nWhat next?", "\n\nWhat next?"),
+        ("multiple-choice", "...\n\nB", "...\n\nB"),
+        ("free-form", "Step 1\n\nStep 2\n\n\nQuestion: next", "Step 1\n\nStep 2"),
+        ("free-form", "\n\n\nQuestion: next", "\n\n\nQuestion: next"),
+        ("free-form", "多瑙河\n\n\nQuestion: next", "多瑙河"),
+        ("free-form", "42", "42"),
+    ],
+)
+def test_the_part_of_a_base_models_reply_that_is_judged(
+    split: Split, reply: str, part: str
+) -> None:
+    assert judged_part(reply, split=split) == part
