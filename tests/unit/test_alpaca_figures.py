@@ -12,7 +12,13 @@ from pyarrow import parquet
 
 FIGURES = Path(__file__).parents[2] / "tasks" / "alpaca_eval" / "figures"
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
-MADE = ("anchors.csv", "instructions.csv", "published.csv", "verdicts.parquet")
+MADE = (
+    "anchors.csv",
+    "instructions.csv",
+    "leaderboard.csv",
+    "published.csv",
+    "verdicts.parquet",
+)
 
 
 def maker() -> ModuleType:
@@ -52,7 +58,7 @@ def test_what_is_text_is_a_name() -> None:
     assert len(models) == 29
     assert models == {row["model"] for row in rows("published.csv")}
     for name, named in (("instructions.csv", ()), ("anchors.csv", ("variant",)),
-                        ("published.csv", ("model",))):  # fmt: skip
+                        ("published.csv", ("model",)), ("leaderboard.csv", ("model",))):  # fmt: skip
         for row in rows(name):
             for column, value in row.items():
                 if column not in named:

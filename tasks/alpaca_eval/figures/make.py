@@ -2,8 +2,9 @@
 
     python tasks/alpaca_eval/figures/make.py FOLDER [--into FOLDER]
 
-FOLDER holds ``annotations.parquet``, ``instructions.parquet``, ``gamed_baseline_recovered.parquet``
-and ``expected.csv``, with the texts that the lengths are taken from.
+FOLDER holds ``annotations.parquet``, ``instructions.parquet``, ``gamed_baseline_recovered.parquet``,
+``expected.csv`` and upstream's ``leaderboard_weighted_alpaca_eval_gpt4_turbo.csv``, with the texts
+that the lengths are taken from.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+UPSTREAM = "leaderboard_weighted_alpaca_eval_gpt4_turbo.csv"
 HERE = Path(__file__).resolve().parent
 COLUMNS = {
     "model": "model",
@@ -36,6 +38,16 @@ COLUMNS = {
     "lc_exact_by_instruction": "lc_exact_difficulty_aligned",
 }
 """Of ``published.csv``, and what they are called where they come from."""
+
+LEADERBOARD = {
+    "model": "model",
+    "length_controlled_win_rate": "length_controlled_winrate",
+    "win_rate": "win_rate",
+    "discrete_win_rate": "discrete_win_rate",
+    "n_total": "n_total",
+    "avg_length": "avg_length",
+}
+"""Of ``leaderboard.csv``: our names, and upstream's."""
 
 WHOLE = ("n_total", "n_wins", "n_wins_base", "n_draws", "avg_length")
 
@@ -67,6 +79,12 @@ def make(folder: Path, into: Path) -> None:
             for row in csv.DictReader(lines)
         ]
     write(into / "published.csv", tuple(COLUMNS), published)
+    with (folder / UPSTREAM).open(encoding="utf-8", newline="") as lines:
+        whole = [
+            [cell(row, ours, theirs) for ours, theirs in LEADERBOARD.items()]
+            for row in csv.DictReader(lines)
+        ]
+    write(into / "leaderboard.csv", tuple(LEADERBOARD), whole)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
