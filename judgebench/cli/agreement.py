@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from judgebench.cli.options import report_options, show, store_option
+
+if TYPE_CHECKING:
+    from judgebench.stats.agreement import Weighting
+    from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
+
+WEIGHTINGS = ("nominal", "linear", "quadratic")
 
 
 @click.command("agreement", short_help="Judges against people and against each other.")
@@ -20,6 +27,37 @@ from judgebench.cli.options import report_options, show, store_option
 @click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge.")
 @click.option("--by-model", is_flag=True, help="Print every model too. JSON always has them.")
 @click.option("--between", is_flag=True, help="Also compare every two judges.")
+@click.option(
+    "--tie-band",
+    type=click.FloatRange(0.0, 0.5, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Preferences: probabilities no further from one half are ties.",
+)
+@click.option(
+    "--conflict",
+    type=click.Choice(["mean", "tie", "drop"]),
+    default="mean",
+    show_default=True,
+    help="Preferences: where the two orders have different outcomes, take that of their mean, call "
+    "it a tie, or leave the pair out.",
+)
+@click.option(
+    "--unreadable",
+    type=click.Choice(["other", "drop"]),
+    default="other",
+    show_default=True,
+    help="Preferences: where one of two orders is unreadable, take the other one, or leave the "
+    "pair out.",
+)
+@click.option(
+    "--weighting",
+    type=click.Choice(WEIGHTINGS),
+    default="nominal",
+    show_default=True,
+    help="Preferences: in kappa, a tie against a win is as far apart as a loss, or a half "
+    "(linear), or a quarter (quadratic) of that.",
+)
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @report_options
 @store_option
@@ -29,6 +67,10 @@ def command(
     judges: tuple[str, ...],
     by_model: bool,
     between: bool,
+    tie_band: float,
+    conflict: Conflict,
+    unreadable: UnreadableSide,
+    weighting: Weighting,
     level: float,
     form: str,
     outputs: tuple[Path, ...],
@@ -39,29 +81,37 @@ def command(
     Cohen's kappa and its family: pooled over all answers, and as the unweighted mean over models
     (macro), which is what papers print. A dash is undefined; the reason stands below.
 
+    Judges that compare agree on pairs: repeats are averaged, then the two orders become a win, a
+    tie or a loss by the rule of the options, and kappa is given with ties and without. A against B
+    is B against A the other way round.
+
     \b
     Examples:
       judgebench agreement trivia_judging_mini --reference human/authors
-      judgebench agreement trivia_judging_mini --by-model --format md
+      judgebench agreement alpaca_eval --between --tie-band 0.1 --conflict tie
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report.agreement import agreement_report, document
+    from judgebench.report.agreement import document
+    from judgebench.report.outcome_agreement import agreement_reports
+    from judgebench.stats.pair_outcomes import OutcomeRule
     from judgebench.store import open_store
 
     with open_store(store, read_only=True) as opened:
-        report = agreement_report(
+        reports = agreement_reports(
             opened,
             benchmark,
             reference=reference,
             judges=judges,
             between=between,
+            rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
+            weighting=weighting,
             intervals=Intervals(level=level),
         )
-    if not report.rows and not report.between:
+    if not reports:
         raise UsageError(
-            f"{benchmark} has no two judges with labels on the same answers; `judgebench import "
-            "labels FILE` brings what people say"
+            f"{benchmark} has no two judges with labels on the same answers, or with preferences "
+            "about the same pairs; `judgebench import labels FILE` brings what people say"
         )
-    show(document(report, by_model=by_model), form, outputs)
+    show(document(*reports, by_model=by_model), form, outputs)
     return 0

@@ -26,6 +26,8 @@ COMMANDS = {
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
     "ranking": "Rank models from pairs, and say who is above whom.",
     "agreement": "Judges against people and against each other: kappa and its family.",
+    "evaluators": "Judges that compare beside people: agreement, bias, variance, what they like.",
+    "calibrate-length": "Fit what length-controlled win rates need, from the store's judgments.",
     "import": "Take in verdicts, responses, labels or others' results from files.",
     "export": "Write verdicts or responses to a file, or AlpacaEval's files.",
     "data": "List, pull, import and verify benchmark data.",
@@ -77,7 +79,7 @@ class _Commands(click.Group):
 
 
 def _module(command: str) -> str:
-    return "import_" if command == "import" else command
+    return "import_" if command == "import" else command.replace("-", "_")
 
 
 def _dashes(name: str) -> str:

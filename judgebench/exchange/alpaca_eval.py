@@ -240,6 +240,7 @@ class _Taking:
                 judge_key=keys.judge_key(imported_judge(about.judge)),
                 opponent_key=self.models[about.baseline],
                 order=judged.order,
+                repeat=about.repeat,
             )
             _, said = self.board.current.get(place, (None, None))
             if said is None:
@@ -255,7 +256,7 @@ class _Taking:
 
     def _refuse_other_baseline(self, about: About, judged: Judged) -> None:
         """One judge's files have one baseline, unless the command names it."""
-        if self.gathered.told.baseline is not None:
+        if self.gathered.told.baseline is not None or about.judge in self.gathered.crossed:
             return
         others = self._opponents.get(about.judge, set()) - {self.models[about.baseline]}
         if others:

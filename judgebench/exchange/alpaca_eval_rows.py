@@ -1,4 +1,8 @@
-"""What files of AlpacaEval say, gathered and held against each other before any is stored."""
+"""What files of AlpacaEval say, gathered and held against each other before any is stored.
+
+Its *cross-annotations* (``annotator_index``) are several labels of each pair: of several people, or
+of one judge that was asked as often.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from judgebench.exchange.alpaca_eval_files import (
 )
 from judgebench.exchange.alpaca_eval_raw import RAW, reply_of
 from judgebench.exchange.names import name
-from judgebench.records import Order, Preference, Reply, Unreadable, Verdict
+from judgebench.records import HUMAN, Order, Preference, Reply, Unreadable, Verdict
 from judgebench.rows import Row
 from judgebench.run.orders import drawn_order
 
@@ -41,6 +45,11 @@ _WAY_OUT = {
     "output_1": "This is a judge file of another baseline that goes by the same name; leave it "
     "out, or give that one a name of its own (generator_1)"
 }
+
+INDEX = "annotator_index"
+"""The column of cross-annotations that says whose label, or which of a judge's, a row is."""
+
+PEOPLE = (HUMAN, "humans")
 
 NOT_READ = "AlpacaEval read no preference from the reply"
 
@@ -71,12 +80,13 @@ class Answer(NamedTuple):
 
 
 class About(NamedTuple):
-    """What a judged pair is about."""
+    """What a judged pair is about, and which time that the judge was asked."""
 
     instruction: str
     model: str
     baseline: str
     judge: str
+    repeat: int = 0
 
 
 class Judged(NamedTuple):
@@ -100,6 +110,8 @@ class Gathered:
         Whose the reference outputs are, where any were given.
     baselines
         By judge, with the row that first names it.
+    crossed
+        Judges of cross-annotations, which are about the judge: their pairs may have any baseline.
     """
 
     told: Told
@@ -109,6 +121,7 @@ class Gathered:
     judged: dict[About, Judged] = field(default_factory=dict)
     reference: str | None = None
     baselines: dict[str, tuple[str, str]] = field(default_factory=dict)
+    crossed: set[str] = field(default_factory=set)
 
     def take(self, path: Path, rows: Sequence[Row], kind: str, names: _Names) -> None:
         self.files.append(path)
@@ -156,13 +169,17 @@ class Gathered:
 
     def _pair(self, path: Path, row: Row, instruction: str, names: _Names) -> None:
         told = self.told
+        crossed = row.has(INDEX)
+        written_by = "generator" if crossed and not row.has("generator_2") else "generator_2"
         model = _named(
-            row, "generator_2", told.model, names.model, "--model NAME says whose output_2 is"
+            row, written_by, told.model, names.model, "--model NAME says whose output_2 is"
         )
         baseline = _named(
             row, "generator_1", None, told.baseline, "--baseline NAME says whose output_1 is"
         )
-        judge = _named(row, "annotator", told.judge, names.judge, "--judge NAME says who judged")
+        judge, repeat = _annotator(row, told.judge, names.judge)
+        if crossed:
+            self.crossed.add(judge)
         self._check_baseline(row, judge, baseline)
         self._answer(path, row, "output_1", baseline, instruction)
         self._answer(path, row, "output_2", model, instruction)
@@ -172,7 +189,7 @@ class Gathered:
         raw = f"preference_{RAW}" if f"preference_{RAW}" in row.values else RAW
         reply = reply_of(row, raw, seconds_of(row, path))
         verdict = _verdict(preference_of(row, path), order, reply)
-        about = About(instruction, model, baseline, judge)
+        about = About(instruction, model, baseline, judge, repeat)
         first = self.judged.setdefault(about, Judged(row, order, verdict, reply))
         if first.verdict != verdict:
             raise row.wrong(
@@ -193,7 +210,7 @@ class Gathered:
                     "another baseline",
                 )
         first, where = self.baselines.setdefault(judge, (baseline, row.where))
-        if first != baseline:
+        if first != baseline and judge not in self.crossed:
             raise row.wrong(
                 "generator_1",
                 f"{judge!r} judged against {baseline!r} here, but against {first!r} in {where}: "
@@ -262,6 +279,18 @@ def _folders(path: Path, kind: str, given: Sequence[Path]) -> _Names:
         return _Names()
     parents = [parent.name or None for parent in path.parents]
     return _Names(parents[1], parents[0]) if kind == ANNOTATIONS else _Names(parents[0])
+
+
+def _annotator(row: Row, told: str | None, folder: str | None) -> tuple[str, int]:
+    """Who judged, and which time; in cross-annotations that name nobody these are people."""
+    crossed = row.has(INDEX)
+    if crossed and told is None and not row.has("annotator"):
+        told = HUMAN
+    judge = _named(row, "annotator", told, folder, "--judge NAME says who judged")
+    if not crossed:
+        return judge, 0
+    index = row.whole(INDEX)
+    return (f"{HUMAN}/{index}", 0) if judge in PEOPLE else (judge, index)
 
 
 def _named(row: Row, field: str, told: str | None, fallback: str | None, help_: str) -> str:

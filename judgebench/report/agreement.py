@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import AgreementRow, agreement, between_judges
+from judgebench.metrics.agreement import agreement, between_judges
+from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.label_board import undeclared
 from judgebench.records import HUMAN, is_human
 from judgebench.report import estimates
+from judgebench.report.agreement_tables import AgreementReport, tables_of, without_models
 from judgebench.report.boards import (
     Columns,
     Meant,
@@ -23,41 +24,8 @@ from judgebench.report.boards import (
     undeclared_labels,
     where,
 )
-from judgebench.report.table import Column, Document, Table
+from judgebench.report.table import Document, Table
 from judgebench.store import Store
-
-KAPPA = "cohen_kappa"
-SHOWN = {
-    "cohen_kappa": "kappa",
-    "agreement": "agreement",
-    "scott_pi": "pi",
-    "p_c": "p_c",
-    "p_plus": "p_plus",
-    "precision": "precision",
-    "recall": "recall",
-    "score_delta": "delta",
-}
-"""What the printed table shows; JSON and CSV have every coefficient."""
-
-WITH_INTERVAL = ("cohen_kappa", "agreement")
-MOST_NOTES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgreementReport:
-    """Judges of one benchmark against a reference, and every two against each other.
-
-    ``reference`` is None where nobody was named and no person has labelled anything: then there
-    is only ``between``. ``raters`` are those whose labels the reference is made of.
-    """
-
-    benchmark: str
-    version: str
-    reference: str | None
-    raters: tuple[str, ...]
-    rows: tuple[AgreementRow, ...]
-    between: tuple[AgreementRow, ...]
-    warnings: tuple[str, ...] = ()
 
 
 def agreement_report(
@@ -70,7 +38,7 @@ def agreement_report(
     between: bool = False,
     intervals: Intervals | None = None,
 ) -> AgreementReport:
-    """How far the judges of a benchmark agree.
+    """How far the judges of a benchmark agree on labels of answers.
 
     Parameters
     ----------
@@ -96,13 +64,7 @@ def agreement_report(
     columns = store.verdicts(which.name, which.version)
     named = told_apart([columns], "judge")
     columns = renamed(columns, told_apart([columns], "model"), named)
-    people = any(is_human(judge) for judge in named.values())
-    if reference is None:
-        reference = HUMAN if people else None
-    elif reference != HUMAN or not people:
-        reference = _one_judge(reference, named, store, which)
-    wanted = {judge for name in judges for judge in judges_called(name, named, store, which)}
-    columns = _only(columns, wanted, reference)
+    columns, reference = compared(columns, reference, judges, named, store, which, ("label",))
     rows: tuple[AgreementRow, ...] = ()
     raters: tuple[str, ...] = ()
     if reference is not None:
@@ -123,6 +85,29 @@ def agreement_report(
             for judge, counts in sorted(undeclared(columns, which.labels).items())
         ),
     )
+
+
+def compared(
+    columns: Columns,
+    reference: str | None,
+    judges: Collection[str],
+    named: Mapping[str, str],
+    store: Store,
+    which: Meant,
+    kinds: Collection[str],
+) -> tuple[Columns, str | None]:
+    """The verdicts of the judges asked for and of the reference, and the reference as it is shown.
+
+    ``kinds`` are those of verdicts by which people become the reference where nobody is named.
+    """
+    said = zip(columns["judge"], columns["kind"], strict=True)
+    if reference is None:
+        people = any(is_human(judge) and kind in kinds for judge, kind in set(said))
+        reference = HUMAN if people else None
+    elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
+        reference = _one_judge(reference, named, store, which)
+    wanted = {judge for name in judges for judge in judges_called(name, named, store, which)}
+    return _only(columns, wanted, reference), reference
 
 
 def _one_judge(name: str, named: Mapping[str, str], store: Store, which: Meant) -> str:
@@ -148,25 +133,41 @@ def _only(columns: Columns, wanted: Collection[str], reference: str | None) -> C
     )
 
 
-def without_models(report: AgreementReport) -> AgreementReport:
-    """The report without its rows for single models."""
-    return replace(report, rows=tuple(row for row in report.rows if row.scope != "model"))
-
-
 # out --------------------------------------------------------------------------------------------
 
 
-def to_json(report: AgreementReport) -> dict[str, Any]:
-    """The report as the contract has it; ``between`` compares every two judges, pooled."""
+def to_json(*reports: AgreementReport) -> dict[str, Any]:
+    """Reports of one benchmark as the contract has it, the rows of each kind after another.
+
+    ``between`` compares every two judges, pooled. Where the kinds have different references, that
+    of the first that has any stands above; every row has its own.
+    """
+    first = next((report for report in reports if report.reference is not None), reports[0])
     return {
-        "benchmark": report.benchmark,
-        "version": report.version,
+        "benchmark": first.benchmark,
+        "version": first.version,
+        "reference": first.reference,
+        "raters": list(first.raters),
+        "kinds": [_kind_json(report) for report in reports],
+        "rows": [_row_json(row, report) for report in reports for row in report.rows],
+        "between": [_row_json(row, report) for report in reports for row in report.between],
+        "warnings": [warning for report in reports for warning in report.warnings],
+    }
+
+
+def _kind_json(report: AgreementReport) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": report.kind,
         "reference": report.reference,
         "raters": list(report.raters),
-        "rows": [_row_json(row, report) for row in report.rows],
-        "between": [_row_json(row, report) for row in report.between],
-        "warnings": list(report.warnings),
     }
+    if report.outcomes is not None:
+        found |= {
+            "rule": asdict(report.outcomes.rule),
+            "weighting": report.outcomes.weighting,
+            "outcomes": {judge: dict(n) for judge, n in report.outcomes.counts.items()},
+        }
+    return found
 
 
 def _row_json(row: AgreementRow, report: AgreementReport) -> dict[str, Any]:
@@ -174,25 +175,36 @@ def _row_json(row: AgreementRow, report: AgreementReport) -> dict[str, Any]:
         "judge": row.judge,
         "reference": row.reference,
         "version": report.version,
+        "kind": report.kind,
         "scope": row.scope,
         "model": row.model,
+        "opponent": row.opponent,
         "metrics": {name: estimates.to_json(e) for name, e in row.metrics.items()},
     }
 
 
-def document(report: AgreementReport, *, by_model: bool = False) -> Document:
-    """The report for printing. JSON has the single models in any case."""
-    shown = report if by_model else without_models(report)
-    tables = list(_tables(shown))
+def document(*reports: AgreementReport, by_model: bool = False) -> Document:
+    """Reports of one benchmark for printing. JSON has the single models in any case."""
+    shown = [report if by_model else without_models(report) for report in reports]
+    return Document(
+        tables=[table for report in shown for table in _with_warnings(report)],
+        records=[record for report in shown for record in _records(report)],
+        data=to_json(*reports),
+    )
+
+
+def _with_warnings(report: AgreementReport) -> list[Table]:
+    tables = list(tables_of(report))
     if tables:
         said = [f"warning: {warning}" for warning in report.warnings]
         tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])
-    return Document(
-        tables=tables,
-        records=[_record(row, name, report) for row in shown.rows for name in row.metrics]
-        or [_record(row, name, report) for row in report.between for name in row.metrics],
-        data=to_json(report),
-    )
+    return tables
+
+
+def _records(report: AgreementReport) -> list[dict[str, Any]]:
+    return [
+        _record(row, name, report) for row in report.rows or report.between for name in row.metrics
+    ]
 
 
 def _record(row: AgreementRow, name: str, report: AgreementReport) -> dict[str, Any]:
@@ -201,109 +213,13 @@ def _record(row: AgreementRow, name: str, report: AgreementReport) -> dict[str, 
         "version": report.version,
         "judge": row.judge,
         "reference": row.reference,
+        "kind": report.kind,
         "scope": row.scope,
         "model": row.model,
+        "opponent": row.opponent,
         "metric": name,
         **estimates.record(row.metrics[name]),
     }
 
 
-def _tables(report: AgreementReport) -> Iterable[Table]:
-    at = f"{report.benchmark}@{report.version}"
-    if report.reference is not None:
-        against = f"{at}, judges against {report.reference}"
-        of = _made_of(report)
-        for scope, says in (
-            ("pooled", "pooled: all answers together"),
-            ("macro", "macro: the unweighted mean over models, as papers print it"),
-            ("model", "model by model"),
-        ):
-            rows = [row for row in report.rows if row.scope == scope]
-            if rows:
-                yield _table(rows, against, f"{of}{says}; intervals resample questions")
-    if report.between:
-        yield _matrix(report.between, at)
-
-
-def _made_of(report: AgreementReport) -> str:
-    if report.raters == (report.reference,):
-        return ""
-    if len(report.raters) == 1:
-        return f"labels of {report.raters[0]}; "
-    return f"the majority of {', '.join(report.raters)}, ties left out; "
-
-
-def _table(rows: Sequence[AgreementRow], title: str, subtitle: str) -> Table:
-    by_model = rows[0].model is not None
-    # Model by model, the judges stay in their order; else the best comes first.
-    ordered = rows if by_model else sorted(rows, key=_by_kappa)
-    columns = [Column(title="judge", wraps=True)]
-    columns += [Column(title="model", wraps=True)] if by_model else []
-    columns += [
-        Column(title=title, align="right", spare=name != KAPPA) for name, title in SHOWN.items()
-    ]
-    columns += [Column(title="n", align="right"), Column(title="missing", align="right")]
-    return Table(
-        title=title,
-        subtitle=subtitle,
-        columns=columns,
-        rows=[_cells(row) for row in ordered],
-        notes=_notes(ordered),
-    )
-
-
-def _by_kappa(row: AgreementRow) -> tuple[float, str]:
-    value = row.metrics[KAPPA].value
-    return (math.inf if math.isnan(value) else -value), row.judge
-
-
-def _cells(row: AgreementRow) -> list[str]:
-    kappa = row.metrics[KAPPA]
-    numbers = [
-        estimates.text(e if name in WITH_INTERVAL else replace(e, low=math.nan))
-        for name in SHOWN
-        for e in (row.metrics[name],)
-    ]
-    names = [row.judge] if row.model is None else [row.judge, row.model]
-    return [*names, *numbers, str(kappa.n), str(kappa.missing)]
-
-
-def _notes(rows: Sequence[AgreementRow]) -> list[str]:
-    """Why a dash stands where it stands; coefficients with one reason in one note."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        who = row.judge if row.model is None else f"{row.judge} on {row.model}"
-        for name, title in SHOWN.items():
-            if why := row.metrics[name].undefined:
-                reasons.setdefault((who, why), []).append(title)
-    notes = [
-        f"{estimates.UNDEFINED} {who}: {', '.join(titles)}: {why}"
-        for (who, why), titles in reasons.items()
-    ]
-    more = len(notes) - MOST_NOTES
-    return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
-
-
-def _matrix(rows: Sequence[AgreementRow], at: str) -> Table:
-    names = list(dict.fromkeys(name for row in rows for name in (row.judge, row.reference)))
-    names.sort()
-    kappa = {frozenset((row.judge, row.reference)): row.metrics[KAPPA] for row in rows}
-    cells = [
-        [
-            f"{i} {one}",
-            *(
-                estimates.text(replace(found, low=math.nan), digits=2)
-                if (found := kappa.get(frozenset((one, other)))) is not None and one != other
-                else ""
-                for other in names
-            ),
-        ]
-        for i, one in enumerate(names, 1)
-    ]
-    numbers = [Column(title=str(i), align="right") for i in range(1, len(names) + 1)]
-    return Table(
-        title=f"{at}, judges against each other",
-        subtitle="kappa, pooled",
-        columns=[Column(title="judge", wraps=True), *numbers],
-        rows=cells,
-    )
+__all__ = ["AgreementReport", "agreement_report", "compared", "document", "to_json"]

@@ -1,0 +1,295 @@
+"""One judge against one reference: coefficients of their tables, intervals, and why not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.intervals import Ends, Floats, Intervals, wilson
+from judgebench.metrics.paired_tables import PairedTables, fillings
+from judgebench.records import Estimate
+from judgebench.stats import rank_correlation
+from judgebench.stats.agreement import COEFFICIENTS, coefficient, why_undefined
+from judgebench.stats.resample import Resamples, leave_one_out_sums
+
+Scope: TypeAlias = Literal["pooled", "macro", "model"]
+
+RANKINGS = {"spearman": rank_correlation.spearman, "kendall": rank_correlation.kendall_tau_b}
+"""Of the order of models by their scores; they have the scope ``pooled`` only."""
+
+METRICS = (*COEFFICIENTS, *RANKINGS)
+
+PROPORTIONS: Mapping[str, tuple[tuple[int, int], ...]] = {
+    "agreement": ((0, 0), (0, 1), (1, 0), (1, 1)),
+    "precision": ((1, 0), (1, 1)),
+    "recall": ((0, 1), (1, 1)),
+    "specificity": ((0, 0), (1, 0)),
+}
+"""Plain proportions of one model's binary table, and the cells that are their denominator."""
+
+
+Bools: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementRow:
+    """One judge against a reference: over all answers, over models, or on one model.
+
+    ``opponent`` is whom the model was compared with, where judges compare.
+    """
+
+    judge: str
+    reference: str
+    scope: Scope
+    model: str | None
+    metrics: Mapping[str, Estimate]
+    opponent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What is computed of two raters' tables.
+
+    coefficients
+        Names in `COEFFICIENTS`, in order.
+    of
+        A coefficient, by name, of tables (..., labels, labels).
+    scores
+        Scores of models from counts of labels (..., models, labels), of those models that are
+        marked; None where the labels are no order, and then nothing is ranked.
+    counted
+        What the rows of a table for models are, in words.
+    """
+
+    coefficients: Sequence[str]
+    of: Callable[[str, Floats], Floats]
+    scores: Callable[[Floats, Bools], Floats] | None
+    counted: str = "models"
+
+
+def label_measures(n_labels: int) -> Measures:
+    """Every coefficient; where one of two labels is the positive one, models have scores."""
+    scores = _positive_shares if n_labels == 2 else None
+    return Measures(coefficients=tuple(COEFFICIENTS), of=coefficient, scores=scores)
+
+
+class Comparison:
+    """One judge against one reference, all coefficients and scopes at once.
+
+    Values stand in arrays of shape (..., metrics, scopes); the scopes are pooled, macro, and then
+    the models.
+    """
+
+    def __init__(
+        self,
+        judge: str,
+        reference: str,
+        paired: PairedTables,
+        resamples: Resamples,
+        wanted: Intervals,
+        measures: Measures | None = None,
+    ) -> None:
+        self.judge, self.reference, self.paired, self.wanted = judge, reference, paired, wanted
+        self.measures = measures or label_measures(paired.truth.shape[-1])
+        self.names = (*self.measures.coefficients, *RANKINGS)
+        self.present = paired.pairs > 0  # models with no pair are missing, not undefined
+        self.sums, self.truth = resamples.sums([paired.tables, paired.truth])
+        self.values = self._values(self.sums, self.truth)
+        left_out = None
+        if wanted.kind == "bca":
+            left_out = self._values(
+                leave_one_out_sums(paired.tables), leave_one_out_sums(paired.truth)
+            )
+        self.ends: Ends = wanted.ends(self.values, left_out)
+        self.worst = self._worst()
+
+    def rows(self) -> list[AgreementRow]:
+        coefficients = self.measures.coefficients
+        macro = {name: self._estimate(name, 1) for name in coefficients}
+        models = [
+            self._row("model", model, {name: self._estimate(name, 2 + m) for name in coefficients})
+            for m, model in enumerate(self.paired.models)
+        ]
+        return [self.pooled(), self._row("macro", None, macro), *models]
+
+    def pooled(self) -> AgreementRow:
+        return self._row("pooled", None, {name: self._estimate(name, 0) for name in self.names})
+
+    def _row(
+        self, scope: Scope, model: str | None, metrics: Mapping[str, Estimate]
+    ) -> AgreementRow:
+        return AgreementRow(
+            judge=self.judge, reference=self.reference, scope=scope, model=model, metrics=metrics
+        )
+
+    def _values(self, sums: Floats, truth: Floats) -> Floats:
+        rows = [self._by_scope(name, sums, self.present) for name in self.measures.coefficients]
+        scores = self._scores(sums, truth)
+        for correlation in RANKINGS.values():
+            row = np.full_like(rows[0], np.nan)
+            if scores is not None:
+                row[..., 0] = correlation(*scores)
+            rows.append(row)
+        return np.stack(rows, axis=-2)
+
+    def _scores(self, sums: Floats, truth: Floats) -> tuple[Floats, Floats] | None:
+        """Scores of the models by judge and reference."""
+        if (scores := self.measures.scores) is None:
+            return None
+        return scores(sums.sum(axis=-1), self.present), scores(truth, self.present)
+
+    def _by_scope(self, name: str, sums: Floats, present: Bools) -> Floats:
+        """A coefficient of tables (..., models, labels, labels) in all scopes."""
+        return by_scope(self.measures.of(name, _scope_tables(sums)), present)
+
+    def _worst(self) -> tuple[Floats, Floats]:
+        """Least and greatest value over what the missing verdicts could have been."""
+        everyone = np.ones_like(self.present)
+        binary = self.paired.truth.shape[-1] == 2
+        unfilled = self.paired.unfilled
+        tables = self.paired.filled + (fillings(unfilled) if binary else agreed_or_not(unfilled))
+        rows = [self._by_scope(name, tables, everyone) for name in self.measures.coefficients]
+        values = np.stack(rows, axis=-2)
+        if not binary:  # all agreed and all not are the extremes of plain agreement alone
+            others = [name != "agreement" for name in self.measures.coefficients]
+            values[..., others, :] = np.nan
+        low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+        # Each model's missing verdicts are its own, so the mean's extremes are means of extremes.
+        if len(everyone):
+            low[:, 1], high[:, 1] = low[:, 2:].mean(axis=-1), high[:, 2:].mean(axis=-1)
+        return low, high
+
+    def _estimate(self, name: str, scope: int) -> Estimate:
+        place = (self.names.index(name), scope)
+        value = float(self.values[0][place])
+        paired, one = self.paired, max(0, scope - 2)
+        pooled = scope < 2
+        units = paired.pooled_units if pooled else int(paired.units[one])
+        low, high, method = math.nan, math.nan, ""
+        worst_low = worst_high = None
+        if not math.isnan(value):
+            low, high, method = self._wilson(name, scope, value) or self._bootstrap(place, units)
+            if scope == 1 or name in RANKINGS:
+                counted = self.measures.counted
+                method += f"; over {self.present.sum()} of {len(self.present)} {counted}"
+            worst_low, worst_high = self._worst_at(place)
+        return Estimate(
+            value=value,
+            low=low,
+            high=high,
+            n=int(paired.pairs.sum() if pooled else paired.pairs[one]),
+            units=units,
+            missing=int(paired.missing.sum() if pooled else paired.missing[one]),
+            level=self.wanted.level,
+            method=method,
+            undefined=self._why_undefined(name, scope) if math.isnan(value) else None,
+            worst_low=worst_low,
+            worst_high=worst_high,
+        )
+
+    def _worst_at(self, place: tuple[int, int]) -> tuple[float | None, float | None]:
+        """None for rankings, for all but agreement with more than two labels, and where a missing
+        model has no value."""
+        if place[0] >= len(self.measures.coefficients):
+            return None, None
+        low, high = (float(bound[place]) for bound in self.worst)
+        return (None, None) if math.isnan(low) else (low, high)
+
+    def _bootstrap(self, place: tuple[int, int], units: int) -> tuple[float, float, str]:
+        if units < 2:
+            return math.nan, math.nan, "no interval, one item"
+        return self.ends.at(*place)
+
+    def _wilson(self, name: str, scope: int, value: float) -> tuple[float, float, str] | None:
+        """Pooled over several models an item has several verdicts: no plain proportion."""
+        if name not in PROPORTIONS or (scope < 2 and self.present.sum() > 1):
+            return None
+        table = self._table(scope)
+        cells = PROPORTIONS[name] if table.shape == (2, 2) else tuple(np.ndindex(table.shape))
+        units = float(sum(table[cell] for cell in cells))
+        return wilson(value, units, level=self.wanted.level)
+
+    def _table(self, scope: int) -> Floats:
+        """The observed table of a model, or of all together."""
+        return self.sums[0].sum(axis=0) if scope < 2 else np.asarray(self.sums[0, scope - 2])
+
+    def _why_undefined(self, name: str, scope: int) -> str | None:
+        if name in RANKINGS:
+            scores = self._scores(self.sums[0], self.truth[0])
+            if scores is None:
+                return f"scores need two labels; {self.paired.truth.shape[-1]} are declared"
+            return rank_correlation.why_undefined(*scores)
+        if scope == 1 and self.present.any():
+            return self._why_macro_undefined(name)
+        return why_undefined(name, self._table(scope))
+
+    def _why_macro_undefined(self, name: str) -> str:
+        by_model = self.values[0, self.names.index(name), 2:]
+        defined = ~np.isnan(by_model) & self.present
+        undefined = [m for m in np.flatnonzero(self.present) if not defined[m]]
+        models_of: dict[str | None, list[str]] = {}
+        for m in undefined:
+            why = why_undefined(name, self.sums[0][m])
+            models_of.setdefault(why, []).append(self.paired.models[m])
+        named = "; ".join(f"{', '.join(models)}: {why}" for why, models in models_of.items())
+        counted = self.measures.counted
+        reason = f"undefined on {len(undefined)} of {self.present.sum()} {counted} ({named})"
+        if defined.any():
+            reason += f"; mean of the other {defined.sum()}: {by_model[defined].mean():.4f}"
+        return reason
+
+
+def by_scope(values: Floats, present: Bools) -> Floats:
+    """Values of all models together and of each (..., 1 + models), the mean between them.
+
+    Parameters
+    ----------
+    present : bool array, shape (models,)
+        The models whose unweighted mean is the macro value.
+
+    Returns
+    -------
+    float array, shape (..., 2 + models)
+    """
+    pooled, models = values[..., :1], values[..., 1:]
+    if present.any():
+        macro = models[..., present].mean(axis=-1, keepdims=True)
+    else:
+        macro = np.full_like(pooled, np.nan)
+    return np.concatenate([pooled, macro, models], axis=-1)
+
+
+def agreed_or_not(unfilled: Floats) -> Floats:
+    """The missing verdicts as the reference's label, and as the next one: (2, ..., labels, labels).
+
+    Parameters
+    ----------
+    unfilled : float array, shape (..., labels)
+        Missing by the reference's label.
+    """
+    same = unfilled[..., np.newaxis, :] * np.eye(unfilled.shape[-1])
+    return np.stack([same, np.roll(same, 1, axis=-2)])
+
+
+def _scope_tables(sums: Floats) -> Floats:
+    """All models together, then each: (..., 1 + models, labels, labels)."""
+    return np.concatenate([sums.sum(axis=-3, keepdims=True), sums], axis=-3)
+
+
+def _positive_shares(counts: Floats, present: Bools) -> Floats:
+    """Share of label 1 among the counts (..., models, 2) of the models that are present."""
+    counts = counts[..., present, :]
+    return share_of(counts[..., 1], counts.sum(axis=-1))
+
+
+def share_of(part: Floats, total: Floats) -> Floats:
+    """nan where there is nothing."""
+    share = np.full(total.shape, np.nan)
+    np.divide(part, total, out=share, where=total > 0)
+    # Equal shares of thirds must tie whatever the order in which they were added up.
+    return np.asarray(np.round(share, 12))

@@ -1,0 +1,122 @@
+"""Comparisons as outcomes: who lost, tied or won each pair, in the eyes of each judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.intervals import Floats
+from judgebench.metrics.item_means import quotient
+from judgebench.metrics.label_board import NO_VERDICT, UNREADABLE, Codes, LabelBoard
+from judgebench.metrics.paired_verdicts import ModelPair, PairedVerdicts, paired_verdicts
+from judgebench.metrics.verdict_table import Columns
+from judgebench.stats.pair_outcomes import NO_OUTCOME, OutcomeRule, pair_outcomes
+
+Bools: TypeAlias = NDArray[np.bool_]
+
+OUTCOMES = ("loss", "tie", "win")
+"""The labels, in the order of their codes: of the model against the opponent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OutcomeBoard:
+    """Outcomes of pairs as labels, with what they were made of.
+
+    labels
+        Its answers are pairs, its models two models each.
+    models : tuple of (model, opponent)
+        What `labels` calls models.
+    p : float array, shape (judges, pairs)
+        Mean probability that the model's answer is better; nan where there is no outcome.
+    counts
+        By judge: pairs won, tied and lost, without an outcome though the judge was asked,
+        conflicting and half, as `PairOutcomes.counts` has them.
+    """
+
+    labels: LabelBoard
+    models: tuple[ModelPair, ...]
+    p: Floats
+    counts: Mapping[str, Mapping[str, int]]
+
+    def codes(self, judge: str) -> Codes:
+        """One judge's outcomes, shape (pairs,)."""
+        return self.labels.of(judge)
+
+    def probabilities(self, judge: str) -> Floats:
+        """What one judge's outcomes are made of, shape (pairs,)."""
+        return np.asarray(self.p[self.labels.judges.index(judge)])
+
+
+def outcome_board(columns: Columns, rule: OutcomeRule | None = None) -> OutcomeBoard:
+    """The outcome of every pair before every judge that compared it.
+
+    Repeats are averaged first, in each order; then the rule says what comes of the two orders. A
+    pair that was asked for in one order alone has the outcome of that one.
+
+    Parameters
+    ----------
+    columns
+        As for `paired_verdicts`.
+    rule
+    """
+    rule = rule or OutcomeRule()
+    said = paired_verdicts(columns)
+    n_pairs = len(said.item_of)
+    n_cells = len(said.judges) * n_pairs
+    p, asked = _by_order(said, n_cells)
+    found = pair_outcomes(p, rule)
+    codes = found.codes.astype(np.int8)
+    codes[(found.codes == NO_OUTCOME) & asked] = UNREADABLE
+    codes[~asked] = NO_VERDICT
+    shape = (len(said.judges), n_pairs)
+    by_judge = {
+        "n_wins": codes == 2,
+        "n_ties": codes == 1,
+        "n_losses": codes == 0,
+        "n_missing": codes == UNREADABLE,
+        "n_conflicting": found.conflicting,
+        "n_half": found.half,
+    }
+    sums = {name: marked.reshape(shape).sum(axis=1) for name, marked in by_judge.items()}
+    one = np.where(np.isnan(p[:, 0]), p[:, 1], p[:, 0])
+    other = np.where(np.isnan(p[:, 1]), p[:, 0], p[:, 1])
+    return OutcomeBoard(
+        labels=LabelBoard(
+            labels=OUTCOMES,
+            items=said.items,
+            models=_called(said.models),
+            judges=said.judges,
+            item_of=said.item_of,
+            model_of=said.models_of,
+            codes=codes.reshape(shape),
+        ),
+        models=said.models,
+        p=np.where(codes >= 0, (one + other) / 2.0, np.nan).reshape(shape),
+        counts={
+            judge: {name: int(n[j]) for name, n in sums.items()}
+            for j, judge in enumerate(said.judges)
+            if asked.reshape(shape)[j].any()
+        },
+    )
+
+
+def _by_order(said: PairedVerdicts, n_cells: int) -> tuple[Floats, Bools]:
+    """Mean probability in each order, shape (judges * pairs, 2), and where anything was asked."""
+    cell = (said.judge_of * len(said.item_of) + said.pair_of) * 2 + said.order_of
+    asked = np.bincount(cell, minlength=2 * n_cells).reshape(n_cells, 2) > 0
+    read = ~np.isnan(said.p)
+    total = np.bincount(cell[read], said.p[read], minlength=2 * n_cells).astype(np.float64)
+    n = np.bincount(cell[read], minlength=2 * n_cells).astype(np.float64)
+    p = quotient(total, n).reshape(n_cells, 2)
+    # An order that nobody asked for is no order that could not be read.
+    return np.where(asked, p, p[:, ::-1]), np.asarray(asked.any(axis=1))
+
+
+def _called(models: tuple[ModelPair, ...]) -> tuple[str, ...]:
+    if len({opponent for _, opponent in models}) < 2:
+        return tuple(model for model, _ in models)
+    return tuple(f"{model} against {opponent}" for model, opponent in models)

@@ -1,0 +1,206 @@
+"""How far judges agree, as it is kept and as tables for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from judgebench.metrics.board_kinds import Kind
+from judgebench.metrics.comparison import AgreementRow
+from judgebench.report import estimates
+from judgebench.report.table import Column, Table
+from judgebench.stats.agreement import Weighting
+from judgebench.stats.pair_outcomes import OutcomeRule
+
+KAPPA = "cohen_kappa"
+SHOWN = {
+    "cohen_kappa": "kappa",
+    "agreement": "agreement",
+    "scott_pi": "pi",
+    "p_c": "p_c",
+    "p_plus": "p_plus",
+    "precision": "precision",
+    "recall": "recall",
+    "score_delta": "delta",
+}
+"""What the printed table shows; JSON and CSV have every coefficient."""
+
+SHOWN_OF_OUTCOMES = {
+    "cohen_kappa": "kappa",
+    "agreement": "agreement",
+    "cohen_kappa_no_ties": "kappa, no ties",
+    "agreement_no_ties": "agreement, no ties",
+    "preference_correlation": "correlation",
+}
+"""The same of preferences, where a pair is lost, tied or won."""
+
+WITH_INTERVAL = ("cohen_kappa", "agreement", "cohen_kappa_no_ties", "agreement_no_ties")
+MOST_NOTES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementReport:
+    """Judges of one benchmark against a reference, and every two against each other.
+
+    ``reference`` is None where nobody was named and no person has labelled anything: then there
+    is only ``between``. ``raters`` are those whose labels the reference is made of. ``kind`` says
+    what they agree on: labels of answers, or the outcomes of preferences, and then ``outcomes``
+    says how preferences became those.
+    """
+
+    benchmark: str
+    version: str
+    reference: str | None
+    raters: tuple[str, ...]
+    rows: tuple[AgreementRow, ...]
+    between: tuple[AgreementRow, ...]
+    warnings: tuple[str, ...] = ()
+    kind: Kind = "label"
+    outcomes: Outcomes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """By which rule preferences became outcomes, and how many of which each judge has."""
+
+    rule: OutcomeRule
+    weighting: Weighting
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def without_models(report: AgreementReport) -> AgreementReport:
+    """The report without its rows for single models."""
+    return replace(report, rows=tuple(row for row in report.rows if row.scope != "model"))
+
+
+def tables_of(report: AgreementReport) -> Iterable[Table]:
+    at = f"{report.benchmark}@{report.version}"
+    if report.outcomes is not None:
+        at += ", preferences"
+    rule = "" if report.outcomes is None else f"; {rule_line(report.outcomes)}"
+    if report.reference is not None:
+        against = f"{at}, judges against {report.reference}"
+        of = _made_of(report)
+        for scope, says in (
+            ("pooled", "pooled: all answers together"),
+            ("macro", "macro: the unweighted mean over models, as papers print it"),
+            ("model", "model by model"),
+        ):
+            rows = [row for row in report.rows if row.scope == scope]
+            if rows:
+                says = f"{of}{says}; intervals resample questions{rule}"
+                yield _table(rows, against, says, shown_of(report))
+    if report.between:
+        yield _matrix(report.between, at, rule)
+
+
+def shown_of(report: AgreementReport) -> Mapping[str, str]:
+    return SHOWN if report.outcomes is None else SHOWN_OF_OUTCOMES
+
+
+def rule_line(outcomes: Outcomes) -> str:
+    """The rule in words, as it stands above every number that depends on it."""
+    rule = outcomes.rule
+    band = f"within {rule.tie_band:g} of one half" if rule.tie_band else "at one half exactly"
+    conflict = {
+        "mean": "orders that disagree count with their mean",
+        "tie": "orders that disagree are a tie",
+        "drop": "pairs on which the orders disagree are left out",
+    }[rule.conflict]
+    unreadable = {
+        "other": "of one readable order that one counts",
+        "drop": "pairs of which one order is unreadable are left out",
+    }[rule.unreadable]
+    weighted = f"; {outcomes.weighting} kappa" if outcomes.weighting != "nominal" else ""
+    return f"a tie is {band}, {conflict}, {unreadable}{weighted}"
+
+
+def _made_of(report: AgreementReport) -> str:
+    if report.raters == (report.reference,):
+        return ""
+    if len(report.raters) == 1:
+        return f"labels of {report.raters[0]}; "
+    return f"the majority of {', '.join(report.raters)}, ties left out; "
+
+
+def _table(
+    rows: Sequence[AgreementRow], title: str, subtitle: str, shown: Mapping[str, str]
+) -> Table:
+    by_model = rows[0].model is not None
+    # Model by model, the judges stay in their order; else the best comes first.
+    ordered = rows if by_model else sorted(rows, key=_by_kappa)
+    columns = [Column(title="judge", wraps=True)]
+    columns += [Column(title="model", wraps=True)] if by_model else []
+    # One opponent needs no column of its own.
+    apart = len({row.opponent for row in rows}) > 1
+    columns += [Column(title="opponent", wraps=True)] if apart else []
+    columns += [
+        Column(title=title, align="right", spare=name != KAPPA) for name, title in shown.items()
+    ]
+    columns += [Column(title="n", align="right"), Column(title="missing", align="right")]
+    return Table(
+        title=title,
+        subtitle=subtitle,
+        columns=columns,
+        rows=[_cells(row, shown, apart=apart) for row in ordered],
+        notes=_notes(ordered, shown),
+    )
+
+
+def _by_kappa(row: AgreementRow) -> tuple[float, str]:
+    value = row.metrics[KAPPA].value
+    return (math.inf if math.isnan(value) else -value), row.judge
+
+
+def _cells(row: AgreementRow, shown: Mapping[str, str], *, apart: bool) -> list[str]:
+    kappa = row.metrics[KAPPA]
+    numbers = [
+        estimates.text(e if name in WITH_INTERVAL else replace(e, low=math.nan))
+        for name in shown
+        for e in (row.metrics[name],)
+    ]
+    names = [row.judge] if row.model is None else [row.judge, row.model]
+    names += [row.opponent or ""] if apart else []
+    return [*names, *numbers, str(kappa.n), str(kappa.missing)]
+
+
+def _notes(rows: Sequence[AgreementRow], shown: Mapping[str, str]) -> list[str]:
+    """Why a dash stands where it stands; coefficients with one reason in one note."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        who = row.judge if row.model is None else f"{row.judge} on {row.model}"
+        for name, title in shown.items():
+            if why := row.metrics[name].undefined:
+                reasons.setdefault((who, why), []).append(title)
+    notes = [
+        f"{estimates.UNDEFINED} {who}: {', '.join(titles)}: {why}"
+        for (who, why), titles in reasons.items()
+    ]
+    more = len(notes) - MOST_NOTES
+    return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
+
+
+def _matrix(rows: Sequence[AgreementRow], at: str, rule: str) -> Table:
+    names = list(dict.fromkeys(name for row in rows for name in (row.judge, row.reference)))
+    names.sort()
+    kappa = {frozenset((row.judge, row.reference)): row.metrics[KAPPA] for row in rows}
+    cells = [
+        [
+            f"{i} {one}",
+            *(
+                estimates.text(replace(found, low=math.nan), digits=2)
+                if (found := kappa.get(frozenset((one, other)))) is not None and one != other
+                else ""
+                for other in names
+            ),
+        ]
+        for i, one in enumerate(names, 1)
+    ]
+    numbers = [Column(title=str(i), align="right") for i in range(1, len(names) + 1)]
+    return Table(
+        title=f"{at}, judges against each other",
+        subtitle=f"kappa, pooled{rule}",
+        columns=[Column(title="judge", wraps=True), *numbers],
+        rows=cells,
+    )

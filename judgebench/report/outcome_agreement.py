@@ -1,0 +1,136 @@
+"""Agreement of judges that compare, and of all judges of a benchmark whatever they give."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from judgebench.errors import UsageError
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.outcome_agreement import outcome_agreement, outcomes_between
+from judgebench.report.agreement import agreement_report, compared
+from judgebench.report.agreement_tables import AgreementReport, Outcomes
+from judgebench.report.boards import Columns, meant, renamed, told_apart, where
+from judgebench.stats.agreement import Weighting
+from judgebench.stats.pair_outcomes import OutcomeRule
+from judgebench.store import Store
+
+OF_PAIRS = ("preference",)
+
+
+def agreement_reports(
+    store: Store,
+    benchmark: str,
+    *,
+    reference: str | None = None,
+    judges: Collection[str] = (),
+    between: bool = False,
+    rule: OutcomeRule | None = None,
+    weighting: Weighting = "nominal",
+    intervals: Intervals | None = None,
+) -> tuple[AgreementReport, ...]:
+    """A report for each kind of verdict in which there is something to compare.
+
+    Parameters
+    ----------
+    benchmark, reference, judges, between, intervals
+        As for `agreement_report`.
+    rule, weighting
+        As for `outcome_report`.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where the reference has no verdict of any
+        kind that can be compared.
+    """
+    kinds = set(_verdicts(store, benchmark)["kind"])
+    found, refused = [], []
+    for kind in ("label", "preference"):
+        if kind not in kinds:
+            continue
+        try:
+            if kind == "label":
+                report = agreement_report(
+                    store, benchmark, reference=reference, judges=judges, between=between,
+                    intervals=intervals,
+                )  # fmt: skip
+            else:
+                report = outcome_report(
+                    store, benchmark, reference=reference, judges=judges, between=between,
+                    rule=rule, weighting=weighting, intervals=intervals,
+                )  # fmt: skip
+        except UsageError as error:
+            refused.append(error)
+        else:
+            found.append(report)
+    told = [report for report in found if report.rows or report.between]
+    if not told and refused:
+        raise refused[0]
+    return tuple(told)
+
+
+def outcome_report(
+    store: Store,
+    benchmark: str,
+    version: str | None = None,
+    *,
+    reference: str | None = None,
+    judges: Collection[str] = (),
+    between: bool = False,
+    rule: OutcomeRule | None = None,
+    weighting: Weighting = "nominal",
+    intervals: Intervals | None = None,
+) -> AgreementReport:
+    """How far the judges of a benchmark agree on which of two answers is better.
+
+    Parameters
+    ----------
+    benchmark, version, reference, judges, between, intervals
+        As for `agreement_report`; ``human`` is the majority of the outcomes of ``human/*``.
+    rule
+        How probabilities in one order or two become outcomes.
+    weighting
+        Of Cohen's kappa with ties.
+
+    Raises
+    ------
+    UsageError
+        As `agreement_report`.
+    """
+    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    stored = store.verdicts(which.name, which.version)
+    failures = store.failures(which.name, which.version)
+    named = told_apart([failures, stored], "judge")
+    models = told_apart([failures, stored], "model")
+    columns: Columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
+    columns = where(columns, (opponent is not None for opponent in columns["opponent"]))
+    columns, reference = compared(columns, reference, judges, named, store, which, OF_PAIRS)
+    rule = rule or OutcomeRule()
+    tables = []
+    if reference is not None:
+        tables.append(
+            outcome_agreement(
+                columns, reference=reference, rule=rule, weighting=weighting, intervals=intervals
+            )
+        )
+    if between or reference is None:
+        tables.append(
+            outcomes_between(columns, rule=rule, weighting=weighting, intervals=intervals)
+        )
+    against = tables[0] if reference is not None else None
+    return AgreementReport(
+        benchmark=which.name,
+        version=which.version,
+        reference=reference,
+        raters=against.raters if against else (),
+        rows=against.rows if against else (),
+        between=tables[-1].rows if tables[-1] is not against else (),
+        kind="preference",
+        outcomes=Outcomes(rule=rule, weighting=weighting, counts=tables[0].counts),
+    )
+
+
+def _verdicts(store: Store, benchmark: str) -> Columns:
+    which = meant(store, benchmark)
+    return store.verdicts(which.name, which.version)

@@ -1,0 +1,354 @@
+"""Judges that compare, through files, a store and the command: rules, people, published figures."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.metrics.intervals import Intervals
+from judgebench.report.agreement import agreement_report, document, to_json
+from judgebench.report.outcome_agreement import agreement_reports, outcome_report
+from judgebench.report.table import render
+from judgebench.stats.pair_outcomes import OutcomeRule
+from judgebench.store import open_store
+from tests.e2e import alpaca_gold
+from tests.e2e.runs import judgebench
+from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.hostile import HOSTILE
+
+Rows = list[dict[str, Any]]
+QUICK = Intervals(n_replicates=100)
+
+
+def said(
+    item: int, judge: str, p: float | None, *, model: str = "m", against: str = "base", **more: Any
+) -> dict[str, Any]:
+    """One preference; None is an unreadable one."""
+    row = label(item, model, judge, "", opponent=against, **more)
+    if p is None:
+        return row | {"kind": "unreadable", "reason": "two verdicts"}
+    return row | {"kind": "preference", "value": p}
+
+
+def outcomes(judge: str, letters: str, **more: Any) -> Rows:
+    """``+=-?.``: won, tied, lost, unreadable, not judged; one letter an item."""
+    p = {"+": 1.0, "=": 0.5, "-": 0.0, "?": None}
+    return [said(i, judge, p[x], **more) for i, x in enumerate(letters) if x != "."]
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """What the report says of rows of verdicts, as JSON."""
+
+    stores = itertools.count()
+
+    def report(rows: Rows, rule: OutcomeRule | None = None, **more: Any) -> dict[str, Any]:
+        with open_store(str(tmp_path / f"{next(stores)}.db")) as store:
+            import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+            return to_json(outcome_report(store, "made_up", rule=rule, intervals=QUICK, **more))
+
+    return report
+
+
+def row_of(report: Mapping[str, Any], judge: str, scope: str = "pooled", **more: Any) -> Any:
+    wanted = {"judge": judge, "scope": scope, **more}
+    (row,) = [r for r in report["rows"] if all(r[k] == v for k, v in wanted.items())]
+    return row["metrics"]
+
+
+def value(metrics: Mapping[str, Any], name: str) -> Any:
+    return metrics[name]["value"]
+
+
+# by hand ----------------------------------------------------------------------------------------
+
+
+def test_people_by_majority_and_judges_with_ties_and_without(compared: Any) -> None:
+    report = compared(
+        [
+            *outcomes("human/ann", "++--==+-"),
+            *outcomes("human/bob", "++--==-."),
+            *outcomes("j", "+---=+++"),
+        ]
+    )
+    assert (report["reference"], report["raters"]) == ("human", ["human/ann", "human/bob"])
+    assert report["kinds"][0]["rule"] == {
+        "tie_band": 0.0,
+        "conflict": "mean",
+        "unreadable": "other",
+    }
+    found = row_of(report, "j")
+    # Where the two people differ nobody is right; bob has not said anything of the last pair.
+    assert (found["agreement"]["n"], value(found, "agreement")) == (7, pytest.approx(4 / 7))
+    assert found["agreement_no_ties"]["n"] == 5
+    assert value(found, "agreement_no_ties") == pytest.approx(3 / 5)
+    assert report["kinds"][0]["outcomes"]["human/ann"]["n_ties"] == 2
+
+
+@pytest.mark.parametrize(
+    ("conflict", "n", "agreed"), [("mean", 3, 3), ("tie", 3, 2), ("drop", 2, 2)]
+)
+def test_orders_that_disagree(compared: Any, conflict: Any, n: int, agreed: int) -> None:
+    orders = {"model_first": [0.9, 1.0, 0.1], "opponent_first": [0.3, 1.0, 0.2]}
+    rows = [said(i, "j", p, order=order) for order, ps in orders.items() for i, p in enumerate(ps)]
+    rows += outcomes("human/ann", "++-")
+    report = compared(rows, OutcomeRule(conflict=conflict))
+    found = row_of(report, "j")
+    assert (found["agreement"]["n"], found["agreement"]["missing"]) == (n, 3 - n)
+    assert value(found, "agreement") == pytest.approx(agreed / n)
+    counts = report["kinds"][0]["outcomes"]["j"]
+    assert (counts["n_conflicting"], counts["n_missing"]) == (1, 3 - n)
+
+
+@pytest.mark.parametrize(("unreadable", "n"), [("other", 3), ("drop", 2)])
+def test_one_order_that_cannot_be_read(compared: Any, unreadable: Any, n: int) -> None:
+    """An order that nobody asked for is none that cannot be read."""
+    rows = [
+        said(0, "j", 1.0, order="model_first"),
+        said(0, "j", None, order="opponent_first"),
+        said(1, "j", 1.0, order="model_first"),
+        said(2, "j", 0.0, order="opponent_first"),
+        said(3, "j", None, order="model_first"),
+        said(3, "j", None, order="opponent_first"),
+        *outcomes("human/ann", "++-+"),
+    ]
+    report = compared(rows, OutcomeRule(unreadable=unreadable))
+    found = row_of(report, "j")["agreement"]
+    assert (found["n"], found["missing"], found["value"]) == (n, 4 - n, 1.0)
+    assert (found["worst_low"], found["worst_high"]) == (n / 4, 1.0)
+    assert report["kinds"][0]["outcomes"]["j"]["n_half"] == 1
+
+
+def test_the_tie_band_and_repeats_before_the_rule(compared: Any) -> None:
+    rows = [said(0, "j", p, repeat=i) for i, p in enumerate((0.9, 0.1, 0.56))]
+    rows += [said(1, "j", 0.6), *outcomes("human/ann", "==")]
+    found = row_of(compared(rows, OutcomeRule(tie_band=0.05)), "j")
+    assert value(found, "agreement") == 0.5  # 0.52 is a tie, 0.6 is none
+    assert value(row_of(compared(rows, OutcomeRule(tie_band=0.2)), "j"), "agreement") == 1.0
+
+
+def test_a_against_b_is_b_against_a_the_other_way_round(compared: Any) -> None:
+    rows = [
+        *outcomes("human/ann", "++-=", model="a", against="b"),
+        *outcomes("j", "--+=", model="b", against="a"),
+        # Asked in two orders under two names.
+        said(0, "k", 0.9, model="a", against="b", order="model_first"),
+        said(0, "k", 0.4, model="b", against="a", order="model_first"),
+        said(1, "k", 1.0, model="a", against="b", order="model_first"),
+        said(1, "k", 1.0, model="b", against="a", order="model_first"),
+        # Another opponent is another pair.
+        *outcomes("k", "++++", model="a", against="c"),
+    ]
+    report = compared(rows, OutcomeRule(conflict="tie"))
+    found = row_of(report, "j")
+    assert (value(found, "agreement"), value(found, "cohen_kappa")) == (1.0, 1.0)
+    assert value(found, "preference_correlation") == pytest.approx(1.0)
+    assert row_of(report, "j", "model", model="a", opponent="b")["agreement"]["n"] == 4
+    other = row_of(report, "k")["agreement"]
+    assert (other["n"], other["value"], other["missing"]) == (2, 0.5, 2)
+    assert report["kinds"][0]["outcomes"]["k"]["n_conflicting"] == 1
+    assert {(r["model"], r["opponent"]) for r in report["rows"] if r["scope"] == "model"} == {
+        ("a", "b")
+    }
+
+
+def test_models_are_ranked_by_their_win_rates(compared: Any) -> None:
+    strong, middle, weak = "+++=", "++--", "=---"
+    rows: Rows = []
+    for judge, by in (("human/ann", (strong, middle, weak)), ("j", (middle, strong, weak))):
+        for model, letters in zip("abc", by, strict=True):
+            rows += outcomes(judge, letters, model=model)
+    found = row_of(compared(rows), "j")
+    assert value(found, "spearman") == pytest.approx(0.5)
+    assert value(found, "kendall") == pytest.approx(1 / 3)
+    every_pair = [
+        *(r for j in ("human/ann", "j") for r in outcomes(j, "+++", model="a", against="b")),
+        *(r for j in ("human/ann", "j") for r in outcomes(j, "++-", model="b", against="c")),
+        *(r for j in ("human/ann", "j") for r in outcomes(j, "++=", model="a", against="c")),
+    ]
+    assert value(row_of(compared(every_pair), "j"), "spearman") == pytest.approx(1.0)
+
+
+def test_a_model_against_itself_stands_in_no_mean(compared: Any) -> None:
+    """Ties by construction would raise agreement and kappa without a word of the judge."""
+    rows: Rows = []
+    for judge, letters in (("human/ann", "++--"), ("j", "+-+-")):
+        rows += outcomes(judge, letters)
+        rows += outcomes(judge, "====", model="base")
+    report = compared(rows)
+    for scope in ("pooled", "macro"):
+        found = row_of(report, "j", scope)
+        assert (found["agreement"]["n"], value(found, "cohen_kappa")) == (4, 0.0)
+    itself = row_of(report, "j", "model", model="base", opponent="base")
+    assert (itself["agreement"]["n"], value(itself, "agreement")) == (4, 1.0)
+    assert value(itself, "cohen_kappa") is None
+
+
+def test_linear_kappa(compared: Any) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    ann, j = "++--==+-", "+==-=-+="
+    rows = [*outcomes("human/ann", ann), *outcomes("j", j)]
+    codes = [["-=+".index(x) for x in letters] for letters in (j, ann)]
+    for weighting, weights in (("nominal", None), ("linear", "linear"), ("quadratic", "quadratic")):
+        found = row_of(compared(rows, weighting=weighting), "j")
+        expected = cohen_kappa_score(*codes, weights=weights)
+        assert value(found, "cohen_kappa") == pytest.approx(expected)
+
+
+def test_undefined_has_its_reason(compared: Any) -> None:
+    found = row_of(compared([*outcomes("human/ann", "==="), *outcomes("j", "===")]), "j")
+    assert value(found, "agreement") == 1.0
+    for name, why in (
+        ("cohen_kappa", "same one label"),
+        ("cohen_kappa_no_ties", "no item"),
+        ("preference_correlation", "same probability"),
+        ("precision", "3 are declared"),
+    ):
+        assert found[name]["value"] is None
+        assert why in found[name]["undefined"]
+
+
+def test_failures_are_missing(tmp_path: Path) -> None:
+    from judgebench.records import Failure, Place
+
+    with open_store(str(tmp_path / "s.db")) as store:
+        rows = [*outcomes("human/ann", "+-"), *outcomes("j", "+.")]
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+        models = {m.name: m.key for m in store.models()}
+        judge = next(j.key for j in store.judges() if j.name == "j")
+        place = Place(
+            benchmark="made_up", version="unversioned", item_id="1", model_key=models["m"],
+            judge_key=judge, opponent_key=models["base"],
+        )  # fmt: skip
+        store.put_failure(
+            Failure(key=b"k", boundary="provider", message="500", retriable=True, place=place)
+        )
+        report = to_json(outcome_report(store, "made_up", intervals=QUICK))
+    assert row_of(report, "j")["agreement"]["missing"] == 1
+    assert report["kinds"][0]["outcomes"]["j"]["n_missing"] == 1
+
+
+# both kinds, forms, names -----------------------------------------------------------------------
+
+
+def test_labels_and_preferences_are_reported_apart(tmp_path: Path) -> None:
+    rows = [
+        *coded("a", "human/ann", "++-"), *coded("a", "grader", "+--"),
+        *outcomes("pairwise", "++-"), *outcomes("pairwise-2", "+--"),
+    ]  # fmt: skip
+    with open_store(str(tmp_path / "s.db")) as store:
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+        reports = agreement_reports(store, "made_up", intervals=QUICK)
+        only = agreement_reports(store, "made_up", reference="pairwise", intervals=QUICK)
+    assert [(r.kind, r.reference) for r in reports] == [("label", "human"), ("preference", None)]
+    data = document(*reports).data
+    assert {row["kind"] for row in data["rows"]} == {"label"}
+    assert [(r["judge"], r["reference"]) for r in data["between"]] == [("pairwise", "pairwise-2")]
+    assert data["reference"] == "human"
+    assert [r.kind for r in only] == ["preference"]
+    text = render(document(*reports), "table")
+    assert "preferences, judges against each other\nkappa, pooled; a tie is at one half" in text
+
+
+def test_people_that_only_compare_are_no_reference_of_labels(tmp_path: Path) -> None:
+    """A run asks for the agreement on labels wherever a person is on a board."""
+    with open_store(str(tmp_path / "s.db")) as store:
+        rows = [*outcomes("human/ann", "+-"), *outcomes("j", "+-")]
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+        report = agreement_report(store, "made_up", intervals=QUICK)
+    assert (report.reference, report.rows, report.between) == (None, (), ())
+    assert document(report).tables == []
+
+
+@pytest.mark.parametrize("form", ["table", "md", "csv", "html", "latex", "json"])
+def test_hostile_names(tmp_path: Path, form: str) -> None:
+    names = [name for name in HOSTILE if name.strip() and "\0" not in name and name.isprintable()]
+    rows: Rows = []
+    for name in names[:6]:
+        rows += outcomes(f"j {name[:80]}", "+-=", model=f"m {name[:80]}", against="base")
+        rows += outcomes("human/ann", "+-=", model=f"m {name[:80]}", against="base")
+    with open_store(str(tmp_path / "s.db")) as store:
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+        reports = agreement_reports(store, "made_up", between=True, intervals=QUICK)
+    text = render(document(*reports, by_model=True), form)
+    assert "<script" not in text
+    assert form == "csv" or "human/ann" in text.replace("\\", "")
+
+
+def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    file = rows_file(tmp_path / "v.jsonl", outcomes("j", "+-"))
+    assert judgebench("import", "verdicts", file, "--store", url).returncode == 0
+    done = judgebench("agreement", "made_up", "--store", url)
+    assert done.returncode == 64
+    assert "no two judges with labels on the same answers, or with preferences" in done.stderr
+    done = judgebench("agreement", "made_up", "--store", url, "--tie-band", "0.5")
+    assert done.returncode == 64
+    done = judgebench("agreement", "made_up", "--reference", "k", "--store", url)
+    assert done.returncode == 64
+    assert "no judge called 'k'" in done.stderr
+
+
+# published figures ------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not alpaca_gold.GOLD.exists(), reason=alpaca_gold.ABSENT)
+def test_the_published_judges_agree_as_expected(tmp_path: Path) -> None:
+    """Every line of ``judge_agreement_expected.csv``, through files and the command."""
+    with (alpaca_gold.GOLD / "judge_agreement_expected.csv").open(encoding="utf-8") as lines:
+        expected = list(csv.DictReader(lines))
+    models = {line["model"] for line in expected}
+    rows = [
+        *(row for row in alpaca_gold.rows("other_judges.parquet") if row["model"] in models),
+        *(
+            row | {"judge": alpaca_gold.JUDGE, "generator_1": "gpt4_1106_preview"}
+            for row in alpaca_gold.rows("annotations.parquet")
+            if row["model"] in models
+        ),
+    ]
+    said_of = [
+        said(
+            row["index"], row["judge"],
+            0.5 if row["preference"] == 0 else row["preference"] - 1,
+            model=row["model"], against=row["generator_1"],
+        )
+        for row in rows
+        if row["preference"] is not None and not math.isnan(row["preference"])
+        and row["judge"] in {line[side] for line in expected for side in ("judge_a", "judge_b")}
+    ]  # fmt: skip
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    file = rows_file(tmp_path / "v.jsonl", said_of)
+    done = judgebench("import", "verdicts", file, "--store", url)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for reference in {line["judge_b"] for line in expected}:
+        done = judgebench(
+            "agreement", "made_up", "--reference", reference, "--format", "json", "--store", url
+        )
+        assert done.returncode == 0, done.stderr
+        for row in json.loads(done.stdout)["rows"]:
+            found[row["model"], row["judge"], row["reference"]] = row["metrics"]
+    for line in expected:
+        metrics = found[line["model"], line["judge_a"], line["judge_b"]]
+        assert metrics["agreement"]["n"] == int(line["n"])
+        assert metrics["agreement_no_ties"]["n"] == int(line["n_no_ties"])
+        for name, column in (
+            ("agreement", "agreement"),
+            ("cohen_kappa", "kappa_3class"),
+            ("cohen_kappa_no_ties", "kappa_no_ties"),
+            ("preference_correlation", "pearson"),
+        ):
+            theirs = float(line[column]) if line[column] else None
+            ours = value(metrics, name)
+            assert (ours is None) == (theirs is None), (line, name)
+            if theirs is not None:
+                assert ours == pytest.approx(theirs, abs=1e-9), (line, name)
