@@ -128,6 +128,7 @@ class Published(Section):
     models: list[str] = Field(min_length=1)
     prompt: str
     baseline: str
+    note: str = Field("", description="what has to be known of the published numbers")
     calibration: list[RemoteFile] = Field(default_factory=list)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from judgebench.config import Panel
+    from judgebench.report.length_boards import LengthControl
     from judgebench.store import Store
 
 
@@ -26,6 +27,26 @@ if TYPE_CHECKING:
     metavar="JUDGES",
     help="Also combine these judges: a,b,c or mean(a,b) or majority(a,b,c;min_valid=2).",
 )
+@click.option(
+    "--length-control",
+    type=click.Choice(["exact", "compat", "both", "off"]),
+    default="exact",
+    show_default=True,
+    help="Win rates at equal length: the converged fit, AlpacaEval's own, both or none.",
+)
+@click.option(
+    "--rank-by",
+    metavar="METRIC",
+    default="win_rate",
+    show_default=True,
+    help="win_rate, or length_controlled_win_rate where a board has it.",
+)
+@click.option(
+    "--published",
+    is_flag=True,
+    help="Also the benchmark's own leaderboard with these models in it, where judge and baseline "
+    "are its own.",
+)
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @report_options
 @store_option
@@ -33,6 +54,9 @@ def command(
     benchmark: str,
     judges: tuple[str, ...],
     panels: tuple[str, ...],
+    length_control: LengthControl,
+    rank_by: str,
+    published: bool,
     level: float,
     form: str,
     outputs: tuple[Path, ...],
@@ -48,11 +72,17 @@ def command(
     their mean; more than half of the judges have to be readable, or as many as min_valid says.
     Panels that suites declared are shown without being asked for.
 
+    Win rates at equal length stand beside win rates where a calibration is for the judge and the
+    opponent: AlpacaEval's own, or one that `judgebench calibrate-length` fitted. The board says
+    which. 'compat' looks difficulty up by row position and uses AlpacaEval's solver, as published;
+    'exact' converges, looks it up by instruction and has an interval.
+
     \b
     Examples:
       judgebench leaderboard trivia_judging_mini
       judgebench leaderboard trivia_judging_mini --judge contains --format csv
       judgebench leaderboard support --panel 'mean(gpt-4o,claude-sonnet)'
+      judgebench leaderboard alpaca_eval --rank-by length_controlled_win_rate --published
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
@@ -69,6 +99,8 @@ def command(
             judges=judges,
             panels=list({panel.name: panel for panel in (*declared, *asked)}.values()),
             intervals=Intervals(level=level),
+            length_control=length_control,
+            rank_by=rank_by,
         )
     for board in boards:
         if not board.rows and board.judge in {panel.name for panel in asked}:
@@ -78,7 +110,7 @@ def command(
             f"no judge has judged anything on {benchmark} yet; `judgebench run SUITE.yaml` asks "
             "judges, `judgebench export verdicts` shows what there is"
         )
-    show(document(boards), form, outputs)
+    show(document(boards, published=published), form, outputs)
     return 0
 
 

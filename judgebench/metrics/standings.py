@@ -134,7 +134,7 @@ def _board(
     intervals: Intervals,
 ) -> list[Standing]:
     leading = next(iter(found))
-    placed = _ranks(found[leading].scores, intervals.level)
+    placed = ranks(found[leading].scores, intervals.level)
     rows = []
     for m, model in enumerate(models):
         if model not in counts:
@@ -154,7 +154,7 @@ def _board(
     return sorted(rows, key=lambda row: (row.rank or math.inf, row.model))
 
 
-def _ranks(scores: Floats, level: float) -> NDArray[np.float64]:
+def ranks(scores: Floats, level: float) -> NDArray[np.float64]:
     """Rank, and the ends of its distribution over the replicates, rounded out.
 
     Parameters

@@ -12,6 +12,7 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
+from judgebench.metrics.standard_error import STANDARD_ERROR, standard_error_of
 from judgebench.metrics.standings import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 
@@ -46,9 +47,10 @@ def win_rates(
     -------
     tuple of Standing
         With the metrics `win_rate`; `discrete_win_rate`, in which an item is won, lost or, as a
-        half, tied; where items were judged in both orders `order_flips`, the percentage of them on
-        which the orders disagree about the winner; and where judges were asked repeatedly
-        `judge_noise`. ``counts`` have the items won, lost and tied.
+        half, tied; `standard_error`, that of the win rate over items; where items were judged in
+        both orders `order_flips`, the percentage of them on which the orders disagree about the
+        winner; and where judges were asked repeatedly `judge_noise`. ``counts`` have the items
+        won, lost and tied.
     """
     taken = board(columns, BoardKind("preference", opponent))
     said = zip(taken["kind"], taken["value"], strict=True)
@@ -75,6 +77,7 @@ def win_rates(
             measures={
                 WIN_RATE: mean_of(means, unit=PERCENT, proportion=True),
                 "discrete_win_rate": mean_of(discrete, unit=PERCENT, proportion=True),
+                STANDARD_ERROR: standard_error_of(means, unit=PERCENT),
                 ORDER_FLIPS: _order_flips(first, second),
                 JUDGE_NOISE: judge_noise(table, rows, values, unit=PERCENT),
             },

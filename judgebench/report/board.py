@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from judgebench.records import Estimate
 
@@ -13,7 +13,8 @@ class Row:
     """One model. ``rank_low`` and ``rank_high`` hold its rank in 95 % of the replicates.
 
     ``metrics`` are named as the contract names them, that of the board first. Ranks are None for a
-    model without a readable verdict.
+    model without a readable verdict. ``published`` are figures of the benchmark's own leaderboard,
+    by metric, where the board's judge and opponent are the published ones.
     """
 
     model: str
@@ -24,6 +25,7 @@ class Row:
     metrics: Mapping[str, Estimate]
     counts: Mapping[str, int]
     flags: tuple[str, ...]
+    published: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def leading(self) -> Estimate:
@@ -36,7 +38,8 @@ class Board:
     """The models in the eyes of one judge, or of a panel of judges.
 
     metric
-        What ranks: ``accuracy``, ``score`` or ``win_rate``; None where nothing could be ranked.
+        What ranks: ``accuracy``, ``score``, ``win_rate`` or ``length_controlled_win_rate``; None
+        where nothing could be ranked.
     scale
         The lowest and the highest value that the metric can have; None for a scale without ends, or
         where scores are on several.
@@ -46,6 +49,11 @@ class Board:
         None for a panel, whose verdicts are in no store.
     judge_is
         What the judge is, in words.
+    notes
+        What the numbers rest on besides.
+    published
+        The benchmark's own leaderboard, by model and metric, where this judge and this opponent are
+        the published ones.
     """
 
     benchmark: str
@@ -61,3 +69,5 @@ class Board:
     official_prompt: bool | None = None
     rows: tuple[Row, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

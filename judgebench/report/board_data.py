@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from judgebench.config import Panel
 from judgebench.errors import UsageError
+from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.combine import panel_verdicts, together
 from judgebench.metrics.constant_answers import constant_answers
@@ -14,8 +16,11 @@ from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
 from judgebench.records import BatchState
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
-from judgebench.report.marks import Marks, marks_by_judge
+from judgebench.report.marks import Marks, marks_by_judge, marks_of_answers
 from judgebench.store import Store
+
+IMPORTED = "imported"
+"""The kind of judges whose verdicts came from elsewhere."""
 
 WAITING: tuple[BatchState, ...] = ("submitting", "submitted")
 
@@ -31,6 +36,10 @@ class BoardData:
         those of the judges.
     models, judges
         Id -> the name shown.
+    lengths
+        By model as it is shown and item, the characters of an answer; the mean of several.
+    baselines
+        By id of a model that others are compared with, its answers' texts by item.
     panels
         By name; their judges under the names shown.
     refused
@@ -48,7 +57,7 @@ class BoardData:
         self.model_ids = {shown: one for one, shown in self.models.items()}
         self.plain_names = {model.name for model in store.models()}
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
-        self._read_answers(answers)
+        self._read_answers(answers, set(stored["opponent_id"]))
         self._served = set(zip(stored["judge_id"], stored["served_model"], strict=True))
         self._last_run = dict(zip(stored["judge_id"], stored["run_id"], strict=True))
 
@@ -58,7 +67,7 @@ class BoardData:
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
-        self.marks = marks_by_judge(verdicts)
+        self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts, answers)
         self.verdicts: dict[BoardKind, Columns] = {
             kind: {name: [values[row] for row in rows] for name, values in verdicts.items()}
             for kind, rows in by_board(verdicts).items()
@@ -68,21 +77,57 @@ class BoardData:
         for panel in panels:
             self._seat(panel)
 
-    def _read_answers(self, answers: Columns) -> None:
+    def _marks_of_imported(
+        self, verdicts: Columns, answers: Columns
+    ) -> dict[tuple[str, str], Marks]:
+        """By judge and model, of the answers that judges of elsewhere have judged."""
+        imported = {
+            self.judges[one]
+            for one, spec in self.spec_of.items()
+            if spec.kind == IMPORTED and one in self.judges
+        }
+        if not imported:
+            return {}
+        found = {self.models[one]: marks for one, marks in marks_of_answers(answers).items()}
+        judged = set(zip(verdicts["judge"], verdicts["model"], strict=True))
+        return {
+            (judge, model): marks
+            for judge in imported
+            for model, marks in found.items()
+            if (judge, model) in judged
+        }
+
+    def _read_answers(self, answers: Columns, opponents: Collection[str | None]) -> None:
         self.statuses = Counter(zip(answers["model_id"], answers["status"], strict=True))
         stacks = set(zip(answers["model_id"], answers["stack"], strict=True))
         self.stacks = Counter(model for model, _ in stacks)
         self.constant = constant_answers(answers)
         self._length: Counter[str] = Counter()
-        for model, text in zip(answers["model_id"], answers["text"], strict=True):
+        self.baselines: dict[str, dict[str, str]] = {}
+        lengths: dict[tuple[str, str], list[int]] = {}
+        for model, item, text in zip(
+            answers["model_id"], answers["item_id"], answers["text"], strict=True
+        ):
             self._length[model] += len(text)
+            lengths.setdefault((self.models[model], item), []).append(len(text))
+            if model in opponents:
+                self.baselines.setdefault(model, {})[item] = text
+        self.lengths = {place: sum(of) / len(of) for place, of in lengths.items()}
 
     def answers(self, model_id: str) -> dict[str, int]:
-        """How many answers a model gave, of which status, and how long they are in the mean."""
+        """How many answers a model gave, of which status, and how long they are in the mean.
+
+        The length is cut to whole characters, as AlpacaEval prints it.
+        """
         of_status = {status: self.statuses[model_id, status] for status in ("ok", *STATUSES)}
         n = sum(of_status.values())
         counts = {"answers": n} | {status: of_status[status] for status in STATUSES}
-        return counts | ({"avg_length": round(self._length[model_id] / n)} if n else {})
+        return counts | ({AVG_LENGTH: int(self._length[model_id] / n)} if n else {})
+
+    def mean_length(self, model_id: str) -> float:
+        """Characters of a model's answers in the mean; nan without any."""
+        n = sum(self.statuses[model_id, status] for status in ("ok", *STATUSES))
+        return self._length[model_id] / n if n else math.nan
 
     def served(self, judges: Iterable[str]) -> tuple[str, ...]:
         """The models that served the replies of these judges, given by id."""

@@ -6,17 +6,33 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from judgebench.metrics.accuracy import ACCURACY
+from judgebench.metrics.answer_lengths import AVG_LENGTH
+from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
 from judgebench.metrics.missing import FAILURES, SPLIT
 from judgebench.metrics.scores import SCORE
+from judgebench.metrics.standard_error import STANDARD_ERROR
 from judgebench.metrics.win_rate import ORDER_FLIPS, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report import estimates
 from judgebench.report.board import Board, Row
 from judgebench.report.board_warnings import few
+from judgebench.report.published_table import published_table
 from judgebench.report.table import Column, Document, Table
 
-_DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1}
+_DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1, LENGTH_CONTROLLED: 1}
 """Of all metrics of a board, by the one that ranks: of fractions, scores and percentages."""
+
+
+_NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH)
+"""Metrics that JSON and CSV have; the table has an interval and a length of its own."""
+
+_PUBLISHED = {LENGTH_CONTROLLED: "LC %", WIN_RATE: "win rate %"}
+"""Figures of a benchmark's own leaderboard, and how short they are called."""
+
+_WORDS = {
+    LENGTH_CONTROLLED: "length-controlled win rate",
+    AS_PUBLISHED: "length-controlled win rate, compat",
+}
 
 
 def to_json(boards: Sequence[Board]) -> dict[str, Any]:
@@ -48,20 +64,32 @@ def _board_json(board: Board) -> dict[str, Any]:
                 "metrics": {name: estimates.to_json(e) for name, e in row.metrics.items()},
                 "counts": dict(row.counts),
                 "flags": list(row.flags),
+                **({"published": dict(row.published)} if row.published else {}),
             }
             for row in board.rows
         ],
         "warnings": list(board.warnings),
+        "notes": list(board.notes),
     }
 
 
-def document(boards: Sequence[Board]) -> Document:
-    """The boards for printing."""
-    return Document(
-        tables=[_table(board) for board in boards],
-        records=[record for board in boards for record in _records(board)],
-        data=to_json(boards),
-    )
+def document(boards: Sequence[Board], *, published: bool = False) -> Document:
+    """The boards for printing.
+
+    ``published`` adds to each board that has one the benchmark's own leaderboard, with the models
+    of the board among its own.
+    """
+    data = to_json(boards)
+    tables = []
+    for board, as_json in zip(boards, data["boards"], strict=True):
+        tables.append(_table(board))
+        if published and board.published:
+            tables.append(published_table(board))
+            as_json["published_leaderboard"] = {
+                model: dict(figures) for model, figures in board.published.items()
+            }
+    records = [record for board in boards for record in _records(board)]
+    return Document(tables=tables, records=records, data=data)
 
 
 def _records(board: Board) -> list[dict[str, Any]]:
@@ -104,10 +132,10 @@ def title(board: Board) -> str:
 
 def metric_words(name: str, board: Board) -> str:
     """What a metric is called at the head of its column, with its unit."""
-    words = name.removeprefix(f"{board.metric}/").replace("_", " ")
+    words = _WORDS.get(name) or name.removeprefix(f"{board.metric}/").replace("_", " ")
     if name == SCORE and board.scale is not None:
         words += " ({:g} to {:g})".format(*board.scale)
-    percent = name.endswith("win_rate") or name == ORDER_FLIPS
+    percent = WIN_RATE in name or name == ORDER_FLIPS
     return f"{words} %" if percent else words
 
 
@@ -128,8 +156,24 @@ def _table(board: Board) -> Table:
                 for row in board.rows
                 if row.leading.undefined
             ),
+            *_undefined_beside(board),
+            *board.notes,
         ],
     )
+
+
+def _undefined_beside(board: Board) -> list[str]:
+    """Why length-controlled win rates beside the leading metric have no value, each reason once."""
+    said = []
+    for name in (LENGTH_CONTROLLED, AS_PUBLISHED):
+        models: dict[str, list[str]] = {}
+        for row in board.rows:
+            if name != board.metric and name in row.metrics and row.metrics[name].undefined:
+                models.setdefault(row.metrics[name].undefined or "", []).append(row.model)
+        for reason, of in models.items():
+            who = "" if len(of) == len(board.rows) else f" of {few(of)}"
+            said.append(f"{estimates.UNDEFINED} {_WORDS[name]}{who}: {reason}")
+    return said
 
 
 def _columns(board: Board) -> list[_Shown]:
@@ -145,6 +189,9 @@ def _columns(board: Board) -> list[_Shown]:
 
     def metric(name: str) -> Callable[[Row], str]:
         return lambda row: estimates.text(row.metrics[name], digits=digits)
+
+    def published(name: str) -> Callable[[Row], str]:
+        return lambda row: f"{row.published[name]:.{digits}f}" if name in row.published else ""
 
     leading = [
         _Shown(
@@ -163,8 +210,16 @@ def _columns(board: Board) -> list[_Shown]:
         *(
             column
             for name in names[1:]
+            if name not in _NOT_PRINTED
+            and any(row.metrics[name].undefined is None for row in board.rows)
             for column in spare(metric_words(name, board), metric(name), align="right")
         ),
+        *(
+            column
+            for name, short in _PUBLISHED.items()
+            for column in spare(f"published {short}", published(name), align="right")
+        ),
+        *spare("mean length", _mean_length, align="right"),
         *spare("worst case", lambda row: _worst(row.leading, digits), align="right"),
         *spare("missing because", missing_because, wraps=True),
     ]
@@ -181,6 +236,11 @@ def _rank(row: Row) -> str:
 def _outcomes(row: Row) -> str:
     kinds = ("n_wins", "n_losses", "n_ties")
     return " / ".join(str(row.counts[kind]) for kind in kinds) if kinds[0] in row.counts else ""
+
+
+def _mean_length(row: Row) -> str:
+    """Where answers are compared, since judges favour long ones."""
+    return str(row.counts.get(AVG_LENGTH, "")) if AVG_LENGTH in row.metrics else ""
 
 
 def _worst(estimate: Estimate, digits: int) -> str:

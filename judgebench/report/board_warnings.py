@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from judgebench.records import Estimate
@@ -11,14 +12,28 @@ from judgebench.report.boards import undeclared_labels
 from judgebench.report.marks import NO_MARKS, Marks, said_of_marks
 
 MOST_NAMES = 3
+LONGER, SHORTER = "much longer answers", "much shorter answers"
+LENGTHS_APART = 3.0
+"""Answers of a mean length over so many times the opponent's, or under its inverse, are flagged."""
 UNEVEN = 0.05
 """Shares of missing verdicts that differ by more are said: they may favour a model."""
 
 
 def flags_of(
-    data: BoardData, model: str, leading: Estimate, counts: Mapping[str, int], marks: Marks
+    data: BoardData,
+    model: str,
+    leading: Estimate,
+    counts: Mapping[str, int],
+    marks: Marks,
+    opponent: str | None = None,
 ) -> tuple[str, ...]:
-    """What stands beside one model."""
+    """What stands beside one model.
+
+    Parameters
+    ----------
+    opponent
+        The id of whom it is compared with.
+    """
     said = []
     if missing_share(leading) > 1 - data.which.coverage_floor:
         said.append("coverage")
@@ -27,7 +42,18 @@ def flags_of(
     said += [f"{status.replace('_', ' ')} answers" for status in STATUSES if counts[status]]
     if data.model_ids[model] in data.constant:
         said.append("constant answers")
+    ratio = _length_ratio(data, data.model_ids[model], opponent)
+    if ratio > LENGTHS_APART:
+        said.append(LONGER)
+    elif ratio < 1 / LENGTHS_APART:
+        said.append(SHORTER)
     return (*said, *marks.flags)
+
+
+def _length_ratio(data: BoardData, model: str, opponent: str | None) -> float:
+    """Mean length over the opponent's; nan where either is not known."""
+    theirs = math.nan if opponent is None else data.mean_length(opponent)
+    return data.mean_length(model) / theirs if theirs > 0 else math.nan
 
 
 def warnings_of(
@@ -67,7 +93,24 @@ def warnings_of(
     marks = {row.model: data.marks.get((judge, row.model), NO_MARKS) for row in rows}
     limits = {spec.options.get("max_answer_chars") for spec in specs}
     limit = limits.pop() if len(limits) == 1 else None
+    said += _lengths_apart(rows)
     return (*said, *said_of_marks(marks, limit if isinstance(limit, int) else None))
+
+
+def _lengths_apart(rows: Sequence[Row]) -> list[str]:
+    """What flags of lengths mean for the numbers beside them."""
+    apart = {
+        word: few([row.model for row in rows if flag in row.flags])
+        for flag, word in ((LONGER, "longer"), (SHORTER, "shorter"))
+    }
+    named = "; ".join(f"{word}: {models}" for word, models in apart.items() if models)
+    if not named:
+        return []
+    return [
+        f"mean lengths over {LENGTHS_APART:g} times the opponent's, or under a third of it "
+        f"({named}): judges favour length, and a rate at equal length is an "
+        "extrapolation"
+    ]
 
 
 def _uneven(rows: Sequence[Row]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from judgebench import registry
@@ -54,7 +55,8 @@ def meant(store: Store, name_at_version: str) -> Meant:
     versions = [v for n, v in held if n == name]
     if not versions:
         raise UsageError(_holds_no(name, held, store))
-    description = _description(name)
+    found = described(name)
+    description = None if found is None else found[0]
     if version is None and len(versions) == 1:
         version = versions[0]
     if version is None and description is None:
@@ -81,8 +83,9 @@ def meant(store: Store, name_at_version: str) -> Meant:
     )
 
 
-def _description(name: str) -> Description | None:
-    return find(name)[0] if name in registry.benchmark_folders() else None
+def described(name: str) -> tuple[Description, Path] | None:
+    """What a benchmark's folder says of it, and the folder; None where nobody describes it."""
+    return find(name) if name in registry.benchmark_folders() else None
 
 
 def _holds_no(name: str, held: Collection[tuple[str, str]], store: Store) -> str:

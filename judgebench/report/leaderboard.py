@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from judgebench.config import Panel
 from judgebench.metrics.accuracy import ACCURACY, accuracies
+from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import SCORE, scales_of, scores
@@ -19,7 +21,9 @@ from judgebench.report.board_document import document, to_json
 from judgebench.report.board_warnings import flags_of, warnings_of
 from judgebench.report.boards import Columns, judges_called, meant, where
 from judgebench.report.judge_line import judge_line, panel_line
+from judgebench.report.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.report.marks import NO_MARKS
+from judgebench.report.published import Figures, PublishedNumbers
 from judgebench.store import Store
 
 __all__ = ["Board", "Row", "document", "leaderboards", "to_json"]
@@ -33,6 +37,8 @@ def leaderboards(
     judges: Collection[str] = (),
     panels: Sequence[Panel] = (),
     intervals: Intervals | None = None,
+    length_control: LengthControl = "exact",
+    rank_by: str = WIN_RATE,
 ) -> tuple[Board, ...]:
     """The boards of a benchmark, by what is said of answers, then by judge.
 
@@ -51,15 +57,22 @@ def leaderboards(
     panels
         Whose combined verdicts have boards beside those of the judges, whichever ``judges`` are
         chosen. One that cannot be combined has a board without rows, with a warning that says why.
+    length_control
+        Beside win rates, those at equal length wherever a calibration is for the judge and the
+        opponent: the converged fit (``exact``), that of AlpacaEval (``compat``), ``both``, or
+        ``off``.
+    rank_by
+        ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it.
 
     Raises
     ------
     UsageError
-        For a benchmark or judge that the store does not hold.
+        For a benchmark or judge that the store does not hold, and for a metric that ranks no board.
     """
+    wanted = Wanted(control=length_control, rank_by=rank_by)
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
-    boards = list(_Boards(data, intervals or Intervals()))
+    boards = list(_Boards(data, wanted, intervals or Intervals()))
     shown = {one: data.judges[one] for one in {board.judge_id for board in boards} if one}
     called = {
         judge
@@ -74,24 +87,46 @@ def leaderboards(
 class _Boards:
     """The boards that can be made of a benchmark's verdicts."""
 
-    def __init__(self, data: BoardData, intervals: Intervals) -> None:
+    def __init__(self, data: BoardData, wanted: Wanted, intervals: Intervals) -> None:
         self.data, self.which, self.intervals = data, data.which, intervals
+        self.length = LengthBoards(data, wanted, intervals)
+        self.published = PublishedNumbers(data)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
 
     def __iter__(self) -> Iterator[Board]:
         for kind, verdicts in self.data.verdicts.items():
             n_items = len(set(verdicts["item_id"]))
-            rows: dict[str, list[Row]] = {}
-            for standing in self._standings(kind, verdicts):
-                rows.setdefault(standing.judge, []).append(self._row(standing, n_items))
-            for judge, found in rows.items():
-                scale = _scale(kind, verdicts, judge)
-                yield self._board(kind, judge, scale, tuple(found))
+            opponent = self.data.model_ids[kind.opponent] if kind.opponent else None
+            for judge, ranked in self._ranked(kind, verdicts).items():
+                figures = self.published.beside(self.judge_ids.get(judge), opponent)
+                rows = tuple(
+                    self._row(standing, n_items, opponent, figures) for standing in ranked.standings
+                )
+                board = self._board(kind, judge, _scale(kind, verdicts, judge), ranked, rows)
+                yield self._beside_published(board, figures)
         for name, reason in self.data.refused.items():
             yield Board(
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
                 judge=name, judge_id=None, judge_is="a panel", warnings=(reason,),
             )  # fmt: skip
+
+    def _beside_published(self, board: Board, figures: Figures) -> Board:
+        """The board with the published figures, and what has to be known of them."""
+        if not any(row.published for row in board.rows):
+            return replace(board, published=figures)
+        note = self.published.published.note if self.published.published is not None else ""
+        notes = (*board.notes, note) if note else board.notes
+        return replace(board, published=figures, notes=notes)
+
+    def _ranked(self, kind: BoardKind, verdicts: Columns) -> dict[str, LengthBoard]:
+        """What ranks, judge by judge."""
+        by_judge: dict[str, list[Standing]] = {}
+        for standing in self._standings(kind, verdicts):
+            by_judge.setdefault(standing.judge, []).append(standing)
+        if kind.kind == "preference":
+            return self.length.controlled(kind, verdicts, by_judge)
+        metric = ACCURACY if kind.kind == "label" else SCORE
+        return {judge: LengthBoard(rows, metric) for judge, rows in by_judge.items()}
 
     def _standings(self, kind: BoardKind, verdicts: Columns) -> Sequence[Standing]:
         if kind.kind == "label":
@@ -99,9 +134,18 @@ class _Boards:
         if kind.kind == "score":
             return scores(verdicts, intervals=self.intervals)
         assert kind.opponent is not None  # comparisons name whom the models are compared with
-        return win_rates(verdicts, kind.opponent, intervals=self.intervals)
+        return self._with_lengths(
+            verdicts, win_rates(verdicts, kind.opponent, intervals=self.intervals)
+        )
 
-    def _row(self, standing: Standing, n_items: int) -> Row:
+    def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
+        """The standings with the mean length of the answers behind their own metrics."""
+        models = sorted({row.model for row in rows})
+        items = sorted(set(verdicts["item_id"]))
+        found = answer_lengths(self.data.lengths, models, items, self.intervals)
+        return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
+
+    def _row(self, standing: Standing, n_items: int, opponent: str | None, figures: Figures) -> Row:
         model_id = self.data.model_ids[standing.model]
         marks = self.data.marks.get((standing.judge, standing.model), NO_MARKS)
         counts = {
@@ -119,11 +163,17 @@ class _Boards:
             rank_high=standing.rank_high,
             metrics=standing.metrics,
             counts=counts,
-            flags=flags_of(self.data, standing.model, standing.leading, counts, marks),
+            flags=flags_of(self.data, standing.model, standing.leading, counts, marks, opponent),
+            published=figures.get(standing.model, {}),
         )
 
     def _board(
-        self, kind: BoardKind, judge: str, scale: tuple[float, float] | None, rows: tuple[Row, ...]
+        self,
+        kind: BoardKind,
+        judge: str,
+        scale: tuple[float, float] | None,
+        ranked: LengthBoard,
+        rows: tuple[Row, ...],
     ) -> Board:
         panel = self.data.panels.get(judge)
         members = [self.judge_ids[name] for name in (panel.judges if panel else [judge])]
@@ -131,7 +181,7 @@ class _Boards:
         return Board(
             benchmark=self.which.name,
             version=self.which.version,
-            metric=_METRICS[kind.kind],
+            metric=ranked.metric,
             scale=scale,
             judge=judge,
             judge_id=None if panel else members[0],
@@ -143,11 +193,9 @@ class _Boards:
             served_models=self.data.served(members),
             official_prompt=_official(specs),
             rows=rows,
-            warnings=warnings_of(self.data, judge, members, rows),
+            warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
+            notes=ranked.notes,
         )
-
-
-_METRICS = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
 
 
 def _scale(kind: BoardKind, verdicts: Columns, judge: str) -> tuple[float, float] | None:

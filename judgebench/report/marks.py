@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from judgebench.judges.marks import text_marks
 from judgebench.report.boards import Columns
 
 CUT = "cut"
@@ -54,7 +55,7 @@ def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
     """By judge and model; those without any mark left out.
 
     An answer counts once, in however many orders and repeats it was judged. Verdicts of answers
-    that were not examined (imported ones, say) count for nothing.
+    that were not examined (imported ones, see `marks_of_answers`) count for nothing.
     """
     marks = columns.get("marks", [])
     if not any(marks):
@@ -74,6 +75,28 @@ def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
     return {
         who: Marks(examined=examined[who], answers=dict(sorted(counted.items())))
         for who, counted in made.items()
+    }
+
+
+def marks_of_answers(answers: Columns) -> dict[str, Marks]:
+    """By model id: for judges of elsewhere, whose verdicts came without marks.
+
+    Models without any mark are left out.
+
+    Parameters
+    ----------
+    answers
+        ``model_id`` and ``text``.
+    """
+    examined: Counter[str] = Counter()
+    made: dict[str, Counter[str]] = {}
+    for model, text in zip(answers["model_id"], answers["text"], strict=True):
+        examined[model] += 1
+        if names := text_marks(text):
+            made.setdefault(model, Counter()).update(names)
+    return {
+        model: Marks(examined=examined[model], answers=dict(sorted(counted.items())))
+        for model, counted in made.items()
     }
 
 

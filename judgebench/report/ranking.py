@@ -16,7 +16,7 @@ from judgebench.records import Estimate
 from judgebench.report.board import Row
 from judgebench.report.board_data import BoardData
 from judgebench.report.board_warnings import flags_of, warnings_of
-from judgebench.report.boards import Meant, judges_called, meant, where
+from judgebench.report.boards import judges_called, meant
 from judgebench.report.judge_line import judge_line
 from judgebench.report.marks import NO_MARKS
 from judgebench.report.ranking_values import (
@@ -137,9 +137,12 @@ def rankings(
     } or set(found)
     called = _model_called(reference, data, found) if reference is not None else None
     ranker = _Ranker(
-        data, ties, control, called, intervals or Intervals(),
-        _lengths(store, which, data) if control is not None else {},
-    )  # fmt: skip
+        data,
+        ties,
+        control,
+        called,
+        intervals or Intervals(),
+    )
     return tuple(ranker.ranking(judge, judge_ids[judge], found[judge]) for judge in sorted(wanted))
 
 
@@ -161,21 +164,6 @@ def _model_called(name: str, data: BoardData, found: Mapping[str, Pairs]) -> str
     raise UsageError(f"{data.which}: {unknown_name('model', name, shown)}")
 
 
-_Lengths: TypeAlias = Mapping[tuple[str, str], float]
-
-
-def _lengths(store: Store, which: Meant, data: BoardData) -> _Lengths:
-    """Mean length of a model's answers to a prompt, in characters."""
-    answers = store.responses_table(which.name, which.version)
-    answers = where(answers, answers["newest"])
-    all_of: dict[tuple[str, str], list[int]] = {}
-    for one, item, text in zip(
-        answers["model_id"], answers["item_id"], answers["text"], strict=True
-    ):
-        all_of.setdefault((data.models[one], item), []).append(len(text))
-    return {place: sum(lengths) / len(lengths) for place, lengths in all_of.items()}
-
-
 class _Ranker:
     def __init__(
         self,
@@ -184,10 +172,9 @@ class _Ranker:
         control: Control | None,
         reference: str | None,
         intervals: Intervals,
-        lengths: _Lengths,
     ) -> None:
         self.data, self.ties, self.control = data, ties, control
-        self.reference, self.intervals, self.lengths = reference, intervals, lengths
+        self.reference, self.intervals = reference, intervals
 
     def ranking(self, judge: str, judge_id: str, pairs: Pairs) -> Ranking:
         data, level = self.data, self.intervals.level
@@ -241,7 +228,7 @@ class _Ranker:
         first, second = (
             np.array(
                 [
-                    self.lengths.get((pairs.models[model], pairs.prompts[prompt]), math.nan)
+                    self.data.lengths.get((pairs.models[model], pairs.prompts[prompt]), math.nan)
                     for model, prompt in zip(models, pairs.prompt, strict=True)
                 ],
                 dtype=np.float64,

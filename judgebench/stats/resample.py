@@ -123,7 +123,20 @@ class Resamples:
             at += len(weights)
         return found
 
+    def weights(self) -> Iterator[Floats]:
+        """The replicates' weights, some at a time, for what cannot be written on sums.
+
+        Yields
+        ------
+        float array, shape (some replicates, n_units)
+            In the order of `sums`, without the weights of the data themselves.
+        """
+        blocks = self._blocks()
+        next(blocks)
+        yield from (block.astype(np.float64) for block in blocks)
+
     def _blocks(self) -> Iterator[NDArray[np.unsignedinteger]]:
+        """All weightings, that of the data themselves alone in the first block."""
         if self._kept is not None:
             yield from self._kept
             return

@@ -26,7 +26,7 @@ from sqlalchemy import (
 APPLICATION_ID = 0x6A626368
 """``jbch``: what SQLite's header says of a file that is ours."""
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 NONE = 0
@@ -303,6 +303,18 @@ batch_requests = Table(  # what another machine needs to collect: the questions,
     _text_of("request_sha", nullable=False),  # the text that the reply will name as well
     Column("purpose", Text),
     sqlite_with_rowid=False,
+)
+calibrations = Table(  # several for one judge and opponent: the last counts
+    "calibrations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id"), nullable=False),
+    Column("judge_id", Integer, ForeignKey("judges.id"), nullable=False),
+    Column("opponent_id", Integer, ForeignKey("models.id"), nullable=False),
+    Column("models", Text, nullable=False),  # JSON: the first twelve digits of their keys
+    _text_of("content_sha", nullable=False),
+    Column("at", Double, nullable=False),
 )
 leases = Table(
     "leases",

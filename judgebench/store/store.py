@@ -15,6 +15,7 @@ from judgebench.records import (
     BatchState,
     Failure,
     Item,
+    JsonObject,
     JudgeSpec,
     Judgment,
     ModelSpec,
@@ -27,8 +28,18 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.store import batches, catalog, leases, lookups, spending, tables, write
+from judgebench.store import (
+    batches,
+    calibrations,
+    catalog,
+    leases,
+    lookups,
+    spending,
+    tables,
+    write,
+)
 from judgebench.store import items as item_rows
+from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.engine import Database
 from judgebench.store.interning import Interned
@@ -189,6 +200,27 @@ class Store:
         with self._writing() as connection:
             batches.update_batch(connection, self._interned, batch)
 
+    def put_calibration(
+        self,
+        benchmark: str,
+        version: str,
+        *,
+        judge: bytes,
+        opponent: bytes,
+        models: Sequence[str],
+        content: JsonObject,
+    ) -> StoredCalibration:
+        """A calibration of length, for a judge's comparisons with one opponent.
+
+        ``models`` are those that it was fitted on, by short id. The last one counts, and earlier
+        ones stay; one that is the last already is not put again. Raises `StoreError` for a judge
+        or opponent that was never put.
+        """
+        with self._writing() as connection:
+            return calibrations.put_calibration(
+                connection, self._interned, benchmark, version, judge, opponent, models, content
+            )
+
     # look-ups -----------------------------------------------------------------------------------
 
     def reply(self, key: bytes) -> Reply | None:
@@ -245,6 +277,11 @@ class Store:
         """Which questions wait in a batch that is being submitted or was, and in which."""
         with self._database.reading() as connection:
             return batches.in_batches(connection, keys)
+
+    def calibrations(self, benchmark: str, version: str) -> list[StoredCalibration]:
+        """Of all judges and opponents, in the order in which they were put."""
+        with self._database.reading() as connection:
+            return calibrations.calibrations(connection, benchmark, version)
 
     # columns for reports ------------------------------------------------------------------------
 

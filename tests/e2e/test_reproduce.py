@@ -196,7 +196,7 @@ def test_a_model_with_few_verdicts_has_no_exact_value(typed: Typed, tasks: Path)
     (table,) = json.loads(out)["tables"]
     ours = figure(table, "claude-2", LC)
     assert (ours["ours"]["value"], ours["agrees"]) == (None, False)
-    assert ours["ours"]["undefined"] == "50 valid verdicts, fewer than 100"
+    assert ours["ours"]["undefined"] == "50 valid verdicts, fewer than 200"
     assert not [note for note in table["notes"] if "lc_standard_error" in note]
     assert typed("reproduce", "alpaca_eval", "--tasks", tasks)[0] == 0
 

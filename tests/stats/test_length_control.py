@@ -127,8 +127,8 @@ class TestExact:
         np.testing.assert_allclose(found.coefficients, by_scikit_learn(*rows, c), atol=2e-6)
 
     def test_shortened_steps_reach_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        y, difference, difficulty = made_up(6, 150)
-        for labels in (y, np.round(y), np.zeros(150)):
+        y, difference, difficulty = made_up(6, 250)
+        for labels in (y, np.round(y), np.zeros(250)):
             for c in (0.05, 21.5, 1e4):
                 usual = lc.exact(labels, difference, difficulty, c=c)
                 with monkeypatch.context() as patch:
@@ -149,7 +149,7 @@ class TestExact:
 
     def test_a_fit_that_does_not_converge_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lc, "_minimise", lambda *_, **__: (np.zeros((1, 3)), np.array([False])))
-        y, difference, difficulty = made_up(6, 150)
+        y, difference, difficulty = made_up(6, 250)
         found = lc.exact(y, difference, difficulty, c=1.0)
         assert np.isnan(found.value)
         assert "did not converge" in found.reason
@@ -161,7 +161,7 @@ class TestExact:
 
         if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 8):
             pytest.skip("group folds depend on the machine below scikit-learn 1.8")
-        for seed, n in ((7, 120), (8, 203)):
+        for seed, n in ((7, 220), (8, 203)):
             y, difference, difficulty = made_up(seed, n)
             anchors = made_up_anchors(seed, 2 * n) if anchored else None
             x, labels, s = with_anchors(design(difference, difficulty), y, np.ones(n), anchors)
@@ -196,23 +196,23 @@ class TestExact:
         assert in_words.value == pytest.approx(ours.value, abs=1e-6)
 
     def test_a_row_without_verdict_counts_in_the_mean_and_in_the_spread_of_lengths(self) -> None:
-        y, difference, difficulty = made_up(10, 130)
+        y, difference, difficulty = made_up(10, 230)
         y[:20] = np.nan
         found = lc.exact(y, difference, difficulty, c=21.5)
-        assert (found.n, found.n_valid) == (130, 110)
+        assert (found.n, found.n_valid) == (230, 210)
         x = design(difference, difficulty)
-        w = by_scikit_learn(x[20:], y[20:], np.ones(110), 21.5)
+        w = by_scikit_learn(x[20:], y[20:], np.ones(210), 21.5)
         np.testing.assert_allclose(found.coefficients, w, atol=2e-6)
         assert found.value == pytest.approx(100 * sigmoid(x[:, 1:] @ w[1:]).mean(), abs=1e-4)
 
     def test_an_item_without_answer_takes_no_part(self) -> None:
-        y, difference, difficulty = made_up(11, 130)
+        y, difference, difficulty = made_up(11, 230)
         y[50], difference[50] = np.nan, np.nan
         left_out = [np.delete(one, 50) for one in (y, difference, difficulty)]
         assert lc.exact(y, difference, difficulty) == lc.exact(*left_out)
 
     def test_a_small_c_leaves_nothing_but_fifty(self) -> None:
-        found = lc.exact(*made_up(12, 150), c=1e-4)
+        found = lc.exact(*made_up(12, 250), c=1e-4)
         assert found.coefficients.tolist() == [0.0, 0.0, 0.0]
         assert (found.value, found.published_error) == (50.0, 0.0)
 
@@ -220,43 +220,43 @@ class TestExact:
 @pytest.mark.parametrize("fit", [lc.exact, lc.compat])
 class TestUndefined:
     def test_few_verdicts(self, fit) -> None:
-        y, difference, difficulty = made_up(1, 120)
+        y, difference, difficulty = made_up(1, 220)
         y[4:] = np.nan
         found = fit(y, difference, difficulty)
         assert np.isnan([found.value, found.length, found.c, found.published_error]).all()
         assert found.reason.startswith("4 valid verdicts, fewer than ")
-        assert (found.n, found.n_valid) == (120, 4)
+        assert (found.n, found.n_valid) == (220, 4)
         assert fit([], [], []).reason.startswith("0 valid verdicts")
 
     def test_uncalibrated_instructions(self, fit) -> None:
-        y, difference, difficulty = made_up(1, 120)
+        y, difference, difficulty = made_up(1, 220)
         difficulty[[3, 5]] = np.nan
         found = fit(y, difference, difficulty)
         assert np.isnan(found.value)
-        assert found.reason.startswith("2 of 120 answers are to instructions without a calibrated")
+        assert found.reason.startswith("2 of 220 answers are to instructions without a calibrated")
 
     def test_lengths_that_do_not_vary(self, fit) -> None:
-        y, difference, difficulty = made_up(1, 120)
+        y, difference, difficulty = made_up(1, 220)
         found = fit(y, 0 * difference + 0.1, difficulty)
         assert np.isnan(found.value)
         assert "the same length" in found.reason
         assert "the same length" in fit(y, 0 * difference, difficulty).reason
 
     def test_the_baseline_against_itself_is_fifty_without_a_fit(self, fit) -> None:
-        _, _, difficulty = made_up(1, 120)
-        found = fit(np.full(120, 0.5), np.zeros(120), difficulty)
+        _, _, difficulty = made_up(1, 220)
+        found = fit(np.full(220, 0.5), np.zeros(220), difficulty)
         assert (found.value, found.published_error, found.reason) == (50.0, 0.0, "")
         assert found.coefficients.tolist() == [0.0, 0.0, 0.0]
         assert np.isnan(found.c)
 
     def test_bad_input(self, fit) -> None:
-        y, difference, difficulty = made_up(1, 120)
+        y, difference, difficulty = made_up(1, 220)
         with pytest.raises(ValueError, match=r"lie in \[0, 1\]"):
             fit(y + 1, difference, difficulty)
         with pytest.raises(ValueError, match="for each row"):
             fit(y, difference[1:], difficulty)
         with pytest.raises(ValueError, match="without an answer"):
-            fit(y, np.where(np.arange(120) == 7, np.nan, difference), difficulty)
+            fit(y, np.where(np.arange(220) == 7, np.nan, difference), difficulty)
         with pytest.raises(ValueError, match="length differences must be finite"):
             fit(y, difference * np.inf, difficulty)
         with pytest.raises(ValueError, match="difficulties must be finite"):
@@ -268,8 +268,8 @@ class TestUndefined:
 
 def test_exact_refuses_below_its_minimum() -> None:
     rows = made_up(2, lc.MIN_VALID - 1)
-    assert lc.exact(*rows).reason == "99 valid verdicts, fewer than 100"
-    assert lc.exact(*rows, min_valid=99).reason == ""
+    assert lc.exact(*rows).reason == "199 valid verdicts, fewer than 200"
+    assert lc.exact(*rows, min_valid=199).reason == ""
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_compat_is_near_the_minimum() -> None:
 
 
 class TestReplicates:
-    def board(self, n: int = 160):
+    def board(self, n: int = 260):
         """Four models: ordinary, with gaps, without enough verdicts, and the baseline itself."""
         rows = [made_up(20 + m, n, weights=(-1.5, 0.8, -m / 2)) for m in range(4)]
         difficulty = rows[0][2]
@@ -313,7 +313,7 @@ class TestReplicates:
 
     def test_equal_fits_of_reweighted_rows(self) -> None:
         y, difference, difficulty, anchors, fits = self.board()
-        weights = multinomial_weights(160, 12, seed=1)
+        weights = multinomial_weights(260, 12, seed=1)
         found = lc.replicates(
             y, difference, difficulty, fits=fits, weights=weights, anchors=anchors
         )
@@ -322,32 +322,32 @@ class TestReplicates:
             answered, judged = ~np.isnan(difference[model]), ~np.isnan(y[model])
             sd = difference[model][answered].std(ddof=1)
             t = np.tanh(difference[model] / sd)
-            x = np.column_stack([t, difficulty, np.ones(160)])
+            x = np.column_stack([t, difficulty, np.ones(260)])
             for replicate, weight in enumerate(weights):
                 rows = with_anchors(x[judged], y[model][judged], weight[judged], anchors)
                 w = by_scikit_learn(*rows, fits[model].c)
                 rate = np.average(sigmoid(x[:, 1:] @ w[1:])[answered], weights=weight[answered])
                 assert found[replicate, model] == pytest.approx(100 * rate, abs=1e-3)
         assert np.isnan(found[:, 2]).all()
-        assert fits[2].reason == "10 valid verdicts, fewer than 100"
+        assert fits[2].reason == "10 valid verdicts, fewer than 200"
         assert (found[:, 3] == 50.0).all()
 
     def test_the_data_themselves_give_the_fit(self) -> None:
         y, difference, difficulty, anchors, fits = self.board()
-        ones = np.ones((1, 160))
+        ones = np.ones((1, 260))
         found = lc.replicates(y, difference, difficulty, fits=fits, weights=ones, anchors=anchors)
         np.testing.assert_allclose(found[0], [f.value for f in fits], atol=1e-6)
 
     def test_the_last_step_is_good_enough(self) -> None:
         y, difference, difficulty, anchors, fits = self.board()
-        common = {"fits": fits, "weights": multinomial_weights(160, 300, seed=2)}
+        common = {"fits": fits, "weights": multinomial_weights(260, 300, seed=2)}
         usual = lc.replicates(y, difference, difficulty, anchors=anchors, **common)
         tight = lc.replicates(y, difference, difficulty, anchors=anchors, tolerance=1e-12, **common)
         np.testing.assert_allclose(usual, tight, atol=1e-5)
 
     def test_difficulty_of_each_model_and_one_model_alone(self) -> None:
         y, difference, difficulty, anchors, fits = self.board()
-        weights = multinomial_weights(160, 5, seed=3)
+        weights = multinomial_weights(260, 5, seed=3)
         shared = lc.replicates(
             y, difference, difficulty, fits=fits, weights=weights, anchors=anchors
         )
@@ -362,7 +362,7 @@ class TestReplicates:
 
     def test_a_replicate_without_verdicts_is_undefined(self) -> None:
         y, difference, difficulty, anchors, fits = self.board()
-        weights = np.ones((2, 160))
+        weights = np.ones((2, 260))
         weights[0, 12:] = 0.0  # model 1 has no verdict of the first twelve
         found = lc.replicates(
             y, difference, difficulty, fits=fits, weights=weights, anchors=anchors
@@ -373,12 +373,12 @@ class TestReplicates:
     def test_bad_input(self) -> None:
         y, difference, difficulty, _, fits = self.board()
         with pytest.raises(ValueError, match="do not belong together"):
-            lc.replicates(y, difference, difficulty, fits=fits, weights=np.ones((3, 159)))
+            lc.replicates(y, difference, difficulty, fits=fits, weights=np.ones((3, 259)))
         with pytest.raises(ValueError, match="do not belong together"):
-            lc.replicates(y, difference, difficulty, fits=fits[:2], weights=np.ones((3, 160)))
+            lc.replicates(y, difference, difficulty, fits=fits[:2], weights=np.ones((3, 260)))
         for bad in (-1.0, np.nan):
             with pytest.raises(ValueError, match="not negative"):
-                lc.replicates(y, difference, difficulty, fits=fits, weights=np.full((3, 160), bad))
+                lc.replicates(y, difference, difficulty, fits=fits, weights=np.full((3, 260), bad))
 
 
 def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:

@@ -72,6 +72,7 @@ class TestWeights:
             np.testing.assert_allclose(found[0], wide.sum(axis=0))
             np.testing.assert_allclose(found[1:], rs.weighted_sums(weights, wide))
             np.testing.assert_allclose(narrow, found[:, 0, 0])
+            np.testing.assert_array_equal(np.concatenate(list(resamples.weights())), weights)
 
     def test_weighted_sums_are_a_resampled_data_set(self) -> None:
         """A weight matrix is the same as drawing units with replacement and adding them up."""

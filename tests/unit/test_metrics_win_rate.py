@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given as generated
 from hypothesis import settings
@@ -54,7 +55,12 @@ def test_percentages_of_items_with_wins_losses_and_ties() -> None:
     assert a.leading.value == pytest.approx(100 * 1.6 / 3)
     assert a.metrics["discrete_win_rate"].value == pytest.approx(50.0)
     assert [a.counts[name] for name in ("n_wins", "n_losses", "n_ties")] == [1, 1, 1]
-    assert list(a.metrics) == ["win_rate", "discrete_win_rate"]
+    assert list(a.metrics) == ["win_rate", "discrete_win_rate", "standard_error"]
+    error = a.metrics["standard_error"]
+    assert error.value == pytest.approx(100 * np.std([0.9, 0.2, 0.5], ddof=1) / math.sqrt(3))
+    assert error.low <= error.value <= error.high
+    alone = by_model(given(("a", "1", "", 0.9)))["a"].metrics["standard_error"]
+    assert (math.isnan(alone.value), alone.undefined) == (True, "fewer than two items")
     assert 0 <= a.leading.low < a.leading.value < a.leading.high <= 100
 
 

@@ -72,7 +72,7 @@ def test_rows_are_ranked_and_counted(store: Store, tmp_path: Path) -> None:
     assert found.rows[1].counts == {
         "items": 40, "verdicts": 30, "unreadable": 8, "judge_truncated": 0, "judge_refused": 0,
         "failed": 0, "not_asked": 2, "answers": 40, "empty": 4, "truncated": 0,
-        "no_final_answer": 0, "refused": 0, "avg_length": 2,
+        "no_final_answer": 0, "refused": 0, "avg_length": 1,
     }  # fmt: skip
     assert found.rows[0].flags == ()
     assert found.rows[1].flags == ("coverage", "empty answers")

@@ -111,6 +111,7 @@ def test_a_store_of_every_release_opens_with_nothing_asked_again(
         verdicts, failures, runs = store.verdicts("trivia"), store.failures("trivia"), store.runs()
         if release not in FIRST_SCHEMA:
             holds_the_second(store, make)
+            holds_the_third(store, make)
     make.make(tmp_path / "new.db")
     with open_store(str(tmp_path / "new.db"), read_only=True) as store:
         new = store.verdicts("trivia")
@@ -143,11 +144,19 @@ def holds_the_second(store: Store, make: ModuleType) -> None:
     assert store.batch_requests(make.BATCH.id) == make.BATCH_REQUESTS
 
 
+def holds_the_third(store: Store, make: ModuleType) -> None:
+    (found,) = store.calibrations(make.SECOND, "v1")
+    assert found.content == make.CALIBRATION
+    assert (found.judge_key, found.opponent_key) == (make.STRICT_KEY, make.TUNED_KEY)
+    assert (found.models, found.at) == ((make.BASE_KEY.hex()[:12],), make.NOW)
+
+
 def test_a_store_made_today_holds_what_a_release_will_leave_behind(tmp_path: Path) -> None:
     make = builder()
     make.make(tmp_path / "new.db")
     with open_store(str(tmp_path / "new.db"), read_only=True) as store:
         holds_the_second(store, make)
+        holds_the_third(store, make)
 
 
 def first_schema(folder: Path) -> Path:
@@ -178,7 +187,9 @@ def test_a_migrated_store_takes_what_the_older_one_could_not(tmp_path: Path) -> 
     path, make = first_schema(tmp_path), builder()
     with open_store(str(path)) as store, mock.patch("time.time", return_value=make.NOW):
         make._fill_second(store)
+        make._fill_third(store)
         holds_the_second(store, make)
+        holds_the_third(store, make)
         older = store.verdicts("trivia")
         place = dataclasses.replace(next(iter(store.current("trivia", "v1"))), repeat=1)
         make._judge(store, b"k" * 32, b"c" * 32, Label(name="correct"), place, "run-1", ("cut",))

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from judgebench.errors import InputError
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.length_controlled import AS_PUBLISHED
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED as LC
 from judgebench.metrics.standings import Standing
 from judgebench.metrics.win_rate import win_rates
 from judgebench.records import Estimate
+from judgebench.report.calibration_files import LEADERBOARD, index_of, read_recovered, strength
 from judgebench.report.reproduce.recomputed import Recomputed, Reproduction, Shown
 from judgebench.rows import Row, read_rows
 from judgebench.stats.length_control import (
@@ -30,8 +33,6 @@ from judgebench.stats.resample import content_seed, multinomial_weights, percent
 
 BASELINE = "gpt4_1106_preview"
 JUDGE = "weighted_alpaca_eval_gpt4_turbo"
-LC = "length_controlled_win_rate"
-AS_PUBLISHED = f"{LC}/compat"
 NOT_PUBLISHED = "not on the published leaderboard"
 TELLING = 5e-4
 """Percentage points below which a cause of a difference is not worth naming."""
@@ -110,24 +111,14 @@ def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
 
 
 def _read(folder: Path) -> _Board:
-    items = read_rows(folder / "instructions.csv", ("index", "baseline_length", "difficulty"))
-    for place, row in enumerate(items):
-        if row.whole("index") != place:
-            raise row.wrong("index", f"{place} has to stand here: one row for each instruction")
-    difficulty = np.array([row.number("difficulty") for row in items])
-    anchors = read_rows(folder / "anchors.csv", ("index", "std_length", "pseudo_preference"))
+    calibration = read_recovered(folder)
+    n_items = len(calibration.difficulty)
     return _Board(
-        models=list(_models(folder / "verdicts.parquet", len(items))),
-        baseline_length=np.array([row.number("baseline_length") for row in items]),
-        difficulty=difficulty,
-        anchors=Anchors(
-            std_length=np.array([row.number("std_length") for row in anchors]),
-            difficulty=difficulty[[_index(row, len(items)) for row in anchors]],
-            preference=np.array([row.number("pseudo_preference") for row in anchors]),
-        ),
-        published={
-            row.text("model"): row for row in read_rows(folder / "published.csv", ("model",))
-        },
+        models=list(_models(folder / "verdicts.parquet", n_items)),
+        baseline_length=calibration.baseline_length,
+        difficulty=calibration.difficulty,
+        anchors=calibration.anchors,
+        published={row.text("model"): row for row in read_rows(folder / LEADERBOARD, ("model",))},
     )
 
 
@@ -137,7 +128,7 @@ def _models(path: Path, n_items: int) -> Iterator[_Verdicts]:
         rows.setdefault(row.text("model"), []).append(row)
     for model, own in rows.items():
         own.sort(key=lambda row: row.whole("row"))
-        index = np.array([_index(row, n_items) for row in own])
+        index = np.array([index_of(row, n_items) for row in own])
         if len(set(index.tolist())) < len(index):
             raise InputError(f"{path}: {model}: two rows of one instruction")
         preference = [row.number("preference") for row in own]
@@ -150,13 +141,6 @@ def _models(path: Path, n_items: int) -> Iterator[_Verdicts]:
             preference=np.array(preference) - 1.0,
             length=np.array([float(row.whole("length")) for row in own]),
         )
-
-
-def _index(row: Row, n_items: int) -> int:
-    found = row.whole("index")
-    if found >= n_items:
-        raise row.wrong("index", f"there are {n_items} instructions, from 0, not {found}")
-    return found
 
 
 # recomputed -------------------------------------------------------------------------------------
@@ -231,7 +215,7 @@ def _length_controlled(
 ) -> Iterator[Recomputed]:
     row = board.published.get(one.model)
     n, lacking = len(one.preference), len(board.difficulty) - len(one.preference)
-    c = _published_c(row)
+    c = None if row is None else strength(row)
     by_row = (one.preference, board.by_row(one), board.difficulty[:n])
     by_instruction = (*board.by_instruction(one), board.difficulty)
     same_c = exact(*by_instruction, anchors=board.anchors, c=c)
@@ -325,15 +309,6 @@ def _point(value: float, n: int) -> Estimate:
 
 def _published(row: Row | None, name: str) -> float | None:
     return row.number(name) if row is not None and row.has(name) else None
-
-
-def _published_c(row: Row | None) -> float | None:
-    if row is None or not row.has("c_index"):
-        return None
-    index = row.whole("c_index")
-    if index >= len(CANDIDATES):
-        raise row.wrong("c_index", f"one of 0 to {len(CANDIDATES) - 1}, not {index}")
-    return CANDIDATES[index]
 
 
 def _notes(fits: Sequence[LengthControl], draws: Floats) -> list[str]:

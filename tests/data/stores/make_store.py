@@ -176,11 +176,14 @@ BATCH = Batch(
 )
 BATCH_REQUESTS = {REQUEST_KEY: REQUEST, SCORE_KEY: SCORE_REQUEST}
 
+CALIBRATION = {"difficulty": {"0": 0.1 + 0.2, "1": -1.5}, "anchors": None, "reliability": 0.5}
+
 
 def make(path: Path) -> None:
     with mock.patch("time.time", return_value=NOW), open_store(str(path)) as store:
         _fill(store)
         _fill_second(store)
+        _fill_third(store)
 
 
 def _fill(store: Store) -> None:
@@ -250,6 +253,17 @@ def _fill_second(store: Store) -> None:
     store.put_reply(SCORE_KEY, SCORE_REQUEST, SCORE_REPLY, SPENT[0])
     store.put_spend(SPENT[1:])
     store.put_batch(BATCH, BATCH_REQUESTS)
+
+
+def _fill_third(store: Store) -> None:
+    store.put_calibration(
+        SECOND,
+        "v1",
+        judge=STRICT_KEY,
+        opponent=TUNED_KEY,
+        models=[BASE_KEY.hex()[:12]],
+        content=CALIBRATION,
+    )
 
 
 def _judge(

@@ -1,0 +1,243 @@
+"""How often each model would be preferred to the opponent, were its answers of equal length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.item_means import ItemMeans, item_means
+from judgebench.metrics.length_calibration import LengthCalibration, in_order
+from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
+from judgebench.records import Estimate
+from judgebench.stats import length_control
+from judgebench.stats.length_control import MIN_VALID, LengthControl
+
+LENGTH_CONTROLLED = "length_controlled_win_rate"
+AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"
+
+Lengths = Mapping[tuple[str, str], float]
+"""Characters of a model's answer to an item, by model and item; the mean over samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compared:
+    """What one judge says of each model beside one opponent, and how long the answers are.
+
+    items
+        In the order of `in_order`.
+    board_items
+        The same in the board's own order, so that draws are those of every other metric on it.
+    place : int array, shape (items,)
+        Where the items stand in that order.
+    preference : float array, shape (models, items)
+        That the model is better, the mean over repeats, orders and samples; nan where there is no
+        readable verdict, or a length is not known.
+    difference : float array, shape (models, items)
+        The opponent's length less the model's; nan where one of them is not known.
+    asked : bool array, shape (models, items)
+    n, missing : shape (models,)
+        Verdicts used, and those that should be there and are not or cannot be used.
+    unknown : dict
+        Why a model's lengths are not known, by its name.
+    """
+
+    items: tuple[str, ...]
+    board_items: tuple[str, ...]
+    place: Ints
+    models: tuple[str, ...]
+    preference: Floats
+    difference: Floats
+    asked: NDArray[np.bool_]
+    n: Ints
+    missing: Ints
+    unknown: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LengthControlled:
+    """One judge's length-controlled win rates.
+
+    estimates
+        By model.
+    scores : float array, shape (1 + n_replicates, models)
+        The values and their replicates, from which ranks are made; per cent.
+    """
+
+    models: tuple[str, ...]
+    estimates: Mapping[str, Estimate]
+    scores: Floats
+
+
+def compared(
+    columns: Columns, opponent: str, lengths: Lengths, judges: frozenset[str] | None = None
+) -> dict[str, Compared]:
+    """Comparisons with one opponent, judge by judge.
+
+    Parameters
+    ----------
+    columns
+        As for `win_rate.win_rates`.
+    judges
+        Who is wanted; all if None. The items are those of all judges either way.
+    """
+    taken = board(columns, BoardKind("preference", opponent))
+    table = read_table(taken)
+    said = zip(taken["kind"], taken["value"], strict=True)
+    values = np.array(
+        [value if kind == "preference" else math.nan for kind, value in said], dtype=float
+    )
+    found = {}
+    for j, judge in enumerate(table.judges):
+        rows = np.flatnonzero(table.judge_of == j)
+        if len(rows) and (judges is None or judge in judges):
+            means = item_means(table, rows, values, ends=(0.0, 1.0))
+            found[judge] = _compared(table, rows, means, opponent, lengths)
+    return found
+
+
+def _compared(
+    table: VerdictTable, rows: Ints, means: ItemMeans, opponent: str, lengths: Lengths
+) -> Compared:
+    here = np.unique(table.model_of[rows])
+    models = tuple(table.models[m] for m in here)
+    items = in_order(table.items)
+    at = {item: number for number, item in enumerate(table.items)}
+    place = np.array([at[item] for item in items], dtype=np.int64)
+
+    def lengths_of(model: str) -> Floats:
+        return np.array([lengths.get((model, item), math.nan) for item in items], dtype=float)
+
+    theirs = lengths_of(opponent)
+    difference = theirs - np.array([lengths_of(model) for model in models])
+    grid = np.ix_(place, here)
+    known = ~np.isnan(difference)
+    preference = np.where(known, means.mean[grid].T, np.nan)
+    used = ~np.isnan(preference)
+    n = np.where(used, means.readable[grid].T, 0.0).sum(axis=1)
+    return Compared(
+        items=tuple(items),
+        board_items=table.items,
+        place=place,
+        models=models,
+        preference=preference,
+        difference=difference,
+        asked=means.asked[grid].T > 0,
+        n=n.astype(np.int64),
+        missing=(means.expected[grid].T.sum(axis=1) - n).astype(np.int64),
+        unknown={
+            model: _why_unknown(opponent if np.isnan(theirs).all() else model)
+            for model, row in zip(models, known, strict=True)
+            if not row.any()
+        },
+    )
+
+
+def _why_unknown(who: str) -> str:
+    return (
+        f"the store has no answers of {who}, so their lengths are not known; "
+        "`judgebench import responses FILE` brings answers"
+    )
+
+
+def exact(
+    one: Compared,
+    calibration: LengthCalibration,
+    *,
+    intervals: Intervals,
+    min_valid: int = MIN_VALID,
+) -> LengthControlled:
+    """The converged fits, with intervals over the draws that the whole board shares.
+
+    Replicates are fitted anew at the ``c`` of the model's own fit, with the standard deviation of
+    its lengths; a replicate whose fit does not converge is undefined.
+
+    Returns
+    -------
+    LengthControlled
+        Undefined for a model with fewer than ``min_valid`` verdicts on answers whose lengths are
+        known, or with answers to items without a calibrated difficulty.
+    """
+    difficulty = np.array([calibration.difficulty.get(item, math.nan) for item in one.items])
+    fits = [
+        length_control.exact(
+            preference, difference, difficulty,
+            anchors=calibration.anchors, c=calibration.c, min_valid=min_valid,
+        )
+        for preference, difference in zip(one.preference, one.difference, strict=True)
+    ]  # fmt: skip
+    drawn = [
+        length_control.replicates(
+            one.preference, one.difference, difficulty,
+            fits=fits, weights=weights[:, one.place], anchors=calibration.anchors,
+        )
+        for weights in intervals.resamples(one.board_items).weights()
+    ]  # fmt: skip
+    scores = np.concatenate([np.array([[fit.value for fit in fits]]), *drawn])
+    percentile = replace(intervals, kind="percentile")  # BCa needs fits without each item
+    ends = percentile.ends(scores, None)
+    estimates = {}
+    for m, (model, fit) in enumerate(zip(one.models, fits, strict=True)):
+        low, high, method = ends.at(m)
+        estimates[model] = _estimate(
+            one, m, fit, percentile, low, high,
+            f"{method}; c kept, lengths' spread kept",
+        )  # fmt: skip
+    return LengthControlled(models=one.models, estimates=estimates, scores=scores)
+
+
+def compat(
+    one: Compared, calibration: LengthCalibration, *, intervals: Intervals
+) -> dict[str, Estimate]:
+    """The fits as AlpacaEval 0.6.6 makes them, of the items that were asked about, by model.
+
+    Difficulty is looked up by the position of a row among the model's rows, so that a file with a
+    row missing has another instruction's difficulty from there on; ``c`` is the published one where
+    the model has one. Without intervals: upstream's standard error is of something else.
+    """
+    by_row = [calibration.difficulty[item] for item in in_order(calibration.difficulty)]
+    found = {}
+    for m, model in enumerate(one.models):
+        rows = one.asked[m] & ~np.isnan(one.difference[m])
+        n = int(rows.sum())
+        difficulty = np.full(n, math.nan)
+        difficulty[: len(by_row)] = by_row[:n]
+        c = calibration.published_c.get(model)
+        fit = length_control.compat(
+            one.preference[m, rows], one.difference[m, rows], difficulty,
+            anchors=calibration.anchors, c=c,
+        )  # fmt: skip
+        chosen = "published c" if c is not None else "c cross-validated with stable folds"
+        found[model] = _estimate(
+            one, m, fit, intervals, math.nan, math.nan,
+            f"liblinear, difficulty by row position, {chosen}; no interval",
+        )  # fmt: skip
+    return found
+
+
+def _estimate(
+    one: Compared,
+    m: int,
+    fit: LengthControl,
+    intervals: Intervals,
+    low: float,
+    high: float,
+    method: str,
+) -> Estimate:
+    known = not math.isnan(fit.value)
+    return Estimate(
+        value=fit.value,
+        low=low if known else math.nan,
+        high=high if known else math.nan,
+        n=int(one.n[m]),
+        units=fit.n_valid,
+        missing=int(one.missing[m]),
+        level=intervals.level,
+        method=method if known else "",
+        undefined=None if known else one.unknown.get(one.models[m], fit.reason),
+    )

@@ -1,0 +1,192 @@
+"""Length-controlled win rates on the boards of those judges that a calibration is for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeAlias
+
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.length_calibration import LengthCalibration
+from judgebench.metrics.length_controlled import (
+    AS_PUBLISHED,
+    LENGTH_CONTROLLED,
+    Compared,
+    compared,
+    compat,
+    exact,
+)
+from judgebench.metrics.standings import Standing, ranks
+from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import Estimate
+from judgebench.report.board_data import BoardData
+from judgebench.report.boards import Columns
+from judgebench.report.length_calibrations import Calibrations
+
+LengthControl: TypeAlias = Literal["exact", "compat", "both", "off"]
+
+_SHOWN: Mapping[str, tuple[str, ...]] = {
+    "exact": (LENGTH_CONTROLLED,),
+    "compat": (AS_PUBLISHED,),
+    "both": (LENGTH_CONTROLLED, AS_PUBLISHED),
+    "off": (),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be seen of length control.
+
+    rank_by
+        `WIN_RATE` or `LENGTH_CONTROLLED`: what ranks a board of comparisons that has it.
+
+    Raises
+    ------
+    UsageError
+        For a metric that no board is ranked by, or that is not to be computed.
+    """
+
+    control: LengthControl = "exact"
+    rank_by: str = WIN_RATE
+
+    def __post_init__(self) -> None:
+        if self.rank_by not in (WIN_RATE, LENGTH_CONTROLLED):
+            known = (WIN_RATE, LENGTH_CONTROLLED)
+            raise UsageError(unknown_name("metric to rank by", self.rank_by, known))
+        if self.rank_by == LENGTH_CONTROLLED and LENGTH_CONTROLLED not in _SHOWN[self.control]:
+            raise UsageError(
+                f"{self.rank_by} ranks only where it is computed: --length-control exact or both"
+            )
+
+
+class LengthBoard(NamedTuple):
+    """The standings of one judge, what ranks them, and what is to be said below."""
+
+    standings: Sequence[Standing]
+    metric: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class LengthBoards:
+    """Adds length-controlled win rates to boards of comparisons."""
+
+    def __init__(self, data: BoardData, wanted: Wanted, intervals: Intervals) -> None:
+        self.data, self.wanted, self.intervals = data, wanted, intervals
+        self.calibrations = Calibrations(data)
+        self._judge_ids = {shown: one for one, shown in data.judges.items()}
+
+    def controlled(
+        self, kind: BoardKind, verdicts: Columns, by_judge: Mapping[str, Sequence[Standing]]
+    ) -> dict[str, LengthBoard]:
+        """The boards of all judges that compare with one opponent.
+
+        Parameters
+        ----------
+        by_judge
+            Win rates, as `win_rate.win_rates` gives them.
+        """
+        assert kind.opponent is not None
+        found = {judge: LengthBoard(rows, WIN_RATE) for judge, rows in by_judge.items()}
+        if self.wanted.control == "off":
+            return found
+        opponent = self.data.model_ids[kind.opponent]
+        holding = {
+            judge: self.calibrations.holds(self._judge_ids.get(judge), opponent)
+            for judge in by_judge
+        }
+        fits = frozenset(j for j, one in holding.items() if isinstance(one, LengthCalibration))
+        rows = compared(verdicts, kind.opponent, self.data.lengths, fits) if fits else {}
+        for judge, one in holding.items():
+            if isinstance(one, LengthCalibration):
+                found[judge] = self._with(by_judge[judge], rows[judge], one)
+            elif one is not None:
+                found[judge] = self._without(by_judge[judge], one)
+        return found
+
+    def _with(
+        self, standings: Sequence[Standing], rows: Compared, calibration: LengthCalibration
+    ) -> LengthBoard:
+        metrics: dict[str, Mapping[str, Estimate]] = {}
+        placed: Mapping[str, tuple[int | None, int | None, int | None]] | None = None
+        if LENGTH_CONTROLLED in _SHOWN[self.wanted.control]:
+            controlled = exact(rows, calibration, intervals=self.intervals)
+            metrics[LENGTH_CONTROLLED] = controlled.estimates
+            if self.wanted.rank_by == LENGTH_CONTROLLED:
+                ends = ranks(controlled.scores, self.intervals.level).T.tolist()
+                placed = dict(zip(controlled.models, map(_whole, ends), strict=True))
+        if AS_PUBLISHED in _SHOWN[self.wanted.control]:
+            metrics[AS_PUBLISHED] = compat(rows, calibration, intervals=self.intervals)
+        told = [_told(row, metrics, placed) for row in standings]
+        if placed is not None:
+            told.sort(key=lambda row: (row.rank or math.inf, row.model))
+        return LengthBoard(
+            standings=told,
+            metric=WIN_RATE if placed is None else LENGTH_CONTROLLED,
+            notes=(f"length is controlled for with the calibration: {calibration.note}",),
+            warnings=(*self._lacking(rows, calibration), *_far_apart(told)),
+        )
+
+    def _lacking(self, rows: Compared, calibration: LengthCalibration) -> list[str]:
+        """That items have come since the store's calibration was fitted."""
+        n = sum(item not in calibration.difficulty for item in rows.items)
+        if calibration.origin != "own" or not n:
+            return []
+        return [
+            f"{n} of {len(rows.items)} items have no difficulty in the calibration of length; "
+            f"`judgebench calibrate-length {self.data.which}` fits one with them"
+        ]
+
+    def _without(self, standings: Sequence[Standing], reason: str) -> LengthBoard:
+        """The metric with the reason why it has no value."""
+        names = _SHOWN[self.wanted.control]
+        told = []
+        for row in standings:
+            none = replace(
+                row.leading, value=math.nan, low=math.nan, high=math.nan, method="",
+                undefined=reason, worst_low=None, worst_high=None,
+            )  # fmt: skip
+            told.append(_told(row, {name: {row.model: none} for name in names}, None))
+        return LengthBoard(told, WIN_RATE)
+
+
+def _told(
+    row: Standing,
+    metrics: Mapping[str, Mapping[str, Estimate]],
+    placed: Mapping[str, tuple[int | None, int | None, int | None]] | None,
+) -> Standing:
+    """The row with further metrics behind the win rate, or before it where they rank."""
+    win_rate, *others = row.metrics.items()
+    added = [(name, of[row.model]) for name, of in metrics.items()]
+    if placed is None:
+        return replace(row, metrics=dict([win_rate, *added, *others]))
+    rank, low, high = placed[row.model]
+    ordered = dict([added[0], win_rate, *added[1:], *others])
+    return replace(row, metrics=ordered, rank=rank, rank_low=low, rank_high=high)
+
+
+def _whole(ends: Sequence[float]) -> tuple[int | None, int | None, int | None]:
+    rank, low, high = (None if math.isnan(end) else int(end) for end in ends)
+    return rank, low, high
+
+
+def _far_apart(rows: Sequence[Standing]) -> list[str]:
+    """Where length control moves a win rate so far that AlpacaEval warns of a failed fit."""
+    said = []
+    for row in rows:
+        for name in (LENGTH_CONTROLLED, AS_PUBLISHED):
+            if name not in row.metrics:
+                continue
+            plain, controlled = row.metrics[WIN_RATE].value, row.metrics[name].value
+            lowest = plain - max(10.0, plain / 4.0)
+            highest = plain + max(10.0, (100.0 - plain) / 4.0)
+            if controlled < lowest or controlled > highest:
+                said.append(
+                    f"{row.model}: {controlled:.1f} % at equal length is far from its win rate of "
+                    f"{plain:.1f} %; the fit may have failed, look at its answers"
+                )
+                break
+    return said

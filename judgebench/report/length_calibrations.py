@@ -1,0 +1,149 @@
+"""Which calibration of length holds for a judge's comparisons with one opponent."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from pathlib import Path
+
+from judgebench.benchmarks.data_source import calibration_files, load_content
+from judgebench.benchmarks.description import Description, Published
+from judgebench.errors import InputError
+from judgebench.metrics.length_calibration import LengthCalibration, from_json
+from judgebench.report import calibration_files as files
+from judgebench.report.board_data import BoardData
+from judgebench.report.boards import described
+from judgebench.report.published import PublishedNumbers
+from judgebench.store.calibrations import StoredCalibration
+
+FAIR, GOOD = 0.5, 0.7
+"""Reliability of difficulties. With AlpacaEval 2's verdicts, another model's length-controlled win
+rate lay 2.8 points from the published calibration's at 0.3, and 1.7 points at 0.7."""
+
+
+class Calibrations:
+    """What there is for one benchmark.
+
+    The published calibration holds for the published judge and baseline alone; there it goes before
+    one of the store, so that a fit made in passing does not move published numbers.
+    """
+
+    def __init__(self, data: BoardData) -> None:
+        self.data, self.which = data, data.which
+        self._numbers = PublishedNumbers(data)
+        self._described = described(data.which.name)
+        self._judges = {judge.id: judge for judge in data.store.judges()}
+        self._models = {model.id: model for model in data.store.models()}
+
+    def holds(self, judge: str | None, opponent: str) -> LengthCalibration | str | None:
+        """The calibration for a judge and an opponent, by id, or why there is none.
+
+        Returns
+        -------
+        LengthCalibration, str or None
+            None where nobody would ask for one: the benchmark has no published calibration, and
+            the store none for this judge and opponent.
+        """
+        refused = ""
+        if self._numbers.are_of(judge, opponent):
+            refused = self._other_answers(opponent)
+            if not refused and self._published_files is not None:
+                return self._published_files
+        own = self.own(judge, opponent)
+        if own is not None:
+            return from_json(own.content, in_words(own))
+        return self._why_not(judge, opponent, refused) if self.published else None
+
+    def own(self, judge: str | None, opponent: str) -> StoredCalibration | None:
+        """The last that was fitted for a judge and an opponent, by id."""
+        known = self._judges.get(judge or "")
+        if known is None:
+            return None
+        of = known.key, self._models[opponent].key
+        fitted = (one for one in self._stored if (one.judge_key, one.opponent_key) == of)
+        return next(fitted, None)
+
+    def goes_before_own(self, judge: str, opponent: str) -> LengthCalibration | None:
+        """The published calibration, where it holds for a judge and an opponent, by id."""
+        if self._numbers.are_of(judge, opponent) and not self._other_answers(opponent):
+            return self._published_files
+        return None
+
+    @property
+    def published(self) -> Published | None:
+        """Whose numbers are the published ones."""
+        return self._numbers.published
+
+    @cached_property
+    def _stored(self) -> list[StoredCalibration]:
+        """The last first."""
+        return self.data.store.calibrations(self.which.name, self.which.version)[::-1]
+
+    @cached_property
+    def _published_files(self) -> LengthCalibration | None:
+        assert self._described is not None
+        description, folder = self._described
+        figures = folder / "figures"
+        return files.published(calibration_files(description), figures) or files.recovered(figures)
+
+    def _other_answers(self, opponent: str) -> str:
+        """That what goes by the published baseline's name answered otherwise; empty if it did not.
+
+        Where the benchmark's data is not here, the name has to do.
+        """
+        assert self._described is not None
+        official, answered = self._official_answers, self.data.baselines.get(opponent, {})
+        both = official.keys() & answered.keys()
+        others = sum(official[item] != answered[item] for item in both)
+        if not others:
+            return ""
+        return (
+            f"{others} of {len(both)} answers of {self.data.models[opponent]} in the store are not "
+            "those of the published baseline, for which alone the published calibration holds"
+        )
+
+    @cached_property
+    def _official_answers(self) -> dict[str, str]:
+        assert self._described is not None
+        return _baseline_answers(*self._described, self.which.version)
+
+    def _why_not(self, judge: str | None, opponent: str, refused: str) -> str:
+        assert self.published is not None
+        if judge is None:
+            return "no calibration for a panel; one is of a single judge"
+        named, baseline = self.data.judges[judge], self.data.models[opponent]
+        why = refused or (
+            f"the published one is of {self.published.judge} against {self.published.baseline}"
+            if not self._numbers.are_of(judge, opponent)
+            else f"`judgebench data pull {self.which.name}` brings the published one"
+        )
+        return (
+            f"no calibration for this judge and baseline ({why}); `judgebench calibrate-length "
+            f"{self.which.name} --judge {named} --baseline {baseline}` fits one"
+        )
+
+
+def _baseline_answers(description: Description, folder: Path, version: str) -> dict[str, str]:
+    """The baseline's answers in the benchmark's data, by item; empty where the data is not here."""
+    if version not in description.versions:
+        return {}
+    try:
+        rows = load_content(description, folder, version).baseline
+    except InputError:
+        return {}
+    return {row["item_id"]: row["text"] for row in rows}
+
+
+def in_words(stored: StoredCalibration) -> str:
+    """Which calibration of the store it is."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(stored.at))
+    return (
+        f"one of this store ({stored.id}, {day}), fitted on {len(stored.models)} models; "
+        f"{reliability_in_words(float(stored.content['reliability']))}"
+    )
+
+
+def reliability_in_words(reliability: float) -> str:
+    """How far the difficulties can be relied on."""
+    word = "low" if reliability < FAIR else "fair" if reliability < GOOD else "good"
+    return f"reliability {reliability:.2f} ({word})"

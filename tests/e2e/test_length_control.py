@@ -1,0 +1,104 @@
+"""AlpacaEval's published results, imported: their length-controlled values are on the board."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from judgebench.report.calibration_files import read_recovered
+from judgebench.stats import length_control as lc
+from tests.e2e import alpaca_gold
+from tests.e2e.runs import ROOT, typed
+
+LC = "length_controlled_win_rate"
+FULL = ("FuseChat-Llama-3.1-8B-Instruct", "claude-2", "gpt4_gamed", "alpaca-7b")
+LACKING = ("gpt35_turbo_instruct", "text_davinci_001")
+BASELINE = "gpt4_1106_preview"
+
+pytestmark = pytest.mark.skipif(
+    not (alpaca_gold.GOLD / "annotations.parquet").exists(), reason=alpaca_gold.ABSENT
+)
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The board of seven models, ranked by the length-controlled win rate, in both modes."""
+    folder = tmp_path_factory.mktemp("length")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUDGEBENCH_DATA", str(folder / "data"))
+        patch.setenv("JUDGEBENCH_STORE", f"sqlite:///{folder / 's.db'}")
+        alpaca_gold.write_results(folder / "results")
+        paths = [folder / "results" / model for model in (*FULL, *LACKING, BASELINE)]
+        done = typed("import", "alpaca-eval", *paths)
+        assert done.code == 0, done.err
+        done = typed(
+            "leaderboard", "alpaca_eval", "--format", "json", "--length-control", "both",
+            "--rank-by", LC,
+        )  # fmt: skip
+    assert done.code == 0, done.err
+    (found,) = json.loads(done.out)["boards"]
+    return dict(found)
+
+
+def estimates(board: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    return {row["model"]: row["metrics"][name] for row in board["rows"]}
+
+
+def test_exact_is_the_converged_fit_with_stable_folds(board: dict[str, Any]) -> None:
+    found, gold = estimates(board, LC), alpaca_gold.expected()
+    for model in FULL:
+        assert found[model]["value"] == pytest.approx(
+            float(gold[model]["lc_exact_stable_cv"]), abs=1e-6
+        )
+        assert (found[model]["n"], found[model]["units"], found[model]["missing"]) == (805, 805, 0)
+    assert [found[BASELINE][end] for end in ("value", "low", "high")] == [50.0, 50.0, 50.0]
+
+
+def test_exact_looks_difficulty_up_by_instruction_where_rows_lack(board: dict[str, Any]) -> None:
+    found, gold = estimates(board, LC), alpaca_gold.expected()
+    calibration = read_recovered(ROOT / "tasks" / "alpaca_eval" / "figures")
+    for model in LACKING:
+        rows = [r for r in alpaca_gold.rows("annotations.parquet") if r["model"] == model]
+        preference, difference = np.full((2, 805), np.nan)
+        for row in rows:
+            at = row["index"]
+            preference[at] = row["preference"] - 1
+            difference[at] = calibration.baseline_length[at] - len(row["output_2"])
+        fit = lc.exact(preference, difference, calibration.difficulty, anchors=calibration.anchors)
+        assert found[model]["value"] == pytest.approx(fit.value, abs=1e-6)
+        # Published by row position, which is another instruction's difficulty.
+        assert abs(found[model]["value"] - float(gold[model]["lc_exact_stable_cv"])) > 2
+        assert found[model]["missing"] == 805 - len(rows)
+
+
+def test_compat_is_the_published_value(board: dict[str, Any]) -> None:
+    gold = alpaca_gold.expected()
+    for model, found in estimates(board, f"{LC}/compat").items():
+        published = float(gold[model]["length_controlled_winrate"])
+        assert found["value"] == pytest.approx(published, abs=1e-3), model
+        assert (found["low"], found["high"]) == (None, None)
+        assert "no interval" in found["method"]
+
+
+def test_intervals_are_wider_than_upstreams_error_and_ranks_follow(board: dict[str, Any]) -> None:
+    gold, found = alpaca_gold.expected(), estimates(board, LC)
+    for model in (*FULL, *LACKING):
+        if error := gold[model]["lc_standard_error"]:
+            width = found[model]["high"] - found[model]["low"]
+            assert width > 2 * 1.96 * 1.5 * float(error), model
+        assert found[model]["low"] < found[model]["value"] < found[model]["high"]
+    values = [row["metrics"][LC]["value"] for row in board["rows"]]
+    assert values == sorted(values, reverse=True)
+    assert board["metric"] == LC
+    assert [row["rank"] for row in board["rows"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(row["rank_low"] <= row["rank"] <= row["rank_high"] for row in board["rows"])
+
+
+def test_the_board_says_what_it_rests_on(board: dict[str, Any]) -> None:
+    assert board["notes"] == [
+        "length is controlled for with the calibration: recovered from published results, in "
+        "place of the published files"
+    ]

@@ -1,0 +1,55 @@
+"""Made-up comparisons with a baseline that follow the regression of length-controlled win rates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judgebench.exchange.responses import import_responses
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.store import Store
+from tests.unit.exchanged import rows_file
+
+BASELINE = "gpt4_1106_preview"
+
+
+def take_in(
+    store: Store,
+    folder: Path,
+    *,
+    benchmark: str = "made_up",
+    judge: str = "j",
+    baseline: str = BASELINE,
+    models: int = 6,
+    items: int = 220,
+    seed: int = 0,
+    answers: bool = True,
+) -> None:
+    """Models ``m0``, ``m1``, … with verdicts of one judge, and their answers, which are letters."""
+    generator = np.random.default_rng(seed)
+    difficulty = generator.normal(0, 1.5, items)
+    theirs = generator.integers(300, 600, items)
+    verdicts: list[dict[str, Any]] = []
+    texts = [answer(benchmark, i, baseline, int(n)) for i, n in enumerate(theirs)]
+    for m in range(models):
+        own = generator.integers(100, 700, items)
+        t = np.tanh((theirs - own) / (theirs - own).std(ddof=1))
+        chance = 1 / (1 + np.exp(-(-1.5 * t + difficulty + 0.5 - 0.4 * m)))
+        for i, p in enumerate(np.round(chance, 3).tolist()):
+            verdicts.append(verdict(i, f"m{m}", judge, p, benchmark=benchmark, opponent=baseline))
+            texts.append(answer(benchmark, i, f"m{m}", int(own[i])))
+    import_verdicts(store, rows_file(folder / "v.jsonl", verdicts))
+    if answers:
+        import_responses(store, rows_file(folder / "a.jsonl", texts))
+
+
+def verdict(item: int, model: str, judge: str, p: float, **more: Any) -> dict[str, Any]:
+    said = {"item_id": str(item), "model": model, "judge": judge, "kind": "preference"}
+    return {"value": str(p), **said, **more}
+
+
+def answer(benchmark: str, item: int, model: str, length: int) -> dict[str, Any]:
+    text = chr(ord("a") + item % 26) * length  # not one and the same text
+    return {"benchmark": benchmark, "item_id": str(item), "model": model, "text": text}

@@ -1,0 +1,447 @@
+"""Boards with length-controlled win rates: which calibration holds, what is said, what ranks."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from judgebench.benchmarks.content import Content
+from judgebench.cli.main import run
+from judgebench.config import Panel
+from judgebench.errors import UsageError
+from judgebench.exchange.responses import import_responses
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.metrics.intervals import Intervals
+from judgebench.report import length_calibrations
+from judgebench.report.board import Board
+from judgebench.report.calibrate_length import calibrate_length
+from judgebench.report.calibration_document import document as calibration_document
+from judgebench.report.leaderboard import document, leaderboards, to_json
+from judgebench.report.table import render
+from judgebench.stats.length_calibration import fit_difficulty
+from judgebench.stats.length_control import CANDIDATES, exact
+from judgebench.store import Store, open_store
+from tests.unit.compared import BASELINE, answer, take_in, verdict
+from tests.unit.exchanged import rows_file
+
+QUICK = Intervals(n_replicates=40)
+LC = "length_controlled_win_rate"
+PUBLISHED = "weighted_alpaca_eval_gpt4_turbo"
+
+
+@pytest.fixture(autouse=True)
+def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of six models, compared by one judge, with their answers."""
+    folder = tmp_path_factory.mktemp("six")
+    with open_store(str(folder / "six.db")) as opened:
+        take_in(opened, folder)
+    return folder / "six.db"
+
+
+@pytest.fixture
+def filled(six: Path, tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(shutil.copy(six, tmp_path / "six.db"))) as opened:
+        yield opened
+
+
+def board(store: Store, benchmark: str = "made_up", **more: Any) -> Board:
+    (found,) = leaderboards(store, benchmark, intervals=QUICK, **more)
+    return found
+
+
+def values(found: Board, name: str = LC) -> dict[str, float]:
+    return {row.model: row.metrics[name].value for row in found.rows}
+
+
+# one's own calibration --------------------------------------------------------------------------
+
+
+def test_a_board_without_calibration_has_no_such_metric(filled: Store) -> None:
+    store = filled
+    found = board(store)
+    assert all(LC not in row.metrics for row in found.rows)
+    assert (found.metric, found.notes) == ("win_rate", ())
+
+
+def test_fitted_kept_and_used(filled: Store) -> None:
+    store = filled
+    fitted = calibrate_length(store, "made_up")
+    assert fitted.models == ("m0", "m1", "m2", "m3", "m4", "m5")
+    assert (fitted.items, fitted.verdicts, fitted.anchored) == (220, 6 * 220, ())
+    assert not fitted.superseded
+    found = board(store)
+    assert list(found.rows[0].metrics)[:2] == ["win_rate", LC]
+    (note,) = found.notes
+    assert note.startswith("length is controlled for with the calibration: one of this store (")
+    assert fitted.stored.id in note
+    assert f"fitted on 6 models; reliability {fitted.reliability:.2f}" in note
+
+    # What is on the board is the statistic on the calibration as it was fitted.
+    columns = store.verdicts("made_up")
+    answers = store.responses_table("made_up")
+    at = {
+        (m, i): len(t)
+        for m, i, t in zip(answers["model"], answers["item_id"], answers["text"], strict=True)
+    }
+    said = dict(
+        zip(zip(columns["model"], columns["item_id"], strict=True), columns["value"], strict=True)
+    )
+    items = [str(i) for i in range(220)]
+    y = np.array([[said[m, i] for i in items] for m in fitted.models])
+    difference = np.array(
+        [[float(at[BASELINE, i] - at[m, i]) for i in items] for m in fitted.models]
+    )
+    fit = fit_difficulty(y, difference)
+    assert fitted.reliability == fit.reliability
+    for m, model in enumerate(fitted.models):
+        theirs = exact(y[m], difference[m], fit.difficulty, c=CANDIDATES[-1])
+        assert values(found)[model] == pytest.approx(theirs.value, abs=1e-9)
+
+
+def test_the_last_one_counts(filled: Store) -> None:
+    first = calibrate_length(filled, "made_up").stored
+    before = board(filled)
+    again = calibrate_length(filled, "made_up").stored
+    assert again == first  # no verdict has come
+    halved = {item: d / 2 for item, d in first.content["difficulty"].items()}
+    newest = filled.put_calibration(
+        "made_up",
+        "unversioned",
+        judge=first.judge_key,
+        opponent=first.opponent_key,
+        models=["x"],
+        content={**first.content, "difficulty": halved},
+    )
+    after = board(filled)
+    assert first.id in before.notes[0]
+    assert newest.id in after.notes[0]
+    assert values(after) != values(before)
+    assert filled.calibrations("made_up", "unversioned") == [first, newest]
+
+
+def test_it_holds_for_no_other_judge_and_no_other_baseline(filled: Store, tmp_path: Path) -> None:
+    store = filled
+    rows = [
+        verdict(i, "m1", judge, 0.75, benchmark="made_up", opponent=opponent)
+        for i in range(220)
+        for judge, opponent in (("j", "m0"), ("k", BASELINE))
+    ]
+    import_verdicts(store, rows_file(tmp_path / "other.jsonl", rows))
+    with pytest.raises(UsageError, match=r"name one baseline: --baseline gpt4_1106_preview or m0"):
+        calibrate_length(store, "made_up")
+    with pytest.raises(UsageError, match=r"one judge; .* name one: --judge j or k"):
+        calibrate_length(store, "made_up", baseline=BASELINE)
+    calibrate_length(store, "made_up", judge="j", baseline=BASELINE)
+    shown = {
+        (one.judge, one.opponent): LC in one.rows[0].metrics
+        for one in leaderboards(store, "made_up", intervals=QUICK)
+    }
+    assert shown == {("j", BASELINE): True, ("k", BASELINE): False, ("j", "m0"): False}
+
+
+def test_anchors_are_used_and_doubted(filled: Store, tmp_path: Path) -> None:
+    store = filled
+    fitted = calibrate_length(store, "made_up", verbose=["m1"])
+    assert fitted.anchored == ("m1",)
+    assert fitted.unlike == ()
+    assert len(fitted.stored.content["anchors"]["preference"]) == 220
+    assert "no anchors" not in render(calibration_document(fitted), "table")
+    rows = [
+        verdict(i, "hopeless", "j", (i % 7) / 100, benchmark="made_up", opponent=BASELINE)
+        for i in range(220)
+    ]
+    import_verdicts(store, rows_file(tmp_path / "h.jsonl", rows))
+    with pytest.raises(UsageError, match=r"hopeless: its verdicts against .*, or the lengths"):
+        calibrate_length(store, "made_up", verbose=["hopeless"])
+    texts = [answer("made_up", i, "hopeless", 100 + i) for i in range(220)]
+    import_responses(store, rows_file(tmp_path / "t.jsonl", texts))
+    doubted = calibrate_length(store, "made_up", verbose=["hopeless"])
+    assert doubted.unlike == ("hopeless",)
+    said = render(calibration_document(doubted), "table")
+    assert "warning: hopeless wins or loses nearly always" in said
+    with pytest.raises(UsageError, match="no model called 'm9'"):
+        calibrate_length(store, "made_up", verbose=["m9"])
+    with pytest.raises(UsageError, match="no model called 'gpt4_1106_preview'"):
+        calibrate_length(store, "made_up", verbose=[BASELINE])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"models": 4}, "4 models have verdicts against .* and a calibration needs 5"),
+        ({"answers": False}, "0 models .*; have more models judged. the store has no answers of"),
+    ],
+)
+def test_too_few_models(store: Store, tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    take_in(store, tmp_path, **more)
+    with pytest.raises(UsageError, match=said):
+        calibrate_length(store, "made_up")
+    assert store.calibrations("made_up", "unversioned") == []
+
+
+def test_verdicts_that_allow_no_fit(filled: Store, tmp_path: Path) -> None:
+    store = filled
+    rows = [
+        verdict(f"{g}{i}", f"m{g}{m}", "split", 0.25 + 0.01 * (i % 50), benchmark="made_up",
+                opponent=BASELINE)
+        for g in (7, 8) for m in range(3) for i in range(10)
+    ]  # fmt: skip
+    import_verdicts(store, rows_file(tmp_path / "s.jsonl", rows))
+    with pytest.raises(UsageError, match="0 models"):  # nobody's lengths are known
+        calibrate_length(store, "made_up", judge="split")
+    with pytest.raises(UsageError, match="no judge called 'spilt'; did you mean 'split'"):
+        calibrate_length(store, "made_up", judge="spilt")
+
+
+def test_nobody_compared(store: Store, tmp_path: Path) -> None:
+    label = {"benchmark": "made_up", "item_id": "0", "model": "m", "judge": "j", "kind": "label",
+             "value": "correct"}  # fmt: skip
+    import_verdicts(store, rows_file(tmp_path / "l.jsonl", [label]))
+    with pytest.raises(UsageError, match="no judge has compared models here"):
+        calibrate_length(store, "made_up")
+
+
+def test_what_the_store_lacks_is_said(filled: Store, tmp_path: Path) -> None:
+    rows = [
+        verdict(i, "few", "j", 0.5 + i / 500, benchmark="made_up", opponent=BASELINE)
+        for i in range(199)
+    ]
+    import_verdicts(filled, rows_file(tmp_path / "f.jsonl", rows))
+    calibrate_length(filled, "made_up")
+    few = "the store has no answers of few, so their lengths are not known; "
+    few += "`judgebench import responses FILE` brings answers"
+    found = board(filled)
+    assert next(r.metrics[LC].undefined for r in found.rows if r.model == "few") == few
+    assert f"– length-controlled win rate of few: {few}" in render(document([found]), "table")
+    assert '"value": null' in json.dumps(to_json([found]))
+    texts = [answer("made_up", i, "few", 100 + i) for i in range(199)]
+    import_responses(filled, rows_file(tmp_path / "t.jsonl", texts))
+    found = board(filled)
+    said = next(r.metrics[LC].undefined for r in found.rows if r.model == "few")
+    assert said == "199 valid verdicts, fewer than 200"
+
+
+def test_items_that_came_later_are_said(filled: Store, tmp_path: Path) -> None:
+    calibrate_length(filled, "made_up")
+    more = {"benchmark": "made_up", "opponent": BASELINE}
+    rows = [verdict(220, model, "j", 0.25, **more) for model in ("m0", "m1")]
+    import_verdicts(filled, rows_file(tmp_path / "v.jsonl", rows))
+    texts = [answer("made_up", 220, model, 99) for model in ("m0", BASELINE)]
+    import_responses(filled, rows_file(tmp_path / "t.jsonl", texts))
+    found = board(filled)
+    assert found.warnings[-1] == (
+        "1 of 221 items have no difficulty in the calibration of length; "
+        "`judgebench calibrate-length made_up@unversioned` fits one with them"
+    )
+    said = {row.model: row.metrics[LC].undefined for row in found.rows}
+    assert said["m0"] == "1 of 221 answers are to instructions without a calibrated difficulty"
+    assert said["m1"] is None  # its answer is not in the store, so that it takes no part
+    assert {row.model: row.metrics[LC].missing for row in found.rows}["m1"] == 1
+    calibrate_length(filled, "made_up")
+    assert all(row.metrics[LC].undefined is None for row in board(filled).rows)
+
+
+def test_a_panel_has_none_of_its_own(filled: Store, tmp_path: Path) -> None:
+    calibrate_length(filled, "made_up")
+    rows = [verdict(i, "m1", "k", 0.75, benchmark="made_up", opponent=BASELINE) for i in range(9)]
+    import_verdicts(filled, rows_file(tmp_path / "k.jsonl", rows))
+    boards = leaderboards(filled, "made_up", panels=[Panel(judges=["j", "k"])], intervals=QUICK)
+    assert {one.judge: LC in one.rows[0].metrics for one in boards} == {
+        "j": True, "k": False, "panel/majority(j,k)": False
+    }  # fmt: skip
+
+
+# what ranks -------------------------------------------------------------------------------------
+
+
+def test_ranked_by_it(filled: Store) -> None:
+    store = filled
+    calibrate_length(store, "made_up")
+    usual, found = board(store), board(store, rank_by=LC)
+    assert (usual.metric, found.metric) == ("win_rate", LC)
+    assert found.scale == (0.0, 100.0)
+    assert list(found.rows[0].metrics)[:2] == [LC, "win_rate"]
+    assert values(found) == values(usual)
+    best_first = sorted(values(found), key=lambda model: -values(found)[model])
+    assert [row.model for row in found.rows] == best_first
+    assert [row.rank for row in found.rows] == list(range(1, 7))
+    for row in found.rows:
+        assert row.rank_low is not None
+        assert row.rank_high is not None
+        assert row.rank is not None
+        assert row.rank_low <= row.rank <= row.rank_high
+    text = render(document([found]), "table")
+    assert "length-controlled win rate % [95%]" in text
+    with pytest.raises(UsageError, match="no metric to rank by called 'win_rat'; did you mean"):
+        board(store, rank_by="win_rat")
+    with pytest.raises(UsageError, match="ranks only where it is computed: --length-control"):
+        board(store, rank_by=LC, length_control="compat")
+
+
+def test_modes(filled: Store) -> None:
+    store = filled
+    calibrate_length(store, "made_up")
+    boards = {
+        mode: board(store, length_control=mode) for mode in ("exact", "compat", "both", "off")
+    }
+    names = {
+        mode: [name for name in found.rows[0].metrics if LC in name]
+        for mode, found in boards.items()
+    }
+    assert names == {
+        "exact": [LC], "compat": [f"{LC}/compat"], "both": [LC, f"{LC}/compat"], "off": []
+    }  # fmt: skip
+    assert boards["off"].notes == ()
+    text = render(document([boards["both"]]), "table")
+    assert "length-controlled win rate, compat %" in text
+
+
+# the published calibration ----------------------------------------------------------------------
+
+
+def test_the_published_one_holds_for_the_published_judge(store: Store, tmp_path: Path) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=5)
+    found = board(store, "alpaca_eval")
+    assert "recovered from published results" in found.notes[0]
+    assert not any(math.isnan(value) for value in values(found).values())
+    fitted = calibrate_length(store, "alpaca_eval")
+    assert fitted.superseded
+    assert "boards of this judge and baseline use the published calibration" in render(
+        calibration_document(fitted), "md"
+    )
+    assert board(store, "alpaca_eval").notes == found.notes
+
+
+@pytest.mark.parametrize(
+    ("changed", "option"),
+    [({"judge": "mine"}, "--judge mine --baseline gpt4_1106_preview"),
+     ({"baseline": "gpt-x"}, f"--judge {PUBLISHED} --baseline gpt-x")],
+)  # fmt: skip
+def test_for_another_judge_or_baseline_it_is_undefined(
+    store: Store, tmp_path: Path, changed: dict[str, str], option: str
+) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", models=5, **{"judge": PUBLISHED} | changed)
+    found = board(store, "alpaca_eval")
+    said = {row.metrics[LC].undefined for row in found.rows}
+    assert said == {
+        "no calibration for this judge and baseline (the published one is of "
+        f"{PUBLISHED} against {BASELINE}); `judgebench calibrate-length alpaca_eval {option}` "
+        "fits one"
+    }
+    assert found.rows[0].metrics[LC].n == 220
+    assert found.notes == ()
+    text = render(document([found]), "table")
+    assert text.count("no calibration for this judge") == 1
+    assert "length-controlled win rate %" not in text  # no column of dashes
+    by_it = board(store, "alpaca_eval", rank_by=LC)
+    assert (by_it.metric, by_it.rows[0].rank) == ("win_rate", 1)
+    calibrate_length(store, "alpaca_eval")
+    assert "one of this store" in board(store, "alpaca_eval").notes[0]
+
+
+def test_a_panel_has_none(store: Store, tmp_path: Path) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=2)
+    (tmp_path / "two").mkdir()
+    take_in(store, tmp_path / "two", benchmark="alpaca_eval", judge="k", models=2)
+    panel = Panel(judges=[PUBLISHED, "k"])
+    boards = leaderboards(store, "alpaca_eval", panels=[panel], intervals=QUICK)
+    found = next(one for one in boards if one.judge_id is None)
+    said = found.rows[0].metrics[LC].undefined
+    assert said == "no calibration for a panel; one is of a single judge"
+
+
+def test_a_baseline_with_other_answers_is_another_baseline(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=2)
+    answers = store.responses_table("alpaca_eval")
+    texts = {
+        item: text
+        for model, item, text in zip(
+            answers["model"], answers["item_id"], answers["text"], strict=True
+        )
+        if model == BASELINE
+    }
+
+    def content(changed: int) -> Content:
+        rows = tuple(
+            {"item_id": item, "text": "other" if int(item) < changed else text}
+            for item, text in texts.items()
+        )
+        return Content(items=(), baseline=rows)
+
+    for changed in (0, 3):
+        monkeypatch.setattr(length_calibrations, "load_content", lambda *_, n=changed: content(n))
+        said = board(store, "alpaca_eval").rows[0].metrics[LC].undefined
+        if not changed:
+            assert said is None
+    assert said is not None
+    assert (
+        f"3 of 220 answers of {BASELINE} in the store are not those of the published baseline"
+    ) in said
+
+
+def test_a_value_far_from_the_win_rate_is_said(filled: Store, tmp_path: Path) -> None:
+    """Nearly all of its answers are short and lose; the few long ones win."""
+    calibrate_length(filled, "made_up")
+    assert board(filled).warnings == ()
+    long = [i % 10 == 0 for i in range(220)]
+    rows = [
+        verdict(i, "short", "j", 0.9 if yes else 0.05, benchmark="made_up", opponent=BASELINE)
+        for i, yes in enumerate(long)
+    ]
+    texts = [answer("made_up", i, "short", 700 if yes else 50) for i, yes in enumerate(long)]
+    import_verdicts(filled, rows_file(tmp_path / "s.jsonl", rows))
+    import_responses(filled, rows_file(tmp_path / "t.jsonl", texts))
+    found = board(filled)
+    assert values(found)["short"] > 13.5 + (100 - 13.5) / 4
+    assert values(found, "win_rate")["short"] == pytest.approx(13.5)
+    lengths, said = found.warnings
+    assert lengths.startswith(
+        "mean lengths over 3 times the opponent's, or under a third of it (shorter:"
+    )
+    assert said.startswith(f"short: {values(found)['short']:.1f} % at equal length is far from its")
+
+
+# the command line -------------------------------------------------------------------------------
+
+
+def test_as_typed(six: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path / 'typed.db'}"
+    assert run(["calibrate-length", "made_up", "--store", url]) == 73
+    shutil.copy(six, tmp_path / "typed.db")
+    capsys.readouterr()
+    out = tmp_path / "c.json"
+    assert run(["calibrate-length", "made_up", "--output", str(out), "--store", url]) == 0
+    said = capsys.readouterr().out
+    assert "reliability" in said
+    assert "next: judgebench leaderboard made_up@unversioned" in said
+    written = json.loads(out.read_text())
+    assert (written["judge"], written["baseline"], written["items"]) == ("j", BASELINE, 220)
+    assert written["used"] is True
+    line = ["leaderboard", "made_up", "--format", "json", "--store", url]
+    assert run([*line, "--rank-by", LC]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["boards"]
+    assert found["metric"] == LC
+    assert written["calibration"] in found["notes"][0]
+    assert next(iter(found["rows"][0]["metrics"])) == LC
+    assert run([*line, "--rank-by", "n"]) == 64
+    assert run(["calibrate-length", "made_up", "--judge", "nobody", "--store", url]) == 64
