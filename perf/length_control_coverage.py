@@ -2,10 +2,10 @@
 
 A population of instructions with several models' verdicts is taken as the truth: its exact
 length-controlled win rates, and their differences. Instructions are drawn from it with
-replacement, as a new benchmark would be; each draw is fitted as `judgebench` fits it, the strength
-of the penalty cross-validated anew, and given percentile intervals from a bootstrap over
-instructions with that strength kept. For contrast: 1.96 of the standard error that AlpacaEval
-prints.
+replacement, as a new benchmark would be; each draw is fitted as boards fit it, the strength of the
+penalty cross-validated anew (hardly any without anchors), and given expanded percentile intervals
+from a bootstrap over instructions with that strength kept. For contrast: 1.96 of the standard error
+that AlpacaEval prints.
 
 One population is real, the published verdicts where the gold data lie beside the repository, with
 anchors; one is made up, without, so that the script runs anywhere.
@@ -30,8 +30,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.stats.length_control import Anchors, exact, replicates
-from judgebench.stats.resample import multinomial_weights, percentile_interval
+from judgebench.stats.length_control import CANDIDATES, Anchors, exact, replicates
+from judgebench.stats.resample import expanded_level, multinomial_weights, percentile_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLD = ROOT.parent / "shared" / "gold" / "alpaca_eval"
@@ -116,6 +116,8 @@ def made_up() -> Population:
 def simulate(population: Population, n_items: int, trials: int, c: float | None) -> Iterator[str]:
     """A line for each model, and one for all differences of two models."""
     p = population
+    c = c or (CANDIDATES[-1] if p.anchors is None else None)
+    level = expanded_level(0.95, n_items, n_parameters=3)
     n_models = len(p.models)
     truth = np.array(
         [
@@ -136,9 +138,9 @@ def simulate(population: Population, n_items: int, trials: int, c: float | None)
         ]
         weights = multinomial_weights(n_items, REPLICATES, seed=trial)
         draws = replicates(y, difference, d, fits=fits, weights=weights, anchors=p.anchors)
-        low, high = percentile_interval(draws)
+        low, high = percentile_interval(draws, level=level)
         held += (low <= truth) & (truth <= high)
-        low, high = percentile_interval(draws[:, first] - draws[:, second])
+        low, high = percentile_interval(draws[:, first] - draws[:, second], level=level)
         apart = truth[first] - truth[second]
         held_apart += float(((low <= apart) & (apart <= high)).mean())
         estimates[trial] = [fit.value for fit in fits]
@@ -170,7 +172,7 @@ def main() -> None:
     print("Coverage of 95 % intervals of the length-controlled win rate")
     print(
         f"{options.trials} draws of instructions, {REPLICATES} bootstrap replicates each, seed "
-        f"{SEED}, c {options.c or 'cross-validated'}; the standard error of 95 % at this many "
+        f"{SEED}, c {options.c or 'as on boards'}; the standard error of 95 % at this many "
         f"draws is {100 * np.sqrt(0.95 * 0.05 / options.trials):.1f}"
     )
     populations = {"made-up verdicts, no anchors": made_up()}

@@ -66,7 +66,7 @@ def page() -> None:
         shown.greyed(rows.drop(columns=["tone", *idle]), quiet, axis.digits, shown.ink()),
         column_config=shown.columns_of(axis),
     )
-    shown.notes([f"⚠ {warning}" for warning in board["warnings"]])
+    shown.notes([*(f"⚠ {warning}" for warning in board["warnings"]), *board["notes"]])
     shown.download("Download CSV", f"{benchmark}.csv", board["csv"], key="csv")
 
 

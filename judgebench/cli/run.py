@@ -205,12 +205,13 @@ def _boards(outcome: Outcome, url: str) -> Document:
             boards.append(leaderboard.document(found))
             tables += boards[-1].tables
             if any(is_human(board.judge) for board in found):
-                from judgebench.report import agreement
+                from judgebench.report.agreement import document as agreed
+                from judgebench.report.outcome_agreement import agreement_reports
 
-                among = [b.judge_id for b in found if b.judge_id and b.metric == "accuracy"]
-                agreed = agreement.agreement_report(store, name, judges=among)
-                agreements.append(agreement.document(agreed))
-                tables += agreements[-1].tables
+                among = [board.judge_id for board in found if board.judge_id]
+                if reports := agreement_reports(store, name, judges=among):
+                    agreements.append(agreed(*reports))
+                    tables += agreements[-1].tables
     return Document(
         tables=tables,
         records=[record for document in boards for record in document.records],

@@ -95,12 +95,16 @@ class Ends:
         return low, high, method
 
 
-def wilson(value: float, units: float, *, level: float) -> tuple[float, float, str] | None:
+def wilson(
+    value: float, units: float, *, level: float, least: float = 0.0
+) -> tuple[float, float, str] | None:
     """Wilson's interval of a plain proportion where the bootstrap does not serve, else None.
 
-    That is with few items, and at 0 or 1, where a bootstrap of 40 successes in 40 gives a point.
+    That is with few items, at 0 or 1, where a bootstrap of 40 successes in 40 gives a point, and
+    with fewer than ``least`` of either outcome.
     """
-    if not units or (units >= FEW_ITEMS and 0.0 < value < 1.0):
+    rarer = min(value, 1.0 - value) * units
+    if not units or (units >= FEW_ITEMS and 0.0 < value < 1.0 and rarer >= least):
         return None
     low, high = wilson_interval(value * units, units, level=level)
     return float(low), float(high), "wilson"

@@ -17,6 +17,7 @@ from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_t
 from judgebench.records import Estimate
 from judgebench.stats import length_control
 from judgebench.stats.length_control import MIN_VALID, LengthControl
+from judgebench.stats.resample import expanded_level
 
 LENGTH_CONTROLLED = "length_controlled_win_rate"
 AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"
@@ -145,6 +146,10 @@ def _why_unknown(who: str) -> str:
     )
 
 
+PARAMETERS = 3
+"""Of a fit: length, difficulty, the model."""
+
+
 def exact(
     one: Compared,
     calibration: LengthCalibration,
@@ -179,14 +184,15 @@ def exact(
         for weights in intervals.resamples(one.board_items).weights()
     ]  # fmt: skip
     scores = np.concatenate([np.array([[fit.value for fit in fits]]), *drawn])
-    percentile = replace(intervals, kind="percentile")  # BCa needs fits without each item
-    ends = percentile.ends(scores, None)
     estimates = {}
     for m, (model, fit) in enumerate(zip(one.models, fits, strict=True)):
-        low, high, method = ends.at(m)
+        # BCa needs fits without each item; with few items plain percentiles are too narrow.
+        level = expanded_level(intervals.level, fit.n, n_parameters=PARAMETERS)
+        percentile = replace(intervals, kind="percentile", level=level)
+        low, high, method = percentile.ends(scores[:, m : m + 1], None).at(0)
         estimates[model] = _estimate(
-            one, m, fit, percentile, low, high,
-            f"{method}; c kept, lengths' spread kept",
+            one, m, fit, intervals, low, high,
+            f"{method}, expanded; c kept, lengths' spread kept",
         )  # fmt: skip
     return LengthControlled(models=one.models, estimates=estimates, scores=scores)
 

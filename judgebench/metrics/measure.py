@@ -28,6 +28,8 @@ class Measure:
     proportion
         Whether the quotient is a share, whose interval is Wilson's where a bootstrap does not
         serve.
+    least
+        Of either outcome of a share; with fewer a bootstrap does not serve.
     root
         Whether the square root of the quotient is meant.
     undefined
@@ -42,6 +44,7 @@ class Measure:
     best: Floats | None = None
     unit: float = 1.0
     proportion: bool = False
+    least: float = 0.0
     root: bool = False
     undefined: str = "no readable verdict"
 
@@ -56,7 +59,9 @@ class Measure:
         return np.sqrt(found) if self.root else found
 
 
-def mean_of(means: ItemMeans, *, unit: float = 1.0, proportion: bool = False) -> Measure:
+def mean_of(
+    means: ItemMeans, *, unit: float = 1.0, proportion: bool = False, least: float = 0.0
+) -> Measure:
     """The mean over items of what is there."""
     there = ~np.isnan(means.mean)
     return Measure(
@@ -68,6 +73,7 @@ def mean_of(means: ItemMeans, *, unit: float = 1.0, proportion: bool = False) ->
         best=None if means.best is None else means.best.mean(axis=0),
         unit=unit,
         proportion=proportion,
+        least=least,
     )
 
 
@@ -95,7 +101,9 @@ def estimated(measure: Measure, sums: Floats, wanted: Intervals) -> Estimated:
 
     def one(m: int) -> Estimate:
         value, n_units = float(scores[0, m]), int(units[m])
-        found = wilson(value, n_units, level=wanted.level) if measure.proportion else None
+        found = None
+        if measure.proportion:
+            found = wilson(value, n_units, level=wanted.level, least=measure.least)
         if found is None and n_units < 2:  # every replicate is that item
             found = math.nan, math.nan, "no interval, a single item"
         low, high, method = found or ends.at(m)

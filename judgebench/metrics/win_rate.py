@@ -20,6 +20,10 @@ WIN_RATE = "win_rate"
 ORDER_FLIPS = "order_flips"
 PERCENT = 100.0
 WON, TIED, LOST = 1.0, 0.5, 0.0
+LEAST = 10
+"""Wins, or losses, under which percentiles of a bootstrap are too narrow. Of models that win less
+than 4 %, they held in 73 % of samples of 50 items and in 88 % of 100, Wilson's intervals in 97 %
+(``perf/win_rate_coverage.py``)."""
 NEAR = 1e-9
 """How close to one half a probability is a tie: 1 - 0.9 is not 0.1."""
 
@@ -40,8 +44,8 @@ def win_rates(
         ``model`` beats ``opponent``; 0.5 is a tie), ``opponent``, of equal length, and where they
         are known those of `read_table`.
     intervals
-        Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items and at 0
-        and 100 %.
+        Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items, and with
+        fewer than `LEAST` wins or losses.
 
     Returns
     -------
@@ -75,8 +79,8 @@ def win_rates(
         return Measured(
             means=means,
             measures={
-                WIN_RATE: mean_of(means, unit=PERCENT, proportion=True),
-                "discrete_win_rate": mean_of(discrete, unit=PERCENT, proportion=True),
+                WIN_RATE: mean_of(means, unit=PERCENT, proportion=True, least=LEAST),
+                "discrete_win_rate": mean_of(discrete, unit=PERCENT, proportion=True, least=LEAST),
                 STANDARD_ERROR: standard_error_of(means, unit=PERCENT),
                 ORDER_FLIPS: _order_flips(first, second),
                 JUDGE_NOISE: judge_noise(table, rows, values, unit=PERCENT),

@@ -81,7 +81,13 @@ def test_win_rates_are_shown_in_percent_against_the_opponent(open_page: Any, kin
     (gamed,) = shown["flags"][shown["model"] == "null-model"]
     assert "addresses judge" in gamed
     assert "⚠ answers that address the judge: null-model (30 of 60)" in texts(app)
-    assert boxes(app)["Metric"].options == ["win_rate", "discrete_win_rate", "order_flips"]
+    assert boxes(app)["Metric"].options == [
+        "win_rate",
+        "discrete_win_rate",
+        "standard_error",
+        "order_flips",
+        "avg_length",
+    ]
 
 
 def test_scores_are_shown_on_their_scale_with_their_parts(open_page: Any, kinds: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -244,3 +246,15 @@ def _clustered(generator: np.random.Generator, n_items: int, n_models: int = 6) 
     slip = generator.random((n_items, n_models)) < np.where(misled, 0.7, 0.03)
     judge = np.where(slip, 1 - human, human)
     return np.eye(4)[2 * judge + human].reshape(n_items, n_models, 2, 2)
+
+
+def test_expanded_percentiles_are_those_of_a_t_interval() -> None:
+    """For the mean of normals, a percentile interval at that level is as wide as Student's."""
+    from scipy import stats
+
+    for n, parameters in ((5, 1), (20, 1), (200, 3)):
+        z = stats.norm.ppf((1 + rs.expanded_level(0.95, n, n_parameters=parameters)) / 2)
+        spread = math.sqrt((n - parameters) / n)  # a bootstrap's, in sample standard errors
+        assert z * spread == pytest.approx(stats.t.ppf(0.975, n - parameters))
+    assert rs.expanded_level(0.95, 10**7) == pytest.approx(0.95, abs=1e-6)
+    assert rs.expanded_level(0.9, 3, n_parameters=3) == 0.9

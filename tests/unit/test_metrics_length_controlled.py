@@ -21,7 +21,7 @@ from judgebench.metrics.length_calibration import (
 from judgebench.metrics.length_controlled import Compared, compared, compat, exact
 from judgebench.metrics.win_rate import win_rates
 from judgebench.stats import length_control as lc
-from judgebench.stats.resample import content_seed, multinomial_weights
+from judgebench.stats.resample import content_seed, expanded_level, multinomial_weights
 
 QUICK = Intervals(n_replicates=60)
 N = 230
@@ -104,10 +104,13 @@ def test_value_and_interval_are_those_of_the_statistic(anchored: bool) -> None:
     for m, model in enumerate("ab"):
         estimate = found.estimates[model]
         assert estimate.value == fits[m].value
-        assert [estimate.low, estimate.high] == np.quantile(draws[:, m], [0.025, 0.975]).tolist()
+        tail = (1 - expanded_level(0.95, N, n_parameters=3)) / 2
+        ends = np.quantile(draws[:, m], [tail, 1 - tail])
+        assert [estimate.low, estimate.high] == pytest.approx(ends.tolist())
+        assert estimate.level == 0.95
         assert (estimate.n, estimate.units, estimate.missing) == (N, N, 0)
         assert estimate.method == (
-            "percentile bootstrap over items, 60 replicates; c kept, lengths' spread kept"
+            "percentile bootstrap over items, 60 replicates, expanded; c kept, lengths' spread kept"
         )
 
 
