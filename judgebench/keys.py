@@ -132,6 +132,8 @@ def case_key(case: Case) -> bytes:
         "answers": [[r.text, r.status, r.turn] for r in case.responses],
         "instructions": case.instructions,
     }
+    if case.item.options:  # left out elsewhere, so that they changed no key when they came
+        seen["options"] = case.item.options
     return content_key("case", seen)
 
 

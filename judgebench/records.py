@@ -44,7 +44,8 @@ class Item:
 
     ``turns`` is the plain question, as judges and people see it. ``prompt`` is the text put to a
     model (instruction and few-shot examples around the question); None where that is the question
-    itself. ``metadata`` is for reports: no judge ever sees it.
+    itself. ``options`` are those of a multiple-choice question, the first one called A.
+    ``metadata`` is for reports: no judge ever sees it.
     """
 
     benchmark: str
@@ -55,6 +56,7 @@ class Item:
     category: str | None = None
     language: str = "en"
     prompt: str | None = None
+    options: tuple[str, ...] = ()
     metadata: JsonObject = field(default_factory=dict)
 
     @property

@@ -179,6 +179,9 @@ class FolderBenchmark:
                 turns=(Message(role="user", content=doc["question"]),),
                 references=tuple(doc.get("references", ())),
                 category=doc.get("category"),
+                language=doc.get("language", "en"),
+                options=tuple(doc.get("options", ())),
+                metadata=doc.get("metadata", {}),
                 prompt=render(doc),
             )
             for doc in utils.docs(self.version, num_fewshot=self.num_fewshot)

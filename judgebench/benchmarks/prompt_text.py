@@ -1,15 +1,16 @@
 """Official prompts, read from text, JSON or Python files; a Python file is never run.
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
-lambdas of f-strings whose holes are bare names. Anything else is refused with its reason, so that
-a prompt is either upstream's text or not there.
+lambdas of f-strings whose holes are bare names, and lists of chat messages of such texts, also
+inside functions. Anything else is refused with its reason, so that a prompt is either upstream's
+text or not there.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -33,7 +34,8 @@ class Texts:
 def read_texts(path: Path) -> Texts:
     """The prompt texts in a ``.txt``, ``.json`` or ``.py`` file.
 
-    Names are the file's name (text), the path of keys (JSON), or ``Class.NAME`` (Python).
+    Names are the file's (text), the path of keys (JSON), or ``Class.NAME`` (Python). A list of
+    chat messages is one text, see `chat_text`.
 
     Raises
     ------
@@ -50,7 +52,8 @@ def read_texts(path: Path) -> Texts:
             case ".py":
                 return _python_texts(ast.parse(text).body)
             case _:
-                return Texts({path.stem: text.removesuffix("\n")})
+                # A text may be pinned with its last line break or without.
+                return Texts({path.stem: text.removesuffix("\n"), path.name: text})
     except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as prompts: {error}") from None
 
@@ -58,6 +61,8 @@ def read_texts(path: Path) -> Texts:
 def _json_texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield name, value
+    elif isinstance(value, list) and value and all(map(_is_message, value)):
+        yield name, chat_text((one["role"], one["content"]) for one in value)
     elif isinstance(value, dict):
         for key, element in value.items():
             yield from _json_texts(element, f"{name}/{key}" if name else str(key))
@@ -67,7 +72,7 @@ def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
     found: dict[str, str] = {}
     refused: dict[str, str] = {}
     for statement in body:
-        if isinstance(statement, ast.ClassDef):
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef):
             inner = _python_texts(statement.body, f"{prefix}{statement.name}.")
             found |= inner.found
             refused |= inner.refused
@@ -119,8 +124,10 @@ def constant_text(node: ast.expr) -> str:
             method in _METHODS
         ):
             return _METHODS[method](constant_text(inner))
-        case ast.Lambda(body=ast.JoinedStr() as body):
+        case ast.Lambda(body=ast.JoinedStr() | ast.List() as body):
             return constant_text(body)
+        case ast.List(elts=[_, *_] as messages):
+            return chat_text(map(_message, messages))
         case ast.JoinedStr(values=parts):
             return "".join(map(_part, parts))
         case _:
@@ -128,6 +135,27 @@ def constant_text(node: ast.expr) -> str:
                 f"line {node.lineno}: {type(node).__name__} is no constant text; only texts, "
                 "concatenation, dedent, strip and f-strings with bare names are read"
             )
+
+
+def chat_text(messages: Iterable[tuple[str, str]]) -> str:
+    """Roles and contents as one text, which judges take apart again, white space and all."""
+    return "".join(f"<|im_start|>{role}\n{said}\n<|im_end|>\n" for role, said in messages)
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and {name: type(of) for name, of in value.items()} == {
+        "role": str,
+        "content": str,
+    }
+
+
+def _message(node: ast.expr) -> tuple[str, str]:
+    match node:
+        case ast.Dict(keys=[ast.Constant(value="role"), ast.Constant(value="content")],
+                      values=[ast.Constant(value=str(role)), said]):  # fmt: skip
+            return role, constant_text(said)
+        case _:
+            raise InputError(f"line {node.lineno}: a message has a 'role' and a 'content'")
 
 
 def _part(node: ast.expr) -> str:

@@ -19,7 +19,8 @@ from judgebench.records import Message, Role
 from judgebench.template import HOLE, PromptText, fill
 
 OFFICIAL = "official/"
-_MESSAGE = re.compile(r"<\|im_start\|>(system|user|assistant)\n(.*?)<\|im_end\|>", re.DOTALL)
+#: The line break before the end is the frame's; what else there is of white space was written.
+_MESSAGE = re.compile(r"<\|im_start\|>(system|user|assistant)\n(.*?)\n?<\|im_end\|>", re.DOTALL)
 
 
 def own_prompt(file: str) -> PromptText:
@@ -84,7 +85,7 @@ def messages(
 
     What comes before the first hole of a case is the same in every question (`Message.constant`).
     """
-    parts = [(found[1], found[2].strip()) for found in _MESSAGE.finditer(prompt.text)]
+    parts = [(found[1], found[2]) for found in _MESSAGE.finditer(prompt.text)]
     values = {**of_judge, **of_case}
     return tuple(
         Message(

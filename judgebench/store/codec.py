@@ -123,13 +123,15 @@ def read_names(text: str) -> tuple[str, ...]:
 
 
 def item_json(item: Item) -> str:
-    content = {
+    content: dict[str, Any] = {
         "turns": messages(item.turns),
         "references": item.references,
         "language": item.language,
         "prompt": item.prompt,
         "metadata": item.metadata,
     }
+    if item.options:
+        content["options"] = item.options
     try:
         return to_json(content)
     except TypeError as error:
@@ -145,6 +147,7 @@ def read_item(benchmark: str, version: str, item_id: str, category: str | None, 
         category=category,
         turns=tuple(Message(role=role, content=said) for role, said in content.pop("turns")),
         references=tuple(content.pop("references")),
+        options=tuple(content.pop("options", ())),
         **content,
     )
 

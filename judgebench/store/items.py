@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
@@ -94,11 +94,13 @@ def _put_some(connection: Connection, benchmark: int, items: Sequence[Item]) -> 
 def _identity(item: Item) -> bytes | None:
     if not item.turns:
         return None
-    fixed = {
+    fixed: dict[str, Any] = {
         "turns": messages(item.turns),
         "references": item.references,
         "category": item.category,
     }
+    if item.options:
+        fixed["options"] = item.options
     return keys.content_key("item", fixed)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from judgebench.benchmarks.prompt_text import MAX_BYTES, constant_text, read_texts
 from judgebench.errors import InputError
+from judgebench.judges._prompts import messages
+from judgebench.template import PromptText
 from judgebench.template import PromptText
 
 
@@ -82,7 +84,39 @@ def test_json_and_text(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(json.dumps({"note": "n", "prompts": {"a": "A", "n": 1}}))
     (tmp_path / "p.txt").write_text("text\n")
     assert read_texts(tmp_path / "p.json").found == {"note": "n", "prompts/a": "A"}
-    assert read_texts(tmp_path / "p.txt").found == {"p": "text"}
+    assert read_texts(tmp_path / "p.txt").found == {"p": "text", "p.txt": "text\n"}
+
+
+CHAT = """
+def ask(prompt, options):
+    head = f"Question: {prompt}"
+    return head
+
+judge = lambda prompt, gold: [
+    {"role": "system", "content": "You judge."},
+    {"role": "user", "content": f"Q: {prompt}\\nGold: {gold}\\nJudgment: \\n"},
+]
+other = lambda x: [{"role": "user", "content": x}]
+"""
+
+
+def test_chat_messages_are_one_text_that_is_taken_apart_word_for_word(tmp_path: Path) -> None:
+    (tmp_path / "p.py").write_text(CHAT)
+    read = read_texts(tmp_path / "p.py")
+    assert read.found["ask.head"] == "Question: {prompt}"
+    assert "other" in read.refused
+    prompt = PromptText(name="judge", text=read.found["judge"])
+    sent = messages(prompt, {}, {"prompt": "1+1 ", "gold": "2\n"})
+    assert [(m.role, m.content) for m in sent] == [
+        ("system", "You judge."),
+        ("user", "Q: 1+1 \nGold: 2\n\nJudgment: \n"),
+    ]
+    as_json = [
+        {"role": "system", "content": "You judge."},
+        {"role": "user", "content": "Q: {prompt}\nGold: {gold}\nJudgment: \n"},
+    ]
+    (tmp_path / "p.json").write_text(json.dumps({"judge": as_json}))
+    assert read_texts(tmp_path / "p.json").found == {"judge": read.found["judge"]}
 
 
 @pytest.mark.parametrize(
