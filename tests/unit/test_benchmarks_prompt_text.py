@@ -11,7 +11,6 @@ from judgebench.benchmarks.prompt_text import MAX_BYTES, constant_text, read_tex
 from judgebench.errors import InputError
 from judgebench.judges._prompts import messages
 from judgebench.template import PromptText
-from judgebench.template import PromptText
 
 
 @pytest.mark.parametrize(
