@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     help="win_rate, or length_controlled_win_rate where a board has it.",
 )
 @click.option(
+    "--by",
+    multiple=True,
+    metavar="GROUPING",
+    help="A further table by category, by language, or by another field of the items. Repeatable.",
+)
+@click.option(
     "--published",
     is_flag=True,
     help="Also the benchmark's own leaderboard with these models in it, where judge and baseline "
@@ -56,6 +62,7 @@ def command(
     panels: tuple[str, ...],
     length_control: LengthControl,
     rank_by: str,
+    by: tuple[str, ...],
     published: bool,
     level: float,
     form: str,
@@ -81,6 +88,7 @@ def command(
     Examples:
       judgebench leaderboard trivia_judging_mini
       judgebench leaderboard trivia_judging_mini --judge contains --format csv
+      judgebench leaderboard trivia_judging_mini --by category
       judgebench leaderboard support --panel 'mean(gpt-4o,claude-sonnet)'
       judgebench leaderboard alpaca_eval --rank-by length_controlled_win_rate --published
     """
@@ -101,6 +109,7 @@ def command(
             intervals=Intervals(level=level),
             length_control=length_control,
             rank_by=rank_by,
+            by=by,
         )
     for board in boards:
         if not board.rows and board.judge in {panel.name for panel in asked}:
@@ -110,7 +119,7 @@ def command(
             f"no judge has judged anything on {benchmark} yet; `judgebench run SUITE.yaml` asks "
             "judges, `judgebench export verdicts` shows what there is"
         )
-    show(document(boards, published=published), form, outputs)
+    show(document(boards, published=published, by=by), form, outputs)
     return 0
 
 

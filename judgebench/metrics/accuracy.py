@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
-from judgebench.metrics.measure import mean_of
+from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.standings import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.records import BINARY
@@ -20,7 +21,11 @@ ACCURACY = "accuracy"
 
 
 def accuracies(
-    columns: Columns, *, labels: Sequence[str] = BINARY, intervals: Intervals | None = None
+    columns: Columns,
+    *,
+    labels: Sequence[str] = BINARY,
+    groups: Groups = (),
+    intervals: Intervals | None = None,
 ) -> tuple[Standing, ...]:
     """Share of each model's readable verdicts that are the positive label, judge by judge.
 
@@ -34,6 +39,8 @@ def accuracies(
         As for `read_labels`.
     labels
         The declared ones, the positive one last. Another one is unreadable.
+    groups
+        Ways of grouping items: each group has an accuracy of its own.
     intervals
         Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items and at 0
         or 1.
@@ -41,8 +48,9 @@ def accuracies(
     Returns
     -------
     tuple of Standing
-        With the metrics `accuracy`, a fraction, and where judges were asked repeatedly
-        `judge_noise`. Best model first within each judge, judges in order of name.
+        With the metrics `accuracy`, a fraction, `accuracy/<group>` for each group, and where judges
+        were asked repeatedly `judge_noise`. Best model first within each judge, judges in order of
+        name.
     """
     taken = board(columns, BoardKind("label"))
     value_of = dict.fromkeys(labels, 0.0) | {labels[-1]: 1.0}
@@ -51,12 +59,16 @@ def accuracies(
         [value_of.get(label, math.nan) if kind == "label" else math.nan for kind, label in said]
     )
 
+    def share(some: ItemMeans) -> Measure:
+        return mean_of(some, proportion=True)
+
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         means = item_means(table, rows, values, ends=(0.0, 1.0))
         return Measured(
             means=means,
             measures={
                 ACCURACY: mean_of(means, proportion=True),
+                **by_group(ACCURACY, table, means, groups, share),
                 JUDGE_NOISE: judge_noise(table, rows, values),
             },
         )

@@ -45,5 +45,7 @@ def answer_lengths(
         missing=(~there).sum(axis=0).astype(np.float64),
         undefined="no answers are here",
     )
-    (sums,) = intervals.resamples(items).sums([measure.contributions])
-    return dict(zip(models, estimated(measure, sums, intervals).estimates, strict=True))
+    of_items = measure.contributions
+    (sums,) = intervals.resamples(items).sums([of_items])
+    found = estimated(measure, of_items, sums, intervals)
+    return dict(zip(models, found.estimates, strict=True))

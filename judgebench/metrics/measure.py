@@ -9,8 +9,12 @@ import numpy as np
 
 from judgebench.metrics.intervals import Floats, Intervals, wilson
 from judgebench.metrics.item_means import ItemMeans, quotient
+from judgebench.metrics.verdict_table import Ints
 from judgebench.records import Estimate
 from judgebench.stats.resample import leave_one_out_sums
+
+COUNT = 1
+"""Where, among a measure's contributions, it stands how much an item counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class Measure:
         Of either outcome of a share; with fewer a bootstrap does not serve.
     root
         Whether the square root of the quotient is meant.
+    always
+        Whether it is shown although it rests on nothing.
     undefined
         Why a quotient of nothing has no value.
     """
@@ -46,6 +52,7 @@ class Measure:
     proportion: bool = False
     least: float = 0.0
     root: bool = False
+    always: bool = False
     undefined: str = "no readable verdict"
 
     @property
@@ -57,6 +64,15 @@ class Measure:
         """Of sums over items, shape (..., models, 2), one number a model."""
         found = quotient(sums[..., 0], sums[..., 1])
         return np.sqrt(found) if self.root else found
+
+    def of_units(self, unit_of: Ints, n_units: int) -> Floats:
+        """The contributions of units, each the sum over its items."""
+        of_items = self.contributions
+        if n_units == len(of_items):
+            return of_items
+        found = np.zeros((n_units, *of_items.shape[1:]))
+        np.add.at(found, unit_of, of_items)
+        return found
 
 
 def mean_of(
@@ -85,19 +101,23 @@ class Estimated:
     estimates: tuple[Estimate, ...]
 
 
-def estimated(measure: Measure, sums: Floats, wanted: Intervals) -> Estimated:
+def estimated(
+    measure: Measure, contributions: Floats, sums: Floats, wanted: Intervals
+) -> Estimated:
     """Every model's estimate with its interval, over the replicates that all models share.
 
     Parameters
     ----------
+    contributions : float array, shape (units, models, 2)
+        The measure's, see `Measure.of_units`.
     sums : float array, shape (1 + n_replicates, models, 2)
-        Of the measure's contributions, over the items as they are and resampled.
+        Of the contributions, over the units as they are and resampled.
     """
     scores = measure.quotient(sums)
     bca = wanted.kind == "bca"
-    left_out = measure.quotient(leave_one_out_sums(measure.contributions)) if bca else None
+    left_out = measure.quotient(leave_one_out_sums(contributions)) if bca else None
     ends = wanted.ends(scores, left_out)
-    units = (measure.bottom > 0).sum(axis=0)
+    units = (contributions[..., COUNT] > 0).sum(axis=0)
 
     def one(m: int) -> Estimate:
         value, n_units = float(scores[0, m]), int(units[m])

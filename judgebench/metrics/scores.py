@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
@@ -21,7 +22,9 @@ SCORE = "score"
 Scale = tuple[float, float]
 
 
-def scores(columns: Columns, *, intervals: Intervals | None = None) -> tuple[Standing, ...]:
+def scores(
+    columns: Columns, *, groups: Groups = (), intervals: Intervals | None = None
+) -> tuple[Standing, ...]:
     """Each model's mean score on the declared scale, judge by judge.
 
     Repeats and samples of one item are averaged first; items count equally. The worst-case bounds
@@ -33,15 +36,18 @@ def scores(columns: Columns, *, intervals: Intervals | None = None) -> tuple[Sta
     columns
         ``item_id``, ``model``, ``judge``, ``sample``, ``kind``, ``value``, ``low``, ``high``, of
         equal length, and where they are known ``parts`` and those of `by_board` and `read_table`.
+    groups
+        Ways of grouping items: each group has a score of its own.
     intervals
         Percentile bootstrap over items unless asked otherwise; none on a single item.
 
     Returns
     -------
     tuple of Standing
-        With the metrics `score`, `score/<dimension>` for each named part of a score, and where
-        judges were asked repeatedly `judge_noise`. Undefined where one judge's scores are on
-        several scales: their mean means nothing. Best model first within each judge.
+        With the metrics `score`, `score/<dimension>` for each named part of a score,
+        `score/<group>` for each group, and where judges were asked repeatedly `judge_noise`.
+        Undefined where one judge's scores are on several scales: their mean means nothing. Best
+        model first within each judge.
     """
     taken = board(columns, BoardKind("score"))
     values = _values(taken)
@@ -54,6 +60,7 @@ def scores(columns: Columns, *, intervals: Intervals | None = None) -> tuple[Sta
             name: item_means(table, rows, column, ends=ends) for name, column in dimensions.items()
         }
         measures = {name: mean_of(mean) for name, mean in means.items()}
+        measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
         if len(scales) > 1:
             measures = {name: _mixed(measure, scales) for name, measure in measures.items()}

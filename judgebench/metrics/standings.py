@@ -97,11 +97,12 @@ def judge_by_judge(
             seats.append(_Seat(judge, _shown(one.measures), counts))
     # All at once: draws that are too many to be kept are made anew for each call.
     measures = [measure for seat in seats for measure in seat.measures.values()]
-    sums = iter(intervals.resamples(table.items).sums([one.contributions for one in measures]))
+    of_units = [one.of_units(table.unit_of, len(table.units)) for one in measures]
+    sums = zip(of_units, intervals.resamples(table.units).sums(of_units), strict=True)
     found: list[Standing] = []
     for seat in seats:
         its = {
-            name: estimated(measure, next(sums), intervals)
+            name: estimated(measure, *next(sums), intervals)
             for name, measure in seat.measures.items()
         }
         found += _board(seat.judge, table.models, its, seat.counts, intervals)
@@ -122,7 +123,7 @@ def _shown(measures: Mapping[str, Measure]) -> dict[str, Measure]:
     return {
         name: measure
         for name, measure in measures.items()
-        if name == leading or measure.bottom.any()
+        if name == leading or measure.always or measure.bottom.any()
     }
 
 

@@ -31,6 +31,11 @@ class VerdictTable:
         in its order and before its judge, which only repeats have in common.
     cell_of : shape (answers,)
         ``item * len(models) + model`` of each answer.
+    units
+        What is drawn in a bootstrap, each by the id of its first item: items that are one and the
+        same question are one unit.
+    unit_of : shape (items,)
+        The place of each item's unit in ``units``.
     """
 
     items: tuple[str, ...]
@@ -42,6 +47,8 @@ class VerdictTable:
     answer_of: Ints
     asking_of: Ints
     cell_of: Ints
+    units: tuple[str, ...]
+    unit_of: Ints
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -56,8 +63,9 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
     ----------
     columns
         ``item_id``, ``model``, ``judge``, ``sample``, of equal length, and where they are known
-        ``turn``, ``order``, ``repeat``, ``opponent``, ``model_id`` and ``judge_id``. One name with
-        two ids is two models or judges, called ``name@id``.
+        ``turn``, ``order``, ``repeat``, ``opponent``, ``model_id`` and ``judge_id``, and ``unit``:
+        items that have it in common are one question. One name with two ids is two models or
+        judges, called ``name@id``.
     rows
         Which rows to take; all if not given. Every judge of the columns is in the table all the
         same.
@@ -86,6 +94,7 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
     asking = _joined(_joined(answer_of, judge_of), order_of)
     asking_of = np.unique(asking, return_inverse=True)[1]
     _refuse_twice(_joined(asking_of, repeat_of), judge, item, model)
+    units, unit_of = _units(items, columns, taken)
     return VerdictTable(
         items=items,
         models=models,
@@ -96,7 +105,22 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
         answer_of=answer_of,
         asking_of=asking_of,
         cell_of=answers // _width(sample_of),
+        units=units,
+        unit_of=unit_of,
     )
+
+
+def _units(
+    items: tuple[str, ...], columns: Columns, taken: Sequence[int]
+) -> tuple[tuple[str, ...], Ints]:
+    """The units, in order of name, and which of them each item is."""
+    if "unit" not in columns:
+        return items, np.arange(len(items))
+    said = ((columns["item_id"][row], columns["unit"][row]) for row in taken)
+    unit = {item: one for item, one in said if one is not None}  # a panel's rows do not say
+    first: dict[Any, str] = {}
+    named = [first.setdefault(unit.get(item, item), item) for item in items]
+    return coded(named)
 
 
 def told_apart(columns: Columns, who: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
@@ -29,7 +30,11 @@ NEAR = 1e-9
 
 
 def win_rates(
-    columns: Columns, opponent: str, *, intervals: Intervals | None = None
+    columns: Columns,
+    opponent: str,
+    *,
+    groups: Groups = (),
+    intervals: Intervals | None = None,
 ) -> tuple[Standing, ...]:
     """Mean probability that each model's answer beats the opponent's, judge by judge, in percent.
 
@@ -43,6 +48,8 @@ def win_rates(
         ``item_id``, ``model``, ``judge``, ``sample``, ``kind``, ``value`` (probability that
         ``model`` beats ``opponent``; 0.5 is a tie), ``opponent``, of equal length, and where they
         are known those of `read_table`.
+    groups
+        Ways of grouping items: each group has a win rate of its own.
     intervals
         Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items, and with
         fewer than `LEAST` wins or losses.
@@ -50,11 +57,11 @@ def win_rates(
     Returns
     -------
     tuple of Standing
-        With the metrics `win_rate`; `discrete_win_rate`, in which an item is won, lost or, as a
-        half, tied; `standard_error`, that of the win rate over items; where items were judged in
-        both orders `order_flips`, the percentage of them on which the orders disagree about the
-        winner; and where judges were asked repeatedly `judge_noise`. ``counts`` have the items
-        won, lost and tied.
+        With the metrics `win_rate`; `win_rate/<group>` for each group; `discrete_win_rate`, in
+        which an item is won, lost or, as a half, tied; `standard_error`, that of the win rate over
+        items; where items were judged in both orders `order_flips`, the percentage of them on which
+        the orders disagree about the winner; and where judges were asked repeatedly `judge_noise`.
+        ``counts`` have the items won, lost and tied.
     """
     taken = board(columns, BoardKind("preference", opponent))
     said = zip(taken["kind"], taken["value"], strict=True)
@@ -62,6 +69,9 @@ def win_rates(
         [value if kind == "preference" else math.nan for kind, value in said], dtype=float
     )
     order = np.array(taken["order"]) if "order" in taken else np.full(len(values), "single")
+
+    def share(some: ItemMeans) -> Measure:
+        return mean_of(some, unit=PERCENT, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         means = item_means(table, rows, values, ends=(0.0, 1.0))
@@ -79,8 +89,9 @@ def win_rates(
         return Measured(
             means=means,
             measures={
-                WIN_RATE: mean_of(means, unit=PERCENT, proportion=True, least=LEAST),
-                "discrete_win_rate": mean_of(discrete, unit=PERCENT, proportion=True, least=LEAST),
+                WIN_RATE: share(means),
+                "discrete_win_rate": share(discrete),
+                **by_group(WIN_RATE, table, means, groups, share),
                 STANDARD_ERROR: standard_error_of(means, unit=PERCENT),
                 ORDER_FLIPS: _order_flips(first, second),
                 JUDGE_NOISE: judge_noise(table, rows, values, unit=PERCENT),

@@ -51,6 +51,8 @@ class Board:
         What the judge is, in words.
     notes
         What the numbers rest on besides.
+    groups
+        By way of grouping, the groups of items that have a metric of their own.
     published
         The benchmark's own leaderboard, by model and metric, where this judge and this opponent are
         the published ones.
@@ -70,4 +72,5 @@ class Board:
     rows: tuple[Row, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from judgebench.config import Panel
-from judgebench.errors import UsageError
+from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.combine import panel_verdicts, together
 from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
-from judgebench.records import BatchState
+from judgebench.records import BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
 from judgebench.report.marks import Marks, marks_by_judge, marks_of_answers
 from judgebench.store import Store
@@ -44,6 +46,8 @@ class BoardData:
         By name; their judges under the names shown.
     refused
         Why a panel has no verdicts, by its name.
+    repeats
+        How often each question occurs among the items; None where each occurs once.
     """
 
     def __init__(self, store: Store, which: Meant, panels: Sequence[Panel]) -> None:
@@ -64,6 +68,10 @@ class BoardData:
         verdicts = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
+        contents = store.item_contents(which.name, which.version)
+        self.repeats = _repeats(contents, set(verdicts["item_id"]))
+        if self.repeats is not None:
+            verdicts["unit"] = [contents.get(item) for item in verdicts["item_id"]]
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
@@ -113,6 +121,28 @@ class BoardData:
             if model in opponents:
                 self.baselines.setdefault(model, {})[item] = text
         self.lengths = {place: sum(of) / len(of) for place, of in lengths.items()}
+
+    def groups(self, by: str) -> dict[str, str]:
+        """The group of each item, in one way of grouping.
+
+        Raises
+        ------
+        UsageError
+            For a way in which no item is grouped, naming those there are.
+        """
+        found = {
+            item.id: str(group)
+            for item in self._items
+            if (group := _groups_of(item).get(by)) is not None
+        }
+        if not found:
+            known = sorted({name for item in self._items for name in _groups_of(item)})
+            raise UsageError(f"{self.which}: {unknown_name('way of grouping', by, known)}")
+        return found
+
+    @cached_property
+    def _items(self) -> list[Item]:
+        return self.store.items(self.which.name, self.which.version)
 
     def answers(self, model_id: str) -> dict[str, int]:
         """How many answers a model gave, of which status, and how long they are in the mean.
@@ -188,6 +218,19 @@ class BoardData:
         if any(batch.asker == name for batch in self.store.batches(WAITING)):
             return f"{said}; its questions wait in a batch, see `judgebench batches list`"
         return said
+
+
+def _groups_of(item: Item) -> dict[str, Any]:
+    """What an item can be grouped by; text alone names a group."""
+    told = {name: value for name, value in item.metadata.items() if isinstance(value, str)}
+    own = {"language": item.language} if item.turns else {}
+    return {**told, **own, **({} if item.category is None else {"category": item.category})}
+
+
+def _repeats(contents: Mapping[str, str | None], judged: Collection[str]) -> list[int] | None:
+    """How often each question occurs among the judged items; None where each occurs once."""
+    times = Counter(contents.get(item) or item for item in judged)
+    return list(times.values()) if len(times) < len(judged) else None
 
 
 def _marks_of_panel(

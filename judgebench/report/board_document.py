@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from judgebench.metrics.accuracy import ACCURACY
@@ -73,16 +73,19 @@ def _board_json(board: Board) -> dict[str, Any]:
     }
 
 
-def document(boards: Sequence[Board], *, published: bool = False) -> Document:
+def document(
+    boards: Sequence[Board], *, published: bool = False, by: Collection[str] = ()
+) -> Document:
     """The boards for printing.
 
     ``published`` adds to each board that has one the benchmark's own leaderboard, with the models
-    of the board among its own.
+    of the board among its own; ``by`` a table for each of these ways of grouping items.
     """
     data = to_json(boards)
     tables = []
     for board, as_json in zip(boards, data["boards"], strict=True):
         tables.append(_table(board))
+        tables += [_group_table(board, name) for name in by if name in board.groups]
         if published and board.published:
             tables.append(published_table(board))
             as_json["published_leaderboard"] = {
@@ -176,8 +179,44 @@ def _undefined_beside(board: Board) -> list[str]:
     return said
 
 
+def _of_groups(board: Board) -> set[str]:
+    """The metrics of groups, which have tables of their own."""
+    leading = _ungrouped(board)
+    return {f"{leading}/{group}" for groups in board.groups.values() for group in groups}
+
+
+def _ungrouped(board: Board) -> str:
+    """What groups are measured by; a board may be ranked by something else."""
+    return WIN_RATE if board.metric == LENGTH_CONTROLLED else board.metric or ""
+
+
+def _group_table(board: Board, by: str) -> Table:
+    """A row for each model, a column for each group."""
+    leading = _ungrouped(board)
+    digits = _DIGITS.get(board.metric or "", 3)
+    groups = board.groups[by]
+
+    def said(row: Row, group: str) -> str:
+        estimate = row.metrics.get(f"{leading}/{group}")
+        return estimates.text(estimate, digits=digits) if estimate is not None else ""
+
+    return Table(
+        title=f"{title(board)}, by {by}",
+        subtitle=f"{metric_words(leading, board)} with {_level(board):.0%} intervals",
+        columns=[
+            Column(title="model", wraps=True),
+            *(Column(title=group, align="right") for group in groups),
+        ],
+        rows=[[row.model, *(said(row, group) for group in groups)] for row in board.rows],
+    )
+
+
+def _level(board: Board) -> float:
+    return board.rows[0].leading.level if board.rows else 0.95
+
+
 def _columns(board: Board) -> list[_Shown]:
-    level = board.rows[0].leading.level if board.rows else 0.95
+    level = _level(board)
     names = list(board.rows[0].metrics) if board.rows else []
     digits = _DIGITS.get(board.metric or "", 3)
 
@@ -210,7 +249,7 @@ def _columns(board: Board) -> list[_Shown]:
         *(
             column
             for name in names[1:]
-            if name not in _NOT_PRINTED
+            if name not in (*_NOT_PRINTED, *_of_groups(board))
             and any(row.metrics[name].undefined is None for row in board.rows)
             for column in spare(metric_words(name, board), metric(name), align="right")
         ),

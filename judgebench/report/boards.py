@@ -25,7 +25,8 @@ _MOST_LABELS = 3
 class Meant:
     """A version of a benchmark that the store holds, and what its description says.
 
-    ``labels`` are the declared ones, the positive one last. ``own`` says that these are prompts of
+    ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
+    boards have unasked. ``own`` says that these are prompts of
     a team's own, for which no way of judging is official.
     """
 
@@ -34,6 +35,7 @@ class Meant:
     labels: tuple[str, ...] = BINARY
     coverage_floor: float = COVERAGE_FLOOR
     unit: str = "item"
+    by: tuple[str, ...] = ()
     own: bool = False
 
     def __str__(self) -> str:
@@ -80,6 +82,7 @@ def meant(store: Store, name_at_version: str) -> Meant:
         labels=(*others, description.positive),
         coverage_floor=description.coverage_floor,
         unit=description.unit,
+        by=tuple(description.report.by),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from judgebench.config import Panel
@@ -24,6 +24,7 @@ from judgebench.report.judge_line import judge_line, panel_line
 from judgebench.report.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.report.marks import NO_MARKS
 from judgebench.report.published import Figures, PublishedNumbers
+from judgebench.stats.repeated_items import effective_n
 from judgebench.store import Store
 
 __all__ = ["Board", "Row", "document", "leaderboards", "to_json"]
@@ -39,6 +40,7 @@ def leaderboards(
     intervals: Intervals | None = None,
     length_control: LengthControl = "exact",
     rank_by: str = WIN_RATE,
+    by: Collection[str] = (),
 ) -> tuple[Board, ...]:
     """The boards of a benchmark, by what is said of answers, then by judge.
 
@@ -63,16 +65,21 @@ def leaderboards(
         ``off``.
     rank_by
         ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it.
+    by
+        Ways of grouping items (``category``, ``language``, a field of their metadata), beside those
+        that the benchmark declares: each group has a metric of its own, ``METRIC/group``.
 
     Raises
     ------
     UsageError
-        For a benchmark or judge that the store does not hold, and for a metric that ranks no board.
+        For a benchmark or judge that the store does not hold, for a metric that ranks no board, and
+        for a way of grouping that no item knows.
     """
     wanted = Wanted(control=length_control, rank_by=rank_by)
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
-    boards = list(_Boards(data, wanted, intervals or Intervals()))
+    groups = {name: data.groups(name) for name in dict.fromkeys((*which.by, *by))}
+    boards = list(_Boards(data, wanted, groups, intervals or Intervals()))
     shown = {one: data.judges[one] for one in {board.judge_id for board in boards} if one}
     called = {
         judge
@@ -87,8 +94,15 @@ def leaderboards(
 class _Boards:
     """The boards that can be made of a benchmark's verdicts."""
 
-    def __init__(self, data: BoardData, wanted: Wanted, intervals: Intervals) -> None:
+    def __init__(
+        self,
+        data: BoardData,
+        wanted: Wanted,
+        groups: Mapping[str, Mapping[str, str]],
+        intervals: Intervals,
+    ) -> None:
         self.data, self.which, self.intervals = data, data.which, intervals
+        self.groups = groups
         self.length = LengthBoards(data, wanted, intervals)
         self.published = PublishedNumbers(data)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
@@ -130,13 +144,22 @@ class _Boards:
 
     def _standings(self, kind: BoardKind, verdicts: Columns) -> Sequence[Standing]:
         if kind.kind == "label":
-            return accuracies(verdicts, labels=self.which.labels, intervals=self.intervals)
+            return accuracies(
+                verdicts,
+                labels=self.which.labels,
+                groups=list(self.groups.values()),
+                intervals=self.intervals,
+            )
         if kind.kind == "score":
-            return scores(verdicts, intervals=self.intervals)
+            return scores(verdicts, groups=list(self.groups.values()), intervals=self.intervals)
         assert kind.opponent is not None  # comparisons name whom the models are compared with
-        return self._with_lengths(
-            verdicts, win_rates(verdicts, kind.opponent, intervals=self.intervals)
+        found = win_rates(
+            verdicts,
+            kind.opponent,
+            groups=list(self.groups.values()),
+            intervals=self.intervals,
         )
+        return self._with_lengths(verdicts, found)
 
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
         """The standings with the mean length of the answers behind their own metrics."""
@@ -194,8 +217,23 @@ class _Boards:
             official_prompt=_official(specs),
             rows=rows,
             warnings=(*warnings_of(self.data, judge, members, rows), *ranked.warnings),
-            notes=ranked.notes,
+            notes=(*ranked.notes, *self._repeated()),
+            groups={
+                name: tuple(sorted(set(group_of.values())))
+                for name, group_of in self.groups.items()
+            },
         )
+
+    def _repeated(self) -> list[str]:
+        """That items repeat, and how much they say."""
+        times = self.data.repeats
+        if times is None:
+            return []
+        return [
+            f"{sum(times):,} items are {len(times):,} distinct questions, each asked once and "
+            "counted as often as it occurs; intervals draw questions, which say as much as "
+            f"{effective_n(times):,.0f} that occur equally often"
+        ]
 
 
 def _scale(kind: BoardKind, verdicts: Columns, judge: str) -> tuple[float, float] | None:

@@ -36,6 +36,12 @@ _ITEMS = (
     .order_by(_i.id)
 )
 
+_CONTENTS = (
+    select(_i.item_id, _i.category, _i.content_sha)
+    .join(schema.benchmarks, _b.id == _i.benchmark_id)
+    .where(_b.name == bindparam("benchmark"), _b.version == bindparam("version"))
+)
+
 
 class _Kept(NamedTuple):
     """What the store has of an item; without an identity it is known by its id alone."""
@@ -102,6 +108,18 @@ def _identity(item: Item) -> bytes | None:
     if item.options:
         fixed["options"] = item.options
     return keys.content_key("item", fixed)
+
+
+def contents(connection: Connection, benchmark: str, version: str) -> dict[str, str | None]:
+    """What each item is but for its id, as hex digits; None where only the id is known.
+
+    Two items of equal content are one question that stands in the benchmark twice.
+    """
+    rows = connection.execute(_CONTENTS, {"benchmark": benchmark, "version": version})
+    return {
+        item_id: None if sha is None else f"{sha.hex()}/{category or ''}"
+        for item_id, category, sha in rows
+    }
 
 
 def items(connection: Connection, benchmark: str, version: str) -> list[Item]:

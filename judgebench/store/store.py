@@ -254,6 +254,11 @@ class Store:
         with self._database.reading() as connection:
             return item_rows.items(connection, benchmark, version)
 
+    def item_contents(self, benchmark: str, version: str) -> dict[str, str | None]:
+        """What each item is but for its id, by id; None where only the id is known."""
+        with self._database.reading() as connection:
+            return item_rows.contents(connection, benchmark, version)
+
     def batches(self, states: Collection[BatchState] | None = None) -> list[Batch]:
         """Those in one of the states, or all, in the order in which they were put."""
         with self._database.reading() as connection:
