@@ -134,6 +134,8 @@ def case_key(case: Case) -> bytes:
     }
     if case.item.options:  # left out elsewhere, so that they changed no key when they came
         seen["options"] = case.item.options
+    if case.item.subcategory is not None:
+        seen["subcategory"] = case.item.subcategory
     return content_key("case", seen)
 
 

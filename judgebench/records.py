@@ -45,7 +45,7 @@ class Item:
     ``turns`` is the plain question, as judges and people see it. ``prompt`` is the text put to a
     model (instruction and few-shot examples around the question); None where that is the question
     itself. ``options`` are those of a multiple-choice question, the first one called A.
-    ``metadata`` is for reports: no judge ever sees it.
+    ``subcategory`` is finer than ``category``. ``metadata`` is for reports: no judge ever sees it.
     """
 
     benchmark: str
@@ -57,6 +57,7 @@ class Item:
     language: str = "en"
     prompt: str | None = None
     options: tuple[str, ...] = ()
+    subcategory: str | None = None
     metadata: JsonObject = field(default_factory=dict)
 
     @property

@@ -40,7 +40,10 @@ class LmEvalTask(Protocol):
 
     @property
     def generation(self) -> Mapping[str, Any]:
-        """What else the task says about decoding."""
+        """What else the task says about decoding.
+
+        A ``temperature`` may be one for each category, ``default`` for the others.
+        """
         ...
 
 
@@ -76,14 +79,14 @@ class Benchmark(protocols.Benchmark, Protocol):
         ...
 
     def judged_with(
-        self, options: JsonObject, sampling: JsonObject
+        self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:
-        """What a suite says of a judge of the default kind, completed by what is usual here."""
+        """What a suite says of a judge of some kind, completed by what is usual here."""
         ...
 
     @property
     def judging_content(self) -> Mapping[str, Any]:
-        """What judges are told about judging: ``rubric``, ``scale`` and ``dimensions`` if any."""
+        """What judges are told about judging: rubric, scale, dimensions, answer types, if any."""
         ...
 
     @property

@@ -1,62 +1,67 @@
-"""The data home: benchmark data and official prompts, pulled or imported, checked, kept.
-
-    HOME/trivia_judging/v1/items.jsonl …     questions of a version, with a manifest of their source
-    HOME/trivia_judging/prompts/short.txt    official prompts, each known by its hash
-    HOME/alpaca_eval/calibration/…           files of a published calibration, as published
-
-HOME is ``JUDGEBENCH_DATA``, or a folder in the user's cache. No benchmark text is in the package.
-"""
+"""The data of a benchmark: pulled or imported into the data home, checked, read from there."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import shutil
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
 from judgebench import registry
-from judgebench.benchmarks.content import (
-    BASELINE,
-    Content,
-    checked,
-    read_content,
-    write_content,
-)
+from judgebench.benchmarks.content import BASELINE, ITEMS, Content, checked, read_content
+from judgebench.benchmarks.data_home import alone, check_kept, data_home, install
 from judgebench.benchmarks.description import (
     Description,
     FilesSource,
     FolderSource,
-    HubSource,
-    Judging,
     chosen_version,
     find,
     split_version,
 )
-from judgebench.benchmarks.fetch import fetch, file_sha
-from judgebench.benchmarks.prompt_text import read_texts
+from judgebench.benchmarks.official_files import (
+    CALIBRATION,
+    PROMPTS,
+    calibration_files,
+    calibration_hashes,
+    keep_calibration,
+    keep_prompts,
+    official_judging,
+    official_prompts,
+    other_than_pinned,
+    prompt_hashes,
+)
+from judgebench.benchmarks.partial_file import file_sha
 from judgebench.errors import ConfigError, InputError
-from judgebench.keys import text_sha
-from judgebench.protocols import Progress
-from judgebench.template import PromptText
 
-MANIFEST = "manifest.json"
-_PROMPT_SUFFIXES = {".json", ".py", ".txt"}
+__all__ = [
+    "DataState",
+    "baseline_file",
+    "calibration_files",
+    "check_pin",
+    "content_folder",
+    "data_home",
+    "found",
+    "import_data",
+    "list_data",
+    "load_content",
+    "load_module",
+    "official_judging",
+    "official_prompts",
+    "read_source",
+    "verify",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataState:
     """What there is of one version of a benchmark.
 
-    ``state`` is ``bundled`` (comes with the benchmark's folder), ``ready``, ``missing``, or
-    ``damaged`` (the questions are not the ones that are pinned; ``note`` says what to do).
+    ``state`` is of the questions: ``bundled`` (they come with the benchmark's folder), ``ready``,
+    ``missing``, or ``damaged`` (they are not the ones that are pinned; ``note`` says what to do).
+    ``damaged_files`` are prompts and files of a calibration that are not what is pinned; they
+    count as missing too.
     """
 
     benchmark: str
@@ -67,6 +72,9 @@ class DataState:
     where: str | None
     prompts: tuple[str, ...]
     prompts_missing: tuple[str, ...]
+    calibration: tuple[str, ...]
+    calibration_missing: tuple[str, ...]
+    damaged_files: tuple[str, ...]
     licence: str
     note: str
 
@@ -74,14 +82,10 @@ class DataState:
     def usable(self) -> bool:
         return self.state in {"bundled", "ready"}
 
-
-def data_home() -> Path:
-    """Where pulled and imported data is kept."""
-    if configured := os.environ.get("JUDGEBENCH_DATA"):
-        return Path(configured).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("judgebench")) / "data"
+    @property
+    def damaged(self) -> bool:
+        """Whether anything that is here is not what is pinned."""
+        return self.state == "damaged" or bool(self.damaged_files)
 
 
 def list_data(extra_paths: Iterable[Path] = ()) -> list[DataState]:
@@ -96,7 +100,7 @@ def list_data(extra_paths: Iterable[Path] = ()) -> list[DataState]:
 
 def verify(name_at_version: str, *, extra_paths: Iterable[Path] = ()) -> DataState:
     """Read a version's questions again and compare them with what is pinned."""
-    description, folder, version = _found(name_at_version, extra_paths)
+    description, folder, version = found(name_at_version, extra_paths)
     where = content_folder(description, folder, version)
     state: Literal["bundled", "ready", "missing", "damaged"] = "missing"
     items, sha, note = 0, None, _how_to_get(description, version)
@@ -109,8 +113,7 @@ def verify(name_at_version: str, *, extra_paths: Iterable[Path] = ()) -> DataSta
         else:
             state, note = "bundled" if bundled else "ready", ""
             items, sha = len(content.items), content.sha
-    official = official_prompts(description)
-    wanted = _official_hashes(description)
+    prompts, calibration = official_prompts(description), calibration_files(description)
     return DataState(
         benchmark=description.name,
         version=version,
@@ -118,73 +121,55 @@ def verify(name_at_version: str, *, extra_paths: Iterable[Path] = ()) -> DataSta
         items=items,
         sha=sha,
         where=str(where) if state != "missing" else None,
-        prompts=tuple(sorted(official)),
-        prompts_missing=tuple(sorted(wanted.keys() - official.keys())),
+        prompts=tuple(sorted(prompts)),
+        prompts_missing=tuple(sorted(prompt_hashes(description).keys() - prompts.keys())),
+        calibration=tuple(sorted(calibration)),
+        calibration_missing=tuple(
+            sorted(calibration_hashes(description).keys() - calibration.keys())
+        ),
+        damaged_files=tuple(other_than_pinned(description)),
         licence=description.licence,
         note=note,
     )
 
 
-def import_data(name_at_version: str, path: Path, *, extra_paths: Iterable[Path] = ()) -> DataState:
-    """Take in a file or folder that somebody has: questions, official prompts, or both.
+def import_data(
+    name_at_version: str,
+    path: Path,
+    *,
+    say: Callable[[str], None] = lambda message: None,
+    extra_paths: Iterable[Path] = (),
+) -> DataState:
+    """Take in a file or folder that somebody has: questions, official prompts, calibration.
+
+    A folder may be one of upstream's files, or a data home (or a part of one) that was pulled on
+    another machine.
 
     Raises
     ------
     InputError
         If nothing in it belongs to the benchmark, or the questions are not those that are pinned.
     """
-    description, folder, version = _found(name_at_version, extra_paths)
+    description, folder, version = found(name_at_version, extra_paths)
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
+    places = _places(description, version, path)
+    files = [file for place in places for file in _files(place)]
     bundled = isinstance(description.versions[version].source, FolderSource)
-    content = None if bundled else _read_source(folder, path)
-    prompts = _matching_prompts(description, path)
-    calibration = _matching_calibration(description, path)
-    if content is None and not prompts and not calibration:
+    content = None if bundled else _read_given(folder, path, places)
+    if content is not None:
+        _check_files(description, version, files)
+        check_pin(description, version, content, str(path))
+    with alone(data_home() / description.name, say):
+        if content is not None:
+            target = content_folder(description, folder, version)
+            install(target, content, {"imported": path.name})
+        kept = keep_prompts(description, files) + keep_calibration(description, files)
+    if content is None and not kept:
         raise InputError(
             f"{path}: nothing in it belongs to {description.name}; "
             f"{folder / 'README.md'} says which files do"
         )
-    if content is not None:
-        _check_pin(description, version, content, str(path))
-        _install(description, version, content, {"imported": path.name})
-    _keep_prompts(description, prompts)
-    _keep_calibration(description, calibration)
-    return verify(f"{description.name}@{version}", extra_paths=extra_paths)
-
-
-def pull(
-    name_at_version: str, progress: Progress, *, extra_paths: Iterable[Path] = ()
-) -> DataState:
-    """Fetch a version's data from where its description says.
-
-    A file without a pinned hash is pinned by its first pull: the hash is said, kept in the
-    manifest, and has to be the same from then on.
-    """
-    description, folder, version = _found(name_at_version, extra_paths)
-    source = description.versions[version].source
-    if isinstance(source, FolderSource):
-        progress.say(
-            f"{description.name}@{version} comes with its folder; there is nothing to pull"
-        )
-        return verify(f"{description.name}@{version}", extra_paths=extra_paths)
-    with _staging(data_home() / description.name) as stage:
-        if isinstance(source, FilesSource):
-            origin = _fetch_all(source, stage, progress, _pins(description, version))
-        else:
-            origin = _from_hub(source, stage)
-        content = _read_source(folder, stage)
-        if content is None:
-            raise InputError(
-                f"{description.name}@{version}: no questions in what was fetched; "
-                f"{folder / 'README.md'} says what was expected"
-            )
-        _check_pin(description, version, content, "what was fetched")
-        if description.versions[version].sha256 is None:
-            progress.say(f'{description.name}@{version}: sha256 = "{content.sha}" (not pinned yet)')
-        _keep_prompts(description, _matching_prompts(description, stage))
-        _pull_calibration(description, stage, progress)
-    _install(description, version, content, origin)
     return verify(f"{description.name}@{version}", extra_paths=extra_paths)
 
 
@@ -211,54 +196,14 @@ def load_content(description: Description, folder: Path, version: str) -> Conten
             f"{_how_to_get(description, version)}"
         )
     content = read_content(where)
-    _check_pin(description, version, content, str(where))
+    check_pin(description, version, content, str(where))
+    check_kept(where, content)
     return content
 
 
 def baseline_file(description: Description, folder: Path, version: str) -> Path:
     """The file of the baseline's answers that come with a version's questions."""
     return content_folder(description, folder, version) / BASELINE
-
-
-def official_prompts(description: Description) -> dict[str, PromptText]:
-    """The official prompts that are here, by name; only texts whose hash is the pinned one.
-
-    They are in the data home, or in an installed package whose files hold them.
-    """
-    found = {}
-    folder = _prompt_folder(description)
-    judging = official_judging(description)
-    package = _package_folder(judging.package)
-    for name, official in judging.official.items():
-        files = [folder / f"{name}.txt"]
-        if package is not None and official.source.endswith(".txt"):
-            files.append(package / official.source)
-        for file in files:
-            if not file.is_file():
-                continue
-            text = file.read_bytes().decode("utf-8", errors="replace")
-            if text_sha(text) == official.sha256:
-                found[name] = PromptText(name=f"official/{name}", text=text, official=True)
-    return found
-
-
-def official_judging(description: Description) -> Judging:
-    """What is said about official prompts; a small benchmark takes that of the one it is like."""
-    judging = description.judging
-    return judging if judging.official_from is None else find(judging.official_from)[0].judging
-
-
-def calibration_files(description: Description) -> dict[str, Path]:
-    """The files of the published calibration that the data home has, by name.
-
-    Only those whose content is what is pinned.
-    """
-    folder = _calibration_folder(description)
-    return {
-        name: folder / name
-        for name, sha in _calibration_hashes(description).items()
-        if (folder / name).is_file() and file_sha(folder / name) == sha
-    }
 
 
 def load_module(folder: Path, stem: str) -> ModuleType | None:
@@ -274,19 +219,21 @@ def load_module(folder: Path, stem: str) -> ModuleType | None:
     return module
 
 
-def _found(name_at_version: str, extra_paths: Iterable[Path]) -> tuple[Description, Path, str]:
+def found(name_at_version: str, extra_paths: Iterable[Path]) -> tuple[Description, Path, str]:
+    """The description, folder and version that a name stands for."""
     name, version = split_version(name_at_version)
     description, folder = find(name, extra_paths)
     return description, folder, chosen_version(description, version)
 
 
-def _how_to_get(description: Description, version: str) -> str:
-    name = f"{description.name}@{version}"
-    return f"judgebench data pull {name}, or judgebench data import {name} PATH"
-
-
-def _check_pin(description: Description, version: str, content: Content, where: str) -> None:
-    pinned = description.versions[version].sha256
+def check_pin(description: Description, version: str, content: Content, where: str) -> None:
+    """Refuse questions that are not the pinned ones, and a part of a version for the whole."""
+    pinned, items = description.versions[version].sha256, description.versions[version].items
+    if items is not None and len(content.items) != items:
+        raise InputError(
+            f"{where}: {len(content.items)} questions; {description.name}@{version} has {items}, "
+            "and a part of them is another test: give what you have a version of its own"
+        )
     if pinned is not None and content.sha != pinned:
         raise InputError(
             f"{where}: these are not the questions of {description.name}@{version}: "
@@ -295,147 +242,51 @@ def _check_pin(description: Description, version: str, content: Content, where: 
         )
 
 
-def _read_source(folder: Path, path: Path) -> Content | None:
+def read_source(folder: Path, path: Path) -> Content | None:
     """What the benchmark's own ``source.py`` reads out of a file or folder."""
     module = load_module(folder, "source")
     if module is None:
         return read_content(path) if path.is_dir() else None
-    found: Content | None = module.read(path)
-    return None if found is None else checked(found, str(path))
+    content: Content | None = module.read(path)
+    return None if content is None else checked(content, str(path))
 
 
-def _fetch_all(
-    source: FilesSource, stage: Path, progress: Progress, pins: Mapping[str, str]
-) -> dict[str, Any]:
-    shas = {}
-    for file in source.files:
-        expected = file.sha256 or pins.get(file.url)
-        shas[file.url] = fetch(file, stage, progress, expected=expected)
-        if expected is None:
-            progress.say(f'{file.name}: sha256 = "{shas[file.url]}" (pinned now)')
-    return {"files": shas}
+def _check_files(description: Description, version: str, files: Iterable[Path]) -> None:
+    """That what is called as a pinned file is that file, where its hash alone tells the questions.
+
+    Questions with a hash of their own may come in any file.
+    """
+    source = description.versions[version].source
+    if not isinstance(source, FilesSource) or description.versions[version].sha256 is not None:
+        return
+    pinned = {file.name: file.sha256 for file in source.files if file.sha256 is not None}
+    for file in files:
+        if file.name in pinned and (sha := file_sha(file)) != pinned[file.name]:
+            raise InputError(
+                f"{file}: SHA-256 {sha}, but {pinned[file.name]} is pinned; fetch it again"
+            )
 
 
-def _from_hub(source: HubSource, stage: Path) -> dict[str, Any]:
-    import datasets
-
-    rows = datasets.load_dataset(
-        source.dataset, source.config, revision=source.revision, split=source.split
-    )
-    rows.to_json(stage / "rows.jsonl", force_ascii=False)
-    return {"dataset": source.dataset, "revision": source.revision, "split": source.split}
+def _how_to_get(description: Description, version: str) -> str:
+    name = f"{description.name}@{version}"
+    return f"judgebench data pull {name}, or judgebench data import {name} PATH"
 
 
-def _pins(description: Description, version: str) -> dict[str, str]:
-    """The hashes that an earlier pull has met."""
-    manifest = data_home() / description.name / version / MANIFEST
-    if not manifest.is_file():
-        return {}
-    return dict(json.loads(manifest.read_text(encoding="utf-8")).get("files", {}))
+def _read_given(folder: Path, path: Path, places: Iterable[Path]) -> Content | None:
+    """Questions as a data home has them, or else as upstream has them."""
+    for place in places:
+        if (place / ITEMS).is_file():
+            return read_content(place)
+    return read_source(folder, path)
 
 
-def _install(
-    description: Description, version: str, content: Content, origin: Mapping[str, Any]
-) -> None:
-    """Put a version into the data home, whole or not at all."""
-    target = data_home() / description.name / version
-    with _staging(target.parent) as stage:
-        new = stage / "new"
-        new.mkdir()
-        write_content(content, new)
-        manifest = {"sha256": content.sha, "at": int(time.time()), **origin}
-        (new / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        if target.exists():
-            target.rename(stage / "old")
-        new.rename(target)
+def _places(description: Description, version: str, path: Path) -> list[Path]:
+    """Where what belongs to a version may stand: here, or as in a data home."""
+    names = [description.name, description.judging.official_from or description.name]
+    homes = [path, *(path / name for name in dict.fromkeys(names))]
+    inner = (version, PROMPTS, CALIBRATION)
+    return [path, *(home / name for home in homes for name in inner if (home / name).is_dir())]
 
 
-def _prompt_folder(description: Description) -> Path:
-    return data_home() / (description.judging.official_from or description.name) / "prompts"
-
-
-def _official_hashes(description: Description) -> dict[str, str]:
-    official = official_judging(description).official
-    return {name: prompt.sha256 for name, prompt in official.items()}
-
-
-def _package_folder(name: str | None) -> Path | None:
-    """Where a package is installed, without importing it; None if it is not."""
-    spec = None if name is None else importlib.util.find_spec(name)
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent
-
-
-def _matching_prompts(description: Description, path: Path) -> dict[str, str]:
-    """Official prompts among the texts of a file or folder, by what they are."""
-    wanted = {sha: name for name, sha in _official_hashes(description).items()}
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return {
-        wanted[text_sha(text)]: text
-        for file in files
-        if wanted and file.suffix in _PROMPT_SUFFIXES and file.is_file()
-        for text in read_texts(file).found.values()
-        if text_sha(text) in wanted
-    }
-
-
-def _keep_prompts(description: Description, prompts: Mapping[str, str]) -> None:
-    folder = _prompt_folder(description)
-    for name, text in prompts.items():
-        folder.mkdir(parents=True, exist_ok=True)
-        with _staging(folder) as stage:
-            (stage / "text").write_bytes(text.encode("utf-8"))
-            (stage / "text").replace(folder / f"{name}.txt")
-
-
-def _calibration_folder(description: Description) -> Path:
-    return data_home() / description.name / "calibration"
-
-
-def _calibration_hashes(description: Description) -> dict[str, str]:
-    published = description.published
-    files = [] if published is None else published.calibration
-    return {file.name: file.sha256 for file in files if file.sha256 is not None}
-
-
-def _matching_calibration(description: Description, path: Path) -> dict[str, Path]:
-    """Files of the published calibration in a file or folder, by what they are."""
-    wanted = {sha: name for name, sha in _calibration_hashes(description).items()}
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    shas = {file: file_sha(file) for file in files if wanted and file.is_file()}
-    return {wanted[sha]: file for file, sha in shas.items() if sha in wanted}
-
-
-def _keep_calibration(description: Description, files: Mapping[str, Path]) -> None:
-    folder = _calibration_folder(description)
-    for name, file in files.items():
-        folder.mkdir(parents=True, exist_ok=True)
-        with _staging(folder) as stage:
-            shutil.copyfile(file, stage / name)
-            (stage / name).replace(folder / name)
-
-
-def _pull_calibration(description: Description, stage: Path, progress: Progress) -> None:
-    """Fetch what is not here yet; every file is pinned."""
-    here = calibration_files(description)
-    published = description.published
-    for file in [] if published is None else published.calibration:
-        if file.name not in here:
-            fetch(file, stage, progress, expected=file.sha256)
-            _keep_calibration(description, {file.name: stage / file.name})
-
-
-@contextmanager
-def _staging(parent: Path) -> Iterator[Path]:
-    """A folder beside the target, so that moving out of it is one rename."""
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
-    except OSError as error:
-        raise ConfigError(
-            f"{parent}: the data home cannot be written ({error.strerror}); "
-            "set JUDGEBENCH_DATA to a folder that can"
-        ) from None
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+def _files(place: Path) -> list[Path]:
+    return sorted(f for f in place.iterdir() if f.is_file()) if place.is_dir() else [place]

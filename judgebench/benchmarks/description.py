@@ -58,9 +58,14 @@ class FolderSource(Section):
 
 
 class Version(Section):
-    """One version of a benchmark's questions; ``sha256`` is theirs, wherever they came from."""
+    """One version of a benchmark's questions; ``sha256`` is theirs, wherever they came from.
+
+    ``items`` is how many there are: a part of them is not the version, also where the hash of the
+    whole is not known.
+    """
 
     sha256: Sha256 | None = None
+    items: PositiveInt | None = None
     source: FilesSource | HubSource | FolderSource = Field(discriminator="kind")
     note: str = ""
 
@@ -69,22 +74,32 @@ class Prompt(Section):
     """A way of asking models, and the lm-eval task that asks so."""
 
     task: str
+    truncate: str | None = Field(None, description="where answers to it end, if elsewhere")
 
 
 class Asking(Section):
-    """How models are asked, and where answers end; a suite's ``options`` may say otherwise."""
+    """How models are asked, and where answers end; a suite's ``options`` may say otherwise.
+
+    ``temperatures`` are by category, ``default`` for all others.
+    """
 
     prompts: dict[str, Prompt] = Field(min_length=1)
     prompt: str
     num_fewshot: int = Field(ge=0)
     truncate: str
+    temperatures: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _names(self) -> Asking:
         if self.prompt not in self.prompts:
             raise ValueError(unknown_name("prompt", self.prompt, self.prompts))
-        if self.truncate not in MODES:
-            raise ValueError(unknown_name("truncation", self.truncate, MODES))
+        for mode in (self.truncate, *(one.truncate for one in self.prompts.values())):
+            if mode is not None and mode not in MODES:
+                raise ValueError(unknown_name("truncation", mode, MODES))
+        if self.temperatures and "default" not in self.temperatures:
+            raise ValueError("temperatures: say the 'default', for a category that is not listed")
         return self
 
 
@@ -101,13 +116,19 @@ class OfficialPrompt(Section):
 
 
 class Judging(Section):
-    """How answers are judged where a suite does not say."""
+    """How answers are judged where a suite does not say.
+
+    ``content`` is what judges are told about judging: a rubric, dimensions and the like.
+    """
 
     kind: str
     prompt: str | None = Field(None, description="official prompt, where the data home has it")
     options: dict[str, Any] = Field(default_factory=dict, description="with our own wording")
     official: dict[str, OfficialPrompt] = Field(default_factory=dict)
-    official_from: str | None = Field(None, description="take them from this benchmark")
+    content: dict[str, Any] = Field(default_factory=dict)
+    official_from: str | None = Field(
+        None, description="take them, and the content, from this benchmark"
+    )
     package: str | None = Field(None, description="installed package that has the files too")
 
     @model_validator(mode="after")
@@ -120,16 +141,34 @@ class Judging(Section):
 class Published(Section):
     """Whose numbers are the published ones: comparisons by this judge with this baseline.
 
-    ``judge`` is the name under which its verdicts are published, ``models`` are what it asks, with
-    the official ``prompt``. ``calibration`` are the files of its length-controlled win rates.
+    ``judge`` is the name under which its verdicts are published, ``models`` are what it asks of the
+    ``provider``, with the official ``prompt``. ``calibration`` are the files of its
+    length-controlled win rates.
     """
 
     judge: str
     models: list[str] = Field(min_length=1)
+    provider: str
     prompt: str
     baseline: str
     note: str = Field("", description="what has to be known of the published numbers")
     calibration: list[RemoteFile] = Field(default_factory=list)
+
+
+class Report(Section):
+    """What boards show besides, where nobody asks otherwise.
+
+    ``by`` are ways of grouping items: ``category``, ``language``, or a field of their metadata.
+    ``sides`` say how scores of categories make up the whole.
+    """
+
+    by: list[str] = Field(default_factory=list)
+    sides: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="categories that count equally, and sides of them that do; else items do",
+    )
+    unparsed: float | None = Field(None, description="official score of what cannot be read")
+    guessed: bool = Field(False, description="also with what cannot be read at its chance value")
 
 
 class Description(Section):
@@ -151,6 +190,7 @@ class Description(Section):
     asking: Asking
     judging: Judging
     published: Published | None = None
+    report: Report = Field(default_factory=Report)
 
     @model_validator(mode="after")
     def _names(self) -> Description:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from judgebench.benchmarks.benchmark import BaselineAnswers
 from judgebench.benchmarks.data_source import (
@@ -46,6 +46,12 @@ class Options(Section):
     prompt: str | None = None
     num_fewshot: int | None = Field(None, ge=0)
     truncate: str | None = None
+    temperature: Literal["by_category", "none"] | Annotated[FiniteFloat, Field(ge=0)] | None = (
+        Field(
+            None,
+            description="of models; none leaves it to what is said of a model, greedy otherwise",
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +78,14 @@ class FolderBenchmark:
         self.num_fewshot = (
             asking.num_fewshot if options.num_fewshot is None else options.num_fewshot
         )
-        self.truncate = options.truncate or asking.truncate
+        self.temperature = _temperature(description, options)
         for what, given, known in (
             ("prompt", self.prompt, asking.prompts),
-            ("truncation", self.truncate, MODES),
+            ("truncation", options.truncate or asking.truncate, MODES),
         ):
             if given not in known:
                 raise ConfigError(f"benchmark {self.name}: {unknown_name(what, given, known)}")
+        self.truncate = options.truncate or asking.prompts[self.prompt].truncate or asking.truncate
 
     @property
     def name(self) -> str:
@@ -110,13 +117,15 @@ class FolderBenchmark:
         return BaselineAnswers(model=self.description.baseline, path=path)
 
     def judged_with(
-        self, options: JsonObject, sampling: JsonObject
+        self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:
-        """Options and sampling of a judge of the usual kind, completed by what is usual here.
+        """Options and sampling of a judge, completed by what is usual here for the usual kind.
 
         Without a prompt in the options the official one that the description prefers is taken, if
         it is here. An official prompt comes with the options it is read with.
         """
+        if kind != self.default_judge:
+            return options, sampling
         judging = official_judging(self.description)
         name = options.get("prompt")
         preferred = self.description.judging.prompt or judging.prompt
@@ -135,12 +144,13 @@ class FolderBenchmark:
             "prompt": self.prompt,
             "num_fewshot": self.num_fewshot,
             "truncate": self.truncate,
+            **({} if self.temperature == "none" else {"temperature": self.temperature}),
         }
 
     @property
     def judging_content(self) -> Mapping[str, Any]:
-        """Nothing: what such a benchmark says about judging is in its prompts."""
-        return {}
+        """What its description says; a small benchmark has that of the one it is like."""
+        return official_judging(self.description).content
 
     @property
     def needs_chat_template(self) -> bool:
@@ -181,6 +191,7 @@ class FolderBenchmark:
                 category=doc.get("category"),
                 language=doc.get("language", "en"),
                 options=tuple(doc.get("options", ())),
+                subcategory=doc.get("subcategory"),
                 metadata=doc.get("metadata", {}),
                 prompt=render(doc),
             )
@@ -209,7 +220,11 @@ class FolderBenchmark:
 
     def case(self, item: Item, responses: Sequence[Response]) -> Case:
         """One case of the responses in the order shown, each cut where its answer ends."""
-        shown = (replace(one, text=truncate(one.text, self.truncate)) for one in responses)
+        chooses = bool(item.options)
+        shown = (
+            replace(one, text=truncate(one.text, self.truncate, chooses=chooses))
+            for one in responses
+        )
         return Case(item=item, responses=tuple(shown))
 
     def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]:
@@ -239,8 +254,17 @@ class FolderBenchmark:
             metadata={self.name: settings},
             until=until,
             max_gen_toks=max_gen_toks,
-            generation=generation,
+            generation=self._with_temperature(generation),
         )
+
+    def _with_temperature(self, generation: Mapping[str, Any]) -> dict[str, Any]:
+        """What the task says about decoding, with the temperature that is in effect here."""
+        if self.temperature == "none":
+            return dict(generation)
+        said = {n: v for n, v in generation.items() if n not in {"temperature", "do_sample"}}
+        if self.temperature == "by_category":
+            return {**said, "temperature": dict(self.description.asking.temperatures)}
+        return {**said, "temperature": self.temperature, "do_sample": self.temperature != 0}
 
 
 def load_benchmark(
@@ -260,6 +284,20 @@ def load_benchmark(
     description, folder = find(name, extra_paths)
     chosen = check(Options, dict(options or {}), f"benchmark {name}: options")
     return FolderBenchmark(description, folder, chosen_version(description, version), chosen)
+
+
+def _temperature(
+    description: Description, options: Options
+) -> Literal["by_category", "none"] | float:
+    """The suite's; without one that of the category, where the benchmark has such."""
+    known = description.asking.temperatures
+    if options.temperature is None:
+        return "by_category" if known else "none"
+    if options.temperature == "by_category" and not known:
+        raise ConfigError(
+            f"benchmark {description.name}: temperature: it has none by category; say a number"
+        )
+    return options.temperature
 
 
 class _TaskLoader(yaml.SafeLoader):

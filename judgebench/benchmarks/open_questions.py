@@ -1,4 +1,4 @@
-"""Benchmarks of instructions that have no right answer, as lm-eval tasks: asked as they stand.
+"""Benchmarks of instructions with no one right answer, as lm-eval tasks: asked as they stand.
 
 A task folder's ``utils.py`` makes one `OpenQuestions` and offers its methods to its YAML file.
 """
@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from judgebench.benchmarks.task_folder import Doc, TaskFolder
 from judgebench.errors import ConfigError
+
+BESIDES = ("references", "subcategory", "language", "metadata")
+"""What an instruction may have that no model is shown."""
 
 
 class OpenQuestions(TaskFolder):
@@ -22,7 +25,12 @@ class OpenQuestions(TaskFolder):
                 "asked as they stand"
             )
         return [
-            {"id": row["id"], "question": row["question"], "category": row.get("category")}
+            {
+                "id": row["id"],
+                "question": row["question"],
+                "category": row.get("category"),
+                **{name: row[name] for name in BESIDES if name in row},
+            }
             for row in self.content(version).items
         ]
 

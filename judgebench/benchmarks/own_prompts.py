@@ -107,7 +107,7 @@ class OwnPrompts:
         return None
 
     def judged_with(
-        self, options: JsonObject, sampling: JsonObject
+        self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:
         """As the suite says; nothing is usual for prompts of one's own."""
         return options, sampling

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
 
+from judgebench.benchmarks.mixeval_base_replies import judged_part
 from judgebench.errors import ConfigError, unknown_name
+
+Cut: TypeAlias = Callable[[str], str]
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _DROP_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-def _cut_at(mark: str) -> Callable[[str], str]:
+def _cut_at(mark: str) -> Cut:
     return lambda text: text.partition(mark)[0].strip()
 
 
@@ -26,7 +31,8 @@ def _lm_eval(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", first.translate(_DROP_PUNCTUATION)).split())
 
 
-MODES: dict[str, Callable[[str], str]] = {
+MODES: dict[str, Cut] = {
+    "at_next_example": partial(judged_part, split="free-form"),
     "at_next_question": _cut_at("\nQ:"),
     "at_question_word": _cut_at("\nQuestion:"),
     "first_line": _first_line,
@@ -34,9 +40,12 @@ MODES: dict[str, Callable[[str], str]] = {
     "none": lambda text: text,
 }
 
+_OF_CHOICES: dict[str, Cut] = {"at_next_example": partial(judged_part, split="multiple-choice")}
+"""Where an answer ends that chooses among options, if that is elsewhere."""
 
-def truncate(text: str, mode: str) -> str:
-    """The part of an answer that is judged.
+
+def truncate(text: str, mode: str, *, chooses: bool = False) -> str:
+    """The part of an answer that is judged; ``chooses`` if the question has options.
 
     Raises
     ------
@@ -45,4 +54,5 @@ def truncate(text: str, mode: str) -> str:
     """
     if mode not in MODES:
         raise ConfigError(unknown_name("truncation", mode, MODES))
-    return MODES[mode](text)
+    cut = _OF_CHOICES.get(mode, MODES[mode]) if chooses else MODES[mode]
+    return cut(text)

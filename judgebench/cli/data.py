@@ -14,6 +14,7 @@ from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.benchmarks.data_source import DataState
+    from judgebench.benchmarks.upstream import Offer
     from judgebench.report.table import Document
 
 
@@ -42,30 +43,51 @@ def list_command(form: str, outputs: tuple[Path, ...]) -> int:
 def verify_command(benchmarks: tuple[str, ...], form: str, outputs: tuple[Path, ...]) -> int:
     """Read the data again and compare it with what is pinned; all that is here if none is named.
 
-    Ends with 65 where data that was asked for is missing, or any is damaged.
+    That is the questions, official prompts and files of a published calibration. Ends with 65
+    where questions that were asked for are missing, or anything is damaged.
     """
     from judgebench.benchmarks.data_source import list_data, verify
     from judgebench.errors import InputError
 
     states = [verify(name) for name in benchmarks] if benchmarks else list_data()
     show(_document(states), form, outputs)
-    bad = [s for s in states if s.state == "damaged" or (benchmarks and not s.usable)]
-    if bad:
-        faults = [f"{s.benchmark}@{s.version} is {s.state}: {s.note}" for s in bad]
+    if faults := [fault for s in states for fault in _faults(s, named=bool(benchmarks))]:
         raise InputError("\n".join(faults))
     return 0
 
 
 @command.command("pull")
-@click.argument("benchmarks", metavar="BENCHMARK…", nargs=-1, required=True)
+@click.argument("benchmarks", metavar="[BENCHMARK]…", nargs=-1)
 def pull_command(benchmarks: tuple[str, ...]) -> int:
-    """Fetch data from where the benchmark's description says."""
-    from judgebench.benchmarks.data_source import pull
-    from judgebench.cli.progress import progress_for
+    """Fetch what is missing from where the benchmark's description says.
 
+    Without a name it says what can be pulled; `all` is every version of every benchmark. A pull
+    that was interrupted goes on where it stopped.
+    """
+    from judgebench.benchmarks.data_source import found
+    from judgebench.benchmarks.pull import offers, pull
+    from judgebench.cli.progress import progress_for
+    from judgebench.errors import JudgebenchError
+
+    offered = offers()
+    if not benchmarks:
+        show(_offers_document(offered), "table")
+        return 0
+    every = [f"{one.benchmark}@{one.version}" for one in offered]
+    names = every if "all" in benchmarks else list(benchmarks)
+    for name in names:  # a slip of the pen is said before anything is fetched
+        found(name, ())
+    failed: list[JudgebenchError] = []
+    states = []
     with progress_for(sys.stderr) as progress:
-        states = [pull(name, progress) for name in benchmarks]
+        for name in names:
+            try:
+                states.append(pull(name, progress))
+            except JudgebenchError as error:  # the others can be had all the same
+                failed.append(error)
     _say(states)
+    if failed:
+        raise type(failed[0])("\n".join(map(str, failed)))
     return 0
 
 
@@ -73,20 +95,33 @@ def pull_command(benchmarks: tuple[str, ...]) -> int:
 @click.argument("benchmark")
 @click.argument("path", type=click.Path(path_type=Path))
 def import_command(benchmark: str, path: Path) -> int:
-    """Take data of BENCHMARK from a file or folder that is here already."""
+    """Take data of BENCHMARK from a file or folder that is here already.
+
+    PATH holds files as upstream publishes them, or is a data home that was pulled on another
+    machine.
+    """
     from judgebench.benchmarks.data_source import import_data
 
-    _say([import_data(benchmark, path)])
+    _say([import_data(benchmark, path, say=say)])
     return 0
 
 
 def _say(states: Iterable[DataState]) -> None:
     for state in states:
         prompts = f", official prompts: {', '.join(state.prompts)}" if state.prompts else ""
+        calibration = f", calibration: {', '.join(state.calibration)}" if state.calibration else ""
         say(
-            f"{state.benchmark}@{state.version}: {state.state}, {state.items} items{prompts}"
-            + (f"; {state.note}" if state.note else "")
+            f"{state.benchmark}@{state.version}: {state.state}, {state.items} items"
+            f"{prompts}{calibration}" + (f"; {state.note}" if state.note else "")
         )
+
+
+def _faults(state: DataState, *, named: bool) -> Iterable[str]:
+    name = f"{state.benchmark}@{state.version}"
+    if state.state == "damaged" or (named and not state.usable):
+        yield f"{name} is {state.state}: {state.note}"
+    for file in state.damaged_files:
+        yield f"{name}: {file} is damaged: it is not what is pinned; {_how_to_get_again(state)}"
 
 
 def _notes(state: DataState) -> Iterable[str]:
@@ -96,6 +131,14 @@ def _notes(state: DataState) -> Iterable[str]:
         yield f"{name}: {state.note}"
     if state.prompts_missing and state.usable:
         yield f"{name}: official prompts: {_how_to_get_prompts(state.benchmark)}"
+    if state.calibration_missing and state.usable:
+        missing = ", ".join(state.calibration_missing)
+        yield f"{name}: files of the published calibration ({missing}): {_how_to_get_again(state)}"
+
+
+def _how_to_get_again(state: DataState) -> str:
+    name = f"{state.benchmark}@{state.version}"
+    return f"judgebench data pull {name}, or judgebench data import {name} PATH"
 
 
 def _how_to_get_prompts(benchmark: str) -> str:
@@ -125,6 +168,7 @@ def _document(states: Sequence[DataState]) -> Document:
                     Column(title="state"),
                     Column(title="items", align="right"),
                     Column(title="official prompts", wraps=True),
+                    Column(title="calibration", wraps=True),
                     Column(title="licence", wraps=True, spare=True),
                 ],
                 rows=[
@@ -132,7 +176,8 @@ def _document(states: Sequence[DataState]) -> Document:
                         f"{s.benchmark}@{s.version}",
                         s.state,
                         str(s.items) if s.usable else "",
-                        ", ".join(s.prompts) or ("not here" if s.prompts_missing else ""),
+                        _here(s.prompts, s.prompts_missing),
+                        _here(s.calibration, s.calibration_missing),
                         s.licence,
                     ]
                     for s in states
@@ -141,8 +186,41 @@ def _document(states: Sequence[DataState]) -> Document:
             )
         ],
         records=[
-            row | {name: ", ".join(row[name]) for name in ("prompts", "prompts_missing")}
+            row | {name: ", ".join(of) for name, of in row.items() if isinstance(of, tuple)}
             for row in rows
         ],
         data={"data": rows},
+    )
+
+
+def _here(names: Sequence[str], missing: Sequence[str]) -> str:
+    return ", ".join(names) or ("not here" if missing else "")
+
+
+def _offers_document(offered: Sequence[Offer]) -> Document:
+    from dataclasses import asdict
+
+    from judgebench.report.table import Column, Document, Table
+
+    titles = ("benchmark", "files", "size", "from", "licence")
+    return Document(
+        tables=[
+            Table(
+                title="what can be pulled",
+                columns=[Column(title=title, wraps=title in titles[3:]) for title in titles],
+                rows=[
+                    [
+                        f"{one.benchmark}@{one.version}",
+                        str(one.files),
+                        one.size,
+                        ", ".join(one.hosts),
+                        one.licence,
+                    ]
+                    for one in offered
+                ],
+                notes=["judgebench data pull NAME, or all of it: judgebench data pull all"],
+            )
+        ],
+        records=[asdict(one) | {"hosts": ", ".join(one.hosts)} for one in offered],
+        data={"offers": [asdict(one) for one in offered]},
     )

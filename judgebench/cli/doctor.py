@@ -127,7 +127,7 @@ def _data() -> Iterator[Finding]:
         yield Finding("data", "fault", str(error))
         return
     for s in states:
-        state = "ok" if s.usable else "fault" if s.state == "damaged" else "absent"
+        state = "ok" if s.usable else "fault" if s.damaged else "absent"
         note = f"; {s.note}" if s.note else ""
         yield Finding(f"data {s.benchmark}@{s.version}", state, f"{s.state}{note}")
 

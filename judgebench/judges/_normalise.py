@@ -14,22 +14,32 @@ from judgebench.errors import ConfigError
 from judgebench.records import Case, JudgeSpec, Label, Unreadable
 
 NO_REFERENCE = "the item has no reference to compare with"
+_TWO_WIDTHS = frozenset({"zh", "ja", "ko"})
+_MOST_MARKS = 30
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b", re.IGNORECASE)
 
 
 class Normalisation(Section):
     """What is overlooked when two texts are compared; the defaults are those of the paper.
 
-    Canonically equivalent Unicode (an accent as one character or two) is always the same text.
+    Canonically equivalent Unicode (an accent as one character or two) is always the same text. Full
+    and half width are in Chinese, Japanese and Korean, where both are typed, unless a suite says.
     """
 
     case: Literal["insensitive", "sensitive"] = "insensitive"
     punctuation: Literal["keep", "drop"] = "keep"
     articles: Literal["keep", "drop"] = "keep"
     whitespace: Literal["strip", "collapse", "keep"] = "strip"
+    width: Literal["keep", "fold"] | None = None
+
+    def of(self, language: str) -> Normalisation:
+        """In this language."""
+        if self.width is not None or language.split("-")[0] not in _TWO_WIDTHS:
+            return self
+        return self.model_copy(update={"width": "fold"})
 
     def __call__(self, text: str) -> str:
-        text = unicodedata.normalize("NFC", text)
+        text = unicodedata.normalize("NFKC" if self.width == "fold" else "NFC", _bounded(text))
         if self.punctuation == "drop":
             text = "".join(c for c in text if not unicodedata.category(c).startswith("P"))
         if self.articles == "drop":
@@ -63,10 +73,28 @@ class LexicalJudge:
 
     def judge(self, case: Case) -> Dialogue:
         (response,) = case.responses
-        if not any(comparable(case.item.references, self.normalisation)):
+        normalisation = self.normalisation.of(case.item.language)
+        if not any(comparable(case.item.references, normalisation)):
             return ask_nobody(Unreadable(reason=NO_REFERENCE))
-        right = self.matches(response.text, case.item.references, self.normalisation)
+        right = self.matches(response.text, case.item.references, normalisation)
         return ask_nobody(Label(name="correct" if right else "incorrect"))
+
+
+def _bounded(text: str) -> str:
+    """The text with no more marks on one character than any language has.
+
+    Normalising takes the square of the length of a run of them [1]_.
+
+    .. [1] Unicode Standard Annex 15, section 13, Stream-Safe Text Format.
+    """
+    if len(text) <= _MOST_MARKS or text.isascii():
+        return text
+    kept, run = [], 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def comparable(references: Sequence[str], normalisation: Normalisation) -> Iterator[str]:
@@ -89,5 +117,8 @@ def lexical_judge(kind: str, matches: Matches, settings: dict[str, Any]) -> Lexi
     if useless:
         raise ConfigError(f"judge {kind} asks no model; remove {', '.join(useless)}")
     normalisation = check(Normalisation, dict(options), f"judge {kind}: options")
-    spec = JudgeSpec(kind=kind, reader_version="1", options=normalisation.model_dump())
+    # What is unset is not said: it came later, and changed no key.
+    spec = JudgeSpec(
+        kind=kind, reader_version="1", options=normalisation.model_dump(exclude_none=True)
+    )
     return LexicalJudge(spec=spec, normalisation=normalisation, matches=matches)

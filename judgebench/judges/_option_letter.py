@@ -3,7 +3,7 @@
 Two rules. ``upstream`` is MixEval's [1]_, case for case: the earliest letter in one of thirteen
 shapes, or in answers of more than five words the earliest text of an option. Where it finds neither
 it draws an option at random; here that is `NO_OPTION`, and whoever averages may take the answer at
-its worst, at what the draw is worth on average (`guess_worth`), and at its best.
+its worst, at what the draw is worth on average, and at its best.
 
 ``rescue`` also sees a letter with which the answer begins, in bold, in brackets or before a mark
 (``**D.** because``, ``B, since``, ``The answer is **C**.``). By upstream's own principle that the
@@ -73,18 +73,6 @@ def chosen_option(answer: str, options: Sequence[str], *, rule: Rule = "rescue")
     if rule == "rescue" and (leading := _leading(answer, names)):
         return Label(name=leading)
     return _by_shape(answer, names, options)
-
-
-def marked(choice: Verdict, right: str) -> Verdict:
-    """Whether the chosen option is the right one; what is unreadable stays so."""
-    if not isinstance(choice, Label):
-        return choice
-    return Label(name="correct" if choice.name == right else "incorrect")
-
-
-def guess_worth(n_options: int) -> float:
-    """The mean score of an option drawn at random."""
-    return 1.0 / n_options
 
 
 def _by_shape(answer: str, names: str, options: Sequence[str]) -> Verdict:

@@ -36,11 +36,15 @@ CONSTANT_LEAST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConstantAnswer:
-    """What a model said most often (its start), and its share of all its answers, in [0, 1]."""
+    """What a model said most often (its start), and its share of all its answers, in [0, 1].
+
+    ``same`` says that these answers do not differ after their start either.
+    """
 
     text: str
     share: float
     n: int
+    same: bool
 
     @property
     def flagged(self) -> bool:
@@ -55,12 +59,14 @@ def constant_answer(texts: Sequence[str]) -> ConstantAnswer | None:
     and blank answers are not counted as a text, only as answers: a model that is silent is seen
     elsewhere. Short answers to short questions coincide honestly: leave them out before.
     """
-    said = Counter(text.strip()[:CONSTANT_START] for text in texts)
+    stripped = [text.strip() for text in texts]
+    said = Counter(text[:CONSTANT_START] for text in stripped)
     said.pop("", None)
     if not said:
         return None
-    text, times = said.most_common(1)[0]
-    return ConstantAnswer(text=text, share=times / len(texts), n=len(texts))
+    start, times = said.most_common(1)[0]
+    whole = {text for text in stripped if text[:CONSTANT_START] == start}
+    return ConstantAnswer(text=start, share=times / len(texts), n=len(texts), same=len(whole) == 1)
 
 
 def marks_of(case: Case, *, max_answer_chars: int | None) -> tuple[tuple[str, ...], ...]:

@@ -15,7 +15,7 @@ Kind = Literal["label", "score", "preference"]
 _SINGLE: Mapping[str, Kind] = {"label": "label", "score": "score"}
 """What is said of one answer."""
 
-_SCORING = frozenset({"rubric", "reward"})
+_SCORING = frozenset({"dimensions", "graded", "reward", "rubric"})
 """Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 
 

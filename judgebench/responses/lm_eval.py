@@ -201,6 +201,7 @@ class LmEvalWorker:
                     "until": list(self._generation[name].until),
                     "max_gen_toks": self._generation[name].max_gen_toks,
                     "sampling": dict(self._generation[name].sampling),
+                    "sampling_of": _by_item(self._generation[name], task.items),
                 }
                 for name, task in self._tasks.items()
             ],
@@ -302,6 +303,13 @@ def _check_samples(name: str, task: Task, generation: Generation) -> None:
             f"task {name}: {task.samples} samples of a greedy answer are all the same; say "
             "gen_kwargs: {do_sample: true, temperature: …}, or samples: 1"
         )
+
+
+def _by_item(generation: Generation, items: Sequence[Item]) -> dict[str, dict[str, Any]]:
+    """What each item is sampled with, where that is not the same for all."""
+    if not generation.temperatures:
+        return {}
+    return {item.id: dict(generation.sampling_of(item)) for item in items}
 
 
 def _distinct(items: Sequence[Item]) -> list[str]:

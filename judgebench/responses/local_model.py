@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from judgebench.errors import ConfigError
-from judgebench.records import JsonObject
+from judgebench.records import Item, JsonObject
+from judgebench.responses.by_category import draws, is_rule, temperature_of
 from judgebench.responses.identity import LOADED_AS
 from judgebench.written_keys import MODEL_TOKENS
 
@@ -21,7 +22,7 @@ class LmEvalTask(Protocol):
     """The task that asks, as a benchmark describes it.
 
     ``until`` and ``max_gen_toks`` are explicit; ``generation`` is what else the task says about
-    decoding.
+    decoding. Its ``temperature`` may be one for each category (`judgebench.responses.by_category`).
     """
 
     @property
@@ -63,16 +64,27 @@ class LocalModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How a task is answered, everything said: task file and suite together."""
+    """How a task is answered, everything said: task file and suite together.
+
+    ``temperatures`` are by category, where that decides; ``sampling`` is then what is said besides.
+    """
 
     until: tuple[str, ...]
     max_gen_toks: int
     sampling: Mapping[str, Any]
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+
+    def sampling_of(self, item: Item) -> Mapping[str, Any]:
+        """What an item is answered with."""
+        if not self.temperatures:
+            return self.sampling
+        temperature = temperature_of(self.temperatures, item)
+        return {**self.sampling, "do_sample": temperature > 0, "temperature": temperature}
 
     @property
     def samples(self) -> bool:
         """Whether asking twice can give two answers."""
-        return bool(self.sampling["do_sample"])
+        return draws(self.temperatures) or bool(self.sampling.get("do_sample"))
 
 
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
@@ -93,12 +105,19 @@ _RUNNING = {
 def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
     """What a task says about decoding, with the suite's ``gen_kwargs`` over it.
 
+    A suite that says how a model samples also takes the place of a task's temperatures by category.
+
     Raises
     ------
     ConfigError
         For settings that contradict each other: lm-eval would pick one of them in silence.
     """
-    given = {**task.generation, **local.gen_kwargs}
+    usual = dict(task.generation)
+    temperatures: Mapping[str, float] = {}
+    if is_rule(usual.get("temperature")):
+        rule = usual.pop("temperature")
+        temperatures = {} if {"temperature", "do_sample"} & local.gen_kwargs.keys() else rule
+    given = {**usual, **local.gen_kwargs}
     until = given.pop("until", task.until)
     lengths = {name: given.pop(name) for name in _LENGTHS if name in given}
     if len({*lengths.values()}) > 1:
@@ -106,6 +125,11 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
     max_gen_toks = next(iter(lengths.values()), task.max_gen_toks)
     if isinstance(max_gen_toks, bool) or not isinstance(max_gen_toks, int) or max_gen_toks < 1:
         raise ConfigError(f"gen_kwargs: max_gen_toks is a number above 0, not {max_gen_toks!r}")
+    until = (until,) if isinstance(until, str) else tuple(until)
+    if temperatures:
+        return Generation(
+            until=until, max_gen_toks=max_gen_toks, sampling=given, temperatures=temperatures
+        )
     temperature = given.pop("temperature", None)
     do_sample = given.pop("do_sample", None)
     if temperature is not None and not isinstance(temperature, int | float):
@@ -121,7 +145,7 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
     if temperature is None:
         temperature = 1.0 if do_sample else 0.0
     return Generation(
-        until=(until,) if isinstance(until, str) else tuple(until),
+        until=until,
         max_gen_toks=max_gen_toks,
         sampling={"do_sample": bool(do_sample), "temperature": float(temperature), **given},
     )
@@ -165,4 +189,6 @@ def decoding_of(local: LocalModel, task: LmEvalTask, *, seed: int) -> JsonObject
     """
     generation = generation_of(local, task)
     decoding = {**generation.sampling, "max_gen_toks": generation.max_gen_toks}
+    if generation.temperatures:
+        decoding["temperature"] = dict(generation.temperatures)
     return {**decoding, "seed": seed} if generation.samples else decoding

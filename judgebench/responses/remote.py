@@ -24,6 +24,7 @@ from judgebench.records import (
     Response,
     ResponseStatus,
 )
+from judgebench.responses.by_category import draws, is_rule, temperature_of
 
 MOST_STOPS = 4
 """Chat completions take no more stop sequences; the rest is cut where the answer is judged."""
@@ -55,6 +56,7 @@ def spec_of(
     until: Sequence[str],
     seed: int,
     samples: int = 1,
+    temperature: float | Mapping[str, float] = 0,
 ) -> ModelSpec:
     """Which model a suite means: who serves it, its name, and everything it is asked with.
 
@@ -62,8 +64,9 @@ def spec_of(
     ----------
     identity
         Who answers, as in `ChatRequest.provider`.
-    max_tokens, until
-        The task's own, where the suite does not say otherwise.
+    max_tokens, until, temperature
+        The task's own, where the suite does not say otherwise. A temperature may be one for each
+        category (`judgebench.responses.by_category`).
     seed
         Of the first sample; further samples count up. Left out where the temperature is 0.
 
@@ -79,8 +82,8 @@ def spec_of(
         prompting["extra"] = dict(api.extra)
     if api.reasoning is not None:
         prompting["reasoning"] = api.reasoning
-    decoding = _decoding(api.sampling, max_tokens, until, seed)
-    if samples > 1 and not decoding.get("temperature"):
+    decoding = _decoding(api.sampling, max_tokens, until, seed, temperature)
+    if samples > 1 and not draws(decoding.get("temperature")):
         raise ConfigError(
             f"{samples} samples at temperature 0 are one answer paid for {samples} times; say "
             "sampling: {temperature: …}, or samples: 1"
@@ -89,20 +92,24 @@ def spec_of(
 
 
 def _decoding(
-    sampling: Mapping[str, Any], max_tokens: int, until: Sequence[str], seed: int
+    sampling: Mapping[str, Any],
+    max_tokens: int,
+    until: Sequence[str],
+    seed: int,
+    temperature: float | Mapping[str, float],
 ) -> JsonObject:
     if clash := {"messages", "model", "n", "stream"} & sampling.keys():
         raise ConfigError(
             f"sampling: {', '.join(sorted(clash))} cannot be set here; several answers to one item "
             "are the benchmark's 'samples'"
         )
-    decoding: dict[str, Any] = {"temperature": 0}
+    decoding: dict[str, Any] = {"temperature": temperature}
     if not {"max_tokens", "max_completion_tokens"} & sampling.keys():
         decoding["max_tokens"] = max_tokens
     if until:
         decoding["stop"] = list(until[:MOST_STOPS])
     decoding |= sampling
-    if decoding.get("temperature") and "seed" not in decoding:
+    if draws(decoding.get("temperature")) and "seed" not in decoding:
         decoding["seed"] = seed
     return {name: value for name, value in decoding.items() if value is not None}
 
@@ -130,6 +137,8 @@ class Question:
     def request(self) -> ChatRequest:
         """The question as it is asked; each sample with a seed of its own."""
         decoding = dict(self.spec.decoding)
+        if is_rule(rule := decoding.get("temperature")):
+            decoding["temperature"] = temperature_of(rule, self.items[0])
         if self.sample and isinstance(decoding.get("seed"), int):
             decoding["seed"] += self.sample
         return ChatRequest(

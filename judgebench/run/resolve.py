@@ -177,8 +177,7 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
         )
     options: JsonObject = config.options if config else {}
     sampling: JsonObject = config.sampling if config else {}
-    if kind == asked.benchmark.default_judge:
-        options, sampling = asked.benchmark.judged_with(options, sampling)
+    options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
         judge: Judge = registry.load("judges", kind).make(
             model=model_of(config) if config else None,
@@ -242,7 +241,7 @@ def _check_repeats(asked: Asked, seats: Sequence[Seat]) -> None:
             )
 
 
-_SCORING = frozenset({"rubric", "reward"})
+_SCORING = frozenset({"dimensions", "graded", "reward", "rubric"})
 
 
 def _check_panel(asked: Asked, seats: Sequence[Seat]) -> None:
@@ -399,6 +398,7 @@ def _remote_spec(config: ModelConfig, asked: Asked, seed: int) -> ModelSpec:
         prompt_sha=asked.benchmark.prompt_sha,
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,
         until=asked.benchmark.lm_eval_task.until,
+        temperature=asked.benchmark.lm_eval_task.generation.get("temperature", 0),
         seed=seed,
         samples=asked.config.samples,
     )

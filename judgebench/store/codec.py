@@ -132,6 +132,8 @@ def item_json(item: Item) -> str:
     }
     if item.options:
         content["options"] = item.options
+    if item.subcategory is not None:
+        content["subcategory"] = item.subcategory
     try:
         return to_json(content)
     except TypeError as error:

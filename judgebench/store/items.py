@@ -107,6 +107,8 @@ def _identity(item: Item) -> bytes | None:
     }
     if item.options:
         fixed["options"] = item.options
+    if item.subcategory is not None:
+        fixed["subcategory"] = item.subcategory
     return keys.content_key("item", fixed)
 
 

@@ -8,7 +8,8 @@ The parent writes one job to standard input, reads events from standard output, 
     -> {"model": "hf", "model_args": {...}, "batch_size": 8, "device": null, "seed": 1234,
         "apply_chat_template": true, "system_instruction": null, "fewshot_as_multiturn": false,
         "tasks": [{"task": "...", "include_path": ["..."], "metadata": {...}, "ids": ["0", ...],
-                   "until": [], "max_gen_toks": 64, "sampling": {"do_sample": false}}]}
+                   "until": [], "max_gen_toks": 64, "sampling": {"do_sample": false},
+                   "sampling_of": {}}]}
     <- {"event": "loading"}
     <- {"event": "ready", "stack": {...}}
     -> {"tasks": [{"task": "...", "ids": [["0", 0], ...]}]}
@@ -16,12 +17,15 @@ The parent writes one job to standard input, reads events from standard output, 
     <- {"event": "failed", "task": "...", "ids": [["1", 0]], "message": "..."}
     <- {"event": "done"}
 
+``sampling_of`` takes the place of ``sampling`` for the items that it names.
+
 ``{"event": "refused", "message": ...}`` in place of ``ready`` says that the job cannot be done. The
 end of standard input ends the process and what it started, at once.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -125,7 +129,7 @@ class _Task:
         unknown = [one for one in missing if one[0] not in self._prompts]
         if unknown:
             yield "failed", _failed(unknown, "the task has no document with this id")
-        decoding = self._decoding(backend, 0)
+        decoding = self._decoding(backend, 0, self._given["sampling"])
         refused = {
             id_: why
             for id_, prompt in self._prompts.items()
@@ -136,14 +140,14 @@ class _Task:
                 yield "failed", _failed(affected, why)
         asked = {id_: p for id_, p in self._prompts.items() if id_ not in refused}
         for sample in sorted({n for _, n in missing}):
-            for number, ids in enumerate(batches(asked, self._given["ids"], backend.batch)):
+            for number, (sampling, ids) in enumerate(self._batches(asked, backend.batch)):
                 wanted = [id_ for id_ in ids if (id_, sample) in missing]
                 if not wanted:
                     continue
                 seed = batch_seed(self._job["seed"], task=self.name, sample=sample, number=number)
                 try:
                     generated = backend.generate(
-                        [asked[id_] for id_ in ids], self._decoding(backend, seed)
+                        [asked[id_] for id_ in ids], self._decoding(backend, seed, sampling)
                     )
                 except Exception as error:  # noqa: BLE001  (one batch fails; the run goes on)
                     traceback.print_exc()
@@ -157,13 +161,26 @@ class _Task:
                 ]
                 yield "responses", {"rows": rows}
 
-    def _decoding(self, backend: Backend, seed: int) -> Decoding:
+    def _batches(
+        self, asked: dict[str, Any], size: int
+    ) -> Iterator[tuple[dict[str, Any], list[str]]]:
+        """Ids that are answered together, with what they are sampled with: one for each batch."""
+        alike: dict[str, tuple[dict[str, Any], list[str]]] = {}
+        for id_ in self._given["ids"]:
+            sampling = self._given.get("sampling_of", {}).get(id_, self._given["sampling"])
+            told = json.dumps(sampling, sort_keys=True)
+            alike.setdefault(told, (sampling, []))[1].append(id_)
+        for sampling, ids in alike.values():
+            for some in batches(asked, ids, size):
+                yield sampling, some
+
+    def _decoding(self, backend: Backend, seed: int, sampling: dict[str, Any]) -> Decoding:
         # A model that reasons may write a stop sequence while it does; then the stops are ours.
         stops = () if backend.think_end else tuple(self._given["until"])
         return Decoding(
             stops=stops,
             max_gen_toks=self._given["max_gen_toks"],
-            sampling=self._given["sampling"],
+            sampling=sampling,
             seed=seed,
         )
 

@@ -156,6 +156,54 @@ def test_data_that_somebody_has_is_taken_in(typed: Typed) -> None:
     assert typed("data", "verify", "trivia_judging")[0] == 0
 
 
+def test_what_can_be_pulled_is_listed(typed: Typed) -> None:
+    code, out, err = typed("data", "pull")
+    assert (code, err) == (0, "")
+    (line,) = (line for line in out.splitlines() if line.startswith("trivia_judging@v1"))
+    assert "raw.githubusercontent.com" in line
+    assert "3.9 MB" in line
+    assert "Apache-2.0" in line
+    assert "_mini@" not in out  # they come with their folders
+    assert "judgebench data pull all" in out
+
+
+def test_a_slip_of_the_pen_is_said_before_anything_is_fetched(typed: Typed, tmp_path: Path) -> None:
+    code, _, err = typed("data", "pull", "trivia_judging", "alpaca_evil")
+    assert code == 78
+    assert "did you mean 'alpaca_eval'?" in err
+    assert not (tmp_path / "data").exists()
+
+
+def test_offline_says_how_to_get_the_data(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
+    code, _, err = typed("data", "pull", "trivia_judging_mini", "alpaca_eval")
+    assert code == 78
+    assert "licence: code Apache-2.0; data CC BY-NC 4.0" in err
+    assert "HF_HUB_OFFLINE is set" in err
+    assert "judgebench data import" in err
+    assert "trivia_judging_mini@1: bundled" in err  # the others are had all the same
+    assert "very_secret" not in err
+
+
+def test_a_damaged_calibration_is_found(typed: Typed, tmp_path: Path) -> None:
+    def listed() -> dict[str, Any]:
+        states = json.loads(typed("data", "list", "--format", "json")[1])["data"]
+        return next(state for state in states if state["benchmark"] == "alpaca_eval")
+
+    assert listed()["calibration_missing"] == ["df_gamed.csv", "instruction_difficulty.csv"]
+    file = tmp_path / "data" / "alpaca_eval" / "calibration" / "df_gamed.csv"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"torn")
+    assert (listed()["calibration"], listed()["damaged_files"]) == ([], [str(file)])
+    assert typed("data", "list")[0] == 0
+    for words in ((), ("alpaca_eval",)):
+        code, _, err = typed("data", "verify", *words)
+        assert code == 65
+        assert f"{file} is damaged" in err
+        assert "judgebench data pull alpaca_eval@2" in err
+
+
 # dashboard --------------------------------------------------------------------------------------
 
 

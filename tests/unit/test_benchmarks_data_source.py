@@ -16,14 +16,13 @@ from judgebench.benchmarks.data_source import (
     data_home,
     import_data,
     list_data,
-    pull,
     verify,
 )
-from judgebench.benchmarks.description import RemoteFile
-from judgebench.benchmarks.fetch import check_address, fetch
 from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.pull import pull
 from judgebench.errors import ConfigError, InputError, ProviderUnavailableError
 from judgebench.keys import text_sha
+from tests.unit.pulled import Noted
 
 QUESTIONS = [
     ("Which river flows through Vienna?", ["Danube", "Donau", "Danube"]),
@@ -53,23 +52,6 @@ def table(path: Path) -> None:
                 rows.writerow([model, prompt, question, "\n".join(references), "b-3", True])
 
 
-class Quiet:
-    """Notes what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.bytes = 0
-
-    def stage(self, name: str, total: int | None) -> None:
-        self.said.append(name)
-
-    def advance(self, n: int = 1, *, failed: bool = False) -> None:
-        self.bytes += n
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     folder = tmp_path / "upstream"
@@ -83,11 +65,6 @@ def files(tmp_path: Path) -> Path:
 def server(files: Path) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/away":
-                self.send_response(302)
-                self.send_header("Location", "http://example.invalid/x")
-                self.end_headers()
-                return
             file = files / self.path.lstrip("/")
             if not file.is_file():
                 self.send_error(404)
@@ -151,7 +128,7 @@ def benchmark(tmp_path: Path, server: str) -> Benchmark:
 
 
 def test_pull_reads_questions_examples_and_prompts(home: Path, benchmark: Benchmark) -> None:
-    paths, progress = benchmark(), Quiet()
+    paths, progress = benchmark(), Noted()
     state = pull("trivia_judging", progress, extra_paths=paths)
     assert (state.state, state.items, state.prompts) == ("ready", 3, ("plain",))
     assert state.prompts_missing == ("other",)
@@ -169,24 +146,24 @@ def test_pull_reads_questions_examples_and_prompts(home: Path, benchmark: Benchm
 def test_what_was_not_pinned_is_said_and_then_holds(
     home: Path, benchmark: Benchmark, files: Path
 ) -> None:
-    paths, progress = benchmark(), Quiet()
+    paths, progress = benchmark(), Noted()
     pull("trivia_judging", progress, extra_paths=paths)
     sha = hashlib.sha256((files / "V1.csv").read_bytes()).hexdigest()
     assert any(sha in line for line in progress.said)
-    again = Quiet()
+    again = Noted()
     pull("trivia_judging", again, extra_paths=paths)
     assert not any("sha256" in line and "V1.csv" in line for line in again.said)
     with (files / "V1.csv").open("a") as out:
         out.write("third,Q: x\n")
     with pytest.raises(InputError, match="not the file that was expected"):
-        pull("trivia_judging", Quiet(), extra_paths=paths)
+        pull("trivia_judging", Noted(), extra_paths=paths)
     assert verify("trivia_judging", extra_paths=paths).state == "ready"
 
 
 def test_a_wrong_hash_keeps_nothing(home: Path, benchmark: Benchmark) -> None:
     paths = benchmark(table_sha="0" * 64)
     with pytest.raises(InputError, match="nothing was kept"):
-        pull("trivia_judging", Quiet(), extra_paths=paths)
+        pull("trivia_judging", Noted(), extra_paths=paths)
     assert verify("trivia_judging", extra_paths=paths).state == "missing"
     assert [p for p in home.rglob("*") if p.is_file()] == []
 
@@ -194,13 +171,13 @@ def test_a_wrong_hash_keeps_nothing(home: Path, benchmark: Benchmark) -> None:
 def test_other_questions_than_the_pinned_ones(home: Path, benchmark: Benchmark) -> None:
     paths = benchmark(content_sha="0" * 64)
     with pytest.raises(InputError, match="are not the questions of trivia_judging@v1"):
-        pull("trivia_judging", Quiet(), extra_paths=paths)
+        pull("trivia_judging", Noted(), extra_paths=paths)
 
 
 def test_a_file_that_is_not_there(home: Path, benchmark: Benchmark, files: Path) -> None:
     (files / "V1.csv").unlink()
     with pytest.raises(ProviderUnavailableError, match=r"V1\.csv: cannot be fetched: .*Not Found"):
-        pull("trivia_judging", Quiet(), extra_paths=benchmark())
+        pull("trivia_judging", Noted(), extra_paths=benchmark())
 
 
 def test_import_takes_files_that_somebody_has(
@@ -273,7 +250,7 @@ def test_the_list_says_what_is_there(home: Path) -> None:
 
 
 def test_what_comes_with_the_folder_needs_no_pull(home: Path) -> None:
-    progress = Quiet()
+    progress = Noted()
     assert pull("trivia_judging_mini", progress).state == "bundled"
     assert "nothing to pull" in progress.said[0]
 
@@ -283,36 +260,6 @@ def test_the_home_is_configured_or_the_users_cache(monkeypatch: pytest.MonkeyPat
     assert data_home() == Path.home() / "data"
     monkeypatch.delenv("JUDGEBENCH_DATA")
     assert data_home().parts[-2:] == ("judgebench", "data")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://example.org/x",
-        "file:///etc/passwd",
-        "ftp://example.org/x",
-        "https://user:secret@example.org/x",
-    ],
-)
-def test_only_https_is_fetched(url: str) -> None:
-    with pytest.raises(ConfigError, match="only HTTPS") as error:
-        check_address(url)
-    assert "secret" not in str(error.value)
-
-
-def test_a_redirect_leads_nowhere_else(server: str, tmp_path: Path) -> None:
-    file = RemoteFile(url=f"{server}/away")
-    with pytest.raises(ConfigError, match="only HTTPS"):
-        fetch(file, tmp_path, Quiet(), expected=None)
-
-
-@pytest.mark.parametrize(
-    ("size", "message"), [(5, "larger than the 5 bytes"), (10**6, "bytes came")]
-)
-def test_the_size_is_what_was_said(server: str, tmp_path: Path, size: int, message: str) -> None:
-    file = RemoteFile(url=f"{server}/V1.csv", bytes=size)
-    with pytest.raises(InputError, match=message):
-        fetch(file, tmp_path, Quiet(), expected=None)
 
 
 def test_a_hub_dataset_comes_through_datasets(
@@ -336,7 +283,7 @@ def test_a_hub_dataset_comes_through_datasets(
     source = f"[versions.v1.source]\nkind = 'hub'\ndataset = '{hub}'\nrevision = 'main'\n"
     (folder / "benchmark.toml").write_text(text[:start] + source + text[end:])
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    state = pull("trivia_judging", Quiet(), extra_paths=paths)
+    state = pull("trivia_judging", Noted(), extra_paths=paths)
     assert (state.state, state.items) == ("ready", 3)
 
 

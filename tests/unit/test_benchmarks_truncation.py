@@ -17,6 +17,7 @@ RUN_ON = " The Danube, I say.\nIt is long.\n\nQ: And the next?\nA: Rhine\nQuesti
         ("at_question_word", RUN_ON.partition("\nQuestion:")[0].strip()),
         ("first_line", "The Danube, I say."),
         ("lm_eval", "danube"),
+        ("at_next_example", RUN_ON),
         ("none", RUN_ON),
     ],
 )
@@ -29,11 +30,20 @@ def test_a_question_at_the_very_start_is_no_next_question() -> None:
     assert truncate("\nQ: what?", "at_next_question") == ""
 
 
-@given(st.text(), st.sampled_from(sorted(set(MODES) - {"lm_eval"})))
-def test_nothing_is_added_and_cutting_twice_changes_nothing(text: str, mode: str) -> None:
-    once = truncate(text, mode)
+@given(st.text(), st.sampled_from(sorted(set(MODES) - {"lm_eval"})), st.booleans())
+def test_nothing_is_added_and_cutting_twice_changes_nothing(
+    text: str, mode: str, chooses: bool
+) -> None:
+    once = truncate(text, mode, chooses=chooses)
     assert once in text
-    assert truncate(once, mode) == once
+    assert truncate(once, mode, chooses=chooses) == once
+
+
+def test_a_choice_may_end_elsewhere_than_a_free_answer() -> None:
+    text = "B\n\nWhich next?\n\n\nQuestion: and then?"
+    assert truncate(text, "at_next_example") == "B\n\nWhich next?"
+    assert truncate(text, "at_next_example", chooses=True) == "B"
+    assert truncate(text, "first_line", chooses=True) == "B"
 
 
 def test_unknown_mode() -> None:

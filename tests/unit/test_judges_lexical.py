@@ -1,6 +1,8 @@
 """``exact_match`` and ``contains``: what is overlooked, and what is not."""
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +56,44 @@ def test_normalisation(answer: str, options: dict[str, str], exact: bool, contai
     for module, right in ((exact_match, exact), (contains, contained)):
         judge = module.make(options=options, prompts={})
         assert verdict(judge, case(answer, "Paris")) == Label(name=name[right])
-        assert judge.spec.options == Normalisation(**options).model_dump()
+        assert judge.spec.options == Normalisation(**options).model_dump(exclude_none=True)
 
 
 def test_an_accent_is_one_character_or_two() -> None:
     assert exact_match.matches("Sa\u0303o Tome\u0301", ["São Tomé"])
     assert exact_match.matches("STRASSE", ["Straße"])
+
+
+@pytest.mark.parametrize(
+    ("language", "options", "right"),
+    [
+        ("zh", {}, True),
+        ("ja-JP", {}, True),
+        ("en", {}, False),
+        ("en", {"width": "fold"}, True),
+        ("zh", {"width": "keep"}, False),
+    ],
+)
+def test_full_width_is_another_way_to_type_in_chinese(
+    language: str, options: dict[str, str], right: bool
+) -> None:
+    asked = case("ＧＤＰ是２０％。", "GDP是20%。")
+    asked = replace(asked, item=replace(asked.item, language=language))
+    for kind in (exact_match, contains):
+        said = verdict(kind.make(options=options), asked)
+        assert said == Label(name="correct" if right else "incorrect")
+
+
+def test_chinese_has_no_word_boundaries() -> None:
+    asked = case("答案是北京市。", "北京")
+    asked = replace(asked, item=replace(asked.item, language="zh"))
+    assert verdict(contains.make(), asked) == Label(name="correct")
+
+
+def test_a_run_of_marks_takes_no_longer_than_text() -> None:
+    began = time.process_time()
+    assert not exact_match.matches("e" + "\u0301\u0327" * 200_000, ["é"])
+    assert time.process_time() - began < 5  # minutes, were it the square
 
 
 def test_a_blank_reference_is_contained_in_nothing() -> None:

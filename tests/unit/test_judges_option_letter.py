@@ -8,8 +8,6 @@ from judgebench.judges._option_letter import (
     NO_OPTION,
     Rule,
     chosen_option,
-    guess_worth,
-    marked,
 )
 from judgebench.records import Label, Verdict
 
@@ -119,13 +117,6 @@ def test_a_huge_answer_is_read_at_once(rule: Rule, piece: str) -> None:
     """Quadratic matching would take longer than the suite may."""
     for answer in (piece * 200_000, f"A.{piece * 200_000}x", f"**{piece * 200_000}x"):
         name(chosen_option(answer, OPTIONS, rule=rule))
-
-
-def test_a_choice_is_right_or_wrong() -> None:
-    assert marked(Label(name="B"), "B") == Label(name="correct")
-    assert marked(Label(name="J"), "B") == Label(name="incorrect")
-    assert marked(NO_OPTION, "B") == NO_OPTION
-    assert guess_worth(4) == 0.25
 
 
 def test_there_have_to_be_options() -> None:

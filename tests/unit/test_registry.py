@@ -11,7 +11,10 @@ from judgebench.errors import ConfigError
 
 
 def test_judges_are_the_public_modules_that_make() -> None:
-    known = ["contains", "exact_match", "pairwise", "reference", "reward", "rubric"]
+    known = [
+        *("contains", "dimensions", "exact_match", "graded"),
+        *("pairwise", "reference", "reward", "rubric"),
+    ]
     assert registry.names("judges") == known
     assert all(hasattr(registry.load("judges", name), "make") for name in registry.names("judges"))
 

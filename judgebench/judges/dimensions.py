@@ -1,0 +1,290 @@
+"""``dimensions``: a model rates an answer in Chinese on the dimensions of its kind, then the whole.
+
+Which dimensions these are follows from the item's subcategory, as the benchmark says. With the
+official prompt and definitions it is AlignBench's rule-calibrated judge; with our own wording the
+answer is data between lines that carry a code (see `_frame`), and only a dictionary that holds the
+code states the verdict. A blank answer has the lowest score, without a call.
+
+Source: THUDM/AlignBench at 5b79d4a, ``prompt_construct`` in ``judge.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from judgebench.config import Section, check
+from judgebench.dialogue import Dialogue, ask_nobody, ask_once
+from judgebench.errors import ConfigError
+from judgebench.judges._answerer import Answerer, answerer
+from judgebench.judges._content import Content, checked_content
+from judgebench.judges._dimension_ratings import ONE_TO_TEN, OVERALL, DimensionRatings
+from judgebench.judges._dimension_ratings_upstream import read_upstream
+from judgebench.judges._frame import Shown
+from judgebench.judges._normalise import NO_REFERENCE
+from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._replies import no_verdict
+from judgebench.keys import content_key
+from judgebench.records import (
+    Case,
+    Item,
+    JsonObject,
+    JudgeSpec,
+    Message,
+    Reply,
+    Score,
+    Unreadable,
+    Verdict,
+)
+from judgebench.template import PromptText
+
+READER_VERSION = "1"
+OWN_PROMPTS = {"default": "dimensions"}
+MAX_TOKENS = 2048
+
+QUESTION = frozenset({"texts", "question"})
+REFERENCE = frozenset({"texts", "reference"})
+ANSWER = frozenset({"texts", "answer"})
+HOLES = QUESTION | REFERENCE | ANSWER | {"category", "dimensions", "ask"}
+
+NO_DIMENSIONS = Unreadable(reason="no dimensions are known for the item's subcategory")
+NO_CODE = Unreadable(reason="a score without the code of the texts")
+
+
+class Options(Section):
+    """What a suite may say about a judge of dimensions."""
+
+    prompt: str = Field("default", description="default, or official/NAME from the data home")
+    reader: Literal["strict", "upstream"] = Field(
+        "strict", description="upstream reads one spelling, and scores off the scale"
+    )
+    max_answer_chars: PositiveInt = Field(
+        20_000, description="a longer answer is shown with its middle left out"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionsJudge:
+    """Asks one question about one answer.
+
+    ``defined`` are for each subcategory its dimensions, with what each of them means.
+    """
+
+    spec: JudgeSpec
+    answerer: Answerer
+    prompt: PromptText
+    options: Options
+    defined: Mapping[str, Mapping[str, str]]
+
+    @property
+    def case_sizes(self) -> frozenset[int]:
+        return frozenset({1})
+
+    @property
+    def max_answer_chars(self) -> int:
+        return self.options.max_answer_chars
+
+    def dimensions(self, item: Item) -> Mapping[str, str]:
+        """What an item's answers are rated on; empty where its subcategory is not known."""
+        return self.defined.get(item.subcategory or "", {})
+
+    def judge(self, case: Case) -> Dialogue:
+        (response,) = case.responses
+        dimensions = tuple(self.dimensions(case.item))
+        if not dimensions:
+            return ask_nobody(NO_DIMENSIONS)
+        if not any(reference.strip() for reference in case.item.references):
+            return ask_nobody(Unreadable(reason=NO_REFERENCE))
+        if not response.text.strip():
+            return ask_nobody(self._lowest(dimensions))
+        shown = Shown.of(case, max_answer_chars=self.max_answer_chars)
+        asked = self.answerer.chat(self.question(case.item, shown))
+        code = None if self.prompt.official else shown.code
+        return ask_once(asked, lambda reply: self.read(reply, dimensions=dimensions, code=code))
+
+    def question(self, item: Item, shown: Shown) -> tuple[Message, ...]:
+        """The filled prompt."""
+        defined = self.dimensions(item)
+        listed = [f"{n}. {name}: {means}\n" for n, (name, means) in enumerate(defined.items(), 1)]
+        of_case = {
+            "category": item.category or "",
+            "dimensions": "".join(listed) if self.prompt.official else "".join(listed).rstrip("\n"),
+            "question": item.question,
+            "reference": shown.references,
+            "answer": shown.answers[0],
+            "texts": _texts(shown),
+            "ask": _ask(tuple(defined), shown.code),
+        }
+        return messages(_as_formatted(self.prompt), {}, of_case)
+
+    def read(self, reply: Reply, *, dimensions: tuple[str, ...], code: str | None) -> Verdict:
+        """The verdict of a reply; with a code, only what begins with its dictionary counts."""
+        if self.options.reader == "upstream":
+            return read_upstream(reply, dimensions)
+        ratings = DimensionRatings(dimensions=dimensions)
+        if code is None or no_verdict(reply):
+            return ratings.read(reply)
+        found = re.search(rf"[{{｛][^{{}}｛｝]*{code}", reply.text)
+        if found is None:
+            verdict = ratings.read(reply)
+            return verdict if isinstance(verdict, Unreadable) else NO_CODE
+        return ratings.read(replace(reply, text=reply.text[found.start() :]))
+
+    def _lowest(self, dimensions: tuple[str, ...]) -> Score:
+        low, high = ONE_TO_TEN.low, ONE_TO_TEN.high
+        parts = dict.fromkeys(dimensions, low)
+        if self.options.reader == "upstream":
+            return Score(value=low, low=0.0, high=math.inf, parts=parts)
+        return Score(value=low, low=low, high=high, parts=parts)
+
+
+def make(
+    *,
+    model: str | None = None,
+    provider: str | None = None,
+    sampling: JsonObject | None = None,
+    options: JsonObject | None = None,
+    extra: JsonObject | None = None,
+    prompts: Mapping[str, PromptText] | None = None,
+    reasoning: str | None = None,
+    content: JsonObject | None = None,
+) -> DimensionsJudge:
+    """A judge of dimensions.
+
+    Parameters
+    ----------
+    model, provider
+        The requested model, and the identity of who answers (never a URL).
+    sampling
+        Sent with each question, over the defaults (temperature 0 and a reply of 2048 tokens); null
+        takes a default away, for models that refuse it.
+    options
+        See `Options`.
+    extra
+        Sent as it is with each question.
+    prompts
+        Official texts the data home has, by name: prompts, and definitions of dimensions.
+    reasoning
+        The effort asked of a model that reasons.
+    content
+        What the benchmark says about judging: ``answer_types`` and ``definitions``.
+
+    Raises
+    ------
+    ConfigError
+        For a missing model, an unknown option or prompt, a benchmark that has no answer types or
+        another scale, and an official prompt without the official definitions.
+    """
+    chosen = check(Options, dict(options or {}), "judge dimensions: options")
+    given = checked_content("dimensions", content)
+    official = prompts or {}
+    prompt = chosen_prompt("dimensions", chosen.prompt, OWN_PROMPTS, official)
+    needed = {"question": QUESTION, "reference": REFERENCE, "answer": ANSWER}
+    check_holes("dimensions", prompt, HOLES, needed | {"dimensions": {"dimensions"}})
+    _check_together(chosen, given, prompt)
+    texts = _definitions(given, official if prompt.official else None)
+    defined = {
+        subcategory: {name: texts[name] for name in one.dimensions}
+        for one in given.answer_types
+        for subcategory in one.subcategories
+    }
+    asked = answerer(
+        "dimensions",
+        model=model,
+        provider=provider,
+        sampling=sampling,
+        extra=extra,
+        reasoning=reasoning,
+        max_tokens=MAX_TOKENS,
+    )
+    spec = asked.spec(
+        "dimensions",
+        reader_version=f"{chosen.reader}/{READER_VERSION}",
+        # Defaults stay out, so that a new option of a later version changes no old key.
+        options={
+            "prompt": chosen.prompt,
+            **chosen.model_dump(exclude_defaults=True),
+            "defined": {"sha256": content_key("dimensions", _in_order(defined)).hex()},
+        },
+        prompt_sha=prompt.sha,
+        official_prompt=prompt.official,
+    )
+    return DimensionsJudge(
+        spec=spec, answerer=asked, prompt=prompt, options=chosen, defined=defined
+    )
+
+
+def _check_together(options: Options, content: Content, prompt: PromptText) -> None:
+    if not content.answer_types:
+        raise ConfigError(
+            "judge dimensions: the benchmark does not say which dimensions its answers are rated "
+            "on ('answer_types' in its description); use another way of judging, rubric for one"
+        )
+    if content.scale != (ONE_TO_TEN.low, ONE_TO_TEN.high):
+        raise ConfigError(
+            f"judge dimensions: it rates from 1 to 10, and the scale of the benchmark is "
+            f"{content.scale[0]:g} to {content.scale[1]:g}; use another way of judging"
+        )
+    if options.reader == "upstream" and not prompt.official:
+        raise ConfigError(
+            "judge dimensions: 'reader: upstream' reads replies to the official prompt; name it as "
+            "'prompt'"
+        )
+
+
+def _definitions(content: Content, official: Mapping[str, PromptText] | None) -> dict[str, str]:
+    """What each dimension means: in our words, or all of them in the official ones."""
+    if official is None:
+        return {one.name: one.text for one in content.definitions}
+    if missing := [one.name for one in content.definitions if one.official not in official]:
+        raise ConfigError(
+            "judge dimensions: the official prompt is here, but not the official definitions of "
+            f"{', '.join(missing)}; fetch them with `judgebench data pull` or `data import`, or "
+            "use our own wording: prompt: default"
+        )
+    return {one.name: official[str(one.official)].text for one in content.definitions}
+
+
+def _in_order(defined: Mapping[str, Mapping[str, str]]) -> dict[str, list[list[str]]]:
+    """As lists: the order of dimensions is part of the question, and a key forgets it in names."""
+    return {
+        subcategory: [[name, means] for name, means in dimensions.items()]
+        for subcategory, dimensions in defined.items()
+    }
+
+
+def _as_formatted(prompt: PromptText) -> PromptText:
+    """An official prompt is filled by Python's ``format``, where two braces mean one."""
+    if not prompt.official:
+        return prompt
+    return replace(prompt, text=prompt.text.replace("{{", "{").replace("}}", "}"))
+
+
+# How our prompt shows the texts and asks for the scores -------------------------------------------
+
+
+def _texts(shown: Shown) -> str:
+    named = {"问题": shown.question, "参考回答": shown.references, "待评回答": shown.answers[0]}
+    blocks = [
+        f"<<{shown.code}: {name}开始>>\n{text}\n<<{shown.code}: {name}结束>>"
+        for name, text in named.items()
+    ]
+    if shown.instructions:  # the benchmark's own, not an answer's: said, not framed
+        blocks.insert(0, f"对这道题另有要求：{shown.instructions}")
+    return "\n\n".join(blocks)
+
+
+def _ask(dimensions: tuple[str, ...], code: str) -> str:
+    members = ", ".join(f"'{name}': ?" for name in (*dimensions, OVERALL))
+    return (
+        "请写出评语，然后以下面这个字典结尾：编号照抄，每个问号换成一个分数，字典之后不再写任何内容。\n"
+        f"{{'编号': '{code}', {members}}}"
+    )
+
+
+__all__ = ["DimensionsJudge", "Options", "make"]
