@@ -26,7 +26,11 @@ WEIGHTINGS = ("nominal", "linear", "quadratic")
 )
 @click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge.")
 @click.option("--by-model", is_flag=True, help="Print every model too. JSON always has them.")
-@click.option("--between", is_flag=True, help="Also compare every two judges.")
+@click.option(
+    "--between",
+    is_flag=True,
+    help="Also compare every two judges; with --judge, that judge with every other.",
+)
 @click.option(
     "--tie-band",
     type=click.FloatRange(0.0, 0.5, max_open=True),

@@ -9,6 +9,7 @@ from pathlib import Path
 from judgebench.cli.streams import say
 
 FORMAT = "alpaca-eval"
+MOST = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,14 @@ def take_in(
         )
     for warning in report.warnings:
         say(f"warning: {warning}")
-    if report.missing:
-        say(f"warning: {report.missing} pairs have neither preference nor reply: missing")
+    if report.unsaid:
+        named = [f"{model} ({n})" for model, n in report.unsaid.items()]
+        more = f" and {len(named) - MOST} more" if len(named) > MOST else ""
+        say(
+            "warning: pairs with neither preference nor reply, which count as unreadable: "
+            + ", ".join(named[:MOST])
+            + more
+        )
     files = f"{report.files} files" if report.files != 1 else str(gathered.files[0])
     say(
         f"{files}: {report.benchmark}@{report.version}, {report.models} models; "

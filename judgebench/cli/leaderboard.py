@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from judgebench.cli.options import report_options, show, store_option
+from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,8 @@ def command(
 
     Labels give accuracies, scores their mean, comparisons a win rate for each opponent. Numbers
     come with an interval from a bootstrap over items; a rank with the ranks that the model had in
-    95 % of the replicates. Under the coverage floor of the benchmark a row is flagged.
+    95 % of the replicates. Under the coverage floor of the benchmark a row is flagged. The ranks of
+    `judgebench ranking` follow from simultaneous intervals of differences and can be wider.
 
     A panel's verdict is what most of its judges say (majority, the rule where none is written) or
     their mean; more than half of the judges have to be readable, or as many as min_valid says.
@@ -119,6 +121,8 @@ def command(
             f"no judge has judged anything on {benchmark} yet; `judgebench run SUITE.yaml` asks "
             "judges, `judgebench export verdicts` shows what there is"
         )
+    if published and not any(board.published for board in boards):
+        say("--published adds nothing: no board here is of a published judge and its baseline")
     show(document(boards, published=published, by=by), form, outputs)
     return 0
 

@@ -40,11 +40,10 @@ COMMANDS = {
 }
 
 EPILOG = """\b
-Start here:
-  judgebench plan suites/demo.yaml
-  judgebench run suites/demo.yaml
-  judgebench leaderboard trivia_judging_mini
-  judgebench agreement trivia_judging_mini --reference human/authors
+Start here, in a checkout; `make demo` does as much with a real model:
+  judgebench plan suites/ways_of_judging.yaml
+  judgebench run suites/ways_of_judging.yaml
+  judgebench leaderboard support --store sqlite:///results/ways_of_judging.db
 
 \b
 Exit codes: 0 done, 64 usage, 65 bad input data, 69 a provider or server is

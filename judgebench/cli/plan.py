@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
     ]
     total = _total(rows)
     table = Table(
-        title=f"what `judgebench run {suite}` would do now",
+        title=f"what `judgebench run {shlex.quote(str(suite))}` would do now",
         columns=columns,
         rows=cells,
         notes=[

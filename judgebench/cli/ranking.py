@@ -10,7 +10,7 @@ import click
 from judgebench.cli.options import report_options, show, store_option
 
 if TYPE_CHECKING:
-    from judgebench.report.ranking import Control
+    from judgebench.report.ranking_control import Control
     from judgebench.stats.ranking import Ties
 
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--control",
-    type=click.Choice(["length"]),
-    help="Rank as if answers were equally long; the answers have to be in the store.",
+    type=click.Choice(["length", "style"]),
+    help="Rank as if answers were equally long, or as long and with as many headers, list items "
+    "and bold spans (style); the answers have to be in the store.",
 )
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @report_options
@@ -61,6 +62,7 @@ def command(
       judgebench ranking support
       judgebench ranking support --judge grader --reference last-week --format json
       judgebench ranking support --ties davidson
+      judgebench ranking support --control style
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals

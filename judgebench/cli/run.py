@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -129,7 +130,7 @@ def command(
     say(f"stages: {stages}, all {time.monotonic() - began:.1f} s")
     say(_last_line(outcome, url))
     if outcome.waiting:
-        where = "" if url == api.store_url(None) else f" --store {url}"
+        where = "" if url == api.store_url(None) else f" --store {shlex.quote(url)}"
         say(
             f"{counted(outcome.waiting, 'question')} in batches: `judgebench batches list{where}` "
             f"says how they stand, `judgebench batches collect{where}` fetches what has come; then "

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from shlex import quote
 
 from judgebench import keys
+from judgebench.benchmarks.baseline import baseline_texts
 from judgebench.errors import InputError
 from judgebench.exchange.alpaca_eval_ids import (
     BENCHMARK,
@@ -17,7 +19,13 @@ from judgebench.exchange.alpaca_eval_ids import (
     published_id,
     published_ids,
 )
-from judgebench.exchange.alpaca_eval_rows import About, Gathered, Judged
+from judgebench.exchange.alpaca_eval_rows import (
+    NOT_SAID,
+    OTHER_BASELINE,
+    About,
+    Gathered,
+    Judged,
+)
 from judgebench.exchange.attach import Board, place_key
 from judgebench.exchange.known_items import (
     NO_VERSION,
@@ -37,16 +45,19 @@ from judgebench.records import (
     ModelSpec,
     Place,
     Response,
+    Unreadable,
     Use,
 )
 from judgebench.store import Store
 
 _MOST = 5
+UNSAID = Unreadable(reason=NOT_SAID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlpacaEvalImport:
-    """Counts of an import; ``missing`` are judged pairs without a preference and without a reply.
+    """Counts of an import; ``unsaid`` are judged pairs without a preference and without a reply,
+    by model: they are unreadable.
 
     run_id
         The run that the new ones stand under; None where nothing was new.
@@ -58,7 +69,7 @@ class AlpacaEvalImport:
     models: int
     verdicts: int
     new_verdicts: int
-    missing: int
+    unsaid: Mapping[str, int]
     answers: int
     new_answers: int
     run_id: str | None
@@ -78,7 +89,7 @@ def import_alpaca_eval(
 
     A preference becomes the probability that the model beats the baseline, asked in AlpacaEval's
     seeded order where the judge is known to have been; the reply is kept with it. Where there is
-    no preference, a kept reply makes it unreadable; without one the verdict is missing.
+    no preference the verdict is unreadable, until a file has one.
 
     Raises
     ------
@@ -103,9 +114,11 @@ def import_alpaca_eval(
         version=version,
         files=len(gathered.files),
         models=len({model for model, _ in gathered.answers}),
-        verdicts=sum(one.verdict is not None for one in gathered.judged.values()),
+        verdicts=len(gathered.judged),
         new_verdicts=len(taking.judgments),
-        missing=sum(one.verdict is None for one in gathered.judged.values()),
+        unsaid=Counter(
+            about.model for about, one in gathered.judged.items() if one.verdict == UNSAID
+        ),
         answers=len(gathered.answers),
         new_answers=len(taking.responses),
         run_id=run_id,
@@ -207,9 +220,17 @@ class _Taking:
         return None if found is None else found[0]
 
     def find_answers(self) -> None:
+        baselines = {about.baseline for about in self.gathered.judged}
+        own = {m: baseline_texts(self.benchmark, self.version, m) for m in baselines}
         for (model, instruction), answer in self.gathered.answers.items():
             key = self.models[model]
             stored = self._stored(model, key, instruction)
+            known = own.get(model, {}).get(self.ids[instruction])
+            if known is not None and known != answer.text:
+                raise InputError(
+                    f"{answer.where}: this is not what {model!r}, the benchmark's own baseline, "
+                    f"answered to item {self.ids[instruction]!r}. {OTHER_BASELINE}"
+                )
             if stored is None:
                 response = Response(
                     benchmark=self.benchmark,
@@ -223,15 +244,15 @@ class _Taking:
                 )
                 self.responses[recorded_key(response)] = response
             elif not same_text(stored, answer.text):
+                way_out = "Give this model another name (--model NAME)"
                 raise InputError(
                     f"{answer.where}: the store has another answer of {model!r} to item "
-                    f"{self.ids[instruction]!r}; give this model another name (--model NAME)"
+                    f"{self.ids[instruction]!r}. "
+                    + (OTHER_BASELINE if model in baselines else way_out)
                 )
 
     def find_verdicts(self) -> None:
         for about, judged in self.gathered.judged.items():
-            if judged.verdict is None:
-                continue
             place = Place(
                 benchmark=self.benchmark,
                 version=self.version,
@@ -243,10 +264,10 @@ class _Taking:
                 repeat=about.repeat,
             )
             _, said = self.board.current.get(place, (None, None))
-            if said is None:
+            if said is None or (said == UNSAID and judged.verdict != UNSAID):
                 self._refuse_other_baseline(about, judged)
                 self.judgments.append((about, place, judged))
-            elif not same(said, judged.verdict):
+            elif judged.verdict != UNSAID and not same(said, judged.verdict):
                 raise judged.row.wrong(
                     "preference",
                     f"{say(judged.verdict)}, but the store has {say(said)} of {about.judge!r} "
@@ -265,7 +286,7 @@ class _Taking:
                 "generator_1",
                 f"judged against {about.baseline!r}, but the store has verdicts of "
                 f"{about.judge!r} against {names[min(others)]!r}: this is a judge file of another "
-                f"baseline; --baseline {about.baseline} takes it in, for a board of its own",
+                f"baseline; --baseline {quote(about.baseline)} takes it in, for a board of its own",
             )
 
     @cached_property
@@ -302,7 +323,6 @@ class _Taking:
     def _put_judgment(
         self, run_id: str, about: About, place: Place, judged: Judged, now: float
     ) -> None:
-        assert judged.verdict is not None  # those without one are missing, and are not put
         at = place_key(place)
         replies = put_reply(self.store, place, about.judge, judged.reply)
         judgment = Judgment(

@@ -41,10 +41,11 @@ _TWO_MODELS = (
     "Are these two models of one name, or was it judged on other answers? Import one of them apart "
     "with --model NAME"
 )
-_WAY_OUT = {
-    "output_1": "This is a judge file of another baseline that goes by the same name; leave it "
-    "out, or give that one a name of its own (generator_1)"
-}
+OTHER_BASELINE = (
+    "This is a judge file of another baseline that goes by the same name; leave it out, or "
+    "give that one a name of its own (generator_1)"
+)
+_WAY_OUT = {"output_1": OTHER_BASELINE}
 
 INDEX = "annotator_index"
 """The column of cross-annotations that says whose label, or which of a judge's, a row is."""
@@ -52,6 +53,7 @@ INDEX = "annotator_index"
 PEOPLE = (HUMAN, "humans")
 
 NOT_READ = "AlpacaEval read no preference from the reply"
+NOT_SAID = "no preference in the file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +92,11 @@ class About(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """One judged pair; without a verdict where the file has no preference and no reply."""
+    """One judged pair."""
 
     row: Row
     order: Order
-    verdict: Verdict | None
+    verdict: Verdict
     reply: Reply | None
 
 
@@ -303,9 +305,9 @@ def _named(row: Row, field: str, told: str | None, fallback: str | None, help_: 
     return fallback
 
 
-def _verdict(p: float | None, order: Order, reply: Reply | None) -> Verdict | None:
+def _verdict(p: float | None, order: Order, reply: Reply | None) -> Verdict:
     if p is None:
-        return None if reply is None else Unreadable(reason=NOT_READ)
+        return Unreadable(reason=NOT_SAID if reply is None else NOT_READ)
     p_first = 1.0 - p if order == "opponent_first" else p
     if p_first == 0.5:
         return Preference(winner=None, p_first=0.5)

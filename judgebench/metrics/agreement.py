@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
-from judgebench.metrics.comparison import METRICS, AgreementRow, Comparison
+from judgebench.metrics.comparison import METRICS, AgreementRow, Comparison, pairs_of
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.label_board import find_reference, read_labels
 from judgebench.metrics.paired_tables import pair
@@ -80,7 +79,11 @@ def agreement(
 
 
 def between_judges(
-    columns: Columns, *, labels: Sequence[str] = BINARY, intervals: Intervals | None = None
+    columns: Columns,
+    *,
+    judges: Collection[str] = (),
+    labels: Sequence[str] = BINARY,
+    intervals: Intervals | None = None,
 ) -> tuple[AgreementRow, ...]:
     """Every two judges against each other, pooled; the second by name stands as the reference.
 
@@ -88,6 +91,8 @@ def between_judges(
     ----------
     columns, labels, intervals
         As for `agreement`.
+    judges
+        Only these against every other; all if empty.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def between_judges(
     wanted = intervals or Intervals()
     resamples = wanted.resamples(board.items)
     rows = []
-    for first, second in combinations(board.labellers, 2):
+    for first, second in pairs_of(board.labellers, judges):
         if ((board.of(first) >= 0) & (board.of(second) >= 0)).any():
             tables = pair(board, board.of(first), board.of(second))
             rows.append(Comparison(first, second, tables, resamples, wanted).pooled())

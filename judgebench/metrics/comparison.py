@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -64,12 +65,15 @@ class Measures:
         marked; None where the labels are no order, and then nothing is ranked.
     counted
         What the rows of a table for models are, in words.
+    why
+        Why a coefficient, by name, has no value for a table.
     """
 
     coefficients: Sequence[str]
     of: Callable[[str, Floats], Floats]
     scores: Callable[[Floats, Bools], Floats] | None
     counted: str = "models"
+    why: Callable[[str, Floats], str | None] = why_undefined
 
 
 def label_measures(n_labels: int) -> Measures:
@@ -226,7 +230,7 @@ class Comparison:
             return rank_correlation.why_undefined(*scores)
         if scope == 1 and self.present.any():
             return self._why_macro_undefined(name)
-        return why_undefined(name, self._table(scope))
+        return self.measures.why(name, self._table(scope))
 
     def _why_macro_undefined(self, name: str) -> str:
         by_model = self.values[0, self.names.index(name), 2:]
@@ -234,7 +238,7 @@ class Comparison:
         undefined = [m for m in np.flatnonzero(self.present) if not defined[m]]
         models_of: dict[str | None, list[str]] = {}
         for m in undefined:
-            why = why_undefined(name, self.sums[0][m])
+            why = self.measures.why(name, self.sums[0][m])
             models_of.setdefault(why, []).append(self.paired.models[m])
         named = "; ".join(f"{', '.join(models)}: {why}" for why, models in models_of.items())
         counted = self.measures.counted
@@ -242,6 +246,13 @@ class Comparison:
         if defined.any():
             reason += f"; mean of the other {defined.sum()}: {by_model[defined].mean():.4f}"
         return reason
+
+
+def pairs_of(judges: Iterable[str], wanted: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Every two judges, in their order; of those wanted, each with every other."""
+    for first, second in combinations(judges, 2):
+        if not wanted or first in wanted or second in wanted:
+            yield first, second
 
 
 def by_scope(values: Floats, present: Bools) -> Floats:

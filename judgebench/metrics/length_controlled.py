@@ -115,9 +115,11 @@ def _compared(
         return np.array([lengths.get((model, item), math.nan) for item in items], dtype=float)
 
     theirs = lengths_of(opponent)
-    difference = theirs - np.array([lengths_of(model) for model in models])
     grid = np.ix_(place, here)
+    asked = means.asked[grid].T > 0
+    difference = theirs - np.array([lengths_of(model) for model in models])
     known = ~np.isnan(difference)
+    difference = np.where(asked, difference, np.nan)  # no model's rows depend on another's
     preference = np.where(known, means.mean[grid].T, np.nan)
     used = ~np.isnan(preference)
     n = np.where(used, means.readable[grid].T, 0.0).sum(axis=1)
@@ -128,7 +130,7 @@ def _compared(
         models=models,
         preference=preference,
         difference=difference,
-        asked=means.asked[grid].T > 0,
+        asked=asked,
         n=n.astype(np.int64),
         missing=(means.expected[grid].T.sum(axis=1) - n).astype(np.int64),
         unknown={
@@ -187,7 +189,7 @@ def exact(
     estimates = {}
     for m, (model, fit) in enumerate(zip(one.models, fits, strict=True)):
         # BCa needs fits without each item; with few items plain percentiles are too narrow.
-        level = expanded_level(intervals.level, fit.n, n_parameters=PARAMETERS)
+        level = expanded_level(intervals.level, fit.n_valid, n_parameters=PARAMETERS)
         percentile = replace(intervals, kind="percentile", level=level)
         low, high, method = percentile.ends(scores[:, m : m + 1], None).at(0)
         estimates[model] = _estimate(

@@ -65,6 +65,10 @@ class Measure:
         found = quotient(sums[..., 0], sums[..., 1])
         return np.sqrt(found) if self.root else found
 
+    def counted(self, contributions: Floats) -> Floats:
+        """How much each unit counts, shape (units, models)."""
+        return np.asarray(contributions[..., COUNT])
+
     def of_units(self, unit_of: Ints, n_units: int) -> Floats:
         """The contributions of units, each the sum over its items."""
         of_items = self.contributions
@@ -117,7 +121,7 @@ def estimated(
     bca = wanted.kind == "bca"
     left_out = measure.quotient(leave_one_out_sums(contributions)) if bca else None
     ends = wanted.ends(scores, left_out)
-    units = (contributions[..., COUNT] > 0).sum(axis=0)
+    units = (measure.counted(contributions) > 0).sum(axis=0)
 
     def one(m: int) -> Estimate:
         value, n_units = float(scores[0, m]), int(units[m])

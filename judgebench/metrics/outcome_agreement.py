@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from judgebench.metrics.comparison import (
     Bools,
     Comparison,
     Measures,
+    pairs_of,
     share_of,
 )
 from judgebench.metrics.intervals import Floats, Intervals
@@ -25,7 +25,13 @@ from judgebench.metrics.paired_verdicts import ModelPair
 from judgebench.metrics.preference_correlation import CORRELATION, preference_correlation
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import Estimate
-from judgebench.stats.agreement import COEFFICIENTS, Weighting, coefficient, cohen_kappa_of
+from judgebench.stats.agreement import (
+    COEFFICIENTS,
+    Weighting,
+    coefficient,
+    cohen_kappa_of,
+    why_undefined,
+)
 from judgebench.stats.pair_outcomes import LOSS, TIE, WIN, OutcomeRule
 from judgebench.stats.resample import Resamples
 
@@ -33,6 +39,8 @@ DECIDED = ("agreement", "cohen_kappa")
 """What is also given of the pairs on which neither says tie, under the name with `NO_TIES`."""
 
 NO_TIES = "_no_ties"
+
+NONE_DECIDED = "no pair was decided by both"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +51,16 @@ class OutcomeTable:
         None where judges are compared with each other.
     counts
         As in `OutcomeBoard`.
+    nothing_in_common
+        Judges that were never asked about a pair that the reference has compared; they have no
+        rows.
     """
 
     reference: str | None
     raters: tuple[str, ...]
     rows: tuple[AgreementRow, ...]
     counts: Mapping[str, Mapping[str, int]]
+    nothing_in_common: tuple[str, ...] = ()
 
 
 def outcome_agreement(
@@ -60,6 +72,9 @@ def outcome_agreement(
     intervals: Intervals | None = None,
 ) -> OutcomeTable:
     """Every judge that compares, against a reference, on the pairs that the reference judged.
+
+    Pairs with an opponent that a judge was never asked about are none of its own and do not count
+    as missing.
 
     As `judgebench.metrics.agreement.agreement` with the labels loss, tie and win, and besides
     agreement and kappa of the pairs on which neither says tie, and the correlation of the
@@ -97,25 +112,35 @@ def outcome_agreement(
     wanted = intervals or Intervals()
     resamples = wanted.resamples(board.labels.items)
     rows: list[AgreementRow] = []
+    strangers: list[str] = []
     apart, same = _with_itself(board, truth.codes)
     for judge in board.labels.labellers:
         if judge in itself:
             continue
-        rows += _Outcomes(
-            board, judge, reference, apart, probabilities, weighting, resamples, wanted
-        ).rows()
-        if (same >= 0).any():
+        asked = board.codes(judge) != NO_VERDICT
+        own = np.where(_of_its_opponents(board, asked), apart, NO_VERDICT).astype(np.int8)
+        # What a model is against itself has rows for models alone.
+        tables = [
+            (codes, first) for codes, first in ((own, 0), (same, 2)) if (asked & (codes >= 0)).any()
+        ]
+        for codes, first in tables:
             rows += _Outcomes(
-                board, judge, reference, same, probabilities, weighting, resamples, wanted
-            ).rows()[2:]
+                board, judge, reference, codes, probabilities, weighting, resamples, wanted
+            ).rows()[first:]
+        strangers += [] if tables else [judge]
     return OutcomeTable(
-        reference=reference, raters=truth.raters, rows=tuple(rows), counts=board.counts
+        reference=reference,
+        raters=truth.raters,
+        rows=tuple(rows),
+        counts=board.counts,
+        nothing_in_common=tuple(strangers),
     )
 
 
 def outcomes_between(
     columns: Columns,
     *,
+    judges: Collection[str] = (),
     rule: OutcomeRule | None = None,
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
@@ -126,12 +151,14 @@ def outcomes_between(
     ----------
     columns, rule, weighting, intervals
         As for `outcome_agreement`.
+    judges
+        Only these against every other; all if empty.
     """
     board = outcome_board(columns, rule)
     wanted = intervals or Intervals()
     resamples = wanted.resamples(board.labels.items)
     rows = []
-    for first, second in combinations(board.labels.labellers, 2):
+    for first, second in pairs_of(board.labels.labellers, judges):
         truth, _ = _with_itself(board, board.codes(second))
         if ((board.codes(first) >= 0) & (truth >= 0)).any():
             found = _Outcomes(
@@ -150,6 +177,13 @@ def _with_itself(board: OutcomeBoard, codes: Codes) -> tuple[Codes, Codes]:
         np.where(itself, NO_VERDICT, codes).astype(np.int8),
         np.where(itself, codes, NO_VERDICT).astype(np.int8),
     )
+
+
+def _of_its_opponents(board: OutcomeBoard, asked: Bools) -> Bools:
+    """The pairs with an opponent that a judge was asked about, shape (pairs,)."""
+    _, opponent = np.unique([opponent for _, opponent in board.models], return_inverse=True)
+    opponent_of = opponent[board.labels.model_of]
+    return np.isin(opponent_of, opponent_of[asked])
 
 
 def _of_reference(board: OutcomeBoard, raters: tuple[str, ...], codes: Codes) -> Floats:
@@ -185,6 +219,7 @@ class _Outcomes:
                 of=partial(_coefficient, weighting=weighting),
                 scores=partial(win_rates, models=self.models),
                 counted="pairs of models" if apart else "models",
+                why=partial(_why_undefined, nothing="no pair has a verdict of both"),
             ),
         )  # fmt: skip
         self.correlation = preference_correlation(
@@ -195,7 +230,10 @@ class _Outcomes:
         self.decided = [board.models[m] for m in kept]
         self.no_ties = Comparison(
             judge, reference, pair(decided, mine, theirs), resamples, wanted,
-            Measures(coefficients=DECIDED, of=coefficient, scores=None),
+            Measures(
+                coefficients=DECIDED, of=coefficient, scores=None,
+                why=partial(_why_undefined, nothing=NONE_DECIDED),
+            ),
         )  # fmt: skip
 
     def rows(self) -> list[AgreementRow]:
@@ -225,13 +263,17 @@ def _coefficient(name: str, tables: Floats, *, weighting: Weighting) -> Floats:
     return coefficient(name, tables)
 
 
+def _why_undefined(name: str, table: Floats, *, nothing: str) -> str | None:
+    return why_undefined(name, table) if table.sum() > 0 else nothing
+
+
 def _renamed(row: AgreementRow | None, full: AgreementRow) -> dict[str, Estimate]:
     if row is not None:
         return {f"{name}{NO_TIES}": row.metrics[name] for name in DECIDED}
     nothing = replace(
         full.metrics["agreement"], value=math.nan, low=math.nan, high=math.nan, n=0, units=0,
         missing=0, method="", worst_low=None, worst_high=None,
-        undefined="no pair was decided by both",
+        undefined=NONE_DECIDED,
     )  # fmt: skip
     return {f"{name}{NO_TIES}": nothing for name in DECIDED}
 

@@ -8,22 +8,29 @@ from dataclasses import replace
 
 import numpy as np
 
+from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.item_means import item_means
+from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.standings import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 
 SCORE = "score"
+OFFICIAL, ITEMS, GUESSED = f"{SCORE}/official", f"{SCORE}/items", f"{SCORE}/guessed"
 
 Scale = tuple[float, float]
 
 
 def scores(
-    columns: Columns, *, groups: Groups = (), intervals: Intervals | None = None
+    columns: Columns,
+    *,
+    groups: Groups = (),
+    balance: Balance | None = None,
+    chance: Mapping[str, float] | None = None,
+    intervals: Intervals | None = None,
 ) -> tuple[Standing, ...]:
     """Each model's mean score on the declared scale, judge by judge.
 
@@ -38,6 +45,11 @@ def scores(
         equal length, and where they are known ``parts`` and those of `by_board` and `read_table`.
     groups
         Ways of grouping items: each group has a score of its own.
+    balance
+        How categories make up the whole; without it all items count equally.
+    chance
+        What an answer to each item would score that was drawn at random: what upstream makes of a
+        reply that it cannot read, in the mean.
     intervals
         Percentile bootstrap over items unless asked otherwise; none on a single item.
 
@@ -45,12 +57,17 @@ def scores(
     -------
     tuple of Standing
         With the metrics `score`, `score/<dimension>` for each named part of a score,
-        `score/<group>` for each group, and where judges were asked repeatedly `judge_noise`.
+        `score/<group>` for each group, and where judges were asked repeatedly `judge_noise`. With a
+        ``balance``, `score` is the balanced mean, `score/<side>` that of each side, `score/items`
+        the mean over items, and `score/official` the balanced mean with what could not be read at
+        its official value. With a ``chance``, `score/guessed` is the score with what could not be
+        read at that value; the worst and the best case stand beside `score`.
         Undefined where one judge's scores are on several scales: their mean means nothing. Best
         model first within each judge.
     """
     taken = board(columns, BoardKind("score"))
     values = _values(taken)
+    unread = np.array([kind == "unreadable" for kind in taken["kind"]], dtype=np.bool_)
     dimensions = {SCORE: values} | _parts(taken)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
@@ -61,10 +78,32 @@ def scores(
         }
         measures = {name: mean_of(mean) for name, mean in means.items()}
         measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
+        if balance is not None:
+            measures = whole(balance, table, rows, means[SCORE]) | {
+                name: one for name, one in measures.items() if name != SCORE
+            }
+        if chance is not None:
+            by_chance = [chance.get(item, math.nan) for item in taken["item_id"]]
+            kept = np.where(unread, by_chance, values)
+            measures[GUESSED] = mean_of(item_means(table, rows, kept, ends=ends))
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
         if len(scales) > 1:
             measures = {name: _mixed(measure, scales) for name, measure in measures.items()}
         return Measured(means=means[SCORE], measures=measures)
+
+    def whole(
+        balance: Balance, table: VerdictTable, rows: Ints, means: ItemMeans
+    ) -> dict[str, Measure]:
+        sides = list(balance.sides)
+        found: dict[str, Measure] = {SCORE: balanced(means, table.items, balance, sides)}
+        if balance.unparsed is not None:
+            official = np.where(unread, balance.unparsed, values)
+            kept = item_means(table, rows, official, ends=(-math.inf, math.inf))
+            found[OFFICIAL] = balanced(kept, table.items, balance, sides)
+        for side in sides:
+            found[f"{SCORE}/{side}"] = balanced(means, table.items, balance, [side])
+        found[ITEMS] = mean_of(means)
+        return found
 
     return judge_by_judge(taken, ~np.isnan(values), measured, intervals or Intervals())
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from judgebench.errors import UsageError
 from judgebench.metrics.agreement import agreement, between_judges
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
@@ -19,6 +18,7 @@ from judgebench.report.boards import (
     Meant,
     judges_called,
     meant,
+    reference_called,
     renamed,
     told_apart,
     undeclared_labels,
@@ -51,8 +51,8 @@ def agreement_report(
     judges
         Only these, by name (as shown, or without what tells them apart) or id; all if empty.
     between
-        Whether to compare every two judges as well (each pair costs as much as a judge does);
-        where there is no reference that is all there is.
+        Whether to compare every two judges as well (each pair costs as much as a judge does), or
+        the ``judges`` asked for with every other; where there is no reference that is all there is.
 
     Raises
     ------
@@ -64,15 +64,17 @@ def agreement_report(
     columns = store.verdicts(which.name, which.version)
     named = told_apart([columns], "judge")
     columns = renamed(columns, told_apart([columns], "model"), named)
-    columns, reference = compared(columns, reference, judges, named, store, which, ("label",))
+    reference, wanted = asked_for(columns, reference, judges, named, store, which, ("label",))
+    held = only(columns, wanted, reference)
     rows: tuple[AgreementRow, ...] = ()
     raters: tuple[str, ...] = ()
     if reference is not None:
-        table = agreement(columns, reference=reference, labels=which.labels, intervals=intervals)
+        table = agreement(held, reference=reference, labels=which.labels, intervals=intervals)
         rows, raters = table.rows, table.raters
     pairs: tuple[AgreementRow, ...] = ()
     if between or reference is None:
-        pairs = between_judges(columns, labels=which.labels, intervals=intervals)
+        held = columns
+        pairs = between_judges(columns, judges=wanted, labels=which.labels, intervals=intervals)
     return AgreementReport(
         benchmark=which.name,
         version=which.version,
@@ -82,12 +84,12 @@ def agreement_report(
         between=pairs,
         warnings=tuple(
             f"{judge}: {undeclared_labels(counts, which)}"
-            for judge, counts in sorted(undeclared(columns, which.labels).items())
+            for judge, counts in sorted(undeclared(held, which.labels).items())
         ),
     )
 
 
-def compared(
+def asked_for(
     columns: Columns,
     reference: str | None,
     judges: Collection[str],
@@ -95,8 +97,8 @@ def compared(
     store: Store,
     which: Meant,
     kinds: Collection[str],
-) -> tuple[Columns, str | None]:
-    """The verdicts of the judges asked for and of the reference, and the reference as it is shown.
+) -> tuple[str | None, frozenset[str]]:
+    """The reference and the judges asked for, as they are shown; no judges where all are meant.
 
     ``kinds`` are those of verdicts by which people become the reference where nobody is named.
     """
@@ -105,22 +107,12 @@ def compared(
         people = any(is_human(judge) and kind in kinds for judge, kind in set(said))
         reference = HUMAN if people else None
     elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
-        reference = _one_judge(reference, named, store, which)
-    wanted = {judge for name in judges for judge in judges_called(name, named, store, which)}
-    return _only(columns, wanted, reference), reference
+        reference = reference_called(reference, named, store, which)
+    wanted = (judge for name in judges for judge in judges_called(name, named, store, which))
+    return reference, frozenset(wanted)
 
 
-def _one_judge(name: str, named: Mapping[str, str], store: Store, which: Meant) -> str:
-    found = judges_called(name, named, store, which)
-    if len(found) > 1:
-        raise UsageError(
-            f"{which}: {name!r} is the name of {len(found)} judges, and a reference is one; name "
-            f"it as it is shown: {', '.join(found)}"
-        )
-    return found[0]
-
-
-def _only(columns: Columns, wanted: Collection[str], reference: str | None) -> Columns:
+def only(columns: Columns, wanted: Collection[str], reference: str | None) -> Columns:
     """Verdicts of the judges asked for and of the reference, all where none is asked for."""
     if not wanted:
         return columns
@@ -166,6 +158,7 @@ def _kind_json(report: AgreementReport) -> dict[str, Any]:
             "rule": asdict(report.outcomes.rule),
             "weighting": report.outcomes.weighting,
             "outcomes": {judge: dict(n) for judge, n in report.outcomes.counts.items()},
+            "nothing_in_common": list(report.nothing_in_common),
         }
     return found
 
@@ -222,4 +215,4 @@ def _record(row: AgreementRow, name: str, report: AgreementReport) -> dict[str, 
     }
 
 
-__all__ = ["AgreementReport", "agreement_report", "compared", "document", "to_json"]
+__all__ = ["AgreementReport", "agreement_report", "asked_for", "document", "only", "to_json"]

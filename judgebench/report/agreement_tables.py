@@ -29,8 +29,8 @@ SHOWN = {
 SHOWN_OF_OUTCOMES = {
     "cohen_kappa": "kappa",
     "agreement": "agreement",
-    "cohen_kappa_no_ties": "kappa, no ties",
-    "agreement_no_ties": "agreement, no ties",
+    "cohen_kappa_no_ties": "kappa without ties",
+    "agreement_no_ties": "agreement without ties",
     "preference_correlation": "correlation",
 }
 """The same of preferences, where a pair is lost, tied or won."""
@@ -46,7 +46,8 @@ class AgreementReport:
     ``reference`` is None where nobody was named and no person has labelled anything: then there
     is only ``between``. ``raters`` are those whose labels the reference is made of. ``kind`` says
     what they agree on: labels of answers, or the outcomes of preferences, and then ``outcomes``
-    says how preferences became those.
+    says how preferences became those, and ``nothing_in_common`` names the judges that were asked
+    about no pair of the reference's.
     """
 
     benchmark: str
@@ -58,6 +59,7 @@ class AgreementReport:
     warnings: tuple[str, ...] = ()
     kind: Kind = "label"
     outcomes: Outcomes | None = None
+    nothing_in_common: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +92,11 @@ def tables_of(report: AgreementReport) -> Iterable[Table]:
             rows = [row for row in report.rows if row.scope == scope]
             if rows:
                 says = f"{of}{says}; intervals resample questions{rule}"
-                yield _table(rows, against, says, shown_of(report))
+                strangers = report.nothing_in_common if scope == "pooled" else ()
+                yield _table(rows, against, says, shown_of(report), strangers)
     if report.between:
-        yield _matrix(report.between, at, rule)
+        what = "answers" if report.outcomes is None else "pairs"
+        yield _matrix(report.between, at, what, rule)
 
 
 def shown_of(report: AgreementReport) -> Mapping[str, str]:
@@ -125,7 +129,11 @@ def _made_of(report: AgreementReport) -> str:
 
 
 def _table(
-    rows: Sequence[AgreementRow], title: str, subtitle: str, shown: Mapping[str, str]
+    rows: Sequence[AgreementRow],
+    title: str,
+    subtitle: str,
+    shown: Mapping[str, str],
+    strangers: Sequence[str],
 ) -> Table:
     by_model = rows[0].model is not None
     # Model by model, the judges stay in their order; else the best comes first.
@@ -144,7 +152,14 @@ def _table(
         subtitle=subtitle,
         columns=columns,
         rows=[_cells(row, shown, apart=apart) for row in ordered],
-        notes=_notes(ordered, shown),
+        notes=[
+            *(
+                [f"no pair in common with the reference: {', '.join(strangers)}"]
+                if strangers
+                else []
+            ),
+            *_notes(ordered, shown),
+        ],
     )
 
 
@@ -181,26 +196,33 @@ def _notes(rows: Sequence[AgreementRow], shown: Mapping[str, str]) -> list[str]:
     return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
 
 
-def _matrix(rows: Sequence[AgreementRow], at: str, rule: str) -> Table:
-    names = list(dict.fromkeys(name for row in rows for name in (row.judge, row.reference)))
-    names.sort()
+def _matrix(rows: Sequence[AgreementRow], at: str, what: str, rule: str) -> Table:
+    """Every two judges twice; where all rows are of one judge, that judge's column alone."""
+    of_one = set.intersection(*({row.judge, row.reference} for row in rows)) if rows[1:] else set()
+    names = sorted({name for row in rows for name in (row.judge, row.reference)})
+    across = sorted(of_one) or names
+    down = [name for name in names if name not in of_one]
     kappa = {frozenset((row.judge, row.reference)): row.metrics[KAPPA] for row in rows}
-    cells = [
-        [
-            f"{i} {one}",
-            *(
-                estimates.text(replace(found, low=math.nan), digits=2)
-                if (found := kappa.get(frozenset((one, other)))) is not None and one != other
-                else ""
-                for other in names
-            ),
-        ]
-        for i, one in enumerate(names, 1)
-    ]
-    numbers = [Column(title=str(i), align="right") for i in range(1, len(names) + 1)]
+    alike = len({e.n for e in kappa.values()}) == 1
+
+    def cell(one: str, other: str) -> str:
+        found = kappa.get(frozenset((one, other))) if one != other else None
+        if found is None:
+            return ""
+        said = estimates.text(replace(found, low=math.nan), digits=2)
+        return said if alike else f"{said} ({found.n})"
+
+    n = f", on {rows[0].metrics[KAPPA].n} {what} each" if alike else f" (on how many {what})"
+    titles = sorted(of_one) or [str(i) for i in range(1, len(names) + 1)]
     return Table(
         title=f"{at}, judges against each other",
-        subtitle=f"kappa, pooled{rule}",
-        columns=[Column(title="judge", wraps=True), *numbers],
-        rows=cells,
+        subtitle=f"kappa, pooled{n}{rule}",
+        columns=[
+            Column(title="judge", wraps=True),
+            *(Column(title=title, align="right") for title in titles),
+        ],
+        rows=[
+            [one if of_one else f"{i} {one}", *(cell(one, other) for other in across)]
+            for i, one in enumerate(down, 1)
+        ],
     )

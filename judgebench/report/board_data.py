@@ -18,7 +18,7 @@ from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
 from judgebench.records import BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
-from judgebench.report.marks import Marks, marks_by_judge, marks_of_answers
+from judgebench.report.marks import NO_MARKS, Marks, marks_by_judge, marks_of_answers
 from judgebench.store import Store
 
 IMPORTED = "imported"
@@ -46,6 +46,8 @@ class BoardData:
         By name; their judges under the names shown.
     refused
         Why a panel has no verdicts, by its name.
+    both_orders
+        The judges, by id, that were shown some pair in both orders.
     repeats
         How often each question occurs among the items; None where each occurs once.
     """
@@ -68,6 +70,7 @@ class BoardData:
         verdicts = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
+        self.both_orders = _in_both_orders(stored)
         contents = store.item_contents(which.name, which.version)
         self.repeats = _repeats(contents, set(verdicts["item_id"]))
         if self.repeats is not None:
@@ -140,6 +143,10 @@ class BoardData:
             raise UsageError(f"{self.which}: {unknown_name('way of grouping', by, known)}")
         return found
 
+    def chances(self) -> dict[str, float]:
+        """What an answer drawn at random scores, from 0 to 1: one of the options, or any score."""
+        return {item.id: 1.0 / len(item.options) if item.options else 0.5 for item in self._items}
+
     @cached_property
     def _items(self) -> list[Item]:
         return self.store.items(self.which.name, self.which.version)
@@ -188,12 +195,26 @@ class BoardData:
             for kind in boards:
                 said = panel_verdicts(self.verdicts[kind], seated)
                 said["judge"] = [panel.name] * len(said["judge"])
-                self.marks |= _marks_of_panel(self.verdicts[kind], seated.judges, panel.name)
+                self.marks |= self._marks_of_panel(kind, seated.judges, panel.name)
                 self.verdicts[kind] = together(self.verdicts[kind], said)
         except UsageError as error:
             self.refused[panel.name] = str(error)
         else:
             self.panels[panel.name] = seated
+
+    def _marks_of_panel(
+        self, kind: BoardKind, judges: Sequence[str], panel: str
+    ) -> dict[tuple[str, str], Marks]:
+        """What any of its judges saw in the answers, or was imported without having looked at."""
+        verdicts = self.verdicts[kind]
+        its = where(verdicts, (judge in judges for judge in verdicts["judge"]))
+        found = marks_by_judge(its | {"judge": [panel] * len(its["judge"])})
+        for model in set(its["model"]):
+            for marks in (
+                self.marks[judge, model] for judge in judges if (judge, model) in self.marks
+            ):
+                found[panel, model] = found.get((panel, model), NO_MARKS).joined(marks)
+        return found
 
     def _newest(self, name: str) -> str:
         """The name shown of a judge; of several that go by one name, the one that judged last."""
@@ -220,6 +241,17 @@ class BoardData:
         return said
 
 
+def _in_both_orders(stored: Columns) -> set[str]:
+    """The judges that were shown some pair in both orders."""
+    first: dict[tuple[str, ...], str] = {}
+    found = set()
+    about = ("judge_id", "model_id", "opponent_id", "item_id", "sample", "repeat")
+    for *pair, order in zip(*(stored[name] for name in (*about, "order")), strict=True):
+        if pair[2] is not None and first.setdefault(tuple(pair), order) != order:
+            found.add(pair[0])
+    return found
+
+
 def _groups_of(item: Item) -> dict[str, Any]:
     """What an item can be grouped by; text alone names a group."""
     told = {name: value for name, value in item.metadata.items() if isinstance(value, str)}
@@ -231,14 +263,6 @@ def _repeats(contents: Mapping[str, str | None], judged: Collection[str]) -> lis
     """How often each question occurs among the judged items; None where each occurs once."""
     times = Counter(contents.get(item) or item for item in judged)
     return list(times.values()) if len(times) < len(judged) else None
-
-
-def _marks_of_panel(
-    verdicts: Columns, judges: Sequence[str], panel: str
-) -> dict[tuple[str, str], Marks]:
-    """What any of its judges saw in the answers."""
-    its = where(verdicts, (judge in judges for judge in verdicts["judge"]))
-    return marks_by_judge(its | {"judge": [panel] * len(its["judge"])})
 
 
 def _declared(verdicts: Columns, labels: Sequence[str]) -> list[str]:

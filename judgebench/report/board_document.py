@@ -9,7 +9,7 @@ from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
 from judgebench.metrics.missing import FAILURES, SPLIT
-from judgebench.metrics.scores import SCORE
+from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.standard_error import STANDARD_ERROR
 from judgebench.metrics.win_rate import ORDER_FLIPS, WIN_RATE
 from judgebench.records import Estimate
@@ -229,6 +229,14 @@ def _columns(board: Board) -> list[_Shown]:
     def metric(name: str) -> Callable[[Row], str]:
         return lambda row: estimates.text(row.metrics[name], digits=digits)
 
+    def measured(name: str) -> list[_Shown]:
+        """The column of a metric beside the leading one, where any model has it."""
+        if all(row.metrics[name].undefined is not None for row in board.rows):
+            return []
+        if name == GUESSED and not any(row.leading.missing for row in board.rows):
+            return []  # there was nothing to guess
+        return spare(metric_words(name, board), metric(name), align="right")
+
     def published(name: str) -> Callable[[Row], str]:
         return lambda row: f"{row.published[name]:.{digits}f}" if name in row.published else ""
 
@@ -238,10 +246,12 @@ def _columns(board: Board) -> list[_Shown]:
         )
         for name in names[:1]
     ]
+    beside = [name for name in (LENGTH_CONTROLLED, WIN_RATE) if name in names[1:]]
     return [
         _Shown(Column(title="rank", align="right"), _rank),
         _Shown(Column(title="model", wraps=True), lambda row: row.model),
         *leading,
+        *(column for name in beside for column in measured(name)),
         _Shown(Column(title="n", align="right"), lambda row: str(row.leading.n)),
         _Shown(Column(title="missing", align="right"), lambda row: str(row.leading.missing)),
         *spare("flags", lambda row: ", ".join(row.flags), wraps=True),
@@ -249,9 +259,8 @@ def _columns(board: Board) -> list[_Shown]:
         *(
             column
             for name in names[1:]
-            if name not in (*_NOT_PRINTED, *_of_groups(board))
-            and any(row.metrics[name].undefined is None for row in board.rows)
-            for column in spare(metric_words(name, board), metric(name), align="right")
+            if name not in (*_NOT_PRINTED, *_of_groups(board), *beside)
+            for column in measured(name)
         ),
         *(
             column

@@ -86,7 +86,12 @@ def warnings_of(
         if (ways := data.stacks[row.model_id]) > 1
     ]
     said += [
-        f"{row.model}: {one.share:.0%} of its {one.n} answers are one and the same text"
+        f"{row.model}: {one.share:.0%} of its {one.n} answers "
+        + (
+            "are one and the same text"
+            if one.same
+            else f"begin with the same {len(one.text)} characters"
+        )
         for row in rows
         if (one := data.constant.get(row.model_id))
     ]
@@ -118,9 +123,10 @@ def _uneven(rows: Sequence[Row]) -> list[str]:
     if not shares or max(shares.values()) - min(shares.values()) <= UNEVEN:
         return []
     least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    shown = any(row.leading.missing and row.leading.worst_low is not None for row in rows)
     return [
         f"missing verdicts are uneven, from {shares[least]:.0%} ({least}) to "
-        f"{shares[most]:.0%} ({most}); see the worst case"
+        f"{shares[most]:.0%} ({most})" + ("; see the worst case" if shown else "")
     ]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,7 +26,9 @@ class Meant:
     """A version of a benchmark that the store holds, and what its description says.
 
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
-    boards have unasked. ``own`` says that these are prompts of
+    boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
+    ``unparsed`` the official score of what cannot be read; ``guessed`` that it is also shown at its
+    chance value. ``own`` says that these are prompts of
     a team's own, for which no way of judging is official.
     """
 
@@ -36,6 +38,9 @@ class Meant:
     coverage_floor: float = COVERAGE_FLOOR
     unit: str = "item"
     by: tuple[str, ...] = ()
+    sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unparsed: float | None = None
+    guessed: bool = False
     own: bool = False
 
     def __str__(self) -> str:
@@ -83,6 +88,9 @@ def meant(store: Store, name_at_version: str) -> Meant:
         coverage_floor=description.coverage_floor,
         unit=description.unit,
         by=tuple(description.report.by),
+        sides=description.report.sides,
+        unparsed=description.report.unparsed,
+        guessed=description.report.guessed,
     )
 
 
@@ -146,6 +154,61 @@ def judges_called(
         if means:
             return tuple(shown[one] for one in means)
     raise UsageError(f"{which}: {unknown_name('judge', name, shown.values())}")
+
+
+def reference_called(name: str, shown: Mapping[str, str], store: Store, which: Meant) -> str:
+    """The one judge that a person means, as it is shown.
+
+    Parameters
+    ----------
+    shown
+        As for `judges_called`.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, or several are called so.
+    """
+    found = judges_called(name, shown, store, which)
+    if len(found) > 1:
+        raise UsageError(
+            f"{which}: {name!r} is the name of {len(found)} judges, and a reference is one; name "
+            f"it as it is shown: {', '.join(found)}"
+        )
+    return found[0]
+
+
+def model_called(
+    name: str, among: Sequence[str], ids: Mapping[str, str], store: Store, which: Meant
+) -> str:
+    """The one model that a person means, as it is shown: by that name, its id, or another name.
+
+    Parameters
+    ----------
+    among
+        The models there are, as they are shown.
+    ids
+        Shown name -> id.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, or several go by that name.
+    """
+    names = {model.id: model.names for model in store.models()}
+    for means in (
+        [shown for shown in among if shown == name],
+        [shown for shown in among if ids[shown] == name],
+        [shown for shown in among if name in names.get(ids[shown], ())],
+    ):
+        if len(means) > 1:
+            raise UsageError(
+                f"{which}: {name!r} is the name of {len(means)} models; name one as it is shown: "
+                f"{', '.join(means)}"
+            )
+        if means:
+            return means[0]
+    raise UsageError(f"{which}: {unknown_name('model', name, among)}")
 
 
 def undeclared_labels(counts: Mapping[str, int], which: Meant) -> str:

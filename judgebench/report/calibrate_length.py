@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_calibration import to_json as numbers
 from judgebench.metrics.length_controlled import Compared, compared
 from judgebench.report.board_data import BoardData
-from judgebench.report.boards import judges_called, meant
+from judgebench.report.boards import judges_called, meant, model_called
 from judgebench.report.length_calibrations import Calibrations
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
 from judgebench.store import Store
@@ -92,7 +93,8 @@ def calibrate_length(
     verdicts = data.verdicts[BoardKind("preference", opponent)]
     judge_id, shown = _judge(data, set(verdicts["judge"]), judge, opponent)
     rows = compared(verdicts, opponent, data.lengths, frozenset({shown}))[shown]
-    anchors = {_model(data, rows.models, name) for name in verbose}
+    among = list(dict.fromkeys([*rows.models, opponent]))
+    anchors = {_model(data, among, name) for name in verbose}
     if opponent in anchors:
         raise UsageError(f"{opponent} is the baseline itself; --verbose names changed versions")
     used = _useful(rows, opponent)
@@ -148,7 +150,7 @@ def _baseline(data: BoardData, name: str | None) -> str:
     if name is not None:
         return _model(data, known, name)
     if len(known) > 1:
-        raise UsageError(f"{data.which}: name one baseline: --baseline {' or '.join(known)}")
+        raise UsageError(f"{data.which}: name one baseline: --baseline {_either(known)}")
     return known[0]
 
 
@@ -163,24 +165,18 @@ def _judge(
     if len(called) > 1:
         raise UsageError(
             f"{data.which}: a calibration is of one judge; of those that compared with {opponent} "
-            f"name one: --judge {' or '.join(sorted(called))}"
+            f"name one: --judge {_either(sorted(called))}"
         )
     return next((one, shown) for one, shown in there.items() if shown == called[0])
 
 
+def _either(names: Iterable[str]) -> str:
+    """Names as they can be typed after an option."""
+    return " or ".join(map(shlex.quote, names))
+
+
 def _model(data: BoardData, among: Sequence[str], name: str) -> str:
-    """A model as it is shown, by that name, its id, or a name that it goes by."""
-    names = {model.id: model.names for model in data.store.models()}
-    for means in (
-        [shown for shown in among if shown == name],
-        [shown for shown in among if data.model_ids[shown] == name],
-        [shown for shown in among if name in names.get(data.model_ids[shown], ())],
-    ):
-        if len(means) > 1:
-            raise UsageError(f"{name!r} is the name of several models: {', '.join(means)}")
-        if means:
-            return means[0]
-    raise UsageError(f"{data.which}: {unknown_name('model', name, among)}")
+    return model_called(name, among, data.model_ids, data.store, data.which)
 
 
 # what is fitted ---------------------------------------------------------------------------------

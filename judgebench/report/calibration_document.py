@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from judgebench.report.calibrate_length import MIN_MODELS, Fitted
@@ -82,6 +83,6 @@ def _notes(fitted: Fitted) -> list[str]:
         "it is kept, but boards of this judge and baseline use the published calibration, which "
         "goes before it"
         if fitted.superseded
-        else f"next: judgebench leaderboard {fitted.benchmark}@{fitted.version}"
+        else "next: judgebench leaderboard " + quote(f"{fitted.benchmark}@{fitted.version}")
     )
     return said

@@ -26,6 +26,7 @@ from judgebench.report.boards import (
     Meant,
     judges_called,
     meant,
+    reference_called,
     renamed,
     told_apart,
     where,
@@ -192,17 +193,12 @@ class _Data:
             return (), None
         if reference in (None, HUMAN) and people:
             return people, HUMAN
-        found = judges_called(str(reference), self.judges, self.store, self.which)
-        if len(found) > 1:
+        found = reference_called(str(reference), self.judges, self.store, self.which)
+        if found not in self.labels.of:
             raise UsageError(
-                f"{self.which}: {reference!r} is the name of {len(found)} judges, and a reference "
-                f"is one; name it as it is shown: {', '.join(found)}"
+                f"{found!r} has compared no answers here, so nothing can be held against it"
             )
-        if found[0] not in self.labels.of:
-            raise UsageError(
-                f"{found[0]!r} has compared no answers here, so nothing can be held against it"
-            )
-        return found, found[0]
+        return (found,), found
 
     def evaluators(
         self, wanted: Collection[str], raters: tuple[str, ...], reference: str | None

@@ -193,10 +193,14 @@ def _notes(rows: Sequence[EvaluatorRow]) -> list[str]:
 
 def _upstream_table(report: EvaluatorReport, rows: Sequence[EvaluatorRow]) -> Table:
     columns = [Column(title="judge", wraps=True)]
-    columns += [Column(title=TITLES[name], align="right", spare=True) for name in UPSTREAM_METRICS]
+    titles = TITLES | {"variance": "variance % (pairs)"}
+    columns += [Column(title=titles[name], align="right", spare=True) for name in UPSTREAM_METRICS]
     return Table(
         title=f"{report.benchmark}@{report.version}, as AlpacaEval computes it",
-        subtitle="for comparing with published tables alone; what its numbers do not say:",
+        subtitle=(
+            "for comparing with published tables alone: the names say more than the numbers do, as "
+            "told below; in brackets, on how many pairs variance rests"
+        ),
         columns=columns,
         rows=[
             [row.judge, *(_upstream_cell(row, name) for name in UPSTREAM_METRICS)] for row in rows
@@ -210,4 +214,5 @@ def _upstream_cell(row: EvaluatorRow, name: str) -> str:
     value = row.upstream.values[name]
     if math.isnan(value):
         return estimates.UNDEFINED
-    return f"{value:.0f}" if name == "n_parsed" else f"{value:.{1 if name in PERCENT else 2}f}"
+    said = f"{value:.0f}" if name == "n_parsed" else f"{value:.{1 if name in PERCENT else 2}f}"
+    return f"{said} ({row.upstream.n[name]})" if name == "variance" else said

@@ -9,6 +9,7 @@ from dataclasses import replace
 from judgebench.config import Panel
 from judgebench.metrics.accuracy import ACCURACY, accuracies
 from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
+from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import SCORE, scales_of, scores
@@ -79,13 +80,12 @@ def leaderboards(
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
     groups = {name: data.groups(name) for name in dict.fromkeys((*which.by, *by))}
-    boards = list(_Boards(data, wanted, groups, intervals or Intervals()))
-    shown = {one: data.judges[one] for one in {board.judge_id for board in boards} if one}
-    called = {
+    called = frozenset(
         judge
         for name in set(judges).difference(panel.name for panel in panels)
-        for judge in judges_called(name, shown, store, which)
-    }
+        for judge in judges_called(name, data.judges, store, which)
+    )
+    boards = _Boards(data, wanted, groups, called, intervals or Intervals())
     return tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
     )
@@ -99,11 +99,12 @@ class _Boards:
         data: BoardData,
         wanted: Wanted,
         groups: Mapping[str, Mapping[str, str]],
+        judges: frozenset[str],
         intervals: Intervals,
     ) -> None:
         self.data, self.which, self.intervals = data, data.which, intervals
         self.groups = groups
-        self.length = LengthBoards(data, wanted, intervals)
+        self.length = LengthBoards(data, wanted, judges, intervals)
         self.published = PublishedNumbers(data)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
 
@@ -151,7 +152,13 @@ class _Boards:
                 intervals=self.intervals,
             )
         if kind.kind == "score":
-            return scores(verdicts, groups=list(self.groups.values()), intervals=self.intervals)
+            return scores(
+                verdicts,
+                groups=list(self.groups.values()),
+                balance=self._balance(),
+                chance=self.data.chances() if self.which.guessed else None,
+                intervals=self.intervals,
+            )
         assert kind.opponent is not None  # comparisons name whom the models are compared with
         found = win_rates(
             verdicts,
@@ -160,6 +167,16 @@ class _Boards:
             intervals=self.intervals,
         )
         return self._with_lengths(verdicts, found)
+
+    def _balance(self) -> Balance | None:
+        """How categories make up the whole, where the benchmark says so."""
+        if not self.which.sides:
+            return None
+        return Balance(
+            category_of=self.data.groups("category"),
+            sides=self.which.sides,
+            unparsed=self.which.unparsed,
+        )
 
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
         """The standings with the mean length of the answers behind their own metrics."""

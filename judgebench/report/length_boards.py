@@ -72,10 +72,12 @@ class LengthBoard(NamedTuple):
 
 
 class LengthBoards:
-    """Adds length-controlled win rates to boards of comparisons."""
+    """Adds length-controlled win rates to boards of comparisons, of some judges or of all."""
 
-    def __init__(self, data: BoardData, wanted: Wanted, intervals: Intervals) -> None:
-        self.data, self.wanted, self.intervals = data, wanted, intervals
+    def __init__(
+        self, data: BoardData, wanted: Wanted, judges: frozenset[str], intervals: Intervals
+    ) -> None:
+        self.data, self.wanted, self.judges, self.intervals = data, wanted, judges, intervals
         self.calibrations = Calibrations(data)
         self._judge_ids = {shown: one for one, shown in data.judges.items()}
 
@@ -99,10 +101,12 @@ class LengthBoards:
             for judge in by_judge
         }
         fits = frozenset(j for j, one in holding.items() if isinstance(one, LengthCalibration))
+        fits &= self.judges or fits
         rows = compared(verdicts, kind.opponent, self.data.lengths, fits) if fits else {}
         for judge, one in holding.items():
             if isinstance(one, LengthCalibration):
-                found[judge] = self._with(by_judge[judge], rows[judge], one)
+                if judge in fits:
+                    found[judge] = self._with(by_judge[judge], rows[judge], one)
             elif one is not None:
                 found[judge] = self._without(by_judge[judge], one)
         return found
@@ -126,8 +130,22 @@ class LengthBoards:
         return LengthBoard(
             standings=told,
             metric=WIN_RATE if placed is None else LENGTH_CONTROLLED,
-            notes=(f"length is controlled for with the calibration: {calibration.note}",),
+            notes=self._notes(metrics, calibration),
             warnings=(*self._lacking(rows, calibration), *_far_apart(told)),
+        )
+
+    def _notes(
+        self, metrics: Mapping[str, Mapping[str, Estimate]], calibration: LengthCalibration
+    ) -> tuple[str, ...]:
+        """Which calibration it is, and what its numbers leave out; nothing where there are none."""
+        if all(one.undefined for of in metrics.values() for one in of.values()):
+            return ()
+        said = f"length is controlled for with the calibration: {calibration.note}"
+        if calibration.origin != "own":
+            return (said,)
+        return (
+            f"{said}. Models that it was fitted on are explained a little too well, and intervals "
+            "leave out that it is an estimate",
         )
 
     def _lacking(self, rows: Compared, calibration: LengthCalibration) -> list[str]:

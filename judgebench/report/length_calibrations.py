@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from pathlib import Path
+from shlex import quote
 
-from judgebench.benchmarks.data_source import calibration_files, load_content
-from judgebench.benchmarks.description import Description, Published
-from judgebench.errors import InputError
+from judgebench.benchmarks.data_source import calibration_files
+from judgebench.benchmarks.description import Published
 from judgebench.metrics.length_calibration import LengthCalibration, from_json
 from judgebench.report import calibration_files as files
 from judgebench.report.board_data import BoardData
@@ -44,15 +43,12 @@ class Calibrations:
             None where nobody would ask for one: the benchmark has no published calibration, and
             the store none for this judge and opponent.
         """
-        refused = ""
-        if self._numbers.are_of(judge, opponent):
-            refused = self._other_answers(opponent)
-            if not refused and self._published_files is not None:
-                return self._published_files
+        if self._numbers.are_of(judge, opponent) and self._published_files is not None:
+            return self._published_files
         own = self.own(judge, opponent)
         if own is not None:
             return from_json(own.content, in_words(own))
-        return self._why_not(judge, opponent, refused) if self.published else None
+        return self._why_not(judge, opponent) if self.published else None
 
     def own(self, judge: str | None, opponent: str) -> StoredCalibration | None:
         """The last that was fitted for a judge and an opponent, by id."""
@@ -65,7 +61,7 @@ class Calibrations:
 
     def goes_before_own(self, judge: str, opponent: str) -> LengthCalibration | None:
         """The published calibration, where it holds for a judge and an opponent, by id."""
-        if self._numbers.are_of(judge, opponent) and not self._other_answers(opponent):
+        if self._numbers.are_of(judge, opponent):
             return self._published_files
         return None
 
@@ -86,52 +82,17 @@ class Calibrations:
         figures = folder / "figures"
         return files.published(calibration_files(description), figures) or files.recovered(figures)
 
-    def _other_answers(self, opponent: str) -> str:
-        """That what goes by the published baseline's name answered otherwise; empty if it did not.
-
-        Where the benchmark's data is not here, the name has to do.
-        """
-        assert self._described is not None
-        official, answered = self._official_answers, self.data.baselines.get(opponent, {})
-        both = official.keys() & answered.keys()
-        others = sum(official[item] != answered[item] for item in both)
-        if not others:
-            return ""
-        return (
-            f"{others} of {len(both)} answers of {self.data.models[opponent]} in the store are not "
-            "those of the published baseline, for which alone the published calibration holds"
-        )
-
-    @cached_property
-    def _official_answers(self) -> dict[str, str]:
-        assert self._described is not None
-        return _baseline_answers(*self._described, self.which.version)
-
-    def _why_not(self, judge: str | None, opponent: str, refused: str) -> str:
-        assert self.published is not None
+    def _why_not(self, judge: str | None, opponent: str) -> str:
         if judge is None:
             return "no calibration for a panel; one is of a single judge"
         named, baseline = self.data.judges[judge], self.data.models[opponent]
-        why = refused or (
-            f"the published one is of {self.published.judge} against {self.published.baseline}"
-            if not self._numbers.are_of(judge, opponent)
-            else f"`judgebench data pull {self.which.name}` brings the published one"
+        why = self._numbers.why_not(judge, opponent) or (
+            f"`judgebench data pull {self.which.name}` brings the published one"
         )
         return (
             f"no calibration for this judge and baseline ({why}); `judgebench calibrate-length "
-            f"{self.which.name} --judge {named} --baseline {baseline}` fits one"
+            f"{self.which.name} --judge {quote(named)} --baseline {quote(baseline)}` fits one"
         )
-
-
-def _baseline_answers(description: Description, folder: Path, version: str) -> dict[str, str]:
-    """The baseline's answers in the benchmark's data, by item; empty where the data is not here."""
-    if version not in description.versions:
-        return {}
-    try:
-        rows = load_content(description, folder, version).baseline
-    except InputError:
-        return {}
-    return {row["item_id"]: row["text"] for row in rows}
 
 
 def in_words(stored: StoredCalibration) -> str:

@@ -34,6 +34,16 @@ class Marks:
     def share(self, mark: str) -> float:
         return self.answers.get(mark, 0) / self.examined if self.examined else 0.0
 
+    def joined(self, other: Marks) -> Marks:
+        """What two judges saw in one model's answers, which may be the same: at least so many."""
+        return Marks(
+            examined=max(self.examined, other.examined),
+            answers={
+                mark: max(self.answers.get(mark, 0), other.answers.get(mark, 0))
+                for mark in sorted({*self.answers, *other.answers})
+            },
+        )
+
     @property
     def counts(self) -> dict[str, int]:
         return {f"{COUNTED}{mark}": n for mark, n in self.answers.items()}

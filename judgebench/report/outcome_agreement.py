@@ -8,7 +8,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.outcome_agreement import outcome_agreement, outcomes_between
-from judgebench.report.agreement import agreement_report, compared
+from judgebench.report.agreement import agreement_report, asked_for, only
 from judgebench.report.agreement_tables import AgreementReport, Outcomes
 from judgebench.report.boards import Columns, meant, renamed, told_apart, where
 from judgebench.stats.agreement import Weighting
@@ -105,18 +105,24 @@ def outcome_report(
     models = told_apart([failures, stored], "model")
     columns: Columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
     columns = where(columns, (opponent is not None for opponent in columns["opponent"]))
-    columns, reference = compared(columns, reference, judges, named, store, which, OF_PAIRS)
+    reference, wanted = asked_for(columns, reference, judges, named, store, which, OF_PAIRS)
     rule = rule or OutcomeRule()
     tables = []
     if reference is not None:
         tables.append(
             outcome_agreement(
-                columns, reference=reference, rule=rule, weighting=weighting, intervals=intervals
+                only(columns, wanted, reference),
+                reference=reference,
+                rule=rule,
+                weighting=weighting,
+                intervals=intervals,
             )
         )
     if between or reference is None:
         tables.append(
-            outcomes_between(columns, rule=rule, weighting=weighting, intervals=intervals)
+            outcomes_between(
+                columns, judges=wanted, rule=rule, weighting=weighting, intervals=intervals
+            )
         )
     against = tables[0] if reference is not None else None
     return AgreementReport(
@@ -127,6 +133,7 @@ def outcome_report(
         rows=against.rows if against else (),
         between=tables[-1].rows if tables[-1] is not against else (),
         kind="preference",
+        nothing_in_common=against.nothing_in_common if against else (),
         outcomes=Outcomes(rule=rule, weighting=weighting, counts=tables[0].counts),
     )
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 
-from judgebench.errors import UsageError, unknown_name
+from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Floats, Intervals
-from judgebench.metrics.pairs import Bools, Pairs, comparisons, judged_pairs
+from judgebench.metrics.pairs import Pairs, comparisons, judged_pairs
 from judgebench.records import Estimate
 from judgebench.report.board import Row
 from judgebench.report.board_data import BoardData
 from judgebench.report.board_warnings import flags_of, warnings_of
-from judgebench.report.boards import judges_called, meant
+from judgebench.report.boards import judges_called, meant, model_called
 from judgebench.report.judge_line import judge_line
 from judgebench.report.marks import NO_MARKS
+from judgebench.report.ranking_control import Control, Covariates, covariates, said_of_control
 from judgebench.report.ranking_values import (
     EXPECTED,
     STRENGTH,
     PairRow,
     Placed,
-    coefficient,
+    coefficients,
     estimate,
     expected_win_rate,
     few_wins,
@@ -37,11 +36,9 @@ from judgebench.report.ranking_values import (
 )
 from judgebench.stats.comparisons import Comparisons
 from judgebench.stats.ranking import Ranking as Fit
-from judgebench.stats.ranking import Ties, rank_models, relative_difference
+from judgebench.stats.ranking import Ties, rank_models
 from judgebench.stats.resample import content_seed, multinomial_weights
 from judgebench.store import Store
-
-Control: TypeAlias = Literal["length"]
 
 MOST_DRAWS = 2**26
 """Weights of prompts that are drawn at most; with more prompts there are fewer replicates."""
@@ -56,8 +53,10 @@ class Ranking:
         ranked models.
     tie_strength
         Davidson's nu; None where ties are half wins, or it is not finite.
-    length
-        Log-odds for an answer against an empty one; None where length is not controlled for.
+    coefficients
+        Of what is controlled for, by name: of ``length`` alone the log-odds for an answer against
+        an empty one, of style those for one standard deviation of the difference. Empty where
+        nothing is.
     rows
         Best first, with the metrics `STRENGTH` and `EXPECTED`. Ranks are among the models that
         comparisons connect with the ranked ones.
@@ -77,7 +76,7 @@ class Ranking:
     ties: Ties
     tie_strength: float | None
     control: Control | None
-    length: Estimate | None
+    coefficients: Mapping[str, Estimate]
     prompts: int
     replicates: int
     level: float
@@ -114,7 +113,9 @@ def rankings(
         won, lost or tied.
     control
         ``length``: strengths of answers of equal length, by the relative difference of lengths in
-        characters. Comparisons of which an answer is not in the store are left out.
+        characters. ``style``: of equal length, headers, lists and bold text, as
+        `judgebench.metrics.style` has them. Comparisons of which an answer is not in the store are
+        left out.
     reference
         The model of strength 0, by name or id; if not given, of those that can be ranked the one
         that others were most often compared with.
@@ -126,7 +127,7 @@ def rankings(
         without answers or with Davidson's ties.
     """
     if control is not None and ties != "half":
-        raise UsageError("length is controlled for with ties as half wins; leave out davidson")
+        raise UsageError(f"{control} is controlled for with ties as half wins; leave out davidson")
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, ())
     found = judged_pairs(data.verdicts)
@@ -148,20 +149,7 @@ def rankings(
 
 def _model_called(name: str, data: BoardData, found: Mapping[str, Pairs]) -> str:
     shown = sorted({model for pairs in found.values() for model in pairs.models})
-    plain = {model.id: model.names for model in data.store.models()}
-    for means in (
-        [model for model in shown if model == name],
-        [model for model in shown if data.model_ids[model] == name],
-        [model for model in shown if name in plain.get(data.model_ids[model], ())],
-    ):
-        if len(means) > 1:
-            raise UsageError(
-                f"{data.which}: {name!r} is the name of {len(means)} models, and a reference is "
-                f"one; name it as it is shown: {', '.join(means)}"
-            )
-        if means:
-            return means[0]
-    raise UsageError(f"{data.which}: {unknown_name('model', name, shown)}")
+    return model_called(name, shown, data.model_ids, data.store, data.which)
 
 
 class _Ranker:
@@ -178,17 +166,18 @@ class _Ranker:
 
     def ranking(self, judge: str, judge_id: str, pairs: Pairs) -> Ranking:
         data, level = self.data, self.intervals.level
-        kept, styles = self._styles(judge, pairs)
-        c = comparisons(pairs, ties=self.ties, rows=kept)
+        looks = covariates(data, judge, pairs, self.control)
+        c = comparisons(pairs, ties=self.ties, rows=looks.kept)
         reference = self._reference(pairs, c)
         n_prompts = len(pairs.prompts)
         n_replicates = min(self.intervals.n_replicates, max(100, MOST_DRAWS // max(n_prompts, 1)))
         seed = content_seed(*pairs.prompts, seed=self.intervals.seed)
         fit = rank_models(
             c, draws=multinomial_weights(n_prompts, n_replicates, seed=seed), ties=self.ties,
-            covariates=styles, reference=reference, level=level,
+            covariates=looks.values, reference=reference, level=level,
         )  # fmt: skip
-        bounds = worst_cases(pairs, c, fit, self.ties, reference) if styles is None else None
+        plain = self.control is None
+        bounds = worst_cases(pairs, c, fit, self.ties, reference) if plain else None
         places = places_of(fit)
         order = sorted(range(len(pairs.models)), key=lambda m: order_of(fit, places, m))
         rows = tuple(self._row(judge, pairs, c, fit, places[m], bounds, m) for m in order)
@@ -207,7 +196,7 @@ class _Ranker:
             ties=self.ties,
             tie_strength=finite(fit.tie_strength) if self.ties == "davidson" else None,
             control=self.control,
-            length=None if styles is None else coefficient(fit, c),
+            coefficients=coefficients(fit, c, looks),
             prompts=len(np.unique(c.prompt)),
             replicates=fit.n_replicates,
             level=level,
@@ -215,33 +204,11 @@ class _Ranker:
             pairs=tuple(pair_rows(pairs, c, fit, order)),
             groups=groups_of(pairs, fit, order),
             warnings=(
-                *self._unusual(pairs, reference, kept),
+                *self._unusual(pairs, reference, looks),
                 *few_wins(pairs, c, fit, order),
                 *warnings_of(data, judge, [judge_id], rows),
             ),
         )
-
-    def _styles(self, judge: str, pairs: Pairs) -> tuple[Bools, Floats | None]:
-        """Which comparisons count, and their differences of length."""
-        if self.control is None:
-            return np.ones(len(pairs.p), dtype=np.bool_), None
-        first, second = (
-            np.array(
-                [
-                    self.data.lengths.get((pairs.models[model], pairs.prompts[prompt]), math.nan)
-                    for model, prompt in zip(models, pairs.prompt, strict=True)
-                ],
-                dtype=np.float64,
-            )
-            for models in (pairs.first, pairs.second)
-        )
-        kept = ~np.isnan(first) & ~np.isnan(second)
-        if len(kept) and not kept.any():
-            raise UsageError(
-                f"{self.data.which}: no answers that {judge} compared are in the store, so their "
-                "lengths are not known; `judgebench import responses FILE` brings answers"
-            )
-        return kept, relative_difference(first[kept], second[kept])[:, np.newaxis]
 
     def _reference(self, pairs: Pairs, c: Comparisons) -> int | None:
         if self.reference is not None:
@@ -294,7 +261,7 @@ class _Ranker:
             flags=flags_of(self.data, model, strength, counts, marks),
         )
 
-    def _unusual(self, pairs: Pairs, reference: int | None, kept: Bools) -> list[str]:
+    def _unusual(self, pairs: Pairs, reference: int | None, looks: Covariates) -> list[str]:
         said = []
         if self.reference is not None and reference is None:
             said.append(
@@ -306,9 +273,4 @@ class _Ranker:
                 "prompts were judged on pairs of their own; where two models did not meet, nothing "
                 "is counted as missing"
             )
-        if not kept.all():
-            said.append(
-                f"{(~kept).sum()} of {len(kept)} comparisons are left out: the store has not both "
-                "answers, so their lengths are not known"
-            )
-        return said
+        return said + said_of_control(looks, self.control)

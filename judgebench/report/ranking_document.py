@@ -14,11 +14,17 @@ from judgebench.report.board import Row
 from judgebench.report.board_warnings import few
 from judgebench.report.figure import Figure
 from judgebench.report.ranking import Ranking
-from judgebench.report.ranking_values import EXPECTED, LENGTH, STRENGTH, PairRow
+from judgebench.report.ranking_control import OF_STYLE
+from judgebench.report.ranking_values import EXPECTED, STRENGTH, PairRow
 from judgebench.report.table import Align, Column, Document, Table
 
 _NEARLY = 0.005
 """What two digits would print as never or always."""
+
+RANKS = (
+    "ranks in brackets follow from simultaneous intervals of a model's differences from all "
+    "others, and can be wider than a leaderboard's, which are percentiles of its rank"
+)
 
 
 def to_json(rankings: Sequence[Ranking]) -> dict[str, Any]:
@@ -27,7 +33,6 @@ def to_json(rankings: Sequence[Ranking]) -> dict[str, Any]:
 
 
 def _ranking_json(ranking: Ranking) -> dict[str, Any]:
-    coefficients = {} if ranking.length is None else {LENGTH: estimates.to_json(ranking.length)}
     return {
         "benchmark": ranking.benchmark,
         "version": ranking.version,
@@ -41,7 +46,7 @@ def _ranking_json(ranking: Ranking) -> dict[str, Any]:
         "ties": ranking.ties,
         "tie_strength": ranking.tie_strength,
         "control": ranking.control,
-        "coefficients": coefficients,
+        "coefficients": {n: estimates.to_json(e) for n, e in ranking.coefficients.items()},
         "prompts": ranking.prompts,
         "replicates": ranking.replicates,
         "level": ranking.level,
@@ -171,7 +176,11 @@ def _models(ranking: Ranking, at: str) -> Table:
             ]
             for i, row in enumerate(ranking.rows)
         ],
-        notes=[*_apart(ranking), *(f"warning: {warning}" for warning in ranking.warnings)],
+        notes=[
+            *_apart(ranking),
+            *([RANKS] if any(row.rank_low is not None for row in ranking.rows) else []),
+            *(f"warning: {warning}" for warning in ranking.warnings),
+        ],
     )
 
 
@@ -180,16 +189,21 @@ def _subtitle(ranking: Ranking, against: str) -> str:
     if ranking.ties == "davidson":
         nu = "" if ranking.tie_strength is None else f", nu {ranking.tie_strength:.2f}"
         ties = f"Davidson's ties{nu}"
-    equal = ", answers of equal length" if ranking.control else ""
+    equal = f", answers of equal {ranking.control}" if ranking.control else ""
     served = f"served by {few(ranking.served_models)}" if ranking.served_models else ""
     said = (
         ranking.judge_is,
         served,
         f"Bradley–Terry, {ties}{equal}: log-odds and win rate against {against}",
-        "" if ranking.length is None else f"length {_strength(ranking.length)}",
+        _coefficients(ranking),
         f"{ranking.prompts} prompts, which the intervals resample",
     )
     return "; ".join(part for part in said if part)
+
+
+def _coefficients(ranking: Ranking) -> str:
+    said = ", ".join(f"{name} {_strength(e)}" for name, e in ranking.coefficients.items())
+    return f"{OF_STYLE}: {said}" if ranking.control == "style" else said
 
 
 def _rank(row: Row) -> str:

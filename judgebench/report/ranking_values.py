@@ -13,12 +13,13 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.pairs import Pairs
 from judgebench.records import Estimate
 from judgebench.report.board_warnings import few
+from judgebench.report.ranking_control import Covariates
 from judgebench.stats.bradley_terry import bradley_terry, davidson, win_probability
 from judgebench.stats.comparisons import Comparisons, Sums, win_rates
 from judgebench.stats.ranking import Ranking as Fit
 from judgebench.stats.ranking import Ties
 
-STRENGTH, EXPECTED, LENGTH = "strength", "expected_win_rate", "length"
+STRENGTH, EXPECTED = "strength", "expected_win_rate"
 PERCENT = 100.0
 FEW_WINS = 5
 """With fewer wins, or losses, an interval of a log-odds is rough."""
@@ -134,11 +135,18 @@ def expected_win_rate(strength: Estimate, fit: Fit) -> Estimate:
     )
 
 
-def coefficient(fit: Fit, c: Comparisons) -> Estimate:
-    return estimate(
-        fit.coefficients[0], fit.coefficients_low[0], fit.coefficients_high[0], fit,
-        undefined="the fit has no finite answer", n=len(c.prompt), units=len(np.unique(c.prompt)),
-    )  # fmt: skip
+def coefficients(fit: Fit, c: Comparisons, looks: Covariates) -> dict[str, Estimate]:
+    """By name, in the order of the fit; then what could not be fitted, with the reason."""
+    n, units, nothing = len(c.prompt), len(np.unique(c.prompt)), (math.nan, math.nan, math.nan)
+    ends = zip(fit.coefficients, fit.coefficients_low, fit.coefficients_high, strict=True)
+    fitted = dict(zip(looks.names, ends, strict=True)) | dict.fromkeys(looks.left_out, nothing)
+    found = {}
+    for name, (value, low, high) in fitted.items():
+        why = looks.left_out.get(name, "the fit has no finite answer")
+        one = estimate(value, low, high, fit, undefined=why, n=n, units=units)
+        unit = f"; {looks.unit}" if looks.unit and one.method else ""
+        found[name] = replace(one, method=one.method + unit)
+    return found
 
 
 def pair_rows(pairs: Pairs, c: Comparisons, fit: Fit, order: Sequence[int]) -> list[PairRow]:

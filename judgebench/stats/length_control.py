@@ -37,8 +37,8 @@ FOLDS = 5
 
 MIN_VALID = 200
 """Valid verdicts below which `exact` refuses unless told otherwise. Bootstrap intervals meant to
-hold in 95 % of samples held in 89 % with 50 verdicts (77 % for a model that wins 6 %), in 92 % with
-100, 93 % with 200 and 94 % with 805 (``perf/length_control_coverage.py``)."""
+hold in 95 % of samples held in 90 % with 50 verdicts (81 % for models that win 4 to 6 %), in 92 %
+with 100, 93 % with 200 and 94 % with 805 (``perf/length_control_coverage.py``)."""
 
 TOLERANCE = 1e-10
 """Largest violation of the optimality conditions, per unit of weight, of an `exact` fit."""

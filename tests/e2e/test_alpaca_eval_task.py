@@ -188,3 +188,31 @@ def test_the_weighted_judge_gives_the_published_preferences(
         typed("leaderboard", "alpaca_eval", "--store", store_url(tmp_path), "--format", "json").out
     )["boards"]
     assert (board["official_prompt"], board["opponent"]) == (True, "gpt4_1106_preview")
+
+
+def test_another_baseline_under_its_name_is_refused(
+    imported: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Where the data is here, what goes by the baseline's name has to have answered as it did."""
+    rows = [
+        {
+            "instruction": row["instruction"],
+            "output_1": row["baseline_output"],
+            "generator_1": row["baseline_generator"],
+            "output_2": "mine",
+            "generator_2": "m",
+            "annotator": "j",
+            "preference": 1.5,
+        }
+        for row in imported[:3]
+    ]
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(rows))
+    assert typed("import", "alpaca-eval", file, "--store", store_url(tmp_path)).code == 0
+    rows[2]["output_1"] += " and more"
+    file.write_text(json.dumps(rows))
+    done = typed("import", "alpaca-eval", file, "--store", f"sqlite:///{tmp_path / 'new.db'}")
+    assert done.code == 65
+    assert "annotations.json: record 3" in done.err or "annotations.json: row 3" in done.err
+    assert "not what 'gpt4_1106_preview', the benchmark's own baseline, answered" in done.err
+    assert "judge file of another baseline" in done.err

@@ -116,6 +116,16 @@ def test_without_people_what_needs_none_is_still_there(store: Store, tmp_path: P
     assert report["quirks"] == dict(QUIRKS)
 
 
+def test_upstreams_variance_says_on_how_many_pairs_it_rests(store: Store, tmp_path: Path) -> None:
+    rows = [said(i, "j", 1.0, repeat=r) for i in range(4) for r in range(4 if i == 0 else 2)]
+    put(store, tmp_path, rows, TEXTS)
+    report = evaluator_report(store, "made_up", upstream=True, intervals=QUICK)
+    text = render(document(report), "table").split("\n\n")[1]
+    assert "variance % (pairs)" in text
+    assert "0.0 (1)" in text
+    assert "on how many pairs variance rests\n" in text
+
+
 def test_both_orders_are_one_label_and_unreadable_ones_are_counted(
     store: Store, tmp_path: Path
 ) -> None:

@@ -209,7 +209,7 @@ def test_undefined_has_its_reason(compared: Any) -> None:
     assert value(found, "agreement") == 1.0
     for name, why in (
         ("cohen_kappa", "same one label"),
-        ("cohen_kappa_no_ties", "no item"),
+        ("cohen_kappa_no_ties", "no pair was decided by both"),
         ("preference_correlation", "same probability"),
         ("precision", "3 are declared"),
     ):
@@ -256,7 +256,65 @@ def test_labels_and_preferences_are_reported_apart(tmp_path: Path) -> None:
     assert data["reference"] == "human"
     assert [r.kind for r in only] == ["preference"]
     text = render(document(*reports), "table")
-    assert "preferences, judges against each other\nkappa, pooled; a tie is at one half" in text
+    assert (
+        "preferences, judges against each other\nkappa, pooled, on 3 pairs each; a tie is" in text
+    )
+
+
+def test_one_judge_against_every_other(tmp_path: Path) -> None:
+    rows = [
+        *coded("a", "grader", "++-"), *coded("a", "other", "+--"), *coded("a", "third", "+-"),
+        *(r for judge in ("p", "q", "r") for r in outcomes(judge, "++-="[: 5 - ord(judge) % 3])),
+    ]  # fmt: skip
+    with open_store(str(tmp_path / "s.db")) as store:
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+        found = {
+            judge: agreement_reports(
+                store, "made_up", judges=[judge], between=True, intervals=QUICK
+            )
+            for judge in ("other", "q")
+        }
+    (labels,), (preferences,) = found["other"], found["q"]
+    assert [{r.judge, r.reference} for r in labels.between] == [
+        {"other", "grader"}, {"other", "third"}
+    ]  # fmt: skip
+    assert [{r.judge, r.reference} for r in preferences.between] == [{"p", "q"}, {"q", "r"}]
+    text = render(document(labels), "table").splitlines()
+    assert text[1] == "kappa, pooled (on how many answers)"
+    assert [line.split() for line in text[2:3] + text[4:]] == [
+        ["judge", "other"], ["grader", "0.40", "(3)"], ["third", "1.00", "(2)"]
+    ]  # fmt: skip
+
+
+def test_pairs_with_an_opponent_that_a_judge_never_saw_are_not_missing(compared: Any) -> None:
+    rows = [
+        *outcomes("ref", "++-=", against="base"), *outcomes("ref", "+-", against="other"),
+        *outcomes("ref", "-", model="late", against="base"),
+        *outcomes("j", "+-.=", against="base"), *outcomes("stranger", "+-", against="third"),
+        *outcomes("blind", "??", against="other"),
+    ]  # fmt: skip
+    report = compared(rows, reference="ref")
+    found = row_of(report, "j")["agreement"]
+    # One pair of its own opponent, and the whole of another model against that one.
+    assert (found["n"], found["missing"]) == (3, 2)
+    assert {row["judge"] for row in report["rows"]} == {"j", "blind"}
+    assert row_of(report, "blind")["agreement"]["missing"] == 2  # it was asked
+    assert row_of(report, "blind")["agreement"]["undefined"] == "no pair has a verdict of both"
+    assert report["kinds"][0]["nothing_in_common"] == ["stranger"]
+
+
+def test_strangers_are_one_line(tmp_path: Path) -> None:
+    rows = [
+        *outcomes("ref", "++-="), *outcomes("j", "+-.="),
+        *outcomes("s", "+-", against="third"), *outcomes("t", "+-", against="third"),
+    ]  # fmt: skip
+    with open_store(str(tmp_path / "s.db")) as store:
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+        report = outcome_report(store, "made_up", reference="ref", intervals=QUICK)
+    text = render(document(report), "table")
+    assert text.count("no pair in common with the reference: s, t") == 1
+    assert "kappa without ties" in text
+    assert "no ties" not in text
 
 
 def test_people_that_only_compare_are_no_reference_of_labels(tmp_path: Path) -> None:

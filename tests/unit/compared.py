@@ -9,10 +9,13 @@ import numpy as np
 
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.registry import tasks_root
+from judgebench.rows import read_rows
 from judgebench.store import Store
 from tests.unit.exchanged import rows_file
 
 BASELINE = "gpt4_1106_preview"
+FIGURES = tasks_root() / "alpaca_eval" / "figures"
 
 
 def take_in(
@@ -31,6 +34,8 @@ def take_in(
     generator = np.random.default_rng(seed)
     difficulty = generator.normal(0, 1.5, items)
     theirs = generator.integers(300, 600, items)
+    if (benchmark, baseline) == ("alpaca_eval", BASELINE):  # it is known by its lengths
+        theirs = published_lengths()[:items]
     verdicts: list[dict[str, Any]] = []
     texts = [answer(benchmark, i, baseline, int(n)) for i, n in enumerate(theirs)]
     for m in range(models):
@@ -43,6 +48,12 @@ def take_in(
     import_verdicts(store, rows_file(folder / "v.jsonl", verdicts))
     if answers:
         import_responses(store, rows_file(folder / "a.jsonl", texts))
+
+
+def published_lengths() -> Any:
+    """Characters of the published baseline's answers."""
+    rows = read_rows(FIGURES / "instructions.csv", ("baseline_length",))
+    return np.array([row.whole("baseline_length") for row in rows])
 
 
 def verdict(item: int, model: str, judge: str, p: float, **more: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from judgebench.exchange.alpaca_eval import AlpacaEvalImport, import_alpaca_eval
 from judgebench.exchange.alpaca_eval_export import export_alpaca_eval
 from judgebench.exchange.alpaca_eval_ids import hashed_id, published_ids
 from judgebench.exchange.alpaca_eval_raw import raw_of, reply_of
-from judgebench.exchange.alpaca_eval_rows import NOT_READ, Told, gather
+from judgebench.exchange.alpaca_eval_rows import NOT_READ, NOT_SAID, Told, gather
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Item, Message, ModelSpec, Preference, Response
 from judgebench.rows import Row
@@ -147,18 +147,25 @@ def test_of_another_judge_and_of_equal_answers_no_order_is_known(
 
 
 @pytest.mark.parametrize("none", [None, -1, -1.0])
-def test_without_a_preference_a_reply_makes_it_unreadable_and_no_reply_missing(
+def test_without_a_preference_it_is_unreadable_until_a_file_has_one(
     store: Store, write: Write, none: Any
 ) -> None:
     rows = [pair(0, none), pair(1, none, raw_completion="I cannot say"), pair(2, 1.0)]
     rows[0]["raw_completion"] = None
     report = take(store, write("a.json", rows))
-    assert report.missing == 1
+    assert report.unsaid == {"m": 1}
     assert values(store) == {
+        ("m", at(0)): ("unreadable", None),
         ("m", at(1)): ("unreadable", None),
         ("m", at(2)): ("preference", 0.0),
     }
-    assert NOT_READ in store.verdicts("made_up")["reason"]
+    assert {NOT_READ, NOT_SAID} < set(store.verdicts("made_up")["reason"])
+    rows[0]["preference"] = 2.0
+    assert take(store, write("b.json", rows)).new_verdicts == 1
+    assert values(store)["m", at(0)] == ("preference", 1.0)
+    rows[0]["preference"] = none
+    assert take(store, write("c.json", rows)).new_verdicts == 0
+    assert values(store)["m", at(0)] == ("preference", 1.0)
 
 
 @pytest.mark.parametrize("prefix", ["", "preference_"])
@@ -203,7 +210,7 @@ def test_the_same_again_changes_nothing(store: Store, write: Write, tmp_path: Pa
     write(f"results/m/{JUDGE}/annotations.json", [pair(0, 1.5), pair(1, None)])
     first = take(store, tmp_path / "results")
     again = take(store, tmp_path / "results")
-    assert (first.files, first.new_verdicts, first.new_answers) == (2, 1, 4)
+    assert (first.files, first.new_verdicts, first.new_answers) == (2, 2, 4)
     assert (again.new_verdicts, again.new_answers, again.run_id) == (0, 0, None)
     assert len(store.runs()) == 1
 
@@ -258,6 +265,7 @@ def test_other_forms_than_json(store: Store, tmp_path: Path, suffix: str) -> Non
     take(store, path)
     assert values(store) == {
         ("m", at(0)): ("preference", 0.25),
+        ("m", at(1)): ("unreadable", None),
         ("m", at(2)): ("preference", 1.0),
     }
     assert 'tabs\t, "quotes"\nand' in store.responses_table("made_up")["text"]

@@ -101,14 +101,14 @@ def test_real_answers_are_hardly_ever_marked() -> None:
 def test_a_constant_answer_is_found() -> None:
     answers = [f"answer {i}" for i in range(15)] + ["I cannot help. "] * 4 + ["I cannot help."]
     found = constant_answer(answers)
-    assert found == ConstantAnswer(text="I cannot help.", share=0.25, n=20)
+    assert found == ConstantAnswer(text="I cannot help.", share=0.25, n=20, same=True)
     assert found.flagged
 
 
 def test_a_constant_answer_may_end_in_something_else_each_time() -> None:
     found = constant_answer([f"{'The first answer is the better one. ' * 6}{i}" for i in range(30)])
     assert found is not None
-    assert (found.share, len(found.text), found.flagged) == (1, 200, True)
+    assert (found.share, len(found.text), found.flagged, found.same) == (1, 200, True, False)
 
 
 def test_few_or_differing_answers_are_no_constant_one() -> None:

@@ -1,4 +1,4 @@
-"""Groups of items on boards, and items that are one question: what is drawn, and what is counted."""
+"""Groups of items on boards, and items that are one question: what is drawn and counted."""
 
 from __future__ import annotations
 
@@ -76,9 +76,7 @@ def test_labels_and_comparisons_have_groups_too() -> None:
     st.lists(st.integers(1, 4), min_size=12, max_size=12),
 )
 @settings(max_examples=40, deadline=None)
-def test_rows_that_are_one_question_are_drawn_together(
-    score: list[float], times: list[int]
-) -> None:
+def test_rows_of_one_question_are_drawn_together(score: list[float], times: list[int]) -> None:
     """As a bootstrap of questions, each weighing as often as it occurs."""
     values, unit = {}, {}
     for question, value in enumerate(score):
@@ -112,3 +110,12 @@ def test_a_row_that_does_not_say_its_question_takes_that_of_its_item() -> None:
     columns["unit"][3:] = [None] * 3
     rows = scores(columns, intervals=QUICK)
     assert [row.metrics["score"].units for row in rows] == [2, 2]
+
+
+def test_what_could_not_be_read_at_its_chance_value() -> None:
+    columns = scored({"a": {"1": 1.0, "2": None, "3": None, "4": 0.0}})
+    columns["kind"][2] = "failed"  # nobody guesses at what was not had
+    (row,) = scores(columns, chance={str(i): 0.25 for i in range(1, 5)}, intervals=QUICK)
+    guessed = row.metrics["score/guessed"]
+    assert guessed.value == pytest.approx((1 + 0.25 + 0) / 3)
+    assert (row.leading.worst_low, row.leading.worst_high) == (0.25, 0.75)

@@ -214,6 +214,12 @@ def test_constant_answers_are_flagged(store: Store, tmp_path: Path) -> None:
     assert found.rows[0].flags == ("constant answers",)
     said = "null: 100% of its 25 answers are one and the same text"
     assert said in found.warnings
+    ending = [row | {"text": "always this one text, " * 20 + row["item_id"]} for row in answers]
+    with open_store(str(tmp_path / "u.db")) as other:
+        import_verdicts(other, tmp_path / "v.jsonl")
+        import_responses(other, rows_file(tmp_path / "c.jsonl", ending))
+        (found,) = boards(other)
+    assert "null: 100% of its 25 answers begin with the same 200 characters" in found.warnings
 
 
 # panels -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from judgebench.benchmarks import baseline
 from judgebench.benchmarks.content import Content
 from judgebench.cli.main import run
 from judgebench.config import Panel
@@ -19,7 +20,6 @@ from judgebench.errors import UsageError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
-from judgebench.report import length_calibrations
 from judgebench.report.board import Board
 from judgebench.report.calibrate_length import calibrate_length
 from judgebench.report.calibration_document import document as calibration_document
@@ -28,7 +28,7 @@ from judgebench.report.table import render
 from judgebench.stats.length_calibration import fit_difficulty
 from judgebench.stats.length_control import CANDIDATES, exact
 from judgebench.store import Store, open_store
-from tests.unit.compared import BASELINE, answer, take_in, verdict
+from tests.unit.compared import BASELINE, answer, published_lengths, take_in, verdict
 from tests.unit.exchanged import rows_file
 
 QUICK = Intervals(n_replicates=40)
@@ -179,7 +179,7 @@ def test_anchors_are_used_and_doubted(filled: Store, tmp_path: Path) -> None:
     assert "warning: hopeless wins or loses nearly always" in said
     with pytest.raises(UsageError, match="no model called 'm9'"):
         calibrate_length(store, "made_up", verbose=["m9"])
-    with pytest.raises(UsageError, match="no model called 'gpt4_1106_preview'"):
+    with pytest.raises(UsageError, match="gpt4_1106_preview is the baseline itself"):
         calibrate_length(store, "made_up", verbose=[BASELINE])
 
 
@@ -342,7 +342,7 @@ def test_for_another_judge_or_baseline_it_is_undefined(
     found = board(store, "alpaca_eval")
     said = {row.metrics[LC].undefined for row in found.rows}
     assert said == {
-        "no calibration for this judge and baseline (the published one is of "
+        "no calibration for this judge and baseline (what is published is of "
         f"{PUBLISHED} against {BASELINE}); `judgebench calibrate-length alpaca_eval {option}` "
         "fits one"
     }
@@ -388,15 +388,61 @@ def test_a_baseline_with_other_answers_is_another_baseline(
         )
         return Content(items=(), baseline=rows)
 
+    assert board(store, "alpaca_eval").published  # by their lengths, where the data is not here
     for changed in (0, 3):
-        monkeypatch.setattr(length_calibrations, "load_content", lambda *_, n=changed: content(n))
-        said = board(store, "alpaca_eval").rows[0].metrics[LC].undefined
-        if not changed:
-            assert said is None
+        monkeypatch.setattr(baseline, "load_content", lambda *_, n=changed: content(n))
+        found = board(store, "alpaca_eval")
+        said = found.rows[0].metrics[LC].undefined
+        assert (said is None) == bool(found.published) == (not changed)
     assert said is not None
     assert (
         f"3 of 220 answers of {BASELINE} in the store are not those of the published baseline"
     ) in said
+
+
+def test_without_the_data_the_published_baseline_is_known_by_its_lengths(
+    store: Store, tmp_path: Path
+) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=1, answers=False)
+    texts = [
+        answer("alpaca_eval", i, BASELINE, int(n) + (i < 2))
+        for i, n in enumerate(published_lengths()[:220])
+    ]
+    import_responses(store, rows_file(tmp_path / "o.jsonl", texts))
+    found = board(store, "alpaca_eval")
+    assert not found.published
+    assert f"2 of 220 answers of {BASELINE} in the store are not those" in str(
+        found.rows[0].metrics[LC].undefined
+    )
+
+
+def test_both_orders_are_another_way_of_judging(store: Store, tmp_path: Path) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=1)
+    twice = [
+        verdict(0, "n", PUBLISHED, 0.5, benchmark="alpaca_eval", opponent=BASELINE, order=order)
+        for order in ("model_first", "opponent_first")
+    ]
+    import_verdicts(store, rows_file(tmp_path / "b.jsonl", twice))
+    found = board(store, "alpaca_eval")
+    assert not found.published
+    assert "it judged in both orders" in str(found.rows[0].metrics[LC].undefined)
+
+
+def test_no_model_depends_on_the_rows_of_another(store: Store, tmp_path: Path) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=1, items=220)
+    alone = values(board(store, "alpaca_eval"))["m0"]
+    more = [
+        verdict(i, "n", PUBLISHED, 0.5, benchmark="alpaca_eval", opponent=BASELINE)
+        for i in range(220, 300)
+    ]
+    texts = [
+        answer("alpaca_eval", i, model, 500 if model != BASELINE else int(published_lengths()[i]))
+        for i in range(220, 300)
+        for model in ("n", "m0", BASELINE)
+    ]
+    import_verdicts(store, rows_file(tmp_path / "b.jsonl", more))
+    import_responses(store, rows_file(tmp_path / "c.jsonl", texts))
+    assert values(board(store, "alpaca_eval"))["m0"] == alone
 
 
 def test_a_value_far_from_the_win_rate_is_said(filled: Store, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from judgebench.errors import UsageError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.style import STYLE, style_differences, style_of
 from judgebench.report.board import Row
 from judgebench.report.ranking import Ranking, rankings
 from judgebench.report.ranking_document import document, to_json
@@ -293,8 +294,8 @@ def test_length_can_be_controlled_for(store: Store, tmp_path: Path) -> None:
     rows = [*answers("a", lengths[:57]), *answers("base", [200] * 60)]
     import_responses(store, rows_file(tmp_path / "r.jsonl", rows))
     found = ranked(store, control="length")
-    assert found.length is not None
-    assert (found.length.n, found.length.value > 0) == (57, True)
+    length_of = found.coefficients["length"]
+    assert (length_of.n, length_of.value > 0) == (57, True)
     assert by_model(found)["a"].counts["comparisons"] == 57
     left_out = "3 of 60 comparisons are left out: the store has not both answers, so their "
     assert any(warning.startswith(left_out) for warning in found.warnings)
@@ -307,10 +308,79 @@ def test_length_can_be_controlled_for(store: Store, tmp_path: Path) -> None:
 
     strength, length = minimize(loss, [0.0, 0.0], tol=1e-10).x
     assert by_model(found)["a"].metrics[STRENGTH].value == pytest.approx(strength, abs=1e-4)
-    assert found.length.value == pytest.approx(length, abs=1e-3)
+    assert length_of.value == pytest.approx(length, abs=1e-3)
     assert "answers of equal length" in render(document([found]), "table")
     with pytest.raises(UsageError, match="with ties as half wins"):
         ranked(store, control="length", ties="davidson")
+
+
+def styled(model: str, n: int, seed: int, headers: int = 0) -> Rows:
+    """Answers of several lengths with list items and bold words; the first few have a header."""
+    draws = np.random.default_rng(seed).integers(0, 6, (n, 3)).tolist()
+    return [
+        {
+            "benchmark": "made_up", "item_id": str(i), "model": model,
+            "text": "# head\n" * (i < headers) + "- a\n" * lists + "**b** " * bold + "x" * 9 * more,
+        }
+        for i, (lists, bold, more) in enumerate(draws)
+    ]  # fmt: skip
+
+
+def test_style_can_be_controlled_for(store: Store, tmp_path: Path) -> None:
+    n = 120
+    rows = [*styled("a", n, 0, headers=3), *styled("base", n, 1)]
+    import_responses(store, rows_file(tmp_path / "r.jsonl", rows))
+    texts = {model: [r["text"] for r in rows if r["model"] == model] for model in ("a", "base")}
+    looks = [np.array([style_of(text) for text in texts[model]]) for model in ("a", "base")]
+    x = style_differences(*looks)[:, [0, 2, 3]]
+    x = x / x.std(axis=0)
+    chance = 1 / (1 + np.exp(-(0.4 + x @ [0.5, 0.8, -0.6])))
+    wins = np.random.default_rng(2).random(n) < chance
+    filled(store, tmp_path, *duel("a", "base", "".join("+" if win else "-" for win in wins)))
+    found = ranked(store, control="style")
+
+    def loss(w: np.ndarray) -> float:
+        at = w[0] + x @ w[1:]
+        return float(np.log1p(np.exp(np.where(wins, -at, at))).sum())
+
+    strength, *weights = minimize(loss, np.zeros(4), tol=1e-10).x
+    assert by_model(found)["a"].metrics[STRENGTH].value == pytest.approx(strength, abs=1e-4)
+    fitted = [found.coefficients[name] for name in ("length", "lists", "bold")]
+    assert [e.value for e in fitted] == pytest.approx(weights, abs=1e-3)
+    assert all(e.low < e.value < e.high for e in fitted)
+    assert all(e.method.endswith("; per standard deviation of the difference") for e in fitted)
+    headers = found.coefficients["headers"]
+    assert math.isnan(headers.value)
+    why = "answers differ in them on 3 prompts, and 10 are needed"
+    assert headers.undefined == why
+    assert f"headers are not controlled for: {why}" in found.warnings
+    shown = render(document([found]), "table")
+    assert "answers of equal style" in shown
+    assert "per standard deviation of the difference: length " in shown
+    said = to_json([found])["rankings"][0]
+    assert (said["control"], set(said["coefficients"])) == ("style", set(STYLE))
+
+
+def test_plain_answers_are_ranked_as_if_nothing_but_length_were_controlled_for(
+    store: Store, tmp_path: Path
+) -> None:
+    filled(store, tmp_path, *duel("a", "base", "++-" * 10))
+    lengths = [100 + 7 * (i % 11) for i in range(30)]
+    rows = [*answers("a", lengths), *answers("base", lengths[::-1])]
+    import_responses(store, rows_file(tmp_path / "r.jsonl", rows))
+    style, length = (ranked(store, control=control) for control in ("style", "length"))
+    assert by_model(style)["a"].metrics[STRENGTH].value == pytest.approx(
+        by_model(length)["a"].metrics[STRENGTH].value
+    )
+    undefined = [name for name, e in style.coefficients.items() if e.undefined]
+    assert undefined == ["headers", "lists", "bold"]
+
+
+def test_ranks_are_said_to_be_of_another_kind_than_a_leaderboards(
+    store: Store, tmp_path: Path
+) -> None:
+    filled(store, tmp_path, *ROUND_ROBIN)
+    assert "can be wider than a leaderboard's" in render(document([ranked(store)]), "table")
 
 
 def test_equal_stores_give_equal_reports(store: Store, tmp_path: Path) -> None:
@@ -410,6 +480,8 @@ def test_the_command_reports_in_every_form(typed: Typed, store: Store, tmp_path:
         (("made_up", "--ties", "none"), "'none' is not one of"),
         (("made_up", "--control", "length", "--ties", "davidson"), "leave out davidson"),
         (("made_up", "--control", "length"), "their lengths are not known"),
+        (("made_up", "--control", "style"), "their style is not known"),
+        (("made_up", "--control", "style", "--ties", "davidson"), "style is controlled for with"),
         (("made", ), "has no benchmark called 'made'"),
     ],
 )  # fmt: skip
