@@ -2,9 +2,9 @@
 
     python tasks/alpaca_eval/figures/make.py FOLDER [--into FOLDER]
 
-FOLDER holds ``annotations.parquet``, ``instructions.parquet``, ``gamed_baseline_recovered.parquet``,
-``expected.csv`` and upstream's ``leaderboard_weighted_alpaca_eval_gpt4_turbo.csv``, with the texts
-that the lengths are taken from.
+FOLDER holds ``annotations.parquet``, ``instructions.parquet``, ``expected.csv``,
+``gamed_baseline_recovered.parquet`` and upstream's
+``leaderboard_weighted_alpaca_eval_gpt4_turbo.csv``, with the texts that the lengths are taken from.
 """
 
 from __future__ import annotations
