@@ -28,10 +28,17 @@ def command(
 ) -> int:
     """Recompute published tables and print ours beside theirs, with the difference and its reason.
 
-    TABLE is alpaca_eval (the leaderboard of AlpacaEval 2: win rates, length-controlled win rates)
-    or trivia_judging (judges against people: kappa, pi, leniency); all if none is named. The
-    figures are verdicts and lengths as numbers, without any text. They are in a checkout and not
-    in an installed package.
+    TABLE is one of these; all if none is named:
+
+    \b
+      alpaca_eval     leaderboard of AlpacaEval 2: win rates, length-controlled win rates
+      trivia_judging  judges against people: kappa, pi, leniency
+      mixeval_hard    board of MixEval: its columns' correlations with Arena Elo
+      alignbench      three boards: averages of categories, agreement of two judges
+      honestybench    AUROC, ECE, accuracy: averages over sets, by their sizes
+
+    The figures are verdicts, lengths and published scores as numbers, without any text. They are in
+    a checkout and not in an installed package.
 
     The exit code is 0 also where figures differ: what differs is part of the result, and JSON has
     'agrees' for each figure.

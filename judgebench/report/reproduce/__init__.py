@@ -11,7 +11,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.registry import tasks_root
 from judgebench.report.reproduce.recomputed import Reproduction, document
 
-TABLES = ("alpaca_eval", "trivia_judging")
+TABLES = ("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench")
 
 
 def reproduce(
@@ -26,7 +26,8 @@ def reproduce(
     tasks
         The folder that holds ``NAME/figures`` of each table; that of judgebench if not given.
     intervals
-        Percentile bootstrap over items unless asked otherwise.
+        Percentile bootstrap over items unless asked otherwise; over models where a table has no
+        items, and none where it has averages alone.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from judgebench.metrics.standings import Standing
 from judgebench.metrics.win_rate import win_rates
 from judgebench.records import Estimate
 from judgebench.report.calibration_files import LEADERBOARD, index_of, read_recovered, strength
-from judgebench.report.reproduce.recomputed import Recomputed, Reproduction, Shown
+from judgebench.report.reproduce.recomputed import Recomputed, Reproduction, Shown, point
 from judgebench.rows import Row, read_rows
 from judgebench.stats.length_control import (
     CANDIDATES,
@@ -186,7 +186,7 @@ def _plain_figures(board: _Board, one: _Verdicts, row: Standing) -> Iterator[Rec
     def figure(
         metric: str, ours: Estimate | float, theirs: str, tolerance: float, because: str = ""
     ) -> Recomputed:
-        estimate = ours if isinstance(ours, Estimate) else _point(float(ours), n)
+        estimate = ours if isinstance(ours, Estimate) else point(float(ours), n)
         value = _published(published, theirs)
         return Recomputed(
             who=one.model,
@@ -226,7 +226,7 @@ def _length_controlled(
         return Recomputed(
             who=one.model,
             metric=metric,
-            ours=ours if isinstance(ours, Estimate) else _point(ours, n),
+            ours=ours if isinstance(ours, Estimate) else point(ours, n),
             theirs=theirs,
             tolerance=tolerance,
             because=because if theirs is not None else NOT_PUBLISHED,
@@ -301,10 +301,6 @@ def _estimate(fit: LengthControl, draws: Floats, intervals: Intervals, lacking: 
         method=method,
         undefined=fit.reason or None,
     )
-
-
-def _point(value: float, n: int) -> Estimate:
-    return Estimate(value=value, low=math.nan, high=math.nan, n=n, units=n, method="recomputed")
 
 
 def _published(row: Row | None, name: str) -> float | None:

@@ -57,11 +57,16 @@ class Recomputed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A printed table: one metric, a row for each figure."""
+    """A printed table: one metric, a row for each figure.
+
+    who
+        What a row of it is about, where that is not what the reproduction says.
+    """
 
     title: str
     metric: str
     scope: str = ""
+    who: str = ""
     theirs: str = "published"
     digits: int = 3
 
@@ -96,6 +101,11 @@ class _Summary:
     agree: int
     largest: float
     tolerance: float
+
+
+def point(value: float, n: int) -> Estimate:
+    """A number without an interval: counted, or made of numbers whose items are not here."""
+    return Estimate(value=value, low=math.nan, high=math.nan, n=n, units=n, method="recomputed")
 
 
 def document(reproductions: Sequence[Reproduction]) -> Document:
@@ -213,7 +223,7 @@ def _beside(one: Reproduction, shown: Shown) -> Table:
     return Table(
         title=f"{one.table}: {shown.title}",
         columns=[
-            Column(title=one.who, wraps=True),
+            Column(title=shown.who or one.who, wraps=True),
             *(Column(title=title, align="right") for title in numbers),
             Column(title="agrees"),
             *([Column(title="because", wraps=True)] if reasons else []),

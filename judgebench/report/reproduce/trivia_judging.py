@@ -27,7 +27,6 @@ STEPS = {"spearman": 1 / 60, "kendall": 2 / 36}
 """Two neighbours of nine change places."""
 
 PAPER = "cohen_kappa/paper"
-PAPER = "cohen_kappa/paper"
 DAMAGED = ("GPT-4", "llama2-13b-chat")
 LEVEL = 0.95
 """Of the intervals in the figures."""
