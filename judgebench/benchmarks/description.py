@@ -27,10 +27,13 @@ class RemoteFile(Section):
     url: str
     sha256: Sha256 | None = None
     bytes: PositiveInt | None = None
+    save_as: str | None = Field(
+        None, pattern=r"^\w[\w.-]*$", description="its name here, where addresses end alike"
+    )
 
     @property
     def name(self) -> str:
-        return self.url.rsplit("/", 1)[-1]
+        return self.save_as or self.url.rsplit("/", 1)[-1]
 
 
 class FilesSource(Section):

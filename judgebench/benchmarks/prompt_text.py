@@ -1,9 +1,9 @@
 """Official prompts, read from text, JSON or Python files; a Python file is never run.
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
-lambdas of f-strings whose holes are bare names, and lists of chat messages of such texts, also
-inside functions. Anything else is refused with its reason, so that a prompt is either upstream's
-text or not there.
+lambdas of f-strings whose holes are bare names, lists of chat messages of such texts and
+dictionaries of them, also inside functions. Anything else is refused with its reason, so that a
+prompt is either upstream's text or not there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, starmap
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -77,7 +78,7 @@ def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
             found |= inner.found
             refused |= inner.refused
             continue
-        for name, value in _assigned(statement):
+        for name, value in chain.from_iterable(starmap(_entries, _assigned(statement))):
             found.pop(prefix + name, None)  # a later assignment replaces the earlier one
             try:
                 found[prefix + name] = constant_text(value)
@@ -97,6 +98,20 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
         and statement.value is not None
     ):
         yield statement.target.id, statement.value
+
+
+def _entries(name: str, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """A value by its name, or those of a dictionary, each by its keys: ``PROMPTS.short``."""
+    match value:
+        case ast.Dict(keys=keys, values=values) if all(map(_is_text, keys)):
+            for key, entry in zip(keys, values, strict=True):
+                yield from _entries(f"{name}.{constant_text(key)}", entry)
+        case _:
+            yield name, value
+
+
+def _is_text(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def constant_text(node: ast.expr) -> str:

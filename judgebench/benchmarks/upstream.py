@@ -103,7 +103,10 @@ def check_fetchable(files: Sequence[RemoteFile]) -> None:
         if is_hub(file.url):
             check_online(file.url)
         if file.name in {"", ".", ".."} or names.count(file.name) > 1:
-            raise ConfigError(f"{file.url}: each file needs a name of its own at the address's end")
+            raise ConfigError(
+                f"{file.url}: each file needs a name of its own, at the address's end or "
+                "as its save_as"
+            )
 
 
 def check_dataset(source: HubSource) -> None:

@@ -99,6 +99,16 @@ other = lambda x: [{"role": "user", "content": x}]
 """
 
 
+def test_entries_of_a_dictionary_have_names_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "p.py").write_text(
+        "PROMPTS = {'short': 'Say it.', 'more': {'long': 'Say ' + 'all.'}, 'no': call()}\n"
+        "MIXED = {'a': 'A', 1: 'B'}\n"
+    )
+    read = read_texts(tmp_path / "p.py")
+    assert read.found == {"PROMPTS.short": "Say it.", "PROMPTS.more.long": "Say all."}
+    assert set(read.refused) == {"PROMPTS.no", "MIXED"}
+
+
 def test_chat_messages_are_one_text_that_is_taken_apart_word_for_word(tmp_path: Path) -> None:
     (tmp_path / "p.py").write_text(CHAT)
     read = read_texts(tmp_path / "p.py")

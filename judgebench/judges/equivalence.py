@@ -1,0 +1,158 @@
+"""``equivalence``: a model says "certain" if an answer means the same as an accepted one.
+
+This is HonestyBench's question [1]_, which differs from that of `reference` in its two words, in
+how the official prompt writes the accepted answers, and in upstream's way of reading a reply. In
+our own prompt the answer stands between two marks that do not occur in it (see `_frame`).
+
+References
+----------
+.. [1] Annotation-Efficient Universal Honesty Alignment (2025), arXiv 2510.17509.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from judgebench.config import Section, check
+from judgebench.dialogue import Dialogue, ask_nobody, ask_once
+from judgebench.errors import ConfigError
+from judgebench.judges import exact_match
+from judgebench.judges._answerer import Answerer, answerer
+from judgebench.judges._certainty import read_certainty, read_certainty_upstream
+from judgebench.judges._content import checked_content
+from judgebench.judges._frame import code_for, cut
+from judgebench.judges._normalise import NO_REFERENCE, Normalisation
+from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.records import BINARY, Case, JsonObject, JudgeSpec, Label, Message, Unreadable
+from judgebench.template import PromptText
+
+INCORRECT, CORRECT = BINARY
+OWN_PROMPTS = {"default": "equivalence"}
+READER_VERSION = "1"
+
+#: Holes that show the accepted answers: one on a line, or as upstream writes a list.
+ACCEPTED = frozenset({"references", "answer"})
+HOLES = ACCEPTED | {"question", "prediction", "mark"}
+
+
+class Options(Section):
+    """What a suite may say about a judge of equivalence."""
+
+    prompt: str = Field("default", description="default, or official/NAME from the data home")
+    reader: Literal["strict", "upstream"] = Field(
+        "strict", description="upstream takes every reply for certain that is not negative"
+    )
+    exact_match_first: bool = Field(
+        False, description="an answer equal to an accepted one is correct without a call"
+    )
+    max_answer_chars: PositiveInt = Field(
+        20_000, description="a longer answer is shown with its middle left out"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquivalenceJudge:
+    """Asks one question about one answer."""
+
+    spec: JudgeSpec
+    answerer: Answerer
+    prompt: PromptText
+    options: Options
+
+    @property
+    def case_sizes(self) -> frozenset[int]:
+        return frozenset({1})
+
+    @property
+    def max_answer_chars(self) -> int:
+        return self.options.max_answer_chars
+
+    def judge(self, case: Case) -> Dialogue:
+        (response,) = case.responses
+        references = case.item.references
+        if not any(reference.strip() for reference in references):
+            return ask_nobody(Unreadable(reason=NO_REFERENCE))
+        if not response.text.strip():  # means nothing, whoever reads it: no call is spent
+            return ask_nobody(Label(name=INCORRECT))
+        if self.options.exact_match_first:
+            # Equal as a whole: punctuation tells "-5" from "5", and "C++" from "C".
+            normalisation = Normalisation().of(case.item.language)
+            if exact_match.matches(response.text, references, normalisation):
+                return ask_nobody(Label(name=CORRECT))
+        upstream = self.options.reader == "upstream"
+        read = read_certainty_upstream if upstream else read_certainty
+        return ask_once(self.answerer.chat(self.question(case)), read)
+
+    def question(self, case: Case) -> tuple[Message, ...]:
+        """The filled prompt."""
+        (response,) = case.responses
+        answer = cut(response.text, self.options.max_answer_chars)
+        lines = [" ".join(text.split()) for text in case.item.references]
+        of_case = {
+            "question": case.item.question,
+            "references": "\n".join(dict.fromkeys(lines)),
+            "answer": repr(list(case.item.references)),
+            "prediction": answer,
+            "mark": f"<<{code_for(case.item.question, *lines, answer)}>>",
+        }
+        return messages(self.prompt, {}, of_case)
+
+
+def make(
+    *,
+    model: str | None = None,
+    provider: str | None = None,
+    sampling: JsonObject | None = None,
+    options: JsonObject | None = None,
+    extra: JsonObject | None = None,
+    prompts: Mapping[str, PromptText] | None = None,
+    reasoning: str | None = None,
+    content: JsonObject | None = None,
+) -> EquivalenceJudge:
+    """A judge of equivalence; the parameters are those of `reference.make`.
+
+    Raises
+    ------
+    ConfigError
+        For a missing model, an unknown option or prompt, a prompt whose holes nothing fills, or a
+        benchmark with labels other than `BINARY`.
+    """
+    chosen = check(Options, dict(options or {}), "judge equivalence: options")
+    labels = checked_content("equivalence", content).labels
+    if labels and set(labels) != set(BINARY):
+        raise ConfigError(
+            f"judge equivalence: it says {' or '.join(BINARY)}, and the labels of the benchmark "
+            f"are {', '.join(labels)}; use another way of judging"
+        )
+    prompt = chosen_prompt("equivalence", chosen.prompt, OWN_PROMPTS, prompts or {})
+    needed = {
+        "question": {"question"},
+        "the accepted answers": ACCEPTED,
+        "the answer": {"prediction"},
+    }
+    check_holes("equivalence", prompt, HOLES, needed)
+    asked = answerer(
+        "equivalence",
+        model=model,
+        provider=provider,
+        sampling=sampling,
+        extra=extra,
+        reasoning=reasoning,
+        max_tokens=32,
+    )
+    spec = asked.spec(
+        "equivalence",
+        reader_version=f"{chosen.reader}/{READER_VERSION}",
+        # Defaults stay out, so that a new option of a later version changes no old key.
+        options={"prompt": chosen.prompt, **chosen.model_dump(exclude_defaults=True)},
+        prompt_sha=prompt.sha,
+        official_prompt=prompt.official,
+    )
+    return EquivalenceJudge(spec=spec, answerer=asked, prompt=prompt, options=chosen)
+
+
+__all__ = ["HOLES", "OWN_PROMPTS", "EquivalenceJudge", "Options", "make"]

@@ -1,0 +1,29 @@
+"""What the YAML file beside this calls: questions, prompt, and two free metrics by hand."""
+
+from pathlib import Path
+from typing import Any
+
+from judgebench.benchmarks.set_questions import SetQuestions
+from judgebench.judges import contains, exact_match
+
+_TASK = SetQuestions(
+    Path(__file__).resolve().parent,
+    domains={
+        **dict.fromkeys(("nq", "tq", "hq", "2wiki", "pararel"), "in-domain"),
+        **dict.fromkeys(("squad", "webq", "cwq", "musique", "popqa"), "ood"),
+    },
+)
+
+docs = _TASK.docs
+load = _TASK.load
+prompt_chat = _TASK.prompt_chat
+target = _TASK.target
+
+
+def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
+    """Both lexical judges, so that plain lm-eval prints something to go by."""
+    answer = _TASK.judged_text(results)
+    return {
+        "exact_match": float(exact_match.matches(answer, doc["references"])),
+        "contains": float(contains.matches(answer, doc["references"])),
+    }
