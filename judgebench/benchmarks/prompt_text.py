@@ -103,15 +103,15 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
 def _entries(name: str, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
     """A value by its name, or those of a dictionary, each by its keys: ``PROMPTS.short``."""
     match value:
-        case ast.Dict(keys=keys, values=values) if all(map(_is_text, keys)):
-            for key, entry in zip(keys, values, strict=True):
-                yield from _entries(f"{name}.{constant_text(key)}", entry)
+        case ast.Dict(keys=keys, values=values) if None not in (names := [*map(_name, keys)]):
+            for key, entry in zip(names, values, strict=True):
+                yield from _entries(f"{name}.{key}", entry)
         case _:
             yield name, value
 
 
-def _is_text(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _name(key: ast.expr | None) -> str | None:
+    return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
 
 
 def constant_text(node: ast.expr) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from judgebench.exchange.outcome import ImportReport
 
 JUDGMENTS = ("arena-hard", "mt-bench")
-FORMATS = ("verdicts", "responses", "labels", ALPACA_EVAL, *JUDGMENTS)
+HONESTYBENCH = "honestybench"
+FORMATS = ("verdicts", "responses", "labels", ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH)
 
 
 @click.command(
@@ -47,11 +48,17 @@ FORMATS = ("verdicts", "responses", "labels", ALPACA_EVAL, *JUDGMENTS)
 @click.option(
     "--benchmark",
     metavar="NAME",
-    help="alpaca-eval, arena-hard, mt-bench: what the files are about, NAME or NAME@VERSION.  "
-    "[default: alpaca_eval, arena_hard, mt_bench]",
+    help="alpaca-eval, arena-hard, mt-bench, honestybench: what the files are about, NAME or "
+    "NAME@VERSION.  [default: alpaca_eval, arena_hard, mt_bench, honestybench]",
 )
-@click.option("--model", metavar="NAME", help="alpaca-eval: whose answers these are.")
-@click.option("--judge", metavar="NAME", help="alpaca-eval: who judged.")
+@click.option("--model", metavar="NAME", help="alpaca-eval, honestybench: whose answers these are.")
+@click.option("--judge", metavar="NAME", help="alpaca-eval, honestybench: who judged.")
+@click.option(
+    "--set",
+    "set_name",
+    metavar="NAME",
+    help="honestybench: which set the files are about.  [default: as file or folder are called]",
+)
 @click.option(
     "--baseline",
     metavar="NAME",
@@ -68,6 +75,7 @@ def command(
     benchmark: str | None,
     model: str | None,
     judge: str | None,
+    set_name: str | None,
     baseline: str | None,
     store: str,
 ) -> int:
@@ -89,6 +97,8 @@ def command(
                  .jsonl, .csv, .tsv), or folders of results; all of them or nothing
     arena-hard   model_judgment/<judge>/<model>.jsonl, or folders of them
     mt-bench     model_judgment/<judge>_single.jsonl and _pair.jsonl
+    honestybench the benchmark's records of a model, <model>/<set>.jsonl or .parquet: question,
+                 answer, greedy_response, sampling_response, …_correctness, logprobs
     """
     about = Options(
         model_outputs=model_outputs,
@@ -100,6 +110,11 @@ def command(
     )
     if not (paths or model_outputs or reference_outputs):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
+    if what == HONESTYBENCH:
+        _take_in_records(paths, about, set_name, allow_unknown_items, store)
+        return 0
+    if set_name:
+        raise click.UsageError(f"--set goes with `import {HONESTYBENCH}`")
     if what == ALPACA_EVAL:
         take_in_alpaca_eval(paths, about, allow_unknown_items=allow_unknown_items, store=store)
         return 0
@@ -145,6 +160,34 @@ def _take_in_judgments(
     _store(what, files, store)
 
 
+def _take_in_records(
+    paths: tuple[Path, ...],
+    about: Options,
+    set_name: str | None,
+    allow_unknown_items: bool,
+    store: str,
+) -> None:
+    from judgebench.benchmarks.description import split_version
+    from judgebench.exchange.honestybench import read_honestybench
+
+    if about.model_outputs or about.reference_outputs or about.baseline:
+        raise click.UsageError(
+            "these files have the answers, and nothing is compared; --model-outputs, "
+            f"--reference-outputs and --baseline are not for `import {HONESTYBENCH}`"
+        )
+    name, version = split_version(about.benchmark) if about.benchmark else (None, None)
+    files = read_honestybench(
+        paths,
+        benchmark=name,
+        version=version,
+        model=about.model,
+        set_name=set_name,
+        judge=about.judge,
+        allow_unknown_items=allow_unknown_items,
+    )
+    _store(HONESTYBENCH, files, store)
+
+
 def _take_in_rows(
     what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, store: str
 ) -> None:
@@ -164,7 +207,7 @@ def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
             say(_line(what, path, report))
 
 
-_ROWS = dict.fromkeys(JUDGMENTS, "verdicts")
+_ROWS = dict.fromkeys(JUDGMENTS, "verdicts") | {HONESTYBENCH: "answers and verdicts"}
 
 
 def _line(what: str, path: Path, report: ImportReport) -> str:

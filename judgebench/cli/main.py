@@ -27,6 +27,7 @@ COMMANDS = {
     "ranking": "Rank models from pairs, and say who is above whom.",
     "agreement": "Judges against people and against each other: kappa and its family.",
     "evaluators": "Judges that compare beside people: agreement, bias, variance, what they like.",
+    "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",
     "calibrate-length": "Fit what length-controlled win rates need, from the store's judgments.",
     "import": "Take in verdicts, responses, labels or others' results from files.",
     "export": "Write verdicts or responses to a file, or AlpacaEval's files.",

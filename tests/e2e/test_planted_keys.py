@@ -280,6 +280,7 @@ def _reports(found: Artefacts) -> None:
         ("agreement", own.BENCHMARK),
         ("ranking", own.BENCHMARK),
         ("evaluators", own.BENCHMARK),
+        ("confidence", own.BENCHMARK, "--correct", "openai_compatible"),
         ("runs", "list"),
         ("runs", "show", "last"),
         ("cost",),
