@@ -61,7 +61,8 @@ bench: $(VENV)/.dev
 	done
 
 screenshots: demo $(VENV)/.dev
-	@$(BIN)/python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db
+	@$(BIN)/python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db \
+	    --query benchmark=trivia_judging_mini
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -269,12 +269,14 @@ def _in_a_traceback(found: Artefacts) -> None:
 def _reports(found: Artefacts) -> None:
     """Every command that shows something, in every format, on the screen and in files."""
     store = ("--store", runs.store_url(found.folder))
-    compared = found.folder / "compared.csv"
+    said = found.folder / "said.csv"
     rows = "\n".join(
-        f"{own.BENCHMARK},{n},taker,other,grader,preference,0.{n + 3}" for n in range(2)
+        f"{own.BENCHMARK},{n},taker,other,grader,preference,0.{n + 3},,\n"
+        f"{own.BENCHMARK},{n},taker,,sure,score,0.{n + 3},0,1"
+        for n in range(2)
     )
-    compared.write_text(f"benchmark,item_id,model,opponent,judge,kind,value\n{rows}\n")
-    found.typed("import", "verdicts", compared, *store)
+    said.write_text(f"benchmark,item_id,model,opponent,judge,kind,value,low,high\n{rows}\n")
+    found.typed("import", "verdicts", said, *store)
     for words in (
         ("leaderboard", own.BENCHMARK),
         ("agreement", own.BENCHMARK),
