@@ -50,8 +50,11 @@ check: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m compileall -q judgebench
 
+# Two files of tests side by side: those of one file share what they set up. JOBS=0 for one at a time.
+JOBS ?= 2
+
 test: check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 bench: $(VENV)/.dev
 	@$(BIN)/python perf/coverage_agreement.py
