@@ -22,9 +22,8 @@ ORDER_FLIPS = "order_flips"
 PERCENT = 100.0
 WON, TIED, LOST = 1.0, 0.5, 0.0
 LEAST = 10
-"""Wins, or losses, under which percentiles of a bootstrap are too narrow. Of models that win less
-than 4 %, they held in 73 % of samples of 50 items and in 88 % of 100, Wilson's intervals in 97 %
-(``perf/win_rate_coverage.py``)."""
+"""Wins, or losses, under which percentiles of a bootstrap are too narrow and Wilson's interval is
+given (``perf/win_rate_coverage.py`` measures how often it holds)."""
 NEAR = 1e-9
 """How close to one half a probability is a tie: 1 - 0.9 is not 0.1."""
 
