@@ -69,7 +69,7 @@ class SetQuestions(TaskFolder):
         return {
             "id": row["id"],
             "question": row["question"],
-            "references": list(row["references"]),
+            "references": list(row.get("references") or ()),
             "category": name,
             "subcategory": row.get("category"),
             "metadata": {"domain": self.domains[name]},

@@ -18,7 +18,7 @@ class ShortAnswers(TaskFolder):
 
     def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:
         """The questions of a version in their order, each with the examples to show before it."""
-        content = self.content(version)
+        content = self.content(version, referenced=True)
         asking = self.description.asking
         wanted = asking.num_fewshot if num_fewshot is None else num_fewshot
         if not 0 <= wanted <= len(content.fewshot):

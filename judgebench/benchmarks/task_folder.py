@@ -15,6 +15,7 @@ from typing import Any
 from judgebench.benchmarks.content import Content
 from judgebench.benchmarks.data_source import load_content
 from judgebench.benchmarks.description import Description, chosen_version, read
+from judgebench.errors import InputError
 
 Doc = dict[str, Any]
 
@@ -29,10 +30,25 @@ class TaskFolder(ABC):
     def description(self) -> Description:
         return read(self.folder)
 
-    def content(self, version: str | None) -> Content:
-        """A version's questions, checked against their pin."""
+    def content(self, version: str | None, *, referenced: bool = False) -> Content:
+        """A version's questions, checked against their pin.
+
+        ``referenced`` says that each has to have the answers that are accepted.
+
+        Raises
+        ------
+        InputError
+            Naming the question that has none.
+        """
         description = self.description
-        return load_content(description, self.folder, chosen_version(description, version))
+        found = load_content(description, self.folder, chosen_version(description, version))
+        lacking = [row["id"] for row in found.items if referenced and not row.get("references")]
+        if lacking:
+            raise InputError(
+                f"{description.name}: question {lacking[0]!r} has no 'references' to compare "
+                f"answers with; {len(lacking)} of {len(found.items)} have none"
+            )
+        return found
 
     @abstractmethod
     def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:

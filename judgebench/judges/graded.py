@@ -179,7 +179,10 @@ def by_rule(
 ) -> Verdict:
     """The score of an answer without asking anybody; ``rule`` is the one about options."""
     if not options:
-        return _score(float(states(answer, references)))
+        accepted = [text for text in references if text.strip()]
+        if not accepted:  # a blank one stands in every answer
+            return Unreadable(reason=NO_REFERENCE)
+        return _score(float(states(answer, accepted)))
     right = right_letter(options, references)
     if right is None:
         return NO_RIGHT_OPTION

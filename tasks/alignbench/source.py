@@ -58,7 +58,10 @@ def _table(path: Path) -> list[Any] | None:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not {"question_id", *TEXTS} <= set(table.column_names):
         return None
-    return sorted(table.to_pylist(), key=lambda row: int(row["question_id"]))
+    rows = table.to_pylist()
+    if not all(isinstance(row["question_id"], int) for row in rows):
+        raise InputError(f"{path}: question_id: a whole number has to stand in each row")
+    return sorted(rows, key=lambda row: row["question_id"])
 
 
 def _content(path: Path, rows: Iterable[Any]) -> Content:
@@ -79,8 +82,10 @@ def _item(
                 f"{path}:{number}: {name}: {row[name]!r} is none of AlignBench's, so that nothing "
                 "says how it is asked or judged"
             )
-    evidences = row.get("evidences")
-    cited = [{n: one.get(n) for n in ("url", "quote")} for one in evidences or () if one]
+    evidences = row.get("evidences") or []
+    if not isinstance(evidences, list) or not all(isinstance(one, dict) for one in evidences):
+        raise InputError(f"{path}:{number}: evidences: a list of records has to stand here")
+    cited = [{n: one.get(n) for n in ("url", "quote")} for one in evidences if one]
     return {
         "id": str(row["question_id"]),
         "question": row["question"],

@@ -33,7 +33,7 @@ def _from_json(path: Path) -> list[Mapping[str, Any]]:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as JSON: {error}") from None
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{path}: a list of records has to stand here")
     return rows
 
@@ -46,6 +46,8 @@ def _from_table(path: Path) -> list[Mapping[str, Any]]:
         rows = parquet.read_table(path, columns=columns).to_pylist()
     except (OSError, ArrowException) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
+    if not all(isinstance(row["index"], int) for row in rows):
+        raise InputError(f"{path}: index: a whole number has to stand in each row")
     in_order = sorted(rows, key=lambda row: row["index"])
     return [{**row, "output": row["baseline_output"]} for row in in_order]
 

@@ -107,7 +107,10 @@ def _of_table(path: Path, name: str) -> Iterable[Mapping[str, Any]]:
         table = parquet.read_table(path, columns=["row", "question", "answers"])
     except (OSError, ArrowException) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    for number, record in enumerate(sorted(table.to_pylist(), key=lambda one: one["row"]), 1):
+    rows = table.to_pylist()
+    if not all(isinstance(one["row"], int) for one in rows):
+        raise InputError(f"{path}: row: a whole number has to stand in each row")
+    for number, record in enumerate(sorted(rows, key=lambda one: one["row"]), 1):
         where = f"{path}:{number}"
         yield _item(where, name, record["row"], record["question"], "answers", record["answers"])
 

@@ -99,6 +99,8 @@ def test_a_question_of_upstreams_file(tmp_path: Path) -> None:
         ({"question_id": "6"}, "2: question_id: a whole number"),
         ({"reference": None}, "2: reference: a text has to stand here"),
         ({"question": " "}, "2: question: a text has to stand here"),
+        ({"evidences": ["x"]}, "2: evidences: a list of records"),
+        ({"evidences": "https://example.org"}, "2: evidences: a list of records"),
     ],
 )
 def test_a_record_that_cannot_be_asked_is_named(

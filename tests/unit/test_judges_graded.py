@@ -120,6 +120,12 @@ def test_a_blank_answer_scores_nothing_without_a_call(blank: str) -> None:
     assert said(by_rule(multiple_choice="upstream_rule"), choice(blank)) == NO_OPTION
 
 
+def test_a_blank_reference_is_in_no_answer() -> None:
+    references = ("", " ", "the Danube")
+    assert said(by_rule(), case("It is the Rhine.", references=references)) == WRONG
+    assert said(by_rule(), case("It is the Danube.", references=references)) == RIGHT
+
+
 def test_items_that_cannot_be_judged() -> None:
     for judge in (judge_of(), by_rule()):
         assert isinstance(said(judge, case("x", references=(" ",))), Unreadable)
