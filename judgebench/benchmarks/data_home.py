@@ -50,11 +50,20 @@ def alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         except BlockingIOError:
             say(f"{folder}: another process is pulling or importing; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        for left in folder.glob(f"{_STAGE}*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        _sweep(folder)
         yield
     finally:
         os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process left, once a version that it was replacing is back."""
+    for left in folder.glob(f"{_STAGE}*"):
+        with written(folder):
+            for version in left.glob("old/*"):
+                if not (folder / version.name).exists():
+                    version.rename(folder / version.name)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
@@ -72,8 +81,9 @@ def staging(parent: Path) -> Iterator[Path]:
 def install(target: Path, content: Content, origin: Mapping[str, Any]) -> None:
     """Put a version's questions into the data home, whole or not at all."""
     with written(target), staging(target.parent) as stage:
-        new, old = stage / "new", stage / "old"
+        new, old = stage / "new", stage / "old" / target.name
         new.mkdir()
+        old.parent.mkdir()
         write_content(content, new)
         manifest = {"sha256": content.sha, "at": int(time.time()), **origin}
         (new / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from judgebench.benchmarks.data_home import alone
 from judgebench.benchmarks.data_source import DataState, import_data, verify
 from judgebench.benchmarks.pull import offers, pull
 from judgebench.benchmarks.upstream import megabytes
@@ -266,6 +267,19 @@ def test_what_a_killed_process_left_is_swept(home: Path, paths: list[Path]) -> N
     (home / ".new-dead" / "old").mkdir(parents=True)
     pull("small", Noted(), extra_paths=paths)
     assert list(home.glob(".new-*")) == []
+
+
+def test_a_version_that_a_killed_process_was_replacing_comes_back(
+    home: Path, paths: list[Path]
+) -> None:
+    complete(pull("small", Noted(), extra_paths=paths))
+    stage = home / ".new-dead"
+    (stage / "old").mkdir(parents=True)
+    (home / "1").rename(stage / "old" / "1")
+    (stage / "new").mkdir()
+    with alone(home, str):
+        pass
+    assert sorted(path.name for path in home.iterdir()) == ["1", "calibration", "prompts"]
 
 
 # carried to a machine without a network ----------------------------------------------------------
