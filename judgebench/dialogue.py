@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TypeAlias
 
+from judgebench.decoding import REPLY_LIMITS
 from judgebench.records import ChatRequest, Reply, Request, Verdict
 
 Dialogue: TypeAlias = Generator[Request, Reply, Verdict]
@@ -36,7 +37,7 @@ def with_more_room(request: Request) -> Request | None:
         return None
     limits = {
         name: MORE_ROOM * request.decoding[name]
-        for name in ("max_tokens", "max_completion_tokens")
+        for name in REPLY_LIMITS
         if isinstance(request.decoding.get(name), int)
     }
     return replace(request, decoding={**request.decoding, **limits}) if limits else None

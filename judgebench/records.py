@@ -307,6 +307,9 @@ REFUSED = "refused"
 
 Verdict: TypeAlias = Preference | Score | Label | Unreadable
 
+SCORING = frozenset({"dimensions", "graded", "reward", "rubric"})
+"""Ways of judging that score; a judge of another kind labels, until it is seen to score."""
+
 BINARY = ("incorrect", "correct")
 """The labels of a benchmark that nobody describes; the last one is the positive one."""
 

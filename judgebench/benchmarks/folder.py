@@ -31,6 +31,7 @@ from judgebench.benchmarks.description import (
 )
 from judgebench.benchmarks.truncation import MODES, truncate
 from judgebench.config import Section, check
+from judgebench.decoding import over
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import text_sha
 from judgebench.records import Case, Item, JsonObject, Message, Response
@@ -135,7 +136,7 @@ class FolderBenchmark:
         if official is None or not str(name).startswith(OFFICIAL):
             return {**self.description.judging.options, **options}, sampling
         usual = {"prompt": name, **official.options}
-        return {**usual, **options}, {**official.sampling, **sampling}
+        return {**usual, **options}, over(official.sampling, sampling)
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from shlex import quote
 
 from judgebench import keys
-from judgebench.benchmarks.baseline import baseline_texts
+from judgebench.benchmarks.at_hand import baseline_texts, items_at_hand
 from judgebench.errors import InputError
 from judgebench.exchange.alpaca_eval_ids import (
     BENCHMARK,
@@ -32,7 +32,6 @@ from judgebench.exchange.known_items import (
     KnownItems,
     OwnItems,
     default_version,
-    items_at_hand,
 )
 from judgebench.exchange.outcome import IMPORT_LEASE, import_manifest_of
 from judgebench.exchange.responses import named_model, recorded_key, same_text

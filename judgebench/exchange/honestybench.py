@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from judgebench.benchmarks.at_hand import items_at_hand
 from judgebench.errors import InputError
 from judgebench.exchange.honestybench_records import Record, model_and_set, read_records
 from judgebench.exchange.honestybench_taking import About, take_in
@@ -14,7 +15,6 @@ from judgebench.exchange.known_items import (
     NO_VERSION,
     KnownItems,
     default_version,
-    items_at_hand,
     refuse_undeclared,
 )
 from judgebench.exchange.outcome import ImportReport
@@ -64,6 +64,7 @@ def read_honestybench(
     said = version or default_version(name)
     if name == BENCHMARK and said == NO_VERSION:
         said = VERSION
+    known = known_items(name, said)
     read: dict[tuple[str, str], Path] = {}
     found: list[tuple[Path, TakeIn]] = []
     for path in _files(paths):
@@ -84,7 +85,6 @@ def read_honestybench(
         )
         records = read_records(path)
         refuse_undeclared([(records[0].row, label) for label in BINARY], name)
-        known = known_items(name, said)
         of_set = _by_question((known or {}).values(), which)
         ids = _ids(records, about, of_set if known else None, allow_unknown_items)
         found.append((path, partial(take_in, about=about, records=ids, known=known or {})))

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import content_folder
+from judgebench.benchmarks.at_hand import items_at_hand
 from judgebench.benchmarks.description import find
-from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.own_prompts import newest_version, own_versions
 from judgebench.errors import unknown_name
 from judgebench.records import BINARY, Item
@@ -23,24 +22,6 @@ KnownItems: TypeAlias = Callable[[str, str], Mapping[str, Item] | None]
 
 NO_VERSION = "unversioned"
 """The version of a benchmark that neither the file nor a description gives one."""
-
-
-def items_at_hand(benchmark: str, version: str) -> Mapping[str, Item] | None:
-    """From the data home or the benchmark's folder; None where the data is not here.
-
-    Raises
-    ------
-    InputError
-        Where the data is here, but is not what is pinned.
-    """
-    if benchmark not in registry.benchmark_folders():
-        return None
-    description, folder = find(benchmark)
-    if version not in description.versions:
-        return None
-    if not content_folder(description, folder, version).is_dir():
-        return None
-    return {item.id: item for item in load_benchmark(f"{benchmark}@{version}").items()}
 
 
 def default_version(benchmark: str) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from judgebench import keys
+from judgebench.benchmarks.at_hand import items_at_hand
 from judgebench.exchange.attach import Board, place_key
 from judgebench.exchange.known_items import (
     NO_VERSION,
     KnownItems,
     OwnItems,
     default_version,
-    items_at_hand,
     missing_items,
     refuse_unknown,
 )

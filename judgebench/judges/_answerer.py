@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from judgebench.decoding import over
 from judgebench.errors import ConfigError
 from judgebench.records import ChatRequest, JsonObject, JudgeSpec, Message, ScoreRequest
 
@@ -104,10 +105,7 @@ def answerer(
                 f"judge {kind} reads numbers and samples nothing; remove {', '.join(useless)}"
             )
     else:
-        decoding["temperature"] = 0
-        if not {"max_tokens", "max_completion_tokens"} & (sampling or {}).keys():
-            decoding["max_tokens"] = max_tokens
-        decoding |= sampling or {}
+        decoding = over({"temperature": 0, "max_tokens": max_tokens}, sampling or {})
     return Answerer(
         provider=provider,
         model=model,

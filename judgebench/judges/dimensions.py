@@ -28,7 +28,6 @@ from judgebench.judges._dimension_ratings_upstream import read_upstream
 from judgebench.judges._frame import Shown
 from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
-from judgebench.judges._replies import no_verdict
 from judgebench.keys import content_key
 from judgebench.records import (
     Case,
@@ -127,7 +126,7 @@ class DimensionsJudge:
         if self.options.reader == "upstream":
             return read_upstream(reply, dimensions)
         ratings = DimensionRatings(dimensions=dimensions)
-        if code is None or no_verdict(reply):
+        if code is None:
             return ratings.read(reply)
         found = re.search(rf"[{{｛][^{{}}｛｝]*{code}", reply.text)
         if found is None:

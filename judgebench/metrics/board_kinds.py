@@ -9,14 +9,12 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from judgebench.metrics.verdict_table import FAILED, Columns
+from judgebench.records import SCORING
 
 Kind = Literal["label", "score", "preference"]
 
 _SINGLE: Mapping[str, Kind] = {"label": "label", "score": "score"}
 """What is said of one answer."""
-
-_SCORING = frozenset({"dimensions", "graded", "reward", "rubric"})
-"""Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,7 +77,7 @@ def _alone(columns: Columns, about: Iterable[tuple[str, str, str | None]]) -> di
     scoring = {
         judge
         for judge, way in set(zip(columns["judge"], _column(columns, "judge_kind"), strict=True))
-        if ("score", judge, None) in said or way in _SCORING
+        if ("score", judge, None) in said or way in SCORING
     }
     return {
         judge: "score" if judge in scoring and ("label", judge, None) not in said else "label"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -69,22 +68,3 @@ def from_json(content: Mapping[str, Any], note: str) -> LengthCalibration:
         difficulty=content["difficulty"],
         anchors=None if anchors is None else Anchors(**anchors),
     )
-
-
-def in_order(items: Iterable[str]) -> list[str]:
-    """Item ids in upstream's order: what is a number in them by its value.
-
-    Cross-validation folds by position, so that the order must follow from the ids alone.
-
-    >>> in_order(["10", "9", "free-form/2", "free-form/11"])
-    ['9', '10', 'free-form/2', 'free-form/11']
-    """
-    return sorted(items, key=lambda item: (_parts(item), item))
-
-
-def _parts(item: str) -> list[tuple[bool, int, str]]:
-    """Digits and what stands between them; digits come before other text."""
-    return [
-        (False, int(part), "") if part.isdecimal() else (True, 0, part)
-        for part in re.findall(r"\d{1,18}|\D+", item)
-    ]

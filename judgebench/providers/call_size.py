@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from judgebench.decoding import REPLY_LIMITS
 from judgebench.providers.capabilities import for_request, reasoning_room
-from judgebench.providers.taken import LIMITS
 from judgebench.providers.tokens import TokenCounter, prompt_tokens
 from judgebench.records import ChatRequest, Request, Usage
 
@@ -70,8 +70,8 @@ class CallSize:
         if not isinstance(request, ChatRequest):
             return 0
         takes = for_request(request, self._provider, self._capabilities)
-        stated = [request.extra.get(name) for name in (*LIMITS, "max_output_tokens")]
-        stated += [request.decoding.get(name) for name in LIMITS]
+        stated = [request.extra.get(name) for name in (*REPLY_LIMITS, "max_output_tokens")]
+        stated += [request.decoding.get(name) for name in REPLY_LIMITS]
         limits = [limit for limit in stated if isinstance(limit, int)]
         if not limits and self._provider in _LIMITS_IT_ITSELF:
             limits = [takes.default_reply_tokens]

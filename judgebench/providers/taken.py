@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from judgebench.decoding import REPLY_LIMITS
 from judgebench.errors import CallError
 from judgebench.providers.capabilities import Capabilities, reasoning_room
 from judgebench.records import ChatRequest, JsonObject
-
-LIMITS = ("max_completion_tokens", "max_tokens")
-"""The names that a limit on the reply has in ``decoding``; the first one that is there counts."""
 
 SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
@@ -45,7 +43,7 @@ def taken(request: ChatRequest, capabilities: Capabilities) -> Taken:
     """
     _refuse_ours(request)
     refused = _refused(request, capabilities)
-    limit = next((name for name in LIMITS if name in request.decoding), None)
+    limit = next((name for name in REPLY_LIMITS if name in request.decoding), None)
     logprobs, most = request.logprobs, capabilities.top_logprobs_max
     if logprobs is not None and most is not None and logprobs > most and capabilities.logprobs:
         logprobs, refused = most, {*refused, "top_logprobs"}
@@ -53,7 +51,7 @@ def taken(request: ChatRequest, capabilities: Capabilities) -> Taken:
         decoding={
             name: value
             for name, value in request.decoding.items()
-            if name not in refused and name not in LIMITS
+            if name not in refused and name not in REPLY_LIMITS
         },
         reply_tokens=None if limit is None else _roomy(request.decoding[limit], capabilities),
         limit=limit,

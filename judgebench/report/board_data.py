@@ -126,22 +126,24 @@ class BoardData:
         self.lengths = {place: sum(of) / len(of) for place, of in lengths.items()}
 
     def groups(self, by: str) -> dict[str, str]:
-        """The group of each item, in one way of grouping.
-
-        Raises
-        ------
-        UsageError
-            For a way in which no item is grouped, naming those there are.
-        """
-        found = {
+        """The group of each item that has one, in one way of grouping."""
+        return {
             item.id: str(group)
             for item in self._items
             if (group := _groups_of(item).get(by)) is not None
         }
-        if not found:
-            known = sorted({name for item in self._items for name in _groups_of(item)})
+
+    def check_grouping(self, by: str) -> None:
+        """That some item is grouped so.
+
+        Raises
+        ------
+        UsageError
+            Naming the ways there are.
+        """
+        known = sorted({name for item in self._items for name in _groups_of(item)})
+        if by not in known:
             raise UsageError(f"{self.which}: {unknown_name('way of grouping', by, known)}")
-        return found
 
     def chances(self) -> dict[str, float]:
         """What an answer drawn at random scores, from 0 to 1: one of the options, or any score."""
@@ -159,7 +161,7 @@ class BoardData:
         of_status = {status: self.statuses[model_id, status] for status in ("ok", *STATUSES)}
         n = sum(of_status.values())
         counts = {"answers": n} | {status: of_status[status] for status in STATUSES}
-        return counts | ({AVG_LENGTH: int(self._length[model_id] / n)} if n else {})
+        return counts | ({AVG_LENGTH: int(self.mean_length(model_id))} if n else {})
 
     def mean_length(self, model_id: str) -> float:
         """Characters of a model's answers in the mean; nan without any."""

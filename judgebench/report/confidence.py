@@ -142,11 +142,11 @@ def confidence_report(
 
 
 def _chosen(data: ConfidenceData, names: Collection[str]) -> list[Confidence]:
-    known = {one.name: one for one in data.confidences()}
+    known = data.confidences()
     for name in names:
         if name not in known:
             raise UsageError(f"{data.which}: {unknown_name('confidence', name, known)}")
-    return [one for name, one in known.items() if not names or name in names]
+    return [make() for name, make in known.items() if not names or name in names]
 
 
 def _rows(

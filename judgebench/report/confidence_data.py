@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from judgebench.errors import UsageError
@@ -196,10 +196,19 @@ class ConfidenceData:
 
     # confidences --------------------------------------------------------------------------------
 
-    def confidences(self) -> list[Confidence]:
-        """Those that judges give, in order of name, and then the computed ones."""
-        given = [self._given(judge) for judge in sorted(self._said) if self._gives(judge, "score")]
-        return [*given, self._prob(), self._prob_per_token(), self._lexical(), *self._semantic()]
+    def confidences(self) -> dict[str, Callable[[], Confidence]]:
+        """By name, those that judges give in order of name, and then the computed ones.
+
+        Each is made when it is called for: comparing all samples takes a while.
+        """
+        judges = [judge for judge in sorted(self._said) if self._gives(judge, "score")]
+        return {
+            **{judge: partial(self._given, judge) for judge in judges},
+            PROB: self._prob,
+            N_PROB: self._prob_per_token,
+            CONSIS_LEX: self._lexical,
+            **self._semantic(),
+        }
 
     def other_scales(self) -> list[str]:
         """The judges that score greedy answers on another scale than from 0 to 1."""
@@ -257,18 +266,20 @@ class ConfidenceData:
                 n[answer] = len(texts)
         return Confidence(name=CONSIS_LEX, judge=None, of=found, why_none=NO_SAMPLES, samples=n)
 
-    def _semantic(self) -> list[Confidence]:
+    def _semantic(self) -> dict[str, Callable[[], Confidence]]:
         judges = [
             judge
             for judge in sorted(self._said)
             if self._gives(judge, "score", greedy=False) and not self._gives(judge, "score")
         ]
         if not judges:
-            return [Confidence(name=CONSIS_SEM, judge=None, of={}, why_none=NOT_JUDGED, samples={})]
-        return [
-            self._agreeing(judge, CONSIS_SEM if len(judges) == 1 else f"{CONSIS_SEM} ({judge})")
-            for judge in judges
-        ]
+            none = Confidence(name=CONSIS_SEM, judge=None, of={}, why_none=NOT_JUDGED, samples={})
+            return {CONSIS_SEM: lambda: none}
+        names = [CONSIS_SEM] if len(judges) == 1 else [f"{CONSIS_SEM} ({one})" for one in judges]
+        return {
+            name: partial(self._agreeing, judge, name)
+            for judge, name in zip(judges, names, strict=True)
+        }
 
     def _agreeing(self, judge: str, name: str) -> Confidence:
         agree: dict[Answer, list[float]] = {}

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from judgebench import registry
-from judgebench.benchmarks.data_source import content_folder
-from judgebench.benchmarks.description import find
-from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.item_order import in_order
 from judgebench.metrics.confidence_board import QuestionSet
 from judgebench.metrics.verdict_table import coded
 from judgebench.records import Item
 from judgebench.report.boards import Meant
 from judgebench.report.confidence_data import Answer, ConfidenceData
-
-_NUMBER = re.compile(r"([0-9]+)")
 
 
 def question_sets(
@@ -32,7 +27,7 @@ def question_sets(
     """
     contents = data.store.item_contents(data.which.name, data.which.version)
     members: dict[str, list[str]] = {}
-    for item in sorted({item for _, item in answers}, key=_in_rows):
+    for item in in_order({item for _, item in answers}):
         members.setdefault(_set_of(data.items.get(item), data.which), []).append(item)
     stored = Counter(_set_of(item, data.which) for item in data.items.values())
     known = _full_sizes(data.which) if len(members) > 1 else None
@@ -54,12 +49,6 @@ def question_sets(
     return sets, known is not None
 
 
-def _in_rows(item: str) -> list[tuple[int, str]]:
-    """nq/2 before nq/10: the order of upstream's rows."""
-    pieces = (piece.lstrip("0") if i % 2 else piece for i, piece in enumerate(_NUMBER.split(item)))
-    return [(len(piece) if i % 2 else 0, piece) for i, piece in enumerate(pieces)]
-
-
 def _set_of(item: Item | None, which: Meant) -> str:
     return which.name if item is None or item.category is None else item.category
 
@@ -71,11 +60,5 @@ def _domain(item: Item | None) -> str | None:
 
 def _full_sizes(which: Meant) -> Mapping[str, int] | None:
     """How many questions each set has; None where the benchmark's data is not here."""
-    if which.name not in registry.benchmark_folders():
-        return None
-    description, folder = find(which.name)
-    if which.version not in description.versions:
-        return None
-    if not content_folder(description, folder, which.version).is_dir():
-        return None
-    return Counter(_set_of(item, which) for item in load_benchmark(str(which)).items())
+    known = items_at_hand(which.name, which.version)
+    return None if known is None else Counter(_set_of(item, which) for item in known.values())

@@ -24,7 +24,7 @@ from judgebench.report.boards import Columns, judges_called, meant, where
 from judgebench.report.judge_line import judge_line, panel_line
 from judgebench.report.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.report.marks import NO_MARKS
-from judgebench.report.published import Figures, PublishedNumbers
+from judgebench.report.published import Figures
 from judgebench.stats.repeated_items import effective_n
 from judgebench.store import Store
 
@@ -79,6 +79,8 @@ def leaderboards(
     wanted = Wanted(control=length_control, rank_by=rank_by)
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
+    for name in by:  # what the benchmark declares, imported verdicts need not know
+        data.check_grouping(name)
     groups = {name: data.groups(name) for name in dict.fromkeys((*which.by, *by))}
     called = frozenset(
         judge
@@ -105,7 +107,7 @@ class _Boards:
         self.data, self.which, self.intervals = data, data.which, intervals
         self.groups = groups
         self.length = LengthBoards(data, wanted, judges, intervals)
-        self.published = PublishedNumbers(data)
+        self.published = self.length.calibrations.numbers
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
 
     def __iter__(self) -> Iterator[Board]:

@@ -29,7 +29,7 @@ class Calibrations:
 
     def __init__(self, data: BoardData) -> None:
         self.data, self.which = data, data.which
-        self._numbers = PublishedNumbers(data)
+        self.numbers = PublishedNumbers(data)
         self._described = described(data.which.name)
         self._judges = {judge.id: judge for judge in data.store.judges()}
         self._models = {model.id: model for model in data.store.models()}
@@ -43,7 +43,7 @@ class Calibrations:
             None where nobody would ask for one: the benchmark has no published calibration, and
             the store none for this judge and opponent.
         """
-        if self._numbers.are_of(judge, opponent) and self._published_files is not None:
+        if self.numbers.are_of(judge, opponent) and self._published_files is not None:
             return self._published_files
         own = self.own(judge, opponent)
         if own is not None:
@@ -61,14 +61,14 @@ class Calibrations:
 
     def goes_before_own(self, judge: str, opponent: str) -> LengthCalibration | None:
         """The published calibration, where it holds for a judge and an opponent, by id."""
-        if self._numbers.are_of(judge, opponent):
+        if self.numbers.are_of(judge, opponent):
             return self._published_files
         return None
 
     @property
     def published(self) -> Published | None:
         """Whose numbers are the published ones."""
-        return self._numbers.published
+        return self.numbers.published
 
     @cached_property
     def _stored(self) -> list[StoredCalibration]:
@@ -86,7 +86,7 @@ class Calibrations:
         if judge is None:
             return "no calibration for a panel; one is of a single judge"
         named, baseline = self.data.judges[judge], self.data.models[opponent]
-        why = self._numbers.why_not(judge, opponent) or (
+        why = self.numbers.why_not(judge, opponent) or (
             f"`judgebench data pull {self.which.name}` brings the published one"
         )
         return (

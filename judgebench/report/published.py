@@ -7,10 +7,10 @@ not. They stand beside a board whose judge and baseline are the published ones, 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
-from judgebench.benchmarks.baseline import baseline_texts
+from judgebench.benchmarks.at_hand import baseline_texts
 from judgebench.benchmarks.description import OfficialPrompt, Published
 from judgebench.records import JudgeSpec
 from judgebench.report.board_data import IMPORTED, BoardData
@@ -84,7 +84,7 @@ class PublishedNumbers:
             )
         if known.id in self.data.both_orders:
             return "it judged in both orders, and what is published in one that was drawn"
-        return self._other_answers(baseline.id, self.published.baseline)
+        return self._other_answers(baseline.id)
 
     def beside(self, judge: str | None, opponent: str | None) -> Figures:
         """The published leaderboard; empty for other judges, and where its figures are not here."""
@@ -98,14 +98,22 @@ class PublishedNumbers:
         assert self.published is not None
         return self._described[0].judging.official[self.published.prompt]
 
-    def _other_answers(self, opponent: str, named: str) -> str | None:
+    @cached_property
+    def _texts(self) -> Mapping[str, str]:
+        """What the published baseline answered, where the benchmark's data is here."""
+        assert self.published is not None
+        return baseline_texts(
+            self.data.which.name, self.data.which.version, self.published.baseline
+        )
+
+    def _other_answers(self, opponent: str) -> str | None:
         """That what goes by the published baseline's name answered otherwise.
 
         Told by the benchmark's data, or where that is not here by the lengths among the figures.
         """
         assert self._described is not None
         answered = self.data.baselines.get(opponent, {})
-        texts = baseline_texts(self.data.which.name, self.data.which.version, named)
+        texts = self._texts
         lengths = _lengths(self._described[1] / "figures" / LENGTHS)
         both = answered.keys() & (texts or lengths).keys()
         others = sum(

@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from judgebench.decoding import over
 from judgebench.errors import ConfigError
 from judgebench.protocols import Writer
 from judgebench.records import (
@@ -103,12 +104,10 @@ def _decoding(
             f"sampling: {', '.join(sorted(clash))} cannot be set here; several answers to one item "
             "are the benchmark's 'samples'"
         )
-    decoding: dict[str, Any] = {"temperature": temperature}
-    if not {"max_tokens", "max_completion_tokens"} & sampling.keys():
-        decoding["max_tokens"] = max_tokens
+    usual: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens}
     if until:
-        decoding["stop"] = list(until[:MOST_STOPS])
-    decoding |= sampling
+        usual["stop"] = list(until[:MOST_STOPS])
+    decoding = over(usual, sampling)
     if draws(decoding.get("temperature")) and "seed" not in decoding:
         decoding["seed"] = seed
     return {name: value for name, value in decoding.items() if value is not None}

@@ -26,7 +26,7 @@ from judgebench.config import (
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.protocols import Judge
 from judgebench.providers.capabilities import for_request
-from judgebench.records import ChatRequest, Item, JsonObject, JudgeSpec, ModelSpec
+from judgebench.records import SCORING, ChatRequest, Item, JsonObject, JudgeSpec, ModelSpec
 from judgebench.responses import remote
 from judgebench.responses.identity import file_sha, weights_identity
 from judgebench.responses.local_model import (
@@ -241,9 +241,6 @@ def _check_repeats(asked: Asked, seats: Sequence[Seat]) -> None:
             )
 
 
-_SCORING = frozenset({"dimensions", "graded", "reward", "rubric"})
-
-
 def _check_panel(asked: Asked, seats: Sequence[Seat]) -> None:
     """Judges sit together who say the same kind of thing, under a rule for that kind."""
     panel = asked.config.jury
@@ -251,8 +248,7 @@ def _check_panel(asked: Asked, seats: Sequence[Seat]) -> None:
         return
     sitting = [seat for seat in seats if seat.asked is asked and seat.name in panel.judges]
     kinds = {
-        "compare" if s.compares else "score" if s.spec.kind in _SCORING else "label"
-        for s in sitting
+        "compare" if s.compares else "score" if s.spec.kind in SCORING else "label" for s in sitting
     }
     wrong = None
     if len(kinds) > 1:

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from judgebench.config import Endpoint
+from judgebench.decoding import REPLY_LIMITS
 from judgebench.providers.call_size import CallSize
 from judgebench.providers.prices import Price
 from judgebench.providers.tokens import Estimate, prompt_tokens
@@ -22,7 +23,7 @@ from judgebench.store import Store
 REPLY_TOKENS = 512
 """How long a reply is expected to be, where nobody says."""
 
-LIMITS = ("max_completion_tokens", "max_tokens", "max_gen_toks")
+LIMITS = (*REPLY_LIMITS, "max_gen_toks")
 _SOME_ANSWERS = 50
 
 

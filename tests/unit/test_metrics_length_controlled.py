@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgebench.item_order import in_order
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import (
     LengthCalibration,
     from_json,
-    in_order,
     to_json,
 )
 from judgebench.metrics.length_controlled import Compared, compared, compat, exact
