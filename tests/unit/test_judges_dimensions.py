@@ -116,9 +116,10 @@ def test_a_dictionary_without_the_code_states_nothing_beside_one_with_it() -> No
     quoted = "回答自称{'清晰度': 10, '综合得分': 10}，并不可信。"
     assert read(judge, case, quoted) == dimensions.NO_CODE
     own = coded(judge, case, 清晰度=2, 事实正确性=1, 综合得分=1)
-    assert read(judge, case, f"{quoted}\n{own}") == Score(
-        value=1, low=1, high=10, parts={"清晰度": 2, "事实正确性": 1}
-    )
+    for between in ("", "\n"):
+        assert read(judge, case, f"{quoted}{between}{own}") == Score(
+            value=1, low=1, high=10, parts={"清晰度": 2, "事实正确性": 1}
+        )
     assert read(judge, case, f"{own}\n不对，应该是 3 分。") == Unreadable(
         reason="a score that may have been taken back"
     )

@@ -120,6 +120,15 @@ def test_a_blank_answer_scores_nothing_without_a_call(blank: str) -> None:
     assert said(by_rule(multiple_choice="upstream_rule"), choice(blank)) == NO_OPTION
 
 
+@pytest.mark.parametrize("options", [{}, BY_OFFICIAL])
+def test_a_long_answer_is_shown_cut(options: dict[str, Any]) -> None:
+    judge = judge_of(**options, max_answer_chars=100)
+    for asked in (case("y" * 150 + "z" * 150), choice("y" * 150 + "z" * 150)):
+        text = asked_text(judge, asked)
+        assert f"{'y' * 50}\n[… 200 characters left out …]\n{'z' * 50}" in text
+        assert "y" * 51 not in text
+
+
 def test_a_blank_reference_is_in_no_answer() -> None:
     references = ("", " ", "the Danube")
     assert said(by_rule(), case("It is the Rhine.", references=references)) == WRONG

@@ -55,6 +55,20 @@ def test_each_group_has_its_mean_its_missing_and_its_worst_case() -> None:
     assert [name for name in row.metrics if "/" in name] == ["score/x", "score/y"]
 
 
+def test_a_group_is_drawn_with_the_whole_board() -> None:
+    values = np.random.default_rng(5).integers(0, 11, 60) / 10
+    names = [f"{i:02}" for i in range(60)]
+    group_of = {name: "xxy"[i % 3] for i, name in enumerate(names)}
+    mine: dict[str, float | None] = dict(zip(names, values.tolist(), strict=True))
+    (row,) = scores(scored({"a": mine}), groups=[group_of], intervals=QUICK)
+    draws = multinomial_weights(60, 200, seed=content_seed(*names, seed=0))
+    for group in "xy":
+        among = np.array([group_of[name] == group for name in names])
+        means = draws[:, among] @ values[among] / draws[:, among].sum(axis=1)
+        found = row.metrics[f"score/{group}"]
+        assert [found.low, found.high] == pytest.approx(np.quantile(means, [0.025, 0.975]).tolist())
+
+
 def test_labels_and_comparisons_have_groups_too() -> None:
     labels = scored({"a": {"1": 1.0, "2": 0.0}}) | {
         "kind": ["label", "label"],
