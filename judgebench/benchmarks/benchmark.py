@@ -46,6 +46,11 @@ class LmEvalTask(Protocol):
         """
         ...
 
+    @property
+    def further(self) -> Mapping[str, Any]:
+        """What samples after the first are drawn with; empty where all are answered alike."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineAnswers:
@@ -107,6 +112,11 @@ class Benchmark(protocols.Benchmark, Protocol):
     @property
     def prompt_sha(self) -> str:
         """What is asked around a question, as a hash: part of a model's identity."""
+        ...
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether an API is asked for the log-probabilities of first answers."""
         ...
 
     @property

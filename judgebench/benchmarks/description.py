@@ -83,7 +83,9 @@ class Prompt(Section):
 class Asking(Section):
     """How models are asked, and where answers end; a suite's ``options`` may say otherwise.
 
-    ``temperatures`` are by category, ``default`` for all others.
+    ``temperatures`` are by category, ``default`` for all others. ``further`` is what samples after
+    the first are drawn with, under lm-eval's names, where that is another way than the first's:
+    then a first answer is the model's answer, and the others say how sure of it the model is.
     """
 
     prompts: dict[str, Prompt] = Field(min_length=1)
@@ -93,6 +95,8 @@ class Asking(Section):
     temperatures: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         default_factory=dict
     )
+    further: dict[str, Any] = Field(default_factory=dict)
+    logprobs: bool = Field(False, description="ask APIs for those of first answers")
 
     @model_validator(mode="after")
     def _names(self) -> Asking:
@@ -103,6 +107,8 @@ class Asking(Section):
                 raise ValueError(unknown_name("truncation", mode, MODES))
         if self.temperatures and "default" not in self.temperatures:
             raise ValueError("temperatures: say the 'default', for a category that is not listed")
+        if self.further and not self.further.get("temperature"):
+            raise ValueError("further: samples are drawn, so they need a temperature above 0")
         return self
 
 
@@ -110,10 +116,12 @@ class OfficialPrompt(Section):
     """An official judge prompt: known by its hash, found by file and name.
 
     ``options`` and ``sampling`` are what it is asked and read with, where a suite does not say.
+    ``kind`` is the way of judging that it is taken for unasked, if not that of the benchmark.
     """
 
     sha256: Sha256
     source: str
+    kind: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     sampling: dict[str, Any] = Field(default_factory=dict)
 

@@ -53,6 +53,9 @@ class Options(Section):
             description="of models; none leaves it to what is said of a model, greedy otherwise",
         )
     )
+    further: dict[str, Any] = Field(
+        default_factory=dict, description="what samples after the first are drawn with"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,7 @@ class FolderTask:
     until: tuple[str, ...]
     max_gen_toks: int
     generation: Mapping[str, Any] = field(default_factory=dict)
+    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FolderBenchmark:
@@ -80,6 +84,7 @@ class FolderBenchmark:
             asking.num_fewshot if options.num_fewshot is None else options.num_fewshot
         )
         self.temperature = _temperature(description, options)
+        self.further = _further(description, options)
         for what, given, known in (
             ("prompt", self.prompt, asking.prompts),
             ("truncation", options.truncate or asking.truncate, MODES),
@@ -120,21 +125,25 @@ class FolderBenchmark:
     def judged_with(
         self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:
-        """Options and sampling of a judge, completed by what is usual here for the usual kind.
+        """Options and sampling of a judge, completed by what is usual here for its kind.
 
-        Without a prompt in the options the official one that the description prefers is taken, if
-        it is here. An official prompt comes with the options it is read with.
+        Without a prompt in the options the official one that the description prefers for the kind
+        is taken, if it is here. An official prompt comes with the options it is read with.
         """
-        if kind != self.default_judge:
-            return options, sampling
         judging = official_judging(self.description)
+        usual_kind = kind == self.default_judge
+        of_kind = {name for name, prompt in judging.official.items() if prompt.kind == kind}
+        if not usual_kind and not of_kind:
+            return options, sampling
         name = options.get("prompt")
-        preferred = self.description.judging.prompt or judging.prompt
+        preferred = self.description.judging.prompt or judging.prompt if usual_kind else None
+        preferred = preferred or next(iter(of_kind), None)
         if name is None and preferred in self.prompts:
             name = f"{OFFICIAL}{preferred}"
         official = judging.official.get(str(name).removeprefix(OFFICIAL))
         if official is None or not str(name).startswith(OFFICIAL):
-            return {**self.description.judging.options, **options}, sampling
+            own = self.description.judging.options if usual_kind else {}
+            return {**own, **options}, sampling
         usual = {"prompt": name, **official.options}
         return {**usual, **options}, over(official.sampling, sampling)
 
@@ -146,12 +155,18 @@ class FolderBenchmark:
             "num_fewshot": self.num_fewshot,
             "truncate": self.truncate,
             **({} if self.temperature == "none" else {"temperature": self.temperature}),
+            **({"further": self.further} if self.further else {}),
         }
 
     @property
     def judging_content(self) -> Mapping[str, Any]:
         """What its description says; a small benchmark has that of the one it is like."""
         return official_judging(self.description).content
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether an API is asked for the log-probabilities of first answers."""
+        return self.description.asking.logprobs
 
     @property
     def needs_chat_template(self) -> bool:
@@ -256,6 +271,7 @@ class FolderBenchmark:
             until=until,
             max_gen_toks=max_gen_toks,
             generation=self._with_temperature(generation),
+            further=self.further,
         )
 
     def _with_temperature(self, generation: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,6 +315,17 @@ def _temperature(
             f"benchmark {description.name}: temperature: it has none by category; say a number"
         )
     return options.temperature
+
+
+def _further(description: Description, options: Options) -> dict[str, Any]:
+    """What samples after the first are drawn with, the suite's words over the benchmark's."""
+    further = {**description.asking.further, **options.further}
+    if further and not further.get("temperature"):
+        raise ConfigError(
+            f"benchmark {description.name}: further: samples are drawn, so they need a "
+            "temperature above 0"
+        )
+    return further
 
 
 class _TaskLoader(yaml.SafeLoader):

@@ -119,7 +119,8 @@ def _texts(files: Iterable[Path]) -> Iterator[str]:
         if file.suffix in _PROMPT_SUFFIXES:
             # Data comes in files of these kinds as well: what is no file of prompts has none.
             with suppress(InputError):
-                yield from read_texts(file).found.values()
+                texts = read_texts(file)
+                yield from (*texts.found.values(), *texts.composed.values())
 
 
 def _prompt_folder(description: Description) -> Path:

@@ -130,6 +130,11 @@ class OwnPrompts:
         """That of nothing around the question."""
         return text_sha("{question}")
 
+    @property
+    def logprobs(self) -> bool:
+        """No: nobody here asks how sure of an answer its probabilities are."""
+        return False
+
     @cached_property
     def needs_chat_template(self) -> bool:
         """Whether some item is a conversation, which no plain text can put to a model."""

@@ -55,6 +55,11 @@ class OwnTask:
     def generation(self) -> Mapping[str, Any]:
         return {"do_sample": False}
 
+    @property
+    def further(self) -> Mapping[str, Any]:
+        """Nothing: all samples of an answer are drawn alike."""
+        return {}
+
     @cached_property
     def include_path(self) -> Path:
         """The folder with the task's file, written when it is first asked for.

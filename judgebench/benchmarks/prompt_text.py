@@ -1,9 +1,9 @@
 """Official prompts, read from text, JSON or Python files; a Python file is never run.
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
-lambdas of f-strings whose holes are bare names, lists of chat messages of such texts and
-dictionaries of them, also inside functions. Anything else is refused with its reason, so that a
-prompt is either upstream's text or not there.
+lambdas of f-strings whose holes are bare names (or what these hold at a fixed place), lists of chat
+messages of such texts and dictionaries of them, also inside functions and their loops. Anything
+else is refused with its reason, so that a prompt is either upstream's text or not there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ _METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of a file by name, and why others could not be read."""
+    """The texts of a file by name, and why others could not be read.
+
+    ``composed`` are those again whose holes are called like another text beside them, with that
+    text put in.
+    """
 
     found: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    composed: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_texts(path: Path) -> Texts:
@@ -70,21 +75,39 @@ def _json_texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
-    found: dict[str, str] = {}
+    own: dict[str, str] = {}
     refused: dict[str, str] = {}
-    for statement in body:
+    inner: list[Texts] = []
+    for statement in _statements(body):
         if isinstance(statement, ast.ClassDef | ast.FunctionDef):
-            inner = _python_texts(statement.body, f"{prefix}{statement.name}.")
-            found |= inner.found
-            refused |= inner.refused
+            inner.append(_python_texts(statement.body, f"{prefix}{statement.name}."))
             continue
         for name, value in chain.from_iterable(starmap(_entries, _assigned(statement))):
-            found.pop(prefix + name, None)  # a later assignment replaces the earlier one
+            own.pop(name, None)  # a later assignment replaces the earlier one
             try:
-                found[prefix + name] = constant_text(value)
+                own[name] = constant_text(value)
             except InputError as error:
                 refused[prefix + name] = str(error)
-    return Texts(found, refused)
+    composed = {name: HOLE.sub(lambda hole: own.get(hole[1], hole[0]), own[name]) for name in own}
+    return Texts(
+        {prefix + name: text for name, text in own.items()} | _joined(t.found for t in inner),
+        refused | _joined(t.refused for t in inner),
+        {prefix + name: text for name, text in composed.items() if text != own[name]}
+        | _joined(t.composed for t in inner),
+    )
+
+
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """All of them, those of loops too: what is assigned there is assigned in the same scope."""
+    for statement in body:
+        if isinstance(statement, ast.For | ast.While):
+            yield from _statements(statement.body)
+        else:
+            yield statement
+
+
+def _joined(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {name: text for part in parts for name, text in part.items()}
 
 
 def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
@@ -186,4 +209,12 @@ def _part(node: ast.expr) -> str:
 
 
 def _bare(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _bare(node.value))
+    match node:
+        case ast.Name():
+            return True
+        case ast.Attribute(value=value):
+            return _bare(value)
+        case ast.Subscript(value=value, slice=ast.Constant(value=str() | int()) | ast.Name()):
+            return _bare(value)
+        case _:
+            return False

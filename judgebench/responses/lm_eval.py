@@ -202,6 +202,7 @@ class LmEvalWorker:
                     "max_gen_toks": self._generation[name].max_gen_toks,
                     "sampling": dict(self._generation[name].sampling),
                     "sampling_of": _by_item(self._generation[name], task.items),
+                    "further": dict(self._generation[name].further),
                 }
                 for name, task in self._tasks.items()
             ],

@@ -23,6 +23,7 @@ class LmEvalTask(Protocol):
 
     ``until`` and ``max_gen_toks`` are explicit; ``generation`` is what else the task says about
     decoding. Its ``temperature`` may be one for each category (`judgebench.responses.by_category`).
+    ``further`` goes over that for every sample after the first; empty where all are alike.
     """
 
     @property
@@ -37,6 +38,8 @@ class LmEvalTask(Protocol):
     def max_gen_toks(self) -> int: ...
     @property
     def generation(self) -> Mapping[str, Any]: ...
+    @property
+    def further(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +70,14 @@ class Generation:
     """How a task is answered, everything said: task file and suite together.
 
     ``temperatures`` are by category, where that decides; ``sampling`` is then what is said besides.
+    ``further`` is what samples after the first are answered with; empty where that is the same.
     """
 
     until: tuple[str, ...]
     max_gen_toks: int
     sampling: Mapping[str, Any]
     temperatures: Mapping[str, float] = field(default_factory=dict)
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     def sampling_of(self, item: Item) -> Mapping[str, Any]:
         """What an item is answered with."""
@@ -83,8 +88,9 @@ class Generation:
 
     @property
     def samples(self) -> bool:
-        """Whether asking twice can give two answers."""
-        return draws(self.temperatures) or bool(self.sampling.get("do_sample"))
+        """Whether a second sample can be another answer than the first."""
+        first = draws(self.temperatures) or bool(self.sampling.get("do_sample"))
+        return first or bool(self.further)
 
 
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
@@ -106,6 +112,7 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
     """What a task says about decoding, with the suite's ``gen_kwargs`` over it.
 
     A suite that says how a model samples also takes the place of a task's temperatures by category.
+    One that has a model draw every answer leaves no first answer that further ones differ from.
 
     Raises
     ------
@@ -144,11 +151,12 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
         )
     if temperature is None:
         temperature = 1.0 if do_sample else 0.0
-    return Generation(
-        until=until,
-        max_gen_toks=max_gen_toks,
-        sampling={"do_sample": bool(do_sample), "temperature": float(temperature), **given},
-    )
+    sampling = {"do_sample": bool(do_sample), "temperature": float(temperature), **given}
+    further: dict[str, Any] = {}
+    if task.further and not do_sample:
+        said = {n: v for n, v in local.gen_kwargs.items() if n in given}
+        further = {**sampling, "do_sample": True, **task.further, **said}
+    return Generation(until=until, max_gen_toks=max_gen_toks, sampling=sampling, further=further)
 
 
 def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
@@ -185,10 +193,14 @@ def shaping_arguments(local: LocalModel) -> dict[str, Any]:
 def decoding_of(local: LocalModel, task: LmEvalTask, *, seed: int) -> JsonObject:
     """Every decoding parameter: part of a model's key.
 
-    The seed is left out of greedy decoding, where it changes nothing.
+    The seed is left out of greedy decoding, where it changes nothing. What further samples are
+    drawn with is there also where none are asked for: so a run that asks for more of them finds the
+    first answers.
     """
     generation = generation_of(local, task)
     decoding = {**generation.sampling, "max_gen_toks": generation.max_gen_toks}
+    if generation.further:
+        decoding["further"] = dict(generation.further)
     if generation.temperatures:
         decoding["temperature"] = dict(generation.temperatures)
     return {**decoding, "seed": seed} if generation.samples else decoding

@@ -5,8 +5,10 @@ They are asked through the same providers and wrappers as judges; nothing here d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from judgebench.decoding import over
@@ -26,6 +28,9 @@ from judgebench.records import (
     ResponseStatus,
 )
 from judgebench.responses.by_category import draws, is_rule, temperature_of
+
+SAID_OF_DRAWS = ("temperature", "top_p")
+"""What chat completions have a word for, of what further samples are drawn with."""
 
 MOST_STOPS = 4
 """Chat completions take no more stop sequences; the rest is cut where the answer is judged."""
@@ -58,6 +63,7 @@ def spec_of(
     seed: int,
     samples: int = 1,
     temperature: float | Mapping[str, float] = 0,
+    further: Mapping[str, Any] = MappingProxyType({}),
 ) -> ModelSpec:
     """Which model a suite means: who serves it, its name, and everything it is asked with.
 
@@ -68,6 +74,9 @@ def spec_of(
     max_tokens, until, temperature
         The task's own, where the suite does not say otherwise. A temperature may be one for each
         category (`judgebench.responses.by_category`).
+    further
+        What samples after the first are drawn with, as far as an API can be told (`SAID_OF_DRAWS`);
+        empty where all are alike, as they are where a suite has every answer drawn.
     seed
         Of the first sample; further samples count up. Left out where the temperature is 0.
 
@@ -83,13 +92,21 @@ def spec_of(
         prompting["extra"] = dict(api.extra)
     if api.reasoning is not None:
         prompting["reasoning"] = api.reasoning
-    decoding = _decoding(api.sampling, max_tokens, until, seed, temperature)
-    if samples > 1 and not draws(decoding.get("temperature")):
+    decoding = dict(_decoding(api.sampling, max_tokens, until, seed, temperature))
+    if further and not draws(decoding.get("temperature", 1)):
+        drawn = {name: further[name] for name in SAID_OF_DRAWS if name in further}
+        said = {name: value for name, value in api.sampling.items() if name != "temperature"}
+        decoding["further"] = {"seed": seed, **drawn, **_of_draws(said)}
+    elif samples > 1 and not draws(decoding.get("temperature")):
         raise ConfigError(
             f"{samples} samples at temperature 0 are one answer paid for {samples} times; say "
             "sampling: {temperature: …}, or samples: 1"
         )
     return ModelSpec(weights=f"{identity}/{api.model}", prompting=prompting, decoding=decoding)
+
+
+def _of_draws(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: said[name] for name in (*SAID_OF_DRAWS, "seed") if said.get(name) is not None}
 
 
 def _decoding(
@@ -117,7 +134,8 @@ def _decoding(
 class Question:
     """One answer to be had, and every place of this run that it serves.
 
-    Identical items are asked once: ``items`` are all of them.
+    Identical items are asked once: ``items`` are all of them. ``logprobs`` asks for those of the
+    answer's tokens.
     """
 
     key: bytes
@@ -127,6 +145,7 @@ class Question:
     identity: str
     model: str
     sample: int = 0
+    logprobs: bool = False
 
     def dialogue(self) -> Generator[Request, Reply, Response]:
         """One question, one reply."""
@@ -136,6 +155,9 @@ class Question:
     def request(self) -> ChatRequest:
         """The question as it is asked; each sample with a seed of its own."""
         decoding = dict(self.spec.decoding)
+        further = decoding.pop("further", {})
+        if self.sample:
+            decoding |= further
         if is_rule(rule := decoding.get("temperature")):
             decoding["temperature"] = temperature_of(rule, self.items[0])
         if self.sample and isinstance(decoding.get("seed"), int):
@@ -145,6 +167,7 @@ class Question:
             model=self.model,
             messages=messages_of(self.items[0], self.spec.prompting.get("system")),
             decoding=decoding,
+            logprobs=0 if self.logprobs else None,
             sample=self.sample,
             extra=self.spec.prompting.get("extra", {}),
             reasoning=self.spec.prompting.get("reasoning"),
@@ -179,8 +202,19 @@ def response_of(reply: Reply, item: Item, place: Place, request: ChatRequest) ->
         prompt="\n\n".join(message.content for message in request.messages),
         finish_reason=reply.finish_reason,
         usage=reply.usage,
+        logprob=_logprob(reply),
         source=f"api:{reply.served_model or request.model}",
     )
+
+
+def _logprob(reply: Reply) -> float | None:
+    """The log-probability (nats) of the tokens of an answer that is whole, where they are told.
+
+    APIs leave the token that ends an answer out of them.
+    """
+    if not reply.logprobs:
+        return None
+    return math.fsum(token.logprob for token in reply.logprobs)
 
 
 def _status(reply: Reply) -> ResponseStatus:

@@ -267,4 +267,5 @@ def questions_of(answers: Answers) -> Iterator[Question]:
             identity=identity_of(api) or "",
             model=api.model or "",
             sample=sample,
+            logprobs=benchmark.logprobs and not sample,
         )

@@ -16,6 +16,8 @@ class Generated:
     ``finish_reason`` is ``stop`` (the model or a stop sequence ended it), ``length`` (it was cut
     off), or None where the backend does not say. Token counts are None where it does not count.
     ``tokens`` are those of ``raw``, where they were asked for and the backend gives them.
+    ``logprob`` is the log-probability (nats) of the whole answer, of all ``completion_tokens`` and
+    so with the token that ended it; None where it was not asked for.
     """
 
     raw: str
@@ -43,7 +45,8 @@ class Decoding:
 
     ``seed`` is one for the whole batch: its draws depend on what is in it. ``seeds``, one for each
     prompt, take its place where that must not be so. ``logprobs`` asks for the tokens, each with
-    so many of its alternatives.
+    so many of its alternatives, ``weighed`` for the log-probability of greedy answers: the model's
+    own, before temperature and penalties.
     """
 
     stops: tuple[str, ...]
@@ -52,6 +55,7 @@ class Decoding:
     seed: int = 0
     seeds: tuple[int, ...] = ()
     logprobs: int | None = None
+    weighed: bool = False
 
     @property
     def samples(self) -> bool:

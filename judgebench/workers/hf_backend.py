@@ -6,6 +6,7 @@ that come out are read, for the finish reason, the counts and the reasoning.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -14,9 +15,13 @@ from judgebench.records import Stack, TokenLogprob
 from judgebench.workers.final_answer import THINK_END, THINK_START, cut_at
 from judgebench.workers.generated import Decoding, Generated, Likelihoods
 from judgebench.workers.likelihood import causal_likelihoods, encoded
-from judgebench.workers.picking import TopTokens, pick
+from judgebench.workers.picking import TopTokens, pick, weigh
 
 _Step = tuple[float, list[tuple[int, float]]]
+
+
+def _sum(steps: Sequence[_Step] | None, used: int) -> float | None:
+    return None if steps is None else math.fsum(logprob for logprob, _ in steps[:used])
 
 
 class HuggingFace:
@@ -86,6 +91,8 @@ class HuggingFace:
             sampling, tops = pick(decoding)
         elif decoding.samples:
             torch.manual_seed(decoding.seed)
+        elif decoding.weighed and self._beams(decoding) == 1:
+            sampling, tops = weigh(decoding, lm.model.generation_config.repetition_penalty)
         context, mask = lm.tok_batch_encode(
             list(prompts), left_truncate_len=self._room(decoding), truncation=lm.truncation
         )
@@ -150,7 +157,12 @@ class HuggingFace:
             finish_reason=finish,
             prompt_tokens=prompt_tokens,
             completion_tokens=used,
-            tokens=None if steps is None else self._tokens(kept[:used], steps, decoding, raw),
+            logprob=_sum(steps, used) if decoding.weighed else None,
+            tokens=(
+                None
+                if steps is None or decoding.logprobs is None
+                else self._tokens(kept[:used], steps, decoding, raw)
+            ),
         )
 
     def _tokens(
@@ -198,6 +210,10 @@ class HuggingFace:
         if isinstance(token, int):
             return str(self.lm.tok_decode([token], skip_special_tokens=False))
         return None if token is None else str(token)
+
+    def _beams(self, decoding: Decoding) -> int:
+        own = self.lm.model.generation_config.num_beams
+        return int(decoding.sampling.get("num_beams") or own or 1)
 
     def _room(self, decoding: Decoding) -> int:
         taken = decoding.max_gen_toks if self.lm.backend == "causal" else 0

@@ -9,7 +9,7 @@ The parent writes one job to standard input, reads events from standard output, 
         "apply_chat_template": true, "system_instruction": null, "fewshot_as_multiturn": false,
         "tasks": [{"task": "...", "include_path": ["..."], "metadata": {...}, "ids": ["0", ...],
                    "until": [], "max_gen_toks": 64, "sampling": {"do_sample": false},
-                   "sampling_of": {}}]}
+                   "sampling_of": {}, "further": {}}]}
     <- {"event": "loading"}
     <- {"event": "ready", "stack": {...}}
     -> {"tasks": [{"task": "...", "ids": [["0", 0], ...]}]}
@@ -17,7 +17,8 @@ The parent writes one job to standard input, reads events from standard output, 
     <- {"event": "failed", "task": "...", "ids": [["1", 0]], "message": "..."}
     <- {"event": "done"}
 
-``sampling_of`` takes the place of ``sampling`` for the items that it names.
+``sampling_of`` takes the place of ``sampling`` for the items that it names, and ``further``, unless
+it is empty, that of both for every sample but 0.
 
 ``{"event": "refused", "message": ...}`` in place of ``ready`` says that the job cannot be done. The
 end of standard input ends the process and what it started, at once.
@@ -140,7 +141,7 @@ class _Task:
                 yield "failed", _failed(affected, why)
         asked = {id_: p for id_, p in self._prompts.items() if id_ not in refused}
         for sample in sorted({n for _, n in missing}):
-            for number, (sampling, ids) in enumerate(self._batches(asked, backend.batch)):
+            for number, (sampling, ids) in enumerate(self._batches(asked, backend.batch, sample)):
                 wanted = [id_ for id_ in ids if (id_, sample) in missing]
                 if not wanted:
                     continue
@@ -162,12 +163,14 @@ class _Task:
                 yield "responses", {"rows": rows}
 
     def _batches(
-        self, asked: dict[str, Any], size: int
+        self, asked: dict[str, Any], size: int, sample: int
     ) -> Iterator[tuple[dict[str, Any], list[str]]]:
         """Ids that are answered together, with what they are sampled with: one for each batch."""
         alike: dict[str, tuple[dict[str, Any], list[str]]] = {}
+        further = self._given.get("further") if sample else None
         for id_ in self._given["ids"]:
-            sampling = self._given.get("sampling_of", {}).get(id_, self._given["sampling"])
+            own = self._given.get("sampling_of", {}).get(id_, self._given["sampling"])
+            sampling = further or own
             told = json.dumps(sampling, sort_keys=True)
             alike.setdefault(told, (sampling, []))[1].append(id_)
         for sampling, ids in alike.values():
@@ -182,6 +185,7 @@ class _Task:
             max_gen_toks=self._given["max_gen_toks"],
             sampling=sampling,
             seed=seed,
+            weighed=not sampling.get("do_sample"),
         )
 
     def _row(self, id_: str, sample: int, one: Generated, backend: Backend) -> dict[str, Any]:

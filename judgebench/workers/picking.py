@@ -98,6 +98,23 @@ def pick(decoding: Decoding) -> tuple[Mapping[str, Any], TopTokens | None]:
     return {**rest, "do_sample": False, "logits_processor": LogitsProcessorList(chain)}, tops
 
 
+def weigh(decoding: Decoding, own_penalty: float | None) -> tuple[Mapping[str, Any], TopTokens]:
+    """The same for a greedy answer whose log-probability is wanted, and what notes it.
+
+    Nothing is picked otherwise than without: a penalty for repeating, the question's or the
+    model's own, is moved behind what notes the probabilities, so that these are the model's.
+    """
+    from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+
+    tops = TopTokens(0)
+    chain: list[Any] = [tops]
+    penalty = decoding.sampling.get("repetition_penalty", own_penalty)
+    if penalty is not None and penalty != 1.0:
+        chain.append(RepetitionPenaltyLogitsProcessor(float(penalty)))
+    said = {**decoding.sampling, "repetition_penalty": 1.0}
+    return {**said, "logits_processor": LogitsProcessorList(chain)}, tops
+
+
 def _warpers(said: Mapping[str, Any]) -> list[Any]:
     from transformers import (
         MinPLogitsWarper,

@@ -39,12 +39,12 @@ class Vllm(AnyBackend):
             told, stops, max_tokens = lm.modify_gen_kwargs(
                 self.gen_kwargs(decoding, number), eos=end
             )
-            told["logprobs"] = decoding.logprobs
+            told["logprobs"] = 0 if decoding.weighed else decoding.logprobs
             parameters.append(SamplingParams(max_tokens=max_tokens, stop=stops, **told))
         outputs = lm._model_generate(
             requests=lm.tok_encode(list(prompts)), generate=True, sampling_params=parameters
         )
-        return [_generated(output, decoding.logprobs) for output in outputs]
+        return [_generated(output, decoding) for output in outputs]
 
     def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Likelihoods]:
         """The engine gives the log-probabilities of a prompt: each text is read with its own.
@@ -65,13 +65,14 @@ class Vllm(AnyBackend):
         return f"{current_platform.device_type} {current_platform.get_device_name()}"
 
 
-def _generated(output: Any, alternatives: int | None) -> Generated:
-    answer = output.outputs[0]
+def _generated(output: Any, decoding: Decoding) -> Generated:
+    answer, alternatives = output.outputs[0], decoding.logprobs
     return Generated(
         raw=answer.text,
         finish_reason=answer.finish_reason,
         prompt_tokens=len(output.prompt_token_ids),
         completion_tokens=len(answer.token_ids),
+        logprob=answer.cumulative_logprob if decoding.weighed else None,
         tokens=None if alternatives is None else _tokens(answer, alternatives),
     )
 

@@ -89,6 +89,7 @@ class SmallTask:
     until: tuple[str, ...] = ("\n",)
     max_gen_toks: int = 8
     generation: dict[str, Any] = field(default_factory=lambda: {"do_sample": False})
+    further: dict[str, Any] = field(default_factory=dict)
 
 
 def write_task(folder: Path, prompts: Sequence[str]) -> SmallTask:

@@ -26,6 +26,7 @@ class Task:
     until: tuple[str, ...] = ()
     max_gen_toks: int = 64
     generation: dict[str, Any] = field(default_factory=lambda: {"temperature": RULE, "top_p": 0.9})
+    further: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

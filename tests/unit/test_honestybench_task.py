@@ -159,14 +159,14 @@ def test_another_file_than_upstreams_is_refused(tmp_path: Path) -> None:
 def test_a_pull_keeps_files_of_one_name_apart(tmp_path: Path, unpinned: Path) -> None:
     """Upstream calls every set test or dev."""
     files = {f"data/{place}": lines(*ROWS).encode() for place in FOLDERS.values()}
-    files["prompts/convert.py"] = b"x = 'y'\n"
+    files |= {f"prompts/{name}.py": b"x = 'y'\n" for name in ("convert", "self_consistency")}
     text = unpinned.read_text(encoding="utf-8")
     (commit,) = set(re.findall(r"https://\S+?/[0-9a-f]{40}", text))
-    convert = r'(convert\.py")\nsha256 = "\w+"\nbytes = \d+'
+    prompts = r'(prompts/\w+\.py")\nsha256 = "\w+"\nbytes = \d+'
     with FileHost(files) as host:
-        unpinned.write_text(re.sub(convert, r"\1", text.replace(commit, host.url)))
+        unpinned.write_text(re.sub(prompts, r"\1", text.replace(commit, host.url)))
         state = pull("honestybench", Noted())
-        assert len(host.asked) == 11
+        assert len(host.asked) == 12
     assert (state.state, state.items) == ("ready", 20)
     description, folder = find("honestybench")
     found = load_content(description, folder, "1")

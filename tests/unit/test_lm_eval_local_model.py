@@ -24,6 +24,7 @@ class Asked:
     until: tuple[str, ...] = ("\nQ:",)
     max_gen_toks: int = 64
     generation: dict[str, Any] = field(default_factory=lambda: {"do_sample": False})
+    further: dict[str, Any] = field(default_factory=dict)
 
 
 LOCAL = LocalModel(model_args={"pretrained": "org/model", "dtype": "float32"})
