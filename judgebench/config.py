@@ -155,6 +155,15 @@ class RewardModel(Section):
     gpus: str | None = Field(None, description="CUDA_VISIBLE_DEVICES of the worker, as text")
 
 
+CANDIDATE = "candidate"
+"""The provider of a judge that is each model itself: it is asked about its own answers."""
+
+_ELSEWHERE = (
+    "model", "base_url", "api_key", "identity", "identity_file", "server", "extra", "capabilities",
+    "provider_options", "price", "batch", "reasoning",
+)  # fmt: skip
+"""What is said of the model, and not of a judge that is the model itself."""
+
 BATCHING = frozenset({"openai", "anthropic"})
 """Providers with a batch interface."""
 
@@ -214,7 +223,7 @@ class ApiModel(Endpoint):
 
     @model_validator(mode="after")
     def _complete(self) -> ApiModel:
-        if self.provider is None or not self.model:
+        if self.provider is None or not self.model or self.provider == CANDIDATE:
             raise ValueError("a model behind an API names its 'provider' and 'model'")
         if self.provider in {"local", "reward_model"}:
             raise ValueError(f"{self.provider!r} only judges; a local candidate has 'lm_eval'")
@@ -257,6 +266,13 @@ class JudgeConfig(Endpoint):
 
     @model_validator(mode="after")
     def _complete(self) -> JudgeConfig:
+        if self.provider == CANDIDATE:
+            if said := [name for name in _ELSEWHERE if getattr(self, name)]:
+                raise ValueError(
+                    f"the provider {CANDIDATE!r} is each model itself, and is reached as its "
+                    f"section says: leave out {', '.join(said)}"
+                )
+            return self
         own = {"local": self.lm_eval, "reward_model": self.reward_model}
         for provider, section in own.items():
             field = "lm_eval" if provider == "local" else provider
@@ -308,6 +324,11 @@ class BenchmarkConfig(Section):
     models: list[str] | None = Field(None, description="only these models; all if unset")
     limit: PositiveInt | None = None
     samples: PositiveInt = Field(1, description="answers of each model to each item")
+    judged_samples: Literal["all", "first"] | None = Field(
+        None,
+        description="which of them are judged; if unset all, but only the first one where further "
+        "ones are drawn in another way",
+    )
     judge_samples: PositiveInt = Field(1, description="times each judge is asked the same")
     baseline: str | None = Field(None, description="the model whose answers are compared with")
     orders: Literal["seeded", "both", "model_first", "opponent_first"] = Field(

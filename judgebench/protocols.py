@@ -17,6 +17,7 @@ from judgebench.records import (
     Reply,
     Request,
     Response,
+    Seen,
     Spend,
     Use,
 )
@@ -50,8 +51,8 @@ class Judge(Protocol):
         ...
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        """How many answers a case may have: 1 for a verdict on one, 2 for a comparison."""
+    def sees(self) -> frozenset[Seen]:
+        """What it can be shown."""
         ...
 
     def judge(self, case: Case) -> Dialogue: ...

@@ -307,7 +307,14 @@ REFUSED = "refused"
 
 Verdict: TypeAlias = Preference | Score | Label | Unreadable
 
-SCORING = frozenset({"dimensions", "graded", "reward", "rubric"})
+Seen = Literal["question", "answer", "with_baseline", "with_first"]
+"""What a judge is shown of an answer: only what was asked; the answer; the answer and the
+baseline's to the same item; a further answer of a model after its first one."""
+
+CONFIDENCES = frozenset({"consistency", "stated_confidence"})
+"""Ways of judging whose scores say how sure a model is of its answer, not how good that is."""
+
+SCORING = CONFIDENCES | frozenset({"dimensions", "graded", "reward", "rubric"})
 """Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 
 BINARY = ("incorrect", "correct")

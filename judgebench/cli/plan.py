@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from judgebench.run.forecast import PlanRow
     from judgebench.run.scales import Range
 
-COUNTS = ("items", "distinct_items", "generations", "judge_calls", "recorded")
-SUMS = ("generations", "judge_calls", "recorded")
+COUNTS = ("items", "distinct_items", "generations", "verdicts", "judge_calls", "recorded")
+SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "recorded")
 
 
 @click.command("plan", short_help="Say what a run would do. Sends nothing.")
@@ -34,7 +34,9 @@ def command(
 
     Counts are of what is missing now: answers to generate, calls to make to the models that judge
     (none for a lexical judge), and verdicts that need no call, since judgment or reply is in the
-    store. Identical questions are counted once. A row without a judge is about the answers.
+    store. Identical questions are asked once: a note says of a judge's verdicts how many repeat a
+    question, and how many need nobody to be asked (about a blank answer, or one that equals an
+    accepted one). A row without a judge is about the answers.
 
     Tokens are counted as the questions would be sent; the note says by which tokenizer or estimate.
     Prices come with judgebench, dated, unless the suite states others (prices: or price:). Costs
@@ -66,7 +68,7 @@ def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
     cells = [
         [
             *(str(getattr(row, name) or "") for name in names),
-            *(str(getattr(row, name)) for name in COUNTS),
+            *(_count(row, name) for name in COUNTS),
             _amount(row.tokens.prompt.expected),
             _amount(row.tokens.completion.expected),
             _money(row.cost_usd),
@@ -100,13 +102,18 @@ def _record(row: PlanRow) -> dict[str, Any]:
         "model": row.model,
         **{name: getattr(row, name) for name in ("items", "distinct_items", "generations")},
         "judge": row.judge,
-        "judge_calls": row.judge_calls,
-        "recorded": row.recorded,
+        **{name: getattr(row, name) for name in SUMS if name != "generations"},
         "prompt_tokens": round(tokens.prompt.expected),
         "completion_tokens": round(tokens.completion.expected),
         "cost_usd": None if row.cost_usd is None else _usd(row.cost_usd),
         "counted_by": row.method or None,
     }
+
+
+def _count(row: PlanRow, name: str) -> str:
+    """A count; nothing where it says nothing: a judge that asks nobody has no calls to count."""
+    n = getattr(row, name)
+    return "" if name == "verdicts" and not n else f"{n:,}"
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +138,12 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
     """How tokens were counted, what it costs in all, and whose price is not known."""
     from judgebench.run.scales import Range
 
-    notes = []
+    notes = [
+        f"{judge}: of {all_:,} verdicts {repeated:,} repeat a question and {settled:,} need nobody "
+        "to be asked"
+        for judge, (all_, repeated, settled) in _saved(rows).items()
+        if repeated or settled
+    ]
     methods = sorted({row.method for row in rows if row.method})
     if methods:
         notes.append(f"tokens counted by: {', '.join(methods)}")
@@ -145,6 +157,17 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
             "US dollars for a million tokens"
         )
     return notes
+
+
+def _saved(rows: Sequence[PlanRow]) -> dict[str, tuple[int, int, int]]:
+    """Of each judge, its verdicts, and how many of them need no call of their own, and why."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for row in rows:
+        if row.judge is not None:
+            before = found.get(row.judge, (0, 0, 0))
+            now = (row.verdicts, row.repeated, row.settled)
+            found[row.judge] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
+    return found
 
 
 def _usd(cost: Range) -> dict[str, float]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from judgebench.run.forecast import PlanRow
     from judgebench.run.outcome import Outcome
     from judgebench.run.scales import Range
+    from judgebench.store import Store
 
 RETRY = 75
 UNAVAILABLE = 69
@@ -191,10 +192,12 @@ def _boards(outcome: Outcome, url: str) -> Document:
         for one in outcome.work.asked
     ]
     seated = {seat.key for seat in outcome.work.seats}
+    correct = {which: _who_says_correct(outcome, which) for which, _ in asked}
     outcome.let_go()
     tables: list[Table] = []
     boards: list[Document] = []
     agreements: list[Document] = []
+    confidences: list[Document] = []
     with open_store(url, read_only=True) as store:
         judges = {judge.id for judge in store.judges() if judge.key in seated}
         for name, jury in asked:
@@ -205,6 +208,9 @@ def _boards(outcome: Outcome, url: str) -> Document:
             ]
             boards.append(leaderboard.document(found))
             tables += boards[-1].tables
+            if (confidence := _confidences(store, name, correct[name])) is not None:
+                confidences.append(confidence)
+                tables += confidence.tables
             if any(is_human(board.judge) for board in found):
                 from judgebench.report.agreement import document as agreed
                 from judgebench.report.outcome_agreement import agreement_reports
@@ -220,8 +226,43 @@ def _boards(outcome: Outcome, url: str) -> Document:
             "run": outcome.manifest.id,
             "boards": [board for document in boards for board in document.data["boards"]],
             "agreement": [document.data for document in agreements],
+            "confidence": [document.data for document in confidences],
         },
     )
+
+
+def _who_says_correct(outcome: Outcome, benchmark: str) -> str | None:
+    """The judge against whose labels this run's confidences are held; None where it has none.
+
+    Of several judges that label, the first that judges as is usual for the benchmark.
+    """
+    from judgebench.records import CONFIDENCES, SCORING
+
+    seats = [
+        seat
+        for seat in outcome.work.seats
+        if f"{seat.asked.benchmark.name}@{seat.asked.benchmark.version}" == benchmark
+    ]
+    if not any(seat.spec.kind in CONFIDENCES for seat in seats):
+        return None
+    labelling = [s for s in seats if s.spec.kind not in SCORING and not s.compares]
+    usual = [s for s in labelling if s.spec.kind == s.asked.benchmark.default_judge]
+    return next((seat.name for seat in (*usual, *labelling)), None)
+
+
+def _confidences(store: Store, benchmark: str, correct: str | None) -> Document | None:
+    """What confidences are worth; None where nothing has both a label and a confidence yet."""
+    if correct is None:
+        return None
+    from judgebench.errors import UsageError
+    from judgebench.report.confidence import confidence_report
+    from judgebench.report.confidence_document import document
+
+    try:
+        report = confidence_report(store, benchmark, correct=correct)
+    except UsageError:  # the judge has labelled nothing, which its board says
+        return None
+    return document(report) if any(row.metrics["auroc"].n for row in report.rows) else None
 
 
 def _what_next(outcome: Outcome) -> str:

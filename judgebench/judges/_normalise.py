@@ -11,7 +11,7 @@ from typing import Any, Literal
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody
 from judgebench.errors import ConfigError
-from judgebench.records import Case, JudgeSpec, Label, Unreadable
+from judgebench.records import Case, JudgeSpec, Label, Seen, Unreadable
 
 NO_REFERENCE = "the item has no reference to compare with"
 _TWO_WIDTHS = frozenset({"zh", "ja", "ko"})
@@ -63,8 +63,8 @@ class LexicalJudge:
     matches: Matches
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({1})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"answer"})
 
     @property
     def max_answer_chars(self) -> None:

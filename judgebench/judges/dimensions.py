@@ -37,6 +37,7 @@ from judgebench.records import (
     Message,
     Reply,
     Score,
+    Seen,
     Unreadable,
     Verdict,
 )
@@ -81,8 +82,8 @@ class DimensionsJudge:
     defined: Mapping[str, Mapping[str, str]]
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({1})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"answer"})
 
     @property
     def max_answer_chars(self) -> int:

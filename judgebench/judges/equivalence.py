@@ -27,7 +27,7 @@ from judgebench.judges._content import checked_content
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE, Normalisation
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
-from judgebench.records import BINARY, Case, JsonObject, JudgeSpec, Label, Message, Unreadable
+from judgebench.records import BINARY, Case, JsonObject, JudgeSpec, Label, Message, Seen, Unreadable
 from judgebench.template import PromptText
 
 INCORRECT, CORRECT = BINARY
@@ -64,8 +64,8 @@ class EquivalenceJudge:
     options: Options
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({1})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"answer"})
 
     @property
     def max_answer_chars(self) -> int:

@@ -46,6 +46,7 @@ from judgebench.records import (
     Label,
     Reply,
     Score,
+    Seen,
     Unreadable,
     Verdict,
 )
@@ -106,8 +107,8 @@ class GradedJudge:
     multiple_choice: PromptText | None
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({1})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"answer"})
 
     @property
     def max_answer_chars(self) -> int | None:

@@ -35,6 +35,7 @@ from judgebench.records import (
     Message,
     Preference,
     Reply,
+    Seen,
     Unreadable,
     Verdict,
 )
@@ -99,8 +100,8 @@ class PairwiseJudge:
     of_judge: Mapping[str, str]
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({2})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"with_baseline"})
 
     @property
     def max_answer_chars(self) -> int:

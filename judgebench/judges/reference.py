@@ -42,6 +42,7 @@ from judgebench.records import (
     Label,
     Message,
     Reply,
+    Seen,
     Unreadable,
     Verdict,
 )
@@ -91,8 +92,8 @@ class ReferenceJudge:
     options: Options
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({1})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"answer"})
 
     @property
     def max_answer_chars(self) -> int:

@@ -32,6 +32,7 @@ from judgebench.records import (
     Response,
     Score,
     ScoreRequest,
+    Seen,
     Unreadable,
 )
 from judgebench.template import PromptText
@@ -56,8 +57,8 @@ class RewardJudge:
     options: Options
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({1, 2})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"answer", "with_baseline"})
 
     @property
     def max_answer_chars(self) -> int:

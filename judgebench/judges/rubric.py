@@ -43,6 +43,7 @@ from judgebench.records import (
     Message,
     Reply,
     Score,
+    Seen,
     Unreadable,
     Verdict,
 )
@@ -92,8 +93,8 @@ class RubricJudge:
     names: tuple[str, ...]
 
     @property
-    def case_sizes(self) -> frozenset[int]:
-        return frozenset({1})
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"answer"})
 
     @property
     def max_answer_chars(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from judgebench.metrics.combine import panel_verdicts, together
 from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
-from judgebench.records import BatchState, Item
+from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
 from judgebench.report.marks import NO_MARKS, Marks, marks_by_judge, marks_of_answers
 from judgebench.store import Store
@@ -70,6 +70,7 @@ class BoardData:
         verdicts = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
+        verdicts = where(verdicts, _on_boards(verdicts, which))
         self.both_orders = _in_both_orders(stored)
         contents = store.item_contents(which.name, which.version)
         self.repeats = _repeats(contents, set(verdicts["item_id"]))
@@ -241,6 +242,15 @@ class BoardData:
         if any(batch.asker == name for batch in self.store.batches(WAITING)):
             return f"{said}; its questions wait in a batch, see `judgebench batches list`"
         return said
+
+
+def _on_boards(verdicts: Columns, which: Meant) -> Iterator[bool]:
+    """Which verdicts say how good an answer is, and not how sure of it its model is."""
+    n = len(verdicts["item_id"])
+    kinds = verdicts.get("judge_kind", [None] * n)
+    samples = verdicts.get("sample", [0] * n)
+    for kind, sample in zip(kinds, samples, strict=True):
+        yield kind not in CONFIDENCES and not (which.first_only and sample)
 
 
 def _in_both_orders(stored: Columns) -> set[str]:

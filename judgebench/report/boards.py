@@ -28,8 +28,9 @@ class Meant:
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
     boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
     ``unparsed`` the official score of what cannot be read; ``guessed`` that it is also shown at its
-    chance value. ``own`` says that these are prompts of
-    a team's own, for which no way of judging is official.
+    chance value. ``first_only`` says that a model's first answer is its answer, and that further
+    ones say how sure of it the model is. ``own`` says that these are prompts of a team's own, for
+    which no way of judging is official.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Meant:
     sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unparsed: float | None = None
     guessed: bool = False
+    first_only: bool = False
     own: bool = False
 
     def __str__(self) -> str:
@@ -91,6 +93,7 @@ def meant(store: Store, name_at_version: str) -> Meant:
         sides=description.report.sides,
         unparsed=description.report.unparsed,
         guessed=description.report.guessed,
+        first_only=bool(description.asking.further),
     )
 
 

@@ -18,6 +18,7 @@ from judgebench.errors import UsageError
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.records import Item
 from judgebench.report.boards import Columns, Meant, reference_called, renamed, told_apart, where
+from judgebench.report.themselves import named_as_themselves
 from judgebench.stats.answer_confidence import (
     RougeL,
     lexical_consistency,
@@ -87,7 +88,7 @@ class ConfidenceData:
         answers = store.responses_table(which.name, which.version)
         answers = where(answers, answers["newest"])
         self.models = told_apart([answers, failures, stored], "model")
-        self.judges = told_apart([failures, stored], "judge")
+        self.judges = named_as_themselves(store, [failures, stored])
         verdicts = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
@@ -101,6 +102,7 @@ class ConfidenceData:
     def _read_verdicts(self, verdicts: Columns) -> None:
         names = ("judge", "model", "item_id", "sample", "turn", "opponent", "kind", "label",
                  "value", "low", "high")  # fmt: skip
+        self._ways = dict(zip(verdicts["judge"], verdicts["judge_kind"], strict=True))
         for judge, model, item, sample, turn, opponent, *said in zip(
             *(verdicts[name] for name in names), strict=True
         ):
@@ -201,7 +203,11 @@ class ConfidenceData:
 
         Each is made when it is called for: comparing all samples takes a while.
         """
-        judges = [judge for judge in sorted(self._said) if self._gives(judge, "score")]
+        judges = [
+            judge
+            for judge in sorted(self._said)
+            if self._gives(judge, "score") or self._ways[judge] == "stated_confidence"
+        ]
         return {
             **{judge: partial(self._given, judge) for judge in judges},
             PROB: self._prob,
@@ -270,7 +276,8 @@ class ConfidenceData:
         judges = [
             judge
             for judge in sorted(self._said)
-            if self._gives(judge, "score", greedy=False) and not self._gives(judge, "score")
+            if (self._gives(judge, "score", greedy=False) and not self._gives(judge, "score"))
+            or self._ways[judge] == "consistency"
         ]
         if not judges:
             none = Confidence(name=CONSIS_SEM, judge=None, of={}, why_none=NOT_JUDGED, samples={})

@@ -127,7 +127,7 @@ class _Run:
                 leases.enter_context(lease)
             by_name: dict[str, list[Seat]] = {}
             for seat in seats:
-                by_name.setdefault(seat.name, []).append(seat)
+                by_name.setdefault(seat.title, []).append(seat)
             benches = [
                 self.asking.bench(name, self._questions(own, answers), own[0].config)
                 for name, own in by_name.items()
@@ -157,4 +157,4 @@ class _Run:
 
 
 def _on_board(seat: Seat, answers: Sequence[Answers]) -> list[Answers]:
-    return [found for found in answers if found.candidate.asked is seat.asked]
+    return [found for found in answers if seat.judges(found.candidate)]

@@ -27,9 +27,13 @@ SAMPLED_ITEMS = 50
 class PlanRow:
     """What a run would do for one model on a benchmark, and one judge of its answers.
 
-    ``judge`` is None on the row about the answers themselves. ``asker`` is who would be asked, a
-    judge or a model of the suite; ``cost_usd`` is None where its price is not known, and ``method``
-    says how tokens were counted.
+    ``judge`` is None on the row about the answers themselves, and ``items`` are the answers that
+    are judged on the others. ``asker`` is who would be asked, a judge or a model of the suite;
+    ``cost_usd`` is None where its price is not known, and ``method`` says how tokens were counted.
+
+    Of the ``verdicts`` of a judge that asks somebody, ``repeated`` are about a question that an
+    earlier one of them is about, and ``settled`` need nobody to be asked (an answer that is blank,
+    or equal to an accepted one); the ``settled`` are among the ``recorded``.
     """
 
     benchmark: str
@@ -39,6 +43,9 @@ class PlanRow:
     distinct_items: int
     generations: int = 0
     judge: str | None = None
+    verdicts: int = 0
+    repeated: int = 0
+    settled: int = 0
     judge_calls: int = 0
     recorded: int = 0
     tokens: Tokens = field(default_factory=Tokens)
@@ -88,7 +95,7 @@ class _Plan:
         for found in answers:
             yield self._answering(found)
             for seat in self.work.seats:
-                if seat.asked is found.candidate.asked:
+                if seat.judges(found.candidate):
                     yield self._judging(seat, found, answers)
 
     def _stack(self, candidate: Candidate) -> Stack | None:
@@ -129,17 +136,22 @@ class _Plan:
         baseline = baseline_of(seat, answers)
         if found is baseline:  # it is compared with, and not judged
             return row
+        row = replace(row, items=len(seat.asked.items) * len(seat.samples))
         on_board = [found] if baseline is None else [found, baseline]
         if not seat.asks or seat.config is None:
             known = sum(len(j.known) for j in judgings(seat, on_board, self._judged))
             return replace(row, recorded=known)
-        scale = self.scales.of(seat.name, seat.config, seat.key, judges=True)
+        scale = self.scales.of(seat.title, seat.config, seat.key, judges=True)
         calls, recorded, tokens = 0, 0, Tokens()
+        verdicts, repeated, settled = 0, 0, 0
         for judging in judgings(seat, on_board, self._judged):
             recorded += len(judging.known)
+            verdicts += judging.places
+            repeated += judging.places - len(judging.known) - len(judging.questions)
             for question in judging.questions:
                 requests = self._next_requests(question)
                 recorded += not requests
+                settled += asked_first(question.dialogue()) is None
                 calls += len(requests)
                 for request in requests:
                     tokens += scale.call(request)
@@ -147,6 +159,9 @@ class _Plan:
         tokens += each.times(unanswered)
         return replace(
             row,
+            verdicts=verdicts + unanswered,
+            repeated=repeated,
+            settled=settled,
             judge_calls=calls + unanswered,
             recorded=recorded,
             tokens=tokens,
@@ -187,15 +202,15 @@ class _Plan:
         self, seat: Seat, on_board: Sequence[Answers], found: Answers, scale: Scale
     ) -> tuple[int, Tokens]:
         """Verdicts on answers that do not exist yet, and what one of them takes on the average."""
-        places = list(_not_answered(on_board, found))
+        places = list(_not_answered(seat, on_board, found))
         if not places:
             return 0, Tokens()
         step = max(1, len(places) // SAMPLED_ITEMS)
         tokens, built = Tokens(), 0
         for item, sample in places[::step]:
             shown, assumed = [], Range()
-            for answers in on_board:
-                response = answers.of([item]).get((item.id, sample))
+            for answers, one in _shown(seat, on_board, sample):
+                response = answers.of([item]).get((item.id, one))
                 if response is None:
                     response = _placeholder(item, answers.candidate)
                     assumed += self.lengths.of(answers)
@@ -208,12 +223,25 @@ class _Plan:
         return each * len(places), tokens.times(1 / built) if built else Tokens()
 
 
-def _not_answered(on_board: Sequence[Answers], found: Answers) -> Iterator[tuple[Item, int]]:
+def _not_answered(
+    seat: Seat, on_board: Sequence[Answers], found: Answers
+) -> Iterator[tuple[Item, int]]:
     """Items, with the sample, for which an answer that a judge would be shown is missing."""
     for items, sample in found.candidate.wanted.values():
-        place = (items[0].id, sample)
-        if any(a.candidate.key_of.get(place) in a.missing for a in on_board):
-            yield items[0], sample
+        item = items[0]
+        if sample in seat.samples and any(
+            answers.candidate.key_of.get((item.id, one)) in answers.missing
+            for answers, one in _shown(seat, on_board, sample)
+        ):
+            yield item, sample
+
+
+def _shown(seat: Seat, on_board: Sequence[Answers], sample: int) -> Iterator[tuple[Answers, int]]:
+    """Whose answers a judge is shown of a sample, and which of them."""
+    for answers in on_board:
+        if seat.sees == "with_first":
+            yield answers, 0
+        yield answers, sample
 
 
 def _placeholder(item: Item, candidate: Candidate) -> Response:

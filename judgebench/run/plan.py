@@ -41,8 +41,13 @@ class Answers:
 
     def __len__(self) -> int:
         """Answers that are there, with identical items each counted."""
+        return self.count(range(self.candidate.asked.config.samples))
+
+    def count(self, samples: range) -> int:
+        """How many of these samples are there, with identical items each counted."""
         wanted = self.candidate.wanted
-        return sum(len(wanted[key][0]) for key in wanted.keys() - self.missing)
+        there = (wanted[key] for key in wanted.keys() - self.missing)
+        return sum(len(items) for items, sample in there if sample in samples)
 
     def of(self, items: Sequence[Item]) -> dict[tuple[str, int], Response]:
         """(item id, sample) -> response, every item its own, identical items the same text."""
@@ -203,7 +208,8 @@ def verdicts_each(seat: Seat) -> int:
 def verdicts_wanted(seat: Seat, answers: Sequence[Answers]) -> int:
     """How many elementary verdicts of a judge these answers call for, known ones included."""
     baseline = baseline_of(seat, answers)
-    return verdicts_each(seat) * sum(len(found) for found in answers if found is not baseline)
+    judged = (found.count(seat.samples) for found in answers if found is not baseline)
+    return verdicts_each(seat) * sum(judged)
 
 
 def _cases(
@@ -215,11 +221,14 @@ def _cases(
     cases: dict[bytes, Case] = {}
     places: dict[bytes, list[Place]] = {}
     for item in items:
-        for sample in range(seat.asked.config.samples):
+        first = own.get((item.id, 0))
+        for sample in seat.samples:
             response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
             if response is None or (baseline is not None and opponent is None):
                 continue
-            for order, shown in _shown(seat, item, response, opponent):
+            if seat.sees == "with_first" and first is None:
+                continue
+            for order, shown in _shown(seat, item, response, opponent, first):
                 case = seat.asked.benchmark.case(item, shown)
                 case_key = keys.case_key(case)
                 for repeat in range(seat.asked.config.judge_samples if seat.asks else 1):
@@ -241,9 +250,16 @@ def _cases(
 
 
 def _shown(
-    seat: Seat, item: Item, response: Response, opponent: Response | None
+    seat: Seat,
+    item: Item,
+    response: Response,
+    opponent: Response | None,
+    first: Response | None,
 ) -> Iterator[tuple[Order, tuple[Response, ...]]]:
     """What a judge is shown of one answer, in every order that is asked for."""
+    if seat.sees == "with_first" and first is not None:
+        yield "single", (first, response)
+        return
     if opponent is None:
         yield "single", (response,)
         return

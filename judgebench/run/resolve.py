@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import Literal
 
 from judgebench import keys, registry
 from judgebench.benchmarks.benchmark import Benchmark
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
+    CANDIDATE,
     ApiModel,
     BenchmarkConfig,
     Endpoint,
@@ -26,7 +28,15 @@ from judgebench.config import (
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.protocols import Judge
 from judgebench.providers.capabilities import for_request
-from judgebench.records import SCORING, ChatRequest, Item, JsonObject, JudgeSpec, ModelSpec
+from judgebench.records import (
+    SCORING,
+    ChatRequest,
+    Item,
+    JsonObject,
+    JudgeSpec,
+    ModelSpec,
+    Seen,
+)
 from judgebench.responses import remote
 from judgebench.responses.identity import file_sha, weights_identity
 from judgebench.responses.local_model import (
@@ -36,6 +46,7 @@ from judgebench.responses.local_model import (
     shaping_arguments,
 )
 from judgebench.responses.recorded_file import RecordedAnswers, read_answers
+from judgebench.run.judges_meant import judges_meant, models_on, with_examples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +62,12 @@ class Asked:
         """The model whose answers are compared with: the suite's, or the benchmark's own."""
         brought = self.benchmark.baseline_answers
         return self.config.baseline or (brought.model if brought is not None else None)
+
+    @property
+    def judged_samples(self) -> Literal["all", "first"]:
+        """Which of a model's answers to an item are judged."""
+        usual: Literal["all", "first"] = "first" if self.benchmark.lm_eval_task.further else "all"
+        return self.config.judged_samples or usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +97,8 @@ class Candidate:
 class Seat:
     """A judge on a benchmark.
 
-    ``compares`` says that it is shown each answer with the baseline's.
+    ``sees`` is what it is shown. ``only`` is the model whose answers it judges, where it is that
+    model itself; None for all.
     """
 
     name: str
@@ -88,7 +106,31 @@ class Seat:
     judge: Judge
     key: bytes
     config: JudgeConfig | None = None
-    compares: bool = False
+    sees: Seen = "answer"
+    only: str | None = None
+
+    @property
+    def title(self) -> str:
+        """How it is called where several go by its name."""
+        return self.name if self.only is None else f"{self.name} ({self.only})"
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is shown each answer with the baseline's."""
+        return self.sees == "with_baseline"
+
+    @property
+    def samples(self) -> range:
+        """Which of a model's answers to an item it judges."""
+        n = self.asked.config.samples
+        if self.sees == "with_first":
+            return range(1, n)
+        first = self.sees == "question" or self.asked.judged_samples == "first"
+        return range(1 if first else n)
+
+    def judges(self, candidate: Candidate) -> bool:
+        """Whether it judges the answers of a candidate."""
+        return self.asked is candidate.asked and self.only in (None, candidate.name)
 
     @property
     def asks(self) -> bool:
@@ -126,7 +168,12 @@ def resolve(suite: Suite) -> Work:
     for (name, version), count in names.items():
         if count > 1:
             raise ConfigError(f"the suite names the benchmark {name}@{version} {count} times")
-    seats = tuple(_seat(a, name, suite) for a in asked for name in a.config.judges)
+    seats = tuple(
+        _seat(a, name, judge, suite, only)
+        for a in asked
+        for name in a.config.judges
+        for judge, only in judges_meant(suite, a.config, name)
+    )
     for a in asked:
         _check_baseline(a, suite)
         _check_repeats(a, seats)
@@ -138,13 +185,26 @@ def resolve(suite: Suite) -> Work:
         for c in candidates
         if c.recorded is not None and (n := _unanswered(c))
     )
+    warnings += tuple(_not_asked_themselves(asked, suite))
     return Work(suite=suite, asked=asked, candidates=candidates, seats=seats, warnings=warnings)
+
+
+def _not_asked_themselves(asked: Sequence[Asked], suite: Suite) -> Iterator[str]:
+    """Who cannot be a judge of its own answers: there is nobody to ask behind a file."""
+    themselves = {judge.name for judge in suite.judges if judge.provider == CANDIDATE}
+    for one in asked:
+        files = [m.name for m in models_on(suite, one.config) if m.responses is not None]
+        for judge in (name for name in one.config.judges if name in themselves and files):
+            yield (
+                f"{judge} is each model itself; of {', '.join(files)} there are recorded answers "
+                f"only, so it says nothing of them on {one.benchmark.name}"
+            )
 
 
 def endpoints(work: Work) -> dict[str, Endpoint]:
     """All who would be asked over a provider, by the words in which to speak of them."""
     models = {f"model {c.name}": c.api for c in work.candidates if c.api is not None}
-    judges = {f"judge {s.name}": s.config for s in work.seats if s.config is not None and s.asks}
+    judges = {f"judge {s.title}": s.config for s in work.seats if s.config is not None and s.asks}
     return {**models, **judges}
 
 
@@ -157,8 +217,9 @@ def _asked(config: BenchmarkConfig) -> Asked:
     return Asked(config=config, benchmark=benchmark, items=tuple(benchmark.items(config.limit)))
 
 
-def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
-    config = next((judge for judge in suite.judges if judge.name == name), None)
+def _seat(
+    asked: Asked, name: str, config: JudgeConfig | None, suite: Suite, only: str | None
+) -> Seat:
     kinds = registry.names("judges")
     if config is None and name not in kinds:
         known = {*kinds, *(judge.name for judge in suite.judges)}
@@ -179,6 +240,7 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
     sampling: JsonObject = config.sampling if config else {}
     options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
+        options = with_examples(options, only)
         judge: Judge = registry.load("judges", kind).make(
             model=model_of(config) if config else None,
             provider=identity_of(config) if config else None,
@@ -198,7 +260,8 @@ def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
         judge=judge,
         key=keys.judge_key(judge.spec),
         config=config,
-        compares=_compares(name, judge, asked),
+        sees=_seen(name, judge, asked),
+        only=only,
     )
 
 
@@ -261,16 +324,24 @@ def _check_panel(asked: Asked, seats: Sequence[Seat]) -> None:
         raise ConfigError(f"benchmark {asked.config.name}: panel: {wrong}")
 
 
-def _compares(name: str, judge: Judge, asked: Asked) -> bool:
-    """Whether a judge is shown pairs: where there is a baseline and it can compare."""
-    if asked.baseline is not None and 2 in judge.case_sizes:
-        return True
-    if 1 not in judge.case_sizes:
+def _seen(name: str, judge: Judge, asked: Asked) -> Seen:
+    """What a judge is shown: pairs, where there is a baseline and it can compare."""
+    if "with_first" in judge.sees:
+        if asked.config.samples == 1:
+            raise ConfigError(
+                f"judge {name} compares further answers of a model with its first one: say, for "
+                f"the benchmark {asked.config.name}, samples: 11, which are the first and ten more"
+            )
+        return "with_first"
+    if asked.baseline is not None and "with_baseline" in judge.sees:
+        return "with_baseline"
+    alone: Sequence[Seen] = [one for one in ("answer", "question") if one in judge.sees]
+    if not alone:
         raise ConfigError(
             f"judge {name} compares answers: say with which model's, as the baseline of the "
             f"benchmark {asked.config.name}"
         )
-    return False
+    return alone[0]
 
 
 def check_provider(whose: str, provider: str) -> None:
@@ -321,10 +392,8 @@ def _local_identity(local: LocalModel) -> str:
 
 
 def _candidates(suite: Suite, asked: Asked) -> Iterator[Candidate]:
-    chosen = asked.config.models
-    for model in suite.models:
-        if chosen is None or model.name in (*chosen, asked.baseline):
-            yield _candidate(model, asked, suite.seed)
+    for model in models_on(suite, asked.config, asked.baseline):
+        yield _candidate(model, asked, suite.seed)
     if (brought := _brought_baseline(suite, asked)) is not None:
         yield _candidate(brought, asked, suite.seed)
 
@@ -395,6 +464,7 @@ def _remote_spec(config: ModelConfig, asked: Asked, seed: int) -> ModelSpec:
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,
         until=asked.benchmark.lm_eval_task.until,
         temperature=asked.benchmark.lm_eval_task.generation.get("temperature", 0),
+        further=asked.benchmark.lm_eval_task.further,
         seed=seed,
         samples=asked.config.samples,
     )

@@ -104,7 +104,7 @@ class Asks:
     """A judge that passes on what it is told, in one step or two."""
 
     spec = JudgeSpec(kind="asks")
-    case_sizes = frozenset({1})
+    sees = frozenset({"answer"})
     max_answer_chars = None
 
     def __init__(self, steps: int = 1) -> None:
@@ -138,7 +138,7 @@ class Knows:
     """A judge that asks nobody."""
 
     spec = JudgeSpec(kind="knows")
-    case_sizes = frozenset({1})
+    sees = frozenset({"answer"})
     max_answer_chars = None
 
     def judge(self, case: Case) -> Dialogue:

@@ -1,0 +1,164 @@
+"""``consistency``: a model says "certain" if a further answer means the same as the first one.
+
+The share of a model's further answers that agree with its first one is its confidence in it,
+Consis-Sem [1]_. A verdict is a score: 1 for an answer that agrees, 0 for one that does not. In our
+own prompt each answer stands between two marks that occur in neither (see `_frame`).
+
+References
+----------
+.. [1] Annotation-Efficient Universal Honesty Alignment (2025), arXiv 2510.17509.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from judgebench.config import Section, check
+from judgebench.dialogue import Dialogue, ask_nobody, ask_once
+from judgebench.judges import exact_match
+from judgebench.judges._answerer import Answerer, answerer
+from judgebench.judges._certainty import CONSISTENCY, read_certainty, read_certainty_upstream
+from judgebench.judges._frame import code_for, cut
+from judgebench.judges._normalise import Normalisation
+from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.records import (
+    Case,
+    JsonObject,
+    JudgeSpec,
+    Label,
+    Message,
+    Reply,
+    Score,
+    Seen,
+    Unreadable,
+)
+from judgebench.template import PromptText
+
+OWN_PROMPTS = {"default": "consistency"}
+READER_VERSION = "1"
+
+_AS_UPSTREAM_WRITES = {"{qa_data[idx]['response'][0]}": "{first}", "{sample_ans}": "{further}"}
+"""The holes of the official prompt, which are expressions of the program that it stands in."""
+
+HOLES = frozenset({"question", "first", "further", "mark"})
+
+
+class Options(Section):
+    """What a suite may say about a judge of consistency."""
+
+    prompt: str = Field("default", description="default, or official/NAME from the data home")
+    reader: Literal["strict", "upstream"] = Field(
+        "strict", description="upstream takes every reply for certain that is not negative"
+    )
+    exact_match_first: bool = Field(
+        False, description="an answer equal to the first one agrees with it without a call"
+    )
+    max_answer_chars: PositiveInt = Field(
+        20_000, description="a longer answer is shown with its middle left out"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsistencyJudge:
+    """Asks one question about a first and a further answer, in this order."""
+
+    spec: JudgeSpec
+    answerer: Answerer
+    prompt: PromptText
+    options: Options
+
+    @property
+    def sees(self) -> frozenset[Seen]:
+        return frozenset({"with_first"})
+
+    @property
+    def max_answer_chars(self) -> int:
+        return self.options.max_answer_chars
+
+    def judge(self, case: Case) -> Dialogue:
+        first, further = (response.text for response in case.responses)
+        blank = [not text.strip() for text in (first, further)]
+        if any(blank):  # nothing said agrees with nothing said alone: no call is spent
+            return ask_nobody(_score(agrees=all(blank)))
+        if self.options.exact_match_first:
+            # Equal as a whole: punctuation tells "-5" from "5", and "C++" from "C".
+            normalisation = Normalisation().of(case.item.language)
+            if exact_match.matches(further, [first], normalisation):
+                return ask_nobody(_score(agrees=True))
+        return ask_once(self.answerer.chat(self.question(case)), self._read)
+
+    def question(self, case: Case) -> tuple[Message, ...]:
+        """The filled prompt."""
+        question = case.item.question
+        first, further = (cut(r.text, self.options.max_answer_chars) for r in case.responses)
+        of_case = {
+            "question": question,
+            "first": first,
+            "further": further,
+            "mark": f"<<{code_for(question, first, further)}>>",
+        }
+        return messages(self.prompt, {}, of_case)
+
+    def _read(self, reply: Reply) -> Score | Unreadable:
+        upstream = self.options.reader == "upstream"
+        said = (read_certainty_upstream if upstream else read_certainty)(reply, CONSISTENCY)
+        if isinstance(said, Label):
+            return _score(agrees=said.name == CONSISTENCY[-1])
+        assert isinstance(said, Unreadable)
+        return said
+
+
+def _score(*, agrees: bool) -> Score:
+    return Score(value=float(agrees), low=0.0, high=1.0)
+
+
+def make(
+    *,
+    model: str | None = None,
+    provider: str | None = None,
+    sampling: JsonObject | None = None,
+    options: JsonObject | None = None,
+    extra: JsonObject | None = None,
+    prompts: Mapping[str, PromptText] | None = None,
+    reasoning: str | None = None,
+    content: JsonObject | None = None,
+) -> ConsistencyJudge:
+    """A judge of consistency; the parameters are those of `reference.make`.
+
+    Raises
+    ------
+    ConfigError
+        For a missing model, an unknown option or prompt, or a prompt whose holes nothing fills.
+    """
+    chosen = check(Options, dict(options or {}), "judge consistency: options")
+    prompt = chosen_prompt("consistency", chosen.prompt, OWN_PROMPTS, prompts or {})
+    sha, official = prompt.sha, prompt.official
+    for written, hole in _AS_UPSTREAM_WRITES.items():
+        prompt = replace(prompt, text=prompt.text.replace(written, hole))
+    needed = {name: {name} for name in ("question", "first", "further")}
+    check_holes("consistency", prompt, HOLES, needed)
+    asked = answerer(
+        "consistency",
+        model=model,
+        provider=provider,
+        sampling=sampling,
+        extra=extra,
+        reasoning=reasoning,
+        max_tokens=32,
+    )
+    spec = asked.spec(
+        "consistency",
+        reader_version=f"{chosen.reader}/{READER_VERSION}",
+        # Defaults stay out, so that a new option of a later version changes no old key.
+        options={"prompt": chosen.prompt, **chosen.model_dump(exclude_defaults=True)},
+        prompt_sha=sha,
+        official_prompt=official,
+    )
+    return ConsistencyJudge(spec=spec, answerer=asked, prompt=prompt, options=chosen)
+
+
+__all__ = ["HOLES", "OWN_PROMPTS", "ConsistencyJudge", "Options", "make"]
