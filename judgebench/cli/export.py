@@ -11,7 +11,8 @@ from judgebench.cli.options import store_option
 from judgebench.cli.streams import say
 
 ALPACA_EVAL = "alpaca-eval"
-FORMATS = ("verdicts", "responses", ALPACA_EVAL)
+EXAMPLES = "confidence-examples"
+FORMATS = ("verdicts", "responses", ALPACA_EVAL, EXAMPLES)
 
 
 @click.command("export", short_help="Write verdicts or responses to a file.")
@@ -34,9 +35,11 @@ FORMATS = ("verdicts", "responses", ALPACA_EVAL)
     help="Write a file instead; its suffix says the format (.jsonl .csv .parquet). Repeatable. "
     "For alpaca-eval a folder.",
 )
-@click.option("--model", "models", metavar="NAME", multiple=True, help="alpaca-eval: only these.")
+@click.option("--model", "models", metavar="NAME", multiple=True, help="Only these (not of all).")
 @click.option("--judge", "judges", metavar="NAME", multiple=True, help="alpaca-eval: only these.")
 @click.option("--baseline", metavar="NAME", help="alpaca-eval: the pairs with this one.")
+@click.option("--correct", metavar="JUDGE", help=f"{EXAMPLES}: whose labels say what is correct.")
+@click.option("--number", type=click.IntRange(min=1), help=f"{EXAMPLES}: of each model; 10.")
 @store_option
 def command(
     what: str,
@@ -46,23 +49,31 @@ def command(
     models: tuple[str, ...],
     judges: tuple[str, ...],
     baseline: str | None,
+    correct: str | None,
+    number: int | None,
     store: str,
 ) -> int:
-    """Write FORMAT (verdicts, responses or alpaca-eval) of BENCHMARK, or of all, one a row.
+    """Write verdicts or responses of BENCHMARK, or of all, one a row; or FORMAT as others read it.
 
-    `judgebench import` reads what is written here. alpaca-eval writes a folder as AlpacaEval
-    keeps its results: <model>/model_outputs.json and <model>/<judge>/annotations.json.
+    `judgebench import` reads verdicts and responses again. alpaca-eval writes a folder as
+    AlpacaEval keeps its results: <model>/model_outputs.json, <model>/<judge>/annotations.json.
+    confidence-examples draws questions with the share of a model's further answers that are
+    correct, for the option `examples` of a judge of the kind stated_confidence.
 
     \b
     Examples:
       judgebench export verdicts trivia_judging_mini > verdicts.jsonl
       judgebench export responses --output answers.parquet
       judgebench export alpaca-eval alpaca_eval --output results/
+      judgebench export confidence-examples honestybench --correct equal --output examples.jsonl
     """
+    if (correct or number) and what != EXAMPLES:
+        raise click.UsageError(f"--correct and --number go with `export {EXAMPLES}`")
     if what == ALPACA_EVAL:
         return _alpaca_eval(benchmark or "alpaca_eval", outputs, models, judges, baseline, store)
-    if models or judges or baseline:
-        raise click.UsageError(f"--model, --judge and --baseline go with `export {ALPACA_EVAL}`")
+    if judges or baseline:
+        raise click.UsageError(f"--judge and --baseline go with `export {ALPACA_EVAL}`")
+    from judgebench.exchange.confidence_examples import confidence_examples
     from judgebench.report.boards import meant
     from judgebench.store import export, open_store
 
@@ -70,8 +81,25 @@ def command(
         export.check_suffix(path)
     with open_store(store, read_only=True) as opened:
         which = None if benchmark is None else meant(opened, benchmark)
-        read = export.verdicts_of if what == "verdicts" else export.responses_of
-        columns = read(opened) if which is None else read(opened, which.name, which.version)
+        if what == EXAMPLES:
+            if which is None or correct is None:
+                raise click.UsageError(
+                    f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
+                )
+            columns = confidence_examples(
+                opened,
+                which.name,
+                which.version,
+                correct=correct,
+                positive=which.labels[-1],
+                models=models,
+                number=number or 10,
+            )
+        elif models:
+            raise click.UsageError(f"--model goes with `export {ALPACA_EVAL}` and `{EXAMPLES}`")
+        else:
+            read = export.verdicts_of if what == "verdicts" else export.responses_of
+            columns = read(opened) if which is None else read(opened, which.name, which.version)
     if not outputs:
         (export.print_csv if form == "csv" else export.print_jsonl)(sys.stdout, columns)
     for path in outputs:

@@ -243,7 +243,9 @@ def _who_says_correct(outcome: Outcome, benchmark: str) -> str | None:
         for seat in outcome.work.seats
         if f"{seat.asked.benchmark.name}@{seat.asked.benchmark.version}" == benchmark
     ]
-    if not any(seat.spec.kind in CONFIDENCES for seat in seats):
+    told = any(seat.spec.kind in CONFIDENCES for seat in seats)
+    drawn = any(s.asked.judged_samples == "first" and s.asked.config.samples > 1 for s in seats)
+    if not told and not drawn:
         return None
     labelling = [s for s in seats if s.spec.kind not in SCORING and not s.compares]
     usual = [s for s in labelling if s.spec.kind == s.asked.benchmark.default_judge]
