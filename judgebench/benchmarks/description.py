@@ -179,6 +179,9 @@ class Report(Section):
         description="categories that count equally, and sides of them that do; else items do",
     )
     unparsed: float | None = Field(None, description="official score of what cannot be read")
+    rounded: str | None = Field(
+        None, description="way of grouping whose means the official score rounds and averages"
+    )
     guessed: bool = Field(False, description="also with what cannot be read at its chance value")
 
 

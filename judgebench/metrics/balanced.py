@@ -1,11 +1,4 @@
-"""Scores of benchmarks whose categories count equally, however many items each of them has.
-
-The whole is the mean of its sides, a side the mean of its categories, a category the mean of its
-items, as AlignBench averages [1]_.
-
-.. [1] X. Liu et al. (2023), AlignBench: Benchmarking Chinese Alignment of Large Language Models,
-   arXiv 2311.18743.
-"""
+"""Scores of benchmarks whose categories count equally (`judgebench.stats.category_scores`)."""
 
 from __future__ import annotations
 
@@ -18,6 +11,7 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.verdict_table import Ints
+from judgebench.stats.category_scores import mean_of_sides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +63,7 @@ class BalancedMean(Measure):
 
     def quotient(self, sums: Floats) -> Floats:
         """Of sums over items, shape (..., models, 2 * categories), one number a model."""
-        categories = quotient(sums[..., 0::2], sums[..., 1::2])
-        sides = [categories[..., list(side)].mean(axis=-1) for side in self.sides]
-        return np.asarray(np.mean(sides, axis=0))
+        return mean_of_sides(quotient(sums[..., 0::2], sums[..., 1::2]), self.sides)
 
 
 def balanced(

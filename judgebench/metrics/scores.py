@@ -15,6 +15,7 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
+from judgebench.metrics.rounded import rounded
 from judgebench.metrics.standings import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 
@@ -30,6 +31,7 @@ def scores(
     groups: Groups = (),
     balance: Balance | None = None,
     chance: Mapping[str, float] | None = None,
+    splits: Mapping[str, str] | None = None,
     intervals: Intervals | None = None,
 ) -> tuple[Standing, ...]:
     """Each model's mean score on the declared scale, judge by judge.
@@ -50,6 +52,9 @@ def scores(
     chance
         What an answer to each item would score that was drawn at random: what upstream makes of a
         reply that it cannot read, in the mean.
+    splits
+        The split of each item, where the official score rounds the mean of each before it averages
+        them.
     intervals
         Percentile bootstrap over items unless asked otherwise; none on a single item.
 
@@ -60,7 +65,8 @@ def scores(
         `score/<group>` for each group, and where judges were asked repeatedly `judge_noise`. With a
         ``balance``, `score` is the balanced mean, `score/<side>` that of each side, `score/items`
         the mean over items, and `score/official` the balanced mean with what could not be read at
-        its official value. With a ``chance``, `score/guessed` is the score with what could not be
+        its official value. With ``splits``, `score/official` is the mean of the rounded means of
+        splits. With a ``chance``, `score/guessed` is the score with what could not be
         read at that value; the worst and the best case stand beside `score`.
         Undefined where one judge's scores are on several scales: their mean means nothing. Best
         model first within each judge.
@@ -82,6 +88,8 @@ def scores(
             measures = whole(balance, table, rows, means[SCORE]) | {
                 name: one for name, one in measures.items() if name != SCORE
             }
+        if splits is not None:
+            measures[OFFICIAL] = rounded(means[SCORE], table.items, splits)
         if chance is not None:
             by_chance = [chance.get(item, math.nan) for item in taken["item_id"]]
             kept = np.where(unread, by_chance, values)

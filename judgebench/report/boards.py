@@ -27,10 +27,11 @@ class Meant:
 
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
     boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
-    ``unparsed`` the official score of what cannot be read; ``guessed`` that it is also shown at its
-    chance value. ``first_only`` says that a model's first answer is its answer, and that further
-    ones say how sure of it the model is. ``own`` says that these are prompts of a team's own, for
-    which no way of judging is official.
+    ``unparsed`` the official score of what cannot be read; ``rounded`` the way of grouping whose
+    means the official score rounds before it averages them; ``guessed`` that what cannot be read
+    is also shown at its chance value. ``first_only`` says that a model's first answer is its
+    answer, and that further ones say how sure of it the model is. ``own`` says that these are
+    prompts of a team's own, for which no way of judging is official.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Meant:
     by: tuple[str, ...] = ()
     sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unparsed: float | None = None
+    rounded: str | None = None
     guessed: bool = False
     first_only: bool = False
     own: bool = False
@@ -92,6 +94,7 @@ def meant(store: Store, name_at_version: str) -> Meant:
         by=tuple(description.report.by),
         sides=description.report.sides,
         unparsed=description.report.unparsed,
+        rounded=description.report.rounded,
         guessed=description.report.guessed,
         first_only=bool(description.asking.further),
     )

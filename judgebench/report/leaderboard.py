@@ -159,6 +159,7 @@ class _Boards:
                 groups=list(self.groups.values()),
                 balance=self._balance(),
                 chance=self.data.chances() if self.which.guessed else None,
+                splits=self.data.groups(self.which.rounded) if self.which.rounded else None,
                 intervals=self.intervals,
             )
         assert kind.opponent is not None  # comparisons name whom the models are compared with

@@ -9,13 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.stats.category_scores import (
-    Balance,
-    as_published,
-    category_contributions,
-    on_scale,
-    unreadable,
-)
+from judgebench.stats.category_scores import mean_of_sides
 from judgebench.stats.comparison_quality import comparison_quality, outcomes_of_labels
 from judgebench.stats.judge_quality import (
     CORRELATIONS,
@@ -26,13 +20,9 @@ from judgebench.stats.judge_quality import (
 from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
-REASONING = ("数学计算", "逻辑推理")
-LANGUAGE = ("基本任务", "中文理解", "综合问答", "文本写作", "角色扮演", "专业能力")
-BALANCE = Balance(
-    categories=(*REASONING, *LANGUAGE), sides={"reasoning": REASONING, "language": LANGUAGE}
-)
-#: The boards name the categories in English.
+#: The categories as the boards name them, and the places of those of each side.
 ENGLISH = ("math", "logic", "fundamental", "chinese", "open", "writing", "roleplay", "professional")
+SIDES = {"reasoning": [0, 1], "language": [2, 3, 4, 5, 6, 7]}
 
 pytestmark = pytest.mark.skipif(
     not (GOLD / "expected.json").exists(),
@@ -51,33 +41,6 @@ def samples(kind: str) -> dict[str, np.ndarray]:
     return {str(name): table[name].to_numpy() for name in table.columns}
 
 
-def fixture() -> tuple[np.ndarray, np.ndarray]:
-    """The scores, and the codes of the categories that the question file gives the items."""
-    import pandas as pd
-
-    items = pd.read_parquet(GOLD / "v1.1_half_a.parquet").set_index("question_id")["category"]
-    rows = gold("aggregation_fixture.json")
-    assert all(items[row["question_id"]] == row["category"] for row in rows)
-    codes = [BALANCE.categories.index(items[row["question_id"]]) for row in rows]
-    return np.array([row["score"] for row in rows], dtype=float), np.array(codes)
-
-
-def test_both_aggregations_of_the_fixture() -> None:
-    scores, codes = fixture()
-    expected = gold("expected.json")["aggregation_fixture"]
-    views = {
-        "official_minus_one_counted": as_published(scores),
-        "unparsed_left_out": on_scale(scores, low=1, high=10),
-    }
-    for name, counted in views.items():
-        sums = category_contributions(counted, codes, n_categories=8).sum(axis=0)
-        found = dict(zip(BALANCE.names, BALANCE.figures(sums).tolist(), strict=True))
-        assert found == pytest.approx(expected[name], abs=1e-9)
-        assert BALANCE.why_undefined(sums) == {}
-    lost = category_contributions(unreadable(scores, low=1, high=10), codes, n_categories=8)
-    assert lost.sum(axis=(0, 1)).tolist() == [expected["unparsed"], len(scores)]
-
-
 def test_the_formula_gives_the_published_averages() -> None:
     """Of 57 models, to the rounding of what it is fed with."""
     expected = gold("expected.json")["leaderboard_formula"]
@@ -86,10 +49,9 @@ def test_the_formula_gives_the_published_averages() -> None:
     for board, figures in zip(boards.values(), expected.values(), strict=True):
         rows = list(board.values())
         means = np.array([[row[name] for name in ENGLISH] for row in rows])
-        found = BALANCE.figures(np.stack([means, np.ones_like(means)], axis=-1))
         largest = max(
-            np.abs(found[:, BALANCE.names.index(name)] - [row[name] for row in rows]).max()
-            for name in BALANCE.sides
+            np.abs(mean_of_sides(means, [places]) - [row[name] for row in rows]).max()
+            for name, places in SIDES.items()
         )
         assert largest == pytest.approx(
             figures["max_abs_difference_to_published_averages"], abs=1e-9

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,12 @@ from judgebench.judges._free_form_rule import parts, states
 from judgebench.judges._mixeval_holes import free_form_holes, multiple_choice_holes
 from judgebench.judges._option_letter import NO_OPTION, chosen_option
 from judgebench.keys import text_sha
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.scores import scores
 from judgebench.option_letters import letters
 from judgebench.records import Label, Reply, Score, Unreadable
 from judgebench.stats.board_correlation import board_correlation
-from judgebench.stats.repeated_items import (
-    OVERALL,
-    RowMean,
-    at_ends,
-    cell_means,
-    combined,
-    contributions,
-    effective_n,
-    overall_mean,
-    repeats,
-    split_means,
-)
+from judgebench.stats.repeated_items import effective_n
 from judgebench.template import PromptText, fill
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "mixeval"
@@ -213,13 +205,12 @@ def test_strictly_no_reply_is_read_otherwise_than_upstream_does() -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_counts_of_rows_and_of_distinct_items(split: Split, rows: Any, expected: Any) -> None:
     of_split, wanted = rows[split], expected["set"][split]
-    found = repeats([content(row) for row in of_split])
-    assert len(of_split) == found.times.sum() == wanted["n"]
-    assert len(found.first) == wanted["distinct_items"]
+    first = {content(row): row["benchmark_name"] for row in reversed(of_split)}
+    assert len(of_split) == wanted["n"]
+    assert len(first) == wanted["distinct_items"]
     datasets = [row["benchmark_name"] for row in of_split]
     assert dict(Counter(datasets)) == wanted["by_dataset"]
-    distinct = Counter(datasets[at] for at in found.first)
-    assert dict(distinct) == wanted["distinct_by_dataset"]
+    assert dict(Counter(first.values())) == wanted["distinct_by_dataset"]
     assert sum(row["context"] is not None for row in of_split) == wanted["with_context"]
     if split == "free-form":
         assert sum(len(row["target"]) for row in of_split) == wanted["targets_total"]
@@ -231,61 +222,62 @@ def test_the_counts_of_rows_and_of_distinct_items(split: Split, rows: Any, expec
 
 
 def test_all_rows_are_446_items_of_unequal_weight(rows: Any) -> None:
-    found = repeats([content(row) for split in SPLITS for row in rows[split]])
-    assert (len(found.item_of), len(found.first)) == (1000, 446)
-    assert (found.times > 1).sum() == 419
-    assert found.times.max() == 10
-    assert 330 < effective_n(found.times) < 446
+    times = Counter(content(row) for split in SPLITS for row in rows[split])
+    assert (times.total(), len(times)) == (1000, 446)
+    assert sum(n > 1 for n in times.values()) == 419
+    assert max(times.values()) == 10
+    assert 330 < effective_n(list(times.values())) < 446
 
 
 def test_the_worked_example_of_the_aggregation(expected: Any) -> None:
+    """As a board shows it: the scores of the example's rows, under its own grouping by split."""
     example = expected["aggregation_example"]
-    splits = [
-        {name: RowMean(mean=mean, rows=n) for name, (n, mean) in example[split].items()}
-        for split in ("freeform", "multichoice")
-    ]
-    found = combined(splits)
-    assert found.keys() == example["combined"].keys()
-    for name, mean in example["combined"].items():
-        assert found[name].mean == pytest.approx(mean, abs=1e-9), name
+    scored: list[tuple[str, str, float]] = []
+    for split in ("freeform", "multichoice"):
+        for dataset, (n, mean) in example[split].items():
+            if dataset != "overall":
+                right = round(mean * n)
+                scored += [(split, dataset, float(k < right)) for k in range(n)]
+    for dataset, mean in example["combined"].items():
+        rows = [row for row in scored if dataset in ("overall", row[1])]
+        assert official_score(rows) == pytest.approx(mean, abs=1e-9), dataset
 
 
-def test_items_weighted_are_the_rows(rows: Any) -> None:
-    """Scores of the distinct items, made up: the official mean over 1000 rows, and its ends."""
+def official_score(rows: Sequence[tuple[str, str, float]]) -> float:
+    """``score/official`` of one model, whose rows are (split, dataset, score)."""
+    n = len(rows)
+    columns: dict[str, list[Any]] = {
+        "item_id": [str(k) for k in range(n)],
+        "model": ["m"] * n,
+        "judge": ["j"] * n,
+        "sample": [0] * n,
+        "kind": ["score"] * n,
+        "value": [score for _, _, score in rows],
+        "low": [0.0] * n,
+        "high": [1.0] * n,
+        "judge_kind": ["graded"] * n,
+    }
+    splits = {str(k): split for k, (split, _, _) in enumerate(rows)}
+    (row,) = scores(columns, splits=splits, intervals=Intervals(n_replicates=20))
+    return row.metrics["score/official"].value
+
+
+def test_a_board_of_all_rows_is_officially_within_half_a_thousandth(rows: Any) -> None:
+    """Scores of the distinct items, made up: repeated as their rows are."""
     generator = np.random.default_rng(5)
-    splits, sums, names, split_of_cell = [], [], [], []
-    for number, split in enumerate(SPLITS):
-        found = repeats([content(row) for row in rows[split]])
-        datasets = [row["benchmark_name"] for row in rows[split]]
-        scores = generator.integers(0, 11, len(found.first)) / 10
-        splits.append(split_means(scores[found.item_of].tolist(), datasets))
-        here = sorted(set(datasets))
-        cells = [here.index(datasets[at]) for at in found.first]
-        sums.append(contributions(scores, found.times, cells, n_cells=len(here)).sum(axis=0))
-        names += [(number, name) for name in here]
-        split_of_cell += [number] * len(here)
-    of_cells = np.concatenate(sums)
-    for (number, name), mean in zip(names, cell_means(of_cells), strict=True):
-        assert splits[number][name].mean == pytest.approx(mean, abs=0.0005 + 1e-9)
-    official = combined(splits)
-    assert official[OVERALL].rows == 1000
-    overall = overall_mean(of_cells, split_of_cell, [500, 500])
-    assert official[OVERALL].mean == pytest.approx(overall, abs=0.0005 + 1e-9)
-
-
-def test_what_upstream_guesses_has_three_scores(rows: Any) -> None:
-    """An answer that names no option anywhere is worth one over the number of options."""
-    of_split = rows["multiple-choice"]
-    assert all(
-        chosen_option("no idea", row["options"], rule="upstream") == NO_OPTION for row in of_split
-    )
-    worth = [1 / len(row["options"]) for row in of_split]
-    low, middle, high = at_ends(np.full(500, np.nan), worth).mean(axis=1)
-    assert (low, high) == (0, 1)
-    n = {int(k): v for k, v in gold("expected.json")["set"]["multiple-choice"][
-        "options_per_item"
-    ].items()}  # fmt: skip
-    assert middle == pytest.approx(sum(v / k for k, v in n.items()) / 500, abs=1e-9)
+    drawn: dict[Any, float] = {}
+    scored = [
+        (
+            split,
+            str(row["benchmark_name"]),
+            drawn.setdefault(content(row), float(generator.integers(0, 11)) / 10),
+        )
+        for split in SPLITS
+        for row in rows[split]
+    ]
+    means = [np.mean([s for split, _, s in scored if split == one]) for one in SPLITS]
+    assert official_score(scored) == pytest.approx(np.mean([round(m, 3) for m in means]), abs=1e-9)
+    assert official_score(scored) == pytest.approx(np.mean(means), abs=5e-4 + 1e-9)
 
 
 # The published board -----------------------------------------------------------------------------

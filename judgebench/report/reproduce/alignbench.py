@@ -12,14 +12,16 @@ from judgebench.report.reproduce.board_rows import on_scale, once
 from judgebench.report.reproduce.correlated import TITLES, Scores, beside, correlations
 from judgebench.report.reproduce.recomputed import Recomputed, Reproduction, Shown, point
 from judgebench.rows import Row, read_rows
-from judgebench.stats.category_scores import OVERALL, Balance
+from judgebench.stats.category_scores import mean_of_sides
 
 SIDES = {
     "reasoning": ("math", "logic"),
     "language": ("fundamental", "chinese", "open", "writing", "roleplay", "professional"),
 }
-BALANCE = Balance(categories=SIDES["reasoning"] + SIDES["language"], sides=SIDES)
-AVERAGES = (OVERALL, *SIDES)
+CATEGORIES = SIDES["reasoning"] + SIDES["language"]
+OVERALL = "overall"
+AVERAGES: Mapping[str, Sequence[str]] = {OVERALL: tuple(SIDES), **{side: (side,) for side in SIDES}}
+"""Each with the sides that it is the mean of."""
 HIGHEST = 10.0
 
 TWO_JUDGES = ("1.0", "gpt-4-0613"), ("1.0", "CritiqueLLM")
@@ -35,7 +37,7 @@ Board = Mapping[str, Row]
 
 def reproduced(folder: Path, intervals: Intervals) -> Reproduction:
     """Both sides and the overall score of every row, and the agreement of the judges of 1.0."""
-    columns = (*AVERAGES, *BALANCE.categories)
+    columns = (*AVERAGES, *CATEGORIES)
     rows = once(
         read_rows(folder / "boards.csv", ("version", "judge", "model", *columns)),
         *("version", "judge", "model"),
@@ -100,16 +102,14 @@ def _column(board: Board, name: str) -> Scores:
 
 def _averages(scope: str, board: Board) -> Iterator[Recomputed]:
     for model, row in board.items():
-        means = [on_scale(row, name, high=HIGHEST) for name in BALANCE.categories]
-        # A mean is a sum over one: the categories' numbers of items do not enter.
-        made = BALANCE.figures([(mean, 1.0) for mean in means]).tolist()
-        ours = dict(zip(BALANCE.names, made, strict=True))
-        for name in AVERAGES:
+        means = [on_scale(row, name, high=HIGHEST) for name in CATEGORIES]
+        for name, sides in AVERAGES.items():
+            places = [[CATEGORIES.index(category) for category in SIDES[side]] for side in sides]
             yield Recomputed(
                 who=model,
                 scope=scope,
                 metric=name,
-                ours=point(ours[name], len(means)),
+                ours=point(float(mean_of_sides(means, places)), len(means)),
                 theirs=on_scale(row, name, high=HIGHEST),
                 tolerance=ROUNDED,
             )
