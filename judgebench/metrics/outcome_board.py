@@ -14,7 +14,7 @@ from judgebench.metrics.item_means import quotient
 from judgebench.metrics.label_board import NO_VERDICT, UNREADABLE, Codes, LabelBoard
 from judgebench.metrics.paired_verdicts import ModelPair, PairedVerdicts, paired_verdicts
 from judgebench.metrics.verdict_table import Columns
-from judgebench.stats.pair_outcomes import NO_OUTCOME, OutcomeRule, pair_outcomes
+from judgebench.stats.pair_outcomes import LOSS, NO_OUTCOME, TIE, WIN, OutcomeRule, pair_outcomes
 
 Bools: TypeAlias = NDArray[np.bool_]
 
@@ -74,9 +74,9 @@ def outcome_board(columns: Columns, rule: OutcomeRule | None = None) -> OutcomeB
     codes[~asked] = NO_VERDICT
     shape = (len(said.judges), n_pairs)
     by_judge = {
-        "n_wins": codes == 2,
-        "n_ties": codes == 1,
-        "n_losses": codes == 0,
+        "n_wins": codes == WIN,
+        "n_ties": codes == TIE,
+        "n_losses": codes == LOSS,
         "n_missing": codes == UNREADABLE,
         "n_conflicting": found.conflicting,
         "n_half": found.half,
