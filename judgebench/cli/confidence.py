@@ -26,7 +26,7 @@ from judgebench.cli.options import report_options, show, store_option
     "Consis-Sem. Repeatable.",
 )
 @click.option("--by-set", is_flag=True, help="Also a table for each set of questions (category).")
-@click.option("--bins", is_flag=True, help="Also a reliability diagram for each confidence.")
+@click.option("--bins", is_flag=True, help="Also a reliability diagram, and risk by coverage.")
 @click.option(
     "--rouge",
     type=click.Choice(("lin", "upstream")),

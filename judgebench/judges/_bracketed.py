@@ -25,9 +25,6 @@ from judgebench.records import Label, Reply, Score, Unreadable, Verdict
 GRADES = Scale(low=0.0, high=1.0, decimals=True)
 """The prompt asks for steps of a tenth; any number between is taken, as upstream does."""
 
-RANDOM_GRADE = 0.5
-"""The mean of the score that upstream makes up for a reply that it cannot read."""
-
 NO_VERDICT = Unreadable(reason="no verdict in double brackets")
 TWO_VERDICTS = Unreadable(reason="two verdicts")
 SINGLE_BRACKETS = Unreadable(reason="verdict in single brackets")

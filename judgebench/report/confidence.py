@@ -18,10 +18,13 @@ from judgebench.report.confidence_data import Confidence, ConfidenceData, Unread
 from judgebench.report.confidence_sets import question_sets
 from judgebench.stats.answer_confidence import RougeL
 from judgebench.stats.calibration_error import ReliabilityBins, reliability_bins
+from judgebench.stats.confidence import RiskCoverage, risk_coverage
 from judgebench.stats.resample import Resamples
 from judgebench.store import Store
 
 Scope = Literal["all", "domain", "set"]
+
+TENTHS = np.arange(1, 11) / 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +38,9 @@ class ConfidenceRow:
     samples
         The least and the largest number of samples that an answer's confidence rests on; None
         where it rests on none.
-    reliability
-        Of all its answers together, in exact bins.
+    reliability, risk
+        Of all its answers together: in exact bins; what is wrong among the most confident ones, at
+        every tenth of the answers given.
     """
 
     model: str
@@ -49,6 +53,7 @@ class ConfidenceRow:
     threshold: float
     samples: tuple[int, int] | None
     reliability: ReliabilityBins
+    risk: RiskCoverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,25 +185,26 @@ def _rows(
     if len(sets) > 1:
         scopes += [("set", one.name, [one]) for one in found]
     n = [n for (m, _), n in confidence.samples.items() if m == model]
-    return [
-        ConfidenceRow(
-            model=model,
-            confidence=confidence.name,
-            judge=confidence.judge,
-            scope=scope,
-            over=over,
-            sets=tuple(one.name for one in some),
-            metrics=estimates_of(some, intervals),
-            threshold=some[0].threshold if len(some) == 1 else math.nan,
-            samples=(min(n), max(n)) if n else None,
-            reliability=reliability_bins(
-                np.concatenate([one.confidence for one in some]),
-                np.concatenate([one.correct for one in some]),
-                binning="exact",
-            ),
+    rows = []
+    for scope, over, some in scopes:
+        given = np.concatenate([one.confidence for one in some])
+        right = np.concatenate([one.correct for one in some])
+        rows.append(
+            ConfidenceRow(
+                model=model,
+                confidence=confidence.name,
+                judge=confidence.judge,
+                scope=scope,
+                over=over,
+                sets=tuple(one.name for one in some),
+                metrics=estimates_of(some, intervals),
+                threshold=some[0].threshold if len(some) == 1 else math.nan,
+                samples=(min(n), max(n)) if n else None,
+                reliability=reliability_bins(given, right, binning="exact"),
+                risk=risk_coverage(given, right).at(TENTHS),
+            )
         )
-        for scope, over, some in scopes
-    ]
+    return rows
 
 
 def _why_none(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from judgebench.report import estimates
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
@@ -71,7 +73,15 @@ def _row_json(row: ConfidenceRow, report: ConfidenceReport) -> dict[str, Any]:
             }
             for i in range(len(bins.n))
         ],
+        "risk_coverage": [
+            {"coverage": float(coverage), "threshold": float(threshold), "risk": float(risk)}
+            for coverage, threshold, risk in _points(row)
+        ],
     }
+
+
+def _points(row: ConfidenceRow) -> Iterator[tuple[Any, Any, Any]]:
+    return zip(row.risk.coverage, row.risk.threshold, row.risk.risk, strict=True)
 
 
 def document(report: ConfidenceReport, *, by_set: bool = False, bins: bool = False) -> Document:
@@ -82,14 +92,16 @@ def document(report: ConfidenceReport, *, by_set: bool = False, bins: bool = Fal
     by_set
         Whether single sets have a table each.
     bins
-        Whether a table shows the reliability diagram of each confidence, over all sets.
+        Whether tables show the reliability diagram of each confidence, and the risk that is left
+        where only the most confident answers are given, over all sets.
     """
     tables = [_table(report, over) for over in _stretches(report, by_set)]
     if bins:
         tables += [
-            _bins_table(row, report)
+            table(row, report)
             for row in report.rows
             if row.scope == "all" and row.reliability.n.any()
+            for table in (_bins_table, _risk_table)
         ]
     return Document(
         tables=tables,
@@ -198,6 +210,29 @@ def _bins_table(row: ConfidenceRow, report: ConfidenceReport) -> Table:
             Column(title="n", align="right"),
             Column(title="mean confidence", align="right"),
             Column(title="share correct", align="right"),
+        ],
+        rows=rows,
+    )
+
+
+def _risk_table(row: ConfidenceRow, report: ConfidenceReport) -> Table:
+    n = row.metrics["accuracy"].n
+    level = row.metrics["accuracy"].level
+    given = np.rint(row.risk.coverage * n)
+    low, high = wilson_interval(row.risk.risk * given, given, level=level)
+    rows = []
+    for i, (coverage, threshold, risk) in enumerate(_points(row)):
+        said = f"{risk:.3f} [{low[i]:.3f}, {high[i]:.3f}]"
+        figure = Figure(said, low=float(low[i]), value=float(risk), high=float(high[i]))
+        rows.append([f"{100 * coverage:.0f} %", f"{given[i]:.0f}", f"{threshold:.3f}", figure])
+    return Table(
+        title=f"{report.benchmark}@{report.version}: {row.confidence} of {row.model}, by coverage",
+        subtitle="what is wrong among the answers of at least some confidence; Wilson's intervals",
+        columns=[
+            Column(title="given"),
+            Column(title="n", align="right"),
+            Column(title="confidence from", align="right"),
+            Column(title="share wrong", align="right"),
         ],
         rows=rows,
     )

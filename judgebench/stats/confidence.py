@@ -187,26 +187,6 @@ def auroc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | Non
     return _ratio(won, right.sum(axis=-1) * wrong.sum(axis=-1))
 
 
-def auroc_leave_one_out(confidence: ArrayLike, correct: ArrayLike) -> Floats:
-    """AUROC without each answer in turn, for `resample.bca_interval` and `resample.jackknife_se`.
-
-    Parameters
-    ----------
-    confidence, correct : array, shape (n,)
-        As in `checked`.
-
-    Returns
-    -------
-    float array, shape (n,)
-        nan where the rest are all correct or all wrong.
-    """
-    c, y = checked(confidence, correct)
-    right, wrong = np.sort(c[y == 1.0]), np.sort(c[y == 0.0])
-    won = np.where(y == 1.0, _less_or_half(wrong, c), len(right) - _less_or_half(right, c))
-    n_right, n_wrong = len(right) - y, len(wrong) - (1.0 - y)
-    return _ratio(won[y == 1.0].sum() - won, n_right * n_wrong)
-
-
 def why_no_auroc(correct: ArrayLike) -> str | None:
     """Why these answers have no AUROC, in words; None where they have one.
 
@@ -243,6 +223,23 @@ class RiskCoverage:
     threshold: Floats
     coverage: Floats
     risk: Floats
+
+    def at(self, coverages: ArrayLike) -> RiskCoverage:
+        """The first point with at least each of these coverages; fewer where one is several's.
+
+        Parameters
+        ----------
+        coverages : float array, shape (m,)
+            In (0, 1].
+        """
+        if not len(self.coverage):
+            return self
+        wanted = np.asarray(coverages, dtype=np.float64) - 1e-12  # a tenth is no binary fraction
+        last = len(self.coverage) - 1
+        kept = np.unique(np.minimum(np.searchsorted(self.coverage, wanted), last))
+        return RiskCoverage(
+            threshold=self.threshold[kept], coverage=self.coverage[kept], risk=self.risk[kept]
+        )
 
 
 def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
@@ -304,13 +301,6 @@ def aurc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None
     harmonic = digamma(upto + 1.0) - digamma(before + 1.0)
     area = ((before_wrong - rate * before) * harmonic + rate * given).sum(axis=-1)
     return np.asarray(np.clip(_ratio(area, w.sum(axis=-1)), 0.0, 1.0))
-
-
-def _less_or_half(ordered: Floats, values: Floats) -> Floats:
-    """How many of the ordered are less than each value, equal ones counting half."""
-    less = np.searchsorted(ordered, values, side="left")
-    up_to = np.searchsorted(ordered, values, side="right")
-    return np.asarray((less + up_to) / 2.0)
 
 
 def _ratio(top: ArrayLike, bottom: ArrayLike) -> Floats:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from judgebench.stats import confidence as cf
-from judgebench.stats.resample import Resamples, jackknife_se, multinomial_weights
+from judgebench.stats.resample import Resamples, multinomial_weights
 
 # Steps of 0.1, so that ties are common and both ends occur.
 answers = st.integers(1, 25).flatmap(
@@ -75,21 +75,6 @@ def test_order_of_the_data_does_not_matter(data: tuple[np.ndarray, np.ndarray], 
 
 
 @given(answers)
-def test_auroc_without_each_answer(data: tuple[np.ndarray, np.ndarray]) -> None:
-    c, y = data
-    one_by_one = [float(cf.auroc(np.delete(c, i), np.delete(y, i))) for i in range(len(c))]
-    assert cf.auroc_leave_one_out(c, y) == pytest.approx(one_by_one, abs=1e-12, nan_ok=True)
-
-
-def test_the_jackknife_of_auroc_is_near_its_bootstrap() -> None:
-    generator = np.random.default_rng(5)
-    y = generator.integers(0, 2, 300)
-    c = np.clip(generator.normal(0.4 + 0.2 * y, 0.2), 0, 1)
-    spread = cf.auroc(c, y, weights=multinomial_weights(300, 1000, seed=1)).std()
-    assert jackknife_se(cf.auroc_leave_one_out(c, y)) == pytest.approx(spread, rel=0.08)
-
-
-@given(answers)
 def test_aurc_is_the_mean_over_all_orders_of_ties(data: tuple[np.ndarray, np.ndarray]) -> None:
     """Brute force by the definition: the expected errors among the k most confident, over k."""
     c, y = data
@@ -117,6 +102,18 @@ def test_the_curve_of_risk(data: tuple[np.ndarray, np.ndarray]) -> None:
         assert coverage == pytest.approx(given_.mean(), abs=1e-12)
         assert risk == pytest.approx(1 - y[given_].mean(), abs=1e-12)
     assert curve.coverage[-1] == 1.0
+    tenths = [k / 10 for k in range(1, 11)]
+    some = curve.at(tenths)
+    points = list(zip(curve.coverage, curve.risk, curve.threshold, strict=True))
+    first = [next(p for p in points if p[0] >= tenth - 1e-9) for tenth in tenths]
+    assert list(zip(some.coverage, some.risk, some.threshold, strict=True)) == sorted(set(first))
+
+
+def test_a_tenth_of_the_answers_is_given_by_a_tenth_of_them() -> None:
+    """Also where coverage and tenth differ in the last bit."""
+    curve = cf.risk_coverage(np.arange(10) / 10, np.ones(10))
+    assert curve.at([0.3, 0.6, 0.7]).coverage.tolist() == pytest.approx([0.3, 0.6, 0.7])
+    assert cf.risk_coverage([], []).at([0.1]).risk.size == 0
 
 
 def test_undefined_is_said() -> None:
@@ -129,7 +126,6 @@ def test_undefined_is_said() -> None:
         assert np.isnan(statistic([0.5, 0.2], [1, 0], weights=[0, 0]))
     assert np.isnan(cf.accuracy([]))
     assert cf.risk_coverage([], []).risk.size == 0
-    assert cf.auroc_leave_one_out([], []).size == 0
     assert cf.aurc([0.5, 0.7], [1, 1]) == 0.0
     assert cf.aurc([0.5, 0.7], [0, 0]) == 1.0
 
@@ -137,7 +133,7 @@ def test_undefined_is_said() -> None:
 @pytest.mark.parametrize("bad", [-0.01, 1.0000001, 85, np.nan, np.inf])
 def test_a_confidence_that_is_none_is_refused_at_its_place(bad: float) -> None:
     assert cf.first_outside([0.0, 1.0, bad, 2.0]) == 2
-    for statistic in (cf.auroc, cf.brier, cf.aurc, cf.risk_coverage, cf.auroc_leave_one_out):
+    for statistic in (cf.auroc, cf.brier, cf.aurc, cf.risk_coverage):
         with pytest.raises(ValueError, match=r"the confidence of answer 2 is .* not in \[0, 1\]"):
             statistic([0.0, 1.0, bad], [1, 0, 1])
 

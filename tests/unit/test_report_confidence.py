@@ -331,3 +331,19 @@ def test_names_stay_text(store: Store, tmp_path: Path) -> None:
     page = render(document(report(store), bins=True, by_set=True), "html")
     assert "<script>" not in page
     assert "<img" not in page
+
+
+def test_the_risk_that_is_left_where_only_sure_answers_are_given(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [r for i in range(8) for r in (said(i, i >= 2), score(i, "C", i / 10))]
+    put(store, tmp_path, rows)
+    found = report(store)
+    (data,) = [r for r in to_json(found)["rows"] if r["confidence"] == "C"]
+    points = data["risk_coverage"]
+    assert [p["coverage"] for p in points] == pytest.approx([n / 8 for n in range(1, 9)])
+    assert [p["threshold"] for p in points] == pytest.approx([n / 10 for n in range(7, -1, -1)])
+    assert [p["risk"] for p in points] == pytest.approx([0] * 6 + [1 / 7, 2 / 8])
+    text = render(document(found, bins=True), "table")
+    assert "C of m, by coverage" in text
+    assert "100 %   8             0.000   0.250 [0.071, 0.591]" in text
