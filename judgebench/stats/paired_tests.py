@@ -63,6 +63,7 @@ def paired_test(
     *,
     alpha: float,
     width: float = math.inf,
+    spread: float | None = None,
     seed: int = 0,
 ) -> PairedTest:
     """Compare on units that both models have.
@@ -82,6 +83,9 @@ def paired_test(
         In (0, 0.5).
     width : float
         The largest difference that an item can have, for units that do not differ.
+    spread : float, optional
+        `PairedTest.spread`, where it does not follow from the differences alone, as where strata
+        have weights of their own.
     seed : int
         Of the signs that are drawn.
 
@@ -107,8 +111,8 @@ def paired_test(
             spread=math.nan, units=0, method="no unit that both have",
         )  # fmt: skip
     difference = float(d.sum() / n.sum())
-    spread = _spread(d, n, difference)
-    binary = bool((n == 1.0).all() and np.isin(d, (-1.0, 0.0, 1.0)).all())
+    binary = spread is None and bool((n == 1.0).all() and np.isin(d, (-1.0, 0.0, 1.0)).all())
+    spread = _spread(d, n, difference) if spread is None else spread
     if binary:
         won, lost = int((d == 1.0).sum()), int((d == -1.0).sum())
         low, high = tango_bounds(won, lost, len(d), alpha=alpha)

@@ -1,0 +1,254 @@
+"""Two models in the eyes of one judge, item by item, and whether one of them is worse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.accuracy import ACCURACY
+from judgebench.metrics.balanced import Balance
+from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.intervals import Floats
+from judgebench.metrics.item_means import item_means
+from judgebench.metrics.scores import SCORE, scales_of
+from judgebench.metrics.verdict_table import Columns, Ints, read_table
+from judgebench.metrics.win_rate import PERCENT, WIN_RATE
+from judgebench.stats.paired_tests import PairedTest, paired_test
+from judgebench.stats.resample import content_seed
+
+CANDIDATE, BASELINE = 0, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedModels:
+    """What one judge says of two models on the items of either.
+
+    metric, unit
+        ``accuracy``, ``score`` or ``win_rate``, and what a figure is multiplied with: 100 where the
+        field prints percent.
+    width
+        The largest difference that an item can have, without the unit; inf for a scale without
+        ends.
+    items : ids, in order
+    unit_of : int array, shape (items,)
+        Which items are one and the same question.
+    weight : float array, shape (items,)
+        How much each item counts, 1 where all count equally.
+    stratum : int array, shape (items,)
+        Items that share their category where categories count equally; all 0 otherwise.
+    mean : float array, shape (items, 2)
+        Of candidate and baseline; nan where there is no readable verdict.
+    worst, best : float array, shape (items, 2), or None
+        With every missing verdict at its lowest and at its highest value; None without ends.
+    missing, expected : int array, shape (2,)
+        Verdicts that should be there and are not, and all that should be.
+    why_not
+        Why the two cannot be compared; None where they can.
+    """
+
+    judge: str
+    metric: str
+    unit: float
+    width: float
+    items: tuple[str, ...]
+    unit_of: Ints
+    weight: Floats
+    stratum: Ints
+    mean: Floats
+    worst: Floats | None
+    best: Floats | None
+    missing: Ints
+    expected: Ints
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Three tests of one question, all without the unit.
+
+    observed
+        On the items of which both have a readable verdict.
+    worst, best
+        On all items, with what is missing at its worst, and at its best, for the candidate; None
+        where nothing is missing, or where there are no ends to fill in.
+    bounded
+        Whether what is missing can be bounded.
+    candidate, baseline
+        The two models' figures on the items of ``observed``.
+    """
+
+    observed: PairedTest
+    worst: PairedTest | None
+    best: PairedTest | None
+    bounded: bool
+    candidate: float
+    baseline: float
+
+
+def paired_models(
+    columns: Columns,
+    kind: BoardKind,
+    judge: str,
+    candidate: str,
+    baseline: str,
+    *,
+    labels: Sequence[str],
+    balance: Balance | None = None,
+    group_of: Mapping[str, str] | None = None,
+    group: str | None = None,
+) -> PairedModels:
+    """Line up the verdicts of one judge on two models.
+
+    Repeats, orders and samples of one item are averaged first, as boards do it.
+
+    Parameters
+    ----------
+    columns
+        As for the boards of this kind, with names that mean one model or judge.
+    labels
+        The declared ones, the positive one last.
+    balance
+        How categories make up the whole, where they count equally; not used within a group.
+    group_of, group
+        The group of each item, and the one to look at alone; all items if not given.
+    """
+    taken = board(columns, kind)
+    rows = [
+        row
+        for row, (one, model, item) in enumerate(
+            zip(taken["judge"], taken["model"], taken["item_id"], strict=True)
+        )
+        if one == judge
+        and model in (candidate, baseline)
+        and (group is None or (group_of or {}).get(item) == group)
+    ]
+    its = {name: [values[row] for row in rows] for name, values in taken.items()}
+    values, ends, metric, why_not = _values(its, kind, labels)
+    table = read_table(its)
+    places = [table.models.index(m) if m in table.models else -1 for m in (candidate, baseline)]
+    absent = [m for m, at in zip((candidate, baseline), places, strict=True) if at < 0]
+    if absent:
+        why_not = f"{judge} has no verdict on {' or '.join(absent)}"
+        places = [max(at, 0) for at in places]
+    means = item_means(table, np.arange(len(rows)), values, ends=ends)
+    lacking = means.expected - means.readable
+    weight, stratum = _weights(table.items, balance if group is None else None)
+    return PairedModels(
+        judge=judge,
+        metric=metric if group is None else f"{metric}/{group}",
+        unit=PERCENT if kind.kind == "preference" else 1.0,
+        width=ends[1] - ends[0] if all(map(math.isfinite, ends)) else math.inf,
+        items=table.items,
+        unit_of=table.unit_of,
+        weight=weight,
+        stratum=stratum,
+        mean=means.mean[:, places] if len(rows) else np.zeros((0, 2)),
+        worst=None if means.worst is None else means.worst[:, places],
+        best=None if means.best is None else means.best[:, places],
+        missing=lacking[:, places].sum(axis=0).astype(np.int64),
+        expected=means.expected[:, places].sum(axis=0).astype(np.int64),
+        why_not=why_not,
+    )
+
+
+def compare(pair: PairedModels, *, alpha: float, seed: int = 0) -> Compared:
+    """Test whether the candidate is worse, as observed and at the ends of what is missing."""
+    mine, theirs = pair.mean[:, CANDIDATE], pair.mean[:, BASELINE]
+    both = ~np.isnan(mine) & ~np.isnan(theirs) & (pair.stratum >= 0)
+    if set(pair.stratum[pair.stratum > 0]) - set(pair.stratum[both]):
+        both &= False  # a category that nobody can compare counts as much as any other
+    drawn = content_seed(*pair.items, pair.judge, pair.metric, seed=seed)
+
+    def tested(difference: Floats, kept: NDArray[np.bool_]) -> PairedTest:
+        return _tested(pair, difference, kept, alpha=alpha, seed=drawn)
+
+    lacks = bool(pair.missing.any())
+    worst = best = None
+    if lacks and pair.worst is not None and pair.best is not None:
+        everything = pair.stratum >= 0
+        worst = tested(pair.worst[:, CANDIDATE] - pair.best[:, BASELINE], everything)
+        best = tested(pair.best[:, CANDIDATE] - pair.worst[:, BASELINE], everything)
+    weight = _normalised(pair, both)
+    return Compared(
+        observed=tested(mine - theirs, both),
+        worst=worst,
+        best=best,
+        bounded=not lacks or worst is not None,
+        candidate=float((weight * mine[both]).sum()) if both.any() else math.nan,
+        baseline=float((weight * theirs[both]).sum()) if both.any() else math.nan,
+    )
+
+
+def _tested(
+    pair: PairedModels,
+    difference: Floats,
+    kept: NDArray[np.bool_],
+    *,
+    alpha: float,
+    seed: int,
+) -> PairedTest:
+    d, weight = difference[kept], _normalised(pair, kept)
+    units, unit_of = np.unique(pair.unit_of[kept], return_inverse=True)
+    if (pair.stratum == 0).all():
+        of_units = np.bincount(unit_of, d, len(units))
+        items = np.bincount(unit_of, minlength=len(units)).astype(np.float64)
+        return paired_test(of_units, items, alpha=alpha, width=pair.width, seed=seed)
+    # Categories count equally: a weighted sum, written as the mean of what each item adds to it.
+    n = len(d)
+    added = np.bincount(unit_of, n * weight * d, len(units)) * len(units) / max(1, n)
+    centre = np.array([d[pair.stratum[kept] == s].mean() for s in pair.stratum[kept]])
+    about = np.bincount(unit_of, n * weight * (d - centre), len(units)) * len(units) / max(1, n)
+    spread = float(about.std(ddof=1)) if len(units) > 1 else math.nan
+    return paired_test(added, None, alpha=alpha, width=pair.width, seed=seed, spread=spread)
+
+
+def _normalised(pair: PairedModels, kept: NDArray[np.bool_]) -> Floats:
+    """How much each kept item counts, adding up to 1: categories keep their weight."""
+    weight, stratum = pair.weight[kept], pair.stratum[kept]
+    if (pair.stratum == 0).all():
+        return np.full(len(weight), 1.0 / max(1, len(weight)))
+    found = np.zeros(len(weight))
+    for one in np.unique(stratum):
+        inside = stratum == one
+        found[inside] = weight[inside][0] / inside.sum()
+    return found
+
+
+def _weights(items: Sequence[str], balance: Balance | None) -> tuple[Floats, Ints]:
+    """What each category counts, at each of its items, and which category that is (from 1)."""
+    if balance is None:
+        return np.ones(len(items)), np.zeros(len(items), dtype=np.int64)
+    share = {
+        category: 1.0 / len(balance.sides) / len(categories)
+        for categories in balance.sides.values()
+        for category in categories
+    }
+    code_of = {category: code for code, category in enumerate(sorted(share), start=1)}
+    named = [balance.category_of.get(item, "") for item in items]
+    weight = np.array([share.get(category, 0.0) for category in named])
+    return weight, np.array([code_of.get(category, -1) for category in named], dtype=np.int64)
+
+
+def _values(
+    its: Columns, kind: BoardKind, labels: Sequence[str]
+) -> tuple[Floats, tuple[float, float], str, str | None]:
+    """The verdicts as numbers, nan where there is none, their ends, and the metric they make."""
+    if kind.kind == "label":
+        value_of = dict.fromkeys(labels, 0.0) | {labels[-1]: 1.0}
+        said = zip(its["kind"], its["label"], strict=True)
+        values = [value_of.get(label, math.nan) if k == "label" else math.nan for k, label in said]
+        return np.array(values, dtype=float), (0.0, 1.0), ACCURACY, None
+    given = [
+        value if k == kind.kind else math.nan
+        for k, value in zip(its["kind"], its["value"], strict=True)
+    ]
+    if kind.kind == "preference":
+        return np.array(given, dtype=float), (0.0, 1.0), WIN_RATE, None
+    scales = scales_of(its, range(len(its["kind"])))
+    why = None if len(scales) < 2 else "the judge's scores are on several scales"
+    ends = scales[0] if len(scales) == 1 else (-math.inf, math.inf)
+    return np.array(given, dtype=float), ends, SCORE, why
