@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "Say what a run would do, before it does it. Sends nothing.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
     "ranking": "Rank models from pairs, and say who is above whom.",
+    "gate": "The regression gate for CI: is the candidate worse than the baseline?",
     "agreement": "Judges against people and against each other: kappa and its family.",
     "evaluators": "Judges that compare beside people: agreement, bias, variance, what they like.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",
@@ -47,9 +48,10 @@ Start here, in a checkout; `make demo` does as much with a real model:
   judgebench leaderboard support --store sqlite:///results/ways_of_judging.db
 
 \b
-Exit codes: 0 done, 64 usage, 65 bad input data, 69 a provider or server is
-unavailable, 70 internal error, 73 store cannot be used, 75 finished with
-failures left to retry, 78 configuration, 130 interrupted (nothing lost).
+Exit codes: 0 done (gate: passed), 1 gate: regression, 2 gate: inconclusive,
+64 usage, 65 bad input data, 69 a provider or server is unavailable, 70 internal
+error, 73 store cannot be used, 75 finished with failures left to retry,
+78 configuration, 130 interrupted (nothing lost).
 """
 
 

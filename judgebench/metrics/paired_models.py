@@ -136,6 +136,8 @@ def paired_models(
         places = [max(at, 0) for at in places]
     means = item_means(table, np.arange(len(rows)), values, ends=ends)
     lacking = means.expected - means.readable
+    means_of_two = means.mean[:, places] if len(rows) else np.zeros((0, 2))
+    means_of_two[:, [at for at, m in enumerate((candidate, baseline)) if m in absent]] = np.nan
     weight, stratum = _weights(table.items, balance if group is None else None)
     return PairedModels(
         judge=judge,
@@ -146,7 +148,7 @@ def paired_models(
         unit_of=table.unit_of,
         weight=weight,
         stratum=stratum,
-        mean=means.mean[:, places] if len(rows) else np.zeros((0, 2)),
+        mean=means_of_two,
         worst=None if means.worst is None else means.worst[:, places],
         best=None if means.best is None else means.best[:, places],
         missing=lacking[:, places].sum(axis=0).astype(np.int64),

@@ -1,0 +1,123 @@
+"""``judgebench gate``: is the candidate worse than the baseline?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from judgebench.cli.options import report_options, show, store_option, write_outputs
+from judgebench.cli.streams import say
+
+if TYPE_CHECKING:
+    from judgebench.report.gate import GateReport
+    from judgebench.store import Store
+
+EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
+
+
+@click.command("gate", short_help="The regression gate for CI: exit code 0, 1 or 2.")
+@click.option("--baseline", required=True, metavar="MODEL", help="What it is compared with.")
+@click.option("--candidate", required=True, metavar="MODEL", help="The model in question.")
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    help="What is tested, how large a drop is borne, how sure the gate has to be (YAML).",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.02,
+    show_default=True,
+    help="Without a policy: the drop that is borne everywhere, as a share of the metric's scale.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Without a policy: how often an unchanged model may be called worse, over all tests.",
+)
+@click.option("--show-flips", is_flag=True, help="Also the items that cost the candidate most.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Also write JUnit XML, a test case for each test.",
+)
+@report_options
+@store_option
+def command(
+    baseline: str,
+    candidate: str,
+    policy_file: Path | None,
+    max_drop: float,
+    alpha: float,
+    show_flips: bool,
+    junit: Path | None,
+    form: str,
+    outputs: tuple[Path, ...],
+    store: str,
+) -> int:
+    """Whether CANDIDATE is worse than BASELINE, on the items that both were judged on.
+
+    A test passes where a drop larger than what is borne can be ruled out; it is a regression where
+    the candidate is worse beyond chance; else it is inconclusive, and says what would decide it.
+    Missing verdicts decide nothing: where their worst or best case would turn the decision, it is
+    inconclusive. Of several models of one name the newest is meant, and as the baseline of its own
+    name the one before it.
+
+    Where GITHUB_STEP_SUMMARY is set, the table is appended to that file.
+
+    \b
+    Examples:
+      judgebench gate --baseline last-week --candidate nightly
+      judgebench gate --baseline main --candidate nightly --policy gate.yaml --junit gate.xml
+      judgebench gate --baseline nightly --candidate nightly --show-flips
+
+    \b
+    A policy:
+      alpha: 0.05
+      tests:
+        - {benchmark: trivia_judging, judge: contains, max_drop: 0.02, min_n: 200}
+        - {benchmark: alpaca_eval, metric: win_rate, max_drop: 1.5}
+
+    Exit codes: 0 passed, 1 regression, 2 inconclusive.
+    """
+    from judgebench.report import gate_document
+    from judgebench.report.gate import gate_report, usual_policy
+    from judgebench.report.gate_policy import read_policy
+    from judgebench.report.table import render
+    from judgebench.store import open_store
+
+    stated = None if policy_file is None else read_policy(policy_file)
+    with open_store(store, read_only=True) as opened:
+        policy = stated or usual_policy(opened, candidate, baseline, share=max_drop, alpha=alpha)
+        report = gate_report(opened, candidate=candidate, baseline=baseline, policy=policy)
+        texts = _texts(opened, report)
+    document = gate_document.document(report, texts if show_flips else None)
+    show(document, form, ())
+    write_outputs(document, outputs)
+    if junit is not None:
+        junit.write_text(gate_document.junit(report, texts), encoding="utf-8")
+        say(f"written: {junit}")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as stream:
+            stream.write(render(document, "md"))
+    return EXIT[report.verdict]
+
+
+def _texts(store: Store, report: GateReport) -> dict[tuple[str, str], str]:
+    """The questions of the items that are shown."""
+    from judgebench.report.gate_document import worst_first
+
+    found = {}
+    for one in report.tests:
+        wanted = {flip.item_id for flip in worst_first(one.flips)}
+        for item in store.items(one.benchmark, one.version) if wanted else ():
+            if item.id in wanted and item.turns:
+                found[one.benchmark, item.id] = item.question
+    return found

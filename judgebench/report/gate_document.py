@@ -1,0 +1,234 @@
+"""A gate for people, for scripts and for CI: tables, JSON, JUnit XML, a few lines of Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from judgebench.plain_text import printable
+from judgebench.report import estimates
+from judgebench.report.gate import Flip, GateReport, Tested
+from judgebench.report.table import Column, Document, Table
+
+WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
+MOST_FLIPS = 10
+_SHOWN = 160
+
+
+def document(report: GateReport, texts: dict[tuple[str, str], str] | None = None) -> Document:
+    """The report for printing.
+
+    Parameters
+    ----------
+    texts
+        With the questions of items, by benchmark and id, the items that flipped have a table.
+    """
+    tables = [_table(report)]
+    if texts is not None:
+        tables += [_flips(one, texts) for one in report.tests if one.flips]
+    return Document(
+        tables=tables,
+        records=[_record(one) for one in report.tests],
+        data=to_json(report),
+    )
+
+
+def to_json(report: GateReport) -> dict[str, Any]:
+    """As the contract has it; what is undefined is null."""
+    return {
+        "verdict": report.verdict,
+        "candidate": report.candidate,
+        "baseline": report.baseline,
+        "alpha": report.alpha,
+        "correction": report.correction,
+        "tests": [_json(one) for one in report.tests],
+    }
+
+
+def _json(one: Tested) -> dict[str, Any]:
+    return {
+        "benchmark": one.benchmark,
+        "version": one.version,
+        "metric": one.metric,
+        "judge": one.judge,
+        "baseline": one.baseline,
+        "candidate": one.candidate,
+        "baseline_value": estimates.finite(one.values[1]),
+        "candidate_value": estimates.finite(one.values[0]),
+        "difference": estimates.to_json(one.difference),
+        "max_drop": one.max_drop,
+        "p_value": estimates.finite(one.p_value),
+        "p_adjusted": estimates.finite(one.p_adjusted),
+        "decision": one.decision,
+        "because": one.because,
+        "detectable_difference": estimates.finite(one.detectable_drop),
+        "items_to_decide": None if one.to_decide is None else _whole(one.to_decide.fewest),
+        "coverage": {"candidate": one.coverage[0], "baseline": one.coverage[1]},
+        "flips": [
+            {"item_id": f.item_id, "candidate": f.candidate, "baseline": f.baseline}
+            for f in one.flips
+        ],
+    }
+
+
+def _whole(n: float) -> int | None:
+    return math.ceil(n) if math.isfinite(n) else None
+
+
+def _record(one: Tested) -> dict[str, Any]:
+    found = _json(one)
+    found.pop("flips")
+    difference, coverage = found.pop("difference"), found.pop("coverage")
+    return (
+        found
+        | {f"difference_{name}": difference[name] for name in ("value", "low", "high", "missing")}
+        | {f"coverage_{name}": value for name, value in coverage.items()}
+    )
+
+
+def _table(report: GateReport) -> Table:
+    rows = [
+        [
+            WORDS[one.decision],
+            f"{one.benchmark}@{one.version}",
+            one.judge,
+            one.metric,
+            _number(one.values[1], one),
+            _number(one.values[0], one),
+            estimates.text(one.difference, digits=_digits(one)),
+            _number(one.max_drop, one),
+            "–" if math.isnan(one.p_adjusted) else f"{one.p_adjusted:.3f}",
+            _number(one.detectable_drop, one),
+            str(one.difference.units),
+        ]
+        for one in report.tests
+    ]
+    notes = [
+        f"{one.benchmark}, {one.judge}, {one.metric}: {one.because}"
+        for one in report.tests
+        if one.because
+    ]
+    return Table(
+        title=f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}",
+        subtitle=(
+            f"a drop is called at alpha {report.alpha:.3g} over all tests ({report.correction}); "
+            "bounds are one-sided; detectable at a power of 80 %"
+        ),
+        columns=[
+            Column(title="decision"),
+            Column(title="benchmark", wraps=True),
+            Column(title="judge", wraps=True),
+            Column(title="metric", wraps=True),
+            Column(title="baseline", align="right"),
+            Column(title="candidate", align="right"),
+            Column(title="difference", align="right"),
+            Column(title="borne", align="right"),
+            Column(title="p", align="right"),
+            Column(title="detectable", align="right", spare=True),
+            Column(title="items", align="right", spare=True),
+        ],
+        rows=rows,
+        notes=notes,
+    )
+
+
+def _flips(one: Tested, texts: dict[tuple[str, str], str]) -> Table:
+    shown = worst_first(one.flips)
+    return Table(
+        title=f"{one.benchmark}@{one.version}, {one.judge}: items that flipped",
+        subtitle=(
+            f"{len(one.flips)} differ: {sum(f.difference < 0 for f in one.flips)} against the "
+            f"candidate, {sum(f.difference > 0 for f in one.flips)} for it"
+        ),
+        columns=[
+            Column(title="item"),
+            Column(title="baseline", align="right"),
+            Column(title="candidate", align="right"),
+            Column(title="question", wraps=True),
+        ],
+        rows=[
+            [
+                flip.item_id,
+                _number(flip.baseline, one),
+                _number(flip.candidate, one),
+                head(texts.get((one.benchmark, flip.item_id), "")),
+            ]
+            for flip in shown
+        ],
+    )
+
+
+def worst_first(flips: Sequence[Flip], most: int = MOST_FLIPS) -> list[Flip]:
+    """The items that moved most, those that cost the candidate most first."""
+    return sorted(flips, key=lambda flip: (flip.difference, flip.item_id))[:most]
+
+
+def head(text: str) -> str:
+    """The beginning of a text, on one line."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+
+
+def _digits(one: Tested) -> int:
+    return 2 if one.unit or one.metric.startswith("score") else 3
+
+
+def _number(value: float, one: Tested) -> str:
+    return estimates.UNDEFINED if not math.isfinite(value) else f"{value:.{_digits(one)}f}"
+
+
+def junit(report: GateReport, texts: dict[tuple[str, str], str]) -> str:
+    """JUnit XML: a test case for each test; a regression is a failure, an open question an error.
+
+    Characters that XML does not have are left out of texts.
+    """
+    suite = ET.Element(
+        "testsuite",
+        name=_xml(f"judgebench gate: {report.candidate} against {report.baseline}"),
+        tests=str(len(report.tests)),
+        failures=str(sum(one.decision == "regression" for one in report.tests)),
+        errors=str(sum(one.decision == "inconclusive" for one in report.tests)),
+    )
+    for one in report.tests:
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=_xml(f"{one.benchmark}@{one.version}"),
+            name=_xml(f"{one.metric} by {one.judge}"),
+        )
+        if one.decision != "pass":
+            kind = "failure" if one.decision == "regression" else "error"
+            found = ET.SubElement(case, kind, message=_xml(in_words(one)), type=one.decision)
+            found.text = _xml("\n".join([in_words(one), *_flip_lines(one, texts)]))
+    suites = ET.Element("testsuites")
+    suites.append(suite)
+    ET.indent(suites)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _flip_lines(one: Tested, texts: dict[tuple[str, str], str]) -> list[str]:
+    return [
+        f"{flip.item_id}: {_number(flip.baseline, one)} -> {_number(flip.candidate, one)}  "
+        f"{head(texts.get((one.benchmark, flip.item_id), ''))}"
+        for flip in worst_first(one.flips)
+    ]
+
+
+def in_words(one: Tested) -> str:
+    """One test in a sentence that a person can act on."""
+    said = (
+        f"{WORDS[one.decision]}: {one.metric} of {one.candidate} is "
+        f"{_number(one.values[0], one)}, {_number(one.values[1], one)} of {one.baseline}: "
+        f"difference {estimates.text(one.difference, digits=_digits(one))}, borne is a drop of "
+        f"{_number(one.max_drop, one)}"
+    )
+    return said if one.because is None else f"{said}; {one.because}"
+
+
+def _xml(text: str) -> str:
+    return "".join(
+        c for c in text if c in "\t\n" or 0x20 <= ord(c) < 0xD800 or 0xE000 <= ord(c) < 0xFFFE
+        or ord(c) >= 0x10000
+    )  # fmt: skip

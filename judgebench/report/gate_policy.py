@@ -1,0 +1,85 @@
+"""What a gate tests: a policy, from a YAML file or made of what two models have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from judgebench import yaml_file
+from judgebench.config import Amount, Section, check
+from judgebench.errors import ConfigError
+
+Alpha = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+NIGHTS_PER_YEAR = 365
+
+
+class GateTest(Section):
+    """One question: has the candidate dropped, on this metric, by more than is borne?
+
+    ``max_drop`` is in the metric's own units: percent for win rates, a share for accuracy, points
+    of the scale for scores.
+    """
+
+    benchmark: str = Field(description="NAME or NAME@VERSION")
+    judge: str | None = Field(None, description="the only judge that has judged both, if unset")
+    metric: str | None = Field(
+        None, description="accuracy, score or win_rate, or one of a group: score/GROUP"
+    )
+    max_drop: Amount = Field(description="the drop that is borne")
+    min_n: PositiveInt = Field(1, description="items of which both need a verdict")
+    coverage_floor: Share | None = Field(
+        None, description="share of verdicts that must be readable; the benchmark's if unset"
+    )
+    min_kappa: float | None = Field(None, description="of the judge against people, at least")
+    reference: str = Field("human", description="who the people are")
+    served_models: list[str] = Field(
+        default_factory=list, description="who may have served the judge's replies; anybody if none"
+    )
+
+
+class Policy(Section):
+    """The tests of a gate, and how sure it has to be.
+
+    ``alpha`` bounds the chance that any of them calls an unchanged model worse. In its place stand
+    ``false_alarms_per_year``, for a gate that is run so many ``nights_per_year``.
+    """
+
+    tests: list[GateTest] = Field(min_length=1)
+    alpha: Alpha = 0.05
+    false_alarms_per_year: Amount | None = None
+    nights_per_year: PositiveInt = NIGHTS_PER_YEAR
+    correction: Literal["holm", "bh"] = "holm"
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Policy:
+        if self.false_alarms_per_year is not None:
+            if "alpha" in self.model_fields_set:
+                raise ValueError("say 'alpha' or 'false_alarms_per_year', not both")
+            if self.false_alarms_per_year >= self.nights_per_year / 2:
+                raise ValueError("false_alarms_per_year: every other night would be a false alarm")
+        return self
+
+    @property
+    def level(self) -> float:
+        """The alpha of one run of the gate."""
+        if self.false_alarms_per_year is None:
+            return self.alpha
+        return self.false_alarms_per_year / self.nights_per_year
+
+
+def read_policy(path: Path) -> Policy:
+    """A policy from its file.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and, where there is one, the line and the field.
+    """
+    written = yaml_file.read(path)
+    if not isinstance(written.data, dict):
+        raise ConfigError(f"{path}: a policy is a mapping with the key 'tests'")
+    return check(Policy, written.data, path, written.lines)
