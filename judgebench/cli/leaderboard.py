@@ -178,7 +178,7 @@ def _holds(url: str, benchmark: str) -> bool:
 def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Document:
     """What is published of a benchmark of which nothing is here, as the first message says."""
     from judgebench.benchmarks.description import chosen_version, find, split_version
-    from judgebench.errors import UsageError
+    from judgebench.errors import UsageError, unknown_name
     from judgebench.report.leaderboard import document
     from judgebench.report.reference_board import references
 
@@ -186,6 +186,10 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Documen
     found = references(name, chosen_version(find(name)[0], version))
     if not found.boards:
         raise UsageError("; ".join((nothing, *found.notes)))
+    known = {way for reference in found.boards for way in reference.groups}
+    for way in by:
+        if way not in known:
+            raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
     say(f"{nothing}; what follows is what others published of it")
     return document((), published=found, by=by)
 

@@ -170,6 +170,13 @@ def test_as_it_is_typed_where_nothing_was_judged(tmp_path: Path) -> None:
     assert "| 1 | Claude 3.5 Sonnet-0620 | 0.6805 | 0.733 | 0.584 | 0.804 |  |" in markdown
 
 
+def test_a_way_of_grouping_that_is_not_published_is_refused(tmp_path: Path) -> None:
+    done = typed("leaderboard", "alignbench", "--published", "--by", "categories", "--store",
+                 store_url(tmp_path))  # fmt: skip
+    assert (done.code, done.out) == (64, "")
+    assert "no published way of grouping called 'categories'; did you mean 'category'?" in done.err
+
+
 def test_another_version_has_no_published_board(tmp_path: Path) -> None:
     command = ("leaderboard", "mixeval_hard@2024-08-11", "--published", "--store")
     done = typed(*command, store_url(tmp_path))
