@@ -149,21 +149,48 @@ class Judging(Section):
         return self
 
 
-class Published(Section):
-    """Whose numbers are the published ones: comparisons by this judge with this baseline.
+class PublishedBoard(Section):
+    """A published board: of which version, in whose eyes.
 
     ``judge`` is the name under which its verdicts are published, ``models`` are what it asks of the
-    ``provider``, with the official ``prompt``. ``calibration`` are the files of its
+    ``provider``, with the official ``prompt``; without these no judge of ours is the published one,
+    and verdicts that are imported under its name are. ``calibration`` are the files of its
     length-controlled win rates.
     """
 
+    version: str
     judge: str
-    models: list[str] = Field(min_length=1)
-    provider: str
-    prompt: str
-    baseline: str
+    models: list[str] = Field(default_factory=list)
+    provider: str | None = None
+    prompt: str | None = None
+    baseline: str | None = Field(None, description="whom it compares with, if anybody")
+    items: PositiveInt | None = Field(None, description="of what, where the version does not say")
     note: str = Field("", description="what has to be known of the published numbers")
     calibration: list[RemoteFile] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _names(self) -> PublishedBoard:
+        if len({bool(self.models), self.provider is not None, self.prompt is not None}) > 1:
+            raise ValueError("'models', 'provider' and 'prompt' say together who judged")
+        return self
+
+
+class Published(Section):
+    """The boards that were published of a benchmark, as figures in a file.
+
+    ``file`` has a line for each model, and columns ``version`` and ``judge`` if it holds several
+    boards. ``columns`` say which of its columns is which metric of ours, the one that ranks first;
+    ``by`` the same for groups of items, by way of grouping; ``also`` names what is shown besides
+    and is no metric (``n``: of how many items).
+    """
+
+    file: str = Field(description="relative to the folder of the benchmark")
+    source: str = Field(description="where the figures come from, with the date or the commit")
+    percent: bool = Field(False, description="what is a fraction here stands there in per cent")
+    columns: dict[str, str] = Field(min_length=1)
+    by: dict[str, dict[str, str]] = Field(default_factory=dict)
+    also: dict[str, str] = Field(default_factory=dict)
+    boards: list[PublishedBoard] = Field(min_length=1)
 
 
 class Report(Section):
@@ -212,10 +239,13 @@ class Description(Section):
             raise ValueError(unknown_name("version", self.default_version, self.versions))
         if self.positive not in self.labels:
             raise ValueError(unknown_name("label", self.positive, self.labels))
-        if self.published is not None and self.published.prompt not in self.judging.official:
-            raise ValueError(
-                unknown_name("official prompt", self.published.prompt, self.judging.official)
-            )
+        for board in self.published.boards if self.published is not None else ():
+            if board.version not in self.versions:
+                raise ValueError(unknown_name("version", board.version, self.versions))
+            official = self.judging.official
+            known = self.judging.official_from is not None or board.prompt in (None, *official)
+            if not known:
+                raise ValueError(unknown_name("official prompt", str(board.prompt), official))
         return self
 
 

@@ -73,7 +73,8 @@ def calibration_hashes(description: Description) -> dict[str, str]:
 
 def published_files(description: Description) -> list[RemoteFile]:
     """Where the files of the published calibration are fetched from."""
-    return [] if description.published is None else description.published.calibration
+    boards = [] if description.published is None else description.published.boards
+    return [file for board in boards for file in board.calibration]
 
 
 def other_than_pinned(description: Description) -> list[str]:

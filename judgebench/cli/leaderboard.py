@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from judgebench.config import Panel
     from judgebench.report.length_boards import LengthControl
+    from judgebench.report.table import Document
     from judgebench.store import Store
 
 
@@ -51,8 +52,16 @@ if TYPE_CHECKING:
 @click.option(
     "--published",
     is_flag=True,
-    help="Also the benchmark's own leaderboard with these models in it, where judge and baseline "
-    "are its own.",
+    help="Also the benchmark's published boards: with these models in them where the judge is the "
+    "published one, else beside them; and correlations with them.",
+)
+@click.option(
+    "--published-as",
+    "published_as",
+    multiple=True,
+    metavar="MODEL=NAME",
+    help="How a model here is called on a published board, where no name of it is there. "
+    "Repeatable.",
 )
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @report_options
@@ -65,6 +74,7 @@ def command(
     rank_by: str,
     by: tuple[str, ...],
     published: bool,
+    published_as: tuple[str, ...],
     level: float,
     form: str,
     outputs: tuple[Path, ...],
@@ -86,6 +96,12 @@ def command(
     which. 'compat' looks difficulty up by row position and uses AlpacaEval's solver, as published;
     'exact' converges, looks it up by instruction and has an interval.
 
+    Published boards belong to one version and one judge. With --published they are rows of
+    reference, in JSON and CSV too, also where the store holds nothing of the benchmark. Models here
+    are ranked with them in the eyes of that very judge alone (same model, prompt, options and
+    sampling, or imported under its name); any other judge's scores stand beside them. Models are
+    known by their names, whatever their case and hyphens.
+
     \b
     Examples:
       judgebench leaderboard trivia_judging_mini
@@ -93,14 +109,23 @@ def command(
       judgebench leaderboard trivia_judging_mini --by category
       judgebench leaderboard support --panel 'mean(gpt-4o,claude-sonnet)'
       judgebench leaderboard alpaca_eval --rank-by length_controlled_win_rate --published
+      judgebench leaderboard mixeval_hard --published --published-as sft-3=LLaMA-3-8B-Instruct
+      judgebench leaderboard alignbench@1.0 --published --format csv
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
     from judgebench.report.leaderboard import document, leaderboards
+    from judgebench.report.model_names import read_names
     from judgebench.report.panels import parse_panel
+    from judgebench.report.reference_board import references
     from judgebench.store import open_store
 
     asked = [parse_panel(written) for written in panels]
+    names = read_names(published_as)
+    if published and not (judges or asked or names or _holds(store, benchmark)):
+        nothing = f"{store} holds nothing of {benchmark}"
+        show(_published_alone(benchmark, nothing, by), form, outputs)
+        return 0
     with open_store(store, read_only=True) as opened:
         declared = _declared(opened, benchmark, judges)
         boards = leaderboards(
@@ -112,19 +137,61 @@ def command(
             length_control=length_control,
             rank_by=rank_by,
             by=by,
+            published_names=names,
         )
     for board in boards:
         if not board.rows and board.judge in {panel.name for panel in asked}:
             raise UsageError(f"{board.judge}: {'; '.join(board.warnings)}")
     if not boards:
+        nothing = f"no judge has judged anything on {benchmark} yet"
+        if published:
+            show(_published_alone(benchmark, nothing, by), form, outputs)
+            return 0
         raise UsageError(
-            f"no judge has judged anything on {benchmark} yet; `judgebench run SUITE.yaml` asks "
-            "judges, `judgebench export verdicts` shows what there is"
+            f"{nothing}; `judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` "
+            "shows what there is"
         )
-    if published and not any(board.published for board in boards):
-        say("--published adds nothing: no board here is of a published judge and its baseline")
-    show(document(boards, published=published, by=by), form, outputs)
+    found = references(boards[0].benchmark, boards[0].version) if published else None
+    show(document(boards, published=found, by=by), form, outputs)
     return 0
+
+
+def _holds(url: str, benchmark: str) -> bool:
+    """Whether there is a store that holds the benchmark, in the version that is named if one is.
+
+    A benchmark that nobody describes counts as held: what is wrong with it is said elsewhere.
+    """
+    from judgebench.benchmarks.description import split_version
+    from judgebench.report.boards import described
+    from judgebench.store import open_store
+    from judgebench.store.location import store_path
+
+    name, version = split_version(benchmark)
+    if described(name) is None:
+        return True
+    if not store_path(url).exists():
+        return False
+    with open_store(url, read_only=True) as opened:
+        return any(n == name and version in (None, v) for n, v in opened.benchmarks())
+
+
+def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Document:
+    """What is published of a benchmark of which nothing is here, as the first message says."""
+    from judgebench.benchmarks.description import chosen_version, find, split_version
+    from judgebench.errors import UsageError, unknown_name
+    from judgebench.report.leaderboard import document
+    from judgebench.report.reference_board import references
+
+    name, version = split_version(benchmark)
+    found = references(name, chosen_version(find(name)[0], version))
+    if not found.boards:
+        raise UsageError("; ".join((nothing, *found.notes)))
+    known = {way for reference in found.boards for way in reference.groups}
+    for way in by:
+        if way not in known:
+            raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
+    say(f"{nothing}; what follows is what others published of it")
+    return document((), published=found, by=by)
 
 
 def _declared(store: Store, benchmark: str, judges: Sequence[str]) -> list[Panel]:

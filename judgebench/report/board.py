@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from judgebench.records import Estimate
+from judgebench.report.reference_board import Beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +14,8 @@ class Row:
     """One model. ``rank_low`` and ``rank_high`` hold its rank in 95 % of the replicates.
 
     ``metrics`` are named as the contract names them, that of the board first. Ranks are None for a
-    model without a readable verdict. ``published`` are figures of the benchmark's own leaderboard,
-    by metric, where the board's judge and opponent are the published ones.
+    model without a readable verdict. ``published`` are figures of the model on a published board,
+    by metric, where that board's judge and opponent are this one's.
     """
 
     model: str
@@ -53,9 +54,8 @@ class Board:
         What the numbers rest on besides.
     groups
         By way of grouping, the groups of items that have a metric of their own.
-    published
-        The benchmark's own leaderboard, by model and metric, where this judge and this opponent are
-        the published ones.
+    beside
+        The published boards of this version that figures are here of, of this judge and of others.
     """
 
     benchmark: str
@@ -73,4 +73,9 @@ class Board:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    beside: tuple[Beside, ...] = ()
+
+    @property
+    def published(self) -> Beside | None:
+        """The published board of this very judge and opponent."""
+        return next((one for one in self.beside if one.because is None), None)

@@ -11,12 +11,17 @@ from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
 from judgebench.metrics.missing import FAILURES, SPLIT
 from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.standard_error import STANDARD_ERROR
-from judgebench.metrics.win_rate import ORDER_FLIPS, WIN_RATE
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report import estimates
 from judgebench.report.board import Board, Row
 from judgebench.report.board_warnings import few
-from judgebench.report.published_table import published_table
+from judgebench.report.metric_words import WORDS, metric_words
+from judgebench.report.published_beside import published_text
+from judgebench.report.published_correlations import related
+from judgebench.report.published_document import beside_json, reference_records, references_json
+from judgebench.report.published_table import OURS, published_tables
+from judgebench.report.reference_board import References
 from judgebench.report.table import Column, Document, Table
 
 _DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1, LENGTH_CONTROLLED: 1}
@@ -26,13 +31,12 @@ _DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1, LENGTH_CONTROLLED: 1}
 _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""
 
-_PUBLISHED = {LENGTH_CONTROLLED: "LC %", WIN_RATE: "win rate %"}
-"""Figures of a benchmark's own leaderboard, and how short they are called."""
-
-_WORDS = {
-    LENGTH_CONTROLLED: "length-controlled win rate",
-    AS_PUBLISHED: "length-controlled win rate, compat",
+_PUBLISHED = {
+    LENGTH_CONTROLLED: "published LC %",
+    WIN_RATE: "published win rate %",
+    SCORE: "published",
 }
+"""Figures of a published board beside ours, and how short they are called."""
 
 
 def to_json(boards: Sequence[Board]) -> dict[str, Any]:
@@ -74,24 +78,29 @@ def _board_json(board: Board) -> dict[str, Any]:
 
 
 def document(
-    boards: Sequence[Board], *, published: bool = False, by: Collection[str] = ()
+    boards: Sequence[Board], *, published: References | None = None, by: Collection[str] = ()
 ) -> Document:
     """The boards for printing.
 
-    ``published`` adds to each board that has one the benchmark's own leaderboard, with the models
-    of the board among its own; ``by`` a table for each of these ways of grouping items.
+    ``published`` adds what is published of the benchmark, with the models of the boards in it or
+    beside it; ``by`` a table for each of these ways of grouping items.
     """
     data = to_json(boards)
     tables = []
-    for board, as_json in zip(boards, data["boards"], strict=True):
+    for board in boards:
         tables.append(_table(board))
         tables += [_group_table(board, name) for name in by if name in board.groups]
-        if published and board.published:
-            tables.append(published_table(board))
-            as_json["published_leaderboard"] = {
-                model: dict(figures) for model, figures in board.published.items()
-            }
     records = [record for board in boards for record in _records(board)]
+    if published is not None:
+        found = related(boards)
+        tables += published_tables(found, published, by)
+        for board, as_json in zip(boards, data["boards"], strict=True):
+            as_json["beside_published"] = beside_json(one for one in found if one.board is board)
+        data |= references_json(published)
+        records = [
+            *({**record, "figures": OURS} for record in records),
+            *(record for reference in published.boards for record in reference_records(reference)),
+        ]
     return Document(tables=tables, records=records, data=data)
 
 
@@ -133,13 +142,8 @@ def title(board: Board) -> str:
     return f"{board.benchmark}@{board.version}, judged by {board.judge}{against}"
 
 
-def metric_words(name: str, board: Board) -> str:
-    """What a metric is called at the head of its column, with its unit."""
-    words = _WORDS.get(name) or name.removeprefix(f"{board.metric}/").replace("_", " ")
-    if name == SCORE and board.scale is not None:
-        words += " ({:g} to {:g})".format(*board.scale)
-    percent = WIN_RATE in name or name == ORDER_FLIPS
-    return f"{words} %" if percent else words
+def _words(name: str, board: Board) -> str:
+    return metric_words(name, board.metric, board.scale)
 
 
 def _table(board: Board) -> Table:
@@ -175,7 +179,7 @@ def _undefined_beside(board: Board) -> list[str]:
                 models.setdefault(row.metrics[name].undefined or "", []).append(row.model)
         for reason, of in models.items():
             who = "" if len(of) == len(board.rows) else f" of {few(of)}"
-            said.append(f"{estimates.UNDEFINED} {_WORDS[name]}{who}: {reason}")
+            said.append(f"{estimates.UNDEFINED} {WORDS[name]}{who}: {reason}")
     return said
 
 
@@ -202,12 +206,15 @@ def _group_table(board: Board, by: str) -> Table:
 
     return Table(
         title=f"{title(board)}, by {by}",
-        subtitle=f"{metric_words(leading, board)} with {_level(board):.0%} intervals",
+        subtitle=f"{_words(leading, board)} with {_level(board):.0%} intervals",
         columns=[
             Column(title="model", wraps=True),
             *(Column(title=group, align="right") for group in groups),
         ],
-        rows=[[row.model, *(said(row, group) for group in groups)] for row in board.rows],
+        rows=[[row.model, *(said(row, group) for group in groups)] for row in board.rows]
+        if groups
+        else [],
+        notes=[] if groups else [f"no item here says its {by}"],
     )
 
 
@@ -235,15 +242,16 @@ def _columns(board: Board) -> list[_Shown]:
             return []
         if name == GUESSED and not any(row.leading.missing for row in board.rows):
             return []  # there was nothing to guess
-        return spare(metric_words(name, board), metric(name), align="right")
+        return spare(_words(name, board), metric(name), align="right")
 
     def published(name: str) -> Callable[[Row], str]:
-        return lambda row: f"{row.published[name]:.{digits}f}" if name in row.published else ""
+        same = board.published
+        if same is None:
+            return lambda row: ""
+        return lambda row: published_text(same.reference, name, row.published.get(name))
 
     leading = [
-        _Shown(
-            Column(title=f"{metric_words(name, board)} [{level:.0%}]", align="right"), metric(name)
-        )
+        _Shown(Column(title=f"{_words(name, board)} [{level:.0%}]", align="right"), metric(name))
         for name in names[:1]
     ]
     beside = [name for name in (LENGTH_CONTROLLED, WIN_RATE) if name in names[1:]]
@@ -265,7 +273,7 @@ def _columns(board: Board) -> list[_Shown]:
         *(
             column
             for name, short in _PUBLISHED.items()
-            for column in spare(f"published {short}", published(name), align="right")
+            for column in spare(short, published(name), align="right")
         ),
         *spare("mean length", _mean_length, align="right"),
         *spare("worst case", lambda row: _worst(row.leading, digits), align="right"),

@@ -24,7 +24,7 @@ from judgebench.report.boards import Columns, judges_called, meant, where
 from judgebench.report.judge_line import judge_line, panel_line
 from judgebench.report.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.report.marks import NO_MARKS
-from judgebench.report.published import Figures
+from judgebench.report.reference_board import Beside
 from judgebench.stats.repeated_items import effective_n
 from judgebench.store import Store
 
@@ -42,6 +42,7 @@ def leaderboards(
     length_control: LengthControl = "exact",
     rank_by: str = WIN_RATE,
     by: Collection[str] = (),
+    published_names: Mapping[str, str] | None = None,
 ) -> tuple[Board, ...]:
     """The boards of a benchmark, by what is said of answers, then by judge.
 
@@ -79,15 +80,16 @@ def leaderboards(
     wanted = Wanted(control=length_control, rank_by=rank_by)
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
     data = BoardData(store, which, panels)
-    for name in by:  # what the benchmark declares, imported verdicts need not know
-        data.check_grouping(name)
+    for name in by:
+        if name not in which.by:  # what the benchmark declares, imported verdicts need not know
+            data.check_grouping(name)
     groups = {name: data.groups(name) for name in dict.fromkeys((*which.by, *by))}
     called = frozenset(
         judge
         for name in set(judges).difference(panel.name for panel in panels)
         for judge in judges_called(name, data.judges, store, which)
     )
-    boards = _Boards(data, wanted, groups, called, intervals or Intervals())
+    boards = _Boards(data, wanted, groups, called, intervals or Intervals(), published_names or {})
     return tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
     )
@@ -103,11 +105,13 @@ class _Boards:
         groups: Mapping[str, Mapping[str, str]],
         judges: frozenset[str],
         intervals: Intervals,
+        published_names: Mapping[str, str],
     ) -> None:
         self.data, self.which, self.intervals = data, data.which, intervals
-        self.groups = groups
+        self.groups, self.published_names = groups, published_names
         self.length = LengthBoards(data, wanted, judges, intervals)
         self.published = self.length.calibrations.numbers
+        self.published.check_names(published_names)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
 
     def __iter__(self) -> Iterator[Board]:
@@ -115,25 +119,26 @@ class _Boards:
             n_items = len(set(verdicts["item_id"]))
             opponent = self.data.model_ids[kind.opponent] if kind.opponent else None
             for judge, ranked in self._ranked(kind, verdicts).items():
-                figures = self.published.beside(self.judge_ids.get(judge), opponent)
+                beside = self.published.beside(
+                    self.judge_ids.get(judge),
+                    opponent,
+                    ranked.metric,
+                    [standing.model for standing in ranked.standings],
+                    self.published_names,
+                )
+                same = next((one for one in beside if one.because is None), None)
                 rows = tuple(
-                    self._row(standing, n_items, opponent, figures) for standing in ranked.standings
+                    self._row(standing, n_items, opponent, same) for standing in ranked.standings
                 )
                 board = self._board(kind, judge, _scale(kind, verdicts, judge), ranked, rows)
-                yield self._beside_published(board, figures)
+                yield replace(
+                    board, beside=beside, notes=(*board.notes, *_published_note(rows, same))
+                )
         for name, reason in self.data.refused.items():
             yield Board(
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
                 judge=name, judge_id=None, judge_is="a panel", warnings=(reason,),
             )  # fmt: skip
-
-    def _beside_published(self, board: Board, figures: Figures) -> Board:
-        """The board with the published figures, and what has to be known of them."""
-        if not any(row.published for row in board.rows):
-            return replace(board, published=figures)
-        note = self.published.published.note if self.published.published is not None else ""
-        notes = (*board.notes, note) if note else board.notes
-        return replace(board, published=figures, notes=notes)
 
     def _ranked(self, kind: BoardKind, verdicts: Columns) -> dict[str, LengthBoard]:
         """What ranks, judge by judge."""
@@ -188,7 +193,9 @@ class _Boards:
         found = answer_lengths(self.data.lengths, models, items, self.intervals)
         return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
 
-    def _row(self, standing: Standing, n_items: int, opponent: str | None, figures: Figures) -> Row:
+    def _row(
+        self, standing: Standing, n_items: int, opponent: str | None, same: Beside | None
+    ) -> Row:
         model_id = self.data.model_ids[standing.model]
         marks = self.data.marks.get((standing.judge, standing.model), NO_MARKS)
         counts = {
@@ -207,7 +214,7 @@ class _Boards:
             metrics=standing.metrics,
             counts=counts,
             flags=flags_of(self.data, standing.model, standing.leading, counts, marks, opponent),
-            published=figures.get(standing.model, {}),
+            published={} if same is None else same.figures(standing.model),
         )
 
     def _board(
@@ -254,6 +261,12 @@ class _Boards:
             "counted as often as it occurs; intervals draw questions, which say as much as "
             f"{effective_n(times):,.0f} that occur equally often"
         ]
+
+
+def _published_note(rows: Sequence[Row], same: Beside | None) -> list[str]:
+    """What has to be known of published figures that stand beside ours."""
+    note = "" if same is None else same.reference.board.note
+    return [note] if note and any(row.published for row in rows) else []
 
 
 def _scale(kind: BoardKind, verdicts: Columns, judge: str) -> tuple[float, float] | None:

@@ -7,7 +7,6 @@ from functools import cached_property
 from shlex import quote
 
 from judgebench.benchmarks.data_source import calibration_files
-from judgebench.benchmarks.description import Published
 from judgebench.metrics.length_calibration import LengthCalibration, from_json
 from judgebench.report import calibration_files as files
 from judgebench.report.board_data import BoardData
@@ -48,7 +47,7 @@ class Calibrations:
         own = self.own(judge, opponent)
         if own is not None:
             return from_json(own.content, in_words(own))
-        return self._why_not(judge, opponent) if self.published else None
+        return self._why_not(judge, opponent) if self._is_published else None
 
     def own(self, judge: str | None, opponent: str) -> StoredCalibration | None:
         """The last that was fitted for a judge and an opponent, by id."""
@@ -66,9 +65,9 @@ class Calibrations:
         return None
 
     @property
-    def published(self) -> Published | None:
-        """Whose numbers are the published ones."""
-        return self.numbers.published
+    def _is_published(self) -> bool:
+        """Whether a calibration of this benchmark is published, here or not."""
+        return any(board.calibration for board in self.numbers.boards)
 
     @cached_property
     def _stored(self) -> list[StoredCalibration]:

@@ -77,6 +77,11 @@ kind = "pairwise"
 [judging.official]
 plain = {{ sha256 = "{text_sha(PROMPT)}", source = "prompts.py#PROMPT" }}
 [published]
+file = "figures/board.csv"
+source = "made up"
+columns = {{ win_rate = "win_rate" }}
+[[published.boards]]
+version = "1"
 judge = "j"
 models = ["m"]
 provider = "openai"

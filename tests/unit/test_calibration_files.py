@@ -24,7 +24,7 @@ def benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = (folder / "benchmark.toml").read_text()
     published = read(folder).published
     assert published is not None
-    for file in published.calibration:
+    for file in published.boards[0].calibration:
         assert file.sha256 is not None
         text = text.replace(file.sha256, hashlib.sha256(FILES[file.name]).hexdigest())
     (folder / "benchmark.toml").write_text(text)

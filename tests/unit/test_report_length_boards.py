@@ -341,9 +341,10 @@ def test_for_another_judge_or_baseline_it_is_undefined(
     take_in(store, tmp_path, benchmark="alpaca_eval", models=5, **{"judge": PUBLISHED} | changed)
     found = board(store, "alpaca_eval")
     said = {row.metrics[LC].undefined for row in found.rows}
+    why = "; these verdicts were imported under another name" if "judge" in changed else ""
     assert said == {
         "no calibration for this judge and baseline (what is published is of "
-        f"{PUBLISHED} against {BASELINE}); `judgebench calibrate-length alpaca_eval {option}` "
+        f"{PUBLISHED} against {BASELINE}{why}); `judgebench calibrate-length alpaca_eval {option}` "
         "fits one"
     }
     assert found.rows[0].metrics[LC].n == 220

@@ -15,6 +15,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
 from judgebench.report.leaderboard import document, leaderboards
 from judgebench.report.published import is_published_judge
+from judgebench.report.reference_board import references
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
 from tests.unit.compared import BASELINE, take_in, verdict
@@ -23,7 +24,7 @@ from tests.unit.exchanged import rows_file
 JUDGE = "weighted_alpaca_eval_gpt4_turbo"
 OFFICIAL = JudgeSpec(
     kind="pairwise",
-    provider="openai",
+    identity="openai",
     model="gpt-4-1106-preview",
     sampling={"max_tokens": 1, "temperature": 1},
     options={
@@ -39,8 +40,8 @@ OFFICIAL = JudgeSpec(
 def published(spec: JudgeSpec, *names: str) -> bool:
     description = find("alpaca_eval")[0]
     assert description.published is not None
-    official = description.judging.official[description.published.prompt]
-    return is_published_judge(spec, names, description.published, official)
+    (board,) = description.published.boards
+    return is_published_judge(spec, names, board, description.judging.official["weighted"])
 
 
 def test_imported_verdicts_are_known_by_the_name_of_their_judge() -> None:
@@ -58,7 +59,7 @@ def test_a_judge_of_ours_is_the_published_one_if_it_asks_and_reads_the_same() ->
     "changed",
     [
         {"model": "gpt-4o"},
-        {"provider": "openai_compatible"},
+        {"identity": "openai_compatible"},
         {"sampling": {"max_tokens": 1, "temperature": 0}},
         {"options": {**OFFICIAL.options, "reader": "strict"}},
         {"options": {**OFFICIAL.options, "max_answer_chars": 50}},
@@ -93,11 +94,11 @@ def test_a_models_place_among_the_published_ones(store: Store) -> None:
     figures = {row.model: row.published for row in board.rows}
     assert figures["claude-2"]["win_rate"] == pytest.approx(17.188, abs=1e-3)
     assert figures["m0"] == {}
-    text = render(document([board], published=True), "md")
+    text = render(document([board], published=references("alpaca_eval", "2")), "md")
     assert "published leaderboard, with these models" in text
-    line = next(line for line in text.splitlines() if "| claude-2" in line and "of this" in line)
+    line = next(line for line in text.splitlines() if "| claude-2" in line and "this store" in line)
     assert "12.5" in line
-    assert "of this store (published 17.2)" in line
+    assert "| 17.2 |" in line
     assert "| 220 |" in line
     assert "220 items here; the published figures are of 805" in text
     assert "published leaderboard, with" not in render(document([board]), "md")

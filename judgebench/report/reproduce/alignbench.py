@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.model_correlations import TITLES, Scores, correlations
 from judgebench.report.reproduce.board_rows import on_scale, once
-from judgebench.report.reproduce.correlated import TITLES, Scores, beside, correlations
+from judgebench.report.reproduce.correlated import beside
 from judgebench.report.reproduce.recomputed import Recomputed, Reproduction, Shown, point
 from judgebench.rows import Row, read_rows
 from judgebench.stats.category_scores import mean_of_sides

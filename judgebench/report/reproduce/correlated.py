@@ -1,72 +1,18 @@
-"""Correlations of two scorings of the same models, beside what others computed of them."""
+"""Correlations of columns of published boards, beside what others computed of them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from judgebench.errors import unknown_name
-from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.model_correlations import COEFFICIENTS
 from judgebench.records import Estimate
 from judgebench.report.reproduce.board_rows import once
 from judgebench.report.reproduce.recomputed import Recomputed, point
 from judgebench.rows import Row, read_rows
-from judgebench.stats.board_correlation import board_correlation
-from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
-from judgebench.stats.resample import content_seed, multinomial_weights, percentile_interval
 
-COEFFICIENTS = {"spearman": spearman, "pearson": pearson, "kendall": kendall_tau_b}
-TITLES = {"spearman": "Spearman's rho", "pearson": "Pearson's r", "kendall": "Kendall's tau-b"}
 COUNT = "models"
-
-Scores: TypeAlias = Mapping[str, float]
-"""Model -> score; nan where it has none."""
-
-
-def correlations(first: Scores, second: Scores, intervals: Intervals) -> dict[str, Estimate]:
-    """The coefficients over the models that both have, with intervals from draws of models.
-
-    An interval says how far a coefficient would move with other models on the board. How sure the
-    scores themselves are is not in it: their items are not here.
-
-    Returns
-    -------
-    dict
-        Of each of `COEFFICIENTS`. Undefined as `board_correlation` is; ``missing`` counts the
-        models of which one of the two has no score.
-    """
-    found = board_correlation(first, second)
-    models = found.models
-    values = dict(zip(COEFFICIENTS, (found.spearman, found.pearson, found.kendall_b), strict=True))
-    ends = dict.fromkeys(COEFFICIENTS, (math.nan, math.nan))
-    if found.undefined is None:
-        drawn = _drawn(models, intervals)
-        x, y = (np.array([scores[model] for model in models]) for scores in (first, second))
-        for name, coefficient in COEFFICIENTS.items():
-            replicates = coefficient(x[drawn], y[drawn])
-            low, high = percentile_interval(replicates, level=intervals.level)
-            ends[name] = float(low), float(high)
-    return {
-        name: Estimate(
-            value=values[name],
-            low=ends[name][0],
-            high=ends[name][1],
-            n=len(models),
-            units=len(models),
-            missing=len(first.keys() | second.keys()) - len(models),
-            level=intervals.level,
-            method=_method(
-                intervals, lacking=found.undefined is None and math.isnan(ends[name][0])
-            ),
-            undefined=found.undefined,
-        )
-        for name in COEFFICIENTS
-    }
 
 
 def beside(
@@ -113,16 +59,3 @@ def beside(
 
 def rows_by_column(path: Path) -> Mapping[tuple[str, ...], Row]:
     return once(read_rows(path, ("column", "n", *COEFFICIENTS)), "column")
-
-
-def _method(intervals: Intervals, *, lacking: bool) -> str:
-    method = f"percentile bootstrap over models, {intervals.n_replicates} replicates"
-    return f"{method}; no interval, too many of them undefined" if lacking else method
-
-
-def _drawn(models: Sequence[str], intervals: Intervals) -> NDArray[np.int64]:
-    """Places of the models drawn in each replicate, shape (n_replicates, n_models)."""
-    n, seed = len(models), content_seed(*models, seed=intervals.seed)
-    times = multinomial_weights(n, intervals.n_replicates, seed=seed).astype(np.int64)
-    places = np.tile(np.arange(n), intervals.n_replicates)
-    return np.repeat(places, times.ravel()).reshape(times.shape)

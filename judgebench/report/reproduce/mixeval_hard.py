@@ -7,15 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.model_correlations import TITLES, Scores, correlations
 from judgebench.records import Estimate
 from judgebench.report.reproduce.board_rows import on_scale, once
-from judgebench.report.reproduce.correlated import (
-    TITLES,
-    Scores,
-    beside,
-    correlations,
-    rows_by_column,
-)
+from judgebench.report.reproduce.correlated import beside, rows_by_column
 from judgebench.report.reproduce.recomputed import Recomputed, Reproduction, Shown
 from judgebench.rows import Row, read_rows
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from judgebench.metrics.intervals import Intervals
-from judgebench.report.reproduce.correlated import COEFFICIENTS, correlations
+from judgebench.metrics.model_correlations import COEFFICIENTS, correlations
 
 FEW = Intervals(n_replicates=50)
 OF_SCIPY = {"spearman": spearmanr, "pearson": pearsonr, "kendall": kendalltau}

@@ -1,0 +1,103 @@
+"""How far two scorings of the same models agree: three coefficients with intervals over models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.records import Estimate
+from judgebench.stats.board_correlation import board_correlation
+from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
+from judgebench.stats.resample import content_seed, multinomial_weights, percentile_interval
+
+COEFFICIENTS = {"spearman": spearman, "pearson": pearson, "kendall": kendall_tau_b}
+TITLES = {"spearman": "Spearman's rho", "pearson": "Pearson's r", "kendall": "Kendall's tau-b"}
+
+_AT_ONCE = 4_000_000
+"""Compared pairs of models over all replicates that are in memory together."""
+
+Scores: TypeAlias = Mapping[str, float]
+"""Model -> score; nan where it has none."""
+
+
+def correlations(
+    first: Scores, second: Scores, intervals: Intervals, *, at_least: int = 2
+) -> dict[str, Estimate]:
+    """The coefficients over the models that both have, with intervals from draws of models.
+
+    An interval says how far a coefficient would move with other models on the board. How sure the
+    scores themselves are is not in it: their items are not here.
+
+    Parameters
+    ----------
+    at_least
+        Models that an interval takes; with fewer there is none, which the method says. There is
+        none either where all draws give one and the same coefficient.
+
+    Returns
+    -------
+    dict
+        Of each of `COEFFICIENTS`. Undefined as `board_correlation` is; ``missing`` counts the
+        models of which one of the two has no score.
+    """
+    found = board_correlation(first, second)
+    models = found.models
+    values = dict(zip(COEFFICIENTS, (found.spearman, found.pearson, found.kendall_b), strict=True))
+    ends = dict.fromkeys(COEFFICIENTS, (math.nan, math.nan))
+    few, constant = len(models) < at_least, set()
+    if found.undefined is None and not few:
+        x, y = (np.array([scores[model] for model in models]) for scores in (first, second))
+        drawn = _drawn(models, intervals)
+        for name, replicates in _replicates(x, y, drawn).items():
+            low, high = percentile_interval(replicates, level=intervals.level)
+            if low == high:  # one order on both sides, which every draw keeps
+                constant.add(name)
+            else:
+                ends[name] = float(low), float(high)
+
+    def method(name: str) -> str:
+        if few and found.undefined is None:
+            return f"no interval: drawn from {len(models)} models it would be too narrow"
+        said = f"percentile bootstrap over models, {intervals.n_replicates} replicates"
+        if name in constant:
+            return f"{said}; no interval, all of them equal"
+        lacking = found.undefined is None and math.isnan(ends[name][0])
+        return f"{said}; no interval, too many of them undefined" if lacking else said
+
+    return {
+        name: Estimate(
+            value=values[name],
+            low=ends[name][0],
+            high=ends[name][1],
+            n=len(models),
+            units=len(models),
+            missing=len(first.keys() | second.keys()) - len(models),
+            level=intervals.level,
+            method=method(name),
+            undefined=found.undefined,
+        )
+        for name in COEFFICIENTS
+    }
+
+
+def _replicates(x: Floats, y: Floats, drawn: NDArray[np.int64]) -> dict[str, Floats]:
+    """The coefficients of all draws, some draws at a time: each compares every pair of models."""
+    parts = max(1, math.ceil(len(drawn) * len(x) ** 2 / _AT_ONCE))
+    pieces = np.array_split(drawn, parts)
+    return {
+        name: np.concatenate([coefficient(x[piece], y[piece]) for piece in pieces])
+        for name, coefficient in COEFFICIENTS.items()
+    }
+
+
+def _drawn(models: Sequence[str], intervals: Intervals) -> NDArray[np.int64]:
+    """Places of the models drawn in each replicate, shape (n_replicates, n_models)."""
+    n, seed = len(models), content_seed(*models, seed=intervals.seed)
+    times = multinomial_weights(n, intervals.n_replicates, seed=seed).astype(np.int64)
+    places = np.tile(np.arange(n), intervals.n_replicates)
+    return np.repeat(places, times.ravel()).reshape(times.shape)
