@@ -145,8 +145,8 @@ class _Plan:
         )
         on_board = [found] if baseline is None else [found, baseline]
         if not seat.asks or seat.config is None:
-            known = sum(len(j.known) for j in judgings(seat, on_board, self._judged))
-            return replace(row, recorded=known)
+            there = sum(len(j.known) for j in judgings(seat, on_board, self._judged))
+            return replace(row, recorded=there)
         scale = self.scales.of(seat.title, seat.config, seat.key, judges=True)
         calls, recorded, tokens = 0, 0, Tokens()
         verdicts, repeated, settled = 0, 0, 0
