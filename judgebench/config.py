@@ -160,7 +160,7 @@ CANDIDATE = "candidate"
 
 _ELSEWHERE = (
     "model", "base_url", "api_key", "identity", "identity_file", "server", "extra", "capabilities",
-    "provider_options", "price", "batch", "reasoning",
+    "provider_options", "price", "batch", "reasoning", "lm_eval", "reward_model",
 )  # fmt: skip
 """What is said of the model, and not of a judge that is the model itself."""
 

@@ -132,7 +132,7 @@ class FolderBenchmark:
         """
         judging = official_judging(self.description)
         usual_kind = kind == self.default_judge
-        of_kind = {name for name, prompt in judging.official.items() if prompt.kind == kind}
+        of_kind = [name for name, prompt in judging.official.items() if prompt.kind == kind]
         if not usual_kind and not of_kind:
             return options, sampling
         name = options.get("prompt")

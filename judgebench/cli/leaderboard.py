@@ -143,13 +143,15 @@ def command(
         if not board.rows and board.judge in {panel.name for panel in asked}:
             raise UsageError(f"{board.judge}: {'; '.join(board.warnings)}")
     if not boards:
-        nothing = f"no judge has judged anything on {benchmark} yet"
         if published:
+            nothing = f"no judge has judged anything on {benchmark} yet"
             show(_published_alone(benchmark, nothing, by), form, outputs)
             return 0
+        who = ", ".join(judges) or "no judge"
         raise UsageError(
-            f"{nothing}; `judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` "
-            "shows what there is"
+            f"{who} has{' not' if judges else ''} said how good an answer to {benchmark} is; "
+            "`judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` shows what "
+            f"there is, and `judgebench confidence {benchmark}` how sure models are of answers"
         )
     found = references(boards[0].benchmark, boards[0].version) if published else None
     show(document(boards, published=found, by=by), form, outputs)

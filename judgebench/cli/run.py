@@ -21,7 +21,7 @@ from judgebench.cli.streams import say
 from judgebench.plain_text import counted, dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from judgebench.report.table import Document, Table
     from judgebench.run.forecast import PlanRow
@@ -73,8 +73,9 @@ def command(
     code 75. `judgebench batches collect` fetches the replies once they are there; then the same run
     again, with or without --batch, reads the verdicts.
 
-    What is printed at the end are the boards of all that SUITE asks for, and where people have
-    labelled, how judges agree with them (not in csv, which has the boards only).
+    What is printed at the end are the boards of all that SUITE asks for, what the confidences are
+    worth that its models have in their answers, and where people have labelled, how judges agree
+    with them (not in csv, which has the boards only).
 
     \b
     Examples:
@@ -178,7 +179,7 @@ def _in_words(forecast: Mapping[str, Range | None]) -> str:
 
 
 def _boards(outcome: Outcome, url: str) -> Document:
-    """The leaderboards of what was asked, and where people have labelled, the agreement.
+    """The boards of what was asked, what confidences are worth, and the agreement with people.
 
     Judges that the store holds from other suites, or as they were before, are left out.
     """
@@ -208,7 +209,7 @@ def _boards(outcome: Outcome, url: str) -> Document:
             ]
             boards.append(leaderboard.document(found))
             tables += boards[-1].tables
-            if (confidence := _confidences(store, name, correct[name])) is not None:
+            if (confidence := _confidences(store, name, correct[name], judges)) is not None:
                 confidences.append(confidence)
                 tables += confidence.tables
             if any(is_human(board.judge) for board in found):
@@ -252,7 +253,9 @@ def _who_says_correct(outcome: Outcome, benchmark: str) -> str | None:
     return next((seat.name for seat in (*usual, *labelling)), None)
 
 
-def _confidences(store: Store, benchmark: str, correct: str | None) -> Document | None:
+def _confidences(
+    store: Store, benchmark: str, correct: str | None, judges: Collection[str]
+) -> Document | None:
     """What confidences are worth; None where nothing has both a label and a confidence yet."""
     if correct is None:
         return None
@@ -261,7 +264,7 @@ def _confidences(store: Store, benchmark: str, correct: str | None) -> Document 
     from judgebench.report.confidence_document import document
 
     try:
-        report = confidence_report(store, benchmark, correct=correct)
+        report = confidence_report(store, benchmark, correct=correct, judges=judges)
     except UsageError:  # the judge has labelled nothing, which its board says
         return None
     return document(report) if any(row.metrics["auroc"].n for row in report.rows) else None

@@ -33,6 +33,9 @@ OWN_PROMPTS = {"default": "stated_confidence"}
 READER_VERSION = "1"
 HOLES = frozenset({"question"})
 
+EXAMPLES = "examples"
+"""The option that is of one model, if a suite gives a file of them."""
+
 
 class Example(Section):
     """A question, and the share of a model's answers to it that were correct."""
@@ -136,4 +139,4 @@ def make(
     return StatedConfidenceJudge(spec=spec, answerer=asked, prompt=prompt, options=chosen)
 
 
-__all__ = ["HOLES", "OWN_PROMPTS", "Options", "StatedConfidenceJudge", "make"]
+__all__ = ["EXAMPLES", "HOLES", "OWN_PROMPTS", "Options", "StatedConfidenceJudge", "make"]

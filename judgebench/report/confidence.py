@@ -88,6 +88,7 @@ def confidence_report(
     *,
     correct: str | None = None,
     confidences: Collection[str] = (),
+    judges: Collection[str] | None = None,
     rouge: RougeL = "lin",
     intervals: Intervals | None = None,
 ) -> ConfidenceReport:
@@ -101,6 +102,8 @@ def confidence_report(
         The judge whose labels say what is correct; the only one that labels if not given.
     confidences
         Only these, by name; all if empty.
+    judges
+        Only what these judges said, by id; all if not given.
     rouge
         Which ROUGE-L Consis-Lex is made of.
 
@@ -112,7 +115,7 @@ def confidence_report(
     """
     which = meant(store, benchmark)
     wanted = intervals or Intervals()
-    data = ConfidenceData(store, which, rouge=rouge)
+    data = ConfidenceData(store, which, rouge=rouge, judges=judges)
     judge = data.labelling(correct)
     labels = data.correct(judge)
     chosen = _chosen(data, confidences)

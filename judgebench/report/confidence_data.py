@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeAlias
@@ -73,7 +73,7 @@ class Unread:
 
 
 class ConfidenceData:
-    """A benchmark's greedy answers with what is said of them.
+    """A benchmark's greedy answers with what is said of them, by some judges or by all.
 
     models, judges
         Id -> the name shown.
@@ -81,10 +81,23 @@ class ConfidenceData:
         How many greedy answers have a positive log-probability, which is none.
     """
 
-    def __init__(self, store: Store, which: Meant, *, rouge: RougeL) -> None:
+    def __init__(
+        self,
+        store: Store,
+        which: Meant,
+        *,
+        rouge: RougeL,
+        judges: Collection[str] | None = None,
+    ) -> None:
         self.store, self.which, self._rouge = store, which, rouge
         stored = store.verdicts(which.name, which.version)
         failures = store.failures(which.name, which.version)
+        if judges is not None:
+            among = {None, *judges}  # no judge has to do with an answer that failed
+            stored, failures = (
+                where(told, (judge in among for judge in told["judge_id"]))
+                for told in (stored, failures)
+            )
         answers = store.responses_table(which.name, which.version)
         answers = where(answers, answers["newest"])
         self.models = told_apart([answers, failures, stored], "model")

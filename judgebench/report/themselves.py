@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from judgebench.judges.stated_confidence import EXAMPLES
+from judgebench.keys import content_key
 from judgebench.records import CONFIDENCES, JudgeSpec, ModelSpec
 from judgebench.report.boards import Columns, told_apart
 from judgebench.store import Store
@@ -14,7 +16,8 @@ def named_as_themselves(store: Store, tables: Sequence[Columns]) -> dict[str, st
     """Judge's id -> the name to show, as `told_apart` has it, but one for models asked themselves.
 
     Each model that says how sure it is of its answers is a judge of its own. Where all judges of a
-    name are that, and no model was asked by two of them, they are one confidence of that name.
+    name are that and ask alike, and no model was asked by two of them, they are one confidence of
+    that name.
 
     Parameters
     ----------
@@ -32,9 +35,18 @@ def named_as_themselves(store: Store, tables: Sequence[Columns]) -> dict[str, st
                 asked.setdefault(name, set()).add((judge, model))
     for name, pairs in asked.items():
         times = Counter(model for _, model in pairs)
-        if max(times.values()) == 1 and all(_itself(judges[j], models[m]) for j, m in pairs):
+        alike = len({_way(judges[judge]) for judge, _ in pairs}) == 1
+        themselves = all(_itself(judges[judge], models[model]) for judge, model in pairs)
+        if alike and themselves and max(times.values()) == 1:
             shown |= {judge: name for judge, _ in pairs}
     return shown
+
+
+def _way(judge: JudgeSpec) -> bytes:
+    """How a judge asks and reads; the examples that it shows, if any, are each model's own."""
+    options = {n: EXAMPLES if n == EXAMPLES else said for n, said in judge.options.items()}
+    asked = [judge.kind, judge.prompt_sha, judge.reader_version, judge.sampling, options]
+    return content_key("way of judging", asked)
 
 
 def _itself(judge: JudgeSpec, model: ModelSpec) -> bool:

@@ -93,11 +93,10 @@ def spec_of(
     if api.reasoning is not None:
         prompting["reasoning"] = api.reasoning
     decoding = dict(_decoding(api.sampling, max_tokens, until, seed, temperature))
-    if further and not draws(decoding.get("temperature", 1)):
-        drawn = {name: further[name] for name in SAID_OF_DRAWS if name in further}
-        said = {name: value for name, value in api.sampling.items() if name != "temperature"}
-        decoding["further"] = {"seed": seed, **drawn, **_of_draws(said)}
-    elif samples > 1 and not draws(decoding.get("temperature")):
+    drawn = draws(decoding.get("temperature", 1))  # by the model's own, where none is sent
+    if further and not drawn:
+        decoding["further"] = _of_draws({"seed": seed, **further}, api.sampling)
+    elif samples > 1 and not drawn:
         raise ConfigError(
             f"{samples} samples at temperature 0 are one answer paid for {samples} times; say "
             "sampling: {temperature: …}, or samples: 1"
@@ -105,8 +104,10 @@ def spec_of(
     return ModelSpec(weights=f"{identity}/{api.model}", prompting=prompting, decoding=decoding)
 
 
-def _of_draws(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: said[name] for name in (*SAID_OF_DRAWS, "seed") if said.get(name) is not None}
+def _of_draws(further: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What an API is told of further samples; a suite's temperature is that of the first one."""
+    told = {**further, **{name: value for name, value in said.items() if name != "temperature"}}
+    return {name: told[name] for name in (*SAID_OF_DRAWS, "seed") if told.get(name) is not None}
 
 
 def _decoding(
@@ -208,11 +209,14 @@ def response_of(reply: Reply, item: Item, place: Place, request: ChatRequest) ->
 
 
 def _logprob(reply: Reply) -> float | None:
-    """The log-probability (nats) of the tokens of an answer that is whole, where they are told.
+    """The log-probability (nats) of the tokens of an answer, where they are told.
 
-    APIs leave the token that ends an answer out of them.
+    APIs leave the token that ends an answer out of them. They do not tell those of thoughts, which
+    are counted among the tokens all the same: an answer with thoughts before it has none, since
+    what it is for each token could not be said.
     """
-    if not reply.logprobs:
+    thought = reply.reasoning or (reply.usage is not None and reply.usage.reasoning_tokens)
+    if thought or not reply.logprobs:
         return None
     return math.fsum(token.logprob for token in reply.logprobs)
 

@@ -8,11 +8,9 @@ from typing import Any
 
 from judgebench.config import CANDIDATE, BenchmarkConfig, JudgeConfig, ModelConfig, Suite
 from judgebench.errors import ConfigError
+from judgebench.judges.stated_confidence import EXAMPLES
 from judgebench.records import JsonObject
-from judgebench.rows import each_row
-
-EXAMPLES = "examples"
-"""The option that names a file of examples."""
+from judgebench.rows import Row, each_row
 
 
 def models_on(
@@ -74,26 +72,33 @@ _REACHED_BY = (
 def with_examples(options: JsonObject, model: str | None) -> JsonObject:
     """The options with the examples of a file in place of its name.
 
-    A file may have those of several models, ``model`` naming whose each is.
+    A file may have those of several models, ``model`` naming whose each is. A judge that is no
+    model of the suite, None, has those that are of nobody.
 
     Raises
     ------
     InputError
-        Naming file and row, for a file that cannot be read or has none.
+        Naming file and row, for a file that cannot be read or has none, and for a row that is no
+        example.
     ConfigError
         For a file that has none of the model.
     """
     named = options.get(EXAMPLES)
     if not isinstance(named, str):
         return options
-    rows = each_row(Path(named), ("question", "confidence"))
-    its = [row for row in rows if row.values.get("model") in (None, "", model)]
+    rows = [(row, _example(row)) for row in each_row(Path(named), ("question", "confidence"))]
+    its = [example for row, example in rows if row.values.get("model") in (None, "", model)]
     if not its:
+        wanted = "for everybody" if model is None else f"of {model}"
         raise ConfigError(
-            f"options: examples: {named} has no row of {model}: its column 'model' says whose the "
-            "examples are, and a row without one is for everybody"
+            f"options: examples: {named} has no row {wanted}: its column 'model' says whose an "
+            "example is, and a row without one is for everybody"
         )
-    examples: list[Mapping[str, Any]] = [
-        {"question": row.text("question"), "confidence": row.number("confidence")} for row in its
-    ]
-    return {**options, EXAMPLES: examples}
+    return {**options, EXAMPLES: its}
+
+
+def _example(row: Row) -> Mapping[str, Any]:
+    confidence = row.number("confidence")
+    if not 0.0 <= confidence <= 1.0:
+        raise row.wrong("confidence", f"a share from 0 to 1 has to stand here, not {confidence:g}")
+    return {"question": row.text("question"), "confidence": confidence}

@@ -101,6 +101,8 @@ def sums_by_level(levels: NDArray[Number], values: Floats) -> tuple[NDArray[Numb
     found, starts = np.unique(levels[order], return_index=True)
     if not found.size:  # reduceat knows no empty sums
         return found, values
+    if found.size == order.size:  # nothing to add up, which reduceat takes long for
+        return found, values[..., order]
     return found, np.add.reduceat(values[..., order], starts, axis=-1)
 
 

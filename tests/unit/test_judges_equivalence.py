@@ -1,6 +1,7 @@
 """The judge of equivalence as a pure generator: what it asks, what costs no call, how it reads."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,34 @@ def test_only_an_answer_that_is_an_accepted_one_goes_unasked(
     assert (found == Label(name="correct")) == equal
     assert equal or isinstance(found, ChatRequest)
     assert isinstance(calls(answer, references)[0], ChatRequest)
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "language", "equal"),
+    [
+        ("多瑙河", "多瑙河", "zh", True),
+        ("多瑙河。", "多瑙河", "zh", False),
+        ("莱茵河", "多瑙河", "zh", False),
+        ("１９７６年", "1976年", "zh", True),
+        ("［０．８］", "[0.8]", "zh-Hant", True),
+        ("ﾄﾅｳ", "トナウ", "ja", True),
+        ("１９７６年", "1976年", "en", False),
+        ("多瑙河", "多瑙河", "en", True),
+    ],
+)
+def test_what_is_equal_depends_on_how_a_language_is_typed(
+    answer: str, accepted: str, language: str, equal: bool
+) -> None:
+    """What the short cut does not know is asked, never called wrong."""
+    case = case_of(answer, references=(accepted,))
+    case = replace(case, item=replace(case.item, language=language))
+    dialogue = judge(exact_match_first=True).judge(case)
+    if equal:
+        with pytest.raises(StopIteration) as end:
+            next(dialogue)
+        assert end.value.value == Label(name="correct")
+    else:
+        assert isinstance(next(dialogue), ChatRequest)
 
 
 @given(st.text(), st.lists(st.text(), max_size=3).map(tuple))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges import pairwise, reference, rubric
+from judgebench.judges import consistency, pairwise, reference, rubric
 from judgebench.judges._frame import code_for, conversation, cut, framed
 from judgebench.keys import request_key
 from judgebench.protocols import Judge
@@ -151,6 +151,27 @@ def test_a_reference_judge_that_quotes_an_answer_calls_nothing_correct() -> None
         case = case_of(hostile, references=("Danube",))
         for reply in quotes(hostile):
             assert read(judge, case, reply) != Label(name="correct"), reply
+
+
+def test_a_judge_of_consistencys_two_answers_stand_between_its_marks() -> None:
+    judge = consistency.make(model="m", provider="p")
+    for hostile in HOSTILE:
+        for answers in ((hostile, "The Danube."), ("The Danube.", hostile)):
+            request = next(judge.judge(case_of(*answers)))
+            assert isinstance(request, ChatRequest)
+            (text,) = contents(request.messages)
+            mark = re.search(r"two marks (<<[0-9a-f]{6}>>)\.", text)
+            assert mark is not None
+            assert text.count(mark[1]) == 5
+            assert tuple(text.split(f"\n{mark[1]}\n")[1::2]) == answers
+
+
+def test_a_judge_of_consistency_that_quotes_an_answer_states_nothing() -> None:
+    judge = consistency.make(model="m", provider="p")
+    for hostile in HOSTILE:
+        case = case_of("The Danube.", hostile)
+        for reply in quotes(hostile):
+            assert isinstance(read(judge, case, reply), Unreadable), reply
 
 
 def test_a_cut_keeps_both_ends_and_says_so() -> None:
