@@ -101,6 +101,7 @@ def _record(row: PlanRow) -> dict[str, Any]:
         "version": row.version,
         "model": row.model,
         **{name: getattr(row, name) for name in ("items", "distinct_items", "generations")},
+        **({"preset": row.manner.name} if row.judge is None else {}),
         "judge": row.judge,
         **{name: getattr(row, name) for name in SUMS if name != "generations"},
         "prompt_tokens": round(tokens.prompt.expected),
@@ -135,7 +136,8 @@ def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
 
 
 def _notes(rows: Sequence[PlanRow]) -> list[str]:
-    """How tokens were counted, what it costs in all, and whose price is not known."""
+    """Presets, how tokens were counted, what it costs in all, and whose price is not known."""
+    from judgebench.benchmarks.presets import CLEAN
     from judgebench.run.scales import Range
 
     notes = [
@@ -144,6 +146,7 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
         for judge, (all_, repeated, settled) in _saved(rows).items()
         if repeated or settled
     ]
+    notes += [_preset(row) for row in rows if row.manner.name != CLEAN]
     methods = sorted({row.method for row in rows if row.method})
     if methods:
         notes.append(f"tokens counted by: {', '.join(methods)}")
@@ -168,6 +171,19 @@ def _saved(rows: Sequence[PlanRow]) -> dict[str, tuple[int, int, int]]:
             now = (row.verdicts, row.repeated, row.settled)
             found[row.judge] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
     return found
+
+
+def _preset(row: PlanRow) -> str:
+    """How a preset has a model asked; a setting that follows the category is said to."""
+    decoding = {
+        name: "by category" if isinstance(value, dict) else value
+        for name, value in row.decoding.items()
+    }
+    said = ", ".join(f"{name} {value}" for name, value in decoding.items())
+    return (
+        f"{row.model} is asked as the preset {row.manner.name} of {row.benchmark} says ({said}): "
+        f"{row.manner.note}"
+    )
 
 
 def _usd(cost: Range) -> dict[str, float]:
