@@ -20,13 +20,17 @@ import yaml
 
 from judgebench.benchmarks.data_source import import_data
 from judgebench.config import load_suite
+from judgebench.errors import ConfigError
 from judgebench.keys import text_sha
 from judgebench.records import Item
-from judgebench.responses.lm_eval import LmEvalWorker, Task
+from judgebench.responses.lm_eval import LmEvalWorker, NotAnswered, Task
+from judgebench.responses.local_model import LocalModel
 from judgebench.run.resolve import Candidate, resolve
+from judgebench.store import open_store
 from tests import alignbench_gold, honestybench_gold
 from tests.e2e import alpaca_gold, mixeval_gold
-from tests.e2e.runs import ROOT
+from tests.e2e.lm_eval_tasks import work, write_task
+from tests.e2e.runs import ROOT, store_url, typed
 from tests.tiny_models import WRITES_BOS, save_causal
 
 pytestmark = pytest.mark.skipif(
@@ -144,8 +148,8 @@ def given_to_the_model(asked: Candidate) -> Given:
 
     assert asked.local is not None
     task = asked.asked.benchmark.lm_eval_task
-    work = Task(task=task, items=asked.asked.items, model_key=asked.key, local=asked.local)
-    job = LmEvalWorker(asked.local, [work], seed=1).job()
+    job_task = Task(task=task, items=asked.asked.items, model_key=asked.key, local=asked.local)
+    job = LmEvalWorker(asked.local, [job_task], seed=1).job()
     ids = [(items[0].id, sample) for items, sample in asked.wanted.values()]
     inputs: list[tuple[list[int], list[int]]] = []
     found = Given()
@@ -426,3 +430,86 @@ def test_trivia_judging_of_the_gold(tmp_path: Path, writes_bos: Path) -> None:
     check(tmp_path, writes_bos, name, base, limit=60, **how)
     check(tmp_path, writes_bos, name, preset="clean", tokens=once, limit=60)
     check(tmp_path, writes_bos, name, preset="upstream", tokens=once, limit=60)
+
+
+# whole runs --------------------------------------------------------------------------------------
+
+
+def test_one_model_is_asked_by_each_benchmark_in_its_manner(
+    tmp_path: Path, writes_bos: Path
+) -> None:
+    rules = {"free_form": "rule", "multiple_choice": "rule"}
+    manners = {"mixeval_mini": "upstream", "trivia_judging_mini": "upstream_base"}
+    judges = {"mixeval_mini": "rules", "trivia_judging_mini": "contains"}
+    written = {
+        "name": "manners",
+        "models": [
+            {
+                "name": "m",
+                "lm_eval": {
+                    "model_args": {"pretrained": str(writes_bos), "dtype": "float32"},
+                    "device": "cpu",
+                    "gen_kwargs": {"max_gen_toks": 3},
+                },
+            }
+        ],
+        "judges": [{"name": "rules", "kind": "graded", "options": rules}],
+        "benchmarks": [
+            {"name": name, "judges": [judges[name]], "limit": 3, "options": {"preset": preset}}
+            for name, preset in manners.items()
+        ],
+        "store": store_url(tmp_path),
+    }
+    path = tmp_path / "suite.yaml"
+    path.write_text(yaml.safe_dump(written))
+    done = typed("run", path)
+    assert done.code == 0, done.err
+    tokenizer = tokenizer_of(writes_bos)
+    counted = 0
+    with open_store(store_url(tmp_path), read_only=True) as store:
+        for asked in resolve(load_suite(path)).candidates:
+            found = store.responses(list(asked.wanted))
+            for key, (items, _) in asked.wanted.items():
+                (response,) = found[key]
+                plain = asked.asked.benchmark.name == "trivia_judging_mini"
+                prompt = asked_as_planned(items[0])
+                (text,) = rendered(tokenizer, [prompt], template=not plain)
+                assert response.prompt == text
+                assert response.usage.prompt_tokens == len(always(tokenizer, text))
+                counted += 1
+    assert counted == 6
+
+
+def test_a_backend_that_takes_text_cannot_be_told(tmp_path: Path) -> None:
+    prompts = ["a river", "a lake"]
+    local = LocalModel(
+        model="scripted",
+        model_args={"pretrained": "org/m"},
+        apply_chat_template=False,
+        prompt_tokens={"special_tokens": "always"},
+    )
+    task = work(write_task(tmp_path / "t", prompts), prompts)
+    with (
+        LmEvalWorker(local, [task], seed=1) as worker,
+        pytest.raises(ConfigError, match="takes text and cannot be told how it becomes tokens"),
+    ):
+        worker.start()
+
+
+def test_an_answer_that_leaves_no_room_for_a_prompt_is_refused(
+    tmp_path: Path, writes_bos: Path
+) -> None:
+    prompts = ["a river", "a lake"]
+    local = LocalModel(
+        model_args={"pretrained": str(writes_bos), "dtype": "float32"},
+        device="cpu",
+        apply_chat_template=False,
+        prompt_tokens={"max_length": 8},
+    )
+    task = work(write_task(tmp_path / "t", prompts), prompts)
+    with LmEvalWorker(local, [task], seed=1) as worker:
+        worker.start()
+        failed = list(worker.generate({"small": [("i0", 0), ("i1", 0)]}))
+    assert {event.message for event in failed if isinstance(event, NotAnswered)} == {
+        "8 tokens for the answer leave none for the prompt"
+    }
