@@ -12,7 +12,7 @@ from judgebench.cli.options import report_options, show, suite_store_option
 from judgebench.plain_text import dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from judgebench.report.table import Document
     from judgebench.run.forecast import PlanRow
@@ -140,13 +140,17 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
     from judgebench.benchmarks.presets import CLEAN
     from judgebench.run.scales import Range
 
+    asked = [row for row in rows if row.manner.name != CLEAN]
     notes = [
+        _preset([row for row in asked if row.benchmark == benchmark])
+        for benchmark in dict.fromkeys(row.benchmark for row in asked)
+    ]
+    notes += [
         f"{judge}: of {all_:,} verdicts {repeated:,} repeat a question and {settled:,} need nobody "
         "to be asked"
         for judge, (all_, repeated, settled) in _saved(rows).items()
         if repeated or settled
     ]
-    notes += [_preset(row) for row in rows if row.manner.name != CLEAN]
     methods = sorted({row.method for row in rows if row.method})
     if methods:
         notes.append(f"tokens counted by: {', '.join(methods)}")
@@ -173,17 +177,23 @@ def _saved(rows: Sequence[PlanRow]) -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def _preset(row: PlanRow) -> str:
-    """How a preset has a model asked; a setting that follows the category is said to."""
-    decoding = {
-        name: "by category" if isinstance(value, dict) else value
-        for name, value in row.decoding.items()
-    }
-    said = ", ".join(f"{name} {value}" for name, value in decoding.items())
-    return (
-        f"{row.model} is asked as the preset {row.manner.name} of {row.benchmark} says ({said}): "
-        f"{row.manner.note}"
-    )
+def _preset(rows: Sequence[PlanRow]) -> str:
+    """How a preset has the models of a benchmark asked."""
+    manner = rows[0].manner
+    models = "; ".join(f"{row.model}: {_settings(row.decoding)}" for row in rows)
+    note = f" Besides: {manner.note}." if manner.note else ""
+    return f"{rows[0].benchmark} asks as its preset {manner.name} says ({models}).{note}"
+
+
+def _settings(decoding: Mapping[str, Any]) -> str:
+    """Sampling in a line; a temperature that follows the category is said to."""
+    said = []
+    for name, value in decoding.items():
+        if name == "further":
+            said.append(f"further answers with {_settings(value)}")
+        else:
+            said.append(f"{name} {'by category' if isinstance(value, dict) else value}")
+    return ", ".join(said) or "nothing is sent"
 
 
 def _usd(cost: Range) -> dict[str, float]:

@@ -336,8 +336,8 @@ def test_a_plan_says_how_a_preset_asks(tmp_path: Path, capsys: pytest.CaptureFix
     suite, store = str(tmp_path / "suite.yaml"), f"sqlite:///{tmp_path}/none.db"
     assert run(["plan", suite, "--store", store]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "m is asked as the preset upstream of mixeval_mini says (do_sample True, temp" in shown
-    assert "registry" in shown
+    assert "mixeval_mini asks as its preset upstream says (m: do_sample True, temperature" in shown
+    assert "Besides: models of upstream's registry" in shown
     assert run(["plan", suite, "--store", store, "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row.get("preset") for row in rows] == ["upstream", None]
