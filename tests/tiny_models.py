@@ -11,6 +11,7 @@ REFUSES_SYSTEM = (
     + SHOWS_SYSTEM
 )
 GENERATES = "{% if add_generation_prompt %}[assistant]\n{% endif %}"
+WRITES_BOS = "{{ bos_token }}" + SHOWS_SYSTEM + GENERATES
 
 _SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -23,9 +24,14 @@ _SIZES: dict[str, Any] = {
 }
 
 
-def _save_tokenizer(folder: Path, template: str | None, **special: Any) -> int:
-    """One token a byte, but for a few pairs; the size of the vocabulary."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+def _save_tokenizer(
+    folder: Path, template: str | None, *, bos: bool = False, **special: Any
+) -> int:
+    """One token a byte, but for a few pairs; the size of the vocabulary.
+
+    With ``bos`` a text has that token before it where special tokens are added.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -33,9 +39,16 @@ def _save_tokenizer(folder: Path, template: str | None, **special: Any) -> int:
     merges = [("A", "s"), ("t", "i"), ("Ġ", "A"), ("Ċ", "Ċ")]
     for pair in merges:
         vocabulary["".join(pair)] = len(vocabulary)
+    if bos:
+        vocabulary["<bos>"] = len(vocabulary)
+        special["bos_token"] = "<bos>"
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
+    if bos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
+        )
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", **special)
     fast.chat_template = template
     fast.save_pretrained(folder)
@@ -43,13 +56,17 @@ def _save_tokenizer(folder: Path, template: str | None, **special: Any) -> int:
 
 
 def save_causal(
-    folder: Path, *, template: str | None = SHOWS_SYSTEM + GENERATES, **sizes: int
+    folder: Path,
+    *,
+    template: str | None = SHOWS_SYSTEM + GENERATES,
+    bos: bool = False,
+    **sizes: int,
 ) -> Path:
     """A decoder that writes anything; ``sizes`` go over the usual ones of its configuration."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    words = _save_tokenizer(folder, template, pad_token="<pad>")
+    words = _save_tokenizer(folder, template, bos=bos, pad_token="<pad>")
     torch.manual_seed(3)
     config = LlamaConfig(vocab_size=words, pad_token_id=1, initializer_range=1.0, **_SIZES | sizes)
     LlamaForCausalLM(config).save_pretrained(folder)

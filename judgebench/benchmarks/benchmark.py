@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from judgebench import protocols
+from judgebench.benchmarks.presets import Manner
 from judgebench.records import Case, Item, JsonObject, Response
 from judgebench.template import PromptText
 
@@ -97,6 +98,11 @@ class Benchmark(protocols.Benchmark, Protocol):
     @property
     def options(self) -> Mapping[str, Any]:
         """The options in effect, for a run's manifest."""
+        ...
+
+    @property
+    def manner(self) -> Manner:
+        """What a preset says to the models that are asked."""
         ...
 
     @property

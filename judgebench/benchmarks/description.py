@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from judgebench import registry
+from judgebench.benchmarks.presets import CLEAN, Preset
 from judgebench.benchmarks.truncation import MODES
 from judgebench.config import Section, check
 from judgebench.errors import ConfigError, unknown_name
@@ -86,6 +87,8 @@ class Asking(Section):
     ``temperatures`` are by category, ``default`` for all others. ``further`` is what samples after
     the first are drawn with, under lm-eval's names, where that is another way than the first's:
     then a first answer is the model's answer, and the others say how sure of it the model is.
+    ``presets`` are manners of asking by name, besides ``clean``; ``presets_from`` adds those of
+    another benchmark.
     """
 
     prompts: dict[str, Prompt] = Field(min_length=1)
@@ -97,6 +100,8 @@ class Asking(Section):
     )
     further: dict[str, Any] = Field(default_factory=dict)
     logprobs: bool = Field(False, description="ask APIs for those of first answers")
+    presets: dict[str, Preset] = Field(default_factory=dict)
+    presets_from: str | None = None
 
     @model_validator(mode="after")
     def _names(self) -> Asking:
@@ -109,6 +114,11 @@ class Asking(Section):
             raise ValueError("temperatures: say the 'default', for a category that is not listed")
         if self.further and not self.further.get("temperature"):
             raise ValueError("further: samples are drawn, so they need a temperature above 0")
+        if CLEAN in self.presets:
+            raise ValueError(f"presets: {CLEAN!r} is what stands outside of presets")
+        for preset in self.presets.values():
+            if preset.prompt is not None and preset.prompt not in self.prompts:
+                raise ValueError(unknown_name("prompt", preset.prompt, self.prompts))
         return self
 
 
@@ -295,3 +305,23 @@ def chosen_version(description: Description, version: str | None) -> str:
         known = description.versions
         raise ConfigError(unknown_name(f"version of {description.name}", version, known))
     return version
+
+
+def chosen_preset(description: Description, name: str) -> Preset:
+    """The preset asked for; a small benchmark may have those of the one it is like.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    if name == CLEAN:
+        return Preset()
+    asking = description.asking
+    known = dict(asking.presets)
+    if asking.presets_from is not None:
+        known |= find(asking.presets_from)[0].asking.presets
+    if name not in known:
+        what = f"preset of {description.name}"
+        raise ConfigError(unknown_name(what, name, [CLEAN, *known]))
+    return known[name]

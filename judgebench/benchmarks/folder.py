@@ -25,10 +25,12 @@ from judgebench.benchmarks.data_source import (
 )
 from judgebench.benchmarks.description import (
     Description,
+    chosen_preset,
     chosen_version,
     find,
     split_version,
 )
+from judgebench.benchmarks.presets import CLEAN, Preset, manner_of
 from judgebench.benchmarks.truncation import MODES, truncate
 from judgebench.config import Section, check
 from judgebench.decoding import over
@@ -44,6 +46,7 @@ OFFICIAL = "official/"
 class Options(Section):
     """What a suite may change about a benchmark; its description has the defaults."""
 
+    preset: str = Field(CLEAN, description="a manner of asking, by its name in the description")
     prompt: str | None = None
     num_fewshot: int | None = Field(None, ge=0)
     truncate: str | None = None
@@ -79,12 +82,15 @@ class FolderBenchmark:
         self.folder = folder
         self._version = version
         asking = description.asking
-        self.prompt = options.prompt or asking.prompt
-        self.num_fewshot = (
-            asking.num_fewshot if options.num_fewshot is None else options.num_fewshot
+        self.preset = chosen_preset(description, options.preset)
+        self.manner = manner_of(
+            options.preset, self.preset, own_temperature=options.temperature is not None
         )
-        self.temperature = _temperature(description, options)
-        self.further = _further(description, options)
+        self.prompt = options.prompt or self.preset.prompt or asking.prompt
+        shots = (options.num_fewshot, self.preset.num_fewshot, asking.num_fewshot)
+        self.num_fewshot = next(one for one in shots if one is not None)
+        self.temperature = _temperature(description, options, self.preset)
+        self.further = _further(description, options, self.preset)
         for what, given, known in (
             ("prompt", self.prompt, asking.prompts),
             ("truncation", options.truncate or asking.truncate, MODES),
@@ -151,6 +157,7 @@ class FolderBenchmark:
     def options(self) -> Mapping[str, Any]:
         """The options in effect, for a run's manifest."""
         return {
+            **({} if self.manner.name == CLEAN else {"preset": self.manner.name}),
             "prompt": self.prompt,
             "num_fewshot": self.num_fewshot,
             "truncate": self.truncate,
@@ -254,7 +261,7 @@ class FolderBenchmark:
         file = self.folder / f"{name}.yaml"
         try:
             task = yaml.load(file.read_text(encoding="utf-8"), _TaskLoader)
-            generation = dict(task["generation_kwargs"])
+            generation = self.preset.over(task["generation_kwargs"])
             until = generation.pop("until")
             until = (until,) if isinstance(until, str) else tuple(until)
             max_gen_toks = int(generation.pop("max_gen_toks"))
@@ -304,12 +311,12 @@ def load_benchmark(
 
 
 def _temperature(
-    description: Description, options: Options
+    description: Description, options: Options, preset: Preset
 ) -> Literal["by_category", "none"] | float:
-    """The suite's; without one that of the category, where the benchmark has such."""
+    """The suite's; without one the preset's, or that of the category, where there are such."""
     known = description.asking.temperatures
     if options.temperature is None:
-        return "by_category" if known else "none"
+        return "by_category" if known and not preset.draws else "none"
     if options.temperature == "by_category" and not known:
         raise ConfigError(
             f"benchmark {description.name}: temperature: it has none by category; say a number"
@@ -317,9 +324,9 @@ def _temperature(
     return options.temperature
 
 
-def _further(description: Description, options: Options) -> dict[str, Any]:
-    """What samples after the first are drawn with, the suite's words over the benchmark's."""
-    further = {**description.asking.further, **options.further}
+def _further(description: Description, options: Options, preset: Preset) -> dict[str, Any]:
+    """What samples after the first are drawn with: the suite's words over the benchmark's."""
+    further = {**description.asking.further, **preset.further, **options.further}
     if further and not further.get("temperature"):
         raise ConfigError(
             f"benchmark {description.name}: further: samples are drawn, so they need a "

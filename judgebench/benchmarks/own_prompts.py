@@ -16,6 +16,7 @@ from typing import Any
 from judgebench import registry
 from judgebench.benchmarks.description import NAME
 from judgebench.benchmarks.own_task import OwnTask
+from judgebench.benchmarks.presets import Manner
 from judgebench.benchmarks.prompt_rows import Question, questions_sha, read_questions
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError, InputError
@@ -119,6 +120,11 @@ class OwnPrompts:
         if self.rubric is not None:
             judging["rubric"] = text_sha(self.rubric)
         return {**judging, "max_tokens": self.max_tokens}
+
+    @property
+    def manner(self) -> Manner:
+        """As a suite says; prompts of one's own have no presets."""
+        return Manner()
 
     @property
     def prompts(self) -> Mapping[str, PromptText]:

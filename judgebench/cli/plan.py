@@ -12,7 +12,7 @@ from judgebench.cli.options import report_options, show, suite_store_option
 from judgebench.plain_text import dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from judgebench.report.table import Document
     from judgebench.run.forecast import PlanRow
@@ -102,6 +102,7 @@ def _record(row: PlanRow) -> dict[str, Any]:
         "version": row.version,
         "model": row.model,
         **{name: getattr(row, name) for name in ("items", "distinct_items", "generations")},
+        **({"preset": row.manner.name} if row.judge is None else {}),
         "judge": row.judge,
         **{name: getattr(row, name) for name in SUMS if name != "generations"},
         "prompt_tokens": round(tokens.prompt.expected),
@@ -136,10 +137,16 @@ def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
 
 
 def _notes(rows: Sequence[PlanRow]) -> list[str]:
-    """How tokens were counted, what it costs in all, and whose price is not known."""
+    """Presets, how tokens were counted, what it costs in all, and whose price is not known."""
+    from judgebench.benchmarks.presets import CLEAN
     from judgebench.run.scales import Range
 
+    asked = [row for row in rows if row.manner.name != CLEAN]
     notes = [
+        _preset([row for row in asked if row.benchmark == benchmark])
+        for benchmark in dict.fromkeys(row.benchmark for row in asked)
+    ]
+    notes += [
         f"{judge}: of {all_:,} verdicts "
         + " and ".join(f"{n:,} {does}" for n, does in zip(saved, _SAVED, strict=True) if n)
         for judge, (all_, *saved) in _saved(rows).items()
@@ -169,6 +176,25 @@ def _saved(rows: Sequence[PlanRow]) -> dict[str, tuple[int, int, int]]:
             now = (row.verdicts, row.repeated, row.settled)
             found[row.judge] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
     return found
+
+
+def _preset(rows: Sequence[PlanRow]) -> str:
+    """How a preset has the models of a benchmark asked."""
+    manner = rows[0].manner
+    models = "; ".join(f"{row.model}: {_settings(row.decoding)}" for row in rows)
+    note = f" Besides: {manner.note}." if manner.note else ""
+    return f"{rows[0].benchmark} asks as its preset {manner.name} says ({models}).{note}"
+
+
+def _settings(decoding: Mapping[str, Any]) -> str:
+    """Sampling in a line; a temperature that follows the category is said to."""
+    said = []
+    for name, value in decoding.items():
+        if name == "further":
+            said.append(f"further answers with {_settings(value)}")
+        else:
+            said.append(f"{name} {'by category' if isinstance(value, dict) else value}")
+    return ", ".join(said) or "nothing is sent"
 
 
 def _usd(cost: Range) -> dict[str, float]:

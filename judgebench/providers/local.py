@@ -153,7 +153,7 @@ class LocalJudge:
             seconds=answer["seconds"],
             left_out=(
                 *left_out(request, decoding),
-                *(name for name in answer["deaf_to"] if unheard[name]),
+                *(name for name, asked in unheard.items() if asked and name in answer["deaf_to"]),
             ),
         )
 

@@ -150,7 +150,7 @@ def _hub_revision(what: str, name: str, revision: str) -> str:
             f"{what}: there is no folder {name} here, and no such model in the local Hub cache; "
             "check the path, or write a Hub id as OWNER/NAME"
         )
-    if _offline():
+    if offline():
         raise ConfigError(
             f"{what}: {name} at {revision} is not in the local Hub cache and HF_HUB_OFFLINE is "
             "set; unset it, or download the model first"
@@ -168,10 +168,10 @@ def _commit(name: str, revision: str) -> str | None:
     """The commit of a Hub revision: from the local cache, else asked from the Hub."""
     if _COMMIT.fullmatch(revision):
         return revision
-    known = _hub_cache() / f"models--{name.replace('/', '--')}" / "refs" / revision
+    known = hub_cache() / f"models--{name.replace('/', '--')}" / "refs" / revision
     if known.is_file():
         return known.read_text(encoding="utf-8").strip()
-    if _offline() or "/" not in name:
+    if offline() or "/" not in name:
         return None
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
@@ -189,11 +189,13 @@ def _commit(name: str, revision: str) -> str | None:
     return str(found) if found else None
 
 
-def _offline() -> bool:
+def offline() -> bool:
+    """Whether nobody may ask the Hub."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
+    """Where the Hub's files are kept here."""
     if cache := os.environ.get("HF_HUB_CACHE"):
         return Path(cache).expanduser()
     home = os.environ.get("HF_HOME") or Path(

@@ -36,12 +36,16 @@ _INSTALL = {"torch": "pip install 'judgebench-harness[hf]'", "vllm": "pip instal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One benchmark's task for one model; ``items`` is the full list, whatever is missing."""
+    """One benchmark's task for one model; ``items`` is the full list, whatever is missing.
+
+    ``local`` is the model as this task asks it, where that is not as others do.
+    """
 
     task: LmEvalTask
     items: Sequence[Item]
     model_key: bytes
     samples: int = 1
+    local: LocalModel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class LmEvalWorker:
         self._tasks = {task.task.name: task for task in tasks}
         if len(self._tasks) < len(tasks):
             raise ConfigError("two benchmarks of a run share an lm-eval task; run them one by one")
-        self._generation = {t.task.name: generation_of(local, t.task) for t in tasks}
+        self._generation = {t.task.name: generation_of(t.local or local, t.task) for t in tasks}
         for name, task in self._tasks.items():
             _check_samples(name, task, self._generation[name])
         self._seed = seed
@@ -129,7 +133,7 @@ class LmEvalWorker:
             thread = threading.Thread(target=read, args=(stream,), daemon=True)
             thread.start()
             self._readers.append(thread)
-        self._order(self._job())
+        self._order(self.job())
         while True:
             event = self._event()
             if event["event"] == "ready":
@@ -181,7 +185,8 @@ class LmEvalWorker:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
 
-    def _job(self) -> dict[str, Any]:
+    def job(self) -> dict[str, Any]:
+        """The first order to the process: the model, and all that its tasks could ask."""
         local = self._local
         return {
             "model": local.model,
@@ -189,14 +194,13 @@ class LmEvalWorker:
             "batch_size": local.batch_size,
             "device": local.device,
             "apply_chat_template": local.apply_chat_template,
-            "system_instruction": local.system_instruction,
-            "fewshot_as_multiturn": local.fewshot_as_multiturn,
             "seed": self._seed,
             "tasks": [
                 {
                     "task": name,
                     "include_path": [str(task.task.include_path)],
                     "metadata": dict(task.task.metadata),
+                    **_prompting(task.local or local),
                     "ids": _distinct(task.items),
                     "until": list(self._generation[name].until),
                     "max_gen_toks": self._generation[name].max_gen_toks,
@@ -304,6 +308,15 @@ def _check_samples(name: str, task: Task, generation: Generation) -> None:
             f"task {name}: {task.samples} samples of a greedy answer are all the same; say "
             "gen_kwargs: {do_sample: true, temperature: …}, or samples: 1"
         )
+
+
+def _prompting(local: LocalModel) -> dict[str, Any]:
+    return {
+        "apply_chat_template": bool(local.apply_chat_template),
+        "system_instruction": local.system_instruction,
+        "fewshot_as_multiturn": local.fewshot_as_multiturn,
+        "prompt_tokens": dict(local.prompt_tokens),
+    }
 
 
 def _by_item(generation: Generation, items: Sequence[Item]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from judgebench.errors import ConfigError
 from judgebench.records import Item, JsonObject
 from judgebench.responses.by_category import draws, is_rule, temperature_of
 from judgebench.responses.identity import LOADED_AS
+from judgebench.responses.own_sampling import GENERATION_CONFIG, with_own_sampling
 from judgebench.written_keys import MODEL_TOKENS
 
 
@@ -46,7 +47,9 @@ class LmEvalTask(Protocol):
 class LocalModel:
     """A model run through lm-eval; fields carry lm-eval's names.
 
-    ``gpus`` is ``CUDA_VISIBLE_DEVICES`` of the process that holds the model.
+    ``gpus`` is ``CUDA_VISIBLE_DEVICES`` of the process that holds the model. ``prompt_tokens`` says
+    how prompts become tokens where that is not lm-eval's way, as a benchmark's preset may:
+    ``special_tokens``, ``max_length``, ``truncation_side``.
     """
 
     model: str = "hf"
@@ -58,11 +61,14 @@ class LocalModel:
     fewshot_as_multiturn: bool = False
     gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpus: str | None = None
+    prompt_tokens: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> LocalModel:
-        """From the section ``lm_eval`` of a suite, checked."""
-        return cls(**config)
+    def from_config(
+        cls, config: Mapping[str, Any], usual: Mapping[str, Any] | None = None
+    ) -> LocalModel:
+        """From the section ``lm_eval`` of a suite, checked; ``usual`` is what it may leave out."""
+        return cls(**{**(usual or {}), **config})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +126,13 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
         For settings that contradict each other: lm-eval would pick one of them in silence.
     """
     usual = dict(task.generation)
+    if GENERATION_CONFIG in local.gen_kwargs:
+        usual = {n: v for n, v in usual.items() if n not in {"do_sample", "temperature"}}
     temperatures: Mapping[str, float] = {}
     if is_rule(usual.get("temperature")):
         rule = usual.pop("temperature")
         temperatures = {} if {"temperature", "do_sample"} & local.gen_kwargs.keys() else rule
-    given = {**usual, **local.gen_kwargs}
+    given = with_own_sampling({**usual, **local.gen_kwargs}, local.model_args)
     until = given.pop("until", task.until)
     lengths = {name: given.pop(name) for name in _LENGTHS if name in given}
     if len({*lengths.values()}) > 1:
@@ -175,6 +183,8 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
         prompting["fewshot_as_multiturn"] = True
     if arguments := shaping_arguments(local):
         prompting["model_args"] = arguments
+    if local.prompt_tokens:
+        prompting["tokens"] = dict(local.prompt_tokens)
     return prompting
 
 

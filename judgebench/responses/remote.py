@@ -64,6 +64,8 @@ def spec_of(
     samples: int = 1,
     temperature: float | Mapping[str, float] = 0,
     further: Mapping[str, Any] = MappingProxyType({}),
+    usual: Mapping[str, Any] | None = None,
+    system: str | None = None,
 ) -> ModelSpec:
     """Which model a suite means: who serves it, its name, and everything it is asked with.
 
@@ -79,6 +81,9 @@ def spec_of(
         empty where all are alike, as they are where a suite has every answer drawn.
     seed
         Of the first sample; further samples count up. Left out where the temperature is 0.
+    usual, system
+        What the benchmark's preset says, where the suite says nothing: under the names of chat
+        completions, None for what is not sent.
 
     Raises
     ------
@@ -86,16 +91,17 @@ def spec_of(
         For settings that are judgebench's own, or several samples at temperature 0.
     """
     prompting: dict[str, Any] = {"messages": "chat", "prompt_sha": prompt_sha}
-    if api.system is not None:
-        prompting["system"] = api.system
+    if (told := api.system if api.system is not None else system) is not None:
+        prompting["system"] = told
     if api.extra:
         prompting["extra"] = dict(api.extra)
     if api.reasoning is not None:
         prompting["reasoning"] = api.reasoning
-    decoding = dict(_decoding(api.sampling, max_tokens, until, seed, temperature))
+    sampling = over(usual or {}, api.sampling)
+    decoding = dict(_decoding(sampling, max_tokens, until, seed, temperature))
     drawn = draws(decoding.get("temperature", 1))  # by the model's own, where none is sent
     if further and not drawn:
-        decoding["further"] = _of_draws({"seed": seed, **further}, api.sampling)
+        decoding["further"] = _of_draws({"seed": seed, **further}, sampling)
     elif samples > 1 and not drawn:
         raise ConfigError(
             f"{samples} samples at temperature 0 are one answer paid for {samples} times; say "

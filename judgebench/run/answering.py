@@ -124,6 +124,7 @@ class Answering:
                     items=c.asked.items,
                     samples=c.asked.config.samples,
                     model_key=c.key,
+                    local=c.local,
                 )
                 for c in candidates
             ],

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from judgebench import keys
-from judgebench.records import Item, Reply, Request, Response, ScoreRequest, Stack
+from judgebench.benchmarks.presets import Manner
+from judgebench.records import Item, JsonObject, Reply, Request, Response, ScoreRequest, Stack
 from judgebench.run.answering import questions_of
 from judgebench.run.doors import Doors
 from judgebench.run.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
@@ -31,6 +32,7 @@ class PlanRow:
     ``judge`` is None on the row about the answers themselves, and ``items`` are the answers that
     are judged on the others. ``asker`` is who would be asked, a judge or a model of the suite;
     ``cost_usd`` is None where its price is not known, and ``method`` says how tokens were counted.
+    ``manner`` is how a preset has the model asked, and ``decoding`` what that comes down to.
 
     Of the ``verdicts`` of a judge that asks somebody, ``repeated`` are about a question that an
     earlier one is about, also one of an earlier row, and ``settled`` need nobody to be asked (an
@@ -53,6 +55,8 @@ class PlanRow:
     tokens: Tokens = field(default_factory=Tokens)
     cost_usd: Range | None = field(default_factory=Range)
     method: str = ""
+    manner: Manner = field(default_factory=Manner)
+    decoding: JsonObject = field(default_factory=dict)
 
     @property
     def asker(self) -> str:
@@ -120,6 +124,9 @@ class _Plan:
         candidate = found.candidate
         row = replace(self._row(candidate), generations=len(found.missing - self.counted))
         self.counted |= found.missing
+        if candidate.recorded is None:
+            manner = candidate.asked.benchmark.manner
+            row = replace(row, manner=manner, decoding=candidate.spec.decoding)
         if candidate.api is None:
             return row
         scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)

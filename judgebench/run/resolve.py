@@ -410,7 +410,11 @@ def _brought_baseline(suite: Suite, asked: Asked) -> ModelConfig | None:
 def _candidate(config: ModelConfig, asked: Asked, seed: int) -> Candidate:
     if config.responses is not None:
         return _recorded_candidate(config, asked, config.responses)
-    local = LocalModel.from_config(config.lm_eval.model_dump()) if config.lm_eval else None
+    manner = asked.benchmark.manner
+    local = None
+    if config.lm_eval is not None:
+        said = config.lm_eval.model_dump(exclude_unset=True)
+        local = LocalModel.from_config(said, usual=manner.local)
     try:
         if local is not None:
             _check_turns(local, asked)
@@ -457,8 +461,18 @@ def _remote_spec(config: ModelConfig, asked: Asked, seed: int) -> ModelSpec:
     assert api is not None  # one of the three, says the configuration
     assert api.provider is not None
     check_provider(f"model {config.name}", api.provider)
+    manner = asked.benchmark.manner
+    if untold := {n: v for n, v in manner.untold.items() if n not in {**api.sampling, **api.extra}}:
+        raise ConfigError(
+            f"the preset {manner.name} of {asked.benchmark.name} asks with "
+            f"{', '.join(f'{n}: {v}' for n, v in untold.items())}, which is no part of chat "
+            "completions; where this server takes it, say it as the model's 'extra', else say "
+            "options: {preset: clean}"
+        )
     return remote.spec_of(
         api,
+        usual=manner.api,
+        system=manner.system,
         identity=identity_of(api) or api.provider,
         prompt_sha=asked.benchmark.prompt_sha,
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,

@@ -48,8 +48,8 @@ class AnyBackend:
 
     @property
     def deaf_to(self) -> frozenset[str]:
-        deaf = {"logprobs"} if self._name.startswith(_TAKES_SEED) else {"logprobs", "seed"}
-        return frozenset(deaf)
+        deaf = frozenset({"logprobs", "prompt_tokens"})
+        return deaf if self._name.startswith(_TAKES_SEED) else deaf | {"seed"}
 
     def stack(self) -> Stack:
         parallel = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from judgebench.records import Stack, TokenLogprob
+from judgebench.workers.prompt_tokens import PromptTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,8 @@ class Decoding:
     ``seed`` is one for the whole batch: its draws depend on what is in it. ``seeds``, one for each
     prompt, take its place where that must not be so. ``logprobs`` asks for the tokens, each with
     so many of its alternatives, ``weighed`` for the log-probability of greedy answers: the model's
-    own, before temperature and penalties.
+    own, before temperature and penalties. ``prompt_tokens`` is how prompts become tokens, where
+    that is not lm-eval's way.
     """
 
     stops: tuple[str, ...]
@@ -56,6 +58,7 @@ class Decoding:
     seeds: tuple[int, ...] = ()
     logprobs: int | None = None
     weighed: bool = False
+    prompt_tokens: PromptTokens | None = None
 
     @property
     def samples(self) -> bool:
@@ -72,7 +75,7 @@ class Backend(Protocol):
 
     @property
     def deaf_to(self) -> frozenset[str]:
-        """What of a `Decoding` it cannot be told: ``seed``, ``logprobs``."""
+        """What of a `Decoding` it cannot be told: ``seed``, ``logprobs``, ``prompt_tokens``."""
         ...
 
     def stack(self) -> Stack: ...

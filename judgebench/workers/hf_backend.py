@@ -16,6 +16,7 @@ from judgebench.workers.final_answer import THINK_END, THINK_START, cut_at
 from judgebench.workers.generated import Decoding, Generated, Likelihoods
 from judgebench.workers.likelihood import causal_likelihoods, encoded
 from judgebench.workers.picking import TopTokens, pick, weigh
+from judgebench.workers.prompt_tokens import padded
 
 _Step = tuple[float, list[tuple[int, float]]]
 
@@ -71,7 +72,11 @@ class HuggingFace:
     def refusal(self, prompt: str, decoding: Decoding) -> str | None:
         """lm-eval would cut a long prompt on the left and say nothing: another question."""
         room = self._room(decoding)
-        length = len(self.lm.tok_encode(prompt))
+        rule = decoding.prompt_tokens
+        if rule is None:
+            length = len(self.lm.tok_encode(prompt))
+        elif (length := rule.length(self.lm, prompt, max_gen_toks=decoding.max_gen_toks)) == 0:
+            return f"{decoding.max_gen_toks} tokens for the answer leave none for the prompt"
         if length <= room or self.lm.truncation:
             return None
         return (
@@ -93,9 +98,7 @@ class HuggingFace:
             torch.manual_seed(decoding.seed)
         elif decoding.weighed and self._beams(decoding) == 1:
             sampling, tops = weigh(decoding, lm.model.generation_config.repetition_penalty)
-        context, mask = lm.tok_batch_encode(
-            list(prompts), left_truncate_len=self._room(decoding), truncation=lm.truncation
-        )
+        context, mask = self.tokens_of(prompts, decoding)
         context, mask = context.to(lm.device), mask.to(lm.device)
         causal = lm.backend == "causal"
         before = context.shape[1] if causal else 1  # a decoder of its own starts with one token
@@ -115,6 +118,17 @@ class HuggingFace:
                 rows, steps, mask.sum(dim=1).tolist(), strict=True
             )
         ]
+
+    def tokens_of(self, prompts: Sequence[str], decoding: Decoding) -> tuple[Any, Any]:
+        """What the model is given: ids and mask, of shape (prompts, longest), padded left."""
+        lm, room = self.lm, self._room(decoding)
+        if decoding.prompt_tokens is None:
+            context, mask = lm.tok_batch_encode(
+                list(prompts), left_truncate_len=room, truncation=lm.truncation
+            )
+            return context, mask
+        rows = decoding.prompt_tokens.of(lm, prompts, max_gen_toks=decoding.max_gen_toks)
+        return padded(lm, [row[-room:] for row in rows])
 
     def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Likelihoods]:
         pairs, prompt_tokens = [], []

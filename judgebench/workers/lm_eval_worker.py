@@ -6,8 +6,10 @@ The parent writes one job to standard input, reads events from standard output, 
 (which says how the model runs) writes what is missing; one JSON object a line::
 
     -> {"model": "hf", "model_args": {...}, "batch_size": 8, "device": null, "seed": 1234,
-        "apply_chat_template": true, "system_instruction": null, "fewshot_as_multiturn": false,
+        "apply_chat_template": true,
         "tasks": [{"task": "...", "include_path": ["..."], "metadata": {...}, "ids": ["0", ...],
+                   "apply_chat_template": true, "system_instruction": null,
+                   "fewshot_as_multiturn": false, "prompt_tokens": {},
                    "until": [], "max_gen_toks": 64, "sampling": {"do_sample": false},
                    "sampling_of": {}, "further": {}}]}
     <- {"event": "loading"}
@@ -17,8 +19,10 @@ The parent writes one job to standard input, reads events from standard output, 
     <- {"event": "failed", "task": "...", "ids": [["1", 0]], "message": "..."}
     <- {"event": "done"}
 
-``sampling_of`` takes the place of ``sampling`` for the items that it names, and ``further``, unless
-it is empty, that of both for every sample but 0.
+A text as the job's ``apply_chat_template`` names one of the model's templates, for all tasks.
+``prompt_tokens`` is how prompts become tokens where that is not lm-eval's way
+(`judgebench.workers.prompt_tokens`). ``sampling_of`` takes the place of ``sampling`` for the items
+that it names, and ``further``, unless it is empty, that of both for every sample but 0.
 
 ``{"event": "refused", "message": ...}`` in place of ``ready`` says that the job cannot be done. The
 end of standard input ends the process and what it started, at once.
@@ -31,7 +35,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +44,7 @@ from judgebench.workers.batches import batch_seed, batches
 from judgebench.workers.final_answer import read_answer
 from judgebench.workers.generated import Decoding
 from judgebench.workers.parent_pipe import ParentPipe
+from judgebench.workers.prompt_tokens import PromptTokens
 
 if TYPE_CHECKING:
     from judgebench.workers.generated import Backend, Generated
@@ -56,13 +61,13 @@ QUIET = {
 }
 
 
-def work(pipe: ParentPipe) -> None:
-    """One job, from loading to done."""
+def work(pipe: ParentPipe, loaded: Callable[[dict[str, Any]], Backend] | None = None) -> None:
+    """One job, from loading to done; the model is what ``loaded`` makes of it, else `load`."""
     job = pipe.order()
     pipe.tell("loading")
     try:
         tasks = [_Task(job, task) for task in job["tasks"]]
-        backend = load(job)
+        backend = (loaded or load)(job)
         for task in tasks:
             task.build(backend)
     except Exception as error:  # noqa: BLE001  (whatever a library raises, the parent reports it)
@@ -113,15 +118,23 @@ class _Task:
         self._job, self._given = job, task
         self._source: TaskPrompts = TaskPrompts(self.name, task["include_path"], task["metadata"])
         self._prompts: dict[str, Any] = {}
+        rule = task.get("prompt_tokens")
+        self._tokens = PromptTokens(**rule) if rule else None
 
     def build(self, backend: Backend) -> None:
         self._prompts = self._source.build(
             set(self._given["ids"]),
             lm=backend.lm,
-            apply_chat_template=bool(self._job["apply_chat_template"]),
-            system_instruction=self._job["system_instruction"],
-            fewshot_as_multiturn=self._job["fewshot_as_multiturn"],
+            apply_chat_template=self._given["apply_chat_template"],
+            system_instruction=self._given["system_instruction"],
+            fewshot_as_multiturn=self._given["fewshot_as_multiturn"],
         )
+        if self._tokens is not None and "prompt_tokens" in backend.deaf_to:
+            raise ConfigError(
+                f"task {self.name}: this backend takes text and cannot be told how it becomes "
+                "tokens, as the benchmark's preset has it; use the backend hf or vllm, or say "
+                "options: {preset: clean}"
+            )
 
     def answer(
         self, backend: Backend, missing: set[tuple[str, int]]
@@ -186,6 +199,7 @@ class _Task:
             sampling=sampling,
             seed=seed,
             weighed=not sampling.get("do_sample"),
+            prompt_tokens=self._tokens,
         )
 
     def _row(self, id_: str, sample: int, one: Generated, backend: Backend) -> dict[str, Any]:

@@ -20,7 +20,11 @@ class Vllm(AnyBackend):
 
     def refusal(self, prompt: str, decoding: Decoding) -> str | None:
         """lm-eval would cut a long prompt and say nothing: another question."""
-        length = len(self.lm.tok_encode(prompt))
+        rule = decoding.prompt_tokens
+        if rule is None:
+            length = len(self.lm.tok_encode(prompt))
+        elif (length := rule.length(self.lm, prompt, max_gen_toks=decoding.max_gen_toks)) == 0:
+            return f"{decoding.max_gen_toks} tokens for the answer leave none for the prompt"
         if length + decoding.max_gen_toks <= self.lm.max_length:
             return None
         return (
@@ -43,9 +47,15 @@ class Vllm(AnyBackend):
             told["logprobs"] = 0 if wanted is None and decoding.weighed else wanted
             parameters.append(SamplingParams(max_tokens=max_tokens, stop=stops, **told))
         outputs = lm._model_generate(
-            requests=lm.tok_encode(list(prompts)), generate=True, sampling_params=parameters
+            requests=self.tokens_of(prompts, decoding), generate=True, sampling_params=parameters
         )
         return [_generated(output, decoding) for output in outputs]
+
+    def tokens_of(self, prompts: Sequence[str], decoding: Decoding) -> list[list[int]]:
+        """What the model is given: ids of each prompt."""
+        if decoding.prompt_tokens is None:
+            return list(self.lm.tok_encode(list(prompts)))
+        return decoding.prompt_tokens.of(self.lm, prompts, max_gen_toks=decoding.max_gen_toks)
 
     def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Likelihoods]:
         """The engine gives the log-probabilities of a prompt: each text is read with its own.

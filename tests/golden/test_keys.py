@@ -7,7 +7,11 @@ import math
 import pytest
 
 from judgebench import keys
+from judgebench.benchmarks.folder import load_benchmark
+from judgebench.config import ApiModel
 from judgebench.records import Case, ChatRequest, Item, JudgeSpec, Message, ModelSpec, Response
+from judgebench.responses import remote
+from judgebench.responses.local_model import LocalModel, decoding_of, prompting_of
 
 ITEM = Item(
     benchmark="trivia_judging_mini",
@@ -135,3 +139,56 @@ def _with(request: ChatRequest, **changes: object) -> ChatRequest:
 @pytest.mark.parametrize("values", [[], [1.0], [["a", 0, "é\ud800"], {"b": None}]])
 def test_a_list_has_the_same_key_piece_by_piece(values: list[object]) -> None:
     assert keys.list_key("answers", iter(values)) == keys.content_key("answers", values)
+
+
+MODELS = {
+    "mixeval_mini": (
+        "96d2460c6254e8d7991cd7e79cdf88914bec8891fdb39366662c2420059a171d",
+        "8d92ba32b82c0eec7615543ddd97d6b2de62dade054d51ad2fee8c3224515378",
+    ),
+    "alignbench_mini": (
+        "746ce32c0a3869bc0c5d965b8d9ffb137fffd00f87299e5790e2c50f5ea7c3ed",
+        "1c5a2e03a9c06f87433941c34b3b63ab928d55b38139445c6a09a4f18409d5e0",
+    ),
+    "honestybench_mini": (
+        "afca4209cc54dd95d8dfed7b9c5d941f6ffc16a86cf543885d4ba4978a3f1a62",
+        "fabdac75424af059a440535caeeaf77b18e22a9e4a44000639a081cdee1f934d",
+    ),
+    "alpaca_eval_mini": (
+        "c4383686ccbda41da7d38bc58a93bbddbcf88540a2df4976267324cd31e88e2e",
+        "5a8cb4d0bd5bf3d956022587cda873b1ce7bc56a693690b0283e814b999a6e94",
+    ),
+    "trivia_judging_mini": (
+        "730cc30a32fea455ab69cc7ce29639ad62481ebdb4470f21a3b7da741c142d4f",
+        "023d9db812e27c71db062a5f7a80fe2968f7d1479455dcef8b089fd24a368e75",
+    ),
+}
+"""A local model and one behind an API on the small benchmarks, without a preset."""
+
+
+@pytest.mark.parametrize("options", [{}, {"preset": "clean"}], ids=["unsaid", "clean"])
+@pytest.mark.parametrize("name", MODELS)
+def test_models_are_who_they_were_before_there_were_presets(
+    name: str, options: dict[str, str]
+) -> None:
+    benchmark = load_benchmark(name, options=options)
+    task, manner = benchmark.lm_eval_task, benchmark.manner
+    here = LocalModel.from_config({"model_args": {"pretrained": "org/m"}}, usual=manner.local)
+    local = ModelSpec(
+        weights="sha256:0123",
+        prompting={**prompting_of(here, task), "prompt_sha": "p"},
+        decoding=decoding_of(here, task, seed=1234),
+    )
+    api = remote.spec_of(
+        ApiModel(provider="openai", model="m"),
+        identity="openai",
+        prompt_sha="p",
+        max_tokens=task.max_gen_toks,
+        until=task.until,
+        temperature=task.generation.get("temperature", 0),
+        further=task.further,
+        seed=1234,
+        usual=manner.api,
+        system=manner.system,
+    )
+    assert (keys.model_key(local).hex(), keys.model_key(api).hex()) == MODELS[name]

@@ -1,0 +1,135 @@
+"""Presets: named manners of asking models, as descriptions say them, and what they come down to.
+
+A preset goes over what a task says, and a suite goes over the preset. What it changes is in a
+model's key by its content; its name is not, so that equal asking has an equal key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from judgebench.config import Section
+
+CLEAN = "clean"
+"""The preset that adds nothing to what a description says besides; the default."""
+
+_DRAWING = ("do_sample", "temperature", "generation_config")
+"""Settings of which one says how answers are drawn, so that it takes the place of the others."""
+
+_SAID_OTHERWISE = {"until", "max_gen_toks", "do_sample", "temperature"}
+"""What models behind an API are told of every task, in their own words."""
+
+_IN_CHAT_WORDS = ("top_p", "presence_penalty", "frequency_penalty")
+"""Settings that lm-eval's backends and chat completions call alike."""
+
+
+class PromptTokens(Section):
+    """How the text of a prompt becomes tokens, where that is not lm-eval's way.
+
+    ``special_tokens`` are added ``once`` (none to a text that begins with BOS, as many chat
+    templates make them), or ``always``, so that such a text has BOS twice. Prompt and answer
+    together take no more than ``max_length`` tokens, or what the model takes if that is less: the
+    prompt is cut to that on its ``truncation_side``.
+    """
+
+    special_tokens: Literal["once", "always"] = "once"
+    max_length: PositiveInt | None = None
+    truncation_side: Literal["left", "right"] = "left"
+
+
+class OverApi(Section):
+    """What models behind an API are asked with, under the names of chat completions.
+
+    ``unsent`` is left to the provider.
+    """
+
+    sampling: dict[str, Any] = Field(default_factory=dict)
+    unsent: list[str] = Field(default_factory=list)
+
+
+class Preset(Section):
+    """A manner of asking; what it does not say is as without it.
+
+    ``generation`` is under lm-eval's names, as in a task's file; ``generation_config = "model"``
+    there leaves sampling to what a checkpoint says of itself. ``further`` goes over that for
+    samples of an item after the first. ``api`` takes the place of ``generation`` for models behind
+    an API. ``note`` says what of the manner cannot be said here.
+    """
+
+    prompt: str | None = None
+    num_fewshot: int | None = Field(None, ge=0)
+    chat_template: bool | None = None
+    system: str | None = None
+    generation: dict[str, Any] = Field(default_factory=dict)
+    further: dict[str, Any] = Field(default_factory=dict)
+    tokens: PromptTokens | None = None
+    api: OverApi | None = None
+    note: str = ""
+
+    def over(self, generation: Mapping[str, Any]) -> dict[str, Any]:
+        """What a task says about decoding, with what this preset says of it instead."""
+        said = set(self.generation)
+        dropped = set(_DRAWING) if said.intersection(_DRAWING) else set()
+        usual = {name: value for name, value in generation.items() if name not in dropped}
+        return {**usual, **self.generation}
+
+    @property
+    def draws(self) -> bool:
+        """Whether it says how answers are drawn."""
+        return bool(set(self.generation).intersection(_DRAWING))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """What a preset comes down to for the models of a run; the defaults are those of ``clean``.
+
+    ``local`` holds fields of a local model that a suite's own take the place of. ``api`` goes under
+    a suite's ``sampling`` (None is not sent), ``system`` under its own; ``untold`` is what no chat
+    completion can be told, with its values.
+    """
+
+    name: str = CLEAN
+    note: str = ""
+    local: Mapping[str, Any] = field(default_factory=dict)
+    api: Mapping[str, Any] = field(default_factory=dict)
+    system: str | None = None
+    untold: Mapping[str, Any] = field(default_factory=dict)
+
+
+def manner_of(name: str, preset: Preset, *, own_temperature: bool = False) -> Manner:
+    """What a preset says to models, apart from prompt and generation, which are its task's.
+
+    With ``own_temperature`` the suite's option says the temperature, whatever the preset does.
+    """
+    local: dict[str, Any] = {}
+    if preset.chat_template is not None:
+        local["apply_chat_template"] = preset.chat_template
+    if preset.system is not None:
+        local["system_instruction"] = preset.system
+    if preset.tokens is not None:
+        local["prompt_tokens"] = preset.tokens.model_dump(exclude_unset=True)
+    api, untold = _over_api(preset)
+    if own_temperature:
+        api.pop("temperature", None)
+    return Manner(
+        name=name, note=preset.note, local=local, api=api, system=preset.system, untold=untold
+    )
+
+
+def _over_api(preset: Preset) -> tuple[dict[str, Any], dict[str, Any]]:
+    if preset.api is not None:
+        unsent: dict[str, Any] = dict.fromkeys(preset.api.unsent)
+        return {**unsent, **preset.api.sampling}, {}
+    told = {name: preset.generation[name] for name in _IN_CHAT_WORDS if name in preset.generation}
+    untold = {
+        name: value
+        for name, value in preset.generation.items()
+        if name not in told and name not in _SAID_OTHERWISE
+    }
+    if preset.tokens is not None:
+        untold["tokens"] = preset.tokens.model_dump(exclude_unset=True)
+    return told, untold
