@@ -307,7 +307,7 @@ REFUSED = "refused"
 
 Verdict: TypeAlias = Preference | Score | Label | Unreadable
 
-SCORING = frozenset({"dimensions", "graded", "reward", "rubric"})
+SCORING = frozenset({"critique", "dimensions", "graded", "reward", "rubric"})
 """Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 
 BINARY = ("incorrect", "correct")

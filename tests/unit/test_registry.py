@@ -12,7 +12,7 @@ from judgebench.errors import ConfigError
 
 def test_judges_are_the_public_modules_that_make() -> None:
     known = [
-        *("contains", "dimensions", "equivalence", "exact_match", "graded"),
+        *("contains", "critique", "dimensions", "equivalence", "exact_match", "graded"),
         *("pairwise", "reference", "reward", "rubric"),
     ]
     assert registry.names("judges") == known
