@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, FiniteFloat
 
-from judgebench.benchmarks.benchmark import BaselineAnswers
+from judgebench.benchmarks.benchmark import BaselineAnswers, Brought
 from judgebench.benchmarks.data_source import (
     baseline_file,
+    brought_files,
     load_content,
     load_module,
     official_judging,
@@ -117,26 +118,48 @@ class FolderBenchmark:
         path = baseline_file(self.description, self.folder, self.version)
         return BaselineAnswers(model=self.description.baseline, path=path)
 
+    @cached_property
+    def brought(self) -> Brought | None:
+        """The answers to be judged that come with the questions; None where models are asked."""
+        content = load_content(self.description, self.folder, self.version)
+        if not content.answers:
+            return None
+        answers, labels = brought_files(self.description, self.folder, self.version)
+        return Brought(
+            models=tuple(sorted({row["model"] for row in content.answers})),
+            answers=answers,
+            labels=labels if content.labels else None,
+        )
+
     def judged_with(
         self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:
-        """Options and sampling of a judge, completed by what is usual here for the usual kind.
+        """Options and sampling of a judge, completed by what is usual here for its kind.
 
-        Without a prompt in the options the official one that the description prefers is taken, if
-        it is here. An official prompt comes with the options it is read with.
+        That is the kind of this benchmark, and those for which it names another benchmark. Without
+        a prompt in the options the official one that the description prefers is taken, if it is
+        here. An official prompt comes with the options it is read with.
         """
-        if kind != self.default_judge:
+        own = self._own_judging(kind)
+        if own is None:
             return options, sampling
-        judging = official_judging(self.description)
+        judging = official_judging(own)
         name = options.get("prompt")
-        preferred = self.description.judging.prompt or judging.prompt
+        preferred = own.judging.prompt or judging.prompt
         if name is None and preferred in self.prompts:
             name = f"{OFFICIAL}{preferred}"
         official = judging.official.get(str(name).removeprefix(OFFICIAL))
         if official is None or not str(name).startswith(OFFICIAL):
-            return {**self.description.judging.options, **options}, sampling
+            return {**own.judging.options, **options}, sampling
         usual = {"prompt": name, **official.options}
         return {**usual, **options}, over(official.sampling, sampling)
+
+    def _own_judging(self, kind: str) -> Description | None:
+        """The description that says what is usual for a way of judging; None where none does."""
+        if kind == self.default_judge:
+            return self.description
+        other = self.description.judging.official_for.get(kind)
+        return None if other is None else find(other)[0]
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -161,7 +184,10 @@ class FolderBenchmark:
     @cached_property
     def prompts(self) -> Mapping[str, PromptText]:
         """The official judge prompts the data home has, by name."""
-        return official_prompts(self.description)
+        found: dict[str, PromptText] = {}
+        for other in self.description.judging.official_for.values():
+            found |= official_prompts(find(other)[0])
+        return found | official_prompts(self.description)
 
     @cached_property
     def data_sha(self) -> str:
