@@ -11,6 +11,7 @@ from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
 from judgebench.benchmarks.own_prompts import newest_version, own_versions
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import BINARY
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
@@ -28,8 +29,9 @@ class Meant:
     ``labels`` are the declared ones, the positive one last; ``by`` the ways of grouping items that
     boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
     ``unparsed`` the official score of what cannot be read; ``guessed`` that it is also shown at its
-    chance value. ``own`` says that these are prompts of
-    a team's own, for which no way of judging is official.
+    chance value; ``sparse`` that items have answers of some models only; ``block`` how many
+    answers upstream correlates together. ``own`` says that these
+    are prompts of a team's own, for which no way of judging is official.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Meant:
     sides: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unparsed: float | None = None
     guessed: bool = False
+    sparse: bool = False
+    block: int | None = None
     own: bool = False
 
     def __str__(self) -> str:
@@ -91,6 +95,8 @@ def meant(store: Store, name_at_version: str) -> Meant:
         sides=description.report.sides,
         unparsed=description.report.unparsed,
         guessed=description.report.guessed,
+        sparse=description.report.sparse,
+        block=description.report.block,
     )
 
 
@@ -229,6 +235,13 @@ def renamed(columns: Columns, models: Mapping[str, str], judges: Mapping[str, st
     for name, called in (("model", models), ("opponent", models), ("judge", judges)):
         kept[name] = [called.get(one) for one in columns[f"{name}_id"]]
     return kept
+
+
+def with_units(columns: Columns, store: Store, which: Meant) -> Columns:
+    """The columns, with what makes items one question, and a mark where not all models answer."""
+    contents = store.item_contents(which.name, which.version)
+    found = {**columns, "unit": [contents.get(item) for item in columns["item_id"]]}
+    return found | ({SPARSE: [True] * len(columns["item_id"])} if which.sparse else {})
 
 
 def where(columns: Columns, keep: Iterable[bool]) -> Columns:
