@@ -130,8 +130,9 @@ def run(
     """
     path = Path(suite)
     work = _resolved(path, limits=limits, batch=batch)
-    for label_file in _label_files(work.suite):
-        read_label_rows(label_file)  # a fault in it is said now, not after everything was paid for
+    for label_file, about in _label_files(work):
+        # A fault in it is said now, not after everything was paid for.
+        read_label_rows(label_file, about)
     with open_live_store(store_url(work.suite, store)) as opened:
         doors = Doors(work.suite, opened)
         with _named(path):
@@ -147,7 +148,7 @@ def run(
                 configuration=config.raw_suite(path),
             )
         finally:
-            _take_in_labels(work.suite, opened)
+            _take_in_labels(work, opened)
 
 
 def _resolved(path: Path, *, limits: Mapping[str, Any] | None = None, batch: bool = False) -> Work:
@@ -171,14 +172,23 @@ def _named(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _label_files(suite: config.Suite) -> list[Path]:
-    return [path for benchmark in suite.benchmarks for path in benchmark.labels]
+def _label_files(work: Work) -> list[tuple[Path, tuple[str, str] | None]]:
+    """The files of labels of a suite, and those that its benchmarks bring, which are about them."""
+    named: list[tuple[Path, tuple[str, str] | None]] = [
+        (path, None) for asked in work.asked for path in asked.config.labels
+    ]
+    of_benchmarks = ((a.benchmark, a.benchmark.brought) for a in work.asked)
+    return named + [
+        (brought.labels, (benchmark.name, benchmark.version))
+        for benchmark, brought in of_benchmarks
+        if brought is not None and brought.labels is not None
+    ]
 
 
-def _take_in_labels(suite: config.Suite, store: Store) -> None:
+def _take_in_labels(work: Work, store: Store) -> None:
     """Labels come after the answers that they are about; taking them in twice changes nothing."""
-    for path in _label_files(suite):
-        import_labels(store, path, only_answered=True)
+    for path, about in _label_files(work):
+        import_labels(store, path, about=about, only_answered=True)
 
 
 def plan(

@@ -395,7 +395,9 @@ class Suite(Section):
     """Which models answer which benchmarks, and who judges."""
 
     name: Name
-    models: list[ModelConfig] = Field(min_length=1)
+    models: list[ModelConfig] = Field(
+        default_factory=list, description="none where benchmarks bring the answers to be judged"
+    )
     judges: list[JudgeConfig] = Field(default_factory=list)
     benchmarks: list[BenchmarkConfig] = Field(min_length=1)
     limits: Limits = Field(default_factory=Limits)

@@ -43,7 +43,8 @@ def half(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """
     tasks = folder / "tasks"
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(registry.tasks_root() / "alignbench", tasks / "alignbench", ignore=ignored)
+    for name in ("alignbench", "alignbench_pointwise"):  # the second has the forms of critiques
+        shutil.copytree(registry.tasks_root() / name, tasks / name, ignore=ignored)
     description = tasks / "alignbench" / "benchmark.toml"
     text = description.read_text(encoding="utf-8")
     assert WHOLE in text

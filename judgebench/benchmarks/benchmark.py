@@ -61,6 +61,19 @@ class BaselineAnswers:
     path: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """Answers of models that a benchmark brings along to be judged, and what people say of them.
+
+    ``models`` are in order of name, ``answers`` a file of recorded answers that names them, and
+    ``labels`` a file of labels; None without any.
+    """
+
+    models: tuple[str, ...]
+    answers: Path
+    labels: Path | None
+
+
 class Benchmark(protocols.Benchmark, Protocol):
     """One version of a benchmark, as a suite asks for it."""
 
@@ -82,6 +95,11 @@ class Benchmark(protocols.Benchmark, Protocol):
     @property
     def baseline_answers(self) -> BaselineAnswers | None:
         """The answers to compare with that come with the questions; None where none do."""
+        ...
+
+    @property
+    def brought(self) -> Brought | None:
+        """The answers to be judged that come with the questions; None where models are asked."""
         ...
 
     def judged_with(

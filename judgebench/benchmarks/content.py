@@ -1,4 +1,4 @@
-"""A version's questions, few-shot examples and baseline answers, as JSON lines on disk."""
+"""A version's questions and what comes with them, as JSON lines on disk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from judgebench.keys import content_key
 ITEMS = "items.jsonl"
 FEWSHOT = "fewshot.jsonl"
 BASELINE = "baseline.jsonl"
+ANSWERS = "brought_answers.jsonl"
+LABELS = "brought_labels.jsonl"
 
 Row = Mapping[str, Any]
 
@@ -23,19 +25,24 @@ class Content:
     """Questions in their order, and what comes with them.
 
     ``fewshot`` are the examples that may stand before a question, ``baseline`` the answers that
-    models are compared with, in the form of a file of recorded answers.
+    models are compared with, in the form of a file of recorded answers. A benchmark about judging
+    brings ``answers`` of several models, and ``labels`` of people in the form of a file of labels,
+    which need not name the benchmark.
     """
 
     items: tuple[Row, ...]
     fewshot: tuple[Row, ...] = ()
     baseline: tuple[Row, ...] = ()
+    answers: tuple[Row, ...] = ()
+    labels: tuple[Row, ...] = ()
 
     @property
     def sha(self) -> str:
         """SHA-256 of all of it: what pins a version, whatever file it came in."""
         parts = {"items": self.items, "fewshot": self.fewshot}
-        if self.baseline:  # a version without them keeps its pin
-            parts["baseline"] = self.baseline
+        brought = {"baseline": self.baseline, "answers": self.answers, "labels": self.labels}
+        # A version without them keeps its pin.
+        parts |= {name: rows for name, rows in brought.items() if rows}
         return content_key("benchmark", parts).hex()
 
 
@@ -51,6 +58,8 @@ def read_content(folder: Path) -> Content:
         items=tuple(_rows(folder / ITEMS, {"id": str, "question": str})),
         fewshot=_rows_if_there(folder / FEWSHOT, {"question": str, "answer": str}),
         baseline=_rows_if_there(folder / BASELINE, {"item_id": str, "text": str}),
+        answers=_rows_if_there(folder / ANSWERS, {"item_id": str, "model": str, "text": str}),
+        labels=_rows_if_there(folder / LABELS, {"item_id": str, "model": str, "judge": str}),
     )
     return checked(content, str(folder / ITEMS))
 
@@ -67,6 +76,9 @@ def checked(content: Content, where: str) -> Content:
         seen.add(row["id"])
     if not content.items:
         raise InputError(f"{where}: there is no question in it")
+    for name, rows in ((ANSWERS, content.answers), (LABELS, content.labels)):
+        if unknown := [row["item_id"] for row in rows if row["item_id"] not in seen]:
+            raise InputError(f"{name}: {unknown[0]!r} is the id of no question")
     return _with_known_baseline(content, seen)
 
 
@@ -84,7 +96,13 @@ def _with_known_baseline(content: Content, known: set[str]) -> Content:
 def write_content(content: Content, folder: Path) -> None:
     """The content as files that `read_content` reads."""
     _write(content.items, folder / ITEMS)
-    for rows, name in ((content.fewshot, FEWSHOT), (content.baseline, BASELINE)):
+    beside = {
+        FEWSHOT: content.fewshot,
+        BASELINE: content.baseline,
+        ANSWERS: content.answers,
+        LABELS: content.labels,
+    }
+    for name, rows in beside.items():
         if rows:
             _write(rows, folder / name)
 

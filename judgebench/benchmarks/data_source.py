@@ -10,7 +10,15 @@ from types import ModuleType
 from typing import Literal
 
 from judgebench import registry
-from judgebench.benchmarks.content import BASELINE, ITEMS, Content, checked, read_content
+from judgebench.benchmarks.content import (
+    ANSWERS,
+    BASELINE,
+    ITEMS,
+    LABELS,
+    Content,
+    checked,
+    read_content,
+)
 from judgebench.benchmarks.data_home import alone, check_kept, data_home, install
 from judgebench.benchmarks.description import (
     Description,
@@ -38,6 +46,7 @@ from judgebench.errors import ConfigError, InputError
 __all__ = [
     "DataState",
     "baseline_file",
+    "brought_files",
     "calibration_files",
     "check_pin",
     "content_folder",
@@ -204,6 +213,12 @@ def load_content(description: Description, folder: Path, version: str) -> Conten
 def baseline_file(description: Description, folder: Path, version: str) -> Path:
     """The file of the baseline's answers that come with a version's questions."""
     return content_folder(description, folder, version) / BASELINE
+
+
+def brought_files(description: Description, folder: Path, version: str) -> tuple[Path, Path]:
+    """The files of answers to be judged and of people's labels that come with the questions."""
+    where = content_folder(description, folder, version)
+    return where / ANSWERS, where / LABELS
 
 
 def load_module(folder: Path, stem: str) -> ModuleType | None:

@@ -150,6 +150,10 @@ class Judging(Section):
     official_from: str | None = Field(
         None, description="take them, and the content, from this benchmark"
     )
+    official_for: dict[str, str] = Field(
+        default_factory=dict,
+        description="other ways of judging, and the benchmark whose official prompts they have",
+    )
     package: str | None = Field(None, description="installed package that has the files too")
 
     @model_validator(mode="after")
@@ -207,7 +211,8 @@ class Report(Section):
     """What boards show besides, where nobody asks otherwise.
 
     ``by`` are ways of grouping items: ``category``, ``language``, or a field of their metadata.
-    ``sides`` say how scores of categories make up the whole.
+    ``sides`` say how scores of categories make up the whole. ``block`` is in how many consecutive
+    answers upstream correlates a judge's scores with people's.
     """
 
     by: list[str] = Field(default_factory=list)
@@ -219,6 +224,10 @@ class Report(Section):
     rounded: str | None = Field(
         None, description="way of grouping whose means the official score rounds and averages"
     )
+    sparse: bool = Field(
+        False, description="items have answers of some models only; others are not missing"
+    )
+    block: int | None = Field(None, ge=2, description="answers that upstream correlates together")
     guessed: bool = Field(False, description="also with what cannot be read at its chance value")
 
 

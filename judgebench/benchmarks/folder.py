@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, FiniteFloat
 
-from judgebench.benchmarks.benchmark import BaselineAnswers
+from judgebench.benchmarks.benchmark import BaselineAnswers, Brought
 from judgebench.benchmarks.data_source import (
     baseline_file,
+    brought_files,
     load_content,
     load_module,
     official_judging,
@@ -25,6 +26,7 @@ from judgebench.benchmarks.data_source import (
 )
 from judgebench.benchmarks.description import (
     Description,
+    Judging,
     chosen_preset,
     chosen_version,
     find,
@@ -128,30 +130,52 @@ class FolderBenchmark:
         path = baseline_file(self.description, self.folder, self.version)
         return BaselineAnswers(model=self.description.baseline, path=path)
 
+    @cached_property
+    def brought(self) -> Brought | None:
+        """The answers to be judged that come with the questions; None where models are asked."""
+        content = load_content(self.description, self.folder, self.version)
+        if not content.answers:
+            return None
+        answers, labels = brought_files(self.description, self.folder, self.version)
+        return Brought(
+            models=tuple(sorted({row["model"] for row in content.answers})),
+            answers=answers,
+            labels=labels if content.labels else None,
+        )
+
     def judged_with(
         self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:
         """Options and sampling of a judge, completed by what is usual here for its kind.
 
-        Without a prompt in the options the official one that the description prefers for the kind
-        is taken, if it is here. An official prompt comes with the options it is read with.
+        That is the kind of this benchmark, those that some of its official prompts are for, and
+        those for which it names another benchmark. Without a prompt in the options the official one
+        that the description prefers for the kind is taken, if it is here. An official prompt comes
+        with the options it is read with.
         """
-        judging = official_judging(self.description)
-        usual_kind = kind == self.default_judge
-        of_kind = [name for name, prompt in judging.official.items() if prompt.kind == kind]
-        if not usual_kind and not of_kind:
+        own = self._described_for(kind)
+        if own is None:
             return options, sampling
+        judging = official_judging(own)
+        usual_kind = kind == own.judging.kind
         name = options.get("prompt")
-        preferred = self.description.judging.prompt or judging.prompt if usual_kind else None
-        preferred = preferred or next(iter(of_kind), None)
+        preferred = own.judging.prompt or judging.prompt if usual_kind else None
+        preferred = preferred or next(iter(_prompts_for(kind, judging)), None)
         if name is None and preferred in self.prompts:
             name = f"{OFFICIAL}{preferred}"
         official = judging.official.get(str(name).removeprefix(OFFICIAL))
         if official is None or not str(name).startswith(OFFICIAL):
-            own = self.description.judging.options if usual_kind else {}
-            return {**own, **options}, sampling
+            ours = own.judging.options if usual_kind else {}
+            return {**ours, **options}, sampling
         usual = {"prompt": name, **official.options}
         return {**usual, **options}, over(official.sampling, sampling)
+
+    def _described_for(self, kind: str) -> Description | None:
+        """The description that says what is usual for a way of judging; None where none does."""
+        if kind == self.default_judge or _prompts_for(kind, official_judging(self.description)):
+            return self.description
+        other = self.description.judging.official_for.get(kind)
+        return None if other is None else find(other)[0]
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -183,7 +207,10 @@ class FolderBenchmark:
     @cached_property
     def prompts(self) -> Mapping[str, PromptText]:
         """The official judge prompts the data home has, by name."""
-        return official_prompts(self.description)
+        found: dict[str, PromptText] = {}
+        for other in self.description.judging.official_for.values():
+            found |= official_prompts(find(other)[0])
+        return found | official_prompts(self.description)
 
     @cached_property
     def data_sha(self) -> str:
@@ -289,6 +316,11 @@ class FolderBenchmark:
         if self.temperature == "by_category":
             return {**said, "temperature": dict(self.description.asking.temperatures)}
         return {**said, "temperature": self.temperature, "do_sample": self.temperature != 0}
+
+
+def _prompts_for(kind: str, judging: Judging) -> list[str]:
+    """The official prompts that are for one way of judging and no other."""
+    return [name for name, prompt in judging.official.items() if prompt.kind == kind]
 
 
 def load_benchmark(

@@ -107,6 +107,11 @@ class OwnPrompts:
         """None: whom to compare with is a model of the suite."""
         return None
 
+    @property
+    def brought(self) -> None:
+        """None: a suite names models and files of answers."""
+        return None
+
     def judged_with(
         self, kind: str, options: JsonObject, sampling: JsonObject
     ) -> tuple[JsonObject, JsonObject]:

@@ -22,7 +22,7 @@ WEIGHTINGS = ("nominal", "linear", "quadratic")
     "--reference",
     metavar="JUDGE",
     help="Whom to compare with. A person is a judge (human/authors); 'human' is the majority of "
-    "human/*, and what is taken where people have labelled.",
+    "human/*, of scores their mean, and what is taken where people have labelled.",
 )
 @click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge.")
 @click.option("--by-model", is_flag=True, help="Print every model too. JSON always has them.")
@@ -85,13 +85,18 @@ def command(
     Cohen's kappa and its family: pooled over all answers, and as the unweighted mean over models
     (macro), which is what papers print. A dash is undefined; the reason stands below.
 
+    Judges that score are correlated with it: among the answers to one question, averaged over
+    questions, and among the models by their mean scores. 'human' is then the mean of human/*.
+
     Judges that compare agree on pairs: repeats are averaged, then the two orders become a win, a
-    tie or a loss by the rule of the options, and kappa is given with ties and without. A against B
-    is B against A the other way round.
+    tie or a loss by the rule of the options, and kappa is given with ties and without. Of pairs in
+    both orders it is said how often the two agree (consistency), and also with the reference.
+    A against B is B against A the other way round.
 
     \b
     Examples:
       judgebench agreement trivia_judging_mini --reference human/authors
+      judgebench agreement alignbench_pointwise --format json
       judgebench agreement alpaca_eval --between --tie-band 0.1 --conflict tie
     """
     from judgebench.errors import UsageError
@@ -114,8 +119,9 @@ def command(
         )
     if not reports:
         raise UsageError(
-            f"{benchmark} has no two judges with labels on the same answers, or with preferences "
-            "about the same pairs; `judgebench import labels FILE` brings what people say"
+            f"{benchmark} has no two judges with labels or scores of the same answers, or with "
+            "preferences about the same pairs; `judgebench import labels FILE` brings what people "
+            "say"
         )
     show(document(*reports, by_model=by_model), form, outputs)
     return 0

@@ -17,6 +17,7 @@ def import_labels(
     store: Store,
     path: Path,
     *,
+    about: tuple[str, str] | None = None,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
     only_answered: bool = False,
@@ -24,15 +25,17 @@ def import_labels(
     """Take in a file of labels, all or nothing. The same file again changes nothing.
 
     Labels are events: a label that differs from the rater's current one counts from now on, and
-    the earlier one stays. ``only_answered`` passes over labels of answers that the store does not
-    have, as a run does whose suite asks fewer items than people have labelled.
+    the earlier one stays. ``about`` is the benchmark and version that rows are about which name
+    none, as in the file that a benchmark brings. ``only_answered`` passes over labels of answers
+    that the store does not have, as a run does whose suite asks fewer items than people have
+    labelled.
 
     Raises
     ------
     InputError
         As `import_verdicts`, and for a judge that is no person.
     """
-    rows = read_label_rows(path)
+    rows = read_label_rows(path, about)
     rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
     if only_answered:
         rows = _about_answers(store, rows)
@@ -42,15 +45,15 @@ def import_labels(
     )
 
 
-def read_label_rows(path: Path) -> list[VerdictRow]:
-    """All labels of a file, of known items or not.
+def read_label_rows(path: Path, about: tuple[str, str] | None = None) -> list[VerdictRow]:
+    """All labels of a file, of known items or not; ``about`` is as for `import_labels`.
 
     Raises
     ------
     InputError
         Naming the line and field of what cannot be used.
     """
-    rows = read_verdicts(path, default_version)
+    rows = read_verdicts(path, default_version, about)
     once_each(rows)  # refuses two that contradict each other
     for row in rows:
         if not is_human(row.where.judge):

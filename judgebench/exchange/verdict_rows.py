@@ -14,7 +14,7 @@ from judgebench.records import Label, Order, Preference, Reply, Score, Unreadabl
 from judgebench.rows import Row, read_rows
 from judgebench.store.codec import readable
 
-REQUIRED = ("benchmark", "item_id", "model", "judge", "kind")
+REQUIRED = ("item_id", "model", "judge", "kind")
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 
 
@@ -49,8 +49,10 @@ class VerdictRow:
         return self.where.benchmark, self.where.version
 
 
-def read_verdicts(path: Path, default_version: Callable[[str], str]) -> list[VerdictRow]:
-    """All verdicts of a file.
+def read_verdicts(
+    path: Path, default_version: Callable[[str], str], about: tuple[str, str] | None = None
+) -> list[VerdictRow]:
+    """All verdicts of a file; ``about`` is the benchmark and version where rows need not name one.
 
     Raises
     ------
@@ -60,8 +62,10 @@ def read_verdicts(path: Path, default_version: Callable[[str], str]) -> list[Ver
     versions: dict[str, str] = {}
     found = []
     labels: dict[str, list[tuple[Row, str]]] = {}
-    for row in read_rows(path, REQUIRED):
-        benchmark = benchmark_name(row)
+    for row in read_rows(path, REQUIRED if about else ("benchmark", *REQUIRED)):
+        benchmark = about[0] if about and not row.has("benchmark") else benchmark_name(row)
+        if about and benchmark == about[0]:
+            versions[benchmark] = about[1]
         if not row.has("version") and benchmark not in versions:
             versions[benchmark] = default_version(benchmark)
         version = optional_name(row, "version") or versions[benchmark]

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 from judgebench.judges._dimension_ratings import (
     HALF,
+    NO_SCORE,
     OTHER_LANGUAGE,
     OVERALL,
     DimensionRatings,
@@ -22,8 +23,8 @@ from judgebench.judges._dimension_ratings import (
 )
 from judgebench.judges._json_object import TWO_VERDICTS
 from judgebench.judges._loose_dictionary import dictionaries, stated
-from judgebench.judges._replies import RETRACTION, no_verdict
-from judgebench.records import Preference, Reply, Unreadable, Verdict
+from judgebench.judges._replies import RETRACTION, no_verdict, refused
+from judgebench.records import Preference, Reply, Score, Unreadable, Verdict
 
 COMPARISON = "综合比较结果"
 UNREADABLE_IS = 5.0
@@ -80,12 +81,36 @@ def read_critique_comparison(reply: Reply) -> Verdict:
     return _VERDICTS[words.pop()]
 
 
+def read_upstream_score(reply: Reply) -> Verdict:
+    """Upstream's reading as a verdict on 0 to 10; where it says `UNREADABLE_IS`, there is none.
+
+    What correlates scores with people's puts it back where the published figure is wanted.
+    """
+    if reason := refused(reply):
+        return reason
+    found = _upstream_number(reply.text)
+    return NO_SCORE if found is None else Score(value=found, low=0.0, high=10.0)
+
+
+def read_upstream_comparison(reply: Reply) -> Verdict:
+    """Upstream's reading as a verdict."""
+    if reason := refused(reply):
+        return reason
+    label = upstream_comparison(reply.text)
+    return NO_COMPARISON if label == -1 else list(_VERDICTS.values())[label]
+
+
 def upstream_score(text: str) -> float:
     """The score as CritiqueLLM's script reads it: in [0, 10], and `UNREADABLE_IS` for none."""
+    found = _upstream_number(text)
+    return UNREADABLE_IS if found is None else found
+
+
+def _upstream_number(text: str) -> float | None:
     for written in _UPSTREAM_SCORES:
         if found := written.search(text):
             return float(found[1])
-    return UNREADABLE_IS
+    return None
 
 
 def upstream_comparison(text: str) -> UpstreamLabel:

@@ -81,6 +81,16 @@ def dictionaries(text: str) -> Dictionaries:
     return Dictionaries(members=tuple(members), rest="".join(outside), end=end)
 
 
+def from_code(text: str, code: str) -> str | None:
+    """A text from the dictionary on that holds this code; None where none does.
+
+    Whoever shows texts that cannot hold the code asks for it in the dictionary, so that a
+    dictionary in a quoted answer is never taken for the verdict.
+    """
+    found = re.search(rf"[{{｛][^{{}}｛｝]*{code}", text)
+    return None if found is None else text[found.start() :]
+
+
 def _without_example(group: re.Match[str]) -> str:
     return " " * len(group[0]) if _ELLIPSIS.search(group[0]) else group[0]
 

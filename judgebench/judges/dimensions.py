@@ -11,7 +11,6 @@ Source: THUDM/AlignBench at 5b79d4a, ``prompt_construct`` in ``judge.py``.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -26,6 +25,7 @@ from judgebench.judges._content import Content, checked_content
 from judgebench.judges._dimension_ratings import ONE_TO_TEN, OVERALL, DimensionRatings
 from judgebench.judges._dimension_ratings_upstream import read_upstream
 from judgebench.judges._frame import Shown
+from judgebench.judges._loose_dictionary import from_code
 from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
 from judgebench.keys import content_key
@@ -129,11 +129,11 @@ class DimensionsJudge:
         ratings = DimensionRatings(dimensions=dimensions)
         if code is None:
             return ratings.read(reply)
-        found = re.search(rf"[{{｛][^{{}}｛｝]*{code}", reply.text)
-        if found is None:
+        stated = from_code(reply.text, code)
+        if stated is None:
             verdict = ratings.read(reply)
             return verdict if isinstance(verdict, Unreadable) else NO_CODE
-        return ratings.read(replace(reply, text=reply.text[found.start() :]))
+        return ratings.read(replace(reply, text=stated))
 
     def _lowest(self, dimensions: tuple[str, ...]) -> Score:
         low, high = ONE_TO_TEN.low, ONE_TO_TEN.high

@@ -67,7 +67,7 @@ def agreement(
     board = read_labels(columns, labels=labels)
     truth = find_reference(board, reference)
     wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.items)
+    resamples = wanted.resamples(board.units)
     # A majority of one rater is that rater: there is nothing to compare.
     itself = truth.raters if len(truth.raters) == 1 else ()
     rows: list[AgreementRow] = []
@@ -101,7 +101,7 @@ def between_judges(
     """
     board = read_labels(columns, labels=labels)
     wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.items)
+    resamples = wanted.resamples(board.units)
     rows = []
     for first, second in pairs_of(board.labellers, judges):
         if ((board.of(first) >= 0) & (board.of(second) >= 0)).any():

@@ -23,10 +23,10 @@ class ItemMeans:
     readable, asked, expected
         How many verdicts are readable, were asked for, and should be there: all that were asked
         for, one for each further answer that another judge was asked about, and one where a model
-        has no answer.
+        has no answer, unless the table is sparse.
     worst, best
-        The mean with every missing verdict at the lowest and at the highest value; None for a scale
-        without ends.
+        The mean with every missing verdict at the lowest and at the highest value; nan where none
+        is expected, None for a scale without ends.
     """
 
     mean: Floats
@@ -56,13 +56,14 @@ def item_means(
     nested = _Nested(table, rows)
     asked = values[rows]
     n_answers = np.bincount(table.cell_of, minlength=n_cells)
-    unasked = np.maximum(n_answers, 1) - np.bincount(nested.cell_of, minlength=n_cells)
+    least = 0 if table.sparse else 1
+    unasked = np.maximum(n_answers, least) - np.bincount(nested.cell_of, minlength=n_cells)
 
     def filled(end: float) -> Floats | None:
         if not np.isfinite(end):
             return None
         total, n = nested.totals(np.where(np.isnan(asked), end, asked))
-        return ((total + unasked * end) / (n + unasked)).reshape(table.shape)
+        return quotient(total + unasked * end, n + unasked).reshape(table.shape)
 
     in_cell = table.cell_of[table.answer_of[rows]]
     n_asked = np.bincount(in_cell, minlength=n_cells).astype(np.float64)

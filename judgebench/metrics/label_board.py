@@ -32,6 +32,8 @@ class LabelBoard:
         The declared labels; a code is a place in it.
     item_of, model_of : shape (answers,)
         Places in ``items`` and ``models``.
+    units, unit_of
+        What is drawn in a bootstrap, and which of it each item is, as in `VerdictTable`.
     codes : shape (judges, answers)
         A label's code, `NO_VERDICT` or `UNREADABLE`.
     """
@@ -42,6 +44,8 @@ class LabelBoard:
     judges: tuple[str, ...]
     item_of: Ints
     model_of: Ints
+    units: tuple[str, ...]
+    unit_of: Ints
     codes: Codes
 
     def of(self, judge: str) -> Codes:
@@ -105,6 +109,8 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoa
         judges=table.judges,
         item_of=table.cell_of // max(1, len(table.models)),
         model_of=table.cell_of % max(1, len(table.models)),
+        units=table.units,
+        unit_of=table.unit_of,
         codes=_settled(said, cell, n_cells, n_labels=len(labels)).reshape(
             len(table.judges), len(table.cell_of)
         ),

@@ -89,12 +89,18 @@ def mean_of(
         bottom=there.astype(np.float64),
         n=means.readable.sum(axis=0),
         missing=(means.expected - means.readable).sum(axis=0),
-        worst=None if means.worst is None else means.worst.mean(axis=0),
-        best=None if means.best is None else means.best.mean(axis=0),
+        worst=None if means.worst is None else _mean_of_expected(means.worst),
+        best=None if means.best is None else _mean_of_expected(means.best),
         unit=unit,
         proportion=proportion,
         least=least,
     )
+
+
+def _mean_of_expected(values: Floats) -> Floats:
+    """Over the items of which a model was expected to have an answer."""
+    there = ~np.isnan(values)
+    return quotient(np.where(there, values, 0.0).sum(axis=0), there.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from judgebench.metrics.comparison import (
 )
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard, find_reference
+from judgebench.metrics.order_consistency import order_consistency
 from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard, outcome_board
 from judgebench.metrics.paired_tables import pair
 from judgebench.metrics.paired_verdicts import ModelPair
@@ -77,8 +78,9 @@ def outcome_agreement(
     as missing.
 
     As `judgebench.metrics.agreement.agreement` with the labels loss, tie and win, and besides
-    agreement and kappa of the pairs on which neither says tie, and the correlation of the
-    probabilities themselves. Where models have different opponents, a row is for two models.
+    agreement and kappa of the pairs on which neither says tie, the correlation of the
+    probabilities themselves, and what `order_consistency` says of pairs in both orders. Where
+    models have different opponents, a row is for two models.
 
     What a model is against itself is a tie by construction and says nothing of a judge: such pairs
     have a row of their own and stand in no other.
@@ -110,7 +112,7 @@ def outcome_agreement(
     itself = truth.raters if len(truth.raters) == 1 else ()
     probabilities = _of_reference(board, truth.raters, truth.codes)
     wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.labels.items)
+    resamples = wanted.resamples(board.labels.units)
     rows: list[AgreementRow] = []
     strangers: list[str] = []
     apart, same = _with_itself(board, truth.codes)
@@ -156,7 +158,7 @@ def outcomes_between(
     """
     board = outcome_board(columns, rule)
     wanted = intervals or Intervals()
-    resamples = wanted.resamples(board.labels.items)
+    resamples = wanted.resamples(board.labels.units)
     rows = []
     for first, second in pairs_of(board.labels.labellers, judges):
         truth, _ = _with_itself(board, board.codes(second))
@@ -225,6 +227,8 @@ class _Outcomes:
         self.correlation = preference_correlation(
             board.labels, board.probabilities(judge), probabilities, truth, resamples, wanted
         )
+        by_order = board.by_order[board.labels.judges.index(judge)]
+        self.consistency = order_consistency(board.labels, by_order, truth, resamples, wanted)
         decided, mine, theirs = _without_ties(board.labels, codes, truth)
         kept = np.unique(board.labels.model_of[theirs >= 0])
         self.decided = [board.models[m] for m in kept]
@@ -249,10 +253,15 @@ class _Outcomes:
                 row,
                 model=model,
                 opponent=opponent,
-                metrics={**row.metrics, **_renamed(no_ties, row), CORRELATION: correlation},
+                metrics={
+                    **row.metrics,
+                    **_renamed(no_ties, row),
+                    CORRELATION: correlation,
+                    **consistency,
+                },
             )
-            for row, no_ties, correlation, model, opponent in zip(
-                full, decided, self.correlation, names, opponents, strict=True
+            for row, no_ties, correlation, consistency, model, opponent in zip(
+                full, decided, self.correlation, self.consistency, names, opponents, strict=True
             )
         ]
 

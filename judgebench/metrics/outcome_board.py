@@ -32,6 +32,8 @@ class OutcomeBoard:
         What `labels` calls models.
     p : float array, shape (judges, pairs)
         Mean probability that the model's answer is better; nan where there is no outcome.
+    by_order : int8 array, shape (judges, pairs, 2)
+        The outcome in each of the two orders by itself, with a code as in `labels`.
     counts
         By judge: pairs won, tied and lost, without an outcome though the judge was asked,
         conflicting and half, as `PairOutcomes.counts` has them.
@@ -40,6 +42,7 @@ class OutcomeBoard:
     labels: LabelBoard
     models: tuple[ModelPair, ...]
     p: Floats
+    by_order: Codes
     counts: Mapping[str, Mapping[str, int]]
 
     def codes(self, judge: str) -> Codes:
@@ -67,7 +70,10 @@ def outcome_board(columns: Columns, rule: OutcomeRule | None = None) -> OutcomeB
     said = paired_verdicts(columns)
     n_pairs = len(said.item_of)
     n_cells = len(said.judges) * n_pairs
-    p, asked = _by_order(said, n_cells)
+    alone, asked_in = _by_order(said, n_cells)
+    # An order that nobody asked for is no order that could not be read.
+    p = np.where(asked_in, alone, alone[:, ::-1])
+    asked: Bools = np.asarray(asked_in.any(axis=1))
     found = pair_outcomes(p, rule)
     codes = found.codes.astype(np.int8)
     codes[(found.codes == NO_OUTCOME) & asked] = UNREADABLE
@@ -92,10 +98,13 @@ def outcome_board(columns: Columns, rule: OutcomeRule | None = None) -> OutcomeB
             judges=said.judges,
             item_of=said.item_of,
             model_of=said.models_of,
+            units=said.units,
+            unit_of=said.unit_of,
             codes=codes.reshape(shape),
         ),
         models=said.models,
         p=np.where(codes >= 0, (one + other) / 2.0, np.nan).reshape(shape),
+        by_order=_each_alone(alone, asked_in, rule).reshape(*shape, 2),
         counts={
             judge: {name: int(n[j]) for name, n in sums.items()}
             for j, judge in enumerate(said.judges)
@@ -105,15 +114,21 @@ def outcome_board(columns: Columns, rule: OutcomeRule | None = None) -> OutcomeB
 
 
 def _by_order(said: PairedVerdicts, n_cells: int) -> tuple[Floats, Bools]:
-    """Mean probability in each order, shape (judges * pairs, 2), and where anything was asked."""
+    """Mean probability in each order, and where it was asked for: both (judges * pairs, 2)."""
     cell = (said.judge_of * len(said.item_of) + said.pair_of) * 2 + said.order_of
     asked = np.bincount(cell, minlength=2 * n_cells).reshape(n_cells, 2) > 0
     read = ~np.isnan(said.p)
     total = np.bincount(cell[read], said.p[read], minlength=2 * n_cells).astype(np.float64)
     n = np.bincount(cell[read], minlength=2 * n_cells).astype(np.float64)
-    p = quotient(total, n).reshape(n_cells, 2)
-    # An order that nobody asked for is no order that could not be read.
-    return np.where(asked, p, p[:, ::-1]), np.asarray(asked.any(axis=1))
+    return quotient(total, n).reshape(n_cells, 2), np.asarray(asked)
+
+
+def _each_alone(p: Floats, asked: Bools, rule: OutcomeRule) -> Codes:
+    """The outcomes of single orders."""
+    codes = pair_outcomes(p.ravel(), rule).codes.astype(np.int8).reshape(p.shape)
+    codes[(codes == NO_OUTCOME) & asked] = UNREADABLE
+    codes[~asked] = NO_VERDICT
+    return codes
 
 
 def _called(models: tuple[ModelPair, ...]) -> tuple[str, ...]:

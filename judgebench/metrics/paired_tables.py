@@ -19,10 +19,11 @@ class PairedTables:
     """One judge against a reference, on the models the reference has labelled.
 
     Every item weighs one in a model's table: where it has several samples, each counts its share.
+    Items that are one question add up, and are drawn together.
 
-    tables : shape (items, models, labels, labels)
+    tables : shape (units, models, labels, labels)
         Rows are the judge's labels.
-    truth : shape (items, models, labels)
+    truth : shape (units, models, labels)
         The reference's labels on all it has labelled, whether the judge did or not.
     pairs, missing : shape (models,)
         Answers labelled by both, and by the reference only.
@@ -41,12 +42,12 @@ class PairedTables:
 
     @property
     def units(self) -> Ints:
-        """Items with at least one pair, by model: shape (models,)."""
+        """Units with at least one pair, by model: shape (models,)."""
         return np.asarray((self.tables.sum(axis=(2, 3)) > 0).sum(axis=0))
 
     @property
     def pooled_units(self) -> int:
-        """Items with at least one pair of any model."""
+        """Units with at least one pair of any model."""
         return int((self.tables.sum(axis=(1, 2, 3)) > 0).sum())
 
 
@@ -61,21 +62,22 @@ def pair(board: LabelBoard, judge: Codes, reference: Codes) -> PairedTables:
     known = reference >= 0
     models, model = np.unique(board.model_of[known], return_inverse=True)
     item, truth, verdict = board.item_of[known], reference[known], judge[known]
-    n_items, n_models = len(board.items), len(models)
+    n_items, n_units, n_models = len(board.items), len(board.units), len(models)
     cell = item * n_models + model
+    of_unit = board.unit_of[item] * n_models + model
     both = verdict >= 0
 
     def spread(where: NDArray[np.bool_], places: Ints, width: int, share: Floats) -> Floats:
-        """Add up the answers' shares over (item, model, place)."""
-        flat = cell[where] * width + places
-        sums = np.bincount(flat, weights=share[where], minlength=n_items * n_models * width)
-        return np.asarray(sums.reshape(n_items, n_models, width), dtype=np.float64)
+        """Add up the answers' shares over (unit, model, place)."""
+        flat = of_unit[where] * width + places
+        sums = np.bincount(flat, weights=share[where], minlength=n_units * n_models * width)
+        return np.asarray(sums.reshape(n_units, n_models, width), dtype=np.float64)
 
     everywhere = np.ones(len(cell), dtype=np.bool_)
     pairs_share = _shares(cell, both, n_items * n_models)
     truth_share = _shares(cell, everywhere, n_items * n_models)
     labels = verdict[both].astype(np.int64) * k + truth[both]
-    shape = (n_items, n_models, k, k)
+    shape = (n_units, n_models, k, k)
     return PairedTables(
         models=tuple(board.models[m] for m in models),
         tables=spread(both, labels, k * k, pairs_share).reshape(shape),

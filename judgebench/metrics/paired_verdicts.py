@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from judgebench.metrics.intervals import Floats
-from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded
+from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, units_of
 
 ModelPair: TypeAlias = tuple[str, str]
 
@@ -28,6 +28,8 @@ class PairedVerdicts:
     arrays in whatever order they were stored.
 
     models : tuple of (model, opponent)
+    units, unit_of
+        As in `judgebench.metrics.verdict_table.VerdictTable`.
     item_of, models_of : int array, shape (pairs,)
         Places in ``items`` and ``models``.
     sample_of : tuple of (sample, turn), shape (pairs,)
@@ -41,6 +43,8 @@ class PairedVerdicts:
     items: tuple[str, ...]
     judges: tuple[str, ...]
     models: tuple[ModelPair, ...]
+    units: tuple[str, ...]
+    unit_of: Ints
     item_of: Ints
     models_of: Ints
     sample_of: tuple[tuple[int, int], ...]
@@ -59,8 +63,8 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
     columns
         ``item_id``, ``model``, ``opponent``, ``judge``, ``sample``, ``kind``, ``value``
         (probability that ``model`` beats ``opponent``), of equal length, and where they are known
-        ``turn``, ``order`` and ``repeat``. `FAILED` rows say that there is such a pair. Every judge
-        of the columns is among the judges all the same.
+        ``turn``, ``order``, ``repeat`` and ``unit``. `FAILED` rows say that there is such a pair.
+        Every judge of the columns is among the judges all the same.
     """
     kinds = ("preference", "unreadable", FAILED)
     said = zip(columns["kind"], columns["opponent"], strict=True)
@@ -79,6 +83,7 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
     ]
     flipped = np.array([pair in turned for pair in zip(model, opponent, strict=True)], dtype=bool)
     items, item_of = coded([columns["item_id"][row] for row in rows])
+    units, unit_of = units_of(items, columns, rows)
     models, models_of = coded(names)
     answers, sample_of = coded(list(zip(taken("sample", 0), taken("turn", 0), strict=True)))
     keys = (item_of * max(1, len(models)) + models_of) * max(1, len(answers)) + sample_of
@@ -97,6 +102,8 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         items=items,
         judges=everybody,
         models=models,
+        units=units,
+        unit_of=unit_of,
         item_of=item_of[first],
         models_of=models_of[first],
         sample_of=tuple(answers[code] for code in sample_of[first]),

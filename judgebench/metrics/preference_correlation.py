@@ -48,20 +48,20 @@ def preference_correlation(
     """
     known = truth >= 0
     models, model = np.unique(board.model_of[known], return_inverse=True)
-    x, y, item = judge[known], reference[known], board.item_of[known]
+    x, y, unit = judge[known], reference[known], board.unit_of[board.item_of[known]]
     both = ~np.isnan(x) & ~np.isnan(y)
-    n_items, n_models = len(board.items), len(models)
-    cell = (item * n_models + model)[both]
+    n_units, n_models = len(board.units), len(models)
+    cell = (unit * n_models + model)[both]
     # Sums of squares from a value of the data lose no digits, and are 0 where all are equal.
     a, b = (v[both] - (v[both][0] if both.any() else 0.0) for v in (x, y))
     stacked = np.stack(
         [
-            np.bincount(cell, values, minlength=n_items * n_models)
+            np.bincount(cell, values, minlength=n_units * n_models)
             for values in (np.ones(len(a)), a, b, a * a, b * b, a * b)
         ],
         axis=-1,
     )
-    moments = stacked.astype(np.float64).reshape(n_items, n_models, 6)
+    moments = stacked.astype(np.float64).reshape(n_units, n_models, 6)
     (sums,) = resamples.sums([moments])
     pairs = np.bincount(model[both], minlength=n_models)
     present = pairs > 0

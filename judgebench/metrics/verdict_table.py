@@ -17,6 +17,9 @@ Ints: TypeAlias = NDArray[np.int64]
 FAILED = "failed"
 """The kind of a row without a verdict: one that was asked for and could not be had."""
 
+SPARSE = "sparse"
+"""The name of a column that is there where not every model was to answer every item."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictTable:
@@ -36,6 +39,8 @@ class VerdictTable:
         same question are one unit.
     unit_of : shape (items,)
         The place of each item's unit in ``units``.
+    sparse
+        Whether items have answers of some models only, so that those of others are not missing.
     """
 
     items: tuple[str, ...]
@@ -49,6 +54,7 @@ class VerdictTable:
     cell_of: Ints
     units: tuple[str, ...]
     unit_of: Ints
+    sparse: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,7 +70,8 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
     columns
         ``item_id``, ``model``, ``judge``, ``sample``, of equal length, and where they are known
         ``turn``, ``order``, ``repeat``, ``opponent``, ``model_id`` and ``judge_id``, and ``unit``:
-        items that have it in common are one question. One name with two ids is two models or
+        items that have it in common are one question. `SPARSE` is in the columns of a benchmark
+        whose items have answers of some models only. One name with two ids is two models or
         judges, called ``name@id``.
     rows
         Which rows to take; all if not given. Every judge of the columns is in the table all the
@@ -94,7 +101,7 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
     asking = _joined(_joined(answer_of, judge_of), order_of)
     asking_of = np.unique(asking, return_inverse=True)[1]
     _refuse_twice(_joined(asking_of, repeat_of), judge, item, model)
-    units, unit_of = _units(items, columns, taken)
+    units, unit_of = units_of(items, columns, taken)
     return VerdictTable(
         items=items,
         models=models,
@@ -107,13 +114,17 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
         cell_of=answers // _width(sample_of),
         units=units,
         unit_of=unit_of,
+        sparse=SPARSE in columns,
     )
 
 
-def _units(
+def units_of(
     items: tuple[str, ...], columns: Columns, taken: Sequence[int]
 ) -> tuple[tuple[str, ...], Ints]:
-    """The units, in order of name, and which of them each item is."""
+    """What is drawn in a bootstrap, in order of name, and which of it each item is.
+
+    As in `VerdictTable`; where the columns do not say, every item is a unit of its own.
+    """
     if "unit" not in columns:
         return items, np.arange(len(items))
     said = ((columns["item_id"][row], columns["unit"][row]) for row in taken)

@@ -23,7 +23,9 @@ from judgebench.report.boards import (
     told_apart,
     undeclared_labels,
     where,
+    with_units,
 )
+from judgebench.report.score_tables import score_tables
 from judgebench.report.table import Document, Table
 from judgebench.store import Store
 
@@ -64,6 +66,7 @@ def agreement_report(
     columns = store.verdicts(which.name, which.version)
     named = told_apart([columns], "judge")
     columns = renamed(columns, told_apart([columns], "model"), named)
+    columns = with_units(columns, store, which)
     reference, wanted = asked_for(columns, reference, judges, named, store, which, ("label",))
     held = only(columns, wanted, reference)
     rows: tuple[AgreementRow, ...] = ()
@@ -160,6 +163,12 @@ def _kind_json(report: AgreementReport) -> dict[str, Any]:
             "outcomes": {judge: dict(n) for judge, n in report.outcomes.counts.items()},
             "nothing_in_common": list(report.nothing_in_common),
         }
+    if report.scores is not None:
+        found |= {
+            "block": report.scores.block,
+            "unparsed": report.scores.unparsed,
+            "counts": {judge: dict(n) for judge, n in report.scores.counts.items()},
+        }
     return found
 
 
@@ -187,7 +196,7 @@ def document(*reports: AgreementReport, by_model: bool = False) -> Document:
 
 
 def _with_warnings(report: AgreementReport) -> list[Table]:
-    tables = list(tables_of(report))
+    tables = list(tables_of(report) if report.scores is None else score_tables(report))
     if tables:
         said = [f"warning: {warning}" for warning in report.warnings]
         tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
 from judgebench.report import estimates
 from judgebench.report.table import Column, Table
 from judgebench.stats.agreement import Weighting
@@ -35,7 +36,20 @@ SHOWN_OF_OUTCOMES = {
 }
 """The same of preferences, where a pair is lost, tied or won."""
 
-WITH_INTERVAL = ("cohen_kappa", "agreement", "cohen_kappa_no_ties", "agreement_no_ties")
+SHOWN_OF_BOTH_ORDERS = {
+    "consistency": "consistency",
+    "consistent_agreement": "consistent agreement",
+}
+"""And of pairs that were shown in both orders, where there are such."""
+
+SHOWN_AS_UPSTREAM = {f"{name}{UPSTREAM}": f"{title}, upstream"
+                     for name, title in SHOWN_OF_BOTH_ORDERS.items()}  # fmt: skip
+"""The same where upstream counts otherwise: pairs that could not be read are inconsistent."""
+
+WITH_INTERVAL = (
+    *("cohen_kappa", "agreement", "cohen_kappa_no_ties", "agreement_no_ties"),
+    *SHOWN_OF_BOTH_ORDERS,
+)
 MOST_NOTES = 8
 
 
@@ -45,9 +59,10 @@ class AgreementReport:
 
     ``reference`` is None where nobody was named and no person has labelled anything: then there
     is only ``between``. ``raters`` are those whose labels the reference is made of. ``kind`` says
-    what they agree on: labels of answers, or the outcomes of preferences, and then ``outcomes``
-    says how preferences became those, and ``nothing_in_common`` names the judges that were asked
-    about no pair of the reference's.
+    what they agree on: labels of answers, or scores of them, of which ``scores`` says what they
+    rest on, or the outcomes of preferences, and then ``outcomes`` says how preferences became
+    those, and ``nothing_in_common`` names the judges that were asked about no pair of the
+    reference's.
     """
 
     benchmark: str
@@ -59,6 +74,7 @@ class AgreementReport:
     warnings: tuple[str, ...] = ()
     kind: Kind = "label"
     outcomes: Outcomes | None = None
+    scores: Scores | None = None
     nothing_in_common: tuple[str, ...] = ()
 
 
@@ -71,9 +87,24 @@ class Outcomes:
     counts: Mapping[str, Mapping[str, int]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What correlations of scores rest on.
+
+    ``counts`` are by judge, as in `judgebench.metrics.score_agreement.ScoreTable`; ``block`` and
+    ``unparsed`` are upstream's, None where it has none.
+    """
+
+    block: int | None
+    unparsed: float | None
+    counts: Mapping[str, Mapping[str, int]]
+
+
 def without_models(report: AgreementReport) -> AgreementReport:
-    """The report without its rows for single models."""
-    return replace(report, rows=tuple(row for row in report.rows if row.scope != "model"))
+    """The report without its rows for single models, nor for their mean where there is but one."""
+    one = len({(row.model, row.opponent) for row in report.rows if row.scope == "model"}) == 1
+    gone = ("model", "macro") if one else ("model",)
+    return replace(report, rows=tuple(row for row in report.rows if row.scope not in gone))
 
 
 def tables_of(report: AgreementReport) -> Iterable[Table]:
@@ -83,7 +114,7 @@ def tables_of(report: AgreementReport) -> Iterable[Table]:
     rule = "" if report.outcomes is None else f"; {rule_line(report.outcomes)}"
     if report.reference is not None:
         against = f"{at}, judges against {report.reference}"
-        of = _made_of(report)
+        of, shown = _made_of(report), shown_of(report)
         for scope, says in (
             ("pooled", "pooled: all answers together"),
             ("macro", "macro: the unweighted mean over models, as papers print it"),
@@ -93,14 +124,21 @@ def tables_of(report: AgreementReport) -> Iterable[Table]:
             if rows:
                 says = f"{of}{says}; intervals resample questions{rule}"
                 strangers = report.nothing_in_common if scope == "pooled" else ()
-                yield _table(rows, against, says, shown_of(report), strangers)
+                yield _table(rows, against, says, shown, strangers)
     if report.between:
         what = "answers" if report.outcomes is None else "pairs"
-        yield _matrix(report.between, at, what, rule)
+        yield matrix(report.between, at, what, rule)
 
 
 def shown_of(report: AgreementReport) -> Mapping[str, str]:
-    return SHOWN if report.outcomes is None else SHOWN_OF_OUTCOMES
+    """The metrics that a table has room for, by name, and what they are called there."""
+    if report.outcomes is None:
+        return SHOWN
+    n = [(row.metrics["consistency"].n, row.metrics[f"consistency{UPSTREAM}"].n)
+         for row in report.rows]  # fmt: skip
+    both_orders = SHOWN_OF_BOTH_ORDERS if any(upstream for _, upstream in n) else {}
+    unread = SHOWN_AS_UPSTREAM if any(read < upstream for read, upstream in n) else {}
+    return {**SHOWN_OF_OUTCOMES, **both_orders, **unread}
 
 
 def rule_line(outcomes: Outcomes) -> str:
@@ -152,15 +190,16 @@ def _table(
         subtitle=subtitle,
         columns=columns,
         rows=[_cells(row, shown, apart=apart) for row in ordered],
-        notes=[
-            *(
-                [f"no pair in common with the reference: {', '.join(strangers)}"]
-                if strangers
-                else []
-            ),
-            *_notes(ordered, shown),
-        ],
+        notes=[*_about_pairs(shown, strangers), *_notes(ordered, shown)],
     )
+
+
+def _about_pairs(shown: Mapping[str, str], strangers: Sequence[str]) -> list[str]:
+    """What a reader of comparisons may miss."""
+    said = [f"no pair in common with the reference: {', '.join(strangers)}"] if strangers else []
+    if shown == SHOWN_OF_OUTCOMES:
+        said.append(f"no consistency: {ONE_ORDER}")
+    return said
 
 
 def _by_kappa(row: AgreementRow) -> tuple[float, str]:
@@ -196,27 +235,37 @@ def _notes(rows: Sequence[AgreementRow], shown: Mapping[str, str]) -> list[str]:
     return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
 
 
-def _matrix(rows: Sequence[AgreementRow], at: str, what: str, rule: str) -> Table:
-    """Every two judges twice; where all rows are of one judge, that judge's column alone."""
+def matrix(
+    rows: Sequence[AgreementRow],
+    at: str,
+    what: str,
+    rule: str,
+    *,
+    shown: tuple[str, str] = (KAPPA, "kappa, pooled"),
+) -> Table:
+    """Every two judges twice; where all rows are of one judge, that judge's column alone.
+
+    ``shown`` is the metric that stands in the cells, by its name and in words.
+    """
     of_one = set.intersection(*({row.judge, row.reference} for row in rows)) if rows[1:] else set()
     names = sorted({name for row in rows for name in (row.judge, row.reference)})
     across = sorted(of_one) or names
     down = [name for name in names if name not in of_one]
-    kappa = {frozenset((row.judge, row.reference)): row.metrics[KAPPA] for row in rows}
-    alike = len({e.n for e in kappa.values()}) == 1
+    cells = {frozenset((row.judge, row.reference)): row.metrics[shown[0]] for row in rows}
+    alike = len({e.n for e in cells.values()}) == 1
 
     def cell(one: str, other: str) -> str:
-        found = kappa.get(frozenset((one, other))) if one != other else None
+        found = cells.get(frozenset((one, other))) if one != other else None
         if found is None:
             return ""
         said = estimates.text(replace(found, low=math.nan), digits=2)
         return said if alike else f"{said} ({found.n})"
 
-    n = f", on {rows[0].metrics[KAPPA].n} {what} each" if alike else f" (on how many {what})"
+    n = f", on {rows[0].metrics[shown[0]].n} {what} each" if alike else f" (on how many {what})"
     titles = sorted(of_one) or [str(i) for i in range(1, len(names) + 1)]
     return Table(
         title=f"{at}, judges against each other",
-        subtitle=f"kappa, pooled{n}{rule}",
+        subtitle=f"{shown[1]}{n}{rule}",
         columns=[
             Column(title="judge", wraps=True),
             *(Column(title=title, align="right") for title in titles),

@@ -16,6 +16,7 @@ from judgebench.metrics.combine import panel_verdicts, together
 from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
+from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
 from judgebench.report.marks import NO_MARKS, Marks, marks_by_judge, marks_of_answers
@@ -76,6 +77,8 @@ class BoardData:
         self.repeats = _repeats(contents, set(verdicts["item_id"]))
         if self.repeats is not None:
             verdicts["unit"] = [contents.get(item) for item in verdicts["item_id"]]
+        if which.sparse:
+            verdicts[SPARSE] = [True] * len(verdicts["item_id"])
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)

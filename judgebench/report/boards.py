@@ -11,6 +11,7 @@ from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
 from judgebench.benchmarks.own_prompts import newest_version, own_versions
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import BINARY
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
@@ -29,9 +30,10 @@ class Meant:
     boards have unasked; ``sides`` how categories make up the whole, where they count equally, and
     ``unparsed`` the official score of what cannot be read; ``rounded`` the way of grouping whose
     means the official score rounds before it averages them; ``guessed`` that what cannot be read
-    is also shown at its chance value. ``first_only`` says that a model's first answer is its
-    answer, and that further ones say how sure of it the model is. ``own`` says that these are
-    prompts of a team's own, for which no way of judging is official.
+    is also shown at its chance value; ``sparse`` that items have answers of some models only;
+    ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
+    answer is its answer, and that further ones say how sure of it the model is. ``own`` says that
+    these are prompts of a team's own, for which no way of judging is official.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Meant:
     rounded: str | None = None
     guessed: bool = False
     first_only: bool = False
+    sparse: bool = False
+    block: int | None = None
     own: bool = False
 
     def __str__(self) -> str:
@@ -97,6 +101,8 @@ def meant(store: Store, name_at_version: str) -> Meant:
         rounded=description.report.rounded,
         guessed=description.report.guessed,
         first_only=bool(description.asking.further),
+        sparse=description.report.sparse,
+        block=description.report.block,
     )
 
 
@@ -235,6 +241,13 @@ def renamed(columns: Columns, models: Mapping[str, str], judges: Mapping[str, st
     for name, called in (("model", models), ("opponent", models), ("judge", judges)):
         kept[name] = [called.get(one) for one in columns[f"{name}_id"]]
     return kept
+
+
+def with_units(columns: Columns, store: Store, which: Meant) -> Columns:
+    """The columns, with what makes items one question, and a mark where not all models answer."""
+    contents = store.item_contents(which.name, which.version)
+    found = {**columns, "unit": [contents.get(item) for item in columns["item_id"]]}
+    return found | ({SPARSE: [True] * len(columns["item_id"])} if which.sparse else {})
 
 
 def where(columns: Columns, keep: Iterable[bool]) -> Columns:

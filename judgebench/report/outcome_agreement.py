@@ -8,9 +8,11 @@ from judgebench.errors import UsageError
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.outcome_agreement import outcome_agreement, outcomes_between
+from judgebench.records import is_human
 from judgebench.report.agreement import agreement_report, asked_for, only
 from judgebench.report.agreement_tables import AgreementReport, Outcomes
-from judgebench.report.boards import Columns, meant, renamed, told_apart, where
+from judgebench.report.boards import Columns, meant, renamed, told_apart, where, with_units
+from judgebench.report.score_agreement import score_report
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import Store
@@ -44,14 +46,19 @@ def agreement_reports(
         For a name that the store does not hold, and where the reference has no verdict of any
         kind that can be compared.
     """
-    kinds = set(_verdicts(store, benchmark)["kind"])
-    found, refused = [], []
-    for kind in ("label", "preference"):
-        if kind not in kinds:
+    verdicts = _verdicts(store, benchmark)
+    said = set(zip(verdicts["kind"], verdicts["judge"], strict=True))
+    people = {kind for kind, judge in said if is_human(judge)}
+    found: list[AgreementReport] = []
+    refused: list[UsageError] = []
+    for kind in ("label", "preference", "score"):
+        if kind not in {one for one, _ in said}:
             continue
+        if kind == "score" and found and not (reference or between or kind in people):
+            continue  # every confidence in an answer is a score: compared only where asked for
         try:
-            if kind == "label":
-                report = agreement_report(
+            if kind != "preference":
+                report = (agreement_report if kind == "label" else score_report)(
                     store, benchmark, reference=reference, judges=judges, between=between,
                     intervals=intervals,
                 )  # fmt: skip
@@ -105,6 +112,7 @@ def outcome_report(
     models = told_apart([failures, stored], "model")
     columns: Columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
     columns = where(columns, (opponent is not None for opponent in columns["opponent"]))
+    columns = with_units(columns, store, which)
     reference, wanted = asked_for(columns, reference, judges, named, store, which, OF_PAIRS)
     rule = rule or OutcomeRule()
     tables = []

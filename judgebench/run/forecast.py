@@ -116,7 +116,7 @@ class _Plan:
             benchmark=asked.benchmark.name,
             version=asked.benchmark.version,
             model=candidate.name,
-            items=len(asked.items) * asked.config.samples,
+            items=sum(len(items) for items, _ in candidate.wanted.values()),
             distinct_items=len(candidate.wanted),
         )
 

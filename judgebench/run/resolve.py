@@ -89,6 +89,12 @@ class Candidate:
     key_of: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
 
     @property
+    def brought(self) -> bool:
+        """Whether the benchmark brings its answers, perhaps to some items only."""
+        brought = self.asked.benchmark.brought
+        return brought is not None and self.config.responses == brought.answers
+
+    @property
     def name(self) -> str:
         return self.config.name
 
@@ -183,7 +189,7 @@ def resolve(suite: Suite) -> Work:
         f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items of "
         f"{c.asked.benchmark.name}"
         for c in candidates
-        if c.recorded is not None and (n := _unanswered(c))
+        if c.recorded is not None and not c.brought and (n := _unanswered(c))
     )
     warnings += tuple(_not_asked_themselves(asked, suite))
     return Work(suite=suite, asked=asked, candidates=candidates, seats=seats, warnings=warnings)
@@ -391,11 +397,48 @@ def _local_identity(local: LocalModel) -> str:
     return f"{weights}+{keys.content_key('way', way).hex()[:12]}" if way else weights
 
 
-def _candidates(suite: Suite, asked: Asked) -> Iterator[Candidate]:
-    for model in models_on(suite, asked.config, asked.baseline):
-        yield _candidate(model, asked, suite.seed)
-    if (brought := _brought_baseline(suite, asked)) is not None:
-        yield _candidate(brought, asked, suite.seed)
+def _candidates(suite: Suite, asked: Asked) -> list[Candidate]:
+    """Who is judged, and the baseline.
+
+    A benchmark that brings answers to be judged is about its judges: the suite's models have no
+    part in it unless it names them.
+
+    Raises
+    ------
+    ConfigError
+        Where that is nobody.
+    """
+    brought = _brought_models(suite, asked)
+    config = asked.config
+    if config.models is None and brought:
+        config = config.model_copy(update={"models": []})
+    models = list(models_on(suite, config, asked.baseline))
+    if not models and not brought:
+        raise ConfigError(
+            f"benchmark {asked.config.name}: no model answers it; name one below 'models'"
+        )
+    if (baseline := _brought_baseline(suite, asked)) is not None:
+        models.append(baseline)
+    return [_candidate(model, asked, suite.seed) for model in [*models, *brought]]
+
+
+def _brought_models(suite: Suite, asked: Asked) -> list[ModelConfig]:
+    """The models whose answers a benchmark brings to be judged, as far as they have any here.
+
+    Raises
+    ------
+    ConfigError
+        Where the suite has another model of such a name.
+    """
+    brought = asked.benchmark.brought
+    if brought is None:
+        return []
+    if same := [model.name for model in suite.models if model.name in brought.models]:
+        raise ConfigError(
+            f"benchmark {asked.config.name} brings answers of a model called {same[0]!r}; call "
+            "that of the suite otherwise"
+        )
+    return [ModelConfig(name=name, responses=brought.answers) for name in brought.models]
 
 
 def _brought_baseline(suite: Suite, asked: Asked) -> ModelConfig | None:

@@ -196,7 +196,7 @@ def test_scores_are_ranked_and_have_no_agreement_of_labels(typed: Typed, tmp_pat
     assert "score (1 to 5) [95%]" in out
     code, _, err = typed("agreement", "made_up")
     assert code == 64
-    assert "no two judges with labels on the same answers" in err
+    assert "no two judges with labels or scores of the same answers" in err
 
 
 def test_a_panel_is_shown_when_it_is_asked_for(typed: Typed, tmp_path: Path) -> None:

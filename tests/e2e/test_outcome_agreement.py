@@ -348,7 +348,10 @@ def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
     assert judgebench("import", "verdicts", file, "--store", url).returncode == 0
     done = judgebench("agreement", "made_up", "--store", url)
     assert done.returncode == 64
-    assert "no two judges with labels on the same answers, or with preferences" in done.stderr
+    assert (
+        "no two judges with labels or scores of the same answers, or with preferences"
+        in done.stderr
+    )
     done = judgebench("agreement", "made_up", "--store", url, "--tie-band", "0.5")
     assert done.returncode == 64
     done = judgebench("agreement", "made_up", "--reference", "k", "--store", url)

@@ -12,7 +12,11 @@ from judgebench.config import load_suite
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITES = sorted(path.relative_to(ROOT) for path in ROOT.glob("suites/**/*.yaml"))
-NEEDS_A_MODEL = {Path("suites/demo.yaml"), Path("suites/local_judge.yaml")}
+NEEDS_A_MODEL = {
+    Path("suites/critiquellm.yaml"),  # and data
+    Path("suites/demo.yaml"),
+    Path("suites/local_judge.yaml"),
+}
 PUBLISHED = {path for path in SUITES if path.parent == Path("suites/published")}
 """They need data and models that are not here; `test_published_figures` plans some all the same."""
 OFFLINE = [Path("suites/ways_of_judging.yaml"), Path("suites/null_model/suite.yaml")]

@@ -1,0 +1,315 @@
+"""How far judges that score follow people or each other: on one question, and over the systems.
+
+At *sample level*, the correlation among the answers to one question, averaged over questions; at
+*system level*, that of the models' mean scores. Correlations do not ask for one scale: a judge on
+1 to 10 may follow people on 1 to 5. In `judgebench.stats.judge_quality` are the definitions and
+their source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.item_order import in_order
+from judgebench.metrics.comparison import AgreementRow, pairs_of
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.score_board import ScoreBoard
+from judgebench.metrics.verdict_table import Columns, Ints
+from judgebench.records import HUMAN, Estimate
+from judgebench.stats.judge_quality import (
+    CORRELATIONS,
+    consecutive_blocks,
+    sample_contributions,
+    system_contributions,
+    system_correlations,
+)
+from judgebench.stats.rank_correlation import why_undefined
+from judgebench.stats.resample import Resamples
+
+SAMPLE, SYSTEM, BLOCK = "sample_", "", "block_"
+"""What the names of the correlations begin with at each level; those of models have bare names."""
+
+UPSTREAM = "_upstream"
+"""What they end in where an unreadable score counts as upstream counts it."""
+
+ONE_ANSWER = "each question has one answer"
+NO_DIFFERENCE = "on no question do both tell answers apart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTable:
+    """All judges that score against one reference, or every two against each other.
+
+    ``counts`` are by judge: ``answers`` that the reference scored, of them ``unreadable``,
+    ``failed`` and ``not_asked``; ``questions``, those ``with_several`` answers and those
+    ``compared``, on which both tell answers apart; ``systems``; and with blocks ``blocks``, those
+    ``blocks_compared``, and the answers ``after_blocks``. With `UPSTREAM` at their end, what is
+    compared where unreadable scores count.
+    """
+
+    reference: str | None
+    raters: tuple[str, ...]
+    rows: tuple[AgreementRow, ...]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def score_agreement(
+    columns: Columns,
+    *,
+    reference: str = HUMAN,
+    block: int | None = None,
+    unparsed: float | None = None,
+    intervals: Intervals | None = None,
+) -> ScoreTable:
+    """Every judge that scores, against a reference.
+
+    Repeats and samples of one item are averaged first. Answers that the reference has not scored do
+    not count, nor do models that a judge was never asked about; those that only the judge has not
+    scored are missing. Questions on which the judge or the reference gives all answers one score
+    have no correlation and are left out of the mean.
+
+    Parameters
+    ----------
+    columns
+        As for `judgebench.metrics.scores.scores`; items with one ``unit`` are one question.
+    reference
+        A judge; ``human`` is a judge of that name, or else the mean of ``human/*``.
+    block
+        Upstream takes so many consecutive answers, in order of id, for those to one question; with
+        it the correlations within such blocks stand beside those within questions. They have no
+        interval: a block is not drawn by chance, and cuts across questions.
+    unparsed
+        What upstream takes an unreadable score for; with it every correlation is also given so.
+    intervals
+        Percentile bootstrap over questions unless asked otherwise.
+
+    Returns
+    -------
+    ScoreTable
+        For each judge, in order of name, a row ``pooled`` with `CORRELATIONS` at each level.
+
+    Raises
+    ------
+    UsageError
+        When there is no such reference, it has scored nothing, or its raters use several scales.
+    """
+    scored = ScoreBoard(columns, unparsed)
+    truth, raters = scored.reference(reference)
+    itself = raters if len(raters) == 1 else ()
+    wanted = intervals or Intervals()
+    resamples = wanted.resamples(scored.table.units)
+    found = {
+        judge: _Compared(scored, judge, truth, block, resamples, wanted)
+        for judge in scored.judges
+        if judge not in itself
+    }
+    return ScoreTable(
+        reference=reference,
+        raters=raters,
+        rows=tuple(one.row(reference) for one in found.values()),
+        counts={judge: one.counts for judge, one in found.items()},
+    )
+
+
+def scores_between(
+    columns: Columns,
+    *,
+    judges: Collection[str] = (),
+    intervals: Intervals | None = None,
+) -> tuple[AgreementRow, ...]:
+    """Every two judges that scored some answer both, the second by name as the reference.
+
+    Parameters
+    ----------
+    columns, intervals
+        As for `score_agreement`.
+    judges
+        Only these against every other; all if empty.
+    """
+    scored = ScoreBoard(columns, None)
+    wanted = intervals or Intervals()
+    resamples = wanted.resamples(scored.table.units)
+    rows = []
+    for first, second in pairs_of(scored.judges, judges):
+        truth = scored.means(second)
+        if not np.isnan(scored.means(first) + truth).all():
+            rows.append(_Compared(scored, first, truth, None, resamples, wanted).row(second))
+    return tuple(rows)
+
+
+class _Compared:
+    """One judge's scores beside a reference's, answer by answer in order of id."""
+
+    def __init__(
+        self,
+        scored: ScoreBoard,
+        judge: str,
+        truth: Floats,
+        block: int | None,
+        resamples: Resamples,
+        wanted: Intervals,
+    ) -> None:
+        self.judge, self.block, self.resamples, self.wanted = judge, block, resamples, wanted
+        scales = scored.several_scales(judge)
+        self.refused = f"scores on several scales ({scales})" if scales else None
+        asked = scored.marked(judge)
+        counted = ~np.isnan(truth) & asked.any(axis=0)
+        place = {item: n for n, item in enumerate(in_order(scored.table.items))}
+        items = np.array(sorted(range(len(place)), key=lambda n: place[scored.table.items[n]]))
+        cells = [(item, model) for item in items for model in np.flatnonzero(counted[item])]
+        self.item, model = np.array(cells, dtype=np.int64).reshape(-1, 2).T
+        at = (self.item, model)
+        self.n_units = len(scored.table.units)
+        self.unit = scored.table.unit_of[self.item]
+        systems, self.system = np.unique(model, return_inverse=True)
+        self.n_systems = len(systems)
+        self.people = truth[at]
+        self.scores = {"": scored.means(judge)[at]}
+        if scored.unparsed is not None:
+            self.scores[UPSTREAM] = scored.means(judge, as_upstream=True)[at]
+        lacking = np.isnan(self.scores[""])
+        failed = lacking & scored.marked(judge, scored.failed)[at]
+        unread = lacking & ~failed & scored.marked(judge, scored.unread)[at]
+        self.why = {
+            "unreadable": unread,
+            "failed": failed,
+            "not_asked": lacking & ~failed & ~unread,
+        }
+
+    def row(self, reference: str) -> AgreementRow:
+        metrics = {
+            f"{level}{name}{kind}": estimate
+            for kind, scores in self.scores.items()
+            for level, estimates in self._levels(scores)
+            for name, estimate in zip(CORRELATIONS, estimates, strict=True)
+        }
+        return AgreementRow(
+            judge=self.judge, reference=reference, scope="pooled", model=None, metrics=metrics
+        )
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """As in `ScoreTable`."""
+        found = {"answers": len(self.people)}
+        found |= {why: int(where.sum()) for why, where in self.why.items()}
+        answers = np.bincount(self.unit, minlength=self.n_units)
+        found["questions"] = int((answers > 0).sum())
+        found["with_several"] = int((answers > 1).sum())
+        found["systems"] = self.n_systems
+        blocks = consecutive_blocks(len(self.people), self.block or 1)
+        if self.block is not None:
+            found["blocks"] = int(blocks.max(initial=-1)) + 1
+            found["after_blocks"] = int((blocks < 0).sum())
+        for kind, scores in self.scores.items():
+            found[f"compared{kind}"] = self._compared(scores, self.unit)
+            if self.block is not None:
+                found[f"blocks_compared{kind}"] = self._compared(scores, blocks)
+        return found
+
+    def _compared(self, scores: Floats, group: Ints) -> int:
+        """In how many groups both tell answers apart."""
+        return int(sample_contributions(scores, self.people, group)[:, 0, 1].sum())
+
+    def _levels(self, scores: Floats) -> Iterator[tuple[str, list[Estimate]]]:
+        yield SAMPLE, self._sample(scores)
+        yield SYSTEM, self._system(scores)
+        if self.block is not None:
+            yield BLOCK, self._blocks(scores, self.block)
+
+    def _sample(self, scores: Floats) -> list[Estimate]:
+        found = sample_contributions(scores, self.people, self.unit)
+        contributions = np.zeros((self.n_units, *found.shape[1:]))
+        contributions[: len(found)] = found
+        (sums,) = self.resamples.sums([contributions])
+        values = _means(sums)
+        used = contributions[:, 0, 1] > 0
+        several = int((np.bincount(self.unit, minlength=self.n_units) > 1).sum())
+        return self._estimates(
+            scores,
+            values,
+            counted=used[self.unit],
+            over=f"over {used.sum()} of {several} questions with several answers",
+            undefined=NO_DIFFERENCE if several else ONE_ANSWER,
+        )
+
+    def _system(self, scores: Floats) -> list[Estimate]:
+        by_answer = system_contributions(scores, self.people, self.system, n_systems=self.n_systems)
+        contributions = np.zeros((self.n_units, self.n_systems, 3))
+        np.add.at(contributions, self.unit, by_answer)
+        (sums,) = self.resamples.sums([contributions])
+        total = sums[0]
+        means = np.full((2, self.n_systems), np.nan)
+        np.divide(total[:, :2].T, total[:, 2], out=means, where=total[:, 2] > 0)
+        return self._estimates(
+            scores,
+            system_correlations(sums),
+            counted=np.ones(len(scores), dtype=np.bool_),
+            over=f"over {self.n_systems} models",
+            undefined=why_undefined(*means),
+        )
+
+    def _blocks(self, scores: Floats, size: int) -> list[Estimate]:
+        blocks = consecutive_blocks(len(scores), size)
+        contributions = sample_contributions(scores, self.people, blocks)
+        sums = contributions.sum(axis=0, keepdims=True)
+        used = np.append(contributions[:, 0, 1] > 0, False)
+        return self._estimates(
+            scores,
+            _means(sums),
+            counted=used[blocks],
+            over=f"over {used.sum()} of {len(contributions)} blocks of {size} answers by id; no "
+            "interval, blocks are not drawn",
+            undefined=f"in no block of {size} do both tell answers apart",
+        )
+
+    def _estimates(
+        self,
+        scores: Floats,
+        values: Floats,
+        *,
+        counted: NDArray[np.bool_],
+        over: str,
+        undefined: str | None,
+    ) -> list[Estimate]:
+        """The three correlations; ``values`` are (1 + replicates or nothing, correlations)."""
+        there = ~np.isnan(scores)
+        units = len(np.unique(self.unit[there & counted]))
+        ends = self.wanted.ends(values, None) if len(values) > 1 else None
+        found = []
+        for n in range(len(CORRELATIONS)):
+            value = float(values[0, n]) if self.refused is None else math.nan
+            low, high, method = math.nan, math.nan, ""
+            if not math.isnan(value):
+                method = over
+                if ends is not None:
+                    low, high, drawn = (
+                        ends.at(n) if units > 1 else (low, high, "no interval, one question")
+                    )
+                    method = f"{drawn}; {over}"
+            found.append(
+                Estimate(
+                    value=value,
+                    low=low,
+                    high=high,
+                    n=int((there & counted).sum()),
+                    units=units,
+                    missing=int((~there).sum()),
+                    level=self.wanted.level,
+                    method=method,
+                    undefined=(self.refused or undefined) if math.isnan(value) else None,
+                )
+            )
+        return found
+
+
+def _means(sums: Floats) -> Floats:
+    """Of sums (..., correlations, 2); nan where nothing was added."""
+    found = np.full(sums.shape[:-1], np.nan)
+    np.divide(sums[..., 0], sums[..., 1], out=found, where=sums[..., 1] > 0)
+    return found

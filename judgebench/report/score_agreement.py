@@ -1,0 +1,74 @@
+"""Agreement of judges that score: how far their scores follow a reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.failed_rows import with_failures
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.score_agreement import score_agreement, scores_between
+from judgebench.report.agreement import asked_for, only
+from judgebench.report.agreement_tables import AgreementReport, Scores
+from judgebench.report.boards import meant, renamed, told_apart, with_units
+from judgebench.store import Store
+
+OF_SCORES = ("score",)
+
+
+def score_report(
+    store: Store,
+    benchmark: str,
+    version: str | None = None,
+    *,
+    reference: str | None = None,
+    judges: Collection[str] = (),
+    between: bool = False,
+    intervals: Intervals | None = None,
+) -> AgreementReport:
+    """How far the scores of a benchmark's judges follow those of a reference.
+
+    Parameters
+    ----------
+    benchmark, version, reference, judges, between, intervals
+        As for `judgebench.report.agreement.agreement_report`; ``human`` is the mean of ``human/*``.
+
+    Raises
+    ------
+    UsageError
+        As `agreement_report`.
+    """
+    which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
+    stored = store.verdicts(which.name, which.version)
+    failures = store.failures(which.name, which.version)
+    named = told_apart([failures, stored], "judge")
+    models = told_apart([failures, stored], "model")
+    columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
+    columns = with_units(columns, store, which)
+    reference, wanted = asked_for(columns, reference, judges, named, store, which, OF_SCORES)
+    rows: tuple[AgreementRow, ...] = ()
+    raters: tuple[str, ...] = ()
+    scores = Scores(block=which.block, unparsed=which.unparsed, counts={})
+    if reference is not None:
+        table = score_agreement(
+            only(columns, wanted, reference),
+            reference=reference,
+            block=which.block,
+            unparsed=which.unparsed,
+            intervals=intervals,
+        )
+        rows, raters = table.rows, table.raters
+        scores = Scores(block=which.block, unparsed=which.unparsed, counts=table.counts)
+    pairs: tuple[AgreementRow, ...] = ()
+    if between or reference is None:
+        pairs = scores_between(columns, judges=wanted, intervals=intervals)
+    return AgreementReport(
+        benchmark=which.name,
+        version=which.version,
+        reference=reference,
+        raters=raters,
+        rows=rows,
+        between=pairs,
+        kind="score",
+        scores=scores,
+    )
