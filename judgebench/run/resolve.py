@@ -36,6 +36,7 @@ from judgebench.responses.local_model import (
     shaping_arguments,
 )
 from judgebench.responses.recorded_file import RecordedAnswers, read_answers
+from judgebench.run.chosen_items import chosen_items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,7 @@ def _asked(config: BenchmarkConfig) -> Asked:
         benchmark = own_benchmark(config)
     else:
         benchmark = load_benchmark(config.name, options=config.options)
-    return Asked(config=config, benchmark=benchmark, items=tuple(benchmark.items(config.limit)))
+    return Asked(config=config, benchmark=benchmark, items=chosen_items(benchmark, config))
 
 
 def _seat(asked: Asked, name: str, suite: Suite) -> Seat:
