@@ -165,6 +165,7 @@ def test_two_kills_cost_nothing(
     again = place.run(path)
     calls = script.asked[before:]
     assert f"0 generations, {len(calls)} judge calls made" in again
+    assert ", 0 unreadable, 0 failed" in again
     assert not kept & set(calls), "asked again although the reply was kept"
     assert len(calls) == len(set(calls))
     assert len(rows(tmp_path, "replies")) == ANSWERED + len(calls)
