@@ -1,6 +1,7 @@
 """The judge of equivalence as a pure generator: what it asks, what costs no call, how it reads."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,30 @@ def test_only_an_answer_that_is_an_accepted_one_goes_unasked(
     assert (found == Label(name="correct")) == equal
     assert equal or isinstance(found, ChatRequest)
     assert isinstance(calls(answer, references)[0], ChatRequest)
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "language", "equal"),
+    [
+        ("４２", "42", "zh", True),
+        ("ＮＡＳＡ", "nasa", "zh", True),
+        ("长江　", "长江", "zh", True),
+        ("（五）", "(五)", "zh", True),
+        ("长江。", "长江", "zh", False),
+        ("長江", "长江", "zh", False),
+        ("是长江", "长江", "zh", False),
+        ("４２", "42", "en", False),
+    ],
+)
+def test_full_width_is_overlooked_where_the_language_has_it(
+    answer: str, accepted: str, language: str, equal: bool
+) -> None:
+    case = case_of(answer, references=[accepted])
+    case = replace(case, item=replace(case.item, language=language))
+    replies = [] if equal else [Reply(text="uncertain")]
+    asked, found = talk(judge(exact_match_first=True), case, *replies)
+    assert len(asked) == len(replies)
+    assert found == Label(name="correct" if equal else "incorrect")
 
 
 @given(st.text(), st.lists(st.text(), max_size=3).map(tuple))
