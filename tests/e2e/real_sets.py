@@ -1,16 +1,18 @@
 """The real questions of three benchmarks for whole runs, each in a process of its own.
 
-Of two of them the gold has a part, and a part never passes as the whole: their descriptions are
-copied with the number of questions changed, and offered as an installed package offers them.
+Their folders are copied, and offered as an installed package offers them. Of two of them the gold
+has a part, and a part never passes as the whole: the copies have the number of questions changed.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from judgebench import registry
 from judgebench.benchmarks.data_source import import_data
 from tests import alignbench_gold, honestybench_gold
 from tests.e2e import mixeval_gold
@@ -28,7 +30,10 @@ def environment(folder: Path) -> dict[str, str]:
     for prepare in (alignbench_gold.half, honestybench_gold.sample):
         with pytest.MonkeyPatch.context() as patch:
             prepare(folder, patch)
-    packages = offered(folder, [folder / "tasks" / name for name in ("alignbench", "honestybench")])
+    tasks = folder / "tasks"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(registry.tasks_root() / "mixeval_hard", tasks / "mixeval_hard", ignore=ignored)
+    packages = offered(folder, sorted(tasks.iterdir()))
     path = os.pathsep.join(filter(None, [str(packages), os.environ.get("PYTHONPATH")]))
     return {
         "JUDGEBENCH_DATA": str(folder / "home"),

@@ -38,6 +38,24 @@ CHOSEN: dict[str, tuple[dict[str, int], int]] = {
     "honestybench": ({"limit_by_category": 3}, 15),
 }
 """Which items of each benchmark are asked, and how many these are."""
+BATCH = 2
+HOLDS = """
+
+import os, sys, time
+
+if os.environ.get("HOLDS") and "lm_eval" in sys.modules:  # the worker, not who plans
+    from lm_eval.models.huggingface import HFLM
+
+    def holding(lm, *args, generate=HFLM._model_generate, batches=[], **settings):
+        batches.append(None)
+        if len(batches) > 1:
+            time.sleep(300)
+        return generate(lm, *args, **settings)
+
+    HFLM._model_generate = holding
+"""
+"""Put behind a task's code, so that a model answers one batch and then none."""
+
 ANSWERED = 3
 """Judge calls that are answered before the judge falls silent and the run is killed."""
 
@@ -50,13 +68,13 @@ class Place:
     environment: dict[str, str]
 
     def suite(self, folder: Path, url: str, names: tuple[str, ...]) -> Path:
-        """A tiny model that writes anything, asked for answers of 48 tokens."""
+        """A tiny model that writes anything, asked for answers of 16 tokens."""
         local = {
             "model": "hf",
             "model_args": {"pretrained": str(self.folder / "tiny"), "max_length": 6000},
-            "batch_size": 2,
+            "batch_size": BATCH,
             "device": "cpu",
-            "gen_kwargs": {"max_gen_toks": 48},
+            "gen_kwargs": {"max_gen_toks": 16},
         }
         at = {"provider": "openai_compatible", "model": "loopback", "base_url": url}
         written = {
@@ -73,8 +91,8 @@ class Place:
         path.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
         return path
 
-    def start(self, suite: Path) -> subprocess.Popen[str]:
-        return runs.start("run", suite, environment=self.environment)
+    def start(self, suite: Path, **more: str) -> subprocess.Popen[str]:
+        return runs.start("run", suite, environment=self.environment | more)
 
     def run(self, suite: Path) -> str:
         """An undisturbed run, and what it said."""
@@ -96,6 +114,9 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("real")
     environment = real_sets.environment(folder)
+    for name in CHOSEN:
+        with (folder / "tasks" / name / "utils.py").open("a", encoding="utf-8") as code:
+            code.write(HOLDS)
     save_causal(folder / "tiny")
     return Place(folder, environment)
 
@@ -140,11 +161,11 @@ def test_two_kills_cost_nothing(
     items = CHOSEN[name][1]
     path = place.suite(tmp_path, server.url, (name,))
 
-    run = place.start(path)
-    runs.eventually(lambda: rows(tmp_path, "responses"), wait_s=120)
+    run = place.start(path, HOLDS="1")
+    runs.eventually(lambda: len(rows(tmp_path, "responses")) == BATCH, wait_s=120)
     kill(run)
     answers = rows(tmp_path, "responses")
-    assert 0 < len(answers) < items, "killed in the middle of answering"
+    assert len(answers) == BATCH
     assert script.asked == []
 
     script.silent = True
