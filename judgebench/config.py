@@ -322,7 +322,10 @@ class BenchmarkConfig(Section):
     name: str = Field(description="NAME or NAME@VERSION")
     judges: list[str] = Field(min_length=1)
     models: list[str] | None = Field(None, description="only these models; all if unset")
-    limit: PositiveInt | None = None
+    limit: PositiveInt | None = Field(None, description="only the first items")
+    limit_by_category: PositiveInt | None = Field(
+        None, description="only the first items of each category"
+    )
     samples: PositiveInt = Field(1, description="answers of each model to each item")
     judged_samples: Literal["all", "first"] | None = Field(
         None,
@@ -366,6 +369,8 @@ class BenchmarkConfig(Section):
         for name, given in own.items():
             if given and self.items is None:
                 raise ValueError(f"{name!r} is for own prompts: name their file as 'items'")
+        if self.limit is not None and self.limit_by_category is not None:
+            raise ValueError("give 'limit' or 'limit_by_category', not both")
         if self.items is not None and "@" in self.name:
             raise ValueError("the version of own prompts is the hash of the questions; no '@' here")
         if self.scale is not None and not self.scale[0] < self.scale[1]:

@@ -29,8 +29,9 @@ class FileHost:
     """The host. ``statuses`` and ``cuts`` are used up, one an answer; None leaves it as it is.
 
     ``validator`` is ``strong`` or ``weak`` (an ETag), ``date`` (Last-Modified) or None. ``ranges``
-    says whether parts are sent; ``honest`` whether the validator of a part is looked at. ``hold``
-    stops every answer after so many bytes until ``release`` is set.
+    says whether parts are sent; ``honest`` whether the validator of a part is looked at. ``shifts``
+    are used up too: a part begins so many bytes after what was asked for. ``hold`` stops every
+    answer after so many bytes until ``release`` is set.
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
@@ -43,6 +44,7 @@ class FileHost:
         self.statuses: list[int | None] = []
         self.retry_after: str | None = None
         self.cuts: list[int | None] = []
+        self.shifts: list[int] = []
         self.hold: int | None = None
         self.release = threading.Event()
         self.asked: list[Asked] = []
@@ -113,6 +115,7 @@ def _handler(host: FileHost) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_response(200 if start is None else 206)
             if start is not None:
+                start += host.shifts.pop(0) if host.shifts else 0
                 said = f"bytes {start}-{len(content) - 1}/{len(content)}"
                 self.send_header("Content-Range", said)
             if validator is not None:

@@ -3,7 +3,8 @@
 Which dimensions these are follows from the item's subcategory, as the benchmark says. With the
 official prompt and definitions it is AlignBench's rule-calibrated judge; with our own wording the
 answer is data between lines that carry a code (see `_frame`), and only a dictionary that holds the
-code states the verdict. A blank answer has the lowest score, without a call.
+code states the verdict, or the one JSON object that is the whole reply. A blank answer has the
+lowest score, without a call.
 
 Source: THUDM/AlignBench at 5b79d4a, ``prompt_construct`` in ``judge.py``.
 """
@@ -28,6 +29,7 @@ from judgebench.judges._frame import Shown
 from judgebench.judges._loose_dictionary import from_code
 from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._scores import REASON, Scale, read_scores_json, score_schema
 from judgebench.keys import content_key
 from judgebench.records import (
     Case,
@@ -44,13 +46,18 @@ from judgebench.records import (
 from judgebench.template import PromptText
 
 READER_VERSION = "1"
-OWN_PROMPTS = {"default": "dimensions"}
+SHORT = "short"
+OWN_PROMPTS = {"default": "dimensions", SHORT: "dimensions_short"}
 MAX_TOKENS = 2048
 
 QUESTION = frozenset({"texts", "question"})
 REFERENCE = frozenset({"texts", "reference"})
 ANSWER = frozenset({"texts", "answer"})
-HOLES = QUESTION | REFERENCE | ANSWER | {"category", "dimensions", "ask"}
+DIMENSIONS = frozenset({"dimensions", "ask"})
+HOLES = QUESTION | REFERENCE | ANSWER | DIMENSIONS | {"category"}
+
+WHOLE = Scale(low=ONE_TO_TEN.low, high=ONE_TO_TEN.high)
+"""What is asked for as JSON, where each score can be listed."""
 
 NO_DIMENSIONS = Unreadable(reason="no dimensions are known for the item's subcategory")
 NO_CODE = Unreadable(reason="a score without the code of the texts")
@@ -59,13 +66,25 @@ NO_CODE = Unreadable(reason="a score without the code of the texts")
 class Options(Section):
     """What a suite may say about a judge of dimensions."""
 
-    prompt: str = Field("default", description="default, or official/NAME from the data home")
+    prompt: str = Field(
+        "default",
+        description="default, short (scores alone, for small models), or official/NAME from the "
+        "data home",
+    )
+    format: Literal["dictionary", "json"] = Field(
+        "dictionary", description="how our own prompts ask for the scores; json is held by a schema"
+    )
     reader: Literal["strict", "upstream"] = Field(
         "strict", description="upstream reads one spelling, and scores off the scale"
     )
     max_answer_chars: PositiveInt = Field(
         20_000, description="a longer answer is shown with its middle left out"
     )
+
+    @property
+    def explains(self) -> bool:
+        """Whether scores come after comments."""
+        return self.prompt != SHORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +122,13 @@ class DimensionsJudge:
         if not response.text.strip():
             return ask_nobody(self._lowest(dimensions))
         shown = Shown.of(case, max_answer_chars=self.max_answer_chars)
-        asked = self.answerer.chat(self.question(case.item, shown))
+        question = self.question(case.item, shown)
+        if self.options.format == "json":
+            names, explain = (*dimensions, OVERALL), self.options.explains
+            schema = score_schema(names, WHOLE, explain=explain)
+            asked = self.answerer.chat(question, response_format=schema)
+            return ask_once(asked, lambda reply: _read_json(reply, names, explain=explain))
+        asked = self.answerer.chat(question)
         code = None if self.prompt.official else shown.code
         return ask_once(asked, lambda reply: self.read(reply, dimensions=dimensions, code=code))
 
@@ -118,7 +143,7 @@ class DimensionsJudge:
             "reference": shown.references,
             "answer": shown.answers[0],
             "texts": _texts(shown),
-            "ask": _ask(tuple(defined), shown.code),
+            "ask": _ask(self.options, tuple(defined), shown.code),
         }
         return messages(_as_formatted(self.prompt), {}, of_case)
 
@@ -185,7 +210,7 @@ def make(
     official = prompts or {}
     prompt = chosen_prompt("dimensions", chosen.prompt, OWN_PROMPTS, official)
     needed = {"question": QUESTION, "reference": REFERENCE, "answer": ANSWER}
-    check_holes("dimensions", prompt, HOLES, needed | {"dimensions": {"dimensions"}})
+    check_holes("dimensions", prompt, HOLES, needed | {"dimensions": DIMENSIONS})
     _check_together(chosen, given, prompt)
     texts = _definitions(given, official if prompt.official else None)
     defined = {
@@ -235,6 +260,11 @@ def _check_together(options: Options, content: Content, prompt: PromptText) -> N
             "judge dimensions: 'reader: upstream' reads replies to the official prompt; name it as "
             "'prompt'"
         )
+    if options.format != "dictionary" and prompt.official:
+        raise ConfigError(
+            "judge dimensions: an official prompt says itself how to reply; remove 'format', or "
+            "use our own wording: prompt: default"
+        )
 
 
 def _definitions(content: Content, official: Mapping[str, PromptText] | None) -> dict[str, str]:
@@ -279,12 +309,29 @@ def _texts(shown: Shown) -> str:
     return "\n\n".join(blocks)
 
 
-def _ask(dimensions: tuple[str, ...], code: str) -> str:
-    members = ", ".join(f"'{name}': ?" for name in (*dimensions, OVERALL))
+def _ask(options: Options, dimensions: tuple[str, ...], code: str) -> str:
+    names = (*dimensions, OVERALL)
+    if options.format == "json":
+        reason = f'"{REASON}": "评语", ' if options.explains else ""
+        members = ", ".join(f'"{name}": ?' for name in names)
+        return (
+            "请只回复下面这个JSON对象，每个问号换成一个整数分，此外不写任何内容。\n"
+            f"{{{reason}{members}}}"
+        )
+    members = ", ".join(f"'{name}': ?" for name in names)
+    how = "写出评语，然后以下面这个字典结尾" if options.explains else "只写下面这个字典"
     return (
-        "请写出评语，然后以下面这个字典结尾：编号照抄，每个问号换成一个分数，字典之后不再写任何内容。\n"
+        f"请{how}：编号照抄，每个问号换成一个分数，字典之后不再写任何内容。\n"
         f"{{'编号': '{code}', {members}}}"
     )
+
+
+def _read_json(reply: Reply, names: tuple[str, ...], *, explain: bool) -> Verdict:
+    scores = read_scores_json(reply, names, WHOLE, explain=explain)
+    if isinstance(scores, Unreadable):
+        return scores
+    parts = {name: score for name, score in scores.items() if name != OVERALL}
+    return Score(value=scores[OVERALL], low=WHOLE.low, high=WHOLE.high, parts=parts)
 
 
 __all__ = ["DimensionsJudge", "Options", "make"]

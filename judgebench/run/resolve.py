@@ -46,6 +46,7 @@ from judgebench.responses.local_model import (
     shaping_arguments,
 )
 from judgebench.responses.recorded_file import RecordedAnswers, read_answers
+from judgebench.run.chosen_items import chosen_items
 from judgebench.run.judges_meant import judges_meant, models_on, with_examples
 
 
@@ -220,7 +221,7 @@ def _asked(config: BenchmarkConfig) -> Asked:
         benchmark = own_benchmark(config)
     else:
         benchmark = load_benchmark(config.name, options=config.options)
-    return Asked(config=config, benchmark=benchmark, items=tuple(benchmark.items(config.limit)))
+    return Asked(config=config, benchmark=benchmark, items=chosen_items(benchmark, config))
 
 
 def _seat(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.store import open_store
 from tests import honestybench_gold
 from tests.e2e.runs import ROOT, planned, store_url, typed
-from tests.e2e.test_tasks_by_hand import CODE
 from tests.loopback import Ask, Loopback, Reaction
 
 MINI = ROOT / "tasks" / "honestybench_mini"
@@ -199,31 +195,3 @@ def test_equal_questions_and_answers_of_the_gold_are_judged_once(
     found = verdicts(tmp_path, "honestybench")
     assert len(found) == 3000
     assert sum(row["label"] == "correct" for row in found) == 1000
-
-
-@pytest.mark.slow
-def test_lm_eval_asks_what_is_planned() -> None:
-    benchmark = load_benchmark("honestybench_mini")
-    task = benchmark.lm_eval_task
-    job = {
-        "include_path": str(task.include_path),
-        "metadata": dict(task.metadata),
-        "tasks": [task.name],
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        input=json.dumps(job),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    asked, metrics = json.loads(done.stdout.splitlines()[-1])
-    for item, (found_id, prompt, arguments) in zip(
-        benchmark.items(), asked[task.name], strict=True
-    ):
-        assert (found_id, prompt) == (item.id, item.prompt)
-        assert arguments["max_gen_toks"] == task.max_gen_toks == 64
-    assert {"exact_match,none", "contains,none"} <= set(metrics[task.name])

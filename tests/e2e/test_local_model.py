@@ -18,6 +18,7 @@ import pytest
 import judgebench
 from judgebench.store import open_store
 from tests.e2e import runs
+from tests.e2e.offered import offered
 from tests.loopback import Loopback
 
 pytestmark = pytest.mark.skipif(
@@ -106,13 +107,7 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     (folder / "backend.py").write_text(BACKEND)
     task = folder / f"{NAME}.yaml"
     task.write_text(task.read_text().replace("!function utils.load", "!function backend.load"))
-    module = f"offers_{tmp_path.name}"  # a name of its own: modules are remembered
-    packages = tmp_path / "packages"
-    info = packages / "offering-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[judgebench.benchmarks]\n{NAME} = {module}:FOLDER\n")
-    (packages / f"{module}.py").write_text(f"FOLDER = {str(folder)!r}\n")
+    packages = offered(tmp_path, [folder])
     monkeypatch.syspath_prepend(packages)
     return Scripted(folder, packages)
 

@@ -1,14 +1,28 @@
 """The task folders work as plain lm-eval tasks, and ask what judgebench plans to ask."""
 
+from __future__ import annotations
+
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from judgebench.benchmarks.folder import load_benchmark
+from judgebench import registry
+from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
+from tests.e2e import mixeval_gold, real_sets
+
+TASKS = sorted(file.stem for file in registry.tasks_root().glob("*/*.yaml"))
+N = 5
+"""Questions of each task that are asked by hand."""
 
 CODE = """
 import json, sys
@@ -36,11 +50,14 @@ print("\\n" + json.dumps([asked, metrics]))
     [
         ("trivia_judging_mini", {"num_fewshot": 2}, {"exact_match,none", "contains,none"}),
         ("mixeval_mini", {}, {"score_by_rule,none", "no_option,none"}),
+        ("honestybench_mini", {}, {"exact_match,none", "contains,none"}),
+        ("alignbench_mini", {"temperature": "none"}, {"length,none"}),
+        ("alpaca_eval_mini", {}, {"length,none"}),
     ],
 )
 def test_lm_eval_asks_what_is_planned(name: str, options: dict[str, Any], shown: set[str]) -> None:
     chosen = [
-        load_benchmark(name, options={"prompt": prompt, **options}) for prompt in ("chat", "base")
+        load_benchmark(name, options={"prompt": prompt, **options}) for prompt in prompts_of(name)
     ]
     job = {
         "include_path": str(chosen[0].lm_eval_task.include_path),
@@ -68,3 +85,109 @@ def test_lm_eval_asks_what_is_planned(name: str, options: dict[str, Any], shown:
             assert arguments["max_gen_toks"] == task.max_gen_toks
             assert arguments["do_sample"] is False
         assert shown <= set(metrics[task.name])
+
+
+def prompts_of(name: str) -> list[str]:
+    return list(load_benchmark(name).description.asking.prompts)
+
+
+# the command line, and the questions that are not in the repository ------------------------------
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What ``lm_eval`` wrote, and the folder of tasks that it was given."""
+
+    tasks: Path
+    home: Path
+    results: dict[str, Any]
+    samples: dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
+    """Every task there is, asked by ``lm_eval --include_path … --tasks …``.
+
+    The gold has MixEval-Hard and not MixEval, so that both are asked the same questions.
+    """
+    folder = tmp_path_factory.mktemp("by_hand")
+    environment = real_sets.environment(folder)
+    tasks = folder / "tasks"
+    for one in registry.tasks_root().iterdir():
+        if one.is_dir() and not (tasks / one.name).exists():
+            shutil.copytree(one, tasks / one.name, ignore=shutil.ignore_patterns("__pycache__"))
+    whole = tasks / "mixeval" / "benchmark.toml"
+    assert "items = 4000" in whole.read_text()
+    whole.write_text(whole.read_text().replace("items = 4000", "items = 1000"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUDGEBENCH_DATA", environment["JUDGEBENCH_DATA"])
+        patch.setattr(registry, "tasks_root", lambda: tasks)
+        for name in ("trivia_judging", "alpaca_eval"):
+            import_data(name, mixeval_gold.GOLD.parent / name)
+        import_data("mixeval", mixeval_gold.GOLD)
+    out = folder / "out"
+    words = ["--include_path", str(tasks), "--tasks", ",".join(TASKS), "--model", "dummy"]
+    words += ["--limit", str(N), "--log_samples", "--output_path", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "lm_eval", *words],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (results,) = out.rglob("results_*.json")
+    samples = {}
+    for name in TASKS:
+        (file,) = results.parent.glob(f"samples_{name}_2*.jsonl")
+        # Not splitlines: prompts may hold what ends a line elsewhere.
+        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        samples[name] = [json.loads(line) for line in lines]
+    yield ByHand(
+        tasks=tasks,
+        home=Path(environment["JUDGEBENCH_DATA"]),
+        results=json.loads(results.read_text(encoding="utf-8"))["results"],
+        samples=samples,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("lm_eval") is None, reason="needs the extra hf")
+@pytest.mark.parametrize("name", TASKS)
+def test_the_command_line_asks_what_is_planned(
+    name: str, by_hand: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(by_hand.home))
+    monkeypatch.setattr(registry, "tasks_root", lambda: by_hand.tasks)
+    benchmark = whose_task(name)
+    task = benchmark.lm_eval_task
+    asked = sorted(by_hand.samples[name], key=lambda sample: int(sample["doc_id"]))
+    for item, sample in zip(benchmark.items(N), asked, strict=True):
+        told = sample["arguments"]["gen_args_0"]
+        assert (sample["doc"]["id"], told["arg_0"]) == (item.id, item.prompt)
+        assert tuple(told["arg_1"]["until"]) == task.until
+        assert told["arg_1"]["max_gen_toks"] == task.max_gen_toks
+        assert told["arg_1"]["do_sample"] is False
+    assert by_hand.results[name].keys() >= SHOWN[benchmark.default_judge]
+
+
+LEXICAL = {"exact_match,none", "contains,none"}
+SHOWN = {
+    "reference": LEXICAL,
+    "equivalence": LEXICAL,
+    "graded": {"score_by_rule,none", "no_option,none"},
+    "dimensions": {"length,none"},
+    "pairwise": {"length,none"},
+}
+"""What lm-eval prints of a benchmark that is judged so."""
+
+
+def whose_task(name: str) -> FolderBenchmark:
+    """The benchmark that asks by this task, with the prompt that does."""
+    for folder in registry.benchmark_folders().values():
+        if (folder / f"{name}.yaml").is_file():
+            prompts = load_benchmark(folder.name).description.asking.prompts
+            (prompt,) = (prompt for prompt, one in prompts.items() if one.task == name)
+            return load_benchmark(folder.name, options={"prompt": prompt})
+    raise AssertionError(f"no benchmark asks by {name}")

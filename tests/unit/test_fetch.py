@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from email.message import Message
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from judgebench.benchmarks import fetch as fetching
 from judgebench.benchmarks.description import RemoteFile
 from judgebench.benchmarks.fetch import MAX_TRIES, Fetched, SafeRedirects, _authorize, fetch
 from judgebench.errors import ConfigError, InputError, ProviderUnavailableError
@@ -167,6 +170,27 @@ def test_a_file_that_became_shorter(host: FileHost, fetcher: Fetcher) -> None:
     assert fetcher(short).path.read_bytes() == short
 
 
+@pytest.mark.parametrize("expected", [CONTENT, None])
+def test_a_part_that_was_not_asked_for_is_not_appended(
+    host: FileHost, fetcher: Fetcher, expected: bytes | None
+) -> None:
+    host.cuts, host.shifts = [30_000], [7]
+    assert fetcher(expected).path.read_bytes() == CONTENT
+    assert fetcher.ranges == [None, "bytes=30000-", None]
+    assert "f: it sent another part than was asked for; again in 2 s" in fetcher.progress.said
+
+
+def test_a_file_without_a_pin_that_became_shorter_is_fetched_again(
+    host: FileHost, fetcher: Fetcher
+) -> None:
+    """The host looks at no validator, and says that nothing comes after what is here."""
+    fetcher(None)
+    host.honest, host.files["f"] = False, CONTENT[:20_000]
+    assert fetcher(None).path.read_bytes() == CONTENT[:20_000]
+    assert fetcher.ranges == [None, "bytes=100000-", None]
+    assert "f: it has become shorter; again in 1 s" in fetcher.progress.said
+
+
 def test_a_wrong_hash_keeps_nothing(host: FileHost, fetcher: Fetcher) -> None:
     with pytest.raises(InputError, match="not the file that was expected") as error:
         fetcher(OTHER)
@@ -184,6 +208,21 @@ def test_larger_than_announced(host: FileHost, fetcher: Fetcher, says_length: bo
         fetcher(CONTENT, size=5)
     assert kept_files(fetcher) == []
     assert len(host.asked) == 1
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_larger_than_anything_that_is_fetched(
+    host: FileHost, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, says_length: bool
+) -> None:
+    """Without a stated size there is still an end."""
+    monkeypatch.setattr(fetching, "MAX_BYTES", 99_999)
+    host.says_length = says_length
+    with pytest.raises(InputError, match="larger than the 99,999 bytes expected"):
+        fetcher(None)
+    assert kept_files(fetcher) == []
+    assert len(host.asked) == 1
+    monkeypatch.setattr(fetching, "MAX_BYTES", len(CONTENT))
+    assert fetcher(None).path.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("says_length", [True, False])
@@ -255,6 +294,21 @@ def test_nobody_listens(tmp_path: Path) -> None:
     assert len(fetcher.waits) == MAX_TRIES - 1
 
 
+def test_a_certificate_that_is_not_trusted_is_not_tried_again(
+    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def refuse(*of: object) -> None:
+        tried.append(of)
+        raise urllib.error.URLError(ssl.SSLCertVerificationError("self-signed certificate"))
+
+    monkeypatch.setattr(fetching, "_open", refuse)
+    with pytest.raises(ProviderUnavailableError, match="self-signed certificate"):
+        fetcher(CONTENT)
+    assert (len(tried), fetcher.waits) == (1, [])
+
+
 @pytest.mark.parametrize("name", ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"])
 def test_offline_asks_nothing_of_the_hub(
     host: FileHost, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, name: str
@@ -289,6 +343,17 @@ def test_a_redirect_leads_nowhere_else(host: FileHost, fetcher: Fetcher, target:
         fetcher(CONTENT)
     assert "hidden" not in str(error.value)
     assert len(host.asked) == 1
+    assert kept_files(fetcher) == []
+
+
+def test_a_redirect_in_a_circle_ends_and_shows_no_key(host: FileHost, fetcher: Fetcher) -> None:
+    """urllib's own message about it holds the address."""
+    host.redirects |= dict.fromkeys(("f", "f?key=hidden"), "/f?key=hidden")
+    with pytest.raises(ProviderUnavailableError, match="302 leads to another place") as error:
+        fetcher(CONTENT)
+    assert "hidden" not in f"{error.value} {fetcher.progress.said}"
+    assert 1 < len(host.asked) < 20
+    assert fetcher.waits == []
     assert kept_files(fetcher) == []
 
 

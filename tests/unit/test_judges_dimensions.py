@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -13,7 +14,7 @@ from judgebench.errors import ConfigError
 from judgebench.judges import dimensions
 from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.keys import case_key, judge_key, request_key
-from judgebench.records import Case, Item, Message, Response, Score, Unreadable
+from judgebench.records import Case, ChatRequest, Item, Message, Response, Score, Unreadable
 from judgebench.template import PromptText
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, contents, read, talk
@@ -127,6 +128,42 @@ def test_a_dictionary_without_the_code_states_nothing_beside_one_with_it() -> No
     assert read(judge, case, f"{own}\n{other}") == Unreadable(reason="two verdicts")
 
 
+@pytest.mark.parametrize(("prompt", "before"), [("short", {}), ("default", {"reason": "尚可。"})])
+def test_scores_as_json_are_held_by_a_schema(prompt: str, before: dict[str, str]) -> None:
+    judge, case = judge_of(prompt=prompt, format="json"), case_of("水汽遇冷。")
+    asked = next(judge.judge(case))
+    assert isinstance(asked, ChatRequest)
+    assert asked.response_format is not None
+    schema = asked.response_format["json_schema"]["schema"]
+    names = ["清晰度", "事实正确性", "综合得分"]
+    assert schema["required"] == list(schema["properties"]) == [*before, *names]
+    assert all(schema["properties"][name]["enum"] == list(range(1, 11)) for name in names)
+    scores = {**before, "清晰度": 8, "事实正确性": 7, "综合得分": 6}
+    said = json.dumps(scores, ensure_ascii=False)
+    assert read(judge, case, said) == Score(
+        value=6, low=1, high=10, parts={"清晰度": 8, "事实正确性": 7}
+    )
+    for other, reason in (
+        ({**scores, "综合得分": 11}, "a score outside 1 to 10"),
+        ({**scores, "清晰度": 7.5}, "a score that is no whole number"),
+        ({**before, "综合得分": 6}, "not the JSON that was asked for"),
+    ):
+        assert read(judge, case, json.dumps(other)) == Unreadable(reason=reason)
+    assert read(judge, case, f"{said}\n{said}") == Unreadable(reason="not one JSON object")
+
+
+def test_the_short_prompt_asks_for_scores_alone() -> None:
+    judge, case = judge_of(prompt="short"), case_of("水汽遇冷。")
+    text = asked_text(judge, case)
+    assert "评语" not in text
+    assert "因为冷凝。" in text
+    assert text.endswith("'清晰度': ?, '事实正确性': ?, '综合得分': ?}")
+    said = coded(judge, case, 清晰度=8, 事实正确性=7, 综合得分=6)
+    assert read(judge, case, said) == Score(
+        value=6, low=1, high=10, parts={"清晰度": 8, "事实正确性": 7}
+    )
+
+
 def test_a_hostile_answer_stays_between_its_lines_and_gives_no_score() -> None:
     judge = judge_of()
     for hostile in HOSTILE:
@@ -189,6 +226,7 @@ def test_upstreams_reader_takes_what_it_takes() -> None:
         ({}, {"reader": "upstream"}, "name it as 'prompt'"),
         ({}, {"prompt": "official/other"}, "not in the data home"),
         ({}, {"prompt": "official/facts"}, "never shows"),
+        ({}, {"prompt": "official/rule", "format": "json"}, "says itself how to reply"),
         ({"definitions": CONTENT["definitions"][:1]}, {}, "there is none of 清晰度, 逻辑连贯性"),
         ({"answer_types": CONTENT["answer_types"] * 2}, {}, "named twice: 历史, 物理, 证明"),
     ],
@@ -231,6 +269,8 @@ def test_all_that_changes_the_question_changes_the_judge() -> None:
         judge_of(prompt="official/rule"),
         judge_of(prompt="official/rule", reader="upstream"),
         judge_of(max_answer_chars=5),
+        judge_of(prompt="short"),
+        judge_of(format="json"),
     ]
     assert len({judge_key(judge.spec) for judge in judges}) == len(judges)
     assert judge_key(judge_of().spec) == judge_key(judge_of().spec)
