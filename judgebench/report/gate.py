@@ -46,7 +46,7 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class Decided:
     """One test and what came of it; figures are in the metric's units.
 
     difference
@@ -93,7 +93,7 @@ class GateReport:
     baseline: str
     alpha: float
     correction: str
-    tests: tuple[Tested, ...]
+    tests: tuple[Decided, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -314,7 +314,7 @@ class _Question:
         found: PairedTest | None = getattr(self.compared, view)
         return self.compared.observed if found is None else found
 
-    def tested(self, adjusted: Mapping[str, float]) -> Tested:
+    def tested(self, adjusted: Mapping[str, float]) -> Decided:
         pair, compared, unit = self.pair, self.compared, self.pair.unit
         margin = self._test.max_drop / unit
         decisions = {
@@ -333,7 +333,7 @@ class _Question:
             )
             because = because or self._what_would_decide(to_decide)
         drop = detectable(observed.spread, observed.units, alpha=self._alpha)
-        return Tested(
+        return Decided(
             benchmark=self.data.which.name,
             version=self.data.which.version,
             metric=pair.metric,
@@ -464,4 +464,4 @@ class _Question:
         return tuple(sorted(flips, key=lambda flip: (flip.difference, flip.item_id)))
 
 
-__all__ = ["Flip", "GateReport", "Tested", "gate_report", "overall", "usual_policy"]
+__all__ = ["Flip", "GateReport", "Decided", "gate_report", "overall", "usual_policy"]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from judgebench.plain_text import printable
 from judgebench.report import estimates
-from judgebench.report.gate import Flip, GateReport, Tested
+from judgebench.report.gate import Decided, Flip, GateReport
 from judgebench.report.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
@@ -47,7 +47,7 @@ def to_json(report: GateReport) -> dict[str, Any]:
     }
 
 
-def _json(one: Tested) -> dict[str, Any]:
+def _json(one: Decided) -> dict[str, Any]:
     return {
         "benchmark": one.benchmark,
         "version": one.version,
@@ -77,7 +77,7 @@ def _whole(n: float) -> int | None:
     return math.ceil(n) if math.isfinite(n) else None
 
 
-def _record(one: Tested) -> dict[str, Any]:
+def _record(one: Decided) -> dict[str, Any]:
     found = _json(one)
     found.pop("flips")
     difference, coverage = found.pop("difference"), found.pop("coverage")
@@ -134,7 +134,7 @@ def _table(report: GateReport) -> Table:
     )
 
 
-def _flips(one: Tested, texts: dict[tuple[str, str], str]) -> Table:
+def _flips(one: Decided, texts: dict[tuple[str, str], str]) -> Table:
     shown = worst_first(one.flips)
     return Table(
         title=f"{one.benchmark}@{one.version}, {one.judge}: items that flipped",
@@ -171,11 +171,11 @@ def head(text: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
 
-def _digits(one: Tested) -> int:
+def _digits(one: Decided) -> int:
     return 2 if one.unit or one.metric.startswith("score") else 3
 
 
-def _number(value: float, one: Tested) -> str:
+def _number(value: float, one: Decided) -> str:
     return estimates.UNDEFINED if not math.isfinite(value) else f"{value:.{_digits(one)}f}"
 
 
@@ -208,7 +208,7 @@ def junit(report: GateReport, texts: dict[tuple[str, str], str]) -> str:
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _flip_lines(one: Tested, texts: dict[tuple[str, str], str]) -> list[str]:
+def _flip_lines(one: Decided, texts: dict[tuple[str, str], str]) -> list[str]:
     return [
         f"{flip.item_id}: {_number(flip.baseline, one)} -> {_number(flip.candidate, one)}  "
         f"{head(texts.get((one.benchmark, flip.item_id), ''))}"
@@ -216,7 +216,7 @@ def _flip_lines(one: Tested, texts: dict[tuple[str, str], str]) -> list[str]:
     ]
 
 
-def in_words(one: Tested) -> str:
+def in_words(one: Decided) -> str:
     """One test in a sentence that a person can act on."""
     said = (
         f"{WORDS[one.decision]}: {one.metric} of {one.candidate} is "

@@ -31,8 +31,9 @@ def the_two(data: BoardData, verdicts: Columns, candidate: str, baseline: str) -
     newest = _newest_first(data, verdicts)
     chosen = _called(data, newest, candidate)
     others = [shown for shown in newest if shown != chosen]
-    against = _called(data, others, baseline) if candidate == baseline else None
-    against = against or _called(data, newest, baseline)
+    # A baseline of the candidate's name is another model of it, if there is one.
+    among = others if _named(data, others, baseline) else newest
+    against = _called(data, among, baseline)
     if against == chosen:
         raise UsageError(
             f"{data.which}: candidate and baseline are one and the same model, {chosen}: nothing "
@@ -42,13 +43,17 @@ def the_two(data: BoardData, verdicts: Columns, candidate: str, baseline: str) -
 
 
 def _called(data: BoardData, newest: Sequence[str], name: str) -> str:
+    """The model that is meant, as it is shown: of several of a plain name the first."""
     ids = {shown: data.model_ids[shown] for shown in newest}
-    plain = {model.id: (model.name, *model.names) for model in data.store.models()}
-    if name not in newest and name not in ids.values():
-        for shown in newest:
-            if name in plain.get(ids[shown], ()):
-                return shown
+    if name not in ids and name not in ids.values() and (named := _named(data, newest, name)):
+        return named[0]
     return model_called(name, list(newest), ids, data.store, data.which)
+
+
+def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
+    """The models that go by a name, or did."""
+    names = {model.id: (model.name, *model.names) for model in data.store.models()}
+    return [shown for shown in among if name in names.get(data.model_ids[shown], ())]
 
 
 def _newest_first(data: BoardData, verdicts: Columns) -> list[str]:

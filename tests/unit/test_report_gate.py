@@ -1,0 +1,262 @@
+"""The regression gate: what passes, what fails, what stays open, and how it says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from judgebench.errors import ConfigError, UsageError
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.report.gate import Decided, GateReport, gate_report, usual_policy
+from judgebench.report.gate_document import document, in_words, junit, to_json
+from judgebench.report.gate_policy import GateTest, Policy, read_policy
+from judgebench.report.table import render
+from judgebench.store import Store, open_store
+from tests.e2e.runs import judgebench
+from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.hostile import HOSTILE
+
+MANY = 200
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+def put(store: Store, folder: Path, *rows: Sequence[Any]) -> None:
+    all_rows = [row for some in rows for row in some]
+    import_verdicts(store, rows_file(folder / "v.jsonl", all_rows))
+
+
+def policy(*tests: dict[str, Any], **more: Any) -> Policy:
+    asked = tests or ({},)
+    usual = {"benchmark": "made_up", "max_drop": 0.05}
+    return Policy(tests=[GateTest(**{**usual, **test}) for test in asked], **more)
+
+
+def gated(store: Store, *tests: dict[str, Any], **more: Any) -> GateReport:
+    return gate_report(store, candidate="new", baseline="old", policy=policy(*tests, **more))
+
+
+def only(store: Store, *tests: dict[str, Any], **more: Any) -> Decided:
+    (one,) = gated(store, *tests, **more).tests
+    return one
+
+
+def test_as_good_passes_and_much_worse_fails(store: Store, tmp_path: Path) -> None:
+    good, bad = "+" * 150 + "-" * 50, "+" * 110 + "-" * 90
+    put(store, tmp_path, coded("old", "J", good), coded("new", "J", good), coded("bad", "J", bad))
+    assert only(store).decision == "pass"
+    report = gate_report(store, candidate="bad", baseline="old", policy=policy())
+    (one,) = report.tests
+    assert (report.verdict, one.decision, one.because) == ("regression", "regression", None)
+    assert one.values == pytest.approx((0.55, 0.75))
+    assert one.difference.value == pytest.approx(-0.2)
+    assert one.difference.level == pytest.approx(0.9)
+    assert one.p_value < 1e-9
+    assert [flip.difference for flip in one.flips] == [-1.0] * 40
+
+
+def test_worse_within_what_is_borne_passes(store: Store, tmp_path: Path) -> None:
+    old = "+" * 1000
+    new = "+" * 985 + "-" * 15
+    put(store, tmp_path, coded("old", "J", old), coded("new", "J", new))
+    one = only(store, {"max_drop": 0.05})
+    assert one.decision == "pass"
+    assert one.p_value < 0.001
+    assert only(store, {"max_drop": 0.01}).decision == "regression"
+
+
+def test_few_items_decide_nothing_and_it_says_how_many_would(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "++++++++-+-+"), coded("new", "J", "+++++-++-+-+"))
+    one = only(store)
+    assert one.decision == "inconclusive"
+    assert one.to_decide is not None
+    assert one.because == (
+        f"{-(-one.to_decide.fewest // 1) - 12:,.0f} more items would decide, "
+        "if the difference stays as it is"
+    )
+    assert one.detectable_drop > 0.15
+    asked = only(store, {"min_n": 50})
+    assert asked.because == "12 items have a verdict on both, and 50 are asked"
+
+
+def test_missing_verdicts_never_turn_a_decision_silently(store: Store, tmp_path: Path) -> None:
+    """With all bad answers unreadable the candidate looks as good as the baseline."""
+    old, bad = "+" * 150 + "-" * 50, "+" * 120 + "?" * 30 + "-" * 50
+    put(store, tmp_path, coded("old", "J", old), coded("new", "J", bad))
+    refused = only(store)
+    assert refused.decision == "inconclusive"
+    assert "85.0 % of the verdicts on new could be read, and 95 % have to be" in str(
+        refused.because
+    )
+    open_ = only(store, {"coverage_floor": 0.5})
+    assert open_.decision == "inconclusive"
+    assert str(open_.because).startswith("missing verdicts: at their worst or best")
+    assert (open_.difference.worst_low, open_.difference.worst_high) == (
+        pytest.approx(-0.15),
+        pytest.approx(0.0),
+    )
+
+
+def test_a_missing_verdict_that_cannot_matter_does_not(store: Store, tmp_path: Path) -> None:
+    old, bad = "+" * 180 + "-" * 20, "+" * 100 + "?" * 4 + "-" * 96
+    put(store, tmp_path, coded("old", "J", old), coded("new", "J", bad))
+    assert only(store).decision == "regression"
+
+
+def test_p_values_are_adjusted_over_the_policy(store: Store, tmp_path: Path) -> None:
+    old = "+" * MANY
+    rows = [coded("old", judge, old) for judge in "ABC"]
+    rows.append(coded("new", "A", "-" * 6 + "+" * (MANY - 6)))
+    rows += [coded("new", judge, old) for judge in "BC"]
+    put(store, tmp_path, *rows)
+    alone = only(store, {"judge": "A", "max_drop": 0.01})
+    assert (alone.p_value, alone.p_adjusted) == (pytest.approx(2**-6),) * 2
+    tests = [{"judge": judge, "max_drop": 0.01} for judge in "ABC"]
+    together = gated(store, *tests)
+    assert together.tests[0].p_adjusted == pytest.approx(3 * 2**-6)
+    assert together.tests[0].decision == "regression"
+    strict = gated(store, *tests, alpha=0.04)
+    assert strict.tests[0].decision == "inconclusive"
+    assert strict.verdict == "inconclusive"
+
+
+def test_one_regression_is_one_and_an_open_question_keeps_a_pass_back(
+    store: Store, tmp_path: Path
+) -> None:
+    old = "+" * MANY
+    rows = [coded("old", judge, old) for judge in "AB"]
+    put(store, tmp_path, *rows, coded("new", "A", "-" * MANY), coded("new", "B", old[:10]))
+    report = gated(store, {"judge": "A"}, {"judge": "B"})
+    assert [one.decision for one in report.tests] == ["regression", "inconclusive"]
+    assert report.verdict == "regression"
+
+
+def test_a_judge_served_by_another_model_is_no_regression(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+" * MANY), coded("new", "J", "-" * MANY))
+    one = only(store, {"served_models": ["gpt-x"]})
+    assert one.decision == "regression"  # nobody is known to have served them
+
+
+def test_kappa_against_people_is_asked_for(store: Store, tmp_path: Path) -> None:
+    people = "+-" * (MANY // 2)
+    rows = [
+        coded("old", "J", "+" * MANY), coded("new", "J", "+" * MANY),
+        coded("old", "human/a", people), coded("new", "human/a", people),
+    ]  # fmt: skip
+    put(store, tmp_path, *rows)
+    assert only(store, {"judge": "J"}).decision == "pass"
+    one = only(store, {"judge": "J", "min_kappa": 0.4})
+    assert (one.decision, one.because) == (
+        "inconclusive", "the judge's kappa is 0.000, and 0.4 is asked",
+    )  # fmt: skip
+    nobody = only(store, {"judge": "J", "min_kappa": 0.4, "reference": "human/b"})
+    assert str(nobody.because).startswith("the judge's kappa is not known")
+
+
+def test_who_is_meant_has_to_be_there(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "++"), coded("old", "K", "++"), coded("new", "J", "++"))
+    with pytest.raises(UsageError, match="no model called 'newer'; did you mean 'new'"):
+        gate_report(store, candidate="newer", baseline="old", policy=policy())
+    with pytest.raises(UsageError, match="candidate and baseline are one and the same model"):
+        gate_report(store, candidate="new", baseline="new", policy=policy())
+    with pytest.raises(UsageError, match="K has not judged both new and old; these have: J"):
+        only(store, {"judge": "K"})
+    with pytest.raises(UsageError, match="no metric of a gate called 'acuracy'"):
+        only(store, {"metric": "acuracy"})
+    assert only(store).judge == "J"
+
+
+def test_several_boards_have_to_be_told_apart(store: Store, tmp_path: Path) -> None:
+    rows = [coded(model, judge, "++++") for model in ("old", "new") for judge in ("J", "K")]
+    put(store, tmp_path, *rows)
+    with pytest.raises(
+        UsageError, match=r"say which judge and metric are meant: J \(accuracy\), K"
+    ):
+        only(store)
+
+
+def test_without_a_policy_every_common_board_is_tested(store: Store, tmp_path: Path) -> None:
+    scores = [
+        label(i, model, "S", "") | {"kind": "score", "value": 5 + i % 3, "low": 1, "high": 10}
+        for i in range(20)
+        for model in ("old", "new")
+    ]
+    put(store, tmp_path, coded("old", "J", "++++"), coded("new", "J", "++++"), scores)
+    made = usual_policy(store, "new", "old", share=0.02, alpha=0.1)
+    assert [(t.judge, t.max_drop) for t in made.tests] == [("J", 0.02), ("S", pytest.approx(0.18))]
+    assert made.level == 0.1
+    with pytest.raises(UsageError, match="no benchmark on which one judge has judged both"):
+        usual_policy(store, "new", "nobody", share=0.02, alpha=0.1)
+
+
+def test_a_policy_is_read_with_its_faults_named(tmp_path: Path) -> None:
+    file = tmp_path / "gate.yaml"
+    file.write_text("tests:\n  - {benchmark: b, max_dorp: 1}\n")
+    with pytest.raises(ConfigError, match="no key called 'max_dorp'; did you mean 'max_drop'"):
+        read_policy(file)
+    file.write_text("alpha: 0.05\nfalse_alarms_per_year: 2\ntests: [{benchmark: b, max_drop: 1}]\n")
+    with pytest.raises(ConfigError, match="say 'alpha' or 'false_alarms_per_year', not both"):
+        read_policy(file)
+    file.write_text("false_alarms_per_year: 2\ntests: [{benchmark: b, max_drop: 1}]\n")
+    assert read_policy(file).level == pytest.approx(2 / 365)
+    file.write_text("- 1\n")
+    with pytest.raises(ConfigError, match="a policy is a mapping with the key 'tests'"):
+        read_policy(file)
+
+
+def test_json_has_no_nan_and_words_are_those_of_the_contract(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "?+"), coded("new", "J", "+?"))
+    data = to_json(gated(store, {"coverage_floor": 0.0}))
+    (test,) = data["tests"]
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert (data["verdict"], test["decision"]) == ("inconclusive", "inconclusive")
+    assert (test["difference"]["value"], test["p_value"]) == (None, None)
+    assert test["because"]
+
+
+def test_junit_names_what_fell_and_hostile_texts_stay_text(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+" * MANY), coded("new", "J", "-" * MANY))
+    report = gated(store)
+    texts = {("made_up", str(i)): text for i, text in enumerate(HOSTILE)}
+    parsed = ET.fromstring(junit(report, texts))
+    (failure,) = parsed.iter("failure")
+    assert failure.attrib["message"] == in_words(report.tests[0])
+    assert failure.attrib["message"].startswith(
+        "REGRESSION: accuracy of new is 0.000, 1.000 of old"
+    )
+    assert failure.text is not None
+    assert len(failure.text.splitlines()) == 11
+    suite = next(parsed.iter("testsuite"))
+    assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["errors"]) == (
+        "1", "1", "0",
+    )  # fmt: skip
+    for form in ("table", "md", "html", "latex", "csv"):
+        assert render(document(report, texts), form)
+
+
+def test_exit_codes_and_the_summary_of_a_workflow(store: Store, tmp_path: Path) -> None:
+    good, bad = "+" * MANY, "-" * MANY
+    put(store, tmp_path, coded("old", "J", good), coded("new", "J", good), coded("bad", "J", bad),
+        coded("few", "J", good[:5]))  # fmt: skip
+    summary = tmp_path / "summary.md"
+    at = ["--store", str(tmp_path / "s.db"), "--baseline", "old"]
+    codes = {}
+    for name in ("new", "bad", "few"):
+        done = judgebench(
+            "gate", *at, "--candidate", name, "--junit", tmp_path / f"{name}.xml",
+            environment={"GITHUB_STEP_SUMMARY": str(summary)},
+        )  # fmt: skip
+        codes[name] = done.returncode
+    assert codes == {"new": 0, "bad": 1, "few": 2}
+    text = summary.read_text()
+    assert text.index("PASS: new") < text.index("REGRESSION: bad") < text.index("INCONCLUSIVE: few")
+    assert ET.parse(tmp_path / "bad.xml").getroot().tag == "testsuites"
