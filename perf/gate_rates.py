@@ -1,0 +1,182 @@
+"""How often the gate is wrong about an unchanged model, and how often it finds a real drop.
+
+Nights on real verdicts: AlpacaEval 2's preferences (805 instructions) and the labels of TriviaQA
+judging (400 questions), out of ``tasks/*/figures``. A night takes two models of each table as
+baseline and candidate.
+
+*Nothing changed*: the two verdicts of each item are exchanged with probability one half, so that
+both models are as good whatever the verdicts are. A regression is a false alarm; beside the gate
+stands the rule of thumb "worse by more than a point".
+
+*A drop*: verdicts of such a candidate are lowered, on items drawn at random, until its mean has
+fallen by so many points. How often that is called is held against what `judgebench plan` would
+promise from the spread of the pair.
+
+    python perf/gate_rates.py                # 2,000 nights: about fifteen minutes of one core
+    python perf/gate_rates.py --nights 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pyarrow import parquet
+from scipy.stats import norm
+
+from judgebench.stats.gate_rule import decide
+from judgebench.stats.paired_tests import PairedTest, holm, paired_test
+
+TASKS = Path(__file__).resolve().parents[1] / "tasks"
+SEED = 20261126
+ALPHA = 0.05
+MARGIN = 0.01
+DROPS = (0.01, 0.02, 0.03, 0.05)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """A table of verdicts, models by items, in [0, 1]; nan where there is none."""
+
+    name: str
+    of: Floats
+
+    def two(self, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        """Two models on the items that both have."""
+        first, second = generator.choice(len(self.of), 2, replace=False)
+        both = ~np.isnan(self.of[first]) & ~np.isnan(self.of[second])
+        return self.of[first][both], self.of[second][both]
+
+
+def alpaca_eval() -> Verdicts:
+    rows = parquet.read_table(TASKS / "alpaca_eval" / "figures" / "verdicts.parquet").to_pylist()
+    models = sorted({row["model"] for row in rows})
+    table = np.full((len(models), 805), np.nan)
+    for row in rows:
+        table[models.index(row["model"]), row["index"]] = row["preference"] - 1.0
+    constant = np.nanstd(table, axis=1) == 0.0  # the baseline against itself
+    return Verdicts("win_rate, 805 instructions", table[~constant])
+
+
+def trivia_judging() -> Verdicts:
+    with (TASKS / "trivia_judging" / "figures" / "verdicts.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    models = sorted({row["exam_taker"] for row in rows})
+    table = np.full((len(models), 400), np.nan)
+    for row in rows:
+        if row["human"] != "":
+            table[models.index(row["exam_taker"]), int(row["question_id"])] = float(row["human"])
+    return Verdicts("accuracy, 400 questions", table)
+
+
+def exchanged(one: Floats, other: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Each item's verdicts change hands, or not."""
+    swap = generator.random(len(one)) < 0.5
+    return np.where(swap, other, one), np.where(swap, one, other)
+
+
+def lowered(candidate: Floats, drop: float, generator: np.random.Generator) -> Floats:
+    """Items drawn at random lose all that they had, until the mean has fallen by ``drop``."""
+    found, left = candidate.copy(), drop * len(candidate)
+    for item in generator.permutation(len(candidate)):
+        taken = min(found[item], left)
+        found[item] -= taken
+        left -= taken
+        if left <= 0.0:
+            break
+    return found
+
+
+def night(tables: list[Verdicts], generator: np.random.Generator, drop: float) -> list[PairedTest]:
+    """The tests of one night."""
+    tests = []
+    for table in tables:
+        baseline, candidate = exchanged(*table.two(generator), generator)
+        candidate = lowered(candidate, drop, generator) if drop else candidate
+        seed = int(generator.integers(2**32))
+        tests.append(paired_test(candidate - baseline, alpha=ALPHA, width=1.0, seed=seed))
+    return tests
+
+
+def decisions(tests: list[PairedTest]) -> list[str]:
+    adjusted = holm([test.p_worse for test in tests])
+    return [
+        decide(test.low, p, margin=MARGIN, alpha=ALPHA)
+        for test, p in zip(tests, adjusted, strict=True)
+    ]
+
+
+def unchanged(tables: list[Verdicts], nights: int) -> Iterator[str]:
+    """False alarms over the whole policy, and of each table, beside the rule of a point."""
+    generator = np.random.default_rng([SEED, 1])
+    alarms, naive, passes = 0, 0, 0
+    of_one = np.zeros((len(tables), 2))
+    for _ in range(nights):
+        tests = night(tables, generator, 0.0)
+        said = decisions(tests)
+        alarms += "regression" in said
+        passes += set(said) == {"pass"}
+        points = [test.difference < -0.01 for test in tests]
+        naive += any(points)
+        of_one += [[s == "regression", p] for s, p in zip(said, points, strict=True)]
+    error = math.sqrt(ALPHA * (1 - ALPHA) / nights)
+    yield f"{'':34s} {'gate, regression':>18s} {'a point worse':>15s}"
+    for table, (ours, theirs) in zip(tables, of_one / nights, strict=True):
+        yield f"{table.name:34s} {100 * ours:18.2f} {100 * theirs:15.1f}"
+    yield f"{'any of them':34s} {100 * alarms / nights:18.2f} {100 * naive / nights:15.1f}"
+    yield (
+        f"bound: alpha and two standard errors, {100 * (ALPHA + 2 * error):.2f}; "
+        f"passed {100 * passes / nights:.1f}"
+    )
+
+
+def power(table: Verdicts, drop: float, nights: int) -> str:
+    """How often a drop is called in a test of its own, and what was promised."""
+    generator = np.random.default_rng([SEED, 2, round(1000 * drop)])
+    called, promised = 0, 0.0
+    z = float(norm.isf(ALPHA))
+    for _ in range(nights):
+        baseline, candidate = exchanged(*table.two(generator), generator)
+        worse = lowered(candidate, drop, generator)
+        seed = int(generator.integers(2**32))
+        test = paired_test(worse - baseline, alpha=ALPHA, width=1.0, seed=seed)
+        before = paired_test(candidate - baseline, alpha=ALPHA, width=1.0, seed=seed)
+        called += test.p_worse <= ALPHA
+        error = before.spread / math.sqrt(before.units)
+        promised += float(norm.sf(z - drop / error)) if error > 0.0 else 1.0
+    return (
+        f"{table.name:34s} {100 * drop:6.0f} {100 * called / nights:10.1f} "
+        f"{100 * promised / nights:10.1f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nights", type=int, default=2000)
+    options = parser.parse_args()
+    tables = [alpaca_eval(), trivia_judging()]
+    began = time.process_time()
+    print(f"The gate at alpha {ALPHA}, a margin of {MARGIN}, Holm")
+    print(f"{options.nights} nights, seed {SEED}")
+    print("\nNothing changed: nights in %, on which a candidate is called worse")
+    for line in unchanged(tables, options.nights):
+        print(line, flush=True)
+    print(f"\nA drop: called in %, beside what the spread promises; {options.nights // 4} nights")
+    print(f"{'':34s} {'points':>6s} {'called':>10s} {'promised':>10s}")
+    for table in tables:
+        for drop in DROPS:
+            print(power(table, drop, options.nights // 4), flush=True)
+    print(f"\n{time.process_time() - began:.0f} s of processor time")
+
+
+if __name__ == "__main__":
+    main()
