@@ -49,7 +49,8 @@ def agreement_reports(
     verdicts = _verdicts(store, benchmark)
     said = set(zip(verdicts["kind"], verdicts["judge"], strict=True))
     people = {kind for kind, judge in said if is_human(judge)}
-    found, refused = [], []
+    found: list[AgreementReport] = []
+    refused: list[UsageError] = []
     for kind in ("label", "preference", "score"):
         if kind not in {one for one, _ in said}:
             continue
