@@ -249,6 +249,10 @@ def check_pin(description: Description, version: str, content: Content, where: s
             f"{where}: {len(content.items)} questions; {description.name}@{version} has {items}, "
             "and a part of them is another test: give what you have a version of its own"
         )
+    of_sha = {one.sha256: name for name, one in description.versions.items()}
+    if pinned is None and content.sha in of_sha:
+        other = f"{description.name}@{of_sha[content.sha]}"
+        raise InputError(f"{where}: these are the questions of {other}")
     if pinned is not None and content.sha != pinned:
         raise InputError(
             f"{where}: these are not the questions of {description.name}@{version}: "

@@ -223,6 +223,12 @@ def test_gold(name: str) -> None:
     assert load_benchmark("alignbench_mini").brought is None
 
 
+def test_one_sample_does_not_pass_for_the_other() -> None:
+    alignbench_gold.needed()
+    with pytest.raises(InputError, match="the questions of alignbench_pairwise@reference_based"):
+        import_data(f"{PAIR}@reference_free", alignbench_gold.GOLD)
+
+
 def test_every_category_of_alignbench_has_an_answer_type() -> None:
     known = find("alignbench")[0].asking.temperatures.keys() - {"default"}
     assert known < critique.TYPES.keys()
