@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from judgebench import keys
 from judgebench.records import Item, Reply, Request, Response, ScoreRequest, Stack
@@ -32,8 +33,9 @@ class PlanRow:
     ``cost_usd`` is None where its price is not known, and ``method`` says how tokens were counted.
 
     Of the ``verdicts`` of a judge that asks somebody, ``repeated`` are about a question that an
-    earlier one of them is about, and ``settled`` need nobody to be asked (an answer that is blank,
-    or equal to an accepted one); the ``settled`` are among the ``recorded``.
+    earlier one is about, also one of an earlier row, and ``settled`` need nobody to be asked (an
+    answer that is blank, or equal to an accepted one). The ``settled`` are among the ``recorded``,
+    the ``repeated`` are not: what is neither needs a call.
     """
 
     benchmark: str
@@ -61,9 +63,9 @@ def plan(work: Work, store: Store | None, doors: Doors) -> list[PlanRow]:
     """Count what is missing, and what it would take.
 
     ``judge_calls`` counts calls to whoever answers for a judge (none for a lexical one), at one
-    call for each verdict on an answer that does not exist yet; ``recorded`` counts verdicts that
-    need no call, since the judgment or the reply is in the store, or waits in a batch. What two
-    rows share is counted in the first.
+    call for each question about an answer that does not exist yet; ``recorded`` counts verdicts
+    that need no call, since the judgment or the reply is in the store, or waits in a batch. What
+    two rows share is counted in the first.
     """
     return list(_Plan(work, store, doors).rows())
 
@@ -139,30 +141,33 @@ class _Plan:
         row = replace(row, items=len(seat.asked.items) * len(seat.samples))
         on_board = [found] if baseline is None else [found, baseline]
         if not seat.asks or seat.config is None:
-            known = sum(len(j.known) for j in judgings(seat, on_board, self._judged))
-            return replace(row, recorded=known)
+            there = sum(len(j.known) for j in judgings(seat, on_board, self._judged))
+            return replace(row, recorded=there)
         scale = self.scales.of(seat.title, seat.config, seat.key, judges=True)
         calls, recorded, tokens = 0, 0, Tokens()
         verdicts, repeated, settled = 0, 0, 0
         for judging in judgings(seat, on_board, self._judged):
-            recorded += len(judging.known)
+            known = judging.known.keys() - self.seen
+            new = [question for question in judging.questions if question.key not in self.seen]
+            self.seen |= known | {question.key for question in new}
             verdicts += judging.places
-            repeated += judging.places - len(judging.known) - len(judging.questions)
-            for question in judging.questions:
+            recorded += len(known)
+            repeated += judging.places - len(known) - len(new)
+            for question in new:
                 requests = self._next_requests(question)
                 recorded += not requests
                 settled += asked_first(question.dialogue()) is None
                 calls += len(requests)
                 for request in requests:
                     tokens += scale.call(request)
-        unanswered, each = self._about_no_answer(seat, on_board, found, scale)
-        tokens += each.times(unanswered)
+        unanswered = self._about_no_answer(seat, on_board, found, scale)
+        tokens += unanswered.tokens
         return replace(
             row,
-            verdicts=verdicts + unanswered,
-            repeated=repeated,
+            verdicts=verdicts + unanswered.verdicts,
+            repeated=repeated + unanswered.verdicts - unanswered.calls,
             settled=settled,
-            judge_calls=calls + unanswered,
+            judge_calls=calls + unanswered.calls,
             recorded=recorded,
             tokens=tokens,
             cost_usd=scale.cost(tokens),
@@ -170,10 +175,7 @@ class _Plan:
         )
 
     def _judged(self, wanted: Collection[bytes]) -> set[bytes]:
-        """Which judgments there are; what an earlier row would make counts as made."""
-        known = set(wanted) & self.seen
-        self.seen.update(wanted)
-        return known | (self.store.judged(wanted) if self.store is not None else set())
+        return self.store.judged(wanted) if self.store is not None else set()
 
     def _next_requests(self, question: Question) -> list[Request]:
         """What a case has to ask now: the dialogue is replayed over what is recorded.
@@ -200,40 +202,58 @@ class _Plan:
 
     def _about_no_answer(
         self, seat: Seat, on_board: Sequence[Answers], found: Answers, scale: Scale
-    ) -> tuple[int, Tokens]:
-        """Verdicts on answers that do not exist yet, and what one of them takes on the average."""
+    ) -> _Unanswered:
+        """What is to be judged once it is there: at one call for each question that is another."""
         places = list(_not_answered(seat, on_board, found))
-        if not places:
-            return 0, Tokens()
-        step = max(1, len(places) // SAMPLED_ITEMS)
+        each = verdicts_each(seat)
+        verdicts = each * sum(len(items) for items, _ in places)
+        calls = each * sum(_distinct(seat, items, found.candidate) for items, _ in places)
         tokens, built = Tokens(), 0
-        for item, sample in places[::step]:
-            shown, assumed = [], Range()
+        for items, sample in places[:: max(1, len(places) // SAMPLED_ITEMS)]:
+            item, shown, assumed = items[0], [], Range()
             for answers, one in _shown(seat, on_board, sample):
                 response = answers.of([item]).get((item.id, one))
                 if response is None:
-                    response = _placeholder(item, answers.candidate)
+                    response = _placeholder(item, answers.candidate, one)
                     assumed += self.lengths.of(answers)
                 shown.append(response)
             request = asked_first(seat.judge.judge(seat.asked.benchmark.case(item, shown)))
             if request is not None:
                 tokens += scale.call(request) + Tokens(prompt=assumed)
                 built += 1
-        each = verdicts_each(seat)
-        return each * len(places), tokens.times(1 / built) if built else Tokens()
+        return _Unanswered(verdicts, calls, tokens.times(calls / built) if built else Tokens())
+
+
+class _Unanswered(NamedTuple):
+    """Verdicts on answers that do not exist yet, and what they take."""
+
+    verdicts: int
+    calls: int
+    tokens: Tokens
 
 
 def _not_answered(
     seat: Seat, on_board: Sequence[Answers], found: Answers
-) -> Iterator[tuple[Item, int]]:
-    """Items, with the sample, for which an answer that a judge would be shown is missing."""
+) -> Iterator[tuple[tuple[Item, ...], int]]:
+    """Identical items, with the sample, for which an answer that a judge is shown is missing."""
     for items, sample in found.candidate.wanted.values():
-        item = items[0]
         if sample in seat.samples and any(
-            answers.candidate.key_of.get((item.id, one)) in answers.missing
+            answers.candidate.key_of.get((items[0].id, one)) in answers.missing
             for answers, one in _shown(seat, on_board, sample)
         ):
-            yield item, sample
+            yield items, sample
+
+
+def _distinct(seat: Seat, items: Sequence[Item], candidate: Candidate) -> int:
+    """How many questions a judge has about one answer to items that models are asked alike.
+
+    What answers are accepted may differ between them.
+    """
+    if len(items) == 1:
+        return 1
+    case = seat.asked.benchmark.case
+    answer = _placeholder(items[0], candidate, 0)
+    return len({keys.case_key(case(item, [answer])) for item in items})
 
 
 def _shown(seat: Seat, on_board: Sequence[Answers], sample: int) -> Iterator[tuple[Answers, int]]:
@@ -244,13 +264,15 @@ def _shown(seat: Seat, on_board: Sequence[Answers], sample: int) -> Iterator[tup
         yield answers, sample
 
 
-def _placeholder(item: Item, candidate: Candidate) -> Response:
-    """Stands where an answer will: judges ask nobody about a blank one."""
+def _placeholder(item: Item, candidate: Candidate, sample: int) -> Response:
+    """Stands where an answer will: judges ask nobody about a blank one, or two that are equal."""
+    text = f"answer {sample}"
     return Response(
         benchmark=item.benchmark,
         version=item.version,
         item_id=item.id,
         model_key=candidate.key,
-        text="answer",
-        raw="answer",
+        text=text,
+        raw=text,
+        sample=sample,
     )
