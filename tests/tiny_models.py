@@ -42,14 +42,16 @@ def _save_tokenizer(folder: Path, template: str | None, **special: Any) -> int:
     return len(vocabulary)
 
 
-def save_causal(folder: Path, *, template: str | None = SHOWS_SYSTEM + GENERATES) -> Path:
-    """A decoder that writes anything."""
+def save_causal(
+    folder: Path, *, template: str | None = SHOWS_SYSTEM + GENERATES, **sizes: int
+) -> Path:
+    """A decoder that writes anything; ``sizes`` go over the usual ones of its configuration."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     words = _save_tokenizer(folder, template, pad_token="<pad>")
     torch.manual_seed(3)
-    config = LlamaConfig(vocab_size=words, pad_token_id=1, initializer_range=1.0, **_SIZES)
+    config = LlamaConfig(vocab_size=words, pad_token_id=1, initializer_range=1.0, **_SIZES | sizes)
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 

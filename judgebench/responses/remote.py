@@ -209,11 +209,14 @@ def response_of(reply: Reply, item: Item, place: Place, request: ChatRequest) ->
 
 
 def _logprob(reply: Reply) -> float | None:
-    """The log-probability (nats) of the tokens of an answer that is whole, where they are told.
+    """The log-probability (nats) of the tokens of an answer, where they are told.
 
-    APIs leave the token that ends an answer out of them.
+    APIs leave the token that ends an answer out of them. They do not tell those of thoughts, which
+    are counted among the tokens all the same: an answer with thoughts before it has none, since
+    what it is for each token could not be said.
     """
-    if not reply.logprobs:
+    thought = reply.reasoning or (reply.usage is not None and reply.usage.reasoning_tokens)
+    if thought or not reply.logprobs:
         return None
     return math.fsum(token.logprob for token in reply.logprobs)
 

@@ -138,7 +138,11 @@ class _Plan:
         baseline = baseline_of(seat, answers)
         if found is baseline:  # it is compared with, and not judged
             return row
-        row = replace(row, items=len(seat.asked.items) * len(seat.samples))
+        row = replace(
+            row,
+            items=len(seat.asked.items) * len(seat.samples),
+            distinct_items=sum(k in seat.samples for _, k in found.candidate.wanted.values()),
+        )
         on_board = [found] if baseline is None else [found, baseline]
         if not seat.asks or seat.config is None:
             there = sum(len(j.known) for j in judgings(seat, on_board, self._judged))

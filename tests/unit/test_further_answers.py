@@ -14,7 +14,7 @@ import pytest
 from judgebench import keys
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError
-from judgebench.records import Item, Message, ModelSpec, Place, Reply, TokenLogprob
+from judgebench.records import Item, Message, ModelSpec, Place, Reply, TokenLogprob, Usage
 from judgebench.responses.local_model import LocalModel, decoding_of, generation_of
 from judgebench.responses.remote import Question, response_of, spec_of
 
@@ -210,6 +210,18 @@ def test_an_answer_weighs_what_its_tokens_weigh_together(
     else:
         assert found.logprob is not None
         assert math.isclose(found.logprob, logprob, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "thoughts", [{"reasoning": "Let me see."}, {"usage": Usage(reasoning_tokens=9)}]
+)
+def test_an_answer_after_thoughts_has_no_weight(thoughts: dict[str, Any]) -> None:
+    """Their tokens are counted with its own, and their probabilities are not told."""
+    asked = question(spec(), 0, logprobs=True)
+    told = (TokenLogprob(token="x", logprob=-0.5),)
+    reply = Reply(text="Danube", finish_reason="stop", logprobs=told)
+    for one, weight in ((reply, -0.5), (replace(reply, **thoughts), None)):
+        assert response_of(one, ITEM, asked.places[0], asked.request()).logprob == weight
 
 
 # a benchmark --------------------------------------------------------------------------------------

@@ -198,7 +198,7 @@ def test_answers_that_are_not_there_are_asked_for_once_each(tmp_path: Path) -> N
     assert (answering.items, answering.generations) == (20, 20)
     for kind, items in (("equivalence", 5), ("consistency", 15), ("stated_confidence", 5)):
         (row,) = judged(rows, kind)
-        assert row.items == row.verdicts == row.judge_calls == items
+        assert row.items == row.distinct_items == row.verdicts == row.judge_calls == items
         assert (row.repeated, row.settled, row.recorded) == (0, 0, 0)
         assert row.tokens.prompt.expected > 20 * items
         assert row.tokens.completion.expected > 0
