@@ -117,9 +117,11 @@ def command(
         if not board.rows and board.judge in {panel.name for panel in asked}:
             raise UsageError(f"{board.judge}: {'; '.join(board.warnings)}")
     if not boards:
+        who = ", ".join(judges) or "no judge"
         raise UsageError(
-            f"no judge has judged anything on {benchmark} yet; `judgebench run SUITE.yaml` asks "
-            "judges, `judgebench export verdicts` shows what there is"
+            f"{who} has{' not' if judges else ''} said how good an answer to {benchmark} is; "
+            "`judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` shows what "
+            f"there is, and `judgebench confidence {benchmark}` how sure models are of answers"
         )
     if published and not any(board.published for board in boards):
         say("--published adds nothing: no board here is of a published judge and its baseline")

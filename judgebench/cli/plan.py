@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from judgebench.run.scales import Range
 
 COUNTS = ("items", "distinct_items", "generations", "verdicts", "judge_calls", "recorded")
+_SAVED = ("repeat a question", "need nobody to be asked")
 SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "recorded")
 
 
@@ -139,10 +140,10 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
     from judgebench.run.scales import Range
 
     notes = [
-        f"{judge}: of {all_:,} verdicts {repeated:,} repeat a question and {settled:,} need nobody "
-        "to be asked"
-        for judge, (all_, repeated, settled) in _saved(rows).items()
-        if repeated or settled
+        f"{judge}: of {all_:,} verdicts "
+        + " and ".join(f"{n:,} {does}" for n, does in zip(saved, _SAVED, strict=True) if n)
+        for judge, (all_, *saved) in _saved(rows).items()
+        if any(saved)
     ]
     methods = sorted({row.method for row in rows if row.method})
     if methods:

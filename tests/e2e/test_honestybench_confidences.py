@@ -220,6 +220,10 @@ def test_an_api_is_asked_greedily_once_and_then_drawn_from(tmp_path: Path) -> No
     brier = math.fsum((prob - right) ** 2 for right in correct.values()) / ITEMS
     assert found["Prob"]["metrics"]["brier"]["value"] == pytest.approx(brier, abs=1e-12)
     assert found["Prob"]["metrics"]["auroc"]["value"] == 0.5  # all are as probable
+    board = typed("leaderboard", NAME, "--judge", "sure", "--store", store_url(tmp_path))
+    assert board.code == 64
+    assert f"sure has not said how good an answer to {NAME} is" in board.err
+    assert f"`judgebench confidence {NAME}` how sure models are" in board.err
 
 
 def test_a_run_that_is_killed_and_goes_on_asks_nothing_twice(tmp_path: Path) -> None:

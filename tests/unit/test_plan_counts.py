@@ -302,5 +302,12 @@ def test_the_note_says_what_is_saved(tmp_path: Path) -> None:
     path = small(tmp_path, models=models, limit=2, judges={"consistency": SHORT})
     done = typed("plan", path)
     assert done.code == 0
-    note = "my-consistency: of 6 verdicts 0 repeat a question and 4 need nobody to be asked"
-    assert note in " ".join(done.out.split())
+    said = " ".join(done.out.split())
+    assert "my-consistency: of 6 verdicts 4 need nobody to be asked" in said
+    twice = [{"name": f"m{n}", "responses": str(file)} for n in range(2)]
+    for row in rows:
+        row.pop("model")
+    rows_file(tmp_path / "answers.jsonl", rows)
+    said = typed("plan", small(tmp_path, models=twice, limit=2, judges={"consistency": SHORT})).out
+    note = "my-consistency: of 12 verdicts 6 repeat a question and 4 need nobody to be asked"
+    assert note in " ".join(said.split())
