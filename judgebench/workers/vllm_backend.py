@@ -39,7 +39,8 @@ class Vllm(AnyBackend):
             told, stops, max_tokens = lm.modify_gen_kwargs(
                 self.gen_kwargs(decoding, number), eos=end
             )
-            told["logprobs"] = 0 if decoding.weighed else decoding.logprobs
+            wanted = decoding.logprobs
+            told["logprobs"] = 0 if wanted is None and decoding.weighed else wanted
             parameters.append(SamplingParams(max_tokens=max_tokens, stop=stops, **told))
         outputs = lm._model_generate(
             requests=lm.tok_encode(list(prompts)), generate=True, sampling_params=parameters

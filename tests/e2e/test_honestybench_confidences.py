@@ -213,6 +213,8 @@ def test_an_api_is_asked_greedily_once_and_then_drawn_from(tmp_path: Path) -> No
     assert {ask.body["model"] for kind in ("right", "agree") for ask in asked[kind]} == {"judge"}
     found = confidences(done)
     assert set(found) == {"sure", *COMPUTED}
+    # Of two judges that label, the one that judges as is usual for the benchmark counts.
+    assert [told["correct"] for told in json.loads(done.out)["confidence"]] == ["right"]
     correct = {row["item_id"]: row["label"] == "correct"
                for row in verdicts(tmp_path) if row["judge"] == "right"}  # fmt: skip
     assert len(set(correct.values())) == 2

@@ -119,6 +119,15 @@ def test_the_official_wording_is_taken_where_it_is_here_and_ours_otherwise(tmp_p
     assert benchmark.judged_with("contains", {}, {}) == ({}, {})
 
 
+def test_what_a_benchmark_says_of_its_usual_judge_is_not_said_of_others() -> None:
+    benchmark = load_benchmark("honestybench_mini")
+    short = {"exact_match_first": True}
+    judging = benchmark.description.judging.model_copy(update={"options": short})
+    benchmark.description = benchmark.description.model_copy(update={"judging": judging})
+    assert benchmark.judged_with("equivalence", {}, {}) == (short, {})
+    assert benchmark.judged_with("consistency", {}, {}) == ({}, {})
+
+
 @pytest.mark.parametrize(
     ("source", "composed"),
     [

@@ -10,8 +10,10 @@ import pytest
 
 from judgebench.config import Suite
 from judgebench.errors import ConfigError, InputError
+from judgebench.report.themselves import named_as_themselves
 from judgebench.run.judges_meant import judges_meant, with_examples
 from judgebench.run.resolve import Work, endpoints, resolve
+from judgebench.store import open_store
 from tests.tiny_models import save_causal
 from tests.unit.exchanged import rows_file
 
@@ -91,6 +93,41 @@ def test_a_local_model_is_asked_as_a_local_judge(tmp_path: Path) -> None:
     assert seat.config.lm_eval.model_args == section["model_args"]
     assert seat.config.lm_eval.gen_kwargs == {}
     assert seat.spec.sampling["temperature"] == 0
+
+
+def test_each_is_known_as_the_model_that_it_is(tmp_path: Path) -> None:
+    """By what it is, local or behind an API: one confidence in a table of all of them."""
+    pytest.importorskip("torch")
+    local = [
+        {
+            "name": name,
+            "lm_eval": {
+                "model_args": {"pretrained": str(save_causal(tmp_path / name, hidden_size=size))},
+                "device": "cpu",
+                "system_instruction": instruction,
+            },
+        }
+        for name, size, instruction in (("c", 32, None), ("d", 64, "Be brief."))
+    ]
+    found = work(models=[*MODELS, *local])
+    key_of = {candidate.name: candidate.key for candidate in found.candidates}
+    table: dict[str, list[Any]] = {"judge": [], "judge_id": [], "model_id": []}
+    with open_store(str(tmp_path / "s.db")) as store:
+        for candidate in found.candidates:
+            store.put_model(candidate.name, candidate.spec)
+        models = {model.key: model.id for model in store.models()}
+        for seat in found.seats:
+            if seat.only is not None:
+                key = store.put_judge(seat.name, seat.spec)
+                (judge,) = (one.id for one in store.judges() if one.key == key)
+                table["judge"].append(seat.name)
+                table["judge_id"].append(judge)
+                table["model_id"].append(models[key_of[seat.only]])
+        assert len(set(table["judge_id"])) == 4
+        assert set(named_as_themselves(store, [table]).values()) == {"sure"}
+        # Each asked about the next one's answers is a judge of others.
+        turned = {**table, "model_id": table["model_id"][1:] + table["model_id"][:1]}
+        assert len(set(named_as_themselves(store, [turned]).values())) == 4
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ def test_examples_are_each_models_own(store: Store) -> None:
     first = ("sure", sure("hf:abc", options=examples(0.5)), LOCAL)
     second = ("sure", sure("hf:def", options=examples(0.9)), OTHER)
     assert shown(store, first, second) == ["sure", "sure"]
+    again = ("sure", sure("hf:abc", options=examples(0.9)), LOCAL)
+    assert len(set(shown(store, first, again))) == 2  # which of the two would it be?
     without = ("sure", sure("openai", "gpt-x"), REMOTE)
     assert len(set(shown(store, first, second, without))) == 3
 
