@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from judgebench.dialogue import Dialogue
@@ -12,6 +12,7 @@ from judgebench.records import (
     Case,
     Failure,
     Item,
+    JsonObject,
     JudgeSpec,
     Judgment,
     Reply,
@@ -21,6 +22,7 @@ from judgebench.records import (
     Spend,
     Use,
 )
+from judgebench.template import PromptText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,38 @@ class Meter:
     tokens: int = 0
     cost_usd: float | None = None
     budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeSettings:
+    """What a suite and its benchmark say of a judge; each way of judging takes what it has use for.
+
+    model, provider
+        The requested model, and the identity of who answers (never a URL); None for a judge that
+        asks nobody.
+    sampling
+        Sent with each question, over the defaults of the way of judging; null takes a default away,
+        for models that refuse it.
+    options
+        Those of the way of judging.
+    extra
+        Sent as it is with each question.
+    reasoning
+        The effort asked of a model that reasons.
+    prompts
+        Official texts the data home has, by name.
+    content
+        What the benchmark says about judging: a rubric, a scale, dimensions, labels.
+    """
+
+    model: str | None = None
+    provider: str | None = None
+    sampling: JsonObject = field(default_factory=dict)
+    options: JsonObject = field(default_factory=dict)
+    extra: JsonObject = field(default_factory=dict)
+    reasoning: str | None = None
+    prompts: Mapping[str, PromptText] = field(default_factory=dict)
+    content: JsonObject = field(default_factory=dict)
 
 
 class Judge(Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 
 from judgebench.decoding import over
 from judgebench.errors import ConfigError
+from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, JsonObject, JudgeSpec, Message, ScoreRequest
 
 
@@ -74,16 +75,7 @@ class Answerer:
         )
 
 
-def answerer(
-    kind: str,
-    *,
-    model: str | None,
-    provider: str | None,
-    sampling: JsonObject | None,
-    extra: JsonObject | None,
-    reasoning: str | None,
-    max_tokens: int | None,
-) -> Answerer:
+def answerer(kind: str, settings: JudgeSettings, *, max_tokens: int | None) -> Answerer:
     """Who answers a judge of this kind.
 
     The suite's sampling goes over the defaults: temperature 0, and a reply of ``max_tokens``. Null
@@ -95,21 +87,22 @@ def answerer(
     ConfigError
         Without a provider and a model, or for settings that could change nothing.
     """
+    model, provider = settings.model, settings.provider
     if not model or not provider:
         raise ConfigError(f"judge {kind} asks a model; give its 'provider' and 'model'")
     decoding: dict[str, Any] = {}
     if max_tokens is None:
-        settings = {"sampling": sampling, "reasoning": reasoning}
-        if useless := [name for name, value in settings.items() if value]:
+        refused = {"sampling": settings.sampling, "reasoning": settings.reasoning}
+        if useless := [name for name, value in refused.items() if value]:
             raise ConfigError(
                 f"judge {kind} reads numbers and samples nothing; remove {', '.join(useless)}"
             )
     else:
-        decoding = over({"temperature": 0, "max_tokens": max_tokens}, sampling or {})
+        decoding = over({"temperature": 0, "max_tokens": max_tokens}, settings.sampling)
     return Answerer(
         provider=provider,
         model=model,
         sampling={name: value for name, value in decoding.items() if value is not None},
-        extra=dict(extra or {}),
-        reasoning=reasoning,
+        extra=dict(settings.extra),
+        reasoning=settings.reasoning,
     )

@@ -6,11 +6,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody
 from judgebench.errors import ConfigError
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, JudgeSpec, Label, Seen, Unreadable
 
 NO_REFERENCE = "the item has no reference to compare with"
@@ -102,7 +103,7 @@ def comparable(references: Sequence[str], normalisation: Normalisation) -> Itera
     return (ready for ready in map(normalisation, references) if ready.strip())
 
 
-def lexical_judge(kind: str, matches: Matches, settings: dict[str, Any]) -> LexicalJudge:
+def lexical_judge(kind: str, matches: Matches, settings: JudgeSettings) -> LexicalJudge:
     """A lexical judge from what a suite says about it.
 
     Raises
@@ -110,13 +111,10 @@ def lexical_judge(kind: str, matches: Matches, settings: dict[str, Any]) -> Lexi
     ConfigError
         For an unknown option, or for settings that only a judge with a model has.
     """
-    options = settings.pop("options", None) or {}
-    for of_others in ("prompts", "content"):  # what a benchmark offers to judges that read
-        settings.pop(of_others, None)
-    useless = sorted(name for name, value in settings.items() if value)
-    if useless:
+    of_others = ("extra", "model", "provider", "reasoning", "sampling")
+    if useless := [name for name in of_others if getattr(settings, name)]:
         raise ConfigError(f"judge {kind} asks no model; remove {', '.join(useless)}")
-    normalisation = check(Normalisation, dict(options), f"judge {kind}: options")
+    normalisation = check(Normalisation, dict(settings.options), f"judge {kind}: options")
     # What is unset is not said: it came later, and changed no key.
     spec = JudgeSpec(
         kind=kind, reader_version="1", options=normalisation.model_dump(exclude_none=True)

@@ -11,7 +11,6 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,9 +24,9 @@ from judgebench.judges._certainty import CONSISTENCY, read_certainty, read_certa
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import Normalisation
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
-    JsonObject,
     JudgeSpec,
     Label,
     Message,
@@ -116,40 +115,22 @@ def _score(*, agrees: bool) -> Score:
     return Score(value=float(agrees), low=0.0, high=1.0)
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> ConsistencyJudge:
-    """A judge of consistency; the parameters are those of `reference.make`.
+def make(settings: JudgeSettings) -> ConsistencyJudge:
+    """A judge of consistency.
 
     Raises
     ------
     ConfigError
         For a missing model, an unknown option or prompt, or a prompt whose holes nothing fills.
     """
-    chosen = check(Options, dict(options or {}), "judge consistency: options")
-    prompt = chosen_prompt("consistency", chosen.prompt, OWN_PROMPTS, prompts or {})
+    chosen = check(Options, dict(settings.options), "judge consistency: options")
+    prompt = chosen_prompt("consistency", chosen.prompt, OWN_PROMPTS, settings.prompts)
     sha, official = prompt.sha, prompt.official
     for written, hole in _AS_UPSTREAM_WRITES.items():
         prompt = replace(prompt, text=prompt.text.replace(written, hole))
     needed = {name: {name} for name in ("question", "first", "further")}
     check_holes("consistency", prompt, HOLES, needed)
-    asked = answerer(
-        "consistency",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=32,
-    )
+    asked = answerer("consistency", settings, max_tokens=32)
     spec = asked.spec(
         "consistency",
         reader_version=f"{chosen.reader}/{READER_VERSION}",

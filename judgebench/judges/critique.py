@@ -39,10 +39,10 @@ from judgebench.judges._loose_dictionary import from_code
 from judgebench.judges._prompts import check_holes, messages, own_prompt
 from judgebench.judges.pairwise import without_asking
 from judgebench.keys import text_sha
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
     Item,
-    JsonObject,
     JudgeSpec,
     Message,
     Reply,
@@ -197,58 +197,22 @@ def _with_code(reply: Reply, code: str, read: Callable[[Reply], Verdict]) -> Ver
     return verdict if isinstance(verdict, Unreadable) else NO_CODE
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> CritiqueJudge:
+def make(settings: JudgeSettings) -> CritiqueJudge:
     """A judge that writes critiques.
-
-    Parameters
-    ----------
-    model, provider
-        The requested model, and the identity of who answers (never a URL).
-    sampling
-        Sent with each question, over the defaults (temperature 0 and a reply of 1024 tokens, as
-        upstream generates); null takes a default away, for models that refuse it.
-    options
-        See `Options`.
-    extra
-        Sent as it is with each question.
-    prompts
-        Official texts the data home has, by name.
-    reasoning
-        The effort asked of a model that reasons.
-    content
-        Not looked at: what such a judge looks for follows from the category.
 
     Raises
     ------
     ConfigError
         For a missing model, an unknown option, or official forms that are not here.
     """
-    chosen = check(Options, dict(options or {}), "judge critique: options")
-    forms = _forms(chosen, prompts or {})
+    chosen = check(Options, dict(settings.options), "judge critique: options")
+    forms = _forms(chosen, settings.prompts)
     if chosen.reader == "upstream" and chosen.prompt != OFFICIAL:
         raise ConfigError(
             "judge critique: 'reader: upstream' reads replies to the official forms; say "
             f"prompt: {OFFICIAL}"
         )
-    asked = answerer(
-        "critique",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=MAX_TOKENS,
-    )
+    asked = answerer("critique", settings, max_tokens=MAX_TOKENS)
     spec = asked.spec(
         "critique",
         reader_version=f"{chosen.reader}/{READER_VERSION}",

@@ -31,10 +31,10 @@ from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
 from judgebench.judges._scores import REASON, Scale, read_scores_json, score_schema
 from judgebench.keys import content_key
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
     Item,
-    JsonObject,
     JudgeSpec,
     Message,
     Reply,
@@ -168,36 +168,8 @@ class DimensionsJudge:
         return Score(value=low, low=low, high=high, parts=parts)
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> DimensionsJudge:
+def make(settings: JudgeSettings) -> DimensionsJudge:
     """A judge of dimensions.
-
-    Parameters
-    ----------
-    model, provider
-        The requested model, and the identity of who answers (never a URL).
-    sampling
-        Sent with each question, over the defaults (temperature 0 and a reply of 2048 tokens); null
-        takes a default away, for models that refuse it.
-    options
-        See `Options`.
-    extra
-        Sent as it is with each question.
-    prompts
-        Official texts the data home has, by name: prompts, and definitions of dimensions.
-    reasoning
-        The effort asked of a model that reasons.
-    content
-        What the benchmark says about judging: ``answer_types`` and ``definitions``.
 
     Raises
     ------
@@ -205,9 +177,9 @@ def make(
         For a missing model, an unknown option or prompt, a benchmark that has no answer types or
         another scale, and an official prompt without the official definitions.
     """
-    chosen = check(Options, dict(options or {}), "judge dimensions: options")
-    given = checked_content("dimensions", content)
-    official = prompts or {}
+    chosen = check(Options, dict(settings.options), "judge dimensions: options")
+    given = checked_content("dimensions", settings.content)
+    official = settings.prompts
     prompt = chosen_prompt("dimensions", chosen.prompt, OWN_PROMPTS, official)
     needed = {"question": QUESTION, "reference": REFERENCE, "answer": ANSWER}
     check_holes("dimensions", prompt, HOLES, needed | {"dimensions": DIMENSIONS})
@@ -218,15 +190,7 @@ def make(
         for one in given.answer_types
         for subcategory in one.subcategories
     }
-    asked = answerer(
-        "dimensions",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=MAX_TOKENS,
-    )
+    asked = answerer("dimensions", settings, max_tokens=MAX_TOKENS)
     spec = asked.spec(
         "dimensions",
         reader_version=f"{chosen.reader}/{READER_VERSION}",

@@ -11,7 +11,6 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +26,8 @@ from judgebench.judges._content import checked_content
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE, Normalisation
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
-from judgebench.records import BINARY, Case, JsonObject, JudgeSpec, Label, Message, Seen, Unreadable
+from judgebench.protocols import JudgeSettings
+from judgebench.records import BINARY, Case, JudgeSpec, Label, Message, Seen, Unreadable
 from judgebench.template import PromptText
 
 INCORRECT, CORRECT = BINARY
@@ -102,18 +102,8 @@ class EquivalenceJudge:
         return messages(self.prompt, {}, of_case)
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> EquivalenceJudge:
-    """A judge of equivalence; the parameters are those of `reference.make`.
+def make(settings: JudgeSettings) -> EquivalenceJudge:
+    """A judge of equivalence.
 
     Raises
     ------
@@ -121,29 +111,21 @@ def make(
         For a missing model, an unknown option or prompt, a prompt whose holes nothing fills, or a
         benchmark with labels other than `BINARY`.
     """
-    chosen = check(Options, dict(options or {}), "judge equivalence: options")
-    labels = checked_content("equivalence", content).labels
+    chosen = check(Options, dict(settings.options), "judge equivalence: options")
+    labels = checked_content("equivalence", settings.content).labels
     if labels and set(labels) != set(BINARY):
         raise ConfigError(
             f"judge equivalence: it says {' or '.join(BINARY)}, and the labels of the benchmark "
             f"are {', '.join(labels)}; use another way of judging"
         )
-    prompt = chosen_prompt("equivalence", chosen.prompt, OWN_PROMPTS, prompts or {})
+    prompt = chosen_prompt("equivalence", chosen.prompt, OWN_PROMPTS, settings.prompts)
     needed = {
         "question": {"question"},
         "the accepted answers": ACCEPTED,
         "the answer": {"prediction"},
     }
     check_holes("equivalence", prompt, HOLES, needed)
-    asked = answerer(
-        "equivalence",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=32,
-    )
+    asked = answerer("equivalence", settings, max_tokens=32)
     spec = asked.spec(
         "equivalence",
         reader_version=f"{chosen.reader}/{READER_VERSION}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from judgebench.judges._normalise import (
     LexicalJudge,
@@ -11,9 +10,10 @@ from judgebench.judges._normalise import (
     comparable,
     lexical_judge,
 )
+from judgebench.protocols import JudgeSettings
 
 
-def make(**settings: Any) -> LexicalJudge:
+def make(settings: JudgeSettings) -> LexicalJudge:
     """The judge with the options of `Normalisation`."""
     return lexical_judge("exact_match", matches, settings)
 

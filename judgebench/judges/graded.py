@@ -11,7 +11,7 @@ no choice is unreadable, a model that finds none has read the answer: it scores 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,9 +39,9 @@ from judgebench.judges._prompts import check_holes, chosen_prompt, messages, sha
 from judgebench.judges._scores import OVERALL
 from judgebench.keys import text_sha
 from judgebench.option_letters import right_letter
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
-    JsonObject,
     JudgeSpec,
     Label,
     Reply,
@@ -198,38 +198,8 @@ def _marked(choice: Verdict, right: str) -> Verdict:
     return _score(float(choice.name == right)) if isinstance(choice, Label) else choice
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> GradedJudge:
+def make(settings: JudgeSettings) -> GradedJudge:
     """A graded judge.
-
-    Parameters
-    ----------
-    model, provider
-        The requested model, and the identity of who answers (never a URL); refused where both kinds
-        of question are judged by rule.
-    sampling
-        Sent with each question, over the defaults (temperature 0 and a short reply); null takes a
-        default away, for models that refuse it. Not looked at where rules decide: a benchmark may
-        bring it along.
-    options
-        See `Options`.
-    extra
-        Sent as it is with each question.
-    prompts
-        Official prompts the data home has, by name.
-    reasoning
-        The effort asked of a model that reasons.
-    content
-        What the benchmark says about judging; checked, and nothing in it concerns this judge.
 
     Raises
     ------
@@ -237,36 +207,26 @@ def make(
         For a missing model or one that would not be asked, an unknown option or prompt, a prompt
         whose holes nothing fills, or a reader that would read nothing.
     """
-    chosen = check(Options, dict(options or {}), "judge graded: options")
-    checked_content("graded", content)
+    chosen = check(Options, dict(settings.options), "judge graded: options")
+    checked_content("graded", settings.content)
     free_form = multiple_choice = None
     if chosen.free_form == "judge":
-        free_form = chosen_prompt("graded", chosen.prompt, OWN_FREE_FORM, prompts or {})
+        free_form = chosen_prompt("graded", chosen.prompt, OWN_FREE_FORM, settings.prompts)
         needed = {"the references": {"gold_ans", "texts"}, "the answer": {"response", "texts"}}
         check_holes("graded", free_form, FREE_FORM_HOLES, needed)
     if chosen.multiple_choice == "judge":
         of_options = chosen.option_prompt
-        multiple_choice = chosen_prompt("graded", of_options, OWN_MULTIPLE_CHOICE, prompts or {})
+        multiple_choice = chosen_prompt("graded", of_options, OWN_MULTIPLE_CHOICE, settings.prompts)
         needed = {"the options": {"options", "texts"}, "the answer": {"response", "texts"}}
         check_holes("graded", multiple_choice, MULTIPLE_CHOICE_HOLES, needed)
     asking = [prompt for prompt in (free_form, multiple_choice) if prompt is not None]
     _check_together(chosen, asking)
     asked = None
     if asking:
-        asked = answerer(
-            "graded",
-            model=model,
-            provider=provider,
-            sampling=sampling,
-            extra=extra,
-            reasoning=reasoning,
-            max_tokens=1024 if chosen.explain or any(one.official for one in asking) else 64,
-        )
-    elif useless := [
-        name
-        for name, value in {"model": model, "extra": extra, "reasoning": reasoning}.items()
-        if value
-    ]:
+        room = 1024 if chosen.explain or any(one.official for one in asking) else 64
+        asked = answerer("graded", settings, max_tokens=room)
+    # Sampling is not looked at where rules decide: a benchmark may bring it along.
+    elif useless := [n for n in ("model", "extra", "reasoning") if getattr(settings, n)]:
         raise ConfigError(
             f"judge graded: 'free_form' and 'multiple_choice' are judged by rule, which asks no "
             f"model; remove {', '.join(useless)}"

@@ -28,9 +28,9 @@ from judgebench.judges._winner import (
     read_winner_json,
     winner_schema,
 )
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
-    JsonObject,
     JudgeSpec,
     Message,
     Preference,
@@ -173,36 +173,8 @@ def without_asking(case: Case) -> Preference | None:
     return None if second else Preference(winner=0, p_first=1.0)
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> PairwiseJudge:
+def make(settings: JudgeSettings) -> PairwiseJudge:
     """A pairwise judge.
-
-    Parameters
-    ----------
-    model, provider
-        The requested model, and the identity of who answers (never a URL).
-    sampling
-        Sent with each question, over the defaults (temperature 0 and a short reply); null takes a
-        default away, for models that refuse it.
-    options
-        See `Options`.
-    extra
-        Sent as it is with each question.
-    prompts
-        Official prompts the data home has, by name.
-    reasoning
-        The effort asked of a model that reasons.
-    content
-        What the benchmark says about judging: its ``rubric``, if it has one.
 
     Raises
     ------
@@ -210,24 +182,18 @@ def make(
         For a missing model, an unknown option or prompt, options that make no sense together, or a
         prompt whose holes nothing fills.
     """
-    chosen = check(Options, dict(options or {}), "judge pairwise: options")
-    prompt = chosen_prompt("pairwise", chosen.prompt, OWN_PROMPTS, prompts or {})
+    chosen = check(Options, dict(settings.options), "judge pairwise: options")
+    prompt = chosen_prompt("pairwise", chosen.prompt, OWN_PROMPTS, settings.prompts)
     _check_together(chosen)
     needed = {"the question": QUESTION, "the first answer": FIRST, "the second answer": SECOND}
     check_holes("pairwise", prompt, HOLES, needed)
     of_judge = {
-        "rubric": checked_content("pairwise", content).rubric_text,
+        "rubric": checked_content("pairwise", settings.content).rubric_text,
         "reply_form": _reply_form(chosen),
     }
     room = 1024 if chosen.explain else 64 if chosen.format == "json" else 16
     asked = answerer(
-        "pairwise",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=None if chosen.verdict == "likelihood" else room,
+        "pairwise", settings, max_tokens=None if chosen.verdict == "likelihood" else room
     )
     spec = asked.spec(
         "pairwise",

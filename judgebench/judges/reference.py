@@ -7,7 +7,6 @@ when holes are filled. Official prompts are sent word for word, with the frame t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,9 +34,9 @@ from judgebench.judges._verdict_word import (
     read_upstream,
     read_word,
 )
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
-    JsonObject,
     JudgeSpec,
     Label,
     Message,
@@ -150,36 +149,8 @@ def read_likelihoods(reply: Reply) -> Verdict:
     return likelier(likelihood_shares(reply, VERDICTS))
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> ReferenceJudge:
+def make(settings: JudgeSettings) -> ReferenceJudge:
     """A reference judge.
-
-    Parameters
-    ----------
-    model, provider
-        The requested model, and the identity of who answers (never a URL).
-    sampling
-        Sent with each question, over the defaults (temperature 0 and a short reply); null takes a
-        default away, for models that refuse it.
-    options
-        See `Options`.
-    extra
-        Sent as it is with each question.
-    prompts
-        Official prompts the data home has, by name.
-    reasoning
-        The effort asked of a model that reasons.
-    content
-        What the benchmark says about judging: its ``labels``, which have to be these.
 
     Raises
     ------
@@ -187,21 +158,15 @@ def make(
         For a missing model, an unknown option or prompt, a prompt whose holes nothing fills, or a
         benchmark with other labels.
     """
-    chosen = check(Options, dict(options or {}), "judge reference: options")
+    chosen = check(Options, dict(settings.options), "judge reference: options")
     _check_together(chosen)
-    _check_labels(checked_content("reference", content).labels)
-    prompt = chosen_prompt("reference", chosen.prompt, OWN_PROMPTS, prompts or {})
+    _check_labels(checked_content("reference", settings.content).labels)
+    prompt = chosen_prompt("reference", chosen.prompt, OWN_PROMPTS, settings.prompts)
     needed = {name: {name} for name in ("question", "references")} | {"answer": ANSWER}
     check_holes("reference", prompt, HOLES, needed)
     room = 32 if chosen.format == "word" else 64
     asked = answerer(
-        "reference",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=None if chosen.verdict == "likelihood" else room,
+        "reference", settings, max_tokens=None if chosen.verdict == "likelihood" else room
     )
     read = f"{chosen.format}/{chosen.reader}" if chosen.verdict == "text" else chosen.verdict
     spec = asked.spec(

@@ -13,7 +13,6 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import Field, PositiveInt
@@ -22,9 +21,9 @@ from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue
 from judgebench.judges._answerer import Answerer, answerer
 from judgebench.judges._frame import cut
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
-    JsonObject,
     JudgeSpec,
     Message,
     Preference,
@@ -35,7 +34,6 @@ from judgebench.records import (
     Seen,
     Unreadable,
 )
-from judgebench.template import PromptText
 
 READER_VERSION = "1"
 
@@ -100,47 +98,16 @@ def preferred(first: float, second: float) -> Preference:
     return Preference(winner=0 if difference > 0 else 1, p_first=p_first)
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> RewardJudge:
+def make(settings: JudgeSettings) -> RewardJudge:
     """A reward judge.
-
-    Parameters
-    ----------
-    model, provider
-        The reward model, and the identity of who runs it.
-    options
-        See `Options`.
-    extra
-        Sent as it is with each question.
-    sampling, reasoning
-        Refused: nothing is sampled.
-    prompts, content
-        Not looked at: a reward model has no prompt, and its own idea of what is good.
 
     Raises
     ------
     ConfigError
         For a missing model, an unknown option, or settings that could change nothing.
     """
-    chosen = check(Options, dict(options or {}), "judge reward: options")
-    asked = answerer(
-        "reward",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=None,
-    )
+    chosen = check(Options, dict(settings.options), "judge reward: options")
+    asked = answerer("reward", settings, max_tokens=None)
     spec = asked.spec(
         "reward",
         reader_version=READER_VERSION,

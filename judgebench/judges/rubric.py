@@ -36,9 +36,9 @@ from judgebench.judges._soft import (
     first_token_shares,
     likelihood_shares,
 )
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
-    JsonObject,
     JudgeSpec,
     Message,
     Reply,
@@ -147,37 +147,8 @@ class RubricJudge:
         return self.scale.score({OVERALL: self.scale.expected(shares)})
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> RubricJudge:
+def make(settings: JudgeSettings) -> RubricJudge:
     """A rubric judge.
-
-    Parameters
-    ----------
-    model, provider
-        The requested model, and the identity of who answers (never a URL).
-    sampling
-        Sent with each question, over the defaults (temperature 0 and a short reply); null takes a
-        default away, for models that refuse it.
-    options
-        See `Options`.
-    extra
-        Sent as it is with each question.
-    prompts
-        Official prompts, of which this judge has none.
-    reasoning
-        The effort asked of a model that reasons.
-    content
-        What the benchmark says about judging: ``rubric`` (ours where it has none), ``scale`` (1 to
-        10 if unset) and ``dimensions``.
 
     Raises
     ------
@@ -185,8 +156,8 @@ def make(
         For a missing model, an unknown option, or options that do not go with each other or with
         the scale.
     """
-    chosen = check(Options, dict(options or {}), "judge rubric: options")
-    given = checked_content("rubric", content)
+    chosen = check(Options, dict(settings.options), "judge rubric: options")
+    given = checked_content("rubric", settings.content)
     scale = Scale(low=given.scale[0], high=given.scale[1], decimals=chosen.decimals)
     _check_together(chosen, given, scale)
     whole = chosen.overall == "asked" or not given.dimensions
@@ -200,13 +171,7 @@ def make(
     }
     room = 1024 if chosen.explains else 32 * (1 + len(names))
     asked = answerer(
-        "rubric",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=None if chosen.verdict == "likelihood" else room,
+        "rubric", settings, max_tokens=None if chosen.verdict == "likelihood" else room
     )
     form = "json" if chosen.as_json else "word"
     spec = asked.spec(

@@ -11,7 +11,6 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -26,7 +25,8 @@ from judgebench.judges._verbal_confidence import (
     read_verbal_confidence,
     read_verbal_confidence_upstream,
 )
-from judgebench.records import Case, JsonObject, JudgeSpec, Message, Reply, Score, Seen, Unreadable
+from judgebench.protocols import JudgeSettings
+from judgebench.records import Case, JudgeSpec, Message, Reply, Score, Seen, Unreadable
 from judgebench.template import PromptText, fill
 
 OWN_PROMPTS = {"default": "stated_confidence"}
@@ -97,18 +97,8 @@ class StatedConfidenceJudge:
         return Score(value=read_verbal_confidence_upstream(reply.text), low=0.0, high=1.0)
 
 
-def make(
-    *,
-    model: str | None = None,
-    provider: str | None = None,
-    sampling: JsonObject | None = None,
-    options: JsonObject | None = None,
-    extra: JsonObject | None = None,
-    prompts: Mapping[str, PromptText] | None = None,
-    reasoning: str | None = None,
-    content: JsonObject | None = None,
-) -> StatedConfidenceJudge:
-    """A judge of stated confidence; the parameters are those of `reference.make`.
+def make(settings: JudgeSettings) -> StatedConfidenceJudge:
+    """A judge of stated confidence.
 
     Raises
     ------
@@ -116,18 +106,10 @@ def make(
         For a missing model, an unknown option or prompt, an example whose confidence is not from 0
         to 1, or a prompt whose holes nothing fills.
     """
-    chosen = check(Options, dict(options or {}), "judge stated_confidence: options")
-    prompt = chosen_prompt("stated_confidence", chosen.prompt, OWN_PROMPTS, prompts or {})
+    chosen = check(Options, dict(settings.options), "judge stated_confidence: options")
+    prompt = chosen_prompt("stated_confidence", chosen.prompt, OWN_PROMPTS, settings.prompts)
     check_holes("stated_confidence", prompt, HOLES, {"the question": HOLES})
-    asked = answerer(
-        "stated_confidence",
-        model=model,
-        provider=provider,
-        sampling=sampling,
-        extra=extra,
-        reasoning=reasoning,
-        max_tokens=32,
-    )
+    asked = answerer("stated_confidence", settings, max_tokens=32)
     spec = asked.spec(
         "stated_confidence",
         reader_version=f"{chosen.reader}/{READER_VERSION}",

@@ -26,7 +26,7 @@ from judgebench.config import (
     Suite,
 )
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.protocols import Judge
+from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
     SCORING,
@@ -248,7 +248,7 @@ def _seat(
     options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
         options = with_examples(options, only)
-        judge: Judge = registry.load("judges", kind).make(
+        settings = JudgeSettings(
             model=model_of(config) if config else None,
             provider=identity_of(config) if config else None,
             sampling=sampling,
@@ -258,6 +258,7 @@ def _seat(
             prompts=asked.benchmark.prompts,
             content=asked.benchmark.judging_content,
         )
+        judge: Judge = registry.load("judges", kind).make(settings)
         _check_log_probabilities(judge.spec, config)
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None

@@ -14,6 +14,7 @@ import yaml
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.judges import graded
 from judgebench.keys import text_sha
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Message, Reply, Response, Score, Unreadable
 from judgebench.store import open_store
 from tests.e2e import mixeval_gold
@@ -300,7 +301,9 @@ def official(**options: Any) -> graded.GradedJudge:
     benchmark = load_benchmark("mixeval_hard")
     usual, sampling = benchmark.judged_with("graded", options, {})
     return graded.make(
-        model="m", provider="p", options=usual, sampling=sampling, prompts=benchmark.prompts
+        JudgeSettings(
+            model="m", provider="p", options=usual, sampling=sampling, prompts=benchmark.prompts
+        )
     )
 
 
@@ -343,7 +346,9 @@ def test_every_reply_of_upstreams_judges(imported: list[dict[str, Any]]) -> None
 def test_every_case_of_upstreams_rules() -> None:
     if not (mixeval_gold.GOLD / "parser_cases.json").exists():
         pytest.skip(mixeval_gold.ABSENT)
-    judge = graded.make(options={"free_form": "rule", "multiple_choice": "upstream_rule"})
+    judge = graded.make(
+        JudgeSettings(options={"free_form": "rule", "multiple_choice": "upstream_rule"})
+    )
     for case in mixeval_gold.parser_cases("multichoice"):
         for letter, right in zip("ABCD", case["options"], strict=True):
             asked = case_of(case["response"], references=[right], options=case["options"])

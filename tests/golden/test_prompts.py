@@ -15,6 +15,7 @@ from judgebench.benchmarks.data_source import import_data
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.judges import pairwise, reference, rubric
 from judgebench.keys import text_sha
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Message, Response
 from judgebench.template import PromptText
 
@@ -56,7 +57,9 @@ def case(*others: str) -> Case:
 @pytest.mark.parametrize("prompt", ["short", "long"])
 @pytest.mark.parametrize("form", ["word", "json"])
 def test_the_reference_judges_questions(prompt: str, form: str) -> None:
-    judge = reference.make(model="m", provider="p", options={"prompt": prompt, "format": form})
+    judge = reference.make(
+        JudgeSettings(model="m", provider="p", options={"prompt": prompt, "format": form})
+    )
     (message,) = judge.question(case())
     same(f"reference_{prompt}_{form}.txt", message.content)
 
@@ -73,7 +76,7 @@ PAIRWISE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", PAIRWISE)
 def test_the_pairwise_judges_questions(name: str) -> None:
-    judge = pairwise.make(model="m", provider="p", options=PAIRWISE[name])
+    judge = pairwise.make(JudgeSettings(model="m", provider="p", options=PAIRWISE[name]))
     request = next(judge.judge(case("It is the Rhine, I think.")))
     same(f"pairwise_{name}.txt", chat(request.messages))
 
@@ -94,7 +97,7 @@ RUBRIC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", RUBRIC)
 def test_the_rubric_judges_questions(name: str) -> None:
     options, content = RUBRIC[name]
-    judge = rubric.make(model="m", provider="p", options=options, content=content)
+    judge = rubric.make(JudgeSettings(model="m", provider="p", options=options, content=content))
     same(f"rubric_{name}.txt", chat(next(judge.judge(case())).messages))
 
 
@@ -118,7 +121,9 @@ def test_official_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     found = {}
     for name in sorted(prompts):
         options = {"prompt": f"official/{name}"}
-        judge = reference.make(model="m", provider="p", options=options, prompts=prompts)
+        judge = reference.make(
+            JudgeSettings(model="m", provider="p", options=options, prompts=prompts)
+        )
         assert judge.spec.official_prompt is True
         (message,) = judge.question(case())
         found[name] = {"prompt": judge.spec.prompt_sha, "filled": text_sha(message.content)}
@@ -137,7 +142,9 @@ def test_official_pairwise_questions() -> None:
         name = path.rsplit("/", 1)[-1].removesuffix(".txt")
         prompts = {name: PromptText(name=name, text=text, official=True)}
         options = {"prompt": f"official/{name}", "identifiers": ["m", "M"], "ties": "forbid"}
-        judge = pairwise.make(model="m", provider="p", options=options, prompts=prompts)
+        judge = pairwise.make(
+            JudgeSettings(model="m", provider="p", options=options, prompts=prompts)
+        )
         messages = next(judge.judge(case("It is the Rhine, I think."))).messages
         assert [message.role for message in messages] == ["system", "user"]
         filled = text_sha(chat(messages))

@@ -5,6 +5,7 @@ Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.golden.
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.judges import consistency, equivalence, stated_confidence
+from judgebench.protocols import JudgeSettings
 from tests.golden.test_prompts import case, chat, same
 
 EXAMPLES = [
@@ -14,12 +15,12 @@ EXAMPLES = [
 
 
 def test_the_judge_of_equivalences_question() -> None:
-    judge = equivalence.make(model="m", provider="p")
+    judge = equivalence.make(JudgeSettings(model="m", provider="p"))
     same("equivalence.txt", chat(next(judge.judge(case())).messages))
 
 
 def test_the_judge_of_consistencys_question() -> None:
-    judge = consistency.make(model="m", provider="p")
+    judge = consistency.make(JudgeSettings(model="m", provider="p"))
     shown = case("It is the Rhine,\nI think. {first}")
     same("consistency.txt", chat(next(judge.judge(shown)).messages))
 
@@ -27,7 +28,7 @@ def test_the_judge_of_consistencys_question() -> None:
 def test_the_questions_about_a_models_confidence() -> None:
     """The second example is the question itself, and left out."""
     for name, options in (("", {}), ("_examples", {"examples": EXAMPLES})):
-        judge = stated_confidence.make(model="m", provider="p", options=options)
+        judge = stated_confidence.make(JudgeSettings(model="m", provider="p", options=options))
         same(f"stated_confidence{name}.txt", chat(next(judge.judge(case())).messages))
 
 

@@ -19,6 +19,7 @@ from judgebench.benchmarks.pull import pull
 from judgebench.errors import ConfigError, InputError
 from judgebench.judges import dimensions
 from judgebench.judges.dimensions import DimensionsJudge
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Response, Score, Unreadable
 from tests import alignbench_gold
 from tests.file_host import FileHost
@@ -57,12 +58,14 @@ def source_read(path: Path) -> Any:
 def judge_of(benchmark: FolderBenchmark, **options: Any) -> DimensionsJudge:
     chosen, sampling = benchmark.judged_with("dimensions", options, {})
     return dimensions.make(
-        model="m",
-        provider="p",
-        options=chosen,
-        sampling=sampling,
-        prompts=benchmark.prompts,
-        content=benchmark.judging_content,
+        JudgeSettings(
+            model="m",
+            provider="p",
+            options=chosen,
+            sampling=sampling,
+            prompts=benchmark.prompts,
+            content=benchmark.judging_content,
+        )
     )
 
 

@@ -13,6 +13,7 @@ from judgebench.benchmarks.official_files import keep_prompts
 from judgebench.benchmarks.prompt_text import read_texts
 from judgebench.judges import consistency
 from judgebench.keys import text_sha
+from judgebench.protocols import JudgeSettings
 from tests import honestybench_gold
 from tests.unit.judging import QUESTION, asked_text, case_of
 
@@ -93,10 +94,12 @@ def test_the_official_question_is_upstreams_with_its_holes_filled(tmp_path: Path
         assert hole in expected
         expected = expected.replace(hole, value)
     judge = consistency.make(
-        model="m",
-        provider="p",
-        options={"prompt": "official/consistency"},
-        prompts=load_benchmark("honestybench_mini").prompts,
+        JudgeSettings(
+            model="m",
+            provider="p",
+            options={"prompt": "official/consistency"},
+            prompts=load_benchmark("honestybench_mini").prompts,
+        )
     )
     assert asked_text(judge, case_of("The Rhine", "The Danube")) == expected
     assert judge.spec.official_prompt is True

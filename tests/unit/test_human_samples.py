@@ -17,6 +17,7 @@ from judgebench.errors import ConfigError, InputError
 from judgebench.exchange.labels import read_label_rows
 from judgebench.judges import critique
 from judgebench.keys import text_sha
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Score
 from tests import alignbench_gold
 
@@ -199,7 +200,13 @@ def test_the_forms_of_critiques_are_found_from_every_benchmark_that_names_them(
         options, sampling = benchmark.judged_with("critique", {"reference": "never"}, {})
         assert options == {"prompt": "official/critique", "reference": "never"}
         judge = critique.make(
-            model="m", provider="p", options=options, sampling=sampling, prompts=benchmark.prompts
+            JudgeSettings(
+                model="m",
+                provider="p",
+                options=options,
+                sampling=sampling,
+                prompts=benchmark.prompts,
+            )
         )
         assert [judge.prompts[form].text for form in critique.FORMS] == list(forms.values())
     assert mini.judged_with("rubric", {}, {}) == ({}, {})

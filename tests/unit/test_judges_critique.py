@@ -14,6 +14,7 @@ from judgebench.errors import ConfigError
 from judgebench.judges import critique
 from judgebench.judges.critique import FORMS, CritiqueJudge
 from judgebench.keys import judge_key
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
     ChatRequest,
@@ -49,7 +50,7 @@ def official(**changed: str) -> dict[str, PromptText]:
 
 
 def judge_of(prompts: Mapping[str, PromptText] | None = None, **options: Any) -> CritiqueJudge:
-    return critique.make(model="m", provider="p", options=options, prompts=prompts)
+    return critique.make(JudgeSettings(model="m", provider="p", options=options, prompts=prompts))
 
 
 def upstreams(**options: Any) -> CritiqueJudge:

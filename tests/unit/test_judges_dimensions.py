@@ -14,6 +14,7 @@ from judgebench.errors import ConfigError
 from judgebench.judges import dimensions
 from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.keys import case_key, judge_key, request_key
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Item, Message, Response, Score, Unreadable
 from judgebench.template import PromptText
 from tests.unit.hostile import HOSTILE
@@ -46,7 +47,7 @@ OFFICIAL = {
 
 def judge_of(content: Any = CONTENT, **options: Any) -> dimensions.DimensionsJudge:
     return dimensions.make(
-        model="m", provider="p", options=options, content=content, prompts=OFFICIAL
+        JudgeSettings(model="m", provider="p", options=options, content=content, prompts=OFFICIAL)
     )
 
 
@@ -242,11 +243,13 @@ def test_the_official_prompt_needs_the_official_definitions() -> None:
     without = {name: text for name, text in OFFICIAL.items() if name != "logic"}
     with pytest.raises(ConfigError, match="official definitions of 逻辑连贯性; fetch them"):
         dimensions.make(
-            model="m",
-            provider="p",
-            options={"prompt": "official/rule"},
-            content=CONTENT,
-            prompts=without,
+            JudgeSettings(
+                model="m",
+                provider="p",
+                options={"prompt": "official/rule"},
+                content=CONTENT,
+                prompts=without,
+            )
         )
 
 

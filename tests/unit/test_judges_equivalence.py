@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from judgebench.errors import ConfigError
 from judgebench.judges._prompts import own_prompt
 from judgebench.judges.equivalence import EquivalenceJudge, make
+from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Label, Reply, Unreadable, Verdict
 from judgebench.template import PromptText
 from tests import honestybench_gold
@@ -24,7 +25,9 @@ OFFICIAL = PromptText(
 
 
 def judge(**options: Any) -> EquivalenceJudge:
-    return make(model="m", provider="p", options=options, prompts={"correctness": OFFICIAL})
+    return make(
+        JudgeSettings(model="m", provider="p", options=options, prompts={"correctness": OFFICIAL})
+    )
 
 
 def verdict(text: str, **options: Any) -> Verdict:
@@ -223,12 +226,18 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 def test_a_prompt_has_the_right_holes(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
-        make(model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts)
+        make(
+            JudgeSettings(
+                model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
+            )
+        )
 
 
 def test_a_model_and_two_labels_are_needed() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make()
+        make(JudgeSettings())
     with pytest.raises(ConfigError, match="use another way of judging"):
-        make(model="m", provider="p", content={"labels": ["good", "bad"]})
-    assert make(model="m", provider="p", content={"labels": ["correct", "incorrect"]})
+        make(JudgeSettings(model="m", provider="p", content={"labels": ["good", "bad"]}))
+    assert make(
+        JudgeSettings(model="m", provider="p", content={"labels": ["correct", "incorrect"]})
+    )

@@ -15,6 +15,7 @@ from judgebench.judges._frame import Shown
 from judgebench.judges._option_letter import NO_OPTION
 from judgebench.judges._option_line import NONE, OptionLine, read_choice_json
 from judgebench.option_letters import lettered, reference_to, right_letter
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     TRUNCATED,
     Case,
@@ -74,11 +75,11 @@ def choice(answer: str, references: tuple[str, ...] = ("the Danube",)) -> Case:
 
 
 def judge_of(**options: Any) -> graded.GradedJudge:
-    return graded.make(model="m", provider="p", options=options, prompts=OFFICIAL)
+    return graded.make(JudgeSettings(model="m", provider="p", options=options, prompts=OFFICIAL))
 
 
 def by_rule(**options: Any) -> graded.GradedJudge:
-    return graded.make(options={**BY_RULE, **options})
+    return graded.make(JudgeSettings(options={**BY_RULE, **options}))
 
 
 def said(judge: graded.GradedJudge, case: Case) -> Verdict:
@@ -349,7 +350,10 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
     assert (rules.model, rules.prompt_sha, rules.official_prompt) == (None, None, None)
     assert rules.options == BY_RULE
     usual = {**BY_OFFICIAL, "reader": "upstream", **BY_RULE}
-    assert graded.make(options=usual, prompts=OFFICIAL, sampling={"max_tokens": 9}).spec == rules
+    assert (
+        graded.make(JudgeSettings(options=usual, prompts=OFFICIAL, sampling={"max_tokens": 9})).spec
+        == rules
+    )
 
     own, official = judge_of().spec, judge_of(**BY_OFFICIAL).spec
     assert (own.official_prompt, official.official_prompt) == (False, True)
@@ -362,7 +366,9 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
     keys = {str((s.prompt_sha, s.reader_version, sorted(s.options.items()))) for s in specs}
     assert len(keys) == len(specs)
     changed = {**OFFICIAL, "extracted": PromptText(name="e", text="{options} {response}")}
-    other = graded.make(model="m", provider="p", options=BY_OFFICIAL, prompts=changed)
+    other = graded.make(
+        JudgeSettings(model="m", provider="p", options=BY_OFFICIAL, prompts=changed)
+    )
     assert other.spec.prompt_sha != official.prompt_sha
 
 
@@ -385,4 +391,4 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
 )
 def test_what_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        graded.make(**settings)
+        graded.make(JudgeSettings(**settings))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from judgebench.errors import ConfigError
 from judgebench.judges import contains, exact_match
 from judgebench.judges._normalise import Normalisation
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Label, Message, Response, Unreadable, Verdict
 
 MINI = Path(__file__).parents[2] / "tasks" / "trivia_judging_mini"
@@ -54,7 +55,7 @@ def verdict(judge: Any, asked: Case) -> Verdict:
 def test_normalisation(answer: str, options: dict[str, str], exact: bool, contained: bool) -> None:
     name = {True: "correct", False: "incorrect"}
     for module, right in ((exact_match, exact), (contains, contained)):
-        judge = module.make(options=options, prompts={})
+        judge = module.make(JudgeSettings(options=options))
         assert verdict(judge, case(answer, "Paris")) == Label(name=name[right])
         assert judge.spec.options == Normalisation(**options).model_dump(exclude_none=True)
 
@@ -80,14 +81,14 @@ def test_full_width_is_another_way_to_type_in_chinese(
     asked = case("ＧＤＰ是２０％。", "GDP是20%。")
     asked = replace(asked, item=replace(asked.item, language=language))
     for kind in (exact_match, contains):
-        said = verdict(kind.make(options=options), asked)
+        said = verdict(kind.make(JudgeSettings(options=options)), asked)
         assert said == Label(name="correct" if right else "incorrect")
 
 
 def test_chinese_has_no_word_boundaries() -> None:
     asked = case("答案是北京市。", "北京")
     asked = replace(asked, item=replace(asked.item, language="zh"))
-    assert verdict(contains.make(), asked) == Label(name="correct")
+    assert verdict(contains.make(JudgeSettings()), asked) == Label(name="correct")
 
 
 def test_a_run_of_marks_takes_no_longer_than_text() -> None:
@@ -97,28 +98,30 @@ def test_a_run_of_marks_takes_no_longer_than_text() -> None:
 
 
 def test_a_blank_reference_is_contained_in_nothing() -> None:
-    assert verdict(contains.make(), case("anything", "", " ", "Rome")) == Label(name="incorrect")
-    assert verdict(contains.make(), case("anything", "", " ")) == Unreadable(
+    assert verdict(contains.make(JudgeSettings()), case("anything", "", " ", "Rome")) == Label(
+        name="incorrect"
+    )
+    assert verdict(contains.make(JudgeSettings()), case("anything", "", " ")) == Unreadable(
         reason="the item has no reference to compare with"
     )
 
 
 def test_what_a_benchmark_offers_to_judges_that_read_is_overlooked() -> None:
     offered = {"prompts": {}, "content": {"rubric": "Be brief."}, "reasoning": None}
-    judge = contains.make(**offered)
-    assert judge.spec == contains.make().spec
+    judge = contains.make(JudgeSettings(**offered))
+    assert judge.spec == contains.make(JudgeSettings()).spec
     assert judge.max_answer_chars is None
 
 
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ConfigError, match="asks no model; remove reasoning"):
-        contains.make(reasoning="high")
+        contains.make(JudgeSettings(reasoning="high"))
     with pytest.raises(ConfigError, match="asks no model; remove model"):
-        contains.make(model="gpt", options={})
+        contains.make(JudgeSettings(model="gpt", options={}))
     with pytest.raises(ConfigError, match="did you mean 'case'"):
-        exact_match.make(options={"cases": "sensitive"})
+        exact_match.make(JudgeSettings(options={"cases": "sensitive"}))
     with pytest.raises(ConfigError, match="options: case"):
-        exact_match.make(options={"case": "maybe"})
+        exact_match.make(JudgeSettings(options={"case": "maybe"}))
 
 
 @given(st.text(), st.lists(st.text()), st.builds(Normalisation))

@@ -13,6 +13,7 @@ from judgebench import keys
 from judgebench.errors import ConfigError
 from judgebench.judges._winner import Names, WinnerLines, read_brackets, read_winner_json
 from judgebench.judges.pairwise import PairwiseJudge, make
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     ChatRequest,
     Preference,
@@ -39,7 +40,7 @@ CHAT = PromptText(
 
 
 def judge(**options: Any) -> PairwiseJudge:
-    return make(model="m", provider="p", options=options, prompts={"chat": CHAT})
+    return make(JudgeSettings(model="m", provider="p", options=options, prompts={"chat": CHAT}))
 
 
 def shown(verdict: Verdict) -> str:
@@ -257,7 +258,7 @@ def test_both_answers_are_cut_by_the_same_limit() -> None:
 
 def test_rubric_references_and_instructions_are_shown() -> None:
     case = case_of("x", "y", references=("Danube", "Donau"), instructions="Spelling matters.")
-    with_rubric = make(model="m", provider="p", content={"rubric": "Be {brief}.\n"})
+    with_rubric = make(JudgeSettings(model="m", provider="p", content={"rubric": "Be {brief}.\n"}))
     text = asked_text(with_rubric, case)
     assert "What makes an answer better:\nBe {brief}.\n\nHow" in text
     assert "reference begins>>\nDanube\nDonau\n<<" in text
@@ -267,7 +268,9 @@ def test_rubric_references_and_instructions_are_shown() -> None:
 
 def test_the_identity_holds_what_changes_the_question_or_its_reading() -> None:
     def spec(**settings: Any) -> bytes:
-        return keys.judge_key(make(**{"model": "m", "provider": "p", **settings}).spec)
+        return keys.judge_key(
+            make(JudgeSettings(**{"model": "m", "provider": "p", **settings})).spec
+        )
 
     variants = [
         {},
@@ -292,7 +295,7 @@ def test_the_identity_holds_what_changes_the_question_or_its_reading() -> None:
 
 
 def test_reasoning_is_asked_for() -> None:
-    request = next(make(model="m", provider="p", reasoning="high").judge(PAIR))
+    request = next(make(JudgeSettings(model="m", provider="p", reasoning="high")).judge(PAIR))
     assert isinstance(request, ChatRequest)
     assert request.reasoning == "high"
 
@@ -320,23 +323,27 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 
 def test_settings_that_make_no_sense() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make()
+        make(JudgeSettings())
     with pytest.raises(ConfigError, match="samples nothing; remove sampling, reasoning"):
         make(
-            model="m",
-            provider="p",
-            options={"verdict": "likelihood"},
-            sampling={"temperature": 1},
-            reasoning="low",
+            JudgeSettings(
+                model="m",
+                provider="p",
+                options={"verdict": "likelihood"},
+                sampling={"temperature": 1},
+                reasoning="low",
+            )
         )
     with pytest.raises(ConfigError, match=r"content: rubrik: .*did you mean 'rubric'"):
-        make(model="m", provider="p", content={"rubrik": ""})
+        make(JudgeSettings(model="m", provider="p", content={"rubrik": ""}))
     with pytest.raises(ConfigError, match="never shows the second answer"):
         make(
-            model="m",
-            provider="p",
-            options={"prompt": "official/x"},
-            prompts={"x": PromptText(name="x", text="{question} {output_1}", official=True)},
+            JudgeSettings(
+                model="m",
+                provider="p",
+                options={"prompt": "official/x"},
+                prompts={"x": PromptText(name="x", text="{question} {output_1}", official=True)},
+            )
         )
 
 

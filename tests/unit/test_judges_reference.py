@@ -12,6 +12,7 @@ from judgebench import keys
 from judgebench.errors import ConfigError
 from judgebench.judges._prompts import own_prompt
 from judgebench.judges.reference import ReferenceJudge, make
+from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
     ChatRequest,
@@ -33,7 +34,7 @@ OFFICIAL = PromptText(
 
 def judge(**options: Any) -> ReferenceJudge:
     prompts = {"plain": OFFICIAL}
-    return make(model="m", provider="p", options=options, prompts=prompts)
+    return make(JudgeSettings(model="m", provider="p", options=options, prompts=prompts))
 
 
 def case(answer: str, references: tuple[str, ...] = ("Danube", "Donau")) -> Case:
@@ -136,18 +137,22 @@ def test_the_identity_names_prompt_reader_and_model() -> None:
         judge(max_answer_chars=5).spec,
         judge(verdict="logprobs").spec,
         judge(verdict="likelihood").spec,
-        make(model="m", provider="p", reasoning="low").spec,
-        make(model="m2", provider="p").spec,
-        make(model="m", provider="p2").spec,
-        make(model="m", provider="p", sampling={"temperature": 1}).spec,
-        make(model="m", provider="p", extra={"cache_prompt": False}).spec,
+        make(JudgeSettings(model="m", provider="p", reasoning="low")).spec,
+        make(JudgeSettings(model="m2", provider="p")).spec,
+        make(JudgeSettings(model="m", provider="p2")).spec,
+        make(JudgeSettings(model="m", provider="p", sampling={"temperature": 1})).spec,
+        make(JudgeSettings(model="m", provider="p", extra={"cache_prompt": False})).spec,
     ]
     assert len({keys.judge_key(spec) for spec in specs}) == len(specs)
     assert judge(max_answer_chars=20_000).spec == spec
 
 
 def test_sampling_of_the_suite_wins() -> None:
-    spec = make(model="m", provider="p", sampling={"temperature": None, "max_completion_tokens": 9})
+    spec = make(
+        JudgeSettings(
+            model="m", provider="p", sampling={"temperature": None, "max_completion_tokens": 9}
+        )
+    )
     assert spec.spec.sampling == {"max_completion_tokens": 9}
 
 
@@ -184,16 +189,18 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 def test_a_prompt_has_the_right_holes(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make(
-            model="m",
-            provider="p",
-            options={"prompt": "official/x"},
-            prompts={"x": replace(OFFICIAL, text=text)},
+            JudgeSettings(
+                model="m",
+                provider="p",
+                options={"prompt": "official/x"},
+                prompts={"x": replace(OFFICIAL, text=text)},
+            )
         )
 
 
 def test_a_model_is_needed() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(options={})
+        make(JudgeSettings(options={}))
 
 
 def test_readers_are_chosen_by_options() -> None:
@@ -231,8 +238,10 @@ def test_soft_verdicts() -> None:
 
 def test_a_benchmark_with_other_labels_is_refused() -> None:
     with pytest.raises(ConfigError, match="the labels of the benchmark are good, bad"):
-        make(model="m", provider="p", content={"labels": ("good", "bad")})
-    assert make(model="m", provider="p", content={"labels": ("incorrect", "correct")}).spec
+        make(JudgeSettings(model="m", provider="p", content={"labels": ("good", "bad")}))
+    assert make(
+        JudgeSettings(model="m", provider="p", content={"labels": ("incorrect", "correct")})
+    ).spec
 
 
 def test_what_never_changes_is_said() -> None:

@@ -11,6 +11,7 @@ from judgebench import keys
 from judgebench.errors import ConfigError
 from judgebench.judges._scores import Scale, ScoreLines, read_scores_json
 from judgebench.judges.rubric import RubricJudge, make
+from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, ScoreRequest, Unreadable, Verdict
 from tests.unit.judging import asked_text, case_of, listing, read, scoring, talk
 
@@ -18,7 +19,7 @@ ANSWER = case_of("The Danube")
 
 
 def judge(content: dict[str, Any] | None = None, **options: Any) -> RubricJudge:
-    return make(model="m", provider="p", options=options, content=content)
+    return make(JudgeSettings(model="m", provider="p", options=options, content=content))
 
 
 def rated(verdict: Verdict) -> float | str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from judgebench.judges._soft import first_token_shares, likelihood_shares
 from judgebench.judges.pairwise import make
+from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Reply, TokenLogprob, Unreadable
 from judgebench.template import PromptText
 from tests.unit.judging import listing, scoring
@@ -140,7 +141,7 @@ def test_alpaca_evals_stored_log_probabilities_give_its_preferences() -> None:
         "verdict": "logprobs",
         "reader": "upstream",
     }
-    judge = make(model="m", provider="p", options=options, prompts={"clf": _PROMPT})
+    judge = make(JudgeSettings(model="m", provider="p", options=options, prompts={"clf": _PROMPT}))
     worst, n = 0.0, 0
     for index, tokens, logprobs, preference in zip(
         rows["index"], rows["top_tokens"], rows["top_logprobs"], rows["preference"], strict=True

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from judgebench.errors import ConfigError
 from judgebench.judges._prompts import own_prompt
 from judgebench.judges.stated_confidence import StatedConfidenceJudge, make
+from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, Unreadable, Verdict
 from judgebench.template import PromptText
 from tests import honestybench_gold
@@ -23,7 +24,9 @@ EXAMPLES = [
 
 
 def judge(**options: Any) -> StatedConfidenceJudge:
-    return make(model="m", provider="p", options=options, prompts={"verbal": OFFICIAL})
+    return make(
+        JudgeSettings(model="m", provider="p", options=options, prompts={"verbal": OFFICIAL})
+    )
 
 
 def verdict(text: str, **options: Any) -> Verdict:
@@ -174,9 +177,13 @@ def test_the_identity_names_prompt_reader_and_examples() -> None:
 def test_a_prompt_has_the_right_holes(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
-        make(model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts)
+        make(
+            JudgeSettings(
+                model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
+            )
+        )
 
 
 def test_a_model_is_needed() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make()
+        make(JudgeSettings())
