@@ -482,6 +482,36 @@ def test_one_model_is_asked_by_each_benchmark_in_its_manner(
     assert counted == 6
 
 
+def test_a_first_answer_is_penalised_and_further_ones_are_drawn(
+    tmp_path: Path, writes_bos: Path
+) -> None:
+    arguments = {"pretrained": str(writes_bos), "dtype": "float32"}
+    lm_eval = {"model_args": arguments, "device": "cpu", "gen_kwargs": {"max_gen_toks": 6}}
+    benchmark = {
+        "name": "honestybench_mini",
+        "judges": ["contains"],
+        "limit": 2,
+        "samples": 3,
+        "options": {"preset": "upstream"},
+    }
+    path = tmp_path / "suite.yaml"
+    written = {"name": "drawn", "models": [{"name": "m", "lm_eval": lm_eval}]}
+    path.write_text(
+        yaml.safe_dump({**written, "benchmarks": [benchmark], "store": store_url(tmp_path)})
+    )
+    done = typed("run", path)
+    assert done.code == 0, done.err
+    (asked,) = resolve(load_suite(path)).candidates
+    with open_store(store_url(tmp_path), read_only=True) as store:
+        found = store.responses(list(asked.wanted))
+    texts: dict[str, dict[int, str]] = {}
+    for key, (items, sample) in asked.wanted.items():
+        (response,) = found[key]
+        texts.setdefault(items[0].id, {})[sample] = response.raw
+        assert (response.logprob is not None) == (sample == 0)
+    assert all(len(set(of_item.values())) == 3 for of_item in texts.values())
+
+
 def test_a_backend_that_takes_text_cannot_be_told(tmp_path: Path) -> None:
     prompts = ["a river", "a lake"]
     local = LocalModel(
