@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.standings import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
+from judgebench.metrics.verdict_values import label_values
 from judgebench.records import BINARY
 
 ACCURACY = "accuracy"
@@ -53,11 +53,7 @@ def accuracies(
         name.
     """
     taken = board(columns, BoardKind("label"))
-    value_of = dict.fromkeys(labels, 0.0) | {labels[-1]: 1.0}
-    said = zip(taken["kind"], taken["label"], strict=True)
-    values = np.array(
-        [value_of.get(label, math.nan) if kind == "label" else math.nan for kind, label in said]
-    )
+    values = label_values(taken, labels)
 
     def share(some: ItemMeans) -> Measure:
         return mean_of(some, proportion=True)

@@ -15,6 +15,7 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.length_calibration import LengthCalibration
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
+from judgebench.metrics.verdict_values import preference_values
 from judgebench.records import Estimate
 from judgebench.stats import length_control
 from judgebench.stats.length_control import MIN_VALID, LengthControl
@@ -90,10 +91,7 @@ def compared(
     """
     taken = board(columns, BoardKind("preference", opponent))
     table = read_table(taken)
-    said = zip(taken["kind"], taken["value"], strict=True)
-    values = np.array(
-        [value if kind == "preference" else math.nan for kind, value in said], dtype=float
-    )
+    values = preference_values(taken)
     found = {}
     for j, judge in enumerate(table.judges):
         rows = np.flatnonzero(table.judge_of == j)

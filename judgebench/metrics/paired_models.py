@@ -16,6 +16,7 @@ from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.scores import SCORE, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, read_table
+from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE
 from judgebench.stats.paired_tests import PairedTest, paired_test
 from judgebench.stats.resample import content_seed
@@ -240,17 +241,10 @@ def _values(
 ) -> tuple[Floats, tuple[float, float], str, str | None]:
     """The verdicts as numbers, nan where there is none, their ends, and the metric they make."""
     if kind.kind == "label":
-        value_of = dict.fromkeys(labels, 0.0) | {labels[-1]: 1.0}
-        said = zip(its["kind"], its["label"], strict=True)
-        values = [value_of.get(label, math.nan) if k == "label" else math.nan for k, label in said]
-        return np.array(values, dtype=float), (0.0, 1.0), ACCURACY, None
-    given = [
-        value if k == kind.kind else math.nan
-        for k, value in zip(its["kind"], its["value"], strict=True)
-    ]
+        return label_values(its, labels), (0.0, 1.0), ACCURACY, None
     if kind.kind == "preference":
-        return np.array(given, dtype=float), (0.0, 1.0), WIN_RATE, None
+        return preference_values(its), (0.0, 1.0), WIN_RATE, None
     scales = scales_of(its, range(len(its["kind"])))
     why = None if len(scales) < 2 else "the judge's scores are on several scales"
     ends = scales[0] if len(scales) == 1 else (-math.inf, math.inf)
-    return np.array(given, dtype=float), ends, SCORE, why
+    return score_values(its), ends, SCORE, why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.rounded import rounded
 from judgebench.metrics.standings import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
+from judgebench.metrics.verdict_values import score_values
 
 SCORE = "score"
 OFFICIAL, ITEMS, GUESSED = f"{SCORE}/official", f"{SCORE}/items", f"{SCORE}/guessed"
@@ -72,7 +73,7 @@ def scores(
         model first within each judge.
     """
     taken = board(columns, BoardKind("score"))
-    values = _values(taken)
+    values = score_values(taken)
     unread = np.array([kind == "unreadable" for kind in taken["kind"]], dtype=np.bool_)
     dimensions = {SCORE: values} | _parts(taken)
 
@@ -96,7 +97,7 @@ def scores(
             measures[GUESSED] = mean_of(item_means(table, rows, kept, ends=ends))
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
         if len(scales) > 1:
-            measures = {name: _mixed(measure, scales) for name, measure in measures.items()}
+            measures = {name: mixed(measure, scales) for name, measure in measures.items()}
         return Measured(means=means[SCORE], measures=measures)
 
     def whole(
@@ -127,18 +128,14 @@ def scales_of(columns: Columns, rows: Ints | range) -> list[Scale]:
     )
 
 
-def _mixed(measure: Measure, scales: list[Scale]) -> Measure:
+def mixed(measure: Measure, scales: Sequence[Scale]) -> Measure:
+    """The measure of scores that are on several scales, which has no value."""
     said = ", ".join(f"{low:g} to {high:g}" for low, high in scales)
     return replace(
         measure,
         bottom=np.zeros_like(measure.bottom),
         undefined=f"one judge's scores are on several scales ({said}); their mean means nothing",
     )
-
-
-def _values(columns: Columns) -> Floats:
-    said = zip(columns["kind"], columns["value"], strict=True)
-    return np.array([value if kind == "score" else math.nan for kind, value in said], dtype=float)
 
 
 def _parts(columns: Columns) -> dict[str, Floats]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.standard_error import STANDARD_ERROR, standard_error_of
 from judgebench.metrics.standings import Measured, Standing, judge_by_judge
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
+from judgebench.metrics.verdict_values import preference_values
 
 WIN_RATE = "win_rate"
 ORDER_FLIPS = "order_flips"
@@ -63,10 +63,7 @@ def win_rates(
         ``counts`` have the items won, lost and tied.
     """
     taken = board(columns, BoardKind("preference", opponent))
-    said = zip(taken["kind"], taken["value"], strict=True)
-    values = np.array(
-        [value if kind == "preference" else math.nan for kind, value in said], dtype=float
-    )
+    values = preference_values(taken)
     order = np.array(taken["order"]) if "order" in taken else np.full(len(values), "single")
 
     def share(some: ItemMeans) -> Measure:

@@ -1,0 +1,46 @@
+"""Verdicts as numbers, one a row; nan where a verdict is unreadable or could not be had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from judgebench.metrics.intervals import Floats
+from judgebench.metrics.verdict_table import Columns
+
+
+def label_values(columns: Columns, labels: Sequence[str]) -> Floats:
+    """1 for the positive label, 0 for another one that is declared.
+
+    Parameters
+    ----------
+    columns
+        ``kind`` and ``label``, of equal length.
+    labels
+        The declared ones, the positive one last. Another one is unreadable.
+    """
+    value_of = dict.fromkeys(labels, 0.0) | {labels[-1]: 1.0}
+    said = zip(columns["kind"], columns["label"], strict=True)
+    return np.array(
+        [value_of.get(label, math.nan) if kind == "label" else math.nan for kind, label in said],
+        dtype=np.float64,
+    )
+
+
+def score_values(columns: Columns) -> Floats:
+    """The scores of ``kind`` and ``value``, columns of equal length."""
+    return _values(columns, "score")
+
+
+def preference_values(columns: Columns) -> Floats:
+    """Probabilities that the model beats its opponent, of columns ``kind`` and ``value``."""
+    return _values(columns, "preference")
+
+
+def _values(columns: Columns, wanted: str) -> Floats:
+    said = zip(columns["kind"], columns["value"], strict=True)
+    return np.array(
+        [value if kind == wanted else math.nan for kind, value in said], dtype=np.float64
+    )
