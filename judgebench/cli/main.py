@@ -33,7 +33,7 @@ COMMANDS = {
     "import": "Take in verdicts, responses, labels or others' results from files.",
     "export": "Write verdicts or responses to a file, or AlpacaEval's files.",
     "data": "List, pull, import and verify benchmark data.",
-    "runs": "What ran, with its manifest.",
+    "runs": "What ran, and what changed.",
     "cost": "What runs took: calls, tokens and money, by judge and model.",
     "batches": "Questions in batches: list, collect, cancel.",
     "dashboard": "Open the dashboard on a store.",

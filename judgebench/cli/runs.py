@@ -1,4 +1,4 @@
-"""``judgebench runs``: what ran, with its manifest."""
+"""``judgebench runs``: what ran, with its manifest, and what changed between two runs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from judgebench.records import RunManifest
     from judgebench.report.table import Document
 
-LAST = "last"
 WIDE = 100
 """Characters of a value beyond which it stands in several lines."""
 
 
-@click.group("runs", short_help="What ran, with its manifest.")
+@click.group("runs", short_help="What ran, and what changed.")
 def command() -> None:
-    """What ran, with its manifest."""
+    """What ran, with its manifest, and what changed between two runs."""
 
 
 @command.command("list")
@@ -44,44 +43,60 @@ def list_command(form: str, outputs: tuple[Path, ...], store: str) -> int:
 @report_options
 @store_option
 def show_command(run: str, form: str, outputs: tuple[Path, ...], store: str) -> int:
-    """Show the manifest of RUN: its id, the beginning of it, or 'last'.
+    """Show the manifest of RUN: its id, the beginning of it, 'latest' or 'latest~1'.
 
-    Imports are left out of 'last', unless there is nothing else.
+    Imports are left out of 'latest', unless there is nothing else.
     """
+    from judgebench.report.run_called import run_called
     from judgebench.store import open_store
 
     with open_store(store, read_only=True) as opened:
-        found = find_run(opened.runs(), run, store)
+        found = run_called(opened.runs(), run, store)
     show(_one(found), form, outputs)
     return 0
 
 
-def find_run(runs: Sequence[RunManifest], wanted: str, store: str) -> RunManifest:
-    """The run of that id, of the only id that begins so, or the ``last`` that was no import.
+@command.command("diff")
+@click.argument("a")
+@click.argument("b")
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
+@report_options
+@store_option
+def diff_command(
+    a: str, b: str, level: float, form: str, outputs: tuple[Path, ...], store: str
+) -> int:
+    """Show what changed from run A to run B, and what moved.
 
-    Raises
-    ------
-    UsageError
-        Where there is none, or several.
+    Runs are named by their id, the beginning of it, 'latest', or 'latest~1' for the one before;
+    imports are left out of these two, unless there is nothing else.
+
+    What changed is told field by field: the suite as written, versions of packages, commit, data,
+    seeds, what models and judges are, and what local models ran on. What moved: for every model
+    before every judge that both runs have, its metric in both on the items that both have, with
+    the difference paired by item, and how many verdicts flipped, on equal answers (the judge
+    moved) and on changed ones (the model may have).
+
+    A model or judge is known by what it is. Under another name it is the same; one that only has
+    the same name is compared as a changed one, and marked.
+
+    \b
+    Examples:
+      judgebench runs diff latest~1 latest
+      judgebench runs diff 20250301 20250302 --format md
+      judgebench runs diff latest~1 latest --output diff.html
     """
-    from judgebench.errors import UsageError, unknown_name
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.report.run_called import run_called
+    from judgebench.report.run_diff import run_diff
+    from judgebench.report.run_diff_document import document
+    from judgebench.store import open_store
 
-    if not runs:
-        raise UsageError(f"{store} holds no run yet; `judgebench run SUITE.yaml` starts one")
-    if wanted == LAST:
-        return next((run for run in reversed(runs) if not _is_import(run)), runs[-1])
-    found = [run for run in runs if run.id.startswith(wanted)]
-    if len(found) > 1 and (exact := [run for run in found if run.id == wanted]):
-        found = exact
-    if not found:
-        raise UsageError(unknown_name("run", wanted, [run.id for run in runs[-10:]]))
-    if len(found) > 1:
-        raise UsageError(f"{wanted!r} begins several runs: {', '.join(run.id for run in found)}")
-    return found[0]
-
-
-def _is_import(run: RunManifest) -> bool:
-    return "import" in run.configuration
+    with open_store(store, read_only=True) as opened:
+        runs = opened.runs()
+        first, second = (run_called(runs, wanted, store) for wanted in (a, b))
+        found = run_diff(opened, first, second, intervals=Intervals(level=level))
+    show(document(found), form, outputs)
+    return 0
 
 
 def _list(runs: Sequence[RunManifest]) -> Document:

@@ -35,14 +35,18 @@ def finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def text(estimate: Estimate, *, digits: int = 3) -> str:
-    """``0.625 [0.483, 0.750]``; a dash where undefined, no brackets where there is no interval."""
+def text(estimate: Estimate, *, digits: int = 3, signed: bool = False) -> str:
+    """``0.625 [0.483, 0.750]``; a dash where undefined, no brackets where there is no interval.
+
+    ``signed`` writes a plus as well, as of differences.
+    """
     value, low, high = (finite(x) for x in (estimate.value, estimate.low, estimate.high))
+    how = f"{'+' if signed else ''}.{digits}f"
     if value is None:
         return UNDEFINED
     if low is None or high is None:
-        return f"{value:.{digits}f}"
-    said = f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        return f"{value:{how}}"
+    said = f"{value:{how}} [{low:{how}}, {high:{how}}]"
     return Figure(said, low=low, value=value, high=high)
 
 

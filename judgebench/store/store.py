@@ -305,6 +305,14 @@ class Store:
         with self._database.reading() as connection:
             return tables.verdicts(connection, benchmark, version, judges=judges, models=models)
 
+    def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
+        """The verdicts that served a run, whatever came later (`tables.RUN_VERDICT_COLUMNS`).
+
+        Empty for a run that is not known.
+        """
+        with self._database.reading() as connection:
+            return tables.run_verdicts(connection, run_id, benchmark, version)
+
     def failures(self, benchmark: str | None = None, version: str | None = None) -> Columns:
         """What could not be done, as equally long lists (`tables.FAILURE_COLUMNS`)."""
         with self._database.reading() as connection:

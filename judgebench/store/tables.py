@@ -41,6 +41,7 @@ VERDICT_COLUMNS = (
     *PLACE_COLUMNS, "kind", "label", "value", "p", "low", "high", "reason", "served_model",
     "run_id", "at", "repeat", "parts", "marks",
 )  # fmt: skip
+RUN_VERDICT_COLUMNS = (*VERDICT_COLUMNS, "case")
 FAILURE_COLUMNS = (
     *PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at", "repeat", "kind",
 )  # fmt: skip
@@ -161,6 +162,24 @@ def verdicts(
         (*names.place(row), *_verdict_columns(names, row)) for row in _newest(connection, query)
     ]
     return as_columns(VERDICT_COLUMNS, rows)
+
+
+def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: str) -> Columns:
+    """As `verdicts`, of the uses of one run alone, whatever came later.
+
+    ``case`` is the key of what the judge saw; of imported verdicts, whose answers nobody knew, that
+    of their place.
+    """
+    names = _Names.of(connection, benchmark, version)
+    number = next((n for n, known in names.runs.items() if known == run_id), None)
+    query = _USES.add_columns(_j.c.case_key).where(
+        _u.c.benchmark_id.in_(list(names.benchmarks)), _u.c.run_id == number
+    )
+    rows = [
+        (*names.place(row), *_verdict_columns(names, row), row.case_key)
+        for row in _newest(connection, query)
+    ]
+    return as_columns(RUN_VERDICT_COLUMNS, rows)
 
 
 def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
