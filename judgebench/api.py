@@ -3,6 +3,7 @@
 >>> import judgebench
 >>> store = judgebench.open_store("sqlite:///results/judgebench.db")  # doctest: +SKIP
 >>> store.verdicts("trivia_judging_mini")  # a long DataFrame, one verdict a row  # doctest: +SKIP
+>>> judgebench.leaderboard("trivia_judging_mini", metrics=["accuracy"])  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
+
+    from judgebench.report.length_boards import LengthControl
 
 
 class StoredResults:
@@ -105,6 +108,123 @@ def open_store(url: str | Path | None = None) -> StoredResults:
         Where there is no store, or it cannot be read.
     """
     return StoredResults(open_live_store(_usual_store(url), read_only=True))
+
+
+def leaderboard(
+    benchmarks: str | Sequence[str],
+    *,
+    store: str | Path | StoredResults | None = None,
+    judges: str | Sequence[str] = (),
+    models: str | Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
+    panels: str | Sequence[str] = (),
+    by: str | Sequence[str] = (),
+    level: float = 0.95,
+    rank_by: str = "win_rate",
+    length_control: LengthControl = "exact",
+    sort: str | None = None,
+) -> pd.DataFrame:
+    """The leaderboards of one or several benchmarks as one table, a row for each number.
+
+    What ``judgebench leaderboard --format csv`` writes: the same store gives the same table. One
+    metric is one row a model, and benchmarks stand side by side with ``pivot``:
+
+    >>> frame = judgebench.leaderboard(  # doctest: +SKIP
+    ...     ["trivia_judging_mini", "alpaca_eval_mini"], metrics=["accuracy", "win_rate"]
+    ... )
+    >>> frame.pivot(
+    ...     index="model", columns=["benchmark", "judge"], values="value"
+    ... )  # doctest: +SKIP
+
+    Parameters
+    ----------
+    benchmarks
+        Each ``NAME`` or ``NAME@VERSION``.
+    store
+        An address, a path, or a store that is open; else that of ``JUDGEBENCH_STORE``, or the
+        default.
+    judges, models
+        Names as boards show them, other names they go by, or ids; all if empty. Ranks are among all
+        models, whichever are shown.
+    metrics
+        Only these, in this order: `accuracy`, `score`, `win_rate`, `length_controlled_win_rate`, …
+    panels
+        Judges whose verdicts are combined besides: ``mean(a,b)``, ``majority(a,b,c)``.
+    by
+        Ways of grouping items (``category``, ``language``, a field of theirs): each group has a
+        metric of its own, ``METRIC/group``.
+    level
+        Of the intervals.
+    rank_by
+        ``win_rate``, or ``length_controlled_win_rate`` where a board has it.
+    length_control
+        ``exact``, ``compat``, ``both`` or ``off``.
+    sort
+        Rows by a metric, the greatest first; with a minus before it the least first; or ``model``.
+
+    Returns
+    -------
+    DataFrame
+        ``benchmark``, ``version``, ``judge``, ``opponent`` (of comparisons) say which board;
+        ``rank``, ``rank_low``, ``rank_high``, ``model``, ``model_id`` who; ``metric`` what;
+        ``value``, ``low``, ``high``, ``level``, ``n`` (verdicts), ``units`` (items), ``missing``,
+        ``worst_low``, ``worst_high``, ``method`` and ``undefined`` (why there is no value) the
+        estimate; then the counts of the model on that board, and its ``flags``. Best model first
+        within each board; whole numbers that may be missing are ``Int64``.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark, judge, model, metric or grouping that the store does not hold.
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.report.board_choice import chosen
+    from judgebench.report.leaderboard import document
+    from judgebench.report.panels import parse_panel
+    from judgebench.report.several_boards import boards_of, no_boards
+
+    opened = store if isinstance(store, StoredResults) else open_store(store)
+    try:
+        found = boards_of(
+            opened._store,
+            _listed(benchmarks),
+            judges=_listed(judges),
+            panels=[parse_panel(written) for written in _listed(panels)],
+            intervals=Intervals(level=level),
+            length_control=length_control,
+            rank_by=rank_by,
+            by=_listed(by),
+        )
+        if not any(found.values()):
+            raise no_boards(_listed(benchmarks), _listed(judges))
+        boards = chosen(
+            opened._store,
+            [board for its in found.values() for board in its],
+            models=_listed(models),
+            columns=_listed(metrics),
+            sort=sort,
+        )
+    finally:
+        if opened is not store:
+            opened.close()
+    return _tidy(document(boards, by=_listed(by)).records)
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _tidy(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The records as a frame in which a whole number stays one where others are missing."""
+    import pandas as pd
+
+    frame = pd.DataFrame.from_records(list(records))
+    for name in frame.columns:
+        said = [record.get(name) for record in records]
+        there = [value for value in said if value is not None]
+        if there and len(there) < len(said) and all(isinstance(value, int) for value in there):
+            frame[name] = pd.array(said, dtype="Int64")
+    return frame
 
 
 def run(
@@ -220,4 +340,4 @@ def _usual_store(given: str | Path | None) -> str:
     return str(given or os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE)
 
 
-__all__: Sequence[str] = ["StoredResults", "open_store", "plan", "run", "store_url"]
+__all__: Sequence[str] = ["StoredResults", "leaderboard", "open_store", "plan", "run", "store_url"]

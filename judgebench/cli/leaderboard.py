@@ -13,15 +13,30 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from judgebench.config import Panel
     from judgebench.report.length_boards import LengthControl
     from judgebench.report.table import Document
-    from judgebench.store import Store
 
 
 @click.command("leaderboard", short_help="Rank the models of a benchmark.")
-@click.argument("benchmark")
+@click.argument("benchmarks", metavar="BENCHMARK…", nargs=-1, required=True)
 @click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge's boards.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Only this model; ranks stay those among all. Repeatable.",
+)
+@click.option(
+    "--columns",
+    metavar="METRIC,...",
+    help="Only these metrics, in this order; JSON has the names of all.",
+)
+@click.option(
+    "--sort",
+    metavar="METRIC",
+    help="Rows by this metric, the greatest first; -METRIC: the least first; model: by name.",
+)
 @click.option(
     "--panel",
     "panels",
@@ -67,8 +82,11 @@ if TYPE_CHECKING:
 @report_options
 @store_option
 def command(
-    benchmark: str,
+    benchmarks: tuple[str, ...],
     judges: tuple[str, ...],
+    models: tuple[str, ...],
+    columns: str | None,
+    sort: str | None,
     panels: tuple[str, ...],
     length_control: LengthControl,
     rank_by: str,
@@ -80,12 +98,15 @@ def command(
     outputs: tuple[Path, ...],
     store: str,
 ) -> int:
-    """Rank the models of BENCHMARK (NAME or NAME@VERSION), one board for each judge.
+    """Rank the models of each BENCHMARK (NAME or NAME@VERSION), one board for each judge.
 
     Labels give accuracies, scores their mean, comparisons a win rate for each opponent. Numbers
     come with an interval from a bootstrap over items; a rank with the ranks that the model had in
     95 % of the replicates. Under the coverage floor of the benchmark a row is flagged. The ranks of
     `judgebench ranking` follow from simultaneous intervals of differences and can be wider.
+
+    Of several benchmarks, the first table has a row for each model and a column for each board.
+    The same store gives the same output, to the byte, in every format but that of a terminal.
 
     A panel's verdict is what most of its judges say (majority, the rule where none is written) or
     their mean; more than half of the judges have to be readable, or as many as min_valid says.
@@ -107,6 +128,9 @@ def command(
       judgebench leaderboard trivia_judging_mini
       judgebench leaderboard trivia_judging_mini --judge contains --format csv
       judgebench leaderboard trivia_judging_mini --by category
+      judgebench leaderboard trivia_judging_mini mixeval_mini --output boards.md
+      judgebench leaderboard alpaca_eval --columns length_controlled_win_rate,win_rate,avg_length
+      judgebench leaderboard support --model policy-a --model policy-b --sort order_flips
       judgebench leaderboard support --panel 'mean(gpt-4o,claude-sonnet)'
       judgebench leaderboard alpaca_eval --rank-by length_controlled_win_rate --published
       judgebench leaderboard mixeval_hard --published --published-as sft-3=LLaMA-3-8B-Instruct
@@ -114,47 +138,50 @@ def command(
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
-    from judgebench.report.leaderboard import document, leaderboards
+    from judgebench.report.board_choice import chosen
+    from judgebench.report.leaderboard import document
     from judgebench.report.model_names import read_names
     from judgebench.report.panels import parse_panel
     from judgebench.report.reference_board import references
+    from judgebench.report.several_boards import boards_of, no_boards
     from judgebench.store import open_store
 
-    asked = [parse_panel(written) for written in panels]
-    names = read_names(published_as)
-    if published and not (judges or asked or names or _holds(store, benchmark)):
+    if published and len(set(benchmarks)) > 1:
+        raise UsageError("--published takes one benchmark at a time")
+    benchmark, names = benchmarks[0], read_names(published_as)
+    if published and not (judges or panels or names or _holds(store, benchmark)):
         nothing = f"{store} holds nothing of {benchmark}"
         show(_published_alone(benchmark, nothing, by), form, outputs)
         return 0
     with open_store(store, read_only=True) as opened:
-        declared = _declared(opened, benchmark, judges)
-        boards = leaderboards(
+        found = boards_of(
             opened,
-            benchmark,
+            benchmarks,
             judges=judges,
-            panels=list({panel.name: panel for panel in (*declared, *asked)}.values()),
+            panels=[parse_panel(written) for written in panels],
             intervals=Intervals(level=level),
             length_control=length_control,
             rank_by=rank_by,
             by=by,
             published_names=names,
         )
-    for board in boards:
-        if not board.rows and board.judge in {panel.name for panel in asked}:
-            raise UsageError(f"{board.judge}: {'; '.join(board.warnings)}")
-    if not boards:
-        if published:
+        if not any(found.values()):
+            if not published:
+                raise no_boards(benchmarks, judges)
             nothing = f"no judge has judged anything on {benchmark} yet"
             show(_published_alone(benchmark, nothing, by), form, outputs)
             return 0
-        who = ", ".join(judges) or "no judge"
-        raise UsageError(
-            f"{who} has{' not' if judges else ''} said how good an answer to {benchmark} is; "
-            "`judgebench run SUITE.yaml` asks judges, `judgebench export verdicts` shows what "
-            f"there is, and `judgebench confidence {benchmark}` how sure models are of answers"
+        for name in (name for name, its in found.items() if not its):
+            say(f"{name} has no board{' of these judges' if judges else ''}")
+        boards = chosen(
+            opened,
+            [board for its in found.values() for board in its],
+            models=models,
+            columns=[name.strip() for name in (columns or "").split(",") if name.strip()],
+            sort=sort,
         )
-    found = references(boards[0].benchmark, boards[0].version) if published else None
-    show(document(boards, published=found, by=by), form, outputs)
+    beside = references(boards[0].benchmark, boards[0].version) if published else None
+    show(document(boards, published=beside, by=by), form, outputs)
     return 0
 
 
@@ -194,10 +221,3 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Documen
             raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
     say(f"{nothing}; what follows is what others published of it")
     return document((), published=found, by=by)
-
-
-def _declared(store: Store, benchmark: str, judges: Sequence[str]) -> list[Panel]:
-    """The panels of suites; where boards are chosen, those that are called so."""
-    from judgebench.report.panels import panels_in
-
-    return [panel for panel in panels_in(store, benchmark) if not judges or panel.name in judges]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from judgebench.records import Estimate
@@ -56,6 +56,8 @@ class Board:
         By way of grouping, the groups of items that have a metric of their own.
     beside
         The published boards of this version that figures are here of, of this judge and of others.
+    columns
+        The metrics that are asked for, in this order; all where none are.
     """
 
     benchmark: str
@@ -74,8 +76,14 @@ class Board:
     notes: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     beside: tuple[Beside, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @property
     def published(self) -> Beside | None:
         """The published board of this very judge and opponent."""
         return next((one for one in self.beside if one.because is None), None)
+
+    def wanted(self, row: Row, also: Collection[str] = ()) -> dict[str, Estimate]:
+        """The metrics of a row that are asked for, and ``also`` these; all where none are."""
+        names = (*self.columns, *also) if self.columns else row.metrics
+        return {name: row.metrics[name] for name in names if name in row.metrics}

@@ -15,6 +15,7 @@ from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report import estimates
 from judgebench.report.board import Board, Row
+from judgebench.report.board_overview import overview
 from judgebench.report.board_warnings import few
 from judgebench.report.metric_words import WORDS, metric_words
 from judgebench.report.published_beside import published_text
@@ -39,12 +40,12 @@ _PUBLISHED = {
 """Figures of a published board beside ours, and how short they are called."""
 
 
-def to_json(boards: Sequence[Board]) -> dict[str, Any]:
-    """The boards as the contract has them."""
-    return {"boards": [_board_json(board) for board in boards]}
+def to_json(boards: Sequence[Board], by: Collection[str] = ()) -> dict[str, Any]:
+    """The boards as the contract has them, with the metrics that are asked for and those ``by``."""
+    return {"boards": [_board_json(board, _groups_by(board, by)) for board in boards]}
 
 
-def _board_json(board: Board) -> dict[str, Any]:
+def _board_json(board: Board, also: Collection[str]) -> dict[str, Any]:
     return {
         "benchmark": board.benchmark,
         "version": board.version,
@@ -65,7 +66,7 @@ def _board_json(board: Board) -> dict[str, Any]:
                 "rank": row.rank,
                 "rank_low": row.rank_low,
                 "rank_high": row.rank_high,
-                "metrics": {name: estimates.to_json(e) for name, e in row.metrics.items()},
+                "metrics": {n: estimates.to_json(e) for n, e in board.wanted(row, also).items()},
                 "counts": dict(row.counts),
                 "flags": list(row.flags),
                 **({"published": dict(row.published)} if row.published else {}),
@@ -85,12 +86,14 @@ def document(
     ``published`` adds what is published of the benchmark, with the models of the boards in it or
     beside it; ``by`` a table for each of these ways of grouping items.
     """
-    data = to_json(boards)
+    data = to_json(boards, by)
     tables = []
+    if len({(board.benchmark, board.version) for board in boards}) > 1:
+        tables.append(overview(boards, words=_words, digits=_digits))
     for board in boards:
         tables.append(_table(board))
         tables += [_group_table(board, name) for name in by if name in board.groups]
-    records = [record for board in boards for record in _records(board)]
+    records = [record for board in boards for record in _records(board, _groups_by(board, by))]
     if published is not None:
         found = related(boards)
         tables += published_tables(found, published, by)
@@ -104,7 +107,7 @@ def document(
     return Document(tables=tables, records=records, data=data)
 
 
-def _records(board: Board) -> list[dict[str, Any]]:
+def _records(board: Board, also: Collection[str]) -> list[dict[str, Any]]:
     return [
         {
             "benchmark": board.benchmark,
@@ -122,7 +125,7 @@ def _records(board: Board) -> list[dict[str, Any]]:
             "flags": "; ".join(row.flags),
         }
         for row in board.rows
-        for name, estimate in row.metrics.items()
+        for name, estimate in board.wanted(row, also).items()
     ]
 
 
@@ -189,6 +192,12 @@ def _of_groups(board: Board) -> set[str]:
     return {f"{leading}/{group}" for groups in board.groups.values() for group in groups}
 
 
+def _groups_by(board: Board, by: Collection[str]) -> list[str]:
+    """The metrics of the groups of some ways of grouping."""
+    leading = _ungrouped(board)
+    return [f"{leading}/{group}" for name in by for group in board.groups.get(name, ())]
+
+
 def _ungrouped(board: Board) -> str:
     """What groups are measured by; a board may be ranked by something else."""
     return WIN_RATE if board.metric == LENGTH_CONTROLLED else board.metric or ""
@@ -197,7 +206,7 @@ def _ungrouped(board: Board) -> str:
 def _group_table(board: Board, by: str) -> Table:
     """A row for each model, a column for each group."""
     leading = _ungrouped(board)
-    digits = _DIGITS.get(board.metric or "", 3)
+    digits = _digits(board)
     groups = board.groups[by]
 
     def said(row: Row, group: str) -> str:
@@ -218,6 +227,10 @@ def _group_table(board: Board, by: str) -> Table:
     )
 
 
+def _digits(board: Board) -> int:
+    return _DIGITS.get(board.metric or "", 3)
+
+
 def _level(board: Board) -> float:
     return board.rows[0].leading.level if board.rows else 0.95
 
@@ -225,7 +238,7 @@ def _level(board: Board) -> float:
 def _columns(board: Board) -> list[_Shown]:
     level = _level(board)
     names = list(board.rows[0].metrics) if board.rows else []
-    digits = _DIGITS.get(board.metric or "", 3)
+    digits = _digits(board)
 
     def spare(title: str, says: Callable[[Row], str], **how: Any) -> list[_Shown]:
         """A column that is there where it has something to say."""
@@ -250,6 +263,13 @@ def _columns(board: Board) -> list[_Shown]:
             return lambda row: ""
         return lambda row: published_text(same.reference, name, row.published.get(name))
 
+    def asked_for(name: str) -> list[_Shown]:
+        """The column of a metric that was asked for, where the board has it."""
+        if name not in names:
+            return []
+        head = f"{_words(name, board)} [{level:.0%}]"
+        return [_Shown(Column(title=head, align="right"), metric(name))]
+
     leading = [
         _Shown(Column(title=f"{_words(name, board)} [{level:.0%}]", align="right"), metric(name))
         for name in names[:1]
@@ -258,15 +278,16 @@ def _columns(board: Board) -> list[_Shown]:
     return [
         _Shown(Column(title="rank", align="right"), _rank),
         _Shown(Column(title="model", wraps=True), lambda row: row.model),
-        *leading,
-        *(column for name in beside for column in measured(name)),
+        *(column for name in board.columns for column in asked_for(name)),
+        *([] if board.columns else leading),
+        *([] if board.columns else (column for name in beside for column in measured(name))),
         _Shown(Column(title="n", align="right"), lambda row: str(row.leading.n)),
         _Shown(Column(title="missing", align="right"), lambda row: str(row.leading.missing)),
         *spare("flags", lambda row: ", ".join(row.flags), wraps=True),
         *spare("won / lost / tied", _outcomes, align="right"),
         *(
             column
-            for name in names[1:]
+            for name in ([] if board.columns else names[1:])
             if name not in (*_NOT_PRINTED, *_of_groups(board), *beside)
             for column in measured(name)
         ),

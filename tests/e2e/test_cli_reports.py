@@ -162,7 +162,7 @@ def test_imports_are_runs(filled: Typed) -> None:
         (("leaderboard", "trivia_judging_mini@7"), 64, "no version of trivia_judging_mini called"),
         (("leaderboard", "trivia_judging_mini", "--format", "xml"), 64, "'xml' is not one of"),
         (("leaderboard", "trivia_judging_mini", "--output", "b.xml"), 64, "known are .txt, .md"),
-        (("leaderboard",), 64, "Missing argument 'BENCHMARK'"),
+        (("leaderboard",), 64, "Missing argument 'BENCHMARK…'"),
         (("agreement", "trivia_judging_mini", "--reference", "human/me"), 64, "no judge called"),
         (("export", "verdicts", "--output", "v.xlsx"), 64, "known are .jsonl, .csv, .parquet"),
         (("import", "verdicts", "none.jsonl"), 65, "none.jsonl: there is no such file"),
