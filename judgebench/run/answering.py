@@ -41,25 +41,38 @@ class Answering:
         for candidate in self.work.candidates:
             by_model.setdefault(candidate.name, []).append(candidate)
         models = list(by_model.values())
-        found = [self._keep_recorded(c) for m in models for c in m if c.recorded is not None]
+        recorded = [c for m in models for c in m if c.recorded is not None]
+        found = [Answers(candidate, self.store, None) for candidate in recorded]
+        self.outcome.reused_answers += sum(map(len, found))
         found += self._ask([m for m in models if m[0].api is not None])
         for candidates in models:
             if candidates[0].local is not None:
                 found += self._generate(candidates)
+        for answers in found:
+            self._stand(answers)
         return found
 
-    def _keep_recorded(self, candidate: Candidate) -> Answers:
-        answers = Answers(candidate, self.store, None)
-        for items in chunks(candidate.asked.items):
-            responses = {
-                candidate.key_of[place]: response for place, response in answers.of(items).items()
-            }
-            stored = self.store.responses(responses)
-            new = {key: response for key, response in responses.items() if key not in stored}
-            if new:
-                self.store.put_responses(new)
-        self.outcome.reused_answers += len(answers)
-        return answers
+    def _stand(self, answers: Answers) -> None:
+        """Keep every answer at its place, also where it was found and not asked for.
+
+        The same question may stand on another benchmark, or among items that an earlier run did not
+        reach, and its answer only there.
+        """
+        candidate = answers.candidate
+        name, version = candidate.asked.benchmark.name, candidate.asked.benchmark.version
+        placed = self.store.answered(name, version, candidate.key)
+        samples = range(candidate.asked.config.samples)
+        lacking = [
+            item
+            for item in candidate.asked.items
+            if any((item.id, sample) not in placed for sample in samples)
+        ]
+        for items in chunks(lacking):
+            with self.store.transaction():
+                for place, response in answers.of(items).items():
+                    if place not in placed:
+                        here = replace(response, benchmark=name, version=version)
+                        self.store.put_responses({candidate.key_of[place]: here})
 
     # behind an API ------------------------------------------------------------------------------
 

@@ -81,6 +81,19 @@ _RESPONSES = (
     .order_by(_r.c.id.desc(), schema.answers.c.benchmark_id, schema.answers.c.item_id)
 )  # fmt: skip
 
+_PLACES = (
+    select(schema.items.c.item_id, schema.answers.c.sample)
+    .select_from(schema.answers)
+    .join(schema.benchmarks, schema.benchmarks.c.id == schema.answers.c.benchmark_id)
+    .join(schema.items, schema.items.c.id == schema.answers.c.item_id)
+    .join(schema.models, schema.models.c.id == schema.answers.c.model_id)
+    .where(
+        schema.benchmarks.c.name == bindparam("benchmark"),
+        schema.benchmarks.c.version == bindparam("version"),
+        schema.models.c.key == bindparam("model"),
+        schema.answers.c.turn == 0,
+    )
+)
 
 _judge, _benchmark = schema.judges.c, schema.benchmarks.c
 _LEFT_OUT = (
@@ -169,6 +182,14 @@ def responses(connection: Connection, keys: Collection[bytes]) -> dict[bytes, li
                 seen.add(response_id)
                 found.setdefault(key, []).append(_response(*row[1:-1]))
     return found
+
+
+def answered(
+    connection: Connection, benchmark: str, version: str, model: bytes
+) -> set[tuple[str, int]]:
+    """Item and sample of every answer of a model that stands on a benchmark."""
+    about = {"benchmark": benchmark, "version": version, "model": model}
+    return {(item, sample) for item, sample in connection.execute(_PLACES, about)}
 
 
 def left_out(connection: Connection, judge: str, benchmark: str, version: str) -> tuple[str, ...]:

@@ -244,6 +244,11 @@ class Store:
         with self._database.reading() as connection:
             return lookups.responses(connection, keys)
 
+    def answered(self, benchmark: str, version: str, model: bytes) -> set[tuple[str, int]]:
+        """Item and sample of every answer of a model, by its key, that stands on a benchmark."""
+        with self._database.reading() as connection:
+            return lookups.answered(connection, benchmark, version, model)
+
     def current(self, benchmark: str, version: str) -> dict[Place, tuple[bytes, Verdict]]:
         """The judgment's key and verdict that count at each place: those of the newest use."""
         with self._database.reading() as connection:
