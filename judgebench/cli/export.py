@@ -73,6 +73,8 @@ def command(
         return _alpaca_eval(benchmark or "alpaca_eval", outputs, models, judges, baseline, store)
     if judges or baseline:
         raise click.UsageError(f"--judge and --baseline go with `export {ALPACA_EVAL}`")
+    if models and what != EXAMPLES:
+        raise click.UsageError(f"--model goes with `export {ALPACA_EVAL}` and `export {EXAMPLES}`")
     from judgebench.exchange.confidence_examples import confidence_examples
     from judgebench.report.boards import meant
     from judgebench.store import export, open_store
@@ -95,8 +97,6 @@ def command(
                 models=models,
                 number=number or 10,
             )
-        elif models:
-            raise click.UsageError(f"--model goes with `export {ALPACA_EVAL}` and `{EXAMPLES}`")
         else:
             read = export.verdicts_of if what == "verdicts" else export.responses_of
             columns = read(opened) if which is None else read(opened, which.name, which.version)

@@ -125,6 +125,8 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
         for name in ("trivia_judging", "alpaca_eval"):
             import_data(name, mixeval_gold.GOLD.parent / name)
         import_data("mixeval", mixeval_gold.GOLD)
+        for name in ("alignbench_pairwise", "alignbench_pointwise"):
+            import_data(name, mixeval_gold.GOLD.parent / "alignbench")
     out = folder / "out"
     words = ["--include_path", str(tasks), "--tasks", ",".join(TASKS), "--model", "dummy"]
     words += ["--limit", str(N), "--log_samples", "--output_path", str(out)]
@@ -177,6 +179,7 @@ SHOWN = {
     "reference": LEXICAL,
     "equivalence": LEXICAL,
     "graded": {"score_by_rule,none", "no_option,none"},
+    "critique": {"length,none"},
     "dimensions": {"length,none"},
     "pairwise": {"length,none"},
 }
