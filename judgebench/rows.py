@@ -91,13 +91,15 @@ def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
     return list(each_row(path, required))
 
 
-def each_row(path: Path, required: Sequence[str]) -> Iterator[Row]:
+def each_row(path: Path, required: Sequence[str], *, not_finite: bool = False) -> Iterator[Row]:
     """The rows of a file, by its suffix, one after another.
 
     Parameters
     ----------
     required
         Columns that must be there. Others are kept too.
+    not_finite
+        Whether NaN and Infinity, which Python writes into JSON and JSON has not, are numbers.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def each_row(path: Path, required: Sequence[str]) -> Iterator[Row]:
     elif suffix in CSV:
         rows = _csv(path)
     elif suffix in JSONL:
-        rows = _jsonl(path)
+        rows = _jsonl(path, not_finite)
     else:
         known = ", ".join((*JSONL, *CSV, *PARQUET))
         raise UsageError(f"{path}: the suffix says what a file is; known are {known}")
@@ -152,7 +154,8 @@ def _decoded(data: bytes, where: str) -> str:
         ) from None
 
 
-def _jsonl(path: Path) -> Iterator[Row]:
+def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
+    constant = float if not_finite else _no_number
     for number, line in enumerate(_lines(path), 1):
         torn = not line.endswith(b"\n")
         line = line.removesuffix(b"\n")
@@ -160,7 +163,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
             continue
         where = f"{path}:{number}"
         try:
-            values = json.loads(_decoded(line, where), parse_constant=_no_number)
+            values = json.loads(_decoded(line, where), parse_constant=constant)
         except (ValueError, RecursionError) as error:
             if torn:
                 raise InputError(

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 JUDGMENTS = ("arena-hard", "mt-bench")
 HONESTYBENCH = "honestybench"
-FORMATS = ("verdicts", "responses", "labels", ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH)
+LM_EVAL, INSPECT = "lm-eval", "inspect"
+FORMATS = (
+    *("verdicts", "responses", "labels"),
+    *(ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH, LM_EVAL, INSPECT),
+)
 
 
 @click.command(
@@ -48,10 +52,14 @@ FORMATS = ("verdicts", "responses", "labels", ALPACA_EVAL, *JUDGMENTS, HONESTYBE
 @click.option(
     "--benchmark",
     metavar="NAME",
-    help="alpaca-eval, arena-hard, mt-bench, honestybench: what the files are about, NAME or "
-    "NAME@VERSION.  [default: alpaca_eval, arena_hard, mt_bench, honestybench]",
+    help="Other programs' files: what they are about, NAME or NAME@VERSION.  [default: "
+    "alpaca_eval, arena_hard, mt_bench, honestybench; lm-eval, inspect: as their task is called]",
 )
-@click.option("--model", metavar="NAME", help="alpaca-eval, honestybench: whose answers these are.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="alpaca-eval, honestybench, lm-eval, inspect: whose answers these are.",
+)
 @click.option("--judge", metavar="NAME", help="alpaca-eval, honestybench: who judged.")
 @click.option(
     "--set",
@@ -99,6 +107,10 @@ def command(
     mt-bench     model_judgment/<judge>_single.jsonl and _pair.jsonl
     honestybench the benchmark's records of a model, <model>/<set>.jsonl or .parquet: question,
                  answer, greedy_response, sampling_response, …_correctness, logprobs
+    lm-eval      an output folder, or results_<time>.json and samples_<task>_<time>.jsonl of
+                 it (--log_samples); metrics are kept as the judges lm-eval/<metric>,<filter>
+    inspect      logs, .eval or .json, or folders of them; scores are kept as the judges
+                 inspect/<scorer>, samples that ended in an error as failures
     """
     about = Options(
         model_outputs=model_outputs,
@@ -117,6 +129,9 @@ def command(
         raise click.UsageError(f"--set goes with `import {HONESTYBENCH}`")
     if what == ALPACA_EVAL:
         take_in_alpaca_eval(paths, about, allow_unknown_items=allow_unknown_items, store=store)
+        return 0
+    if what in (LM_EVAL, INSPECT):
+        _take_in_evaluations(what, paths, about, allow_unknown_items, store)
         return 0
     if what in JUDGMENTS:
         chosen = cast("Judgments", what)  # click has checked it
@@ -188,6 +203,31 @@ def _take_in_records(
     _store(HONESTYBENCH, files, store)
 
 
+def _take_in_evaluations(
+    what: str, paths: tuple[Path, ...], about: Options, allow_unknown_items: bool, store: str
+) -> None:
+    from judgebench.benchmarks.description import split_version
+    from judgebench.exchange.inspect_evals import read_inspect
+    from judgebench.exchange.lm_eval import read_lm_eval
+
+    if about.model_outputs or about.reference_outputs or about.judge or about.baseline:
+        raise click.UsageError(
+            f"{what} logs have the answers and say who scored them, and nothing is compared; "
+            f"--model-outputs, --reference-outputs, --judge and --baseline are not for `import "
+            f"{what}`"
+        )
+    name, version = split_version(about.benchmark) if about.benchmark else (None, None)
+    read = read_lm_eval if what == LM_EVAL else read_inspect
+    taken = read(
+        paths,
+        benchmark=name,
+        version=version,
+        model=about.model,
+        allow_unknown_items=allow_unknown_items,
+    )
+    _store(what, [(taking.night.files[0], taking.take_in) for taking in taken], store)
+
+
 def _take_in_rows(
     what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, store: str
 ) -> None:
@@ -207,7 +247,9 @@ def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
             say(_line(what, path, report))
 
 
-_ROWS = dict.fromkeys(JUDGMENTS, "verdicts") | {HONESTYBENCH: "answers and verdicts"}
+_ROWS = dict.fromkeys(JUDGMENTS, "verdicts") | dict.fromkeys(
+    (HONESTYBENCH, LM_EVAL, INSPECT), "answers and verdicts"
+)
 
 
 def _line(what: str, path: Path, report: ImportReport) -> str:

@@ -62,4 +62,5 @@ def taken_in_before(store: Store, what: str, path: Path) -> bool:
 
 
 def _sha(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:  # may be larger than what there is of memory
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import Connection, Executable
@@ -32,8 +33,12 @@ class Prepared:
         self._execute(connection, row).close()
 
     def put_all(self, connection: Connection, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.put(connection, row)
+        """Once for each row; all of them have the same names."""
+        rest = iter(rows)
+        for first in rest:
+            sql, constants = self._sql(tuple(first))
+            database = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+            database.executemany(sql, ({**constants, **row} for row in chain((first,), rest)))
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""

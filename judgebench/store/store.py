@@ -170,6 +170,11 @@ class Store:
         with self._writing() as connection:
             write.put_judgment(connection, self._interned, judgment, uses)
 
+    def put_judgments(self, judgments: Sequence[tuple[Judgment, Use]]) -> None:
+        """Many at once, each with the place it serves; as `put_judgment`."""
+        with self._writing() as connection:
+            write.put_judgments(connection, self._interned, judgments)
+
     def put_uses(self, uses: Sequence[Use]) -> None:
         with self._writing() as connection:
             write.put_uses(connection, self._interned, uses)

@@ -14,6 +14,24 @@ from judgebench.store.prepared import Prepared
 _PUT_TEXT = Prepared(insert(schema.texts).on_conflict_do_nothing())
 
 
+class Texts:
+    """Those of several rows, to be put at once; each by its hash."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, StoredText] = {}
+
+    def add(self, text: str | None) -> None:
+        if text is not None and text not in self._of:
+            self._of[text] = store_text(text)
+
+    def sha(self, text: str | None) -> bytes | None:
+        """Of a text that was added."""
+        return None if text is None else self._of[text].sha
+
+    def values(self) -> Iterable[StoredText]:
+        return self._of.values()
+
+
 def put_text(connection: Connection, text: str) -> bytes:
     """Returns the hash by which rows name the text."""
     stored = store_text(text)

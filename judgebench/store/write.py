@@ -23,6 +23,7 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import schema
+from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
     logprobs_json,
     plain,
@@ -34,7 +35,7 @@ from judgebench.store.codec import (
 from judgebench.store.interning import Interned
 from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE, PLACE
-from judgebench.store.texts import put_optional_text, put_text, word
+from judgebench.store.texts import Texts, put_optional_text, put_text, put_texts, word
 
 _PUT_RESPONSE = Prepared(
     insert(schema.responses).on_conflict_do_nothing().returning(schema.responses.c.id)
@@ -128,41 +129,57 @@ def _put_name(
 def put_responses(
     connection: Connection, interned: Interned, responses: Mapping[bytes, Response]
 ) -> None:
-    for key, response in responses.items():
+    for portion in chunks(responses.items()):
+        _put_some_responses(connection, interned, portion)
+
+
+def _put_some_responses(
+    connection: Connection, interned: Interned, responses: Sequence[tuple[bytes, Response]]
+) -> None:
+    """Texts first, since rows name them; then the rows, whose numbers the places name."""
+    texts = Texts()
+    for _, response in responses:
+        for text in (response.text, response.raw, response.reasoning, response.prompt):
+            texts.add(text)
+    put_texts(connection, texts.values())
+    now, places = time.time(), []
+    for key, response in responses:
         stack = response.stack
         benchmark = interned.benchmark(connection, response.benchmark, response.version)
         stack_id = (
             interned.stack(connection, keys.stack_key(stack), spec_json(stack)) if stack else NONE
         )
-        model = interned.model(connection, response.model_key)
         row = _PUT_RESPONSE.first(
             connection,
             {
                 "key": key,
                 "stack_id": stack_id,
                 "status": response.status,
-                "text_sha": put_text(connection, response.text),
-                "raw_sha": put_text(connection, response.raw),
-                "reasoning_sha": put_optional_text(connection, response.reasoning),
-                "prompt_sha": put_optional_text(connection, response.prompt),
+                "text_sha": texts.sha(response.text),
+                "raw_sha": texts.sha(response.raw),
+                "reasoning_sha": texts.sha(response.reasoning),
+                "prompt_sha": texts.sha(response.prompt),
                 "finish_reason": word(response.finish_reason),
                 **usage_columns(response.usage),
                 "logprob": response.logprob,
                 "source": plain("the source", response.source),
-                "at": time.time(),
+                "at": now,
             },
         )
         same = {"key": key, "stack_id": stack_id}
         response_id = row[0] if row else connection.execute(_RESPONSE_ID, same).scalar_one()
-        place = {
-            "benchmark_id": benchmark,
-            "model_id": model,
-            "item_id": interned.item(connection, benchmark, response.item_id),
-            "sample": response.sample,
-            "turn": response.turn,
-        }
-        _PUT_ANSWER.put(connection, {**place, "response_id": response_id})
-        _CLEAR_FAILURE.put(connection, {"cleared": key})
+        places.append(
+            {
+                "benchmark_id": benchmark,
+                "model_id": interned.model(connection, response.model_key),
+                "item_id": interned.item(connection, benchmark, response.item_id),
+                "sample": response.sample,
+                "turn": response.turn,
+                "response_id": response_id,
+            }
+        )
+    _PUT_ANSWER.put_all(connection, places)
+    _CLEAR_FAILURE.put_all(connection, ({"cleared": key} for key, _ in responses))
 
 
 def put_reply(connection: Connection, key: bytes, request: Request, reply: Reply) -> None:
@@ -188,32 +205,51 @@ def put_reply(connection: Connection, key: bytes, request: Request, reply: Reply
 def put_judgment(
     connection: Connection, interned: Interned, judgment: Judgment, uses: Sequence[Use]
 ) -> None:
-    verdict = store_verdict(judgment.verdict)
-    label, served = verdict.label, word(judgment.served_model)
-    new = _PUT_JUDGMENT.first(
-        connection,
-        {
-            "key": judgment.key,
-            "judge_id": interned.judge(connection, judgment.judge_key),
-            "case_key": judgment.case_key,
-            "kind": verdict.kind,
-            "value": verdict.value,
-            "p": verdict.p,
-            "low": verdict.low,
-            "high": verdict.high,
-            "winner": verdict.winner,
-            "label_id": None if label is None else interned.name(connection, label),
-            "parts": verdict.parts,
-            "reason_sha": put_optional_text(connection, verdict.reason),
-            "served_id": None if served is None else interned.name(connection, served),
-            "reply_keys": b"".join(judgment.reply_keys),
-            "marks": to_json(judgment.marks),
-            "at": judgment.at,
-        },
-    )
-    known = {judgment.key: new[0]} if new else {}
-    _CLEAR_FAILURE.put(connection, {"cleared": judgment.key})
+    known = _put_some_judgments(connection, interned, [judgment])
     put_uses(connection, interned, uses, known)
+
+
+def put_judgments(
+    connection: Connection, interned: Interned, judgments: Sequence[tuple[Judgment, Use]]
+) -> None:
+    for portion in chunks(judgments):
+        known = _put_some_judgments(connection, interned, [judgment for judgment, _ in portion])
+        put_uses(connection, interned, (use for _, use in portion), known)
+
+
+def _put_some_judgments(
+    connection: Connection, interned: Interned, judgments: Sequence[Judgment]
+) -> dict[bytes, int]:
+    """The integers of those that are new, by key."""
+    known = {}
+    for judgment in judgments:
+        verdict = store_verdict(judgment.verdict)
+        label, served = verdict.label, word(judgment.served_model)
+        new = _PUT_JUDGMENT.first(
+            connection,
+            {
+                "key": judgment.key,
+                "judge_id": interned.judge(connection, judgment.judge_key),
+                "case_key": judgment.case_key,
+                "kind": verdict.kind,
+                "value": verdict.value,
+                "p": verdict.p,
+                "low": verdict.low,
+                "high": verdict.high,
+                "winner": verdict.winner,
+                "label_id": None if label is None else interned.name(connection, label),
+                "parts": verdict.parts,
+                "reason_sha": put_optional_text(connection, verdict.reason),
+                "served_id": None if served is None else interned.name(connection, served),
+                "reply_keys": b"".join(judgment.reply_keys),
+                "marks": to_json(judgment.marks),
+                "at": judgment.at,
+            },
+        )
+        if new:
+            known[judgment.key] = int(new[0])
+    _CLEAR_FAILURE.put_all(connection, ({"cleared": judgment.key} for judgment in judgments))
+    return known
 
 
 def put_uses(

@@ -171,6 +171,17 @@ def test_of_two_judgments_with_one_key_the_first_is_kept(store: Store) -> None:
     assert kept.verdict == Label(name="correct")
 
 
+def test_many_judgments_are_put_as_one_by_one(store: Store) -> None:
+    many = [judgment(n, Score(value=n, low=0, high=9000)) for n in range(2500)]
+    uses = [Use(run_id="run-1", place=place(str(m.key)), judgment_key=m.key) for m in many]
+    store.put_judgment(many[0], [uses[0]])
+    for _ in range(2):
+        store.put_judgments(list(zip(many, uses, strict=True)))
+    assert [store.judgment(m.key) for m in many[::500]] == many[::500]
+    columns = store.verdicts(uses[0].place.benchmark)
+    assert sorted(columns["value"]) == list(range(2500))
+
+
 def test_judged_tells_the_known_keys_of_many(store: Store) -> None:
     with store.transaction():
         for number in range(0, 2500, 2):
