@@ -44,6 +44,7 @@ def to_json(report: GateReport) -> dict[str, Any]:
         "alpha": report.alpha,
         "correction": report.correction,
         "tests": [_json(one) for one in report.tests],
+        "notes": list(report.notes),
     }
 
 
@@ -55,6 +56,8 @@ def _json(one: Decided) -> dict[str, Any]:
         "judge": one.judge,
         "baseline": one.baseline,
         "candidate": one.candidate,
+        "baseline_id": one.baseline_id,
+        "candidate_id": one.candidate_id,
         "baseline_value": estimates.finite(one.values[1]),
         "candidate_value": estimates.finite(one.values[0]),
         "difference": estimates.to_json(one.difference),
@@ -105,7 +108,8 @@ def _table(report: GateReport) -> Table:
         ]
         for one in report.tests
     ]
-    notes = [
+    notes = [*report.notes]
+    notes += [
         f"{one.benchmark}, {one.judge}, {one.metric}: {one.because}"
         for one in report.tests
         if one.because

@@ -2,6 +2,7 @@
 
 A team calls its checkpoint by the same name every night. Of several models of one name the newest
 is meant: the one whose verdicts came last. A baseline of the candidate's name is the newest other.
+Before all these stands a baseline that was given a name of its own (`judgebench baseline set`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, model_called
 
 
-def the_two(data: BoardData, verdicts: Columns, candidate: str, baseline: str) -> tuple[str, str]:
+def the_two(
+    data: BoardData, verdicts: Columns, candidate: str, baseline: str, held: str | None = None
+) -> tuple[str, str]:
     """Candidate and baseline as the boards of a benchmark show them.
 
     Parameters
@@ -22,6 +25,9 @@ def the_two(data: BoardData, verdicts: Columns, candidate: str, baseline: str) -
         Of the benchmark as they are stored, for when each model was judged.
     candidate, baseline
         By name, by a name as it is shown, or by id.
+    held
+        The id of the model that is the baseline of that name; None where there is no such baseline.
+        It may be the candidate itself: nothing has changed then.
 
     Raises
     ------
@@ -30,16 +36,36 @@ def the_two(data: BoardData, verdicts: Columns, candidate: str, baseline: str) -
     """
     newest = _newest_first(data, verdicts)
     chosen = _called(data, newest, candidate)
+    if held is not None:
+        return chosen, _called(data, newest, held)
     others = [shown for shown in newest if shown != chosen]
     # A baseline of the candidate's name is another model of it, if there is one.
     among = others if _named(data, others, baseline) else newest
-    against = _called(data, among, baseline)
+    try:
+        against = _called(data, among, baseline)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}. Nor has a baseline that name; `judgebench baseline set` would give it one"
+        ) from None
     if against == chosen:
         raise UsageError(
             f"{data.which}: candidate and baseline are one and the same model, {chosen}: nothing "
             "changed, or the store has one version of it only"
         )
     return chosen, against
+
+
+def newest_called(data: BoardData, verdicts: Columns, name: str) -> str | None:
+    """The newest model of a name, a shown name or an id, as it is shown; None where there is none.
+
+    Parameters
+    ----------
+    verdicts
+        As for `the_two`.
+    """
+    newest = _newest_first(data, verdicts)
+    itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
+    return next(iter([*_named(data, newest, name), *itself]), None)
 
 
 def _called(data: BoardData, newest: Sequence[str], name: str) -> str:

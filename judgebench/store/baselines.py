@@ -78,9 +78,7 @@ def baselines(connection: Connection) -> list[StoredBaseline]:
     ]
 
 
-def _last(
-    connection: Connection, name: str, benchmark: str, version: str
-) -> StoredBaseline | None:
+def _last(connection: Connection, name: str, benchmark: str, version: str) -> StoredBaseline | None:
     wanted = (name, benchmark, version)
     its = [b for b in baselines(connection) if (b.name, b.benchmark, b.version) == wanted]
     return its[-1] if its else None
