@@ -11,8 +11,10 @@ DEFAULT_STORE = "sqlite:///results/judgebench.db"
 
 if TYPE_CHECKING:
     from judgebench.api import open_store as open_store
+    from judgebench.assertions import Inconclusive as Inconclusive
+    from judgebench.assertions import assert_no_regression as assert_no_regression
 
-__all__ = ["DEFAULT_STORE", "__version__", "open_store"]
+__all__ = ["DEFAULT_STORE", "Inconclusive", "__version__", "assert_no_regression", "open_store"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from judgebench import api
 
         return api.open_store
+    if name in ("Inconclusive", "assert_no_regression"):
+        from judgebench import assertions
+
+        return getattr(assertions, name)
     raise AttributeError(f"module 'judgebench' has no attribute {name!r}")
