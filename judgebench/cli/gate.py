@@ -96,7 +96,7 @@ def command(
     """
     from judgebench.report import gate_document
     from judgebench.report.gate import gate_report, usual_policy
-    from judgebench.report.gate_annotations import annotations
+    from judgebench.report.gate_annotations import annotated
     from judgebench.report.gate_policy import read_policy
     from judgebench.report.gate_texts import texts_of
     from judgebench.report.table import render
@@ -118,7 +118,7 @@ def command(
         _write_text(junit, gate_document.junit(report, texts.questions))
         say(f"written: {junit}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotations(report, texts):
+        for line in annotated(report, texts):
             say(line)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:

@@ -110,6 +110,8 @@ def set_baseline(
                 raise UsageError(f"{which}: no model called {model!r} was judged on it")
             continue
         model_id = data.model_ids[shown]
+        if model_id not in verdicts["model_id"]:
+            raise UsageError(f"{which}: the newest model called {model!r} was not judged on it yet")
         if passed is not None:
             _check(passed, (which.name, which.version), model, model_id)
         found.append((which, model_id, _newest_run(verdicts, model_id)))

@@ -18,7 +18,7 @@ from judgebench.report.gate_texts import GateTexts
 _COMMAND = {"regression": "error", "inconclusive": "warning"}
 
 
-def annotations(report: GateReport, texts: GateTexts) -> Iterator[str]:
+def annotated(report: GateReport, texts: GateTexts) -> Iterator[str]:
     """A line for each test that did not pass: an error for a regression, else a warning.
 
     The items that flipped follow the sentence, with the beginning of their questions.

@@ -1,7 +1,9 @@
 """Which version of a model is the candidate of a gate, and which its baseline.
 
 A team calls its checkpoint by the same name every night. Of several models of one name the newest
-is meant: the one whose verdicts came last. A baseline of the candidate's name is the newest other.
+is meant: the one that was evaluated last, also where all of its verdicts are known from an earlier
+night, and also where nobody has judged it yet. A baseline of the candidate's name is the newest
+other.
 Before all these stands a baseline that was given a name of its own (`judgebench baseline set`).
 """
 
@@ -22,7 +24,7 @@ def the_two(
     Parameters
     ----------
     verdicts
-        Of the benchmark as they are stored, for when each model was judged.
+        Of the benchmark as they are stored, for the runs that used them.
     candidate, baseline
         By name, by a name as it is shown, or by id.
     held
@@ -83,9 +85,25 @@ def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
 
 
 def _newest_first(data: BoardData, verdicts: Columns) -> list[str]:
-    last: dict[str, float] = {}
-    for model, at in zip(verdicts["model_id"], verdicts["at"], strict=True):
+    """The models as they are shown, by the last run that used a verdict on them, then by verdicts.
+
+    One that has answers or failures and no verdict counts from those on: tonight's model must not
+    be taken for last night's because no judge could be reached.
+    """
+    started = {run.id: run.started for run in data.store.runs()}
+    last: dict[str, tuple[float, float]] = {}
+
+    def seen(model: str | None, when: tuple[float, float]) -> None:
         if model is not None:
-            last[model] = max(last.get(model, 0.0), at or 0.0)
+            last[model] = max(last.get(model, when), when)
+
+    for model, run, at in zip(
+        *(verdicts[name] for name in ("model_id", "run_id", "at")), strict=True
+    ):
+        seen(model, (started.get(run, 0.0), at or 0.0))
+    place = data.which.name, data.which.version
+    for table in (data.store.failures(*place), data.store.responses_table(*place)):
+        for model, at in zip(table["model_id"], table["at"], strict=True):
+            seen(model, (at or 0.0, 0.0))
     shown: Mapping[str, str] = data.models
-    return [shown[one] for one in sorted(last, key=lambda one: (-last[one], one))]
+    return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]

@@ -13,7 +13,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable_lines
 from judgebench.records import Item, Message
 from judgebench.report.gate import GateReport, gate_report
-from judgebench.report.gate_annotations import annotations
+from judgebench.report.gate_annotations import annotated
 from judgebench.report.gate_document import page
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_texts import GateTexts, texts_of
@@ -112,7 +112,7 @@ def test_annotations_are_one_command_a_line_whatever_the_texts(
     store: Store, tmp_path: Path
 ) -> None:
     report = put(store, tmp_path, [MARKUP, *HOSTILE[:9]])
-    (found,) = commands(list(annotations(report, texts_of(store, report))))
+    (found,) = commands(list(annotated(report, texts_of(store, report))))
     assert found[1] == "error"
     assert decoded(found[2]) == "REGRESSION: made_up@unversioned, accuracy by J"
     sentence, *flips = decoded(found[3]).split("\n")
@@ -127,7 +127,7 @@ def test_hostile_names_do_not_end_a_property(store: Store, tmp_path: Path) -> No
     import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
     policy = Policy(tests=[GateTest(benchmark="made_up", max_drop=0.01)])
     report = gate_report(store, candidate="new", baseline="old", policy=policy)
-    (found,) = commands(list(annotations(report, GateTexts())))
+    (found,) = commands(list(annotated(report, GateTexts())))
     assert decoded(found[2]).endswith("by " + judge.replace("\n", "\n"))
 
 
