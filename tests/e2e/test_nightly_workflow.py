@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,7 +70,7 @@ class Repository:
         self, answers: Mapping[str, str] | None, *options: str, summary: Path | None = None
     ) -> Night:
         """Tonight's model answers so; None for a team that forgot to say where its answers are."""
-        said = [] if answers is None else ["--var", f"NIGHTLY_ANSWERS={self._file(answers)}"]
+        said = [] if answers is None else ["--var", f"NIGHTLY_ANSWERS={self.file(answers)}"]
         own = {} if summary is None else {"GITHUB_STEP_SUMMARY": str(summary)}
         done = subprocess.run(
             [sys.executable, str(RUNNER), str(WORKFLOW), "--skip", "Install", *said, *options],
@@ -85,7 +86,7 @@ class Repository:
         steps = [line.removeprefix("[step] ") for line in lines if line.startswith("[step] ")]
         return Night(done.returncode, done.stdout, self.folder, steps)
 
-    def _file(self, answers: Mapping[str, str]) -> Path:
+    def file(self, answers: Mapping[str, str]) -> Path:
         path = self.folder / "tonight.jsonl"
         rows = [
             {"benchmark": "trivia_judging_mini", "item_id": item, "model": "nightly", "text": text}
@@ -241,3 +242,32 @@ def test_what_the_workflow_names_is_there() -> None:
     assert restored["key"] == saved["key"]
     assert "github.run_id" in saved["key"]  # a key of its own each night, or nothing is saved
     assert saved["key"].startswith(restored["restore-keys"])
+
+
+def gitlab_job() -> dict[str, Any]:
+    text = (ROOT / "docs" / "nightly.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(nightly:.*?)```", text, re.DOTALL)
+    job: dict[str, Any] = yaml.safe_load(block)["nightly"]
+    return job
+
+
+def test_the_job_for_gitlab_ends_alike(repository: Repository) -> None:
+    job = gitlab_job()
+    check, install = job["before_script"]
+    assert "pip install" in install
+    lines = "\n".join(["set -e", check, *job["script"]])
+    assert repository.folder.joinpath("results", "nightly.db").exists()
+
+    def ended(answers: Mapping[str, str] | None, **more: str) -> int:
+        own = {**job["variables"], **more}
+        if answers is not None:
+            own["NIGHTLY_ANSWERS"] = str(repository.file(answers))
+        return subprocess.run(
+            ["bash", "-c", lines], cwd=repository.folder, env=repository.environment | own,
+            capture_output=True, check=False, timeout=240,
+        ).returncode  # fmt: skip
+
+    assert ended(None) == 78
+    assert ended(answers_of(WEAK)) == 1
+    assert ended(answers_of(GOOD)) == 0
+    assert job["allow_failure"] == {"exit_codes": [2]}
