@@ -91,19 +91,11 @@ def _newest_first(data: BoardData, verdicts: Columns) -> list[str]:
     be taken for last night's because no judge could be reached.
     """
     started = {run.id: run.started for run in data.store.runs()}
-    last: dict[str, tuple[float, float]] = {}
-
-    def seen(model: str | None, when: tuple[float, float]) -> None:
+    last = {model: (at, 0.0) for model, at in data.heard_of.items()}
+    columns = (verdicts[name] for name in ("model_id", "run_id", "at"))
+    for model, run, at in zip(*columns, strict=True):
         if model is not None:
+            when = started.get(run, 0.0), at or 0.0
             last[model] = max(last.get(model, when), when)
-
-    for model, run, at in zip(
-        *(verdicts[name] for name in ("model_id", "run_id", "at")), strict=True
-    ):
-        seen(model, (started.get(run, 0.0), at or 0.0))
-    place = data.which.name, data.which.version
-    for table in (data.store.failures(*place), data.store.responses_table(*place)):
-        for model, at in zip(table["model_id"], table["at"], strict=True):
-            seen(model, (at or 0.0, 0.0))
     shown: Mapping[str, str] = data.models
     return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -149,6 +150,23 @@ def test_loading_the_plugin_loads_nothing_heavy() -> None:
     assert not set(done.stdout.split()) & heavy
 
 
-def test_pytest_finds_it_where_the_package_is_installed() -> None:
+def test_pytest_finds_it_where_the_package_is_installed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, url: str, tmp_path: Path
+) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"judgebench": "judgebench.pytest_plugin"}
+    (line,) = (f"{name} = {of}" for name, of in project["entry-points"]["pytest11"].items())
+    metadata = tmp_path / "tried_out-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tried-out\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[pytest11]\n{line}\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
+    monkeypatch.setenv("JUDGEBENCH_STORE", url)
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makepyfile(
+        "from judgebench import assert_no_regression\n"
+        'def test_it():\n    assert_no_regression(candidate="new", baseline="old")\n'
+    )
+    result = pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
+    assert "judgebench gates" in result.stdout.str()
