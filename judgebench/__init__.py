@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -12,16 +13,28 @@ DEFAULT_STORE = "sqlite:///results/judgebench.db"
 if TYPE_CHECKING:
     from judgebench.api import leaderboard as leaderboard
     from judgebench.api import open_store as open_store
+    from judgebench.assertions import Inconclusive as Inconclusive
+    from judgebench.assertions import assert_no_regression as assert_no_regression
 
-__all__ = ["DEFAULT_STORE", "__version__", "leaderboard", "open_store"]
+__all__ = [
+    "DEFAULT_STORE",
+    "Inconclusive",
+    "__version__",
+    "assert_no_regression",
+    "leaderboard",
+    "open_store",
+]
 
-_OF_THE_API = ("leaderboard", "open_store")
+_FOUND_IN = {
+    "leaderboard": "api",
+    "open_store": "api",
+    "Inconclusive": "assertions",
+    "assert_no_regression": "assertions",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load the API when it is asked for, so that the command line starts at once."""
-    if name in _OF_THE_API:
-        from judgebench import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module 'judgebench' has no attribute {name!r}")
+    """Load what is asked for when it is, so that the command line starts at once."""
+    if name not in _FOUND_IN:
+        raise AttributeError(f"module 'judgebench' has no attribute {name!r}")
+    return getattr(import_module(f"judgebench.{_FOUND_IN[name]}"), name)

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from judgebench.cli.options import report_options, show, store_option, write_outputs
+from judgebench.cli.options import check_outputs, report_options, show, store_option, write_outputs
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from judgebench.report.gate import GateReport
-    from judgebench.store import Store
+    from judgebench.report.gate_texts import GateTexts
+    from judgebench.report.table import Document
 
 EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 
 
 @click.command("gate", short_help="The regression gate for CI: exit code 0, 1 or 2.")
-@click.option("--baseline", required=True, metavar="MODEL", help="What it is compared with.")
+@click.option("--baseline", required=True, metavar="NAME", help="What it is compared with.")
 @click.option("--candidate", required=True, metavar="MODEL", help="The model in question.")
 @click.option(
     "--policy",
@@ -67,15 +70,19 @@ def command(
     A test passes where a drop larger than what is borne can be ruled out; it is a regression where
     the candidate is worse beyond chance; else it is inconclusive, and says what would decide it.
     Missing verdicts decide nothing: where their worst or best case would turn the decision, it is
-    inconclusive. Of several models of one name the newest is meant, and as the baseline of its own
-    name the one before it.
+    inconclusive. BASELINE is a name that `judgebench baseline set` gave, or else a model's. Of
+    several models of one name the newest is meant, and as the baseline of its own name the one
+    before it.
 
-    Where GITHUB_STEP_SUMMARY is set, the table is appended to that file.
+    A page (--output gate.html) has the ten items that moved most, with the question and both
+    answers. Where GITHUB_STEP_SUMMARY is set, the table is appended to that file; where
+    GITHUB_ACTIONS is true, what did not pass is annotated on stderr.
 
     \b
     Examples:
       judgebench gate --baseline last-week --candidate nightly
       judgebench gate --baseline main --candidate nightly --policy gate.yaml --junit gate.xml
+      judgebench gate --baseline main --candidate nightly --output gate.html --output gate.json
       judgebench gate --baseline nightly --candidate nightly --show-flips
 
     \b
@@ -89,35 +96,53 @@ def command(
     """
     from judgebench.report import gate_document
     from judgebench.report.gate import gate_report, usual_policy
+    from judgebench.report.gate_annotations import annotated
     from judgebench.report.gate_policy import read_policy
+    from judgebench.report.gate_texts import texts_of
     from judgebench.report.table import render
     from judgebench.store import open_store
 
+    check_outputs(outputs)
     stated = None if policy_file is None else read_policy(policy_file)
     with open_store(store, read_only=True) as opened:
         policy = stated or usual_policy(opened, candidate, baseline, share=max_drop, alpha=alpha)
         report = gate_report(opened, candidate=candidate, baseline=baseline, policy=policy)
-        texts = _texts(opened, report)
-    document = gate_document.document(report, texts if show_flips else None)
-    show(document, form, ())
-    write_outputs(document, outputs)
+        texts = texts_of(opened, report)
+    document = gate_document.document(report, texts.questions if show_flips else None)
+    if form == "html":
+        show(gate_document.page(report, texts.questions, texts.answers), form)
+    else:
+        show(document, form)
+    _write(report, texts, document, outputs)
     if junit is not None:
-        junit.write_text(gate_document.junit(report, texts), encoding="utf-8")
+        _write_text(junit, gate_document.junit(report, texts.questions))
         say(f"written: {junit}")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in annotated(report, texts):
+            say(line)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(render(document, "md"))
     return EXIT[report.verdict]
 
 
-def _texts(store: Store, report: GateReport) -> dict[tuple[str, str], str]:
-    """The questions of the items that are shown."""
-    from judgebench.report.gate_document import worst_first
+def _write(report: GateReport, texts: GateTexts, document: Document, paths: Sequence[Path]) -> None:
+    """Pages have the items that flipped with their texts; the other forms are what is printed."""
+    from judgebench.report import gate_document
+    from judgebench.report.table import form_of
 
-    found = {}
-    for one in report.tests:
-        wanted = {flip.item_id for flip in worst_first(one.flips)}
-        for item in store.items(one.benchmark, one.version) if wanted else ():
-            if item.id in wanted and item.turns:
-                found[one.benchmark, item.id] = item.question
-    return found
+    for path in paths:
+        if form_of(path) == "html":
+            write_outputs(gate_document.page(report, texts.questions, texts.answers), [path])
+        else:
+            write_outputs(document, [path])
+
+
+def _write_text(path: Path, text: str) -> None:
+    from judgebench.errors import UsageError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -26,6 +26,7 @@ COMMANDS = {
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
     "ranking": "Rank models from pairs, and say who is above whom.",
     "gate": "The regression gate for CI: is the candidate worse than the baseline?",
+    "baseline": "Baselines of the gate by name: set, list.",
     "agreement": "Judges against people and against each other: kappa and its family.",
     "evaluators": "Judges that compare beside people: agreement, bias, variance, what they like.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",

@@ -47,6 +47,8 @@ class BoardData:
         By name; their judges under the names shown.
     refused
         Why a panel has no verdicts, by its name.
+    heard_of
+        By id of a model, when its last answer or failure came, in seconds.
     both_orders
         The judges, by id, that were shown some pair in both orders.
     repeats
@@ -65,6 +67,11 @@ class BoardData:
         self.plain_names = {model.name for model in store.models()}
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
         self._read_answers(answers, set(stored["opponent_id"]))
+        self.heard_of: dict[str, float] = {}
+        for table in (answers, failures):
+            for model, at in zip(table["model_id"], table["at"], strict=True):
+                if model is not None:
+                    self.heard_of[model] = max(self.heard_of.get(model, 0.0), at)
         self._served = set(zip(stored["judge_id"], stored["served_model"], strict=True))
         self._last_run = dict(zip(stored["judge_id"], stored["run_id"], strict=True))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from judgebench.errors import UsageError, unknown_name
@@ -20,7 +20,7 @@ from judgebench.records import Estimate
 from judgebench.report.agreement import agreement_report
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, meant
-from judgebench.report.gate_models import the_two
+from judgebench.report.gate_models import newest_called, the_two
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.stats.gate_rule import Deciding, Decision, decide, detectable, units_to_decide
 from judgebench.stats.paired_tests import PairedTest, benjamini_hochberg, holm
@@ -49,6 +49,8 @@ class Flip:
 class Decided:
     """One test and what came of it; figures are in the metric's units.
 
+    candidate, baseline, candidate_id, baseline_id
+        The models as they are shown, and their short ids.
     difference
         Candidate minus baseline, its bounds one-sided at 1 - alpha each; ``worst_low`` and
         ``worst_high`` with what is missing at its ends.
@@ -70,6 +72,8 @@ class Decided:
     judge: str
     candidate: str
     baseline: str
+    candidate_id: str
+    baseline_id: str
     max_drop: float
     unit: str
     decision: Decision
@@ -122,6 +126,9 @@ def gate_report(
         alpha=policy.level,
         correction=policy.correction,
         tests=tests,
+        notes=tuple(
+            dict.fromkeys(note for one in asked for note in one.data.notes(one.two, baseline))
+        ),
     )
 
 
@@ -164,7 +171,8 @@ def usual_policy(
     if not tests:
         raise UsageError(
             f"{store.url} has no benchmark on which one judge has judged both {candidate!r} and "
-            f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has"
+            f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has, and `judgebench "
+            "baseline list` which baselines have a name"
         )
     return Policy(tests=tests, alpha=alpha)
 
@@ -179,7 +187,32 @@ class _Data:
         self.answers: Columns = store.responses_table(self.which.name, self.which.version)
 
     def two(self, candidate: str, baseline: str) -> tuple[str, str]:
-        return the_two(self.board, self.stored, candidate, baseline)
+        return the_two(self.board, self.stored, candidate, baseline, self.held(baseline))
+
+    def held(self, baseline: str) -> str | None:
+        """The id of the model that is the baseline of that name here; None where none was set."""
+        its = [
+            one.model_id
+            for one in self.board.store.baselines()
+            if (one.name, one.benchmark, one.version)
+            == (baseline, self.which.name, self.which.version)
+        ]
+        return its[-1] if its else None
+
+    def notes(self, two: tuple[str, str], baseline: str) -> list[str]:
+        """What a reader has to know of who the baseline is."""
+        if (held := self.held(baseline)) is None:
+            return []
+        said = []
+        called = newest_called(self.board, self.stored, baseline)
+        if called is not None and self.board.model_ids[called] != held:
+            said.append(
+                f"{self.which}: {baseline!r} is the baseline that was set, {two[1]} ({held}), and "
+                f"also the name of a model, which is not meant"
+            )
+        if two[0] == two[1]:
+            said.append(f"{self.which}: the candidate is the baseline, {two[0]}: nothing changed")
+        return said
 
     def judges_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
         """The boards on which both have been judged."""
@@ -264,6 +297,8 @@ class _Question:
         self.kind, self.judge = self._board(metric)
         self.pair = self.data.pair(self.kind, self.judge, self.two, group or None)
         self.compared: Compared = compare(self.pair, alpha=self._alpha, seed=seed)
+        if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
+            self.compared = replace(self.compared, worst=None, best=None, bounded=True)
 
     def _board(self, metric: str) -> tuple[BoardKind, str]:
         boards = self.data.judges_of(self.two)
@@ -340,6 +375,8 @@ class _Question:
             judge=self.judge,
             candidate=self.two[0],
             baseline=self.two[1],
+            candidate_id=self.data.board.model_ids[self.two[0]],
+            baseline_id=self.data.board.model_ids[self.two[1]],
             max_drop=self._test.max_drop,
             unit="%" if unit != 1.0 else "",
             decision=decision,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
 from judgebench.plain_text import printable
@@ -15,9 +15,16 @@ from judgebench.report.table import Column, Document, Table
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
 MOST_FLIPS = 10
 _SHOWN = 160
+_LONGEST = 4_000  # characters of a text on a page
+
+Questions: TypeAlias = Mapping[tuple[str, str], str]
+"""The texts of items, by benchmark and id."""
+
+Answers: TypeAlias = Mapping[tuple[str, str, str], str]
+"""By benchmark, short id of the model, and item."""
 
 
-def document(report: GateReport, texts: dict[tuple[str, str], str] | None = None) -> Document:
+def document(report: GateReport, texts: Questions | None = None) -> Document:
     """The report for printing.
 
     Parameters
@@ -35,6 +42,18 @@ def document(report: GateReport, texts: dict[tuple[str, str], str] | None = None
     )
 
 
+def page(report: GateReport, questions: Questions, answers: Answers) -> Document:
+    """The report for a page: also the items that flipped, with what both models answered."""
+    return Document(
+        tables=[
+            _table(report),
+            *(_whole_flips(one, questions, answers) for one in report.tests if one.flips),
+        ],
+        records=[_record(one) for one in report.tests],
+        data=to_json(report),
+    )
+
+
 def to_json(report: GateReport) -> dict[str, Any]:
     """As the contract has it; what is undefined is null."""
     return {
@@ -44,6 +63,7 @@ def to_json(report: GateReport) -> dict[str, Any]:
         "alpha": report.alpha,
         "correction": report.correction,
         "tests": [_json(one) for one in report.tests],
+        "notes": list(report.notes),
     }
 
 
@@ -55,6 +75,8 @@ def _json(one: Decided) -> dict[str, Any]:
         "judge": one.judge,
         "baseline": one.baseline,
         "candidate": one.candidate,
+        "baseline_id": one.baseline_id,
+        "candidate_id": one.candidate_id,
         "baseline_value": estimates.finite(one.values[1]),
         "candidate_value": estimates.finite(one.values[0]),
         "difference": estimates.to_json(one.difference),
@@ -105,7 +127,8 @@ def _table(report: GateReport) -> Table:
         ]
         for one in report.tests
     ]
-    notes = [
+    notes = [*report.notes]
+    notes += [
         f"{one.benchmark}, {one.judge}, {one.metric}: {one.because}"
         for one in report.tests
         if one.because
@@ -134,30 +157,71 @@ def _table(report: GateReport) -> Table:
     )
 
 
-def _flips(one: Decided, texts: dict[tuple[str, str], str]) -> Table:
-    shown = worst_first(one.flips)
+def _flips(one: Decided, texts: Questions) -> Table:
     return Table(
-        title=f"{one.benchmark}@{one.version}, {one.judge}: items that flipped",
-        subtitle=(
-            f"{len(one.flips)} differ: {sum(f.difference < 0 for f in one.flips)} against the "
-            f"candidate, {sum(f.difference > 0 for f in one.flips)} for it"
-        ),
-        columns=[
-            Column(title="item"),
-            Column(title="baseline", align="right"),
-            Column(title="candidate", align="right"),
-            Column(title="question", wraps=True),
-        ],
+        title=_flips_title(one),
+        subtitle=_flips_counted(one),
+        columns=[*_FLIP_COLUMNS, Column(title="question", wraps=True)],
         rows=[
-            [
-                flip.item_id,
-                _number(flip.baseline, one),
-                _number(flip.candidate, one),
-                head(texts.get((one.benchmark, flip.item_id), "")),
-            ]
-            for flip in shown
+            [*_moved(flip, one), head(texts.get((one.benchmark, flip.item_id), ""))]
+            for flip in worst_first(one.flips)
         ],
     )
+
+
+def _whole_flips(one: Decided, questions: Questions, answers: Answers) -> Table:
+    def answer(model_id: str, flip: Flip) -> str:
+        return _body(answers.get((one.benchmark, model_id, flip.item_id)))
+
+    said = [
+        Column(title=title, wraps=True, lines=True)
+        for title in ("question", "baseline's answer", "candidate's answer")
+    ]
+    return Table(
+        title=_flips_title(one),
+        subtitle=_flips_counted(one),
+        columns=[*_FLIP_COLUMNS, *said],
+        rows=[
+            [
+                *_moved(flip, one),
+                _body(questions.get((one.benchmark, flip.item_id))),
+                answer(one.baseline_id, flip),
+                answer(one.candidate_id, flip),
+            ]
+            for flip in worst_first(one.flips)
+        ],
+    )
+
+
+_FLIP_COLUMNS = (
+    Column(title="item"),
+    Column(title="baseline", align="right"),
+    Column(title="candidate", align="right"),
+)
+
+
+def _moved(flip: Flip, one: Decided) -> list[str]:
+    return [flip.item_id, _number(flip.baseline, one), _number(flip.candidate, one)]
+
+
+def _flips_title(one: Decided) -> str:
+    return f"{one.benchmark}@{one.version}, {one.judge}: items that flipped"
+
+
+def _flips_counted(one: Decided) -> str:
+    return (
+        f"{len(one.flips)} differ: {sum(f.difference < 0 for f in one.flips)} against the "
+        f"candidate, {sum(f.difference > 0 for f in one.flips)} for it"
+    )
+
+
+def _body(text: str | None) -> str:
+    """A text as it is, with its lines; one that is too long for a page says how much is left."""
+    if text is None:
+        return "(not in the store)"
+    lines = text.replace("\r\n", "\n").expandtabs(4)
+    more = len(lines) - _LONGEST
+    return lines if more <= 0 else f"{lines[:_LONGEST]}… ({more:,} more characters)"
 
 
 def worst_first(flips: Sequence[Flip], most: int = MOST_FLIPS) -> list[Flip]:
@@ -179,7 +243,7 @@ def _number(value: float, one: Decided) -> str:
     return estimates.UNDEFINED if not math.isfinite(value) else f"{value:.{_digits(one)}f}"
 
 
-def junit(report: GateReport, texts: dict[tuple[str, str], str]) -> str:
+def junit(report: GateReport, texts: Questions) -> str:
     """JUnit XML: a test case for each test; a regression is a failure, an open question an error.
 
     Characters that XML does not have are left out of texts.
@@ -201,14 +265,15 @@ def junit(report: GateReport, texts: dict[tuple[str, str], str]) -> str:
         if one.decision != "pass":
             kind = "failure" if one.decision == "regression" else "error"
             found = ET.SubElement(case, kind, message=_xml(in_words(one)), type=one.decision)
-            found.text = _xml("\n".join([in_words(one), *_flip_lines(one, texts)]))
+            found.text = _xml("\n".join([in_words(one), *flip_lines(one, texts)]))
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _flip_lines(one: Decided, texts: dict[tuple[str, str], str]) -> list[str]:
+def flip_lines(one: Decided, texts: Questions) -> list[str]:
+    """The items that moved most, each with the beginning of its question."""
     return [
         f"{flip.item_id}: {_number(flip.baseline, one)} -> {_number(flip.candidate, one)}  "
         f"{head(texts.get((one.benchmark, flip.item_id), ''))}"

@@ -1,7 +1,10 @@
 """Which version of a model is the candidate of a gate, and which its baseline.
 
 A team calls its checkpoint by the same name every night. Of several models of one name the newest
-is meant: the one whose verdicts came last. A baseline of the candidate's name is the newest other.
+is meant: the one that was evaluated last, also where all of its verdicts are known from an earlier
+night, and also where nobody has judged it yet. A baseline of the candidate's name is the newest
+other.
+Before all these stands a baseline that was given a name of its own (`judgebench baseline set`).
 """
 
 from __future__ import annotations
@@ -13,15 +16,20 @@ from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, model_called
 
 
-def the_two(data: BoardData, verdicts: Columns, candidate: str, baseline: str) -> tuple[str, str]:
+def the_two(
+    data: BoardData, verdicts: Columns, candidate: str, baseline: str, held: str | None = None
+) -> tuple[str, str]:
     """Candidate and baseline as the boards of a benchmark show them.
 
     Parameters
     ----------
     verdicts
-        Of the benchmark as they are stored, for when each model was judged.
+        Of the benchmark as they are stored, for the runs that used them.
     candidate, baseline
         By name, by a name as it is shown, or by id.
+    held
+        The id of the model that is the baseline of that name; None where there is no such baseline.
+        It may be the candidate itself: nothing has changed then.
 
     Raises
     ------
@@ -30,16 +38,36 @@ def the_two(data: BoardData, verdicts: Columns, candidate: str, baseline: str) -
     """
     newest = _newest_first(data, verdicts)
     chosen = _called(data, newest, candidate)
+    if held is not None:
+        return chosen, _called(data, newest, held)
     others = [shown for shown in newest if shown != chosen]
     # A baseline of the candidate's name is another model of it, if there is one.
     among = others if _named(data, others, baseline) else newest
-    against = _called(data, among, baseline)
+    try:
+        against = _called(data, among, baseline)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}. Nor has a baseline that name; `judgebench baseline set` would give it one"
+        ) from None
     if against == chosen:
         raise UsageError(
             f"{data.which}: candidate and baseline are one and the same model, {chosen}: nothing "
             "changed, or the store has one version of it only"
         )
     return chosen, against
+
+
+def newest_called(data: BoardData, verdicts: Columns, name: str) -> str | None:
+    """The newest model of a name, a shown name or an id, as it is shown; None where there is none.
+
+    Parameters
+    ----------
+    verdicts
+        As for `the_two`.
+    """
+    newest = _newest_first(data, verdicts)
+    itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
+    return next(iter([*_named(data, newest, name), *itself]), None)
 
 
 def _called(data: BoardData, newest: Sequence[str], name: str) -> str:
@@ -57,9 +85,17 @@ def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
 
 
 def _newest_first(data: BoardData, verdicts: Columns) -> list[str]:
-    last: dict[str, float] = {}
-    for model, at in zip(verdicts["model_id"], verdicts["at"], strict=True):
+    """The models as they are shown, by the last run that used a verdict on them, then by verdicts.
+
+    One that has answers or failures and no verdict counts from those on: tonight's model must not
+    be taken for last night's because no judge could be reached.
+    """
+    started = {run.id: run.started for run in data.store.runs()}
+    last = {model: (at, 0.0) for model, at in data.heard_of.items()}
+    columns = (verdicts[name] for name in ("model_id", "run_id", "at"))
+    for model, run, at in zip(*columns, strict=True):
         if model is not None:
-            last[model] = max(last.get(model, 0.0), at or 0.0)
+            when = started.get(run, 0.0), at or 0.0
+            last[model] = max(last.get(model, when), when)
     shown: Mapping[str, str] = data.models
-    return [shown[one] for one in sorted(last, key=lambda one: (-last[one], one))]
+    return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
-from judgebench.plain_text import printable
+from judgebench.plain_text import printable, printable_lines
 from judgebench.report.figure import Figure
 
 if TYPE_CHECKING:
@@ -140,7 +140,8 @@ def _cell(column: Column, cell: str, is_drawn: bool, axes: Axes) -> str:
     how = "many" if column.wraps else "one"
     how += " end" if column.align == "right" else ""
     drawing = _drawing(cell, axes[column.title]) if is_drawn else ""
-    return f'<td class="{how}">{_text(cell)}{drawing}</td>'
+    text = escape(printable_lines(cell)) if column.lines else _text(cell)
+    return f'<td class="{how}">{text}{drawing}</td>'
 
 
 def _note(note: str) -> str:

@@ -41,13 +41,15 @@ class Column:
     """A column of text.
 
     Where a terminal is narrow, text that ``wraps`` is broken, and then columns that are ``spare``
-    are left out, the last ones first.
+    are left out, the last ones first. The ``lines`` of a text stay lines on a page of HTML; in
+    other forms a text is one line.
     """
 
     title: str
     align: Align = "left"
     wraps: bool = False
     spare: bool = False
+    lines: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

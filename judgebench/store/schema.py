@@ -26,7 +26,7 @@ from sqlalchemy import (
 APPLICATION_ID = 0x6A626368
 """``jbch``: what SQLite's header says of a file that is ours."""
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 NONE = 0
@@ -314,6 +314,16 @@ calibrations = Table(  # several for one judge and opponent: the last counts
     Column("opponent_id", Integer, ForeignKey("models.id"), nullable=False),
     Column("models", Text, nullable=False),  # JSON: the first twelve digits of their keys
     _text_of("content_sha", nullable=False),
+    Column("at", Double, nullable=False),
+)
+baselines = Table(  # several for one name and benchmark: the last counts
+    "baselines",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id"), nullable=False),
+    Column("model_id", Integer, ForeignKey("models.id"), nullable=False),
+    Column("run_id", Integer, ForeignKey("runs.id")),
     Column("at", Double, nullable=False),
 )
 leases = Table(

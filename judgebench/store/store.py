@@ -29,6 +29,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.store import (
+    baselines,
     batches,
     calibrations,
     catalog,
@@ -39,6 +40,7 @@ from judgebench.store import (
     write,
 )
 from judgebench.store import items as item_rows
+from judgebench.store.baselines import StoredBaseline
 from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.engine import Database
@@ -226,6 +228,19 @@ class Store:
                 connection, self._interned, benchmark, version, judge, opponent, models, content
             )
 
+    def put_baseline(
+        self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
+    ) -> StoredBaseline:
+        """Which model goes by a name from now on, as the baseline of a benchmark.
+
+        The last one counts, and earlier ones stay; one that is the last already is not put again.
+        Raises `StoreError` for a model or run that was never put.
+        """
+        with self._writing() as connection:
+            return baselines.put_baseline(
+                connection, self._interned, name, benchmark, version, model, run_id
+            )
+
     # look-ups -----------------------------------------------------------------------------------
 
     def reply(self, key: bytes) -> Reply | None:
@@ -297,6 +312,11 @@ class Store:
         """Of all judges and opponents, in the order in which they were put."""
         with self._database.reading() as connection:
             return calibrations.calibrations(connection, benchmark, version)
+
+    def baselines(self) -> list[StoredBaseline]:
+        """Of all names and benchmarks, in the order in which they were set."""
+        with self._database.reading() as connection:
+            return baselines.baselines(connection)
 
     # columns for reports ------------------------------------------------------------------------
 

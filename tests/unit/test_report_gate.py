@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.records import Failure, ModelSpec, Place
+from judgebench.report.baselines import set_baseline
 from judgebench.report.gate import Decided, GateReport, gate_report, usual_policy
 from judgebench.report.gate_document import document, in_words, junit, to_json
 from judgebench.report.gate_policy import GateTest, Policy, read_policy
@@ -173,6 +176,28 @@ def test_who_is_meant_has_to_be_there(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no metric of a gate called 'acuracy'"):
         only(store, {"metric": "acuracy"})
     assert only(store).judge == "J"
+
+
+def test_tonights_model_is_not_taken_for_last_nights(store: Store, tmp_path: Path) -> None:
+    """No judge could be reached: the verdicts on an earlier model of its name say nothing of it."""
+    put(store, tmp_path, coded("old", "J", "+" * MANY), coded("new", "J", "+" * MANY))
+    assert only(store).decision == "pass"
+    (judge,) = store.judges()
+    place = Place(
+        benchmark="made_up", version="unversioned", item_id="0", judge_key=judge.key,
+        model_key=store.put_model("new", ModelSpec(weights="tonight's")),
+    )  # fmt: skip
+    store.put_failure(
+        Failure(
+            key=b"k" * 32, boundary="provider", message="503", retriable=True, attempts=3,
+            place=place, at=time.time() + 1.0,
+        )
+    )  # fmt: skip
+    one = only(store)
+    assert (one.decision, one.candidate_id) == ("inconclusive", place.model_key.hex()[:12])
+    assert str(one.because).startswith("0.0 % of the verdicts on new@")
+    with pytest.raises(UsageError, match="the newest model called 'new' was not judged on it yet"):
+        set_baseline(store, "main", "new")
 
 
 def test_several_boards_have_to_be_told_apart(store: Store, tmp_path: Path) -> None:

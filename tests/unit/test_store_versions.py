@@ -112,6 +112,7 @@ def test_a_store_of_every_release_opens_with_nothing_asked_again(
         if release not in FIRST_SCHEMA:
             holds_the_second(store, make)
             holds_the_third(store, make)
+            holds_the_fourth(store, make)
     make.make(tmp_path / "new.db")
     with open_store(str(tmp_path / "new.db"), read_only=True) as store:
         new = store.verdicts("trivia")
@@ -151,12 +152,21 @@ def holds_the_third(store: Store, make: ModuleType) -> None:
     assert (found.models, found.at) == ((make.BASE_KEY.hex()[:12],), make.NOW)
 
 
+def holds_the_fourth(store: Store, make: ModuleType) -> None:
+    first, last = store.baselines()
+    assert (first.model_key, last.model_key) == (make.BASE_KEY, make.TUNED_KEY)
+    for one in (first, last):
+        assert (one.name, one.benchmark, one.version) == (make.BASELINE, "trivia", "v1")
+        assert (one.run_id, one.at) == ("run-1", make.NOW)
+
+
 def test_a_store_made_today_holds_what_a_release_will_leave_behind(tmp_path: Path) -> None:
     make = builder()
     make.make(tmp_path / "new.db")
     with open_store(str(tmp_path / "new.db"), read_only=True) as store:
         holds_the_second(store, make)
         holds_the_third(store, make)
+        holds_the_fourth(store, make)
 
 
 def first_schema(folder: Path) -> Path:
@@ -188,8 +198,10 @@ def test_a_migrated_store_takes_what_the_older_one_could_not(tmp_path: Path) -> 
     with open_store(str(path)) as store, mock.patch("time.time", return_value=make.NOW):
         make._fill_second(store)
         make._fill_third(store)
+        make._fill_fourth(store)
         holds_the_second(store, make)
         holds_the_third(store, make)
+        holds_the_fourth(store, make)
         older = store.verdicts("trivia")
         place = dataclasses.replace(next(iter(store.current("trivia", "v1"))), repeat=1)
         make._judge(store, b"k" * 32, b"c" * 32, Label(name="correct"), place, "run-1", ("cut",))

@@ -177,6 +177,7 @@ BATCH = Batch(
 BATCH_REQUESTS = {REQUEST_KEY: REQUEST, SCORE_KEY: SCORE_REQUEST}
 
 CALIBRATION = {"difficulty": {"0": 0.1 + 0.2, "1": -1.5}, "anchors": None, "reliability": 0.5}
+BASELINE = "last-green"
 
 
 def make(path: Path) -> None:
@@ -184,6 +185,7 @@ def make(path: Path) -> None:
         _fill(store)
         _fill_second(store)
         _fill_third(store)
+        _fill_fourth(store)
 
 
 def _fill(store: Store) -> None:
@@ -264,6 +266,11 @@ def _fill_third(store: Store) -> None:
         models=[BASE_KEY.hex()[:12]],
         content=CALIBRATION,
     )
+
+
+def _fill_fourth(store: Store) -> None:
+    for model in (BASE_KEY, TUNED_KEY):
+        store.put_baseline(BASELINE, "trivia", "v1", model=model, run_id="run-1")
 
 
 def _judge(

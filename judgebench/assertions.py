@@ -1,0 +1,108 @@
+"""A gate inside a test: ``assert_no_regression`` fails with the gate's own words.
+
+>>> from judgebench import assert_no_regression
+>>> def test_tonight_is_no_worse():
+...     assert_no_regression(candidate="nightly", baseline="last-green")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from judgebench.report.gate import GateReport
+    from judgebench.report.gate_policy import Policy
+    from judgebench.report.gate_texts import GateTexts
+
+said: list[str] = []
+"""A line for each test of each gate, until the pytest plugin takes them into its report."""
+
+
+class Inconclusive(AssertionError):  # noqa: N818 - the gate's word
+    """The gate could not decide: nothing says that the candidate is worse, or that it is not."""
+
+
+def assert_no_regression(
+    *,
+    candidate: str,
+    baseline: str,
+    store: str | Path | None = None,
+    policy: str | Path | Policy | None = None,
+    max_drop: float = 0.02,
+    alpha: float = 0.05,
+    inconclusive: Literal["fail", "pass"] = "fail",
+) -> None:
+    """Carry out the regression gate as ``judgebench gate`` does, and fail where it does not pass.
+
+    Parameters
+    ----------
+    candidate, baseline
+        Names of models; the baseline's may be one that ``judgebench baseline set`` gave.
+    store
+        Where results are; else that of ``JUDGEBENCH_STORE``, else the usual one.
+    policy
+        What is tested, or the file that says so. Without one, all that both were judged on.
+    max_drop, alpha
+        Without a policy: the drop that is borne as a share of the metric's scale, and how often an
+        unchanged model may be called worse.
+    inconclusive
+        Whether an open question fails the test.
+
+    Raises
+    ------
+    AssertionError
+        For a regression.
+    Inconclusive
+        For a gate that could not decide, unless that is to pass.
+    JudgebenchError
+        Where the gate cannot be carried out: a model, a baseline or a store that is not there.
+    """
+    __tracebackhide__ = True
+    if inconclusive not in ("fail", "pass"):
+        raise ValueError(f"inconclusive is 'fail' or 'pass', not {inconclusive!r}")
+    report, texts = _gate(candidate, baseline, store, policy, max_drop, alpha)
+    words = _words(report, texts)
+    said.extend(line for line in words[1:] if not line.startswith(" "))
+    if report.verdict == "regression":
+        raise AssertionError("\n".join(words))
+    if report.verdict == "inconclusive" and inconclusive == "fail":
+        raise Inconclusive("\n".join(words))
+
+
+def _gate(
+    candidate: str,
+    baseline: str,
+    store: str | Path | None,
+    policy: str | Path | Policy | None,
+    max_drop: float,
+    alpha: float,
+) -> tuple[GateReport, GateTexts]:
+    from judgebench.api import store_url
+    from judgebench.report.gate import gate_report, usual_policy
+    from judgebench.report.gate_policy import read_policy
+    from judgebench.report.gate_texts import texts_of
+    from judgebench.store import open_store
+
+    asked = read_policy(Path(policy)) if isinstance(policy, (str, Path)) else policy
+    with open_store(store_url(None, store), read_only=True) as opened:
+        if asked is None:
+            asked = usual_policy(opened, candidate, baseline, share=max_drop, alpha=alpha)
+        report = gate_report(opened, candidate=candidate, baseline=baseline, policy=asked)
+        return report, texts_of(opened, report)
+
+
+def _words(report: GateReport, texts: GateTexts) -> list[str]:
+    """The verdict, then each test with the items that flipped; those that decided it first."""
+    from judgebench.report.gate_document import WORDS, flip_lines, in_words
+
+    order = ("regression", "inconclusive", "pass")
+    lines = [f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}"]
+    for one in sorted(report.tests, key=lambda test: order.index(test.decision)):
+        lines.append(f"{one.benchmark}@{one.version}, {one.judge}: {in_words(one)}")
+        if one.decision != "pass":
+            lines += [f"    {line}" for line in flip_lines(one, texts.questions)]
+    return [*lines, *report.notes]
+
+
+__all__ = ["Inconclusive", "assert_no_regression"]

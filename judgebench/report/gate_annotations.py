@@ -1,0 +1,40 @@
+"""Workflow commands by which GitHub shows a gate's decisions beside a commit.
+
+A line on stdout or stderr that begins with ``::`` is a command to the runner, and ``%``, line ends
+and, in properties, ``:`` and ``,`` are written as their codes
+(https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands). Names and
+questions are others' text: each annotation is one line, and nothing in it can begin another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from judgebench.plain_text import printable_lines
+from judgebench.report.gate import GateReport
+from judgebench.report.gate_document import WORDS, flip_lines, in_words
+from judgebench.report.gate_texts import GateTexts
+
+_COMMAND = {"regression": "error", "inconclusive": "warning"}
+
+
+def annotated(report: GateReport, texts: GateTexts) -> Iterator[str]:
+    """A line for each test that did not pass: an error for a regression, else a warning.
+
+    The items that flipped follow the sentence, with the beginning of their questions.
+    """
+    for one in report.tests:
+        if one.decision == "pass":
+            continue
+        title = f"{WORDS[one.decision]}: {one.benchmark}@{one.version}, {one.metric} by {one.judge}"
+        message = "\n".join([in_words(one), *flip_lines(one, texts.questions)])
+        yield f"::{_COMMAND[one.decision]} title={_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    said = printable_lines(text)
+    return said.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

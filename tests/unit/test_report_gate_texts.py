@@ -1,0 +1,165 @@
+"""What a gate shows of the items that flipped: on a page, and as annotations of a workflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from judgebench.exchange.responses import import_responses
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.plain_text import printable_lines
+from judgebench.records import Item, Message
+from judgebench.report.gate import GateReport, gate_report
+from judgebench.report.gate_annotations import annotated
+from judgebench.report.gate_document import page
+from judgebench.report.gate_policy import GateTest, Policy
+from judgebench.report.gate_texts import GateTexts, texts_of
+from judgebench.report.table import render
+from judgebench.store import Store, open_store
+from tests.e2e.runs import judgebench
+from tests.unit.exchanged import coded, rows_file
+from tests.unit.hostile import HOSTILE
+from tests.unit.test_report_html import Page
+
+N = 120
+MARKUP = "<script>alert(1)</script>\n\t<b>&amp;</b>\r\n::error::x %0A"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+def put(store: Store, folder: Path, texts: list[str]) -> GateReport:
+    """A regression on ``texts`` as questions, with the text itself as both answers."""
+    codes = {"old": "+" * N, "new": "-" * len(texts) + "+" * (N - len(texts))}
+    store.put_items(
+        [
+            Item(
+                benchmark="made_up",
+                version="unversioned",
+                id=str(i),
+                turns=(Message(role="user", content=f"asked: {text}"),),
+            )
+            for i, text in enumerate(texts)
+        ]
+    )
+    verdicts = [row for model, said in codes.items() for row in coded(model, "J", said)]
+    answers = [
+        {"benchmark": "made_up", "item_id": str(i), "model": model, "text": f"{model}: {text}"}
+        for model in codes
+        for i, text in enumerate(texts)
+    ]
+    import_responses(store, rows_file(folder / "a.jsonl", answers))
+    import_verdicts(store, rows_file(folder / "v.jsonl", verdicts))
+    policy = Policy(tests=[GateTest(benchmark="made_up", max_drop=0.01)])
+    return gate_report(store, candidate="new", baseline="old", policy=policy)
+
+
+def commands(lines: list[str]) -> list[re.Match[str]]:
+    """As GitHub's runner reads them; every line has to be one."""
+    found = [re.fullmatch(r"::(error|warning) title=([^:,]*)::(.*)", line) for line in lines]
+    assert all(found)
+    return [one for one in found if one]
+
+
+def decoded(data: str) -> str:
+    for code, character in (("%3A", ":"), ("%2C", ","), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
+        data = data.replace(code, character)
+    return data
+
+
+def test_a_page_has_the_questions_and_both_answers(store: Store, tmp_path: Path) -> None:
+    report = put(store, tmp_path, [MARKUP, *(f"text {i}" for i in range(14))])
+    texts = texts_of(store, report)
+    html = render(page(report, texts.questions, texts.answers), "html")
+    assert "<script>" not in html
+    cells = Page(html).texts["td"]
+    shown = MARKUP.replace("\r\n", "\n").expandtabs(4)
+    for beginning in ("asked: ", "old: ", "new: "):
+        assert any(cell == (beginning + shown).replace("\t", "    ") for cell in cells), beginning
+    assert sum(cell.startswith("asked: ") for cell in cells) == 10  # and not all fifteen
+    assert not re.search(r"(?:src|href)=", html)
+
+
+def test_hostile_texts_stay_texts_on_a_page(tmp_path: Path) -> None:
+    # What no file can hold comes from no import.
+    texts = [text for text in HOSTILE if "\ud800" not in text]
+    for start in range(0, len(texts), 10):
+        folder = tmp_path / str(start)
+        folder.mkdir()
+        with open_store(str(folder / "s.db")) as own:
+            report = put(own, folder, texts[start : start + 10])
+            read = texts_of(own, report)
+            html = render(page(report, read.questions, read.answers), "html")
+        Page(html)  # complains of tags and attributes that are not ours
+        assert html == printable_lines(html)
+
+
+def test_what_is_not_stored_is_said_and_a_long_text_is_cut(store: Store, tmp_path: Path) -> None:
+    report = put(store, tmp_path, ["x" * 5000])
+    texts = texts_of(store, report)
+    html = render(page(report, texts.questions, {}), "html")
+    assert "… (1,007 more characters)" in html
+    assert html.count("(not in the store)") == 2
+
+
+def test_annotations_are_one_command_a_line_whatever_the_texts(
+    store: Store, tmp_path: Path
+) -> None:
+    report = put(store, tmp_path, [MARKUP, *HOSTILE[:9]])
+    (found,) = commands(list(annotated(report, texts_of(store, report))))
+    assert found[1] == "error"
+    assert decoded(found[2]) == "REGRESSION: made_up@unversioned, accuracy by J"
+    sentence, *flips = decoded(found[3]).split("\n")
+    assert sentence.startswith("REGRESSION: accuracy of new is 0.917, 1.000 of old")
+    assert len(flips) == 10
+    assert flips[0].endswith("asked: <script>alert(1)</script> <b>&amp;</b> ::error::x %0A")
+
+
+def test_hostile_names_do_not_end_a_property(store: Store, tmp_path: Path) -> None:
+    judge = "J,file=x::y\n::error::z%0A"
+    rows = [*coded("old", judge, "+" * N), *coded("new", judge, "+" * 90 + "-" * 30)]
+    import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+    policy = Policy(tests=[GateTest(benchmark="made_up", max_drop=0.01)])
+    report = gate_report(store, candidate="new", baseline="old", policy=policy)
+    (found,) = commands(list(annotated(report, GateTexts())))
+    assert decoded(found[2]).endswith("by " + judge.replace("\n", "\n"))
+
+
+def test_the_command_annotates_for_github_only(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, [f"question {i}" for i in range(12)])
+    rows = [*coded("few", "J", "++++"), *coded("same", "J", "+" * N)]
+    import_verdicts(store, rows_file(tmp_path / "more.jsonl", rows))
+    at = ("gate", "--store", tmp_path / "s.db", "--baseline", "old", "--max-drop", "0.05")
+    said = {}
+    for candidate in ("new", "few", "same"):
+        done = judgebench(*at, "--candidate", candidate, environment={"GITHUB_ACTIONS": "true"})
+        said[candidate] = [line for line in done.stderr.splitlines() if line.startswith("::")]
+        assert "::" not in done.stdout
+    assert [one[1] for one in commands(said["new"])] == ["error"]
+    assert [one[1] for one in commands(said["few"])] == ["warning"]
+    assert said["same"] == []
+    done = judgebench(*at, "--candidate", "new", environment={"GITHUB_ACTIONS": ""})
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_the_command_writes_a_page_with_texts_and_tables_without(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path, [f"question {i}" for i in range(12)])
+    outputs = [tmp_path / "out" / f"gate.{form}" for form in ("html", "md", "json")]
+    done = judgebench(
+        "gate", "--store", str(tmp_path / "s.db"), "--baseline", "old", "--candidate", "new",
+        *(word for path in outputs for word in ("--output", path)),
+        "--junit", tmp_path / "junit" / "gate.xml",
+    )  # fmt: skip
+    assert done.returncode == 1
+    html, md, json_ = (path.read_text() for path in outputs)
+    assert "new: question 0" in html
+    assert "question 0" not in md + json_
+    assert (tmp_path / "junit" / "gate.xml").exists()
