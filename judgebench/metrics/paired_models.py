@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from judgebench.stats.paired_tests import PairedTest, paired_test
 from judgebench.stats.resample import content_seed
 
 CANDIDATE, BASELINE = 0, 1
+
+View = Literal["observed", "worst", "best"]
+VIEWS: tuple[View, ...] = ("observed", "worst", "best")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,11 @@ class Compared:
     bounded: bool
     candidate: float
     baseline: float
+
+    def view(self, which: View) -> PairedTest:
+        """As observed, or with what is missing at one of its ends where there is any."""
+        ends = {"observed": self.observed, "worst": self.worst, "best": self.best}
+        return ends[which] or self.observed
 
 
 def paired_models(
