@@ -19,7 +19,6 @@ from judgebench.report.agreement import agreement_report
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.model_pairs import (
     METRIC_OF,
-    MISSING_DECIDES,
     UNBOUNDED,
     Flip,
     PairData,
@@ -31,6 +30,8 @@ from judgebench.report.model_pairs import (
 from judgebench.stats.gate_rule import Deciding, Decision, decide, units_to_decide
 from judgebench.stats.paired_tests import PairedTest, benjamini_hochberg, holm
 from judgebench.store import Store
+
+MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
 
 _ADJUST = {"holm": holm, "bh": benjamini_hochberg}
 

@@ -24,7 +24,6 @@ from judgebench.store import Store
 METRIC_OF = {"label": "accuracy", "score": "score", "preference": "win_rate"}
 """What the verdicts of a kind of board make."""
 
-MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
 UNBOUNDED = "verdicts are missing, and a scale without ends says nothing of their worst case"
 
 
@@ -72,9 +71,17 @@ class PairData:
         return Balance(category_of=self.board.groups("category"), sides=self.which.sides)
 
     def pair(
-        self, kind: BoardKind, judge: str, two: tuple[str, str], group: str | None
+        self,
+        kind: BoardKind,
+        judge: str,
+        two: tuple[str, str],
+        group: str | None,
+        by: str | None = None,
     ) -> PairedModels:
-        group_of = self._group_of(group) if group is not None else None
+        """The two on one board, on all items or on a group of some way of grouping."""
+        group_of = None
+        if group is not None:
+            group_of = self._group_of(group) if by is None else self.board.groups(by)
         return paired_models(
             self.board.verdicts[kind],
             kind,

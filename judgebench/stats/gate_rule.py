@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 Decision = Literal["pass", "regression", "inconclusive"]
+Direction = Literal["better", "worse", "undecided"]
 
 POWER = 0.8
 
@@ -37,6 +38,21 @@ def decide(low: float, p_worse: float, *, margin: float, alpha: float) -> Decisi
     if low > -margin:
         return "pass"
     return "regression" if p_worse <= alpha else "inconclusive"
+
+
+def direction(difference: float, p_differs: float, *, alpha: float) -> Direction:
+    """Whether one model is better than another, where none of them is the baseline.
+
+    Parameters
+    ----------
+    difference : float
+        Of the first and the second; nan decides nothing.
+    p_differs : float
+        Two-sided, adjusted for all tests; nan decides nothing.
+    """
+    if not p_differs <= alpha or not difference:
+        return "undecided"
+    return "better" if difference > 0.0 else "worse"
 
 
 def power_to_detect(
@@ -157,6 +173,23 @@ def units_to_decide(difference: float, spread: float, *, margin: float, alpha: f
         return z2 / distance**2 if distance > 0.0 and spread > 0.0 else math.nan
 
     return Deciding(as_pass=needed(difference + margin), as_regression=needed(-difference))
+
+
+def units_to_differ(units: int, p_differs: float, *, alpha: float) -> float:
+    """How many units would make a two-sided p-value as small as alpha, if all stays as it is.
+
+    Parameters
+    ----------
+    units : int
+        Those that gave ``p_differs``.
+
+    Returns
+    -------
+    float
+        inf where no difference is seen.
+    """
+    z = _z(p_differs / 2.0)
+    return units * (_z(alpha / 2.0) / z) ** 2 if z > 0.0 else math.inf
 
 
 def _mcnemar_power(units: int, differing: float, lost: float, alpha: float) -> float:

@@ -16,9 +16,11 @@ from statsmodels.stats.multitest import multipletests
 from judgebench.stats.gate_rule import (
     decide,
     detectable,
+    direction,
     power_to_detect,
     units_to_decide,
     units_to_detect,
+    units_to_differ,
 )
 from judgebench.stats.paired_tests import (
     benjamini_hochberg,
@@ -250,3 +252,19 @@ def test_what_is_detectable_of_right_and_wrong_has_the_power_that_is_promised() 
     assert math.isnan(units_to_detect(spread, 0.8, alpha=0.05, right=0.7))
     assert math.isnan(power_to_detect(0.0, 10, 0.1, alpha=0.05))
     assert power_to_detect(0.5, 100, 0.0, alpha=0.05) == pytest.approx(0.05)
+
+
+def test_a_difference_has_a_direction_where_it_is_sure() -> None:
+    assert direction(0.1, 0.05, alpha=0.05) == "better"
+    assert direction(-0.1, 0.01, alpha=0.05) == "worse"
+    assert direction(-0.1, 0.051, alpha=0.05) == "undecided"
+    assert direction(math.nan, math.nan, alpha=0.05) == "undecided"
+
+
+def test_units_to_differ_make_the_p_value_small_enough() -> None:
+    """Twice as many items, all as before: z grows by the root of two."""
+    z = 1.4
+    p = 2 * stats.norm.sf(z)
+    as_small = 2 * stats.norm.sf(z * math.sqrt(2))
+    assert units_to_differ(50, p, alpha=as_small) == pytest.approx(100)
+    assert units_to_differ(50, 1.0, alpha=0.05) == math.inf
