@@ -118,8 +118,8 @@ def paired_test(
             spread=math.nan, units=0, binary=False, method="no unit that both have",
         )  # fmt: skip
     difference = float(d.sum() / n.sum())
-    binary = spread is None and bool((n == 1.0).all() and np.isin(d, (-1.0, 0.0, 1.0)).all())
-    spread = _spread(d, n, difference) if spread is None else spread
+    binary = spread is None and won_or_lost(d, n)
+    spread = spread_over_units(d, n) if spread is None else spread
     if binary:
         won, lost = int((d == 1.0).sum()), int((d == -1.0).sum())
         low, high = tango_bounds(won, lost, len(d), alpha=alpha)
@@ -145,6 +145,11 @@ def paired_test(
         binary=binary,
         method=method,
     )
+
+
+def won_or_lost(differences: Floats, items: Floats) -> bool:
+    """Whether every unit is one item that was won, lost or neither."""
+    return bool((items == 1.0).all() and np.isin(differences, (-1.0, 0.0, 1.0)).all())
 
 
 def mcnemar_worse(won: int, lost: int) -> float:
@@ -281,11 +286,23 @@ def _tango_z(won: int, lost: int, n: int, delta: float) -> float:
     return distance / math.sqrt(variance)
 
 
-def _spread(d: Floats, n: Floats, difference: float) -> float:
-    """The linearised standard error of a ratio over units, times the root of their number."""
+def spread_over_units(differences: ArrayLike, items: ArrayLike) -> float:
+    """`PairedTest.spread`: the linearised standard error of a ratio, times the root of the units.
+
+    Parameters
+    ----------
+    differences, items : float array, shape (n_units,)
+        As in `paired_test`.
+
+    Returns
+    -------
+    float
+        nan for fewer than two units.
+    """
+    d, n = np.asarray(differences, dtype=np.float64), np.asarray(items, dtype=np.float64)
     if len(d) < 2:
         return math.nan
-    residual = (d - difference * n) / n.mean()
+    residual = (d - d.sum() / n.sum() * n) / n.mean()
     return float(residual.std(ddof=1))
 
 
