@@ -36,6 +36,8 @@ class Difference:
 
     first, second
         As the benchmark's boards show them; a difference is ``first`` minus ``second``.
+    opponent
+        Whom both were compared with, of win rates; None elsewhere.
     group
         The items that are looked at alone; None for all.
     difference
@@ -59,6 +61,7 @@ class Difference:
     judge: str
     first: str
     second: str
+    opponent: str | None
     group: str | None
     decision: Direction
     because: str | None
@@ -215,6 +218,7 @@ class _Test:
         seed: int,
     ) -> None:
         self.data, self.judge, self.two, self.group, self.alpha = data, judge, two, group, alpha
+        self.opponent = kind.opponent
         self.pair = data.pair(kind, judge, two, group, by)
         self.compared = compare(self.pair, alpha=alpha, seed=seed)
 
@@ -237,6 +241,7 @@ class _Test:
             judge=self.judge,
             first=self.two[0],
             second=self.two[1],
+            opponent=self.opponent,
             group=self.group,
             decision=found["observed"] if because is None else "undecided",
             because=because,

@@ -53,6 +53,7 @@ def _json(one: Difference) -> dict[str, Any]:
         "version": one.version,
         "metric": one.metric,
         "judge": one.judge,
+        "opponent": one.opponent,
         "baseline": one.second,
         "candidate": one.first,
         "baseline_value": estimates.finite(one.values[1]),
@@ -126,7 +127,7 @@ def _row(one: Difference) -> list[str]:
         one.decision,
         f"{one.benchmark}@{one.version}",
         one.judge,
-        one.metric,
+        _measured(one),
         _number(one.values[0], one),
         _number(one.values[1], one),
         estimates.text(one.difference, digits=digits(one.metric)),
@@ -142,7 +143,7 @@ def _row(one: Difference) -> list[str]:
 def _notes(report: Comparison) -> list[str]:
     """Why whole benchmarks are undecided, and what has to be known of any row."""
     return [
-        f"{one.benchmark}, {one.judge}, {one.metric}: {said}"
+        f"{one.benchmark}, {one.judge}, {_measured(one)}: {said}"
         for one in report.tests
         for said in (*([one.because] if one.because and one.group is None else []), *one.notes)
     ]
@@ -151,7 +152,9 @@ def _notes(report: Comparison) -> list[str]:
 def _flips(one: Difference, texts: Texts, most: int) -> Table:
     better, worse = _moved(one)
     return Table(
-        title=f"{one.benchmark}@{one.version}, {one.judge}, {one.metric}: items that decided it",
+        title=(
+            f"{one.benchmark}@{one.version}, {one.judge}, {_measured(one)}: items that decided it"
+        ),
         subtitle=f"{len(one.flips)} differ: {better} for {one.first}, {worse} for {one.second}",
         columns=[
             Column(title="item"),
@@ -169,6 +172,11 @@ def _flips(one: Difference, texts: Texts, most: int) -> Table:
             for flip in most_telling(one, most)
         ],
     )
+
+
+def _measured(one: Difference) -> str:
+    """The metric, and of win rates against whom: a judge may have compared with several."""
+    return one.metric if one.opponent is None else f"{one.metric} against {one.opponent}"
 
 
 def _number(value: float, one: Difference) -> str:

@@ -18,6 +18,7 @@ from judgebench.report.table import render
 from judgebench.stats.paired_tests import mcnemar_differs
 from judgebench.store import Store, open_store
 from tests.e2e.runs import store_url, suite, typed
+from tests.unit.compared import verdict
 from tests.unit.exchanged import coded, label, rows_file
 from tests.unit.hostile import HOSTILE
 
@@ -127,6 +128,25 @@ def test_scores_are_compared_and_the_telling_items_come_first(store: Store, tmp_
     assert one.difference.value == pytest.approx((27 - 4 + 3 - 1) / 30)
     told = [flip.item_id for flip in most_telling(one, 4)]
     assert told == ["27", "28", "0", "1"]
+
+
+def test_win_rates_are_in_percent_and_of_one_opponent(store: Store, tmp_path: Path) -> None:
+    won = {"a": [0.9, 0.8, 0.7] * 20, "b": [0.5, 0.4, 0.6] * 20}
+    rows = [
+        verdict(i, model, "J", p, benchmark="made_up", opponent=opponent)
+        for opponent in ("base", "other")
+        for model, values in won.items()
+        for i, p in enumerate(values)
+    ]
+    put(store, tmp_path, rows)
+    report = comparison(store, "a", "b")
+    assert [one.metric for one in report.tests] == ["win_rate", "win_rate"]
+    assert [one.opponent for one in report.tests] == ["base", "other"]
+    for one in report.tests:
+        assert one.values == pytest.approx((80.0, 50.0))
+        assert one.difference.value == pytest.approx(30.0)
+        assert one.decision == "better"
+    assert "win_rate against other" in render(document(report), "table")
 
 
 def test_what_only_one_of_them_has_is_left_out_and_said(store: Store, tmp_path: Path) -> None:
