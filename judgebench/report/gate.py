@@ -62,7 +62,6 @@ class Decided:
     candidate: str
     baseline: str
     max_drop: float
-    unit: str
     decision: Decision
     because: str | None
     values: tuple[float, float]
@@ -254,7 +253,6 @@ class _Question:
             candidate=self.two[0],
             baseline=self.two[1],
             max_drop=self._test.max_drop,
-            unit="%" if unit != 1.0 else "",
             decision=decision,
             because=because,
             values=(compared.candidate * unit, compared.baseline * unit),
