@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import median
 
-from judgebench.metrics.paired_models import every_pair, spread_of
+from judgebench.metrics.paired_models import Spread, every_pair, spread_of
 from judgebench.records import CONFIDENCES
 from judgebench.report.metric_words import in_percent
 from judgebench.report.model_pairs import METRIC_OF, PairData
@@ -116,8 +116,8 @@ class Foreseen:
 
 
 def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History | None:
-    """Of what most pairs that these judges judged have in common: accuracies, scores, win rates."""
-    of_metric: dict[str, list[tuple[float, float | None, float, str]]] = {}
+    """Over the pairs that these judges judged, on the metric and scale that most of them have."""
+    found: dict[tuple[str, float], list[tuple[Spread, float, str]]] = {}
     for kind, verdicts in data.board.verdicts.items():
         if (kind.kind == "preference") != compares:
             continue
@@ -130,22 +130,21 @@ def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History |
                 balance=data.balance if kind.kind == "score" else None,
                 most=MOST_PAIRS,
             ):
-                one = spread_of(pair)
-                if pair.why_not is None and one.units >= LEAST_UNITS:
-                    of_metric.setdefault(METRIC_OF[kind.kind], []).append(
-                        (one.spread, one.right, pair.unit, judge)
-                    )
-    if not of_metric:
+                spread = spread_of(pair)
+                if pair.why_not is None and spread.units >= LEAST_UNITS:
+                    on_scale = (METRIC_OF[kind.kind], pair.width)
+                    found.setdefault(on_scale, []).append((spread, pair.unit, judge))
+    if not found:
         return None
-    metric, pairs = max(of_metric.items(), key=lambda of: len(of[1]))
-    right = [one for _, one, _, _ in pairs if one is not None]
+    (metric, _), pairs = max(found.items(), key=lambda of: len(of[1]))
+    right = [spread.right for spread, _, _ in pairs if spread.right is not None]
     return _History(
         metric=metric,
-        unit=pairs[0][2],
-        spread=median(spread for spread, _, _, _ in pairs),
+        unit=pairs[0][1],
+        spread=median(spread.spread for spread, _, _ in pairs),
         right=median(right) if len(right) == len(pairs) else None,
         pairs=len(pairs),
-        judges=tuple(sorted({judge for _, _, _, judge in pairs})),
+        judges=tuple(sorted({judge for _, _, judge in pairs})),
     )
 
 
