@@ -312,12 +312,24 @@ def _take_in_labels(work: Work, store: Store) -> None:
 
 
 def plan(
-    suite: Path | str, *, store: str | Path | None = None, batch: bool = False
+    suite: Path | str,
+    *,
+    store: str | Path | None = None,
+    batch: bool = False,
+    margin: float | None = None,
 ) -> list[PlanRow]:
-    """What `run` would do. Sends nothing, writes nothing, makes no store."""
+    """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
+
+    Parameters
+    ----------
+    margin
+        A difference in the units of each judge's metric, of which the items needed are said.
+    """
+    from judgebench.report.foreseen import Foreseen
+
     work = _resolved(Path(suite), batch=batch)
     with _store_if_there(store_url(work.suite, store)) as opened:
-        return plan_work(work, opened, Doors(work.suite, opened))
+        return plan_work(work, opened, Doors(work.suite, opened), Foreseen(opened, margin))
 
 
 @contextmanager

@@ -8,11 +8,15 @@ baseline and candidate.
 both models are as good whatever the verdicts are. A regression is a false alarm; beside the gate
 stands the rule of thumb "worse by more than a point".
 
-*A drop*: verdicts of such a candidate are lowered, on items drawn at random, until its mean has
-fallen by so many points. How often that is called is held against what `judgebench plan` would
-promise from the spread of the pair.
+*A drop*: such a candidate loses all that it had on items drawn at random, so that its mean falls by
+so many points in expectation, as the mean of a model that has become worse does. How often that is
+called is held against what `judgebench plan` promises, by the same function, from the spread of the
+pair before the drop; beside it what a normal distribution would promise.
 
-    python perf/gate_rates.py                # 2,000 nights: about fifteen minutes of one core
+*McNemar's test*: the exact one, which the gate makes, and its mid-p variant, on nights without a
+change and with a drop.
+
+    python perf/gate_rates.py                # 2,000 nights: about five minutes of one core
     python perf/gate_rates.py --nights 200
 """
 
@@ -29,10 +33,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
-from scipy.stats import norm
+from scipy.stats import binom
 
-from judgebench.stats.gate_rule import decide
-from judgebench.stats.paired_tests import PairedTest, holm, paired_test
+from judgebench.stats.gate_rule import decide, power_to_detect
+from judgebench.stats.paired_tests import (
+    PairedTest,
+    holm,
+    mcnemar_worse,
+    paired_test,
+    sign_flip_worse,
+)
 
 TASKS = Path(__file__).resolve().parents[1] / "tasks"
 SEED = 20261126
@@ -85,23 +95,17 @@ def exchanged(one: Floats, other: Floats, generator: np.random.Generator) -> tup
 
 
 def lowered(candidate: Floats, drop: float, generator: np.random.Generator) -> Floats:
-    """Items drawn at random lose all that they had, until the mean has fallen by ``drop``."""
-    found, left = candidate.copy(), drop * len(candidate)
-    for item in generator.permutation(len(candidate)):
-        taken = min(found[item], left)
-        found[item] -= taken
-        left -= taken
-        if left <= 0.0:
-            break
-    return found
+    """Items drawn at random lose all that they had: in expectation the mean falls by ``drop``."""
+    mean = float(candidate.mean())
+    struck = generator.random(len(candidate)) < (drop / mean if mean > drop else 1.0)
+    return np.where(struck, 0.0, candidate)
 
 
-def night(tables: list[Verdicts], generator: np.random.Generator, drop: float) -> list[PairedTest]:
+def night(tables: list[Verdicts], generator: np.random.Generator) -> list[PairedTest]:
     """The tests of one night."""
     tests = []
     for table in tables:
         baseline, candidate = exchanged(*table.two(generator), generator)
-        candidate = lowered(candidate, drop, generator) if drop else candidate
         seed = int(generator.integers(2**32))
         tests.append(paired_test(candidate - baseline, alpha=ALPHA, width=1.0, seed=seed))
     return tests
@@ -121,7 +125,7 @@ def unchanged(tables: list[Verdicts], nights: int) -> Iterator[str]:
     alarms, naive, passes = 0, 0, 0
     of_one = np.zeros((len(tables), 2))
     for _ in range(nights):
-        tests = night(tables, generator, 0.0)
+        tests = night(tables, generator)
         said = decisions(tests)
         alarms += "regression" in said
         passes += set(said) == {"pass"}
@@ -142,21 +146,47 @@ def unchanged(tables: list[Verdicts], nights: int) -> Iterator[str]:
 def power(table: Verdicts, drop: float, nights: int) -> str:
     """How often a drop is called in a test of its own, and what was promised."""
     generator = np.random.default_rng([SEED, 2, round(1000 * drop)])
-    called, promised = 0, 0.0
-    z = float(norm.isf(ALPHA))
+    called, promised, normal = 0, 0.0, 0.0
+    binary = right_or_wrong(table)
     for _ in range(nights):
         baseline, candidate = exchanged(*table.two(generator), generator)
-        worse = lowered(candidate, drop, generator)
-        seed = int(generator.integers(2**32))
-        test = paired_test(worse - baseline, alpha=ALPHA, width=1.0, seed=seed)
-        before = paired_test(candidate - baseline, alpha=ALPHA, width=1.0, seed=seed)
-        called += test.p_worse <= ALPHA
-        error = before.spread / math.sqrt(before.units)
-        promised += float(norm.sf(z - drop / error)) if error > 0.0 else 1.0
+        worse = lowered(candidate, drop, generator) - baseline
+        if binary:
+            p = mcnemar_worse(int((worse == 1.0).sum()), int((worse == -1.0).sum()))
+        else:
+            p = sign_flip_worse(worse, seed=int(generator.integers(2**32)))
+        called += p <= ALPHA
+        before, n = float((candidate - baseline).std(ddof=1)), len(worse)
+        right = float(candidate.mean() + baseline.mean()) / 2.0 if binary else None
+        promised += power_to_detect(before, n, drop, alpha=ALPHA, right=right)
+        normal += power_to_detect(before, n, drop, alpha=ALPHA)
+    error = math.sqrt(called / nights * (1 - called / nights) / nights)
     return (
-        f"{table.name:34s} {100 * drop:6.0f} {100 * called / nights:10.1f} "
-        f"{100 * promised / nights:10.1f}"
+        f"{table.name:34s} {100 * drop:6.0f} {nights:7d} {100 * called / nights:10.1f} "
+        f"{100 * error:6.1f} {100 * promised / nights:10.1f} {100 * normal / nights:8.1f}"
     )
+
+
+def mid_p(table: Verdicts, nights: int) -> Iterator[str]:
+    """McNemar's exact test and its mid-p variant, called one-sided at alpha."""
+    for drop in (0.0, *DROPS):
+        generator = np.random.default_rng([SEED, 3, round(1000 * drop)])
+        exact = mid = 0
+        for _ in range(nights):
+            baseline, candidate = exchanged(*table.two(generator), generator)
+            d = (lowered(candidate, drop, generator) if drop else candidate) - baseline
+            won, lost = int((d == 1.0).sum()), int((d == -1.0).sum())
+            p = mcnemar_worse(won, lost)
+            exact += p <= ALPHA
+            mid += p - 0.5 * binom.pmf(lost, won + lost, 0.5) <= ALPHA
+        yield (
+            f"{table.name:34s} {100 * drop:6.0f} {nights:7d} {100 * exact / nights:10.2f} "
+            f"{100 * mid / nights:10.2f}"
+        )
+
+
+def right_or_wrong(table: Verdicts) -> bool:
+    return bool(np.isin(table.of[~np.isnan(table.of)], (0.0, 1.0)).all())
 
 
 def main() -> None:
@@ -170,11 +200,18 @@ def main() -> None:
     print("\nNothing changed: nights in %, on which a candidate is called worse")
     for line in unchanged(tables, options.nights):
         print(line, flush=True)
-    print(f"\nA drop: called in %, beside what the spread promises; {options.nights // 4} nights")
-    print(f"{'':34s} {'points':>6s} {'called':>10s} {'promised':>10s}")
+    print("\nA drop: called in %, beside what plan promises, and what a normal distribution would")
+    print(f"{'':34s} {'points':>6s} {'nights':>7s} {'called':>10s} {'error':>6s} "
+          f"{'promised':>10s} {'normal':>8s}")  # fmt: skip
     for table in tables:
+        cheap = 10 if right_or_wrong(table) else 1
         for drop in DROPS:
-            print(power(table, drop, options.nights // 4), flush=True)
+            print(power(table, drop, cheap * options.nights), flush=True)
+    print("\nMcNemar's test, called in %")
+    print(f"{'':34s} {'points':>6s} {'nights':>7s} {'exact':>10s} {'mid-p':>10s}")
+    for table in filter(right_or_wrong, tables):
+        for line in mid_p(table, 10 * options.nights):
+            print(line, flush=True)
     print(f"\n{time.process_time() - began:.0f} s of processor time")
 
 

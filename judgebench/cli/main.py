@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "Say what a run would do, before it does it. Sends nothing.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
     "ranking": "Rank models from pairs, and say who is above whom.",
+    "compare": "Which of two models is better, on each benchmark, and what decided it.",
     "gate": "The regression gate for CI: is the candidate worse than the baseline?",
     "baseline": "Baselines of the gate by name: set, list.",
     "agreement": "Judges against people and against each other: kappa and its family.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,20 @@ SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "record
 @click.argument("suite", type=click.Path(path_type=Path))
 @suite_store_option
 @click.option("--batch", is_flag=True, help="As `run --batch`: in batches, at their price.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="Also how many items would detect a drop of X, in the units of each judge's metric.",
+)
 @report_options
 def command(
-    suite: Path, store: str | None, batch: bool, form: str, outputs: tuple[Path, ...]
+    suite: Path,
+    store: str | None,
+    batch: bool,
+    margin: float | None,
+    form: str,
+    outputs: tuple[Path, ...],
 ) -> int:
     """Say what `judgebench run SUITE` would do. Sends nothing, writes nothing.
 
@@ -44,18 +56,25 @@ def command(
     are a range: the least, the expected, and the most that replies up to their limit could cost.
     A reply is expected to be as long as those of the same judge before, else as its limit.
 
+    Detectable is the smallest drop that the items would show with a power of 80 %, in a gate at
+    alpha 0.05: a share for accuracies, percent for win rates, points for scores. It is worked out
+    from how much models differed before, in the store, in the eyes of this judge, of others of its
+    name or of its kind; where there is no such history it is not known, and a note says so.
+
     \b
-    Example:
+    Examples:
       judgebench plan suites/demo.yaml
+      judgebench plan suites/demo.yaml --margin 0.02
     """
     from judgebench import api
 
-    rows = api.plan(suite, store=store, batch=batch)
-    show(_document(rows, suite), form, outputs)
+    rows = api.plan(suite, store=store, batch=batch, margin=margin)
+    show(_document(rows, suite, margin), form, outputs)
     return 0
 
 
-def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
+def _document(rows: Sequence[PlanRow], suite: Path, margin: float | None) -> Document:
+    from judgebench.report.foreseen import notes as of_detectable
     from judgebench.report.table import Column, Document, Table
 
     names = ("benchmark", "version", "model", "judge")
@@ -65,7 +84,10 @@ def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
         Column(title="tokens in", align="right"),
         Column(title="tokens out", align="right"),
         Column(title="USD", align="right"),
+        Column(title="detectable", align="right", spare=True),
     ]
+    if margin is not None:
+        columns.append(Column(title=f"items for {margin:g}", align="right", spare=True))
     cells = [
         [
             *(str(getattr(row, name) or "") for name in names),
@@ -73,6 +95,7 @@ def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
             _amount(row.tokens.prompt.expected),
             _amount(row.tokens.completion.expected),
             _money(row.cost_usd),
+            *_detectable(row, margin),
         ]
         for row in rows
     ]
@@ -85,6 +108,7 @@ def _document(rows: Sequence[PlanRow], suite: Path) -> Document:
             f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
             f"{total['recorded']} verdicts that need none",
             *_notes(rows),
+            *of_detectable(rows),
         ],
     )
     records = [_record(row) for row in rows]
@@ -109,7 +133,39 @@ def _record(row: PlanRow) -> dict[str, Any]:
         "completion_tokens": round(tokens.completion.expected),
         "cost_usd": None if row.cost_usd is None else _usd(row.cost_usd),
         "counted_by": row.method or None,
+        **_could_detect(row),
     }
+
+
+def _could_detect(row: PlanRow) -> dict[str, Any]:
+    """Null where it is not known, and then why."""
+    from judgebench.report.estimates import finite
+
+    found = row.detectable
+    needed = None if found is None else finite(found.items_needed)
+    said: dict[str, Any] = {
+        "detectable_difference": None if found is None else finite(found.difference),
+        "items_needed": None if needed is None else math.ceil(needed),
+    }
+    if found is not None and found.undefined is not None:
+        said["detectable_undefined"] = found.undefined
+    return said
+
+
+def _detectable(row: PlanRow, margin: float | None) -> list[str]:
+    """The cells about it, empty where it is not asked."""
+    from judgebench.report.estimates import UNDEFINED
+    from judgebench.report.metric_words import digits
+
+    found = row.detectable
+    if found is None:
+        return [""] if margin is None else ["", ""]
+    known = not math.isnan(found.difference)
+    cells = [f"{found.difference:.{digits(found.metric)}f}" if known else UNDEFINED]
+    if margin is not None:
+        n = found.items_needed
+        cells.append(UNDEFINED if n is None or not math.isfinite(n) else f"{math.ceil(n):,}")
+    return cells
 
 
 def _count(row: PlanRow, name: str) -> str:
@@ -120,8 +176,9 @@ def _count(row: PlanRow, name: str) -> str:
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
     """A record for a format of columns."""
-    cost = record.pop("cost_usd", None) or {}
-    return record | {f"cost_usd_{end}": cost.get(end) for end in ("low", "expected", "high")}
+    cost = record["cost_usd"] or {}
+    others = {name: value for name, value in record.items() if name != "cost_usd"}
+    return others | {f"cost_usd_{end}": cost.get(end) for end in ("low", "expected", "high")}
 
 
 def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +20,18 @@ from judgebench.metrics.scores import SCORE, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, read_table
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
 from judgebench.metrics.win_rate import PERCENT, WIN_RATE
-from judgebench.stats.paired_tests import PairedTest, paired_test
+from judgebench.stats.paired_tests import (
+    PairedTest,
+    paired_test,
+    spread_over_units,
+    won_or_lost,
+)
 from judgebench.stats.resample import content_seed
 
 CANDIDATE, BASELINE = 0, 1
+
+View = Literal["observed", "worst", "best"]
+VIEWS: tuple[View, ...] = ("observed", "worst", "best")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,11 @@ class Compared:
     candidate: float
     baseline: float
 
+    def view(self, which: View) -> PairedTest:
+        """As observed, or with what is missing at one of its ends where there is any."""
+        ends = {"observed": self.observed, "worst": self.worst, "best": self.best}
+        return ends[which] or self.observed
+
 
 def paired_models(
     columns: Columns,
@@ -128,42 +143,119 @@ def paired_models(
         and (group is None or (group_of or {}).get(item) == group)
     ]
     its = {name: [values[row] for row in rows] for name, values in taken.items()}
-    values, ends, metric, why_not = _values(its, kind, labels)
-    table = read_table(its)
-    places = [table.models.index(m) if m in table.models else -1 for m in (candidate, baseline)]
-    absent = [m for m, at in zip((candidate, baseline), places, strict=True) if at < 0]
-    if absent:
-        why_not = f"{judge} has no verdict on {' or '.join(absent)}"
-        places = [max(at, 0) for at in places]
-    means = item_means(table, np.arange(len(rows)), values, ends=ends)
-    lacking = means.expected - means.readable
-    means_of_two = means.mean[:, places] if len(rows) else np.zeros((0, 2))
-    means_of_two[:, [at for at, m in enumerate((candidate, baseline)) if m in absent]] = np.nan
-    weight, stratum = _weights(table.items, balance if group is None else None)
-    return PairedModels(
-        judge=judge,
-        metric=metric if group is None else f"{metric}/{group}",
-        unit=PERCENT if kind.kind == "preference" else 1.0,
-        width=ends[1] - ends[0] if all(map(math.isfinite, ends)) else math.inf,
-        items=table.items,
-        unit_of=table.unit_of,
-        weight=weight,
-        stratum=stratum,
-        mean=means_of_two,
-        worst=None if means.worst is None else means.worst[:, places],
-        best=None if means.best is None else means.best[:, places],
-        missing=lacking[:, places].sum(axis=0).astype(np.int64),
-        expected=means.expected[:, places].sum(axis=0).astype(np.int64),
-        why_not=why_not,
+    named = "" if group is None else f"/{group}"
+    judged = _Judged(its, kind, judge, labels, balance if group is None else None, named)
+    return judged.two(candidate, baseline)
+
+
+def every_pair(
+    columns: Columns,
+    kind: BoardKind,
+    judge: str,
+    *,
+    labels: Sequence[str],
+    balance: Balance | None = None,
+    most: int,
+) -> Iterator[PairedModels]:
+    """All pairs of models on which one judge has verdicts; of more than ``most`` an even choice.
+
+    Parameters
+    ----------
+    columns, labels, balance
+        As in `paired_models`.
+    """
+    taken = board(columns, kind)
+    rows = [row for row, one in enumerate(taken["judge"]) if one == judge]
+    its = {name: [values[row] for row in rows] for name, values in taken.items()}
+    judged = _Judged(its, kind, judge, labels, balance)
+    pairs = list(combinations(judged.table.models, 2))
+    for at in np.linspace(0, len(pairs), min(most, len(pairs)), endpoint=False).astype(int):
+        yield judged.two(*pairs[at])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How much the difference of two models varies, without the unit.
+
+    spread, units
+        As of `PairedTest`.
+    right
+        The share of items that a model has right, in the mean of both, where items are right or
+        wrong; None elsewhere.
+    """
+
+    spread: float
+    units: int
+    right: float | None
+
+
+def spread_of(pair: PairedModels) -> Spread:
+    """The spread on the items of which both have a readable verdict, as `compare` finds it."""
+    both = _both(pair)
+    kept = pair.mean[both]
+    of_units, items, spread = _over_units(pair, kept[:, CANDIDATE] - kept[:, BASELINE], both)
+    binary = spread is None and won_or_lost(of_units, items)
+    return Spread(
+        spread=spread_over_units(of_units, items) if spread is None else spread,
+        units=len(of_units),
+        right=float(kept.mean()) if binary and len(kept) else None,
     )
+
+
+class _Judged:
+    """What one judge says of some models, averaged by item."""
+
+    def __init__(
+        self,
+        its: Columns,
+        kind: BoardKind,
+        judge: str,
+        labels: Sequence[str],
+        balance: Balance | None,
+        group: str = "",
+    ) -> None:
+        values, ends, metric, self.why_not = _values(its, kind, labels)
+        self.judge, self.kind, self.ends, self.metric = judge, kind, ends, f"{metric}{group}"
+        self.table = read_table(its)
+        self.means = item_means(self.table, np.arange(len(its["kind"])), values, ends=ends)
+        self.weight, self.stratum = _weights(self.table.items, balance)
+
+    def two(self, candidate: str, baseline: str) -> PairedModels:
+        table, means, why_not = self.table, self.means, self.why_not
+        pair = (candidate, baseline)
+        places = [table.models.index(m) if m in table.models else -1 for m in pair]
+        absent = [m for m, at in zip(pair, places, strict=True) if at < 0]
+        if absent:
+            why_not = f"{self.judge} has no verdict on {' or '.join(absent)}"
+            places = [max(at, 0) for at in places]
+
+        def taken(values: Floats) -> Floats:
+            return values[:, places] if table.models else np.zeros((0, 2))
+
+        of_two = taken(means.mean)
+        of_two[:, [at for at, m in enumerate(pair) if m in absent]] = np.nan
+        return PairedModels(
+            judge=self.judge,
+            metric=self.metric,
+            unit=PERCENT if self.kind.kind == "preference" else 1.0,
+            width=self.ends[1] - self.ends[0] if all(map(math.isfinite, self.ends)) else math.inf,
+            items=table.items,
+            unit_of=table.unit_of,
+            weight=self.weight,
+            stratum=self.stratum,
+            mean=of_two,
+            worst=None if means.worst is None else taken(means.worst),
+            best=None if means.best is None else taken(means.best),
+            missing=taken(means.expected - means.readable).sum(axis=0).astype(np.int64),
+            expected=taken(means.expected).sum(axis=0).astype(np.int64),
+            why_not=why_not,
+        )
 
 
 def compare(pair: PairedModels, *, alpha: float, seed: int = 0) -> Compared:
     """Test whether the candidate is worse, as observed and at the ends of what is missing."""
     mine, theirs = pair.mean[:, CANDIDATE], pair.mean[:, BASELINE]
-    both = ~np.isnan(mine) & ~np.isnan(theirs) & (pair.stratum >= 0)
-    if set(pair.stratum[pair.stratum > 0]) - set(pair.stratum[both]):
-        both &= False  # a category that nobody can compare counts as much as any other
+    both = _both(pair)
     drawn = content_seed(*pair.items, pair.judge, pair.metric, seed=seed)
 
     def tested(difference: Floats, kept: NDArray[np.bool_]) -> PairedTest:
@@ -186,6 +278,14 @@ def compare(pair: PairedModels, *, alpha: float, seed: int = 0) -> Compared:
     )
 
 
+def _both(pair: PairedModels) -> NDArray[np.bool_]:
+    """The items of which both have a readable verdict."""
+    both: NDArray[np.bool_] = ~np.isnan(pair.mean).any(axis=1) & (pair.stratum >= 0)
+    if set(pair.stratum[pair.stratum > 0]) - set(pair.stratum[both]):
+        both &= False  # a category that nobody can compare counts as much as any other
+    return both
+
+
 def _tested(
     pair: PairedModels,
     difference: Floats,
@@ -194,19 +294,26 @@ def _tested(
     alpha: float,
     seed: int,
 ) -> PairedTest:
-    d, weight = difference[kept], _normalised(pair, kept)
+    of_units, items, spread = _over_units(pair, difference[kept], kept)
+    return paired_test(of_units, items, alpha=alpha, width=pair.width, seed=seed, spread=spread)
+
+
+def _over_units(
+    pair: PairedModels, d: Floats, kept: NDArray[np.bool_]
+) -> tuple[Floats, Floats, float | None]:
+    """Differences summed over units, their items, and the spread where it does not follow."""
     units, unit_of = np.unique(pair.unit_of[kept], return_inverse=True)
+    n_units = len(units)
     if (pair.stratum == 0).all():
-        of_units = np.bincount(unit_of, d, len(units))
-        items = np.bincount(unit_of, minlength=len(units)).astype(np.float64)
-        return paired_test(of_units, items, alpha=alpha, width=pair.width, seed=seed)
+        items = np.bincount(unit_of, minlength=n_units).astype(np.float64)
+        return np.bincount(unit_of, d, n_units).astype(np.float64), items, None
     # Categories count equally: a weighted sum, written as the mean of what each item adds to it.
-    n = len(d)
-    added = np.bincount(unit_of, n * weight * d, len(units)) * len(units) / max(1, n)
+    n, weight = len(d), _normalised(pair, kept)
+    added = np.bincount(unit_of, n * weight * d, n_units) * n_units / max(1, n)
     centre = np.array([d[pair.stratum[kept] == s].mean() for s in pair.stratum[kept]])
-    about = np.bincount(unit_of, n * weight * (d - centre), len(units)) * len(units) / max(1, n)
-    spread = float(about.std(ddof=1)) if len(units) > 1 else math.nan
-    return paired_test(added, None, alpha=alpha, width=pair.width, seed=seed, spread=spread)
+    about = np.bincount(unit_of, n * weight * (d - centre), n_units) * n_units / max(1, n)
+    spread = float(about.std(ddof=1)) if n_units > 1 else math.nan
+    return added, np.ones(n_units), spread
 
 
 def _normalised(pair: PairedModels, kept: NDArray[np.bool_]) -> Floats:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from judgebench.plain_text import printable
 from judgebench.report import estimates
 from judgebench.report.gate import Decided, Flip, GateReport
+from judgebench.report.metric_words import digits
 from judgebench.report.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
@@ -236,7 +237,7 @@ def head(text: str) -> str:
 
 
 def _digits(one: Decided) -> int:
-    return 2 if one.unit or one.metric.startswith("score") else 3
+    return digits(one.metric)
 
 
 def _number(value: float, one: Decided) -> str:

@@ -31,3 +31,8 @@ def metric_words(name: str, leading: str | None, scale: tuple[float, float] | No
 def in_percent(name: str) -> bool:
     """Whether a metric is a percentage."""
     return WIN_RATE in name or name == ORDER_FLIPS
+
+
+def digits(name: str) -> int:
+    """How many decimals a metric is shown with."""
+    return 2 if in_percent(name) or name.startswith(SCORE) else 3

@@ -6,7 +6,8 @@ of the others.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -26,13 +27,36 @@ SAMPLED_ITEMS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detectable:
+    """The smallest difference that the items of a plan could detect, in the metric's units.
+
+    ``difference`` is nan where it is not known, and then ``undefined`` says why. It rests on so
+    many ``pairs`` of models that ``judges`` judged before. ``items_needed`` detect a margin that
+    was asked about; None where none was, nan where nobody knows.
+    """
+
+    metric: str = ""
+    difference: float = math.nan
+    undefined: str | None = None
+    items_needed: float | None = None
+    pairs: int = 0
+    judges: tuple[str, ...] = ()
+
+
+Detects = Callable[[Seat, int], Detectable | None]
+"""Says of a judge and a number of distinct items what they could detect; None for one of whom that
+is not asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRow:
     """What a run would do for one model on a benchmark, and one judge of its answers.
 
     ``judge`` is None on the row about the answers themselves, and ``items`` are the answers that
     are judged on the others. ``asker`` is who would be asked, a judge or a model of the suite;
     ``cost_usd`` is None where its price is not known, and ``method`` says how tokens were counted.
-    ``manner`` is how a preset has the model asked, and ``decoding`` what that comes down to.
+    ``manner`` is how a preset has the model asked, and ``decoding`` what that comes down to;
+    ``detectable`` is what a judge's verdicts could tell apart, where that was asked.
 
     Of the ``verdicts`` of a judge that asks somebody, ``repeated`` are about a question that an
     earlier one is about, also one of an earlier row, and ``settled`` need nobody to be asked (an
@@ -57,21 +81,29 @@ class PlanRow:
     method: str = ""
     manner: Manner = field(default_factory=Manner)
     decoding: JsonObject = field(default_factory=dict)
+    detectable: Detectable | None = None
 
     @property
     def asker(self) -> str:
         return self.model if self.judge is None else self.judge
 
 
-def plan(work: Work, store: Store | None, doors: Doors) -> list[PlanRow]:
+def plan(
+    work: Work, store: Store | None, doors: Doors, detects: Detects | None = None
+) -> list[PlanRow]:
     """Count what is missing, and what it would take.
 
     ``judge_calls`` counts calls to whoever answers for a judge (none for a lexical one), at one
     call for each question about an answer that does not exist yet; ``recorded`` counts verdicts
     that need no call, since the judgment or the reply is in the store, or waits in a batch. What
     two rows share is counted in the first.
+
+    Parameters
+    ----------
+    detects
+        What verdicts could tell apart, from earlier ones; not asked about if not given.
     """
-    return list(_Plan(work, store, doors).rows())
+    return list(_Plan(work, store, doors, detects).rows())
 
 
 def by_asker(rows: Iterable[PlanRow]) -> dict[str, Range | None]:
@@ -86,9 +118,12 @@ def by_asker(rows: Iterable[PlanRow]) -> dict[str, Range | None]:
 class _Plan:
     """The planning of one run."""
 
-    def __init__(self, work: Work, store: Store | None, doors: Doors) -> None:
+    def __init__(
+        self, work: Work, store: Store | None, doors: Doors, detects: Detects | None
+    ) -> None:
         self.work = work
         self.store = store
+        self.detects = detects
         self.scales = Scales(doors, store)
         self.lengths = Lengths()
         self.waits = doors.waits
@@ -149,6 +184,7 @@ class _Plan:
             row,
             items=len(seat.asked.items) * len(seat.samples),
             distinct_items=sum(k in seat.samples for _, k in found.candidate.wanted.values()),
+            detectable=self._detectable(seat, found.candidate),
         )
         on_board = [found] if baseline is None else [found, baseline]
         if not seat.asks or seat.config is None:
@@ -184,6 +220,13 @@ class _Plan:
             cost_usd=scale.cost(tokens),
             method=scale.counter.method,
         )
+
+    def _detectable(self, seat: Seat, candidate: Candidate) -> Detectable | None:
+        """With each question once, however many answers to it are judged."""
+        if self.detects is None or not seat.samples:
+            return None
+        first = seat.samples[0]
+        return self.detects(seat, sum(k == first for _, k in candidate.wanted.values()))
 
     def _judged(self, wanted: Collection[bytes]) -> set[bytes]:
         return self.store.judged(wanted) if self.store is not None else set()

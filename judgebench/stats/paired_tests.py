@@ -4,8 +4,9 @@ The unit is what varies independently (an item, or items of one source). Of each
 difference, candidate minus baseline, summed over its items; units may have different numbers of
 items. Higher is better.
 
-A test asks whether the candidate is worse: its null is that it is not, and its p-value is
-one-sided. Bounds are one-sided too: each holds with probability 1 - alpha.
+A gate asks whether the candidate is worse: its null is that it is not, and its p-value is
+one-sided. A comparison asks whether the two differ, with a p-value of both sides. Bounds are
+one-sided: each holds with probability 1 - alpha, and both of them with 1 - 2 alpha.
 """
 
 from __future__ import annotations
@@ -39,11 +40,15 @@ class PairedTest:
         One-sided bounds, each at 1 - alpha.
     p_worse : float
         Of a candidate that is no worse to look at least as bad as this one.
+    p_differs : float
+        Of models that are alike to look at least as different as these, in either direction.
     spread : float
         Standard deviation of the difference times the square root of the number of units, so that
         ``spread / sqrt(n)`` is the standard error with n units.
     units : int
         How many the difference rests on.
+    binary : bool
+        Whether single items were won or lost, and McNemar's test was made.
     method : str
         How bounds and p-value were made.
     """
@@ -52,8 +57,10 @@ class PairedTest:
     low: float
     high: float
     p_worse: float
+    p_differs: float
     spread: float
     units: int
+    binary: bool
     method: str
 
 
@@ -107,33 +114,42 @@ def paired_test(
         raise ValueError(f"{len(d)} differences of {len(n)} units")
     if not len(d):
         return PairedTest(
-            difference=math.nan, low=math.nan, high=math.nan, p_worse=math.nan,
-            spread=math.nan, units=0, method="no unit that both have",
+            difference=math.nan, low=math.nan, high=math.nan, p_worse=math.nan, p_differs=math.nan,
+            spread=math.nan, units=0, binary=False, method="no unit that both have",
         )  # fmt: skip
     difference = float(d.sum() / n.sum())
-    binary = spread is None and bool((n == 1.0).all() and np.isin(d, (-1.0, 0.0, 1.0)).all())
-    spread = _spread(d, n, difference) if spread is None else spread
+    binary = spread is None and won_or_lost(d, n)
+    spread = spread_over_units(d, n) if spread is None else spread
     if binary:
         won, lost = int((d == 1.0).sum()), int((d == -1.0).sum())
         low, high = tango_bounds(won, lost, len(d), alpha=alpha)
-        p, method = mcnemar_worse(won, lost), "McNemar's exact test, Tango's bounds"
+        worse, differs = mcnemar_worse(won, lost), mcnemar_differs(won, lost)
+        method = "McNemar's exact test, Tango's bounds"
     elif not d.any():
         end = width * _share_of_none(len(d), alpha)
-        low, high, p, method = -end, end, 1.0, "no unit differs: Wilson's bounds of none"
+        low, high, worse, differs = -end, end, 1.0, 1.0
+        method = "no unit differs: Wilson's bounds of none"
     else:
         low, high = _t_bounds(difference, spread, len(d), alpha)
-        p = sign_flip_worse(d, seed=seed)
+        worse, differs = _sign_flips(d, seed, DRAWS)
         signs = "all" if np.count_nonzero(d) <= EXACT_UNITS else f"{DRAWS:,} draws of the"
         method = f"{signs} signs flipped, Student's t over units"
     return PairedTest(
         difference=difference,
         low=max(low, -width),
         high=min(high, width),
-        p_worse=p,
+        p_worse=worse,
+        p_differs=differs,
         spread=spread,
         units=len(d),
+        binary=binary,
         method=method,
     )
+
+
+def won_or_lost(differences: Floats, items: Floats) -> bool:
+    """Whether every unit is one item that was won, lost or neither."""
+    return bool((items == 1.0).all() and np.isin(differences, (-1.0, 0.0, 1.0)).all())
 
 
 def mcnemar_worse(won: int, lost: int) -> float:
@@ -159,6 +175,17 @@ def mcnemar_worse(won: int, lost: int) -> float:
     return float(binom.sf(lost - 1, won + lost, 0.5))
 
 
+def mcnemar_differs(won: int, lost: int) -> float:
+    """McNemar's exact test, two-sided: twice the smaller of both one-sided p-values, 1 at most.
+
+    Parameters
+    ----------
+    won, lost : int
+        As in `mcnemar_worse`.
+    """
+    return min(1.0, 2.0 * min(mcnemar_worse(won, lost), mcnemar_worse(lost, won)))
+
+
 def sign_flip_worse(differences: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> float:
     """One-sided permutation test of differences that are as likely to have the other sign.
 
@@ -174,23 +201,41 @@ def sign_flip_worse(differences: ArrayLike, *, seed: int = 0, draws: int = DRAWS
         The share of sign patterns whose sum is as low or lower; where they are drawn, with the one
         that was seen counted among them, so that it is never 0.
     """
-    d = np.asarray(differences, dtype=np.float64)
+    return _sign_flips(np.asarray(differences, dtype=np.float64), seed, draws)[0]
+
+
+def sign_flip_differs(differences: ArrayLike, *, seed: int = 0, draws: int = DRAWS) -> float:
+    """Two-sided permutation test: the share of sign patterns whose sum is as far from 0 or farther.
+
+    Parameters
+    ----------
+    differences, seed, draws
+        As in `sign_flip_worse`.
+    """
+    return _sign_flips(np.asarray(differences, dtype=np.float64), seed, draws)[1]
+
+
+def _sign_flips(d: Floats, seed: int, draws: int) -> tuple[float, float]:
+    """How many sign patterns have a sum as low, and how many one as far from 0, in shares."""
     d = d[d != 0.0]
     if not len(d):
-        return 1.0
-    seen = d.sum() + 1e-9 * np.abs(d).sum()  # equal sums in another order of adding are equal
+        return 1.0, 1.0
+    slack = 1e-9 * np.abs(d).sum()  # equal sums in another order of adding are equal
+    low, far = d.sum() + slack, abs(d.sum()) - slack
     if len(d) <= EXACT_UNITS:
         sums = np.zeros(1)
         for one in np.abs(d):
             sums = np.concatenate([sums - one, sums + one])
-        return float((sums <= seen).mean())
+        return float((sums <= low).mean()), float((np.abs(sums) >= far).mean())
     generator = np.random.default_rng(seed)
-    low = 0
+    as_low = as_far = 0
     for start in range(0, draws, _BLOCK):
         n = min(_BLOCK, draws - start)
         signs = generator.integers(0, 2, (n, len(d)), dtype=np.int8) * 2 - 1
-        low += int((signs @ d <= seen).sum())
-    return (1 + low) / (1 + draws)
+        sums = signs @ d
+        as_low += int((sums <= low).sum())
+        as_far += int((np.abs(sums) >= far).sum())
+    return (1 + as_low) / (1 + draws), (1 + as_far) / (1 + draws)
 
 
 def tango_bounds(won: int, lost: int, n: int, *, alpha: float) -> tuple[float, float]:
@@ -241,11 +286,23 @@ def _tango_z(won: int, lost: int, n: int, delta: float) -> float:
     return distance / math.sqrt(variance)
 
 
-def _spread(d: Floats, n: Floats, difference: float) -> float:
-    """The linearised standard error of a ratio over units, times the root of their number."""
+def spread_over_units(differences: ArrayLike, items: ArrayLike) -> float:
+    """`PairedTest.spread`: the linearised standard error of a ratio, times the root of the units.
+
+    Parameters
+    ----------
+    differences, items : float array, shape (n_units,)
+        As in `paired_test`.
+
+    Returns
+    -------
+    float
+        nan for fewer than two units.
+    """
+    d, n = np.asarray(differences, dtype=np.float64), np.asarray(items, dtype=np.float64)
     if len(d) < 2:
         return math.nan
-    residual = (d - difference * n) / n.mean()
+    residual = (d - d.sum() / n.sum() * n) / n.mean()
     return float(residual.std(ddof=1))
 
 

@@ -13,12 +13,22 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from judgebench.stats.gate_rule import decide, detectable, units_to_decide, units_to_detect
+from judgebench.stats.gate_rule import (
+    decide,
+    detectable,
+    direction,
+    power_to_detect,
+    units_to_decide,
+    units_to_detect,
+    units_to_differ,
+)
 from judgebench.stats.paired_tests import (
     benjamini_hochberg,
     holm,
+    mcnemar_differs,
     mcnemar_worse,
     paired_test,
+    sign_flip_differs,
     sign_flip_worse,
     tango_bounds,
 )
@@ -30,9 +40,10 @@ p_values = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_mcnemar_is_that_of_statsmodels(won: int, lost: int) -> None:
     """Whose two-sided p is twice the smaller of both one-sided ones."""
-    table = [[5, lost], [won, 7]]
+    expected = float(mcnemar([[5, lost], [won, 7]], exact=True).pvalue)
     both = 2 * min(mcnemar_worse(won, lost), mcnemar_worse(lost, won))
-    assert min(both, 1.0) == pytest.approx(float(mcnemar(table, exact=True).pvalue), abs=1e-12)
+    assert min(both, 1.0) == pytest.approx(expected, abs=1e-12)
+    assert mcnemar_differs(won, lost) == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.lists(st.integers(-4, 4), max_size=9))
@@ -42,6 +53,27 @@ def test_all_signs_are_tried(differences: list[int]) -> None:
     sums = [sum(s * abs(one) for s, one in zip(signs, d, strict=True)) for signs in patterns]
     expected = np.mean([total <= sum(d) for total in sums])
     assert sign_flip_worse(differences) == pytest.approx(expected)
+    far = np.mean([abs(total) >= abs(sum(d)) for total in sums])
+    assert sign_flip_differs(differences) == pytest.approx(far)
+
+
+def test_signs_of_differences_of_one_size_are_mcnemars_test() -> None:
+    d = [1.0] * 5 + [-1.0] * 12 + [0.0] * 9
+    assert sign_flip_differs(d) == pytest.approx(mcnemar_differs(5, 12))
+    assert sign_flip_worse(d) == pytest.approx(mcnemar_worse(5, 12))
+    # All items of one unit: both ends of a test hold what one-sided ones hold.
+    found = paired_test(d, alpha=0.05)
+    assert (found.binary, found.p_differs) == (True, mcnemar_differs(5, 12))
+    assert paired_test(2 * np.array(d), alpha=0.05).p_differs == pytest.approx(found.p_differs)
+
+
+def test_drawn_signs_of_both_sides_are_scipys() -> None:
+    d = np.random.default_rng(5).normal(0.15, 1.0, 120)
+    expected = stats.permutation_test(
+        (d,), np.mean, permutation_type="samples", n_resamples=20_000, rng=6, vectorized=True
+    ).pvalue
+    error = math.sqrt(expected * (1 - expected) / 20_000)
+    assert sign_flip_differs(d, seed=1) == pytest.approx(expected, abs=6 * error)
 
 
 def test_drawn_signs_are_near_all_of_them() -> None:
@@ -184,3 +216,55 @@ def test_a_detectable_drop_is_found_as_often_as_promised() -> None:
     assert found == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / 400))
     assert math.isnan(detectable(0.0, 10, alpha=alpha))
     assert units_to_detect(0.6, 0.0, alpha=alpha) == math.inf
+
+
+def mcnemar_power(n: int, won: float, lost: float, alpha: float) -> float:
+    """Over every table that n items can make, what McNemar's exact test calls."""
+    return sum(
+        stats.multinomial.pmf([w, down, n - w - down], n, [won, lost, 1 - won - lost])
+        for w in range(n + 1)
+        for down in range(n + 1 - w)
+        if mcnemar_worse(w, down) <= alpha
+    )
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.1, 0.25])
+def test_the_power_of_right_and_wrong_is_the_exact_tests(drop: float) -> None:
+    """Two models are right on 0.6 each, on 0.5 both; a drop takes right answers at random."""
+    taken = drop / 0.6
+    both_right, only_candidate = 0.5, 0.1
+    won = only_candidate * (1 - taken)
+    lost = 0.1 + both_right * taken
+    assert lost - won == pytest.approx(drop)
+    found = power_to_detect(math.sqrt(0.2), 18, drop, alpha=0.1, right=0.6)
+    assert found == pytest.approx(mcnemar_power(18, won, lost, 0.1), abs=1e-9)
+
+
+def test_what_is_detectable_of_right_and_wrong_has_the_power_that_is_promised() -> None:
+    spread = math.sqrt(0.2)
+    drop = detectable(spread, 400, alpha=0.05, right=0.7)
+    assert power_to_detect(spread, 400, drop, alpha=0.05, right=0.7) == pytest.approx(0.8, abs=1e-3)
+    assert drop > detectable(spread, 400, alpha=0.05)  # the exact test is called less often
+    needed = units_to_detect(spread, 0.03, alpha=0.05, right=0.7)
+    assert power_to_detect(spread, int(needed), 0.03, alpha=0.05, right=0.7) >= 0.8
+    assert power_to_detect(spread, int(0.97 * needed), 0.03, alpha=0.05, right=0.7) < 0.8
+    assert math.isnan(detectable(spread, 3, alpha=0.05, right=0.7))  # three losses are p = 1/8
+    assert math.isnan(units_to_detect(spread, 0.8, alpha=0.05, right=0.7))
+    assert math.isnan(power_to_detect(0.0, 10, 0.1, alpha=0.05))
+    assert power_to_detect(0.5, 100, 0.0, alpha=0.05) == pytest.approx(0.05)
+
+
+def test_a_difference_has_a_direction_where_it_is_sure() -> None:
+    assert direction(0.1, 0.05, alpha=0.05) == "better"
+    assert direction(-0.1, 0.01, alpha=0.05) == "worse"
+    assert direction(-0.1, 0.051, alpha=0.05) == "undecided"
+    assert direction(math.nan, math.nan, alpha=0.05) == "undecided"
+
+
+def test_units_to_differ_make_the_p_value_small_enough() -> None:
+    """Twice as many items, all as before: z grows by the root of two."""
+    z = 1.4
+    p = 2 * stats.norm.sf(z)
+    as_small = 2 * stats.norm.sf(z * math.sqrt(2))
+    assert units_to_differ(50, p, alpha=as_small) == pytest.approx(100)
+    assert units_to_differ(50, 1.0, alpha=0.05) == math.inf

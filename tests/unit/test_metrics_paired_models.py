@@ -13,7 +13,13 @@ import pytest
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.paired_models import PairedModels, compare, paired_models
+from judgebench.metrics.paired_models import (
+    PairedModels,
+    compare,
+    every_pair,
+    paired_models,
+    spread_of,
+)
 from judgebench.metrics.scores import scores
 from judgebench.records import BINARY
 from judgebench.stats.paired_tests import mcnemar_worse, tango_bounds
@@ -157,3 +163,46 @@ def test_a_category_that_nobody_can_compare_leaves_nothing() -> None:
 def test_who_was_never_judged_is_named() -> None:
     lined = pair([("1", "old", "correct")])
     assert lined.why_not == "j has no verdict on new"
+
+
+def test_a_group_without_a_verdict_compares_nothing() -> None:
+    lined = pair(marks("+-", "++"), group_of={"000": "a"}, group="b")
+    assert lined.items == ()
+    assert math.isnan(compare(lined, alpha=0.05).observed.difference)
+
+
+def test_every_pair_has_the_spread_that_comparing_it_finds() -> None:
+    generator = np.random.default_rng(7)
+    category_of = {f"{i:03d}": "ab" if i < 40 else "cd" for i in range(60)}
+    balance = Balance(category_of=category_of, sides={"x": ["ab"], "y": ["cd"]})
+    scored: list[Said] = [
+        (item, model, None if generator.random() < 0.05 else float(generator.integers(1, 11)))
+        for item in category_of
+        for model in ("old", "new", "third")
+    ]
+    labelled: list[Said] = [
+        (item, model, None if value is None else "correct" if value > 4 else "incorrect")
+        for item, model, value in scored
+    ]
+    unit = [f"q{int(item) // 2}" for item, _, _ in labelled]
+    for its, kind, more in (
+        (columns(scored, "score"), "score", {"balance": balance}),
+        (columns(scored, "score"), "score", {}),
+        (columns(labelled, "label"), "label", {}),
+        (columns(labelled, "label", unit=unit), "label", {}),
+    ):
+        which = BoardKind(kind)  # type: ignore[arg-type]
+        pairs = list(every_pair(its, which, "j", labels=BINARY, most=10, **more))  # type: ignore[arg-type]
+        assert len(pairs) == 3
+        (two,) = (spread_of(p) for p in pairs[:1])  # new and old, in order of name
+        lined = paired_models(its, which, "j", "new", "old", labels=BINARY, **more)  # type: ignore[arg-type]
+        found = compare(lined, alpha=0.05)
+        assert (two.spread, two.units) == (
+            pytest.approx(found.observed.spread), found.observed.units,
+        )  # fmt: skip
+        if found.observed.binary:
+            assert two.right == pytest.approx((found.candidate + found.baseline) / 2)
+        else:
+            assert two.right is None
+    some = every_pair(its, which, "j", labels=BINARY, most=2)
+    assert len(list(some)) == 2

@@ -1,0 +1,294 @@
+"""Two models head to head: on each benchmark and judge that both have, which is better, if either.
+
+The test is two-sided, and p-values are adjusted over all tests together. As in a gate, what is
+missing is looked at from both ends: a decision that it could turn is none. A judge that was served
+by other models, and answers that other software generated, are said beside the difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.paired_models import VIEWS, View, compare
+from judgebench.records import Estimate
+from judgebench.report.boards import judges_called
+from judgebench.report.model_pairs import (
+    UNBOUNDED,
+    Flip,
+    PairData,
+    coverage,
+    difference,
+    drop_found,
+    flips,
+)
+from judgebench.stats.gate_rule import Direction, direction, units_to_differ
+from judgebench.stats.paired_tests import holm
+from judgebench.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One test of the first model against the second; figures are in the metric's units.
+
+    first, second
+        As the benchmark's boards show them; a difference is ``first`` minus ``second``.
+    opponent
+        Whom both were compared with, of win rates; None elsewhere.
+    group
+        The items that are looked at alone; None for all.
+    difference
+        Its interval at the level of the comparison; ``worst_low`` and ``worst_high`` with what is
+        missing at its ends.
+    p_value, p_adjusted
+        Two-sided; nan where nothing could be tested.
+    because
+        Why it is undecided; None where it is decided.
+    detectable
+        The difference that these items find with a power of 80 %; nan where that is not known.
+    flips
+        The items on which the two differ, those that cost the first one most first.
+    notes
+        What has to be known to believe the difference.
+    """
+
+    benchmark: str
+    version: str
+    metric: str
+    judge: str
+    first: str
+    second: str
+    opponent: str | None
+    group: str | None
+    decision: Direction
+    because: str | None
+    values: tuple[float, float]
+    difference: Estimate
+    p_value: float
+    p_adjusted: float
+    detectable: float
+    coverage: tuple[float, float]
+    flips: tuple[Flip, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two models on all that both were judged on; the verdict is over whole benchmarks."""
+
+    verdict: Direction
+    first: str
+    second: str
+    level: float
+    tests: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+
+
+def comparison(
+    store: Store,
+    first: str,
+    second: str,
+    *,
+    benchmarks: Sequence[str] = (),
+    judges: Sequence[str] = (),
+    by: str | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models.
+
+    Parameters
+    ----------
+    benchmarks, judges
+        Those to look at; all that both models have if none are named.
+    by
+        A way of grouping items: a further test for each group.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not have, and where the two have nothing in common.
+    """
+    asked = _Asked(store, first, second, judges, by, (1.0 - level) / 2.0, seed)
+    notes = asked.take(benchmarks)
+    tests = asked.tests
+    adjusted = {view: holm([one.p_value(view) for one in tests]) for view in VIEWS}
+    decided = tuple(
+        one.decided({view: adjusted[view][place] for view in VIEWS}, level, len(tests))
+        for place, one in enumerate(tests)
+    )
+    return Comparison(
+        verdict=overall([one.decision for one in decided if one.group is None]),
+        first=first,
+        second=second,
+        level=level,
+        tests=decided,
+        notes=notes,
+    )
+
+
+def overall(decisions: Sequence[Direction]) -> Direction:
+    """Better where some test says so and none the contrary; worse likewise."""
+    said = {one for one in decisions if one != "undecided"}
+    return said.pop() if len(said) == 1 else "undecided"
+
+
+class _Asked:
+    """What is to be tested, benchmark by benchmark."""
+
+    def __init__(
+        self,
+        store: Store,
+        first: str,
+        second: str,
+        judges: Sequence[str],
+        by: str | None,
+        alpha: float,
+        seed: int,
+    ) -> None:
+        self.store, self.names, self.judges, self.by = store, (first, second), judges, by
+        self.alpha, self.seed = alpha, seed
+        self.tests: list[_Test] = []
+
+    def take(self, benchmarks: Sequence[str]) -> tuple[str, ...]:
+        """The tests of some benchmarks, or of all; what is said is what was left out of these."""
+        if benchmarks:
+            for one in benchmarks:
+                self._take(PairData(self.store, one))
+            return ()
+        faults = []
+        for name, version in self.store.benchmarks():
+            try:
+                self._take(PairData(self.store, f"{name}@{version}"))
+            except UsageError as error:
+                faults.append(str(error))
+        if not self.tests:
+            raise UsageError(self._nothing(faults))
+        return tuple(f"left out: {fault}" for fault in faults)
+
+    def _nothing(self, faults: Sequence[str]) -> str:
+        known = {name for model in self.store.models() for name in (model.id, *model.names)}
+        plain = {model.name for model in self.store.models()}
+        for name in self.names:
+            if name.partition("@")[0] not in known:
+                return f"{self.store.url} has {unknown_name('model', name, plain)}"
+        said = "".join(f"\n  {fault}" for fault in faults)
+        return f"{self.store.url} has nothing on which {' and '.join(self.names)} meet:{said}"
+
+    def _take(self, data: PairData) -> None:
+        two = data.two(*self.names)
+        boards = data.judges_of(two)
+        if self.judges:
+            wanted = {
+                shown
+                for name in self.judges
+                for shown in judges_called(name, data.board.judges, self.store, data.which)
+            }
+            boards = [(kind, judge) for kind, judge in boards if judge in wanted]
+        if not boards:
+            raise UsageError(
+                f"{data.which}: {' or '.join(self.judges) or 'no judge'} has"
+                f"{' not' if self.judges else ''} judged both {' and '.join(two)}"
+            )
+        if self.by is not None:
+            data.board.check_grouping(self.by)
+        for kind, judge in boards:
+            groups = [] if self.by is None else sorted(set(data.board.groups(self.by).values()))
+            for group in (None, *groups):
+                test = _Test(data, kind, judge, two, group, self.by, self.alpha, self.seed)
+                if group is None or len(test.pair.items):
+                    self.tests.append(test)
+
+
+class _Test:
+    """One comparison, computed; decided when the others are known."""
+
+    def __init__(
+        self,
+        data: PairData,
+        kind: BoardKind,
+        judge: str,
+        two: tuple[str, str],
+        group: str | None,
+        by: str | None,
+        alpha: float,
+        seed: int,
+    ) -> None:
+        self.data, self.judge, self.two, self.group, self.alpha = data, judge, two, group, alpha
+        self.opponent = kind.opponent
+        self.pair = data.pair(kind, judge, two, group, by)
+        self.compared = compare(self.pair, alpha=alpha, seed=seed)
+
+    def p_value(self, view: View) -> float:
+        if self.pair.why_not is not None:
+            return math.nan
+        return self.compared.view(view).p_differs
+
+    def decided(self, adjusted: Mapping[View, float], level: float, n_tests: int) -> Difference:
+        pair, compared = self.pair, self.compared
+        found = {
+            view: direction(compared.view(view).difference, p, alpha=2.0 * self.alpha)
+            for view, p in adjusted.items()
+        }
+        because = self._why_open(found, n_tests)
+        return Difference(
+            benchmark=self.data.which.name,
+            version=self.data.which.version,
+            metric=pair.metric,
+            judge=self.judge,
+            first=self.two[0],
+            second=self.two[1],
+            opponent=self.opponent,
+            group=self.group,
+            decision=found["observed"] if because is None else "undecided",
+            because=because,
+            values=(compared.candidate * pair.unit, compared.baseline * pair.unit),
+            difference=difference(pair, compared, level=level),
+            p_value=self.p_value("observed"),
+            p_adjusted=adjusted["observed"],
+            detectable=drop_found(compared, alpha=self.alpha) * pair.unit,
+            coverage=coverage(pair),
+            flips=flips(pair),
+            notes=tuple(self._notes()),
+        )
+
+    def _why_open(self, found: Mapping[View, Direction], n_tests: int) -> str | None:
+        observed = self.compared.observed
+        if self.pair.why_not is not None:
+            return self.pair.why_not
+        if math.isnan(observed.difference):
+            return "no item has a readable verdict on both"
+        if len(set(found.values())) > 1:
+            return (
+                f"missing verdicts: at their worst or best for {self.two[0]}, it decides otherwise"
+            )
+        if not self.compared.bounded:
+            return UNBOUNDED
+        if found["observed"] != "undecided":
+            return None
+        # Of several tests the hardest case of Holm's: at most so many are asked for.
+        alpha = 2.0 * self.alpha / n_tests
+        needed = units_to_differ(observed.units, observed.p_differs, alpha=alpha)
+        if math.isinf(needed):
+            return "no difference is seen"
+        more = max(1, math.ceil(needed) - observed.units)
+        return f"{more:,} more items would decide, if the difference stays as it is"
+
+    def _notes(self) -> list[str]:
+        said = [
+            changed
+            for changed in (
+                self.data.judge_changed(self.judge, self.two),
+                self.data.stack_changed(self.two),
+            )
+            if changed is not None
+        ]
+        floor = self.data.which.coverage_floor
+        return said + [
+            f"{100 * readable:.1f} % of the verdicts on {model} could be read"
+            for model, readable in zip(self.two, coverage(self.pair), strict=True)
+            if readable < floor
+        ]

@@ -1,0 +1,212 @@
+"""Two models of a store side by side: who judged both, on what, and how they differ there.
+
+Gates and comparisons are made of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.balanced import Balance
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.paired_models import Compared, PairedModels, paired_models
+from judgebench.records import Estimate
+from judgebench.report.board_data import BoardData
+from judgebench.report.boards import Columns, meant
+from judgebench.report.gate_models import newest_called, the_two
+from judgebench.stats.gate_rule import detectable
+from judgebench.store import Store
+
+METRIC_OF = {"label": "accuracy", "score": "score", "preference": "win_rate"}
+"""What the verdicts of a kind of board make."""
+
+UNBOUNDED = "verdicts are missing, and a scale without ends says nothing of their worst case"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """An item on which the two models differ, in the metric's units."""
+
+    item_id: str
+    candidate: float
+    baseline: float
+
+    @property
+    def difference(self) -> float:
+        return self.candidate - self.baseline
+
+
+class PairData:
+    """A benchmark of the store, with what there is to know of two of its models."""
+
+    def __init__(self, store: Store, benchmark: str) -> None:
+        self.which = meant(store, benchmark)
+        self.board = BoardData(store, self.which, ())
+        self.stored: Columns = store.verdicts(self.which.name, self.which.version)
+        self.answers: Columns = store.responses_table(self.which.name, self.which.version)
+
+    def two(self, candidate: str, baseline: str) -> tuple[str, str]:
+        return the_two(self.board, self.stored, candidate, baseline, self.held(baseline))
+
+    def held(self, baseline: str) -> str | None:
+        """The id of the model that is the baseline of that name here; None where none was set."""
+        its = [
+            one.model_id
+            for one in self.board.store.baselines()
+            if (one.name, one.benchmark, one.version)
+            == (baseline, self.which.name, self.which.version)
+        ]
+        return its[-1] if its else None
+
+    def notes(self, two: tuple[str, str], baseline: str) -> list[str]:
+        """What a reader has to know of who the baseline is."""
+        if (held := self.held(baseline)) is None:
+            return []
+        said = []
+        called = newest_called(self.board, self.stored, baseline)
+        if called is not None and self.board.model_ids[called] != held:
+            said.append(
+                f"{self.which}: {baseline!r} is the baseline that was set, {two[1]} ({held}), and "
+                f"also the name of a model, which is not meant"
+            )
+        if two[0] == two[1]:
+            said.append(f"{self.which}: the candidate is the baseline, {two[0]}: nothing changed")
+        return said
+
+    def judges_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
+        """The boards on which both have been judged."""
+        found = []
+        for kind, verdicts in self.board.verdicts.items():
+            seen = set(zip(verdicts["judge"], verdicts["model"], strict=True))
+            found += [
+                (kind, judge)
+                for judge in sorted(set(verdicts["judge"]))
+                if all((judge, model) in seen for model in two)
+            ]
+        return found
+
+    @cached_property
+    def balance(self) -> Balance | None:
+        if not self.which.sides:
+            return None
+        return Balance(category_of=self.board.groups("category"), sides=self.which.sides)
+
+    def pair(
+        self,
+        kind: BoardKind,
+        judge: str,
+        two: tuple[str, str],
+        group: str | None,
+        by: str | None = None,
+    ) -> PairedModels:
+        """The two on one board, on all items or on a group of some way of grouping."""
+        group_of = None
+        if group is not None:
+            group_of = self._group_of(group) if by is None else self.board.groups(by)
+        return paired_models(
+            self.board.verdicts[kind],
+            kind,
+            judge,
+            *two,
+            labels=self.which.labels,
+            balance=self.balance if kind.kind == "score" else None,
+            group_of=group_of,
+            group=group,
+        )
+
+    def _group_of(self, group: str) -> Mapping[str, str]:
+        known: set[str] = set()
+        for way in (*self.which.by, "category", "language"):
+            named = self.board.groups(way)
+            known |= set(named.values())
+            if group in named.values():
+                return named
+        raise UsageError(f"{self.which}: {unknown_name('group', group, known)}")
+
+    def judge_changed(self, judge: str, two: tuple[str, str]) -> str | None:
+        """That the judge's replies about the two were served by different models."""
+        served = [self.served(judge, model) for model in two]
+        if not all(served) or served[0] == served[1]:
+            return None
+        said = " and ".join(", ".join(sorted(one)) for one in served)
+        return f"judge changed: replies about the two were served by {said}"
+
+    def stack_changed(self, two: tuple[str, str]) -> str | None:
+        """That the answers of the two were generated by different software."""
+        stacks = [self.stacks(model) for model in two]
+        if not all(stacks) or stacks[0] == stacks[1]:
+            return None
+        return "stack changed: the answers were generated by different software or batch sizes"
+
+    def served(self, judge: str, model: str) -> set[str]:
+        """Who served the judge's replies about a model."""
+        ids = {one for one, shown in self.board.judges.items() if shown == judge}
+        model_id = self.board.model_ids[model]
+        columns = (self.stored[name] for name in ("judge_id", "model_id", "served_model"))
+        return {
+            served
+            for one, about, served in zip(*columns, strict=True)
+            if one in ids and about == model_id and served
+        }
+
+    def stacks(self, model: str) -> set[str]:
+        """What a local model's newest answers were run on."""
+        model_id = self.board.model_ids[model]
+        columns = (self.answers[name] for name in ("model_id", "stack", "newest"))
+        return {
+            stack
+            for about, stack, newest in zip(*columns, strict=True)
+            if about == model_id and newest and stack
+        }
+
+
+def coverage(pair: PairedModels) -> tuple[float, float]:
+    """The share of readable verdicts among all that should be there, of candidate and baseline."""
+    expected = pair.expected.astype(float)
+    shares = [
+        1.0 - lacking / of if of else 0.0
+        for lacking, of in zip(pair.missing.tolist(), expected.tolist(), strict=True)
+    ]
+    return shares[0], shares[1]
+
+
+def difference(pair: PairedModels, compared: Compared, *, level: float) -> Estimate:
+    """Candidate minus baseline, in the metric's units, at the level at which it was tested."""
+    observed, unit = compared.observed, pair.unit
+    bounded = compared.worst is not None
+    return Estimate(
+        value=observed.difference * unit,
+        low=observed.low * unit if math.isfinite(observed.low) else math.nan,
+        high=observed.high * unit if math.isfinite(observed.high) else math.nan,
+        level=level,
+        n=int(pair.expected.sum() - pair.missing.sum()),
+        units=observed.units,
+        missing=int(pair.missing.sum()),
+        method=observed.method,
+        undefined="no item has a readable verdict on both"
+        if math.isnan(observed.difference)
+        else None,
+        worst_low=compared.view("worst").difference * unit if bounded else None,
+        worst_high=compared.view("best").difference * unit if bounded else None,
+    )
+
+
+def drop_found(compared: Compared, *, alpha: float) -> float:
+    """The smallest drop that these items find with a power of 80 %, without the unit."""
+    observed = compared.observed
+    right = (compared.candidate + compared.baseline) / 2.0 if observed.binary else None
+    return detectable(observed.spread, observed.units, alpha=alpha, right=right)
+
+
+def flips(pair: PairedModels) -> tuple[Flip, ...]:
+    """The items on which the two differ, those that cost the candidate most first."""
+    found = [
+        Flip(item_id=item, candidate=mine * pair.unit, baseline=theirs * pair.unit)
+        for item, (mine, theirs) in zip(pair.items, pair.mean.tolist(), strict=True)
+        if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
+    ]
+    return tuple(sorted(found, key=lambda flip: (flip.difference, flip.item_id)))

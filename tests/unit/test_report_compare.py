@@ -1,0 +1,223 @@
+"""Two models compared: what is better, what is not decided, and what is said beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench.errors import UsageError
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.report.compare import Comparison, Difference, comparison, overall
+from judgebench.report.compare_document import document, most_telling, to_json
+from judgebench.report.model_pairs import PairData
+from judgebench.report.table import render
+from judgebench.stats.paired_tests import mcnemar_differs
+from judgebench.store import Store, open_store
+from tests.e2e.runs import store_url, suite, typed
+from tests.unit.compared import verdict
+from tests.unit.exchanged import coded, label, rows_file
+from tests.unit.hostile import HOSTILE
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+def put(store: Store, folder: Path, *rows: Sequence[Any]) -> None:
+    all_rows = [row for some in rows for row in some]
+    import_verdicts(store, rows_file(folder / "v.jsonl", all_rows))
+
+
+def only(report: Comparison) -> Difference:
+    (one,) = report.tests
+    return one
+
+
+def test_better_one_way_is_worse_the_other(store: Store, tmp_path: Path) -> None:
+    a, b = "+" * 150 + "-" * 50, "+" * 110 + "-" * 70 + "+" * 20
+    put(store, tmp_path, coded("a", "J", a), coded("b", "J", b))
+    report = comparison(store, "a", "b")
+    one = only(report)
+    assert (report.verdict, one.decision, one.because) == ("better", "better", None)
+    assert one.values == pytest.approx((0.75, 0.65))
+    assert one.difference.value == pytest.approx(0.1)
+    assert one.difference.level == 0.95
+    assert one.p_value == pytest.approx(mcnemar_differs(40, 20))
+    assert len(one.flips) == 60
+    other = only(comparison(store, "b", "a"))
+    assert other.decision == "worse"
+    assert other.p_value == pytest.approx(one.p_value)
+    assert (other.difference.low, other.difference.high) == pytest.approx(
+        (-one.difference.high, -one.difference.low), abs=1e-6
+    )
+    assert only(comparison(store, "a", "b", level=0.999)).decision == "undecided"
+
+
+def test_few_items_decide_nothing_and_it_says_how_many_would(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("a", "J", "++++++-+"), coded("b", "J", "++--+-++"))
+    one = only(comparison(store, "a", "b"))
+    assert one.decision == "undecided"
+    assert str(one.because).endswith("more items would decide, if the difference stays as it is")
+    put(store, tmp_path, coded("c", "J", "++++++-+"))
+    alike = only(comparison(store, "a", "c"))
+    assert (alike.p_value, alike.because) == (1.0, "no difference is seen")
+
+
+def test_missing_verdicts_that_could_turn_it_leave_it_undecided(
+    store: Store, tmp_path: Path
+) -> None:
+    b = "+" * 150 + "-" * 50
+    put(
+        store, tmp_path, coded("b", "J", b),
+        coded("a", "J", "+" * 120 + "?" * 30 + "-" * 50),
+        coded("far", "J", "+" * 40 + "?" * 5 + "-" * 155),
+        coded("none", "J", "+" * 100 + "." * 75 + "-" * 25),
+    )  # fmt: skip
+    turned = only(comparison(store, "a", "b"))
+    assert turned.decision == "undecided"
+    assert turned.because == (
+        "missing verdicts: at their worst or best for a, it decides otherwise"
+    )
+    assert turned.notes == ("85.0 % of the verdicts on a could be read",)
+    assert turned.difference.worst_low == pytest.approx(-0.15)
+    assert only(comparison(store, "far", "b")).decision == "worse"
+    assert only(comparison(store, "none", "b")).decision == "undecided"
+
+
+def test_p_values_are_adjusted_over_all_tests(store: Store, tmp_path: Path) -> None:
+    much, same = "+" * 92 + "-" * 8, "+" * 100
+    rows = [coded("b", judge, same) for judge in "JKL"]
+    put(store, tmp_path, *rows, coded("a", "J", much), coded("a", "K", same), coded("a", "L", same))
+    report = comparison(store, "a", "b")
+    assert [one.judge for one in report.tests] == ["J", "K", "L"]
+    assert report.tests[0].p_value == pytest.approx(2 / 2**8)
+    assert report.tests[0].p_adjusted == pytest.approx(3 * 2 / 2**8)
+    assert [one.decision for one in report.tests] == ["worse", "undecided", "undecided"]
+    assert report.verdict == "worse"
+    assert only(comparison(store, "a", "b", judges=["J"])).p_adjusted == pytest.approx(2 / 2**8)
+    strict = comparison(store, "a", "b", level=0.98)
+    assert strict.verdict == "undecided"
+
+
+def test_benchmarks_that_speak_against_each_other_decide_nothing() -> None:
+    assert overall(["better", "undecided"]) == "better"
+    assert overall(["worse"]) == "worse"
+    assert overall(["better", "worse"]) == "undecided"
+    assert overall([]) == "undecided"
+
+
+def scored(model: str, values: Sequence[float], **more: Any) -> list[dict[str, Any]]:
+    return [
+        label(i, model, "S", "") | {"kind": "score", "value": v, "low": 1, "high": 10} | more
+        for i, v in enumerate(values)
+    ]
+
+
+def test_scores_are_compared_and_the_telling_items_come_first(store: Store, tmp_path: Path) -> None:
+    b = [5.0 + i % 3 for i in range(30)]
+    a = [v + 1 for v in b[:27]] + [1.0, 9.0, b[29] - 1]
+    put(store, tmp_path, scored("a", a), scored("b", b))
+    one = only(comparison(store, "a", "b"))
+    assert (one.metric, one.decision) == ("score", "better")
+    assert one.difference.value == pytest.approx((27 - 4 + 3 - 1) / 30)
+    told = [flip.item_id for flip in most_telling(one, 4)]
+    assert told == ["27", "28", "0", "1"]
+
+
+def test_win_rates_are_in_percent_and_of_one_opponent(store: Store, tmp_path: Path) -> None:
+    won = {"a": [0.9, 0.8, 0.7] * 20, "b": [0.5, 0.4, 0.6] * 20}
+    rows = [
+        verdict(i, model, "J", p, benchmark="made_up", opponent=opponent)
+        for opponent in ("base", "other")
+        for model, values in won.items()
+        for i, p in enumerate(values)
+    ]
+    put(store, tmp_path, rows)
+    report = comparison(store, "a", "b")
+    assert [one.metric for one in report.tests] == ["win_rate", "win_rate"]
+    assert [one.opponent for one in report.tests] == ["base", "other"]
+    for one in report.tests:
+        assert one.values == pytest.approx((80.0, 50.0))
+        assert one.difference.value == pytest.approx(30.0)
+        assert one.decision == "better"
+    assert "win_rate against other" in render(document(report), "table")
+
+
+def test_what_only_one_of_them_has_is_left_out_and_said(store: Store, tmp_path: Path) -> None:
+    more = [row | {"benchmark": "other"} for row in coded("a", "J", "+++")]
+    put(store, tmp_path, coded("a", "J", "+++"), coded("b", "J", "++-"), more)
+    report = comparison(store, "a", "b")
+    assert only(report).benchmark == "made_up"
+    (note,) = report.notes
+    assert note.startswith("left out: other@")
+    with pytest.raises(UsageError, match="no model called 'b'"):
+        comparison(store, "a", "b", benchmarks=["other"])
+    with pytest.raises(UsageError, match="no model called 'bee'"):
+        comparison(store, "a", "bee")
+    with pytest.raises(UsageError, match=r"no judge called 'K'. Known: J"):
+        comparison(store, "a", "b", judges=["K"])
+    with pytest.raises(UsageError, match="no way of grouping called 'colour'"):
+        comparison(store, "a", "b", by="colour")
+
+
+def test_another_stack_or_served_model_is_marked_not_hidden(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, tmp_path, coded("a", "J", "+" * 40), coded("b", "J", "-" * 40))
+    monkeypatch.setattr(PairData, "stacks", lambda self, model: {f"stack of {model}"})
+    monkeypatch.setattr(PairData, "served", lambda self, judge, model: {f"{judge}-for-{model}"})
+    one = only(comparison(store, "a", "b"))
+    assert one.decision == "better"
+    assert one.notes == (
+        "judge changed: replies about the two were served by J-for-a and J-for-b",
+        "stack changed: the answers were generated by different software or batch sizes",
+    )
+    assert all(note in render(document(comparison(store, "a", "b")), "table") for note in one.notes)
+
+
+def test_json_is_that_of_the_contract_and_has_no_nan(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("a", "J", "?+"), coded("b", "J", "+?"))
+    data = to_json(comparison(store, "a", "b"))
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    (test,) = data["tests"]
+    assert {
+        "benchmark", "version", "metric", "judge", "baseline", "candidate", "difference",
+        "p_value", "p_adjusted", "decision", "detectable_difference",
+    } <= set(test)  # fmt: skip
+    assert (data["verdict"], test["decision"]) == ("undecided", "undecided")
+    assert (test["candidate"], test["baseline"], test["p_value"]) == ("a", "b", None)
+    assert test["because"] == "no item has a readable verdict on both"
+
+
+def test_hostile_questions_stay_text_in_every_form(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("a", "J", "+" * 12), coded("b", "J", "-" * 12))
+    report = comparison(store, "a", "b")
+    version = report.tests[0].version
+    texts = {("made_up", version, str(i)): text for i, text in enumerate(HOSTILE)}
+    for form in ("table", "md", "html", "latex", "csv", "json"):
+        assert render(document(report, texts, most_flips=12), form)
+    assert len(document(report, texts, most_flips=3).tables[1].rows) == 3
+
+
+def test_the_command_compares_and_ends_well_whatever_it_finds(tmp_path: Path) -> None:
+    at = ("--store", store_url(tmp_path))
+    assert typed("run", suite(tmp_path, limit=20)).code == 0
+    done = typed("compare", "taker-weak", "taker-terse", *at, "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert {test["judge"] for test in found["tests"]} == {"contains", "exact_match"}
+    assert found["verdict"] in ("worse", "undecided")
+    grouped = typed(
+        "compare", "taker-weak", "taker-terse", "trivia_judging_mini", *at,
+        "--judge", "contains", "--by", "category", "--show-flips", "3",
+    )  # fmt: skip
+    assert grouped.code == 0
+    assert "accuracy/geography" in grouped.out
+    assert "items that decided it" in grouped.out
+    assert typed("compare", "taker-weak", "nobody", *at).code == 64
