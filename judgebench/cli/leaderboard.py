@@ -79,6 +79,12 @@ if TYPE_CHECKING:
     "Repeatable.",
 )
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Also write the boards with all that they rest on, for `judgebench verify` (.zip).",
+)
 @report_options
 @store_option
 def command(
@@ -94,6 +100,7 @@ def command(
     published: bool,
     published_as: tuple[str, ...],
     level: float,
+    bundle: Path | None,
     form: str,
     outputs: tuple[Path, ...],
     store: str,
@@ -123,6 +130,9 @@ def command(
     sampling, or imported under its name); any other judge's scores stand beside them. Models are
     known by their names, whatever their case and hyphens.
 
+    --bundle writes a file with which others compute every cell again: the boards, and the verdicts,
+    answers and questions that they rest on. What judges wrote besides and what was spent stay here.
+
     \b
     Examples:
       judgebench leaderboard trivia_judging_mini
@@ -135,36 +145,41 @@ def command(
       judgebench leaderboard alpaca_eval --rank-by length_controlled_win_rate --published
       judgebench leaderboard mixeval_hard --published --published-as sft-3=LLaMA-3-8B-Instruct
       judgebench leaderboard alignbench@1.0 --published --format csv
+      judgebench leaderboard alpaca_eval --bundle board.zip
     """
     from judgebench.errors import UsageError
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.report.board_choice import chosen
+    from judgebench.report.board_request import BoardRequest
+    from judgebench.report.bundle import write_bundle
     from judgebench.report.leaderboard import document
     from judgebench.report.model_names import read_names
-    from judgebench.report.panels import parse_panel
     from judgebench.report.reference_board import references
-    from judgebench.report.several_boards import boards_of, no_boards
+    from judgebench.report.several_boards import no_boards
     from judgebench.store import open_store
 
     if published and len(set(benchmarks)) > 1:
         raise UsageError("--published takes one benchmark at a time")
+    if published and bundle is not None:
+        raise UsageError("a bundle has boards of verdicts; --published boards rest on none")
     benchmark, names = benchmarks[0], read_names(published_as)
+    request = BoardRequest(
+        benchmarks=benchmarks,
+        judges=judges,
+        models=models,
+        columns=tuple(name.strip() for name in (columns or "").split(",") if name.strip()),
+        sort=sort,
+        panels=panels,
+        length_control=length_control,
+        rank_by=rank_by,
+        by=by,
+        level=level,
+        published_as=names,
+    )
     if published and not (judges or panels or names or _holds(store, benchmark)):
         nothing = f"{store} holds nothing of {benchmark}"
         show(_published_alone(benchmark, nothing, by), form, outputs)
         return 0
     with open_store(store, read_only=True) as opened:
-        found = boards_of(
-            opened,
-            benchmarks,
-            judges=judges,
-            panels=[parse_panel(written) for written in panels],
-            intervals=Intervals(level=level),
-            length_control=length_control,
-            rank_by=rank_by,
-            by=by,
-            published_names=names,
-        )
+        found = request.found(opened)
         if not any(found.values()):
             if not published:
                 raise no_boards(benchmarks, judges)
@@ -173,13 +188,10 @@ def command(
             return 0
         for name in (name for name, its in found.items() if not its):
             say(f"{name} has no board{' of these judges' if judges else ''}")
-        boards = chosen(
-            opened,
-            [board for its in found.values() for board in its],
-            models=models,
-            columns=[name.strip() for name in (columns or "").split(",") if name.strip()],
-            sort=sort,
-        )
+        boards = request.chosen(opened, found)
+        if bundle is not None:
+            write_bundle(bundle, opened, store, request)
+            say(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
     beside = references(boards[0].benchmark, boards[0].version) if published else None
     show(document(boards, published=beside, by=by), form, outputs)
     return 0

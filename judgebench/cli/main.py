@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Answer, judge and report what a suite asks for; again: only what is missing.",
     "plan": "Say what a run would do, before it does it. Sends nothing.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
+    "verify": "Compute every cell of a bundle of leaderboards again.",
     "ranking": "Rank models from pairs, and say who is above whom.",
     "compare": "Which of two models is better, on each benchmark, and what decided it.",
     "gate": "The regression gate for CI: is the candidate worse than the baseline?",
