@@ -70,9 +70,9 @@ def command(
     A test passes where a drop larger than what is borne can be ruled out; it is a regression where
     the candidate is worse beyond chance; else it is inconclusive, and says what would decide it.
     Missing verdicts decide nothing: where their worst or best case would turn the decision, it is
-    inconclusive. BASELINE is a name that `judgebench baseline set` gave, or else a model's. Of
-    several models of one name the newest is meant, and as the baseline of its own name the one
-    before it.
+    inconclusive. BASELINE is a name that `judgebench baseline set` gave, or else a model's, or the
+    model of a run: run:RUN, run:latest~1, run:RUN/MODEL. Of several models of one name the newest
+    is meant, and as the baseline of its own name the one before it.
 
     A page (--output gate.html) has the ten items that moved most, with the question and both
     answers. Where GITHUB_STEP_SUMMARY is set, the table is appended to that file; where
@@ -84,6 +84,7 @@ def command(
       judgebench gate --baseline main --candidate nightly --policy gate.yaml --junit gate.xml
       judgebench gate --baseline main --candidate nightly --output gate.html --output gate.json
       judgebench gate --baseline nightly --candidate nightly --show-flips
+      judgebench gate --baseline run:20261126-0451 --candidate nightly
 
     \b
     A policy:

@@ -18,11 +18,15 @@ from judgebench.records import Estimate
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, meant
 from judgebench.report.gate_models import newest_called, the_two
+from judgebench.report.run_called import run_called
 from judgebench.stats.gate_rule import detectable
 from judgebench.store import Store
 
 METRIC_OF = {"label": "accuracy", "score": "score", "preference": "win_rate"}
 """What the verdicts of a kind of board make."""
+
+OF_RUN = "run:"
+"""What the name of a baseline begins with that is the model of a run."""
 
 UNBOUNDED = "verdicts are missing, and a scale without ends says nothing of their worst case"
 
@@ -53,7 +57,17 @@ class PairData:
         return the_two(self.board, self.stored, candidate, baseline, self.held(baseline))
 
     def held(self, baseline: str) -> str | None:
-        """The id of the model that is the baseline of that name here; None where none was set."""
+        """The id of the model that is the baseline of that name here; None where none was set.
+
+        ``run:RUN`` is the model that a run judged, ``run:RUN/MODEL`` the one of that name.
+
+        Raises
+        ------
+        UsageError
+            For a run that is not there, or that judged no such model here, or several.
+        """
+        if baseline.startswith(OF_RUN):
+            return self._of_run(*baseline.removeprefix(OF_RUN).partition("/")[::2])
         its = [
             one.model_id
             for one in self.board.store.baselines()
@@ -61,6 +75,20 @@ class PairData:
             == (baseline, self.which.name, self.which.version)
         ]
         return its[-1] if its else None
+
+    def _of_run(self, wanted: str, name: str) -> str:
+        store = self.board.store
+        run = run_called(store.runs(), wanted, store.url)
+        judged = store.run_verdicts(run.id, self.which.name, self.which.version)
+        names = {model.id: (model.name, *model.names) for model in store.models()}
+        its = {one for one in judged["model_id"] if not name or name in (one, *names.get(one, ()))}
+        if len(its) == 1:
+            return str(its.pop())
+        said = ", ".join(sorted(self.board.models.get(one, one) for one in its)) or "none"
+        raise UsageError(
+            f"{self.which}: run {run.id} has judged {said}{f' called {name!r}' if name else ''}; "
+            f"a baseline is one model: {OF_RUN}{run.id}/MODEL"
+        )
 
     def notes(self, two: tuple[str, str], baseline: str) -> list[str]:
         """What a reader has to know of who the baseline is."""

@@ -285,3 +285,23 @@ def test_exit_codes_and_the_summary_of_a_workflow(store: Store, tmp_path: Path) 
     text = summary.read_text()
     assert text.index("PASS: new") < text.index("REGRESSION: bad") < text.index("INCONCLUSIVE: few")
     assert ET.parse(tmp_path / "bad.xml").getroot().tag == "testsuites"
+
+
+def test_the_model_of_a_run_is_a_baseline(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+" * MANY))
+    put(store, tmp_path, coded("new", "J", "-" * MANY), coded("other", "J", "-" * MANY))
+    first, second = (run.id for run in store.runs())
+
+    def against(baseline: str) -> Decided:
+        found = gate_report(store, candidate="new", baseline=baseline, policy=policy())
+        return found.tests[0]
+
+    assert against(f"run:{first}").baseline == "old"
+    assert against(f"run:{first}").decision == "regression"
+    assert against(f"run:{second}/other").baseline == "other"
+    with pytest.raises(UsageError, match=r"has judged new, other; a baseline is one model: run:"):
+        against(f"run:{second}")
+    with pytest.raises(UsageError, match="has judged none called 'nobody'"):
+        against(f"run:{first}/nobody")
+    with pytest.raises(UsageError, match="no run called 'nothing'"):
+        against("run:nothing")
