@@ -44,6 +44,11 @@ EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
     show_default=True,
     help="Without a policy: how often an unchanged model may be called worse, over all tests.",
 )
+@click.option(
+    "--head-to-head",
+    is_flag=True,
+    help="Without a policy: comparisons of the candidate's answers with the baseline's own.",
+)
 @click.option("--show-flips", is_flag=True, help="Also the items that cost the candidate most.")
 @click.option(
     "--junit",
@@ -59,6 +64,7 @@ def command(
     policy_file: Path | None,
     max_drop: float,
     alpha: float,
+    head_to_head: bool,
     show_flips: bool,
     junit: Path | None,
     form: str,
@@ -73,6 +79,10 @@ def command(
     inconclusive. BASELINE is a name that `judgebench baseline set` gave, or else a model's, or the
     model of a run: run:RUN, run:latest~1, run:RUN/MODEL. Of several models of one name the newest
     is meant, and as the baseline of its own name the one before it.
+
+    Head to head the candidate's win rate against the baseline is tested beside 50 %: a suite with
+    baseline: BASELINE and orders: both has judges compare the two. It takes one verdict for each
+    item and order where two boards take two, and finds smaller drops where answers differ little.
 
     A page (--output gate.html) has the ten items that moved most, with the question and both
     answers. Where GITHUB_STEP_SUMMARY is set, the table is appended to that file; where
@@ -92,6 +102,7 @@ def command(
       tests:
         - {benchmark: trivia_judging, judge: contains, max_drop: 0.02, min_n: 200}
         - {benchmark: alpaca_eval, metric: win_rate, max_drop: 1.5}
+        - {benchmark: support, judge: gpt-4o, head_to_head: true, max_drop: 3}
 
     Exit codes: 0 passed, 1 regression, 2 inconclusive.
     """
@@ -106,7 +117,14 @@ def command(
     check_outputs(outputs)
     stated = None if policy_file is None else read_policy(policy_file)
     with open_store(store, read_only=True) as opened:
-        policy = stated or usual_policy(opened, candidate, baseline, share=max_drop, alpha=alpha)
+        policy = stated or usual_policy(
+            opened,
+            candidate,
+            baseline,
+            share=max_drop,
+            alpha=alpha,
+            head_to_head=head_to_head,
+        )
         report = gate_report(opened, candidate=candidate, baseline=baseline, policy=policy)
         texts = texts_of(opened, report)
     document = gate_document.document(report, texts.questions if show_flips else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -29,6 +29,8 @@ from judgebench.stats.paired_tests import (
 from judgebench.stats.resample import content_seed
 
 CANDIDATE, BASELINE = 0, 1
+HEAD_TO_HEAD = "head_to_head"
+"""Of comparisons with the baseline itself: the win rate, beside one half."""
 
 View = Literal["observed", "worst", "best"]
 VIEWS: tuple[View, ...] = ("observed", "worst", "best")
@@ -250,6 +252,38 @@ class _Judged:
             expected=taken(means.expected).sum(axis=0).astype(np.int64),
             why_not=why_not,
         )
+
+
+def head_to_head(
+    columns: Columns, kind: BoardKind, judge: str, candidate: str, *, labels: Sequence[str]
+) -> PairedModels:
+    """A candidate whose answers were compared with the baseline's: its wins, beside one half.
+
+    Both orders of an item are averaged first, so that a judge that goes by the place says nothing.
+
+    Parameters
+    ----------
+    kind
+        Comparisons with the baseline.
+    columns, judge, candidate, labels
+        As for `paired_models`.
+    """
+    alone = paired_models(columns, kind, judge, candidate, candidate, labels=labels)
+
+    def beside_a_half(values: Floats | None) -> Floats | None:
+        return None if values is None else np.stack([values[:, 0], np.full(len(values), 0.5)], 1)
+
+    mean = beside_a_half(alone.mean)
+    assert mean is not None
+    return replace(
+        alone,
+        metric=HEAD_TO_HEAD,
+        width=0.5,
+        mean=mean,
+        worst=beside_a_half(alone.worst),
+        best=beside_a_half(alone.best),
+        missing=alone.missing * np.array([1, 0]),
+    )
 
 
 def compare(pair: PairedModels, *, alpha: float, seed: int = 0) -> Compared:

@@ -130,9 +130,17 @@ def overall(decisions: Sequence[Decision]) -> Decision:
 
 
 def usual_policy(
-    store: Store, candidate: str, baseline: str, *, share: float, alpha: float
+    store: Store,
+    candidate: str,
+    baseline: str,
+    *,
+    share: float,
+    alpha: float,
+    head_to_head: bool = False,
 ) -> Policy:
     """A test for each benchmark and judge that both models have, bearing a share of the scale.
+
+    With ``head_to_head`` for each judge that has compared the one with the other.
 
     Raises
     ------
@@ -146,8 +154,8 @@ def usual_policy(
             two = data.two(candidate, baseline)
         except UsageError:
             continue
-        for kind, judge in data.judges_of(two):
-            width = data.pair(kind, judge, two, None).width
+        for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
+            width = 1.0 if head_to_head else data.pair(kind, judge, two, None).width
             unit = 100.0 if kind.kind == "preference" else 1.0
             if math.isfinite(width):
                 tests.append(
@@ -155,6 +163,7 @@ def usual_policy(
                         benchmark=f"{name}@{version}",
                         judge=judge,
                         max_drop=share * width * unit,
+                        head_to_head=head_to_head,
                     )
                 )
     if not tests:
@@ -189,7 +198,8 @@ class _Question:
             self.compared = replace(self.compared, worst=None, best=None, bounded=True)
 
     def _board(self, metric: str) -> tuple[BoardKind, str]:
-        boards = self.data.judges_of(self.two)
+        direct = self._test.head_to_head
+        boards = self.data.heads_of(self.two) if direct else self.data.judges_of(self.two)
         if metric and metric not in METRIC_OF.values():
             unknown = unknown_name("metric of a gate", metric, METRIC_OF.values())
             raise UsageError(f"{self.data.which}: {unknown}")
@@ -201,10 +211,16 @@ class _Question:
         ]
         if len(fitting) == 1:
             return fitting[0]
-        if not fitting and (newer := self._judged_otherwise(metric)) is not None:
+        if not fitting and not direct and (newer := self._judged_otherwise(metric)) is not None:
             return newer
         said = ", ".join(f"{judge} ({METRIC_OF[kind.kind]})" for kind, judge in boards) or "nobody"
         if not fitting:
+            if direct:
+                raise UsageError(
+                    f"{self.data.which}: {self._test.judge or 'no judge'} has not compared "
+                    f"{self.two[0]} with {self.two[1]}; a run with baseline: {self.two[1]} and "
+                    f"orders: both does; these have: {said}"
+                )
             raise UsageError(
                 f"{self.data.which}: {self._test.judge or 'no judge'} has not judged both "
                 f"{' and '.join(self.two)}{f' by {metric}' if metric else ''}; these have: {said}"
@@ -282,6 +298,7 @@ class _Question:
         observed = self.compared.observed
         if self.pair.why_not is not None:
             known = self.judge in {judge for _, judge in self.data.judges_of(self.two)}
+            known = known or self._test.head_to_head
             return self.pair.why_not if known else f"judge changed: {self.pair.why_not}"
         if (changed := self._judge_changed()) is not None:
             return changed

@@ -92,10 +92,11 @@ def _newest_first(data: BoardData, verdicts: Columns) -> list[str]:
     """
     started = {run.id: run.started for run in data.store.runs()}
     last = {model: (at, 0.0) for model, at in data.heard_of.items()}
-    columns = (verdicts[name] for name in ("model_id", "run_id", "at"))
-    for model, run, at in zip(*columns, strict=True):
-        if model is not None:
-            when = started.get(run, 0.0), at or 0.0
-            last[model] = max(last.get(model, when), when)
+    columns = (verdicts[name] for name in ("model_id", "opponent_id", "run_id", "at"))
+    for model, opponent, run, at in zip(*columns, strict=True):
+        when = started.get(run, 0.0), at or 0.0
+        for one in (model, opponent):
+            if one is not None:
+                last[one] = max(last.get(one, when), when)
     shown: Mapping[str, str] = data.models
     return [shown[one] for one in sorted(last, key=lambda one: (last[one], one), reverse=True)]

@@ -21,7 +21,8 @@ class GateTest(Section):
     """One question: has the candidate dropped, on this metric, by more than is borne?
 
     ``max_drop`` is in the metric's own units: percent for win rates, a share for accuracy, points
-    of the scale for scores.
+    of the scale for scores. ``head_to_head``: percent below the 50 of a model that wins as often as
+    it loses.
     """
 
     benchmark: str = Field(description="NAME or NAME@VERSION")
@@ -30,6 +31,9 @@ class GateTest(Section):
         None, description="accuracy, score or win_rate, or one of a group: score/GROUP"
     )
     max_drop: Amount = Field(description="the drop that is borne")
+    head_to_head: bool = Field(
+        False, description="the candidate's answers were compared with the baseline's own"
+    )
     min_n: PositiveInt = Field(1, description="items of which both need a verdict")
     coverage_floor: Share | None = Field(
         None, description="share of verdicts that must be readable; the benchmark's if unset"

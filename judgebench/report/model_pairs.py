@@ -13,7 +13,7 @@ from functools import cached_property
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.paired_models import Compared, PairedModels, paired_models
+from judgebench.metrics.paired_models import Compared, PairedModels, head_to_head, paired_models
 from judgebench.records import Estimate
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, meant
@@ -117,6 +117,15 @@ class PairData:
             ]
         return found
 
+    def heads_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
+        """The boards on which answers of the first were compared with those of the second."""
+        found = []
+        for kind, verdicts in self.board.verdicts.items():
+            if kind.kind == "preference" and kind.opponent == two[1]:
+                seen = set(zip(verdicts["judge"], verdicts["model"], strict=True))
+                found += [(kind, judge) for judge, model in sorted(seen) if model == two[0]]
+        return found
+
     @cached_property
     def balance(self) -> Balance | None:
         if not self.which.sides:
@@ -131,7 +140,13 @@ class PairData:
         group: str | None,
         by: str | None = None,
     ) -> PairedModels:
-        """The two on one board, on all items or on a group of some way of grouping."""
+        """The two on one board, on all items or on a group of some way of grouping.
+
+        On a board of comparisons with the second of them, they meet head to head.
+        """
+        if kind.opponent == two[1]:
+            verdicts = self.board.verdicts[kind]
+            return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
         group_of = None
         if group is not None:
             group_of = self._group_of(group) if by is None else self.board.groups(by)

@@ -305,3 +305,49 @@ def test_the_model_of_a_run_is_a_baseline(store: Store, tmp_path: Path) -> None:
         against(f"run:{first}/nobody")
     with pytest.raises(UsageError, match="no run called 'nothing'"):
         against("run:nothing")
+
+
+def compared(model: str, p: Sequence[float | None], order: str = "model_first") -> list[Any]:
+    """Comparisons with old, an item each; None could not be read."""
+    about = {"benchmark": "made_up", "model": model, "judge": "P", "opponent": "old"}
+    return [
+        {**about, "item_id": f"{i}", "kind": "preference", "value": value, "order": order}
+        if value is not None
+        else {**about, "item_id": f"{i}", "kind": "unreadable", "value": "", "reason": "no verdict",
+              "order": order}
+        for i, value in enumerate(p)
+    ]  # fmt: skip
+
+
+def test_head_to_head_is_tested_beside_one_half(store: Store, tmp_path: Path) -> None:
+    """A judge that goes by the place alone says nothing of either."""
+    place = compared("new", [1.0] * MANY) + compared("new", [0.0] * MANY, "opponent_first")
+    lost = compared("bad", [0.0] * 130 + [1.0] * 70)
+    put(store, tmp_path, place, lost)
+    one = only(store, {"head_to_head": True, "max_drop": 3.0})
+    assert (one.metric, one.baseline, one.decision) == ("head_to_head", "old", "pass")
+    assert one.values == pytest.approx((50.0, 50.0))
+    assert one.difference.value == 0.0
+    report = gate_report(
+        store, candidate="bad", baseline="old",
+        policy=policy({"head_to_head": True, "max_drop": 3.0}),
+    )  # fmt: skip
+    (bad,) = report.tests
+    assert bad.decision == "regression"
+    assert bad.difference.value == pytest.approx(-15.0)
+    made = usual_policy(store, "bad", "old", share=0.02, alpha=0.05, head_to_head=True)
+    assert [(t.judge, t.max_drop, t.head_to_head) for t in made.tests] == [("P", 2.0, True)]
+    with pytest.raises(UsageError, match="Q has not compared new with old; a run with baseline:"):
+        only(store, {"head_to_head": True, "judge": "Q"})
+
+
+def test_comparisons_that_could_not_be_read_are_put_at_their_ends(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path, compared("new", [0.5] * 100 + [None] * 20))
+    test = {"head_to_head": True, "max_drop": 3.0, "coverage_floor": 0.5}
+    one = only(store, test)
+    assert one.decision == "inconclusive"
+    assert one.coverage == (pytest.approx(100 / 120), 1.0)
+    assert one.difference.worst_low == pytest.approx(-50 * 20 / 120)
+    assert one.difference.worst_high == pytest.approx(50 * 20 / 120)
