@@ -9,10 +9,36 @@ The upstream reader takes every reply for ``certain`` that holds none of a list 
 from __future__ import annotations
 
 import re
+from typing import Literal
 
+from pydantic import Field, PositiveInt
+
+from judgebench.config import Section
 from judgebench.judges._replies import RETRACTION, no_verdict, unfinished
 from judgebench.judges._whole_words import contains_phrase
 from judgebench.records import BINARY, Label, Reply, Unreadable, Verdict
+
+
+class Options(Section):
+    """What a suite may say about a judge that answers in these two words."""
+
+    prompt: str = Field("default", description="default, or official/NAME from the data home")
+    reader: Literal["strict", "upstream"] = Field(
+        "strict", description="upstream takes every reply for certain that is not negative"
+    )
+    exact_match_first: bool = Field(
+        False, description="an answer that is equal as a text means the same, without a call"
+    )
+    max_answer_chars: PositiveInt = Field(
+        20_000, description="a longer answer is shown with its middle left out"
+    )
+
+    def read(self, reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
+        """The label that a reply states, as the chosen reader reads it."""
+        return (read_certainty_upstream if self.reader == "upstream" else read_certainty)(
+            reply, labels
+        )
+
 
 CONSISTENCY = ("inconsistent", "consistent")
 """The labels of a judge of two answers; the last one is the positive one, as in `BINARY`."""

@@ -12,15 +12,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from pydantic import Field, PositiveInt
-
-from judgebench.config import Section, check
+from judgebench.config import check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.judges import exact_match
 from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._certainty import CONSISTENCY, read_certainty, read_certainty_upstream
+from judgebench.judges._certainty import CONSISTENCY, Options
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import Normalisation
 from judgebench.judges._prompts import check_holes, chosen_prompt, messages
@@ -44,21 +41,6 @@ _AS_UPSTREAM_WRITES = {"{qa_data[idx]['response'][0]}": "{first}", "{sample_ans}
 """The holes of the official prompt, which are expressions of the program that it stands in."""
 
 HOLES = frozenset({"question", "first", "further", "mark"})
-
-
-class Options(Section):
-    """What a suite may say about a judge of consistency."""
-
-    prompt: str = Field("default", description="default, or official/NAME from the data home")
-    reader: Literal["strict", "upstream"] = Field(
-        "strict", description="upstream takes every reply for certain that is not negative"
-    )
-    exact_match_first: bool = Field(
-        False, description="an answer equal to the first one agrees with it without a call"
-    )
-    max_answer_chars: PositiveInt = Field(
-        20_000, description="a longer answer is shown with its middle left out"
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +85,7 @@ class ConsistencyJudge:
         return messages(self.prompt, {}, of_case)
 
     def _read(self, reply: Reply) -> Score | Unreadable:
-        upstream = self.options.reader == "upstream"
-        said = (read_certainty_upstream if upstream else read_certainty)(reply, CONSISTENCY)
+        said = self.options.read(reply, CONSISTENCY)
         if isinstance(said, Label):
             return _score(agrees=said.name == CONSISTENCY[-1])
         assert isinstance(said, Unreadable)

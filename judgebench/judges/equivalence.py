@@ -12,16 +12,13 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from pydantic import Field, PositiveInt
-
-from judgebench.config import Section, check
+from judgebench.config import check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
 from judgebench.judges import exact_match
 from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._certainty import read_certainty, read_certainty_upstream
+from judgebench.judges._certainty import Options
 from judgebench.judges._content import checked_content
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE, Normalisation
@@ -37,21 +34,6 @@ READER_VERSION = "1"
 #: Holes that show the accepted answers: one on a line, or as upstream writes a list.
 ACCEPTED = frozenset({"references", "answer"})
 HOLES = ACCEPTED | {"question", "prediction", "mark"}
-
-
-class Options(Section):
-    """What a suite may say about a judge of equivalence."""
-
-    prompt: str = Field("default", description="default, or official/NAME from the data home")
-    reader: Literal["strict", "upstream"] = Field(
-        "strict", description="upstream takes every reply for certain that is not negative"
-    )
-    exact_match_first: bool = Field(
-        False, description="an answer equal to an accepted one is correct without a call"
-    )
-    max_answer_chars: PositiveInt = Field(
-        20_000, description="a longer answer is shown with its middle left out"
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +65,7 @@ class EquivalenceJudge:
             normalisation = Normalisation().of(case.item.language)
             if exact_match.matches(response.text, references, normalisation):
                 return ask_nobody(Label(name=CORRECT))
-        upstream = self.options.reader == "upstream"
-        read = read_certainty_upstream if upstream else read_certainty
-        return ask_once(self.answerer.chat(self.question(case)), read)
+        return ask_once(self.answerer.chat(self.question(case)), self.options.read)
 
     def question(self, case: Case) -> tuple[Message, ...]:
         """The filled prompt."""
