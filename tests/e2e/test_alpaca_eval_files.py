@@ -273,7 +273,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
     for arguments, said in (
         (("import", "alpaca-eval"), "Missing argument"),
         (("import", "verdicts", "v.jsonl", "--baseline", "b"), "go with `import alpaca-eval`"),
-        (("export", "verdicts", "--model", "b"), "go with `export alpaca-eval`"),
+        (("export", "verdicts", "--model", "b"), "goes with `export alpaca-eval`"),
         (("export", "alpaca-eval"), "--output FOLDER"),
     ):
         found = judgebench(*arguments, "--store", url(tmp_path, "s"))
