@@ -139,6 +139,14 @@ def case_key(case: Case) -> bytes:
     return content_key("case", seen)
 
 
-def judgment_key(judge: bytes, case: bytes, *, repeat: int = 0) -> bytes:
-    """The key of an elementary judgment. The order shown is part of the case."""
-    return content_key("judgment", {"judge": judge, "case": case, "sample": repeat})
+def judgment_key(
+    judge: bytes, case: bytes, *, repeat: int = 0, occasion: str | None = None
+) -> bytes:
+    """The key of an elementary judgment. The order shown is part of the case.
+
+    ``occasion`` is when it was asked afresh; left out elsewhere, so that it changed no key.
+    """
+    asked: dict[str, Any] = {"judge": judge, "case": case, "sample": repeat}
+    if occasion is not None:
+        asked["occasion"] = occasion
+    return content_key("judgment", asked)

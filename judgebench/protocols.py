@@ -15,6 +15,7 @@ from judgebench.records import (
     JsonObject,
     JudgeSpec,
     Judgment,
+    Look,
     Reply,
     Request,
     Response,
@@ -152,6 +153,8 @@ class Writer(Replies, Protocol):
     def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None: ...
 
     def put_uses(self, uses: Sequence[Use]) -> None: ...
+
+    def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None: ...
 
     def put_responses(self, responses: Mapping[bytes, Response]) -> None: ...
 

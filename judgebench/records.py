@@ -187,8 +187,9 @@ class ChatRequest:
     never a URL or a port. ``decoding`` is written in the words of chat completions (``max_tokens``,
     ``temperature``, ``seed``, ``stop``, …); a provider that calls a thing otherwise translates it,
     and leaves out what the model does not take (`Reply.left_out`). ``reasoning`` is the effort
-    asked for. ``sample`` tells repeats of one question apart. ``extra`` is sent as it is, beside
-    the named fields. ``purpose`` is no part of the key.
+    asked for. ``sample`` tells repeats of one question apart, and ``occasion`` the times at which
+    it was asked afresh although its reply is known. ``extra`` is sent as it is, beside the named
+    fields. ``purpose`` is no part of the key.
     """
 
     provider: str
@@ -200,6 +201,7 @@ class ChatRequest:
     sample: int = 0
     extra: JsonObject = field(default_factory=dict)
     reasoning: str | None = None
+    occasion: str | None = None
     purpose: Purpose | None = field(default=None, compare=False)
 
 
@@ -219,6 +221,7 @@ class ScoreRequest:
     decoding: JsonObject = field(default_factory=dict)
     sample: int = 0
     extra: JsonObject = field(default_factory=dict)
+    occasion: str | None = None
     purpose: Purpose | None = field(default=None, compare=False)
 
 
@@ -373,6 +376,18 @@ class Use:
     run_id: str
     place: Place
     judgment_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Where a judgment stands that was asked for again on an occasion: at an anchor, on no board.
+
+    ``anchors`` is the number of the set in its store.
+    """
+
+    anchors: int
+    occasion: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from pathlib import Path
 from judgebench.errors import StoreError
 from judgebench.store.location import store_path
 
-_EMPTIED = ("baselines", "batch_requests", "batches", "leases", "replies", "spend")
+_EMPTIED = (
+    "anchors", "baselines", "batch_requests", "batches", "leases", "looks", "replies", "spend",
+)  # fmt: skip
 """What says nothing of a verdict: what was paid, what was said on the way to it, who works."""
 
 _OF_BENCHMARKS = ("answers", "calibrations", "failures", "items", "uses")

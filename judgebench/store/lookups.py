@@ -60,7 +60,7 @@ _REPLY = Prepared(
     .outerjoin(_logprobs, _logprobs.c.sha == _p.c.logprobs_sha)
     .where(_p.c.key == bindparam("key"))
 )  # fmt: skip
-_RESPONSES = (
+_ANSWERS = (
     select(
         _r.c.key, schema.benchmarks.c.name, schema.benchmarks.c.version, schema.items.c.item_id,
         schema.models.c.key, schema.answers.c.sample, schema.answers.c.turn, *_both(_text),
@@ -77,9 +77,15 @@ _RESPONSES = (
     .outerjoin(_reasoning, _reasoning.c.sha == _r.c.reasoning_sha)
     .outerjoin(_prompt, _prompt.c.sha == _r.c.prompt_sha)
     .outerjoin(schema.stacks, schema.stacks.c.id == _r.c.stack_id)
-    .where(_r.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(_r.c.id.desc(), schema.answers.c.benchmark_id, schema.answers.c.item_id)
 )  # fmt: skip
+_RESPONSES = _ANSWERS.where(_r.c.key.in_(bindparam("keys", expanding=True)))
+_ANSWERS_TO = _ANSWERS.where(
+    schema.benchmarks.c.name == bindparam("benchmark"),
+    schema.benchmarks.c.version == bindparam("version"),
+    schema.models.c.key == bindparam("model"),
+    schema.items.c.item_id.in_(bindparam("items", expanding=True)),
+)
 
 _PLACES = (
     select(schema.items.c.item_id, schema.answers.c.sample)
@@ -182,6 +188,18 @@ def responses(connection: Connection, keys: Collection[bytes]) -> dict[bytes, li
                 seen.add(response_id)
                 found.setdefault(key, []).append(_response(*row[1:-1]))
     return found
+
+
+def answers_to(
+    connection: Connection, benchmark: str, version: str, model: bytes, items: Collection[str]
+) -> list[Response]:
+    """All answers of a model to some items of a benchmark, of all stacks, the newest first."""
+    about = {"benchmark": benchmark, "version": version, "model": model}
+    return [
+        _response(*row[1:-1])
+        for chunk in chunks(sorted(items))
+        for row in connection.execute(_ANSWERS_TO, {**about, "items": chunk})
+    ]
 
 
 def answered(

@@ -26,7 +26,7 @@ from sqlalchemy import (
 APPLICATION_ID = 0x6A626368
 """``jbch``: what SQLite's header says of a file that is ours."""
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 NONE = 0
@@ -325,6 +325,28 @@ baselines = Table(  # several for one name and benchmark: the last counts
     Column("model_id", Integer, ForeignKey("models.id"), nullable=False),
     Column("run_id", Integer, ForeignKey("runs.id")),
     Column("at", Double, nullable=False),
+)
+anchors = Table(  # several sets for one judge and benchmark: the last counts
+    "anchors",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("benchmark_id", Integer, ForeignKey("benchmarks.id"), nullable=False),
+    Column("judge_id", Integer, ForeignKey("judges.id"), nullable=False),
+    Column("at", Double, nullable=False),
+)
+looks = Table(  # what the judge said of the answers of a set, at each occasion
+    "looks",
+    metadata,
+    Column("anchors_id", Integer, ForeignKey("anchors.id"), primary_key=True),
+    Column("occasion_id", Integer, primary_key=True),  # a name; NONE: when they were pinned
+    Column("model_id", Integer, ForeignKey("models.id"), primary_key=True),
+    Column("opponent_id", Integer, primary_key=True),
+    Column("item_id", BigId, ForeignKey("items.id"), primary_key=True),
+    Column("shown", SmallInteger, primary_key=True),
+    Column("sample", Integer, primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("judgment_id", BigId, ForeignKey("judgments.id"), nullable=False),
+    sqlite_with_rowid=False,
 )
 leases = Table(
     "leases",

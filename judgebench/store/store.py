@@ -18,6 +18,7 @@ from judgebench.records import (
     JsonObject,
     JudgeSpec,
     Judgment,
+    Look,
     ModelSpec,
     Place,
     Reply,
@@ -29,6 +30,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.store import (
+    anchors,
     baselines,
     batches,
     calibrations,
@@ -40,6 +42,7 @@ from judgebench.store import (
     write,
 )
 from judgebench.store import items as item_rows
+from judgebench.store.anchors import StoredAnchors
 from judgebench.store.baselines import StoredBaseline
 from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
@@ -241,6 +244,20 @@ class Store:
                 connection, self._interned, name, benchmark, version, model, run_id
             )
 
+    def put_anchors(self, pinned: Sequence[tuple[Place, bytes]]) -> StoredAnchors:
+        """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
+
+        Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of
+        several judges or benchmarks, and for a judgment that was never put.
+        """
+        with self._writing() as connection:
+            return anchors.put_anchors(connection, self._interned, pinned)
+
+    def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None:
+        """What a judge says of anchors anew, on no board; the first look of an occasion is kept."""
+        with self._writing() as connection:
+            anchors.put_looks(connection, self._interned, looks)
+
     # look-ups -----------------------------------------------------------------------------------
 
     def reply(self, key: bytes) -> Reply | None:
@@ -263,6 +280,13 @@ class Store:
         """
         with self._database.reading() as connection:
             return lookups.responses(connection, keys)
+
+    def answers_to(
+        self, benchmark: str, version: str, model: bytes, items: Collection[str]
+    ) -> list[Response]:
+        """All answers of a model, by its key, to some items, of all stacks, the newest first."""
+        with self._database.reading() as connection:
+            return lookups.answers_to(connection, benchmark, version, model, items)
 
     def answered(self, benchmark: str, version: str, model: bytes) -> set[tuple[str, int]]:
         """Item and sample of every answer of a model, by its key, that stands on a benchmark."""
@@ -318,6 +342,21 @@ class Store:
         with self._database.reading() as connection:
             return baselines.baselines(connection)
 
+    def anchors(self) -> list[StoredAnchors]:
+        """Of all judges and benchmarks, in the order in which they were pinned."""
+        with self._database.reading() as connection:
+            return anchors.anchors(connection)
+
+    def pinned(self, of: StoredAnchors) -> dict[Place, bytes]:
+        """The places of a set of anchors, with the key of the case that the judge saw there."""
+        with self._database.reading() as connection:
+            return anchors.pinned(connection, of)
+
+    def looked(self, of: StoredAnchors, occasion: str) -> set[Place]:
+        """The places of a set about which the judge was asked again on an occasion."""
+        with self._database.reading() as connection:
+            return anchors.looked(connection, of, occasion)
+
     # columns for reports ------------------------------------------------------------------------
 
     def verdicts(
@@ -371,6 +410,11 @@ class Store:
         """
         with self._database.reading() as connection:
             return spending.spent(connection, run_id)
+
+    def looks(self, of: StoredAnchors) -> Columns:
+        """What was said of a set of anchors, as equally long lists (`anchors.LOOK_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return anchors.looks(connection, of.id)
 
     def benchmarks(self) -> list[tuple[str, str]]:
         """Names and versions."""

@@ -16,7 +16,7 @@ from judgebench.store.schema import REVISION
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
-OLDER: frozenset[str] = frozenset({"0001", "0002", "0003"})
+OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004"})
 """Revisions before `REVISION` that stores in the field may have."""
 
 

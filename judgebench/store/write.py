@@ -265,13 +265,7 @@ def put_uses(
     for use in uses:
         judgment = use.judgment_key
         if judgment not in ids:
-            found = connection.execute(_JUDGMENT_ID, {"key": judgment}).scalar()
-            if found is None:
-                raise StoreError(
-                    f"the store has no judgment {judgment.hex()[:12]}; put_judgment() must come"
-                    " before its uses"
-                )
-            ids[judgment] = found
+            ids[judgment] = judgment_id(connection, judgment)
         place = interned.place(connection, use.place)
         place["judge_id"] = interned.judge(connection, use.place.judge_key)
         rows.append(
@@ -284,6 +278,16 @@ def put_uses(
             }
         )
     _PUT_USE.put_all(connection, rows)
+
+
+def judgment_id(connection: Connection, key: bytes) -> int:
+    """The integer of a judgment, which has to be there."""
+    found = connection.execute(_JUDGMENT_ID, {"key": key}).scalar()
+    if found is None:
+        raise StoreError(
+            f"the store has no judgment {key.hex()[:12]}; put_judgment() must come first"
+        )
+    return int(found)
 
 
 _NOWHERE = dict.fromkeys(PLACE, NONE)

@@ -113,6 +113,7 @@ def test_a_store_of_every_release_opens_with_nothing_asked_again(
             holds_the_second(store, make)
             holds_the_third(store, make)
             holds_the_fourth(store, make)
+            holds_the_fifth(store, make)
     make.make(tmp_path / "new.db")
     with open_store(str(tmp_path / "new.db"), read_only=True) as store:
         new = store.verdicts("trivia")
@@ -160,6 +161,19 @@ def holds_the_fourth(store: Store, make: ModuleType) -> None:
         assert (one.run_id, one.at) == ("run-1", make.NOW)
 
 
+def holds_the_fifth(store: Store, make: ModuleType) -> None:
+    (anchors,) = store.anchors()
+    assert (anchors.benchmark, anchors.version) == ("trivia", "v1")
+    assert (anchors.judge_key, anchors.verdicts, anchors.at) == (make.STRICT_KEY, 1, make.NOW)
+    (pinned,) = store.pinned(anchors).items()
+    assert pinned[1] == make.CASE_KEYS[0]
+    assert store.looked(anchors, make.OCCASION) == {pinned[0]}
+    looks = store.looks(anchors)
+    assert looks["occasion"] == ["", make.OCCASION]
+    assert looks["label"] == [make.VERDICTS[0].name, "incorrect"]
+    assert looks["served_model"][1] == "strict-2"
+
+
 def test_a_store_made_today_holds_what_a_release_will_leave_behind(tmp_path: Path) -> None:
     make = builder()
     make.make(tmp_path / "new.db")
@@ -167,6 +181,7 @@ def test_a_store_made_today_holds_what_a_release_will_leave_behind(tmp_path: Pat
         holds_the_second(store, make)
         holds_the_third(store, make)
         holds_the_fourth(store, make)
+        holds_the_fifth(store, make)
 
 
 def first_schema(folder: Path) -> Path:

@@ -22,6 +22,7 @@ from judgebench.records import (
     JudgeSpec,
     Judgment,
     Label,
+    Look,
     Message,
     ModelSpec,
     Place,
@@ -178,6 +179,7 @@ BATCH_REQUESTS = {REQUEST_KEY: REQUEST, SCORE_KEY: SCORE_REQUEST}
 
 CALIBRATION = {"difficulty": {"0": 0.1 + 0.2, "1": -1.5}, "anchors": None, "reliability": 0.5}
 BASELINE = "last-green"
+OCCASION = "2026-11-27"
 
 
 def make(path: Path) -> None:
@@ -186,6 +188,7 @@ def make(path: Path) -> None:
         _fill_second(store)
         _fill_third(store)
         _fill_fourth(store)
+        _fill_fifth(store)
 
 
 def _fill(store: Store) -> None:
@@ -271,6 +274,26 @@ def _fill_third(store: Store) -> None:
 def _fill_fourth(store: Store) -> None:
     for model in (BASE_KEY, TUNED_KEY):
         store.put_baseline(BASELINE, "trivia", "v1", model=model, run_id="run-1")
+
+
+def _fill_fifth(store: Store) -> None:
+    place = Place(
+        benchmark="trivia",
+        version="v1",
+        item_id="0",
+        model_key=BASE_KEY,
+        judge_key=STRICT_KEY,
+    )
+    pinned = store.put_anchors([(place, JUDGMENT_KEYS[0])])
+    again = Judgment(
+        key=keys.judgment_key(STRICT_KEY, CASE_KEYS[0], occasion=OCCASION),
+        judge_key=STRICT_KEY,
+        case_key=CASE_KEYS[0],
+        verdict=Label(name="incorrect"),
+        served_model="strict-2",
+        at=NOW + 1.0,
+    )
+    store.put_looks([(again, Look(anchors=pinned.id, occasion=OCCASION, place=place))])
 
 
 def _judge(
