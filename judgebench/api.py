@@ -18,6 +18,7 @@ from judgebench import DEFAULT_STORE, config
 from judgebench.errors import ConfigError
 from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress
+from judgebench.run.anchors import occasion_of_today
 from judgebench.run.doors import Doors
 from judgebench.run.evaluate import evaluate
 from judgebench.run.forecast import PlanRow
@@ -234,6 +235,7 @@ def run(
     progress: Progress,
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
+    refresh_anchors: bool = False,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -245,6 +247,8 @@ def run(
     batch
         Put every question that a batch interface takes into a batch, at its price, and end; the
         run is gone on with after `judgebench batches collect`.
+    refresh_anchors
+        Ask the judges again about the answers that were pinned for them, once a day (UTC).
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
@@ -266,6 +270,7 @@ def run(
                 doors=doors,
                 progress=progress,
                 configuration=config.raw_suite(path),
+                occasion=occasion_of_today() if refresh_anchors else None,
             )
         finally:
             _take_in_labels(work, opened)

@@ -36,6 +36,12 @@ FORMATS = (
     "--allow-unknown-items", is_flag=True, help="Keep ids that the benchmark's data does not have."
 )
 @click.option(
+    "--anchors",
+    is_flag=True,
+    help="verdicts: those on answers that `judgebench anchors pin` pinned are what their judge "
+    "said when it was asked again; see `judgebench anchors`.",
+)
+@click.option(
     "--model-outputs",
     metavar="PATH",
     multiple=True,
@@ -78,6 +84,7 @@ def command(
     what: str,
     paths: tuple[Path, ...],
     allow_unknown_items: bool,
+    anchors: bool,
     model_outputs: tuple[Path, ...],
     reference_outputs: tuple[Path, ...],
     benchmark: str | None,
@@ -122,6 +129,8 @@ def command(
     )
     if not (paths or model_outputs or reference_outputs):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
+    if anchors and what != "verdicts":
+        raise click.UsageError("--anchors goes with `import verdicts`")
     if what == HONESTYBENCH:
         _take_in_records(paths, about, set_name, allow_unknown_items, store)
         return 0
@@ -142,7 +151,7 @@ def command(
             f"the rows of {what} files say all of that; --model-outputs, --reference-outputs, "
             f"--benchmark, --model, --judge and --baseline go with `import {ALPACA_EVAL}`"
         )
-    _take_in_rows(cast("Format", what), paths, allow_unknown_items, store)
+    _take_in_rows(cast("Format", what), paths, anchors, allow_unknown_items, store)
     return 0
 
 
@@ -229,11 +238,12 @@ def _take_in_evaluations(
 
 
 def _take_in_rows(
-    what: Format, paths: tuple[Path, ...], allow_unknown_items: bool, store: str
+    what: Format, paths: tuple[Path, ...], anchors: bool, allow_unknown_items: bool, store: str
 ) -> None:
     from judgebench.exchange.files import read_files
 
-    _store(what, read_files(what, paths, allow_unknown_items=allow_unknown_items), store)
+    files = read_files(what, paths, anchors=anchors, allow_unknown_items=allow_unknown_items)
+    _store(what, files, store)
 
 
 def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
@@ -254,5 +264,6 @@ _ROWS = dict.fromkeys(JUDGMENTS, "verdicts") | dict.fromkeys(
 
 def _line(what: str, path: Path, report: ImportReport) -> str:
     changed = f" ({report.changed} changed)" if report.changed else ""
+    changed += f" ({report.looks} another look at anchors)" if report.looks else ""
     rows = f"{report.rows} {_ROWS.get(what, what)}"
     return f"{path}: {rows}, {report.new} new{changed}, {report.known} known already"

@@ -42,6 +42,11 @@ CONFIGURATION = 78
     "--batch", is_flag=True, help="Ask in batches where a provider takes them, and end with 75."
 )
 @click.option(
+    "--refresh-anchors",
+    is_flag=True,
+    help="Ask judges again about their anchors, once a day; see `judgebench anchors`.",
+)
+@click.option(
     "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
 )
 @click.option("--max-connections", type=int, help="Calls under way at once, for each provider.")
@@ -53,6 +58,7 @@ def command(
     store: str | None,
     quiet: bool,
     batch: bool,
+    refresh_anchors: bool,
     max_cost: float | None,
     max_connections: int | None,
     max_retries: int | None,
@@ -115,6 +121,7 @@ def command(
             progress=progress,
             limits={name: value for name, value in limits.items() if value is not None},
             batch=batch,
+            refresh_anchors=refresh_anchors,
             on_forecast=foretold,
         )
     for warning in outcome.warnings:

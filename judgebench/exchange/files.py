@@ -24,12 +24,14 @@ def read_files(
     what: Format,
     paths: Sequence[Path],
     *,
+    anchors: bool = False,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
 ) -> list[tuple[Path, TakeIn]]:
     """Read the files; returned with each is what stores it, in one commit.
 
-    Only what the store itself contradicts is found later.
+    Only what the store itself contradicts is found later. ``anchors``: verdicts on anchors are
+    another look of their judge at them.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def read_files(
         return [(p, partial(take_in, path=p, rows=rows, may_change=True)) for p, rows in labels]
     judged = [(path, verdicts.read_verdict_rows(path, known)) for path in paths]
     verdict_rows.once_each([row for _, rows in judged for row in rows])
-    return [(p, partial(take_in, path=p, rows=rows)) for p, rows in judged]
+    return [(p, partial(take_in, path=p, rows=rows, anchors=anchors)) for p, rows in judged]
 
 
 def read_judgments(

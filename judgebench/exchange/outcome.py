@@ -22,7 +22,8 @@ class ImportReport:
     rows
         In the file.
     new
-        Stored now, of which ``changed`` follow an earlier label of the same rater.
+        Stored now, of which ``changed`` follow an earlier label of the same rater, and ``looks``
+        are what a judge said of anchors again.
     known
         In the store already, or twice in the file.
     run_id
@@ -33,6 +34,7 @@ class ImportReport:
     new: int
     known: int
     changed: int = 0
+    looks: int = 0
     run_id: str | None = None
     warnings: tuple[str, ...] = ()
 

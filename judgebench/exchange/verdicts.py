@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from judgebench import keys
 from judgebench.benchmarks.at_hand import items_at_hand
@@ -26,12 +27,14 @@ from judgebench.records import (
     ChatRequest,
     JudgeSpec,
     Judgment,
+    Look,
     Place,
     Reply,
     Use,
     is_human,
 )
 from judgebench.store import Store
+from judgebench.store.anchors import StoredAnchors
 
 
 def import_verdicts(
@@ -97,12 +100,14 @@ def take_in(
     rows: Sequence[VerdictRow],
     *,
     may_change: bool = False,
+    anchors: bool = False,
     allow_unknown_items: bool = False,
 ) -> ImportReport:
     """Store the verdicts that the store does not have yet.
 
     ``may_change`` says whether a verdict may follow another one about the same: people may change
-    their minds, and then the earlier label stays beside the newer.
+    their minds, and then the earlier label stays beside the newer. ``anchors`` says that verdicts
+    on pinned answers are what their judge said when it was asked again, which is on no board.
     """
     rows = about_own_prompts(store, rows, allow_unknown_items=allow_unknown_items)
     distinct = once_each(rows)
@@ -114,14 +119,20 @@ def take_in(
         for at, board in boards.items():
             here = (row.where.item_id for row in distinct if row.at == at)
             board.add_items(missing_items(board.items, here, at))
-        new = _new(store, distinct, boards, may_change)
+        placed = _placed(store, distinct, boards)
+        pinned = _pinned(store) if anchors else {}
+        new = _new(
+            [(row, place) for row, place in placed if place not in pinned], boards, may_change
+        )
+        looks = [(row, place, pinned[place]) for row, place in placed if place in pinned]
         if taken_in_before(store, what, path):  # what was said since then stays
-            new = [entry for entry in new if entry.before is None]
-        run_id = _put(store, path, what, new, boards) if new else None
+            new, looks = [entry for entry in new if entry.before is None], []
+        run_id = _put(store, path, what, new, looks, boards) if new or looks else None
     return ImportReport(
         rows=len(rows),
-        new=len(new),
-        known=len(rows) - len(new),
+        new=len(new) + len(looks),
+        known=len(rows) - len(new) - len(looks),
+        looks=len(looks),
         changed=sum(entry.before is not None for entry in new),
         run_id=run_id,
         warnings=tuple(warning for board in boards.values() for warning in board.warnings),
@@ -137,12 +148,19 @@ class _New:
     before: bytes | None
 
 
-def _new(
-    store: Store,
-    rows: Sequence[VerdictRow],
-    boards: Mapping[tuple[str, str], Board],
-    may_change: bool,
-) -> list[_New]:
+_Look: TypeAlias = tuple[VerdictRow, Place, StoredAnchors]
+
+
+def _pinned(store: Store) -> dict[Place, StoredAnchors]:
+    """The anchors that count, each with its set: the last of its judge and benchmark."""
+    last = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
+    return {place: one for one in last.values() for place in store.pinned(one)}
+
+
+def _placed(
+    store: Store, rows: Sequence[VerdictRow], boards: Mapping[tuple[str, str], Board]
+) -> list[tuple[VerdictRow, Place]]:
+    """The rows, with the places that they are about."""
     found = []
     known = store.judges()
     judges = {name: keys.judge_key(imported_judge(name)) for name in {r.where.judge for r in rows}}
@@ -160,7 +178,19 @@ def _new(
             turn=where.turn,
             repeat=where.repeat,
         )
-        before, said = board.current.get(place, (None, None))
+        found.append((row, place))
+    return found
+
+
+def _new(
+    placed: Sequence[tuple[VerdictRow, Place]],
+    boards: Mapping[tuple[str, str], Board],
+    may_change: bool,
+) -> list[_New]:
+    found = []
+    for row, place in placed:
+        where = row.where
+        before, said = boards[row.at].current.get(place, (None, None))
         if said is not None and same(said, row.verdict):
             continue
         if said is not None and not may_change:
@@ -180,10 +210,12 @@ def _put(
     path: Path,
     what: str,
     new: Sequence[_New],
+    looks: Sequence[_Look],
     boards: Mapping[tuple[str, str], Board],
 ) -> str:
-    """All of it in one commit, under a run of its own."""
-    manifest = import_manifest(what, path, {"verdicts": len(new)})
+    """All of it in one commit, under a run of its own, which is the occasion of a look."""
+    counts = {"verdicts": len(new)} | ({"looks": len(looks)} if looks else {})
+    manifest = import_manifest(what, path, counts)
     now = time.time()
     with store.transaction():
         store.start_run(manifest)
@@ -210,7 +242,29 @@ def _put(
             )
             use = Use(run_id=manifest.id, place=place, judgment_key=judgment.key)
             store.put_judgment(judgment, [use])
+        store.put_looks([_look(store, one, manifest.id, now, boards) for one in looks])
     return manifest.id
+
+
+def _look(
+    store: Store,
+    looked: _Look,
+    occasion: str,
+    now: float,
+    boards: Mapping[tuple[str, str], Board],
+) -> tuple[Judgment, Look]:
+    """What an imported judge said of an anchor again."""
+    row, place, anchors = looked
+    said = [place_key(place), row.verdict, occasion]
+    judgment = Judgment(
+        key=keys.content_key("imported look", said),
+        judge_key=place.judge_key,
+        case_key=boards[row.at].case_key(place),
+        verdict=row.verdict,
+        reply_keys=put_reply(store, place, row.where.judge, row.reply),
+        at=now,
+    )
+    return judgment, Look(anchors=anchors.id, occasion=occasion, place=place)
 
 
 def imported_judge(name: str) -> JudgeSpec:

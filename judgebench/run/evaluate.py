@@ -14,6 +14,7 @@ from dataclasses import replace
 from judgebench.errors import StoreError
 from judgebench.protocols import Progress
 from judgebench.records import JsonObject, RunManifest, RunState, Use
+from judgebench.run.anchors import Anchors
 from judgebench.run.answering import Answering
 from judgebench.run.asking import Asking
 from judgebench.run.doors import Doors, groups
@@ -26,13 +27,19 @@ from judgebench.store import Store
 
 
 def evaluate(
-    work: Work, *, store: Store, doors: Doors, progress: Progress, configuration: JsonObject
+    work: Work,
+    *,
+    store: Store,
+    doors: Doors,
+    progress: Progress,
+    configuration: JsonObject,
+    occasion: str | None = None,
 ) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
     What fails is in the store as a failure and in the outcome's counts; it does not end the run.
     ``configuration`` is the suite as written, with the names of variables and not their values:
-    the manifest keeps it.
+    the manifest keeps it. On an ``occasion`` the judges are asked again about their anchors.
 
     Raises
     ------
@@ -55,7 +62,7 @@ def evaluate(
         store.start_run(manifest)
         state: RunState = "failed"
         try:
-            _Run(outcome, store, progress, doors).carry_out()
+            _Run(outcome, store, progress, doors, occasion).carry_out()
             state = "done"
         except KeyboardInterrupt:
             state = "interrupted"
@@ -102,13 +109,21 @@ def _register(work: Work, store: Store) -> None:
 class _Run:
     """A run under way: answers, then judges."""
 
-    def __init__(self, outcome: Outcome, store: Store, progress: Progress, doors: Doors) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        store: Store,
+        progress: Progress,
+        doors: Doors,
+        occasion: str | None,
+    ) -> None:
         self.outcome = outcome
         self.work = outcome.work
         self.run_id = outcome.manifest.id
         self.store = store
         self.progress = progress
         self.asking = Asking(outcome, store, progress, doors)
+        self.anchors = Anchors(store, self.work.seats, occasion) if occasion else None
 
     def carry_out(self) -> None:
         began = time.monotonic()
@@ -117,6 +132,8 @@ class _Run:
         began = time.monotonic()
         for seats in groups(self.work.seats):
             self._judge(seats, answers)
+        if self.anchors is not None:
+            self.outcome.warnings += self.anchors.warnings
         self.outcome.seconds["judging"] = time.monotonic() - began
 
     def _judge(self, seats: Sequence[Seat], answers: Sequence[Answers]) -> None:
@@ -133,6 +150,13 @@ class _Run:
                 for name, own in by_name.items()
             ]
             total = sum(verdicts_wanted(seat, _on_board(seat, answers)) for seat in seats)
+            again = {} if self.anchors is None else self.anchors.questions(seats)
+            benches += [
+                # Live, since what comes with a batch may come on another day.
+                self.asking.bench(name, questions, config.model_copy(update={"batch": False}))
+                for name, (config, questions) in again.items()
+            ]
+            total += sum(len(questions) for _, questions in again.values())
             self.asking.verdicts(benches, total)
 
     def _questions(self, seats: Sequence[Seat], answers: Sequence[Answers]) -> Iterator[Question]:

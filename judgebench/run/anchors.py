@@ -1,0 +1,125 @@
+"""Asking judges again about the answers that were pinned, to see whether they say the same.
+
+The same questions with the same seeds, which are sent although their replies are known. What comes
+back is kept apart: it is on no board. One occasion asks once, however often the run is repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from judgebench import keys
+from judgebench.config import JudgeConfig
+from judgebench.dialogue import Dialogue
+from judgebench.plain_text import counted
+from judgebench.protocols import Judge, Writer
+from judgebench.records import Case, Judgment, Look, Place, Unreadable, Verdict
+from judgebench.run.execute import Talk
+from judgebench.run.resolve import Seat
+from judgebench.run.seen_cases import seen_cases
+from judgebench.store import Store
+from judgebench.store.anchors import StoredAnchors
+
+
+def occasion_of_today() -> str:
+    """The day in UTC: a judge is asked about its anchors once a day."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """A question to a judge about an anchor, on an occasion."""
+
+    judge: Judge
+    case: Case
+    look: Look
+    key: bytes
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return (self.look.place,)
+
+    def dialogue(self) -> Dialogue:
+        return _afresh(self.judge.judge(self.case), self.look.occasion)
+
+    def keep(self, store: Writer, run_id: str, result: Verdict, talk: Talk) -> bool:
+        judgment = Judgment(
+            key=self.key,
+            judge_key=self.look.place.judge_key,
+            case_key=keys.case_key(self.case),
+            verdict=result,
+            reply_keys=tuple(talk.reply_keys),
+            served_model=talk.served_model,
+            at=time.time(),
+        )
+        store.put_looks([(judgment, self.look)])
+        return not isinstance(result, Unreadable)
+
+
+class Anchors:
+    """What the judges of a suite are to be asked again on an occasion."""
+
+    def __init__(self, store: Store, seats: Sequence[Seat], occasion: str) -> None:
+        self._store, self._occasion = store, occasion
+        self._of = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
+        self.warnings: list[str] = []
+        for seat in seats:
+            self._check(seat)
+
+    def _set_of(self, seat: Seat) -> StoredAnchors | None:
+        benchmark = seat.asked.benchmark
+        return self._of.get((benchmark.name, benchmark.version, seat.key))
+
+    def _check(self, seat: Seat) -> None:
+        if seat.asks and self._set_of(seat) is None:
+            benchmark = seat.asked.benchmark
+            which = f"{benchmark.name}@{benchmark.version}"
+            self.warnings.append(
+                f"{seat.title} has no anchors on {which}, so nothing is asked again; `judgebench "
+                f"anchors pin {which} --judge {seat.name}` pins some"
+            )
+
+    def questions(self, seats: Sequence[Seat]) -> dict[str, tuple[JudgeConfig, list[Again]]]:
+        """What judges are not asked yet on this occasion, by whom and what it is about."""
+        found = {}
+        for seat in seats:
+            anchors = self._set_of(seat)
+            if anchors is None or seat.config is None or not seat.asks:
+                continue
+            if again := self._of_seat(seat, anchors):
+                name = f"{seat.title}, anchors of {seat.asked.benchmark.name}"
+                found[name] = seat.config, again
+        return found
+
+    def _of_seat(self, seat: Seat, anchors: StoredAnchors) -> list[Again]:
+        pinned = self._store.pinned(anchors)
+        found = list(self._questions(seat, anchors, pinned))
+        if lost := len(pinned) - len(found):
+            self.warnings.append(
+                f"{seat.title}: {counted(lost, 'anchor')} of {len(pinned)} cannot be asked again, "
+                "since the answers that were judged are not in the store"
+            )
+        known = self._store.looked(anchors, self._occasion)
+        return [question for question in found if question.look.place not in known]
+
+    def _questions(
+        self, seat: Seat, anchors: StoredAnchors, pinned: dict[Place, bytes]
+    ) -> Iterator[Again]:
+        for place, case in seen_cases(self._store, seat.asked.benchmark, pinned):
+            key = keys.judgment_key(seat.key, keys.case_key(case), occasion=self._occasion)
+            look = Look(anchors=anchors.id, occasion=self._occasion, place=place)
+            yield Again(judge=seat.judge, case=case, look=look, key=key)
+
+
+def _afresh(dialogue: Dialogue, occasion: str) -> Dialogue:
+    """The same questions, asked although their replies are known."""
+    try:
+        request = next(dialogue)
+        while True:
+            reply = yield replace(request, occasion=occasion)
+            request = dialogue.send(reply)
+    except StopIteration as end:
+        verdict: Verdict = end.value
+        return verdict
