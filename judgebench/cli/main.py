@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "Which of two models is better, on each benchmark, and what decided it.",
     "gate": "The regression gate for CI: is the candidate worse than the baseline?",
     "baseline": "Baselines of the gate by name: set, list.",
+    "anchors": "Whether a judge changed under its name: pin answers, ask again, list.",
     "agreement": "Judges against people and against each other: kappa and its family.",
     "evaluators": "Judges that compare beside people: agreement, bias, variance, what they like.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",

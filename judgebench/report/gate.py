@@ -8,14 +8,16 @@ judge that changed, a stack that changed, too few items, too little that could b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired_models import VIEWS, Compared, View, compare
 from judgebench.records import Estimate
 from judgebench.report.agreement import agreement_report
+from judgebench.report.drift import JudgeDrift, day
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.model_pairs import (
     METRIC_OF,
@@ -32,6 +34,9 @@ from judgebench.stats.paired_tests import PairedTest, benjamini_hochberg, holm
 from judgebench.store import Store
 
 MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
+
+A_DAY = 86_400.0
+"""Seconds; a judge is asked about its anchors once a day."""
 
 _ADJUST = {"holm": holm, "bh": benjamini_hochberg}
 
@@ -79,8 +84,18 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """What changed beside the model, whatever became of the tests."""
+
+    kind: Literal["judge_drift", "served_model"]
+    benchmark: str
+    judge: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateReport:
-    """The tests of a policy, and the verdict over all of them."""
+    """The tests of a policy, the verdict over all of them, and what else changed."""
 
     verdict: Decision
     candidate: str
@@ -88,6 +103,7 @@ class GateReport:
     alpha: float
     correction: str
     tests: tuple[Decided, ...]
+    alarms: tuple[Alarm, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -115,6 +131,7 @@ def gate_report(
         alpha=policy.level,
         correction=policy.correction,
         tests=tests,
+        alarms=tuple(dict.fromkeys(alarm for one in asked for alarm in one.alarms())),
         notes=tuple(
             dict.fromkeys(note for one in asked for note in one.data.notes(one.two, baseline))
         ),
@@ -324,13 +341,43 @@ class _Question:
             return UNBOUNDED
         return None
 
+    def alarms(self) -> Iterator[Alarm]:
+        """What its judge's anchors and replies say, for whoever runs the judge."""
+        about = {"benchmark": str(self.data.which), "judge": self.judge}
+        if (served := self.data.judge_changed(self.judge, self.two)) is not None:
+            yield Alarm(kind="served_model", text=served, **about)
+        if (drift := self.data.drift(self.judge)) is None:
+            return
+        if drift.served_alarm is not None:
+            yield Alarm(kind="served_model", text=drift.served_alarm, **about)
+        if drift.drift_alarm is not None:
+            yield Alarm(kind="judge_drift", text=drift.drift_alarm, **about)
+
     def _judge_changed(self) -> str | None:
         served = [self.data.served(self.judge, model) for model in self.two]
         allowed = set(self._test.served_models)
         strangers = sorted((served[0] | served[1]) - allowed) if allowed else []
         if strangers:
             return f"judge changed: {', '.join(strangers)} served replies, and may not"
-        return self.data.judge_changed(self.judge, self.two)
+        if (changed := self.data.judge_changed(self.judge, self.two)) is not None:
+            return changed
+        drift = self.data.drift(self.judge)
+        if drift is not None and drift.alarm is not None:
+            return f"judge changed: {drift.alarm}"
+        return self._anchors_not_asked(drift) if self._test.fresh_anchors else None
+
+    def _anchors_not_asked(self, drift: JudgeDrift | None) -> str | None:
+        """That nobody knows whether the judge changed, where the policy wants it to be known."""
+        if drift is None:
+            return f"{self.judge} has no anchors here, and the policy asks for them"
+        last = drift.looks[-1].at if drift.looks else drift.anchors.at
+        judged = max(self.data.judged_at(self.judge, model) for model in self.two)
+        if last >= judged - A_DAY:
+            return None
+        return (
+            f"{self.judge} was asked about its anchors on {day(last)} and has judged on "
+            f"{day(judged)}: `judgebench run SUITE --refresh-anchors` asks again"
+        )
 
     def _kappa_too_low(self) -> str | None:
         least = self._test.min_kappa
@@ -364,4 +411,4 @@ class _Question:
         return f"{more:,} more items would decide, if the difference stays as it is"
 
 
-__all__ = ["Flip", "GateReport", "Decided", "gate_report", "overall", "usual_policy"]
+__all__ = ["Alarm", "Flip", "GateReport", "Decided", "gate_report", "overall", "usual_policy"]

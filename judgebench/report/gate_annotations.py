@@ -19,10 +19,14 @@ _COMMAND = {"regression": "error", "inconclusive": "warning"}
 
 
 def annotated(report: GateReport, texts: GateTexts) -> Iterator[str]:
-    """A line for each test that did not pass: an error for a regression, else a warning.
+    """A line for each alarm, and for each test that did not pass.
 
-    The items that flipped follow the sentence, with the beginning of their questions.
+    An error for a regression, else a warning. The items that flipped follow the sentence, with the
+    beginning of their questions.
     """
+    for alarm in report.alarms:
+        title = f"{alarm.kind.replace('_', ' ')}: {alarm.benchmark}, {alarm.judge}"
+        yield f"::warning title={_property(title)}::{_data(alarm.text)}"
     for one in report.tests:
         if one.decision == "pass":
             continue

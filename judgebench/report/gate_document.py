@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from judgebench.plain_text import printable
 from judgebench.report import estimates
-from judgebench.report.gate import Decided, Flip, GateReport
+from judgebench.report.gate import Alarm, Decided, Flip, GateReport
 from judgebench.report.metric_words import digits
 from judgebench.report.table import Column, Document, Table
 
@@ -64,6 +64,10 @@ def to_json(report: GateReport) -> dict[str, Any]:
         "alpha": report.alpha,
         "correction": report.correction,
         "tests": [_json(one) for one in report.tests],
+        "alarms": [
+            {"kind": one.kind, "benchmark": one.benchmark, "judge": one.judge, "text": one.text}
+            for one in report.alarms
+        ],
         "notes": list(report.notes),
     }
 
@@ -128,7 +132,8 @@ def _table(report: GateReport) -> Table:
         ]
         for one in report.tests
     ]
-    notes = [*report.notes]
+    notes = [alarm_words(one) for one in report.alarms]
+    notes += report.notes
     notes += [
         f"{one.benchmark}, {one.judge}, {one.metric}: {one.because}"
         for one in report.tests
@@ -291,6 +296,11 @@ def in_words(one: Decided) -> str:
         f"{_number(one.max_drop, one)}"
     )
     return said if one.because is None else f"{said}; {one.because}"
+
+
+def alarm_words(one: Alarm) -> str:
+    """What changed beside the model, in a sentence."""
+    return f"ALARM {one.benchmark}, {one.judge}: {one.text}"
 
 
 def _xml(text: str) -> str:

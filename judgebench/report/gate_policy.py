@@ -40,6 +40,9 @@ class GateTest(Section):
     )
     min_kappa: float | None = Field(None, description="of the judge against people, at least")
     reference: str = Field("human", description="who the people are")
+    fresh_anchors: bool = Field(
+        False, description="the judge has been asked about its anchors since it judged both"
+    )
     served_models: list[str] = Field(
         default_factory=list, description="who may have served the judge's replies; anybody if none"
     )
