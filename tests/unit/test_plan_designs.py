@@ -118,9 +118,15 @@ def test_without_a_margin_it_is_the_drop_that_the_items_detect(tmp_path: Path) -
 
 def test_comparisons_with_the_opponent_count_where_there_are_no_others(tmp_path: Path) -> None:
     own = [row for row in on_board() if row["model"] == "taker-verbose"]
-    designs, _ = planned(tmp_path, [*own, *head_to_head("taker-terse")], "--margin", "5")
-    assert designs["small"]["head_to_head"]["pairs"] == 1
-    assert designs["small"]["head_to_head"]["at_most"] is False
+    board = [*own, *head_to_head("taker-terse")]
+    designs, _ = planned(tmp_path, board, "--margin", "5")
+    seen = designs["small"]["head_to_head"]
+    assert (seen["pairs"], seen["at_most"]) == (1, False)
+    agreed = [row | {"value": "1.0"} for row in head_to_head()]
+    designs, _ = planned(tmp_path, [*board, *agreed], "--margin", "5")
+    other = designs["small"]["head_to_head"]
+    assert other["pairs"] == 1
+    assert other["items"] > seen["items"]
 
 
 def test_a_board_that_is_too_one_sided_says_nothing(tmp_path: Path) -> None:
