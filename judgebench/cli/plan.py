@@ -61,6 +61,11 @@ def command(
     from how much models differed before, in the store, in the eyes of this judge, of others of its
     name or of its kind; where there is no such history it is not known, and a note says so.
 
+    Of a judge that compares, a second table says what that drop (with --margin, a drop of X) takes
+    through the board, where candidate and baseline are compared with the benchmark's opponent, and
+    head to head, where they are compared with each other in both orders (gate --head-to-head).
+    ≤ stands before the most that it can be, where nobody has compared in both orders yet.
+
     \b
     Examples:
       judgebench plan suites/demo.yaml
@@ -74,6 +79,7 @@ def command(
 
 
 def _document(rows: Sequence[PlanRow], suite: Path, margin: float | None) -> Document:
+    from judgebench.report import designs
     from judgebench.report.foreseen import notes as of_detectable
     from judgebench.report.table import Column, Document, Table
 
@@ -109,13 +115,15 @@ def _document(rows: Sequence[PlanRow], suite: Path, margin: float | None) -> Doc
             f"{total['recorded']} verdicts that need none",
             *_notes(rows),
             *of_detectable(rows),
+            *designs.notes(rows),
         ],
     )
+    of_designs = designs.table(rows)
     records = [_record(row) for row in rows]
     return Document(
-        tables=[table],
+        tables=[table] if of_designs is None else [table, of_designs],
         records=[_flat(record) for record in records],
-        data={"rows": records, "total": total},
+        data={"rows": records, "total": total, "designs": designs.records(rows)},
     )
 
 

@@ -181,13 +181,15 @@ class Spread:
 
     spread, units
         As of `PairedTest`.
+    level
+        What a model has, in the mean of both and over items; nan without any.
     right
-        The share of items that a model has right, in the mean of both, where items are right or
-        wrong; None elsewhere.
+        The level where items are right or wrong; None elsewhere.
     """
 
     spread: float
     units: int
+    level: float
     right: float | None
 
 
@@ -197,10 +199,12 @@ def spread_of(pair: PairedModels) -> Spread:
     kept = pair.mean[both]
     of_units, items, spread = _over_units(pair, kept[:, CANDIDATE] - kept[:, BASELINE], both)
     binary = spread is None and won_or_lost(of_units, items)
+    level = float(kept.mean()) if len(kept) else math.nan
     return Spread(
         spread=spread_over_units(of_units, items) if spread is None else spread,
         units=len(of_units),
-        right=float(kept.mean()) if binary and len(kept) else None,
+        level=level,
+        right=level if binary and len(kept) else None,
     )
 
 

@@ -8,16 +8,18 @@ benchmark. Where there is no such pair, nothing is said: no figure is made up.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import median
 
 from judgebench.metrics.paired_models import Spread, every_pair, spread_of
 from judgebench.records import CONFIDENCES
+from judgebench.report.designs import ALONE, Heads, compared, heads
 from judgebench.report.metric_words import in_percent
 from judgebench.report.model_pairs import METRIC_OF, PairData
-from judgebench.run.forecast import Detectable, PlanRow
+from judgebench.run.detectable import Designs, Detectable
+from judgebench.run.forecast import PlanRow
 from judgebench.run.resolve import Seat
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.store import Store
@@ -31,13 +33,21 @@ ALPHA = 0.05
 """One-sided, as a gate of one test has it."""
 
 
+NO_HISTORY = f"no two models have been judged on {LEAST_UNITS} items or more"
+ALIKE = "the models here do not differ"
+
+_Benchmark = tuple[str, str]
+_Judge = tuple[bytes, str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _History:
-    """The median spread of some pairs; ``right`` where they are of items right or wrong."""
+    """Medians over some pairs of models; ``right`` where they are of items right or wrong."""
 
     metric: str
     unit: float
     spread: float
+    level: float
     right: float | None
     pairs: int
     judges: tuple[str, ...]
@@ -59,60 +69,91 @@ class Foreseen:
         self._held = set() if store is None else set(store.benchmarks())
         self._data = cache(self._read)
         self._history = cache(self._look_back)
+        self._heads = cache(self._look_at_heads)
 
     def __call__(self, seat: Seat, items: int) -> Detectable | None:
         """None for a judge whose verdicts are on no board: it says how sure a model is."""
-        benchmark = seat.asked.benchmark
         if seat.spec.kind in CONFIDENCES:
             return None
-        found = None
-        if (benchmark.name, benchmark.version) in self._held:
-            found = self._history(
-                (benchmark.name, benchmark.version),
-                (seat.key, seat.name, seat.spec.kind),
-                seat.compares,
-            )
-        if found is None:
-            return Detectable(
-                undefined=f"no two models have been judged on {LEAST_UNITS} items or more"
-            )
-        drop = detectable(found.spread, items, alpha=ALPHA, right=found.right)
+        benchmark = (seat.asked.benchmark.name, seat.asked.benchmark.version)
+        judge = (seat.key, seat.name, seat.spec.kind)
+        history = None
+        if benchmark in self._held:
+            history = self._history(benchmark, judge, seat.compares)
+        if history is None:
+            designs = Designs(undefined=NO_HISTORY) if seat.compares else self._alone(seat)
+            return Detectable(undefined=NO_HISTORY, designs=designs)
+        found = self._found(history, items)
+        if not seat.compares:
+            return replace(found, designs=self._alone(seat))
+        drop = self._margin or found.difference
+        if math.isnan(drop) or not history.spread:
+            return replace(found, designs=Designs(undefined=found.undefined))
+        designs = compared(
+            seat,
+            drop=drop / history.unit,
+            level=history.level,
+            board_items=float(items) if found.items_needed is None else found.items_needed,
+            heads=self._heads(benchmark, judge, seat.asked.baseline),
+            metric=history.metric,
+            unit=history.unit,
+            alpha=ALPHA,
+        )
+        return replace(found, designs=designs)
+
+    def _alone(self, seat: Seat) -> Designs | None:
+        """Of a judge of single answers, which is told to whoever asks about a margin."""
+        return Designs(undefined=ALONE) if seat.asks and self._margin is not None else None
+
+    def _found(self, history: _History, items: int) -> Detectable:
+        drop = detectable(history.spread, items, alpha=ALPHA, right=history.right)
         needed = None
         if self._margin is not None:
-            margin = self._margin / found.unit
-            needed = units_to_detect(found.spread, margin, alpha=ALPHA, right=found.right)
+            margin = self._margin / history.unit
+            needed = units_to_detect(history.spread, margin, alpha=ALPHA, right=history.right)
         undefined = None
         if math.isnan(drop):
-            alike = not found.spread
-            undefined = "the models here do not differ" if alike else f"{items} items are too few"
+            alike = not history.spread
+            undefined = ALIKE if alike else f"{items} items are too few"
         return Detectable(
-            metric=found.metric,
-            difference=drop * found.unit,
+            metric=history.metric,
+            difference=drop * history.unit,
             undefined=undefined,
             items_needed=needed,
-            pairs=found.pairs,
-            judges=found.judges,
+            pairs=history.pairs,
+            judges=history.judges,
         )
 
-    def _read(self, benchmark: tuple[str, str]) -> PairData:
+    def _read(self, benchmark: _Benchmark) -> PairData:
         assert self._store is not None
         return PairData(self._store, "@".join(benchmark))
 
-    def _look_back(
-        self, benchmark: tuple[str, str], judge: tuple[bytes, str, str], compares: bool
-    ) -> _History | None:
+    def _alike(self, benchmark: _Benchmark, judge: _Judge) -> Iterator[list[str]]:
+        """Judges of the store like one that is planned, as shown, the most alike first."""
         assert self._store is not None
-        data, (key, name, kind) = self._data(benchmark), judge
-        judges = [one for one in self._store.judges() if one.id in data.board.judges]
+        shown, (key, name, kind) = self._data(benchmark).board.judges, judge
+        judges = [one for one in self._store.judges() if one.id in shown]
         for alike in (
             [one for one in judges if one.key == key],
             [one for one in judges if name in (one.name, *one.names)],
             [one for one in judges if one.spec.kind == kind],
         ):
-            shown = [data.board.judges[one.id] for one in alike]
-            if (found := _median(data, shown, compares)) is not None:
-                return found
-        return None
+            yield [shown[one.id] for one in alike]
+
+    def _look_back(self, benchmark: _Benchmark, judge: _Judge, compares: bool) -> _History | None:
+        data = self._data(benchmark)
+        found = (_median(data, alike, compares) for alike in self._alike(benchmark, judge))
+        return next((one for one in found if one is not None), None)
+
+    def _look_at_heads(
+        self, benchmark: _Benchmark, judge: _Judge, opponent: str | None
+    ) -> Heads | None:
+        data = self._data(benchmark)
+        found = (
+            heads(data, alike, opponent, least=LEAST_UNITS)
+            for alike in self._alike(benchmark, judge)
+        )
+        return next((one for one in found if one is not None), None)
 
 
 def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History | None:
@@ -142,6 +183,7 @@ def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History |
         metric=metric,
         unit=pairs[0][1],
         spread=median(spread.spread for spread, _, _ in pairs),
+        level=median(spread.level for spread, _, _ in pairs),
         right=median(right) if len(right) == len(pairs) else None,
         pairs=len(pairs),
         judges=tuple(sorted({judge for _, _, judge in pairs})),

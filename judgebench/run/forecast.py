@@ -6,8 +6,7 @@ of the others.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from judgebench import keys
 from judgebench.benchmarks.presets import Manner
 from judgebench.records import Item, JsonObject, Reply, Request, Response, ScoreRequest, Stack
 from judgebench.run.answering import questions_of
+from judgebench.run.detectable import Detectable, Detects
 from judgebench.run.doors import Doors
 from judgebench.run.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
 from judgebench.run.question import Question, asked_first
@@ -24,28 +24,6 @@ from judgebench.store import Store
 
 SAMPLED_ITEMS = 50
 """Items that stand for all of those whose answers do not exist yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detectable:
-    """The smallest difference that the items of a plan could detect, in the metric's units.
-
-    ``difference`` is nan where it is not known, and then ``undefined`` says why. It rests on so
-    many ``pairs`` of models that ``judges`` judged before. ``items_needed`` detect a margin that
-    was asked about; None where none was, nan where nobody knows.
-    """
-
-    metric: str = ""
-    difference: float = math.nan
-    undefined: str | None = None
-    items_needed: float | None = None
-    pairs: int = 0
-    judges: tuple[str, ...] = ()
-
-
-Detects = Callable[[Seat, int], Detectable | None]
-"""Says of a judge and a number of distinct items what they could detect; None for one of whom that
-is not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
