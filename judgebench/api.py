@@ -19,6 +19,8 @@ from judgebench.errors import ConfigError
 from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress
 from judgebench.run.anchors import occasion_of_today
+from judgebench.run.confirm import Unconfirmed
+from judgebench.run.confirm import confirm as confirm_work
 from judgebench.run.doors import Doors
 from judgebench.run.evaluate import evaluate
 from judgebench.run.forecast import PlanRow
@@ -274,6 +276,39 @@ def run(
             )
         finally:
             _take_in_labels(work, opened)
+
+
+def confirm(
+    suite: Path | str,
+    wanted: Sequence[Unconfirmed],
+    *,
+    store: str | Path | None = None,
+    progress: Progress,
+    limits: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Ask judges of a suite afresh about two models each, and nothing else.
+
+    Parameters
+    ----------
+    wanted
+        What a gate left to be confirmed.
+    store, limits
+        As for `run`.
+    """
+    path = Path(suite)
+    work = _resolved(path, limits=limits)
+    with open_live_store(store_url(work.suite, store)) as opened:
+        doors = Doors(work.suite, opened)
+        with _named(path):
+            doors.check(endpoints(work))
+            return confirm_work(
+                work,
+                wanted,
+                store=opened,
+                doors=doors,
+                progress=progress,
+                configuration=config.raw_suite(path),
+            )
 
 
 def _resolved(path: Path, *, limits: Mapping[str, Any] | None = None, batch: bool = False) -> Work:

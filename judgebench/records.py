@@ -151,6 +151,10 @@ class Case:
     instructions: str | None = None
 
 
+AFRESH = 1_000_000
+"""The repeat of a verdict that was asked for once more to confirm a regression: on no board."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a verdict stands: the coordinates shared by uses, failures and spending.

@@ -49,7 +49,8 @@ def set_command(
       judgebench baseline set main --model nightly
       judgebench baseline set last-green --model nightly --if-passed gate.json
     """
-    from judgebench.report.baselines import read_gate, set_baseline
+    from judgebench.report.baselines import set_baseline
+    from judgebench.report.gate_said import read_gate
     from judgebench.store import open_store
 
     passed = None if gate is None else read_gate(gate)

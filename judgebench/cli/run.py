@@ -47,6 +47,13 @@ CONFIGURATION = 78
     help="Ask judges again about their anchors, once a day; see `judgebench anchors`.",
 )
 @click.option(
+    "--confirm",
+    "gate",
+    type=click.Path(path_type=Path),
+    metavar="GATE.json",
+    help="Only ask judges afresh about what this gate left to be confirmed.",
+)
+@click.option(
     "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
 )
 @click.option("--max-connections", type=int, help="Calls under way at once, for each provider.")
@@ -59,6 +66,7 @@ def command(
     quiet: bool,
     batch: bool,
     refresh_anchors: bool,
+    gate: Path | None,
     max_cost: float | None,
     max_connections: int | None,
     max_retries: int | None,
@@ -114,16 +122,30 @@ def command(
         forecast.update(by_asker(rows))
         say(f"forecast: {_in_words(forecast)}")
 
-    with progress_for(sys.stderr) as progress:
-        outcome = api.run(
-            suite,
-            store=url,
-            progress=progress,
-            limits={name: value for name, value in limits.items() if value is not None},
-            batch=batch,
-            refresh_anchors=refresh_anchors,
-            on_forecast=foretold,
-        )
+    stated = {name: value for name, value in limits.items() if value is not None}
+    if gate is not None:
+        if batch or refresh_anchors:
+            raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
+        from judgebench.report.gate_said import read_gate
+
+        unconfirmed = read_gate(gate).unconfirmed
+        if not unconfirmed:
+            say(f"{gate}: nothing waits to be confirmed")
+            return 0
+        with progress_for(sys.stderr) as progress:
+            outcome = api.confirm(suite, unconfirmed, store=url, progress=progress, limits=stated)
+        quiet = True  # the boards are the next gate's affair
+    else:
+        with progress_for(sys.stderr) as progress:
+            outcome = api.run(
+                suite,
+                store=url,
+                progress=progress,
+                limits=stated,
+                batch=batch,
+                refresh_anchors=refresh_anchors,
+                on_forecast=foretold,
+            )
     for warning in outcome.warnings:
         say(f"warning: {warning}")
     for note in outcome.notes():

@@ -20,7 +20,7 @@ from judgebench.errors import StoreError, UsageError, unknown_name
 from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, OUTPUTS
 from judgebench.exchange.alpaca_eval_raw import raw_of
 from judgebench.keys import text_sha
-from judgebench.records import Place, Preference, Unreadable, Verdict
+from judgebench.records import AFRESH, Place, Preference, Unreadable, Verdict
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
@@ -113,7 +113,7 @@ class _Held:
         }
         self.pairs: dict[tuple[bytes, bytes, bytes], dict[str, list[_Said]]] = {}
         for place, (key, verdict) in said.items():
-            if place.opponent_key is None or place.sample or place.turn:
+            if place.opponent_key is None or place.sample or place.turn or place.repeat == AFRESH:
                 continue
             pair = place.judge_key, place.model_key, place.opponent_key
             self.pairs.setdefault(pair, {}).setdefault(place.item_id, []).append(

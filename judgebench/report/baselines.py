@@ -6,68 +6,17 @@ one model on each benchmark: the newest that goes by the model's name there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from judgebench.errors import InputError, UsageError
+from judgebench.errors import UsageError
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, meant
 from judgebench.report.gate_models import newest_called
+from judgebench.report.gate_said import GateSaid
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store
 from judgebench.store.baselines import StoredBaseline
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateSaid:
-    """What matters of a gate's JSON: its verdict, and whom it was about on each benchmark.
-
-    ``candidates`` are short ids of models by benchmark and version.
-    """
-
-    path: Path
-    verdict: str
-    candidates: dict[tuple[str, str], str]
-
-
-def read_gate(path: Path) -> GateSaid:
-    """The JSON that ``judgebench gate --output gate.json`` wrote.
-
-    Raises
-    ------
-    InputError
-        Naming the file and what it lacks.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not the JSON of a gate: {error}") from None
-    try:
-        tests = [
-            ((_text(one["benchmark"]), _text(one["version"])), _text(one["candidate_id"]))
-            for one in data["tests"]
-        ]
-        verdict = _text(data["verdict"])
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not the JSON of a gate ({error}); `judgebench gate … --output gate.json` "
-            "writes it"
-        ) from None
-    if not tests:
-        raise InputError(f"{path}: a gate that tested nothing")
-    return GateSaid(path=path, verdict=verdict, candidates=dict(tests))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a text was expected, not {value!r}")
-    return value
 
 
 def set_baseline(

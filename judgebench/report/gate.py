@@ -18,6 +18,7 @@ from judgebench.metrics.paired_models import VIEWS, Compared, View, compare
 from judgebench.records import Estimate
 from judgebench.report.agreement import agreement_report
 from judgebench.report.drift import JudgeDrift, day
+from judgebench.report.gate_confirm import Confirmation, heard_afresh
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.model_pairs import (
     METRIC_OF,
@@ -58,6 +59,9 @@ class Decided:
         What these items find with a power of 80 %; nan where that is not known.
     to_decide
         How many items would decide, if the difference stays as it is.
+    confirmation
+        What came of asking the judge afresh, for a policy that wants that before a regression is
+        called; None where it was not in question.
     flips
         The items on which the two differ, those that cost the candidate most first.
     """
@@ -66,6 +70,7 @@ class Decided:
     version: str
     metric: str
     judge: str
+    judge_id: str | None
     candidate: str
     baseline: str
     candidate_id: str
@@ -80,6 +85,7 @@ class Decided:
     detectable_drop: float
     to_decide: Deciding | None
     coverage: tuple[float, float]
+    confirmation: Confirmation | None = None
     flips: tuple[Flip, ...] = ()
 
 
@@ -205,11 +211,13 @@ class _Question:
         seed: int,
     ) -> None:
         self._store, self._test, self._alpha = store, test, policy.level
+        self._confirm, self._seed = policy.confirm, seed
         self.data = PairData(store, test.benchmark)
         self.two = self.data.two(candidate, baseline)
         metric, _, group = (test.metric or "").partition("/")
         self.kind, self.judge = self._board(metric)
-        self.pair = self.data.pair(self.kind, self.judge, self.two, group or None)
+        self._group = group or None
+        self.pair = self.data.pair(self.kind, self.judge, self.two, self._group)
         self.compared: Compared = compare(self.pair, alpha=self._alpha, seed=seed)
         if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
             self.compared = replace(self.compared, worst=None, best=None, bounded=True)
@@ -278,6 +286,18 @@ class _Question:
         }
         decision = decisions["observed"]
         because = self._why_open(decisions)
+        confirmation: Confirmation | None = None
+        if because is None and decision == "regression" and self._confirm:
+            confirmation, because = heard_afresh(
+                self.data,
+                (self.kind, self.judge),
+                self.two,
+                self._group,
+                pair,
+                floor=self._floor,
+                alpha=self._alpha,
+                seed=self._seed,
+            )
         if because is not None:
             decision = "inconclusive"
         observed = compared.observed
@@ -293,6 +313,7 @@ class _Question:
             version=self.data.which.version,
             metric=pair.metric,
             judge=self.judge,
+            judge_id=self.data.judge_id(self.judge),
             candidate=self.two[0],
             baseline=self.two[1],
             candidate_id=self.data.board.model_ids[self.two[0]],
@@ -307,6 +328,7 @@ class _Question:
             detectable_drop=drop * unit,
             to_decide=to_decide,
             coverage=coverage(pair),
+            confirmation=confirmation,
             flips=flips(pair),
         )
 
@@ -321,13 +343,11 @@ class _Question:
             return changed
         if (changed := self.data.stack_changed(self.two)) is not None:
             return changed
-        floor = self._test.coverage_floor
-        floor = self.data.which.coverage_floor if floor is None else floor
         for model, readable in zip(self.two, coverage(self.pair), strict=True):
-            if readable < floor:
+            if readable < self._floor:
                 return (
                     f"{100 * readable:.1f} % of the verdicts on {model} could be read, and "
-                    f"{100 * floor:g} % have to be"
+                    f"{100 * self._floor:g} % have to be"
                 )
         if observed.units < self._test.min_n:
             return (
@@ -340,6 +360,12 @@ class _Question:
         if not self.compared.bounded:
             return UNBOUNDED
         return None
+
+    @property
+    def _floor(self) -> float:
+        """The share of verdicts that has to be there."""
+        stated = self._test.coverage_floor
+        return self.data.which.coverage_floor if stated is None else stated
 
     def alarms(self) -> Iterator[Alarm]:
         """What its judge's anchors and replies say, for whoever runs the judge."""

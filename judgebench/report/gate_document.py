@@ -10,10 +10,15 @@ from xml.etree import ElementTree as ET
 from judgebench.plain_text import printable
 from judgebench.report import estimates
 from judgebench.report.gate import Alarm, Decided, Flip, GateReport
+from judgebench.report.gate_confirm import Confirmation
 from judgebench.report.metric_words import digits
 from judgebench.report.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
+_CONFIRMED: dict[Confirmation | None, str] = {
+    "confirmed": "confirmed: the judge, asked afresh about both models, says so again",
+    "impossible": "called without being confirmed: its judge cannot be asked afresh",
+}
 MOST_FLIPS = 10
 _SHOWN = 160
 _LONGEST = 4_000  # characters of a text on a page
@@ -78,6 +83,7 @@ def _json(one: Decided) -> dict[str, Any]:
         "version": one.version,
         "metric": one.metric,
         "judge": one.judge,
+        "judge_id": one.judge_id,
         "baseline": one.baseline,
         "candidate": one.candidate,
         "baseline_id": one.baseline_id,
@@ -90,6 +96,7 @@ def _json(one: Decided) -> dict[str, Any]:
         "p_adjusted": estimates.finite(one.p_adjusted),
         "decision": one.decision,
         "because": one.because,
+        "confirmation": one.confirmation,
         "detectable_difference": estimates.finite(one.detectable_drop),
         "items_to_decide": None if one.to_decide is None else _whole(one.to_decide.fewest),
         "coverage": {"candidate": one.coverage[0], "baseline": one.coverage[1]},
@@ -138,6 +145,11 @@ def _table(report: GateReport) -> Table:
         f"{one.benchmark}, {one.judge}, {one.metric}: {one.because}"
         for one in report.tests
         if one.because
+    ]
+    notes += [
+        f"{one.benchmark}, {one.judge}, {one.metric}: {_CONFIRMED[one.confirmation]}"
+        for one in report.tests
+        if one.confirmation in _CONFIRMED
     ]
     return Table(
         title=f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}",

@@ -52,7 +52,8 @@ class Policy(Section):
     """The tests of a gate, and how sure it has to be.
 
     ``alpha`` bounds the chance that any of them calls an unchanged model worse. In its place stand
-    ``false_alarms_per_year``, for a gate that is run so many ``nights_per_year``.
+    ``false_alarms_per_year``, for a gate that is run so many ``nights_per_year``. With ``confirm``
+    a regression is called once the judge, asked afresh about both models, says so again.
     """
 
     tests: list[GateTest] = Field(min_length=1)
@@ -60,6 +61,7 @@ class Policy(Section):
     false_alarms_per_year: Amount | None = None
     nights_per_year: PositiveInt = NIGHTS_PER_YEAR
     correction: Literal["holm", "bh"] = "holm"
+    confirm: bool = False
 
     @model_validator(mode="after")
     def _one_rate(self) -> Policy:

@@ -16,7 +16,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired_models import Compared, PairedModels, head_to_head, paired_models
 from judgebench.records import Estimate
 from judgebench.report.board_data import BoardData
-from judgebench.report.boards import Columns, meant
+from judgebench.report.boards import Columns, meant, renamed, with_units
 from judgebench.report.drift import JudgeDrift, judge_drift
 from judgebench.report.gate_models import newest_called, the_two
 from judgebench.report.run_called import run_called
@@ -140,19 +140,22 @@ class PairData:
         two: tuple[str, str],
         group: str | None,
         by: str | None = None,
+        *,
+        afresh: bool = False,
     ) -> PairedModels:
         """The two on one board, on all items or on a group of some way of grouping.
 
-        On a board of comparisons with the second of them, they meet head to head.
+        On a board of comparisons with the second of them, they meet head to head. ``afresh``: by
+        those verdicts alone for which the judge was asked once more.
         """
+        verdicts = self._afresh if afresh else self.board.verdicts[kind]
         if kind.opponent == two[1]:
-            verdicts = self.board.verdicts[kind]
             return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
         group_of = None
         if group is not None:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
         return paired_models(
-            self.board.verdicts[kind],
+            verdicts,
             kind,
             judge,
             *two,
@@ -161,6 +164,15 @@ class PairData:
             group_of=group_of,
             group=group,
         )
+
+    @cached_property
+    def _afresh(self) -> Columns:
+        """What judges said when they were asked once more, to confirm a regression."""
+        said = self.board.store.verdicts(self.which.name, self.which.version, afresh=True)
+        verdicts = renamed(said, self.board.models, self.board.judges)
+        if self.board.repeats is not None:
+            return with_units(verdicts, self.board.store, self.which)
+        return verdicts
 
     def _group_of(self, group: str) -> Mapping[str, str]:
         known: set[str] = set()
@@ -179,9 +191,13 @@ class PairData:
         said = " and ".join(", ".join(sorted(one)) for one in served)
         return f"judge changed: replies about the two were served by {said}"
 
+    def judge_id(self, judge: str) -> str | None:
+        """The short id of a judge as it is shown."""
+        return next((one for one, shown in self.board.judges.items() if shown == judge), None)
+
     def drift(self, judge: str) -> JudgeDrift | None:
         """What the judge's anchors say; None where it has none here."""
-        its = next((one for one, shown in self.board.judges.items() if shown == judge), None)
+        its = self.judge_id(judge)
         return None if its is None else self._drift(its)
 
     @cached_property

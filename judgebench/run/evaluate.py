@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from judgebench.errors import StoreError
@@ -48,6 +48,16 @@ def evaluate(
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
+    with under_way(work, store, doors, configuration) as outcome:
+        _Run(outcome, store, progress, doors, occasion).carry_out()
+    return outcome
+
+
+@contextmanager
+def under_way(
+    work: Work, store: Store, doors: Doors, configuration: JsonObject
+) -> Iterator[Outcome]:
+    """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
     manifest = new_manifest(
         suite.name,
@@ -62,7 +72,7 @@ def evaluate(
         store.start_run(manifest)
         state: RunState = "failed"
         try:
-            _Run(outcome, store, progress, doors, occasion).carry_out()
+            yield outcome
             state = "done"
         except KeyboardInterrupt:
             state = "interrupted"
@@ -76,7 +86,6 @@ def evaluate(
                 spend=doors.spent(),
             )
             store.update_run(outcome.manifest)
-    return outcome
 
 
 def _alive(manifest: RunManifest) -> str:

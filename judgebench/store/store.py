@@ -366,18 +366,23 @@ class Store:
         *,
         judges: Collection[Named] | None = None,
         models: Collection[Named] | None = None,
+        afresh: bool = False,
     ) -> Columns:
         """The newest verdict of every place, as equally long lists (`tables.VERDICT_COLUMNS`).
 
         Models and judges are chosen by any of their names, their short id, or their key.
+        ``afresh``: in place of those on boards, those that judges were asked for once more to
+        confirm a regression.
         """
         with self._database.reading() as connection:
-            return tables.verdicts(connection, benchmark, version, judges=judges, models=models)
+            return tables.verdicts(
+                connection, benchmark, version, judges=judges, models=models, afresh=afresh
+            )
 
     def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
         """The verdicts that served a run, whatever came later (`tables.RUN_VERDICT_COLUMNS`).
 
-        Empty for a run that is not known.
+        Those asked for to confirm a regression are left out. Empty for a run that is not known.
         """
         with self._database.reading() as connection:
             return tables.run_verdicts(connection, run_id, benchmark, version)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from judgebench.records import Place, Verdict
+from judgebench.records import AFRESH, Place, Verdict
 from judgebench.store import schema
 from judgebench.store.catalog import (
     Named,
@@ -150,10 +150,13 @@ def verdicts(
     *,
     judges: Collection[Named] | None = None,
     models: Collection[Named] | None = None,
+    afresh: bool = False,
 ) -> Columns:
     """A preference's value is the probability that ``model`` beats ``opponent``."""
     names = _Names.of(connection, benchmark, version)
-    query = _USES.where(_u.c.benchmark_id.in_(list(names.benchmarks)))
+    query = _USES.where(
+        _u.c.benchmark_id.in_(list(names.benchmarks)), (_u.c.repeat == AFRESH) == afresh
+    )
     if (wanted := chosen(names.judges, judges)) is not None:
         query = query.where(_u.c.judge_id.in_(wanted))
     if (wanted := chosen(names.models, models)) is not None:
@@ -173,7 +176,7 @@ def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: s
     names = _Names.of(connection, benchmark, version)
     number = next((n for n, known in names.runs.items() if known == run_id), None)
     query = _USES.add_columns(_j.c.case_key).where(
-        _u.c.benchmark_id.in_(list(names.benchmarks)), _u.c.run_id == number
+        _u.c.benchmark_id.in_(list(names.benchmarks)), _u.c.run_id == number, _u.c.repeat != AFRESH
     )
     rows = [
         (*names.place(row), *_verdict_columns(names, row), row.case_key)
@@ -268,7 +271,7 @@ def failures(
     connection: Connection, benchmark: str | None = None, version: str | None = None
 ) -> Columns:
     names = _Names.of(connection, benchmark, version)
-    query = _FAILURES
+    query = _FAILURES.where(_f.c.repeat != AFRESH)
     if benchmark is not None or version is not None:
         query = query.where(_f.c.benchmark_id.in_(list(names.benchmarks)))
     rows = []

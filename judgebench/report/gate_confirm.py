@@ -1,0 +1,76 @@
+"""Hearing the judge once more before a regression is called.
+
+A regression that rests on the luck of one night's verdicts does not come again when the judge is
+asked afresh about the same answers. Both times the test is at alpha, so an unchanged model is
+called worse no more often than without.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.paired_models import PairedModels, compare
+from judgebench.records import JudgeSpec
+from judgebench.report.board_data import IMPORTED
+from judgebench.report.model_pairs import PairData
+
+Confirmation = Literal["wanted", "confirmed", "refuted", "impossible"]
+
+
+def heard_afresh(
+    data: PairData,
+    board: tuple[BoardKind, str],
+    two: tuple[str, str],
+    group: str | None,
+    pair: PairedModels,
+    *,
+    floor: float,
+    alpha: float,
+    seed: int,
+) -> tuple[Confirmation, str | None]:
+    """What the judge said of a regression when it was asked afresh, and why it stays open.
+
+    Parameters
+    ----------
+    pair
+        What the regression rests on.
+    floor
+        The share of its items of which both models need a fresh readable verdict.
+
+    Returns
+    -------
+    tuple
+        The second is None where the regression is called: confirmed, or no other verdict can be
+        had.
+    """
+    kind, judge = board
+    spec = next(data.board.spec_of[one] for one, name in data.board.judges.items() if name == judge)
+    if not _can_be_asked(spec):
+        return "impossible", None
+    fresh = data.pair(kind, judge, two, group, afresh=True)
+    known, wanted = _of_both(fresh), _of_both(pair)
+    if known < floor * wanted:
+        done = f", of {known} of {wanted} items so far" if known else ""
+        return "wanted", (
+            "a first regression, to be confirmed: `judgebench run SUITE --confirm GATE.json` asks "
+            f"{judge} afresh about both models{done}; then the gate again"
+        )
+    p = compare(fresh, alpha=alpha, seed=seed).observed.p_worse
+    if p <= alpha:
+        return "confirmed", None
+    return "refuted", (
+        f"not confirmed: asked afresh, {judge} gives p {p:.3f} for a candidate that is no worse"
+    )
+
+
+def _can_be_asked(spec: JudgeSpec) -> bool:
+    """Whether a judge can say something else: not one that goes by a rule, nor one of elsewhere."""
+    return spec.model is not None and spec.kind != IMPORTED
+
+
+def _of_both(pair: PairedModels) -> int:
+    """Items with a readable verdict on both."""
+    return int((~np.isnan(pair.mean).any(axis=1)).sum()) if pair.why_not is None else 0

@@ -1,0 +1,127 @@
+"""Asking judges afresh about two models, where a gate would call one of them worse.
+
+The answers are those that were judged, from the store: the models need not be in the suite any
+more. What comes back are repeats of a kind of their own, which boards leave out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from judgebench import keys
+from judgebench.errors import ConfigError, unknown_name
+from judgebench.plain_text import counted
+from judgebench.protocols import Progress
+from judgebench.records import AFRESH, JsonObject, Place
+from judgebench.run.asking import Asking
+from judgebench.run.doors import Doors, groups
+from judgebench.run.evaluate import under_way
+from judgebench.run.outcome import Outcome
+from judgebench.run.question import Question
+from judgebench.run.resolve import Seat, Work
+from judgebench.run.seen_cases import seen_cases
+from judgebench.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed:
+    """A judge, and the two models of which a gate wants to hear it once more, by short ids."""
+
+    benchmark: str
+    version: str
+    judge: str
+    judge_id: str
+    models: tuple[str, str]
+
+
+def confirm(
+    work: Work,
+    wanted: Sequence[Unconfirmed],
+    *,
+    store: Store,
+    doors: Doors,
+    progress: Progress,
+    configuration: JsonObject,
+) -> Outcome:
+    """Ask the judges of a suite once more about every answer of the two models.
+
+    What an earlier run of this kind has is not asked again.
+
+    Raises
+    ------
+    ConfigError
+        Where the suite does not have the judge, or has it otherwise than it judged.
+    StoreError, KeyboardInterrupt
+        As `evaluate` does.
+    """
+    seats = {one: _seat_of(work, one) for one in wanted}
+    about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
+    with under_way(work, store, doors, {**configuration, "confirms": about}) as outcome:
+        asking = Asking(outcome, store, progress, doors)
+        for group in groups(list({seat.key: seat for seat in seats.values()}.values())):
+            questions: dict[str, tuple[Seat, list[Question]]] = {}
+            for one, seat in seats.items():
+                if seat in group:
+                    again = list(_questions(store, seat, one, outcome))
+                    questions.setdefault(seat.title, (seat, []))[1].extend(again)
+            benches = [
+                asking.bench(name, again, seat.config)
+                for name, (seat, again) in questions.items()
+                if again
+            ]
+            asking.verdicts(benches, sum(len(again) for _, again in questions.values()))
+    return outcome
+
+
+def _seat_of(work: Work, wanted: Unconfirmed) -> Seat:
+    here = [
+        seat
+        for seat in work.seats
+        if (seat.asked.benchmark.name, seat.asked.benchmark.version)
+        == (wanted.benchmark, wanted.version)
+    ]
+    for seat in here:
+        if seat.key.hex()[:12] == wanted.judge_id:
+            return seat
+    if wanted.judge in {seat.name for seat in here}:
+        raise ConfigError(
+            f"{wanted.judge} is another judge in this suite than the one that judged "
+            f"{wanted.benchmark}@{wanted.version}: its model, prompt or sampling differs"
+        )
+    raise ConfigError(
+        f"{wanted.benchmark}@{wanted.version}: "
+        f"{unknown_name('judge', wanted.judge, [seat.name for seat in here])}"
+    )
+
+
+def _questions(
+    store: Store, seat: Seat, wanted: Unconfirmed, outcome: Outcome
+) -> Iterator[Question]:
+    """What the judge is asked once more, but for what is known."""
+    first, known = _judged(store, wanted)
+    cases = dict(seen_cases(store, seat.asked.benchmark, first))
+    if lost := len(first) - len(cases):
+        outcome.warnings.append(
+            f"{seat.title}: {counted(lost, 'verdict')} of {len(first)} cannot be asked again, since"
+            " the answers that were judged are not in the store"
+        )
+    for place, case in cases.items():
+        there = replace(place, repeat=AFRESH)
+        if there not in known:
+            key = keys.judgment_key(seat.key, keys.case_key(case), repeat=AFRESH)
+            yield Question(key=key, judge=seat.judge, case=case, places=(there,))
+
+
+def _judged(store: Store, wanted: Unconfirmed) -> tuple[Mapping[Place, bytes], frozenset[Place]]:
+    """The first verdicts with the keys of their cases, and what was asked afresh already."""
+    models = {model.key for model in store.models() if model.id in wanted.models}
+    first, known = {}, set()
+    for place, (key, _) in store.current(wanted.benchmark, wanted.version).items():
+        if place.judge_key.hex()[:12] != wanted.judge_id or place.model_key not in models:
+            continue
+        if place.repeat == AFRESH:
+            known.add(place)
+        elif place.repeat == 0 and (judgment := store.judgment(key)) is not None:
+            first[place] = judgment.case_key
+    return first, frozenset(known)
