@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, cast
 
 from judgebench.metrics.intervals import Intervals
@@ -57,15 +57,15 @@ class BoardRequest:
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> BoardRequest:
-        """Lists become tuples again.
+        """What `to_json` wrote, as it was.
 
         Raises
         ------
-        TypeError
-            For fields that a request does not have.
+        ValueError
+            For fields that a request does not have, and values of another type.
         """
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in written.items()
-        }
-        return cls(**fields)
+        from pydantic import TypeAdapter
+
+        if unknown := set(written) - {one.name for one in fields(cls)}:
+            raise ValueError(f"no field of a request: {', '.join(sorted(map(str, unknown)))}")
+        return TypeAdapter(cls).validate_python(dict(written))

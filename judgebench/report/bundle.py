@@ -12,6 +12,7 @@ import math
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,11 @@ MAX_STORE = 20_000_000_000
 """Bytes of a member when unpacked: more is refused unread."""
 
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the same store gives the same bundle
+_BROKEN = (
+    OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What a file raises that is cut, damaged, encrypted, or no archive at all."""
+
 _TOLERANCE = 1e-9  # other versions of numpy may add up in another order
 
 
@@ -93,25 +99,40 @@ def verify_bundle(path: Path) -> Verified:
     InputError
         For a file that is no bundle, or one that cannot be read.
     """
-    try:
-        with zipfile.ZipFile(path) as bundle, tempfile.TemporaryDirectory() as scratch:
-            written = _read(bundle, REQUEST, path)
-            claimed = _read(bundle, BOARDS, path)
-            part = Path(scratch) / STORE
-            _unpack(bundle, part, path)
-            try:
-                request = BoardRequest.from_json(written["request"])
-                found = _boards(part, request)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise InputError(f"{path}: {REQUEST}: no request of boards ({error})") from None
-            except JudgebenchError as error:
-                said = f"the boards cannot be made of its verdicts: {error}"
-                return Verified(cells=0, differs=said, version=str(written.get("judgebench")))
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as a bundle: {error}") from None
+    with tempfile.TemporaryDirectory() as scratch:
+        part = Path(scratch) / STORE
+        written, claimed = _unpacked(path, part)
+        version = str(written.get("judgebench"))
+        request = _request(written, path)
+        try:
+            found = _boards(part, request)
+        except JudgebenchError as error:
+            said = f"the boards cannot be made of its verdicts: {error}"
+            return Verified(cells=0, differs=said, version=version)
     cells = list(_apart(claimed, found, ""))
     differs = next((said for said in cells if said is not None), None)
-    return Verified(cells=len(cells), differs=differs, version=str(written.get("judgebench")))
+    return Verified(cells=len(cells), differs=differs, version=version)
+
+
+def _unpacked(path: Path, part: Path) -> tuple[dict[str, Any], Any]:
+    """What was asked for and the boards that were made of it; the verdicts go to ``part``."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            written = _read(bundle, REQUEST, path)
+            claimed = _read(bundle, BOARDS, path)
+            _unpack(bundle, part, path)
+    except _BROKEN as error:
+        raise InputError(f"{path}: cannot be read as a bundle: {error}") from None
+    if not isinstance(written, dict):
+        raise InputError(f"{path}: {REQUEST}: no request of boards")
+    return written, claimed
+
+
+def _request(written: dict[str, Any], path: Path) -> BoardRequest:
+    try:
+        return BoardRequest.from_json(written["request"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: {REQUEST}: no request of boards ({error})") from None
 
 
 def _boards(part: Path, request: BoardRequest) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import ConfigError
+from judgebench.responses.hub import SilentHubError, commit_of, hub_cache, offline
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ LOADED_AS = (
 )
 """Settings that make other weights of the same files."""
 _READ_BYTES = 1 << 20
-_HUB_WAIT_S = 10.0
 
 
 def weights_identity(model_args: Mapping[str, Any], *, cache_file: Path | None = None) -> str:
@@ -173,35 +173,11 @@ def _commit(name: str, revision: str) -> str | None:
         return known.read_text(encoding="utf-8").strip()
     if offline() or "/" not in name:
         return None
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
     try:
-        found = HfApi().model_info(name, revision=revision, timeout=_HUB_WAIT_S).sha
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        raise ConfigError(
-            f"the Hub has no model {name} at {revision}, or it is private: check the name, or set "
-            "HF_TOKEN"
-        ) from None
-    except Exception as error:  # noqa: BLE001  (its client's errors differ between releases)
-        _log.warning("the Hub did not answer for %s: %s", name, type(error).__name__)
+        return commit_of(name, revision)
+    except SilentHubError as error:
+        _log.warning("the Hub did not answer for %s: %s", name, error)
         return None
-    return str(found) if found else None
-
-
-def offline() -> bool:
-    """Whether nobody may ask the Hub."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-
-
-def hub_cache() -> Path:
-    """Where the Hub's files are kept here."""
-    if cache := os.environ.get("HF_HUB_CACHE"):
-        return Path(cache).expanduser()
-    home = os.environ.get("HF_HOME") or Path(
-        os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface"
-    )
-    return Path(home).expanduser() / "hub"
 
 
 class _Hashes:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import ConfigError, InputError
-from judgebench.responses.identity import hub_cache, offline, pinned
+from judgebench.responses.hub import SilentHubError, file_of
+from judgebench.responses.identity import pinned
 
 GENERATION_CONFIG = "generation_config"
 """The setting that leaves sampling to the model; ``model`` is its only value."""
@@ -106,28 +107,12 @@ def _file(model_args: Mapping[str, Any]) -> Path | None:
 
 
 def _of_hub(name: str, file: str, revision: str | None) -> Path | None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
+    instead = "download the model first, or say how it samples with gen_kwargs: {do_sample: …}"
     try:
-        return Path(
-            hf_hub_download(
-                name,
-                file,
-                revision=revision,
-                cache_dir=hub_cache(),
-                local_files_only=offline(),
-            )
-        )
-    except LocalEntryNotFoundError:
+        return file_of(name, file, revision)
+    except FileNotFoundError:
         raise ConfigError(
-            f"{file} of {name} is not in the local Hub cache and cannot be fetched now; download "
-            "the model first, or say how it samples with gen_kwargs: {do_sample: …}"
+            f"{file} of {name} is not in the local Hub cache and cannot be fetched now; {instead}"
         ) from None
-    except EntryNotFoundError:
-        return None
-    except Exception as error:  # noqa: BLE001  (its client's errors differ between releases)
-        raise ConfigError(
-            f"{file} of {name} cannot be fetched: {type(error).__name__}; download the model "
-            "first, or say how it samples with gen_kwargs: {do_sample: …}"
-        ) from None
+    except SilentHubError as error:
+        raise ConfigError(f"{file} of {name} cannot be fetched: {error}; {instead}") from None

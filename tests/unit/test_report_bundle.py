@@ -192,3 +192,20 @@ def test_by_the_command_line(store: Store, url: str, tmp_path: Path) -> None:
 
 def _worse(path: Path) -> None:
     path.write_text(path.read_text().replace('"n": 6', '"n": 7'))
+
+
+@pytest.mark.parametrize("panels", [[5], "abc", {"a": 1}])
+def test_a_request_of_another_make_is_no_request(panels: object) -> None:
+    with pytest.raises(ValueError, match="panels"):
+        BoardRequest.from_json({"benchmarks": ["made_up"], "panels": panels})
+
+
+def test_a_fault_of_ours_is_not_told_as_one_of_the_bundle(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(*_: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr("judgebench.report.bundle._boards", faulty)
+    with pytest.raises(KeyError, match="ours"):
+        verify_bundle(bundle)
