@@ -234,6 +234,7 @@ def run(
     progress: Progress,
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
+    stack_anchors: int | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -245,6 +246,9 @@ def run(
     batch
         Put every question that a batch interface takes into a batch, at its price, and end; the
         run is gone on with after `judgebench batches collect`.
+    stack_anchors
+        Have each local model whose answers are complete on another stack than today's answer so
+        many prompts of each benchmark again, for the gate.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
@@ -266,6 +270,7 @@ def run(
                 doors=doors,
                 progress=progress,
                 configuration=config.raw_suite(path),
+                stack_anchors=stack_anchors,
             )
         finally:
             _take_in_labels(work, opened)

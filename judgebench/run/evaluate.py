@@ -22,17 +22,25 @@ from judgebench.run.outcome import Outcome
 from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
 from judgebench.run.question import Question
 from judgebench.run.resolve import Seat, Work
+from judgebench.run.stack_anchors import StackAnchors
 from judgebench.store import Store
 
 
 def evaluate(
-    work: Work, *, store: Store, doors: Doors, progress: Progress, configuration: JsonObject
+    work: Work,
+    *,
+    store: Store,
+    doors: Doors,
+    progress: Progress,
+    configuration: JsonObject,
+    stack_anchors: int | None = None,
 ) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
     What fails is in the store as a failure and in the outcome's counts; it does not end the run.
     ``configuration`` is the suite as written, with the names of variables and not their values:
-    the manifest keeps it.
+    the manifest keeps it. With ``stack_anchors`` local models whose answers are complete answer so
+    many prompts of each benchmark again, where their stack is another one by now.
 
     Raises
     ------
@@ -55,7 +63,7 @@ def evaluate(
         store.start_run(manifest)
         state: RunState = "failed"
         try:
-            _Run(outcome, store, progress, doors).carry_out()
+            _Run(outcome, store, progress, doors).carry_out(stack_anchors)
             state = "done"
         except KeyboardInterrupt:
             state = "interrupted"
@@ -110,9 +118,13 @@ class _Run:
         self.progress = progress
         self.asking = Asking(outcome, store, progress, doors)
 
-    def carry_out(self) -> None:
+    def carry_out(self, stack_anchors: int | None) -> None:
         began = time.monotonic()
-        answers = Answering(self.outcome, self.store, self.progress, self.asking).answers()
+        answering = Answering(self.outcome, self.store, self.progress, self.asking)
+        answers = answering.answers()
+        if stack_anchors is not None:
+            again = StackAnchors(self.outcome, self.store, self.progress, stack_anchors)
+            again.answer_again(answers, answering.started)
         self.outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
         for seats in groups(self.work.seats):
