@@ -115,9 +115,7 @@ def gate_report(
         alpha=policy.level,
         correction=policy.correction,
         tests=tests,
-        notes=tuple(
-            dict.fromkeys(note for one in asked for note in one.data.notes(one.two, baseline))
-        ),
+        notes=tuple(dict.fromkeys(note for one in asked for note in one.notes(baseline))),
     )
 
 
@@ -193,6 +191,7 @@ class _Question:
         metric, _, group = (test.metric or "").partition("/")
         self.kind, self.judge = self._board(metric)
         self.pair = self.data.pair(self.kind, self.judge, self.two, group or None)
+        self.stacks = self.data.other_stack(self.two, test.stack_tolerance)
         self.compared: Compared = compare(self.pair, alpha=self._alpha, seed=seed)
         if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
             self.compared = replace(self.compared, worst=None, best=None, bounded=True)
@@ -248,6 +247,13 @@ class _Question:
                 return kind, both[0][0]
         return None
 
+    def notes(self, baseline: str) -> list[str]:
+        """What a reader has to know of the baseline, and of stacks that were shown to be alike."""
+        said = self.data.notes(self.two, baseline)
+        if self.stacks is not None and self.stacks.alike:
+            said.append(f"{self.data.which}: {self.stacks.said}")
+        return said
+
     def test(self, view: View) -> PairedTest:
         """As observed, or with what is missing at one of its ends."""
         return self.compared.view(view)
@@ -302,8 +308,8 @@ class _Question:
             return self.pair.why_not if known else f"judge changed: {self.pair.why_not}"
         if (changed := self._judge_changed()) is not None:
             return changed
-        if (changed := self.data.stack_changed(self.two)) is not None:
-            return changed
+        if self.stacks is not None and not self.stacks.alike:
+            return self.stacks.said
         floor = self._test.coverage_floor
         floor = self.data.which.coverage_floor if floor is None else floor
         for model, readable in zip(self.two, coverage(self.pair), strict=True):
