@@ -238,6 +238,7 @@ def run(
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
     refresh_anchors: bool = False,
+    stack_anchors: int | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -251,6 +252,9 @@ def run(
         run is gone on with after `judgebench batches collect`.
     refresh_anchors
         Ask the judges again about the answers that were pinned for them, once a day (UTC).
+    stack_anchors
+        Have each local model whose answers are complete on another stack than today's answer so
+        many prompts of each benchmark again, for the gate.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
@@ -273,6 +277,7 @@ def run(
                 progress=progress,
                 configuration=config.raw_suite(path),
                 occasion=occasion_of_today() if refresh_anchors else None,
+                stack_anchors=stack_anchors,
             )
         finally:
             _take_in_labels(work, opened)

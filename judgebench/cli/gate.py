@@ -80,6 +80,9 @@ def command(
     model of a run: run:RUN, run:latest~1, run:RUN/MODEL. Of several models of one name the newest
     is meant, and as the baseline of its own name the one before it.
 
+    Answers of different stacks (software, precision, batch size) are compared where anchors show
+    that they answer alike: `judgebench run SUITE --stack-anchors`. Until then it is inconclusive.
+
     Head to head the candidate's win rate against the baseline is tested beside 50 %: a suite with
     baseline: BASELINE and orders: both has judges compare the two. It takes one verdict for each
     item and order where two boards take two, and finds smaller drops where answers differ little.

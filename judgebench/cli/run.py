@@ -33,6 +33,8 @@ RETRY = 75
 UNAVAILABLE = 69
 CONFIGURATION = 78
 
+STACK_ANCHORS = 100  # without a change among them, at most 3 % of all prompts may differ
+
 
 @click.command("run", short_help="Answer, judge and report what a suite asks for.")
 @click.argument("suite", type=click.Path(path_type=Path))
@@ -54,6 +56,15 @@ CONFIGURATION = 78
     help="Only ask judges afresh about what this gate left to be confirmed.",
 )
 @click.option(
+    "--stack-anchors",
+    is_flag=False,
+    flag_value=STACK_ANCHORS,
+    type=click.IntRange(min=1),
+    metavar="[N]",
+    help="Answer N prompts of each benchmark again where a local model runs on another stack now "
+    f"than its answers came from ({STACK_ANCHORS} if no N is said).",
+)
+@click.option(
     "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
 )
 @click.option("--max-connections", type=int, help="Calls under way at once, for each provider.")
@@ -67,6 +78,7 @@ def command(
     batch: bool,
     refresh_anchors: bool,
     gate: Path | None,
+    stack_anchors: int | None,
     max_cost: float | None,
     max_connections: int | None,
     max_retries: int | None,
@@ -87,6 +99,11 @@ def command(
     code 75. `judgebench batches collect` fetches the replies once they are there; then the same run
     again, with or without --batch, reads the verdicts.
 
+    With --stack-anchors a local model whose answers are complete is started all the same. Where it
+    runs on another stack now (software, precision, batch size, device) it answers N prompts of each
+    benchmark again, the same ones every night. Its answers stay what they are; `judgebench gate`
+    and `judgebench compare` take from the anchors whether models of the two stacks may be compared.
+
     What is printed at the end are the boards of all that SUITE asks for, what the confidences are
     worth that its models have in their answers, and where people have labelled, how judges agree
     with them (not in csv, which has the boards only).
@@ -96,6 +113,7 @@ def command(
       judgebench run suites/demo.yaml
       judgebench run nightly.yaml --store sqlite:///results/nightly.db --output nightly.md
       judgebench run nightly.yaml --batch --max-cost 20
+      judgebench run nightly.yaml --stack-anchors
 
     Exit codes: 0 all is there; 75 something is left for the next run: it failed, waits in a batch,
     or was stopped by a limit; 69 somebody could not be reached or refused the key; 78 SUITE is
@@ -124,7 +142,7 @@ def command(
 
     stated = {name: value for name, value in limits.items() if value is not None}
     if gate is not None:
-        if batch or refresh_anchors:
+        if batch or refresh_anchors or stack_anchors:
             raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
         from judgebench.report.gate_said import read_gate
 
@@ -144,6 +162,7 @@ def command(
                 limits=stated,
                 batch=batch,
                 refresh_anchors=refresh_anchors,
+                stack_anchors=stack_anchors,
                 on_forecast=foretold,
             )
     for warning in outcome.warnings:

@@ -278,11 +278,12 @@ class _Test:
         return f"{more:,} more items would decide, if the difference stays as it is"
 
     def _notes(self) -> list[str]:
+        stacks = self.data.other_stack(self.two)
         said = [
             changed
             for changed in (
                 self.data.judge_changed(self.judge, self.two),
-                self.data.stack_changed(self.two),
+                None if stacks is None else stacks.said,
             )
             if changed is not None
         ]

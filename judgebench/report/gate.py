@@ -138,9 +138,7 @@ def gate_report(
         correction=policy.correction,
         tests=tests,
         alarms=tuple(dict.fromkeys(alarm for one in asked for alarm in one.alarms())),
-        notes=tuple(
-            dict.fromkeys(note for one in asked for note in one.data.notes(one.two, baseline))
-        ),
+        notes=tuple(dict.fromkeys(note for one in asked for note in one.notes(baseline))),
     )
 
 
@@ -218,6 +216,7 @@ class _Question:
         self.kind, self.judge = self._board(metric)
         self._group = group or None
         self.pair = self.data.pair(self.kind, self.judge, self.two, self._group)
+        self.stacks = self.data.other_stack(self.two, test.stack_tolerance)
         self.compared: Compared = compare(self.pair, alpha=self._alpha, seed=seed)
         if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
             self.compared = replace(self.compared, worst=None, best=None, bounded=True)
@@ -272,6 +271,13 @@ class _Question:
             if all(both) and (not metric or METRIC_OF[kind.kind] == metric):
                 return kind, both[0][0]
         return None
+
+    def notes(self, baseline: str) -> list[str]:
+        """What a reader has to know of the baseline, and of stacks that were shown to be alike."""
+        said = self.data.notes(self.two, baseline)
+        if self.stacks is not None and self.stacks.alike:
+            said.append(f"{self.data.which}: {self.stacks.said}")
+        return said
 
     def test(self, view: View) -> PairedTest:
         """As observed, or with what is missing at one of its ends."""
@@ -341,8 +347,8 @@ class _Question:
             return self.pair.why_not if known else f"judge changed: {self.pair.why_not}"
         if (changed := self._judge_changed()) is not None:
             return changed
-        if (changed := self.data.stack_changed(self.two)) is not None:
-            return changed
+        if self.stacks is not None and not self.stacks.alike:
+            return self.stacks.said
         for model, readable in zip(self.two, coverage(self.pair), strict=True):
             if readable < self._floor:
                 return (

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 from judgebench import yaml_file
 from judgebench.config import Amount, Section, check
 from judgebench.errors import ConfigError
+from judgebench.report.stack_anchors import TOLERANCE
 
 Alpha = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -37,6 +38,10 @@ class GateTest(Section):
     min_n: PositiveInt = Field(1, description="items of which both need a verdict")
     coverage_floor: Share | None = Field(
         None, description="share of verdicts that must be readable; the benchmark's if unset"
+    )
+    stack_tolerance: Share = Field(
+        TOLERANCE,
+        description="share of prompts that another stack may answer with another text",
     )
     min_kappa: float | None = Field(None, description="of the judge against people, at least")
     reference: str = Field("human", description="who the people are")

@@ -23,7 +23,10 @@ from judgebench.store import Store
 
 
 class Answering:
-    """Has every candidate of a run answer what the store does not have yet."""
+    """Has every candidate of a run answer what the store does not have yet.
+
+    ``started`` names the local models that had something to answer.
+    """
 
     def __init__(self, outcome: Outcome, store: Store, progress: Progress, asking: Asking) -> None:
         self.outcome = outcome
@@ -31,6 +34,7 @@ class Answering:
         self.store = store
         self.progress = progress
         self.asking = asking
+        self.started: set[str] = set()
 
     def answers(self) -> list[Answers]:
         """What the candidates answer; what could not be had is recorded.
@@ -127,6 +131,7 @@ class Answering:
         local = candidates[0].local
         assert local is not None
         name = candidates[0].name
+        self.started.add(name)
         tasks = {c.asked.benchmark.lm_eval_task.name: c for c in candidates}
         self.progress.stage(f"{name}: loading", None)
         worker = LmEvalWorker(

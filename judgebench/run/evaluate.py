@@ -23,6 +23,7 @@ from judgebench.run.outcome import Outcome
 from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
 from judgebench.run.question import Question
 from judgebench.run.resolve import Seat, Work
+from judgebench.run.stack_anchors import StackAnchors
 from judgebench.store import Store
 
 
@@ -34,12 +35,15 @@ def evaluate(
     progress: Progress,
     configuration: JsonObject,
     occasion: str | None = None,
+    stack_anchors: int | None = None,
 ) -> Outcome:
     """Carry out a suite; running again does only what is missing.
 
     What fails is in the store as a failure and in the outcome's counts; it does not end the run.
     ``configuration`` is the suite as written, with the names of variables and not their values:
-    the manifest keeps it. On an ``occasion`` the judges are asked again about their anchors.
+    the manifest keeps it. On an ``occasion`` the judges are asked again about their anchors. With
+    ``stack_anchors`` local models whose answers are complete answer so many prompts of each
+    benchmark again, where their stack is another one by now.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def evaluate(
         After an interrupt, with everything that came back stored.
     """
     with under_way(work, store, doors, configuration) as outcome:
-        _Run(outcome, store, progress, doors, occasion).carry_out()
+        _Run(outcome, store, progress, doors, occasion).carry_out(stack_anchors)
     return outcome
 
 
@@ -134,9 +138,13 @@ class _Run:
         self.asking = Asking(outcome, store, progress, doors)
         self.anchors = Anchors(store, self.work.seats, occasion) if occasion else None
 
-    def carry_out(self) -> None:
+    def carry_out(self, stack_anchors: int | None) -> None:
         began = time.monotonic()
-        answers = Answering(self.outcome, self.store, self.progress, self.asking).answers()
+        answering = Answering(self.outcome, self.store, self.progress, self.asking)
+        answers = answering.answers()
+        if stack_anchors is not None:
+            again = StackAnchors(self.outcome, self.store, self.progress, stack_anchors)
+            again.answer_again(answers, answering.started)
         self.outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
         for seats in groups(self.work.seats):

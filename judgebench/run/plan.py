@@ -32,7 +32,7 @@ class Answers:
     def __init__(self, candidate: Candidate, store: Store | None, stack: Stack | None) -> None:
         self.candidate = candidate
         self._store = store
-        self._stack = stack
+        self.stack = stack
         self.missing = self._missing()
 
     @property
@@ -78,11 +78,11 @@ class Answers:
         return frozenset(wanted.keys() - there)
 
     def _found(self, wanted: Collection[bytes]) -> dict[bytes, Response]:
-        if self._store is None or (self._stack is None and self.candidate.local is not None):
+        if self._store is None or (self.stack is None and self.candidate.local is not None):
             return {}
         found = {}
         for key, responses in self._store.responses(wanted).items():
-            response = next((r for r in responses if r.stack == self._stack), None)
+            response = next((r for r in responses if r.stack == self.stack), None)
             if response is not None:
                 found[key] = response
         return found

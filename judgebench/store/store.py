@@ -26,6 +26,7 @@ from judgebench.records import (
     Response,
     RunManifest,
     Spend,
+    Stack,
     Use,
     Verdict,
 )
@@ -38,6 +39,7 @@ from judgebench.store import (
     leases,
     lookups,
     spending,
+    stack_anchors,
     tables,
     write,
 )
@@ -48,6 +50,7 @@ from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.engine import Database
 from judgebench.store.interning import Interned
+from judgebench.store.stack_anchors import AnsweredAgain
 from judgebench.store.tables import Columns
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -145,6 +148,15 @@ class Store:
         """Kept once for each key and stack, and at each place it answers; clears failures."""
         with self._writing() as connection:
             write.put_responses(connection, self._interned, responses)
+
+    def put_stack_anchors(self, responses: Mapping[bytes, Response]) -> None:
+        """Questions answered again on another stack than the answers that stand.
+
+        Kept once for each key and stack, and at no place: nothing but `answered_again` tells of
+        them. An answer that comes later on that stack takes their place.
+        """
+        with self._writing() as connection:
+            write.put_stack_anchors(connection, self._interned, responses)
 
     def put_reply(
         self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
@@ -292,6 +304,21 @@ class Store:
         """Item and sample of every answer of a model, by its key, that stands on a benchmark."""
         with self._database.reading() as connection:
             return lookups.answered(connection, benchmark, version, model)
+
+    def answered_on(self, keys: Collection[bytes], stack: Stack) -> set[bytes]:
+        """Which of the keys were answered on a stack, by an answer that stands or an anchor."""
+        with self._database.reading() as connection:
+            return stack_anchors.answered_on(connection, keys, stack)
+
+    def answered_again(
+        self, benchmark: str, version: str, model: str, *, stack: Stack, other: Stack
+    ) -> AnsweredAgain:
+        """A model's first answers on a benchmark on ``stack``, beside those on ``other``.
+
+        The model by its short id. Those on ``other`` may be answers that stand there, or anchors.
+        """
+        with self._database.reading() as connection:
+            return stack_anchors.answered_again(connection, benchmark, version, model, stack, other)
 
     def current(self, benchmark: str, version: str) -> dict[Place, tuple[bytes, Verdict]]:
         """The judgment's key and verdict that count at each place: those of the newest use."""

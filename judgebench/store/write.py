@@ -47,6 +47,16 @@ _RESPONSE_ID = select(schema.responses.c.id).where(
     )
 )
 _PUT_ANSWER = Prepared(insert(schema.answers).on_conflict_do_nothing())
+# An anchor gives way to an answer on its stack: which answer is the newest is told by its number.
+_DROP_ANCHOR = Prepared(
+    delete(schema.responses).where(
+        schema.responses.c.key == bindparam("key"),
+        schema.responses.c.stack_id == bindparam("stack_id"),
+        ~select(schema.answers.c.response_id)
+        .where(schema.answers.c.response_id == schema.responses.c.id)
+        .exists(),
+    )
+)
 _PUT_REPLY = Prepared(insert(schema.replies).on_conflict_do_nothing())
 _PUT_JUDGMENT = Prepared(
     insert(schema.judgments).on_conflict_do_nothing().returning(schema.judgments.c.id)
@@ -133,41 +143,26 @@ def put_responses(
         _put_some_responses(connection, interned, portion)
 
 
+def put_stack_anchors(
+    connection: Connection, interned: Interned, responses: Mapping[bytes, Response]
+) -> None:
+    """Responses that stand at no place."""
+    for portion in chunks(responses.items()):
+        for row in _response_rows(connection, interned, portion):
+            _PUT_RESPONSE.first(connection, row)
+
+
 def _put_some_responses(
     connection: Connection, interned: Interned, responses: Sequence[tuple[bytes, Response]]
 ) -> None:
-    """Texts first, since rows name them; then the rows, whose numbers the places name."""
-    texts = Texts()
-    for _, response in responses:
-        for text in (response.text, response.raw, response.reasoning, response.prompt):
-            texts.add(text)
-    put_texts(connection, texts.values())
-    now, places = time.time(), []
-    for key, response in responses:
-        stack = response.stack
+    rows = _response_rows(connection, interned, responses)
+    same = [{name: row[name] for name in ("key", "stack_id")} for row in rows]
+    _DROP_ANCHOR.put_all(connection, same)
+    places = []
+    for (_, response), row, this in zip(responses, rows, same, strict=True):
         benchmark = interned.benchmark(connection, response.benchmark, response.version)
-        stack_id = (
-            interned.stack(connection, keys.stack_key(stack), spec_json(stack)) if stack else NONE
-        )
-        row = _PUT_RESPONSE.first(
-            connection,
-            {
-                "key": key,
-                "stack_id": stack_id,
-                "status": response.status,
-                "text_sha": texts.sha(response.text),
-                "raw_sha": texts.sha(response.raw),
-                "reasoning_sha": texts.sha(response.reasoning),
-                "prompt_sha": texts.sha(response.prompt),
-                "finish_reason": word(response.finish_reason),
-                **usage_columns(response.usage),
-                "logprob": response.logprob,
-                "source": plain("the source", response.source),
-                "at": now,
-            },
-        )
-        same = {"key": key, "stack_id": stack_id}
-        response_id = row[0] if row else connection.execute(_RESPONSE_ID, same).scalar_one()
+        new = _PUT_RESPONSE.first(connection, row)
+        response_id = new[0] if new else connection.execute(_RESPONSE_ID, this).scalar_one()
         places.append(
             {
                 "benchmark_id": benchmark,
@@ -180,6 +175,39 @@ def _put_some_responses(
         )
     _PUT_ANSWER.put_all(connection, places)
     _CLEAR_FAILURE.put_all(connection, ({"cleared": key} for key, _ in responses))
+
+
+def _response_rows(
+    connection: Connection, interned: Interned, responses: Sequence[tuple[bytes, Response]]
+) -> list[dict[str, Any]]:
+    """Their texts are put first, since the rows name them."""
+    texts = Texts()
+    for _, response in responses:
+        for text in (response.text, response.raw, response.reasoning, response.prompt):
+            texts.add(text)
+    put_texts(connection, texts.values())
+    now = time.time()
+    return [
+        {
+            "key": key,
+            "stack_id": NONE
+            if response.stack is None
+            else interned.stack(
+                connection, keys.stack_key(response.stack), spec_json(response.stack)
+            ),
+            "status": response.status,
+            "text_sha": texts.sha(response.text),
+            "raw_sha": texts.sha(response.raw),
+            "reasoning_sha": texts.sha(response.reasoning),
+            "prompt_sha": texts.sha(response.prompt),
+            "finish_reason": word(response.finish_reason),
+            **usage_columns(response.usage),
+            "logprob": response.logprob,
+            "source": plain("the source", response.source),
+            "at": now,
+        }
+        for key, response in responses
+    ]
 
 
 def put_reply(connection: Connection, key: bytes, request: Request, reply: Reply) -> None:
