@@ -263,12 +263,13 @@ def run(
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
+    occasion = occasion_of_today() if refresh_anchors else None
     with open_live_store(store_url(work.suite, store)) as opened:
         doors = Doors(work.suite, opened)
         with _named(path):
             doors.check(endpoints(work))
         if on_forecast is not None and doors.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, doors))
+            on_forecast(plan_work(work, opened, doors, occasion=occasion))
         try:
             return evaluate(
                 work,
@@ -276,7 +277,7 @@ def run(
                 doors=doors,
                 progress=progress,
                 configuration=config.raw_suite(path),
-                occasion=occasion_of_today() if refresh_anchors else None,
+                occasion=occasion,
                 stack_anchors=stack_anchors,
             )
         finally:
@@ -362,6 +363,7 @@ def plan(
     store: str | Path | None = None,
     batch: bool = False,
     margin: float | None = None,
+    refresh_anchors: bool = False,
 ) -> list[PlanRow]:
     """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
 
@@ -369,12 +371,16 @@ def plan(
     ----------
     margin
         A difference in the units of each judge's metric, of which the items needed are said.
+    refresh_anchors
+        As for `run`.
     """
     from judgebench.report.foreseen import Foreseen
 
     work = _resolved(Path(suite), batch=batch)
     with _store_if_there(store_url(work.suite, store)) as opened:
-        return plan_work(work, opened, Doors(work.suite, opened), Foreseen(opened, margin))
+        doors, detects = Doors(work.suite, opened), Foreseen(opened, margin)
+        occasion = occasion_of_today() if refresh_anchors else None
+        return plan_work(work, opened, doors, detects, occasion=occasion)
 
 
 @contextmanager

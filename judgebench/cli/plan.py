@@ -29,6 +29,9 @@ SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "record
 @suite_store_option
 @click.option("--batch", is_flag=True, help="As `run --batch`: in batches, at their price.")
 @click.option(
+    "--refresh-anchors", is_flag=True, help="As `run --refresh-anchors`: also what that asks."
+)
+@click.option(
     "--margin",
     type=click.FloatRange(0, min_open=True),
     metavar="X",
@@ -39,6 +42,7 @@ def command(
     suite: Path,
     store: str | None,
     batch: bool,
+    refresh_anchors: bool,
     margin: float | None,
     form: str,
     outputs: tuple[Path, ...],
@@ -73,7 +77,7 @@ def command(
     """
     from judgebench import api
 
-    rows = api.plan(suite, store=store, batch=batch, margin=margin)
+    rows = api.plan(suite, store=store, batch=batch, margin=margin, refresh_anchors=refresh_anchors)
     show(_document(rows, suite, margin), form, outputs)
     return 0
 

@@ -12,18 +12,23 @@ from typing import NamedTuple
 
 from judgebench import keys
 from judgebench.benchmarks.presets import Manner
+from judgebench.dialogue import Dialogue
 from judgebench.records import Item, JsonObject, Reply, Request, Response, ScoreRequest, Stack
+from judgebench.run.anchors import Anchors
 from judgebench.run.answering import questions_of
 from judgebench.run.detectable import Detectable, Detects
 from judgebench.run.doors import Doors
 from judgebench.run.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
-from judgebench.run.question import Question, asked_first
+from judgebench.run.question import asked_first
 from judgebench.run.resolve import Candidate, Seat, Work
 from judgebench.run.scales import Lengths, Range, Scale, Scales, Tokens
 from judgebench.store import Store
 
 SAMPLED_ITEMS = 50
 """Items that stand for all of those whose answers do not exist yet."""
+
+ANCHORS = "(anchors)"
+"""Stands for a model on the row of a judge that is asked about its anchors again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,12 @@ class PlanRow:
 
 
 def plan(
-    work: Work, store: Store | None, doors: Doors, detects: Detects | None = None
+    work: Work,
+    store: Store | None,
+    doors: Doors,
+    detects: Detects | None = None,
+    *,
+    occasion: str | None = None,
 ) -> list[PlanRow]:
     """Count what is missing, and what it would take.
 
@@ -80,8 +90,12 @@ def plan(
     ----------
     detects
         What verdicts could tell apart, from earlier ones; not asked about if not given.
+    occasion
+        On which judges are asked again about their anchors; a row for each, if given.
     """
-    return list(_Plan(work, store, doors, detects).rows())
+    planned = _Plan(work, store, doors, detects)
+    rows = list(planned.rows())
+    return rows if occasion is None or store is None else [*rows, *planned.again(store, occasion)]
 
 
 def by_asker(rows: Iterable[PlanRow]) -> dict[str, Range | None]:
@@ -116,6 +130,33 @@ class _Plan:
             for seat in self.work.seats:
                 if seat.judges(found.candidate):
                     yield self._judging(seat, found, answers)
+
+    def again(self, store: Store, occasion: str) -> Iterator[PlanRow]:
+        """What judges are asked again about their anchors, which are answers of several models."""
+        anchors = Anchors(store, self.work.seats, occasion)
+        for seat in self.work.seats:
+            for config, questions in anchors.questions([seat]).values():
+                scale = self.scales.of(seat.title, config, seat.key, judges=True)
+                tokens, calls = Tokens(), 0
+                for question in questions:
+                    requests = self._next_requests(question.dialogue())
+                    calls += len(requests)
+                    for request in requests:
+                        tokens += scale.call(request)
+                yield PlanRow(
+                    benchmark=seat.asked.benchmark.name,
+                    version=seat.asked.benchmark.version,
+                    model=ANCHORS,
+                    judge=seat.name,
+                    items=len(questions),
+                    distinct_items=len(questions),
+                    verdicts=len(questions),
+                    judge_calls=calls,
+                    recorded=len(questions) - calls,
+                    tokens=tokens,
+                    cost_usd=scale.cost(tokens),
+                    method=scale.counter.method,
+                )
 
     def _stack(self, candidate: Candidate) -> Stack | None:
         if self.store is None or candidate.local is None:
@@ -179,7 +220,7 @@ class _Plan:
             recorded += len(known)
             repeated += judging.places - len(known) - len(new)
             for question in new:
-                requests = self._next_requests(question)
+                requests = self._next_requests(question.dialogue())
                 recorded += not requests
                 settled += asked_first(question.dialogue()) is None
                 calls += len(requests)
@@ -209,12 +250,12 @@ class _Plan:
     def _judged(self, wanted: Collection[bytes]) -> set[bytes]:
         return self.store.judged(wanted) if self.store is not None else set()
 
-    def _next_requests(self, question: Question) -> list[Request]:
+    def _next_requests(self, dialogue: Dialogue) -> list[Request]:
         """What a case has to ask now: the dialogue is replayed over what is recorded.
 
         A reply in words decides what is asked next, so no more than one of those is foreseen.
         """
-        dialogue, missing = question.dialogue(), []
+        missing: list[Request] = []
         try:
             request = next(dialogue)
             while True:

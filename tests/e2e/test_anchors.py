@@ -82,6 +82,9 @@ def test_a_judge_is_asked_again_once_a_day_and_boards_do_not_move(
         assert pinned.code == 0, pinned.err
         assert len(server.asks) == asked  # pinning asks nobody
         today("2026-11-26")
+        planned = runs.typed("plan", suite, "--refresh-anchors", "--format", "json")
+        (row,) = [r for r in json.loads(planned.out)["rows"] if r["model"] == "(anchors)"]
+        assert (row["judge"], row["judge_calls"], row["items"]) == ("j", 40, 40)
         first = runs.typed("run", suite, "--refresh-anchors")
         assert first.code == 0, first.err
         assert len(server.asks) == asked + 40
