@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from judgebench.plain_text import printable
 from judgebench.report import estimates
 from judgebench.report.gate import Decided, Flip, GateReport
-from judgebench.report.metric_words import digits
+from judgebench.report.metric_words import digits, of_confidence
 from judgebench.report.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
@@ -73,6 +73,8 @@ def _json(one: Decided) -> dict[str, Any]:
         "benchmark": one.benchmark,
         "version": one.version,
         "metric": one.metric,
+        "confidence": one.confidence,
+        "higher_is_better": one.higher_is_better,
         "judge": one.judge,
         "baseline": one.baseline,
         "candidate": one.candidate,
@@ -117,7 +119,7 @@ def _table(report: GateReport) -> Table:
             WORDS[one.decision],
             f"{one.benchmark}@{one.version}",
             one.judge,
-            one.metric,
+            measured(one) if one.higher_is_better else f"{measured(one)}, lower is better",
             _number(one.values[1], one),
             _number(one.values[0], one),
             estimates.text(one.difference, digits=_digits(one)),
@@ -130,7 +132,7 @@ def _table(report: GateReport) -> Table:
     ]
     notes = [*report.notes]
     notes += [
-        f"{one.benchmark}, {one.judge}, {one.metric}: {one.because}"
+        f"{one.benchmark}, {one.judge}, {measured(one)}: {one.because}"
         for one in report.tests
         if one.because
     ]
@@ -211,8 +213,8 @@ def _flips_title(one: Decided) -> str:
 
 def _flips_counted(one: Decided) -> str:
     return (
-        f"{len(one.flips)} differ: {sum(f.difference < 0 for f in one.flips)} against the "
-        f"candidate, {sum(f.difference > 0 for f in one.flips)} for it"
+        f"{len(one.flips)} differ: {sum(f.gain < 0 for f in one.flips)} against the "
+        f"candidate, {sum(f.gain > 0 for f in one.flips)} for it"
     )
 
 
@@ -227,13 +229,17 @@ def _body(text: str | None) -> str:
 
 def worst_first(flips: Sequence[Flip], most: int = MOST_FLIPS) -> list[Flip]:
     """The items that moved most, those that cost the candidate most first."""
-    return sorted(flips, key=lambda flip: (flip.difference, flip.item_id))[:most]
+    return sorted(flips, key=lambda flip: (flip.gain, flip.item_id))[:most]
 
 
 def head(text: str) -> str:
     """The beginning of a text, on one line."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+
+
+def measured(one: Decided) -> str:
+    return of_confidence(one.metric, one.confidence)
 
 
 def _digits(one: Decided) -> int:
@@ -261,7 +267,7 @@ def junit(report: GateReport, texts: Questions) -> str:
             suite,
             "testcase",
             classname=_xml(f"{one.benchmark}@{one.version}"),
-            name=_xml(f"{one.metric} by {one.judge}"),
+            name=_xml(f"{measured(one)} by {one.judge}"),
         )
         if one.decision != "pass":
             kind = "failure" if one.decision == "regression" else "error"
@@ -285,10 +291,10 @@ def flip_lines(one: Decided, texts: Questions) -> list[str]:
 def in_words(one: Decided) -> str:
     """One test in a sentence that a person can act on."""
     said = (
-        f"{WORDS[one.decision]}: {one.metric} of {one.candidate} is "
+        f"{WORDS[one.decision]}: {measured(one)} of {one.candidate} is "
         f"{_number(one.values[0], one)}, {_number(one.values[1], one)} of {one.baseline}: "
-        f"difference {estimates.text(one.difference, digits=_digits(one))}, borne is a drop of "
-        f"{_number(one.max_drop, one)}"
+        f"difference {estimates.text(one.difference, digits=_digits(one))}, borne is a "
+        f"{'drop' if one.higher_is_better else 'rise'} of {_number(one.max_drop, one)}"
     )
     return said if one.because is None else f"{said}; {one.because}"
 
