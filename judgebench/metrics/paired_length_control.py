@@ -53,7 +53,8 @@ def at_equal_length(
     pair, compared
         `PairedModels.why_not` says why a fit has no value. What is missing is filled in at its
         ends, as for a win rate, which is a worst case as far as a fit goes with its verdicts: one
-        of an unusual length may move it the other way. It has no ends where a length is unknown.
+        of an unusual length may move it the other way. Where a length or a difficulty is not known
+        it has no ends.
     """
     fits = _Fits(pair, opponent, two, lengths, calibration, alpha, intervals)
     rows = length_controlled.compared(columns, opponent, lengths)
@@ -85,8 +86,8 @@ def at_equal_length(
         candidate=candidate,
         baseline=baseline,
         why_unbounded=(
-            "verdicts are missing on answers whose lengths are not known, and nothing bounds what "
-            "they would do to a length-controlled win rate"
+            "verdicts are missing where a length or a difficulty is not known, and nothing bounds "
+            "what they would do to a length-controlled win rate"
         ),
     )
 

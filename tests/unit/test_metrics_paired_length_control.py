@@ -141,7 +141,7 @@ def test_without_a_length_nothing_bounds_what_is_missing() -> None:
     pair, found = outcome(lengths=lengths)
     assert (pair.missing.tolist(), pair.expected.tolist()) == ([1, 0], [N, N])
     assert (found.bounded, found.worst, found.best) == (False, None, None)
-    assert "lengths are not known" in found.why_unbounded
+    assert "a length or a difficulty is not known" in found.why_unbounded
     assert found.observed.units == N - 1
 
 

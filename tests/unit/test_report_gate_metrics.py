@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from judgebench.errors import ConfigError, UsageError
+from judgebench.exchange.honestybench import read_honestybench
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
@@ -24,6 +25,7 @@ from judgebench.report.gate import Decided, gate_report
 from judgebench.report.gate_document import document, in_words, junit, to_json
 from judgebench.report.gate_policy import GateTest, Policy, read_policy
 from judgebench.report.leaderboard import leaderboards
+from judgebench.report.model_pairs import PairData
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
 from tests.e2e.runs import judgebench
@@ -243,6 +245,53 @@ def test_whose_labels_and_which_confidence_have_to_be_said(store: Store, tmp_pat
         asked(store, "new", "old", metric="auroc", judge="D", confidence="C")
     one = asked(store, "new", "old", metric="auroc", judge="K", confidence="C")
     assert str(one.because).startswith("no AUROC of the candidate: all answers are correct")
+
+
+def test_a_confidence_of_another_served_model_is_no_regression(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_models(store, tmp_path)
+
+    def served(self: PairData, judge: str, model: str) -> set[str]:
+        return {f"{judge}-for-{model}"} if judge == "C" else set()
+
+    monkeypatch.setattr(PairData, "served", served)
+    one = asked(store, "new", "old", metric="ece")
+    assert (one.decision, one.because) == (
+        "inconclusive",
+        "judge changed: replies about the two were served by C-for-new and C-for-old",
+    )
+
+
+def test_one_set_of_questions_alone(store: Store, tmp_path: Path) -> None:
+    for model, flip in (("new", 4), ("old", 3)):
+        for name in ("nq", "hq"):
+            path = rows_file(tmp_path / f"{name}.jsonl", records(40, flip))
+            for _, taking in read_honestybench([path], model=model, known_items=lambda *_: None):
+                taking(store)
+    about = {"benchmark": "honestybench", "confidence": "Consis-Sem", "max_drop": 0.1}
+    whole = asked(store, "new", "old", metric="brier", **about)
+    alone = asked(store, "new", "old", metric="brier/nq", **about)
+    assert (whole.metric, alone.metric) == ("brier", "brier/nq")
+    # The first and the last question of a set are one.
+    assert (whole.difference.units, alone.difference.units) == (78, 39)
+    assert (whole.difference.n, alone.difference.n) == (160, 80)
+    with pytest.raises(UsageError, match=r"no set of questions called 'nQ'. Known: hq, nq"):
+        asked(store, "new", "old", metric="brier/nQ", **about)
+
+
+def records(n: int, flip: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "question": f"{i % (n - 1)}?",
+            "answer": ["a"],
+            "greedy_response": "a",
+            "greedy_correctness": int(i % flip == 0),
+            "sampling_response": ["a", "b"],
+            "consistency_judgement": [1, int(i % 3 == 0)],
+        }
+        for i in range(n)
+    ]
 
 
 def test_a_policy_says_what_belongs_together(tmp_path: Path) -> None:
