@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -170,7 +171,8 @@ class _Tests:
                 statistic_at(self.metric, one.confidence[rows, m], one.correct[rows, m], end)
                 for m, end in ((CANDIDATE, candidate), (BASELINE, baseline))
             ]
-            weights = [np.ones((1, len(rows))), *(w[:, unit_of] for w in draws.weights())]
+            drawn = (w[:, unit_of] for w in draws.weights())
+            weights = chain([np.ones((1, len(rows)))], drawn)  # one block of them at a time
             blocks = [np.stack([of(w) for of in of_models], axis=-1) for w in weights]
             found.append(np.concatenate(blocks))
             units += len(set(unit_of.tolist()))
