@@ -186,6 +186,7 @@ class _Tests:
             alpha=self.alpha,
             width=1.0,
             at_stake=int(rarer.min()) if self.metric == "auroc" else None,
+            centred=self.metric == "ece",
         )
         return test, (float(values[0, CANDIDATE]), float(values[0, BASELINE]))
 

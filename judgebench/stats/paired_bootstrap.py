@@ -29,6 +29,7 @@ def bootstrap_test(
     n_parameters: int = 1,
     width: float = math.inf,
     at_stake: int | None = None,
+    centred: bool = False,
 ) -> PairedTest:
     """Compare two models by replicates of their difference, higher being better.
 
@@ -54,6 +55,9 @@ def bootstrap_test(
     at_stake : int, optional
         The units that a share of zero is of, where that is not all of them: an AUROC is moved by
         the rarer class.
+    centred : bool
+        Move the replicates so that their mean is the difference, for a statistic that every
+        drawing biases once more, as it does an ECE where calibration is good.
 
     Returns
     -------
@@ -85,6 +89,9 @@ def bootstrap_test(
         )  # fmt: skip
     if lacking:
         method += f", {lacking:,} of them undefined and left out"
+    if centred:
+        known = known - (known.mean() - difference)
+        method += ", centred"
     free = max(1, units - n_parameters)
     if (known == known[0]).all():
         stake = units if at_stake is None else at_stake

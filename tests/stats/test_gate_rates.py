@@ -101,6 +101,8 @@ def test_confidences_and_labels_exchanged(metric: str) -> None:
         pair = exchanged(answers(ease), answers(ease), generator)
         first, second = (statistics(c, y)[metric](weights) for c, y in pair)
         sign = -1.0 if metric == "ece" else 1.0
-        found = bootstrap_test(sign * (first - second), units=n, alpha=ALPHA, width=1.0)
+        found = bootstrap_test(
+            sign * (first - second), units=n, alpha=ALPHA, width=1.0, centred=metric == "ece"
+        )
         alarms += found.p_worse <= ALPHA
     assert alarms <= most(nights)

@@ -106,3 +106,15 @@ def test_undefined_replicates_are_left_out_or_too_many() -> None:
     assert (single.difference, math.isnan(single.low)) == (0.2, True)
     with pytest.raises(ValueError, match="alpha lies between"):
         bootstrap_test(values, units=50, alpha=0.5)
+
+
+def test_centred_replicates_lie_about_the_difference() -> None:
+    values = replicated(np.random.default_rng(6).normal(0.0, 1.0, 200))
+    shifted = values + np.where(np.arange(len(values)) > 0, 0.3, 0.0)
+    plain, centred = (
+        bootstrap_test(shifted, units=200, alpha=0.05, centred=one) for one in (False, True)
+    )
+    assert plain.low - centred.low == pytest.approx(0.3, abs=0.01)
+    assert (centred.difference, centred.spread) == (plain.difference, pytest.approx(plain.spread))
+    assert (centred.low + centred.high) / 2 == pytest.approx(centred.difference, abs=0.02)
+    assert centred.p_worse > 0.05 > plain.p_differs
