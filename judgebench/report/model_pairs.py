@@ -244,7 +244,7 @@ def difference(pair: PairedModels, compared: Compared, *, level: float) -> Estim
         cases.reverse()
     bounded = compared.worst is not None
     return Estimate(
-        value=observed.difference * shown,
+        value=observed.difference * shown + 0.0,  # no -0.0
         low=ends[0],
         high=ends[1],
         level=level,

@@ -194,6 +194,15 @@ def test_a_rise_that_is_borne_passes(store: Store, tmp_path: Path) -> None:
     assert one.p_value < 0.01
 
 
+def test_no_difference_has_no_sign(store: Store, tmp_path: Path) -> None:
+    c, y = [0.9, 0.2, 0.6, 0.4] * 50, [1, 0, 0, 1] * 50
+    put(store, tmp_path, [*sure("old", c, y), *sure("new", c, y)])
+    for metric in ("ece", "brier", "auroc"):
+        one = asked(store, "new", "old", metric=metric, max_drop=0.03)
+        assert str(one.difference.value) == "0.0"
+        assert (one.p_value, one.decision) == (1.0, "pass"), metric
+
+
 def test_missing_labels_could_turn_it(store: Store, tmp_path: Path) -> None:
     two_models(store, tmp_path, unread=100)
     for metric in ("auroc", "ece", "brier"):
