@@ -27,7 +27,7 @@ from judgebench.stats.resample import weighted_sums
 from judgebench.stats.set_average import set_average
 
 CONFIDENCE_METRICS = ("auroc", "ece", "brier", "alignment")
-LESS_IS_BETTER = frozenset({"ece", "brier"})
+LOWER_IS_BETTER = frozenset({"ece", "brier"})
 
 End: TypeAlias = Literal["observed", "low", "high"]
 """Where what is missing is put: left out, or where the metric is at its lowest or highest."""
@@ -75,7 +75,7 @@ def of_confidences(
     Returns
     -------
     pair, compared
-        Higher is better in both, also of `LESS_IS_BETTER`. A Brier score has a value of each item;
+        Higher is better in both, also of `LOWER_IS_BETTER`. A Brier score has a value of each item;
         of the others ``PairedModels.mean`` is nan. What is missing has ends: a Brier score those of
         each answer, an AUROC those of the least and the most confident answers, an ECE one answer's
         whole weight for each answer. An alignment has none.
@@ -131,7 +131,7 @@ def _lined_up(sets: Sequence[SetOfTwo], metric: str, confidence: str, judge: str
         missing=(~known).sum(axis=0),
         expected=np.full(2, len(known)),
         confidence=confidence,
-        higher_is_better=metric not in LESS_IS_BETTER,
+        higher_is_better=metric not in LOWER_IS_BETTER,
     )
 
 
@@ -156,7 +156,7 @@ class _Tests:
         self, sets: Sequence[SetOfTwo], metric: str, alpha: float, intervals: Intervals
     ) -> None:
         self.sets, self.metric, self.alpha = sets, metric, alpha
-        self.sign = -1.0 if metric in LESS_IS_BETTER else 1.0
+        self.sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
         self.draws = [intervals.resamples(one.questions.units) for one in sets]
 
     def test(self, candidate: End, baseline: End) -> tuple[PairedTest, tuple[float, float]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from shlex import quote
 
 from judgebench.errors import UsageError
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_length_control import at_equal_length
-from judgebench.metrics.paired_models import Compared, PairedModels
+from judgebench.metrics.paired_models import Compared, PairedModels, compare
 from judgebench.report.boards import where
 from judgebench.report.length_calibrations import Calibrations
 from judgebench.report.model_pairs import PairData
@@ -36,19 +38,24 @@ def pair_at_equal_length(
 ) -> tuple[PairedModels, Compared]:
     """The length-controlled win rates of two models on one board of comparisons.
 
+    Of a judge that has judged one of them only there is nothing to compare, calibrated or not.
+
     Raises
     ------
     UsageError
         Where no calibration holds for this judge and opponent, in the words of the board.
     """
     assert kind.opponent is not None
+    pair = data.pair(kind, judge, two, None)
+    if pair.why_not is not None:
+        return replace(pair, metric=LENGTH_CONTROLLED), compare(pair, alpha=alpha)
     held = _held(data, kind, judge)
     if isinstance(held, str):
         raise UsageError(f"{data.which}: no length-controlled win rate: {held}")
     verdicts = data.board.verdicts[kind]
     who = zip(verdicts["judge"], verdicts["model"], strict=True)
     return at_equal_length(
-        data.pair(kind, judge, two, None),
+        pair,
         where(verdicts, (one == judge and model in two for one, model in who)),
         kind.opponent,
         two,

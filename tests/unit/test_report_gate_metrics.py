@@ -16,7 +16,9 @@ from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.honestybench import read_honestybench
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.keys import content_key
 from judgebench.metrics.intervals import Intervals
+from judgebench.records import JudgeSpec, Judgment, ModelSpec, Place, Preference, Use
 from judgebench.report.calibrate_length import calibrate_length
 from judgebench.report.compare import comparison
 from judgebench.report.compare_document import document as compare_document
@@ -135,6 +137,29 @@ def test_missing_comparisons_are_put_at_their_ends(compared: Store, tmp_path: Pa
     assert best is not None
     assert worst < one.difference.value < best
     assert best - worst < 100 * 6 / 214 * 1.5
+
+
+def test_a_judge_that_changed_under_its_name_is_no_regression(compared: Store) -> None:
+    """Not even one without a calibration: nobody is to fit one before the judge is looked at."""
+    models = {model.name: model.key for model in compared.models()}
+    changed = compared.put_judge("j", JudgeSpec(kind="pairwise", model="another"))
+    new = compared.put_model("new", ModelSpec(weights="new"))
+    for i in range(10):
+        key = content_key("test", i)
+        place = Place(
+            benchmark="made_up", version="unversioned", item_id=str(i), model_key=new,
+            judge_key=changed, opponent_key=models[BASELINE], order="model_first",
+        )  # fmt: skip
+        judgment = Judgment(
+            key=key, judge_key=changed, case_key=key, verdict=Preference(winner=1, p_first=0.1)
+        )
+        (run, *_) = compared.runs()
+        compared.put_judgment(judgment, [Use(run_id=run.id, place=place, judgment_key=key)])
+    one = asked(compared, "new", "m1", metric=LC, judge="j")
+    assert one.decision == "inconclusive"
+    assert str(one.because).startswith("judge changed: j@")
+    assert str(one.because).endswith("has no verdict on m1")
+    assert (one.metric, one.difference.units) == (LC, 0)
 
 
 # confidences ------------------------------------------------------------------------------------
