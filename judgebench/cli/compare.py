@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 @click.argument("benchmarks", metavar="[BENCHMARK]...", nargs=-1)
 @click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge.")
 @click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Only this metric: accuracy, score, win_rate, length_controlled_win_rate, or auroc, ece, "
+    "brier, alignment of confidences. Repeatable; the first three if none is named.",
+)
+@click.option(
     "--by",
     metavar="GROUPING",
     help="Also a test for each category, language, or other field of the items.",
@@ -40,6 +48,7 @@ def command(
     second: str,
     benchmarks: tuple[str, ...],
     judges: tuple[str, ...],
+    metrics: tuple[str, ...],
     by: str | None,
     show_flips: int,
     level: float,
@@ -50,12 +59,13 @@ def command(
     """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
 
     One test for each BENCHMARK (NAME or NAME@VERSION; all that both models have, if none is named)
-    and judge. Differences are MODEL_A minus MODEL_B, paired by item. Tests are two-sided, McNemar's
-    exact one for what is right or wrong, and signs flipped for anything else; p-values are adjusted
-    over all tests, those of groups too (Holm). A difference is 'better' or 'worse' where the
-    adjusted p is at most 1 - level, else it is 'undecided', with how many more items would decide
-    it. A decision that missing verdicts could turn, all at their worst or all at their best, is
-    undecided too.
+    and judge. Differences are MODEL_A minus MODEL_B, paired by item. Tests are two-sided: McNemar's
+    exact one for what is right or wrong, signs flipped for other means, and a paired bootstrap for
+    what is fitted (--metric length_controlled_win_rate) or of all answers together (auroc, ece,
+    alignment); p-values are adjusted over all tests, those of groups too (Holm). A difference is
+    'better' or 'worse' where the adjusted p is at most 1 - level, else it is 'undecided', with how
+    many more items would decide it. A decision that missing verdicts could turn, all at their worst
+    or all at their best, is undecided too.
 
     The verdict is 'better' where some benchmark says so and none the contrary. A judge that was
     served by other models, and answers that other software generated, are noted. Of several models
@@ -67,6 +77,7 @@ def command(
       judgebench compare nightly nightly trivia_judging_mini --show-flips 10
       judgebench compare sft dpo alignbench --judge gpt-4o --by category
       judgebench compare sft dpo --level 0.99 --format json
+      judgebench compare sft dpo alpaca_eval --metric win_rate --metric length_controlled_win_rate
 
     Exit code 0 whatever is found; `judgebench gate` is for CI.
     """
@@ -76,7 +87,14 @@ def command(
 
     with open_store(store, read_only=True) as opened:
         report = comparison(
-            opened, first, second, benchmarks=benchmarks, judges=judges, by=by, level=level
+            opened,
+            first,
+            second,
+            benchmarks=benchmarks,
+            judges=judges,
+            metrics=metrics,
+            by=by,
+            level=level,
         )
         texts = _texts(opened, report, show_flips)
     show(compare_document.document(report, texts, most_flips=show_flips), form, outputs)

@@ -105,6 +105,8 @@ def command(
       tests:
         - {benchmark: trivia_judging, judge: contains, max_drop: 0.02, min_n: 200}
         - {benchmark: alpaca_eval, metric: win_rate, max_drop: 1.5}
+        - {benchmark: alpaca_eval, metric: length_controlled_win_rate, max_drop: 2}
+        - {benchmark: honestybench, metric: ece, confidence: Verbal-0, max_drop: 0.02}
         - {benchmark: support, judge: gpt-4o, head_to_head: true, max_drop: 3}
 
     Exit codes: 0 passed, 1 regression, 2 inconclusive.

@@ -8,7 +8,7 @@ and confidences share its draws.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
@@ -25,10 +25,12 @@ from judgebench.stats.calibration_error import (
     calibration_error_of,
 )
 from judgebench.stats.confidence import accuracy, aurc, auroc, brier, why_no_auroc
-from judgebench.stats.resample import Resamples, content_seed
+from judgebench.stats.resample import Resamples, content_seed, weighted_sums
 from judgebench.stats.set_average import set_average
 
 Floats: TypeAlias = NDArray[np.float64]
+Statistic: TypeAlias = Callable[[Floats], Floats]
+"""Of some answers, from how often each counts: weights (r, n) to values (r,)."""
 
 METRICS = (
     "auroc", "ece", "alignment", "brier", "accuracy", "aurc",
@@ -147,32 +149,46 @@ def _values(
     resamples: Resamples,
     seed: int,
 ) -> tuple[Floats, float]:
-    bins = {name: bin_contributions(c, y, binning=binning) for name, binning in _BINNING.items()}
     drawn = content_seed(*(questions.items[row] for row in rows), seed=seed) % 2**32
-    tuned_on = {
-        "alignment": first_fifth(len(c)),
-        "alignment_random": random_fifth(len(c), seed=drawn),
-    }
+    of = statistics(c, y, seed=drawn)
 
     def weighted(w: Floats) -> Floats:
-        found = {
-            "auroc": auroc(c, y, weights=w),
-            "brier": brier(c, y, weights=w),
-            "accuracy": accuracy(y, weights=w),
-            "aurc": aurc(c, y, weights=w),
-        }
-        for name, of_bins in bins.items():
-            sums = (w @ of_bins.reshape(len(c), -1)).reshape(len(w), *of_bins.shape[1:])
-            found[name] = calibration_error_of(sums)
-        for name, tuning in tuned_on.items():
-            found[name] = alignment(c, y, tuning, weights=w).value
-        return np.stack([found[name] for name in METRICS], axis=-1)
+        return np.stack([of[name](w) for name in METRICS], axis=-1)
 
     unit_of = questions.unit_of[rows]
     as_they_are = weighted(np.ones((1, len(c))))
     replicates = [weighted(block[:, unit_of]) for block in resamples.weights()]
-    threshold = float(alignment(c, y, tuned_on["alignment"]).threshold)
+    threshold = float(alignment(c, y, first_fifth(len(c))).threshold)
     return np.concatenate([as_they_are, *replicates]), threshold
+
+
+def statistics(c: Floats, y: Floats, *, seed: int = 0) -> dict[str, Statistic]:
+    """Each of `METRICS` of some answers.
+
+    Parameters
+    ----------
+    c, y : float array, shape (n,)
+        Confidence in [0, 1], and correctness, 0 or 1, in the order in which the first fifth is cut.
+    seed : int
+        Of the random fifth.
+    """
+
+    def binned(binning: Binning) -> Statistic:
+        of_bins = bin_contributions(c, y, binning=binning)
+        return lambda w: calibration_error_of(weighted_sums(w, of_bins))
+
+    def tuned(fifth: NDArray[np.bool_]) -> Statistic:
+        return lambda w: alignment(c, y, fifth, weights=w).value
+
+    return {
+        "auroc": lambda w: auroc(c, y, weights=w),
+        "brier": lambda w: brier(c, y, weights=w),
+        "accuracy": lambda w: accuracy(y, weights=w),
+        "aurc": lambda w: aurc(c, y, weights=w),
+        **{name: binned(binning) for name, binning in _BINNING.items()},
+        "alignment": tuned(first_fifth(len(c))),
+        "alignment_random": tuned(random_fifth(len(c), seed=seed)),
+    }
 
 
 def estimates_of(sets: Sequence[Figures], intervals: Intervals) -> dict[str, Estimate]:

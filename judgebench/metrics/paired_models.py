@@ -35,14 +35,18 @@ HEAD_TO_HEAD = "head_to_head"
 View = Literal["observed", "worst", "best"]
 VIEWS: tuple[View, ...] = ("observed", "worst", "best")
 
+UNBOUNDED = "verdicts are missing, and a scale without ends says nothing of their worst case"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedModels:
     """What one judge says of two models on the items of either.
 
     metric, unit
-        ``accuracy``, ``score`` or ``win_rate``, and what a figure is multiplied with: 100 where the
-        field prints percent.
+        What is compared, and what a figure is multiplied with: 100 where the field prints percent.
+    confidence, higher_is_better
+        Of what confidence the metric is, None elsewhere; and whether a higher figure is the better
+        one. Where it is not, all figures here are turned round, and `shown` turns them back.
     width
         The largest difference that an item can have, without the unit; inf for a scale without
         ends.
@@ -77,6 +81,13 @@ class PairedModels:
     missing: Ints
     expected: Ints
     why_not: str | None = None
+    confidence: str | None = None
+    higher_is_better: bool = True
+
+    @property
+    def shown(self) -> float:
+        """What a figure is multiplied with to be shown: the unit, below 0 where lower is better."""
+        return self.unit if self.higher_is_better else -self.unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +99,8 @@ class Compared:
     worst, best
         On all items, with what is missing at its worst, and at its best, for the candidate; None
         where nothing is missing, or where there are no ends to fill in.
-    bounded
-        Whether what is missing can be bounded.
+    bounded, why_unbounded
+        Whether what is missing can be bounded, and what is said where it cannot.
     candidate, baseline
         The two models' figures on the items of ``observed``.
     """
@@ -100,6 +111,7 @@ class Compared:
     bounded: bool
     candidate: float
     baseline: float
+    why_unbounded: str = UNBOUNDED
 
     def view(self, which: View) -> PairedTest:
         """As observed, or with what is missing at one of its ends where there is any."""

@@ -8,16 +8,19 @@ by other models, and answers that other software generated, are said beside the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.paired_models import VIEWS, View, compare
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
 from judgebench.records import Estimate
 from judgebench.report.boards import judges_called
 from judgebench.report.model_pairs import (
-    UNBOUNDED,
+    METRIC_OF,
+    METRICS,
     Flip,
     PairData,
     coverage,
@@ -25,6 +28,8 @@ from judgebench.report.model_pairs import (
     drop_found,
     flips,
 )
+from judgebench.report.pair_confidences import PairConfidences
+from judgebench.report.pair_length_control import calibrated, pair_at_equal_length
 from judgebench.stats.gate_rule import Direction, direction, units_to_differ
 from judgebench.stats.paired_tests import holm
 from judgebench.store import Store
@@ -38,6 +43,9 @@ class Difference:
         As the benchmark's boards show them; a difference is ``first`` minus ``second``.
     opponent
         Whom both were compared with, of win rates; None elsewhere.
+    confidence, higher_is_better
+        Of what confidence the metric is, None elsewhere; a difference is ``first`` minus
+        ``second`` in the metric's units also where lower is better, and ``better`` is better.
     group
         The items that are looked at alone; None for all.
     difference
@@ -62,6 +70,8 @@ class Difference:
     first: str
     second: str
     opponent: str | None
+    confidence: str | None
+    higher_is_better: bool
     group: str | None
     decision: Direction
     because: str | None
@@ -94,6 +104,7 @@ def comparison(
     *,
     benchmarks: Sequence[str] = (),
     judges: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     by: str | None = None,
     level: float = 0.95,
     seed: int = 0,
@@ -104,15 +115,21 @@ def comparison(
     ----------
     benchmarks, judges
         Those to look at; all that both models have if none are named.
+    metrics
+        Of `model_pairs.METRICS`; those of plain boards if none are named. What is fitted, and what
+        confidences are worth, is another question, and tested when it is asked.
     by
-        A way of grouping items: a further test for each group.
+        A way of grouping items: a further test for each group, of the metrics of plain boards.
 
     Raises
     ------
     UsageError
         For a name that the store does not have, and where the two have nothing in common.
     """
-    asked = _Asked(store, first, second, judges, by, (1.0 - level) / 2.0, seed)
+    for one in metrics:
+        if one not in METRICS:
+            raise UsageError(unknown_name("metric of a comparison", one, METRICS))
+    asked = _Asked(store, first, second, judges, metrics, by, (1.0 - level) / 2.0, seed)
     notes = asked.take(benchmarks)
     tests = asked.tests
     adjusted = {view: holm([one.p_value(view) for one in tests]) for view in VIEWS}
@@ -145,11 +162,13 @@ class _Asked:
         first: str,
         second: str,
         judges: Sequence[str],
+        metrics: Sequence[str],
         by: str | None,
         alpha: float,
         seed: int,
     ) -> None:
         self.store, self.names, self.judges, self.by = store, (first, second), judges, by
+        self.metrics = metrics or tuple(METRIC_OF.values())
         self.alpha, self.seed = alpha, seed
         self.tests: list[_Test] = []
 
@@ -195,12 +214,67 @@ class _Asked:
             )
         if self.by is not None:
             data.board.check_grouping(self.by)
+        found = [
+            *self._of_boards(data, two, boards),
+            *self._at_equal_length(data, two, boards),
+            *self._of_confidences(data, two, {judge for _, judge in boards}),
+        ]
+        if not found:
+            self._refuse(data, two, boards)
+            raise UsageError(
+                f"{data.which}: nothing gives both {' and '.join(two)} {' or '.join(self.metrics)}"
+            )
+        self.tests += found
+
+    def _of_boards(
+        self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
+    ) -> Iterator[_Test]:
+        groups = [] if self.by is None else sorted(set(data.board.groups(self.by).values()))
         for kind, judge in boards:
-            groups = [] if self.by is None else sorted(set(data.board.groups(self.by).values()))
             for group in (None, *groups):
-                test = _Test(data, kind, judge, two, group, self.by, self.alpha, self.seed)
-                if group is None or len(test.pair.items):
-                    self.tests.append(test)
+                if METRIC_OF[kind.kind] in self.metrics:
+                    pair = data.pair(kind, judge, two, group, self.by)
+                    compared = compare(pair, alpha=self.alpha, seed=self.seed)
+                    if group is None or len(pair.items):
+                        yield _Test(data, kind.opponent, two, group, pair, compared, self.alpha)
+
+    def _at_equal_length(
+        self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
+    ) -> Iterator[_Test]:
+        """Where a calibration holds; a board without has no such metric."""
+        if LENGTH_CONTROLLED not in self.metrics:
+            return
+        comparisons = [one for one in boards if one[0].kind == "preference"]
+        for kind, judge in calibrated(data, comparisons):
+            pair, compared = pair_at_equal_length(
+                data, kind, judge, two, alpha=self.alpha, seed=self.seed
+            )
+            yield _Test(data, kind.opponent, two, None, pair, compared, self.alpha)
+
+    def _refuse(
+        self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
+    ) -> None:
+        """In the words of a board, where it lacks no more than a calibration."""
+        for kind, judge in boards:
+            if LENGTH_CONTROLLED in self.metrics and kind.kind == "preference":
+                pair_at_equal_length(data, kind, judge, two, alpha=self.alpha)
+
+    def _of_confidences(
+        self, data: PairData, two: tuple[str, str], judges: Collection[str]
+    ) -> Iterator[_Test]:
+        """Every confidence of both, against the labels of each judge that has labelled both."""
+        wanted = [metric for metric in CONFIDENCE_METRICS if metric in self.metrics]
+        if not wanted:
+            return
+        asked = PairConfidences(data, two)
+        for judge in asked.judges():
+            if judge in judges:
+                for confidence in asked.of_both():
+                    for metric in wanted:
+                        pair, compared = asked.pair(
+                            metric, judge, confidence, alpha=self.alpha, seed=self.seed
+                        )
+                        yield _Test(data, None, two, None, pair, compared, self.alpha)
 
 
 class _Test:
@@ -209,18 +283,17 @@ class _Test:
     def __init__(
         self,
         data: PairData,
-        kind: BoardKind,
-        judge: str,
+        opponent: str | None,
         two: tuple[str, str],
         group: str | None,
-        by: str | None,
+        pair: PairedModels,
+        compared: Compared,
         alpha: float,
-        seed: int,
     ) -> None:
-        self.data, self.judge, self.two, self.group, self.alpha = data, judge, two, group, alpha
-        self.opponent = kind.opponent
-        self.pair = data.pair(kind, judge, two, group, by)
-        self.compared = compare(self.pair, alpha=alpha, seed=seed)
+        self.data, self.opponent, self.two, self.group, self.alpha = (
+            data, opponent, two, group, alpha
+        )  # fmt: skip
+        self.judge, self.pair, self.compared = pair.judge, pair, compared
 
     def p_value(self, view: View) -> float:
         if self.pair.why_not is not None:
@@ -242,10 +315,12 @@ class _Test:
             first=self.two[0],
             second=self.two[1],
             opponent=self.opponent,
+            confidence=pair.confidence,
+            higher_is_better=pair.higher_is_better,
             group=self.group,
             decision=found["observed"] if because is None else "undecided",
             because=because,
-            values=(compared.candidate * pair.unit, compared.baseline * pair.unit),
+            values=(compared.candidate * pair.shown, compared.baseline * pair.shown),
             difference=difference(pair, compared, level=level),
             p_value=self.p_value("observed"),
             p_adjusted=adjusted["observed"],
@@ -266,7 +341,7 @@ class _Test:
                 f"missing verdicts: at their worst or best for {self.two[0]}, it decides otherwise"
             )
         if not self.compared.bounded:
-            return UNBOUNDED
+            return self.compared.why_unbounded
         if found["observed"] != "undecided":
             return None
         # Of several tests the hardest case of Holm's: at most so many are asked for.

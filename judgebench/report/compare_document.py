@@ -9,7 +9,7 @@ from typing import Any
 from judgebench.report import estimates
 from judgebench.report.compare import Comparison, Difference
 from judgebench.report.gate_document import head
-from judgebench.report.metric_words import digits
+from judgebench.report.metric_words import digits, of_confidence
 from judgebench.report.model_pairs import Flip
 from judgebench.report.table import Column, Document, Table
 
@@ -52,6 +52,8 @@ def _json(one: Difference) -> dict[str, Any]:
         "benchmark": one.benchmark,
         "version": one.version,
         "metric": one.metric,
+        "confidence": one.confidence,
+        "higher_is_better": one.higher_is_better,
         "judge": one.judge,
         "opponent": one.opponent,
         "baseline": one.second,
@@ -89,8 +91,8 @@ def _record(one: Difference) -> dict[str, Any]:
 def _moved(one: Difference) -> tuple[int, int]:
     """On how many items the first model is better, and on how many worse."""
     return (
-        sum(flip.difference > 0.0 for flip in one.flips),
-        sum(flip.difference < 0.0 for flip in one.flips),
+        sum(flip.gain > 0.0 for flip in one.flips),
+        sum(flip.gain < 0.0 for flip in one.flips),
     )
 
 
@@ -127,7 +129,7 @@ def _row(one: Difference) -> list[str]:
         one.decision,
         f"{one.benchmark}@{one.version}",
         one.judge,
-        _measured(one),
+        _measured(one) if one.higher_is_better else f"{_measured(one)}, lower is better",
         _number(one.values[0], one),
         _number(one.values[1], one),
         estimates.text(one.difference, digits=digits(one.metric)),
@@ -175,8 +177,9 @@ def _flips(one: Difference, texts: Texts, most: int) -> Table:
 
 
 def _measured(one: Difference) -> str:
-    """The metric, and of win rates against whom: a judge may have compared with several."""
-    return one.metric if one.opponent is None else f"{one.metric} against {one.opponent}"
+    """The metric, of which confidence, and against whom: a judge may have compared with several."""
+    metric = of_confidence(one.metric, one.confidence)
+    return metric if one.opponent is None else f"{metric} against {one.opponent}"
 
 
 def _number(value: float, one: Difference) -> str:

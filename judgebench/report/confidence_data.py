@@ -150,6 +150,10 @@ class ConfidenceData:
 
     # correctness --------------------------------------------------------------------------------
 
+    def labelling_judges(self) -> list[str]:
+        """The judges that have labelled first answers."""
+        return [judge for judge in sorted(self._said) if self._gives(judge, "label")]
+
     def labelling(self, named: str | None) -> str:
         """The judge whose labels say what is correct.
 
@@ -159,7 +163,7 @@ class ConfidenceData:
             For a judge that has labelled no greedy answer; where nobody is named, for none or
             several that have.
         """
-        known = [judge for judge in sorted(self._said) if self._gives(judge, "label")]
+        known = self.labelling_judges()
         if named is not None:
             judge = reference_called(named, self.judges, self.store, self.which)
             if judge not in known:

@@ -8,13 +8,17 @@ judge that changed, a stack that changed, too few items, too little that could b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.paired_models import VIEWS, Compared, View, compare
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report.agreement import agreement_report
 from judgebench.report.drift import JudgeDrift, day
@@ -22,7 +26,7 @@ from judgebench.report.gate_confirm import Confirmation, heard_afresh
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.model_pairs import (
     METRIC_OF,
-    UNBOUNDED,
+    METRICS,
     Flip,
     PairData,
     coverage,
@@ -30,6 +34,8 @@ from judgebench.report.model_pairs import (
     drop_found,
     flips,
 )
+from judgebench.report.pair_confidences import PairConfidences
+from judgebench.report.pair_length_control import calibrated, pair_at_equal_length
 from judgebench.stats.gate_rule import Deciding, Decision, decide, units_to_decide
 from judgebench.stats.paired_tests import PairedTest, benjamini_hochberg, holm
 from judgebench.store import Store
@@ -48,6 +54,9 @@ class Decided:
 
     candidate, baseline, candidate_id, baseline_id
         The models as they are shown, and their short ids.
+    confidence, higher_is_better
+        Of what confidence the metric is, None elsewhere; where lower is better, ``max_drop`` and
+        ``detectable_drop`` are rises.
     difference
         Candidate minus baseline, its bounds one-sided at 1 - alpha each; ``worst_low`` and
         ``worst_high`` with what is missing at its ends.
@@ -87,6 +96,8 @@ class Decided:
     coverage: tuple[float, float]
     confirmation: Confirmation | None = None
     flips: tuple[Flip, ...] = ()
+    confidence: str | None = None
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,26 +224,46 @@ class _Question:
         self.data = PairData(store, test.benchmark)
         self.two = self.data.two(candidate, baseline)
         metric, _, group = (test.metric or "").partition("/")
-        self.kind, self.judge = self._board(metric)
-        self._group = group or None
-        self.pair = self.data.pair(self.kind, self.judge, self.two, self._group)
+        self._fresh: Callable[[], PairedModels] | None = None
+        self.judge, self.pair, self.compared = self._computed(metric, group or None, seed)
         self.stacks = self.data.other_stack(self.two, test.stack_tolerance)
-        self.compared: Compared = compare(self.pair, alpha=self._alpha, seed=seed)
         if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
             self.compared = replace(self.compared, worst=None, best=None, bounded=True)
+
+    def _computed(
+        self, metric: str, group: str | None, seed: int
+    ) -> tuple[str, PairedModels, Compared]:
+        if metric in CONFIDENCE_METRICS:
+            asked = PairConfidences(self.data, self.two)
+            judge, confidence = asked.judge(self._test.judge), self._test.confidence
+            meant = asked.confidence(confidence)
+            return judge, *asked.pair(
+                metric, judge, meant, group=group, alpha=self._alpha, seed=seed
+            )
+        kind, judge = self._board(metric)
+        if metric == LENGTH_CONTROLLED:
+            return judge, *pair_at_equal_length(
+                self.data, kind, judge, self.two, alpha=self._alpha, seed=seed
+            )
+        pair = self.data.pair(kind, judge, self.two, group)
+        self._fresh = partial(self.data.pair, kind, judge, self.two, group, afresh=True)
+        return judge, pair, compare(pair, alpha=self._alpha, seed=seed)
 
     def _board(self, metric: str) -> tuple[BoardKind, str]:
         direct = self._test.head_to_head
         boards = self.data.heads_of(self.two) if direct else self.data.judges_of(self.two)
-        if metric and metric not in METRIC_OF.values():
-            unknown = unknown_name("metric of a gate", metric, METRIC_OF.values())
+        if metric and metric not in METRICS:
+            unknown = unknown_name("metric of a gate", metric, METRICS)
             raise UsageError(f"{self.data.which}: {unknown}")
+        controlled = metric == LENGTH_CONTROLLED
+        metric = WIN_RATE if controlled else metric
         fitting = [
             (kind, judge)
             for kind, judge in boards
             if (not metric or METRIC_OF[kind.kind] == metric)
             and (self._test.judge is None or judge == self._test.judge)
         ]
+        fitting = (calibrated(self.data, fitting) if controlled else []) or fitting
         if len(fitting) == 1:
             return fitting[0]
         if not fitting and not direct and (newer := self._judged_otherwise(metric)) is not None:
@@ -295,10 +326,8 @@ class _Question:
         confirmation: Confirmation | None = None
         if because is None and decision == "regression" and self._confirm:
             confirmation, because = heard_afresh(
-                self.data,
-                (self.kind, self.judge),
-                self.two,
-                self._group,
+                self.data.spec_of(self.judge),
+                self._fresh,
                 pair,
                 floor=self._floor,
                 alpha=self._alpha,
@@ -327,7 +356,7 @@ class _Question:
             max_drop=self._test.max_drop,
             decision=decision,
             because=because,
-            values=(compared.candidate * unit, compared.baseline * unit),
+            values=(compared.candidate * pair.shown, compared.baseline * pair.shown),
             difference=difference(pair, compared, level=1.0 - 2.0 * self._alpha),
             p_value=observed.p_worse,
             p_adjusted=adjusted["observed"],
@@ -336,6 +365,8 @@ class _Question:
             coverage=coverage(pair),
             confirmation=confirmation,
             flips=flips(pair),
+            confidence=pair.confidence,
+            higher_is_better=pair.higher_is_better,
         )
 
     def _why_open(self, decisions: Mapping[View, Decision]) -> str | None:
@@ -343,7 +374,7 @@ class _Question:
         observed = self.compared.observed
         if self.pair.why_not is not None:
             known = self.judge in {judge for _, judge in self.data.judges_of(self.two)}
-            known = known or self._test.head_to_head
+            known = known or self._test.head_to_head or self.pair.confidence is not None
             return self.pair.why_not if known else f"judge changed: {self.pair.why_not}"
         if (changed := self._judge_changed()) is not None:
             return changed
@@ -364,7 +395,7 @@ class _Question:
         if len(set(decisions.values())) > 1:
             return MISSING_DECIDES
         if not self.compared.bounded:
-            return UNBOUNDED
+            return self.compared.why_unbounded
         return None
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from judgebench.plain_text import printable_lines
 from judgebench.report.gate import GateReport
-from judgebench.report.gate_document import WORDS, flip_lines, in_words
+from judgebench.report.gate_document import WORDS, flip_lines, in_words, measured
 from judgebench.report.gate_texts import GateTexts
 
 _COMMAND = {"regression": "error", "inconclusive": "warning"}
@@ -30,7 +30,9 @@ def annotated(report: GateReport, texts: GateTexts) -> Iterator[str]:
     for one in report.tests:
         if one.decision == "pass":
             continue
-        title = f"{WORDS[one.decision]}: {one.benchmark}@{one.version}, {one.metric} by {one.judge}"
+        title = (
+            f"{WORDS[one.decision]}: {one.benchmark}@{one.version}, {measured(one)} by {one.judge}"
+        )
         message = "\n".join([in_words(one), *flip_lines(one, texts.questions)])
         yield f"::{_COMMAND[one.decision]} title={_property(title)}::{_data(message)}"
 

@@ -7,24 +7,21 @@ called worse no more often than without.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
-from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired_models import PairedModels, compare
 from judgebench.records import JudgeSpec
 from judgebench.report.board_data import IMPORTED
-from judgebench.report.model_pairs import PairData
 
 Confirmation = Literal["wanted", "confirmed", "refuted", "impossible"]
 
 
 def heard_afresh(
-    data: PairData,
-    board: tuple[BoardKind, str],
-    two: tuple[str, str],
-    group: str | None,
+    judge: JudgeSpec | None,
+    fresh: Callable[[], PairedModels] | None,
     pair: PairedModels,
     *,
     floor: float,
@@ -35,6 +32,11 @@ def heard_afresh(
 
     Parameters
     ----------
+    judge
+        None for a panel.
+    fresh
+        Gives the same pair by fresh verdicts alone; None for a metric that is not made of verdicts
+        alone (at equal length, of confidences).
     pair
         What the regression rests on.
     floor
@@ -46,23 +48,22 @@ def heard_afresh(
         The second is None where the regression is called: confirmed, or no other verdict can be
         had.
     """
-    kind, judge = board
-    spec = next(data.board.spec_of[one] for one, name in data.board.judges.items() if name == judge)
-    if not _can_be_asked(spec):
+    if fresh is None or judge is None or not _can_be_asked(judge):
         return "impossible", None
-    fresh = data.pair(kind, judge, two, group, afresh=True)
-    known, wanted = _of_both(fresh), _of_both(pair)
+    again = fresh()
+    known, wanted = _of_both(again), _of_both(pair)
     if known < floor * wanted:
         done = f", of {known} of {wanted} items so far" if known else ""
         return "wanted", (
             "a first regression, to be confirmed: `judgebench run SUITE --confirm GATE.json` asks "
-            f"{judge} afresh about both models{done}; then the gate again"
+            f"{pair.judge} afresh about both models{done}; then the gate again"
         )
-    p = compare(fresh, alpha=alpha, seed=seed).observed.p_worse
+    p = compare(again, alpha=alpha, seed=seed).observed.p_worse
     if p <= alpha:
         return "confirmed", None
     return "refuted", (
-        f"not confirmed: asked afresh, {judge} gives p {p:.3f} for a candidate that is no worse"
+        f"not confirmed: asked afresh, {pair.judge} gives a p of {p:.3f} to a candidate that is no "
+        "worse"
     )
 
 

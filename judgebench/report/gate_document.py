@@ -11,13 +11,13 @@ from judgebench.plain_text import printable
 from judgebench.report import estimates
 from judgebench.report.gate import Alarm, Decided, Flip, GateReport
 from judgebench.report.gate_confirm import Confirmation
-from judgebench.report.metric_words import digits
+from judgebench.report.metric_words import digits, of_confidence
 from judgebench.report.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}
 _CONFIRMED: dict[Confirmation | None, str] = {
     "confirmed": "confirmed: the judge, asked afresh about both models, says so again",
-    "impossible": "called without being confirmed: its judge cannot be asked afresh",
+    "impossible": "called without being confirmed: no judge can be asked afresh for it",
 }
 MOST_FLIPS = 10
 _SHOWN = 160
@@ -82,6 +82,8 @@ def _json(one: Decided) -> dict[str, Any]:
         "benchmark": one.benchmark,
         "version": one.version,
         "metric": one.metric,
+        "confidence": one.confidence,
+        "higher_is_better": one.higher_is_better,
         "judge": one.judge,
         "judge_id": one.judge_id,
         "baseline": one.baseline,
@@ -128,7 +130,7 @@ def _table(report: GateReport) -> Table:
             WORDS[one.decision],
             f"{one.benchmark}@{one.version}",
             one.judge,
-            one.metric,
+            measured(one) if one.higher_is_better else f"{measured(one)}, lower is better",
             _number(one.values[1], one),
             _number(one.values[0], one),
             estimates.text(one.difference, digits=_digits(one)),
@@ -142,12 +144,12 @@ def _table(report: GateReport) -> Table:
     notes = [alarm_words(one) for one in report.alarms]
     notes += report.notes
     notes += [
-        f"{one.benchmark}, {one.judge}, {one.metric}: {one.because}"
+        f"{one.benchmark}, {one.judge}, {measured(one)}: {one.because}"
         for one in report.tests
         if one.because
     ]
     notes += [
-        f"{one.benchmark}, {one.judge}, {one.metric}: {_CONFIRMED[one.confirmation]}"
+        f"{one.benchmark}, {one.judge}, {measured(one)}: {_CONFIRMED[one.confirmation]}"
         for one in report.tests
         if one.confirmation in _CONFIRMED
     ]
@@ -228,8 +230,8 @@ def _flips_title(one: Decided) -> str:
 
 def _flips_counted(one: Decided) -> str:
     return (
-        f"{len(one.flips)} differ: {sum(f.difference < 0 for f in one.flips)} against the "
-        f"candidate, {sum(f.difference > 0 for f in one.flips)} for it"
+        f"{len(one.flips)} differ: {sum(f.gain < 0 for f in one.flips)} against the "
+        f"candidate, {sum(f.gain > 0 for f in one.flips)} for it"
     )
 
 
@@ -244,13 +246,17 @@ def _body(text: str | None) -> str:
 
 def worst_first(flips: Sequence[Flip], most: int = MOST_FLIPS) -> list[Flip]:
     """The items that moved most, those that cost the candidate most first."""
-    return sorted(flips, key=lambda flip: (flip.difference, flip.item_id))[:most]
+    return sorted(flips, key=lambda flip: (flip.gain, flip.item_id))[:most]
 
 
 def head(text: str) -> str:
     """The beginning of a text, on one line."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+
+
+def measured(one: Decided) -> str:
+    return of_confidence(one.metric, one.confidence)
 
 
 def _digits(one: Decided) -> int:
@@ -278,7 +284,7 @@ def junit(report: GateReport, texts: Questions) -> str:
             suite,
             "testcase",
             classname=_xml(f"{one.benchmark}@{one.version}"),
-            name=_xml(f"{one.metric} by {one.judge}"),
+            name=_xml(f"{measured(one)} by {one.judge}"),
         )
         if one.decision != "pass":
             kind = "failure" if one.decision == "regression" else "error"
@@ -302,10 +308,10 @@ def flip_lines(one: Decided, texts: Questions) -> list[str]:
 def in_words(one: Decided) -> str:
     """One test in a sentence that a person can act on."""
     said = (
-        f"{WORDS[one.decision]}: {one.metric} of {one.candidate} is "
+        f"{WORDS[one.decision]}: {measured(one)} of {one.candidate} is "
         f"{_number(one.values[0], one)}, {_number(one.values[1], one)} of {one.baseline}: "
-        f"difference {estimates.text(one.difference, digits=_digits(one))}, borne is a drop of "
-        f"{_number(one.max_drop, one)}"
+        f"difference {estimates.text(one.difference, digits=_digits(one))}, borne is a "
+        f"{'drop' if one.higher_is_better else 'rise'} of {_number(one.max_drop, one)}"
     )
     return said if one.because is None else f"{said}; {one.because}"
 

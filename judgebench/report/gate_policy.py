@@ -10,6 +10,9 @@ from pydantic import Field, PositiveInt, model_validator
 from judgebench import yaml_file
 from judgebench.config import Amount, Section, check
 from judgebench.errors import ConfigError
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.report.stack_anchors import TOLERANCE
 
 Alpha = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
@@ -22,16 +25,21 @@ class GateTest(Section):
     """One question: has the candidate dropped, on this metric, by more than is borne?
 
     ``max_drop`` is in the metric's own units: percent for win rates, a share for accuracy, points
-    of the scale for scores. ``head_to_head``: percent below the 50 of a model that wins as often as
-    it loses.
+    of the scale for scores, and of a metric of which lower is better a rise. ``head_to_head``:
+    percent below the 50 of a model that wins as often as it loses.
     """
 
     benchmark: str = Field(description="NAME or NAME@VERSION")
     judge: str | None = Field(None, description="the only judge that has judged both, if unset")
     metric: str | None = Field(
-        None, description="accuracy, score or win_rate, or one of a group: score/GROUP"
+        None,
+        description="accuracy, score, win_rate, length_controlled_win_rate, auroc, ece, brier or "
+        "alignment; of a group: score/GROUP",
     )
-    max_drop: Amount = Field(description="the drop that is borne")
+    confidence: str | None = Field(
+        None, description="whose auroc, ece, brier or alignment; the only one both have, if unset"
+    )
+    max_drop: Amount = Field(description="the drop that is borne; of ece and brier, the rise")
     head_to_head: bool = Field(
         False, description="the candidate's answers were compared with the baseline's own"
     )
@@ -51,6 +59,18 @@ class GateTest(Section):
     served_models: list[str] = Field(
         default_factory=list, description="who may have served the judge's replies; anybody if none"
     )
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> GateTest:
+        metric, _, group = (self.metric or "").partition("/")
+        if self.confidence is not None and metric not in CONFIDENCE_METRICS:
+            known = ", ".join(CONFIDENCE_METRICS)
+            raise ValueError(f"confidence: only a metric of confidences has one: {known}")
+        if self.head_to_head and metric not in ("", WIN_RATE):
+            raise ValueError(f"head_to_head: what is won is a {WIN_RATE}, not {metric}")
+        if metric == LENGTH_CONTROLLED and group:
+            raise ValueError(f"metric: {LENGTH_CONTROLLED} is of all items together, of no group")
+        return self
 
 
 class Policy(Section):

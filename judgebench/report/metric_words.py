@@ -28,6 +28,11 @@ def metric_words(name: str, leading: str | None, scale: tuple[float, float] | No
     return f"{words} %" if in_percent(name) else words
 
 
+def of_confidence(name: str, confidence: str | None) -> str:
+    """A metric, and the confidence that it is of, if any."""
+    return name if confidence is None else f"{name} ({confidence})"
+
+
 def in_percent(name: str) -> bool:
     """Whether a metric is a percentage."""
     return WIN_RATE in name or name == ORDER_FLIPS

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from judgebench.errors import UsageError, unknown_name
+from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import Compared, PairedModels, head_to_head, paired_models
-from judgebench.records import Estimate
+from judgebench.metrics.scores import SCORE
+from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.records import Estimate, JudgeSpec
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, meant, renamed, with_units
 from judgebench.report.drift import JudgeDrift, judge_drift
@@ -24,13 +29,14 @@ from judgebench.report.stack_anchors import TOLERANCE, Answering, OtherStack, ot
 from judgebench.stats.gate_rule import detectable
 from judgebench.store import Store
 
-METRIC_OF = {"label": "accuracy", "score": "score", "preference": "win_rate"}
+METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
 """What the verdicts of a kind of board make."""
+
+METRICS = (*METRIC_OF.values(), LENGTH_CONTROLLED, *CONFIDENCE_METRICS)
+"""By what two models can be compared."""
 
 OF_RUN = "run:"
 """What the name of a baseline begins with that is the model of a run."""
-
-UNBOUNDED = "verdicts are missing, and a scale without ends says nothing of their worst case"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +46,16 @@ class Flip:
     item_id: str
     candidate: float
     baseline: float
+    higher_is_better: bool = True
 
     @property
     def difference(self) -> float:
         return self.candidate - self.baseline
+
+    @property
+    def gain(self) -> float:
+        """By how much the candidate is better, below 0 where it is worse."""
+        return self.difference if self.higher_is_better else -self.difference
 
 
 class PairData:
@@ -196,6 +208,11 @@ class PairData:
         """The short id of a judge as it is shown."""
         return next((one for one, shown in self.board.judges.items() if shown == judge), None)
 
+    def spec_of(self, judge: str) -> JudgeSpec | None:
+        """What a judge is; None for one that is not a judge of the store."""
+        its = self.judge_id(judge)
+        return None if its is None else self.board.spec_of[its]
+
     def drift(self, judge: str) -> JudgeDrift | None:
         """What the judge's anchors say; None where it has none here."""
         its = self.judge_id(judge)
@@ -264,23 +281,33 @@ def coverage(pair: PairedModels) -> tuple[float, float]:
 
 
 def difference(pair: PairedModels, compared: Compared, *, level: float) -> Estimate:
-    """Candidate minus baseline, in the metric's units, at the level at which it was tested."""
-    observed, unit = compared.observed, pair.unit
+    """Candidate minus baseline, in the metric's units, at the level at which it was tested.
+
+    Where lower is better, a candidate that is worse has a difference above 0.
+    """
+    observed, shown = compared.observed, pair.shown
+    ends = [
+        end * shown if math.isfinite(end) else math.nan for end in (observed.low, observed.high)
+    ]
+    cases = [test.difference * shown for test in (compared.view("worst"), compared.view("best"))]
+    if not pair.higher_is_better:
+        ends.reverse()
+        cases.reverse()
     bounded = compared.worst is not None
     return Estimate(
-        value=observed.difference * unit,
-        low=observed.low * unit if math.isfinite(observed.low) else math.nan,
-        high=observed.high * unit if math.isfinite(observed.high) else math.nan,
+        value=observed.difference * shown + 0.0,  # no -0.0
+        low=ends[0],
+        high=ends[1],
         level=level,
         n=int(pair.expected.sum() - pair.missing.sum()),
         units=observed.units,
         missing=int(pair.missing.sum()),
         method=observed.method,
-        undefined="no item has a readable verdict on both"
+        undefined=(pair.why_not or "no item has a readable verdict on both")
         if math.isnan(observed.difference)
         else None,
-        worst_low=compared.view("worst").difference * unit if bounded else None,
-        worst_high=compared.view("best").difference * unit if bounded else None,
+        worst_low=cases[0] if bounded else None,
+        worst_high=cases[1] if bounded else None,
     )
 
 
@@ -294,8 +321,13 @@ def drop_found(compared: Compared, *, alpha: float) -> float:
 def flips(pair: PairedModels) -> tuple[Flip, ...]:
     """The items on which the two differ, those that cost the candidate most first."""
     found = [
-        Flip(item_id=item, candidate=mine * pair.unit, baseline=theirs * pair.unit)
+        Flip(
+            item_id=item,
+            candidate=mine * pair.shown,
+            baseline=theirs * pair.shown,
+            higher_is_better=pair.higher_is_better,
+        )
         for item, (mine, theirs) in zip(pair.items, pair.mean.tolist(), strict=True)
         if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
     ]
-    return tuple(sorted(found, key=lambda flip: (flip.difference, flip.item_id)))
+    return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))

@@ -126,7 +126,7 @@ def paired_test(
         worse, differs = mcnemar_worse(won, lost), mcnemar_differs(won, lost)
         method = "McNemar's exact test, Tango's bounds"
     elif not d.any():
-        end = width * _share_of_none(len(d), alpha)
+        end = width * share_of_none(len(d), alpha)
         low, high, worse, differs = -end, end, 1.0, 1.0
         method = "no unit differs: Wilson's bounds of none"
     else:
@@ -315,7 +315,7 @@ def _t_bounds(difference: float, spread: float, units: int, alpha: float) -> tup
     return difference - half, difference + half
 
 
-def _share_of_none(n: int, alpha: float) -> float:
+def share_of_none(n: int, alpha: float) -> float:
     """Wilson's one-sided upper bound of a share of which there was none."""
     from scipy.stats import norm
 

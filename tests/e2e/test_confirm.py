@@ -141,4 +141,4 @@ def test_a_judge_that_cannot_be_asked_is_believed_at_once(tmp_path: Path) -> Non
     named = ("--baseline", "old", "--candidate", "new", "--policy", policy)
     done = runs.typed("gate", *named, *store)
     assert done.code == 1
-    assert "called without being confirmed: its judge cannot be asked afresh" in done.out
+    assert "called without being confirmed: no judge can be asked afresh for it" in done.out

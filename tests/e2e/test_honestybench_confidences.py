@@ -228,6 +228,39 @@ def test_an_api_is_asked_greedily_once_and_then_drawn_from(tmp_path: Path) -> No
     assert f"`judgebench confidence {NAME}` how sure models are" in board.err
 
 
+def test_two_models_are_compared_by_how_sure_they_are(tmp_path: Path) -> None:
+    """Each is asked itself, which is no change of the judge; another judge of labels is one."""
+    with Loopback(said) as server:
+        old, new = ({**taker(server.url), "name": name} for name in ("old", "new"))
+        new["api"] = {**new["api"], "model": "taker-2"}
+        path = suite(tmp_path, server.url, models=[old, new])
+        assert typed("run", path, "--quiet").code == 0
+        at = ("--store", store_url(tmp_path), "--format", "json")
+        done = typed("compare", "old", "new", NAME, "--metric", "brier", "--judge", "right", *at)
+        assert done.code == 0, done.err
+        tests = {test["confidence"]: test for test in json.loads(done.out)["tests"]}
+        assert set(tests) == {"sure", *COMPUTED}
+        assert {test["difference"]["value"] for test in tests.values()} == {0.0}
+        assert not any("judge changed" in note for test in tests.values() for note in test["notes"])
+        newest = {**taker(server.url), "name": "newest"}
+        newest["api"] = {**newest["api"], "model": "taker-3"}
+        path = suite(tmp_path, server.url, models=[newest])
+        path.write_text(path.read_text().replace("kind: equivalence\n  model: judge", "kind: "
+                                                 "equivalence\n  model: judge-2"))  # fmt: skip
+        assert typed("run", path, "--quiet").code == 0
+    policy = tmp_path / "gate.yaml"
+    policy.write_text(
+        f"tests: [{{benchmark: {NAME}, judge: right, metric: brier, confidence: sure, "
+        "max_drop: 0.5}]\n"
+    )
+    gate = ("gate", "--policy", policy, "--candidate", "newest", "--baseline", "old", *at)
+    done = typed(*gate)
+    assert done.code == 2, done.err
+    (test,) = json.loads(done.out)["tests"]
+    assert test["because"].startswith("judge changed: right@")
+    assert test["because"].endswith("has no label on old")
+
+
 def test_a_run_that_is_killed_and_goes_on_asks_nothing_twice(tmp_path: Path) -> None:
     """Killed among the answers, and again among the verdicts."""
 

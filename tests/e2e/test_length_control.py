@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +26,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The board of seven models, ranked by the length-controlled win rate, in both modes."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Seven models in a store that the environment names."""
     folder = tmp_path_factory.mktemp("length")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUDGEBENCH_DATA", str(folder / "data"))
@@ -34,10 +36,16 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         paths = [folder / "results" / model for model in (*FULL, *LACKING, BASELINE)]
         done = typed("import", "alpaca-eval", *paths)
         assert done.code == 0, done.err
-        done = typed(
-            "leaderboard", "alpaca_eval", "--format", "json", "--length-control", "both",
-            "--rank-by", LC,
-        )  # fmt: skip
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def board(folder: Path) -> dict[str, Any]:
+    """The board of seven models, ranked by the length-controlled win rate, in both modes."""
+    done = typed(
+        "leaderboard", "alpaca_eval", "--format", "json", "--length-control", "both",
+        "--rank-by", LC,
+    )  # fmt: skip
     assert done.code == 0, done.err
     (found,) = json.loads(done.out)["boards"]
     return dict(found)
@@ -104,3 +112,25 @@ def test_the_board_says_what_it_rests_on(board: dict[str, Any]) -> None:
         "AlpacaEval's published standard errors of length-controlled rates are 1.8 to 5.2 times "
         "too small",
     ]
+
+
+def test_a_gate_at_equal_length_is_of_the_published_verdicts(folder: Path) -> None:
+    """claude-2 answers shorter than the first one, which a plain win rate holds against it."""
+    better, worse = FULL[:2]
+    policy = folder / "gate.yaml"
+    policy.write_text(
+        f"tests: [{{benchmark: alpaca_eval, metric: {LC}, max_drop: 2}},\n"
+        "  {benchmark: alpaca_eval, metric: win_rate, max_drop: 2}]\n"
+    )
+    at = ("gate", "--policy", policy, "--format", "json")
+    done = typed(*at, "--baseline", better, "--candidate", worse)
+    assert done.code == 1, done.err
+    controlled, plain = json.loads(done.out)["tests"]
+    gold = alpaca_gold.expected()
+    lc = [float(gold[model]["lc_exact_stable_cv"]) for model in (worse, better)]
+    assert controlled["difference"]["value"] == pytest.approx(lc[0] - lc[1], abs=1e-6)
+    assert controlled["difference"]["units"] == 805
+    assert (controlled["decision"], plain["decision"]) == ("regression", "regression")
+    assert abs(controlled["difference"]["value"]) < abs(plain["difference"]["value"])
+    done = typed(*at, "--baseline", worse, "--candidate", better)
+    assert done.code == 0, done.err

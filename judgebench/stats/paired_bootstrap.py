@@ -1,0 +1,168 @@
+"""Is one of two models worse, by a statistic of all items together: bounds and p-values of draws.
+
+A mean over items has signs that can be flipped. A fit, an area under a curve or an error over bins
+has none: its difference is computed anew on items drawn with replacement, the same draw for both
+models. The p-value is the level at which the one-sided bound comes to lie at zero, so that test and
+bound never say different things.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from judgebench.stats.paired_tests import PairedTest, share_of_none
+from judgebench.stats.resample import MAX_UNDEFINED, Floats, expanded_level, percentile_interval
+
+FEWEST = 10
+"""A tail that fewer replicates describe is taken from Student's t: of 2,000 replicates none tells a
+chance of 0.001 from one of 0.0001, and a policy of many tests asks for such."""
+
+
+def bootstrap_test(
+    differences: ArrayLike,
+    *,
+    units: int,
+    alpha: float,
+    n_parameters: int = 1,
+    width: float = math.inf,
+    at_stake: int | None = None,
+    centred: bool = False,
+) -> PairedTest:
+    """Compare two models by replicates of their difference, higher being better.
+
+    Bounds are percentiles, expanded for few units as `resample.expanded_level` says, so that they
+    are those of the two-sided interval at ``1 - 2 alpha``. Where fewer than `FEWEST` replicates lie
+    beyond a bound, or beyond zero, Student's t with the replicates' standard deviation takes their
+    place. Where all replicates are equal nothing is known of the spread: the bounds are then those
+    of a share of zero (Wilson's), times the largest difference there can be.
+
+    Parameters
+    ----------
+    differences : float array, shape (1 + n_replicates,)
+        Candidate minus baseline: on the items as they are, then on each draw of them; nan where a
+        draw has no value.
+    units : int
+        How many units were drawn from.
+    alpha : float
+        In (0, 0.5).
+    n_parameters : int
+        Fitted to the units.
+    width : float
+        The largest difference there can be.
+    at_stake : int, optional
+        The units that a share of zero is of, where that is not all of them: an AUROC is moved by
+        the rarer class.
+    centred : bool
+        Move the replicates so that their mean is the difference, for a statistic that every
+        drawing biases once more, as it does an ECE where calibration is good.
+
+    Returns
+    -------
+    PairedTest
+        All nan but the difference where it is undefined, on fewer than two units, or where more
+        than `MAX_UNDEFINED` of the replicates are undefined. ``spread`` is the replicates' standard
+        deviation times the root of the units: what more items would do is read off a normal
+        distribution.
+
+    Raises
+    ------
+    ValueError
+        For an alpha out of range.
+    """
+    if not 0.0 < alpha < 0.5:
+        raise ValueError(f"alpha lies between 0 and 0.5, not at {alpha}")
+    values = np.asarray(differences, dtype=np.float64)
+    difference, drawn = float(values[0]), values[1:]
+    known = drawn[~np.isnan(drawn)]
+    n = len(drawn)
+    method = f"paired bootstrap over items, {n:,} replicates"
+    lacking = n - len(known)
+    if math.isnan(difference) or units < 2 or not len(known) or lacking > MAX_UNDEFINED * n:
+        why = f"{lacking:,} replicates undefined" if lacking else "fewer than two units"
+        return PairedTest(
+            difference=difference, low=math.nan, high=math.nan, p_worse=math.nan,
+            p_differs=math.nan, spread=math.nan, units=units, binary=False,
+            method=f"{method}; no interval, {why}",
+        )  # fmt: skip
+    if lacking:
+        method += f", {lacking:,} of them undefined and left out"
+    if centred:
+        known = known - (known.mean() - difference)
+        method += ", centred"
+    free = max(1, units - n_parameters)
+    if (known == known[0]).all():
+        stake = units if at_stake is None else at_stake
+        end = width * share_of_none(stake, alpha)
+        low, high = difference - end, difference + end
+        worse, better = (_all_equal(d, stake, width) for d in (-difference, difference))
+        error = 0.0
+        method += ", all equal: Wilson's bounds of none"
+    else:
+        error = float(known.std(ddof=1))
+        low, high = _bounds(difference, known, error, alpha, units, n_parameters)
+        worse = _beyond(-known, -difference / error, units, free)
+        better = _beyond(known, difference / error, units, free)
+        method += ", percentiles expanded"
+    return PairedTest(
+        difference=difference,
+        low=max(low, -width),
+        high=min(high, width),
+        p_worse=worse,
+        p_differs=min(1.0, 2.0 * min(worse, better)),
+        spread=error * math.sqrt(units),
+        units=units,
+        binary=False,
+        method=method,
+    )
+
+
+def _bounds(
+    difference: float, known: Floats, error: float, alpha: float, units: int, n_parameters: int
+) -> tuple[float, float]:
+    from scipy.stats import t
+
+    level = expanded_level(1.0 - 2.0 * alpha, units, n_parameters=n_parameters)
+    if (1.0 - level) / 2.0 * len(known) < FEWEST:
+        half = float(t.isf(alpha, max(1, units - n_parameters))) * error
+        return difference - half, difference + half
+    low, high = percentile_interval(known, level=level)
+    return float(low), float(high)
+
+
+def _beyond(turned: Floats, errors_away: float, units: int, free: int) -> float:
+    """The one-sided level at which the bound of what is turned lies at zero.
+
+    Parameters
+    ----------
+    turned
+        Replicates, above zero where the hypothesis is left behind.
+    errors_away
+        The difference itself, so turned, in standard errors.
+    """
+    from scipy.stats import norm, t
+
+    def unexpanded(share: float) -> float:
+        return float(t.sf(norm.isf(share) * math.sqrt(free / units), free))
+
+    n_back = int((turned <= 0.0).sum())
+    p = unexpanded((1 + max(n_back, FEWEST)) / (1 + len(turned)))
+    return p if n_back >= FEWEST else min(p, float(t.sf(errors_away, free)))
+
+
+def _all_equal(distance: float, units: int, width: float) -> float:
+    """The same where no replicate differs: the level at which Wilson's bound of none reaches zero.
+
+    Parameters
+    ----------
+    distance
+        Of the difference from zero, to the side where the hypothesis is left behind.
+    """
+    from scipy.stats import norm
+
+    share = min(distance / width, 1.0)
+    if share <= 0.0:
+        return 1.0
+    return float(norm.sf(math.sqrt(units * share / (1.0 - share)))) if share < 1.0 else 0.0
