@@ -175,6 +175,42 @@ def usual_policy(
     return Policy(tests=tests, alpha=alpha)
 
 
+def in_each_view(
+    compared: Compared, adjusted: Mapping[View, float], *, margin: float, alpha: float
+) -> dict[View, Decision]:
+    """What a test says as observed, and with what is missing at its ends.
+
+    Parameters
+    ----------
+    adjusted
+        The p-values of a candidate that is no worse, adjusted over the policy in each view.
+    margin
+        The drop that is borne, without the unit.
+    """
+    return {
+        view: decide(compared.view(view).low, p, margin=margin, alpha=alpha)
+        for view, p in adjusted.items()
+    }
+
+
+def too_little_read(two: Sequence[str], readable: Sequence[float], floor: float) -> str | None:
+    """That less than the floor could be read of a model's verdicts; None where enough could."""
+    for model, share in zip(two, readable, strict=True):
+        if share < floor:
+            return (
+                f"{100 * share:.1f} % of the verdicts on {model} could be read, and "
+                f"{100 * floor:g} % have to be"
+            )
+    return None
+
+
+def turned_by_missing(decisions: Mapping[View, Decision], *, bounded: bool) -> str | None:
+    """That what is missing could turn a decision; None where it cannot."""
+    if len(set(decisions.values())) > 1:
+        return MISSING_DECIDES
+    return None if bounded else UNBOUNDED
+
+
 class _Question:
     """One test of a policy, computed; decided when the others are known."""
 
@@ -255,10 +291,7 @@ class _Question:
     def tested(self, adjusted: Mapping[View, float]) -> Decided:
         pair, compared, unit = self.pair, self.compared, self.pair.unit
         margin = self._test.max_drop / unit
-        decisions = {
-            view: decide(self.test(view).low, p, margin=margin, alpha=self._alpha)
-            for view, p in adjusted.items()
-        }
+        decisions = in_each_view(compared, adjusted, margin=margin, alpha=self._alpha)
         decision = decisions["observed"]
         because = self._why_open(decisions)
         if because is not None:
@@ -306,23 +339,15 @@ class _Question:
             return changed
         floor = self._test.coverage_floor
         floor = self.data.which.coverage_floor if floor is None else floor
-        for model, readable in zip(self.two, coverage(self.pair), strict=True):
-            if readable < floor:
-                return (
-                    f"{100 * readable:.1f} % of the verdicts on {model} could be read, and "
-                    f"{100 * floor:g} % have to be"
-                )
+        if (unread := too_little_read(self.two, coverage(self.pair), floor)) is not None:
+            return unread
         if observed.units < self._test.min_n:
             return (
                 f"{observed.units} items have a verdict on both, and {self._test.min_n} are asked"
             )
         if (kappa := self._kappa_too_low()) is not None:
             return kappa
-        if len(set(decisions.values())) > 1:
-            return MISSING_DECIDES
-        if not self.compared.bounded:
-            return UNBOUNDED
-        return None
+        return turned_by_missing(decisions, bounded=self.compared.bounded)
 
     def _judge_changed(self) -> str | None:
         served = [self.data.served(self.judge, model) for model in self.two]
