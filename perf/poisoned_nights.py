@@ -15,7 +15,7 @@ tests the rest.
 A decision that becomes inconclusive is said. What must not be is a *flip*: a pass where the full
 verdicts say regression or the reverse, or either of them where the full verdicts leave it open.
 
-    python perf/poisoned_nights.py                # 50 nights of each decision: a quarter of an hour
+    python perf/poisoned_nights.py                # 50 nights of each decision: eight minutes
     python perf/poisoned_nights.py --nights 5
 """
 
@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired_models import VIEWS, compare, paired_models
 from judgebench.records import BINARY
-from judgebench.report.gate import in_each_view, too_little_read, turned_by_missing
+from judgebench.report.gate_missing import in_each_view, too_little_read, turned_by_missing
 from judgebench.report.model_pairs import coverage
 from judgebench.stats.gate_rule import Decision
 from perf.gate_rates import (

@@ -7,7 +7,7 @@ pools, each with a seed and a batch size of its own. Whether an answer holds a r
 *Nights out of the pools*: each question gets two of its answers, drawn without replacement, one as
 the baseline's and one as the candidate's. Nothing changed but what the model happened to say, so a
 regression is a false alarm; beside the gate stands the rule of thumb "worse by more than a point".
-The policy is that of ``suites/nightly/gate.yaml``, with a test for each set.
+Alpha and margin are those of ``suites/nightly/gate.yaml``, with a test for each set.
 
 *Whole pools*: each pool as the candidate, each other one as the baseline. There are few of them,
 and each is in many nights: these say what happened, and are no estimate of a rate.

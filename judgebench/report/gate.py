@@ -16,10 +16,10 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired_models import VIEWS, Compared, View, compare
 from judgebench.records import Estimate
 from judgebench.report.agreement import agreement_report
+from judgebench.report.gate_missing import in_each_view, too_little_read, turned_by_missing
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.model_pairs import (
     METRIC_OF,
-    UNBOUNDED,
     Flip,
     PairData,
     coverage,
@@ -27,11 +27,9 @@ from judgebench.report.model_pairs import (
     drop_found,
     flips,
 )
-from judgebench.stats.gate_rule import Deciding, Decision, decide, units_to_decide
+from judgebench.stats.gate_rule import Deciding, Decision, units_to_decide
 from judgebench.stats.paired_tests import PairedTest, benjamini_hochberg, holm
 from judgebench.store import Store
-
-MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
 
 _ADJUST = {"holm": holm, "bh": benjamini_hochberg}
 
@@ -173,42 +171,6 @@ def usual_policy(
             "baseline list` which baselines have a name"
         )
     return Policy(tests=tests, alpha=alpha)
-
-
-def in_each_view(
-    compared: Compared, adjusted: Mapping[View, float], *, margin: float, alpha: float
-) -> dict[View, Decision]:
-    """What a test says as observed, and with what is missing at its ends.
-
-    Parameters
-    ----------
-    adjusted
-        The p-values of a candidate that is no worse, adjusted over the policy in each view.
-    margin
-        The drop that is borne, without the unit.
-    """
-    return {
-        view: decide(compared.view(view).low, p, margin=margin, alpha=alpha)
-        for view, p in adjusted.items()
-    }
-
-
-def too_little_read(two: Sequence[str], readable: Sequence[float], floor: float) -> str | None:
-    """That less than the floor could be read of a model's verdicts; None where enough could."""
-    for model, share in zip(two, readable, strict=True):
-        if share < floor:
-            return (
-                f"{100 * share:.1f} % of the verdicts on {model} could be read, and "
-                f"{100 * floor:g} % have to be"
-            )
-    return None
-
-
-def turned_by_missing(decisions: Mapping[View, Decision], *, bounded: bool) -> str | None:
-    """That what is missing could turn a decision; None where it cannot."""
-    if len(set(decisions.values())) > 1:
-        return MISSING_DECIDES
-    return None if bounded else UNBOUNDED
 
 
 class _Question:
