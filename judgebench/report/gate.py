@@ -262,7 +262,11 @@ class _Question:
         to_decide = None
         if decision == "inconclusive":
             to_decide = units_to_decide(
-                observed.difference, observed.spread, margin=margin, alpha=self._alpha
+                observed.difference,
+                observed.spread,
+                margin=margin,
+                alpha=self._alpha,
+                binary=observed.binary,
             )
             because = because or self._what_would_decide(to_decide)
         drop = drop_found(compared, alpha=self._alpha)
