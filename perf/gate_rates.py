@@ -48,7 +48,7 @@ TASKS = Path(__file__).resolve().parents[1] / "tasks"
 SEED = 20261126
 ALPHA = 0.05
 MARGIN = 0.01
-DROPS = (0.01, 0.02, 0.03, 0.05)
+DROPS = (0.01, 0.02, 0.03, 0.04, 0.05)
 
 Floats = NDArray[np.float64]
 

@@ -23,6 +23,7 @@ from judgebench.records import Estimate
 from judgebench.report.agreement import agreement_report
 from judgebench.report.drift import JudgeDrift, day
 from judgebench.report.gate_confirm import Confirmation, heard_afresh
+from judgebench.report.gate_missing import in_each_view, too_little_read, turned_by_missing
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.model_pairs import (
     METRIC_OF,
@@ -36,11 +37,9 @@ from judgebench.report.model_pairs import (
 )
 from judgebench.report.pair_confidences import PairConfidences
 from judgebench.report.pair_length_control import calibrated, pair_at_equal_length
-from judgebench.stats.gate_rule import Deciding, Decision, decide, units_to_decide
+from judgebench.stats.gate_rule import Deciding, Decision, units_to_decide
 from judgebench.stats.paired_tests import PairedTest, benjamini_hochberg, holm
 from judgebench.store import Store
-
-MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
 
 A_DAY = 86_400.0
 """Seconds; a judge is asked about its anchors once a day."""
@@ -317,10 +316,7 @@ class _Question:
     def tested(self, adjusted: Mapping[View, float]) -> Decided:
         pair, compared, unit = self.pair, self.compared, self.pair.unit
         margin = self._test.max_drop / unit
-        decisions = {
-            view: decide(self.test(view).low, p, margin=margin, alpha=self._alpha)
-            for view, p in adjusted.items()
-        }
+        decisions = in_each_view(compared, adjusted, margin=margin, alpha=self._alpha)
         decision = decisions["observed"]
         because = self._why_open(decisions)
         confirmation: Confirmation | None = None
@@ -339,7 +335,11 @@ class _Question:
         to_decide = None
         if decision == "inconclusive":
             to_decide = units_to_decide(
-                observed.difference, observed.spread, margin=margin, alpha=self._alpha
+                observed.difference,
+                observed.spread,
+                margin=margin,
+                alpha=self._alpha,
+                binary=observed.binary,
             )
             because = because or self._what_would_decide(to_decide)
         drop = drop_found(compared, alpha=self._alpha)
@@ -380,23 +380,15 @@ class _Question:
             return changed
         if self.stacks is not None and not self.stacks.alike:
             return self.stacks.said
-        for model, readable in zip(self.two, coverage(self.pair), strict=True):
-            if readable < self._floor:
-                return (
-                    f"{100 * readable:.1f} % of the verdicts on {model} could be read, and "
-                    f"{100 * self._floor:g} % have to be"
-                )
+        if (unread := too_little_read(self.two, coverage(self.pair), self._floor)) is not None:
+            return unread
         if observed.units < self._test.min_n:
             return (
                 f"{observed.units} items have a verdict on both, and {self._test.min_n} are asked"
             )
         if (kappa := self._kappa_too_low()) is not None:
             return kappa
-        if len(set(decisions.values())) > 1:
-            return MISSING_DECIDES
-        if not self.compared.bounded:
-            return self.compared.why_unbounded
-        return None
+        return turned_by_missing(decisions, self.compared)
 
     @property
     def _floor(self) -> float:

@@ -15,6 +15,8 @@ from typing import Literal
 
 import numpy as np
 
+from judgebench.stats.paired_tests import mcnemar_worse
+
 Decision = Literal["pass", "regression", "inconclusive"]
 Direction = Literal["better", "worse", "undecided"]
 
@@ -165,14 +167,31 @@ class Deciding:
         return min(known, default=math.nan)
 
 
-def units_to_decide(difference: float, spread: float, *, margin: float, alpha: float) -> Deciding:
-    """How many units would decide, at the present difference and spread."""
+def units_to_decide(
+    difference: float, spread: float, *, margin: float, alpha: float, binary: bool = False
+) -> Deciding:
+    """How many units would decide, at the present difference and spread.
+
+    Parameters
+    ----------
+    binary : bool
+        For items that are right or wrong: a regression is then what McNemar's exact test calls, of
+        wins and losses in the present shares.
+    """
     z2 = (_z(alpha) * spread) ** 2
 
     def needed(distance: float) -> float:
         return z2 / distance**2 if distance > 0.0 and spread > 0.0 else math.nan
 
-    return Deciding(as_pass=needed(difference + margin), as_regression=needed(-difference))
+    def lacks(units: float) -> float:
+        differing = spread**2 + difference**2
+        won, lost = (round(units * (differing + d) / 2.0) for d in (difference, -difference))
+        return mcnemar_worse(won, lost) - alpha
+
+    as_regression = needed(-difference)
+    if binary and not math.isnan(as_regression):
+        as_regression = _crossing(lacks, 1.0, 4.0 * as_regression + 100.0, within=0.5)
+    return Deciding(as_pass=needed(difference + margin), as_regression=as_regression)
 
 
 def units_to_differ(units: int, p_differs: float, *, alpha: float) -> float:

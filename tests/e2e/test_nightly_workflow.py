@@ -24,6 +24,8 @@ from tests.e2e.runs import MINI, ROOT
 WORKFLOW = ROOT / ".github" / "workflows" / "nightly.yml"
 RUNNER = ROOT / "suites" / "nightly" / "as_ci_would.py"
 GOOD, WEAK = "taker-careful", "taker-weak"
+SMALL = ROOT / "tests" / "data" / "small_model_answers.jsonl"
+"""What SmolLM2-135M answered, kept by perf/small_model_nights.py."""
 
 
 @dataclass
@@ -96,8 +98,8 @@ class Repository:
         return path
 
 
-def answers_of(taker: str) -> dict[str, str]:
-    rows = map(json.loads, (MINI / "answers.jsonl").read_text(encoding="utf-8").splitlines())
+def answers_of(taker: str, file: Path = MINI / "answers.jsonl") -> dict[str, str]:
+    rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
     return {row["item_id"]: row["text"] for row in rows if row["model"] == taker}
 
 
@@ -161,6 +163,27 @@ def test_too_few_answers_decide_nothing(repository: Repository) -> None:
     assert night.gate["tests"][0]["because"]
     assert any(line.startswith("::warning") for line in night.log.splitlines())
     assert night.baseline == answers_of(GOOD)["0"]
+
+
+def test_a_real_small_model_is_red_where_it_was_damaged(tmp_path: Path) -> None:
+    """It says one token, or was shown examples that answer nothing; a third answers too little."""
+    repository = Repository(tmp_path)
+    sound, one_token, damaged = (
+        answers_of(name, SMALL) for name in ("sound", "one-token", "damaged")
+    )
+    first = repository.night(sound, "--input", "accept=true")
+    assert (first.code, first.gate["verdict"]) == (0, "pass"), first.log
+    for worse, right in ((one_token, 7), (damaged, 1)):
+        night = repository.night(worse)
+        assert (night.code, night.gate["verdict"]) == (1, "regression"), night.log
+        (test,) = night.gate["tests"]
+        found = (test["candidate_value"], test["baseline_value"])
+        assert found == pytest.approx((right / 48, 16 / 48))
+    few = repository.night({item: f"{sound[item]}." for item in list(sound)[:10]})
+    assert (few.code, few.gate["verdict"]) == (2, "inconclusive"), few.log
+    again = repository.night(sound)
+    assert (again.code, again.gate["verdict"]) == (0, "pass"), again.log
+    assert again.baseline == sound["0"]
 
 
 @pytest.mark.parametrize(

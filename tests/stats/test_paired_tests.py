@@ -206,6 +206,22 @@ def test_what_would_decide() -> None:
     assert math.isnan(units_to_decide(0.0, math.nan, margin=0.01, alpha=0.05).fewest)
 
 
+@pytest.mark.parametrize(("won", "lost", "n"), [(0, 3, 48), (2, 7, 100), (30, 45, 400)])
+def test_what_decides_right_and_wrong_is_called_by_the_exact_test(
+    won: int, lost: int, n: int
+) -> None:
+    """A normal distribution would have three losses of 48 decided by fewer items than these."""
+    seen = paired_test([1.0] * won + [-1.0] * lost + [0.0] * (n - won - lost), alpha=0.05)
+    assert seen.p_worse > 0.05
+    of = {"margin": 0.001, "alpha": 0.05}
+    found = units_to_decide(seen.difference, seen.spread, binary=True, **of).as_regression
+    for times, called in ((1.2, True), (0.8, False)):  # counts are whole, so not to the item
+        won_then, lost_then = (round(times * found * one / n) for one in (won, lost))
+        assert (mcnemar_worse(won_then, lost_then) <= 0.05) is called
+    assert found > n
+    assert found > units_to_decide(seen.difference, seen.spread, **of).as_regression
+
+
 def test_a_detectable_drop_is_found_as_often_as_promised() -> None:
     generator = np.random.default_rng(8)
     spread, units, alpha = 0.6, 400, 0.05

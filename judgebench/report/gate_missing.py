@@ -1,0 +1,50 @@
+"""What missing verdicts keep open: too many of them, or some that could turn a decision.
+
+A test is decided as observed, and with what is missing at its worst and at its best for the
+candidate. Only what all three say is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from judgebench.metrics.paired_models import Compared, View
+from judgebench.stats.gate_rule import Decision, decide
+
+MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, it decides otherwise"
+
+
+def in_each_view(
+    compared: Compared, adjusted: Mapping[View, float], *, margin: float, alpha: float
+) -> dict[View, Decision]:
+    """What a test says as observed, and with what is missing at its ends.
+
+    Parameters
+    ----------
+    adjusted
+        The p-values of a candidate that is no worse, adjusted over the policy in each view.
+    margin
+        The drop that is borne, without the unit.
+    """
+    return {
+        view: decide(compared.view(view).low, p, margin=margin, alpha=alpha)
+        for view, p in adjusted.items()
+    }
+
+
+def too_little_read(two: Sequence[str], readable: Sequence[float], floor: float) -> str | None:
+    """That less than the floor could be read of a model's verdicts; None where enough could."""
+    for model, share in zip(two, readable, strict=True):
+        if share < floor:
+            return (
+                f"{100 * share:.1f} % of the verdicts on {model} could be read, and "
+                f"{100 * floor:g} % have to be"
+            )
+    return None
+
+
+def turned_by_missing(decisions: Mapping[View, Decision], compared: Compared) -> str | None:
+    """That what is missing could turn a decision; None where it cannot."""
+    if len(set(decisions.values())) > 1:
+        return MISSING_DECIDES
+    return None if compared.bounded else compared.why_unbounded
