@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from judgebench.report.gate import GateReport
+    from judgebench.report.gate_outcome import GateReport
     from judgebench.report.gate_policy import Policy
     from judgebench.report.gate_texts import GateTexts
 

@@ -14,7 +14,7 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from judgebench.report.gate import GateReport
+    from judgebench.report.gate_outcome import GateReport
     from judgebench.report.gate_texts import GateTexts
     from judgebench.report.table import Document
 

@@ -16,6 +16,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
+from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.report.boards import judges_called
 from judgebench.report.model_pairs import (
@@ -350,7 +351,7 @@ class _Test:
         if math.isinf(needed):
             return "no difference is seen"
         more = max(1, math.ceil(needed) - observed.units)
-        return f"{more:,} more items would decide, if the difference stays as it is"
+        return f"{counted(more, 'more item')} would decide, if the difference stays as it is"
 
     def _notes(self) -> list[str]:
         stacks = self.data.other_stack(self.two)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from judgebench.plain_text import printable_lines
-from judgebench.report.gate import GateReport
 from judgebench.report.gate_document import WORDS, flip_lines, in_words, measured
+from judgebench.report.gate_outcome import GateReport
 from judgebench.report.gate_texts import GateTexts
 
 _COMMAND = {"regression": "error", "inconclusive": "warning"}

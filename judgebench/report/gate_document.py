@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 
 from judgebench.plain_text import printable
 from judgebench.report import estimates
-from judgebench.report.gate import Alarm, Decided, Flip, GateReport
 from judgebench.report.gate_confirm import Confirmation
+from judgebench.report.gate_outcome import Alarm, Decided, GateReport
 from judgebench.report.metric_words import digits, of_confidence
+from judgebench.report.model_pairs import Flip
 from judgebench.report.table import Column, Document, Table
 
 WORDS = {"pass": "PASS", "regression": "REGRESSION", "inconclusive": "INCONCLUSIVE"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from judgebench.report.gate import GateReport
 from judgebench.report.gate_document import worst_first
+from judgebench.report.gate_outcome import GateReport
 from judgebench.store import Store
 
 

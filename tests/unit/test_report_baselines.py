@@ -11,8 +11,9 @@ import pytest
 from judgebench.errors import InputError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.report.baselines import document, set_baseline
-from judgebench.report.gate import GateReport, gate_report
+from judgebench.report.gate import gate_report
 from judgebench.report.gate_document import to_json
+from judgebench.report.gate_outcome import GateReport
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_said import read_gate
 from judgebench.report.table import render

@@ -15,8 +15,9 @@ from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import Failure, ModelSpec, Place
 from judgebench.report.baselines import set_baseline
-from judgebench.report.gate import Decided, GateReport, gate_report, usual_policy
+from judgebench.report.gate import gate_report, usual_policy
 from judgebench.report.gate_document import document, in_words, junit, to_json
+from judgebench.report.gate_outcome import Decided, GateReport
 from judgebench.report.gate_policy import GateTest, Policy, read_policy
 from judgebench.report.table import render
 from judgebench.store import Store, open_store

@@ -23,8 +23,9 @@ from judgebench.report.calibrate_length import calibrate_length
 from judgebench.report.compare import comparison
 from judgebench.report.compare_document import document as compare_document
 from judgebench.report.confidence import confidence_report
-from judgebench.report.gate import Decided, gate_report
+from judgebench.report.gate import gate_report
 from judgebench.report.gate_document import document, in_words, junit, to_json
+from judgebench.report.gate_outcome import Decided
 from judgebench.report.gate_policy import GateTest, Policy, read_policy
 from judgebench.report.leaderboard import leaderboards
 from judgebench.report.model_pairs import PairData

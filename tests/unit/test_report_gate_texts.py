@@ -12,9 +12,10 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable_lines
 from judgebench.records import Item, Message
-from judgebench.report.gate import GateReport, gate_report
+from judgebench.report.gate import gate_report
 from judgebench.report.gate_annotations import annotated
 from judgebench.report.gate_document import page
+from judgebench.report.gate_outcome import GateReport
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_texts import GateTexts, texts_of
 from judgebench.report.table import render

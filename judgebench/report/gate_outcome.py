@@ -1,0 +1,87 @@
+"""What came of a gate: each test, the verdict over all of them, and what else changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from judgebench.records import Estimate
+from judgebench.report.gate_confirm import Confirmation
+from judgebench.report.model_pairs import Flip
+from judgebench.stats.gate_rule import Deciding, Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One test and what came of it; figures are in the metric's units.
+
+    candidate, baseline, candidate_id, baseline_id
+        The models as they are shown, and their short ids.
+    confidence, higher_is_better
+        Of what confidence the metric is, None elsewhere; where lower is better, ``max_drop`` and
+        ``detectable_drop`` are rises.
+    difference
+        Candidate minus baseline, its bounds one-sided at 1 - alpha each; ``worst_low`` and
+        ``worst_high`` with what is missing at its ends.
+    p_value, p_adjusted
+        Of a candidate that is no worse; nan where nothing could be tested.
+    because
+        Why it is inconclusive; None where it is decided.
+    detectable_drop
+        What these items find with a power of 80 %; nan where that is not known.
+    to_decide
+        How many items would decide, if the difference stays as it is.
+    confirmation
+        What came of asking the judge afresh, for a policy that wants that before a regression is
+        called; None where it was not in question.
+    flips
+        The items on which the two differ, those that cost the candidate most first.
+    """
+
+    benchmark: str
+    version: str
+    metric: str
+    judge: str
+    judge_id: str | None
+    candidate: str
+    baseline: str
+    candidate_id: str
+    baseline_id: str
+    max_drop: float
+    decision: Decision
+    because: str | None
+    values: tuple[float, float]
+    difference: Estimate
+    p_value: float
+    p_adjusted: float
+    detectable_drop: float
+    to_decide: Deciding | None
+    coverage: tuple[float, float]
+    confirmation: Confirmation | None = None
+    flips: tuple[Flip, ...] = ()
+    confidence: str | None = None
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """What changed beside the model, whatever became of the tests."""
+
+    kind: Literal["judge_drift", "served_model"]
+    benchmark: str
+    judge: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReport:
+    """The tests of a policy, the verdict over all of them, and what else changed."""
+
+    verdict: Decision
+    candidate: str
+    baseline: str
+    alpha: float
+    correction: str
+    tests: tuple[Decided, ...]
+    alarms: tuple[Alarm, ...] = ()
+    notes: tuple[str, ...] = ()

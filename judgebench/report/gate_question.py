@@ -1,0 +1,236 @@
+"""One test of a gate: what it is about, what it comes to, and what keeps it open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from judgebench.errors import UsageError
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
+from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
+from judgebench.metrics.paired_models import Compared, PairedModels, View, compare
+from judgebench.plain_text import counted
+from judgebench.report.agreement import agreement_report
+from judgebench.report.drift import JudgeDrift, day
+from judgebench.report.gate_board import board_meant
+from judgebench.report.gate_confirm import Confirmation, heard_afresh
+from judgebench.report.gate_missing import in_each_view, too_little_read, turned_by_missing
+from judgebench.report.gate_outcome import Alarm, Decided
+from judgebench.report.gate_policy import GateTest, Policy
+from judgebench.report.model_pairs import PairData, coverage, difference, drop_found, flips
+from judgebench.report.pair_confidences import PairConfidences
+from judgebench.report.pair_length_control import pair_at_equal_length
+from judgebench.stats.gate_rule import Deciding, Decision, units_to_decide
+from judgebench.stats.paired_tests import PairedTest
+from judgebench.store import Store
+
+A_DAY = 86_400.0
+"""Seconds; a judge is asked about its anchors once a day."""
+
+
+class Question:
+    """One test of a policy, computed; decided when the others are known."""
+
+    def __init__(
+        self,
+        store: Store,
+        test: GateTest,
+        candidate: str,
+        baseline: str,
+        policy: Policy,
+        seed: int,
+    ) -> None:
+        self._store, self._test, self._alpha = store, test, policy.level
+        self._confirm, self._seed = policy.confirm, seed
+        self.data = PairData(store, test.benchmark)
+        self.two = self.data.two(candidate, baseline)
+        metric, _, group = (test.metric or "").partition("/")
+        self._fresh: Callable[[], PairedModels] | None = None
+        self.judge, self.pair, self.compared = self._computed(metric, group or None, seed)
+        self.stacks = self.data.other_stack(self.two, test.stack_tolerance)
+        if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
+            self.compared = replace(self.compared, worst=None, best=None, bounded=True)
+
+    def _computed(
+        self, metric: str, group: str | None, seed: int
+    ) -> tuple[str, PairedModels, Compared]:
+        if metric in CONFIDENCE_METRICS:
+            asked = PairConfidences(self.data, self.two)
+            judge, confidence = asked.judge(self._test.judge), self._test.confidence
+            meant = asked.confidence(confidence)
+            return judge, *asked.pair(
+                metric, judge, meant, group=group, alpha=self._alpha, seed=seed
+            )
+        kind, judge = board_meant(self.data, self.two, self._test, metric)
+        if metric == LENGTH_CONTROLLED:
+            return judge, *pair_at_equal_length(
+                self.data, kind, judge, self.two, alpha=self._alpha, seed=seed
+            )
+        pair = self.data.pair(kind, judge, self.two, group)
+        self._fresh = partial(self.data.pair, kind, judge, self.two, group, afresh=True)
+        return judge, pair, compare(pair, alpha=self._alpha, seed=seed)
+
+    def notes(self, baseline: str) -> list[str]:
+        """What a reader has to know of the baseline, and of stacks that were shown to be alike."""
+        said = self.data.notes(self.two, baseline)
+        if self.stacks is not None and self.stacks.alike:
+            said.append(f"{self.data.which}: {self.stacks.said}")
+        return said
+
+    def test(self, view: View) -> PairedTest:
+        """As observed, or with what is missing at one of its ends."""
+        return self.compared.view(view)
+
+    def tested(self, adjusted: Mapping[View, float]) -> Decided:
+        pair, compared, unit = self.pair, self.compared, self.pair.unit
+        margin = self._test.max_drop / unit
+        decisions = in_each_view(compared, adjusted, margin=margin, alpha=self._alpha)
+        decision = decisions["observed"]
+        because = self._why_open(decisions)
+        confirmation: Confirmation | None = None
+        if because is None and decision == "regression" and self._confirm:
+            confirmation, because = heard_afresh(
+                self.data.spec_of(self.judge),
+                self._fresh,
+                pair,
+                floor=self._floor,
+                alpha=self._alpha,
+                seed=self._seed,
+            )
+        if because is not None:
+            decision = "inconclusive"
+        observed = compared.observed
+        to_decide = None
+        if decision == "inconclusive":
+            to_decide = units_to_decide(
+                observed.difference,
+                observed.spread,
+                margin=margin,
+                alpha=self._alpha,
+                binary=observed.binary,
+            )
+            because = because or self._what_would_decide(to_decide)
+        drop = drop_found(compared, alpha=self._alpha)
+        return Decided(
+            benchmark=self.data.which.name,
+            version=self.data.which.version,
+            metric=pair.metric,
+            judge=self.judge,
+            judge_id=self.data.judge_id(self.judge),
+            candidate=self.two[0],
+            baseline=self.two[1],
+            candidate_id=self.data.board.model_ids[self.two[0]],
+            baseline_id=self.data.board.model_ids[self.two[1]],
+            max_drop=self._test.max_drop,
+            decision=decision,
+            because=because,
+            values=(compared.candidate * pair.shown, compared.baseline * pair.shown),
+            difference=difference(pair, compared, level=1.0 - 2.0 * self._alpha),
+            p_value=observed.p_worse,
+            p_adjusted=adjusted["observed"],
+            detectable_drop=drop * unit,
+            to_decide=to_decide,
+            coverage=coverage(pair),
+            confirmation=confirmation,
+            flips=flips(pair),
+            confidence=pair.confidence,
+            higher_is_better=pair.higher_is_better,
+        )
+
+    def _why_open(self, decisions: Mapping[View, Decision]) -> str | None:
+        """What keeps the question open whatever the numbers say; None for nothing."""
+        observed = self.compared.observed
+        if self.pair.why_not is not None:
+            known = self.judge in {judge for _, judge in self.data.judges_of(self.two)}
+            known = known or self._test.head_to_head or self.pair.confidence is not None
+            return self.pair.why_not if known else f"judge changed: {self.pair.why_not}"
+        if (changed := self._judge_changed()) is not None:
+            return changed
+        if self.stacks is not None and not self.stacks.alike:
+            return self.stacks.said
+        if (unread := too_little_read(self.two, coverage(self.pair), self._floor)) is not None:
+            return unread
+        if observed.units < self._test.min_n:
+            return (
+                f"{observed.units} items have a verdict on both, and {self._test.min_n} are asked"
+            )
+        if (kappa := self._kappa_too_low()) is not None:
+            return kappa
+        return turned_by_missing(decisions, self.compared)
+
+    @property
+    def _floor(self) -> float:
+        """The share of verdicts that has to be there."""
+        stated = self._test.coverage_floor
+        return self.data.which.coverage_floor if stated is None else stated
+
+    def alarms(self) -> Iterator[Alarm]:
+        """What its judge's anchors and replies say, for whoever runs the judge."""
+        about = {"benchmark": str(self.data.which), "judge": self.judge}
+        if (served := self.data.judge_changed(self.judge, self.two)) is not None:
+            yield Alarm(kind="served_model", text=served, **about)
+        if (drift := self.data.drift(self.judge)) is None:
+            return
+        if drift.served_alarm is not None:
+            yield Alarm(kind="served_model", text=drift.served_alarm, **about)
+        if drift.drift_alarm is not None:
+            yield Alarm(kind="judge_drift", text=drift.drift_alarm, **about)
+
+    def _judge_changed(self) -> str | None:
+        served = [self.data.served(self.judge, model) for model in self.two]
+        allowed = set(self._test.served_models)
+        strangers = sorted((served[0] | served[1]) - allowed) if allowed else []
+        if strangers:
+            return f"judge changed: {', '.join(strangers)} served replies, and may not"
+        if (changed := self.data.judge_changed(self.judge, self.two)) is not None:
+            return changed
+        drift = self.data.drift(self.judge)
+        if drift is not None and drift.alarm is not None:
+            return f"judge changed: {drift.alarm}"
+        return self._anchors_not_asked(drift) if self._test.fresh_anchors else None
+
+    def _anchors_not_asked(self, drift: JudgeDrift | None) -> str | None:
+        """That nobody knows whether the judge changed, where the policy wants it to be known."""
+        if drift is None:
+            return f"{self.judge} has no anchors here, and the policy asks for them"
+        last = drift.looks[-1].at if drift.looks else drift.anchors.at
+        judged = max(self.data.judged_at(self.judge, model) for model in self.two)
+        if last >= judged - A_DAY:
+            return None
+        return (
+            f"{self.judge} was asked about its anchors on {day(last)} and has judged on "
+            f"{day(judged)}: `judgebench run SUITE --refresh-anchors` asks again"
+        )
+
+    def _kappa_too_low(self) -> str | None:
+        least = self._test.min_kappa
+        if least is None:
+            return None
+        try:
+            report = agreement_report(
+                self._store,
+                str(self.data.which),
+                reference=self._test.reference,
+                judges=[self.judge],
+            )
+        except UsageError as error:
+            return f"the judge's kappa is not known: {error}"
+        found = [row.metrics["cohen_kappa"] for row in report.rows if row.scope == "pooled"]
+        if not found or math.isnan(found[0].value):
+            return "the judge's kappa is not known"
+        if found[0].value < least:
+            return f"the judge's kappa is {found[0].value:.3f}, and {least:g} is asked"
+        return None
+
+    def _what_would_decide(self, deciding: Deciding) -> str:
+        observed = self.compared.observed
+        if math.isnan(observed.difference):
+            return "no item has a readable verdict on both"
+        if math.isnan(deciding.fewest):
+            return "too few items to know how far they differ"
+        if math.isinf(deciding.fewest):
+            return "no number of items decides a difference of the margin itself"
+        more = max(1, math.ceil(deciding.fewest) - observed.units)
+        return f"{counted(more, 'more item')} would decide, if the difference stays as it is"
