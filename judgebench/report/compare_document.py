@@ -133,11 +133,11 @@ def _row(one: Difference) -> list[str]:
         _number(one.values[0], one),
         _number(one.values[1], one),
         estimates.text(one.difference, digits=digits(one.metric)),
-        _p(one.p_adjusted),
+        estimates.p_text(one.p_adjusted),
         f"{better:,}",
         f"{worse:,}",
         f"{one.difference.units:,}",
-        _p(one.p_value),
+        estimates.p_text(one.p_value),
         _number(one.detectable, one),
     ]
 
@@ -184,9 +184,3 @@ def _measured(one: Difference) -> str:
 
 def _number(value: float, one: Difference) -> str:
     return f"{value:.{digits(one.metric)}f}" if math.isfinite(value) else estimates.UNDEFINED
-
-
-def _p(value: float) -> str:
-    if math.isnan(value):
-        return estimates.UNDEFINED
-    return f"{value:.3f}" if value >= 0.001 else "<0.001"

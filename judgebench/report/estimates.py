@@ -50,6 +50,13 @@ def text(estimate: Estimate, *, digits: int = 3, signed: bool = False) -> str:
     return Figure(said, low=low, value=value, high=high)
 
 
+def p_text(value: float) -> str:
+    """A p-value to three decimals; a dash where there is none, never a bare zero."""
+    if math.isnan(value):
+        return UNDEFINED
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
 def record(estimate: Estimate) -> Mapping[str, Any]:
     """One line of a tidy table: all fields of the JSON, ``undefined`` always among them."""
     return {"undefined": None, **to_json(estimate)}

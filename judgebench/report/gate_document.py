@@ -136,7 +136,7 @@ def _table(report: GateReport) -> Table:
             _number(one.values[0], one),
             estimates.text(one.difference, digits=_digits(one)),
             _number(one.max_drop, one),
-            "–" if math.isnan(one.p_adjusted) else f"{one.p_adjusted:.3f}",
+            estimates.p_text(one.p_adjusted),
             _number(one.detectable_drop, one),
             str(one.difference.units),
         ]

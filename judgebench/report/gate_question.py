@@ -12,6 +12,7 @@ from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import Compared, PairedModels, View, compare
 from judgebench.plain_text import counted
+from judgebench.report import estimates
 from judgebench.report.agreement import agreement_report
 from judgebench.report.drift import JudgeDrift, day
 from judgebench.report.gate_board import board_meant
@@ -220,9 +221,18 @@ class Question:
         found = [row.metrics["cohen_kappa"] for row in report.rows if row.scope == "pooled"]
         if not found or math.isnan(found[0].value):
             return "the judge's kappa is not known"
-        if found[0].value < least:
-            return f"the judge's kappa is {found[0].value:.3f}, and {least:g} is asked"
-        return None
+        kappa = found[0]
+        if kappa.value >= least:
+            return None
+        said = f"the judge's kappa is {estimates.text(kappa)}, and {least:g} is asked"
+        # The interval narrows with the root of the labels: how many would leave the least outside?
+        short = least - kappa.value
+        if kappa.high < least or not short > 0.0:
+            return said
+        more = math.ceil(kappa.n * (((kappa.high - kappa.value) / short) ** 2 - 1.0))
+        return (
+            f"{said}; {counted(more, 'more label')} would tell whether it is, if it stays as it is"
+        )
 
     def _what_would_decide(self, deciding: Deciding) -> str:
         observed = self.compared.observed

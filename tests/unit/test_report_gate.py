@@ -160,10 +160,24 @@ def test_kappa_against_people_is_asked_for(store: Store, tmp_path: Path) -> None
     assert only(store, {"judge": "J"}).decision == "pass"
     one = only(store, {"judge": "J", "min_kappa": 0.4})
     assert (one.decision, one.because) == (
-        "inconclusive", "the judge's kappa is 0.000, and 0.4 is asked",
+        "inconclusive", "the judge's kappa is 0.000 [0.000, 0.000], and 0.4 is asked",
     )  # fmt: skip
     nobody = only(store, {"judge": "J", "min_kappa": 0.4, "reference": "human/b"})
     assert str(nobody.because).startswith("the judge's kappa is not known")
+
+
+def test_few_labels_say_how_many_more_would_tell(store: Store, tmp_path: Path) -> None:
+    """Kappa 0.5 of 20 labels on each model, and a little more is asked."""
+    said, people = "++++++++++----------", "+++++++++++++++-----"
+    for model in ("old", "new"):
+        put(store, tmp_path, coded(model, "J", said), coded(model, "human/a", people))
+    because = str(only(store, {"judge": "J", "min_kappa": 0.6}).because)
+    kappa, low, high = (float(x.strip("[],")) for x in because.split()[4:7])
+    assert kappa == 0.5
+    assert low < kappa < 0.6 < high
+    more = int(because.split("asked; ")[1].split()[0])
+    assert more == pytest.approx(40 * (((high - 0.5) / 0.1) ** 2 - 1), rel=0.02)
+    assert f"{more} more labels would tell whether it is" in because
 
 
 def test_who_is_meant_has_to_be_there(store: Store, tmp_path: Path) -> None:
