@@ -178,14 +178,15 @@ def verdicts_beside(
     at = next(iter(names.benchmarks), NONE)
     number = next((n for n, judge in names.judges.items() if judge.key == judge_key), NONE)
     said = (_u.c.benchmark_id == at, _u.c.judge_id == number)
-    one_way = select(_u.c.model_id, _u.c.opponent_id, _u.c.item_id).where(*said)
-    other_way = select(_u.c.opponent_id, _u.c.model_id, _u.c.item_id).where(
-        *said, _u.c.opponent_id != NONE
-    )
+    model, opponent, item = _u.c.model_id, _u.c.opponent_id, _u.c.item_id
+    one_way = select(model, opponent, item).where(*said)
+    other_way = select(opponent, model, item).where(*said, opponent != NONE)
+    # SQLite looks each place up only where judges are named, and the union is a table by itself.
+    places = select(one_way.union(other_way).subquery())
     query = _USES.where(
         _u.c.benchmark_id == at,
-        _u.c.judge_id.in_(list(names.judges)),  # named, so that every place is one look-up
-        tuple_(_u.c.model_id, _u.c.opponent_id, _u.c.item_id).in_(one_way.union(other_way)),
+        _u.c.judge_id.in_(list(names.judges)),
+        tuple_(model, opponent, item).in_(places),
         _u.c.repeat != AFRESH,
     )
     return _verdicts(connection, names, query)

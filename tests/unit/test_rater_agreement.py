@@ -212,3 +212,19 @@ def test_one_label_alone_has_no_kappa_and_says_why() -> None:
 
 def test_a_rater_who_has_said_nothing_agrees_with_nobody(store: Store) -> None:
     assert rater_agreement(store, *AT, key_of("human/new"), "label") == ()
+
+
+def test_what_stands_beside_labels_is_looked_up_place_by_place(store: Store) -> None:
+    """However many millions of verdicts there are; a scan of a benchmark would take seconds."""
+    says(store, "gpt", labels(2, 5, 0.2))
+    says(store, ANNA, labels(4, 2, 0.1))
+    asked: list[str] = []
+    connection = store._database._raw
+    connection.set_trace_callback(asked.append)
+    store.verdicts_beside(*AT, key_of(ANNA))
+    connection.set_trace_callback(None)
+    (query,) = (text for text in asked if "FROM uses" in text)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+    by_place = ("benchmark_id", "judge_id", "model_id", "opponent_id", "item_id")
+    assert any("uses" in step and all(f"{name}=?" in step for name in by_place) for step in plan)
+    assert not any(step.startswith("SCAN uses") for step in plan)
