@@ -86,7 +86,7 @@ def _typed() -> Rater:
     """Once given, the name stands in the URL, and the field is gone: it would swallow the keys."""
     if named := name_given():
         st.query_params["rater"] = named
-        st.button("Another name", on_click=_forget)
+        st.button("Another name", on_click=_forget, width="stretch")
         return _checked(named, "")
     st.text_input(
         "Your name", key="typed_name", max_chars=LONGEST_NAME, on_change=_remember, width=400,

@@ -31,6 +31,7 @@ FOLD_LINES, FOLD_CHARACTERS = 20, 2000
 
 # A key that is held down repeats, and what appears under it has not been read by anybody.
 UNREAD_S = 0.4
+HURRIED = "That key was not taken: this had only just appeared."
 
 
 def page() -> None:
@@ -173,7 +174,8 @@ def ask(
                 width="stretch")  # fmt: skip
     skip.button("Skip", shortcut="s", on_click=skip_it, args=(asked,), width="stretch")
     with rest:
-        st.caption("One key a label. What is labelled is stored at once.")
+        hurried = st.session_state.pop("hurried", False)
+        st.caption(HURRIED if hurried else "One key a label. What is labelled is stored at once.")
 
 
 def ask_for_points(url: str, asked: Asked, place: Place, scale: labels.Scale, this: str) -> None:
@@ -258,6 +260,7 @@ def too_soon() -> bool:
     if now - st.session_state["since"] >= UNREAD_S or st.session_state["given"]:
         return False
     st.session_state["since"] = now
+    st.session_state["hurried"] = True
     return True
 
 

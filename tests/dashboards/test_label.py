@@ -76,6 +76,10 @@ def texts(app: Any) -> str:
     return "\n".join(element.value for element in app.text)
 
 
+def captions(app: Any) -> list[str]:
+    return [element.value for element in app.caption]
+
+
 def asked(app: Any) -> str:
     (found,) = re.findall(r"^Question \d+\?$", texts(app), re.MULTILINE)
     return str(found)
@@ -161,8 +165,10 @@ def test_a_key_that_is_held_down_labels_nothing_that_nobody_has_read(
         app.session_state["since"] += 3600  # it has just appeared, however slow this machine is
         (button,) = (one for one in app.button if one.label == "correct")
         button.click().run()
+        assert "That key was not taken: this had only just appeared." in captions(app)
     assert len(label_stores.labels(url)) == 1
-    assert not app.exception
+    app.run()
+    assert "That key was not taken: this had only just appeared." not in captions(app)
 
 
 def test_nothing_of_an_item_says_whose_answer_it_is(open_label: Any, url: str) -> None:
@@ -316,7 +322,7 @@ def test_answers_are_shown_as_text_and_reach_nothing_that_reads_markup(
     app = open_label(url, rater="anna")
     assert not app.exception
     if name == "empty":
-        assert "The answer is empty." in [one.value for one in app.caption]
+        assert "The answer is empty." in captions(app)
     elif name in ("long", "wide"):
         assert max(len(one.value) for one in app.text) < 2100
         (more,) = (one for one in app.button if one.label.startswith("Show all"))
