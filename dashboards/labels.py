@@ -87,8 +87,9 @@ class Standing:
 
     def next(self, skipped: Collection[Cell]) -> Cell | None:
         """The first in the queue that is neither labelled nor skipped; then those skipped."""
-        left = [cell for cell in self.cells if cell not in self.done]
-        return next((cell for cell in left if cell not in skipped), left[0] if left else None)
+        left = (cell for cell in self.cells if cell not in self.done)
+        fresh = (cell for cell in self.cells if cell not in self.done and cell not in skipped)
+        return next(fresh, None) or next(left, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +115,12 @@ def answered(url: str, state: int, benchmark: str, version: str) -> Answered:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def cells(url: str, state: int, key: str, _asked: Asked) -> tuple[Cell, ...]:
-    return tuple(queue(_asked, answered(url, state, _asked.benchmark, _asked.version)))
+def cells(
+    url: str, state: int, key: str, _asked: Asked
+) -> tuple[tuple[Cell, ...], frozenset[Cell]]:
+    """The queue, and the same as a set."""
+    found = queue(_asked, answered(url, state, _asked.benchmark, _asked.version))
+    return tuple(found), frozenset(found)
 
 
 @st.cache_resource(max_entries=reads.KEPT, show_spinner=False)
@@ -144,12 +149,12 @@ def ground(url: str, mark: str, state: int, benchmark: str, version: str) -> Gro
 
 def standing(url: str, state: int, asked: Asked, kind: Kind) -> Standing:
     """Read afresh each time, since the label before this one has to count."""
-    everything = cells(url, state, repr(asked), asked)
+    everything, known = cells(url, state, repr(asked), asked)
     with opened(url) as store:
         labels = labels_of(store, asked)
     return Standing(
         cells=everything,
-        done=frozenset(everything).intersection(labelled(labels, asked)),
+        done=known & labelled(labels, asked),
         counts=_counts(labels, kind),
         last=last_label(labels, asked),
     )
