@@ -58,6 +58,7 @@ page = st.navigation(
             st.Page("views/leaderboard.py", title="Leaderboard", default=True),
         ],
         "Judges": [st.Page("views/agreement.py", title="Agreement", url_path="agreement")],
+        "Work": [st.Page("views/label.py", title="Label", url_path="label")],
     },
     position="sidebar",
 )

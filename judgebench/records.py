@@ -311,6 +311,9 @@ class Unreadable:
 TRUNCATED = "truncated"
 REFUSED = "refused"
 
+WITHDRAWN = "withdrawn"
+"""The reason of a label that a person has taken back: it is kept, and on no board."""
+
 
 Verdict: TypeAlias = Preference | Score | Label | Unreadable
 

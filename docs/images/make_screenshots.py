@@ -1,6 +1,7 @@
-"""The pictures of the README: the dashboard on a store, in headless Chromium.
+"""The pictures of the README and the docs: the dashboard on a store, in headless Chromium.
 
     python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db
+    python docs/images/make_screenshots.py --page label --query rater=anna
 
 Needs playwright and a `chromium` on the path (Debian: apt-get install chromium).
 """
@@ -23,6 +24,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+TABLE = "[data-testid=stDataFrame] canvas"
+PAGES = {"leaderboard": ("", CHART), "agreement": ("agreement", CHART), "label": ("label", TABLE)}
+"""Where each page is, and what has to be drawn on it."""
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -59,13 +63,13 @@ def dashboard(store: str) -> Iterator[str]:
             server.terminate()
 
 
-def picture(browser: Browser, url: str, path: Path, *, theme: str) -> None:
+def picture(browser: Browser, url: str, drawn: str, path: Path, *, theme: str) -> None:
     page = browser.new_page(
         viewport={"width": 1400, "height": 900},
         color_scheme="dark" if theme == "dark" else "light",
     )
     page.goto(url)
-    page.locator(CHART).first.wait_for(timeout=60_000)
+    page.locator(drawn).first.wait_for(timeout=60_000)
     page.wait_for_timeout(1500)  # tables fade in
     page.screenshot(path=path)
     page.close()
@@ -77,16 +81,18 @@ def main() -> None:
     parser.add_argument("--store", default="sqlite:///results/judgebench.db")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent)
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
-    parser.add_argument("--query", default="", help="choices for both pages, as in their URL")
+    parser.add_argument("--page", choices=PAGES, action="append", help="all if not given")
+    parser.add_argument("--query", default="", help="choices for the pages, as in their URL")
     given = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("no chromium on PATH; on Debian: apt-get install chromium")
     with dashboard(given.store) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        for page, path in (("leaderboard", ""), ("agreement", "agreement")):
+        for name in given.page or PAGES:
+            path, drawn = PAGES[name]
             url = f"{address}/{path}?{given.query}"
-            picture(browser, url, given.output / f"{page}.png", theme=given.theme)
+            picture(browser, url, drawn, given.output / f"{name}.png", theme=given.theme)
         browser.close()
 
 

@@ -21,11 +21,19 @@ USUAL_PORT = 8501
     type=click.IntRange(1, 65535),
     help=f"A port of this machine; {USUAL_PORT} or the next free one if not given.",
 )
+@click.option(
+    "--rater-header",
+    metavar="HEADER",
+    help="Whoever this header of a request names is who labels, as a proxy that signs people in "
+    "sets it. Nothing is believed unless you say so: who reaches the port without the proxy can "
+    "claim to be anybody.",
+)
 @store_option
-def command(port: int | None, store: str) -> int:
+def command(port: int | None, rater_header: str | None, store: str) -> int:
     """Serve the dashboard on this machine (127.0.0.1), until Ctrl-C.
 
-    The store is read only, and may be written meanwhile: pages follow.
+    The store is read only but for labels that people give, and may be written meanwhile: pages
+    follow.
     """
     from judgebench.store.location import store_path
 
@@ -38,7 +46,8 @@ def command(port: int | None, store: str) -> int:
     command_line += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     sys.stderr.flush()
     # In place of this process: nothing is left behind, whatever signal ends it.
-    os.execv(sys.executable, [*command_line, "--", "--store", store])
+    given = ["--store", store, *(["--rater-header", rater_header] if rater_header else [])]
+    os.execv(sys.executable, [*command_line, "--", *given])
 
 
 def _app() -> Path:

@@ -85,22 +85,29 @@ class Board:
     def case_key(self, place: Place) -> bytes:
         """The key of the answer as a judge sees it, where it is in the store."""
         answer = self.answers.get((place.item_id, place.model_key, place.sample, place.turn))
-        item = self.items.get(place.item_id)
-        if place.opponent_key is not None or answer is None or item is None or not item.turns:
-            return place_key(place)
-        text, status = answer
-        response = Response(
-            benchmark=self.benchmark,
-            version=self.version,
-            item_id=place.item_id,
-            model_key=place.model_key,
-            text=text,
-            raw=text,
-            status=status,  # type: ignore[arg-type]  # a status was stored
-            sample=place.sample,
-            turn=place.turn,
-        )
-        return keys.case_key(Case(item=item, responses=(response,)))
+        return case_key(place, self.items.get(place.item_id), answer)
+
+
+def case_key(place: Place, item: Item | None, answer: tuple[str, str] | None) -> bytes:
+    """The key of an answer, its text and status, as a judge sees it.
+
+    That of the place where one of them is not known, and of a pair.
+    """
+    if place.opponent_key is not None or answer is None or item is None or not item.turns:
+        return place_key(place)
+    text, status = answer
+    response = Response(
+        benchmark=place.benchmark,
+        version=place.version,
+        item_id=place.item_id,
+        model_key=place.model_key,
+        text=text,
+        raw=text,
+        status=status,  # type: ignore[arg-type]  # a status was stored
+        sample=place.sample,
+        turn=place.turn,
+    )
+    return keys.case_key(Case(item=item, responses=(response,)))
 
 
 def place_key(place: Place) -> bytes:

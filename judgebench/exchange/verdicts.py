@@ -31,6 +31,7 @@ from judgebench.records import (
     Place,
     Reply,
     Use,
+    Verdict,
     is_human,
 )
 from judgebench.store import Store
@@ -229,11 +230,9 @@ def _put(
             store.put_judge(name, imported_judge(name))
         for entry in new:
             place = entry.place
-            # Two equal answers may be judged differently by a person: the place is in the key.
-            said = [place_key(place), entry.row.verdict, entry.before]
             replies = put_reply(store, place, entry.row.where.judge, entry.row.reply)
             judgment = Judgment(
-                key=keys.content_key("imported judgment", said),
+                key=judgment_key(place, entry.row.verdict, entry.before),
                 judge_key=place.judge_key,
                 case_key=boards[entry.row.at].case_key(place),
                 verdict=entry.row.verdict,
@@ -265,6 +264,14 @@ def _look(
         at=now,
     )
     return judgment, Look(anchors=anchors.id, occasion=occasion, place=place)
+
+
+def judgment_key(place: Place, verdict: Verdict, before: bytes | None) -> bytes:
+    """The key of a verdict of somebody else, which may follow another one at its place.
+
+    Two equal answers may be judged differently by a person: the place is in the key.
+    """
+    return keys.content_key("imported judgment", [place_key(place), verdict, before])
 
 
 def imported_judge(name: str) -> JudgeSpec:

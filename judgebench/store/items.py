@@ -35,7 +35,7 @@ _ITEMS = (
     .where(_b.name == bindparam("benchmark"), _b.version == bindparam("version"))
     .order_by(_i.id)
 )
-
+_ITEM = _ITEMS.where(_i.item_id == bindparam("item_id"))
 _CONTENTS = (
     select(_i.item_id, _i.category, _i.content_sha)
     .join(schema.benchmarks, _b.id == _i.benchmark_id)
@@ -127,9 +127,18 @@ def contents(connection: Connection, benchmark: str, version: str) -> dict[str, 
 def items(connection: Connection, benchmark: str, version: str) -> list[Item]:
     """In the order in which they came in; without turns where only the id is known."""
     rows = connection.execute(_ITEMS, {"benchmark": benchmark, "version": version})
-    return [
-        read_item(
-            benchmark, version, item_id, category, "" if body is None else stored_text(body, exact)
-        )
-        for item_id, category, body, exact in rows
-    ]
+    return [_item(benchmark, version, *row) for row in rows]
+
+
+def item(connection: Connection, benchmark: str, version: str, item_id: str) -> Item | None:
+    asked = {"benchmark": benchmark, "version": version, "item_id": item_id}
+    row = connection.execute(_ITEM, asked).first()
+    return None if row is None else _item(benchmark, version, *row)
+
+
+def _item(
+    benchmark: str, version: str, item_id: str, category: str | None, body: str | None,
+    exact: bytes | None,
+) -> Item:  # fmt: skip
+    content = "" if body is None else stored_text(body, exact)
+    return read_item(benchmark, version, item_id, category, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, bindparam, select
+from sqlalchemy import Connection, FromClause, bindparam, func, select
 
 from judgebench.records import Judgment, Reply, Response, RunManifest, Stack, Usage
 from judgebench.store import schema
@@ -208,6 +208,10 @@ def answered(
     """Item and sample of every answer of a model that stands on a benchmark."""
     about = {"benchmark": benchmark, "version": version, "model": model}
     return {(item, sample) for item, sample in connection.execute(_PLACES, about)}
+
+
+def newest_answer(connection: Connection) -> int:
+    return connection.execute(select(func.max(schema.responses.c.id))).scalar() or 0
 
 
 def left_out(connection: Connection, judge: str, benchmark: str, version: str) -> tuple[str, ...]:

@@ -305,6 +305,11 @@ class Store:
         with self._database.reading() as connection:
             return lookups.answered(connection, benchmark, version, model)
 
+    def newest_answer(self) -> int:
+        """A number that grows whenever a response comes; 0 without any."""
+        with self._database.reading() as connection:
+            return lookups.newest_answer(connection)
+
     def answered_on(self, keys: Collection[bytes], stack: Stack) -> set[bytes]:
         """Which of the keys were answered on a stack, by an answer that stands or an anchor."""
         with self._database.reading() as connection:
@@ -324,6 +329,22 @@ class Store:
         """The judgment's key and verdict that count at each place: those of the newest use."""
         with self._database.reading() as connection:
             return tables.current(connection, benchmark, version)
+
+    def current_at(self, place: Place) -> tuple[bytes, Verdict] | None:
+        """What `current` says of one place, asked within a transaction.
+
+        So what is put next follows it, whoever else writes. Raises `StoreError` for a model or
+        judge that was never put.
+        """
+        with self._writing() as connection:
+            found = self._interned.place(connection, place)
+            found["judge_id"] = self._interned.judge(connection, place.judge_key)
+            return tables.current_at(connection, found)
+
+    def item(self, benchmark: str, version: str, item_id: str) -> Item | None:
+        """One item, without turns where only the id is known."""
+        with self._database.reading() as connection:
+            return item_rows.item(connection, benchmark, version, item_id)
 
     def items(self, benchmark: str, version: str) -> list[Item]:
         """In the order in which they came; without turns where only the id is known."""
@@ -405,6 +426,24 @@ class Store:
             return tables.verdicts(
                 connection, benchmark, version, judges=judges, models=models, afresh=afresh
             )
+
+    def verdicts_beside(self, benchmark: str, version: str, judge: bytes) -> Columns:
+        """As `verdicts`, of everybody where a judge, by its key, has a verdict; quick.
+
+        Of a pair, also those on the same two models the other way round.
+        """
+        with self._database.reading() as connection:
+            return tables.verdicts_beside(connection, benchmark, version, judge)
+
+    def said_of(self, benchmark: str, version: str, item_id: str) -> Columns:
+        """As `verdicts`, of everybody on the single answers to one item."""
+        with self._database.reading() as connection:
+            return tables.said_of(connection, benchmark, version, item_id)
+
+    def some_of_each(self, benchmark: str, version: str, n: int) -> Columns:
+        """As `verdicts`, but the first ``n`` of each judge: what sort of verdicts it gives."""
+        with self._database.reading() as connection:
+            return tables.some_of_each(connection, benchmark, version, n)
 
     def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
         """The verdicts that served a run, whatever came later (`tables.RUN_VERDICT_COLUMNS`).

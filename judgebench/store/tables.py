@@ -6,13 +6,13 @@ Integers are joined to names here rather than in SQL: a board is one range of th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from judgebench.records import AFRESH, Place, Verdict
+from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Place, Verdict
 from judgebench.store import schema
 from judgebench.store.catalog import (
     Named,
@@ -152,7 +152,10 @@ def verdicts(
     models: Collection[Named] | None = None,
     afresh: bool = False,
 ) -> Columns:
-    """A preference's value is the probability that ``model`` beats ``opponent``."""
+    """A preference's value is the probability that ``model`` beats ``opponent``.
+
+    A label that its rater has taken back is none, nor is the one before it.
+    """
     names = _Names.of(connection, benchmark, version)
     query = _USES.where(
         _u.c.benchmark_id.in_(list(names.benchmarks)), (_u.c.repeat == AFRESH) == afresh
@@ -161,10 +164,76 @@ def verdicts(
         query = query.where(_u.c.judge_id.in_(wanted))
     if (wanted := chosen(names.models, models)) is not None:
         query = query.where(_u.c.model_id.in_(wanted))
-    rows = [
-        (*names.place(row), *_verdict_columns(names, row)) for row in _newest(connection, query)
-    ]
+    return _verdicts(connection, names, query)
+
+
+def verdicts_beside(
+    connection: Connection, benchmark: str, version: str, judge_key: bytes
+) -> Columns:
+    """As `verdicts`, of all judges, where one of them has a verdict; of a pair either way round.
+
+    What it takes grows with what that judge has said, not with what the store holds.
+    """
+    names = _Names.of(connection, benchmark, version)
+    at = next(iter(names.benchmarks), NONE)
+    number = next((n for n, judge in names.judges.items() if judge.key == judge_key), NONE)
+    said = (_u.c.benchmark_id == at, _u.c.judge_id == number)
+    model, opponent, item = _u.c.model_id, _u.c.opponent_id, _u.c.item_id
+    one_way = select(model, opponent, item).where(*said)
+    other_way = select(opponent, model, item).where(*said, opponent != NONE)
+    # SQLite looks each place up only where judges are named, and the union is a table by itself.
+    places = select(one_way.union(other_way).subquery())
+    query = _USES.where(
+        _u.c.benchmark_id == at,
+        _u.c.judge_id.in_(list(names.judges)),
+        tuple_(model, opponent, item).in_(places),
+        _u.c.repeat != AFRESH,
+    )
+    return _verdicts(connection, names, query)
+
+
+def said_of(connection: Connection, benchmark: str, version: str, item_id: str) -> Columns:
+    """As `verdicts`, of all judges on the single answers to one item."""
+    names = _Names.of(connection, benchmark, version)
+    item = next((n for n, (one, _) in names.items.items() if one == item_id), NONE)
+    query = _USES.where(
+        _u.c.benchmark_id.in_(list(names.benchmarks)),
+        _u.c.judge_id.in_(list(names.judges)),
+        _u.c.model_id.in_(list(names.models)),
+        _u.c.opponent_id == NONE,
+        _u.c.item_id == item,
+        _u.c.repeat != AFRESH,
+    )
+    return _verdicts(connection, names, query)
+
+
+def some_of_each(connection: Connection, benchmark: str, version: str, n: int) -> Columns:
+    """As `verdicts`, the first ``n`` of every judge."""
+    names = _Names.of(connection, benchmark, version)
+    rows: list[tuple[Any, ...]] = []
+    for judge in names.judges:
+        query = _USES.where(
+            _u.c.benchmark_id.in_(list(names.benchmarks)),
+            _u.c.judge_id == judge,
+            _u.c.repeat != AFRESH,
+        ).limit(n)
+        rows += _rows(connection, names, query)
     return as_columns(VERDICT_COLUMNS, rows)
+
+
+def _verdicts(connection: Connection, names: _Names, query: Select[Any]) -> Columns:
+    return as_columns(VERDICT_COLUMNS, list(_rows(connection, names, query)))
+
+
+def _rows(connection: Connection, names: _Names, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
+    for row in _newest(connection, query):
+        if not _withdrawn(names, row):
+            yield (*names.place(row), *_verdict_columns(names, row))
+
+
+def _withdrawn(names: _Names, row: Row[Any]) -> bool:
+    taken_back = KINDS[row.kind] == "unreadable" and row.body == WITHDRAWN
+    return taken_back and names.judges[row.judge_id].spec.kind == HUMAN
 
 
 def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: str) -> Columns:
@@ -181,6 +250,7 @@ def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: s
     rows = [
         (*names.place(row), *_verdict_columns(names, row), row.case_key)
         for row in _newest(connection, query)
+        if not _withdrawn(names, row)
     ]
     return as_columns(RUN_VERDICT_COLUMNS, rows)
 
@@ -236,6 +306,7 @@ def _newest(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
 def current(
     connection: Connection, benchmark: str, version: str
 ) -> dict[Place, tuple[bytes, Verdict]]:
+    """What counts at each place; of a label that was taken back, that it was."""
     names = _Names.of(connection, benchmark, version)
     query = _USES.where(_u.c.benchmark_id.in_(list(names.benchmarks)))
     found: dict[Place, tuple[bytes, Verdict]] = {}
@@ -252,19 +323,34 @@ def current(
             turn=row.turn,
             repeat=row.repeat,
         )
-        verdict = VerdictRow(
+        found[place] = row.key, _verdict(row, names.names.get(row.label_id))
+    return found
+
+
+def current_at(connection: Connection, place: Mapping[str, int]) -> tuple[bytes, Verdict] | None:
+    """What counts at one place, given by its integers."""
+    query = _USES.where(*(_u.c[name] == place[name] for name in PLACE))
+    row = next(_newest(connection, query), None)
+    if row is None:
+        return None
+    name = select(schema.names.c.name).where(schema.names.c.id == row.label_id)
+    return row.key, _verdict(row, connection.execute(name).scalar())
+
+
+def _verdict(row: Row[Any], label: str | None) -> Verdict:
+    return read_verdict(
+        VerdictRow(
             kind=row.kind,
             value=row.value,
             p=row.p,
             low=row.low,
             high=row.high,
             winner=row.winner,
-            label=names.names.get(row.label_id),
+            label=label,
             parts=row.parts,
             reason=_reason_of(row),
         )
-        found[place] = row.key, read_verdict(verdict)
-    return found
+    )
 
 
 def failures(

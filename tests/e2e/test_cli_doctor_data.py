@@ -226,7 +226,12 @@ def test_the_dashboard_is_for_this_machine_alone(typed: Typed, started: list[lis
     assert Path(words[4]).is_file()
     line = " ".join(words)
     assert f"--server.port {port} --server.address 127.0.0.1" in line
-    assert line.endswith("-- --store sqlite:///some.db")
+    assert line.endswith("-- --store sqlite:///some.db"), "no header is believed unasked"
+
+
+def test_a_header_that_names_raters_is_handed_on(typed: Typed, started: list[list[str]]) -> None:
+    assert typed("dashboard", "--rater-header", "X-Forwarded-User")[0] == 0
+    assert started[0][-2:] == ["--rater-header", "X-Forwarded-User"]
 
 
 def test_a_port_that_is_taken(typed: Typed, started: list[list[str]]) -> None:

@@ -1,0 +1,217 @@
+"""The label page under a person's fingers: keys, two windows at once, answers that attack."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.dashboards import label_stores
+from tests.dashboards.label_stores import HOSTILE, MODELS, RIGHT, WRONG
+from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM, _wait_for
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
+]
+ROOT = Path(__file__).parents[2]
+MAIN = "document.querySelector('[data-testid=stMain]')"
+ONE_OF_THEM = f"texts => texts.some(text => {MAIN}.innerText.includes(text))"
+QUESTION = re.compile(r"^Question \d+\?$")
+READ_MS = 500
+"""Nobody presses a key on what they have not read."""
+
+
+@contextmanager
+def served(store: str, *more: str) -> Iterator[str]:
+    """The label page on a store, as the command line serves it, on a free port of loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboards" / "app.py"),
+        "--server.port", str(port), "--server.address", "127.0.0.1", "--", "--store", store, *more,
+    ]  # fmt: skip
+    environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+            yield f"http://127.0.0.1:{port}/label"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store for all tests, each of which has raters of its own."""
+    path = tmp_path_factory.mktemp("label") / "s.db"
+    url = label_stores.fill(path, n_items=20)
+    said = {(i, name): RIGHT if i % 2 else WRONG for i in range(20) for name in MODELS}
+    label_stores.say(url, "gpt-judge", said)
+    texts = list(HOSTILE.values())
+    return label_stores.fill(
+        path, n_items=len(texts), answers=texts, models=MODELS[:1], version="hostile"
+    )
+
+
+@pytest.fixture(scope="module")
+def address(url: str) -> Iterator[str]:
+    with served(url) as address:
+        yield address
+
+
+@pytest.fixture
+def windows(address: str) -> Iterator[Callable[..., Any]]:
+    """Windows of a browser. They may talk to loopback alone, and complain of nothing."""
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    complaints: list[str] = []
+
+    def told(said: Any) -> None:
+        # Streamlit looks for its own two files below the address of a page first.
+        if said.type == "error" and "404" not in said.text:
+            complaints.append(said.text)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+        def opened(query: str = "", at: str = address, **more: Any) -> Any:
+            page = browser.new_context(viewport={"width": 1400, "height": 900}, **more).new_page()
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
+            page.on("console", told)
+            page.goto(f"{at}?{query}")
+            page.get_by_role("heading", name="Label").wait_for(timeout=60_000)
+            return page
+
+        yield opened
+        browser.close()
+    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
+    assert hosts == {"127.0.0.1"}
+    assert not complaints
+
+
+def labels_of(url: str, rater: str, version: str = "v1") -> list[tuple[str, str, object]]:
+    """Item, model and label."""
+    return [(*about, said) for who, *about, said in label_stores.labels(url, version)
+            if who == f"human/{rater}"]  # fmt: skip
+
+
+def press(page: Any, key: str, then: str) -> None:
+    """A key, and what has to stand on the page after it."""
+    page.wait_for_timeout(READ_MS)
+    page.keyboard.press(key)
+    page.get_by_text(then, exact=True).wait_for()
+
+
+def test_a_person_labels_with_keys_and_goes_on_after_a_reload(
+    url: str, windows: Callable[..., Any]
+) -> None:
+    page = windows("version=v1")
+    page.get_by_label("Your name").fill("anna10")
+    page.keyboard.press("Enter")  # digits of a name are no labels; Enter gives the keys back
+    page.get_by_text("0 of 40 labelled").wait_for()
+    press(page, "1", "1 of 40 labelled")
+    press(page, "0", "2 of 40 labelled")
+    skipped = page.get_by_text(QUESTION).inner_text()
+    press(page, "s", "2 of 40 labelled")
+    page.wait_for_function(f"skipped => !{MAIN}.innerText.includes(skipped)", arg=skipped)
+    press(page, "u", "1 of 40 labelled")
+    press(page, "0", "2 of 40 labelled")
+    page.locator("[data-testid=stDataFrame]").wait_for()
+    for name in MODELS:
+        assert page.get_by_text(name).filter(visible=True).count() == 0
+    page.reload()
+    page.get_by_text("2 of 40 labelled").wait_for(timeout=60_000)
+    assert "rater=anna10" in page.url
+    assert sorted(said for *_, said in labels_of(url, "anna10")) == ["correct", "incorrect"]
+
+
+def test_two_windows_at_once_lose_nothing(url: str, windows: Callable[..., Any]) -> None:
+    """Of two raters, one of whom has the page open twice."""
+    windows_of = {"one": windows("version=v1&rater=bert"), "two": windows("version=v1&rater=bert"),
+                  "other": windows("version=v1&rater=carla")}  # fmt: skip
+    for page in windows_of.values():
+        page.get_by_text("0 of 40 labelled").wait_for()
+    for n in range(1, 4):
+        windows_of["other"].wait_for_timeout(READ_MS)
+        for page in windows_of.values():
+            page.keyboard.press("1" if page is not windows_of["other"] else "0")
+        for page in windows_of.values():
+            page.get_by_text(f"{n} of 40 labelled").wait_for()
+    bert, carla = labels_of(url, "bert"), labels_of(url, "carla")
+    assert [said for *_, said in bert] == ["correct"] * 3, "the same three, seen twice"
+    assert [said for *_, said in carla] == ["incorrect"] * 3
+    assert len({label[:2] for label in bert}) == len({label[:2] for label in carla}) == 3
+
+
+def test_a_key_that_is_held_down_is_one_label(url: str, windows: Callable[..., Any]) -> None:
+    page = windows("version=v1&rater=dora")
+    page.get_by_text("0 of 40 labelled").wait_for()
+    page.wait_for_timeout(READ_MS)
+    for _ in range(40):  # a second of a keyboard's repeating
+        page.keyboard.down("1")
+        page.wait_for_timeout(25)
+    page.keyboard.up("1")
+    page.get_by_text("1 of 40 labelled").wait_for()
+    press(page, "s", "1 of 40 labelled")
+    assert len(labels_of(url, "dora")) == 1
+
+
+def test_hostile_answers_are_read_as_text(url: str, windows: Callable[..., Any]) -> None:
+    literal = {
+        "script": "<script>document",
+        "link": "[click](https://evil.example/x) ![pixel]",
+        "latex": "$$\\frac{1}{2}$$ and $x$ :red[loud]",
+        "heading": "# Heading",
+        "direction": "abc \u202eevil",
+        "nul": "before\ufffdafter",
+        "surrogate": "half \ufffd of a pair",
+        "long": "Show all: 1,023,000 characters",
+        "wide": "Show all: 5,000 characters",
+        "empty": "The answer is empty.",
+    }
+    assert literal.keys() == HOSTILE.keys()
+    seen = set()
+    page = windows("rater=emil&version=hostile")
+    main = page.locator("[data-testid=stMain]")
+    for n in range(len(literal)):
+        page.get_by_text(f"{n} of {len(literal)} labelled").wait_for()
+        page.wait_for_function(ONE_OF_THEM, arg=list(literal.values()))
+        body = main.inner_text()
+        (name,) = (name for name, words in literal.items() if words in body)
+        seen.add(name)
+        if name == "long":
+            page.get_by_text(literal[name]).click()
+            page.wait_for_function(f"{MAIN}.innerText.length > 1000000")
+        for element in ("script", "img", "a[href*=evil]", ".katex", "h1:has-text('Heading')"):
+            assert main.locator(element).count() == 0, (name, element)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1400, name
+        page.wait_for_timeout(READ_MS)
+        page.keyboard.press("1")
+    page.get_by_text("All of it is labelled.").wait_for()
+    assert page.title() != "mine"
+    assert seen == HOSTILE.keys()
+
+
+def test_a_header_of_the_request_says_who_labels(url: str, windows: Callable[..., Any]) -> None:
+    """One that a browser can be told to send; what a proxy adds comes the same way."""
+    with served(url, "--rater-header", "User-Agent") as address:
+        page = windows("version=v1&rater=eve", at=address, user_agent="fritz")
+        page.get_by_text("labels of human/fritz (as User-Agent says)").wait_for()
+        page.get_by_text("0 of 40 labelled").wait_for()
+        press(page, "1", "1 of 40 labelled")
+        page.context.close()
+    assert len(labels_of(url, "fritz")) == 1
+    assert labels_of(url, "eve") == []
