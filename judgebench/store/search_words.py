@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from judgebench.plain_text import printable
 from judgebench.store.codec import readable
 
 GRAM = 3
@@ -48,7 +47,8 @@ class Words:
     def snippet(self, text: str) -> tuple[str, str, str]:
         """The first word as it stands in a text, with what is before and behind it, on one line.
 
-        ``¶`` stands where lines end. The beginning of the text where there are no words.
+        ``¶`` stands where lines end; other characters are as they are. The beginning of the text
+        where there are no words.
         """
         match = next((found for p in self._patterns if (found := p.search(text))), None)
         start, end = match.span() if match else (0, 0)
@@ -61,7 +61,7 @@ class Words:
 
 
 def _one_line(text: str) -> str:
-    return printable(_BLANKS.sub(lambda blanks: " ¶ " if "\n" in blanks[0] else " ", text))
+    return _BLANKS.sub(lambda blanks: " ¶ " if "\n" in blanks[0] else " ", text)
 
 
 def match_expression(words: Words, continuations: Callable[[str], list[str]]) -> str | None:
