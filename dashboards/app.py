@@ -56,6 +56,7 @@ page = st.navigation(
     {
         "Results": [
             st.Page("views/leaderboard.py", title="Leaderboard", default=True),
+            st.Page("views/items.py", title="Items", url_path="items"),
         ],
         "Judges": [st.Page("views/agreement.py", title="Agreement", url_path="agreement")],
         "Work": [st.Page("views/label.py", title="Label", url_path="label")],

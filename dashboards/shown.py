@@ -65,12 +65,12 @@ def choose(
         label,
         list(options),
         index=start,
-        format_func=lambda option: shows[option] if shows else option,
+        format_func=lambda option: shows.get(option, option) if shows else option,
         # A key of its own for each set of options: a choice among others is none among these.
         key="\0".join([key, *options]),
     )
     kept[key] = picked
-    if st.query_params.get(key) != picked:
+    if st.query_params.get(key, "") != picked:
         st.query_params[key] = picked
     return picked
 

@@ -272,6 +272,12 @@ class Store:
 
     # look-ups -----------------------------------------------------------------------------------
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One state of the store for all selects inside, where rows are read and not values."""
+        with self._database.reading() as connection:
+            yield connection
+
     def reply(self, key: bytes) -> Reply | None:
         with self._database.looking() as connection:
             return lookups.reply(connection, key)

@@ -1,0 +1,260 @@
+"""What the Items page reads: hits of a search, and the history of one item, in words.
+
+The search index is the one file that this page writes; the store is only read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import streamlit as st
+from folded import visible
+from reads import KEPT
+from reads import _opened as opened
+
+from judgebench.plain_text import counted
+from judgebench.records import Label, Preference, Score, Unreadable, Verdict
+from judgebench.report.marks import CUT, SUSPECT
+from judgebench.store import Store
+from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
+from judgebench.store.item_history import (
+    ItemHistory,
+    ToldAnswer,
+    ToldText,
+    ToldVerdict,
+    answer_texts,
+    item_categories,
+    item_history,
+    neighbours,
+    reply_texts,
+)
+from judgebench.store.search import Found, search
+from judgebench.store.search_index import Coverage, SearchIndex
+from judgebench.store.search_places import Filters, Hit
+from judgebench.store.search_texts import KINDS, Kind
+
+Begin = tuple[Kind, int | None]
+
+MARKS = (CUT, *SUSPECT)
+"""What may be noticed about an answer when it is judged."""
+
+_CURSOR = re.compile(r"(?P<kind>question|answer|reasoning):(?P<number>\d{1,18})")
+
+
+# what there is to choose ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Models and judges by short id, each under a name that means nothing else."""
+
+    models: Mapping[str, str]
+    judges: Mapping[str, str]
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def names(url: str, mark: str) -> Names:
+    with opened(url) as store:
+        return Names(_distinct(store.models()), _distinct(store.judges()))
+
+
+def _distinct(known: Sequence[StoredModel] | Sequence[StoredJudge]) -> dict[str, str]:
+    return distinct_names({one.id: one.name for one in known})
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def categories(url: str, mark: str, benchmark: str | None, version: str | None) -> list[str]:
+    with opened(url) as store:
+        return item_categories(store, benchmark, version)
+
+
+# search -----------------------------------------------------------------------------------------
+
+
+def found(url: str, mark: str, words: str, filters: Filters, begin: Begin | None) -> Found:
+    """A page of hits; the last one is remembered while the store stands still."""
+    asked = (url, mark, words, filters, begin)
+    remembered: tuple[object, Found] | None = st.session_state.get("searched")
+    if remembered is not None and remembered[0] == asked:
+        return remembered[1]
+    with opened(url) as store:
+        hits = search(store, words, filters, begin=begin)
+    if hits.coverage.complete:
+        st.session_state["searched"] = asked, hits
+    return hits
+
+
+def index_more(url: str, for_s: float) -> Coverage:
+    """Go on with the index, for so many seconds at most."""
+    with opened(url) as store:
+        return _index_more(store, for_s)
+
+
+def _index_more(store: Store, for_s: float) -> Coverage:
+    with SearchIndex(store.path) as index, store.snapshot() as connection:
+        return index.catch_up(connection, for_s)
+
+
+def begin_of(text: str | None) -> Begin | None:
+    """Where a page begins, as its link says it."""
+    match = _CURSOR.fullmatch(text or "")
+    if match is None:
+        return None
+    kind = next(kind for kind in KINDS if kind == match["kind"])
+    return kind, int(match["number"])
+
+
+def link_of(begin: Begin) -> str:
+    kind, number = begin
+    return f"{kind}:{number}"
+
+
+def hit_line(hit: Hit, known: Names) -> str:
+    """What a hit is, and where it stands."""
+    model = known.models.get(hit.model or "", "")
+    against = f" against {known.models.get(hit.opponent, '')}" if hit.opponent else ""
+    what = {
+        "question": "question",
+        "answer": f"answer of {model}",
+        "reasoning": f"{known.judges.get(hit.judge or '', '')} about {model}{against}",
+    }[hit.kind]
+    parts = [what, f"{hit.benchmark}@{hit.version}", f"item {hit.item_id}", hit.category or ""]
+    parts += [_sample(hit.sample), _turn(hit.turn), when(hit.at) if hit.at else ""]
+    if hit.places > 1:
+        parts.append(f"and at {hit.places - 1:,} more places")
+    return visible(" · ".join(part for part in parts if part))
+
+
+def snippet(hit: Hit) -> str:
+    before, match, behind = hit.snippet
+    return visible(f"{before}»{match}«{behind}" if match else behind)
+
+
+def nothing(found: Found, filters: Filters) -> str:
+    """Why a page of hits is empty."""
+    if not filters.searched:
+        return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
+    if found.then:
+        return f"Nothing among the newest {found.looked_at:,} texts that may hold this."
+    if not found.coverage.complete:
+        return "Nothing was found in what the search index holds so far."
+    return "Nothing was found."
+
+
+# one item ---------------------------------------------------------------------------------------
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def history(url: str, mark: str, benchmark: str, version: str, item: str) -> ItemHistory | None:
+    with opened(url) as store:
+        return item_history(store, benchmark, version, item)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def around(
+    url: str, mark: str, benchmark: str, version: str, item: str
+) -> tuple[str | None, str | None]:
+    """The items before and after."""
+    with opened(url) as store:
+        return neighbours(store, benchmark, version, item)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def answers(url: str, mark: str, numbers: tuple[int, ...]) -> dict[int, ToldText]:
+    with opened(url) as store:
+        return answer_texts(store, numbers)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def said(url: str, mark: str, keys: tuple[bytes, ...]) -> dict[bytes, ToldText]:
+    with opened(url) as store:
+        return reply_texts(store, keys)
+
+
+def identity(history: ItemHistory) -> str:
+    item = history.item
+    asked = {verdict.judge.id for verdict in history.verdicts}
+    answering = {answer.model.id for answer in history.answers}
+    parts = [f"{item.benchmark}@{item.version}", f"item {item.id}", item.category or ""]
+    parts += [item.subcategory or ""]
+    answers, verdicts = len(history.answers), len(history.verdicts)
+    parts.append(f"{counted(answers, 'answer')} of {counted(len(answering), 'model')}")
+    parts.append(f"{counted(verdicts, 'verdict')} of {counted(len(asked), 'judge')}")
+    return visible(" · ".join(part for part in parts if part))
+
+
+def answer_line(answer: ToldAnswer, known: Names) -> str:
+    """Whose answer it is, whether a later one took its place, and how it came."""
+    stack = answer.stack
+    parts = [known.models.get(answer.model.id, answer.model.name)]
+    parts += [_sample(answer.sample), _turn(answer.turn)]
+    parts.append("● newest" if answer.newest else "○ replaced by a later one")
+    parts.append("" if answer.status == "ok" else answer.status.replace("_", " "))
+    if answer.completion_tokens is not None:
+        parts.append(f"{answer.completion_tokens:,} tokens")
+    parts += [when(answer.at), answer.source]
+    if stack is not None:
+        versions = [f"{name} {version}" for name, version in stack.versions.items()]
+        parts.append(", ".join([stack.backend, *versions, stack.dtype or "", stack.device or ""]))
+    return visible(" · ".join(part.strip(", ") for part in parts if part))
+
+
+def verdict_line(told: ToldVerdict, known: Names) -> str:
+    """Who said what of whom, in which order and when, and whether boards count it."""
+    model = known.models.get(told.model.id, told.model.name)
+    about = f"{known.judges.get(told.judge.id, told.judge.name)} about {model}"
+    if told.opponent is not None:
+        about += f" against {known.models.get(told.opponent.id, told.opponent.name)}"
+    orders = {"single": "", "model_first": "shown first", "opponent_first": "shown second"}
+    parts = [about, words(told.verdict, told), orders[told.order]]
+    parts += [_sample(told.sample), _turn(told.turn)]
+    if told.afresh:
+        parts.append("◇ asked afresh to confirm")
+    else:
+        parts.append(f"repeat {told.repeat}" if told.repeat else "")
+        parts.append("● counts" if told.counts else "○ replaced by a later one")
+    parts += [", ".join(_mark(mark) for mark in told.marks or ())]
+    if told.served_model:
+        parts.append(f"served by {told.served_model}")
+    parts.append(when(told.at))
+    parts.append(
+        f"run {', '.join(told.runs)}" if len(told.runs) == 1 else f"runs {', '.join(told.runs)}"
+    )
+    return visible(" · ".join(part for part in parts if part))
+
+
+def words(verdict: Verdict, told: ToldVerdict) -> str:
+    """A verdict in words, of a pair from the side of its model."""
+    match verdict:
+        case Preference(winner=winner, p_first=p_first):
+            first = told.order != "opponent_first"
+            p = p_first if first else 1 - p_first
+            if winner is None:
+                return f"tie ({p:.2f})"
+            return f"{'wins' if (winner == 0) == first else 'loses'} ({p:.2f})"
+        case Score(value=value, low=low, high=high, parts=parts):
+            named = "".join(f", {name} {part:g}" for name, part in parts.items())
+            return f"{value:g} on {low:g} to {high:g}{named}"
+        case Label(name=name, p=p):
+            return name if p is None else f"{name} ({p:.2f})"
+        case Unreadable(reason=reason):
+            return f"unreadable: {reason}"
+
+
+def _sample(sample: int) -> str:
+    return f"sample {sample}" if sample else ""
+
+
+def _turn(turn: int) -> str:
+    return f"turn {turn + 1}" if turn else ""
+
+
+def _mark(mark: str) -> str:
+    return "⚠ " + mark.replace("_", " ").replace("/0", " (first)").replace("/1", " (second)")
+
+
+def when(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

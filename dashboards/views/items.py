@@ -1,0 +1,325 @@
+"""Where words stand among questions, answers and reasoning; and all that is known of one item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import item_reads
+import pandas as pd
+import reads
+import shown
+import streamlit as st
+from folded import COLUMN_PX, folded
+
+from judgebench.records import Item
+from judgebench.store.codec import KINDS as VERDICTS
+from judgebench.store.item_history import ItemHistory, ToldAnswer, ToldText, ToldVerdict
+from judgebench.store.search_places import Filters
+from judgebench.store.search_texts import KINDS
+
+_T = TypeVar("_T")
+
+IN = {
+    "": "everywhere",
+    "question": "questions",
+    "answer": "answers",
+    "reasoning": "judges' reasoning",
+}
+MODEL, JUDGE = "about", "said_by"
+"""In the URL: names of their own, since other pages always have some judge chosen."""
+
+ANSWERS, SAID = 5, 10
+"""Answers and verdicts on one page of an item."""
+
+PAGES = ("answers", "verdicts")
+"""In the URL: which page of each is shown, 0 the first."""
+
+PORTION_S = 1.2
+"""How long the index is worked on before others have their turn."""
+
+MOST_MODELS = 100
+"""Rows of the table of who said what; the lists below it have all."""
+
+
+def page() -> None:
+    st.title("Items")
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    known = reads.benchmarks(url, mark)
+    if not known:
+        shown.empty("The store is empty. A run fills it:", shown.FIRST_STEPS)
+    elif item := st.query_params.get("item"):
+        one_item(url, mark, known, item)
+    else:
+        look_for(url, mark, known)
+
+
+# search -----------------------------------------------------------------------------------------
+
+
+def look_for(url: str, mark: str, known: Sequence[tuple[str, str]]) -> None:
+    words, filters = asked(url, mark, known)
+    begin = item_reads.begin_of(st.query_params.get("begin"))
+    if st.session_state.get("asked", (words, filters)) != (words, filters):
+        st.query_params.pop("begin", None)  # it was a place among other hits
+        begin = None
+    st.session_state["asked"] = words, filters
+    found = item_reads.found(url, mark, words, filters, begin)
+    if not found.coverage.complete:
+        indexing(url)
+    names = item_reads.names(url, mark)
+    if not found.hits:
+        st.info(item_reads.nothing(found, filters), icon="🔍")
+    for hit in found.hits:
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+            if st.button("Open", key=f"open {hit.kind} {hit.number}"):
+                go_to(hit.benchmark, hit.version, hit.item_id)
+            said = f"{item_reads.hit_line(hit, names)}\n{item_reads.snippet(hit)}"
+            st.text(said, width="stretch")
+    with st.container(horizontal=True):
+        if begin and st.button("First page"):
+            st.query_params.pop("begin", None)
+            st.rerun()
+        if found.then and st.button("Next" if found.hits else "Look further"):
+            st.query_params["begin"] = item_reads.link_of(found.then)
+            st.rerun()
+
+
+def asked(url: str, mark: str, known: Sequence[tuple[str, str]]) -> tuple[str, Filters]:
+    """What the reader looks for, all of it in the URL."""
+    names = item_reads.names(url, mark)
+    first, second = st.columns([5, 2])
+    with first:
+        words = written("Search", "q", "words, or a passage in double quotes")
+    with second:
+        kind = shown.choose("In", list(IN), "in", shows=IN)
+    places = st.columns(6)
+    with places[0]:
+        benchmark = pick("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
+        versions = [version for name, version in known if name == benchmark]
+        version = pick("Version", versions, "version") if len(versions) > 1 else None
+    with places[1]:
+        categories = item_reads.categories(url, mark, benchmark, version)
+        category = pick("Category", categories, "category")
+    with places[2]:
+        model = pick_named("Model", names.models, MODEL)
+    with places[3]:
+        judge = pick_named("Judge", names.judges, JUDGE)
+    with places[4]:
+        verdict = pick("Verdict", list(VERDICTS), "verdict")
+    with places[5]:
+        flag = pick("Flag", list(item_reads.MARKS), "flag")
+    filters = Filters(
+        benchmark=benchmark, version=version, category=category, model=model, judge=judge,
+        verdict=verdict, mark=flag, kinds=tuple(k for k in KINDS if kind in ("", k)),
+    )  # fmt: skip
+    if filters.judge or filters.verdict or filters.mark:
+        st.caption("Judge, verdict and flag are known of reasoning alone, so only it is searched.")
+    return words, filters
+
+
+def written(label: str, key: str, hint: str) -> str:
+    """A line of text that lives in the URL and outlives a change of page."""
+    kept = st.session_state.setdefault("kept", {})
+    start = st.query_params.get(key, kept.get(key, ""))
+    text = st.text_input(label, value=start, key=f"{key}_written", placeholder=hint, max_chars=300)
+    kept[key] = text
+    if st.query_params.get(key, "") != text:
+        st.query_params[key] = text
+    return text or ""
+
+
+def pick(label: str, options: Sequence[str], key: str) -> str | None:
+    """A filter; None for any."""
+    return shown.choose(label, ["", *options], key, shows={"": "any"}) or None
+
+
+def pick_named(label: str, names: dict[str, str], key: str) -> str | None:
+    """A filter by name; the short id of what was picked."""
+    name = pick(label, sorted(names.values()), key)
+    return next((short for short, other in names.items() if other == name), None)
+
+
+@st.fragment(run_every=1)
+def indexing(url: str) -> None:
+    """Go on with the index in portions, so that nobody waits for all of it."""
+    shown.or_say_what_is_wrong(lambda: index_more(url))
+
+
+def index_more(url: str) -> None:
+    coverage = item_reads.index_more(url, PORTION_S)
+    if coverage.complete:
+        st.rerun(scope="app")
+    st.progress(
+        min(1.0, coverage.indexed / max(1, coverage.rows)),
+        f"The search index is being made: {coverage.indexed:,} of about {coverage.rows:,} texts."
+        " What it holds so far is searched.",
+    )
+
+
+def go_to(benchmark: str, version: str, item: str) -> None:
+    for shown_page in PAGES:
+        st.query_params.pop(shown_page, None)
+    st.query_params.update({"benchmark": benchmark, "version": version, "item": item})
+    st.rerun()
+
+
+# one item ---------------------------------------------------------------------------------------
+
+
+def one_item(url: str, mark: str, known: Sequence[tuple[str, str]], item: str) -> None:
+    benchmark = st.query_params.get("benchmark") or known[0][0]
+    versions = [version for name, version in known if name == benchmark]
+    version = st.query_params.get("version") or (versions[-1] if versions else "")
+    before, after = item_reads.around(url, mark, benchmark, version, item)
+    with st.container(horizontal=True):
+        if st.button("Back to the search"):
+            for said_of_the_item in ("item", "benchmark", "version", *PAGES):
+                st.query_params.pop(said_of_the_item, None)  # filters are as they were before
+            st.rerun()
+        if st.button("Previous item", disabled=before is None) and before is not None:
+            go_to(benchmark, version, before)
+        if st.button("Next item", disabled=after is None) and after is not None:
+            go_to(benchmark, version, after)
+    history = item_reads.history(url, mark, benchmark, version, item)
+    if history is None:
+        st.info("The store has no such item.", icon="📭")
+        st.text(f"{benchmark}@{version}, item {item}")
+        return
+    st.text(item_reads.identity(history))
+    names = item_reads.names(url, mark)
+    question(history.item)
+    who_said_what(history, names)
+    answers, verdicts = narrowed(history, names)
+    st.subheader("Answers")
+    show_answers(url, mark, answers, names)
+    st.subheader("Verdicts")
+    show_verdicts(url, mark, verdicts, names)
+
+
+def question(item: Item) -> None:
+    st.subheader("Question")
+    if not item.turns:
+        st.text("Only the id of this item is known; its question never came with an import.")
+    for number, turn in enumerate(item.turns):
+        if len(item.turns) > 1 or turn.role != "user":
+            st.text(turn.role)
+        folded(turn.content, f"turn {number}")
+    if item.options:
+        st.text("Options")
+        lettered = (f"{chr(65 + n)}. {option}" for n, option in enumerate(item.options))
+        folded("\n".join(lettered), "options")
+    if item.references:
+        st.text("Reference" if len(item.references) == 1 else "References")
+        folded("\n".join(item.references), "references")
+    if item.prompt is not None:
+        with st.expander("What models were asked, word for word"):
+            folded(item.prompt, "prompt")
+
+
+def who_said_what(history: ItemHistory, names: item_reads.Names) -> None:
+    """The verdicts that count: a row for each model, a column for each judge."""
+    rows: dict[str, dict[str, str]] = {}
+    for told in reversed(history.verdicts):
+        if told.counts:
+            row = rows.setdefault(names.models.get(told.model.id, told.model.name), {})
+            judge = names.judges.get(told.judge.id, told.judge.name)
+            said = item_reads.words(told.verdict, told)
+            row[judge] = f"{row[judge]} | {said}" if judge in row else said
+    if not rows:
+        return
+    st.subheader("Who said what")
+    judges = sorted({judge for row in rows.values() for judge in row})
+    table = [
+        {"model": model} | {judge: rows[model].get(judge, "") for judge in judges}
+        for model in sorted(rows)[:MOST_MODELS]
+    ]
+    shown.table(pd.DataFrame(table))
+    if len(rows) > MOST_MODELS:
+        st.text(f"{MOST_MODELS} of {len(rows):,} models; choose one below for another.")
+
+
+def narrowed(
+    history: ItemHistory, names: item_reads.Names
+) -> tuple[list[ToldAnswer], list[ToldVerdict]]:
+    """Answers and verdicts of the model and the judge that the reader chooses, if any."""
+    first, second, _ = st.columns([3, 3, 4])
+    answering = {answer.model.id for answer in history.answers}
+    answering |= {told.model.id for told in history.verdicts}
+    asked = {told.judge.id for told in history.verdicts}
+    with first:
+        model = pick_named(
+            "Model", {i: n for i, n in names.models.items() if i in answering}, MODEL
+        )
+    with second:
+        judge = pick_named("Judge", {i: n for i, n in names.judges.items() if i in asked}, JUDGE)
+    answers = [answer for answer in history.answers if model in (None, answer.model.id)]
+    verdicts = [
+        told
+        for told in history.verdicts
+        if model in (None, told.model.id) and judge in (None, told.judge.id)
+    ]
+    return answers, verdicts
+
+
+def show_answers(
+    url: str, mark: str, answers: Sequence[ToldAnswer], names: item_reads.Names
+) -> None:
+    some = paged(answers, ANSWERS, PAGES[0])
+    texts = item_reads.answers(url, mark, tuple(answer.number for answer in some))
+    for place, answer in enumerate(some):
+        st.text(item_reads.answer_line(answer, names))
+        told = texts[answer.number]
+        key = f"answer {answer.number} {answer.model.id} {answer.sample} {place}"
+        thoughts(told, key)
+        folded(told.text, key)
+
+
+def show_verdicts(
+    url: str, mark: str, verdicts: Sequence[ToldVerdict], names: item_reads.Names
+) -> None:
+    some = paged(verdicts, SAID, PAGES[1])
+    keys = dict.fromkeys(key for told in some for key in told.reply_keys)
+    texts = item_reads.said(url, mark, tuple(keys))
+    for place, told in enumerate(some):
+        st.text(item_reads.verdict_line(told, names))
+        for number, key in enumerate(key for key in told.reply_keys if key in texts):
+            reply = texts[key]
+            this = f"verdict {place} {told.number} {number}"
+            thoughts(reply, this)
+            folded(reply.text, this)
+
+
+def thoughts(told: ToldText, key: str) -> None:
+    if told.thoughts:
+        with st.expander(
+            f"What it thought before: {len(told.thoughts):,} characters", width=COLUMN_PX
+        ):
+            folded(told.thoughts, f"thoughts {key}")
+
+
+def paged(rows: Sequence[_T], size: int, key: str) -> Sequence[_T]:
+    """One page of what there is, chosen above it where there are several."""
+    if not rows:
+        st.text("None.")
+        return rows
+    last = (len(rows) - 1) // size
+    if not last:
+        return rows
+    asked = st.query_params.get(key, "")
+    number = min(int(asked), last) if asked.isdecimal() and len(asked) < 9 else 0
+    start = number * size
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(f"{start + 1}–{min(start + size, len(rows))} of {len(rows):,}")
+        turned = [
+            (word, step)
+            for word, step in (("Previous", -1), ("Next", 1))
+            if st.button(word, key=f"{word} {key}", disabled=not 0 <= number + step <= last)
+        ]
+    if turned:
+        st.query_params[key] = str(number + turned[0][1])
+        st.rerun()
+    return rows[start : start + size]
+
+
+shown.or_say_what_is_wrong(page)

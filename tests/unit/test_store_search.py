@@ -1,0 +1,323 @@
+"""Words are found wherever they stand, whatever they are made of, and nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from judgebench.errors import StoreError
+from judgebench.records import Item, JudgeSpec, Message, ModelSpec, Score, Use
+from judgebench.store import open_store
+from judgebench.store.search import Found, search
+from judgebench.store.search_index import SearchIndex, index_path
+from judgebench.store.search_places import Filters, Hit
+from judgebench.store.search_texts import SEARCHED_CHARS
+from judgebench.store.search_words import Words
+from tests.dashboards import item_stores, stores
+from tests.unit.hostile import HOSTILE
+
+LONG_ENOUGH_S = 60.0
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return item_stores.fill(tmp_path / "s.db")
+
+
+def looked(url: str, words: str, filters: Filters | None = None, **more: object) -> Found:
+    with open_store(url, read_only=True) as store:
+        return search(store, words, filters, for_s=LONG_ENOUGH_S, **more)  # type: ignore[arg-type]
+
+
+def places(found: Found) -> list[tuple[str, str]]:
+    return [(hit.kind, hit.item_id) for hit in found.hits]
+
+
+def everything(url: str, words: str, filters: Filters | None = None, *, limit: int) -> list[Hit]:
+    hits: list[Hit] = []
+    begin = None
+    while True:
+        found = looked(url, words, filters, begin=begin, limit=limit)
+        hits += found.hits
+        begin = found.then
+        if begin is None:
+            return hits
+
+
+def test_questions_answers_and_reasoning_are_found_in_this_order(url: str) -> None:
+    found = looked(url, "river")
+    assert places(found) == [*(("question", str(i)) for i in range(3)), ("reasoning", "0")]
+    assert found.then is None
+    reasoning = found.hits[-1]
+    with open_store(url, read_only=True) as store:
+        models = {model.id: model.name for model in store.models()}
+        judges = {judge.id: judge.name for judge in store.judges()}
+    assert (models[reasoning.model or ""], judges[reasoning.judge or ""]) == ("careful", "gpt")
+    assert models[reasoning.opponent or ""] == "hasty"
+    assert reasoning.order == "model_first"
+
+
+def test_what_a_judge_thought_and_why_it_is_unreadable_are_searched(url: str) -> None:
+    assert places(looked(url, '"first is longer"')) == [("reasoning", "0")]
+    assert places(looked(url, '"no verdict"')) == [("reasoning", "0")]
+
+
+def test_every_word_must_occur_in_any_order_and_case(url: str) -> None:
+    assert places(looked(url, "RIVER names first")) == [("reasoning", "0")]
+    assert looked(url, '"names river"').hits == []
+    assert looked(url, "river sea").hits == []
+
+
+def test_the_snippet_is_what_stands_around_the_word_on_one_line(url: str) -> None:
+    (hit,) = looked(url, "names").hits
+    assert hit.snippet == (
+        "The first is longer. ¶ The first answer ", "names", " the river. [[A]]",
+    )  # fmt: skip
+    text = "x" * 500 + "\n\nthe Word\t" + "y" * 500
+    before, word, behind = Words("word").snippet(text)
+    assert (before, word, behind) == (
+        "… " + "x" * 54 + " ¶ the ", "Word", " " + "y" * 159 + " …",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", ["多瑙河", "瑙河", "河", "多瑙河流经这里。", "里。", "。", "多瑙 sample"]
+)
+def test_chinese_is_found_by_words_of_any_length(url: str, words: str) -> None:
+    assert ("answer", "0") in places(looked(url, words))
+
+
+def test_short_words_are_found_at_the_end_of_a_text_and_in_any_case(url: str) -> None:
+    assert len(looked(url, "NE", Filters(kinds=("answer",))).hits) == 1  # Rhine
+    assert looked(url, "qx").hits == []
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Answers that hold everything that could be part of a query language."""
+    path = tmp_path_factory.mktemp("hostile") / "s.db"
+    url = f"sqlite:///{path}"
+    with open_store(url) as store, store.transaction():
+        model = store.put_model("m", ModelSpec(weights="name:m"))
+        store.put_items(stores.items(len(HOSTILE)))
+        for number, text in enumerate(HOSTILE):
+            store.put_responses(dict([item_stores.answer(model, str(number), text)]))
+    looked(url, "")
+    return url
+
+
+@pytest.mark.parametrize(
+    "words",
+    ['"', '""', '"a', "*", "a*", "%", "_", "100%", "(", "NOT", "NEAR(a b)", "a AND", "OR", "-",
+     "^x", "body:", "\0", "\ud800", "'", "--", ";", "😀", "👩‍👩‍👧‍👦",
+     "\u202e", "{0}", "\\", "a" * 300],
+)  # fmt: skip
+def test_no_words_are_a_query_language(hostile: str, words: str) -> None:
+    found = {hit.item_id for hit in everything(hostile, words, limit=50) if hit.kind == "answer"}
+    asked = Words(words)
+    there = {
+        str(i) for i, text in enumerate(HOSTILE)
+        if asked.occur_in(text.replace("\0", "�").replace("\ud800", "�"))
+    }  # fmt: skip
+    assert found == there
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_every_part_of_an_answer_finds_it(hostile: str, data: st.DataObject) -> None:
+    number = data.draw(st.integers(0, len(HOSTILE) - 1))
+    text = HOSTILE[number]
+    start = data.draw(st.integers(0, len(text) - 1))
+    part = text[start : start + data.draw(st.integers(1, 12))].strip()
+    assume('"' not in part)
+    hits = everything(hostile, f'"{part}"' if part else "", limit=200)
+    assert any(hit.kind == "answer" and hit.item_id == str(number) for hit in hits)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(words=st.text(max_size=20))
+def test_any_words_are_answered(hostile: str, words: str) -> None:
+    for hit in looked(hostile, words).hits:
+        assert "\n" not in "".join(hit.snippet)
+
+
+def test_filters_leave_what_they_say(url: str) -> None:
+    with open_store(url, read_only=True) as store:
+        models = {model.name: model.id for model in store.models()}
+        judges = {judge.name: judge.id for judge in store.judges()}
+    assert {hit.item_id for hit in looked(url, "", Filters(category="capitals")).hits} == {"1"}
+    of_hasty = looked(url, "", Filters(model=models["hasty"])).hits
+    assert {hit.kind for hit in of_hasty} == {"answer", "reasoning"}
+    assert {hit.model for hit in of_hasty} == {models["hasty"]}
+    by_gpt = looked(url, "", Filters(judge=judges["gpt"])).hits
+    assert [hit.order for hit in by_gpt] == ["opponent_first", "model_first"]
+    assert len(looked(url, "", Filters(verdict="unreadable")).hits) == 1
+    (marked,) = looked(url, "", Filters(mark="addresses_judge")).hits
+    assert marked.snippet[2] == "I cannot say. ¶ no verdict"
+    assert looked(url, "", Filters(mark="hidden_text")).hits == []
+    assert looked(url, "", Filters(benchmark="another")).hits == []
+    assert looked(url, "Danube", Filters(kinds=("answer",), version=item_stores.VERSION)).hits
+    assert looked(url, "", Filters(kinds=("question",), judge=judges["gpt"])).hits == []
+
+
+def test_pages_hold_everything_once(url: str) -> None:
+    whole = looked(url, "", limit=1000).hits
+    assert len(whole) == 3 + 6 + 7
+    for limit in (1, 2, 5):
+        assert everything(url, "", limit=limit) == whole
+
+
+def test_a_page_that_takes_too_long_says_where_to_go_on(url: str) -> None:
+    whole = looked(url, "river").hits
+    hits: list[Hit] = []
+    begin = None
+    for _ in range(20):
+        with open_store(url, read_only=True) as store:
+            found = search(store, "river", begin=begin, for_s=0)
+        hits += found.hits
+        begin = found.then
+        if begin is None:
+            break
+    assert hits == whole
+
+
+def test_what_is_written_later_is_found_and_the_store_is_not_written(
+    url: str, tmp_path: Path
+) -> None:
+    looked(url, "")
+    with open_store(url) as store, store.transaction():
+        model = store.put_model("late", ModelSpec(weights="name:late"))
+        store.put_responses(dict([item_stores.answer(model, "2", "Mississippi")]))
+        judge = store.put_judge("rubric", JudgeSpec(kind="rubric", model="gpt"))
+        item_stores.judge(
+            store,
+            "second",
+            judge,
+            model,
+            "2",
+            Score(value=1, low=1, high=10),
+            "not the Mississippi",
+        )
+    before = (tmp_path / "s.db").read_bytes()
+    assert places(looked(url, "Mississippi")) == [("answer", "2"), ("reasoning", "2")]
+    assert (tmp_path / "s.db").read_bytes() == before
+
+
+def test_a_verdict_that_serves_a_second_place_later_is_told_with_both(url: str) -> None:
+    looked(url, "")
+    with open_store(url) as store, store.transaction():
+        twin = store.put_model("twin", ModelSpec(weights="name:twin"))
+        judge = store.put_judge("rubric", JudgeSpec(kind="rubric", model="gpt"))
+        key = item_stores.judge(
+            store, "second", judge, twin, "2", Score(value=1, low=1, high=10), "said of two"
+        )
+        place = item_stores.place(twin, judge, "1")
+        store.put_uses([Use(run_id="second", place=place, judgment_key=key)])
+    (hit,) = looked(url, '"said of two"').hits
+    assert hit.places == 2
+
+
+def test_a_question_that_comes_after_its_id_is_found(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    bare = [Item(benchmark="b", version="1", id=str(i), turns=()) for i in range(2)]
+    with open_store(url) as store:
+        store.put_items([bare[0]])
+        store.put_items(item_stores.questions(1))
+    assert len(looked(url, "").hits) == 1
+    asked = Message(role="user", content="Where is Ulm?")
+    with open_store(url) as store:
+        store.put_items([Item(benchmark="b", version="1", id="0", turns=(asked,))])
+    assert places(looked(url, "Ulm")) == [("question", "0")]
+
+
+def test_only_the_beginning_of_a_very_long_text_is_searched(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    text = "needle " + "hay " * SEARCHED_CHARS + "pin"
+    with open_store(url) as store, store.transaction():
+        model = store.put_model("m", ModelSpec(weights="name:m"))
+        store.put_items(stores.items(1))
+        store.put_responses(dict([item_stores.answer(model, "0", text)]))
+    assert len(looked(url, "needle").hits) == 1
+    assert looked(url, "pin").hits == []
+
+
+def test_a_store_that_was_replaced_gets_an_index_of_its_own(url: str, tmp_path: Path) -> None:
+    assert looked(url, "careful").hits == []
+    looked(url, "")
+    other = stores.fill_with(tmp_path / "other.db", {"m": {"judge": stores.labels("+-")}})
+    with open_store(other) as store, store.transaction():
+        model = store.put_model("m", ModelSpec(weights="name:m"))
+        for i in range(2):
+            store.put_responses(dict([item_stores.answer(model, str(i), f"another {i}")]))
+    shutil.copy(tmp_path / "other.db", tmp_path / "s.db")
+    assert looked(url, "Danube").hits == []
+    assert len(looked(url, "another").hits) == 2
+
+
+@pytest.mark.parametrize("damage", ["no database", "of another program", "of another form"])
+def test_an_index_that_cannot_be_used_is_made_anew(url: str, damage: str, tmp_path: Path) -> None:
+    index = index_path(tmp_path / "s.db")
+    if damage == "no database":
+        index.write_bytes(b"something else, and long enough to be looked at" * 40)
+    else:
+        with sqlite3.connect(index) as connection:
+            connection.execute("CREATE TABLE t (x)")
+            connection.execute("PRAGMA user_version = 999")
+        connection.close()
+    assert len(looked(url, "river").hits) == 4
+
+
+def test_damage_that_shows_later_is_said_and_mended_by_asking_again(
+    url: str, tmp_path: Path
+) -> None:
+    looked(url, "")
+    index = index_path(tmp_path / "s.db")
+    content = bytearray(index.read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    index.write_bytes(bytes(content))
+    with pytest.raises(StoreError, match="damaged and has been removed; search again"):
+        looked(url, "river")
+    assert len(looked(url, "river").hits) == 4
+
+
+def test_where_nothing_can_be_written_the_index_is_in_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    place = index_path(tmp_path / "s.db")
+    assert place.is_relative_to(tmp_path / "cache")
+    assert place != index_path(tmp_path / "another.db")
+
+
+def test_while_another_process_indexes_what_is_there_is_searched(url: str, tmp_path: Path) -> None:
+    looked(url, "")
+    with open_store(url) as store:
+        store.put_items(item_stores.questions(4))
+    holder = sqlite3.connect(index_path(tmp_path / "s.db"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        found = looked(url, "river")
+        assert not found.coverage.complete
+        assert (found.coverage.indexed, found.coverage.rows) == (3 + 6 + 8, 4 + 6 + 8)
+        assert len(found.hits) == 4
+    finally:
+        holder.close()
+    assert len(looked(url, "river").hits) == 5
+
+
+def test_the_index_goes_on_in_portions(url: str) -> None:
+    with (
+        open_store(url, read_only=True) as store,
+        SearchIndex(store.path) as index,
+        store.snapshot() as connection,
+    ):
+        assert not index.catch_up(connection, 0).complete
+        coverage = index.catch_up(connection, LONG_ENOUGH_S)
+    assert coverage.complete
+    assert coverage.indexed == coverage.rows
