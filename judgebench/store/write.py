@@ -313,7 +313,7 @@ def judgment_id(connection: Connection, key: bytes) -> int:
     found = connection.execute(_JUDGMENT_ID, {"key": key}).scalar()
     if found is None:
         raise StoreError(
-            f"the store has no judgment {key.hex()[:12]}; put_judgment() must come first"
+            f"the store has no judgment {key.hex()[:12]}; put_judgment() must come before"
         )
     return int(found)
 
