@@ -209,7 +209,7 @@ def confusion(
     """How the answers that the reference labelled were labelled by the judge, as counts."""
     with _opened(url) as store:
         which = meant(store, f"{benchmark}@{version}")
-        columns = store.verdicts(benchmark, version)
+        columns = store.board_verdicts(benchmark, version)
     names = [told_apart([columns], who) for who in ("model", "judge")]
     board = read_labels(renamed(columns, *names), labels=which.labels)
     truth, said = find_reference(board, reference).codes, board.of(judge)

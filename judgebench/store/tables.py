@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from judgebench.records import AFRESH, Place, Verdict
+from judgebench.records import AFRESH, Order, Place, Verdict
 from judgebench.store import schema
 from judgebench.store.catalog import (
     Named,
@@ -94,7 +94,7 @@ _ANSWERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
+class Names:
     """The names behind the integers, of one snapshot."""
 
     benchmarks: dict[int, tuple[str, str]]
@@ -105,7 +105,7 @@ class _Names:
     names: dict[int, str]
 
     @classmethod
-    def of(cls, connection: Connection, benchmark: str | None, version: str | None) -> _Names:
+    def of(cls, connection: Connection, benchmark: str | None, version: str | None) -> Names:
         b, i, r, n = schema.benchmarks.c, schema.items.c, schema.runs.c, schema.names.c
         query = select(b.id, b.name, b.version)
         if benchmark is not None:
@@ -153,7 +153,7 @@ def verdicts(
     afresh: bool = False,
 ) -> Columns:
     """A preference's value is the probability that ``model`` beats ``opponent``."""
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _USES.where(
         _u.c.benchmark_id.in_(list(names.benchmarks)), (_u.c.repeat == AFRESH) == afresh
     )
@@ -173,7 +173,7 @@ def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: s
     ``case`` is the key of what the judge saw; of imported verdicts, whose answers nobody knew, that
     of their place.
     """
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     number = next((n for n, known in names.runs.items() if known == run_id), None)
     query = _USES.add_columns(_j.c.case_key).where(
         _u.c.benchmark_id.in_(list(names.benchmarks)), _u.c.run_id == number, _u.c.repeat != AFRESH
@@ -185,7 +185,7 @@ def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: s
     return as_columns(RUN_VERDICT_COLUMNS, rows)
 
 
-def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
+def _verdict_columns(names: Names, row: Row[Any]) -> tuple[Any, ...]:
     kind, value = KINDS[row.kind], row.value
     if kind == "preference" and ORDERS[row.shown] == "opponent_first" and value is not None:
         value = 1 - value
@@ -207,8 +207,12 @@ def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
 
 
 def _marks_of(row: Row[Any], judge_kind: str) -> tuple[str, ...] | None:
-    """The marks of the model's answer; those of a pair say of which answer shown they are."""
-    marks, order = read_marks(judge_kind, row.marks), ORDERS[row.shown]
+    """Those of a pair say of which answer shown they are."""
+    return marks_shown(read_marks(judge_kind, row.marks), ORDERS[row.shown])
+
+
+def marks_shown(marks: tuple[str, ...] | None, order: Order) -> tuple[str, ...] | None:
+    """Of the marks of what a judge was shown, those of the model's answer."""
     if marks is None or order == "single":
         return marks
     position = "/0" if order == "model_first" else "/1"
@@ -236,7 +240,7 @@ def _newest(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
 def current(
     connection: Connection, benchmark: str, version: str
 ) -> dict[Place, tuple[bytes, Verdict]]:
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _USES.where(_u.c.benchmark_id.in_(list(names.benchmarks)))
     found: dict[Place, tuple[bytes, Verdict]] = {}
     for row in _newest(connection, query):
@@ -270,7 +274,7 @@ def current(
 def failures(
     connection: Connection, benchmark: str | None = None, version: str | None = None
 ) -> Columns:
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _FAILURES.where(_f.c.repeat != AFRESH)
     if benchmark is not None or version is not None:
         query = query.where(_f.c.benchmark_id.in_(list(names.benchmarks)))
@@ -283,10 +287,18 @@ def failures(
     return as_columns(FAILURE_COLUMNS, rows)
 
 
-def responses(connection: Connection, benchmark: str, version: str | None = None) -> Columns:
+def responses(
+    connection: Connection,
+    benchmark: str,
+    version: str | None = None,
+    *,
+    models: Collection[Named] | None = None,
+) -> Columns:
     """One row for each place and stack; ``newest`` marks the one of a place that came last."""
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _ANSWERS.where(_a.c.benchmark_id.in_(list(names.benchmarks)))
+    if (wanted := chosen(names.models, models)) is not None:
+        query = query.where(_a.c.model_id.in_(wanted))
     rows = []
     before: tuple[Any, ...] | None = None
     for row in connection.execute(query):
