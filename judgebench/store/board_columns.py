@@ -30,6 +30,7 @@ START = 160
 _Rows: TypeAlias = NDArray[np.void]
 
 _u, _j, _reason = schema.uses.c, schema.judgments.c, schema.texts.alias("reason")
+_WITHIN = tuple(name for name in PLACE if name != "benchmark_id")
 _HAS_VALUE, _HAS_MORE, _LOOKED, _MARKED = 4, 8, 16, 32
 # What is told in a few bits is told in one number: reading a cell takes as long as finding a row.
 _TOLD = (
@@ -39,7 +40,7 @@ _TOLD = (
     + case((_j.marks.is_(None), 0), (_j.marks == "[]", _LOOKED), else_=_LOOKED + _MARKED)
 )
 _VERDICT = {
-    **{name: (_u[name], "i8" if name == "item_id" else "i4") for name in PLACE},
+    **{name: (_u[name], "i8" if name == "item_id" else "i4") for name in _WITHIN},
     "run_id": (_u.run_id, "i4"),
     "judgment_id": (_u.judgment_id, "i8"),
     "used_at": (_u.used_at, "f8"),
@@ -154,7 +155,7 @@ def _read(
 def _newest(rows: _Rows) -> _Rows:
     """Of the uses of one place, which follow each other, the one recorded last."""
     starts = np.ones(len(rows), dtype=np.bool_)
-    starts[1:] = np.logical_or.reduce([rows[name][1:] != rows[name][:-1] for name in PLACE])
+    starts[1:] = np.logical_or.reduce([rows[name][1:] != rows[name][:-1] for name in _WITHIN])
     if starts.all():
         return rows
     place = np.cumsum(starts)
