@@ -59,7 +59,8 @@ test: check
 bench: $(VENV)/.dev
 	@$(BIN)/python perf/coverage_agreement.py
 	@for name in store_commits provider_throughput killed_runs faults memory judging win_rates rankings \
-	    win_rate_coverage length_control_coverage ranking_coverage coverage_evaluators gate_rates judge_drift; do \
+	    win_rate_coverage length_control_coverage ranking_coverage coverage_evaluators gate_rates judge_drift \
+	    dashboard; do \
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
 
