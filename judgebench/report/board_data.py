@@ -109,7 +109,8 @@ class BoardData:
         if not imported:
             return {}
         told = marks_of_answers(self._texts())
-        found = {self.models[one]: marks for one, marks in told.items()}
+        # A model whose first answers came after the verdicts were read has no name here.
+        found = {self.models[one]: marks for one, marks in told.items() if one in self.models}
         judged = counted(verdicts["judge"], verdicts["model"])
         return {
             (judge, model): marks
