@@ -5,27 +5,11 @@ streamlit run dashboards/app.py -- --store sqlite:///results/judgebench.db
 
 from __future__ import annotations
 
-import time
-
 import reads
 import streamlit as st
+from held import held
 
 from judgebench.errors import JudgebenchError
-
-# Tables follow a store that is being written at most this often; counts follow every two seconds.
-REFRESH_S = 5.0
-
-
-def hold_mark(url: str) -> None:
-    """Keep one state of the store for the whole page, and move on when it has moved.
-
-    Everything is cached by this mark, so that a choice made beside a running run is answered at
-    once and all parts of a page agree.
-    """
-    held = st.session_state.get("mark")
-    if held is None or time.monotonic() - st.session_state["held_since"] >= REFRESH_S:
-        st.session_state["mark"] = reads.mark_of(url)
-        st.session_state["held_since"] = time.monotonic()
 
 
 @st.fragment(run_every=2)
@@ -39,15 +23,14 @@ def status(url: str) -> None:
         st.text("It cannot be read.")
     else:
         st.text("\n".join(state.lines()))
-    old = time.monotonic() - st.session_state["held_since"] >= REFRESH_S
-    if old and reads.mark_of(url) != st.session_state["mark"]:
+    if held(url).moved_on() != st.session_state["mark"]:
         st.rerun(scope="app")
 
 
 st.set_page_config(page_title="judgebench", page_icon="⚖️", layout="wide")
 store = reads.store_url()
 st.session_state["store"] = store
-hold_mark(store)
+st.session_state["mark"] = held(store).moved_on()
 
 # The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
 # for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it
@@ -67,4 +50,5 @@ with st.sidebar:
     st.caption("Store")
     st.text(reads.shown_url(store))
     status(store)
-page.run()
+with held(store).timed():
+    page.run()

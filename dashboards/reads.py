@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ from judgebench.store import Store, open_store
 from judgebench.store.location import store_path
 
 KEPT = 64
+
+_TURN = threading.Lock()
 
 Json = Mapping[str, Any]
 
@@ -57,6 +60,15 @@ def _opened(url: str) -> Iterator[Store]:
     if not path.exists():
         raise NoStoreError(str(path))
     with open_store(url, read_only=True) as store:
+        yield store
+
+
+@contextmanager
+def _computing(url: str) -> Iterator[Store]:
+    """As `_opened`, one reader at a time: of a million verdicts each takes hundreds of megabytes,
+    and two at once are no sooner done.
+    """
+    with _TURN, _opened(url) as store:
         yield store
 
 
@@ -167,7 +179,7 @@ NO_ESTIMATE: Json = {
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, Any]]:
     """The leaderboards of a benchmark as the report has them, each with its CSV, panels last."""
-    with _opened(url) as store:
+    with _computing(url) as store:
         panels = panels_in(store, f"{benchmark}@{version}")
         found = leaderboards.leaderboards(store, benchmark, version, panels=panels)
     found = tuple(sorted(found, key=lambda board: board.judge_id is None))
@@ -179,7 +191,7 @@ def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, 
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def agreement(url: str, mark: str, benchmark: str, version: str, reference: str) -> dict[str, Any]:
     """Every judge against a reference as the report has it, with its CSV."""
-    with _opened(url) as store:
+    with _computing(url) as store:
         report = agreements.agreement_report(store, benchmark, version, reference=reference)
     csv = render(agreements.document(report, by_model=True), "csv")
     return agreements.to_json(report) | {"csv": csv}
@@ -188,7 +200,7 @@ def agreement(url: str, mark: str, benchmark: str, version: str, reference: str)
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def between(url: str, mark: str, benchmark: str, version: str) -> dict[str, Any]:
     """Every two judges that have labelled the same answers, pooled; people first."""
-    with _opened(url) as store:
+    with _computing(url) as store:
         report = agreements.agreement_report(store, benchmark, version, between=True)
     rows = agreements.to_json(report)["between"]
     names = {row[side] for row in rows for side in ("judge", "reference")}
@@ -207,9 +219,9 @@ def confusion(
     url: str, mark: str, benchmark: str, version: str, judge: str, reference: str
 ) -> list[dict[str, Any]]:
     """How the answers that the reference labelled were labelled by the judge, as counts."""
-    with _opened(url) as store:
+    with _computing(url) as store:
         which = meant(store, f"{benchmark}@{version}")
-        columns = store.verdicts(benchmark, version)
+        columns = store.board_verdicts(benchmark, version)
     names = [told_apart([columns], who) for who in ("model", "judge")]
     board = read_labels(renamed(columns, *names), labels=which.labels)
     truth, said = find_reference(board, reference).codes, board.of(judge)

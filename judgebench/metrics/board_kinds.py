@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from numpy.typing import NDArray
+import numpy as np
 
+from judgebench.columns import Column, Ints, counted, paired, same, taken
 from judgebench.metrics.verdict_table import FAILED, Columns
 from judgebench.records import SCORING
 
@@ -15,6 +16,8 @@ Kind = Literal["label", "score", "preference"]
 
 _SINGLE: Mapping[str, Kind] = {"label": "label", "score": "score"}
 """What is said of one answer."""
+
+NO_ROWS: Ints = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,8 +28,8 @@ class BoardKind:
     opponent: str | None = None
 
 
-def by_board(columns: Columns) -> dict[BoardKind, list[int]]:
-    """The rows of each board there is, in order of kind and opponent.
+def by_board(columns: Columns) -> dict[BoardKind, Ints]:
+    """The numbers of the rows of each board there is, in order of kind and opponent.
 
     A comparison names its opponent, whether or not it came to a verdict. An unreadable or failed
     verdict on one answer is on the board where the judge's others are; of one who has no other, on
@@ -37,20 +40,18 @@ def by_board(columns: Columns) -> dict[BoardKind, list[int]]:
     columns
         ``kind``, ``judge``, and where they are known ``opponent`` and ``judge_kind``.
     """
-    about = list(zip(columns["kind"], columns["judge"], _column(columns, "opponent"), strict=True))
-    alone = _alone(columns, about)
-    board_of = {one: _board(*one, alone) for one in set(about)}
-    found: dict[BoardKind, list[int]] = {
-        which: []
-        for which in sorted(
-            {which for which in board_of.values() if which is not None},
-            key=lambda which: (which.kind, which.opponent or ""),
-        )
-    }
-    for row, one in enumerate(about):
-        if (which := board_of[one]) is not None:
-            found[which].append(row)
-    return found
+    judges = paired(columns["judge"], _column(columns, "opponent"))
+    about = paired(columns["kind"], judges).mapped(lambda one: (one[0], *one[1]))
+    alone = _alone(columns, about.values)
+    boards = [_board(kind, judge, against, alone) for kind, judge, against in about.values]
+    kinds = sorted(
+        {which for which in boards if which is not None},
+        key=lambda which: (which.kind, which.opponent or ""),
+    )
+    place = {which: number for number, which in enumerate(kinds)}
+    code_of = np.array([-1 if one is None else place[one] for one in boards], dtype=np.int64)
+    codes = code_of[about.codes]
+    return {which: np.flatnonzero(codes == number) for which, number in place.items()}
 
 
 def _board(
@@ -65,10 +66,10 @@ def _board(
 
 def board(columns: Columns, which: BoardKind) -> Columns:
     """The rows of one board."""
-    rows = by_board(columns).get(which, [])
+    rows = by_board(columns).get(which, NO_ROWS)
     if len(rows) == len(columns["kind"]):
         return columns
-    return {name: [values[row] for row in rows] for name, values in columns.items()}
+    return {name: taken(values, rows) for name, values in columns.items()}
 
 
 def _alone(columns: Columns, about: Iterable[tuple[str, str, str | None]]) -> dict[str, Kind]:
@@ -76,7 +77,7 @@ def _alone(columns: Columns, about: Iterable[tuple[str, str, str | None]]) -> di
     said = set(about)
     scoring = {
         judge
-        for judge, way in set(zip(columns["judge"], _column(columns, "judge_kind"), strict=True))
+        for judge, way in counted(columns["judge"], _column(columns, "judge_kind"))
         if ("score", judge, None) in said or way in SCORING
     }
     return {
@@ -85,5 +86,5 @@ def _alone(columns: Columns, about: Iterable[tuple[str, str, str | None]]) -> di
     }
 
 
-def _column(columns: Columns, name: str) -> Sequence[Any] | NDArray[Any]:
-    return columns[name] if name in columns else [None] * len(columns["kind"])
+def _column(columns: Columns, name: str) -> Column:
+    return columns[name] if name in columns else same(None, len(columns["kind"]))

@@ -9,11 +9,46 @@ the judge [1]_. Honest models repeat short answers (a name, "yes"), so only long
 
 from __future__ import annotations
 
-from judgebench.judges.marks import ConstantAnswer, constant_answer
+from collections import Counter
+
+from judgebench.columns import counted, distinct
+from judgebench.judges.marks import CONSTANT_SHARE, ConstantAnswer, constant_answer
 from judgebench.metrics.verdict_table import Columns
 
 SHORTEST = 20
 """Characters that a text must exceed to be more than a coincidence."""
+
+_BEGINNING = 100
+"""How many characters are compared before whole texts are."""
+
+
+def may_be_constant(answers: Columns) -> list[str]:
+    """The ids of all models whose answers are constant, and of some whose answers begin alike.
+
+    Constant answers have one beginning: whole texts need to be read of these models only.
+
+    Parameters
+    ----------
+    answers
+        ``model_id``, ``item_id``, ``start`` (an answer's first characters), ``length`` (of all of
+        it).
+    """
+    least = counted(distinct(answers["model_id"], answers["item_id"]))  # equal samples are one
+    alike: dict[str, Counter[str]] = {}
+    for model, start, length in zip(
+        answers["model_id"], answers["start"], answers["length"], strict=True
+    ):
+        text = start.lstrip()
+        begins = text[:_BEGINNING].rstrip()
+        if len(text) < _BEGINNING and length > len(start):  # white space hides its beginning
+            begins = ""
+        if begins == "" or length > SHORTEST:
+            alike.setdefault(model, Counter())[begins] += 1
+    return [
+        model
+        for model, said in alike.items()
+        if said.pop("", 0) + max(said.values(), default=0) >= CONSTANT_SHARE * least[model]
+    ]
 
 
 def constant_answers(answers: Columns) -> dict[str, ConstantAnswer]:

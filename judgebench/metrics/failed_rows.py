@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from judgebench.columns import Column, counted, extended, marked, paired, same, taken
 from judgebench.metrics.verdict_table import FAILED, Columns
 
 
@@ -24,7 +27,7 @@ class _Where(NamedTuple):
 _DEFAULTS = {"turn": 0, "opponent": None, "order": "single", "repeat": 0}
 
 
-def with_failures(verdicts: Columns, failures: Columns) -> dict[str, list[Any]]:
+def with_failures(verdicts: Columns, failures: Columns) -> dict[str, Column]:
     """The verdicts, and a row of the kind `FAILED` for each that could not be had.
 
     Neither may vanish: an item that nobody could judge is missing from every model; an answer that
@@ -45,10 +48,10 @@ def with_failures(verdicts: Columns, failures: Columns) -> dict[str, list[Any]]:
     """
     absent: dict[_Where, Any] = {}
     if len(failures["item_id"]):
-        there = list(_places(verdicts))
         failed = list(zip(_places(failures), failures["kind"], strict=True))
+        there = list(_places(_near(verdicts, failures)))
         answered = {place._replace(order="single", repeat=0) for place in there}
-        seats = _seats([*there, *(place for place, _ in failed)])
+        seats = _seats(verdicts, failures)
         for place, kind in failed:
             if place.judge is not None:
                 absent.setdefault(place, kind)
@@ -63,15 +66,32 @@ def with_failures(verdicts: Columns, failures: Columns) -> dict[str, list[Any]]:
 
 def _ways(columns: Columns) -> dict[str, str]:
     """How each judge judges, where that is known."""
-    return dict(zip(columns["judge"], columns.get("judge_kind", ()), strict=False))
+    if "judge_kind" not in columns:
+        return {}
+    return dict(iter(counted(columns["judge"], columns["judge_kind"])))
 
 
-def _seats(places: list[_Where]) -> dict[tuple[str, str | None], set[str]]:
+def _near(verdicts: Columns, failures: Columns) -> Columns:
+    """The verdicts at whose places a failure can stand: those of its item, and model if judged.
+
+    Where an answer failed, all that were to be compared with it lack a verdict.
+    """
+    said = counted(failures["item_id"], failures["model"], failures["judge"])
+    judged = {(item, model) for item, model, judge in said if judge is not None}
+    unanswered = {item for item, _, judge in said if judge is None}
+    place = paired(verdicts["item_id"], verdicts["model"])
+    near = np.flatnonzero(marked(place, lambda one: one in judged or one[0] in unanswered))
+    return {name: taken(verdicts[name], near) for name in _Where._fields if name in verdicts}
+
+
+def _seats(*tables: Columns) -> dict[tuple[str, str | None], set[str]]:
     """Who is on the board of each judge, and of each judge and opponent."""
     seats: dict[tuple[str, str | None], set[str]] = {}
-    for judge, opponent, model in {(p.judge, p.opponent, p.model) for p in places}:
-        if judge is not None:
-            seats.setdefault((judge, opponent), set()).add(model)
+    for table in tables:
+        opponents = _column(table, "opponent")
+        for judge, opponent, model in counted(table["judge"], opponents, table["model"]):
+            if judge is not None:
+                seats.setdefault((judge, opponent), set()).add(model)
     return seats
 
 
@@ -84,23 +104,26 @@ def _missing_everywhere(
 
 
 def _places(columns: Columns) -> Iterator[_Where]:
-    n = len(columns["item_id"])
-    known = [columns[name] if name in columns else [_DEFAULTS[name]] * n for name in _Where._fields]
+    known = [_column(columns, name) for name in _Where._fields]
     return map(_Where._make, zip(*known, strict=True))
+
+
+def _column(columns: Columns, name: str) -> Column:
+    return columns[name] if name in columns else same(_DEFAULTS[name], len(columns["item_id"]))
 
 
 def _with_rows(
     verdicts: Columns, absent: dict[_Where, Any], ways: dict[str, str]
-) -> dict[str, list[Any]]:
+) -> dict[str, Column]:
     n = len(verdicts["item_id"])
-    columns = {name: list(values) for name, values in verdicts.items()}
-    for name in _Where._fields:
-        columns.setdefault(name, [_DEFAULTS.get(name)] * n)
-        columns[name] += [getattr(place, name) for place in absent]
-    columns["kind"] += [FAILED] * len(absent)
-    columns.setdefault("judge_kind", [None] * n)
-    columns["judge_kind"] += [ways.get(place.judge or "") for place in absent]
-    columns["failure_kind"] = [None] * n + list(absent.values())
-    for values in columns.values():
-        values += [None] * (n + len(absent) - len(values))
-    return columns
+    added: dict[str, Sequence[Any]] = {
+        **{name: [getattr(place, name) for place in absent] for name in _Where._fields},
+        "kind": [FAILED] * len(absent),
+        "judge_kind": [ways.get(place.judge or "") for place in absent],
+        "failure_kind": list(absent.values()),
+    }
+    nothing = [None] * len(absent)
+    held = {**{name: same(_DEFAULTS.get(name), n) for name in added}, **verdicts}
+    if not absent:
+        return held
+    return {name: extended(values, added.get(name, nothing)) for name, values in held.items()}

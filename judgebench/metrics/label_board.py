@@ -10,8 +10,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import counted, numbers, paired, taken
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, by_board
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
 from judgebench.records import BINARY, HUMAN, is_human
 
@@ -88,18 +89,13 @@ def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoa
     InputError
         For two verdicts at one place.
     """
-    rows = by_board(columns).get(BoardKind("label"), [])
+    rows = by_board(columns).get(BoardKind("label"), NO_ROWS)
     table = read_table(columns, rows)
     code_of = {name: code for code, name in enumerate(labels)}
-    kind, label = columns["kind"], columns["label"]
-    said = np.fromiter(
-        (
-            NO_VERDICT if kind[row] == FAILED else code_of.get(label[row], UNREADABLE)
-            for row in rows
-        ),
-        dtype=np.int8,
-        count=len(rows),
-    )
+    said = numbers(
+        paired(taken(columns["kind"], rows), taken(columns["label"], rows)),
+        lambda one: NO_VERDICT if one[0] == FAILED else code_of.get(one[1], UNREADABLE),
+    ).astype(np.int8)
     cell = table.judge_of * len(table.cell_of) + table.answer_of
     n_cells = len(table.judges) * len(table.cell_of)
     return LabelBoard(
@@ -132,9 +128,10 @@ def _settled(said: Codes, cell: Ints, n_cells: int, *, n_labels: int) -> Codes:
 def undeclared(columns: Columns, labels: Sequence[str]) -> dict[str, Counter[str]]:
     """By judge, the labels that are not declared and so count as unreadable, with how many."""
     found: dict[str, Counter[str]] = {}
-    for kind, judge, label in zip(columns["kind"], columns["judge"], columns["label"], strict=True):
+    said = counted(columns["kind"], columns["judge"], columns["label"])
+    for (kind, judge, label), n in said.items():
         if kind == "label" and label not in labels:
-            found.setdefault(judge, Counter())[label] += 1
+            found.setdefault(judge, Counter())[label] += n
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PairedTables:
     """One judge against a reference, on the models the reference has labelled.
 
@@ -40,12 +41,12 @@ class PairedTables:
     filled: Floats
     unfilled: Floats
 
-    @property
+    @cached_property
     def units(self) -> Ints:
         """Units with at least one pair, by model: shape (models,)."""
         return np.asarray((self.tables.sum(axis=(2, 3)) > 0).sum(axis=0))
 
-    @property
+    @cached_property
     def pooled_units(self) -> int:
         """Units with at least one pair of any model."""
         return int((self.tables.sum(axis=(1, 2, 3)) > 0).sum())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from typing import TypeAlias
 
 import numpy as np
 
+from judgebench.columns import Column, counted, marked, numbers, paired, same, taken
+from judgebench.columns import coded as as_codes
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, units_of
+from judgebench.metrics.verdict_values import preference_values
 
 ModelPair: TypeAlias = tuple[str, str]
 
@@ -67,37 +70,27 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         Every judge of the columns is among the judges all the same.
     """
     kinds = ("preference", "unreadable", FAILED)
-    said = zip(columns["kind"], columns["opponent"], strict=True)
-    rows = [
-        row for row, (kind, against) in enumerate(said) if against is not None and kind in kinds
-    ]
+    said = paired(columns["kind"], columns["opponent"])
+    rows = np.flatnonzero(marked(said, lambda one: one[0] in kinds and one[1] is not None))
 
-    def taken(name: str, default: object) -> list[object]:
-        return [columns[name][row] for row in rows] if name in columns else [default] * len(rows)
+    def known(name: str, default: object) -> Column:
+        return taken(columns[name], rows) if name in columns else same(default, len(rows))
 
-    model, opponent = ([str(columns[who][row]) for row in rows] for who in ("model", "opponent"))
-    turned = _turned(model, opponent)
-    names = [
-        (against, one) if (one, against) in turned else (one, against)
-        for one, against in zip(model, opponent, strict=True)
-    ]
-    flipped = np.array([pair in turned for pair in zip(model, opponent, strict=True)], dtype=bool)
-    items, item_of = coded([columns["item_id"][row] for row in rows])
+    two = paired(*(as_codes(known(who, None)).mapped(str) for who in ("model", "opponent")))
+    turned = _turned(counted(two))
+    flipped = marked(two, turned.__contains__)
+    items, item_of = coded(known("item_id", None))
     units, unit_of = units_of(items, columns, rows)
-    models, models_of = coded(names)
-    answers, sample_of = coded(list(zip(taken("sample", 0), taken("turn", 0), strict=True)))
+    models, models_of = coded(two.mapped(lambda pair: pair[::-1] if pair in turned else pair))
+    answers, sample_of = coded(paired(known("sample", 0), known("turn", 0)))
     keys = (item_of * max(1, len(models)) + models_of) * max(1, len(answers)) + sample_of
     _, first, pair_of = np.unique(keys, return_index=True, return_inverse=True)
-    everybody = tuple(sorted({str(judge) for judge in columns["judge"] if judge is not None}))
-    _, judge_of = coded([str(columns["judge"][row]) for row in rows], among=everybody)
-    opponent_first = np.array([order == "opponent_first" for order in taken("order", "single")])
-    values = np.array(
-        [
-            columns["value"][row] if columns["kind"][row] == "preference" else math.nan
-            for row in rows
-        ],
-        dtype=np.float64,
+    everybody = tuple(
+        sorted(str(judge) for judge in counted(columns["judge"]) if judge is not None)
     )
+    _, judge_of = coded(as_codes(known("judge", None)).mapped(str), among=everybody)
+    opponent_first = marked(known("order", "single"), partial(eq, "opponent_first"))
+    values = preference_values({name: known(name, None) for name in ("kind", "value")})
     return PairedVerdicts(
         items=items,
         judges=everybody,
@@ -109,17 +102,16 @@ def paired_verdicts(columns: Columns) -> PairedVerdicts:
         sample_of=tuple(answers[code] for code in sample_of[first]),
         judge_of=judge_of,
         pair_of=pair_of,
-        order_of=(opponent_first.astype(bool) != flipped).astype(np.int64),
-        repeat_of=np.array(taken("repeat", 0), dtype=np.int64),
+        order_of=(opponent_first != flipped).astype(np.int64),
+        repeat_of=numbers(known("repeat", 0), int).astype(np.int64),
         p=np.where(flipped, 1.0 - values, values),
     )
 
 
-def _turned(model: Sequence[str], opponent: Iterable[str]) -> set[ModelPair]:
+def _turned(said: Mapping[ModelPair, int]) -> set[ModelPair]:
     """The (model, opponent) of rows that are to be read the other way round."""
-    said = Counter(zip(model, opponent, strict=True))
     return {
         (one, other)
         for (one, other), n in said.items()
-        if (n, other) < (said[other, one], one) and one != other
+        if (n, other) < (said.get((other, one), 0), one) and one != other
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,10 +9,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import counted, marked
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, coded, read_table
+from judgebench.metrics.verdict_values import preference_values
 from judgebench.metrics.win_rate import TIED, WON, outcome
 from judgebench.stats.comparisons import Comparisons, compare
 from judgebench.stats.ranking import Ties
@@ -103,9 +104,9 @@ def judged_pairs(boards: Mapping[BoardKind, Columns]) -> dict[str, Pairs]:
         for kind, columns in boards.items()
         if kind.kind == "preference" and kind.opponent is not None
     }
-    items = [item for columns in compared.values() for item in columns["item_id"]]
+    items = [item for columns in compared.values() for item in counted(columns["item_id"])]
     prompts, _ = coded(items)
-    names = [name for columns in compared.values() for name in columns["model"]]
+    names = [name for columns in compared.values() for name in counted(columns["model"])]
     models, _ = coded(names, among=compared)
     cells: dict[str, list[_Cells]] = {}
     for opponent, columns in compared.items():
@@ -144,14 +145,8 @@ def _cells(
     columns: Columns, opponent: str, prompts: tuple[str, ...], models: tuple[str, ...]
 ) -> dict[str, _Cells]:
     table = read_table(columns)
-    values = np.array(
-        [
-            value if kind == "preference" else math.nan
-            for kind, value in zip(columns["kind"], columns["value"], strict=True)
-        ],
-        dtype=np.float64,
-    )
-    failed = np.array([kind == FAILED for kind in columns["kind"]], dtype=np.bool_)
+    values = preference_values(columns)
+    failed = marked(columns["kind"], lambda kind: kind == FAILED)
     prompt_of, model_of = _places(table.items, prompts), _places(table.models, models)
     found = {}
     for j, judge in enumerate(table.judges):

@@ -9,12 +9,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import marked, taken
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.board_kinds import BoardKind, by_board
+from judgebench.metrics.board_kinds import NO_ROWS, BoardKind, by_board
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.scores import scales_of
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, VerdictTable, read_table
+from judgebench.metrics.verdict_values import score_values
 from judgebench.records import HUMAN, is_human
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -32,15 +34,13 @@ class ScoreBoard:
     """
 
     def __init__(self, columns: Columns, unparsed: float | None) -> None:
-        rows = by_board(columns).get(BoardKind("score"), [])
-        self.taken: Columns = {name: [v[row] for row in rows] for name, v in columns.items()}
+        rows = by_board(columns).get(BoardKind("score"), NO_ROWS)
+        self.taken: Columns = {name: taken(values, rows) for name, values in columns.items()}
         self.table: VerdictTable = read_table(columns, rows)
         self.unparsed = unparsed
-        kinds = self.taken["kind"]
-        said = zip(kinds, self.taken["value"], strict=True)
-        self.values = np.array([v if k == "score" else math.nan for k, v in said], dtype=float)
-        self.unread = np.array([kind == "unreadable" for kind in kinds], dtype=np.bool_)
-        self.failed = np.array([kind == FAILED for kind in kinds], dtype=np.bool_)
+        self.values = score_values(self.taken)
+        self.unread = marked(self.taken["kind"], lambda kind: kind == "unreadable")
+        self.failed = marked(self.taken["kind"], lambda kind: kind == FAILED)
 
     @cached_property
     def judges(self) -> tuple[str, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from judgebench.columns import Coded, counted, marked, numbers
+from judgebench.columns import taken as rows_of
 from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.groups import Groups, by_group
@@ -74,7 +77,7 @@ def scores(
     """
     taken = board(columns, BoardKind("score"))
     values = score_values(taken)
-    unread = np.array([kind == "unreadable" for kind in taken["kind"]], dtype=np.bool_)
+    unread = marked(taken["kind"], lambda kind: kind == "unreadable")
     dimensions = {SCORE: values} | _parts(taken)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
@@ -92,7 +95,7 @@ def scores(
         if splits is not None:
             measures[OFFICIAL] = rounded(means[SCORE], table.items, splits)
         if chance is not None:
-            by_chance = [chance.get(item, math.nan) for item in taken["item_id"]]
+            by_chance = numbers(taken["item_id"], lambda item: chance.get(item, math.nan))
             kept = np.where(unread, by_chance, values)
             measures[GUESSED] = mean_of(item_means(table, rows, kept, ends=ends))
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
@@ -119,12 +122,9 @@ def scores(
 
 def scales_of(columns: Columns, rows: Ints | range) -> list[Scale]:
     """The scales that the scores in these rows are on, in order."""
+    kind, low, high = (rows_of(columns[name], rows) for name in ("kind", "low", "high"))
     return sorted(
-        {
-            (float(columns["low"][row]), float(columns["high"][row]))
-            for row in rows
-            if columns["kind"][row] == "score"
-        }
+        {(float(a), float(b)) for kind, a, b in counted(kind, low, high) if kind == "score"}
     )
 
 
@@ -140,12 +140,18 @@ def mixed(measure: Measure, scales: Sequence[Scale]) -> Measure:
 
 def _parts(columns: Columns) -> dict[str, Floats]:
     """A column of values for each dimension that any score has; nan where a score lacks it."""
-    parts: list[Mapping[str, float]] = [
-        (given or {}) if kind == "score" else {}
-        for kind, given in zip(columns["kind"], columns.get("parts", ()) or [], strict=False)
-    ]
-    names = sorted({name for given in parts for name in given})
+    if "parts" not in columns or not len(columns["parts"]):
+        return {}
+    given = columns["parts"]
+    parts = given if isinstance(given, Coded) else Coded(np.arange(len(given)), list(given))
+    scored = marked(columns["kind"], lambda kind: kind == "score")
+    there = np.unique(parts.codes[scored]).tolist()
+    names = sorted({name for code in there for name in parts.values[code] or {}})
     return {
-        f"{SCORE}/{name}": np.array([given.get(name, math.nan) for given in parts], dtype=float)
+        f"{SCORE}/{name}": np.where(scored, numbers(parts, partial(_part, name)), np.nan)
         for name in names
     }
+
+
+def _part(name: str, parts: Mapping[str, float] | None) -> float:
+    return (parts or {}).get(name, math.nan)

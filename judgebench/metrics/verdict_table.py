@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import Coded, Column, compact, counted, paired, taken
+from judgebench.columns import coded as as_codes
 from judgebench.errors import InputError
 
 Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
@@ -62,7 +64,7 @@ class VerdictTable:
         return len(self.items), len(self.models)
 
 
-def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTable:
+def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> VerdictTable:
     """Code a benchmark's verdicts.
 
     Parameters
@@ -82,26 +84,24 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
     InputError
         For two verdicts at one place.
     """
-    n = len(columns["item_id"])
-    taken = range(n) if rows is None else rows
+    these = np.arange(len(columns["item_id"])) if rows is None else np.asarray(rows, np.int64)
     everybody = told_apart(columns, "judge")
-    everyone = told_apart(columns, "model")
-    item = [columns["item_id"][row] for row in taken]
-    model = [everyone[row] for row in taken]
-    judge = [everybody[row] for row in taken]
+    item = taken(columns["item_id"], these)
+    model = taken(told_apart(columns, "model"), these)
+    judge = taken(everybody, these)
     items, item_of = coded(item)
     models, model_of = coded(model)
-    judges, judge_of = coded(judge, among=everybody)
+    judges, judge_of = coded(judge, among=counted(everybody))
     sample_of, order_of, repeat_of = (
-        _codes(columns, names, taken) for names in (("sample", "turn"), ("order",), ("repeat",))
+        _codes(columns, names, these) for names in (("sample", "turn"), ("order",), ("repeat",))
     )
 
     cell = item_of * max(1, len(models)) + model_of
-    answers, answer_of = np.unique(_joined(cell, sample_of), return_inverse=True)
+    answers, answer_of = _compact(_joined(cell, sample_of))
     asking = _joined(_joined(answer_of, judge_of), order_of)
-    asking_of = np.unique(asking, return_inverse=True)[1]
+    asking_of = _compact(asking)[1]
     _refuse_twice(_joined(asking_of, repeat_of), judge, item, model)
-    units, unit_of = units_of(items, columns, taken)
+    units, unit_of = units_of(items, columns, these)
     return VerdictTable(
         items=items,
         models=models,
@@ -119,7 +119,7 @@ def read_table(columns: Columns, rows: Sequence[int] | None = None) -> VerdictTa
 
 
 def units_of(
-    items: tuple[str, ...], columns: Columns, taken: Sequence[int]
+    items: tuple[str, ...], columns: Columns, rows: Sequence[int] | Ints
 ) -> tuple[tuple[str, ...], Ints]:
     """What is drawn in a bootstrap, in order of name, and which of it each item is.
 
@@ -127,42 +127,46 @@ def units_of(
     """
     if "unit" not in columns:
         return items, np.arange(len(items))
-    said = ((columns["item_id"][row], columns["unit"][row]) for row in taken)
+    said = counted(taken(columns["item_id"], rows), taken(columns["unit"], rows))
     unit = {item: one for item, one in said if one is not None}  # a panel's rows do not say
     first: dict[Any, str] = {}
     named = [first.setdefault(unit.get(item, item), item) for item in items]
     return coded(named)
 
 
-def told_apart(columns: Columns, who: str) -> list[str]:
+def told_apart(columns: Columns, who: str) -> Coded:
     """The names of models or judges, with the id behind a name that means two."""
-    names = [str(name) for name in columns[who]]
+    names = as_codes(columns[who]).mapped(str)
     if f"{who}_id" not in columns:
         return names
-    ids = [str(one) for one in columns[f"{who}_id"]]
+    both = paired(names, as_codes(columns[f"{who}_id"]).mapped(str))
     ids_of: dict[str, set[str]] = {}
-    for name, one in set(zip(names, ids, strict=True)):
+    for name, one in both.values:
         ids_of.setdefault(name, set()).add(one)
-    return [
-        f"{name}@{one}" if len(ids_of[name]) > 1 else name
-        for name, one in zip(names, ids, strict=True)
-    ]
+    return both.mapped(lambda pair: "@".join(pair) if len(ids_of[pair[0]]) > 1 else pair[0])
 
 
-def coded(values: Sequence[Any], among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
+def coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], Ints]:
     """The distinct values, sorted, and the place of each value among them."""
-    names = tuple(sorted({*values, *among}))
+    given = as_codes(values)
+    there = counted(given)
+    names = tuple(sorted({*there, *among}))
     place = {name: code for code, name in enumerate(names)}
-    return names, np.fromiter((place[v] for v in values), dtype=np.int64, count=len(values))
+    code_of = np.array([place.get(value, -1) for value in given.values], dtype=np.int64)
+    return names, code_of[given.codes]
 
 
-def _codes(columns: Columns, names: Sequence[str], rows: Sequence[int]) -> Ints:
+def _codes(columns: Columns, names: Sequence[str], rows: Ints) -> Ints:
     """One code for the values of several columns; those that are not known are all alike."""
     codes = np.zeros(len(rows), dtype=np.int64)
     for name in names:
-        if name in columns and len(set(columns[name])) > 1:
-            codes = _joined(codes, coded([columns[name][row] for row in rows])[1])
+        if name in columns and len(counted(columns[name])) > 1:
+            codes = _joined(codes, coded(taken(columns[name], rows))[1])
     return codes
+
+
+def _compact(codes: Ints) -> tuple[Ints, Ints]:
+    return compact(codes, _width(codes))
 
 
 def _width(codes: Ints) -> int:
@@ -174,7 +178,9 @@ def _joined(codes: Ints, finer: Ints) -> Ints:
     return codes * _width(finer) + finer
 
 
-def _refuse_twice(places: Ints, judge: list[Any], item: list[Any], model: list[Any]) -> None:
+def _refuse_twice(places: Ints, judge: Column, item: Column, model: Column) -> None:
+    if len(_compact(places)[0]) == len(places):
+        return
     order = np.argsort(places, kind="stable")
     twice = np.flatnonzero(np.diff(places[order]) == 0)
     if len(twice):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from judgebench.columns import marked, numbers, paired
 from judgebench.metrics.intervals import Floats
 from judgebench.metrics.verdict_table import Columns
 
@@ -22,10 +23,9 @@ def label_values(columns: Columns, labels: Sequence[str]) -> Floats:
         The declared ones, the positive one last. Another one is unreadable.
     """
     value_of = dict.fromkeys(labels, 0.0) | {labels[-1]: 1.0}
-    said = zip(columns["kind"], columns["label"], strict=True)
-    return np.array(
-        [value_of.get(label, math.nan) if kind == "label" else math.nan for kind, label in said],
-        dtype=np.float64,
+    return numbers(
+        paired(columns["kind"], columns["label"]),
+        lambda said: value_of.get(said[1], math.nan) if said[0] == "label" else math.nan,
     )
 
 
@@ -40,7 +40,5 @@ def preference_values(columns: Columns) -> Floats:
 
 
 def _values(columns: Columns, wanted: str) -> Floats:
-    said = zip(columns["kind"], columns["value"], strict=True)
-    return np.array(
-        [value if kind == wanted else math.nan for kind, value in said], dtype=np.float64
-    )
+    said = marked(columns["kind"], lambda kind: kind == wanted)
+    return np.where(said, np.array(columns["value"], dtype=np.float64), np.nan)

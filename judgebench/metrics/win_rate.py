@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from operator import eq
 
 import numpy as np
 
+from judgebench.columns import marked
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.groups import Groups, by_group
 from judgebench.metrics.intervals import Floats, Intervals
@@ -64,7 +67,8 @@ def win_rates(
     """
     taken = board(columns, BoardKind("preference", opponent))
     values = preference_values(taken)
-    order = np.array(taken["order"]) if "order" in taken else np.full(len(values), "single")
+    order = taken["order"] if "order" in taken else ["single"] * len(values)
+    in_order = [marked(order, partial(eq, shown)) for shown in ("model_first", "opponent_first")]
 
     def share(some: ItemMeans) -> Measure:
         return mean_of(some, unit=PERCENT, proportion=True, least=LEAST)
@@ -72,8 +76,7 @@ def win_rates(
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         means = item_means(table, rows, values, ends=(0.0, 1.0))
         first, second = (
-            item_means(table, rows[order[rows] == shown], values, ends=(0.0, 1.0))
-            for shown in ("model_first", "opponent_first")
+            item_means(table, rows[asked[rows]], values, ends=(0.0, 1.0)) for asked in in_order
         )
         won = outcome(means.mean)
         discrete = replace(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from judgebench.columns import counted, marked
 from judgebench.metrics.agreement import agreement, between_judges
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
@@ -63,7 +64,7 @@ def agreement_report(
         that several judges are called.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
-    columns = store.verdicts(which.name, which.version)
+    columns: Columns = store.board_verdicts(which.name, which.version)
     named = told_apart([columns], "judge")
     columns = renamed(columns, told_apart([columns], "model"), named)
     columns = with_units(columns, store, which)
@@ -105,9 +106,9 @@ def asked_for(
 
     ``kinds`` are those of verdicts by which people become the reference where nobody is named.
     """
-    said = zip(columns["judge"], columns["kind"], strict=True)
     if reference is None:
-        people = any(is_human(judge) and kind in kinds for judge, kind in set(said))
+        said = counted(columns["judge"], columns["kind"])
+        people = any(is_human(judge) and kind in kinds for judge, kind in said)
         reference = HUMAN if people else None
     elif reference != HUMAN or not any(is_human(judge) for judge in named.values()):
         reference = reference_called(reference, named, store, which)
@@ -119,13 +120,11 @@ def only(columns: Columns, wanted: Collection[str], reference: str | None) -> Co
     """Verdicts of the judges asked for and of the reference, all where none is asked for."""
     if not wanted:
         return columns
-    return where(
-        columns,
-        (
-            judge in wanted or judge == reference or (reference == HUMAN and is_human(judge))
-            for judge in columns["judge"]
-        ),
-    )
+
+    def compared(judge: str) -> bool:
+        return judge in wanted or judge == reference or (reference == HUMAN and is_human(judge))
+
+    return where(columns, marked(columns["judge"], compared))
 
 
 # out --------------------------------------------------------------------------------------------

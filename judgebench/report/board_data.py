@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from judgebench.columns import Bools, Column, coded, counted, distinct, marked, paired, same, taken
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.metrics.combine import panel_verdicts, together
-from judgebench.metrics.constant_answers import constant_answers
+from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
 from judgebench.metrics.verdict_table import SPARSE
@@ -41,8 +44,6 @@ class BoardData:
         Id -> the name shown.
     lengths
         By model as it is shown and item, the characters of an answer; the mean of several.
-    baselines
-        By id of a model that others are compared with, its answers' texts by item.
     panels
         By name; their judges under the names shown.
     refused
@@ -57,41 +58,40 @@ class BoardData:
 
     def __init__(self, store: Store, which: Meant, panels: Sequence[Panel]) -> None:
         self.store, self.which = store, which
-        stored = store.verdicts(which.name, which.version)
-        failures = store.failures(which.name, which.version)
-        answers = store.responses_table(which.name, which.version)
-        answers = where(answers, answers["newest"])
+        stored: Columns = store.board_verdicts(which.name, which.version)
+        failures: Columns = store.failures(which.name, which.version)
+        answers: Columns = store.board_answers(which.name, which.version)
         self.models = told_apart([answers, failures, stored], "model")
         self.judges = told_apart([failures, stored], "judge")
         self.model_ids = {shown: one for one, shown in self.models.items()}
         self.plain_names = {model.name for model in store.models()}
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
-        self._read_answers(answers, set(stored["opponent_id"]))
+        self._read_answers(answers)
         self.heard_of: dict[str, float] = {}
         for table in (answers, failures):
             for model, at in zip(table["model_id"], table["at"], strict=True):
                 if model is not None:
                     self.heard_of[model] = max(self.heard_of.get(model, 0.0), at)
-        self._served = set(zip(stored["judge_id"], stored["served_model"], strict=True))
-        self._last_run = dict(zip(stored["judge_id"], stored["run_id"], strict=True))
+        self._served = set(counted(stored["judge_id"], stored["served_model"]))
+        self._last_run = _last(stored["judge_id"], stored["run_id"])
+        self.both_orders = _in_both_orders(stored)
 
-        verdicts = with_failures(
+        everything = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
-        verdicts = where(verdicts, _on_boards(verdicts, which))
-        self.both_orders = _in_both_orders(stored)
+        verdicts = dict(where(everything, _on_boards(everything, which)))
         contents = store.item_contents(which.name, which.version)
-        self.repeats = _repeats(contents, set(verdicts["item_id"]))
+        self.repeats = _repeats(contents, counted(verdicts["item_id"]))
         if self.repeats is not None:
-            verdicts["unit"] = [contents.get(item) for item in verdicts["item_id"]]
+            verdicts["unit"] = coded(verdicts["item_id"]).mapped(contents.get)
         if which.sparse:
-            verdicts[SPARSE] = [True] * len(verdicts["item_id"])
+            verdicts[SPARSE] = same(True, len(verdicts["item_id"]))
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
-        self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts, answers)
+        self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
         self.verdicts: dict[BoardKind, Columns] = {
-            kind: {name: [values[row] for row in rows] for name, values in verdicts.items()}
+            kind: {name: taken(values, rows) for name, values in verdicts.items()}
             for kind, rows in by_board(verdicts).items()
         }
         self.panels: dict[str, Panel] = {}
@@ -99,9 +99,7 @@ class BoardData:
         for panel in panels:
             self._seat(panel)
 
-    def _marks_of_imported(
-        self, verdicts: Columns, answers: Columns
-    ) -> dict[tuple[str, str], Marks]:
+    def _marks_of_imported(self, verdicts: Columns) -> dict[tuple[str, str], Marks]:
         """By judge and model, of the answers that judges of elsewhere have judged."""
         imported = {
             self.judges[one]
@@ -110,8 +108,10 @@ class BoardData:
         }
         if not imported:
             return {}
-        found = {self.models[one]: marks for one, marks in marks_of_answers(answers).items()}
-        judged = set(zip(verdicts["judge"], verdicts["model"], strict=True))
+        told = marks_of_answers(self._texts())
+        # A model whose first answers came after the verdicts were read has no name here.
+        found = {self.models[one]: marks for one, marks in told.items() if one in self.models}
+        judged = counted(verdicts["judge"], verdicts["model"])
         return {
             (judge, model): marks
             for judge in imported
@@ -119,22 +119,29 @@ class BoardData:
             if (judge, model) in judged
         }
 
-    def _read_answers(self, answers: Columns, opponents: Collection[str | None]) -> None:
-        self.statuses = Counter(zip(answers["model_id"], answers["status"], strict=True))
-        stacks = set(zip(answers["model_id"], answers["stack"], strict=True))
+    def _read_answers(self, answers: Columns) -> None:
+        self.statuses = Counter(counted(answers["model_id"], answers["status"]))
+        stacks = counted(answers["model_id"], answers["stack"])
         self.stacks = Counter(model for model, _ in stacks)
-        self.constant = constant_answers(answers)
-        self._length: Counter[str] = Counter()
-        self.baselines: dict[str, dict[str, str]] = {}
-        lengths: dict[tuple[str, str], list[int]] = {}
-        for model, item, text in zip(
-            answers["model_id"], answers["item_id"], answers["text"], strict=True
-        ):
-            self._length[model] += len(text)
-            lengths.setdefault((self.models[model], item), []).append(len(text))
-            if model in opponents:
-                self.baselines.setdefault(model, {})[item] = text
-        self.lengths = {place: sum(of) / len(of) for place, of in lengths.items()}
+        suspects = may_be_constant(answers)
+        self.constant = constant_answers(self._texts(suspects)) if suspects else {}
+        place = paired(coded(answers["model_id"]).mapped(self.models.get), answers["item_id"])
+        length = np.asarray(answers["length"], dtype=np.float64)
+        total, n = np.bincount(place.codes, length), np.bincount(place.codes)
+        self.lengths = dict(zip(place.values, (total / n).tolist(), strict=True))
+        of_model = coded(answers["model_id"])
+        characters = np.bincount(of_model.codes, length).tolist()
+        self._length = dict(zip(of_model.values, map(int, characters), strict=False))
+
+    def _texts(self, models: Collection[str] | None = None) -> Columns:
+        """The newest answers as they are, of some models, by id, or of all."""
+        answers = self.store.responses_table(self.which.name, self.which.version, models=models)
+        return where(answers, answers["newest"])
+
+    def answers_of(self, model_id: str) -> dict[str, str]:
+        """A model's answers by item."""
+        texts = self._texts([model_id])
+        return dict(zip(texts["item_id"], texts["text"], strict=True))
 
     def groups(self, by: str) -> dict[str, str]:
         """The group of each item that has one, in one way of grouping."""
@@ -201,7 +208,7 @@ class BoardData:
             boards = [
                 kind
                 for kind, verdicts in self.verdicts.items()
-                if set(seated.judges) <= set(verdicts["judge"])
+                if set(seated.judges) <= counted(verdicts["judge"]).keys()
             ]
             if not boards:
                 raise UsageError("its judges have no board in common")
@@ -220,9 +227,9 @@ class BoardData:
     ) -> dict[tuple[str, str], Marks]:
         """What any of its judges saw in the answers, or was imported without having looked at."""
         verdicts = self.verdicts[kind]
-        its = where(verdicts, (judge in judges for judge in verdicts["judge"]))
-        found = marks_by_judge(its | {"judge": [panel] * len(its["judge"])})
-        for model in set(its["model"]):
+        its = where(verdicts, marked(verdicts["judge"], lambda judge: judge in judges))
+        found = marks_by_judge({**its, "judge": same(panel, len(its["judge"]))})
+        for model in counted(its["model"]):
             for marks in (
                 self.marks[judge, model] for judge in judges if (judge, model) in self.marks
             ):
@@ -254,24 +261,27 @@ class BoardData:
         return said
 
 
-def _on_boards(verdicts: Columns, which: Meant) -> Iterator[bool]:
+def _on_boards(verdicts: Columns, which: Meant) -> Bools:
     """Which verdicts say how good an answer is, and not how sure of it its model is."""
-    n = len(verdicts["item_id"])
-    kinds = verdicts.get("judge_kind", [None] * n)
-    samples = verdicts.get("sample", [0] * n)
-    for kind, sample in zip(kinds, samples, strict=True):
-        yield kind not in CONFIDENCES and not (which.first_only and sample)
+    said = marked(verdicts["judge_kind"], lambda kind: kind not in CONFIDENCES)
+    return said & ~marked(verdicts["sample"], bool) if which.first_only else said
 
 
 def _in_both_orders(stored: Columns) -> set[str]:
     """The judges that were shown some pair in both orders."""
-    first: dict[tuple[str, ...], str] = {}
-    found = set()
-    about = ("judge_id", "model_id", "opponent_id", "item_id", "sample", "repeat")
-    for *pair, order in zip(*(stored[name] for name in (*about, "order")), strict=True):
-        if pair[2] is not None and first.setdefault(tuple(pair), order) != order:
-            found.add(pair[0])
-    return found
+    compared = where(stored, marked(stored["opponent_id"], lambda one: one is not None))
+    judge, *pair = (
+        compared[name]
+        for name in ("judge_id", "model_id", "opponent_id", "item_id", "sample", "repeat")
+    )
+    pairs = counted(distinct(judge, *pair))
+    in_order = counted(distinct(judge, *pair, compared["order"]))
+    return {one for one, n in pairs.items() if in_order[one] > n}
+
+
+def _last(keys: Column, values: Column) -> dict[Any, Any]:
+    """Of each key, the value in its last row."""
+    return dict(reversed(counted(*(taken(one, range(len(one))[::-1]) for one in (keys, values)))))
 
 
 def _groups_of(item: Item) -> dict[str, Any]:
@@ -287,9 +297,9 @@ def _repeats(contents: Mapping[str, str | None], judged: Collection[str]) -> lis
     return list(times.values()) if len(times) < len(judged) else None
 
 
-def _declared(verdicts: Columns, labels: Sequence[str]) -> list[str]:
+def _declared(verdicts: Columns, labels: Sequence[str]) -> Column:
     """The kinds, with a label that is not declared as unreadable."""
-    said = zip(verdicts["kind"], verdicts["label"], strict=True)
-    return [
-        "unreadable" if kind == "label" and label not in labels else kind for kind, label in said
-    ]
+    said = paired(verdicts["kind"], verdicts["label"])
+    return said.mapped(
+        lambda one: "unreadable" if one[0] == "label" and one[1] not in labels else one[0]
+    )

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+import numpy as np
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
 from judgebench.benchmarks.own_prompts import newest_version, own_versions
+from judgebench.columns import Bools, Column, coded, counted, same, taken
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import BINARY
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
-Columns: TypeAlias = dict[str, list[Any]]
+Columns: TypeAlias = Mapping[str, Column]
 
 COVERAGE_FLOOR = 0.95
 _MOST_LABELS = 3
@@ -132,7 +135,7 @@ def told_apart(tables: Iterable[Columns], who: str) -> dict[str, str]:
         for table in tables
         for column in ((who, "opponent") if who == "model" else (who,))
         if column in table
-        for name, one in zip(table[column], table[f"{column}_id"], strict=True)
+        for name, one in counted(table[column], table[f"{column}_id"])
         if one is not None
     }
     return distinct_names(name_of)
@@ -239,18 +242,18 @@ def renamed(columns: Columns, models: Mapping[str, str], judges: Mapping[str, st
     kept = {name: values for name, values in columns.items() if not name.endswith("_id")}
     kept["item_id"] = columns["item_id"]
     for name, called in (("model", models), ("opponent", models), ("judge", judges)):
-        kept[name] = [called.get(one) for one in columns[f"{name}_id"]]
+        kept[name] = coded(columns[f"{name}_id"]).mapped(called.get)
     return kept
 
 
 def with_units(columns: Columns, store: Store, which: Meant) -> Columns:
     """The columns, with what makes items one question, and a mark where not all models answer."""
     contents = store.item_contents(which.name, which.version)
-    found = {**columns, "unit": [contents.get(item) for item in columns["item_id"]]}
-    return found | ({SPARSE: [True] * len(columns["item_id"])} if which.sparse else {})
+    found = {**columns, "unit": coded(columns["item_id"]).mapped(contents.get)}
+    return found | ({SPARSE: same(True, len(columns["item_id"]))} if which.sparse else {})
 
 
-def where(columns: Columns, keep: Iterable[bool]) -> Columns:
+def where(columns: Columns, keep: Iterable[bool] | Bools) -> Columns:
     """The rows that are kept."""
-    rows = [i for i, yes in enumerate(keep) if yes]
-    return {name: [values[i] for i in rows] for name, values in columns.items()}
+    rows = np.flatnonzero(keep if isinstance(keep, np.ndarray) else np.array(list(keep), bool))
+    return {name: taken(values, rows) for name, values in columns.items()}

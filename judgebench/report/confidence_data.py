@@ -90,15 +90,15 @@ class ConfidenceData:
         judges: Collection[str] | None = None,
     ) -> None:
         self.store, self.which, self._rouge = store, which, rouge
-        stored = store.verdicts(which.name, which.version)
-        failures = store.failures(which.name, which.version)
+        stored: Columns = store.verdicts(which.name, which.version)
+        failures: Columns = store.failures(which.name, which.version)
         if judges is not None:
             among = {None, *judges}  # no judge has to do with an answer that failed
             stored, failures = (
                 where(told, (judge in among for judge in told["judge_id"]))
                 for told in (stored, failures)
             )
-        answers = store.responses_table(which.name, which.version)
+        answers: Columns = store.responses_table(which.name, which.version)
         answers = where(answers, answers["newest"])
         self.models = told_apart([answers, failures, stored], "model")
         self.judges = named_as_themselves(store, [failures, stored])

@@ -165,9 +165,9 @@ class _Data:
 
     def __init__(self, store: Store, which: Meant) -> None:
         self.store, self.which = store, which
-        stored = store.verdicts(which.name, which.version)
-        failures = store.failures(which.name, which.version)
-        answers = store.responses_table(which.name, which.version)
+        stored: Columns = store.verdicts(which.name, which.version)
+        failures: Columns = store.failures(which.name, which.version)
+        answers: Columns = store.responses_table(which.name, which.version)
         answers = where(answers, answers["newest"])
         models = told_apart([answers, failures, stored], "model")
         self.judges = told_apart([failures, stored], "judge")

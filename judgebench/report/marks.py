@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from judgebench.columns import counted, distinct, marked, paired, taken
 from judgebench.judges.marks import text_marks
 from judgebench.report.boards import Columns
 
@@ -67,21 +70,26 @@ def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
     An answer counts once, in however many orders and repeats it was judged. Verdicts of answers
     that were not examined (imported ones, see `marks_of_answers`) count for nothing.
     """
-    marks = columns.get("marks", [])
-    if not any(marks):
+    if "marks" not in columns:
         return {}
-    examined: Counter[tuple[str, str]] = Counter()
     made: dict[tuple[str, str], Counter[str]] = {}
-    answers: dict[tuple[str, str, str, int, int], set[str]] = {}
     about = ("judge", "model", "item_id", "sample", "turn")
-    for *place, found in zip(*(columns[name] for name in about), marks, strict=True):
-        if found is not None:
-            judge, model, item, sample, turn = place
-            answers.setdefault((judge, model, item, sample, turn), set()).update(found)
+    marks = columns["marks"]
+    made_at = np.flatnonzero(marked(marks, bool))
+    answers: dict[tuple[str, str, str, int, int], set[str]] = {}
+    its = (taken(columns[name], made_at) for name in (*about, "marks"))
+    for judge, model, item, sample, turn, found in zip(*its, strict=True):
+        answers.setdefault((judge, model, item, sample, turn), set()).update(found)
+    if not answers:
+        return {}
     for (judge, model, *_), names in answers.items():
-        examined[judge, model] += 1
-        if names:
-            made.setdefault((judge, model), Counter()).update(names)
+        made.setdefault((judge, model), Counter()).update(names)
+    looked_at = np.flatnonzero(marked(marks, lambda found: found is not None))
+    who, *answer = (
+        taken(column, looked_at)
+        for column in (paired(columns["judge"], columns["model"]), *(columns[n] for n in about[2:]))
+    )
+    examined = counted(distinct(who, *answer))
     return {
         who: Marks(examined=examined[who], answers=dict(sorted(counted.items())))
         for who, counted in made.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from judgebench.columns import marked
 from judgebench.errors import UsageError
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
@@ -106,12 +107,12 @@ def outcome_report(
         As `agreement_report`.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
-    stored = store.verdicts(which.name, which.version)
-    failures = store.failures(which.name, which.version)
+    stored: Columns = store.board_verdicts(which.name, which.version)
+    failures: Columns = store.failures(which.name, which.version)
     named = told_apart([failures, stored], "judge")
     models = told_apart([failures, stored], "model")
     columns: Columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
-    columns = where(columns, (opponent is not None for opponent in columns["opponent"]))
+    columns = where(columns, marked(columns["opponent"], lambda one: one is not None))
     columns = with_units(columns, store, which)
     reference, wanted = asked_for(columns, reference, judges, named, store, which, OF_PAIRS)
     rule = rule or OutcomeRule()

@@ -220,7 +220,7 @@ class PublishedNumbers:
         Told by the benchmark's data, or where that is not here by the lengths among the figures.
         """
         assert self._described is not None
-        answered = self.data.baselines.get(opponent, {})
+        answered = self.data.answers_of(opponent)
         texts = self._texts if board.baseline == self._described[0].baseline else {}
         lengths = _lengths(self._described[1] / "figures" / LENGTHS)
         both = answered.keys() & (texts or lengths).keys()

@@ -15,7 +15,7 @@ from judgebench.metrics.pairs import Bools, Pairs
 from judgebench.metrics.style import LENGTH, STYLE, Style, mean_style, style_differences, style_of
 from judgebench.metrics.verdict_table import Ints
 from judgebench.report.board_data import BoardData
-from judgebench.report.boards import where
+from judgebench.report.boards import Columns, where
 from judgebench.stats.ranking import relative_difference
 
 Control: TypeAlias = Literal["length", "style"]
@@ -107,7 +107,7 @@ def _lengths(data: BoardData) -> dict[tuple[str, str], Style]:
 
 def _styles(data: BoardData) -> dict[tuple[str, str], Style]:
     """By model as it is shown and item; the mean of samples and turns, as lengths are."""
-    answers = data.store.responses_table(data.which.name, data.which.version)
+    answers: Columns = data.store.responses_table(data.which.name, data.which.version)
     answers = where(answers, answers["newest"])
     found: dict[tuple[str, str], list[Style]] = {}
     columns = (answers[name] for name in ("model_id", "item_id", "text"))

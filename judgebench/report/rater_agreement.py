@@ -47,7 +47,7 @@ def rater_agreement(
         Where the benchmark is not in the store, and where none of the labels is a declared one.
     """
     which = meant(store, f"{benchmark}@{version}")
-    columns = store.verdicts_beside(benchmark, version, rater)
+    columns: Columns = store.verdicts_beside(benchmark, version, rater)
     named = told_apart([columns], "judge")
     columns = renamed(columns, told_apart([columns], "model"), named)
     columns = with_units(columns, store, which)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from judgebench.columns import taken as rows_of
 from judgebench.metrics.board_kinds import BoardKind, by_board
 from judgebench.records import CONFIDENCES, RunManifest
 from judgebench.report.boards import Columns, Meant, where
@@ -106,7 +107,10 @@ def side(
     return Side(
         run,
         verdicts,
-        {kind: _rows(counted, rows) for kind, rows in boards.items()},
+        {
+            kind: {name: rows_of(values, rows) for name, values in counted.items()}
+            for kind, rows in boards.items()
+        },
         len(verdicts["item_id"]) - len(counted["item_id"]),
         taken,
         several,
@@ -117,10 +121,6 @@ def side(
 def _on_boards(verdicts: Columns, which: Meant) -> Iterator[bool]:
     for kind, sample in zip(verdicts["judge_kind"], verdicts["sample"], strict=True):
         yield kind not in CONFIDENCES and not (which.first_only and sample)
-
-
-def _rows(columns: Columns, rows: Sequence[int]) -> Columns:
-    return {name: [values[row] for row in rows] for name, values in columns.items()}
 
 
 def _answers_of(

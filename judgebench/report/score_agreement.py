@@ -10,7 +10,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.score_agreement import score_agreement, scores_between
 from judgebench.report.agreement import asked_for, only
 from judgebench.report.agreement_tables import AgreementReport, Scores
-from judgebench.report.boards import meant, renamed, told_apart, with_units
+from judgebench.report.boards import Columns, meant, renamed, told_apart, with_units
 from judgebench.store import Store
 
 OF_SCORES = ("score",)
@@ -39,11 +39,11 @@ def score_report(
         As `agreement_report`.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
-    stored = store.verdicts(which.name, which.version)
-    failures = store.failures(which.name, which.version)
+    stored: Columns = store.board_verdicts(which.name, which.version)
+    failures: Columns = store.failures(which.name, which.version)
     named = told_apart([failures, stored], "judge")
     models = told_apart([failures, stored], "model")
-    columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
+    columns: Columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
     columns = with_units(columns, store, which)
     reference, wanted = asked_for(columns, reference, judges, named, store, which, OF_SCORES)
     rows: tuple[AgreementRow, ...] = ()

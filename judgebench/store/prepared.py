@@ -7,7 +7,7 @@ judgment has a dozen of them.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, cast
 
@@ -45,6 +45,10 @@ class Prepared:
         cursor = self._execute(connection, row)
         found: tuple[Any, ...] | None = next(iter(cursor.fetchall()), None)
         return found
+
+    def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
+        """The rows of what it returns, one at a time."""
+        return iter(self._execute(connection, row))
 
     def _execute(self, connection: Connection, row: Row) -> sqlite3.Cursor:
         sql, constants = self._sql(tuple(row))

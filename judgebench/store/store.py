@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -52,6 +53,9 @@ from judgebench.store.engine import Database
 from judgebench.store.interning import Interned
 from judgebench.store.stack_anchors import AnsweredAgain
 from judgebench.store.tables import Columns
+
+if TYPE_CHECKING:
+    from judgebench.columns import Column
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -464,10 +468,30 @@ class Store:
         with self._database.reading() as connection:
             return tables.failures(connection, benchmark, version)
 
-    def responses_table(self, benchmark: str, version: str | None = None) -> Columns:
-        """The answers of every place and stack (`tables.RESPONSE_COLUMNS`)."""
+    def responses_table(
+        self,
+        benchmark: str,
+        version: str | None = None,
+        *,
+        models: Collection[Named] | None = None,
+    ) -> Columns:
+        """The answers of every place and stack (`tables.RESPONSE_COLUMNS`); models as above."""
         with self._database.reading() as connection:
-            return tables.responses(connection, benchmark, version)
+            return tables.responses(connection, benchmark, version, models=models)
+
+    def board_verdicts(self, benchmark: str, version: str) -> dict[str, Column]:
+        """As `verdicts`, for boards: codes in place of lists (`board_columns.board_verdicts`)."""
+        from judgebench.store import board_columns  # numpy, which most of a run does without
+
+        with self._database.reading() as connection:
+            return board_columns.board_verdicts(connection, benchmark, version)
+
+    def board_answers(self, benchmark: str, version: str) -> dict[str, Column]:
+        """The newest answers, for boards: how long they are (`board_columns.board_answers`)."""
+        from judgebench.store import board_columns
+
+        with self._database.reading() as connection:
+            return board_columns.board_answers(connection, benchmark, version)
 
     def left_out(self, judge: str, benchmark: str, version: str) -> tuple[str, ...]:
         """What a judge, by its short id, asked for on a benchmark and its model does not take.

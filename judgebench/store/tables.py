@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Place, Verdict
+from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
 from judgebench.store import schema
 from judgebench.store.catalog import (
     Named,
@@ -94,7 +94,7 @@ _ANSWERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
+class Names:
     """The names behind the integers, of one snapshot."""
 
     benchmarks: dict[int, tuple[str, str]]
@@ -105,7 +105,7 @@ class _Names:
     names: dict[int, str]
 
     @classmethod
-    def of(cls, connection: Connection, benchmark: str | None, version: str | None) -> _Names:
+    def of(cls, connection: Connection, benchmark: str | None, version: str | None) -> Names:
         b, i, r, n = schema.benchmarks.c, schema.items.c, schema.runs.c, schema.names.c
         query = select(b.id, b.name, b.version)
         if benchmark is not None:
@@ -156,7 +156,7 @@ def verdicts(
 
     A label that its rater has taken back is none, nor is the one before it.
     """
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _USES.where(
         _u.c.benchmark_id.in_(list(names.benchmarks)), (_u.c.repeat == AFRESH) == afresh
     )
@@ -174,7 +174,7 @@ def verdicts_beside(
 
     What it takes grows with what that judge has said, not with what the store holds.
     """
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     at = next(iter(names.benchmarks), NONE)
     number = next((n for n, judge in names.judges.items() if judge.key == judge_key), NONE)
     said = (_u.c.benchmark_id == at, _u.c.judge_id == number)
@@ -194,7 +194,7 @@ def verdicts_beside(
 
 def said_of(connection: Connection, benchmark: str, version: str, item_id: str) -> Columns:
     """As `verdicts`, of all judges on the single answers to one item."""
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     item = next((n for n, (one, _) in names.items.items() if one == item_id), NONE)
     query = _USES.where(
         _u.c.benchmark_id.in_(list(names.benchmarks)),
@@ -209,7 +209,7 @@ def said_of(connection: Connection, benchmark: str, version: str, item_id: str) 
 
 def some_of_each(connection: Connection, benchmark: str, version: str, n: int) -> Columns:
     """As `verdicts`, the first ``n`` of every judge."""
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     rows: list[tuple[Any, ...]] = []
     for judge in names.judges:
         query = _USES.where(
@@ -221,17 +221,17 @@ def some_of_each(connection: Connection, benchmark: str, version: str, n: int) -
     return as_columns(VERDICT_COLUMNS, rows)
 
 
-def _verdicts(connection: Connection, names: _Names, query: Select[Any]) -> Columns:
+def _verdicts(connection: Connection, names: Names, query: Select[Any]) -> Columns:
     return as_columns(VERDICT_COLUMNS, list(_rows(connection, names, query)))
 
 
-def _rows(connection: Connection, names: _Names, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
+def _rows(connection: Connection, names: Names, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
     for row in _newest(connection, query):
         if not _withdrawn(names, row):
             yield (*names.place(row), *_verdict_columns(names, row))
 
 
-def _withdrawn(names: _Names, row: Row[Any]) -> bool:
+def _withdrawn(names: Names, row: Row[Any]) -> bool:
     taken_back = KINDS[row.kind] == "unreadable" and row.body == WITHDRAWN
     return taken_back and names.judges[row.judge_id].spec.kind == HUMAN
 
@@ -242,7 +242,7 @@ def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: s
     ``case`` is the key of what the judge saw; of imported verdicts, whose answers nobody knew, that
     of their place.
     """
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     number = next((n for n, known in names.runs.items() if known == run_id), None)
     query = _USES.add_columns(_j.c.case_key).where(
         _u.c.benchmark_id.in_(list(names.benchmarks)), _u.c.run_id == number, _u.c.repeat != AFRESH
@@ -255,7 +255,7 @@ def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: s
     return as_columns(RUN_VERDICT_COLUMNS, rows)
 
 
-def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
+def _verdict_columns(names: Names, row: Row[Any]) -> tuple[Any, ...]:
     kind, value = KINDS[row.kind], row.value
     if kind == "preference" and ORDERS[row.shown] == "opponent_first" and value is not None:
         value = 1 - value
@@ -277,8 +277,12 @@ def _verdict_columns(names: _Names, row: Row[Any]) -> tuple[Any, ...]:
 
 
 def _marks_of(row: Row[Any], judge_kind: str) -> tuple[str, ...] | None:
-    """The marks of the model's answer; those of a pair say of which answer shown they are."""
-    marks, order = read_marks(judge_kind, row.marks), ORDERS[row.shown]
+    """Those of a pair say of which answer shown they are."""
+    return marks_shown(read_marks(judge_kind, row.marks), ORDERS[row.shown])
+
+
+def marks_shown(marks: tuple[str, ...] | None, order: Order) -> tuple[str, ...] | None:
+    """Of the marks of what a judge was shown, those of the model's answer."""
     if marks is None or order == "single":
         return marks
     position = "/0" if order == "model_first" else "/1"
@@ -307,7 +311,7 @@ def current(
     connection: Connection, benchmark: str, version: str
 ) -> dict[Place, tuple[bytes, Verdict]]:
     """What counts at each place; of a label that was taken back, that it was."""
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _USES.where(_u.c.benchmark_id.in_(list(names.benchmarks)))
     found: dict[Place, tuple[bytes, Verdict]] = {}
     for row in _newest(connection, query):
@@ -356,7 +360,7 @@ def _verdict(row: Row[Any], label: str | None) -> Verdict:
 def failures(
     connection: Connection, benchmark: str | None = None, version: str | None = None
 ) -> Columns:
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _FAILURES.where(_f.c.repeat != AFRESH)
     if benchmark is not None or version is not None:
         query = query.where(_f.c.benchmark_id.in_(list(names.benchmarks)))
@@ -369,10 +373,18 @@ def failures(
     return as_columns(FAILURE_COLUMNS, rows)
 
 
-def responses(connection: Connection, benchmark: str, version: str | None = None) -> Columns:
+def responses(
+    connection: Connection,
+    benchmark: str,
+    version: str | None = None,
+    *,
+    models: Collection[Named] | None = None,
+) -> Columns:
     """One row for each place and stack; ``newest`` marks the one of a place that came last."""
-    names = _Names.of(connection, benchmark, version)
+    names = Names.of(connection, benchmark, version)
     query = _ANSWERS.where(_a.c.benchmark_id.in_(list(names.benchmarks)))
+    if (wanted := chosen(names.models, models)) is not None:
+        query = query.where(_a.c.model_id.in_(wanted))
     rows = []
     before: tuple[Any, ...] | None = None
     for row in connection.execute(query):

@@ -18,6 +18,10 @@ def given(*rows: Row) -> dict[str, list]:
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
+def boards(columns: dict[str, list]) -> dict[BoardKind, list[int]]:
+    return {kind: rows.tolist() for kind, rows in by_board(columns).items()}
+
+
 @pytest.mark.parametrize(
     ("rows", "where"),
     [
@@ -30,18 +34,18 @@ def given(*rows: Row) -> dict[str, list]:
 )
 def test_what_has_no_verdict_is_where_the_judges_others_are(rows: list[Row], where: str) -> None:
     for order in permutations(rows):
-        assert by_board(given(*order)) == {BoardKind(where): [0, 1]}  # type: ignore[arg-type]
+        assert boards(given(*order)) == {BoardKind(where): [0, 1]}  # type: ignore[arg-type]
 
 
 def test_of_a_judge_that_labels_and_scores_what_is_unreadable_was_a_label() -> None:
     rows = given(*((kind, "j", None, "rubric") for kind in ("score", "label", "unreadable")))
-    assert by_board(rows) == {BoardKind("label"): [1, 2], BoardKind("score"): [0]}
+    assert boards(rows) == {BoardKind("label"): [1, 2], BoardKind("score"): [0]}
 
 
 def test_comparisons_are_by_opponent_whether_readable_or_not() -> None:
     kinds = ("preference", "unreadable", FAILED)
     rows = given(*((kind, "j", name, None) for name in "ba" for kind in kinds))
-    assert by_board(rows) == {
+    assert boards(rows) == {
         BoardKind("preference", "a"): [3, 4, 5],
         BoardKind("preference", "b"): [0, 1, 2],
     }

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
-from judgebench.metrics.constant_answers import constant_answers
+from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "tasks" / "trivia_judging_mini" / "answers.jsonl"
@@ -65,3 +67,40 @@ def test_nobody_is_suspected_on_a_published_board() -> None:
         "text": table.output_2.fillna("").tolist(),
     }
     assert constant_answers(columns) == {}
+
+
+@drawn(
+    st.lists(
+        st.tuples(
+            st.sampled_from("mn"),
+            st.integers(0, 60),
+            st.sampled_from(["", " " * 90, NULL, f" {NULL}  \n", NULL * 9, "yes"]),
+            st.sampled_from(["", " ", "x" * 200 + "1", "2"]),
+        ),
+        min_size=20,
+        max_size=200,
+    )
+)
+def test_no_constant_answers_are_missed_by_their_beginnings(
+    rows: list[tuple[str, int, str, str]],
+) -> None:
+    texts = [start + end for _, _, start, end in rows]
+    given = {
+        "model_id": [model for model, *_ in rows],
+        "item_id": [str(item) for _, item, *_ in rows],
+        "text": texts,
+        "start": [text[:160] for text in texts],
+        "length": [len(text) for text in texts],
+    }
+    assert constant_answers(given).keys() <= set(may_be_constant(given))
+
+
+def test_texts_of_honest_models_need_not_be_read() -> None:
+    texts = [f"{n} is what this model says to question {n}." for n in range(50)]
+    given = {
+        "model_id": ["m"] * 50,
+        "item_id": [str(n) for n in range(50)],
+        "start": [text[:160] for text in texts],
+        "length": [len(text) for text in texts],
+    }
+    assert may_be_constant(given) == []

@@ -70,4 +70,5 @@ def test_without_failures_the_verdicts_are_as_they_were() -> None:
 def test_a_judge_of_whom_nothing_came_is_on_the_board_of_what_it_would_have_said() -> None:
     failures = rows({"judge": "r"}, {"judge": "l"}, kind="key") | {"judge_kind": ["rubric", "x"]}
     found = with_failures(rows(kind="label") | {"judge_kind": []}, failures)
-    assert by_board(found) == {BoardKind("label"): [1], BoardKind("score"): [0]}
+    boards = {kind: rows.tolist() for kind, rows in by_board(found).items()}
+    assert boards == {BoardKind("label"): [1], BoardKind("score"): [0]}

@@ -1,0 +1,272 @@
+"""How quickly the dashboard shows a store of five million judgments, and what it needs for that.
+
+    python perf/dashboard.py [--store STORE.db] [--items 4000]
+
+Without a store, one is made first (`perf/dashboard_store.py`). What the pages read is computed in
+processes of its own; then headless Chromium opens each page of a fresh server, opens it again, and
+does so with ten sessions, and while a writer puts 500 judgments a second into a copy. *Cold* is a
+server that has just been started, with the file in the system's cache; *warm* is the page opened
+once more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import dashboard_store
+
+from judgebench.keys import content_key
+from judgebench.records import JudgeSpec, Judgment, Label, ModelSpec, Place, RunManifest, Use
+from judgebench.store import open_store
+
+ROOT = Path(__file__).resolve().parents[1]
+VERSION = dashboard_store.VERSION
+READS = {
+    "leaderboard of labels": ("boards", "facts"),
+    "leaderboard of scores": ("boards", "essays"),
+    "leaderboard of comparisons": ("boards", "chat"),
+    "agreement with one judge": ("agreement", "facts", dashboard_store.JUDGES[0]),
+    "agreement of every two": ("between", "facts"),
+    "confusion of two judges": ("confusion", "facts", *dashboard_store.JUDGES[:2]),
+}
+PAGES = {
+    "Leaderboard, labels": "/?benchmark=facts",
+    "Leaderboard, comparisons": "/?benchmark=chat",
+    "Agreement": "/agreement?benchmark=facts",
+}
+TABLE = "[data-testid=stDataFrame] canvas"
+CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+WRITES_PER_S, WRITING_S, WAIT_MS = 500, 20.0, 300_000
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+
+_READ = """
+import json, resource, sys, time
+sys.path.insert(0, sys.argv[1])
+import reads
+url, name, *rest = sys.argv[2:]
+began, worked = time.perf_counter(), time.process_time()
+getattr(reads, name)(url, reads.mark_of(url), *rest)
+taken, worked = time.perf_counter() - began, time.process_time() - worked
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+print(json.dumps([taken, worked, peak]))
+"""
+
+
+def read(url: str, name: str, benchmark: str, *more: str) -> list[float]:
+    """Of one function that a page calls: seconds, of them at work, and its process's peak in MB."""
+    command = [sys.executable, "-c", _READ, str(ROOT / "dashboards"), url, name, benchmark]
+    done = subprocess.run(
+        [*command, VERSION, *more], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def serving(url: str) -> Iterator[tuple[str, int]]:
+    """A fresh server on the store: its address and process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboards" / "app.py")]
+    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
+    command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(
+        [*command, "--", "--store", url], cwd=ROOT, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            _wait_for(f"{address}/_stcore/health")
+            yield address, server.pid
+        finally:
+            server.terminate()
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def peak_mb(process: int) -> float:
+    """The most memory that a process has had, as the kernel counts it (``VmHWM``)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def shown(page: Any, address: str) -> dict[str, float]:
+    """Seconds until a page's heading, its numbers and its first chart are drawn."""
+    began = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    found = {}
+    for what, selector in (("heading", "h1"), ("numbers", TABLE), ("chart", CHART)):
+        page.locator(selector).first.wait_for(state="visible", timeout=WAIT_MS)
+        found[what] = time.perf_counter() - began
+    return found
+
+
+def write(url: str, seconds: float, run: str) -> tuple[float, float]:
+    """Judgments a second that one writer puts, asked for `WRITES_PER_S`; median ms of a commit."""
+    with open_store(url) as store:
+        model = store.put_model("written", ModelSpec(weights="name:written"))
+        judge = store.put_judge("writing", JudgeSpec(kind="exact_match"))
+        store.start_run(
+            RunManifest(
+                id=run, name="writing", configuration={}, versions={}, git_sha=None, data_sha={},
+                seeds={}, started=time.time(), state="running",
+            )
+        )  # fmt: skip
+        took = []
+        began = time.perf_counter()
+        while (now := time.perf_counter() - began) < seconds:
+            due = len(took) / WRITES_PER_S
+            if due > now:
+                time.sleep(due - now)
+            key = content_key("judgment", [run, len(took)])
+            place = Place(
+                benchmark="facts", version=VERSION, item_id=str(len(took) % 100), model_key=model,
+                judge_key=judge, sample=len(took) // 100, repeat=1,
+            )  # fmt: skip
+            verdict = Label(name="correct")
+            judgment = Judgment(
+                key=key, judge_key=judge, case_key=key, verdict=verdict, at=time.time()
+            )
+            start = time.perf_counter()
+            store.put_judgment(judgment, [Use(run_id=run, place=place, judgment_key=key)])
+            took.append(time.perf_counter() - start)
+        return len(took) / (time.perf_counter() - began), 1000 * median(took)
+
+
+@contextmanager
+def writing(url: str, run: str) -> Iterator[list[tuple[float, float]]]:
+    """A writer in a process of its own; what it managed is there afterwards."""
+    command = [sys.executable, __file__, "--write", run, "--store", url.removeprefix("sqlite:///")]
+    managed: list[tuple[float, float]] = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        yield managed
+        said, _ = writer.communicate()
+    rate, ms = json.loads(said)
+    managed.append((rate, ms))
+
+
+def measure_reads(url: str) -> None:
+    print(f"{'read, in a process of its own':<32}{'s':>7}{'CPU s':>8}{'peak MB':>9}")
+    for title, (name, *rest) in READS.items():
+        seconds, worked, mb = read(url, name, *rest)
+        print(f"{title:<32}{seconds:>7.2f}{worked:>8.2f}{mb:>9.0f}", flush=True)
+
+
+def measure_pages(url: str, browser: Any) -> None:
+    print(f"\n{'page, seconds until':<32}{'heading':>9}{'numbers':>9}{'chart':>9}{'server MB':>11}")
+    for title, path in PAGES.items():
+        with serving(url) as (address, process):
+            for how in ("cold", "warm"):
+                page = browser.new_page()
+                found = shown(page, address + path)
+                page.close()
+                line = "".join(f"{seconds:>9.2f}" for seconds in found.values())
+                print(f"{title + ', ' + how:<32}{line}{peak_mb(process):>11.0f}", flush=True)
+
+
+def measure_sessions(url: str, browser: Any, n: int) -> None:
+    with serving(url) as (address, process):
+        pages = [browser.new_page() for _ in range(n)]
+        began = time.perf_counter()
+        paths = list(PAGES.values())
+        for number, page in enumerate(pages):
+            page.goto(address + paths[number % len(paths)], wait_until="commit")
+        for page in pages:
+            page.locator(TABLE).first.wait_for(state="visible", timeout=WAIT_MS)
+        taken = time.perf_counter() - began
+        print(f"\n{n} sessions at once: {taken:.1f} s until all have their numbers, cold; server "
+              f"{peak_mb(process):.0f} MB", flush=True)  # fmt: skip
+        for page in pages:
+            page.close()
+
+
+def measure_writer(url: str, browser: Any) -> None:
+    print(f"\n{f'a writer asked for {WRITES_PER_S}/s':<32}{'a second':>9}{'ms each':>9}")
+    with writing(url, "alone") as alone:
+        pass
+    with serving(url) as (address, _):
+        page = browser.new_page()
+        shown(page, address + PAGES["Leaderboard, labels"])
+        answers = []
+        with writing(url, "beside") as beside:
+            deadline = time.monotonic() + WRITING_S - 2
+            while time.monotonic() < deadline:
+                answers.append(shown(page, address + PAGES["Leaderboard, labels"])["numbers"])
+        page.close()
+    for title, (found,) in (("alone", alone), ("with a page beside it", beside)):
+        rate, ms = found
+        print(f"{title:<32}{rate:>9.0f}{ms:>9.2f}")
+    print(f"the page meanwhile, opened {len(answers)} times: numbers after {median(answers):.2f} s "
+          f"in the median, {max(answers):.2f} s at most", flush=True)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--items", type=int, default=4000)
+    parser.add_argument("--write", metavar="RUN", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.write:
+        print(json.dumps(write(f"sqlite:///{given.store}", WRITING_S, given.write)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = given.store or Path(folder) / "store.db"
+        if not path.exists():
+            dashboard_store.make(path, n_models=50, n_items=given.items, seed=0)
+        copy = Path(folder) / "written.db"
+        shutil.copyfile(path, copy)
+        measure_all(f"sqlite:///{path.absolute()}", f"sqlite:///{copy}", path)
+
+
+def measure_all(url: str, written: str, path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with open_store(url, read_only=True) as store:
+        benchmarks = ", ".join(name for name, _ in store.benchmarks())
+    print(f"{path.stat().st_size / 1e9:.2f} GB: {benchmarks}; Python {platform.python_version()}\n")
+    measure_reads(url)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=ARGUMENTS
+        )
+        measure_pages(url, browser)
+        measure_sessions(url, browser, 10)
+        measure_writer(written, browser)
+        browser.close()
+    print(f"\nothers on this machine: {_busy()}")
+
+
+def _busy() -> str:
+    """A machine at work on something else makes seconds longer, CPU seconds hardly."""
+    return f"load average {os.getloadavg()[2]:.1f} of {os.cpu_count()} cores, this included"
+
+
+if __name__ == "__main__":
+    main()

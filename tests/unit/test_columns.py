@@ -1,0 +1,95 @@
+"""Columns as codes: each helper does to codes what it does to a list of the same values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgebench.columns import (
+    Coded,
+    coded,
+    compact,
+    counted,
+    distinct,
+    extended,
+    marked,
+    numbers,
+    paired,
+    same,
+    taken,
+)
+
+ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 3)), max_size=30)
+
+
+def columns(rows: list[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
+    return [one for one, _ in rows], [other for _, other in rows]
+
+
+@given(ROWS)
+def test_codes_are_read_as_the_list_they_stand_for(rows: list[tuple[Any, Any]]) -> None:
+    first, _ = columns(rows)
+    column = coded(first)
+    assert coded(column) is column
+    assert list(column) == first
+    assert column == first
+    assert [column[row] for row in range(len(column))] == first
+    assert column[1:] == first[1:]
+    assert list(column.mapped(str)) == [str(value) for value in first]
+
+
+@given(ROWS)
+def test_counts_are_in_the_order_of_first_rows(rows: list[tuple[Any, Any]]) -> None:
+    first, second = columns(rows)
+    assert list(counted(first).items()) == list(Counter(first).items())
+    assert list(counted(coded(first), second).items()) == list(Counter(rows).items())
+    assert list(paired(first, coded(second))) == rows
+
+
+def test_equal_values_with_several_codes_count_together() -> None:
+    column = Coded(np.array([2, 0, 1, 2]), ["x", "y", "x"])
+    assert list(counted(column).items()) == [("x", 3), ("y", 1)]
+
+
+@given(ROWS, st.data())
+def test_rows_are_taken_and_added_alike(rows: list[tuple[Any, Any]], data: st.DataObject) -> None:
+    first, second = columns(rows)
+    some = st.lists(st.integers(0, len(rows) - 1)) if rows else st.just([])
+    chosen = data.draw(some)
+    assert taken(coded(first), chosen) == [first[row] for row in chosen]
+    assert taken(first, chosen) == [first[row] for row in chosen]
+    assert list(taken(np.array(second, dtype=float), chosen)) == [second[row] for row in chosen]
+    assert extended(coded(first), ["new", "a"]) == [*first, "new", "a"]
+    assert extended(first, ["new", "a"]) == [*first, "new", "a"]
+
+
+@given(ROWS)
+def test_each_row_that_says_something_new_counts_once(rows: list[tuple[Any, Any]]) -> None:
+    first, second = columns(rows)
+    assert counted(distinct(first, second)) == Counter(one for one, _ in set(rows))
+
+
+@given(ROWS)
+def test_what_follows_from_a_value_is_asked_once_for_each(rows: list[tuple[Any, Any]]) -> None:
+    first, second = columns(rows)
+    assert marked(first, lambda value: value is None).tolist() == [one is None for one in first]
+    assert numbers(second, float).tolist() == second
+
+
+@pytest.mark.parametrize("n_codes", [4, 10**9])
+def test_dense_and_sparse_codes_are_compacted_alike(n_codes: int) -> None:
+    codes = np.array([3, 0, 3, 1])
+    found, place = compact(codes, n_codes)
+    assert found.tolist() == [0, 1, 3]
+    assert place.tolist() == [2, 0, 2, 1]
+
+
+def test_one_value_and_no_rows() -> None:
+    assert same("x", 2) == ["x", "x"]
+    assert counted(same("x", 0)) == {}
+    assert extended(np.array([1.0]), [None])[1] != extended(np.array([1.0]), [None])[1]  # nan
