@@ -27,6 +27,7 @@ from judgebench.report.model_pairs import (
     coverage,
     difference,
     drop_found,
+    equal,
     flips,
 )
 from judgebench.report.pair_confidences import PairConfidences
@@ -60,6 +61,8 @@ class Difference:
         The difference that these items find with a power of 80 %; nan where that is not known.
     flips
         The items on which the two differ, those that cost the first one most first.
+    equal
+        On how many items both have a readable verdict and do not differ.
     notes
         What has to be known to believe the difference.
     """
@@ -83,6 +86,7 @@ class Difference:
     detectable: float
     coverage: tuple[float, float]
     flips: tuple[Flip, ...]
+    equal: int
     notes: tuple[str, ...]
 
 
@@ -328,6 +332,7 @@ class _Test:
             detectable=drop_found(compared, alpha=self.alpha) * pair.unit,
             coverage=coverage(pair),
             flips=flips(pair),
+            equal=equal(pair),
             notes=tuple(self._notes()),
         )
 

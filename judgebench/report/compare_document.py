@@ -79,7 +79,7 @@ def _record(one: Difference) -> dict[str, Any]:
     found = _json(one)
     found.pop("flips")
     difference, coverage = found.pop("difference"), found.pop("coverage")
-    better, worse = _moved(one)
+    better, worse = moved(one)
     return (
         found
         | {"notes": "; ".join(one.notes), "n_better": better, "n_worse": worse}
@@ -88,7 +88,7 @@ def _record(one: Difference) -> dict[str, Any]:
     )
 
 
-def _moved(one: Difference) -> tuple[int, int]:
+def moved(one: Difference) -> tuple[int, int]:
     """On how many items the first model is better, and on how many worse."""
     return (
         sum(flip.gain > 0.0 for flip in one.flips),
@@ -124,12 +124,12 @@ def _table(report: Comparison) -> Table:
 
 
 def _row(one: Difference) -> list[str]:
-    better, worse = _moved(one)
+    better, worse = moved(one)
     return [
         one.decision,
         f"{one.benchmark}@{one.version}",
         one.judge,
-        _measured(one) if one.higher_is_better else f"{_measured(one)}, lower is better",
+        measured(one) if one.higher_is_better else f"{measured(one)}, lower is better",
         _number(one.values[0], one),
         _number(one.values[1], one),
         estimates.text(one.difference, digits=digits(one.metric)),
@@ -145,17 +145,17 @@ def _row(one: Difference) -> list[str]:
 def _notes(report: Comparison) -> list[str]:
     """Why whole benchmarks are undecided, and what has to be known of any row."""
     return [
-        f"{one.benchmark}, {one.judge}, {_measured(one)}: {said}"
+        f"{one.benchmark}, {one.judge}, {measured(one)}: {said}"
         for one in report.tests
         for said in (*([one.because] if one.because and one.group is None else []), *one.notes)
     ]
 
 
 def _flips(one: Difference, texts: Texts, most: int) -> Table:
-    better, worse = _moved(one)
+    better, worse = moved(one)
     return Table(
         title=(
-            f"{one.benchmark}@{one.version}, {one.judge}, {_measured(one)}: items that decided it"
+            f"{one.benchmark}@{one.version}, {one.judge}, {measured(one)}: items that decided it"
         ),
         subtitle=f"{len(one.flips)} differ: {better} for {one.first}, {worse} for {one.second}",
         columns=[
@@ -176,7 +176,7 @@ def _flips(one: Difference, texts: Texts, most: int) -> Table:
     )
 
 
-def _measured(one: Difference) -> str:
+def measured(one: Difference) -> str:
     """The metric, of which confidence, and against whom: a judge may have compared with several."""
     metric = of_confidence(one.metric, one.confidence)
     return metric if one.opponent is None else f"{metric} against {one.opponent}"

@@ -331,3 +331,8 @@ def flips(pair: PairedModels) -> tuple[Flip, ...]:
         if mine != theirs and not math.isnan(mine) and not math.isnan(theirs)
     ]
     return tuple(sorted(found, key=lambda flip: (flip.gain, flip.item_id)))
+
+
+def equal(pair: PairedModels) -> int:
+    """On how many items both have a readable verdict and do not differ."""
+    return sum(mine == theirs for mine, theirs in pair.mean.tolist())

@@ -192,14 +192,14 @@ def _verdicts(
     asked = judges(connection)
     told = [
         one
-        for boards in chunks(list(_boards(connection, benchmark)))
+        for boards in chunks(list(boards_of(connection, benchmark)))
         for uses in _at_places(connection, benchmark, boards, item)
         for one in _told(asked, known, uses)
     ]
     return sorted(told, key=lambda one: (-one.at, -one.number))
 
 
-def _boards(connection: Connection, benchmark: int) -> Iterator[Sequence[int]]:
+def boards_of(connection: Connection, benchmark: int) -> Iterator[Sequence[int]]:
     """Judge, model and opponent of each board: one step in the key of ``uses`` for each."""
     board = _FIRST_BOARD.first(connection, {"benchmark": benchmark})
     while board is not None:

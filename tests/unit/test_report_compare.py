@@ -50,7 +50,9 @@ def test_better_one_way_is_worse_the_other(store: Store, tmp_path: Path) -> None
     assert one.difference.level == 0.95
     assert one.p_value == pytest.approx(mcnemar_differs(40, 20))
     assert len(one.flips) == 60
+    assert one.equal == 140
     other = only(comparison(store, "b", "a"))
+    assert other.equal == one.equal
     assert other.decision == "worse"
     assert other.p_value == pytest.approx(one.p_value)
     assert (other.difference.low, other.difference.high) == pytest.approx(
