@@ -39,6 +39,7 @@ page = st.navigation(
     {
         "Results": [
             st.Page("views/leaderboard.py", title="Leaderboard", default=True),
+            st.Page("views/compare.py", title="Compare", url_path="compare"),
             st.Page("views/items.py", title="Items", url_path="items"),
         ],
         "Judges": [st.Page("views/agreement.py", title="Agreement", url_path="agreement")],

@@ -56,10 +56,15 @@ def choose(
     *,
     default: str | None = None,
     shows: Mapping[str, str] | None = None,
+    kept_as: str | None = None,
 ) -> str:
-    """A select box whose choice lives in the URL and outlives a change of page."""
+    """A select box whose choice lives in the URL and outlives a change of page.
+
+    ``kept_as``: a name of this page's own, where what others have chosen means nothing here.
+    """
     kept = st.session_state.setdefault("kept", {})
-    wanted = (st.query_params.get(key), kept.get(key), default)
+    kept_as = kept_as or key
+    wanted = (st.query_params.get(key), kept.get(kept_as), default)
     start = next((options.index(name) for name in wanted if name in options), 0)
     picked: str = st.selectbox(
         label,
@@ -69,7 +74,7 @@ def choose(
         # A key of its own for each set of options: a choice among others is none among these.
         key="\0".join([key, *options]),
     )
-    kept[key] = picked
+    kept[kept_as] = picked
     if st.query_params.get(key, "") != picked:
         st.query_params[key] = picked
     return picked
@@ -158,8 +163,9 @@ def greyed(rows: pd.DataFrame, quiet: Sequence[bool], digits: int, colours: Ink)
     return rows.style.format(precision=digits, na_rep=GAP).apply(lambda _: grey, axis=0)
 
 
-def table(rows: pd.DataFrame | Styler, **options: Any) -> None:
-    st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
+def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
+    """A table; what is selected in it, where that is asked for."""
+    return st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
 
 
 def notes(lines: Sequence[str]) -> None:

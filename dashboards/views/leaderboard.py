@@ -62,12 +62,29 @@ def page() -> None:
     )
     quiet = [tone == "alarm" for tone in rows["tone"]]
     idle = [name for name in rows if name not in ALWAYS and not rows[name].astype(bool).any()]
-    shown.table(
+    picked = shown.table(
         shown.greyed(rows.drop(columns=["tone", *idle]), quiet, axis.digits, shown.ink()),
         column_config=shown.columns_of(axis),
+        on_select="rerun",
+        selection_mode="multi-row",
+        key="\0".join(["rows", benchmark, version, judge]),
     )
+    compare([board["rows"][at]["model_id"] for at in picked["selection"]["rows"]], board)
     shown.notes([*(f"⚠ {warning}" for warning in board["warnings"]), *board["notes"]])
     shown.download("Download CSV", f"{benchmark}.csv", board["csv"], key="csv")
+
+
+def compare(models: Sequence[str], board: reads.Json) -> None:
+    """A way to the comparison of the rows chosen, the first with the others."""
+    if len(models) < 2:
+        st.caption("Choose two rows or more to compare them.")
+        return
+    asked = {
+        "first": models[0],
+        "second": list(models[1:]),
+        "benchmark": f"{board['benchmark']}@{board['version']}",
+    }
+    st.page_link("views/compare.py", label="Compare the rows chosen", query_params=asked)
 
 
 def table(board: reads.Json, metric: str) -> pd.DataFrame:

@@ -1,0 +1,331 @@
+"""What the Compare page reads: who can be compared, the report's numbers, and items that decided.
+
+Nothing is computed here. The numbers are those of `judgebench compare`, a report for each model
+that the first one is compared with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import charts
+import streamlit as st
+from folded import visible
+from item_reads import words
+from reads import KEPT
+from reads import _opened as opened
+
+from judgebench.errors import UsageError
+from judgebench.report import compare_document
+from judgebench.report.compare import Comparison, Difference, comparison
+from judgebench.report.estimates import p_text
+from judgebench.report.gate_document import head
+from judgebench.report.model_pairs import Flip
+from judgebench.report.table import Document, render
+from judgebench.store.catalog import distinct_names
+from judgebench.store.item_history import ToldVerdict
+from judgebench.store.to_compare import Judged, judged, questions
+
+PAGE = 25
+"""Items on one page."""
+
+MINE, THEIRS, NEITHER = "first", "second", "rest"
+"""Whom a test speaks for: the tones of `charts.Ink`, blue, orange and grey."""
+
+ORDERS = {"single": "", "model_first": "shown first", "opponent_first": "shown second"}
+
+# who can be compared ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Meetings:
+    """Who was judged by whom on what, and what models and judges are called, by short id."""
+
+    all: Sequence[Judged]
+    models: Mapping[str, str]
+    judges: Mapping[str, str]
+
+    @classmethod
+    def of(cls, known: Sequence[Judged]) -> Meetings:
+        names = [
+            distinct_names({one.id: one.name for one in ones})
+            for ones in ([m.model for m in known], [m.judge for m in known])
+        ]
+        return cls(known, *names)
+
+    def newest_first(self) -> list[str]:
+        """Every model that was judged; who came last into the store comes first."""
+        met = {one.model.key: one.model.id for one in self.all}
+        return [met[key] for key in reversed(met)]
+
+    def beside(self, first: str) -> list[str]:
+        """The models that share a board with one."""
+        its = {one.board for one in self.all if one.model.id == first}
+        sharing = {one.model.id for one in self.all if one.board in its} - {first}
+        return [model for model in self.newest_first() if model in sharing]
+
+    def shared(self, first: str, others: Collection[str]) -> list[Judged]:
+        """The boards of the first model on which some of the others stand too."""
+        theirs = {one.board for one in self.all if one.model.id in others}
+        return [one for one in self.all if one.model.id == first and one.board in theirs]
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def meetings(url: str, mark: str) -> Meetings:
+    with opened(url) as store:
+        return Meetings.of(judged(store))
+
+
+def benchmarks_of(shared: Sequence[Judged]) -> dict[str, tuple[str, str]]:
+    """What each benchmark is called in a link: its name, with the version where it has several."""
+    pairs = list(dict.fromkeys((one.benchmark, one.version) for one in shared))
+    names = [name for name, _ in pairs]
+    return {
+        name if names.count(name) == 1 else f"{name}@{version}": (name, version)
+        for name, version in pairs
+    }
+
+
+# the numbers ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a reader chose, models and judge by short id; None where all are wanted."""
+
+    first: str
+    benchmark: tuple[str, str] | None
+    judge: str | None
+    metric: str | None
+    by: str | None
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Computing intervals …")
+def compared(url: str, mark: str, asked: Asked, second: str, names: tuple[str, str]) -> Comparison:
+    """The report on two models, under the names that the page calls them by.
+
+    It is frozen, so that all readers can look at one and the same.
+
+    Raises
+    ------
+    UsageError
+        Where the two have nothing in common.
+    """
+    with opened(url) as store:
+        report = comparison(
+            store,
+            asked.first,
+            second,
+            benchmarks=() if asked.benchmark is None else ("@".join(asked.benchmark),),
+            judges=() if asked.judge is None else (asked.judge,),
+            metrics=() if asked.metric is None else (asked.metric,),
+            by=asked.by,
+        )
+    return replace(report, first=names[0], second=names[1])
+
+
+def reports(
+    url: str, mark: str, asked: Asked, seconds: Sequence[str], models: Mapping[str, str]
+) -> tuple[dict[str, Comparison], list[str]]:
+    """A report for each of the others by its id, and of whom there is none, and why."""
+    found, faults = {}, []
+    for second in seconds:
+        names = models[asked.first], models[second]
+        try:
+            found[second] = compared(url, mark, asked, second, names)
+        except UsageError as error:
+            faults.append(f"{' and '.join(names)}: {error}")
+    return found, faults
+
+
+def rendered(found: Sequence[Comparison], form: str) -> str:
+    """The reports as `judgebench compare` writes them, one behind the other."""
+    documents = [compare_document.document(report) for report in found]
+    return render(
+        Document(
+            tables=[table for one in documents for table in one.tables],
+            records=[record for one in documents for record in one.records],
+            data=[one.data for one in documents],
+        ),
+        form,
+    )
+
+
+def family(test: Difference) -> str:
+    """The metric, whatever group it is of: what is drawn on one axis."""
+    return test.metric.partition("/")[0]
+
+
+def scale_of(test: Difference) -> float:
+    return charts.scale_of(family(test))
+
+
+def called(test: Difference, *, several: bool) -> str:
+    """What a test is of, on one line."""
+    parts = [
+        f"{test.benchmark}@{test.version}",
+        test.judge,
+        compare_document.measured(test),
+        "" if test.higher_is_better else "lower is better",
+        f"vs {test.second}" if several else "",
+    ]
+    return visible(" · ".join(part for part in parts if part))
+
+
+def short(test: Difference, *, several: bool) -> str:
+    """A test beside its bar, where the axis says the metric."""
+    parts = [
+        test.benchmark,
+        test.judge,
+        f"vs {test.second}" if several else "",
+        test.group or "",
+        test.confidence or "",
+        "" if test.higher_is_better else "lower is better",
+        f"against {test.opponent}" if test.opponent else "",
+    ]
+    return visible(" · ".join(part for part in parts if part))
+
+
+def row(test: Difference, *, several: bool) -> dict[str, Any]:
+    """A test as it is drawn and tabled; shares in percent, as boards show them."""
+    scale = scale_of(test)
+    better, worse = compare_document.moved(test)
+    estimate = test.difference
+    return {
+        "decision": test.decision,
+        "benchmark": f"{test.benchmark}@{test.version}",
+        "judge": test.judge,
+        "metric": compare_document.measured(test),
+        "against": test.second,
+        "first": test.values[0] * scale,
+        "second": test.values[1] * scale,
+        "value": estimate.value * scale,
+        "low": estimate.low * scale,
+        "high": estimate.high * scale,
+        "p adjusted": p_text(test.p_adjusted),
+        "p": p_text(test.p_value),
+        "better": better,
+        "equal": test.equal,
+        "worse": worse,
+        "n": estimate.n,
+        "missing": estimate.missing,
+        "detectable": test.detectable * scale,
+        "because": test.because or "",
+        "undefined": estimate.undefined or "",
+        "name": short(test, several=several),
+        "test": called(test, several=several),
+        "tone": tone(test),
+    }
+
+
+def tone(test: Difference) -> str:
+    return {"better": MINE, "worse": THEIRS, "undecided": NEITHER}[test.decision]
+
+
+def note(line: Mapping[str, Any], digits: int) -> str:
+    """What stands at the right of an interval."""
+    counts = f"n {line['n']:,}" + (f", {line['missing']:,} missing" if line["missing"] else "")
+    if math.isnan(line["value"]):
+        return f"{charts.GAP} {line['undefined']} · {counts}"
+    ends = [signed(line[end], digits) for end in ("low", "high")]
+    said = f"{line['decision']} {signed(line['value'], digits)} [{ends[0]}, {ends[1]}]"
+    p = line["p adjusted"]
+    return f"{said} · p {p} · {counts}".replace("p <", "p < ")
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign; a dash where there is none."""
+    if math.isnan(value):
+        return charts.GAP
+    return ("+" if value > 0 else "") + charts.number(value, digits)
+
+
+def identity(found: Sequence[Comparison], tests: Sequence[Difference]) -> str:
+    """One line: who is compared with whom, on how much, and what came of it."""
+    verdicts = "; ".join(f"against {report.second}: {report.verdict}" for report in found)
+    benchmarks = {(test.benchmark, test.version) for test in tests}
+    of_judges = len({test.judge for test in tests})
+    parts = [
+        f"{found[0].first} {verdicts}",
+        f"{len(benchmarks)} benchmark{'s' if len(benchmarks) > 1 else ''}",
+        f"{of_judges} judge{'s' if of_judges > 1 else ''}",
+        f"intervals at {100 * found[0].level:g} %",
+    ]
+    return visible(" · ".join(parts))
+
+
+def notes(found: Sequence[Comparison], *, several: bool) -> list[str]:
+    """Why whole benchmarks are undecided, and what has to be known to believe a row."""
+    said = [
+        f"{called(test, several=several)}: {line}"
+        for report in found
+        for test in report.tests
+        for line in (*([test.because] if test.because and not test.group else []), *test.notes)
+    ]
+    return [visible(line) for line in said + [note for one in found for note in one.notes]]
+
+
+# the items that decided -------------------------------------------------------------------------
+
+
+def telling(test: Difference) -> list[Flip]:
+    """The items on which the two differ, those that decided most first."""
+    return compare_document.most_telling(test, len(test.flips))
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def heads(
+    url: str, mark: str, benchmark: str, version: str, items: tuple[str, ...]
+) -> dict[str, str]:
+    """The beginnings of the questions of some items."""
+    with opened(url) as store:
+        asked = questions(store, benchmark, version, items)
+    return {item: head(text) for item, text in asked.items()}
+
+
+def said_of(
+    told: Sequence[ToldVerdict], model: str, judges: Mapping[str, str]
+) -> list[tuple[str, ToldVerdict]]:
+    """What judges said of a model on an item, judge by judge, both orders and repeats together."""
+    its = [(judges.get(one.judge.id, one.judge.name), one) for one in told if one.model.id == model]
+    return sorted(
+        its,
+        key=lambda pair: (
+            pair[0],
+            pair[1].opponent.id if pair[1].opponent else "",
+            pair[1].sample,
+            pair[1].turn,
+            pair[1].repeat,
+            pair[1].order,
+            -pair[1].at,
+        ),
+    )
+
+
+def beside(
+    first: Sequence[tuple[str, ToldVerdict]], second: Sequence[tuple[str, ToldVerdict]]
+) -> list[dict[str, str]]:
+    """The verdicts that count on both, a row for each judge, order and repeat."""
+    rows: dict[tuple[Any, ...], dict[str, str]] = {}
+    for side, told in (("first", first), ("second", second)):
+        for judge, one in told:
+            if not one.counts:
+                continue
+            opponent = one.opponent.name if one.opponent else ""
+            place = (judge, opponent, one.sample, one.turn, one.repeat, one.order)
+            line = rows.setdefault(
+                place,
+                {
+                    "judge": judge,
+                    "against": opponent,
+                    "order": ORDERS[one.order],
+                    "repeat": f"{one.repeat}" if one.repeat else "",
+                    "first": "",
+                    "second": "",
+                },
+            )
+            line[side] = words(one.verdict, one)
+    return [rows[place] for place in sorted(rows)]

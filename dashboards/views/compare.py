@@ -1,0 +1,456 @@
+"""Whether one model is better than others, on what, and which items decided it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import compare_charts
+import compare_reads
+import marked
+import pandas as pd
+import shown
+import streamlit as st
+from compare_reads import PAGE, Asked, Meetings
+from folded import beginning, folded, visible
+from item_reads import Names, answer_line, answers, history, said, verdict_line
+
+from judgebench.report.compare import Comparison, Difference
+from judgebench.report.model_pairs import METRICS
+from judgebench.store.item_history import ItemHistory, ToldAnswer, ToldText, ToldVerdict
+
+ALL = ""
+"""In the URL: no choice was made."""
+
+GROUPINGS = {ALL: "whole benchmarks", "category": "category", "language": "language"}
+
+SAMPLES, SAID = 4, 12
+"""Pairs of answers, and verdicts on one side, that are shown of an item at once."""
+
+HIDDEN = ["value", "low", "high", "name", "test", "tone", "undefined", "because"]
+"""Columns for drawing."""
+
+
+def page() -> None:
+    st.title("Compare")
+    identity = st.empty()
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    known = compare_reads.meetings(url, mark)
+    if len(known.models) < 2:
+        shown.empty("Two models are needed that were judged on one benchmark.", shown.FIRST_STEPS)
+        return
+    asked, seconds = chosen(known)
+    if not seconds:
+        st.info("Choose one or more models to compare the first one with.", icon="⚖️")
+        return
+    found, faults = compare_reads.reports(url, mark, asked, seconds, known.models)
+    shown.notes([visible(fault) for fault in faults])
+    if not found:
+        return
+    several = len(found) > 1
+    tests = [test for report in found.values() for test in report.tests]
+    identity.text(compare_reads.identity(list(found.values()), tests))
+    draw(found, tests)
+    table(list(found.values()), several=several)
+    items(url, mark, known, asked, found)
+
+
+# what is asked ----------------------------------------------------------------------------------
+
+
+def chosen(known: Meetings) -> tuple[Asked, list[str]]:
+    """Models, benchmark, judge, metric and grouping, all of them in the URL."""
+    top = st.columns([3, 5, 3])
+    with top[0]:
+        first = one_of("First", known.newest_first(), "first", known.models)
+    with top[1]:
+        seconds = some_of("Compared with", known.beside(first), "second", known.models)
+    shared = known.shared(first, seconds)
+    benchmarks = compare_reads.benchmarks_of(shared)
+    linked = st.query_params.get("benchmark")
+    for short, pair in benchmarks.items():
+        if linked == "@".join(pair):
+            st.query_params["benchmark"] = short
+    with top[2]:
+        benchmark = narrowed("Benchmark", list(benchmarks), "benchmark", "all they have in common")
+    below = st.columns([3, 3, 2, 3])
+    judges = {
+        known.judges[one.judge.id]: one.judge.id
+        for one in shared
+        if benchmark == ALL or benchmarks[benchmark] == (one.benchmark, one.version)
+    }
+    with below[0]:
+        judge = narrowed("Judge", list(judges), "judge", "every judge")
+    with below[1]:
+        metric = narrowed("Metric", METRICS, "metric", "those of boards")
+    with below[2]:
+        ways = list(dict.fromkeys([*GROUPINGS, st.query_params.get("by", ALL)]))
+        by = shown.choose("By", ways, "by", shows=GROUPINGS)
+    asked = Asked(
+        first=first,
+        benchmark=benchmarks.get(benchmark),
+        judge=judges.get(judge),
+        metric=metric or None,
+        by=by or None,
+    )
+    return asked, seconds
+
+
+def narrowed(label: str, options: Sequence[str], key: str, no_choice: str) -> str:
+    """One of the options, or `ALL`; other pages always have one of theirs chosen."""
+    shows = {ALL: no_choice}
+    return shown.choose(label, [ALL, *options], key, shows=shows, kept_as=f"compare {key}")
+
+
+def one_of(label: str, ids: Sequence[str], key: str, names: Mapping[str, str]) -> str:
+    """A model; a link names it as it is shown, or by its id."""
+    linked = st.query_params.get(key)
+    if linked in names:
+        st.query_params[key] = names[linked]
+    by_name = {names[one]: one for one in ids}
+    return by_name[shown.choose(label, list(by_name), key)]
+
+
+def some_of(label: str, ids: Sequence[str], key: str, names: Mapping[str, str]) -> list[str]:
+    """Models, as `one_of`; the first there is where a link names none."""
+    by_name = {names[one]: one for one in ids}
+    kept = st.session_state.setdefault("kept", {})
+    linked = st.query_params.get_all(key) or kept.get(key, [])
+    wanted = [names.get(one, one) for one in linked]
+    start = [name for name in wanted if name in by_name] or list(by_name)[:1]
+    picked = st.multiselect(label, list(by_name), default=start, key="\0".join([key, *by_name]))
+    kept[key] = picked
+    if st.query_params.get_all(key) != picked:
+        st.query_params[key] = picked
+    return [by_name[name] for name in picked]
+
+
+# the numbers ------------------------------------------------------------------------------------
+
+
+def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
+    """A forest for each metric, since their units differ, and beside it how the items fell."""
+    several = len(found) > 1
+    first = next(iter(found.values())).first
+    second = "the other" if several else next(iter(found.values())).second
+    for metric in dict.fromkeys(compare_reads.family(test) for test in tests):
+        lines = [
+            compare_reads.row(test, several=several)
+            for test in tests
+            if compare_reads.family(test) == metric
+        ]
+        rows = pd.DataFrame(lines)
+        axis = compare_charts.axis_of(metric, rows)
+        rows["note"] = [compare_reads.note(line, axis.digits) for line in lines]
+        left, right = st.columns([7, 2], gap="small")
+        with left:
+            st.altair_chart(
+                compare_charts.forest(rows, axis, shown.ink(), (visible(first), visible(second))),
+                theme=None,
+                alt="Differences with their intervals; the table below has the numbers.",
+            )
+        with right:
+            st.altair_chart(
+                compare_charts.tally(rows, shown.ink()),
+                theme=None,
+                alt="On how many items the first is better, equal, worse.",
+            )
+        if len(rows) > compare_charts.MOST_ROWS:
+            st.text(f"{compare_charts.MOST_ROWS} of {len(rows):,} are drawn; the table has all.")
+    st.caption(
+        "▲ blue: the first is better · ▼ orange: it is worse · ● grey: undecided. A decision is "
+        "made by p, which is adjusted over all rows of a pair (Holm), the interval is of one row."
+    )
+
+
+def table(found: Sequence[Comparison], *, several: bool) -> None:
+    """The same numbers, and the report of `judgebench compare` to take along."""
+    tests = [test for report in found for test in report.tests]
+    lines = [compare_reads.row(test, several=several) for test in tests]
+    rows = pd.DataFrame(lines)
+    rows.insert(
+        list(rows).index("second") + 1,
+        "difference",
+        [
+            compare_reads.signed(line["value"], 2)
+            + f" [{compare_reads.signed(line['low'], 2)}, {compare_reads.signed(line['high'], 2)}]"
+            for line in lines
+        ],
+    )
+    idle = [] if several else ["against"]
+    shown.table(
+        rows.drop(columns=[*HIDDEN, *idle]),
+        column_config={
+            name: st.column_config.NumberColumn(name, format="%.2f")
+            for name in ("first", "second", "detectable")
+        },
+    )
+    shown.notes(compare_reads.notes(found, several=several))
+    with st.container(horizontal=True):
+        for form, label in (("csv", "Download CSV"), ("md", "Download Markdown")):
+            st.download_button(
+                label,
+                compare_reads.rendered(found, form),
+                file_name=f"comparison.{form}",
+                mime="text/csv" if form == "csv" else "text/markdown",
+                key=f"comparison {form}",
+                on_click="ignore",
+            )
+
+
+# the items that decided -------------------------------------------------------------------------
+
+
+def items(
+    url: str, mark: str, known: Meetings, asked: Asked, found: Mapping[str, Comparison]
+) -> None:
+    """Of one row of the table, the items by how much they decided, and one of them in full."""
+    st.subheader("Items that decided it")
+    several = len(found) > 1
+    of = [(second, test) for second, report in found.items() for test in report.tests]
+    names = shown.distinct([compare_reads.called(test, several=several) for _, test in of])
+    test_of = dict(zip(names, of, strict=True))
+    second, test = test_of[shown.choose("Of which row", names, "test")]
+    ranked = [flip.item_id for flip in compare_reads.telling(test)]
+    if not ranked:
+        st.text("There is no item on which the two differ.")
+    item = st.query_params.get("item")
+    place = (test.benchmark, test.version)
+    told = history(url, mark, *place, item) if item else None
+    if told is None and ranked:
+        item = ranked[0] if (page := number("part")) is None else ranked[start_of(page, ranked)]
+        told = history(url, mark, *place, item)
+    if item is not None:
+        steps(ranked, item)
+        listed(url, mark, test, ranked, item)
+    if told is not None:
+        two = (asked.first, second)
+        one_item(url, mark, known, told, two, test)
+
+
+def number(key: str) -> int | None:
+    """A page from the URL, the first one being 1; None where there is none."""
+    text = st.query_params.get(key, "")
+    return int(text) if text.isdecimal() and len(text) < 9 else None
+
+
+def start_of(page: int, ranked: Sequence[str]) -> int:
+    """Where a page of the ranking begins."""
+    return PAGE * min(max(0, page - 1), (len(ranked) - 1) // PAGE)
+
+
+def go_to(part: int, item: str | None = None) -> None:
+    """Another page of the ranking, and an item of it; the first one if none is named."""
+    st.query_params["part"] = str(part)
+    if item is None:
+        st.query_params.pop("item", None)
+    else:
+        st.query_params["item"] = item
+
+
+def turn(label: str, to: tuple[int, str | None] | None, shortcut: str | None = None) -> None:
+    """A button that leads to a place in the ranking, dead where there is none.
+
+    It is a callback, since a run that is cut short by the next one never comes to the button.
+    """
+    st.button(
+        label, shortcut=shortcut, disabled=to is None, on_click=go_to, args=() if to is None else to
+    )
+
+
+def steps(ranked: Sequence[str], item: str) -> None:
+    """Buttons, and keys, to the item before and to the one behind."""
+    at = ranked.index(item) if item in ranked else -1
+
+    def place(of: int) -> tuple[int, str] | None:
+        return (of // PAGE + 1, ranked[of]) if 0 <= of < len(ranked) else None
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        turn("Previous item", place(at - 1), "P")
+        turn("Next item", place(at + 1), "N")
+        where = f"{at + 1:,} of {len(ranked):,}" if at >= 0 else "the two do not differ on it"
+        st.text(visible(f"item {item}: {where}"))
+
+
+def listed(url: str, mark: str, test: Difference, ranked: Sequence[str], item: str) -> None:
+    """A page of the ranking; who chooses a row sees that item below."""
+    if not ranked:
+        return
+    page = number("part")
+    if page is None:
+        page = ranked.index(item) // PAGE + 1 if item in ranked else 1
+    start = start_of(page, ranked)
+    some = compare_reads.telling(test)[start : start + PAGE]
+    texts = compare_reads.heads(
+        url, mark, test.benchmark, test.version, tuple(flip.item_id for flip in some)
+    )
+    scale = compare_reads.scale_of(test)
+    rows = pd.DataFrame(
+        {
+            "item": [flip.item_id for flip in some],
+            "difference": [flip.difference * scale for flip in some],
+            "first": [flip.candidate * scale for flip in some],
+            "second": [flip.baseline * scale for flip in some],
+            "question": [texts.get(flip.item_id, "") for flip in some],
+        }
+    )
+    here = [at for at, flip in enumerate(some) if flip.item_id == item]
+    picked = st.dataframe(
+        rows,
+        hide_index=True,
+        width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": here}},
+        # A key of its own for what is chosen: the next choice starts from there.
+        key=f"ranking {test.benchmark} {test.judge} {test.metric} {start} {item}",
+        column_config={
+            "question": st.column_config.TextColumn("question", width="large"),
+            "difference": st.column_config.NumberColumn(format="%+.4g"),
+            "first": st.column_config.NumberColumn(visible(test.first), format="%.4g"),
+            "second": st.column_config.NumberColumn(visible(test.second), format="%.4g"),
+        },
+    )
+    chosen = picked["selection"]["rows"]
+    if chosen and chosen != here:
+        go_to(start // PAGE + 1, some[chosen[0]].item_id)
+        st.rerun()
+    last = (len(ranked) - 1) // PAGE
+    if last:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            page = start // PAGE + 1
+            turn("Previous page", (page - 1, None) if page > 1 else None)
+            turn("Next page", (page + 1, None) if page <= last else None)
+            st.text(f"{start + 1:,}–{start + len(some):,} of {len(ranked):,}")
+
+
+# one item ---------------------------------------------------------------------------------------
+
+
+def one_item(
+    url: str, mark: str, known: Meetings, told: ItemHistory, two: tuple[str, str], test: Difference
+) -> None:
+    """The question, both answers, and what every judge said of either."""
+    item = told.item
+    names = Names(known.models, known.judges)
+    st.text(visible(" · ".join(filter(None, (f"Question of item {item.id}", item.category)))))
+    for turn_number, turn in enumerate(item.turns):
+        folded(turn.content, f"question {item.id} {turn_number}")
+    if not item.turns:
+        st.text("Only the id of this item is known; its question never came with an import.")
+    if item.references:
+        st.text("Reference" if len(item.references) == 1 else "References")
+        folded("\n".join(item.references), f"references {item.id}")
+    answers_of(url, mark, told, two, names)
+    opponents(url, mark, told, two, names)
+    verdicts(url, mark, told, two, names)
+
+
+def answers_of(url: str, mark: str, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
+    """The newest answers of the two, sample by sample, side by side with differences marked."""
+    places: dict[tuple[int, int], dict[str, ToldAnswer]] = {}
+    for answer in told.answers:
+        if answer.newest and answer.model.id in two:
+            places.setdefault((answer.sample, answer.turn), {})[answer.model.id] = answer
+    some = sorted(places)[:SAMPLES]
+    numbers = tuple(answer.number for place in some for answer in places[place].values())
+    texts = answers(url, mark, numbers)
+    for place in some:
+        pair = [places[place].get(model) for model in two]
+        written = [None if one is None else texts[one.number].text for one in pair]
+        with st.container(border=True):
+            lines = [
+                visible(f"{names.models[model]} has no such answer here")
+                if one is None
+                else answer_line(one, names)
+                for model, one in zip(two, pair, strict=True)
+            ]
+            side_by_side(lines, written, f"{told.item.id} {place}")
+    if len(places) > len(some):
+        st.text(f"{len(some)} of {len(places):,} samples are shown.")
+    if not places:
+        st.text("No answer of either is kept here: their verdicts came without.")
+
+
+def side_by_side(lines: Sequence[str], texts: Sequence[str | None], key: str) -> None:
+    """Two columns; words that only one has are marked, if both are there and not too long."""
+    first, second = texts
+    columns = st.columns(2)
+    for column, line in zip(columns, lines, strict=True):
+        column.text(line)
+    pair = None
+    if first and second:
+        long = [text for text in map(visible, (first, second)) if beginning(text) != text]
+        whole = False
+        if long and len(first) + len(second) <= marked.MOST_CHARS:
+            size = " and ".join(
+                f"{text.count(chr(10)) + 1:,} lines, {len(text):,} characters" for text in long
+            )
+            whole = st.toggle(f"Show all: {size}", key=f"whole {key}")
+        pair = marked.side_by_side(first, second, whole=whole)
+    if pair is not None:
+        for column, html in zip(columns, pair, strict=True):
+            column.html(html)
+        if first == second:
+            st.text("The two answers are the same, letter by letter.")
+        return
+    for number, (column, text) in enumerate(zip(columns, texts, strict=True)):
+        if text is not None:
+            with column:
+                folded(text, f"{key} {number}")
+    if first and second:
+        st.text(f"Differences are marked up to {marked.MOST_CHARS:,} characters of both together.")
+
+
+def opponents(url: str, mark: str, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
+    """The answers that those of the two were compared with."""
+    met = {one.opponent.id for one in told.verdicts if one.opponent and one.model.id in two}
+    theirs = [one for one in told.answers if one.newest and one.model.id in met - set(two)]
+    texts = answers(url, mark, tuple(one.number for one in theirs[:SAMPLES]))
+    if not texts:
+        return
+    with st.expander("What judges compared them with"):
+        for one in theirs[:SAMPLES]:
+            st.text(answer_line(one, names))
+            folded(texts[one.number].text, f"opponent {told.item.id} {one.number}")
+
+
+def verdicts(url: str, mark: str, told: ItemHistory, two: tuple[str, str], names: Names) -> None:
+    """Every judge on either, both orders and all repeats, in one table and then in its words."""
+    sides = [compare_reads.said_of(told.verdicts, model, names.judges) for model in two]
+    rows = compare_reads.beside(*sides)
+    if not rows:
+        st.text("No judge has said anything of this item.")
+        return
+    table = pd.DataFrame(rows)
+    idle = [name for name in ("against", "order", "repeat") if not table[name].any()]
+    titles = dict(zip(("first", "second"), (names.models[model] for model in two), strict=True))
+    shown.table(
+        table.drop(columns=idle),
+        column_config={
+            side: st.column_config.TextColumn(visible(title)) for side, title in titles.items()
+        },
+    )
+    keys = tuple(
+        dict.fromkeys(key for side in sides for _, one in side[:SAID] for key in one.reply_keys)
+    )
+    texts = said(url, mark, keys)
+    with st.expander("What the judges wrote", expanded=True):
+        for column, side, which in zip(st.columns(2), sides, ("first", "second"), strict=True):
+            with column:
+                for place, (_, one) in enumerate(side[:SAID]):
+                    st.text(verdict_line(one, names))
+                    wrote(one, texts, f"{told.item.id} {which} {place}")
+                if len(side) > SAID:
+                    st.text(f"{SAID} of {len(side):,} verdicts are shown.")
+
+
+def wrote(one: ToldVerdict, texts: Mapping[bytes, ToldText], key: str) -> None:
+    """The replies that a verdict was read from, with what was thought before."""
+    for number, reply in enumerate(texts[k] for k in one.reply_keys if k in texts):
+        if reply.thoughts:
+            with st.expander(f"What it thought before: {len(reply.thoughts):,} characters"):
+                folded(reply.thoughts, f"thoughts {key} {number}")
+        folded(reply.text, f"reply {key} {number}")
+
+
+shown.or_say_what_is_wrong(page)

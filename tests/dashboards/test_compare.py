@@ -1,0 +1,304 @@
+"""The Compare page: the report's numbers, its items in order, and links that say all of it."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pandas as pd
+import pytest
+
+from judgebench.report.compare import Comparison, comparison
+from judgebench.report.compare_document import most_telling, moved
+from judgebench.store import open_store
+from judgebench.store.to_compare import judged, questions
+from tests.dashboards import compare_stores, stores
+from tests.dashboards.test_pages import MARKUP, boxes, texts
+
+ROW = f"{stores.BENCHMARK}@{stores.VERSION} · reader · accuracy"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return compare_stores.fill(tmp_path_factory.mktemp("compare") / "s.db")
+
+
+@pytest.fixture(scope="module")
+def report(store: str) -> Comparison:
+    with open_store(store, read_only=True) as opened:
+        return comparison(opened, "newer", "older")
+
+
+def opened_on(open_page: Any, url: str, **query: Any) -> Any:
+    return open_page("compare", url, **({"judge": "", "benchmark": "", "metric": ""} | query))
+
+
+def buttons(app: Any) -> dict[str, Any]:
+    return {button.label: button for button in app.button}
+
+
+def html(app: Any) -> list[str]:
+    return [element.proto.body for element in app.get("html")]
+
+
+def test_the_numbers_are_those_of_the_report(
+    open_page: Any, store: str, report: Comparison
+) -> None:
+    app = opened_on(open_page, store, first="newer", second="older")
+    assert not app.exception
+    shown = app.dataframe[0].value
+    assert list(shown["judge"]) == [test.judge for test in report.tests]
+    assert list(shown["decision"]) == [test.decision for test in report.tests]
+    assert "better" in set(shown["decision"])
+    for line, test in zip(shown.to_dict("records"), report.tests, strict=True):
+        scale = 100 if test.metric == "accuracy" else 1
+        assert line["first"] == pytest.approx(scale * test.values[0])
+        assert line["second"] == pytest.approx(scale * test.values[1])
+        assert line["difference"].startswith(f"{scale * test.difference.value:+.2f}")
+        assert (line["better"], line["worse"]) == moved(test)
+        assert line["missing"] == test.difference.missing
+    # Item 7 has no readable verdict of the reader on one of the two.
+    assert list(shown["better"] + shown["equal"] + shown["worse"]) == [47, 48, 48]
+    assert f"against older: {report.verdict}" in texts(app)
+
+
+def test_a_second_and_a_third_are_each_compared_with_the_first(open_page: Any, store: str) -> None:
+    app = opened_on(open_page, store, first="newer", second=["third", "older"])
+    assert not app.exception
+    shown = app.dataframe[0].value
+    assert list(dict.fromkeys(shown["against"])) == ["third", "older"]
+    assert len(shown) == 6
+    assert app.multiselect[0].value == ["third", "older"]
+
+
+def test_groups_are_rows_of_their_own(open_page: Any, store: str) -> None:
+    app = opened_on(open_page, store, first="newer", second="older", by="category", judge="reader")
+    assert list(app.dataframe[0].value["metric"]) == [
+        "accuracy",
+        "accuracy/capitals",
+        "accuracy/rivers",
+    ]
+    assert boxes(app)["By"].value == "category"
+
+
+def test_a_grouping_that_there_is_not_is_said(open_page: Any, store: str) -> None:
+    app = opened_on(open_page, store, first="newer", second="older", by="no such")
+    assert not app.exception
+    assert "no such" in texts(app)
+    assert not app.dataframe
+
+
+def test_items_come_by_how_much_they_decided_and_one_is_told(
+    open_page: Any, store: str, report: Comparison
+) -> None:
+    app = opened_on(open_page, store, first="newer", second="older", test=ROW)
+    ranking, verdicts = app.dataframe[1].value, app.dataframe[2].value
+    expected = [flip.item_id for flip in most_telling(report.tests[0], 25)]
+    assert list(ranking["item"]) == expected
+    assert ranking["question"][0] == f"Which river flows through capital {expected[0]}?"
+    assert ranking["difference"][0] == 100
+    assert all("<mark" in body for body in html(app))
+    assert list(verdicts["judge"]) == ["pairwise", "pairwise", "reader", "rubric"]
+    assert list(verdicts["order"])[:2] == ["shown first", "shown second"]
+    wrote = [block.value for block in app.code]
+    assert any(block.startswith(f"newer on {expected[0]}: ") for block in wrote)
+    assert any(block.startswith(f"older on {expected[0]}: ") for block in wrote)
+
+
+def test_the_next_and_the_one_before_are_a_key_away(
+    open_page: Any, store: str, report: Comparison
+) -> None:
+    expected = [flip.item_id for flip in most_telling(report.tests[0], 3)]
+    app = opened_on(open_page, store, first="newer", second="older", test=ROW)
+    assert buttons(app)["Previous item"].disabled
+    assert [buttons(app)[f"{way} item"].proto.shortcut for way in ("Previous", "Next")] == [
+        "p",
+        "n",
+    ]
+    buttons(app)["Next item"].click().run()
+    assert app.query_params["item"] == expected[1]
+    assert f"item {expected[1]}: 2 of" in texts(app)
+    buttons(app)["Previous item"].click().run()
+    assert f"item {expected[0]}: 1 of" in texts(app)
+
+
+def test_an_item_of_a_link_is_shown_with_its_page_of_the_ranking(
+    open_page: Any, store: str, report: Comparison
+) -> None:
+    win_rate = next(test for test in report.tests if test.metric == "win_rate")
+    ranked = [flip.item_id for flip in most_telling(win_rate, 48)]
+    assert len(ranked) > 25
+    row = f"{stores.BENCHMARK}@{stores.VERSION} · pairwise · win_rate against baseline"
+    app = opened_on(
+        open_page, store, first="newer", second="older", test=row, item=ranked[30], part="2"
+    )
+    assert list(app.dataframe[1].value["item"]) == ranked[25:]
+    assert f"item {ranked[30]}: 31 of {len(ranked)}" in texts(app)
+    buttons(app)["Previous page"].click().run()
+    assert list(app.dataframe[1].value["item"]) == ranked[:25]
+
+
+def test_an_item_on_which_they_do_not_differ_can_be_linked_too(
+    open_page: Any, store: str, report: Comparison
+) -> None:
+    flips = {flip.item_id for flip in report.tests[0].flips}
+    item = next(str(i) for i in range(48) if str(i) not in flips and i != 7)
+    app = opened_on(open_page, store, first="newer", second="older", test=ROW, item=item)
+    assert not app.exception
+    assert f"item {item}: the two do not differ on it" in texts(app)
+    assert f"Question of item {item}" in texts(app)
+
+
+def test_a_link_may_name_models_by_id_and_may_be_out_of_date(open_page: Any, store: str) -> None:
+    with open_store(store, read_only=True) as opened:
+        ids = {model.name: model.id for model in opened.models()}
+    app = opened_on(open_page, store, first=ids["older"], second=ids["third"])
+    assert boxes(app)["First"].value == "older"
+    assert app.multiselect[0].value == ["third"]
+    app = opened_on(
+        open_page, store, first="gone", second="gone too", item="gone", test="gone", part="9" * 30
+    )
+    assert not app.exception
+    assert len(app.dataframe) == 3
+
+
+def test_nobody_chosen_is_a_hint(open_page: Any, store: str) -> None:
+    app = opened_on(open_page, store, first="newer", second="older")
+    app.multiselect[0].set_value([]).run()
+    assert not app.exception
+    assert app.info[0].value.startswith("Choose one or more models")
+
+
+def test_the_download_is_the_report(store: str, report: Comparison) -> None:
+    import compare_reads
+
+    rows = pd.read_csv(io.StringIO(compare_reads.rendered([report], "csv")))
+    assert list(rows["difference_value"]) == pytest.approx(
+        [test.difference.value for test in report.tests]
+    )
+    assert "newer against older" in compare_reads.rendered([report, report], "md")
+
+
+def test_one_model_alone_is_said(open_page: Any, tmp_path: Path) -> None:
+    url = stores.fill_with(tmp_path / "s.db", {"alone": {"judge": stores.labels("+-")}})
+    app = opened_on(open_page, url)
+    assert not app.exception
+    assert app.info[0].value.startswith("Two models are needed")
+
+
+@pytest.mark.parametrize("item", range(len(compare_stores.HOSTILE)))
+def test_hostile_answers_reach_no_element_that_reads_markup(
+    open_page: Any, tmp_path_factory: pytest.TempPathFactory, item: int
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.getbasetemp() / 'hostile-compare.db'}"
+    if not Path(url.removeprefix("sqlite:///")).exists():
+        compare_stores.hostile(Path(url.removeprefix("sqlite:///")))
+    pair = list(compare_stores.HOSTILE.values())[item]
+    app = opened_on(open_page, url, first="newer", second="older", item=str(item))
+    assert not app.exception
+    for element in app:
+        if element.type in MARKUP:
+            assert not any(text in str(element.value) for text in pair), element
+    for body in html(app):
+        assert not any(tag in body for tag in ("<script", "<img", "<b>", "<a "))
+
+
+def test_hostile_names_are_text(open_page: Any, tmp_path: Path) -> None:
+    table = {
+        name: {stores.HOSTILE[0]: stores.labels("+-+-"), stores.HOSTILE[2]: stores.labels("++--")}
+        for name in stores.HOSTILE
+    }
+    app = opened_on(open_page, stores.fill_with(tmp_path / "s.db", table))
+    assert not app.exception
+    for element in app:
+        if element.type in MARKUP:
+            assert not any(name in str(element.value) for name in stores.HOSTILE), element
+
+
+def test_who_can_be_compared_is_told_without_reading_verdicts(store: str) -> None:
+    with open_store(store, read_only=True) as opened:
+        found = judged(opened)
+        asked = questions(opened, stores.BENCHMARK, stores.VERSION, ["3", "no such"])
+    assert {(one.judge.name, one.model.name) for one in found} == {
+        (judge, model)
+        for judge in ("reader", "rubric", "pairwise")
+        for model in ("older", "newer", "third")
+    }
+    assert {one.opponent.name for one in found if one.opponent} == {"baseline"}
+    assert asked == {"3": "Which river flows through capital 3?"}
+
+
+def test_models_that_share_no_board_are_not_offered(tmp_path: Path) -> None:
+    import compare_reads
+
+    said = stores.labels("+-")
+    url = stores.fill_with(
+        tmp_path / "s.db", {"a": {"x": said}, "b": {"x": said, "y": said}, "c": {"y": said}}
+    )
+    known = compare_reads.meetings(url, "")
+    ids = {name: one for one, name in known.models.items()}
+    assert set(known.beside(ids["a"])) == {ids["b"]}
+    assert set(known.beside(ids["b"])) == {ids["a"], ids["c"]}
+    assert [one.judge.name for one in known.shared(ids["b"], [ids["a"]])] == ["x"]
+
+
+def test_a_missing_store_an_empty_one_and_no_store_are_one_sentence(
+    open_page: Any, tmp_path: Path
+) -> None:
+    app = opened_on(open_page, f"sqlite:///{tmp_path / 'none.db'}")
+    assert app.info[0].value.startswith("There is no store here yet")
+    open_store(f"sqlite:///{tmp_path / 'empty.db'}").close()
+    app = opened_on(open_page, f"sqlite:///{tmp_path / 'empty.db'}")
+    assert not app.exception
+    assert app.code[0].value == "judgebench run suites/demo.yaml"
+    (tmp_path / "other.db").write_text("not a database, but long enough to be looked at " * 20)
+    app = opened_on(open_page, f"sqlite:///{tmp_path / 'other.db'}")
+    assert not app.exception
+    assert app.error[0].value == "This cannot be shown."
+
+
+def test_a_store_of_a_later_version_and_one_that_goes_away_are_said(
+    open_page: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.db"
+    url = compare_stores.fill(path, n_items=3)
+    app = opened_on(open_page, url, first="newer", second="older")
+    assert len(app.dataframe) == 3
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    app.session_state["held_since"] -= 60
+    app.run()
+    assert not app.exception
+    assert app.error[0].value == "This cannot be shown."
+    for file in tmp_path.iterdir():
+        file.unlink()
+    app.session_state["held_since"] -= 60
+    app.run()
+    assert not app.exception
+    assert app.info[0].value.startswith("There is no store here yet")
+
+
+def test_rows_of_a_board_lead_here(open_page: Any, store: str) -> None:
+    app = open_page("leaderboard", store, judge="reader")
+    assert any("Choose two rows" in caption.value for caption in app.caption)
+    key = "\0".join(["rows", stores.BENCHMARK, stores.VERSION, "reader"])
+    app.session_state[key] = {"selection": {"rows": [0, 2, 1], "columns": [], "cells": []}}
+    app.run()
+    assert not app.exception
+    (link,) = app.get("page_link")
+    asked = parse_qs(link.proto.query_string)
+    ids = {model.name: model.id for model in models(store)}
+    ranked = list(app.dataframe[0].value["model"])
+    assert asked["first"] == [ids[ranked[0]]]
+    assert asked["second"] == [ids[ranked[2]], ids[ranked[1]]]
+    assert asked["benchmark"] == [f"{stores.BENCHMARK}@{stores.VERSION}"]
+
+
+def models(url: str) -> Any:
+    with open_store(url, read_only=True) as opened:
+        return opened.models()

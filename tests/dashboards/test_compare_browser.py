@@ -1,0 +1,61 @@
+"""The Compare page as a browser sees it: drawn, walked through by keys, and answers stay text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dashboards import compare_stores, item_stores
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+    CHART,
+    address,
+    pytestmark,
+    tab,
+)
+
+MARKS = "[data-testid=stHtml] mark"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compare") / "s.db"
+    compare_stores.hostile(path)
+    return path
+
+
+def test_rows_of_a_board_are_compared_and_their_items_walked_through(tab: Any) -> None:  # noqa: F811
+    tab.get_by_role("link", name="Compare").click()
+    tab.get_by_role("heading", name="Compare").wait_for()
+    tab.locator(CHART).nth(5).wait_for(timeout=60_000)  # a forest and a tally for each metric
+    tab.get_by_text("What the judges wrote").wait_for(timeout=60_000)
+    assert "first=third" in tab.url
+    assert "item=" not in tab.url
+    tab.keyboard.press("n")
+    tab.get_by_text(": 2 of ").wait_for(timeout=30_000)
+    assert "item=" in tab.url
+    tab.keyboard.press("p")
+    tab.get_by_text(": 1 of ").wait_for(timeout=30_000)
+
+
+def test_hostile_answers_are_marked_and_stay_text(tab: Any, address: str) -> None:  # noqa: F811
+    open_at(tab, "/compare?first=newer&second=older&item=0")
+    tab.get_by_text("Question of item 0").wait_for(timeout=60_000)
+    tab.locator(MARKS).first.wait_for()
+    first, second = (tab.locator("[data-testid=stHtml]").nth(at).inner_text() for at in (0, 1))
+    for name in ("script", "markdown", "latex", "emoji"):
+        assert item_stores.HOSTILE[name] in first
+    assert "user⟨U+202E⟩txt.exe" in second
+    open_at(tab, "/compare?first=newer&second=older&item=1")
+    tab.get_by_text("Differences are marked up to 20,000 characters").wait_for(timeout=30_000)
+    tab.get_by_text("Show all: 40,001 lines, 1,160,000 characters").first.wait_for()
+    markup = "img[src=x], main script, main b, .katex, a[href*='example.org']"
+    assert tab.locator(markup).count() == 0
+
+
+def open_at(tab: Any, link: str) -> None:  # noqa: F811  # the fixture, handed on
+    """Follow a link within the app, as its own links and the way back do."""
+    tab.evaluate(
+        "link => { history.pushState(null, '', link); dispatchEvent(new Event('popstate')) }", link
+    )
