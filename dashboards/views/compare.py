@@ -213,12 +213,12 @@ def items(
     ranked = [flip.item_id for flip in compare_reads.telling(test)]
     if not ranked:
         st.text("There is no item on which the two differ.")
-    item = st.query_params.get("item")
     place = (test.benchmark, test.version)
+    item = st.query_params.get("item")
     told = history(url, mark, *place, item) if item else None
-    if told is None and ranked:
-        item = ranked[0] if (page := number("part")) is None else ranked[start_of(page, ranked)]
-        told = history(url, mark, *place, item)
+    if told is None:
+        item = ranked[start_of(number("part"), ranked)] if ranked else None
+        told = history(url, mark, *place, item) if item else None
     if item is not None:
         steps(ranked, item)
         listed(url, mark, test, ranked, item)
@@ -227,10 +227,10 @@ def items(
         one_item(url, mark, known, told, two, test)
 
 
-def number(key: str) -> int | None:
-    """A page from the URL, the first one being 1; None where there is none."""
+def number(key: str) -> int:
+    """A page from the URL; the first one, 1, where there is none."""
     text = st.query_params.get(key, "")
-    return int(text) if text.isdecimal() and len(text) < 9 else None
+    return int(text) if text.isdecimal() and len(text) < 9 else 1
 
 
 def start_of(page: int, ranked: Sequence[str]) -> int:
@@ -238,35 +238,27 @@ def start_of(page: int, ranked: Sequence[str]) -> int:
     return PAGE * min(max(0, page - 1), (len(ranked) - 1) // PAGE)
 
 
-def go_to(part: int, item: str | None = None) -> None:
-    """Another page of the ranking, and an item of it; the first one if none is named."""
-    st.query_params["part"] = str(part)
-    if item is None:
-        st.query_params.pop("item", None)
-    else:
-        st.query_params["item"] = item
+def go_to(key: str, value: str) -> None:
+    """An ``item``, which says its page of the ranking as well, or a ``part`` of the ranking."""
+    for other in ("item", "part"):
+        st.query_params.pop(other, None)
+    st.query_params[key] = value
 
 
-def turn(label: str, to: tuple[int, str | None] | None, shortcut: str | None = None) -> None:
+def turn(label: str, key: str, value: str | None, shortcut: str | None = None) -> None:
     """A button that leads to a place in the ranking, dead where there is none.
 
     It is a callback, since a run that is cut short by the next one never comes to the button.
     """
-    st.button(
-        label, shortcut=shortcut, disabled=to is None, on_click=go_to, args=() if to is None else to
-    )
+    st.button(label, shortcut=shortcut, disabled=value is None, on_click=go_to, args=(key, value))
 
 
 def steps(ranked: Sequence[str], item: str) -> None:
     """Buttons, and keys, to the item before and to the one behind."""
     at = ranked.index(item) if item in ranked else -1
-
-    def place(of: int) -> tuple[int, str] | None:
-        return (of // PAGE + 1, ranked[of]) if 0 <= of < len(ranked) else None
-
     with st.container(horizontal=True, vertical_alignment="center"):
-        turn("Previous item", place(at - 1), "P")
-        turn("Next item", place(at + 1), "N")
+        turn("Previous item", "item", ranked[at - 1] if at > 0 else None, "P")
+        turn("Next item", "item", ranked[at + 1] if at + 1 < len(ranked) else None, "N")
         where = f"{at + 1:,} of {len(ranked):,}" if at >= 0 else "the two do not differ on it"
         st.text(visible(f"item {item}: {where}"))
 
@@ -275,9 +267,7 @@ def listed(url: str, mark: str, test: Difference, ranked: Sequence[str], item: s
     """A page of the ranking; who chooses a row sees that item below."""
     if not ranked:
         return
-    page = number("part")
-    if page is None:
-        page = ranked.index(item) // PAGE + 1 if item in ranked else 1
+    page = ranked.index(item) // PAGE + 1 if item in ranked else number("part")
     start = start_of(page, ranked)
     some = compare_reads.telling(test)[start : start + PAGE]
     texts = compare_reads.heads(
@@ -312,14 +302,14 @@ def listed(url: str, mark: str, test: Difference, ranked: Sequence[str], item: s
     )
     chosen = picked["selection"]["rows"]
     if chosen and chosen != here:
-        go_to(start // PAGE + 1, some[chosen[0]].item_id)
+        go_to("item", some[chosen[0]].item_id)
         st.rerun()
     last = (len(ranked) - 1) // PAGE
     if last:
         with st.container(horizontal=True, vertical_alignment="center"):
             page = start // PAGE + 1
-            turn("Previous page", (page - 1, None) if page > 1 else None)
-            turn("Next page", (page + 1, None) if page <= last else None)
+            turn("Previous page", "part", f"{page - 1}" if page > 1 else None)
+            turn("Next page", "part", f"{page + 1}" if page <= last else None)
             st.text(f"{start + 1:,}–{start + len(some):,} of {len(ranked):,}")
 
 

@@ -133,9 +133,7 @@ def test_an_item_of_a_link_is_shown_with_its_page_of_the_ranking(
     ranked = [flip.item_id for flip in most_telling(win_rate, 48)]
     assert len(ranked) > 25
     row = f"{stores.BENCHMARK}@{stores.VERSION} · pairwise · win_rate against baseline"
-    app = opened_on(
-        open_page, store, first="newer", second="older", test=row, item=ranked[30], part="2"
-    )
+    app = opened_on(open_page, store, first="newer", second="older", test=row, item=ranked[30])
     assert list(app.dataframe[1].value["item"]) == ranked[25:]
     assert f"item {ranked[30]}: 31 of {len(ranked)}" in texts(app)
     buttons(app)["Previous page"].click().run()
