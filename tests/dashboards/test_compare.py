@@ -17,7 +17,7 @@ from judgebench.report.compare_document import most_telling, moved
 from judgebench.store import open_store
 from judgebench.store.to_compare import judged, questions
 from tests.dashboards import compare_stores, stores
-from tests.dashboards.test_pages import MARKUP, boxes, texts
+from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
 
 ROW = f"{stores.BENCHMARK}@{stores.VERSION} · reader · accuracy"
 
@@ -269,13 +269,13 @@ def test_a_store_of_a_later_version_and_one_that_goes_away_are_said(
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
-    app.session_state["held_since"] -= 60
+    aged(url, 60)
     app.run()
     assert not app.exception
     assert app.error[0].value == "This cannot be shown."
     for file in tmp_path.iterdir():
         file.unlink()
-    app.session_state["held_since"] -= 60
+    aged(url, 60)
     app.run()
     assert not app.exception
     assert app.info[0].value.startswith("There is no store here yet")

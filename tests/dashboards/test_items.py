@@ -14,7 +14,7 @@ from judgebench.store.search import PAGE
 from judgebench.store.search_index import index_path
 from tests.dashboards import item_stores, stores
 from tests.dashboards.item_stores import BENCHMARK
-from tests.dashboards.test_pages import MARKUP, boxes, texts
+from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +278,7 @@ def test_a_store_that_goes_away_says_what_to_type(open_page: Any, tmp_path: Path
     app = open_page("items", url, q="river")
     for file in tmp_path.glob("s.db*"):
         file.unlink()
-    app.session_state["held_since"] -= 60
+    aged(url, 60)
     app.run()
     assert not app.exception
     assert app.info[0].value.startswith("There is no store here yet")

@@ -26,6 +26,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     return stores.fill(tmp_path_factory.mktemp("demo") / "demo.db")
 
 
+def aged(url: str, seconds: float) -> Any:
+    """The state of a store that is shown, as if it had been so much longer."""
+    state = importlib.import_module("held").held(url)
+    state.since -= seconds
+    return state
+
+
 def texts(app: Any) -> str:
     return "\n".join(element.value for element in app.text)
 
@@ -290,9 +297,8 @@ def test_tables_follow_a_store_that_is_being_written(open_page: Any, tmp_path: P
     stores.fill_with(tmp_path / "s.db", table, run_id="second")
     app.run()
     assert len(app.dataframe[0].value) == 1, "the page stands still between refreshes"
-    state = importlib.import_module("held").held(url)
+    state = aged(url, 60)
     state.took_s = 7.0
-    state.since -= 60
     app.run()
     assert len(app.dataframe[0].value) == 1, "what takes 7 s is computed once in 70 s"
     state.since -= 10
