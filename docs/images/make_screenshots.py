@@ -25,7 +25,14 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
 TABLE = "[data-testid=stDataFrame] canvas"
-PAGES = {"leaderboard": ("", CHART), "agreement": ("agreement", CHART), "label": ("label", TABLE)}
+TEXT = "[data-testid=stText]"
+PAGES = {
+    "leaderboard": ("", CHART),
+    "compare": ("compare", CHART),
+    "items": ("items", TEXT),
+    "agreement": ("agreement", CHART),
+    "label": ("label", TABLE),
+}
 """Where each page is, and what has to be drawn on it."""
 ARGUMENTS = [
     "--headless",
