@@ -23,6 +23,7 @@ from judgebench.report.table import SUFFIXES, Column, Document, Table, render
 from judgebench.store import Store
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction
+from tests.unit.exchanged import label, rows_file
 from tests.wire.batch_servers import Fault, OpenAIServer
 from tests.wire.speakers import SPEAKERS, Said, speaking
 
@@ -301,20 +302,33 @@ def _reports(found: Artefacts) -> None:
     found.files()
 
 
+LINKS = {"label": {"rater": "ann"}}
+"""What a page is asked that shows nothing before."""
+
+
 def _pages(found: Artefacts) -> None:
     """The dashboard as Streamlit would send it to a browser."""
     from streamlit.testing.v1 import AppTest
 
+    two = [
+        label(n, model, "someone", "correct", benchmark=own.BENCHMARK)
+        for model in ("taker", "another")
+        for n in range(2)
+    ]
+    to_compare = rows_file(found.folder / "two.jsonl", two)
+    found.typed("import", "verdicts", to_compare, "--store", runs.store_url(found.folder))
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(DASHBOARDS))
         patch.setattr(sys, "argv", ["app.py"])
         patch.setenv("JUDGEBENCH_STORE", runs.store_url(found.folder))
         app = AppTest.from_file(str(DASHBOARDS / "app.py"), default_timeout=30).run()
         for page in sorted(path.stem for path in (DASHBOARDS / "views").glob("[a-z]*.py")):
-            app.switch_page(f"views/{page}.py").run()
+            app.switch_page(f"views/{page}.py")
+            app.query_params.update(LINKS.get(page, {}))
+            app.run()
             assert not app.exception
             shown = [str(getattr(element, "proto", "")) for element in app]
-            assert any(own.BENCHMARK in text for text in shown), "a page without our results"
+            assert any(own.BENCHMARK in text for text in shown), f"{page}: without our results"
             found.seen[f"{len(found.seen)}: page {page}"] = "\n".join(shown).encode()
 
 
