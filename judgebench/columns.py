@@ -109,6 +109,18 @@ def counted(*columns: Column) -> dict[Any, int]:
     return found
 
 
+def latest(at: Column, *columns: Column) -> dict[Any, float]:
+    """The greatest of the numbers ``at`` in the rows of each value; of several columns, tuples."""
+    whole = coded(columns[0]) if len(columns) == 1 else _together(columns)
+    last = np.full(len(whole.values), -np.inf)
+    np.maximum.at(last, whole.codes, np.asarray(at, dtype=np.float64))
+    found: dict[Any, float] = {}
+    for value, when in zip(whole.values, last.tolist(), strict=True):
+        if when > -np.inf:
+            found[value] = max(found.get(value, when), when)
+    return found
+
+
 def _together(columns: Sequence[Column]) -> Coded:
     whole = coded(columns[0]).mapped(lambda value: (value,))
     for column in columns[1:]:

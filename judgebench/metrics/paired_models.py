@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import Bools, marked, taken
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind, board
@@ -146,17 +147,12 @@ def paired_models(
     group_of, group
         The group of each item, and the one to look at alone; all items if not given.
     """
-    taken = board(columns, kind)
-    rows = [
-        row
-        for row, (one, model, item) in enumerate(
-            zip(taken["judge"], taken["model"], taken["item_id"], strict=True)
-        )
-        if one == judge
-        and model in (candidate, baseline)
-        and (group is None or (group_of or {}).get(item) == group)
-    ]
-    its = {name: [values[row] for row in rows] for name, values in taken.items()}
+    said = board(columns, kind)
+    wanted = marked(said["judge"], lambda one: one == judge)
+    wanted &= marked(said["model"], lambda model: model in (candidate, baseline))
+    if group is not None:
+        wanted &= marked(said["item_id"], lambda item: (group_of or {}).get(item) == group)
+    its = _rows_of(said, wanted)
     named = "" if group is None else f"/{group}"
     judged = _Judged(its, kind, judge, labels, balance if group is None else None, named)
     return judged.two(candidate, baseline)
@@ -178,13 +174,17 @@ def every_pair(
     columns, labels, balance
         As in `paired_models`.
     """
-    taken = board(columns, kind)
-    rows = [row for row, one in enumerate(taken["judge"]) if one == judge]
-    its = {name: [values[row] for row in rows] for name, values in taken.items()}
+    said = board(columns, kind)
+    its = _rows_of(said, marked(said["judge"], lambda one: one == judge))
     judged = _Judged(its, kind, judge, labels, balance)
     pairs = list(combinations(judged.table.models, 2))
     for at in np.linspace(0, len(pairs), min(most, len(pairs)), endpoint=False).astype(int):
         yield judged.two(*pairs[at])
+
+
+def _rows_of(columns: Columns, wanted: Bools) -> Columns:
+    rows = np.flatnonzero(wanted)
+    return {name: list(taken(values, rows)) for name, values in columns.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from judgebench.errors import UsageError
 from judgebench.report.board_data import BoardData
-from judgebench.report.boards import Columns, meant
+from judgebench.report.boards import meant
 from judgebench.report.gate_models import newest_called
 from judgebench.report.gate_said import GateSaid
 from judgebench.report.table import Column, Document, Table
@@ -51,19 +51,19 @@ def set_baseline(
     found = []
     for benchmark in named:
         which = meant(store, benchmark)
-        verdicts = store.verdicts(which.name, which.version)
         data = BoardData(store, which, ())
-        shown = newest_called(data, verdicts, model)
+        shown = newest_called(data, model)
         if shown is None:
             if asked:
                 raise UsageError(f"{which}: no model called {model!r} was judged on it")
             continue
         model_id = data.model_ids[shown]
-        if model_id not in verdicts["model_id"]:
+        run_id = _newest_run(data, model_id)
+        if run_id is None:
             raise UsageError(f"{which}: the newest model called {model!r} was not judged on it yet")
         if passed is not None:
             _check(passed, (which.name, which.version), model, model_id)
-        found.append((which, model_id, _newest_run(verdicts, model_id)))
+        found.append((which, model_id, run_id))
     if not found:
         raise UsageError(
             f"{store.url} has no verdicts on a model called {model!r}; `judgebench leaderboard "
@@ -91,10 +91,9 @@ def _check(passed: GateSaid, benchmark: tuple[str, str], model: str, model_id: s
         )
 
 
-def _newest_run(verdicts: Columns, model_id: str) -> str | None:
-    """The run that the last of a model's verdicts came from."""
-    columns = (verdicts[name] for name in ("model_id", "at", "run_id"))
-    its = [(at or 0.0, run) for one, at, run in zip(*columns, strict=True) if one == model_id]
+def _newest_run(data: BoardData, model_id: str) -> str | None:
+    """The run that the last of a model's verdicts came from; None without any."""
+    its = [(at, one.run_id) for one, at in data.judged_at.items() if one.model_id == model_id]
     return max(its)[1] if its else None
 
 

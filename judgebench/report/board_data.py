@@ -6,11 +6,22 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from judgebench.columns import Bools, Column, coded, counted, distinct, marked, paired, same, taken
+from judgebench.columns import (
+    Bools,
+    Column,
+    coded,
+    counted,
+    distinct,
+    latest,
+    marked,
+    paired,
+    same,
+    taken,
+)
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.answer_lengths import AVG_LENGTH
@@ -34,6 +45,16 @@ STATUSES = ("empty", "truncated", "no_final_answer", "refused")
 """Of answers that are not plain ones."""
 
 
+class Judged(NamedTuple):
+    """Who judged whom in which run, and what served the judge; ids, None where there is none."""
+
+    judge_id: str
+    model_id: str
+    opponent_id: str | None
+    run_id: str
+    served_model: str | None
+
+
 class BoardData:
     """A benchmark's verdicts by board, and what is known of those who answered and judged.
 
@@ -50,6 +71,10 @@ class BoardData:
         Why a panel has no verdicts, by its name.
     heard_of
         By id of a model, when its last answer or failure came, in seconds.
+    judged_at
+        By `Judged`, when the last of its verdicts was given, in seconds.
+    stacks_of
+        By id of a model, the stacks, as JSON, that its newest answers were generated on.
     both_orders
         The judges, by id, that were shown some pair in both orders.
     repeats
@@ -69,9 +94,11 @@ class BoardData:
         self._read_answers(answers)
         self.heard_of: dict[str, float] = {}
         for table in (answers, failures):
-            for model, at in zip(table["model_id"], table["at"], strict=True):
+            for model, at in latest(table["at"], table["model_id"]).items():
                 if model is not None:
                     self.heard_of[model] = max(self.heard_of.get(model, 0.0), at)
+        judged = latest(stored["at"], *(stored[name] for name in Judged._fields))
+        self.judged_at = {Judged(*which): at for which, at in judged.items()}
         self._served = set(counted(stored["judge_id"], stored["served_model"]))
         self._last_run = _last(stored["judge_id"], stored["run_id"])
         self.both_orders = _in_both_orders(stored)
@@ -123,6 +150,10 @@ class BoardData:
         self.statuses = Counter(counted(answers["model_id"], answers["status"]))
         stacks = counted(answers["model_id"], answers["stack"])
         self.stacks = Counter(model for model, _ in stacks)
+        self.stacks_of: dict[str, set[str]] = {}
+        for model, stack in stacks:
+            if stack is not None:
+                self.stacks_of.setdefault(model, set()).add(stack)
         suspects = may_be_constant(answers)
         self.constant = constant_answers(self._texts(suspects)) if suspects else {}
         place = paired(coded(answers["model_id"]).mapped(self.models.get), answers["item_id"])

@@ -13,18 +13,16 @@ from collections.abc import Mapping, Sequence
 
 from judgebench.errors import UsageError
 from judgebench.report.board_data import BoardData
-from judgebench.report.boards import Columns, model_called
+from judgebench.report.boards import model_called
 
 
 def the_two(
-    data: BoardData, verdicts: Columns, candidate: str, baseline: str, held: str | None = None
+    data: BoardData, candidate: str, baseline: str, held: str | None = None
 ) -> tuple[str, str]:
     """Candidate and baseline as the boards of a benchmark show them.
 
     Parameters
     ----------
-    verdicts
-        Of the benchmark as they are stored, for the runs that used them.
     candidate, baseline
         By name, by a name as it is shown, or by id.
     held
@@ -36,7 +34,7 @@ def the_two(
     UsageError
         Where one of them is not there, and where both are the same model.
     """
-    newest = _newest_first(data, verdicts)
+    newest = _newest_first(data)
     chosen = _called(data, newest, candidate)
     if held is not None:
         return chosen, _called(data, newest, held)
@@ -57,15 +55,9 @@ def the_two(
     return chosen, against
 
 
-def newest_called(data: BoardData, verdicts: Columns, name: str) -> str | None:
-    """The newest model of a name, a shown name or an id, as it is shown; None where there is none.
-
-    Parameters
-    ----------
-    verdicts
-        As for `the_two`.
-    """
-    newest = _newest_first(data, verdicts)
+def newest_called(data: BoardData, name: str) -> str | None:
+    """The newest model of a name, a shown name or an id, as it is shown; None without any."""
+    newest = _newest_first(data)
     itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
     return next(iter([*_named(data, newest, name), *itself]), None)
 
@@ -84,7 +76,7 @@ def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
     return [shown for shown in among if name in names.get(data.model_ids[shown], ())]
 
 
-def _newest_first(data: BoardData, verdicts: Columns) -> list[str]:
+def _newest_first(data: BoardData) -> list[str]:
     """The models as they are shown, by the last run that used a verdict on them, then by verdicts.
 
     One that has answers or failures and no verdict counts from those on: tonight's model must not
@@ -92,10 +84,9 @@ def _newest_first(data: BoardData, verdicts: Columns) -> list[str]:
     """
     started = {run.id: run.started for run in data.store.runs()}
     last = {model: (at, 0.0) for model, at in data.heard_of.items()}
-    columns = (verdicts[name] for name in ("model_id", "opponent_id", "run_id", "at"))
-    for model, opponent, run, at in zip(*columns, strict=True):
-        when = started.get(run, 0.0), at or 0.0
-        for one in (model, opponent):
+    for judged, at in data.judged_at.items():
+        when = started.get(judged.run_id, 0.0), at
+        for one in (judged.model_id, judged.opponent_id):
             if one is not None:
                 last[one] = max(last.get(one, when), when)
     shown: Mapping[str, str] = data.models

@@ -50,6 +50,7 @@ _VERDICT = {
     "high": (func.coalesce(_j.high, 0.0), "f8"),
     "label_id": (func.coalesce(_j.label_id, NONE), "i4"),
     "served_id": (func.coalesce(_j.served_id, NONE), "i4"),
+    "judged_at": (_j.at, "f8"),
 }  # fmt: skip
 _VERDICTS = Prepared(
     select(*(column.label(name) for name, (column, _) in _VERDICT.items()))
@@ -89,8 +90,8 @@ _ANSWERS = Prepared(
 def board_verdicts(connection: Connection, benchmark: str, version: str) -> dict[str, Column]:
     """The newest verdict of every place, in the order of `tables.verdicts`.
 
-    Its columns but for what no board counts: ``category``, ``official_prompt``, ``p``, ``at`` and
-    what is the same in every row. A ``value`` that is not there is nan.
+    Its columns but for what no board counts: ``category``, ``official_prompt``, ``p`` and what is
+    the same in every row. A ``value`` that is not there is nan.
     """
     names = Names.of(connection, benchmark, version)
     rows = _newest(_read(connection, _VERDICTS, _VERDICT, names))
@@ -120,6 +121,7 @@ def board_verdicts(connection: Connection, benchmark: str, version: str) -> dict
         "high": high,
         "served_model": _named(rows["served_id"], names.names.get),
         "run_id": _named(rows["run_id"], names.runs.__getitem__),
+        "at": rows["judged_at"],
         **_said_besides(connection, rows, judge),
     })  # fmt: skip
 
@@ -137,17 +139,22 @@ def _counting(columns: dict[str, Column]) -> dict[str, Column]:
 def board_answers(connection: Connection, benchmark: str, version: str) -> dict[str, Column]:
     """The newest answer of every place: how long it is, and its first `START` characters.
 
-    ``model``, ``model_id``, ``item_id``, ``stack`` (a number), ``at``, ``length`` (characters),
-    ``status``, ``start`` (what no database can hold is replaced).
+    ``model``, ``model_id``, ``item_id``, ``stack``, ``at``, ``length`` (characters), ``status``,
+    ``start`` (what no database can hold is replaced).
     """
     names = Names.of(connection, benchmark, version)
     rows = _read(connection, _ANSWERS, _ANSWER, names)
     return {
         **_models(names, "model", rows["model_id"]),
         "item_id": _named(rows["item_id"], lambda item: names.items[item][0]),
-        "stack": _named(rows["stack_id"], int),
+        "stack": _named(rows["stack_id"], _stacks(connection).get),
         **{name: rows[name] for name in ("at", "length", "status", "start")},
     }
+
+
+def _stacks(connection: Connection) -> dict[int, str]:
+    known = schema.stacks.c
+    return {row[0]: row[1] for row in connection.execute(select(known.id, known.stack))}
 
 
 def _read(

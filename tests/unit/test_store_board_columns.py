@@ -129,7 +129,7 @@ def test_verdicts_are_those_of_all_reports(store: Store, seed: int) -> None:
     for name, column in found.items():
         read = [None if isinstance(one, float) and math.isnan(one) else one for one in column]
         assert read == expected[name], name
-    left_out = {"benchmark", "version", "category", "official_prompt", "p", "at"}
+    left_out = {"benchmark", "version", "category", "official_prompt", "p"}
     assert expected.keys() - found.keys() == left_out
 
 
@@ -140,14 +140,13 @@ def test_answers_are_the_newest_ones_with_their_lengths(store: Store, seed: int)
     rows = [row for row, newest in enumerate(answers["newest"]) if newest]
     assert len(rows) < len(answers["newest"])
     found = store.board_answers(BENCHMARK, VERSION)
-    for name in ("model", "model_id", "item_id", "status", "at"):
+    for name in ("model", "model_id", "item_id", "status", "at", "stack"):
         assert list(found[name]) == [answers[name][row] for row in rows], name
     texts = [answers["text"][row] for row in rows]
     assert list(found["length"]) == [len(text) for text in texts]
     written = [text[:160].replace("\0", "�").replace("\ud83d", "�") for text in texts]
     assert list(found["start"]) == written
-    stacks = [answers["stack"][row] for row in rows]
-    assert len(set(zip(stacks, found["stack"], strict=True))) == len(set(stacks))
+    assert len(set(found["stack"])) > 1
 
 
 def test_of_what_nobody_has_judged_there_are_no_rows(store: Store) -> None:
