@@ -8,6 +8,7 @@ from __future__ import annotations
 import reads
 import streamlit as st
 from held import held
+from opened import NoStoreError
 
 from judgebench.errors import JudgebenchError
 
@@ -17,7 +18,7 @@ def status(url: str) -> None:
     """The running runs and how much the store holds; the rest of the page stands still."""
     try:
         state = reads.status(url)
-    except reads.NoStoreError:
+    except NoStoreError:
         st.text("No such store yet.")
     except JudgebenchError:  # the page says what is wrong
         st.text("It cannot be read.")

@@ -15,8 +15,8 @@ import charts
 import streamlit as st
 from folded import visible
 from item_reads import words
+from opened import opened
 from reads import KEPT
-from reads import _opened as opened
 
 from judgebench.errors import UsageError
 from judgebench.report import compare_document

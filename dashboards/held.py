@@ -2,17 +2,25 @@
 
 Everything is cached by the mark of that state, so that a choice made beside a running run is
 answered at once and all parts of a page agree. All readers of one server share it: what is computed
-for one of them is there for the others.
+for one of them is there for the others. A large store's newer state is shown when its numbers are
+ready; those of the older one stand until then.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import reads
 import streamlit as st
+from computed import is_large, refresh
+
+from judgebench.errors import JudgebenchError
+
+logger = logging.getLogger(__name__)
 
 REFRESH_S = 5.0
 """Tables follow a store that is being written at most this often; counts every two seconds."""
@@ -29,6 +37,10 @@ class Held:
         self.mark = reads.mark_of(url)
         self.since = time.monotonic()
         self.took_s = 0.0
+        self._state = threading.Lock()
+        self._next: threading.Thread | None = None
+        if is_large(url):
+            self._follow(self.mark, reads.ready_boards)
 
     @property
     def is_old(self) -> bool:
@@ -36,9 +48,35 @@ class Held:
 
     def moved_on(self) -> str:
         """The mark to show, a newer one where this one is old and the store has changed."""
-        if self.is_old and (newer := reads.mark_of(self.url)) != self.mark:
-            self.mark, self.since, self.took_s = newer, time.monotonic(), 0.0
-        return self.mark
+        with self._state:
+            if self._next is None and self.is_old:
+                newer = reads.mark_of(self.url)
+                if newer != self.mark:
+                    if is_large(self.url):
+                        self._follow(newer, refresh)
+                    else:
+                        self._show(newer, 0.0)
+            return self.mark
+
+    def _follow(self, mark: str, prepare: Callable[[str, str], None]) -> None:
+        """Show a state when what it takes is there, or say on its pages why it is not."""
+
+        def follow() -> None:
+            began = time.monotonic()
+            try:
+                prepare(self.url, mark)
+            except JudgebenchError as error:
+                logger.warning("the newer state of the store could not be prepared: %s", error)
+            finally:
+                with self._state:
+                    self._show(mark, time.monotonic() - began)
+                    self._next = None
+
+        self._next = threading.Thread(target=follow, name="numbers made ready", daemon=True)
+        self._next.start()
+
+    def _show(self, mark: str, took_s: float) -> None:
+        self.mark, self.since, self.took_s = mark, time.monotonic(), took_s
 
     @contextmanager
     def timed(self) -> Iterator[None]:

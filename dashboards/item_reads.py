@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 import streamlit as st
 from folded import visible
+from opened import opened
 from reads import KEPT
-from reads import _opened as opened
 
 from judgebench.plain_text import counted
 from judgebench.records import Label, Preference, Score, Unreadable, Verdict

@@ -9,38 +9,28 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from computations import people_first
+from computed import answer, ready
+from opened import opened
 
 from judgebench import DEFAULT_STORE
-from judgebench.errors import StoreError
 from judgebench.metrics.label_board import NO_VERDICT, UNREADABLE, find_reference, read_labels
 from judgebench.records import HUMAN, is_human
-from judgebench.report import agreement as agreements
-from judgebench.report import leaderboard as leaderboards
 from judgebench.report.boards import meant, renamed, told_apart
-from judgebench.report.panels import panels_in
-from judgebench.report.table import render
-from judgebench.store import Store, open_store
 from judgebench.store.location import store_path
 
 KEPT = 64
 
-_TURN = threading.Lock()
-
 Json = Mapping[str, Any]
-
-
-class NoStoreError(StoreError):
-    """There is no file yet where the store should be."""
 
 
 def store_url(arguments: Sequence[str] | None = None) -> str:
@@ -52,24 +42,6 @@ def store_url(arguments: Sequence[str] | None = None) -> str:
         if argument == "--store" and place + 1 < len(given):
             return given[place + 1]
     return os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Store]:
-    path = store_path(url)
-    if not path.exists():
-        raise NoStoreError(str(path))
-    with open_store(url, read_only=True) as store:
-        yield store
-
-
-@contextmanager
-def _computing(url: str) -> Iterator[Store]:
-    """As `_opened`, one reader at a time: of a million verdicts each takes hundreds of megabytes,
-    and two at once are no sooner done.
-    """
-    with _TURN, _opened(url) as store:
-        yield store
 
 
 def mark_of(url: str) -> str:
@@ -96,7 +68,7 @@ def _mark(file: Path) -> str:
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def benchmarks(url: str, mark: str) -> list[tuple[str, str]]:
     """Names and versions, in the order in which the store met them."""
-    with _opened(url) as store:
+    with opened(url) as store:
         return list(store.benchmarks())
 
 
@@ -132,7 +104,7 @@ class Status:
 
 def status(url: str) -> Status:
     """Not cached: it is asked every other second, and answered from the ends of three indexes."""
-    with _opened(url) as store:
+    with opened(url) as store:
         runs = [run for run in store.runs() if run.state == "running"]
     path = store_path(url)
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
@@ -178,40 +150,37 @@ NO_ESTIMATE: Json = {
 
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, Any]]:
-    """The leaderboards of a benchmark as the report has them, each with its CSV, panels last."""
-    with _computing(url) as store:
-        panels = panels_in(store, f"{benchmark}@{version}")
-        found = leaderboards.leaderboards(store, benchmark, version, panels=panels)
-    found = tuple(sorted(found, key=lambda board: board.judge_id is None))
-    shown = leaderboards.to_json(found)["boards"]
-    csv = [render(leaderboards.document([board]), "csv") for board in found]
-    return [board | {"csv": text} for board, text in zip(shown, csv, strict=True)]
+    """As `computations.boards`."""
+    found: list[dict[str, Any]] = answer(url, mark, "computations.boards", benchmark, version)
+    return found
+
+
+def ready_boards(url: str, mark: str) -> None:
+    """Have the boards of all benchmarks ready, those that came last into the store first."""
+    for benchmark, version in reversed(benchmarks(url, mark)):
+        ready(url, mark, "computations.boards", benchmark, version)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def agreement(url: str, mark: str, benchmark: str, version: str, reference: str) -> dict[str, Any]:
-    """Every judge against a reference as the report has it, with its CSV."""
-    with _computing(url) as store:
-        report = agreements.agreement_report(store, benchmark, version, reference=reference)
-    csv = render(agreements.document(report, by_model=True), "csv")
-    return agreements.to_json(report) | {"csv": csv}
+    """As `computations.agreement`."""
+    question = ("computations.agreement", benchmark, version, reference)
+    found: dict[str, Any] = answer(url, mark, *question)
+    return found
 
 
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def between(url: str, mark: str, benchmark: str, version: str) -> dict[str, Any]:
-    """Every two judges that have labelled the same answers, pooled; people first."""
-    with _computing(url) as store:
-        report = agreements.agreement_report(store, benchmark, version, between=True)
-    rows = agreements.to_json(report)["between"]
-    names = {row[side] for row in rows for side in ("judge", "reference")}
-    return {"judges": sorted(names, key=_people_first), "rows": rows}
+    """As `computations.between`."""
+    found: dict[str, Any] = answer(url, mark, "computations.between", benchmark, version)
+    return found
 
 
 def references(judges: Sequence[str]) -> list[str]:
     """What judges can be compared with: people, of several also their majority; judges."""
     people = [judge for judge in judges if is_human(judge)]
     majority = [HUMAN] if len(people) > 1 and HUMAN not in judges else []
-    return sorted([*judges, *majority], key=_people_first)
+    return sorted([*judges, *majority], key=people_first)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
@@ -219,7 +188,7 @@ def confusion(
     url: str, mark: str, benchmark: str, version: str, judge: str, reference: str
 ) -> list[dict[str, Any]]:
     """How the answers that the reference labelled were labelled by the judge, as counts."""
-    with _computing(url) as store:
+    with opened(url) as store:
         which = meant(store, f"{benchmark}@{version}")
         columns = store.board_verdicts(benchmark, version)
     names = [told_apart([columns], who) for who in ("model", "judge")]
@@ -232,10 +201,6 @@ def confusion(
         {"reference": truly} | {word: counts[true, code] for code, word in asked}
         for true, truly in labels
     ]
-
-
-def _people_first(judge: str) -> tuple[bool, str]:
-    return not is_human(judge), judge
 
 
 # words ------------------------------------------------------------------------------------------

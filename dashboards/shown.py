@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from charts import GAP, INK, Axis, Ink, number
+from opened import NoStoreError
 from pandas.io.formats.style import Styler
-from reads import NoStoreError
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.errors import JudgebenchError

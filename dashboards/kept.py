@@ -1,0 +1,118 @@
+"""Numbers that took long, kept on disk: a server that starts again has them at once.
+
+A file is named by everything that its content follows from: what was asked, the state of the store,
+the code, and what benchmarks say of themselves outside the store (descriptions, published figures,
+pulled data). What is not there any more is computed again; nothing here is the only copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import judgebench
+from judgebench import registry
+from judgebench.benchmarks.data_home import PARTIAL, data_home
+
+FORM = 1
+MOST = 256
+"""Files that are kept; the oldest go first."""
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "statsmodels", "evalica")
+"""What numbers are computed with beside our own code."""
+
+
+def name_of(store: Path, mark: str, question: Iterable[str]) -> str:
+    """Of a question to a state of a store, as it would be answered here and now."""
+    told = [FORM, str(store.resolve()), mark, *question, *_code(), *_outside()]
+    return hashlib.sha256(json.dumps(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@cache
+def _code() -> tuple[str, ...]:
+    """Ours, file by file, and the versions of what it calls. It does not change while it runs."""
+    package = Path(judgebench.__file__).parent
+    ours = sorted(
+        _seen(file) for folder in (package, Path(__file__).parent) for file in folder.rglob("*.py")
+    )
+    return (sys.version, *(f"{name} {_version(name)}" for name in LIBRARIES), *ours)
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _outside() -> Iterator[str]:
+    """What boards take from elsewhere: folders of benchmarks, and what was pulled for them."""
+    for folder in (*registry.benchmark_folders().values(), data_home()):
+        for parent, below, files in os.walk(folder):
+            below[:] = sorted(name for name in below if name not in (PARTIAL, "__pycache__"))
+            yield from (_seen(Path(parent, file)) for file in sorted(files))
+    # An official prompt may come with a package: one was installed, or taken away.
+    yield _seen(Path(sysconfig.get_path("purelib")))
+
+
+def _seen(file: Path) -> str:
+    try:
+        found = file.stat()
+    except FileNotFoundError:  # it went between being listed and being looked at
+        return f"{file} went"
+    return f"{file} {found.st_size} {found.st_mtime_ns}"
+
+
+class Kept:
+    """A folder of answers.
+
+    Where it cannot be written, nothing is kept and everything is computed each time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, name: str) -> Any | None:
+        """What is kept under a name; None if nothing is, or nothing that can be read."""
+        try:
+            text = self._path(name).read_text(encoding="utf-8")
+            return json.loads(text)
+        except (OSError, ValueError):  # absent, not ours to read, or cut off
+            return None
+
+    def put(self, name: str, answer: Any) -> bool:
+        """Keep an answer, whole or not at all; whether it could be."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, stage = tempfile.mkstemp(dir=self.folder, suffix=".new")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(answer, file)
+            Path(stage).replace(self._path(name))
+            self._sweep()
+        except OSError:
+            return False
+        return True
+
+    def _sweep(self) -> None:
+        files = sorted(self.folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        for file in files[:-MOST]:
+            file.unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+
+def usual_folder() -> Path:
+    """In the user's cache."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("judgebench")) / "pages"

@@ -1,0 +1,32 @@
+"""The store, opened read-only for the moment of a read, which holds up no run beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from judgebench.errors import StoreError
+from judgebench.store import Store, open_store
+from judgebench.store.location import store_path
+
+
+class NoStoreError(StoreError):
+    """There is no file yet where the store should be."""
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Store]:
+    """For one read.
+
+    Raises
+    ------
+    NoStoreError
+        Where there is no file.
+    StoreError
+        Where it cannot be read.
+    """
+    path = store_path(url)
+    if not path.exists():
+        raise NoStoreError(str(path))
+    with open_store(url, read_only=True) as store:
+        yield store
