@@ -25,6 +25,9 @@ EXACT_UNITS = 20
 """Up to so many units that differ all signs are tried; beyond, some are drawn."""
 
 DRAWS = 20_000
+_FEW_SIZES = 10
+"""Where units are so many times as many as sizes of their differences, each size is drawn once."""
+
 _BLOCK = 2_000
 
 
@@ -228,11 +231,15 @@ def _sign_flips(d: Floats, seed: int, draws: int) -> tuple[float, float]:
             sums = np.concatenate([sums - one, sums + one])
         return float((sums <= low).mean()), float((np.abs(sums) >= far).mean())
     generator = np.random.default_rng(seed)
+    sizes, units = np.unique(np.abs(d), return_counts=True)
     as_low = as_far = 0
     for start in range(0, draws, _BLOCK):
         n = min(_BLOCK, draws - start)
-        signs = generator.integers(0, 2, (n, len(d)), dtype=np.int8) * 2 - 1
-        sums = signs @ d
+        if _FEW_SIZES * len(sizes) <= len(d):  # how many units of a size keep their sign, at once
+            sums = (2.0 * generator.binomial(units, 0.5, (n, len(sizes))) - units) @ sizes
+        else:
+            eights = generator.integers(0, 256, (n, -(-len(d) // 8)), dtype=np.uint8)
+            sums = 2.0 * (np.unpackbits(eights, axis=1, count=len(d)) @ d) - d.sum()
         as_low += int((sums <= low).sum())
         as_far += int((np.abs(sums) >= far).sum())
     return (1 + as_low) / (1 + draws), (1 + as_far) / (1 + draws)
