@@ -58,6 +58,10 @@ class Judged(NamedTuple):
 class BoardData:
     """A benchmark's verdicts by board, and what is known of those who answered and judged.
 
+    only
+        Ids of the models whose verdicts and answers alone are read; all if None. What is said of
+        these models, each for itself or one against another, is the same then.
+
     verdicts
         The rows of each board, under names that mean one model or judge, those of panels after
         those of the judges.
@@ -81,18 +85,28 @@ class BoardData:
         How often each question occurs among the items; None where each occurs once.
     """
 
-    def __init__(self, store: Store, which: Meant, panels: Sequence[Panel]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        which: Meant,
+        panels: Sequence[Panel],
+        only: Collection[str] | None = None,
+    ) -> None:
         self.store, self.which = store, which
-        stored: Columns = store.board_verdicts(which.name, which.version)
+        stored: Columns = store.board_verdicts(which.name, which.version, only)
         failures: Columns = store.failures(which.name, which.version)
-        answers: Columns = store.board_answers(which.name, which.version)
-        self.models = told_apart([answers, failures, stored], "model")
+        answers: Columns = store.board_answers(which.name, which.version, only)
+        named: list[Columns] = [answers, failures, stored]
+        met = [] if only is None else store.models_met(which.name, which.version)
+        if met:  # names are told apart from those of all models
+            named.append({"model": [m.name for m in met], "model_id": [m.id for m in met]})
+        self.models = told_apart(named, "model")
         self.judges = told_apart([failures, stored], "judge")
         self.model_ids = {shown: one for one, shown in self.models.items()}
         self.plain_names = {model.name for model in store.models()}
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
         self._read_answers(answers)
-        self.heard_of: dict[str, float] = {}
+        self.heard_of: dict[str, float] = dict.fromkeys((model.id for model in met), 0.0)
         for table in (answers, failures):
             for model, at in latest(table["at"], table["model_id"]).items():
                 if model is not None:

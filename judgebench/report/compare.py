@@ -181,17 +181,23 @@ class _Asked:
         """The tests of some benchmarks, or of all; what is said is what was left out of these."""
         if benchmarks:
             for one in benchmarks:
-                self._take(PairData(self.store, one))
+                self._take(PairData(self.store, one, self._both()))
             return ()
         faults = []
         for name, version in self.store.benchmarks():
             try:
-                self._take(PairData(self.store, f"{name}@{version}"))
+                self._take(PairData(self.store, f"{name}@{version}", self._both()))
             except UsageError as error:
                 faults.append(str(error))
         if not self.tests:
             raise UsageError(self._nothing(faults))
         return tuple(f"left out: {fault}" for fault in faults)
+
+    def _both(self) -> list[str] | None:
+        """The ids of the two where they were called by these, and nothing of others is needed."""
+        ids = {model.id for model in self.store.models()}
+        plain = set(self.metrics) <= set(METRIC_OF.values())
+        return [*self.names] if plain and ids.issuperset(self.names) else None
 
     def _nothing(self, faults: Sequence[str]) -> str:
         known = {name for model in self.store.models() for name in (model.id, *model.names)}

@@ -6,7 +6,7 @@ Gates and comparisons are made of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -60,11 +60,14 @@ class Flip:
 
 
 class PairData:
-    """A benchmark of the store, with what there is to know of two of its models."""
+    """A benchmark of the store, with what there is to know of two of its models.
 
-    def __init__(self, store: Store, benchmark: str) -> None:
+    ``only`` are their ids where these are known beforehand: nothing else is read then.
+    """
+
+    def __init__(self, store: Store, benchmark: str, only: Collection[str] | None = None) -> None:
         self.which = meant(store, benchmark)
-        self.board = BoardData(store, self.which, ())
+        self.board = BoardData(store, self.which, (), only)
 
     def two(self, candidate: str, baseline: str) -> tuple[str, str]:
         return the_two(self.board, candidate, baseline, self.held(baseline))

@@ -8,18 +8,19 @@ parts of scores, marks. Of answers the texts stay where they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, case, func, select
+from sqlalchemy import Connection, Select, bindparam, case, func, select
 
 from judgebench.columns import Coded, Column, compact, marked, taken
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN
 from judgebench.store import schema
 from judgebench.store.chunks import chunks
 from judgebench.store.codec import KINDS, ORDERS, read_marks, read_parts, stored_text
+from judgebench.store.met import boards_of
 from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE, PLACE
 from judgebench.store.tables import Names, marks_shown
@@ -52,49 +53,82 @@ _VERDICT = {
     "served_id": (func.coalesce(_j.served_id, NONE), "i4"),
     "judged_at": (_j.at, "f8"),
 }  # fmt: skip
-_VERDICTS = Prepared(
+_ALL_VERDICTS = (
     select(*(column.label(name) for name, (column, _) in _VERDICT.items()))
     .select_from(schema.uses)
     .join(schema.judgments, _j.id == _u.judgment_id)
     .where(_u.benchmark_id == bindparam("benchmark"), _u.repeat != AFRESH)
     .order_by(*schema.uses.primary_key.columns)
 )
+_VERDICTS = Prepared(_ALL_VERDICTS)
+_OF_BOARD = Prepared(
+    _ALL_VERDICTS.where(
+        _u.judge_id == bindparam("judge"),
+        _u.model_id == bindparam("model"),
+        _u.opponent_id == bindparam("opponent"),
+    )
+)
 _MORE = select(_j.id, _reason.c.body, _reason.c.exact, _j.parts, _j.marks).outerjoin(
     _reason, _reason.c.sha == _j.reason_sha
 )
 _a, _r, _t = schema.answers.c, schema.responses.c, schema.texts.c
-_last = (
+_EVERY_LAST = (
     select(_a.model_id, _a.item_id, func.max(_a.response_id).label("response_id"))
     .where(_a.benchmark_id == bindparam("benchmark"))
     .group_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn)
     .order_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn)
-    .subquery()
 )
 _ANSWER = {
-    "model_id": (_last.c.model_id, "i4"),
-    "item_id": (_last.c.item_id, "i8"),
+    "model_id": (_a.model_id, "i4"),
+    "item_id": (_a.item_id, "i8"),
     "stack_id": (_r.stack_id, "i4"),
     "at": (_r.at, "f8"),
     "length": (func.length(_t.body), "i8"),
     "status": (_r.status, "O"),
     "start": (func.substr(_t.body, 1, START), "O"),
 }
-_ANSWERS = Prepared(
-    select(*(column.label(name) for name, (column, _) in _ANSWER.items()))
-    .select_from(_last)
-    .join(schema.responses, _r.id == _last.c.response_id)
-    .join(schema.texts, _t.sha == _r.text_sha)
-)
 
 
-def board_verdicts(connection: Connection, benchmark: str, version: str) -> dict[str, Column]:
+def _answers(last: Select[Any]) -> Prepared:
+    newest = last.subquery()
+    columns = {name: column for name, (column, _) in _ANSWER.items()}
+    its = {name: newest.c[name] for name in ("model_id", "item_id")}
+    return Prepared(
+        select(*(column.label(name) for name, column in {**columns, **its}.items()))
+        .select_from(newest)
+        .join(schema.responses, _r.id == newest.c.response_id)
+        .join(schema.texts, _t.sha == _r.text_sha)
+    )
+
+
+_ANSWERS = _answers(_EVERY_LAST)
+_ANSWERS_OF = _answers(_EVERY_LAST.where(_a.model_id == bindparam("model")))
+
+
+def board_verdicts(
+    connection: Connection, benchmark: str, version: str, models: Collection[str] | None = None
+) -> dict[str, Column]:
     """The newest verdict of every place, in the order of `tables.verdicts`.
 
     Its columns but for what no board counts: ``category``, ``official_prompt``, ``p`` and what is
     the same in every row. A ``value`` that is not there is nan.
+
+    Parameters
+    ----------
+    models
+        By short id, whose verdicts alone are read; what they were compared with may be others.
     """
     names = Names.of(connection, benchmark, version)
-    rows = _newest(_read(connection, _VERDICTS, _VERDICT, names))
+    if models is None:
+        asked = ((_VERDICTS, {"benchmark": number}) for number in names.benchmarks)
+    else:
+        asked = (
+            (_OF_BOARD, {"benchmark": number, "judge": judge, "model": model, "opponent": opponent})
+            for number in names.benchmarks
+            for judge, model, opponent in boards_of(connection, number)
+            if names.models[model].id in models
+        )
+    rows = _newest(_read(connection, asked, _VERDICT))
     told, order = rows["told"], rows["shown"]
     kind = told & 3
     value = np.where(told & _HAS_VALUE, rows["value"], np.nan)
@@ -136,14 +170,25 @@ def _counting(columns: dict[str, Column]) -> dict[str, Column]:
     return {name: taken(column, np.flatnonzero(~back)) for name, column in columns.items()}
 
 
-def board_answers(connection: Connection, benchmark: str, version: str) -> dict[str, Column]:
+def board_answers(
+    connection: Connection, benchmark: str, version: str, models: Collection[str] | None = None
+) -> dict[str, Column]:
     """The newest answer of every place: how long it is, and its first `START` characters.
 
     ``model``, ``model_id``, ``item_id``, ``stack``, ``at``, ``length`` (characters), ``status``,
     ``start`` (what no database can hold is replaced).
     """
     names = Names.of(connection, benchmark, version)
-    rows = _read(connection, _ANSWERS, _ANSWER, names)
+    if models is None:
+        asked = ((_ANSWERS, {"benchmark": number}) for number in names.benchmarks)
+    else:
+        asked = (
+            (_ANSWERS_OF, {"benchmark": number, "model": model})
+            for number in names.benchmarks
+            for model, its in names.models.items()
+            if its.id in models
+        )
+    rows = _read(connection, asked, _ANSWER)
     return {
         **_models(names, "model", rows["model_id"]),
         "item_id": _named(rows["item_id"], lambda item: names.items[item][0]),
@@ -158,15 +203,14 @@ def _stacks(connection: Connection) -> dict[int, str]:
 
 
 def _read(
-    connection: Connection, query: Prepared, columns: Mapping[str, tuple[Any, str]], names: Names
+    connection: Connection,
+    asked: Iterable[tuple[Prepared, Mapping[str, int]]],
+    columns: Mapping[str, tuple[Any, str]],
 ) -> _Rows:
-    """The rows of the benchmark, which is the only one of its name and version."""
+    """The rows of some statements, one behind the other."""
     kinds = np.dtype([(name, kind) for name, (_, kind) in columns.items()])
-    found = [
-        np.fromiter(query.rows(connection, {"benchmark": benchmark}), dtype=kinds)
-        for benchmark in names.benchmarks
-    ]
-    return found[0] if found else np.zeros(0, dtype=kinds)
+    found = [np.fromiter(query.rows(connection, its), dtype=kinds) for query, its in list(asked)]
+    return np.concatenate(found) if found else np.zeros(0, dtype=kinds)
 
 
 def _newest(rows: _Rows) -> _Rows:

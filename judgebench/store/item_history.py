@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, tuple_
+from sqlalchemy import Connection, Select, select, tuple_
 
 from judgebench.records import AFRESH, Item, Order, Stack, Verdict
 from judgebench.store import schema
@@ -25,7 +25,7 @@ from judgebench.store.codec import (
     reply_keys,
     stored_text,
 )
-from judgebench.store.prepared import Prepared
+from judgebench.store.met import BOARD, boards_of
 from judgebench.store.schema import NONE, PLACE
 from judgebench.store.store import Store
 
@@ -52,15 +52,6 @@ _ANSWERS = (
     .order_by(_a.model_id, _a.sample, _a.turn, _r.id.desc())
 )  # fmt: skip
 _BOARD = (_u.judge_id, _u.model_id, _u.opponent_id)
-_SOME_BOARD = (
-    select(*_BOARD).where(_u.benchmark_id == bindparam("benchmark")).order_by(*_BOARD).limit(1)
-)
-_FIRST_BOARD = Prepared(_SOME_BOARD)
-_NEXT_BOARD = Prepared(
-    _SOME_BOARD.where(
-        tuple_(*_BOARD) > tuple_(bindparam("judge"), bindparam("model"), bindparam("opponent"))
-    )
-)
 _USES = (
     select(
         *(_u[name] for name in PLACE), _u.used_at, _u.judgment_id, schema.runs.c.run_id,
@@ -199,24 +190,12 @@ def _verdicts(
     return sorted(told, key=lambda one: (-one.at, -one.number))
 
 
-def boards_of(connection: Connection, benchmark: int) -> Iterator[Sequence[int]]:
-    """Judge, model and opponent of each board: one step in the key of ``uses`` for each."""
-    board = _FIRST_BOARD.first(connection, {"benchmark": benchmark})
-    while board is not None:
-        yield board
-        judge, model, opponent = board
-        board = _NEXT_BOARD.first(
-            connection,
-            {"benchmark": benchmark, "judge": judge, "model": model, "opponent": opponent},
-        )
-
-
 def _at_places(
     connection: Connection, benchmark: int, boards: list[Sequence[int]], item: int
 ) -> Collection[list[Any]]:
     """The uses of an item on some boards, those of one place together."""
     query = _USES.where(
-        _u.benchmark_id == benchmark, tuple_(*_BOARD).in_(boards), _u.item_id == item
+        _u.benchmark_id == benchmark, tuple_(*BOARD).in_(boards), _u.item_id == item
     )
     places: dict[tuple[Any, ...], list[Any]] = {}
     for row in connection.execute(query):

@@ -39,6 +39,7 @@ from judgebench.store import (
     catalog,
     leases,
     lookups,
+    met,
     spending,
     stack_anchors,
     tables,
@@ -479,19 +480,26 @@ class Store:
         with self._database.reading() as connection:
             return tables.responses(connection, benchmark, version, models=models)
 
-    def board_verdicts(self, benchmark: str, version: str) -> dict[str, Column]:
-        """As `verdicts`, for boards: codes in place of lists (`board_columns.board_verdicts`)."""
+    def board_verdicts(
+        self, benchmark: str, version: str, models: Collection[str] | None = None
+    ) -> dict[str, Column]:
+        """As `verdicts`, for boards: codes in place of lists (`board_columns.board_verdicts`).
+
+        Of some models alone, by short id, where they are named.
+        """
         from judgebench.store import board_columns  # numpy, which most of a run does without
 
         with self._database.reading() as connection:
-            return board_columns.board_verdicts(connection, benchmark, version)
+            return board_columns.board_verdicts(connection, benchmark, version, models)
 
-    def board_answers(self, benchmark: str, version: str) -> dict[str, Column]:
+    def board_answers(
+        self, benchmark: str, version: str, models: Collection[str] | None = None
+    ) -> dict[str, Column]:
         """The newest answers, for boards: how long they are (`board_columns.board_answers`)."""
         from judgebench.store import board_columns
 
         with self._database.reading() as connection:
-            return board_columns.board_answers(connection, benchmark, version)
+            return board_columns.board_answers(connection, benchmark, version, models)
 
     def left_out(self, judge: str, benchmark: str, version: str) -> tuple[str, ...]:
         """What a judge, by its short id, asked for on a benchmark and its model does not take.
@@ -525,6 +533,11 @@ class Store:
     def models(self) -> list[StoredModel]:
         with self._database.reading() as connection:
             return list(catalog.models(connection).values())
+
+    def models_met(self, benchmark: str, version: str) -> list[StoredModel]:
+        """Those that a benchmark has to do with, as judged, opponents, or in want of an answer."""
+        with self._database.reading() as connection:
+            return met.models_met(connection, benchmark, version)
 
     def judges(self) -> list[StoredJudge]:
         with self._database.reading() as connection:

@@ -14,7 +14,7 @@ from judgebench.store import schema
 from judgebench.store.catalog import StoredJudge, StoredModel, judges, models
 from judgebench.store.chunks import chunks
 from judgebench.store.codec import read_item, stored_text
-from judgebench.store.item_history import boards_of
+from judgebench.store.met import boards_of
 from judgebench.store.schema import NONE
 from judgebench.store.store import Store
 
