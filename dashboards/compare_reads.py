@@ -6,6 +6,7 @@ that the first one is compared with.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from typing import Any
 
 import charts
 import streamlit as st
+from compare_computations import read
+from computed import answer
 from folded import visible
 from item_reads import words
 from opened import opened
@@ -20,7 +23,7 @@ from reads import KEPT
 
 from judgebench.errors import UsageError
 from judgebench.report import compare_document
-from judgebench.report.compare import Comparison, Difference, comparison
+from judgebench.report.compare import Comparison, Difference
 from judgebench.report.estimates import p_text
 from judgebench.report.gate_document import head
 from judgebench.report.model_pairs import Flip
@@ -114,16 +117,14 @@ def compared(url: str, mark: str, asked: Asked, second: str, names: tuple[str, s
     UsageError
         Where the two have nothing in common.
     """
-    with opened(url) as store:
-        report = comparison(
-            store,
-            asked.first,
-            second,
-            benchmarks=() if asked.benchmark is None else ("@".join(asked.benchmark),),
-            judges=() if asked.judge is None else (asked.judge,),
-            metrics=() if asked.metric is None else (asked.metric,),
-            by=asked.by,
-        )
+    given = {
+        "benchmarks": [] if asked.benchmark is None else ["@".join(asked.benchmark)],
+        "judges": [] if asked.judge is None else [asked.judge],
+        "metrics": [] if asked.metric is None else [asked.metric],
+        "by": asked.by,
+    }
+    question = ("compare_computations.compared", asked.first, second, json.dumps(given))
+    report = read(answer(url, mark, *question))
     return replace(report, first=names[0], second=names[1])
 
 
