@@ -6,6 +6,8 @@ so that no name can be read as one.
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -190,6 +192,19 @@ def _plain(chart: Any) -> Drawing:
         .configure_legend(titleFontWeight="normal")
     )
     return drawing
+
+
+def text_px(texts: Iterable[str], size: int = 13) -> int:
+    """About how wide the longest of some texts is drawn, so that room can be left for it."""
+    return max((round(size * sum(map(_em, text))) for text in texts), default=0)
+
+
+def _em(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    if letter in "iljtf.,:;|!'[]() \u2002·":
+        return 0.3
+    return 0.6 if letter.isupper() else 0.48
 
 
 PERCENTAGES = {"win_rate", "discrete_win_rate", "length_controlled_win_rate", "order_flips"}

@@ -15,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from charts import GAP, INK, Axis, Ink, number
+from charts import GAP, INK, Axis, Drawing, Ink, number
 from pandas.io.formats.style import Styler
-from reads import NoStoreError
+from pictures import as_of, captioned, save_buttons
+from reads import NoStoreError, shown_url
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.errors import JudgebenchError
@@ -83,10 +84,17 @@ def choose(
 def choose_benchmark(
     known: Sequence[tuple[str, str]], widths: Sequence[float]
 ) -> tuple[list[DeltaGenerator], str, str] | None:
-    """A row of selectors: benchmark and version chosen, and the places left to fill."""
+    """As `choose_among`; None, and what to type, where the store knows no benchmark."""
     if not known:
         empty("The store is empty. A run fills it:", FIRST_STEPS)
         return None
+    return choose_among(known, widths)
+
+
+def choose_among(
+    known: Sequence[tuple[str, str]], widths: Sequence[float]
+) -> tuple[list[DeltaGenerator], str, str]:
+    """A row of selectors: benchmark and version chosen, and the places left to fill."""
     places = st.columns(list(widths))
     with places[0]:
         benchmark = choose("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
@@ -166,6 +174,31 @@ def greyed(rows: pd.DataFrame, quiet: Sequence[bool], digits: int, colours: Ink)
 def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     """A table; what is selected in it, where that is asked for."""
     return st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
+
+
+def chart(drawing: Drawing, said: str = "", *, alt: str, name: str = "", **options: Any) -> Any:
+    """A drawing with its caption, and what saves both as PNG and as SVG; what is chosen in it.
+
+    Parameters
+    ----------
+    said
+        The caption: what is drawn, of whom, in whose eyes, how many. Store and date follow it.
+    alt
+        For those who do not see it.
+    name
+        Of the saved file, without its suffix; also tells drawings of one page apart.
+    """
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    source = f"judgebench · {shown_url(url)} as of {as_of(mark)}"
+    with st.container(gap="xxsmall"):
+        picked = st.altair_chart(
+            captioned(drawing, f"{said} · {source}" if said else source, ink()),
+            theme=None,
+            alt=alt,
+            **options,
+        )
+        save_buttons(name or alt, key=f"save {name or alt}")
+    return picked
 
 
 def notes(lines: Sequence[str]) -> None:

@@ -51,9 +51,9 @@ def page() -> None:
 
     rows = table(board, metric)
     axis = charts.axis_of(metric, rows, board["scale"])
-    st.altair_chart(
+    shown.chart(
         charts.intervals(drawn(rows, axis), axis, shown.ink(), line_at=charts.line_of(metric)),
-        theme=None,
+        f"{axis.title} with 95 % intervals · {reads.identity(board)}",
         alt="The models' estimates with their intervals; the table below has the numbers.",
     )
     st.caption(
