@@ -36,16 +36,20 @@ class Ink:
     chosen: str
     rest: str
     alarm: str
+    warning: str
+    notice: str
 
 
 INK = {
     "light": Ink(
         text="#1F2937", faint="#6B7280", grid="#E5E7EB", paper="#FFFFFF",
         first="#0072B2", chosen="#E69F00", rest="#6B7280", alarm="#D55E00",
+        warning="#FBE3D5", notice="#E8EEF4",
     ),
     "dark": Ink(
         text="#E5E7EB", faint="#9CA3AF", grid="#2B313B", paper="#14171C",
         first="#56B4E9", chosen="#E69F00", rest="#9CA3AF", alarm="#D55E00",
+        warning="#55290F", notice="#27313D",
     ),
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from judgebench.metrics.label_board import NO_VERDICT, UNREADABLE, find_referenc
 from judgebench.records import HUMAN, is_human
 from judgebench.report import agreement as agreements
 from judgebench.report import leaderboard as leaderboards
+from judgebench.report.board import Board
 from judgebench.report.boards import meant, renamed, told_apart
 from judgebench.report.panels import panels_in
 from judgebench.report.table import render
@@ -176,13 +177,24 @@ NO_ESTIMATE: Json = {
 }  # fmt: skip
 
 
-@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
-def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, Any]]:
-    """The leaderboards of a benchmark as the report has them, each with its CSV, panels last."""
+@st.cache_resource(max_entries=KEPT, show_spinner="Computing intervals …")
+def as_reported(url: str, mark: str, benchmark: str, version: str) -> tuple[Board, ...]:
+    """The leaderboards of a benchmark, panels last; without equal length, which takes its time.
+
+    They are frozen, so that all readers can look at the same ones.
+    """
     with _computing(url) as store:
         panels = panels_in(store, f"{benchmark}@{version}")
-        found = leaderboards.leaderboards(store, benchmark, version, panels=panels)
-    found = tuple(sorted(found, key=lambda board: board.judge_id is None))
+        found = leaderboards.leaderboards(
+            store, benchmark, version, panels=panels, length_control="off"
+        )
+    return tuple(sorted(found, key=lambda board: board.judge_id is None))
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def boards(url: str, mark: str, benchmark: str, version: str) -> list[dict[str, Any]]:
+    """The leaderboards as JSON of the contract, each with its CSV."""
+    found = as_reported(url, mark, benchmark, version)
     shown = leaderboards.to_json(found)["boards"]
     csv = [render(leaderboards.document([board]), "csv") for board in found]
     return [board | {"csv": text} for board, text in zip(shown, csv, strict=True)]
@@ -239,14 +251,6 @@ def _people_first(judge: str) -> tuple[bool, str]:
 
 
 # words ------------------------------------------------------------------------------------------
-
-
-def rank_text(row: Json) -> str:
-    """``1–3``: where the rank lies in 95 % of the replicates."""
-    low, high = row["rank_low"], row["rank_high"]
-    if row["rank"] is None:
-        return "–"
-    return f"{low}" if low == high else f"{low}–{high}"
 
 
 def board_names(boards: Sequence[Json]) -> list[str]:

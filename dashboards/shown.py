@@ -158,17 +158,35 @@ def _interval(row: Mapping[str, Any], digits: int) -> str:
 
 def columns_of(axis: Axis) -> dict[str, Any]:
     """How the columns of a board are headed."""
+    number_of = st.column_config.NumberColumn
     return {
-        "rank": st.column_config.TextColumn("rank (95 %)", width="small"),
+        "rank": number_of("rank", width=50, help="Among all models of the board."),
+        "rank_low": number_of("from", width=50, help="Of the rank, in 95 % of the replicates."),
+        "rank_high": number_of("to", width=50, help="Of the rank, in 95 % of the replicates."),
         "model": st.column_config.TextColumn("model", width="medium"),
-        "value": st.column_config.NumberColumn(axis.short),
+        "value": number_of(axis.short),
+        "lc value": number_of("LC %", help="Win rate at equal length (length-controlled)."),
+        "lc low": number_of("LC low"),
+        "lc high": number_of("LC high"),
+        "lc undefined": st.column_config.TextColumn("LC undefined"),
     }
 
 
 def greyed(rows: pd.DataFrame, quiet: Sequence[bool], digits: int, colours: Ink) -> Styler:
-    """The rows with their numbers printed, those that do not count in grey."""
+    """The rows with their numbers printed, those that do not count in grey, flags on their tint."""
     grey = [f"color: {colours.faint}" if is_quiet else "" for is_quiet in quiet]
-    return rows.style.format(precision=digits, na_rep=GAP).apply(lambda _: grey, axis=0)
+    styled = rows.style.format(precision=digits, na_rep=GAP).apply(lambda _: grey, axis=0)
+    if "flags" not in rows:
+        return styled
+    return styled.map(lambda said: _tint(said, colours), subset=["flags"])
+
+
+def _tint(said: str, colours: Ink) -> str:
+    """The ground of a cell of flags; what they are, their shapes and words say."""
+    if not said:
+        return ""
+    ground = colours.notice if said.startswith("●") else colours.warning
+    return f"background-color: {ground}; color: {colours.text}"
 
 
 def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
