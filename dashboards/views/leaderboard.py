@@ -161,13 +161,12 @@ def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) 
         alt="The models' ranks and estimates with their intervals; the table has the numbers.",
         name=f"leaderboard {board['benchmark']} {board['judge']} {metric}",
     )
+    tones = set(rows["tone"])
     marks = [
-        "● blue: may be first (its rank interval holds 1)",
-        "● grey: behind",
-        "▲ vermillion: too much is missing" if "alarm" in set(rows["tone"]) else "",
-        "✚ grey, below the line: set apart, its rank in brackets"
-        if "apart" in set(rows["tone"])
-        else "",
+        "● blue: may be first (its rank interval holds 1)" if "first" in tones else "",
+        "● grey: behind" if "rest" in tones else "",
+        "▲ vermillion: too much is missing" if "alarm" in tones else "",
+        "✚ grey, below the line: set apart, its rank in brackets" if "apart" in tones else "",
         "◆ orange: at equal length" if rows["lc note"].any() else "",
         "□ as published" if rows["published"].notna().any() else "",
     ]
@@ -223,7 +222,10 @@ def legend(url: str, mark: str, board: reads.Json, which: Which) -> None:
     found = badges.legend(badges.badges(row, floor) for row in board["rows"])
     if found:
         with st.expander("What the flags mean"):
-            shown.table(pd.DataFrame(found, columns=["flag", "means"]))
+            shown.table(
+                pd.DataFrame(found, columns=["flag", "means"]),
+                column_config={"flag": st.column_config.TextColumn(width=180)},
+            )
     if which.control == "off":
         return
     estimates = [row["metrics"].get(board_reads.LENGTH_CONTROLLED) for row in board["rows"]]
