@@ -6,6 +6,8 @@ so that no name can be read as one.
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -34,16 +36,20 @@ class Ink:
     chosen: str
     rest: str
     alarm: str
+    warning: str
+    notice: str
 
 
 INK = {
     "light": Ink(
         text="#1F2937", faint="#6B7280", grid="#E5E7EB", paper="#FFFFFF",
         first="#0072B2", chosen="#E69F00", rest="#6B7280", alarm="#D55E00",
+        warning="#FBE3D5", notice="#E8EEF4",
     ),
     "dark": Ink(
         text="#E5E7EB", faint="#9CA3AF", grid="#2B313B", paper="#14171C",
         first="#56B4E9", chosen="#E69F00", rest="#9CA3AF", alarm="#D55E00",
+        warning="#55290F", notice="#27313D",
     ),
 }  # fmt: skip
 
@@ -190,6 +196,19 @@ def _plain(chart: Any) -> Drawing:
         .configure_legend(titleFontWeight="normal")
     )
     return drawing
+
+
+def text_px(texts: Iterable[str], size: int = 13) -> int:
+    """About how wide the longest of some texts is drawn, so that room can be left for it."""
+    return max((round(size * sum(map(_em, text))) for text in texts), default=0)
+
+
+def _em(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    if letter in "iljtf.,:;|!'[]() \u2002·":
+        return 0.3
+    return 0.6 if letter.isupper() else 0.48
 
 
 PERCENTAGES = {"win_rate", "discrete_win_rate", "length_controlled_win_rate", "order_flips"}

@@ -5,14 +5,29 @@ Blue is the first model and orange the second, upwards and downwards as well; gr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import pandas as pd
-from charts import AXIS_PX, PERCENTAGES, ROW_PX, Axis, Drawing, Ink, _plain, digits_of, scale_of
+from charts import (
+    AXIS_PX,
+    PERCENTAGES,
+    ROW_PX,
+    Axis,
+    Drawing,
+    Ink,
+    _plain,
+    digits_of,
+    scale_of,
+    text_px,
+)
 
 MOST_ROWS = 60
 """Drawn at once; the table has all."""
+
+MOST_NAME_PX, TALLY_PX, LEAST_FOREST_PX = 330, 140, 120
 
 _NAME = 32  # characters of a name beside an axis
 
@@ -37,19 +52,53 @@ def axis_of(metric: str, rows: pd.DataFrame) -> Axis:
     )
 
 
-def forest(rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str]) -> Drawing:
-    """A mark with its interval for each row around a line at nothing, its numbers at the right.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Pixels for names at the left and for numbers at the right, the same on all drawings."""
+
+    names: int
+    notes: int
+
+    @classmethod
+    def of(cls, names: Iterable[str], notes: Iterable[str]) -> Room:
+        return cls(names=min(MOST_NAME_PX, text_px(names) + 10), notes=text_px(notes) + 24)
+
+    @property
+    def forest_ends(self) -> str:
+        """Where, as an expression: numbers and counts stand at the right, however wide it is."""
+        return f"max({LEAST_FOREST_PX}, width - {self.notes + TALLY_PX})"
+
+
+def forest(rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str], room: Room) -> Drawing:
+    """A mark with its interval for each row around a line at nothing; numbers and counts beside it.
+
+    The counts are of items: better for the first model, equal, better for the second.
 
     Parameters
     ----------
     rows
         ``name``, ``test`` (in full), ``value``, ``low``, ``high`` (nan where undefined), ``note``,
-        ``tone`` (of `SHAPES`), in the order to draw.
+        ``tone`` (of `SHAPES`), ``better``, ``equal``, ``worse``, in the order to draw.
     names
         Whom the right and the left side speak for.
     """
     data = _placed(rows)
-    scale = alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True)
+    layers = [_differences(data, axis, ink, names, room), _tally(data, ink, room)]
+    drawing: alt.LayerChart = (
+        alt.layer(*layers)
+        .resolve_scale(x="independent", color="independent")
+        .properties(height=_height(data))
+    )
+    return _plain(drawing).configure_view(stroke=None)
+
+
+def _differences(
+    data: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str], room: Room
+) -> Any:
+    scale = alt.Scale(
+        domain=[axis.low, axis.high], nice=False, clamp=True,
+        range=[0, alt.ExprRef(room.forest_ends)],
+    )  # fmt: skip
     sides = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in names]
     title = f"← {sides[1]} is higher  ·  {axis.title}  ·  {sides[0]} is higher →"
     x = alt.X(
@@ -70,35 +119,33 @@ def forest(rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str]) -> 
         legend=None,
     )
     tooltip = [alt.Tooltip("test:N", title="test"), alt.Tooltip("note:N", title="difference")]
-    base = alt.Chart(data).encode(y=_rows(ink, labels=True), tooltip=tooltip)
+    base = alt.Chart(data).encode(y=_rows(ink, room), tooltip=tooltip)
     zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=ink.faint, strokeWidth=1.5)
-    layers: list[Any] = [
+    return alt.layer(
+        base.mark_rule(color=ink.grid, strokeDash=[2, 3]).encode(
+            x=alt.X(datum=axis.low, title=title, scale=scale), x2=alt.X2(datum=axis.high)
+        ),
         zero.encode(x=alt.X("at:Q", scale=scale)),
         base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
             x=alt.X("low:Q", title=title, scale=scale), x2="high:Q", color=tone
         ),
         base.mark_point(filled=True, size=120, opacity=1.0).encode(x=x, color=tone, shape=shape),
-        base.mark_text(align="left", dx=12, fontSize=13, color=ink.text).encode(
-            x=alt.value("width"), text="note:N"
-        ),
-    ]
-    return _plain(alt.layer(*layers).properties(height=_height(data)))
+        base.mark_text(
+            align="left", dx=12, fontSize=13, color=ink.text, limit=room.notes,
+            x=alt.ExprRef(room.forest_ends),
+        ).encode(text="note:N"),
+    )  # fmt: skip
 
 
-def tally(rows: pd.DataFrame, ink: Ink) -> Drawing:
-    """How many items of each row favour the first model, neither, the second; counts written.
-
-    Parameters
-    ----------
-    rows
-        ``name``, ``test``, ``better``, ``equal``, ``worse``, in the order of the forest beside it.
-    """
-    data = _placed(rows)[["row", "place", "test", *SIDES]]
-    long = data.melt(id_vars=["row", "place", "test"], var_name="side", value_name="items")
+def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
+    """How many items of each row favour the first model, neither, the second; counts written."""
+    long = data[["row", "place", "test", *SIDES]].melt(
+        id_vars=["row", "place", "test"], var_name="side", value_name="items"
+    )
     long["at"] = long["side"].map({side: at for at, side in enumerate(SIDES)})
     long["text"] = [f"{count:,}" if count else "" for count in long["items"]]
     base = alt.Chart(long).encode(
-        y=_rows(ink, labels=False),
+        y=_rows(ink, room),
         order=alt.Order("at:Q"),
         tooltip=[
             alt.Tooltip("test:N", title="test"),
@@ -106,12 +153,19 @@ def tally(rows: pd.DataFrame, ink: Ink) -> Drawing:
             alt.Tooltip("items:Q", title="items", format=",d"),
         ],
     )
-    axis = alt.Axis(
-        format="%", gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=3
+    starts = f"{room.forest_ends} + {room.notes}"
+    scale = alt.Scale(
+        domain=[0, 1], range=[alt.ExprRef(starts), alt.ExprRef(f"{starts} + {TALLY_PX}")]
     )
-    title = "items: better | equal | worse"
+    axis = alt.Axis(
+        format="%", labelColor=ink.text, titleColor=ink.faint, tickCount=3, grid=False,
+        orient="bottom",
+    )  # fmt: skip
+    x = alt.X(
+        "items:Q", stack="normalize", title="items: better | equal | worse", axis=axis, scale=scale
+    )
     bars = base.mark_bar(height=ROW_PX * 0.6).encode(
-        x=alt.X("items:Q", stack="normalize", title=title, axis=axis),
+        x=x,
         color=alt.Color(
             "side:N",
             scale=alt.Scale(
@@ -121,7 +175,7 @@ def tally(rows: pd.DataFrame, ink: Ink) -> Drawing:
         ),
     )
     counts = base.mark_text(fontSize=12).encode(
-        x=alt.X("items:Q", stack="normalize", bandPosition=0.5, title=title, axis=axis),
+        x=x.copy().bandPosition(0.5),
         text="text:N",
         color=alt.when("datum.side == 'better'")
         .then(alt.value(ink.paper))
@@ -129,7 +183,7 @@ def tally(rows: pd.DataFrame, ink: Ink) -> Drawing:
         .then(alt.value("black"))
         .otherwise(alt.value(ink.text)),
     )
-    return _plain(alt.layer(bars, counts).properties(height=_height(data)))
+    return alt.layer(bars, counts)
 
 
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -140,15 +194,15 @@ def _placed(rows: pd.DataFrame) -> pd.DataFrame:
     return data
 
 
-def _rows(ink: Ink, *, labels: bool) -> alt.Y:
+def _rows(ink: Ink, room: Room) -> alt.Y:
     return alt.Y(
         "row:N",
-        sort=alt.SortField("place"),
+        sort=alt.EncodingSortField("place", op="min"),
         title=None,
         axis=alt.Axis(
-            labels=labels, labelExpr="slice(datum.value, 6)", labelLimit=330,
-            labelColor=ink.text, labelFontSize=13, ticks=False, domain=False, labelPadding=10,
-            grid=True, gridColor=ink.grid, gridDash=[2, 3],
+            labelExpr="slice(datum.value, 6)", labelLimit=MOST_NAME_PX, labelColor=ink.text,
+            labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=False,
+            minExtent=room.names, maxExtent=room.names,
         ),
     )  # fmt: skip
 

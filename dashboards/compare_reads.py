@@ -176,10 +176,10 @@ def called(test: Difference, *, several: bool) -> str:
     return visible(" · ".join(part for part in parts if part))
 
 
-def short(test: Difference, *, several: bool) -> str:
-    """A test beside its bar, where the axis says the metric."""
+def short(test: Difference, *, several: bool, one_benchmark: bool = False) -> str:
+    """A test beside its bar, where the axis says the metric; of one benchmark without its name."""
     parts = [
-        test.benchmark,
+        "" if one_benchmark else test.benchmark,
         test.judge,
         f"vs {test.second}" if several else "",
         test.group or "",

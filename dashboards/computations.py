@@ -5,24 +5,53 @@ Each can run in a process beside the server (`computer`), which imports this mod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from judgebench.records import is_human
 from judgebench.report import agreement as agreements
 from judgebench.report import leaderboard as leaderboards
+from judgebench.report.length_boards import LengthControl
 from judgebench.report.panels import panels_in
 from judgebench.report.table import render
 from judgebench.store import Store
 
 
+FORMS = ("csv", "md", "latex", "json")
+"""How a board can be taken along."""
+
+
 def boards(store: Store, benchmark: str, version: str) -> list[dict[str, Any]]:
-    """The leaderboards of a benchmark as the report has them, each with its CSV, panels last."""
+    """The leaderboards of a benchmark as the report has them, in all `FORMS`, panels last.
+
+    Without equal length, which takes its time.
+    """
+    return _boards(store, benchmark, version, control="off")
+
+
+def boards_at_equal_length(
+    store: Store, benchmark: str, version: str, judge: str, control: LengthControl
+) -> list[dict[str, Any]]:
+    """Those of a judge, given by its id."""
+    return _boards(store, benchmark, version, judges=[judge], control=control)
+
+
+def _boards(
+    store: Store,
+    benchmark: str,
+    version: str,
+    *,
+    judges: Sequence[str] = (),
+    control: LengthControl,
+) -> list[dict[str, Any]]:
     panels = panels_in(store, f"{benchmark}@{version}")
-    found = leaderboards.leaderboards(store, benchmark, version, panels=panels)
+    found = leaderboards.leaderboards(
+        store, benchmark, version, judges=judges, panels=panels, length_control=control
+    )
     found = tuple(sorted(found, key=lambda board: board.judge_id is None))
     shown = leaderboards.to_json(found)["boards"]
-    csv = [render(leaderboards.document([board]), "csv") for board in found]
-    return [board | {"csv": text} for board, text in zip(shown, csv, strict=True)]
+    forms = [{form: render(leaderboards.document([board]), form) for form in FORMS} for board in found]
+    return [board | {"forms": its} for board, its in zip(shown, forms, strict=True)]
 
 
 def agreement(store: Store, benchmark: str, version: str, reference: str) -> dict[str, Any]:

@@ -206,14 +206,6 @@ def confusion(
 # words ------------------------------------------------------------------------------------------
 
 
-def rank_text(row: Json) -> str:
-    """``1–3``: where the rank lies in 95 % of the replicates."""
-    low, high = row["rank_low"], row["rank_high"]
-    if row["rank"] is None:
-        return "–"
-    return f"{low}" if low == high else f"{low}–{high}"
-
-
 def board_names(boards: Sequence[Json]) -> list[str]:
     """What each board is called: its judge, and where that has several, what it says of whom."""
     n_boards = Counter(board["judge"] for board in boards)

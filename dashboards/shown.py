@@ -15,9 +15,11 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from charts import GAP, INK, Axis, Ink, number
+from charts import GAP, INK, Axis, Drawing, Ink, number
 from opened import NoStoreError
 from pandas.io.formats.style import Styler
+from pictures import as_of, captioned, save_buttons
+from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
 from judgebench.errors import JudgebenchError
@@ -83,10 +85,17 @@ def choose(
 def choose_benchmark(
     known: Sequence[tuple[str, str]], widths: Sequence[float]
 ) -> tuple[list[DeltaGenerator], str, str] | None:
-    """A row of selectors: benchmark and version chosen, and the places left to fill."""
+    """As `choose_among`; None, and what to type, where the store knows no benchmark."""
     if not known:
         empty("The store is empty. A run fills it:", FIRST_STEPS)
         return None
+    return choose_among(known, widths)
+
+
+def choose_among(
+    known: Sequence[tuple[str, str]], widths: Sequence[float]
+) -> tuple[list[DeltaGenerator], str, str]:
+    """A row of selectors: benchmark and version chosen, and the places left to fill."""
     places = st.columns(list(widths))
     with places[0]:
         benchmark = choose("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
@@ -150,22 +159,65 @@ def _interval(row: Mapping[str, Any], digits: int) -> str:
 
 def columns_of(axis: Axis) -> dict[str, Any]:
     """How the columns of a board are headed."""
+    number_of = st.column_config.NumberColumn
     return {
-        "rank": st.column_config.TextColumn("rank (95 %)", width="small"),
+        "rank": number_of("rank", width=50, help="Among all models of the board."),
+        "rank_low": number_of("from", width=50, help="Of the rank, in 95 % of the replicates."),
+        "rank_high": number_of("to", width=50, help="Of the rank, in 95 % of the replicates."),
         "model": st.column_config.TextColumn("model", width="medium"),
-        "value": st.column_config.NumberColumn(axis.short),
+        "value": number_of(axis.short),
+        "lc value": number_of("LC %", help="Win rate at equal length (length-controlled)."),
+        "lc low": number_of("LC low"),
+        "lc high": number_of("LC high"),
+        "lc undefined": st.column_config.TextColumn("LC undefined"),
     }
 
 
 def greyed(rows: pd.DataFrame, quiet: Sequence[bool], digits: int, colours: Ink) -> Styler:
-    """The rows with their numbers printed, those that do not count in grey."""
+    """The rows with their numbers printed, those that do not count in grey, flags on their tint."""
     grey = [f"color: {colours.faint}" if is_quiet else "" for is_quiet in quiet]
-    return rows.style.format(precision=digits, na_rep=GAP).apply(lambda _: grey, axis=0)
+    styled = rows.style.format(precision=digits, na_rep=GAP).apply(lambda _: grey, axis=0)
+    if "flags" not in rows:
+        return styled
+    return styled.map(lambda said: _tint(said, colours), subset=["flags"])
+
+
+def _tint(said: str, colours: Ink) -> str:
+    """The ground of a cell of flags; what they are, their shapes and words say."""
+    if not said:
+        return ""
+    ground = colours.notice if said.startswith("●") else colours.warning
+    return f"background-color: {ground}; color: {colours.text}"
 
 
 def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     """A table; what is selected in it, where that is asked for."""
     return st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
+
+
+def chart(drawing: Drawing, said: str = "", *, alt: str, name: str = "", **options: Any) -> Any:
+    """A drawing with its caption, and what saves both as PNG and as SVG; what is chosen in it.
+
+    Parameters
+    ----------
+    said
+        The caption: what is drawn, of whom, in whose eyes, how many. Store and date follow it.
+    alt
+        For those who do not see it.
+    name
+        Of the saved file, without its suffix; also tells drawings of one page apart.
+    """
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    source = f"judgebench · {shown_url(url)} as of {as_of(mark)}"
+    with st.container(gap="xxsmall"):
+        picked = st.altair_chart(
+            captioned(drawing, f"{said} · {source}" if said else source, ink()),
+            theme=None,
+            alt=alt,
+            **options,
+        )
+        save_buttons(name or alt, key=f"save {name or alt}")
+    return picked
 
 
 def notes(lines: Sequence[str]) -> None:

@@ -132,28 +132,28 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
     several = len(found) > 1
     first = next(iter(found.values())).first
     second = "the other" if several else next(iter(found.values())).second
-    for metric in dict.fromkeys(compare_reads.family(test) for test in tests):
-        lines = [
-            compare_reads.row(test, several=several)
-            for test in tests
-            if compare_reads.family(test) == metric
-        ]
-        rows = pd.DataFrame(lines)
+    lines = [compare_reads.row(test, several=several) for test in tests]
+    families = [compare_reads.family(test) for test in tests]
+    digits = [compare_charts.digits_of(metric) for metric in families]
+    notes = [compare_reads.note(*pair) for pair in zip(lines, digits, strict=True)]
+    alone = len({(test.benchmark, test.version) for test in tests}) == 1
+    names = [compare_reads.short(test, several=several, one_benchmark=alone) for test in tests]
+    everything = pd.DataFrame(lines).assign(note=notes, name=names)
+    room = compare_charts.Room.of(everything["name"], notes)
+    said = compare_reads.identity(list(found.values()), tests)
+    benchmark = f"{tests[0].benchmark}@{tests[0].version} · " if alone else ""
+    for metric in dict.fromkeys(families):
+        rows = everything[[family == metric for family in families]]
         axis = compare_charts.axis_of(metric, rows)
-        rows["note"] = [compare_reads.note(line, axis.digits) for line in lines]
-        left, right = st.columns([7, 2], gap="small")
-        with left:
-            st.altair_chart(
-                compare_charts.forest(rows, axis, shown.ink(), (visible(first), visible(second))),
-                theme=None,
-                alt="Differences with their intervals; the table below has the numbers.",
-            )
-        with right:
-            st.altair_chart(
-                compare_charts.tally(rows, shown.ink()),
-                theme=None,
-                alt="On how many items the first is better, equal, worse.",
-            )
+        shown.chart(
+            compare_charts.forest(rows, axis, shown.ink(), (visible(first), visible(second)), room),
+            f"Difference of {axis.short} · {benchmark}{said}",
+            alt=f"Differences of {axis.short} with their intervals, and on how many items the "
+            "first is better, equal, worse; the table below has the numbers.",
+            name=" ".join(
+                ["comparison", first, *(report.second for report in found.values()), metric]
+            ),
+        )
         if len(rows) > compare_charts.MOST_ROWS:
             st.text(f"{compare_charts.MOST_ROWS} of {len(rows):,} are drawn; the table has all.")
     st.caption(
@@ -220,7 +220,7 @@ def items(
         item = ranked[start_of(number("part"), ranked)] if ranked else None
         told = history(url, mark, *place, item) if item else None
     if item is not None:
-        steps(ranked, item)
+        steps(ranked, item, place)
         listed(url, mark, test, ranked, item)
     if told is not None:
         two = (asked.first, second)
@@ -253,14 +253,16 @@ def turn(label: str, key: str, value: str | None, shortcut: str | None = None) -
     st.button(label, shortcut=shortcut, disabled=value is None, on_click=go_to, args=(key, value))
 
 
-def steps(ranked: Sequence[str], item: str) -> None:
-    """Buttons, and keys, to the item before and to the one behind."""
+def steps(ranked: Sequence[str], item: str, place: tuple[str, str]) -> None:
+    """Buttons, and keys, to the item before and to the one behind; and all there is about it."""
     at = ranked.index(item) if item in ranked else -1
     with st.container(horizontal=True, vertical_alignment="center"):
         turn("Previous item", "item", ranked[at - 1] if at > 0 else None, "P")
         turn("Next item", "item", ranked[at + 1] if at + 1 < len(ranked) else None, "N")
         where = f"{at + 1:,} of {len(ranked):,}" if at >= 0 else "the two do not differ on it"
         st.text(visible(f"item {item}: {where}"))
+        asked = {"benchmark": place[0], "version": place[1], "item": item}
+        st.page_link("views/items.py", label="Everything about this item", query_params=asked)
 
 
 def listed(url: str, mark: str, test: Difference, ranked: Sequence[str], item: str) -> None:

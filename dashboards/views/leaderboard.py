@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import badges
+import board_charts
+import board_reads
+import board_rows
 import charts
 import pandas as pd
 import reads
 import shown
 import streamlit as st
+from board_reads import FORMS, MIME, SUFFIXES, Which
 
-ALWAYS = ("rank", "model", "value", "low", "high", "n", "missing", "unreadable", "tone")
-"""Columns that stand there even if all is zero; the others come when they have something to say."""
-
-SAID = ("items", "verdicts")
-"""Counts that stand above the table, and that n says."""
-
-COUNTS = {
-    "n_wins": "won", "n_losses": "lost", "n_ties": "tied", "half": "in one order only",
-    "judge_truncated": "judge cut off", "judge_refused": "judge refused",
-}  # fmt: skip
-"""How counts are headed where their names do not say it."""
+LEADS = "win_rate"
+"""What has a rate at equal length beside it."""
 
 
 def page() -> None:
@@ -41,37 +36,171 @@ def page() -> None:
     with places[0]:
         judge = shown.choose("Judge", names, "judge")
     board = boards[names.index(judge)]
-    identity.text(reads.identity(board))
+    identity.text(whose(url, mark, board))
     if not board["rows"]:
         shown.notes([f"⚠ {warning}" for warning in board["warnings"]])
         return
+    filters = st.columns([5, 3, 2, 2], vertical_alignment="bottom")
+    preview = st.empty()
+    with filters[2]:
+        board, which = at_equal_length(url, mark, board, preview)
+    with filters[3]:
+        behind(url, mark, which)
     metrics = list(dict.fromkeys(name for row in board["rows"] for name in row["metrics"]))
     with places[1]:
         metric = shown.choose("Metric", metrics, "metric")
+    everyone = rows_of(url, mark, board, metric, which)
+    models, words = filtered(filters, list(everyone["model"]))
+    rows = board_rows.only(everyone, models, words)
+    preview.empty()
+    if rows.empty:
+        st.info("No model on this board is called so.", icon="🔍")
+        return
+    axis = charts.axis_of(metric, drawn(rows), board["scale"])
+    draw(board, rows, axis, metric)
+    if len(rows) < len(everyone):
+        st.text(f"{len(rows)} of {len(everyone)} models; ranks are among all, whoever is shown.")
+    parts = "\0".join([*models, words]) if models or words else ""
+    key = "\0".join(["rows", benchmark, version, judge, *([parts] if parts else [])])
+    tables(board, rows, axis, key)
+    legend(url, mark, board, which)
+    shown.notes([*(f"⚠ {warning}" for warning in board["warnings"]), *board["notes"]])
+    take_along(url, mark, which)
 
-    rows = table(board, metric)
-    axis = charts.axis_of(metric, rows, board["scale"])
-    st.altair_chart(
-        charts.intervals(drawn(rows, axis), axis, shown.ink(), line_at=charts.line_of(metric)),
-        theme=None,
-        alt="The models' estimates with their intervals; the table below has the numbers.",
+
+def whose(url: str, mark: str, board: reads.Json) -> str:
+    """One line: which data, which judge with which prompt and reader, how many items."""
+    reader = board_reads.readers(url, mark).get(board["judge_id"] or "", "")
+    return reads.identity(board) + (f" · reader {reader}" if reader else "")
+
+
+# what is asked ----------------------------------------------------------------------------------
+
+
+def at_equal_length(
+    url: str, mark: str, board: reads.Json, preview: st.delta_generator.DeltaGenerator
+) -> tuple[reads.Json, Which]:
+    """The board with rates at equal length, where they are wanted; they may take a while."""
+    which = Which.of(board)
+    if not board_reads.can_be_of_equal_length(board):
+        return board, which
+    usual = board_reads.is_quick(board)
+    wanted = st.toggle(
+        "Equal length", value=st.query_params.get("lc", "01"[usual]) == "1",
+        key="\0".join(["lc", *map(str, [which, usual])]),
+        help="Also the win rate that the model would have if its answers were as long as the "
+        "opponent's. On large boards it is computed when it is asked for, and takes seconds.",
+    )  # fmt: skip
+    if wanted == usual:
+        st.query_params.pop("lc", None)
+    else:
+        st.query_params["lc"] = "01"[wanted]
+    if not wanted:
+        return board, which
+    which = Which.of(board, "exact")
+    seen = st.session_state.setdefault("of equal length", set())
+    if (mark, which) not in seen:  # the plain numbers need not wait for it
+        plain = rows_of(url, mark, board, LEADS, Which.of(board))
+        axis = charts.axis_of(LEADS, plain, board["scale"])
+        preview.altair_chart(drawing(board, plain, axis, LEADS), theme=None)
+    found = board_reads.board(url, mark, which)
+    seen.add((mark, which))
+    return found, which
+
+
+def filtered(
+    places: Sequence[st.delta_generator.DeltaGenerator], names: Sequence[str]
+) -> tuple[list[str], str]:
+    """Models and words that the rows are narrowed to, both in the URL."""
+    wanted = [name for name in st.query_params.get_all("models") if name in names]
+    models = places[0].multiselect(
+        "Models", names, default=wanted, placeholder="all", key="\0".join(["models", *names])
     )
+    words = places[1].text_input(
+        "With in the name", st.query_params.get("find", ""), key="find", max_chars=100,
+        placeholder="letters",
+    )  # fmt: skip
+    for key, value in (("models", models), ("find", words or [])):
+        if value:
+            st.query_params[key] = value
+        else:
+            st.query_params.pop(key, None)
+    return models, words or ""
+
+
+# what is shown ----------------------------------------------------------------------------------
+
+
+def rows_of(url: str, mark: str, board: reads.Json, metric: str, which: Which) -> pd.DataFrame:
+    floor = board_reads.floor(url, mark, board["benchmark"], board["version"])
+    equal = metric == LEADS and which.control != "off"
+    return board_rows.table(board, metric, floor, equal_length=equal)
+
+
+def drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    """All that has a place on the axis, as if it were one number each."""
+    more = rows[["lc value", "lc low", "lc high"]].set_axis(["value", "low", "high"], axis=1)
+    published = pd.DataFrame({"value": rows["published"]})
+    return pd.concat([rows[["value", "low", "high"]], more, published], ignore_index=True)
+
+
+def drawing(
+    board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str
+) -> charts.Drawing:
+    ranked = sum(row["rank"] is not None for row in board["rows"])
+    return board_charts.board(
+        rows, axis, shown.ink(), n_ranks=ranked, line_at=charts.line_of(metric)
+    )
+
+
+def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> None:
+    level = next(iter(board["rows"][0]["metrics"].values())).get("level", 0.95)
+    shown.chart(
+        drawing(board, rows, axis, metric),
+        f"{axis.title} with {100 * level:g} % intervals · {reads.identity(board)}",
+        alt="The models' ranks and estimates with their intervals; the table has the numbers.",
+        name=f"leaderboard {board['benchmark']} {board['judge']} {metric}",
+    )
+    tones = set(rows["tone"])
+    marks = [
+        "● blue: may be first (its rank interval holds 1)" if "first" in tones else "",
+        "● grey: behind" if "rest" in tones else "",
+        "▲ vermillion: too much is missing" if "alarm" in tones else "",
+        "✚ grey, below the line: set apart, its rank in brackets" if "apart" in tones else "",
+        "◆ orange: at equal length" if rows["lc note"].any() else "",
+        "□ as published" if rows["published"].notna().any() else "",
+    ]
     st.caption(
-        "● blue: may be first (its rank interval holds 1) · ● grey: behind ·"
-        " ▲ vermillion: too much is missing. Bars are 95 % intervals over questions."
+        f"{' · '.join(filter(None, marks))}. Bars are {100 * level:g} % intervals over questions; "
+        "at the left, where each rank lies in as many of the replicates."
     )
+
+
+def tables(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, key: str) -> None:
+    """The numbers, and those of models set apart in a table of their own, which sorts by itself."""
+    apart = rows["tone"] == "apart"
+    chosen = numbers(rows[~apart], axis, key) if not apart.all() else []
+    if apart.any():
+        st.text(
+            "Set apart, since their answers may be meant for the judge. Ranks are the report's, "
+            "which count these models as well:"
+        )
+        chosen += numbers(rows[apart], axis, f"{key}\0apart")
+    ids = {row["model"]: row["model_id"] for row in board["rows"]}
+    compare([ids[model] for model in chosen], board)
+
+
+def numbers(rows: pd.DataFrame, axis: charts.Axis, key: str) -> list[str]:
+    """A table that its headers sort; the models whose rows are chosen in it."""
     quiet = [tone == "alarm" for tone in rows["tone"]]
-    idle = [name for name in rows if name not in ALWAYS and not rows[name].astype(bool).any()]
     picked = shown.table(
-        shown.greyed(rows.drop(columns=["tone", *idle]), quiet, axis.digits, shown.ink()),
+        shown.greyed(board_rows.tabled(rows), quiet, axis.digits, shown.ink()),
         column_config=shown.columns_of(axis),
         on_select="rerun",
         selection_mode="multi-row",
-        key="\0".join(["rows", benchmark, version, judge]),
+        key=key,
     )
-    compare([board["rows"][at]["model_id"] for at in picked["selection"]["rows"]], board)
-    shown.notes([*(f"⚠ {warning}" for warning in board["warnings"]), *board["notes"]])
-    shown.download("Download CSV", f"{benchmark}.csv", board["csv"], key="csv")
+    return [str(rows["model"].iloc[at]) for at in picked["selection"]["rows"]]
 
 
 def compare(models: Sequence[str], board: reads.Json) -> None:
@@ -87,44 +216,56 @@ def compare(models: Sequence[str], board: reads.Json) -> None:
     st.page_link("views/compare.py", label="Compare the rows chosen", query_params=asked)
 
 
-def table(board: reads.Json, metric: str) -> pd.DataFrame:
-    """One row for each model, in the order of the report."""
-    counted = dict.fromkeys(name for row in board["rows"] for name in row["counts"])
-    names = [name for name in counted if name not in SAID]
-    return pd.DataFrame([_row(row, metric, names) for row in board["rows"]])
+def legend(url: str, mark: str, board: reads.Json, which: Which) -> None:
+    """What each flag means that is here; why there is no rate at equal length."""
+    floor = board_reads.floor(url, mark, which.benchmark, which.version)
+    found = badges.legend(badges.badges(row, floor) for row in board["rows"])
+    if found:
+        with st.expander("What the flags mean"):
+            shown.table(
+                pd.DataFrame(found, columns=["flag", "means"]),
+                column_config={"flag": st.column_config.TextColumn(width=180)},
+            )
+    if which.control == "off":
+        return
+    estimates = [row["metrics"].get(board_reads.LENGTH_CONTROLLED) for row in board["rows"]]
+    if not any(estimates):
+        st.text(
+            "No rate at equal length: there is no calibration for this judge and this opponent; "
+            "judgebench calibrate-length fits one."
+        )
+    reasons = dict.fromkeys(one["undefined"] for one in estimates if one and one.get("undefined"))
+    shown.notes([f"{charts.GAP} at equal length: {reason}" for reason in reasons])
 
 
-def _row(row: reads.Json, metric: str, counted: Sequence[str]) -> dict[str, Any]:
-    scale = charts.scale_of(metric)
-    estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
-    numbers = shown.numbers(estimate, scale)
-    undefined = numbers.pop("undefined")
-    counts = row["counts"]
-    return {
-        "rank": reads.rank_text(row),
-        "model": row["model"],
-        **numbers,
-        "flags": ", ".join(row["flags"]),
-        "worst case": shown.worst_case(estimate, scale, charts.digits_of(metric)),
-        **{COUNTS.get(name, name.replace("_", " ")): counts.get(name, 0) for name in counted},
-        "undefined": undefined,
-        "tone": tone(row),
-    }
+# what is taken along, and what is behind it -----------------------------------------------------
 
 
-def tone(row: reads.Json) -> str:
-    """How the row is drawn: a field of `charts.SHAPES`."""
-    if "coverage" in row["flags"]:
-        return "alarm"
-    return "first" if row["rank_low"] == 1 else "rest"
+def take_along(url: str, mark: str, which: Which) -> None:
+    """The whole board in every form, whoever is shown of it."""
+    with st.container(horizontal=True):
+        for form, label in FORMS.items():
+            st.download_button(
+                f"Download {label}",
+                board_reads.rendered(url, mark, which, form),
+                file_name=f"{which.benchmark}.{SUFFIXES.get(form, form)}",
+                mime=MIME[form],
+                key=f"download {form}",
+                on_click="ignore",
+            )
+    st.caption("The whole board, whoever is shown, as this writes it with --format:")
+    st.code(which.command, language=None, wrap_lines=True)
 
 
-def drawn(rows: pd.DataFrame, axis: charts.Axis) -> pd.DataFrame:
-    """The rows as drawn: rank and name at the left, number and counts at the right."""
-    return rows.assign(
-        name=rows["rank"] + "\u2002" + rows["model"],
-        note=[shown.note(row, axis.digits) for row in shown.records(rows)],
-    )
+def behind(url: str, mark: str, which: Which) -> None:
+    """The manifests of the runs that the board was made of, read when they are asked for."""
+    with st.popover("Runs behind it", on_change="rerun", key="behind", width="stretch") as panel:
+        if not panel.open:
+            return
+        told = board_reads.manifests(url, mark, which)
+        st.text(f"{len(told)} run{'' if len(told) == 1 else 's'}, the newest first")
+        for text in told:
+            st.code(text, language=None, height=300, width=640)
 
 
 shown.or_say_what_is_wrong(page)

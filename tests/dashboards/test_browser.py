@@ -30,6 +30,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PROBES = ("/_stcore/health", "/_stcore/host-config")
+"""What Streamlit's own page looks for below the address of a link first, and then at the root."""
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
 
 pytestmark = [
@@ -127,6 +129,30 @@ def test_a_link_to_a_page_is_the_first_thing_opened(address: str) -> None:
         browser.close()
 
 
+def hears(page: Any, button: str) -> None:
+    """Wait until a button is there. Its key is not heard before, for Streamlit fetches what draws
+    a button, and listens for keys, when it first meets one; the texts around it are there sooner.
+    """
+    page.locator("[data-testid=stButton] button:enabled", has_text=button).wait_for(timeout=60_000)
+
+
+def test_a_link_to_a_page_fails_at_nothing_but_where_streamlit_looks_for_itself(
+    address: str,
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    refused: set[str] = set()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page()
+        page.on("response", lambda got: refused.add(got.url) if got.status >= 400 else None)
+        page.goto(f"{address}/compare")
+        page.get_by_role("heading", name="Compare").wait_for(timeout=60_000)
+        page.locator(CHART).first.wait_for(timeout=60_000)
+        browser.close()
+    assert refused == {f"{address}/compare{probe}" for probe in PROBES}
+
+
 def test_both_pages_are_drawn(tab: Any) -> None:
     tab.locator(CHART).first.wait_for(timeout=60_000)
     tab.get_by_role("link", name="Agreement").click()
@@ -141,7 +167,8 @@ def test_hostile_names_appear_letter_by_letter(tab: Any) -> None:
     for name in (stores.HOSTILE[0], stores.HOSTILE[2]):
         tab.get_by_role("option", name=name, exact=True).wait_for()
     tab.get_by_role("option", name=stores.HOSTILE[0], exact=True).click()
-    tab.get_by_text(f"judge {stores.HOSTILE[0]}").wait_for()
+    tab.locator("[data-testid=stText]").get_by_text(f"judge {stores.HOSTILE[0]}").wait_for()
+    tab.locator(CHART).get_by_text(f"judge {stores.HOSTILE[0]}").wait_for()
     assert tab.locator("img[src=x], main b, .katex").count() == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pandas as pd
@@ -106,3 +107,61 @@ def test_every_hue_of_a_tone_is_named_in_both_themes() -> None:
     for ink in charts.INK.values():
         hues = [getattr(ink, tone) for tone in charts.SHAPES]
         assert len(set(hues)) == len(hues)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_counts_can_be_read_on_the_bars_that_they_are_written_on(theme: str) -> None:
+    """4.5 is what WCAG asks of text; `compare_charts` writes paper, text and black on these."""
+    from charts import INK
+
+    ink = INK[theme]
+    written = [(ink.paper, ink.first), (ink.text, ink.grid), ("#000000", ink.chosen)]
+    written += [(ink.text, ink.warning), (ink.text, ink.notice), (ink.faint, ink.paper)]
+    assert all(contrast(*pair) >= 4.5 for pair in written)
+
+
+def contrast(one: str, other: str) -> float:
+    """Of WCAG 2.1: (L1 + 0.05) / (L2 + 0.05), L being relative luminance."""
+    low, high = sorted(luminance(colour) for colour in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        share / 12.92 if share <= 0.03928 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_room_is_left_for_what_is_written() -> None:
+    """Of letters that are drawn as wide as they are high, twice as much as of narrow ones."""
+    import charts
+
+    assert charts.text_px([]) == 0
+    assert charts.text_px(["ab", "abcd"]) == charts.text_px(["abcd"])
+    assert charts.text_px(["模型"]) == 26
+    assert charts.text_px(["模型"]) > 1.5 * charts.text_px(["mo"])
+
+
+def test_a_drawing_has_its_caption_as_data_and_its_paper() -> None:
+    import charts
+    import pictures
+
+    table = rows(("a", 0.5, 0.2, 0.9))
+    plain = charts.intervals(table, charts.axis_of("cohen_kappa", table), charts.INK["dark"])
+    said = " · ".join(["judge " + HOSTILE[0], "datum.value", "n 9" * 60])
+    spec = drawn(pictures.captioned(plain, said, charts.INK["dark"]))
+    assert all(isinstance(line, str) for line in spec["title"]["text"])
+    assert " ".join(spec["title"]["text"]).count("n 9") == 60
+    assert max(map(len, spec["title"]["text"])) <= pictures.LINE
+    assert spec["background"] == charts.INK["dark"].paper
+    assert spec["height"] > drawn(plain)["height"]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "../../etc/passwd", "CON", "模型", "", "a" * 500])
+def test_files_are_called_what_every_file_system_takes(name: str) -> None:
+    import pictures
+
+    found = pictures.file_name(name)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", found)

@@ -11,6 +11,7 @@ from tests.dashboards import compare_stores, item_stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
     CHART,
     address,
+    hears,
     pytestmark,
     tab,
 )
@@ -28,27 +29,46 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_rows_of_a_board_are_compared_and_their_items_walked_through(tab: Any) -> None:  # noqa: F811
     tab.get_by_role("link", name="Compare").click()
     tab.get_by_role("heading", name="Compare").wait_for()
-    tab.locator(CHART).nth(5).wait_for(timeout=60_000)  # a forest and a tally for each metric
+    tab.locator(CHART).nth(2).wait_for(timeout=60_000)  # one for each metric
     tab.get_by_text("What the judges wrote").wait_for(timeout=60_000)
     assert "first=third" in tab.url
     assert "item=" not in tab.url
-    press(tab, "n", ": 2 of ")
+    press(tab, "n", "Next item", ": 2 of ")
     assert "item=" in tab.url
-    press(tab, "p", ": 1 of ")
+    press(tab, "p", "Previous item", ": 1 of ")
 
 
-def press(tab: Any, key: str, then: str) -> None:  # noqa: F811  # the fixture, handed on
-    """Press a key, and again where it was pressed while the page was being drawn: unheard."""
-    from playwright.sync_api import TimeoutError  # noqa: A004  # it is none of Python's own
+def press(tab: Any, key: str, button: str, then: str) -> None:  # noqa: F811  # handed on
+    """Press a button's key once, and wait for what has to stand on the page after it."""
+    hears(tab, button)
+    tab.keyboard.press(key)
+    tab.get_by_text(then).wait_for()
 
-    for _ in range(5):
-        tab.keyboard.press(key)
-        try:
-            tab.get_by_text(then).wait_for(timeout=4_000)
-        except TimeoutError:
-            continue
-        return
-    raise AssertionError(f"{key} did not lead to {then!r}")
+
+def test_what_is_drawn_of_all_metrics_stands_below_each_other(tab: Any) -> None:  # noqa: F811
+    tab.get_by_role("link", name="Compare").click()
+    tab.locator(CHART).nth(2).wait_for(timeout=60_000)
+    ends = tab.evaluate(
+        """() => [...document.querySelectorAll("svg.marks")].map(drawing =>
+             [...drawing.querySelectorAll(".role-axis-domain")].map(axis => {
+               const { left, right } = axis.getBoundingClientRect();
+               return [left, right].map(Math.round);
+             }).sort((a, b) => a[0] - b[0]))"""
+    )
+    first, *others = ends
+    assert len(first) == 2, "the differences and the items"
+    assert first[0][1] < first[1][0]
+    assert others == [first, first]
+
+
+def test_the_item_shown_leads_to_everything_about_it(tab: Any) -> None:  # noqa: F811
+    tab.get_by_role("link", name="Compare").click()
+    hears(tab, "Next item")
+    shown = tab.get_by_text(": 1 of ").inner_text().split()[1].rstrip(":")
+    tab.get_by_role("link", name="Everything about this item").click()
+    tab.get_by_role("heading", name="Items").wait_for()
+    tab.get_by_role("heading", name="Verdicts").wait_for(timeout=30_000)
+    assert f"item={shown}" in tab.url.split("?")[1].split("&")
 
 
 def test_hostile_answers_are_marked_and_stay_text(tab: Any, address: str) -> None:  # noqa: F811

@@ -17,7 +17,7 @@ import pytest
 
 from tests.dashboards import label_stores
 from tests.dashboards.label_stores import HOSTILE, MODELS, RIGHT, WRONG
-from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM, _wait_for
+from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM, PROBES, _wait_for, hears
 
 pytestmark = [
     pytest.mark.browser,
@@ -78,9 +78,12 @@ def windows(address: str) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
 
     def told(said: Any) -> None:
-        # Streamlit looks for its own two files below the address of a page first.
         if said.type == "error" and "404" not in said.text:
             complaints.append(said.text)
+
+    def answered(got: Any) -> None:
+        if got.status >= 400 and not urlsplit(got.url).path.endswith(PROBES):
+            complaints.append(f"{got.status}: {got.url}")
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -91,6 +94,7 @@ def windows(address: str) -> Iterator[Callable[..., Any]]:
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
             page.on("console", told)
+            page.on("response", answered)
             page.goto(f"{at}?{query}")
             page.get_by_role("heading", name="Label").wait_for(timeout=60_000)
             return page
@@ -110,6 +114,7 @@ def labels_of(url: str, rater: str, version: str = "v1") -> list[tuple[str, str,
 
 def press(page: Any, key: str, then: str) -> None:
     """A key, and what has to stand on the page after it."""
+    hears(page, "Skip")
     page.wait_for_timeout(READ_MS)
     page.keyboard.press(key)
     page.get_by_text(then, exact=True).wait_for()

@@ -79,9 +79,15 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_win_rates_are_shown_in_percent_against_the_opponent(open_page: Any, kinds: str) -> None:
     app = open_page("leaderboard", kinds, judge="claude")
     assert not app.exception
-    shown = app.dataframe[0].value
+    ranked, apart = (app.dataframe[at].value for at in (0, 1))
     rows = [r for r in win_rates(verdicts(kinds), stores.BASELINE) if r.judge == "claude"]
+    assert list(apart["model"]) == ["null-model"], "its answers are meant for the judge"
+    rows = [row for row in rows if row.model != "null-model"] + [
+        row for row in rows if row.model == "null-model"
+    ]
+    shown = pd.concat([ranked, apart])
     assert list(shown["model"]) == [row.model for row in rows]
+    assert list(shown["rank"]) == [row.rank for row in rows], "of the report, among all"
     assert list(shown["value"]) == pytest.approx([row.leading.value for row in rows])
     assert list(shown["won"]) == [row.counts["n_wins"] for row in rows]
     assert list(shown["judge cut off"]) == [row.counts["judge_truncated"] for row in rows]
@@ -102,7 +108,7 @@ def test_scores_are_shown_on_their_scale_with_their_parts(open_page: Any, kinds:
     app = open_page("leaderboard", kinds, judge="rubric", metric="score/tone")
     assert not app.exception
     rows = scores(verdicts(kinds))
-    shown = app.dataframe[0].value.set_index("model")["value"]
+    shown = pd.concat([table.value for table in app.dataframe[:2]]).set_index("model")["value"]
     for row in rows:
         assert shown[row.model] == pytest.approx(row.metrics["score/tone"].value)
 
@@ -112,7 +118,7 @@ def test_a_panel_that_a_suite_declared_is_a_judge_to_choose(open_page: Any, kind
     assert not app.exception
     assert boxes(app)["Judge"].options == ["claude", "gpt", "rubric", stores.PANEL]
     assert "majority of gpt, claude" in texts(app)
-    assert len(app.dataframe[0].value) == len(stores.STRENGTH)
+    assert sum(len(table.value) for table in app.dataframe[:2]) == len(stores.STRENGTH)
 
 
 def test_a_panel_that_cannot_be_combined_is_one_sentence(open_page: Any, tmp_path: Path) -> None:

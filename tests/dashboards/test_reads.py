@@ -83,7 +83,7 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
     url = stores.fill_with(tmp_path / "s.db", table)
     place = (url, "", stores.BENCHMARK, stores.VERSION)
     for board in reads.boards(*place):
-        rows = pd.read_csv(io.StringIO(board["csv"]))
+        rows = pd.read_csv(io.StringIO(board["forms"]["csv"]))
         assert list(rows["model"]) == [row["model"] for row in board["rows"]]
         shown = [row["metrics"]["accuracy"]["value"] for row in board["rows"]]
         assert list(rows["value"]) == pytest.approx(shown)

@@ -1,0 +1,215 @@
+"""A leaderboard as a drawing: each rank with its interval, and each number with its own.
+
+Everything stands on one row for each model, in one picture: the ranks at the left, the numbers at
+the right, and where there is a rate at equal length as well, it stands below the plain one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+from charts import AXIS_PX, SHAPES, Axis, Drawing, Ink, _plain, text_px
+
+ROW_PX, TALL_ROW_PX = 28, 42
+MOST_NAME_PX, LEAST_PLOT_PX, GAP_PX = 280, 120, 28
+RANK_PX, MOST_RANKS_PX = 12, 120
+APART = 7
+"""Pixels by which the number and that at equal length are off the middle of their row."""
+
+TONES = {**SHAPES, "apart": "cross"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Pixels for names and ranks at the left and for what is written at the right."""
+
+    names: int
+    ranks: int
+    notes: int
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, n_ranks: int) -> Room:
+        written = [*rows["note"], *rows["lc note"]]
+        return cls(
+            names=min(MOST_NAME_PX, text_px(rows["name"]) + 10),
+            ranks=min(MOST_RANKS_PX, RANK_PX * max(3, n_ranks)) if n_ranks > 1 else 0,
+            notes=text_px(written) + 20,
+        )
+
+    @property
+    def starts(self) -> int:
+        return self.ranks + GAP_PX if self.ranks else 0
+
+    @property
+    def ends(self) -> str:
+        """Of the plot, as an expression: what is written stands right of it, however wide it is."""
+        return f"max({self.starts + LEAST_PLOT_PX}, width - {self.notes})"
+
+
+def board(
+    rows: pd.DataFrame, axis: Axis, ink: Ink, *, n_ranks: int, line_at: float | None = None
+) -> Drawing:
+    """The models that are shown, best first, and below a line those that are set apart.
+
+    Parameters
+    ----------
+    rows
+        ``name``, ``rank``, ``rank_low``, ``rank_high``, ``value``, ``low``, ``high``, ``lc value``,
+        ``lc low``, ``lc high``, ``published`` (nan where there is none), ``note``, ``lc note``
+        (what is written at the right), ``tone`` (of `TONES`), in the order to draw.
+    n_ranks
+        How many models have a rank, whoever is shown.
+    line_at
+        Where neither side wins.
+    """
+    data = _placed(rows)
+    two = bool((data["lc note"] != "").any())
+    room = Room.of(data, n_ranks)
+    layers = [_numbers(data, axis, ink, room, two=two, line_at=line_at)]
+    if room.ranks:
+        layers.insert(0, _ranks(data, ink, room, n_ranks))
+    height = (TALL_ROW_PX if two else ROW_PX) * max(1, len(data)) + AXIS_PX
+    drawing: alt.LayerChart = (
+        alt.layer(*layers).resolve_scale(x="independent").properties(height=height)
+    )
+    return _plain(drawing).configure_view(stroke=None)
+
+
+def _placed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with names of their own, and an empty one as a line before those set apart."""
+    above, below = rows[rows["tone"] != "apart"], rows[rows["tone"] == "apart"]
+    parts = [above, below]
+    if len(below):
+        line = {"name": "set apart:", "note": "", "lc note": "", "badges": "", "tone": "line"}
+        parts.insert(1, pd.DataFrame([line]))
+    data = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    data["place"] = data.index
+    # Two rows may bear one name; the place before it keeps them apart and is not printed.
+    data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
+    return data
+
+
+def _rows(ink: Ink, room: Room) -> alt.Y:
+    return alt.Y(
+        "row:N",
+        sort=alt.EncodingSortField("place", op="min"),
+        title=None,
+        axis=alt.Axis(
+            labelExpr="slice(datum.value, 6)", labelLimit=MOST_NAME_PX, labelColor=ink.text,
+            labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=False,
+            minExtent=room.names, maxExtent=room.names,
+        ),
+    )  # fmt: skip
+
+
+def _tone(ink: Ink) -> tuple[alt.Color, alt.Shape]:
+    hues = {name: getattr(ink, name) for name in SHAPES} | {"apart": ink.rest}
+    return (
+        alt.Color(
+            "tone:N", scale=alt.Scale(domain=list(hues), range=list(hues.values())), legend=None
+        ),
+        alt.Shape(
+            "tone:N", scale=alt.Scale(domain=list(TONES), range=list(TONES.values())), legend=None
+        ),
+    )
+
+
+def _ranks(data: pd.DataFrame, ink: Ink, room: Room, n_ranks: int) -> Any:
+    """Where each rank lies in 95 % of the replicates, and where it is; the first at the left."""
+    scale = alt.Scale(domain=[1, n_ranks], range=[0, room.ranks], nice=False, clamp=True)
+    axis = alt.Axis(
+        gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, format="d",
+        values=[1, n_ranks], orient="bottom",
+    )  # fmt: skip
+    tooltip = [
+        alt.Tooltip("name:N", title="model"),
+        alt.Tooltip("rank:Q", title="rank"),
+        alt.Tooltip("rank_low:Q", title="rank from"),
+        alt.Tooltip("rank_high:Q", title="to"),
+    ]
+    ranked = data[(data["tone"] != "apart") & (data["tone"] != "line")]
+    base = alt.Chart(ranked).encode(y=_rows(ink, room), tooltip=tooltip)
+    return alt.layer(
+        base.mark_rule(strokeWidth=6, opacity=0.35, color=ink.rest).encode(
+            x=alt.X("rank_low:Q", scale=scale, axis=axis, title="rank"), x2="rank_high:Q"
+        ),
+        base.mark_tick(thickness=2, size=14, color=ink.text).encode(
+            x=alt.X("rank:Q", scale=scale, axis=axis, title="rank")
+        ),
+    )
+
+
+def _numbers(
+    data: pd.DataFrame, axis: Axis, ink: Ink, room: Room, *, two: bool, line_at: float | None
+) -> Any:
+    scale = alt.Scale(
+        domain=[axis.low, axis.high], nice=False, clamp=True,
+        range=[room.starts, alt.ExprRef(room.ends)],
+    )  # fmt: skip
+    drawn = alt.Axis(
+        gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7, titleLimit=0,
+        orient="bottom",
+    )  # fmt: skip
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", title=axis.title, scale=scale, axis=drawn)
+
+    tone, shape = _tone(ink)
+    places = f".{axis.digits}f"
+    tooltip = [
+        alt.Tooltip("name:N", title="model"),
+        alt.Tooltip("value:Q", title="estimate", format=places),
+        alt.Tooltip("low:Q", title="interval from", format=places),
+        alt.Tooltip("high:Q", title="to", format=places),
+        alt.Tooltip("note:N", title="counts"),
+        alt.Tooltip("badges:N", title="flags"),
+    ]
+    base = alt.Chart(data).encode(y=_rows(ink, room), tooltip=tooltip)
+    up = -APART if two else 0
+    written: dict[str, Any] = {
+        "align": "left", "dx": 12, "fontSize": 13, "limit": room.notes,
+        "x": alt.ExprRef(room.ends),
+    }  # fmt: skip
+    layers: list[Any] = [
+        base.mark_rule(color=ink.grid, strokeDash=[2, 3]).encode(
+            x=alt.X(datum=axis.low, title=axis.title, scale=scale, axis=drawn),
+            x2=alt.X2(datum=axis.high),
+        ),
+        base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, yOffset=up).encode(
+            x=x("low"), x2="high:Q", color=tone
+        ),
+        base.mark_point(filled=True, size=110, opacity=1.0, yOffset=up).encode(
+            x=x("value"), color=tone, shape=shape
+        ),
+        base.mark_text(**written, yOffset=up, color=ink.text).encode(text="note:N"),
+    ]
+    if two:
+        low = {"color": ink.chosen, "yOffset": APART}
+        layers += [
+            base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, **low).encode(
+                x=x("lc low"), x2="lc high:Q"
+            ),
+            base.mark_point(filled=True, size=90, opacity=1.0, shape="diamond", **low).encode(
+                x=x("lc value")
+            ),
+            base.mark_text(**written, yOffset=APART, color=ink.text).encode(text="lc note:N"),
+        ]
+    if data["published"].notna().any():
+        layers.append(
+            base.mark_point(size=70, shape="square", color=ink.text, strokeWidth=1.5).encode(
+                x=x("published")
+            )
+        )
+    if line_at is not None:
+        line = alt.Chart(pd.DataFrame({"at": [line_at]})).mark_rule(color=ink.faint)
+        layers.insert(0, line.encode(x=x("at")))
+    at = data.index[data["tone"] == "line"]
+    if len(at):
+        down = alt.ExprRef(f"height * {(at[0] + 0.5) / len(data)}")
+        across = alt.Chart(pd.DataFrame({"at": [0]}))
+        ends = {"x": alt.value(0), "x2": alt.value("width")}
+        layers.append(across.mark_rule(color=ink.faint, y=down).encode(**ends))
+    return alt.layer(*layers)

@@ -1,0 +1,131 @@
+"""The rows of a leaderboard as they are tabled and drawn, from the report's JSON of a board."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import charts
+import pandas as pd
+import reads
+import shown
+from badges import badges, is_apart
+from board_reads import LENGTH_CONTROLLED
+
+SAID = ("items", "verdicts")
+"""Counts that stand above the table, and that n says."""
+
+COUNTS = {
+    "n_wins": "won", "n_losses": "lost", "n_ties": "tied", "half": "in one order only",
+    "judge_truncated": "judge cut off", "judge_refused": "judge refused",
+}  # fmt: skip
+"""How counts are headed where their names do not say it."""
+
+ALWAYS = ("rank", "rank_low", "rank_high", "model", "value", "low", "high", "n", "missing",
+          "unreadable")  # fmt: skip
+"""Columns that stand there even if all is zero; the others come when they have something to say."""
+
+DRAWN = ("tone", "name", "note", "lc note", "badges")
+"""Columns that are only drawn."""
+
+
+def table(board: reads.Json, metric: str, floor: float, *, equal_length: bool) -> pd.DataFrame:
+    """One row for each model in the order of the report, those set apart at the end.
+
+    Parameters
+    ----------
+    equal_length
+        Whether the rate at equal length stands beside the plain one.
+    """
+    counted = dict.fromkeys(name for row in board["rows"] for name in row["counts"])
+    names = [name for name in counted if name not in SAID]
+    rows = sorted(board["rows"], key=is_apart)
+    return pd.DataFrame([_row(row, metric, names, floor, equal_length) for row in rows])
+
+
+def _row(
+    row: reads.Json, metric: str, counted: Sequence[str], floor: float, equal_length: bool
+) -> dict[str, Any]:
+    scale, digits = charts.scale_of(metric), charts.digits_of(metric)
+    estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
+    numbers = shown.numbers(estimate, scale)
+    undefined = numbers.pop("undefined")
+    counts = row["counts"]
+    said = ", ".join(badge.text for badge in badges(row, floor))
+    published = row.get("published", {}).get(metric)
+    told = {
+        "rank": row["rank"],
+        "rank_low": row["rank_low"],
+        "rank_high": row["rank_high"],
+        "model": row["model"],
+        **{name: numbers.pop(name) for name in ("value", "low", "high")},
+        **_equal_length(row, equal_length),
+        **numbers,
+        "flags": said,
+        "published": math.nan if published is None else published * scale,
+        "worst case": shown.worst_case(estimate, scale, digits),
+        **{COUNTS.get(name, name.replace("_", " ")): counts.get(name, 0) for name in counted},
+        "undefined": undefined,
+        "tone": tone(row),
+        "name": f"{rank_text(row)}\u2002{row['model']}",
+        "badges": said,
+    }
+    marks = said.split(" ", 1)[0] if said else ""
+    note = shown.note(told, digits)
+    return told | {"note": f"{note} · {marks}" if marks else note, "lc note": _lc_note(told)}
+
+
+def _equal_length(row: reads.Json, wanted: bool) -> dict[str, Any]:
+    """The rate at equal length; nan, with the reason, where it is refused."""
+    estimate = row["metrics"].get(LENGTH_CONTROLLED) if wanted else None
+    numbers = shown.numbers(reads.NO_ESTIMATE if estimate is None else estimate, 1.0)
+    told = {f"lc {name}": numbers[name] for name in ("value", "low", "high")}
+    return told | {"lc undefined": numbers["undefined"] if estimate is not None else ""}
+
+
+def _lc_note(row: Mapping[str, Any]) -> str:
+    if not math.isnan(row["lc value"]):
+        ends = ", ".join(charts.number(row[f"lc {end}"], 1) for end in ("low", "high"))
+        return f"{charts.number(row['lc value'], 1)} [{ends}] at equal length"
+    return f"{charts.GAP} {row['lc undefined']}" if row["lc undefined"] else ""
+
+
+def rank_text(row: reads.Json) -> str:
+    """``1–3``: where the rank lies in 95 % of the replicates; of those set apart in brackets."""
+    low, high = row["rank_low"], row["rank_high"]
+    if row["rank"] is None:
+        return charts.GAP
+    if is_apart(row):
+        return f"({row['rank']})"
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def tone(row: reads.Json) -> str:
+    """How the row is drawn: a field of `board_charts.TONES`."""
+    if is_apart(row):
+        return "apart"
+    if "coverage" in row["flags"]:
+        return "alarm"
+    return "first" if row["rank_low"] == 1 else "rest"
+
+
+def only(rows: pd.DataFrame, models: Sequence[str], words: str) -> pd.DataFrame:
+    """The rows of some models, all where none are named, with all of some words in their names."""
+    names = rows["model"].str.casefold()
+    wanted = rows["model"].isin(models) if models else pd.Series(True, index=rows.index)
+    for word in words.casefold().split():
+        wanted &= names.str.contains(word, regex=False)
+    return rows[wanted]
+
+
+def tabled(rows: pd.DataFrame) -> pd.DataFrame:
+    """What stands in the table: without columns that say nothing."""
+    silent = [
+        name
+        for name in rows
+        if name in DRAWN
+        or (name not in ALWAYS and not any(pd.notna(one) and one for one in rows[name]))
+    ]
+    ranks = rows[["rank", "rank_low", "rank_high"]].astype("Int64")
+    return rows.assign(**ranks).drop(columns=silent)

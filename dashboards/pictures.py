@@ -1,0 +1,102 @@
+"""Drawings that can be taken along: each with its caption in it, and two buttons that save it.
+
+What is saved is what stands on the page, in its colours: the browser writes the file, and no server
+has to be able to draw.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+
+import altair as alt
+import streamlit as st
+from charts import Drawing, Ink
+
+LINE = 140
+"""Characters of a caption on one line."""
+
+CAPTION_PX, LINE_PX = 14, 13
+
+NAME = 80
+"""Characters of a file's name."""
+
+_SAVE = st.components.v2.component(
+    "judgebench.save_chart",
+    html='<div class="save-chart">Save <button type="button" data-form="png">PNG</button>'
+    '<button type="button" data-form="svg">SVG</button></div>',
+    css="""
+    .save-chart { font-size: 0.8rem; color: var(--st-text-color); display: flex; gap: 0.4rem; }
+    .save-chart button {
+      font: inherit; color: inherit; cursor: pointer; padding: 0 0.5rem; background: none;
+      border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
+    }
+    .save-chart button:hover, .save-chart button:focus-visible {
+      color: var(--st-primary-color); border-color: var(--st-primary-color); outline: none;
+    }
+    """,
+    js=(Path(__file__).parent / "save_chart.js").read_text("utf-8"),
+    isolate_styles=False,
+)
+
+
+def captioned(drawing: Drawing, caption: str, ink: Ink) -> Drawing:
+    """The drawing on its theme's paper with a caption below, which is data and no expression."""
+    lines = broken(caption)
+    title = alt.Title(
+        text=lines, orient="bottom", anchor="start", frame="bounds", offset=CAPTION_PX,
+        fontSize=11, fontWeight="normal", color=ink.faint, limit=0,
+    )  # fmt: skip
+    found: Drawing = drawing.properties(
+        title=title,
+        # Streamlit makes all of it as high as the drawing says.
+        height=drawing.height + CAPTION_PX + LINE_PX * len(lines),
+        background=ink.paper,
+        usermeta={
+            "embedOptions": {"renderer": "svg"}
+        },  # what is saved, however many marks there are
+    )
+    return found
+
+
+def broken(caption: str) -> list[str]:
+    """A caption on lines that fit, broken between its parts.
+
+    >>> broken(" · ".join(["of many words " * 4 + "each"] * 3))[1]
+    'of many words of many words of many words of many words each'
+    """
+    lines = [""]
+    for part in caption.split(" · "):
+        together = f"{lines[-1]} · {part}" if lines[-1] else part
+        lines[-1:] = (
+            [together] if len(together) <= LINE else [lines[-1], *textwrap.wrap(part, LINE)]
+        )
+    return [line for line in lines if line]
+
+
+def save_buttons(name: str, key: str) -> None:
+    """Right below a drawing; ``name`` is what the files are called, without their suffix."""
+    _SAVE(data={"name": file_name(name)}, key=key)
+
+
+def file_name(name: str) -> str:
+    """A name that every file system takes.
+
+    >>> file_name("leaderboard trivia@v1 · judge <b>")
+    'leaderboard-trivia-v1-judge-b'
+    """
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:NAME] or "chart"
+
+
+def as_of(mark: str) -> str:
+    """When the state of a store that a page shows was written, of `reads.mark_of`; empty if never.
+
+    >>> as_of("4096:1700000000000000000 ")
+    '2023-11-14 22:13 UTC'
+    """
+    written = [int(part.partition(":")[2]) for part in mark.split()]
+    if not written:
+        return ""
+    return f"{datetime.fromtimestamp(max(written) / 1e9, UTC):%Y-%m-%d %H:%M} UTC"

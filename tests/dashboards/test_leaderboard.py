@@ -1,0 +1,362 @@
+"""The Leaderboard: what filters leave alone, who is set apart, equal length, and what is taken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyarrow import ipc
+
+from judgebench.cli.main import run
+from judgebench.records import JudgeSpec, ModelSpec
+from judgebench.report.boards import meant
+from judgebench.report.calibrate_length import calibrate_length
+from judgebench.report.leaderboard import leaderboards, to_json
+from judgebench.store import open_store
+from judgebench.store.runs_behind import runs_behind
+from tests.dashboards import stores
+from tests.dashboards.test_pages import MARKUP, boxes, texts
+from tests.unit.compared import take_in
+
+LC = "length_controlled_win_rate"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return stores.fill(tmp_path_factory.mktemp("demo") / "demo.db")
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return stores.fill_kinds(tmp_path_factory.mktemp("kinds") / "kinds.db")
+
+
+@pytest.fixture(scope="module")
+def lengths(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Six models with a calibration of length, on as many items as it takes."""
+    folder = tmp_path_factory.mktemp("lengths")
+    url = f"sqlite:///{folder / 's.db'}"
+    with open_store(url) as store:
+        take_in(store, folder)
+        calibrate_length(store, "made_up")
+    return url
+
+
+def table(app: Any) -> pd.DataFrame:
+    """Every row that is shown, whoever is set apart."""
+    return pd.concat([one.value for one in app.dataframe if "rank" in one.value])
+
+
+def drawn(app: Any) -> list[dict[str, Any]]:
+    """The rows of the drawing, each once."""
+    (chart,) = app.get("vega_lite_chart")
+    sets = [ipc.open_stream(one.data.data).read_pandas() for one in chart.proto.datasets]
+    whole = max((one for one in sets if "note" in one), key=len)
+    return [{str(name): value for name, value in row.items()} for row in whole.to_dict("records")]
+
+
+def in_url(app: Any, key: str) -> list[str]:
+    value = app.query_params.get(key, [])
+    return [value] if isinstance(value, str) else list(value)
+
+
+# filters ----------------------------------------------------------------------------------------
+
+
+def test_filters_leave_every_rank_as_it_is(open_page: Any, demo: str) -> None:
+    whole = table(open_page("leaderboard", demo, judge=stores.HUMAN)).set_index("model")
+    app = open_page(
+        "leaderboard", demo, judge=stores.HUMAN, models=["taker-hasty", "taker-partial"]
+    )
+    assert not app.exception
+    some = table(app).set_index("model")
+    assert set(some.index) == {"taker-hasty", "taker-partial"}
+    for name in ("rank", "rank_low", "rank_high", "value", "low", "high", "n"):
+        assert list(some[name]) == list(whole.loc[some.index, name])
+    assert list(some["rank"]) != [1, 2], "there are better ones, and they count"
+    assert "2 of 5 models; ranks are among all" in texts(app)
+
+
+def test_words_find_models_and_stand_in_the_url(open_page: Any, demo: str) -> None:
+    app = open_page("leaderboard", demo, judge=stores.HUMAN)
+    (box,) = [one for one in app.text_input if one.label == "With in the name"]
+    box.input("TAKER hast").run()
+    assert not app.exception
+    assert list(table(app)["model"]) == ["taker-hasty"]
+    assert in_url(app, "find") == ["TAKER hast"]
+    (box,) = [one for one in app.text_input if one.label == "With in the name"]
+    box.input("nobody").run()
+    assert not app.exception
+    assert [one.value for one in app.info] == ["No model on this board is called so."]
+
+
+def test_the_choice_of_models_stands_in_the_url(open_page: Any, demo: str) -> None:
+    app = open_page("leaderboard", demo, judge=stores.HUMAN)
+    (box,) = [one for one in app.multiselect if one.label == "Models"]
+    box.select("taker-hasty").run()
+    assert in_url(app, "models") == ["taker-hasty"]
+    assert list(table(app)["model"]) == ["taker-hasty"]
+
+
+# who is set apart, and why ----------------------------------------------------------------------
+
+
+def put_marked(path: Path, marked: int, n: int = 40) -> str:
+    """A good model and one of whose answers some address the judge."""
+    url = f"sqlite:///{path}"
+    with open_store(url) as store, store.transaction():
+        store.start_run(run := stores.manifest())
+        store.put_items(stores.items(n))
+        judge = store.put_judge("judge", JudgeSpec(kind="reference", model="gpt"))
+        for name in ("honest", "suspect"):
+            model = store.put_model(name, ModelSpec(weights=f"name:{name}"))
+            said = stores.labels(("+" if name == "suspect" else "-") * n)
+            for i, verdict in enumerate(said):
+                marks = ("addresses_judge",) if name == "suspect" and i < marked else ()
+                stores.put_one(store, model, judge, i, verdict, run.id, marks)
+    return url
+
+
+@pytest.mark.parametrize(("marked", "apart"), [(0, False), (1, False), (2, False), (3, True)])
+def test_a_share_of_marked_answers_sets_a_model_apart_and_one_by_chance_does_not(
+    open_page: Any, tmp_path: Path, marked: int, apart: bool
+) -> None:
+    app = open_page("leaderboard", put_marked(tmp_path / "s.db", marked))
+    assert not app.exception
+    first = app.dataframe[0].value
+    assert list(first["model"]) == (["honest"] if apart else ["suspect", "honest"])
+    if marked:
+        rows = table(app).set_index("model")
+        assert f"addresses judge {marked} of 40" in rows.loc["suspect", "flags"]
+    assert ("Set apart" in texts(app)) == apart
+
+
+def test_those_set_apart_keep_the_reports_rank_and_stand_below_a_line(
+    open_page: Any, kinds: str
+) -> None:
+    app = open_page("leaderboard", kinds, judge="gpt")
+    rows = drawn(app)
+    assert [row["tone"] for row in rows][-2:] == ["line", "apart"]
+    with open_store(kinds, read_only=True) as store:
+        (board,) = (one for one in leaderboards(store, stores.BENCHMARK) if one.judge == "gpt")
+    (null,) = (row for row in board.rows if row.model == "null-model")
+    assert rows[-1]["name"] == f"({null.rank})\u2002null-model"
+    assert rows[-1]["value"] == pytest.approx(null.leading.value)
+    assert {row["tone"] for row in rows[:-2]} <= {"first", "rest", "alarm"}
+
+
+def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
+    open_page: Any, demo: str
+) -> None:
+    import badges
+    import shown
+    from charts import INK
+
+    app = open_page("leaderboard", demo, judge="smollm2-plain")
+    rows = table(app)
+    with open_store(demo, read_only=True) as store:
+        floor = meant(store, stores.BENCHMARK).coverage_floor
+    for row in rows.to_dict("records"):
+        share = 100 * row["n"] / (row["n"] + row["missing"])
+        assert row["flags"].startswith(f"▲ coverage {share:.0f} % of {100 * floor:.0f} %")
+    assert {row["tone"] for row in drawn(app)} == {"alarm"}
+    style = shown.greyed(rows.reset_index(drop=True), [True] * len(rows), 1, INK["dark"]).to_html()
+    assert style.count(INK["dark"].faint) >= 1
+    assert INK["dark"].warning in style
+    means = dict(badges.legend([badges.badges(flagged("coverage"), 0.9)]))
+    assert "floor" in means["▲ coverage"]
+
+
+def flagged(*flags: str, **counts: int) -> dict[str, Any]:
+    return {
+        "flags": flags,
+        "counts": {"items": 100, **counts},
+        "metrics": {"accuracy": {"n": 50, "missing": 50}},
+    }
+
+
+def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> None:
+    import badges
+
+    from judgebench.judges.marks import CONSTANT_SHARE
+    from judgebench.report.board_data import STATUSES
+    from judgebench.report.board_warnings import LONGER, SHORTER
+    from judgebench.report.marks import COUNTED, SUSPECT, Marks
+
+    marks = Marks(examined=100, answers=dict.fromkeys((*SUSPECT, "cut"), 50))
+    flags = [
+        "coverage", "two versions", "constant answers", LONGER, SHORTER, *marks.flags,
+        *(f"{status.replace('_', ' ')} answers" for status in STATUSES),
+    ]  # fmt: skip
+    counts = {f"{COUNTED}{mark}": 50 for mark in (*SUSPECT, "cut")}
+    row = flagged(*flags, **counts, **dict.fromkeys(STATUSES, 7))
+    made = badges.badges(row, 0.9)
+    assert {badge.flag for badge in made} == set(flags) <= badges.MEANS.keys()
+    apart = {badge.flag for badge in made if badge.kind == "apart"}
+    assert apart == {"constant answers", *(mark.replace("_", " ") for mark in SUSPECT)}
+    assert next(badge.text for badge in made) == "▲ coverage 50 % of 90 %"
+    assert "● truncated answers 7" in [badge.text for badge in made]
+    assert "● cut answers 50 of 100" in [badge.text for badge in made]
+    assert CONSTANT_SHARE == 0.2, "a fifth, as the legend says"
+
+
+# equal length -----------------------------------------------------------------------------------
+
+
+def test_both_rates_stand_side_by_side_with_their_intervals(open_page: Any, lengths: str) -> None:
+    app = open_page("leaderboard", lengths)
+    assert not app.exception
+    assert app.toggle[0].value, "a small board has them unasked"
+    with open_store(lengths, read_only=True) as store:
+        (board,) = leaderboards(store, "made_up", length_control="exact")
+    shown = table(app)
+    for name in ("value", "low", "high"):
+        plain = [getattr(row.metrics["win_rate"], name) for row in board.rows]
+        equal = [getattr(row.metrics[LC], name) for row in board.rows]
+        assert list(shown[name]) == pytest.approx(plain)
+        assert list(shown[f"lc {name}"]) == pytest.approx(equal)
+        assert [row[f"lc {name}"] for row in drawn(app)] == pytest.approx(equal)
+    assert "length is controlled for with the calibration" in texts(app)
+    app.toggle[0].set_value(False).run()
+    assert not app.exception
+    assert in_url(app, "lc") == ["0"]
+    assert "lc value" not in table(app)
+    assert LC not in boxes(app)["Metric"].options
+
+
+def test_a_large_board_has_them_only_when_they_are_asked_for(
+    open_page: Any, lengths: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import board_reads
+
+    monkeypatch.setattr(board_reads, "QUICK", 100)
+    app = open_page("leaderboard", lengths)
+    assert not app.toggle[0].value
+    assert "lc value" not in table(app)
+    app = open_page("leaderboard", lengths, lc="1")
+    assert app.toggle[0].value
+    assert "lc value" in table(app)
+
+
+def test_where_the_rate_is_refused_the_reason_stands_there(open_page: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    with open_store(url) as store:
+        take_in(store, tmp_path, items=120)
+        calibrate_length(store, "made_up")
+    app = open_page("leaderboard", url)
+    assert not app.exception
+    reason = "120 valid verdicts, fewer than 200"
+    assert f"– at equal length: {reason}" in texts(app)
+    assert {row["lc note"] for row in drawn(app)} == {f"– {reason}"}
+    assert set(table(app)["lc undefined"]) == {reason}
+
+
+def test_without_a_calibration_it_is_said_what_makes_one(open_page: Any, kinds: str) -> None:
+    app = open_page("leaderboard", kinds, judge="gpt")
+    assert "judgebench calibrate-length fits one" in texts(app)
+    app = open_page("leaderboard", kinds, judge=stores.PANEL)
+    assert not app.toggle, "a calibration is of one judge"
+
+
+# what is taken along, and what is behind it -----------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["csv", "md", "latex", "json"])
+@pytest.mark.parametrize("control", ["off", "exact"])
+def test_downloads_are_what_the_command_line_writes(
+    lengths: str, form: str, control: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shlex
+
+    import board_reads
+    import reads
+
+    (board,) = reads.boards(lengths, "", "made_up", "unversioned")
+    which = board_reads.Which.of(board, control)  # type: ignore[arg-type]
+    words = [*shlex.split(which.command)[1:], "--format", form, "--store", lengths]
+    capsys.readouterr()
+    assert run(words) == 0
+    assert board_reads.rendered(lengths, "", which, form) == capsys.readouterr().out
+
+
+def test_all_forms_are_offered_and_the_command_with_them(open_page: Any, demo: str) -> None:
+    app = open_page("leaderboard", demo, judge="contains", find="careful")
+    labels = [one.proto.label for one in app.get("download_button")]
+    assert labels == [f"Download {form}" for form in ("CSV", "Markdown", "LaTeX", "JSON")]
+    command = f"judgebench leaderboard {stores.BENCHMARK}@{stores.VERSION} --judge contains"
+    assert any(one.value.startswith(command) for one in app.code)
+
+
+def test_the_runs_behind_a_board_are_those_in_which_its_judge_judged(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    stores.fill_kinds(path, n_items=2, baseline="one")
+    url = stores.fill_kinds(path, n_items=2, baseline="two")
+    with open_store(url) as store:
+        store.start_run(stores.manifest("idle"))
+        judges = {one.name: one.id for one in store.judges()}
+        models = {one.name: one.id for one in store.models()}
+
+        def behind(judge: str, opponent: str | None = None) -> list[str]:
+            against = None if opponent is None else models[opponent]
+            place = (stores.BENCHMARK, stores.VERSION)
+            return [one.id for one in runs_behind(store, *place, [judges[judge]], against)]
+
+        assert behind("gpt", "one") == ["against one"]
+        assert behind("gpt", "two") == ["against two"]
+        assert behind("gpt") == [], "it compared every answer with another"
+        assert set(behind("rubric")) == {"against one", "against two"}
+        assert runs_behind(store, "nothing", stores.VERSION, list(judges.values())) == []
+
+
+def test_a_manifest_is_text_with_its_configuration_and_times(kinds: str) -> None:
+    import board_reads
+    import reads
+
+    boards = {one["judge"]: one for one in reads.boards(kinds, "", stores.BENCHMARK, "v1")}
+    for judge in ("gpt", stores.PANEL):
+        (told,) = board_reads.manifests(kinds, "", board_reads.Which.of(boards[judge]))
+        assert told.startswith(f"run: against {stores.BASELINE}\nname: demo\n")
+        assert "panel:" in told
+        assert "UTC" in told
+
+
+def test_figures_that_were_published_stand_beside_ours(open_page: Any, kinds: str) -> None:
+    import board_rows
+    import reads
+
+    boards = {one["judge"]: one for one in reads.boards(kinds, "", stores.BENCHMARK, "v1")}
+    board = json.loads(json.dumps(boards["gpt"]))
+    board["rows"][0]["published"] = {"win_rate": 61.5}
+    rows = board_rows.table(board, "win_rate", 0.9, equal_length=False)
+    tabled = board_rows.tabled(rows)
+    assert list(tabled["published"].dropna()) == [61.5]
+    assert "published" not in board_rows.tabled(rows.assign(published=float("nan")))
+
+
+@pytest.mark.parametrize("opponent", stores.HOSTILE)
+def test_hostile_names_stay_text_in_filters_and_below_the_line(
+    open_page: Any, tmp_path: Path, opponent: str
+) -> None:
+    table_of = {name: {opponent: stores.labels("+-+-")} for name in stores.HOSTILE}
+    url = stores.fill_with(tmp_path / "s.db", table_of)
+    app = open_page("leaderboard", url, models=[opponent], find=opponent.split()[0])
+    assert not app.exception
+    assert list(table(app)["model"]) == [opponent]
+    for element in app:
+        if element.type in MARKUP:
+            assert not any(name in str(element.value) for name in stores.HOSTILE), element
+
+
+def test_json_of_the_page_is_that_of_the_contract(lengths: str) -> None:
+    import board_reads
+    import reads
+
+    (board,) = reads.boards(lengths, "", "made_up", "unversioned")
+    with open_store(lengths, read_only=True) as store:
+        found = to_json(leaderboards(store, "made_up"))["boards"]
+    shown = dict(board_reads.board(lengths, "", board_reads.Which.of(board, "exact")))
+    assert shown.pop("forms").keys() == board_reads.FORMS.keys()
+    assert shown == found[0]

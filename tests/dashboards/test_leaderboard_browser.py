@@ -1,0 +1,82 @@
+"""The Leaderboard under a person's hands: tables sort and download, models are found by name."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dashboards import stores
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+    CHART,
+    address,
+    pytestmark,
+    tab,
+)
+
+TABLE = "[data-testid=stDataFrame]"
+ROWS = f"{TABLE} canvas [role=row]"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("board") / "s.db"
+    stores.fill_kinds(path, n_items=40)
+    return path
+
+
+def column(tab: Any, head: str) -> list[str]:  # noqa: F811  # the fixture, handed on
+    """What stands in a column of the first table, from the top."""
+    lines = tab.evaluate(
+        """table => [...document.querySelector(table).querySelectorAll("canvas [role=row]")].map(
+             row => [...row.querySelectorAll("[role=columnheader], [role=gridcell]")].map(
+               cell => cell.textContent))""",
+        TABLE,
+    )
+    (at,) = (at for at, text in enumerate(lines[0]) if text.split()[-1:] == [head])  # ↑ model
+    return [line[at] for line in lines[1:]]
+
+
+def test_the_header_of_a_column_sorts_and_those_set_apart_stay_below(tab: Any) -> None:  # noqa: F811
+    tab.locator(ROWS).nth(3).wait_for(state="attached", timeout=60_000)
+    ranked = column(tab, "model")
+    assert len(ranked) == 3
+    assert "null-model" not in ranked
+    assert column(tab, "rank") == sorted(column(tab, "rank"), key=int)
+    head = tab.locator(f"{TABLE} canvas").first.bounding_box()
+    tab.mouse.click(head["x"] + 330, head["y"] + 18)  # of the models
+    tab.wait_for_timeout(500)
+    up = column(tab, "model")
+    tab.mouse.click(head["x"] + 330, head["y"] + 18)
+    tab.wait_for_timeout(500)
+    down = column(tab, "model")
+    assert sorted((up, down)) == sorted([sorted(ranked), sorted(ranked, reverse=True)])
+    tab.get_by_text("Set apart, since their answers").wait_for()
+    tab.locator(CHART).get_by_text("set apart:").wait_for()
+
+
+def test_every_table_downloads(tab: Any, tmp_path: Path) -> None:  # noqa: F811
+    tab.locator(ROWS).nth(3).wait_for(state="attached", timeout=60_000)
+    # Chromium would ask in a window of its own where to put it, which nobody answers here.
+    tab.evaluate("window.showSaveFilePicker = undefined")
+    tab.locator(TABLE).first.hover()
+    with tab.expect_download() as waiting:
+        tab.get_by_role("button", name="Download as CSV").first.click()
+    waiting.value.save_as(tmp_path / "table.csv")
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text("utf-8-sig").splitlines()))
+    assert [row["model"] for row in rows] == column(tab, "model")
+    with tab.expect_download() as waiting:
+        tab.get_by_role("button", name="Download LaTeX").click()
+    assert waiting.value.suggested_filename == f"{stores.BENCHMARK}.tex"
+
+
+def test_what_is_typed_narrows_table_and_drawing(tab: Any) -> None:  # noqa: F811
+    tab.locator(CHART).first.wait_for(timeout=60_000)
+    tab.get_by_label("With in the name").fill("apo")
+    tab.keyboard.press("Enter")
+    tab.get_by_text("2 of 4 models; ranks are among all").wait_for(timeout=30_000)
+    assert "find=apo" in tab.url
+    tab.wait_for_function("() => !document.querySelector('svg.marks').textContent.includes('base')")
+    assert len(column(tab, "model")) == 2
