@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import agreement_reads
 import charts
 import pandas as pd
 import reads
@@ -29,8 +30,8 @@ def page() -> None:
     if chosen is None:
         return
     places, benchmark, version = chosen
-    between = reads.between(url, mark, benchmark, version)
-    references = reads.references(between["judges"])
+    between = agreement_reads.between(url, mark, benchmark, version)
+    references = agreement_reads.references(between["judges"])
     if len(references) < 2:
         identity.text(f"{benchmark}@{version}")
         shown.empty(
@@ -42,8 +43,8 @@ def page() -> None:
         reference = shown.choose("Reference", references, "reference")
     with places[1]:
         scope = shown.choose("Scope", list(SCOPES), "scope", shows=SCOPES)
-    report = reads.agreement(url, mark, benchmark, version, reference)
-    identity.text(reads.agreement_identity(report))
+    report = agreement_reads.agreement(url, mark, benchmark, version, reference)
+    identity.text(agreement_reads.identity(report))
 
     judges = list(dict.fromkeys(row["judge"] for row in report["rows"]))
     if not judges:
@@ -56,7 +57,9 @@ def page() -> None:
         st.subheader("Judges against the reference")
         kappas(report, scope, judge)
         st.text(f"{judge} (columns) and {reference} (rows): counts of answers")
-        shown.table(pd.DataFrame(reads.confusion(url, mark, benchmark, version, judge, reference)))
+        shown.table(
+            pd.DataFrame(agreement_reads.confusion(url, mark, benchmark, version, judge, reference))
+        )
     with right:
         st.subheader("Judges among themselves, pooled")
         among_judges(between)

@@ -191,9 +191,9 @@ def test_the_confusion_counts_add_up_to_what_the_people_labelled(open_page: Any,
 
 
 def test_every_two_judges_are_in_the_heat_map_people_first(demo: str) -> None:
-    import reads
+    import agreement_reads
 
-    between = reads.between(demo, "", stores.BENCHMARK, stores.VERSION)
+    between = agreement_reads.between(demo, "", stores.BENCHMARK, stores.VERSION)
     assert between["judges"][0] == stores.HUMAN
     expected = {
         (row.judge, row.reference): row.metrics["cohen_kappa"].value
