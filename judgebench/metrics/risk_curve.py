@@ -16,7 +16,7 @@ from judgebench.stats.resample import Resamples
 from judgebench.stats.set_average import set_average
 
 TENTHS = np.arange(1, 11) / 10
-N_STEPS = 200
+_EDGES = np.linspace(0.0, 1.0, 201)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,38 +36,56 @@ class RiskCurve:
     points: tuple[Estimate, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SetCurve:
+    """The curve of one set: shapes (steps,) and (1 + replicates, tenths)."""
+
+    steps: Floats
+    at_tenths: Floats
+
+
+def set_curve(one: Figures, draws: Resamples) -> SetCurve:
+    """One confidence of one model on one set.
+
+    Parameters
+    ----------
+    one
+    draws
+        Of the units of the set, as its figures were made with.
+    """
+    answers = one.confidence, one.correct
+    replicates = [
+        risk_among_surest(*answers, TENTHS, weights=block[:, one.unit_of])
+        for block in draws.weights()
+    ]
+    as_they_are = risk_among_surest(*answers, TENTHS)[np.newaxis]
+    return SetCurve(
+        steps=risk_steps(*answers, _EDGES),
+        at_tenths=np.concatenate([as_they_are, *replicates]),
+    )
+
+
 def risk_curve(
-    sets: Sequence[Figures], draws: Sequence[Resamples], intervals: Intervals
+    sets: Sequence[Figures], curves: Sequence[SetCurve], intervals: Intervals
 ) -> RiskCurve | None:
-    """The curve of one confidence of one model over one set or several; None where a set has none.
+    """The curve of one confidence of one model over several sets; None where a set has no answer.
 
     Parameters
     ----------
     sets
         At least one.
-    draws
-        Of the units of each set, as its figures were made with.
+    curves
+        Of each of them.
     """
     if not all(len(one.correct) for one in sets):
         return None
     sizes = [one.size for one in sets]
-    edges = np.linspace(0.0, 1.0, N_STEPS + 1)
-    steps = [risk_steps(one.confidence, one.correct, edges) for one in sets]
-    at_tenths = [_at_tenths(one, drawn) for one, drawn in zip(sets, draws, strict=True)]
+    at_tenths = set_average(np.stack([one.at_tenths for one in curves], axis=-1), sizes)
     return RiskCurve(
-        edges=edges,
-        risk=set_average(np.stack(steps, axis=-1), sizes),
-        points=_estimates(sets, set_average(np.stack(at_tenths, axis=-1), sizes), intervals),
+        edges=_EDGES,
+        risk=set_average(np.stack([one.steps for one in curves], axis=-1), sizes),
+        points=_estimates(sets, at_tenths, intervals),
     )
-
-
-def _at_tenths(one: Figures, draws: Resamples) -> Floats:
-    """Of the answers as they are, then resampled, shape (1 + replicates, tenths)."""
-    answers = one.confidence, one.correct, TENTHS
-    replicates = [
-        risk_among_surest(*answers, weights=block[:, one.unit_of]) for block in draws.weights()
-    ]
-    return np.concatenate([risk_among_surest(*answers)[np.newaxis], *replicates])
 
 
 def _estimates(

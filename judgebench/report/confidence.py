@@ -12,7 +12,7 @@ import numpy as np
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence_board import Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.risk_curve import TENTHS, RiskCurve, risk_curve
+from judgebench.metrics.risk_curve import TENTHS, RiskCurve, risk_curve, set_curve
 from judgebench.records import Estimate
 from judgebench.report.boards import meant
 from judgebench.report.confidence_data import Confidence, ConfidenceData, Unread
@@ -194,7 +194,10 @@ def _rows(
         for questions, resamples in zip(sets, draws, strict=True)
     ]
     domains = {questions.domain for questions in sets} - {None}
-    drawn = {one.name: resamples for one, resamples in zip(found, draws, strict=True)}
+    drawn = {
+        one.name: set_curve(one, resamples)
+        for one, resamples in zip(found, draws if curves else (), strict=curves)
+    }
     scopes: list[tuple[Scope, str, list[Figures]]] = [("all", "all", found)]
     if len(domains) > 1:
         for domain in sorted(map(str, domains)):

@@ -395,8 +395,8 @@ def test_rows_of_some_models_are_as_they_are_beside_all_the_others(
     assert chosen.lacking["Prob"] == "the store has no log-probabilities of the greedy answers"
     whole = report(store, correct="J")
     some = report(
-        store, correct=labelling(store, "made_up@unversioned")["J"], judges=chosen.judges, models=["m"],
-        confidences=["D"],
+        store, correct=labelling(store, "made_up@unversioned")["J"], judges=chosen.judges,
+        models=["m"], confidences=["D"],
     )  # fmt: skip
     assert len(chosen.judges) == 3  # K says nothing that matters here
     (mine,) = some.rows
