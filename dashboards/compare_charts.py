@@ -37,7 +37,9 @@ def axis_of(metric: str, rows: pd.DataFrame) -> Axis:
     )
 
 
-def forest(rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str]) -> Drawing:
+def forest(
+    rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str], says: str = "is higher"
+) -> Drawing:
     """A mark with its interval for each row around a line at nothing, its numbers at the right.
 
     Parameters
@@ -47,11 +49,13 @@ def forest(rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str]) -> 
         ``tone`` (of `SHAPES`), in the order to draw.
     names
         Whom the right and the left side speak for.
+    says
+        And what they say of them.
     """
     data = _placed(rows)
     scale = alt.Scale(domain=[axis.low, axis.high], nice=False, clamp=True)
     sides = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in names]
-    title = f"← {sides[1]} is higher  ·  {axis.title}  ·  {sides[0]} is higher →"
+    title = f"← {sides[1]} {says}  ·  {axis.title}  ·  {sides[0]} {says} →"
     x = alt.X(
         "value:Q",
         title=title,

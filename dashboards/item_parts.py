@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 import item_reads
@@ -46,11 +46,13 @@ def question(item: Item) -> None:
             folded(item.prompt, "prompt")
 
 
-def who_said_what(history: ItemHistory, names: item_reads.Names) -> None:
-    """The verdicts that count: a row for each model, a column for each judge."""
+def who_said_what(
+    history: ItemHistory, names: item_reads.Names, *, judges: Collection[str] | None = None
+) -> None:
+    """The verdicts that count: a row for each model, a column for each judge, or for some by id."""
     rows: dict[str, dict[str, str]] = {}
     for told in reversed(history.verdicts):
-        if told.counts:
+        if told.counts and (judges is None or told.judge.id in judges):
             row = rows.setdefault(names.models.get(told.model.id, told.model.name), {})
             judge = names.judges.get(told.judge.id, told.judge.name)
             said = item_reads.words(told.verdict, told)

@@ -46,7 +46,7 @@ READS = {
         dashboard_store.JUDGES[0],
     ),
     "agreement of every two": ("agreement_reads.between", "facts"),
-    "confusion of two judges": ("agreement_reads.confusion", "facts", *dashboard_store.JUDGES[:2]),
+    "confusion of two judges": ("agreement_reads.pair", "facts", *dashboard_store.JUDGES[:2]),
 }
 PAGES = {
     "Leaderboard, labels": "/?benchmark=facts",

@@ -9,8 +9,8 @@ from judgebench.report.boards import meant
 from judgebench.report.confidence_data import ConfidenceData
 from judgebench.store import Store
 
-FIRST = 60
-"""Rows that are looked at of each judge on each model: of a question with twenty samples, all."""
+FIRST = 12
+"""Rows that are looked at of each judge on each model, of a question's samples the first ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from judgebench.columns import counted, marked
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.failed_rows import with_failures
@@ -26,9 +29,18 @@ def kinds_of(stored: Columns) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if len(judges.get(kind, ())) > 1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What everybody said, and id -> name of judges and models."""
+
+    values: JudgedValues
+    judges: Mapping[str, str]
+    models: Mapping[str, str]
+
+
 def judged_values(
     store: Store, benchmark: str, version: str, kind: Kind, *, stored: Columns | None = None
-) -> JudgedValues:
+) -> Judged:
     """What everybody said in one sort of verdict, under the names that agreement reports have.
 
     Parameters
@@ -43,14 +55,21 @@ def judged_values(
     """
     which = meant(store, f"{benchmark}@{version}")
     stored = stored or store.board_verdicts(which.name, which.version)
-    if kind == "label":
-        names = [told_apart([stored], who) for who in ("model", "judge")]
-        columns = renamed(stored, *names)
-        return of_labels(with_units(columns, store, which), which.labels)
     failures: Columns = store.failures(which.name, which.version)
-    names = [told_apart([failures, stored], who) for who in ("model", "judge")]
-    columns = with_failures(*(renamed(c, *names) for c in (stored, failures)))
+    tables = [stored] if kind == "label" else [failures, stored]
+    models, judges = (told_apart(tables, who) for who in ("model", "judge"))
+    if kind == "label":
+        columns = renamed(stored, models, judges)
+    else:
+        columns = with_failures(*(renamed(c, models, judges) for c in (stored, failures)))
     if kind == "preference":
         columns = where(columns, marked(columns["opponent"], lambda one: one is not None))
-        return of_outcomes(with_units(columns, store, which))
-    return of_scores(with_units(columns, store, which))
+    columns = with_units(columns, store, which)
+    values = (
+        of_labels(columns, which.labels)
+        if kind == "label"
+        else of_outcomes(columns)
+        if kind == "preference"
+        else of_scores(columns)
+    )
+    return Judged(values=values, judges=judges, models=models)

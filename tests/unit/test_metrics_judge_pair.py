@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.metrics.agreement import agreement
+from judgebench.metrics.agreement import agreement, between_judges
 from judgebench.metrics.disagreement import disagreements
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.judge_pair import judge_pair
 from judgebench.metrics.judged_values import of_labels, of_outcomes, of_scores
+from judgebench.metrics.kappa_map import kappa_map
 from judgebench.metrics.measure import mean_of
-from judgebench.metrics.outcome_agreement import outcome_agreement
+from judgebench.metrics.outcome_agreement import outcome_agreement, outcomes_between
 from judgebench.metrics.paired_difference import BeforeAfter, paired_differences
 from judgebench.metrics.verdict_values import score_values
 from judgebench.records import BINARY
@@ -87,6 +88,30 @@ def test_leniency_of_labels_by_hand() -> None:
         means = [np.mean(differences) for differences in by_item.values()]
         assert one.estimate.value == pytest.approx(np.mean(means), abs=1e-12)
         assert one.estimate.units == len(means)
+
+
+@pytest.mark.parametrize("kind", ["label", "preference"])
+def test_the_map_of_kappas_is_that_of_the_report(kind: str) -> None:
+    """The very same estimates, intervals and counts, and no other metric."""
+    if kind == "label":
+        table = columns(labelled())
+        found = kappa_map(of_labels(table, BINARY), intervals=QUICK)
+        report = between_judges(table, intervals=QUICK)
+    else:
+        rows = compared()
+        rows += [{**row, "judge": "third", "value": 1 - row["value"]} for row in rows[::3]]
+        table = columns(rows)
+        found = kappa_map(of_outcomes(table), intervals=QUICK)
+        report = outcomes_between(table, intervals=QUICK).rows
+    assert len(found) == 3
+    assert [(r.judge, r.reference) for r in found] == [(r.judge, r.reference) for r in report]
+    for mine, theirs in zip(found, report, strict=True):
+        (one,), other = mine.metrics.values(), theirs.metrics["cohen_kappa"]
+        assert one.value == pytest.approx(other.value, abs=1e-12)
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-12)
+        counts = (one.n, one.missing, one.units, one.undefined)
+        assert counts == (other.n, other.missing, other.units, other.undefined)
+        assert (one.worst_low, one.worst_high) == pytest.approx((other.worst_low, other.worst_high))
 
 
 def test_the_confusion_counts_what_was_not_read_and_not_asked() -> None:
