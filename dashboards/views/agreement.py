@@ -24,6 +24,7 @@ from item_reads import Names, history
 
 from judgebench.metrics.disagreement import Disagreements
 from judgebench.metrics.judge_pair import JudgePair
+from judgebench.records import is_human
 
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
 LEGEND = {
@@ -75,7 +76,8 @@ def page() -> None:
         shown.empty("No other judge has judged what this reference has.", shown.FIRST_STEPS)
         return
     with places[2]:
-        judge = shown.choose("Judge", judges, "shown")
+        start = next((name for name in judges if not is_human(name)), None)
+        judge = shown.choose("Judge", judges, "shown", default=start)
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Judges against the reference")
