@@ -53,6 +53,8 @@ def confusion(cells: pd.DataFrame, ink: Ink, names: tuple[str, str]) -> Drawing:
     )
     on_cell = alt.condition("datum.share > 0.6", alt.value(ink.paper), alt.value(ink.text))
     written = len(columns) <= MOST_WRITTEN
+    if not written:  # many cells, most of them empty
+        base = base.transform_filter("datum.count > 0")
     counts = base.mark_text(fontSize=14 if written else 11, dy=-6 if written else 0)
     layers = [rects, counts.encode(text="text:N", color=on_cell)]
     if written:

@@ -267,6 +267,14 @@ def axis_of(metric: str, rows: pd.DataFrame, ends: tuple[float, float] | None = 
             high=1.0,
             digits=digits,
         )
+    if metric == "spearman":
+        return Axis(
+            title="Spearman's correlation of the models' mean scores",
+            short="correlation",
+            low=min(-0.2, least),
+            high=1.0,
+            digits=digits,
+        )
     if ends is not None and metric.startswith("score"):
         return Axis(title=words, short=words, low=ends[0], high=ends[1], digits=digits)
     margin = 0.05 * (most - least) or 0.5

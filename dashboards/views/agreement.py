@@ -58,7 +58,9 @@ def page() -> None:
         return
     kind = kinds[0]
     if len(kinds) > 1:
-        kind = shown.choose("What they gave", kinds, "kind", shows=WORDS)
+        narrow, _ = st.columns([3, 7])
+        with narrow:
+            kind = shown.choose("What they gave", kinds, "kind", shows=WORDS)
     between = agreement_reads.between(*at, kind)
     references = agreement_reads.references(between["judges"])
     if len(references) < 2:
@@ -226,7 +228,12 @@ def confusion(found: JudgePair) -> None:
         alt="How many answers each of the two called what; the table below has the counts.",
     )
     st.caption("Shares are of what the reference called so; so is the shade.")
-    shown.table(pd.DataFrame(agreement_reads.confusion_table(found.confusion)))
+    table = pd.DataFrame(agreement_reads.confusion_table(found.confusion))
+    if len(found.confusion.columns) + 2 > agreement_charts.MOST_WRITTEN:
+        with st.expander("The same as a table"):
+            shown.table(table)
+    else:
+        shown.table(table)
 
 
 def leniency(found: JudgePair, kind: str) -> None:
