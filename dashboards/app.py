@@ -43,7 +43,10 @@ page = st.navigation(
             st.Page("views/compare.py", title="Compare", url_path="compare"),
             st.Page("views/items.py", title="Items", url_path="items"),
         ],
-        "Judges": [st.Page("views/agreement.py", title="Agreement", url_path="agreement")],
+        "Judges": [
+            st.Page("views/agreement.py", title="Agreement", url_path="agreement"),
+            st.Page("views/honesty.py", title="Honesty", url_path="honesty"),
+        ],
         "Work": [st.Page("views/label.py", title="Label", url_path="label")],
     },
     position="sidebar",

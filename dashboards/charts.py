@@ -18,7 +18,8 @@ Drawing: TypeAlias = alt.LayerChart | alt.FacetChart
 
 ROW_PX = 28
 AXIS_PX = 44
-CELL_PX = 42
+CELL_PX, ROOMY_PX = 42, 52
+MOST_ROOMY = 5
 LABELS_PX = 150
 GAP = "–"
 """Stands where a number is undefined."""
@@ -136,16 +137,26 @@ def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, line_at: float | None
     return _plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
 
 
-def heat_map(pairs: pd.DataFrame, names: list[str], ink: Ink) -> Drawing:
-    """Kappa of every two judges, written into the cells; a dash where it is undefined.
+CELL = "cell"
+"""What a click into a heat map is called; it has the fields ``row`` and ``column``."""
+
+
+def heat_map(
+    pairs: pd.DataFrame, names: list[str], ink: Ink, *, measure: str = "Cohen's kappa"
+) -> Drawing:
+    """How far every two judges agree, written into the cells; a dash where it is undefined.
 
     Parameters
     ----------
     pairs
-        ``row``, ``column``, ``value``, ``text``, ``counts``, ``detail``; the diagonal left out.
+        ``row``, ``column``, ``value``, ``text``, ``counts``, ``detail``, and where they are known
+        ``ends`` (the interval) and ``chosen``; the diagonal left out.
     names
         The judges in the order to draw, the human ones first.
+    measure
+        Of what ``value`` is.
     """
+    pairs = pd.DataFrame({"ends": "", "chosen": False} | dict(pairs.items()))
     scale = alt.Scale(
         domain=[-0.2, 0, 1], range=[ink.alarm, ink.grid, ink.first], interpolate="rgb", clamp=True
     )
@@ -162,28 +173,40 @@ def heat_map(pairs: pd.DataFrame, names: list[str], ink: Ink) -> Drawing:
         tooltip=[
             alt.Tooltip("row:N", title="judge"),
             alt.Tooltip("column:N", title="against"),
-            alt.Tooltip("detail:N", title="kappa"),
+            alt.Tooltip("detail:N", title=measure),
         ],
     )  # fmt: skip
-    cells = base.mark_rect(stroke=ink.paper, strokeWidth=2).encode(
+    picked = alt.selection_point(name=CELL, fields=["row", "column"], toggle=False)
+    cells = base.mark_rect(strokeWidth=3).encode(
+        stroke=alt.condition("datum.chosen", alt.value(ink.chosen), alt.value(ink.paper)),
         color=alt.condition(
             "isValid(datum.value)",
             alt.Color(
                 "value:Q", scale=scale,
                 legend=alt.Legend(
-                    title="Cohen's kappa", orient="bottom", gradientLength=240,
+                    title=measure, orient="bottom", gradientLength=240,
                     values=[-0.2, 0, 0.2, 0.4, 0.6, 0.8, 1],
                     labelColor=ink.text, titleColor=ink.faint,
                 ),
             ),
             alt.value(ink.paper),
-        )
-    )  # fmt: skip
+        ),
+    ).add_params(picked)  # fmt: skip
     on_cell = alt.condition("datum.value > 0.6", alt.value(ink.paper), alt.value(ink.text))
-    values = base.mark_text(fontSize=14, dy=-5).encode(text="text:N", color=on_cell)
-    counts = base.mark_text(fontSize=10, dy=9).encode(text="counts:N", color=on_cell)
-    height = CELL_PX * max(1, len(names)) + LABELS_PX
-    return _plain(alt.layer(cells, values, counts).properties(height=height))
+    # More judges than these have cells too narrow for an interval, which the table has as well.
+    roomy = len(names) <= MOST_ROOMY and bool((pairs["ends"] != "").any())
+    values = base.mark_text(fontSize=14, dy=-11 if roomy else -5)
+    counts = base.mark_text(fontSize=10, dy=16 if roomy else 9)
+    layers = [
+        cells,
+        values.encode(text="text:N", color=on_cell),
+        counts.encode(text="counts:N", color=on_cell),
+    ]
+    if roomy:
+        ends = base.mark_text(fontSize=10, dy=3).encode(text="ends:N", color=on_cell)
+        layers.append(ends)
+    height = (ROOMY_PX if roomy else CELL_PX) * max(1, len(names)) + LABELS_PX
+    return _plain(alt.layer(*layers).properties(height=height))
 
 
 def _plain(chart: Any) -> Drawing:
@@ -259,6 +282,14 @@ def axis_of(metric: str, rows: pd.DataFrame, ends: tuple[float, float] | None = 
         return Axis(
             title="Cohen's kappa (1 = perfect, 0 = chance)",
             short="kappa",
+            low=min(-0.2, least),
+            high=1.0,
+            digits=digits,
+        )
+    if metric == "spearman":
+        return Axis(
+            title="Spearman's correlation of the models' mean scores",
+            short="correlation",
             low=min(-0.2, least),
             high=1.0,
             digits=digits,

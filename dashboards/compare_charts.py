@@ -58,32 +58,50 @@ class Room:
 
     names: int
     notes: int
+    tally: int = TALLY_PX
 
     @classmethod
-    def of(cls, names: Iterable[str], notes: Iterable[str]) -> Room:
-        return cls(names=min(MOST_NAME_PX, text_px(names) + 10), notes=text_px(notes) + 24)
+    def of(cls, names: Iterable[str], notes: Iterable[str], *, tally: bool = True) -> Room:
+        return cls(
+            names=min(MOST_NAME_PX, text_px(names) + 10),
+            notes=text_px(notes) + 24,
+            tally=TALLY_PX if tally else 0,
+        )
 
     @property
     def forest_ends(self) -> str:
         """Where, as an expression: numbers and counts stand at the right, however wide it is."""
-        return f"max({LEAST_FOREST_PX}, width - {self.notes + TALLY_PX})"
+        return f"max({LEAST_FOREST_PX}, width - {self.notes + self.tally})"
 
 
-def forest(rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str], room: Room) -> Drawing:
+def forest(
+    rows: pd.DataFrame,
+    axis: Axis,
+    ink: Ink,
+    names: tuple[str, str],
+    room: Room,
+    says: str = "is higher",
+) -> Drawing:
     """A mark with its interval for each row around a line at nothing; numbers and counts beside it.
 
-    The counts are of items: better for the first model, equal, better for the second.
+    The counts are of items: better for the first model, equal, better for the second. They are
+    drawn where there is room for them.
 
     Parameters
     ----------
     rows
         ``name``, ``test`` (in full), ``value``, ``low``, ``high`` (nan where undefined), ``note``,
-        ``tone`` (of `SHAPES`), ``better``, ``equal``, ``worse``, in the order to draw.
+        ``tone`` (of `SHAPES`), in the order to draw; ``better``, ``equal``, ``worse`` where they
+        are counted.
     names
         Whom the right and the left side speak for.
+    says
+        And what they say of them.
     """
     data = _placed(rows)
-    layers = [_differences(data, axis, ink, names, room), _tally(data, ink, room)]
+    layers = [_differences(data, axis, ink, names, room, says)]
+    if room.tally:
+        layers.append(_tally(data, ink, room))
     drawing: alt.LayerChart = (
         alt.layer(*layers)
         .resolve_scale(x="independent", color="independent")
@@ -93,14 +111,14 @@ def forest(rows: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str], roo
 
 
 def _differences(
-    data: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str], room: Room
+    data: pd.DataFrame, axis: Axis, ink: Ink, names: tuple[str, str], room: Room, says: str
 ) -> Any:
     scale = alt.Scale(
         domain=[axis.low, axis.high], nice=False, clamp=True,
         range=[0, alt.ExprRef(room.forest_ends)],
     )  # fmt: skip
     sides = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in names]
-    title = f"← {sides[1]} is higher  ·  {axis.title}  ·  {sides[0]} is higher →"
+    title = f"← {sides[1]} {says}  ·  {axis.title}  ·  {sides[0]} {says} →"
     x = alt.X(
         "value:Q",
         title=title,

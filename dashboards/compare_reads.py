@@ -32,9 +32,6 @@ from judgebench.store.catalog import distinct_names
 from judgebench.store.item_history import ToldVerdict
 from judgebench.store.to_compare import Judged, judged, questions
 
-PAGE = 25
-"""Items on one page."""
-
 MINE, THEIRS, NEITHER = "first", "second", "rest"
 """Whom a test speaks for: the tones of `charts.Ink`, blue, orange and grey."""
 

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from judgebench.records import is_human
-from judgebench.report import agreement as agreements
 from judgebench.report import leaderboard as leaderboards
 from judgebench.report.length_boards import LengthControl
 from judgebench.report.panels import panels_in
 from judgebench.report.table import render
 from judgebench.store import Store
-
 
 FORMS = ("csv", "md", "latex", "json")
 """How a board can be taken along."""
@@ -50,23 +48,10 @@ def _boards(
     )
     found = tuple(sorted(found, key=lambda board: board.judge_id is None))
     shown = leaderboards.to_json(found)["boards"]
-    forms = [{form: render(leaderboards.document([board]), form) for form in FORMS} for board in found]
+    forms = [
+        {form: render(leaderboards.document([board]), form) for form in FORMS} for board in found
+    ]
     return [board | {"forms": its} for board, its in zip(shown, forms, strict=True)]
-
-
-def agreement(store: Store, benchmark: str, version: str, reference: str) -> dict[str, Any]:
-    """Every judge against a reference as the report has it, with its CSV."""
-    report = agreements.agreement_report(store, benchmark, version, reference=reference)
-    csv = render(agreements.document(report, by_model=True), "csv")
-    return agreements.to_json(report) | {"csv": csv}
-
-
-def between(store: Store, benchmark: str, version: str) -> dict[str, Any]:
-    """Every two judges that have labelled the same answers, pooled; people first."""
-    report = agreements.agreement_report(store, benchmark, version, between=True)
-    rows = agreements.to_json(report)["between"]
-    names = {row[side] for row in rows for side in ("judge", "reference")}
-    return {"judges": sorted(names, key=people_first), "rows": rows}
 
 
 def people_first(judge: str) -> tuple[bool, str]:

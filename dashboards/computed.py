@@ -8,7 +8,6 @@ are there, so that nobody waits for what was shown before.
 from __future__ import annotations
 
 import importlib
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 import streamlit as st
 from computer import Computer, GaveWayError, Question
 from kept import Kept, name_of, usual_folder
-from opened import opened
+from opened import computing
 
 from judgebench.store.location import store_path
 
@@ -27,7 +26,6 @@ LARGE = 64 * 2**20
 RECENT_S = 900.0
 """What somebody looked at so lately is computed anew beside the pages when the store has moved."""
 
-_TURN = threading.Lock()
 _AGAIN_S = 0.2
 
 
@@ -71,8 +69,7 @@ def answer(url: str, mark: str, *question: str) -> Any:
         As the function does.
     """
     if not is_large(url):
-        # One at a time: of many verdicts each takes much memory, and two are no sooner done.
-        with _TURN, opened(url) as store:
+        with computing(url) as store:
             return _function(question[0])(store, *question[1:])
     desk().note(url, question)
     return _kept(url, mark, question, nobody_waits=False)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import reads
 import streamlit as st
+from opened import opened
 
 from judgebench.exchange.label_queue import (
     Asked,
@@ -38,8 +39,6 @@ FEW = 10
 
 MOST_POINTS = 11
 """The digits of a keyboard, and one without a key."""
-
-opened = reads._opened
 
 Answered: TypeAlias = dict[bytes, frozenset[str]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,4 +30,16 @@ def opened(url: str) -> Iterator[Store]:
     if not path.exists():
         raise NoStoreError(str(path))
     with open_store(url, read_only=True) as store:
+        yield store
+
+
+_TURN = threading.Lock()
+
+
+@contextmanager
+def computing(url: str) -> Iterator[Store]:
+    """As `opened`, one reader at a time: of many verdicts each takes much memory, and two at once
+    are no sooner done.
+    """
+    with _TURN, opened(url) as store:
         yield store

@@ -18,14 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from computations import people_first
 from computed import answer, ready
 from opened import opened
 
 from judgebench import DEFAULT_STORE
-from judgebench.metrics.label_board import NO_VERDICT, UNREADABLE, find_reference, read_labels
-from judgebench.records import HUMAN, is_human
-from judgebench.report.boards import meant, renamed, told_apart
 from judgebench.store.location import store_path
 
 KEPT = 64
@@ -161,48 +157,6 @@ def ready_boards(url: str, mark: str) -> None:
         ready(url, mark, "computations.boards", benchmark, version)
 
 
-@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
-def agreement(url: str, mark: str, benchmark: str, version: str, reference: str) -> dict[str, Any]:
-    """As `computations.agreement`."""
-    question = ("computations.agreement", benchmark, version, reference)
-    found: dict[str, Any] = answer(url, mark, *question)
-    return found
-
-
-@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
-def between(url: str, mark: str, benchmark: str, version: str) -> dict[str, Any]:
-    """As `computations.between`."""
-    found: dict[str, Any] = answer(url, mark, "computations.between", benchmark, version)
-    return found
-
-
-def references(judges: Sequence[str]) -> list[str]:
-    """What judges can be compared with: people, of several also their majority; judges."""
-    people = [judge for judge in judges if is_human(judge)]
-    majority = [HUMAN] if len(people) > 1 and HUMAN not in judges else []
-    return sorted([*judges, *majority], key=people_first)
-
-
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def confusion(
-    url: str, mark: str, benchmark: str, version: str, judge: str, reference: str
-) -> list[dict[str, Any]]:
-    """How the answers that the reference labelled were labelled by the judge, as counts."""
-    with opened(url) as store:
-        which = meant(store, f"{benchmark}@{version}")
-        columns = store.board_verdicts(benchmark, version)
-    names = [told_apart([columns], who) for who in ("model", "judge")]
-    board = read_labels(renamed(columns, *names), labels=which.labels)
-    truth, said = find_reference(board, reference).codes, board.of(judge)
-    counts = Counter(zip(truth.tolist(), said.tolist(), strict=True))
-    labels = list(reversed(list(enumerate(board.labels))))  # the positive one first
-    asked = [*labels, (UNREADABLE, "unreadable"), (NO_VERDICT, "no verdict")]
-    return [
-        {"reference": truly} | {word: counts[true, code] for code, word in asked}
-        for true, truly in labels
-    ]
-
-
 # words ------------------------------------------------------------------------------------------
 
 
@@ -239,10 +193,3 @@ def identity(board: Json) -> str:
         )
         if part
     )
-
-
-def agreement_identity(report: Json) -> str:
-    """One line: which data, which reference, of whom it is made."""
-    made_of = [rater for rater in report["raters"] if rater != report["reference"]]
-    majority = f" (majority of {', '.join(made_of)})" if made_of else ""
-    return f"{report['benchmark']}@{report['version']} · reference {report['reference']}{majority}"

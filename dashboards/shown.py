@@ -82,6 +82,13 @@ def choose(
     return picked
 
 
+def forget(*keys: str) -> None:
+    """Let select boxes of `choose` take what the URL says, as a callback may have changed it."""
+    for name in list(st.session_state):
+        if isinstance(name, str) and name.partition("\0")[0] in keys and "\0" in name:
+            del st.session_state[name]
+
+
 def choose_benchmark(
     known: Sequence[tuple[str, str]], widths: Sequence[float]
 ) -> tuple[list[DeltaGenerator], str, str] | None:

@@ -37,12 +37,16 @@ from judgebench.store import open_store
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = dashboard_store.VERSION
 READS = {
-    "leaderboard of labels": ("boards", "facts"),
-    "leaderboard of scores": ("boards", "essays"),
-    "leaderboard of comparisons": ("boards", "chat"),
-    "agreement with one judge": ("agreement", "facts", dashboard_store.JUDGES[0]),
-    "agreement of every two": ("between", "facts"),
-    "confusion of two judges": ("confusion", "facts", *dashboard_store.JUDGES[:2]),
+    "leaderboard of labels": ("reads.boards", "facts"),
+    "leaderboard of scores": ("reads.boards", "essays"),
+    "leaderboard of comparisons": ("reads.boards", "chat"),
+    "agreement with one judge": (
+        "agreement_reads.agreement",
+        "facts",
+        dashboard_store.JUDGES[0],
+    ),
+    "agreement of every two": ("agreement_reads.between", "facts"),
+    "confusion of two judges": ("agreement_reads.pair", "facts", *dashboard_store.JUDGES[:2]),
 }
 PAGES = {
     "Leaderboard, labels": "/?benchmark=facts",
@@ -55,12 +59,14 @@ WRITES_PER_S, WRITING_S, WAIT_MS = 500, 20.0, 300_000
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 
 _READ = """
-import json, resource, sys, time
+import importlib, json, resource, sys, time
 sys.path.insert(0, sys.argv[1])
 import reads
 url, name, *rest = sys.argv[2:]
+module, name = name.split(".")
+read = getattr(importlib.import_module(module), name)
 began, worked = time.perf_counter(), time.process_time()
-getattr(reads, name)(url, reads.mark_of(url), *rest)
+read(url, reads.mark_of(url), *rest)
 taken, worked = time.perf_counter() - began, time.process_time() - worked
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 print(json.dumps([taken, worked, peak]))

@@ -1,24 +1,46 @@
-"""Whether the judges can be believed: kappa against a reference, and of every two judges."""
+"""Whether the judges can be believed: kappa, what one says where another does, and where not."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
+import agreement_charts
+import agreement_reads
 import charts
+import compare_charts
+import item_parts
 import pandas as pd
+import ranked
 import reads
 import shown
 import streamlit as st
+from agreement_reads import SHOWN, WORDS
+from compare_reads import heads, signed
+from folded import visible
+from item_reads import Names, history
 
-KAPPA = "cohen_kappa"
+from judgebench.metrics.disagreement import Disagreements
+from judgebench.metrics.judge_pair import JudgePair
+from judgebench.records import is_human
+
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
 LEGEND = {
     "pooled": "All answers together.",
     "macro": "Unweighted mean over models, the figure papers print.",
     "model": "The judge chosen above, model by model.",
 }
+MEASURES = {"cohen_kappa": "Cohen's kappa", "spearman": "Spearman of the models' means"}
+LENIENT = {
+    "label": "How much more often it gives the positive label",
+    "preference": "How much more often it lets the model win, a tie counting half",
+    "score": "How much higher it scores",
+}
+AMONG = {"two": "the two judges chosen", "all": "all judges"}
+MAP = "judges among themselves"
+"""The key of the heat map that is clicked into."""
 
 
 def page() -> None:
@@ -29,41 +51,48 @@ def page() -> None:
     if chosen is None:
         return
     places, benchmark, version = chosen
-    between = reads.between(url, mark, benchmark, version)
-    references = reads.references(between["judges"])
+    at = (url, mark, benchmark, version)
+    kinds = list(agreement_reads.among(*at))
+    if not kinds:
+        too_few(identity, benchmark, version)
+        return
+    kind = kinds[0]
+    if len(kinds) > 1:
+        narrow, _ = st.columns([3, 7])
+        with narrow:
+            kind = shown.choose("What they gave", kinds, "kind", shows=WORDS)
+    between = agreement_reads.between(*at, kind)
+    references = agreement_reads.references(between["judges"])
     if len(references) < 2:
-        identity.text(f"{benchmark}@{version}")
-        shown.empty(
-            "Agreement needs two judges, or a judge and a person, on the same answers.",
-            "judgebench import labels LABELS.jsonl",
-        )
+        too_few(identity, benchmark, version)
         return
     with places[0]:
         reference = shown.choose("Reference", references, "reference")
+    scopes = ["pooled"] if kind == "score" else list(SCOPES)
     with places[1]:
-        scope = shown.choose("Scope", list(SCOPES), "scope", shows=SCOPES)
-    report = reads.agreement(url, mark, benchmark, version, reference)
-    identity.text(reads.agreement_identity(report))
-
+        scope = shown.choose("Scope", scopes, "scope", shows=SCOPES)
+    report = agreement_reads.agreement(*at, reference, kind)
+    said = visible(agreement_reads.identity(report))
+    identity.text(said)
     judges = list(dict.fromkeys(row["judge"] for row in report["rows"]))
     if not judges:
         shown.empty("No other judge has judged what this reference has.", shown.FIRST_STEPS)
         return
     with places[2]:
-        judge = shown.choose("Judge", judges, "shown")
-    left, right = st.columns([3, 2], gap="medium")
+        start = next((name for name in judges if not is_human(name)), None)
+        judge = shown.choose("Judge", judges, "shown", default=start)
+    left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Judges against the reference")
-        kappas(report, scope, judge)
-        st.text(f"{judge} (columns) and {reference} (rows): counts of answers")
-        shown.table(pd.DataFrame(reads.confusion(url, mark, benchmark, version, judge, reference)))
+        against(report, scope, judge, SHOWN[kind], said)
     with right:
         st.subheader("Judges among themselves, pooled")
-        among_judges(between)
-
+        among_judges(between, SHOWN[kind], (judge, reference), f"{benchmark}@{version}")
+    two_judges(agreement_reads.pair(*at, judge, reference, kind), kind, f"{benchmark}@{version}")
+    where_they_differ(at, kind, judge, reference, between["judges"])
     st.subheader("All coefficients")
-    coefficients(report, scope)
-    shown.notes([f"⚠ {warning}" for warning in report["warnings"]])
+    coefficients(report, scope, SHOWN[kind])
+    shown.notes([visible(f"⚠ {warning}") for warning in report["warnings"]])
     shown.download(
         "Download CSV",
         f"{benchmark}_agreement.csv",
@@ -72,83 +101,309 @@ def page() -> None:
     )
 
 
-def kappas(report: reads.Json, scope: str, judge: str) -> None:
+def too_few(identity: Any, benchmark: str, version: str) -> None:
+    identity.text(visible(f"{benchmark}@{version}"))
+    shown.empty(
+        "Agreement needs two judges, or a judge and a person, on the same answers.",
+        "judgebench import labels LABELS.jsonl",
+    )
+
+
+# all judges -------------------------------------------------------------------------------------
+
+
+def against(report: reads.Json, scope: str, judge: str, metric: str, said: str) -> None:
     """A dot with a bar for every judge; by model, for every model of the judge chosen."""
     if scope == "model":
         chosen = [r for r in report["rows"] if r["scope"] == "model" and r["judge"] == judge]
-        rows = pd.DataFrame([_row(r, r["model"], "first") for r in chosen])
+        rows = pd.DataFrame([_row(r, _answered(r), "first", metric) for r in chosen])
     else:
         chosen = [r for r in report["rows"] if r["scope"] == scope]
         rows = pd.DataFrame(
-            [_row(r, r["judge"], "chosen" if r["judge"] == judge else "first") for r in chosen]
-        ).sort_values("value", ascending=False, kind="stable")
-    axis = charts.axis_of(KAPPA, rows)
+            [
+                _row(r, r["judge"], "chosen" if r["judge"] == judge else "first", metric)
+                for r in chosen
+            ]
+        )
+    if rows.empty:
+        st.text("This judge has no model in common with the reference.")
+        return
+    if scope != "model":
+        rows = rows.sort_values("value", ascending=False, kind="stable")
+    axis = charts.axis_of(metric, rows)
     rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
-    st.altair_chart(
+    shown.chart(
         charts.intervals(rows, axis, shown.ink(), line_at=0.0),
-        theme=None,
-        alt="Kappa with its interval, a row each; the table of coefficients has the numbers.",
+        f"{MEASURES[metric]}, {SCOPES[scope]} · {said}",
+        alt=f"{MEASURES[metric]} with its interval, a row each; the table below has the numbers.",
+        name=f"agreement {said}",
     )
     chosen_mark = "" if scope == "model" else " ◆ orange: the judge chosen above."
     st.caption(f"{LEGEND[scope]} Bars are 95 % intervals over questions.{chosen_mark}")
 
 
-def _row(row: reads.Json, name: str, tone: str) -> dict[str, Any]:
-    estimate = row["metrics"].get(KAPPA, reads.NO_ESTIMATE)
+def _answered(row: reads.Json) -> str:
+    return row["model"] if row["opponent"] is None else f"{row['model']} against {row['opponent']}"
+
+
+def _row(row: reads.Json, name: str, tone: str, metric: str) -> dict[str, Any]:
+    estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
     return {"name": name, **shown.numbers(estimate, 1.0), "tone": tone}
 
 
-def among_judges(between: reads.Json) -> None:
-    names = between["judges"]
-    pairs = pd.DataFrame([_cell(row) for row in between["rows"]])
-    if pairs.empty:
+def among_judges(between: reads.Json, metric: str, chosen: tuple[str, str], place: str) -> None:
+    """The heat map, whose cells can be clicked, and every pair with its interval in a table."""
+    cells = [agreement_reads.in_cell(row, metric) for row in between["rows"]]
+    if not cells:
         st.text("No two judges have judged the same answers.")
         return
-    mirrored = pairs.rename(columns={"row": "column", "column": "row"})
-    st.altair_chart(
-        charts.heat_map(pd.concat([pairs, mirrored]), names, shown.ink()),
-        theme=None,
-        alt="Kappa of every two judges.",
+    both_ways = cells + [{**c, "row": c["column"], "column": c["row"]} for c in cells]
+    pairs = pd.DataFrame(
+        [{**cell, "chosen": {cell["row"], cell["column"]} == set(chosen)} for cell in both_ways]
     )
-    reasons = [
-        f"– {r['row']} × {r['column']}: {r['undefined']}"
-        for r in shown.records(pairs)
-        if r["undefined"]
-    ]
-    shown.notes(reasons)
+    shown.chart(
+        charts.heat_map(pairs, between["judges"], shown.ink(), measure=MEASURES[metric]),
+        visible(f"{MEASURES[metric]} of every two judges, pooled · {place}"),
+        name=f"judges among themselves {place}",
+        alt=f"{MEASURES[metric]} of every two judges; the table below has the numbers.",
+        on_select=partial(cell_clicked, MAP),
+        key=MAP,
+    )
+    st.caption("A click on a cell, or the boxes above, choose the two judges that follow below.")
+    with st.expander("Every two judges"):
+        shown.table(
+            pd.DataFrame(
+                [
+                    {
+                        "judge": cell["row"],
+                        "and": cell["column"],
+                        MEASURES[metric]: shown.in_brackets(row["metrics"][metric]),
+                        "n": cell["n"],
+                        "missing": cell["missing"],
+                    }
+                    for cell, row in zip(cells, between["rows"], strict=True)
+                ]
+            )
+        )
+    shown.notes(
+        [
+            visible(f"– {cell['row']} × {cell['column']}: {cell['undefined']}")
+            for cell in cells
+            if cell["undefined"]
+        ]
+    )
 
 
-def _cell(row: reads.Json) -> dict[str, Any]:
-    estimate = row["metrics"].get(KAPPA, reads.NO_ESTIMATE)
-    cell: dict[str, Any] = {
-        **shown.numbers(estimate, 1.0),
-        "undefined": estimate.get("undefined") or "",
-    }
-    value = cell["value"]
-    return {
-        **cell,
-        "row": row["judge"],
-        "column": row["reference"],
-        "text": charts.GAP if math.isnan(value) else charts.number(value, 2),
-        "counts": f"n {cell['n']}",
-        "detail": shown.note(cell, 2),
-    }
+def cell_clicked(key: str) -> None:
+    """The two judges of a cell are those of the boxes; a click beside all cells changes nothing."""
+    picked = st.session_state[key]["selection"].get(charts.CELL) or []
+    if picked:
+        st.query_params.update({"shown": picked[0]["row"], "reference": picked[0]["column"]})
+        st.query_params.pop("item", None)
+        shown.forget("shown", "reference")
 
 
-def coefficients(report: reads.Json, scope: str) -> None:
+# two judges -------------------------------------------------------------------------------------
+
+
+def two_judges(found: JudgePair, kind: str, place: str) -> None:
+    """What one calls what, and by how much it is the more lenient one, model by model."""
+    st.subheader("The two judges chosen")
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        st.text(visible(f"{found.judge} (columns) and {found.reference} (rows): counts of answers"))
+        confusion(found, place)
+    with right:
+        st.text(visible(f"How much more lenient {found.judge} is than {found.reference}"))
+        leniency(found, kind, place)
+
+
+def confusion(found: JudgePair, place: str) -> None:
+    if found.confusion is None:
+        st.text("Scores on a scale without ends, or on several, have no table.")
+        return
+    cells = pd.DataFrame(agreement_reads.confusion_cells(found.confusion))
+    two = visible(found.judge), visible(found.reference)
+    shown.chart(
+        agreement_charts.confusion(cells, shown.ink(), two),
+        visible(f"{two[0]} (columns) and {two[1]} (rows), counts of answers · {place}"),
+        alt="How many answers each of the two called what; the table below has the counts.",
+        name=f"confusion {two[0]} {two[1]}",
+    )
+    st.caption("Shares are of what the reference called so; so is the shade.")
+    table = pd.DataFrame(agreement_reads.confusion_table(found.confusion))
+    if len(found.confusion.columns) + 2 > agreement_charts.MOST_WRITTEN:
+        with st.expander("The same as a table"):
+            shown.table(table)
+    else:
+        shown.table(table)
+
+
+def leniency(found: JudgePair, kind: str, place: str) -> None:
+    rows = pd.DataFrame(agreement_reads.lenient_rows(found))
+    axis = agreement_charts.lenient_axis(rows, found.unit)
+    rows["note"] = [_lenient_note(row, axis.digits) for row in shown.records(rows)]
+    two = visible(found.judge), visible(found.reference)
+    room = compare_charts.Room.of(rows["name"], rows["note"], tally=False)
+    shown.chart(
+        compare_charts.forest(rows, axis, shown.ink(), two, room, says="is more lenient"),
+        visible(f"How much more lenient {two[0]} is than {two[1]} · {place}"),
+        alt="Leniency with its interval, a row for each model.",
+        name=f"leniency {two[0]} {two[1]}",
+    )
+    if len(rows) > compare_charts.MOST_ROWS:
+        st.text(f"{compare_charts.MOST_ROWS} of {len(rows):,} are drawn; the table has all.")
+    st.caption(
+        f"{LENIENT[kind]}, on the same answers; every question of a model counts once. "
+        "▲ blue: more lenient · ▼ orange: stricter · ● grey: the 95 % interval over questions "
+        "reaches over zero."
+    )
+    table = rows.assign(leniency=rows["note"].str.partition(" · ")[0])
+    with st.expander("Leniency as a table"):
+        shown.table(
+            table[["name", "leniency", "n", "missing", "undefined"]].rename(
+                columns={"name": "model", "undefined": "undefined because"}
+            )
+        )
+
+
+def _lenient_note(row: dict[str, Any], digits: int) -> str:
+    counts = f"n {row['n']:,}" + (f", {row['missing']:,} missing" if row["missing"] else "")
+    if math.isnan(row["value"]):
+        return f"{charts.GAP} {row['undefined']} · {counts}"
+    if math.isnan(row["low"]):
+        return f"{signed(row['value'], digits)} [no interval] · {counts}"
+    ends = [signed(row[end], digits) for end in ("low", "high")]
+    return f"{signed(row['value'], digits)} [{ends[0]}, {ends[1]}] · {counts}"
+
+
+# items ------------------------------------------------------------------------------------------
+
+
+def where_they_differ(
+    at: tuple[str, str, str, str], kind: str, judge: str, reference: str, judges: Sequence[str]
+) -> None:
+    st.subheader("Items on which they disagree most")
+    narrow, _ = st.columns([3, 7])
+    with narrow:
+        among = shown.choose("Among", list(AMONG), "among", shows=AMONG)
+    asked = (judge, reference) if among == "two" else tuple(judges)
+    found = agreement_reads.differences(*at, kind, asked)
+    st.caption(agreement_reads.rule(found))
+    if not found.items:
+        st.text("There is no item on which they say different things.")
+    item = st.query_params.get("item")
+    told = history(*at, item) if item else None
+    if told is None:
+        item = _first(found)
+        told = history(*at, item) if item else None
+    if item is None:
+        return
+    ranked.steps(found.items, item, at[2:], "they do not differ on it")
+    listed(at, found, item)
+    if told is not None:
+        one_item(at, kind, told, asked)
+
+
+def _first(found: Disagreements) -> str | None:
+    """The first item of the page that the URL asks for."""
+    if not found.items:
+        return None
+    return found.items[ranked.start_of(ranked.number("part"), found.items)]
+
+
+def listed(at: tuple[str, str, str, str], found: Disagreements, item: str) -> None:
+    """A page of the items; who chooses a row sees that item below."""
+    if not found.items:
+        return
+    here = found.items.index(item) if item in found.items else None
+    page = ranked.number("part") if here is None else here // ranked.PAGE + 1
+    start = ranked.start_of(page, found.items)
+    some = found.items[start : start + ranked.PAGE]
+    texts = heads(*at, some)
+    titles = {f"said {number}": judge for number, judge in enumerate(found.judges)}
+    name_of = {judge: title for title, judge in titles.items()}
+    rows = pd.DataFrame(
+        [
+            {
+                "item": one,
+                "differ": agreement_reads.differing(found, start + place),
+                **{
+                    name_of[judge]: said
+                    for judge, said in agreement_reads.said_there(found, start + place).items()
+                },
+                "question": texts.get(one, ""),
+            }
+            for place, one in enumerate(some)
+        ]
+    )
+    chosen_row = [] if here is None else [here - start]
+    picked = st.dataframe(
+        rows,
+        hide_index=True,
+        width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": chosen_row}},
+        # A key of its own for what is chosen: the next choice starts from there.
+        key="\0".join(["differing", *at[2:], *found.judges, f"{start}", item]),
+        column_config={
+            "differ": st.column_config.TextColumn("differ" if found.labels else "spread"),
+            "question": st.column_config.TextColumn("question", width="large"),
+            **{
+                title: st.column_config.TextColumn(visible(judge))
+                for title, judge in titles.items()
+                if title in rows
+            },
+        },
+    )
+    if len(found.judges) > agreement_reads.MOST_JUDGES:
+        st.text(f"{agreement_reads.MOST_JUDGES} of {len(found.judges)} judges have a column.")
+    chosen = picked["selection"]["rows"]
+    if chosen and chosen != chosen_row:
+        ranked.go_to("item", some[chosen[0]])
+        st.rerun()
+    ranked.pages(start, len(some), len(found.items))
+
+
+def one_item(at: tuple[str, str, str, str], kind: str, told: Any, judges: Sequence[str]) -> None:
+    """The question, then the answers that these judges differ about, and what they wrote."""
+    board = agreement_reads.judged(*at, kind)
+    names = Names(dict(board.models), dict(board.judges))
+    ids = agreement_reads.ids_of(board, judges)
+    item_parts.question(told.item)
+    item_parts.who_said_what(told, names, judges=ids)
+    models = agreement_reads.disputed(told, ids)
+    here: Callable[[Any], bool] = lambda one: one.model.id in models  # noqa: E731
+    st.subheader("Answers that they differ about")
+    item_parts.show_answers(
+        *at[:2], [one for one in told.answers if one.newest and here(one)], names
+    )
+    st.subheader("What they wrote")
+    item_parts.show_verdicts(
+        *at[:2],
+        [one for one in told.verdicts if one.judge.id in ids and one.counts and here(one)],
+        names,
+    )
+
+
+# the numbers ------------------------------------------------------------------------------------
+
+
+def coefficients(report: reads.Json, scope: str, first: str) -> None:
     """Every coefficient of the scope with its interval; a dash where it is undefined, and why."""
     rows, reasons = [], []
     for row in report["rows"]:
         if row["scope"] != scope:
             continue
-        name = row["judge"] if row["model"] is None else f"{row['judge']} on {row['model']}"
-        counts = shown.numbers(row["metrics"].get(KAPPA, reads.NO_ESTIMATE), 1.0)
+        name = row["judge"] if row["model"] is None else f"{row['judge']} on {_answered(row)}"
+        counts = shown.numbers(row["metrics"].get(first, reads.NO_ESTIMATE), 1.0)
         rows.append(
             {"judge": name, "n": counts["n"], "missing": counts["missing"]}
-            | {m: shown.in_brackets(row["metrics"][m]) for m in kappa_first(row["metrics"])}
+            | {m: shown.in_brackets(row["metrics"][m]) for m in with_first(row["metrics"], first)}
         )
         reasons += [
-            f"– {name}, {metric}: {estimate['undefined']}"
+            visible(f"– {name}, {metric}: {estimate['undefined']}")
             for metric, estimate in row["metrics"].items()
             if estimate.get("undefined")
         ]
@@ -156,8 +411,8 @@ def coefficients(report: reads.Json, scope: str) -> None:
     shown.notes(reasons)
 
 
-def kappa_first(metrics: Iterable[str]) -> list[str]:
-    return sorted(metrics, key=lambda name: name != KAPPA)
+def with_first(metrics: Iterable[str], first: str) -> list[str]:
+    return sorted(metrics, key=lambda name: name != first)
 
 
 shown.or_say_what_is_wrong(page)

@@ -8,9 +8,10 @@ import compare_charts
 import compare_reads
 import marked
 import pandas as pd
+import ranked
 import shown
 import streamlit as st
-from compare_reads import PAGE, Asked, Meetings
+from compare_reads import Asked, Meetings
 from folded import beginning, folded, visible
 from item_reads import Names, answer_line, answers, history, said, verdict_line
 
@@ -210,68 +211,30 @@ def items(
     names = shown.distinct([compare_reads.called(test, several=several) for _, test in of])
     test_of = dict(zip(names, of, strict=True))
     second, test = test_of[shown.choose("Of which row", names, "test")]
-    ranked = [flip.item_id for flip in compare_reads.telling(test)]
-    if not ranked:
+    telling = [flip.item_id for flip in compare_reads.telling(test)]
+    if not telling:
         st.text("There is no item on which the two differ.")
     place = (test.benchmark, test.version)
     item = st.query_params.get("item")
     told = history(url, mark, *place, item) if item else None
     if told is None:
-        item = ranked[start_of(number("part"), ranked)] if ranked else None
+        item = telling[ranked.start_of(ranked.number("part"), telling)] if telling else None
         told = history(url, mark, *place, item) if item else None
     if item is not None:
-        steps(ranked, item, place)
-        listed(url, mark, test, ranked, item)
+        ranked.steps(telling, item, place, "the two do not differ on it")
+        listed(url, mark, test, telling, item)
     if told is not None:
         two = (asked.first, second)
         one_item(url, mark, known, told, two, test)
 
 
-def number(key: str) -> int:
-    """A page from the URL; the first one, 1, where there is none."""
-    text = st.query_params.get(key, "")
-    return int(text) if text.isdecimal() and len(text) < 9 else 1
-
-
-def start_of(page: int, ranked: Sequence[str]) -> int:
-    """Where a page of the ranking begins."""
-    return PAGE * min(max(0, page - 1), (len(ranked) - 1) // PAGE)
-
-
-def go_to(key: str, value: str) -> None:
-    """An ``item``, which says its page of the ranking as well, or a ``part`` of the ranking."""
-    for other in ("item", "part"):
-        st.query_params.pop(other, None)
-    st.query_params[key] = value
-
-
-def turn(label: str, key: str, value: str | None, shortcut: str | None = None) -> None:
-    """A button that leads to a place in the ranking, dead where there is none.
-
-    It is a callback, since a run that is cut short by the next one never comes to the button.
-    """
-    st.button(label, shortcut=shortcut, disabled=value is None, on_click=go_to, args=(key, value))
-
-
-def steps(ranked: Sequence[str], item: str, place: tuple[str, str]) -> None:
-    """Buttons, and keys, to the item before and to the one behind; and all there is about it."""
-    at = ranked.index(item) if item in ranked else -1
-    with st.container(horizontal=True, vertical_alignment="center"):
-        turn("Previous item", "item", ranked[at - 1] if at > 0 else None, "P")
-        turn("Next item", "item", ranked[at + 1] if at + 1 < len(ranked) else None, "N")
-        where = f"{at + 1:,} of {len(ranked):,}" if at >= 0 else "the two do not differ on it"
-        st.text(visible(f"item {item}: {where}"))
-        asked = {"benchmark": place[0], "version": place[1], "item": item}
-        st.page_link("views/items.py", label="Everything about this item", query_params=asked)
-
-
-def listed(url: str, mark: str, test: Difference, ranked: Sequence[str], item: str) -> None:
+def listed(url: str, mark: str, test: Difference, telling: Sequence[str], item: str) -> None:
     """A page of the ranking; who chooses a row sees that item below."""
-    if not ranked:
+    if not telling:
         return
-    page = ranked.index(item) // PAGE + 1 if item in ranked else number("part")
-    start = start_of(page, ranked)
-    some = compare_reads.telling(test)[start : start + PAGE]
+    page = telling.index(item) // ranked.PAGE + 1 if item in telling else ranked.number("part")
+    start = ranked.start_of(page, telling)
+    some = compare_reads.telling(test)[start : start + ranked.PAGE]
     texts = compare_reads.heads(
         url, mark, test.benchmark, test.version, tuple(flip.item_id for flip in some)
     )
@@ -304,15 +267,9 @@ def listed(url: str, mark: str, test: Difference, ranked: Sequence[str], item: s
     )
     chosen = picked["selection"]["rows"]
     if chosen and chosen != here:
-        go_to("item", some[chosen[0]].item_id)
+        ranked.go_to("item", some[chosen[0]].item_id)
         st.rerun()
-    last = (len(ranked) - 1) // PAGE
-    if last:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            page = start // PAGE + 1
-            turn("Previous page", "part", f"{page - 1}" if page > 1 else None)
-            turn("Next page", "part", f"{page + 1}" if page <= last else None)
-            st.text(f"{start + 1:,}–{start + len(some):,} of {len(ranked):,}")
+    ranked.pages(start, len(some), len(telling))
 
 
 # one item ---------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ PAGES = {
     "compare": ("compare", CHART),
     "items": ("items", TEXT),
     "agreement": ("agreement", CHART),
+    "honesty": ("honesty", CHART),
     "label": ("label", TABLE),
 }
 """Where each page is, and what has to be drawn on it."""

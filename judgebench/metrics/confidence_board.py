@@ -73,6 +73,8 @@ class Figures:
         On the answers as they are, then resampled, in the order of `METRICS`.
     confidence, correct : float array, shape (n,)
         Of the answers that have both.
+    unit_of : int array, shape (n,)
+        The place of each answer's unit among those that are drawn.
     units, missing
         Questions that these fall into; answers that lack either.
     threshold
@@ -86,6 +88,7 @@ class Figures:
     values: Floats
     confidence: Floats
     correct: Floats
+    unit_of: NDArray[np.int64]
     units: int
     missing: int
     threshold: float
@@ -134,6 +137,7 @@ def figures(
         values=values,
         confidence=c,
         correct=y,
+        unit_of=units,
         units=len(set(units.tolist())),
         missing=missing,
         threshold=threshold,

@@ -40,6 +40,7 @@ def agreement_report(
     judges: Collection[str] = (),
     between: bool = False,
     intervals: Intervals | None = None,
+    stored: Columns | None = None,
 ) -> AgreementReport:
     """How far the judges of a benchmark agree on labels of answers.
 
@@ -57,6 +58,9 @@ def agreement_report(
         Whether to compare every two judges as well (each pair costs as much as a judge does), or
         the ``judges`` asked for with every other; where there is no reference that is all there is.
 
+    stored
+        What `Store.board_verdicts` has of the benchmark, where that was read before.
+
     Raises
     ------
     UsageError
@@ -64,7 +68,7 @@ def agreement_report(
         that several judges are called.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
-    columns: Columns = store.board_verdicts(which.name, which.version)
+    columns = stored or store.board_verdicts(which.name, which.version)
     named = told_apart([columns], "judge")
     columns = renamed(columns, told_apart([columns], "model"), named)
     columns = with_units(columns, store, which)

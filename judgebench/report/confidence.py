@@ -12,6 +12,7 @@ import numpy as np
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.confidence_board import Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.risk_curve import TENTHS, RiskCurve, risk_curve, set_curve
 from judgebench.records import Estimate
 from judgebench.report.boards import meant
 from judgebench.report.confidence_data import Confidence, ConfidenceData, Unread
@@ -23,8 +24,6 @@ from judgebench.stats.resample import Resamples
 from judgebench.store import Store
 
 Scope = Literal["all", "domain", "set"]
-
-TENTHS = np.arange(1, 11) / 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +40,9 @@ class ConfidenceRow:
     reliability, risk
         Of all its answers together: in exact bins; what is wrong among the most confident ones, at
         every tenth of the answers given.
+    curve
+        Where curves were asked for and there is one: over several sets the mean of theirs, as the
+        metrics are.
     """
 
     model: str
@@ -54,6 +56,7 @@ class ConfidenceRow:
     samples: tuple[int, int] | None
     reliability: ReliabilityBins
     risk: RiskCoverage
+    curve: RiskCurve | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,9 @@ def confidence_report(
     correct: str | None = None,
     confidences: Collection[str] = (),
     judges: Collection[str] | None = None,
+    models: Collection[str] | None = None,
     rouge: RougeL = "lin",
+    curves: bool = False,
     intervals: Intervals | None = None,
 ) -> ConfidenceReport:
     """Every confidence of every model, against one judge's labels.
@@ -104,8 +109,13 @@ def confidence_report(
         Only these, by name; all if empty.
     judges
         Only what these judges said, by id; all if not given.
+    models
+        Rows of these models only, as they are shown; all if not given. What others have answered
+        still says what the sets of questions are.
     rouge
         Which ROUGE-L Consis-Lex is made of.
+    curves
+        Whether rows have curves of risk with intervals, which takes as long again.
 
     Raises
     ------
@@ -123,10 +133,12 @@ def confidence_report(
     sets, full = question_sets(data, answers)
     draws = [wanted.resamples(questions.units) for questions in sets]
     rows: list[ConfidenceRow] = []
-    for model in sorted({model for model, _ in answers}):
+    for model in sorted({model for model, _ in answers if models is None or model in models}):
         its = {item: labels.get((m, item), math.nan) for m, item in answers if m == model}
         of_model = [
-            row for one in chosen for row in _rows(model, one, its, judge, sets, draws, wanted)
+            row
+            for one in chosen
+            for row in _rows(model, one, its, judge, sets, draws, wanted, curves=curves)
         ]
         rows += sorted(of_model, key=_best_first)
     domains = {q.name: q.domain for q in sets if q.domain is not None}
@@ -165,6 +177,8 @@ def _rows(
     sets: Sequence[QuestionSet],
     draws: Sequence[Resamples],
     intervals: Intervals,
+    *,
+    curves: bool,
 ) -> list[ConfidenceRow]:
     """Over all sets, over each domain and over each set, as far as these are different things."""
     found = [
@@ -180,6 +194,10 @@ def _rows(
         for questions, resamples in zip(sets, draws, strict=True)
     ]
     domains = {questions.domain for questions in sets} - {None}
+    drawn = {
+        one.name: set_curve(one, resamples)
+        for one, resamples in zip(found, draws if curves else (), strict=curves)
+    }
     scopes: list[tuple[Scope, str, list[Figures]]] = [("all", "all", found)]
     if len(domains) > 1:
         for domain in sorted(map(str, domains)):
@@ -205,6 +223,11 @@ def _rows(
                 samples=(min(n), max(n)) if n else None,
                 reliability=reliability_bins(given, right, binning="exact"),
                 risk=risk_coverage(given, right).at(TENTHS),
+                curve=(
+                    risk_curve(some, [drawn[one.name] for one in some], intervals)
+                    if curves
+                    else None
+                ),
             )
         )
     return rows

@@ -27,6 +27,7 @@ from judgebench.stats.answer_confidence import (
     semantic_consistency,
 )
 from judgebench.store import Store
+from judgebench.store.first_rows import first_answers, first_verdicts
 
 Answer: TypeAlias = tuple[str, str]
 """A model, as it is shown, and an item: its greedy answer."""
@@ -75,6 +76,9 @@ class Unread:
 class ConfidenceData:
     """A benchmark's greedy answers with what is said of them, by some judges or by all.
 
+    first
+        So many verdicts of each judge on each model, and answers of each model, are read in place
+        of all: enough to know what there is.
     models, judges
         Id -> the name shown.
     impossible
@@ -88,17 +92,24 @@ class ConfidenceData:
         *,
         rouge: RougeL,
         judges: Collection[str] | None = None,
+        first: int | None = None,
     ) -> None:
         self.store, self.which, self._rouge = store, which, rouge
-        stored: Columns = store.verdicts(which.name, which.version)
-        failures: Columns = store.failures(which.name, which.version)
+        at = which.name, which.version
+        stored: Columns
+        answers: Columns
+        if first is None:
+            stored, answers = store.verdicts(*at, judges=judges), store.responses_table(*at)
+        else:
+            stored = first_verdicts(store, *at, first, judges=judges)
+            answers = first_answers(store, *at, first)
+        failures: Columns = store.failures(*at)
         if judges is not None:
             among = {None, *judges}  # no judge has to do with an answer that failed
             stored, failures = (
                 where(told, (judge in among for judge in told["judge_id"]))
                 for told in (stored, failures)
             )
-        answers: Columns = store.responses_table(which.name, which.version)
         answers = where(answers, answers["newest"])
         self.models = told_apart([answers, failures, stored], "model")
         self.judges = named_as_themselves(store, [failures, stored])
@@ -232,6 +243,11 @@ class ConfidenceData:
             CONSIS_LEX: self._lexical,
             **self._semantic(),
         }
+
+    def confidence_judges(self) -> set[str]:
+        """The judges that give a confidence, or say which samples agree."""
+        named = {make().judge for name, make in self.confidences().items() if name != CONSIS_LEX}
+        return {judge for judge in named if judge is not None}
 
     def other_scales(self) -> list[str]:
         """The judges that score greedy answers on another scale than from 0 to 1."""

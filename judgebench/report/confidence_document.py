@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from judgebench.metrics.intervals import Floats
 from judgebench.report import estimates
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.report.confidence_data import Unread
@@ -141,7 +142,7 @@ def _table(report: ConfidenceReport, stretch: tuple[str, str]) -> Table:
             ]
             for row in shown
         ],
-        notes=[*_notes(rows), *(_said(report) if scope == "all" else ())],
+        notes=[*reasons(rows), *(said_besides(report) if scope == "all" else ())],
     )
 
 
@@ -154,7 +155,7 @@ def _subtitle(report: ConfidenceReport, rows: Sequence[ConfidenceRow]) -> str:
     return f"mean of {len(sets)} sets, weighted with their sizes {of}; {said}"
 
 
-def _notes(rows: Sequence[ConfidenceRow]) -> list[str]:
+def reasons(rows: Sequence[ConfidenceRow]) -> list[str]:
     """Why a dash stands where it stands; confidences and metrics of one reason in one note."""
     places: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -174,7 +175,8 @@ def _notes(rows: Sequence[ConfidenceRow]) -> list[str]:
     ]
 
 
-def _said(report: ConfidenceReport) -> list[str]:
+def said_besides(report: ConfidenceReport) -> list[str]:
+    """What could not be read of the judges' replies, and warnings."""
     found = [
         f"{one.judge}: {one.n} of {one.of} replies could not be read ({100 * one.n / one.of:.1f} %)"
         for one in report.unread
@@ -183,10 +185,16 @@ def _said(report: ConfidenceReport) -> list[str]:
     return [*found, *(f"warning: {warning}" for warning in report.warnings)]
 
 
+def bin_intervals(row: ConfidenceRow) -> tuple[Floats, Floats]:
+    """Wilson's interval of the share of correct answers in each bin, shape (bins,) each."""
+    bins = row.reliability
+    low, high = wilson_interval(bins.n * bins.accuracy, bins.n, level=row.metrics["accuracy"].level)
+    return low, high
+
+
 def _bins_table(row: ConfidenceRow, report: ConfidenceReport) -> Table:
     bins = row.reliability
-    level = row.metrics["accuracy"].level
-    low, high = wilson_interval(bins.n * bins.accuracy, bins.n, level=level)
+    low, high = bin_intervals(row)
     rows = []
     for i, n in enumerate(bins.n):
         if not n:

@@ -89,6 +89,7 @@ def outcome_report(
     rule: OutcomeRule | None = None,
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
+    stored: Columns | None = None,
 ) -> AgreementReport:
     """How far the judges of a benchmark agree on which of two answers is better.
 
@@ -101,13 +102,16 @@ def outcome_report(
     weighting
         Of Cohen's kappa with ties.
 
+    stored
+        What `Store.board_verdicts` has of the benchmark, where that was read before.
+
     Raises
     ------
     UsageError
         As `agreement_report`.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
-    stored: Columns = store.board_verdicts(which.name, which.version)
+    stored = stored or store.board_verdicts(which.name, which.version)
     failures: Columns = store.failures(which.name, which.version)
     named = told_apart([failures, stored], "judge")
     models = told_apart([failures, stored], "model")

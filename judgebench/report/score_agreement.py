@@ -25,6 +25,7 @@ def score_report(
     judges: Collection[str] = (),
     between: bool = False,
     intervals: Intervals | None = None,
+    stored: Columns | None = None,
 ) -> AgreementReport:
     """How far the scores of a benchmark's judges follow those of a reference.
 
@@ -33,13 +34,16 @@ def score_report(
     benchmark, version, reference, judges, between, intervals
         As for `judgebench.report.agreement.agreement_report`; ``human`` is the mean of ``human/*``.
 
+    stored
+        What `Store.board_verdicts` has of the benchmark, where that was read before.
+
     Raises
     ------
     UsageError
         As `agreement_report`.
     """
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
-    stored: Columns = store.board_verdicts(which.name, which.version)
+    stored = stored or store.board_verdicts(which.name, which.version)
     failures: Columns = store.failures(which.name, which.version)
     named = told_apart([failures, stored], "judge")
     models = told_apart([failures, stored], "model")

@@ -132,6 +132,9 @@ class ReliabilityBins:
         Their mean confidence and the share of correct ones; nan where the bin is empty.
     n_unbinned : int
         Answers in no bin.
+    error : float
+        `calibration_error` of the same bins: how far they lie from the diagonal, each weighted with
+        its n; nan without answers.
     """
 
     low: Floats
@@ -140,6 +143,7 @@ class ReliabilityBins:
     confidence: Floats
     accuracy: Floats
     n_unbinned: int
+    error: float
 
 
 def reliability_bins(
@@ -164,6 +168,7 @@ def reliability_bins(
         confidence=means[:, 0],
         accuracy=means[:, 1],
         n_unbinned=int(sums[N_BINS, 0]),
+        error=float(calibration_error_of(sums)),
     )
 
 

@@ -293,16 +293,126 @@ def aurc(confidence: ArrayLike, correct: ArrayLike, *, weights: ArrayLike | None
 
     c, y = checked(confidence, correct)
     w = checked_weights(weights, len(c))
-    _, given = sums_by_level(-c, w)
-    _, wrong = sums_by_level(-c, w * (1.0 - y))
-    upto, upto_wrong = np.cumsum(given, axis=-1), np.cumsum(wrong, axis=-1)
-    before, before_wrong = upto - given, upto_wrong - wrong
-    rate = np.divide(wrong, given, out=np.zeros_like(wrong), where=given > 0)
+    at = _surest_first(c, y, w)
     # Sum over k of (errors before + rate * answers of this level among the first k) / k; a sum of
     # 1/k is a difference of digammas, also where weights are no whole numbers.
-    harmonic = digamma(upto + 1.0) - digamma(before + 1.0)
-    area = ((before_wrong - rate * before) * harmonic + rate * given).sum(axis=-1)
+    harmonic = digamma(at.upto + 1.0) - digamma(at.before + 1.0)
+    area = ((at.before_wrong - at.rate * at.before) * harmonic + at.rate * at.given).sum(axis=-1)
     return np.asarray(np.clip(_ratio(area, w.sum(axis=-1)), 0.0, 1.0))
+
+
+def risk_among_surest(
+    confidence: ArrayLike,
+    correct: ArrayLike,
+    coverages: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+) -> Floats:
+    """Share of wrong answers among the most confident ones, at some coverages.
+
+    Among answers of one confidence it is the mean over all their orders, as in `aurc`, which is the
+    mean of this over the coverages ``1/n, 2/n, ..., 1``.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (n,)
+        As in `checked`.
+    coverages : float array, shape (m,)
+        Shares of the answers that are given, in (0, 1].
+    weights : float array, shape (..., n), optional
+
+    Returns
+    -------
+    float array, shape (..., m)
+        In [0, 1]; nan without answers.
+
+    Examples
+    --------
+    >>> risk_among_surest([0.9, 0.5, 0.5], [1, 1, 0], [1 / 3, 2 / 3, 1]).round(4).tolist()
+    [0.0, 0.25, 0.3333]
+    """
+    c, y = checked(confidence, correct)
+    w = checked_weights(weights, len(c))
+    at = _surest_first(c, y, w)
+    n = w.sum(axis=-1)
+    found = [_risk_of(share * n, at) for share in np.asarray(coverages, dtype=np.float64)]
+    return np.stack(found, axis=-1) if found else np.zeros((*n.shape, 0))
+
+
+def risk_steps(confidence: ArrayLike, correct: ArrayLike, edges: ArrayLike) -> Floats:
+    """The risk-coverage curve as steps: the mean risk within each stretch of coverage.
+
+    The area under the steps from 0 to 1 is `aurc`, however few of them there are.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (n,)
+        As in `checked`.
+    edges : float array, shape (m + 1,)
+        Coverages from 0 to 1, upwards.
+
+    Returns
+    -------
+    float array, shape (m,)
+        In [0, 1]; nan without answers.
+    """
+    c, y = checked(confidence, correct)
+    ends = np.asarray(edges, dtype=np.float64)
+    if not len(c):
+        return np.full(len(ends) - 1, np.nan)
+    shares = np.arange(len(c) + 1) / len(c)
+    risks = _risk_of_each(_surest_first(c, y, np.ones(len(c))), len(c))
+    area = np.concatenate([[0.0], np.cumsum(risks)]) / len(c)
+    return np.asarray(np.diff(np.interp(ends, shares, area)) / np.diff(ends))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SurestFirst:
+    """Answers by level of confidence, the highest first, each of shape (..., n_levels).
+
+    ``given`` of a level, ``before`` it and ``upto`` its end; wrong ones ``before_wrong``, and the
+    ``rate`` of them within it.
+    """
+
+    given: Floats
+    before: Floats
+    upto: Floats
+    before_wrong: Floats
+    rate: Floats
+
+
+def _surest_first(c: Floats, y: Floats, w: Floats) -> _SurestFirst:
+    _, given = sums_by_level(-c, w)
+    _, wrong = sums_by_level(-c, w * (1.0 - y))
+    upto = np.cumsum(given, axis=-1)
+    return _SurestFirst(
+        given=given,
+        before=upto - given,
+        upto=upto,
+        before_wrong=np.cumsum(wrong, axis=-1) - wrong,
+        rate=np.divide(wrong, given, out=np.zeros_like(wrong), where=given > 0),
+    )
+
+
+def _risk_of(k: Floats, at: _SurestFirst) -> Floats:
+    """Among the ``k`` most confident answers, shape (...); ``k`` need not be whole."""
+    if not at.upto.shape[-1]:
+        return np.full(k.shape, np.nan)
+    last = at.upto.shape[-1] - 1
+    level = np.minimum((at.upto < k[..., np.newaxis] - 1e-9).sum(axis=-1), last)[..., np.newaxis]
+    before, wrong, rate = (
+        np.take_along_axis(one, level, axis=-1)[..., 0]
+        for one in (at.before, at.before_wrong, at.rate)
+    )
+    return _ratio(wrong + rate * (k - before), k)
+
+
+def _risk_of_each(at: _SurestFirst, n: int) -> Floats:
+    """As `_risk_of` for every k from 1 to n, of answers that count once each."""
+    k = np.arange(1, n + 1, dtype=np.float64)
+    level = np.repeat(np.arange(len(at.given)), at.given.astype(np.int64))
+    wrong = at.before_wrong[level] + at.rate[level] * (k - at.before[level])
+    return np.asarray(wrong / k)
 
 
 def _ratio(top: ArrayLike, bottom: ArrayLike) -> Floats:

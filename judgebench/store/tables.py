@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, tuple_
 
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
 from judgebench.store import schema
@@ -221,6 +221,20 @@ def some_of_each(connection: Connection, benchmark: str, version: str, n: int) -
     return as_columns(VERDICT_COLUMNS, rows)
 
 
+def verdicts_where(
+    connection: Connection, names: Names, *conditions: ColumnElement[bool], most: int
+) -> Iterator[tuple[Any, ...]]:
+    """The first rows of `verdicts` that conditions on ``uses`` pick, each of `VERDICT_COLUMNS`."""
+    return _rows(connection, names, _USES.where(_u.c.repeat != AFRESH, *conditions).limit(most))
+
+
+def answers_where(
+    connection: Connection, names: Names, *conditions: ColumnElement[bool], most: int
+) -> list[tuple[Any, ...]]:
+    """The first rows of `responses` that conditions on ``answers`` pick."""
+    return _answers(connection, names, _ANSWERS.where(*conditions).limit(most))
+
+
 def _verdicts(connection: Connection, names: Names, query: Select[Any]) -> Columns:
     return as_columns(VERDICT_COLUMNS, list(_rows(connection, names, query)))
 
@@ -385,7 +399,11 @@ def responses(
     query = _ANSWERS.where(_a.c.benchmark_id.in_(list(names.benchmarks)))
     if (wanted := chosen(names.models, models)) is not None:
         query = query.where(_a.c.model_id.in_(wanted))
-    rows = []
+    return as_columns(RESPONSE_COLUMNS, _answers(connection, names, query))
+
+
+def _answers(connection: Connection, names: Names, query: Select[Any]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
     before: tuple[Any, ...] | None = None
     for row in connection.execute(query):
         place = tuple(row[:5])
@@ -406,7 +424,7 @@ def responses(
             )
         )
         before = place
-    return as_columns(RESPONSE_COLUMNS, rows)
+    return rows
 
 
 def as_columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Columns:

@@ -42,6 +42,8 @@ def test_rates_are_drawn_from_0_to_100_and_scores_around_their_intervals() -> No
     assert (rate.low, rate.high, rate.digits) == (0.0, 100.0, 1)
     score = charts.axis_of("score", rows(("a", 7.0, 6.0, 8.0)))
     assert score.low < 6.0 < 8.0 < score.high
+    correlation = charts.axis_of("spearman", rows(("a", 1.0, 1.0, 1.0)))
+    assert (correlation.low, correlation.high) == (-0.2, 1.0)
     declared = charts.axis_of("score", rows(("a", 7.0, 6.0, 8.0)), (1.0, 10.0))
     assert (declared.low, declared.high) == (1.0, 10.0)
     assert charts.axis_of("score", rows(("a", math.nan, math.nan, math.nan))).high > 0

@@ -41,6 +41,11 @@ def boxes(app: Any) -> dict[str, Any]:
     return {box.label: box for box in app.selectbox}
 
 
+def table(app: Any, column: str) -> Any:
+    """The first table of a page that has a column."""
+    return next(one.value for one in app.dataframe if column in one.value)
+
+
 def verdicts(url: str) -> Any:
     with open_store(url, read_only=True) as store:
         return store.verdicts(stores.BENCHMARK, stores.VERSION)
@@ -172,9 +177,9 @@ def test_agreement_shows_kappa_of_the_scope_with_its_interval(
 ) -> None:
     app = open_page("agreement", demo, scope=scope, reference=stores.HUMAN)
     assert not app.exception
-    shown = app.dataframe[1].value
-    table = agreement(verdicts(demo), reference=stores.HUMAN)
-    rows = [row for row in table.rows if row.scope == scope]
+    shown = table(app, "cohen_kappa")
+    report = agreement(verdicts(demo), reference=stores.HUMAN)
+    rows = [row for row in report.rows if row.scope == scope]
     assert len(shown) == len(rows)
     for row in rows:
         name = row.judge if row.model is None else f"{row.judge} on {row.model}"
@@ -186,7 +191,7 @@ def test_agreement_shows_kappa_of_the_scope_with_its_interval(
 
 def test_the_confusion_counts_add_up_to_what_the_people_labelled(open_page: Any, demo: str) -> None:
     app = open_page("agreement", demo, reference=stores.HUMAN, shown="smollm2-plain")
-    counts = app.dataframe[0].value.set_index("reference")
+    counts = table(app, "no verdict").set_index("reference")
     assert counts.to_numpy().sum() == 48 * len(stores.SKILL)
     columns = verdicts(demo)
     unreadable = sum(
@@ -197,9 +202,9 @@ def test_the_confusion_counts_add_up_to_what_the_people_labelled(open_page: Any,
 
 
 def test_every_two_judges_are_in_the_heat_map_people_first(demo: str) -> None:
-    import reads
+    import agreement_reads
 
-    between = reads.between(demo, "", stores.BENCHMARK, stores.VERSION)
+    between = agreement_reads.between(demo, "", stores.BENCHMARK, stores.VERSION)
     assert between["judges"][0] == stores.HUMAN
     expected = {
         (row.judge, row.reference): row.metrics["cohen_kappa"].value
@@ -210,6 +215,15 @@ def test_every_two_judges_are_in_the_heat_map_people_first(demo: str) -> None:
         for row in between["rows"]
     }
     assert found == pytest.approx(expected)
+    intervals = {
+        (row.judge, row.reference): (kappa.low, kappa.high, kappa.n, kappa.missing)
+        for row in between_judges(verdicts(demo))
+        for kappa in (row.metrics["cohen_kappa"],)
+    }
+    for row in between["rows"]:
+        kappa = row["metrics"]["cohen_kappa"]
+        ends = tuple(kappa[name] for name in ("low", "high", "n", "missing"))
+        assert ends == pytest.approx(intervals[row["judge"], row["reference"]])
 
 
 def test_an_undefined_kappa_is_a_dash_with_its_reason(open_page: Any, tmp_path: Path) -> None:
@@ -220,7 +234,7 @@ def test_an_undefined_kappa_is_a_dash_with_its_reason(open_page: Any, tmp_path: 
     )
     app = open_page("agreement", url, reference="human/a")
     assert not app.exception
-    shown = app.dataframe[1].value.set_index("judge")
+    shown = table(app, "cohen_kappa").set_index("judge")
     assert pd.isna(shown.loc["same", "cohen_kappa"])
     assert re.search(r"– same, cohen_kappa: \S+", texts(app))
 

@@ -52,15 +52,15 @@ def test_status_counts_what_is_there_and_names_who_is_writing(tmp_path: Path) ->
 
 
 def test_several_raters_can_be_taken_together_as_the_reference(tmp_path: Path) -> None:
-    import reads
+    import agreement_reads
 
     said = {name: stores.labels("+-") for name in ("judge", "human/a", "human/b")}
     url = stores.fill_with(tmp_path / "s.db", {"m": said})
-    judges = reads.between(url, "", stores.BENCHMARK, stores.VERSION)["judges"]
+    judges = agreement_reads.between(url, "", stores.BENCHMARK, stores.VERSION)["judges"]
     assert judges == ["human/a", "human/b", "judge"]
-    assert reads.references(judges) == ["human", *judges]
-    report = reads.agreement(url, "", stores.BENCHMARK, stores.VERSION, "human")
-    assert reads.agreement_identity(report).endswith("human (majority of human/a, human/b)")
+    assert agreement_reads.references(judges) == ["human", *judges]
+    report = agreement_reads.agreement(url, "", stores.BENCHMARK, stores.VERSION, "human")
+    assert agreement_reads.identity(report).endswith("human (majority of human/a, human/b)")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,7 @@ def test_durations_are_short(seconds: float, words: str) -> None:
 
 
 def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
+    import agreement_reads
     import pandas as pd
     import reads
 
@@ -87,6 +88,6 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
         assert list(rows["model"]) == [row["model"] for row in board["rows"]]
         shown = [row["metrics"]["accuracy"]["value"] for row in board["rows"]]
         assert list(rows["value"]) == pytest.approx(shown)
-    report = reads.agreement(*place, "human/a")
+    report = agreement_reads.agreement(*place, "human/a")
     rows = pd.read_csv(io.StringIO(report["csv"]))
     assert len(rows) == sum(len(row["metrics"]) for row in report["rows"])

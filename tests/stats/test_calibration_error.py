@@ -108,8 +108,22 @@ def test_bins_of_a_reliability_diagram() -> None:
     assert np.isnan(bins.accuracy[0])
 
 
+@given(answers)
+@pytest.mark.parametrize("binning", BINNINGS)
+def test_the_bins_that_are_drawn_have_the_error_that_is_reported(
+    binning: ce.Binning, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    bins = ce.reliability_bins(*data, binning=binning)
+    there = bins.n > 0
+    distance = np.abs(bins.confidence - bins.accuracy)[there]
+    from_bins = (bins.n[there] * distance).sum() / len(data[0])
+    assert from_bins == pytest.approx(bins.error, abs=1e-12)
+    assert bins.error == ce.calibration_error(*data, binning=binning)
+
+
 def test_undefined_and_refused() -> None:
     for binning in BINNINGS:
+        assert np.isnan(ce.reliability_bins([], [], binning=binning).error)
         assert np.isnan(ce.calibration_error([], [], binning=binning))
         assert ce.reliability_bins([], [], binning=binning).n.sum() == 0
         with pytest.raises(ValueError, match=r"the confidence of answer 0 is 1\.5"):

@@ -109,6 +109,43 @@ def test_the_curve_of_risk(data: tuple[np.ndarray, np.ndarray]) -> None:
     assert list(zip(some.coverage, some.risk, some.threshold, strict=True)) == sorted(set(first))
 
 
+@given(answers, st.integers(1, 60))
+def test_the_steps_of_the_curve_have_the_area_that_is_reported(
+    data: tuple[np.ndarray, np.ndarray], n_steps: int
+) -> None:
+    c, y = data
+    edges = np.linspace(0, 1, n_steps + 1)
+    steps = cf.risk_steps(c, y, edges)
+    assert (steps * np.diff(edges)).sum() == pytest.approx(float(cf.aurc(c, y)), abs=1e-12)
+    assert ((steps >= 0) & (steps <= 1)).all()
+    assert cf.risk_steps(c, y, [0, 1])[0] == pytest.approx(float(cf.aurc(c, y)), abs=1e-12)
+
+
+@given(answers, st.integers(0, 2**32 - 1))
+def test_risk_among_the_surest_is_the_mean_over_all_orders_of_ties(
+    data: tuple[np.ndarray, np.ndarray], seed: int
+) -> None:
+    c, y = data
+    n = len(c)
+    shares = np.arange(1, n + 1) / n
+    risks = cf.risk_among_surest(c, y, shares)
+    for k, risk in enumerate(risks, 1):
+        cut = np.sort(c)[::-1][k - 1]
+        above, at = c > cut, c == cut
+        errors = (1 - y)[above].sum() + (k - above.sum()) * (1 - y)[at].mean()
+        assert risk == pytest.approx(errors / k, abs=1e-9)
+    assert risks.mean() == pytest.approx(float(cf.aurc(c, y)), abs=1e-9)
+    assert cf.risk_steps(c, y, np.concatenate([[0], shares])) == pytest.approx(risks, abs=1e-9)
+    curve = cf.risk_coverage(c, y)  # at the end of a level no order is left open
+    assert cf.risk_among_surest(c, y, curve.coverage) == pytest.approx(curve.risk, abs=1e-9)
+    weights = multinomial_weights(n, 3, seed=seed)
+    tenths = np.arange(1, 11) / 10
+    weighted = cf.risk_among_surest(c, y, tenths, weights=weights)
+    for row, found in zip(weights.astype(int), weighted, strict=True):
+        repeated = cf.risk_among_surest(np.repeat(c, row), np.repeat(y, row), tenths)
+        assert found == pytest.approx(repeated, abs=1e-9)
+
+
 def test_a_tenth_of_the_answers_is_given_by_a_tenth_of_them() -> None:
     """Also where coverage and tenth differ in the last bit."""
     curve = cf.risk_coverage(np.arange(10) / 10, np.ones(10))
@@ -126,6 +163,8 @@ def test_undefined_is_said() -> None:
         assert np.isnan(statistic([0.5, 0.2], [1, 0], weights=[0, 0]))
     assert np.isnan(cf.accuracy([]))
     assert cf.risk_coverage([], []).risk.size == 0
+    assert np.isnan(cf.risk_steps([], [], [0, 0.5, 1])).tolist() == [True, True]
+    assert np.isnan(cf.risk_among_surest([], [], [0.5, 1])).tolist() == [True, True]
     assert cf.aurc([0.5, 0.7], [1, 1]) == 0.0
     assert cf.aurc([0.5, 0.7], [0, 0]) == 1.0
 

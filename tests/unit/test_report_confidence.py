@@ -20,9 +20,11 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.confidence_board import METRICS, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow, confidence_report
+from judgebench.report.confidence_choice import choice, labelling
 from judgebench.report.confidence_document import document, to_json
 from judgebench.report.table import render
 from judgebench.stats.confidence import auroc, brier
+from judgebench.stats.resample import wilson_interval
 from judgebench.store import Store, open_store
 from tests.e2e.runs import judgebench
 from tests.unit.exchanged import Rows, label, rows_file
@@ -331,6 +333,86 @@ def test_names_stay_text(store: Store, tmp_path: Path) -> None:
     page = render(document(report(store), bins=True, by_set=True), "html")
     assert "<script>" not in page
     assert "<img" not in page
+
+
+def test_drawn_curves_have_the_area_that_is_printed_over_one_set_and_over_several(
+    store: Store, tmp_path: Path
+) -> None:
+    """The curve of several sets is the mean of theirs, by the same weights as the AURC."""
+    for flip, (name, n) in enumerate({"nq": 30, "hq": 12, "popqa": 20}.items(), 2):
+        path = rows_file(tmp_path / f"{name}.jsonl", records(n, flip))
+        for _, take_in in read_honestybench([path], model="m", known_items=lambda *_: None):
+            take_in(store)
+    found = confidence_report(store, "honestybench", intervals=QUICK, curves=True)
+    mine = [one for one in found.rows if one.confidence == "Consis-Sem"]
+    assert {one.over for one in mine} == {"all", "in-domain", "ood", "nq", "hq", "popqa"}
+    for one in mine:
+        assert one.curve is not None
+        area = float((one.curve.risk * np.diff(one.curve.edges)).sum())
+        assert area == pytest.approx(one.metrics["aurc"].value, abs=1e-12)
+        last = one.curve.points[-1]
+        assert last.value == pytest.approx(1 - one.metrics["accuracy"].value, abs=1e-12)
+        assert last.n == one.metrics["accuracy"].n
+        assert all(point.low <= point.value <= point.high for point in one.curve.points)
+        if len(one.sets) == 1:
+            assert one.reliability.error == pytest.approx(one.metrics["ece"].value, abs=1e-12)
+    plain = confidence_report(store, "honestybench", intervals=QUICK)
+    assert to_json(found) == to_json(plain)
+    assert all(one.curve is None for one in plain.rows)
+
+
+def test_intervals_of_a_curve_are_wilsons_where_few_answers_are_given(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path, [r for i in range(20) for r in (said(i, i >= 2), score(i, "C", i / 20))])
+    curve = row(report(store, curves=True), "C").curve
+    assert curve is not None
+    assert [point.method for point in curve.points] == ["wilson"] * 10
+    low, high = wilson_interval(0, 10, level=0.95)  # nothing of the surest half is wrong
+    assert (curve.points[4].value, curve.points[4].n) == (0.0, 10)
+    assert (curve.points[4].low, curve.points[4].high) == pytest.approx((float(low), float(high)))
+    empty = row(report(store, confidences=("Prob",), curves=True), "Prob")
+    assert empty.curve is None
+
+
+def test_rows_of_some_models_are_as_they_are_beside_all_the_others(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [
+        one
+        for model, n in (("m", 40), ("other", 60))
+        for i in range(n)
+        for one in (
+            said(i, i % 3, model=model),
+            score(i, "C", i % 7 / 7, model=model),
+            score(i, "D", 0.5, model=model),
+            label(i, model, "K", "correct"),
+        )
+    ]
+    put(store, tmp_path, rows)
+    chosen = choice(store, "made_up@unversioned", labelling(store, "made_up@unversioned")["J"])
+    assert (chosen.models, chosen.confidences) == (("m", "other"), ("C", "D"))
+    assert chosen.lacking["Prob"] == "the store has no log-probabilities of the greedy answers"
+    whole = report(store, correct="J")
+    some = report(
+        store, correct=labelling(store, "made_up@unversioned")["J"], judges=chosen.judges,
+        models=["m"], confidences=["D"],
+    )  # fmt: skip
+    assert len(chosen.judges) == 3  # K says nothing that matters here
+    (mine,) = some.rows
+    (same,) = [one for one in whole.rows if (one.model, one.confidence) == ("m", "D")]
+    assert mine.metrics == same.metrics
+
+
+def test_a_store_without_labels_or_confidences_has_nothing_to_choose(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path, [label(0, "m", "judge", "correct")])
+    judge = labelling(store, "made_up@unversioned")["judge"]
+    assert choice(store, "made_up@unversioned", judge).confidences == ()
+    put(store, tmp_path, [score(0, "C", 0.5) | {"benchmark": "unlabelled"}])
+    assert labelling(store, "unlabelled@unversioned") == {}
+    assert choice(store, "unlabelled@unversioned", None).confidences == ("C",)
 
 
 def test_the_risk_that_is_left_where_only_sure_answers_are_given(

@@ -1,0 +1,239 @@
+"""Two judges on the same answers: what one said where the other said what, and who is lenient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.judged_values import Bools, JudgedValues, Said, width_of
+from judgebench.metrics.measure import Measure, estimated
+from judgebench.metrics.scores import Scale
+from judgebench.metrics.verdict_table import Ints
+from judgebench.records import Estimate
+
+POINTS = 11
+"""A scale of whole numbers with more points than these is shown in ten parts."""
+
+PARTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """How many answers the reference (rows) and the judge (columns) called what.
+
+    counts : int array, shape (rows, columns + 2)
+        Its last columns are what could not be read of the judge, and what it was not asked about.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leniency:
+    """How much better a judge thinks of a model than the reference does.
+
+    ``model`` is None for all together.
+    """
+
+    model: str | None
+    opponent: str | None
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgePair:
+    """One judge beside another.
+
+    confusion
+        None where scores have no ends to make rows of.
+    unit
+        Of leniency: ``points`` of a scale, or ``share`` of answers.
+    """
+
+    judge: str
+    reference: str
+    raters: tuple[str, ...]
+    confusion: Confusion | None
+    leniency: tuple[Leniency, ...]
+    unit: str
+
+
+def judge_pair(
+    board: JudgedValues, judge: str, reference: str, *, intervals: Intervals | None = None
+) -> JudgePair:
+    """Compare two judges on what the reference has judged.
+
+    Leniency is the mean over items of how much higher the judge's verdict is than the reference's,
+    on the answers that both have judged: of labels the positive one counts 1 and the other 0, so
+    that it is the difference of the shares of positives [1]_; of comparisons a win counts 1 and a
+    tie one half; of scores it is the difference on their scale. Every item of a model counts once.
+    Answers with a verdict of the reference alone are missing.
+
+    Parameters
+    ----------
+    judge, reference
+        As for `JudgedValues.of`.
+    intervals
+        Percentile bootstrap over items unless asked otherwise.
+
+    References
+    ----------
+    .. [1] A. S. Thakur et al. (2024), Judging the Judges: Evaluating Alignment and Vulnerabilities
+       in LLMs-as-Judges, arXiv 2406.12624, section 4.
+    """
+    mine, theirs = board.of(judge), board.of(reference)
+    counted = ~np.isnan(theirs.values) & _could_be_asked(board, mine)
+    return JudgePair(
+        judge=judge,
+        reference=reference,
+        raters=theirs.raters,
+        confusion=_confusion(board, mine, theirs, counted),
+        leniency=_leniency(board, mine, theirs, counted, intervals or Intervals()),
+        unit="points" if board.kind == "score" else "share",
+    )
+
+
+def _could_be_asked(board: JudgedValues, mine: Said) -> Bools:
+    """Answers that count as missing where the judge says nothing: as agreement counts them.
+
+    Of scores those of models that it was asked about at all, of comparisons those with an opponent
+    that it was; of labels all.
+    """
+    if board.kind == "label":
+        return np.ones(len(board.item_of), dtype=np.bool_)
+    of_model = [model if board.kind == "score" else against for model, against in board.models]
+    _, code_of = np.unique([str(one) for one in of_model], return_inverse=True)
+    code = code_of[board.model_of] if len(code_of) else np.zeros(0, dtype=np.int64)
+    return np.asarray(np.isin(code, code[mine.asked]))
+
+
+def _confusion(
+    board: JudgedValues,
+    mine: Said,
+    theirs: Said,
+    counted: Bools,
+) -> Confusion | None:
+    made = [_placed(board, said) for said in (theirs, mine)]
+    if made[0] is None or made[1] is None:
+        return None
+    (rows, row), (columns, column) = made[0], made[1]
+    unreadable, not_asked = len(columns), len(columns) + 1
+    silent = np.where(mine.asked, unreadable, not_asked)
+    column = np.where(np.isnan(mine.values), silent, column)
+    width = len(columns) + 2
+    flat = row[counted] * width + column[counted]
+    counts = np.bincount(flat, minlength=len(rows) * width).reshape(len(rows), width)
+    return Confusion(rows=rows, columns=columns, counts=counts.astype(np.int64))
+
+
+def _placed(board: JudgedValues, said: Said) -> tuple[tuple[str, ...], Ints] | None:
+    """The rows (or columns) of a table, and in which each answer falls; 0 where in none."""
+    known = np.nan_to_num(said.values)
+    if board.labels:
+        return board.labels, known.astype(np.int64)
+    width = width_of(said.scales)
+    if math.isnan(width):
+        return None
+    low, high = said.scales[0]
+    if low.is_integer() and high.is_integer() and width < POINTS:
+        points = range(int(low), int(high) + 1)
+        places = np.floor(known + 0.5) - low
+        names = tuple(str(point) for point in points)
+    else:
+        places = np.floor((known - low) / width * PARTS)
+        edges = [f"{low + width * part / PARTS:g}" for part in range(PARTS + 1)]
+        names = tuple(f"{edges[part]} to {edges[part + 1]}" for part in range(PARTS))
+    return names, np.clip(places, 0, len(names) - 1).astype(np.int64)
+
+
+def _leniency(
+    board: JudgedValues,
+    mine: Said,
+    theirs: Said,
+    counted: Bools,
+    wanted: Intervals,
+) -> tuple[Leniency, ...]:
+    models = np.unique(board.model_of[counted])
+    place = np.full(len(board.models), -1, dtype=np.int64)
+    place[models] = np.arange(len(models))
+    both = counted & ~np.isnan(mine.values)
+    why = why_no_leniency(board, mine.scales, theirs.scales)
+    unit = 1.0 if board.kind == "score" else 1.0 / max(1, len(board.labels) - 1)
+    by_model = _measured(
+        (mine.values - theirs.values) * unit,
+        item_of=board.item_of,
+        model_of=place[board.model_of],
+        shape=(len(board.items), len(models)),
+        both=both,
+        missing=counted & ~both,
+    )
+    together = _summed(by_model)
+    if why is not None:
+        nothing = np.zeros_like(together.bottom)
+        together = replace(together, top=nothing, bottom=nothing, undefined=why)
+    contributions = together.of_units(board.unit_of, len(board.units))
+    (sums,) = wanted.resamples(board.units).sums([contributions])
+    found = estimated(together, contributions, sums, wanted).estimates
+    names: list[tuple[str | None, str | None]] = [(None, None)]
+    names += [board.models[m] for m in models]
+    return tuple(
+        Leniency(model=model, opponent=opponent, estimate=estimate)
+        for (model, opponent), estimate in zip(names, found, strict=True)
+    )
+
+
+def why_no_leniency(
+    board: JudgedValues, mine: Sequence[Scale], theirs: Sequence[Scale]
+) -> str | None:
+    """Why no mean of differences means anything; None where it does."""
+    if board.kind == "label" and len(board.labels) != 2:
+        return f"it needs two labels; {len(board.labels)} are declared"
+    if board.kind == "score" and len(scales := {*mine, *theirs}) > 1:
+        said = ", ".join(f"{low:g} to {high:g}" for low, high in sorted(scales))
+        return f"scores on several scales ({said}) have no difference"
+    return None
+
+
+def _measured(
+    difference: Floats,
+    *,
+    item_of: Ints,
+    model_of: Ints,
+    shape: tuple[int, int],
+    both: Bools,
+    missing: Bools,
+) -> Measure:
+    """The mean over items of each model; several answers to one item count as their mean."""
+    n_cells = shape[0] * shape[1]
+    cell = (item_of * shape[1] + model_of)[both]
+    n = np.bincount(cell, minlength=n_cells).astype(np.float64)
+    total = np.bincount(cell, difference[both], minlength=n_cells)
+    return Measure(
+        top=(total / np.maximum(n, 1.0)).reshape(shape),
+        bottom=(n > 0).astype(np.float64).reshape(shape),
+        n=np.bincount(model_of[both], minlength=shape[1]).astype(np.float64),
+        missing=np.bincount(model_of[missing], minlength=shape[1]).astype(np.float64),
+        undefined="no answer was judged by both",
+    )
+
+
+def _summed(one: Measure) -> Measure:
+    """All models together before each, as a pooled table has them."""
+
+    def before(values: Floats) -> Floats:
+        total = values.sum(axis=-1, keepdims=True)
+        return np.concatenate([total, values], axis=-1)
+
+    return replace(
+        one,
+        top=before(one.top),
+        bottom=before(one.bottom),
+        n=before(one.n),
+        missing=before(one.missing),
+    )

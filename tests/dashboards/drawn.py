@@ -1,0 +1,43 @@
+"""The drawings of a page as it sends them to a browser: what is asked of Vega, and the data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """``rows`` are those of all data sets of a drawing, one behind the other."""
+
+    spec: dict[str, Any]
+    rows: list[dict[str, Any]]
+    alt: str
+
+
+def drawings(app: Any) -> list[Drawn]:
+    """In the order in which they stand on the page."""
+    return [
+        Drawn(
+            spec=json.loads(element.proto.spec),
+            rows=[row for sent in element.proto.datasets for row in _rows(sent.data.data)],
+            alt=element.proto.alt,
+        )
+        for element in app.get("vega_lite_chart")
+    ]
+
+
+def with_field(app: Any, field: str) -> list[dict[str, Any]]:
+    """The rows of the first drawing that have a field."""
+    for drawing in drawings(app):
+        if rows := [row for row in drawing.rows if field in row]:
+            return rows
+    raise AssertionError(f"no drawing has the field {field!r}")
+
+
+def _rows(arrow: bytes) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pa.ipc.open_stream(arrow).read_all().to_pylist()
+    return rows

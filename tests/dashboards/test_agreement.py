@@ -1,0 +1,346 @@
+"""The Agreement page: two judges beside each other, whom one is lenient with, where they differ."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pandas as pd
+import pytest
+
+from judgebench.metrics.disagreement import Disagreements, disagreements
+from judgebench.metrics.judge_pair import JudgePair, judge_pair
+from judgebench.report.judge_pairs import judged_values
+from judgebench.store import Store, open_store
+from tests.dashboards import agreement_stores, stores
+from tests.dashboards.agreement_stores import BENCHMARK, VERSION
+from tests.dashboards.drawn import drawings, with_field
+from tests.dashboards.test_pages import MARKUP, aged, boxes, table, texts
+
+PAIR = {"shown": "lenient", "reference": "human/a"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return agreement_stores.fill(tmp_path_factory.mktemp("agreement") / "s.db")
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return agreement_stores.fill_scores(tmp_path_factory.mktemp("scores") / "s.db")
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return stores.fill_kinds(tmp_path_factory.mktemp("kinds") / "s.db")
+
+
+def beside(url: str, judge: str, reference: str, kind: Any = "label") -> JudgePair:
+    with open_store(url, read_only=True) as opened:
+        board = judged_values(opened, BENCHMARK, VERSION, kind).values
+    return judge_pair(board, judge, reference)
+
+
+def ranking(url: str, *judges: str, kind: Any = "label") -> Disagreements:
+    with open_store(url, read_only=True) as opened:
+        return disagreements(judged_values(opened, BENCHMARK, VERSION, kind).values, judges)
+
+
+def buttons(app: Any) -> dict[str, Any]:
+    return {button.label: button for button in app.button}
+
+
+def signed(value: float, digits: int) -> str:
+    return (f"{value:+.{digits}f}" if value else f"{value:.{digits}f}").replace("-", "−")
+
+
+@pytest.mark.parametrize("reference", ["human/a", "strict", "human"])
+def test_any_two_judges_have_a_table_and_their_leniency(
+    open_page: Any, store: str, reference: str
+) -> None:
+    app = open_page("agreement", store, shown="lenient", reference=reference)
+    assert not app.exception
+    found = beside(store, "lenient", reference)
+    assert found.confusion is not None
+    counts = table(app, "no verdict").set_index("reference")
+    for row, truly in enumerate(found.confusion.rows):
+        expected = found.confusion.counts[row]
+        names = [*found.confusion.columns, "unreadable", "no verdict"]
+        assert counts.loc[truly].to_dict() == dict(zip(names, expected.tolist(), strict=True))
+    drawn = with_field(app, "count")
+    assert sum(cell["count"] for cell in drawn) == found.confusion.counts.sum()
+    for truly in found.confusion.rows:
+        shares = [cell["share"] for cell in drawn if cell["reference"] == truly]
+        assert sum(shares) == pytest.approx(1)
+    shown = table(app, "leniency").set_index("model")
+    assert set(shown.index) == {"all models", "older", "newer"}
+    for one in found.leniency:
+        line, e = shown.loc[one.model or "all models"], one.estimate
+        value, low, high = (signed(100 * end, 1) for end in (e.value, e.low, e.high))
+        assert line["leniency"] == f"{value} [{low}, {high}]"
+        assert (line["n"], line["missing"]) == (e.n, e.missing)
+    assert shown.loc["older", "missing"] > 0
+
+
+def test_whose_side_an_interval_is_on_is_said_by_shape_and_hue(open_page: Any, store: str) -> None:
+    app = open_page("agreement", store, **PAIR)
+    found = beside(store, "lenient", "human/a")
+    tones = {
+        line["name"]: line["tone"]
+        for drawing in drawings(app)
+        for line in drawing.rows
+        if "test" in line
+    }
+    for one in found.leniency:
+        e = one.estimate
+        expected = "first" if e.low > 0 else "second" if e.high < 0 else "rest"
+        assert tones[one.model or "all models"] == expected
+    assert "first" in tones.values()
+
+
+def test_the_cells_of_the_map_have_intervals_and_the_two_chosen_a_frame(
+    open_page: Any, store: str
+) -> None:
+    app = open_page("agreement", store, **PAIR)
+    cells = with_field(app, "ends")
+    assert len(cells) == 4 * 3
+    assert {(cell["row"], cell["column"]) for cell in cells if cell["chosen"]} == {
+        ("lenient", "human/a"),
+        ("human/a", "lenient"),
+    }
+    pairs = table(app, "Cohen's kappa")
+    assert len(pairs) == 6
+    of_pair = {frozenset((line["judge"], line["and"])): line for line in pairs.to_dict("records")}
+    for cell in cells:
+        line = of_pair[frozenset((cell["row"], cell["column"]))]
+        assert line["Cohen's kappa"] == f"{cell['text']} {cell['ends']}"
+        assert line["n"] == cell["n"]
+
+
+def test_a_click_into_the_map_makes_the_boxes_ask_the_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest of it is clicked in test_agreement_browser.py."""
+    import shown
+
+    kept = {"shown", "references\0a", "scope\0b", "kept"}
+    state = dict.fromkeys([*kept, "shown\0a\0b", "reference\0a"], "x")
+    monkeypatch.setattr(shown.st, "session_state", state)
+    shown.forget("shown", "reference")
+    assert set(state) == kept
+
+
+@pytest.mark.parametrize("among", ["two", "all"])
+def test_items_come_by_how_much_the_judges_differ(open_page: Any, store: str, among: str) -> None:
+    app = open_page("agreement", store, among=among, **PAIR)
+    assert not app.exception
+    asked = ("lenient", "human/a") if among == "two" else ()
+    found = ranking(store, *asked)
+    listed = table(app, "differ")
+    assert list(listed["item"]) == list(found.items[:25])
+    expected = [f"{n:.0f} of {of:.0f}" for n, of in zip(found.differ, found.compared, strict=True)][
+        :25
+    ]
+    assert list(listed["differ"]) == expected
+    assert listed["question"][0] == f"Which river flows through capital {found.items[0]}?"
+    captions = " ".join(caption.value for caption in app.caption)
+    rule = "the two say different things" if among == "two" else "the number of pairs of judges"
+    assert rule in captions
+    wrote = [block.value for block in app.code]
+    assert any(f"lenient finds {found.items[0]} of " in block for block in wrote)
+    assert any(f" says the Rhine, {found.items[0]}" in block for block in wrote)
+    strangers = any(f"strict finds {found.items[0]} of " in block for block in wrote)
+    assert strangers == (among == "all")
+
+
+def test_what_each_judge_said_of_an_item_is_counted(open_page: Any, store: str) -> None:
+    app = open_page("agreement", store, **PAIR)
+    found = ranking(store, "lenient", "human/a")
+    line = table(app, "differ").to_dict("records")[0]
+    incorrect, correct = found.votes[0, 0]
+    said = [f"{n} {name}" for n, name in ((correct, "correct"), (incorrect, "incorrect")) if n]
+    assert line["said 0"] == ", ".join(said)
+
+
+def test_pages_of_items_and_one_item_are_links(open_page: Any, store: str) -> None:
+    found = ranking(store)
+    assert len(found.items) > 25
+    app = open_page("agreement", store, among="all", item=found.items[30], **PAIR)
+    assert list(table(app, "differ")["item"]) == list(found.items[25:50])
+    assert f"item {found.items[30]}: 31 of {len(found.items)}" in texts(app)
+    buttons(app)["Next item"].click().run()
+    assert app.query_params["item"] == found.items[31]
+    buttons(app)["Previous page"].click().run()
+    assert list(table(app, "differ")["item"]) == list(found.items[:25])
+    link = next(one for one in app.get("page_link") if one.proto.label.startswith("All that is"))
+    asked = parse_qs(link.proto.query_string)
+    assert asked == {"benchmark": [BENCHMARK], "version": [VERSION], "item": [found.items[0]]}
+
+
+def test_a_link_that_is_out_of_date_is_no_error(open_page: Any, store: str) -> None:
+    app = open_page(
+        "agreement", store, shown="gone", reference="gone", item="gone", among="gone",
+        scope="gone", kind="gone", part="9" * 30,
+    )  # fmt: skip
+    assert not app.exception
+    assert len(table(app, "differ")) > 0
+
+
+def test_judges_that_say_the_same_of_everything(open_page: Any, tmp_path: Path) -> None:
+    said = stores.labels("+-+-")
+    url = stores.fill_with(tmp_path / "s.db", {"m": {"human/a": said, "same": said}})
+    app = open_page("agreement", url)
+    assert not app.exception
+    assert "There is no item on which they say different things." in texts(app)
+    assert table(app, "leniency")["leniency"][0] == "0.0 [0.0, 0.0]"
+
+
+def test_comparisons_are_won_tied_and_lost(open_page: Any, kinds: str) -> None:
+    app = open_page("agreement", kinds, reference="claude", shown="gpt")
+    assert not app.exception
+    counts = table(app, "no verdict")
+    assert list(counts["reference"]) == ["win", "tie", "loss"]
+    assert list(counts)[1:4] == ["win", "tie", "loss"]
+    found = beside(kinds, "gpt", "claude", "preference")
+    assert found.confusion is not None
+    assert counts.set_index("reference").loc["win", "loss"] == found.confusion.counts[2, 0]
+    shown = table(app, "leniency").set_index("model")
+    assert len(shown) == 1 + len(stores.STRENGTH)
+    e = next(one.estimate for one in found.leniency if one.model == "base")
+    assert shown.loc["base", "leniency"].startswith(signed(100 * e.value, 1))
+    assert "a tie counting half" in " ".join(caption.value for caption in app.caption)
+
+
+def test_scores_have_correlations_points_and_a_spread(open_page: Any, scores: str) -> None:
+    app = open_page("agreement", scores, reference="human/a", shown="mild")
+    assert not app.exception
+    assert boxes(app)["Scope"].options == ["pooled"]
+    counts = table(app, "no verdict")
+    assert list(counts["reference"]) == [str(point) for point in range(10, 0, -1)]
+    found = beside(scores, "mild", "human/a", "score")
+    e = found.leniency[0].estimate
+    assert e.value > 0.8
+    assert table(app, "leniency")["leniency"][0].startswith(signed(e.value, 2))
+    listed = table(app, "differ")
+    spread = ranking(scores, "mild", "human/a", kind="score")
+    assert list(listed["item"]) == list(spread.items[:25])
+    assert listed["differ"][0] == f"{spread.differ[0]:.2f} over 3"
+    assert "sample_spearman" in table(app, "spearman")
+    assert "the distance between the highest and the lowest score" in " ".join(
+        caption.value for caption in app.caption
+    )
+
+
+def test_scores_on_two_scales_have_no_difference_and_say_so(open_page: Any, tmp_path: Path) -> None:
+    url = agreement_stores.fill_scores(tmp_path / "s.db", high=100)
+    app = open_page("agreement", url, reference="human/a", shown="mild")
+    assert not app.exception
+    shown = table(app, "leniency")
+    assert shown["undefined because"][0] == (
+        "scores on several scales (1 to 10, 1 to 100) have no difference"
+    )
+    assert pd.isna(shown["leniency"][0]) or shown["leniency"][0].startswith("–")
+    assert "as a share of its own judge's scale" in " ".join(c.value for c in app.caption)
+
+
+def test_several_sorts_of_verdicts_are_told_apart(open_page: Any, tmp_path: Path) -> None:
+    url = agreement_stores.fill(tmp_path / "s.db", n_items=6)
+    agreement_stores.fill_scores(tmp_path / "s.db", n_items=6)
+    app = open_page("agreement", url, kind="score")
+    assert not app.exception
+    assert boxes(app)["What they gave"].value == "score"
+    assert set(boxes(app)["Reference"].options) == {"human/a", "rubric", "mild"}
+    boxes(app)["What they gave"].select("label").run()
+    assert app.query_params["kind"] == "label"
+    assert "strict" in boxes(app)["Reference"].options
+
+
+def test_verdicts_are_read_once_for_all_of_the_page(
+    open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import streamlit as st
+
+    app = open_page("leaderboard", store)
+    st.cache_resource.clear()
+    read = []
+    board_verdicts = Store.board_verdicts
+
+    def noted(self: Store, *place: str) -> Any:
+        read.append(place)
+        return board_verdicts(self, *place)
+
+    monkeypatch.setattr(Store, "board_verdicts", noted)
+    app.switch_page("views/agreement.py").run()
+    assert read == [(BENCHMARK, VERSION)]
+    boxes(app)["Reference"].select("strict").run()
+    boxes(app)["Among"].select("all").run()
+    assert not app.exception
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize("item", range(len(agreement_stores.HOSTILE)))
+def test_hostile_texts_reach_no_element_that_reads_markup(
+    open_page: Any, tmp_path_factory: pytest.TempPathFactory, item: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "hostile-agreement.db"
+    if not path.exists():
+        agreement_stores.hostile(path)
+    app = open_page("agreement", f"sqlite:///{path}", among="all", item=str(item))
+    assert not app.exception
+    text = list(agreement_stores.HOSTILE.values())[item]
+    assert f"item {item}: " in texts(app)
+    assert len(app.code) > 4  # the question, answers, replies and what was thought before
+    for element in app:
+        if element.type in MARKUP:
+            said = str(element.value)
+            assert text[:40] not in said, element
+            assert stores.HOSTILE[0] not in said, element
+    for one in app.get("page_link"):
+        assert stores.HOSTILE[0] not in one.proto.label
+    for drawing in drawings(app):
+        assert "expr" not in str(drawing.spec)
+
+
+def test_a_store_that_goes_away_while_the_page_is_open_is_said(
+    open_page: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.db"
+    url = agreement_stores.fill(path, n_items=4)
+    app = open_page("agreement", url)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    aged(url, 60)
+    app.run()
+    assert not app.exception
+    assert app.error[0].value == "This cannot be shown."
+    for file in tmp_path.iterdir():
+        file.unlink()
+    aged(url, 60)
+    app.run()
+    assert not app.exception
+    assert app.info[0].value.startswith("There is no store here yet")
+
+
+def test_a_table_of_many_points_has_no_room_for_shares() -> None:
+    import agreement_charts
+    import charts
+
+    def layers(n: int) -> int:
+        cells = pd.DataFrame(
+            [
+                {"reference": str(a), "judge": str(b), "count": 1, "share": 0.1, "text": "1",
+                 "percent": "10 %", "note": ""}
+                for a in range(n)
+                for b in [*range(n), "unreadable", "no verdict"]
+            ]
+        )  # fmt: skip
+        spec = agreement_charts.confusion(cells, charts.INK["light"], ("a", "b")).to_dict()
+        assert spec["layer"][0]["encoding"]["x"]["sort"][-2:] == ["unreadable", "no verdict"]
+        assert spec["layer"][0]["encoding"]["x"]["sort"][0] == str(n - 1)
+        return len(spec["layer"])
+
+    assert (layers(3), layers(10)) == (3, 2)
