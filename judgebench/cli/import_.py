@@ -293,9 +293,11 @@ def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
             say(_line(what, path, report))
 
 
-_ROWS = dict.fromkeys(JUDGMENTS, "verdicts") | dict.fromkeys(
-    (HONESTYBENCH, LM_EVAL, INSPECT), "answers and verdicts"
-) | {PUBLISHED: "verdicts"}
+_ROWS = (
+    dict.fromkeys(JUDGMENTS, "verdicts")
+    | dict.fromkeys((HONESTYBENCH, LM_EVAL, INSPECT), "answers and verdicts")
+    | {PUBLISHED: "verdicts"}
+)
 
 
 def _line(what: str, path: Path, report: ImportReport) -> str:
