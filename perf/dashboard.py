@@ -45,8 +45,9 @@ READS = {
     "confusion of two judges": ("confusion", "facts", *dashboard_store.JUDGES[:2]),
 }
 PAGES = {
-    "Leaderboard, labels": "/?benchmark=facts",
-    "Leaderboard, comparisons": "/?benchmark=chat",
+    "Overview": "/",
+    "Leaderboard, labels": "/leaderboard?benchmark=facts",
+    "Leaderboard, comparisons": "/leaderboard?benchmark=chat",
     "Agreement": "/agreement?benchmark=facts",
 }
 TABLE = "[data-testid=stDataFrame] canvas"
