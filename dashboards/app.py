@@ -5,6 +5,7 @@ streamlit run dashboards/app.py -- --store sqlite:///results/judgebench.db
 
 from __future__ import annotations
 
+import reach
 import reads
 import streamlit as st
 from held import held
@@ -39,7 +40,8 @@ st.session_state["mark"] = held(store).moved_on()
 page = st.navigation(
     {
         "Results": [
-            st.Page("views/leaderboard.py", title="Leaderboard", default=True),
+            st.Page("views/overview.py", title="Overview", default=True),
+            st.Page("views/leaderboard.py", title="Leaderboard", url_path="leaderboard"),
             st.Page("views/compare.py", title="Compare", url_path="compare"),
             st.Page("views/items.py", title="Items", url_path="items"),
         ],
@@ -47,7 +49,10 @@ page = st.navigation(
             st.Page("views/agreement.py", title="Agreement", url_path="agreement"),
             st.Page("views/honesty.py", title="Honesty", url_path="honesty"),
         ],
-        "Work": [st.Page("views/label.py", title="Label", url_path="label")],
+        "Work": [
+            st.Page("views/label.py", title="Label", url_path="label"),
+            st.Page("views/runs.py", title="Runs", url_path="runs"),
+        ],
     },
     position="sidebar",
 )
@@ -55,5 +60,7 @@ with st.sidebar:
     st.caption("Store")
     st.text(reads.shown_url(store))
     status(store)
+    if not reach.bound_to_loopback():
+        st.caption("Other machines may reach this page. Whoever does reads the whole store.")
 with held(store).timed():
     page.run()

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import reach
 import streamlit as st
 
 from judgebench.errors import InputError
 from judgebench.exchange.labelling import LONGEST_NAME, rater_called
 
 HEADER_OPTION = "--rater-header"
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ def who() -> Rater:
     user = _user()
     if "is_logged_in" in user:
         return _signed_in(user)
-    if st.get_option("server.address") not in LOOPBACK:
+    if not reach.bound_to_loopback():
         return Rater(
             why_not="Labels are off: other machines may reach this dashboard, and nobody is "
             "signed in. How raters sign in stands in docs/labelling.md."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from judgebench.errors import ConfigError
@@ -32,3 +33,17 @@ def checked_base_url(text: str) -> str:
             f"base_url for {host} ends in a query; remove '?' or '#' and what follows"
         )
     return text.rstrip("/")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine and cannot be reached from another one.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "", None)]
+    [True, True, True, False, False, False]
+    """
+    if host is None or host == "localhost":
+        return host is not None
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, which whoever answers for it may point elsewhere
+        return False

@@ -489,7 +489,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
-    """What a run was: enough to repeat it."""
+    """What a run was: enough to repeat it.
+
+    ``progress`` says how far a run is that is under way: its stage and what of it is done, failed
+    and taken. It is empty of one that has ended.
+    """
 
     id: str
     name: str
@@ -503,3 +507,4 @@ class RunManifest:
     state: RunState = "running"
     counts: JsonObject = field(default_factory=dict)
     spend: JsonObject = field(default_factory=dict)
+    progress: JsonObject = field(default_factory=dict)

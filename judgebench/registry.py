@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError, InputError, unknown_name
 
 Group = Literal["judges", "providers", "metrics"]
 
@@ -49,6 +49,29 @@ def tasks_root() -> Path:
     package = Path(__file__).resolve().parent
     bundled = package / "_bundled" / "tasks"
     return bundled if bundled.is_dir() else package.parent / "tasks"
+
+
+def figures_folder(benchmark: str, tasks: Path | None = None) -> Path:
+    """Where the published figures of a benchmark stand.
+
+    Parameters
+    ----------
+    tasks
+        The folder that holds ``NAME/figures``; that of judgebench if not given.
+
+    Raises
+    ------
+    InputError
+        Where they are not there, as in an installed package.
+    """
+    folder = (tasks or tasks_root()) / benchmark / "figures"
+    if folder.is_dir():
+        return folder
+    raise InputError(
+        f"{folder}: there are no figures of {benchmark}. For their licences they are not in an "
+        f"installed package: they stand in tasks/{benchmark}/figures of judgebench's source "
+        "repository. Clone it and say --tasks CLONE/tasks"
+    )
 
 
 def benchmark_folders(extra_paths: Iterable[Path] = ()) -> dict[str, Path]:

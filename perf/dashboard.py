@@ -49,8 +49,9 @@ READS = {
     "confusion of two judges": ("agreement_reads.pair", "facts", *dashboard_store.JUDGES[:2]),
 }
 PAGES = {
-    "Leaderboard, labels": "/?benchmark=facts",
-    "Leaderboard, comparisons": "/?benchmark=chat",
+    "Overview": "/",
+    "Leaderboard, labels": "/leaderboard?benchmark=facts",
+    "Leaderboard, comparisons": "/leaderboard?benchmark=chat",
     "Agreement": "/agreement?benchmark=facts",
 }
 TABLE = "[data-testid=stDataFrame] canvas"

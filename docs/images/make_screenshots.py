@@ -27,12 +27,14 @@ CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg
 TABLE = "[data-testid=stDataFrame] canvas"
 TEXT = "[data-testid=stText]"
 PAGES = {
-    "leaderboard": ("", CHART),
+    "overview": ("", CHART),
+    "leaderboard": ("leaderboard", CHART),
     "compare": ("compare", CHART),
     "items": ("items", TEXT),
     "agreement": ("agreement", CHART),
     "honesty": ("honesty", CHART),
     "label": ("label", TABLE),
+    "runs": ("runs", TABLE),
 }
 """Where each page is, and what has to be drawn on it."""
 ARGUMENTS = [

@@ -1,4 +1,4 @@
-"""``judgebench dashboard``: the Streamlit app on a store, for this machine alone."""
+"""``judgebench dashboard``: the Streamlit app on a store, for this machine as a rule."""
 
 from __future__ import annotations
 
@@ -14,8 +14,24 @@ from judgebench.cli.streams import say
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 8501
 
+REACHED = """\
+warning: {address} can be reached from other machines. Everybody who reaches the port
+  - reads the whole store: prompts, answers, verdicts and labels;
+  - gives labels where a login or --rater-header says who it is (that header is believed from
+    anybody, so nobody may reach the port but the proxy that sets it), and none without;
+  - starts no runs: that is off.
+  Put a proxy with TLS and a login in front; docs/dashboard.md says how."""
+
 
 @click.command("dashboard", short_help="Open the dashboard on a store.")
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    default=LOOPBACK,
+    show_default=True,
+    help="The address of this machine to listen at. At any but a loopback one everybody who "
+    "reaches the port reads the whole store, and no runs can be started from a page.",
+)
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -29,21 +45,35 @@ USUAL_PORT = 8501
     "claim to be anybody.",
 )
 @store_option
-def command(port: int | None, rater_header: str | None, store: str) -> int:
-    """Serve the dashboard on this machine (127.0.0.1), until Ctrl-C.
+def command(address: str, port: int | None, rater_header: str | None, store: str) -> int:
+    """Serve the dashboard until Ctrl-C, for this machine alone (127.0.0.1) unless told otherwise.
 
     The store is read only but for labels that people give, and may be written meanwhile: pages
-    follow.
+    follow. Where only this machine reaches it, runs can be started from a page.
+
+    \b
+    Examples:
+      judgebench dashboard
+      judgebench dashboard --store sqlite:///results/nightly.db --port 8600
+      judgebench dashboard --address 0.0.0.0 --rater-header X-Forwarded-User
     """
+    from judgebench.addresses import is_loopback
     from judgebench.store.location import store_path
 
     app = _app()
     store_path(store)  # a URL that names no file is said here, not on a page
-    chosen = _port(port)
-    say(f"dashboard on {store}: http://{LOOPBACK}:{chosen} (Ctrl-C ends it)")
+    chosen = _port(address, port)
+    if not is_loopback(address):
+        say(REACHED.format(address=address))
+    shown = f"[{address}]" if ":" in address else address
+    say(f"dashboard on {store}: http://{shown}:{chosen} (Ctrl-C ends it)")
     command_line = [sys.executable, "-m", "streamlit", "run", str(app)]
-    command_line += ["--server.port", str(chosen), "--server.address", LOOPBACK]
+    command_line += ["--server.port", str(chosen), "--server.address", address]
     command_line += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    # What keeps web pages of others from using this one in somebody's browser; see `reach.py`.
+    command_line += ["--server.enableCORS", "true", "--server.enableXsrfProtection", "true"]
+    if not is_loopback(address) or rater_header:  # a proxy's name is not known here
+        command_line += ["--server.allowedHosts", "*"]
     sys.stderr.flush()
     # In place of this process: nothing is left behind, whatever signal ends it.
     given = ["--store", store, *(["--rater-header", rater_header] if rater_header else [])]
@@ -62,17 +92,24 @@ def _app() -> Path:
     raise ConfigError(f"{package}: the dashboard is not in this installation; install it again")
 
 
-def _port(wanted: int | None) -> int:
+def _port(address: str, wanted: int | None) -> int:
+    import errno
     import socket
 
     from judgebench.errors import UsageError
 
+    try:
+        (family, *_, where), *_ = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise UsageError(f"{address!r} is no address; 127.0.0.1 is this machine alone") from None
     for port in (wanted,) if wanted else (USUAL_PORT, 0):
-        with socket.socket() as probe:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
+                probe.bind((where[0], port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise UsageError(f"{address} is no address of this machine") from None
                 continue
             return int(probe.getsockname()[1])
     raise UsageError(f"port {wanted} is taken; name another one, or none")

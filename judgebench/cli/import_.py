@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 JUDGMENTS = ("arena-hard", "mt-bench")
 HONESTYBENCH = "honestybench"
 LM_EVAL, INSPECT = "lm-eval", "inspect"
+PUBLISHED = "published"
 FORMATS = (
     *("verdicts", "responses", "labels"),
-    *(ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH, LM_EVAL, INSPECT),
+    *(ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH, LM_EVAL, INSPECT, PUBLISHED),
 )
 
 
@@ -79,6 +80,12 @@ FORMATS = (
     help="alpaca-eval, arena-hard: whom models were compared with; files that name another are "
     "refused.",
 )
+@click.option(
+    "--tasks",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="published: the folder 'tasks' of a checkout, whose figures are read.  [default: our own]",
+)
 @store_option
 def command(
     what: str,
@@ -92,6 +99,7 @@ def command(
     judge: str | None,
     set_name: str | None,
     baseline: str | None,
+    tasks: Path | None,
     store: str,
 ) -> int:
     """Take in FORMAT (verdicts, responses, labels, or another program's) from files.
@@ -118,6 +126,18 @@ def command(
                  it (--log_samples); metrics are kept as the judges lm-eval/<metric>,<filter>
     inspect      logs, .eval or .json, or folders of them; scores are kept as the judges
                  inspect/<scorer>, samples that ended in an error as failures
+    published    no files: the verdicts that were published of alpaca_eval (29 models) and
+                 trivia_judging (9 models, 11 judges and people), numbers without any text
+                 that stand in a checkout; PATH… is which of the two, both if none is named
+
+    \b
+    Examples:
+      judgebench import verdicts judged.jsonl
+      judgebench import published
+      judgebench import published trivia_judging --store sqlite:///results/published.db
+
+    Exit codes: 0 all is there; 65 a file cannot be used, or there are no figures here; 73 the
+    store cannot be written.
     """
     about = Options(
         model_outputs=model_outputs,
@@ -127,6 +147,15 @@ def command(
         judge=judge,
         baseline=baseline,
     )
+    if what == PUBLISHED:
+        if about.given or set_name or anchors:
+            raise click.UsageError(
+                "of published verdicts everything is known; name benchmarks, or nothing"
+            )
+        _take_in_published([str(path) for path in paths], tasks, store)
+        return 0
+    if tasks is not None:
+        raise click.UsageError(f"--tasks goes with `import {PUBLISHED}`")
     if not (paths or model_outputs or reference_outputs):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
     if anchors and what != "verdicts":
@@ -237,6 +266,13 @@ def _take_in_evaluations(
     _store(what, [(taking.night.files[0], taking.take_in) for taking in taken], store)
 
 
+def _take_in_published(benchmarks: Sequence[str], tasks: Path | None, store: str) -> None:
+    from judgebench.exchange.published import read_published
+
+    say("reading the published verdicts")
+    _store(PUBLISHED, read_published(benchmarks, tasks=tasks), store)
+
+
 def _take_in_rows(
     what: Format, paths: tuple[Path, ...], anchors: bool, allow_unknown_items: bool, store: str
 ) -> None:
@@ -257,8 +293,10 @@ def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
             say(_line(what, path, report))
 
 
-_ROWS = dict.fromkeys(JUDGMENTS, "verdicts") | dict.fromkeys(
-    (HONESTYBENCH, LM_EVAL, INSPECT), "answers and verdicts"
+_ROWS = (
+    dict.fromkeys(JUDGMENTS, "verdicts")
+    | dict.fromkeys((HONESTYBENCH, LM_EVAL, INSPECT), "answers and verdicts")
+    | {PUBLISHED: "verdicts"}
 )
 
 

@@ -21,6 +21,7 @@ from judgebench.run.outcome import Outcome
 from judgebench.run.question import Question
 from judgebench.run.resolve import Seat, Work
 from judgebench.run.seen_cases import seen_cases
+from judgebench.run.told import Told
 from judgebench.store import Store
 
 
@@ -58,7 +59,7 @@ def confirm(
     seats = {one: _seat_of(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
     with under_way(work, store, doors, {**configuration, "confirms": about}) as outcome:
-        asking = Asking(outcome, store, progress, doors)
+        asking = Asking(outcome, store, Told(progress, store, outcome.manifest), doors)
         for group in groups(list({seat.key: seat for seat in seats.values()}.values())):
             questions: dict[str, tuple[Seat, list[Question]]] = {}
             for one, seat in seats.items():

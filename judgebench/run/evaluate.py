@@ -24,6 +24,7 @@ from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
 from judgebench.run.question import Question
 from judgebench.run.resolve import Seat, Work
 from judgebench.run.stack_anchors import StackAnchors
+from judgebench.run.told import Told
 from judgebench.store import Store
 
 
@@ -53,7 +54,8 @@ def evaluate(
         After an interrupt, with everything that came back stored.
     """
     with under_way(work, store, doors, configuration) as outcome:
-        _Run(outcome, store, progress, doors, occasion).carry_out(stack_anchors)
+        told = Told(progress, store, outcome.manifest)
+        _Run(outcome, store, told, doors, occasion).carry_out(stack_anchors)
     return outcome
 
 

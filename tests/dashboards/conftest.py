@@ -12,9 +12,13 @@ DASHBOARDS = Path(__file__).parents[2] / "dashboards"
 
 
 @pytest.fixture(autouse=True)
-def _as_streamlit_finds_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`streamlit run` puts the script's folder first; AppTest does so only while a page runs."""
+def _as_streamlit_finds_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`streamlit run` puts the script's folder first; AppTest does so only while a page runs.
+
+    What is started from a page is remembered in a folder of the test's own.
+    """
     monkeypatch.syspath_prepend(str(DASHBOARDS))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(sys, "argv", ["app.py"])
 
 
@@ -29,7 +33,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]
         app = AppTest.from_file(str(DASHBOARDS / "app.py"), default_timeout=30)
         for key, value in query.items():
             app.query_params[key] = value
-        if page != "leaderboard":
+        if page != "overview":
             app.run()
             app.switch_page(f"views/{page}.py")
             for key, value in query.items():
@@ -38,3 +42,14 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]
 
     yield opened
     st.cache_data.clear()
+
+
+@pytest.fixture
+def at_home() -> Iterator[None]:
+    """Served where only this machine reaches it, as the command line does."""
+    from streamlit import config
+
+    before = config.get_option("server.address")
+    config.set_option("server.address", "127.0.0.1")
+    yield
+    config.set_option("server.address", before)

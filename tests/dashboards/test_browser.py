@@ -108,6 +108,8 @@ def tab(address: str) -> Iterator[Any]:
             lambda said: complaints.append(said.text) if said.type == "error" else None,
         )
         page.goto(address)
+        page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
+        page.get_by_role("link", name="Leaderboard", exact=True).first.click()
         page.get_by_role("heading", name="Leaderboard").wait_for(timeout=60_000)
         yield page
         browser.close()

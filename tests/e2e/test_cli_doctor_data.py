@@ -229,6 +229,50 @@ def test_the_dashboard_is_for_this_machine_alone(typed: Typed, started: list[lis
     assert line.endswith("-- --store sqlite:///some.db"), "no header is believed unasked"
 
 
+def test_web_pages_of_others_are_kept_out(typed: Typed, started: list[list[str]]) -> None:
+    assert typed("dashboard")[0] == 0
+    line = " ".join(started[0])
+    assert "--server.enableCORS true --server.enableXsrfProtection true" in line
+    assert "allowedHosts" not in line, "names other than this machine's are refused, as configured"
+
+
+def test_another_address_says_what_it_means(typed: Typed, started: list[list[str]]) -> None:
+    code, out, err = typed("dashboard", "--address", "0.0.0.0")  # noqa: S104  # what is tested
+    assert (code, out) == (0, "")
+    for words in ("reads the whole store", "starts no runs", "a proxy with TLS and a login"):
+        assert words in err
+    assert "http://0.0.0.0:" in err
+    line = " ".join(started[0])
+    assert "--server.address 0.0.0.0 " in line
+    assert "--server.allowedHosts *" in line
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_loopback_goes_without_a_warning(
+    typed: Typed, started: list[list[str]], address: str
+) -> None:
+    code, _, err = typed("dashboard", "--address", address)
+    assert code == 0
+    assert "warning" not in err
+    assert f"--server.address {address} " in " ".join(started[0])
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("192.0.2.7", "192.0.2.7 is no address of this machine"),
+        ("nobody.invalid", "'nobody.invalid' is no address"),
+        ("a" * 70, "is no address"),
+    ],
+)
+def test_an_address_that_is_not_here_is_refused(
+    typed: Typed, started: list[list[str]], address: str, said: str
+) -> None:
+    code, _, err = typed("dashboard", "--address", address)
+    assert (code, started) == (64, [])
+    assert said in err
+
+
 def test_a_header_that_names_raters_is_handed_on(typed: Typed, started: list[list[str]]) -> None:
     assert typed("dashboard", "--rater-header", "X-Forwarded-User")[0] == 0
     assert started[0][-2:] == ["--rater-header", "X-Forwarded-User"]

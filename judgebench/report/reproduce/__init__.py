@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.intervals import Intervals
-from judgebench.registry import tasks_root
+from judgebench.registry import figures_folder
 from judgebench.report.reproduce.recomputed import Reproduction, document
 
 TABLES = ("alpaca_eval", "trivia_judging", "mixeval_hard", "alignbench", "honestybench")
@@ -40,22 +40,11 @@ def reproduce(
     for name in wanted:
         if name not in TABLES:
             raise UsageError(unknown_name("table", name, TABLES))
-    folders = {name: _figures(name, tasks or tasks_root()) for name in wanted}
+    folders = {name: figures_folder(name, tasks) for name in wanted}
     return [
         importlib.import_module(f"{__name__}.{name}").reproduced(folder, intervals or Intervals())
         for name, folder in folders.items()
     ]
-
-
-def _figures(name: str, tasks: Path) -> Path:
-    folder = tasks / name / "figures"
-    if folder.is_dir():
-        return folder
-    raise InputError(
-        f"{folder}: there are no figures of {name}. For their licences they are not in an "
-        f"installed package: they stand in tasks/{name}/figures of judgebench's source "
-        "repository. Clone it and say --tasks CLONE/tasks"
-    )
 
 
 __all__ = ["TABLES", "Reproduction", "document", "reproduce"]

@@ -1,0 +1,154 @@
+"""What the Overview reads: counts at once, and who leads each benchmark as boards are computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import charts
+import pandas as pd
+import reads
+import shown
+import streamlit as st
+from folded import visible
+from held import held
+from opened import opened
+from reads import KEPT
+
+from judgebench.errors import JudgebenchError
+from judgebench.plain_text import counted
+from judgebench.records import is_human
+from judgebench.store.holdings import At, Holding, Verdicts, holdings, verdicts_used
+
+TOP = 3
+"""How many of a board are drawn."""
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def held_of_each(url: str, mark: str) -> list[Holding]:
+    with opened(url) as store:
+        return holdings(store)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
+    """A pass over the key of all verdicts, 0.1 s a million: drawn when it is there."""
+    with opened(url) as store:
+        return verdicts_used(store)
+
+
+def counts(one: Holding, used: Mapping[At, Verdicts] | None) -> str:
+    """What there is of a benchmark, in a line; ``used`` is None until it is known."""
+    people = f" ({one.people:,} of them people)" if one.people else ""
+    parts = [
+        counted(one.items, "item"),
+        counted(one.models, "model"),
+        counted(one.judges, "judge") + people,
+    ]
+    if used is None:
+        parts.append("… verdicts")
+    elif (known := used.get((one.benchmark, one.version))) is None:
+        parts.append("no verdicts")
+    else:
+        ago = reads.duration(max(0.0, time.time() - known.newest))
+        parts.append(f"{counted(known.used, 'verdict')}, the newest {ago} ago")
+    return " · ".join(parts)
+
+
+# who leads --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leader:
+    """The head of a benchmark's first board; ``rows`` are empty where ``line`` says why."""
+
+    mark: str
+    line: str
+    judge: str = ""
+    metric: str = ""
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scale: tuple[float, float] | None = None
+    others: int = 0
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def leaders(url: str) -> dict[At, Leader]:
+    """Those that were worked out, for all who look at a store."""
+    return {}
+
+
+def work_out(url: str, mark: str, at: At) -> Leader:
+    """Compute a benchmark's boards, and remember who leads the first one."""
+    with held(url).timed():
+        try:
+            found = _leader(mark, reads.boards(url, mark, *at))
+        except JudgebenchError as error:
+            found = Leader(mark=mark, line=visible(str(error)))
+    leaders(url)[at] = found
+    return found
+
+
+def _leader(mark: str, boards: Sequence[reads.Json]) -> Leader:
+    named = list(zip(shown.distinct(reads.board_names(boards)), boards, strict=True))
+    judge, board = min(named, key=lambda one: _preference(one[1]), default=("", None))
+    if board is None or not board["rows"]:
+        return Leader(mark=mark, line="Nothing has been judged yet.")
+    ranked = [row for row in board["rows"] if row["rank"] is not None]
+    if not ranked:
+        return Leader(mark=mark, line=visible(f"Nobody is ranked by {judge}."), judge=judge)
+    metric = next(iter(ranked[0]["metrics"]))
+    rows = pd.DataFrame([_row(row, metric) for row in ranked[:TOP]])
+    digits = charts.digits_of(metric)
+    rows["note"] = [shown.note(row, digits) for row in shown.records(rows)]
+    first = [row["model"] for row in ranked if row["rank_low"] == 1]
+    return Leader(
+        mark=mark,
+        line=visible(_who(first, [row["model"] for row in ranked])),
+        judge=judge,
+        metric=metric,
+        rows=rows,
+        scale=board["scale"],
+        others=len(ranked) - len(rows),
+    )
+
+
+def _preference(board: reads.Json) -> tuple[bool, bool, bool]:
+    """Which board says most: one on which nobody lacks too much, of people before of judges."""
+    rows = board["rows"]
+    return not rows, any("coverage" in row["flags"] for row in rows), not is_human(board["judge"])
+
+
+def _row(row: reads.Json, metric: str) -> dict[str, object]:
+    return {
+        "name": f"{reads.rank_text(row)}\u2002{row['model']}",
+        "tone": _tone(row),
+        **shown.numbers(row["metrics"].get(metric, reads.NO_ESTIMATE), charts.scale_of(metric)),
+    }
+
+
+def _tone(row: reads.Json) -> str:
+    """As on the leaderboard."""
+    if "coverage" in row["flags"]:
+        return "alarm"
+    return "first" if row["rank_low"] == 1 else "rest"
+
+
+def _who(first: Sequence[str], ranked: Sequence[str]) -> str:
+    """Who leads, in words that the intervals allow."""
+    if len(ranked) == 1:
+        return f"{ranked[0]} is the only model"
+    if len(first) == 1:
+        return f"{first[0]} is first"
+    if len(first) > TOP:
+        return f"{len(first)} of {len(ranked)} models may be first: their intervals overlap"
+    return f"{', '.join(first[:-1])} or {first[-1]} is first: their intervals overlap"
+
+
+def by_whom(leader: Leader) -> str:
+    """What is measured, and by whom."""
+    return visible(f"{_words(leader.metric)}, judged by {leader.judge}")
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ").replace("score/", "score: ")

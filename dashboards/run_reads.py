@@ -1,0 +1,271 @@
+"""What pages say of runs: how each ended or how far it is, in words, and what it took."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from folded import visible
+from item_reads import when
+from opened import opened
+from reads import KEPT, duration
+
+from judgebench.plain_text import dollars
+from judgebench.records import RunManifest
+from judgebench.report.spend import spend_table
+from judgebench.report.table import Table
+from judgebench.store.holdings import (
+    FailureKind,
+    ToldRun,
+    failure_kinds,
+    n_runs,
+    newest_runs,
+    runs_under_way,
+    told_run,
+)
+
+WINDOW_S = 30.0
+"""Over how long the rate of a run is taken, so that it follows and does not flutter."""
+
+STATES = {
+    "done": "✓ done",
+    "running": "● running",
+    "died": "✗ died",
+    "interrupted": "◌ interrupted",
+    "failed": "✗ failed",
+}
+AFTERWARDS = {
+    "died": "It ended without saying so: it was killed, or the machine went down. What was "
+    "committed is kept; the same command again does what is missing.",
+    "interrupted": "It was stopped. Nothing is lost; the same command again does what is missing.",
+    "failed": "It could not go on. What was committed is kept; once the reason is gone, the same "
+    "command again does what is missing.",
+}
+
+_looked: dict[str, deque[tuple[float, int]]] = {}
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def newest(url: str, mark: str, n: int, after: int = 0) -> list[ToldRun]:
+    with opened(url) as store:
+        return newest_runs(store, n, after=after)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def how_many(url: str, mark: str) -> int:
+    with opened(url) as store:
+        return n_runs(store)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def one(url: str, mark: str, run_id: str) -> ToldRun | None:
+    with opened(url) as store:
+        return told_run(store, run_id)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def failures(url: str, mark: str) -> list[FailureKind]:
+    with opened(url) as store:
+        return failure_kinds(store)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def spent(url: str, mark: str, run_id: str) -> Table | None:
+    """What a run took by who was asked; None where nobody was."""
+    with opened(url) as store:
+        columns = store.spend(run_id)
+    return spend_table(columns) if columns["calls"] else None
+
+
+def under_way(url: str) -> list[ToldRun]:
+    """Not cached: it is asked every other second, and there are few."""
+    with opened(url) as store:
+        return runs_under_way(store)
+
+
+# a run under way --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Going:
+    """How far a run is: ``share`` is None where nobody knows how much there is to do."""
+
+    title: str
+    stage: str
+    share: float | None
+    line: str
+
+
+def going(run: ToldRun) -> Going:
+    manifest, told = run.manifest, run.manifest.progress
+    title = visible(f"{manifest.name} · {manifest.id} · since {since(manifest)}")
+    if not told:
+        return Going(title=title, stage="starting", share=None, line="")
+    failed: Mapping[str, int] = told["failed"]
+    gone = told["done"] + told["waiting"] + sum(failed.values())
+    total = told["total"]
+    rate = _rate(manifest, gone)
+    parts = [f"{gone:,} of {total:,}" if total is not None else f"{gone:,}"]
+    if rate:
+        parts.append(f"{rate:.1f}/s")
+        if total is not None and total > gone:
+            parts.append(f"about {duration((total - gone) / rate)} left")
+    parts += [_calls(told), _waiting(told["waiting"]), failed_of(failed), money(told)]
+    quiet_s = time.time() - told["at"]
+    if quiet_s > WINDOW_S:
+        parts.append(f"⚠ nothing heard for {duration(quiet_s)}")
+    return Going(
+        title=title,
+        stage=visible(told["stage"]),
+        share=min(1.0, gone / total) if total else None,
+        line=" · ".join(part for part in parts if part),
+    )
+
+
+def _rate(manifest: RunManifest, gone: int) -> float:
+    """What is done a second, of late; of the stage as a whole until there was a second look."""
+    told = manifest.progress
+    looks = _looked.setdefault(f"{manifest.id} {told['began']}", deque(maxlen=120))
+    if len(_looked) > KEPT:
+        del _looked[next(iter(_looked))]
+    if not looks or looks[-1][0] < told["at"]:
+        looks.append((told["at"], gone))
+    while looks[-1][0] - looks[0][0] > WINDOW_S:
+        looks.popleft()
+    (first_at, first), (last_at, last) = looks[0], looks[-1]
+    if last_at > first_at:
+        return (last - first) / (last_at - first_at)
+    return gone / max(told["at"] - told["began"], 1.0)
+
+
+def _calls(told: Mapping[str, Any]) -> str:
+    return f"{told['calls']:,} calls" if told["calls"] else ""
+
+
+def _waiting(n: int) -> str:
+    return f"{n:,} put into batches" if n else ""
+
+
+def failed_of(by_kind: Mapping[str, int]) -> str:
+    """``3 failed (2 timeout, 1 server)``."""
+    total = sum(by_kind.values())
+    kinds = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in sorted(by_kind.items()))
+    return f"{total:,} failed ({kinds})" if total else ""
+
+
+def money(told: Mapping[str, Any]) -> str:
+    """US dollars, against the budget where there is one."""
+    cost, budget = told.get("cost_usd"), told.get("budget_usd")
+    if cost is None:
+        return "price not known" if told.get("calls") else ""
+    if budget is not None:
+        return f"{dollars(cost)} of {budget:g} USD"
+    return f"{dollars(cost)} USD" if cost else ""
+
+
+# a run that has ended ---------------------------------------------------------------------------
+
+
+def state_of(run: ToldRun) -> str:
+    return STATES[run.state]
+
+
+def rows(runs: Sequence[ToldRun]) -> list[dict[str, str]]:
+    """A line for each, all of it text."""
+    return [
+        {
+            "state": state_of(run),
+            "name": run.manifest.name,
+            "about": ", ".join(benchmarks_of(run.manifest)),
+            "started": when(run.manifest.started),
+            "took": took(run),
+            "failed": f"{run.manifest.counts.get('failed') or 0:,}" if _ended(run) else "",
+            "USD": cost(run.manifest),
+            "did": did(run.manifest),
+            "run": run.manifest.id,
+        }
+        for run in runs
+    ]
+
+
+def _ended(run: ToldRun) -> bool:
+    return "failed" in run.manifest.counts
+
+
+def took(run: ToldRun) -> str:
+    if run.manifest.ended is not None:
+        return duration(run.manifest.ended - run.manifest.started)
+    return since(run.manifest) if run.state == "running" else "–"
+
+
+def since(manifest: RunManifest) -> str:
+    return duration(max(0.0, time.time() - manifest.started))
+
+
+def did(manifest: RunManifest) -> str:
+    """Counts in words; of a run that did not say them, how far it was when last heard of."""
+    if manifest.counts:
+        told = (
+            f"{n:,} {name.replace('_', ' ')}"
+            for name, n in manifest.counts.items()
+            if n and name != "failed"
+        )
+        return ", ".join(told) or "nothing was missing"
+    if told_last := manifest.progress:
+        total = told_last["total"]
+        return (
+            f"{told_last['done']:,}" + ("" if total is None else f" of {total:,}") + " of a stage"
+        )
+    return ""
+
+
+def cost(manifest: RunManifest) -> str:
+    """What it spent, as it said itself; a dash where nobody was asked."""
+    said = manifest.spend or manifest.progress
+    if "cost_usd" not in said:
+        return "–"
+    return "not known" if said["cost_usd"] is None else dollars(said["cost_usd"])
+
+
+def benchmarks_of(manifest: RunManifest) -> list[str]:
+    """The names in a suite; of an import, none."""
+    named = manifest.configuration.get("benchmarks")
+    entries: list[Any] = named if isinstance(named, list) else []
+    return list(dict.fromkeys(_names(entries)))
+
+
+def _names(entries: Sequence[Any]) -> Iterator[str]:
+    for entry in entries:
+        name = entry.get("name") if isinstance(entry, Mapping) else entry
+        if isinstance(name, str):
+            yield name
+
+
+def to_retry(kinds: Sequence[FailureKind]) -> tuple[Counter[str], Counter[str]]:
+    """Failures by boundary and kind: those that asking again may help, and the others."""
+    again, never = Counter[str](), Counter[str]()
+    for kind in kinds:
+        (again if kind.retriable else never)[f"{kind.kind} ({kind.boundary})"] += kind.n
+    return again, never
+
+
+def failure_lines(kinds: Sequence[FailureKind]) -> list[str]:
+    """What failed and was not done since, and what is to be done about it."""
+    again, never = to_retry(kinds)
+    lines = []
+    if again:
+        lines.append(f"{_listed(again)}: the same run again asks again.")
+    if never:
+        lines.append(
+            f"{_listed(never)}: asking again would give the same; the reason stands in "
+            "judgebench's last lines, and with the items."
+        )
+    return lines
+
+
+def _listed(failed: Counter[str]) -> str:
+    return ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in failed.most_common())

@@ -1,0 +1,235 @@
+"""What ran, newest first, and one run in detail; what is running; and a way to start one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import children
+import pandas as pd
+import planning
+import reach
+import run_reads
+import shown
+import starting
+import streamlit as st
+import yaml
+from folded import visible
+from item_reads import when
+from opened import NoStoreError
+from planning import Plan
+
+from judgebench.plain_text import dollars
+from judgebench.secret import redact
+from judgebench.store.holdings import ToldRun
+
+PAGE = 25
+ELSEWHERE = "another file …"
+MOST_CHARS = 200_000
+
+
+def page() -> None:
+    st.title("Runs")
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    starting.of_late(url)
+    try:
+        n = run_reads.how_many(url, mark)
+    except NoStoreError:
+        n = 0
+    else:
+        starting.live(url)
+    with st.expander("Start a run", expanded=not n):
+        start(url)
+    if n:
+        chosen = listed(url, mark, n)
+        detail(url, mark, chosen)
+    else:
+        shown.empty("Nothing has run on this store yet.", shown.FIRST_STEPS)
+
+
+# start ------------------------------------------------------------------------------------------
+
+
+@st.fragment  # planning takes seconds, which are none of the page's
+def start(url: str) -> None:
+    """Choose a suite, see what it would do and cost, then start it."""
+    if off := reach.why_nothing_starts():
+        st.text(f"Starting runs from this page is off: {off}. On a command line:")
+        st.code("judgebench run SUITE.yaml", language=None)
+        return
+    if not_here := children.writable(url):
+        st.text(f"Nothing can be started on this store: {visible(not_here)}.")
+        return
+    suite = choose_suite()
+    if not suite:
+        return
+    if not Path(suite).is_file():
+        st.text(f"There is no file {visible(suite)}.")
+        return
+    st.caption(
+        "A suite names models, judges and programs; start none that you have not read. Results go "
+        "into this store, and keys come from the environment of the dashboard."
+    )
+    asked = (url, suite, Path(suite).stat().st_mtime)
+    if st.button("What it would do", help="As judgebench plan: sends nothing."):
+        with st.spinner("Planning …"):
+            st.session_state["planned"] = asked, planning.plan(url, suite)
+    planned: tuple[object, Plan] | None = st.session_state.get("planned")
+    if planned is not None and planned[0] == asked:
+        confirm(url, suite, planned[1])
+
+
+def choose_suite() -> str:
+    here = planning.suites()
+    chosen = shown.choose("Suite", [*here, ELSEWHERE], "suite") if here else ELSEWHERE
+    if chosen != ELSEWHERE:
+        return chosen
+    typed: str = st.text_input("Path of a suite", placeholder="nightly.yaml", max_chars=4096)
+    return typed.strip()
+
+
+def confirm(url: str, suite: str, found: Plan) -> None:
+    """What the run would do, and the button that starts it."""
+    if found.why_not:
+        st.text("This cannot be run:")
+        st.code(found.why_not, language=None, wrap_lines=True)
+        return
+    st.text(found.line)
+    if found.rows:
+        shown.table(pd.DataFrame(found.rows))
+    limit, button = st.columns([3, 7], vertical_alignment="bottom")
+    most = limit.number_input(
+        "Stop before it costs more than (USD)", min_value=0.0, value=None, step=1.0,
+        placeholder="no limit but the suite's",
+    )  # fmt: skip
+    capped = ("--max-cost", f"{most:g}") if most else ()
+    words = ("run", "--quiet", *capped, "--", suite)
+    button.button("Start this run", type="primary", on_click=begin, args=(url, words))
+
+
+def begin(url: str, words: tuple[str, ...]) -> None:
+    starting.begin(url, *words)
+    st.session_state.pop("planned", None)
+
+
+# what ran ---------------------------------------------------------------------------------------
+
+
+def listed(url: str, mark: str, n: int) -> str | None:
+    """A page of runs, newest first; the run that was chosen there or in the link."""
+    last = (n - 1) // PAGE + 1
+    number = min(max(1, _whole(st.query_params.get("part"))), last)
+    runs = run_reads.newest(url, mark, PAGE, PAGE * (number - 1))
+    st.caption(f"{n:,} kept, imports among them, the newest first. Choose one to see all of it.")
+    picked = shown.table(
+        pd.DataFrame(run_reads.rows(runs)),
+        on_select="rerun",
+        selection_mode="single-row",
+        key="\0".join(["runs", *(run.manifest.id for run in runs)]),
+    )
+    if last > 1:
+        newer, where, older = st.columns([2, 6, 2], vertical_alignment="center")
+        newer.button("Newer", on_click=_turn, args=(number - 1,), disabled=number == 1)
+        where.text(f"page {number} of {last}")
+        older.button("Older", on_click=_turn, args=(number + 1,), disabled=number == last)
+    for at in picked["selection"]["rows"]:
+        st.query_params["run"] = runs[at].manifest.id
+    return st.query_params.get("run") or (runs[0].manifest.id if runs else None)
+
+
+def _turn(to: int) -> None:
+    st.query_params["part"] = f"{to}"
+    st.query_params.pop("run", None)
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 1
+
+
+def detail(url: str, mark: str, run_id: str | None) -> None:
+    """Everything that is kept of one run."""
+    run = None if run_id is None else run_reads.one(url, mark, run_id)
+    if run is None:
+        st.text(f"This store has no run {visible(run_id or '')}.")
+        return
+    manifest = run.manifest
+    st.subheader("One run")
+    st.text(
+        visible(f"{manifest.name} · {manifest.id}")
+        + f"\n{run_reads.state_of(run)} · started {when(manifest.started)} · took "
+        f"{run_reads.took(run)}"
+    )
+    if said := run_reads.AFTERWARDS.get(run.state):
+        st.text(said)
+    counts(run)
+    spent(url, mark, run)
+    failed(url, mark, run)
+    fields = {
+        "git": manifest.git_sha,
+        "seeds": dict(manifest.seeds),
+        "data": dict(manifest.data_sha),
+        "versions": dict(manifest.versions),
+    }
+    left, right = st.columns(2)
+    with left:
+        st.caption("What it was asked, as written; variables are named and not filled in")
+        as_text(dict(manifest.configuration))
+    with right:
+        st.caption("Commit, seeds, data and versions")
+        as_text(fields)
+
+
+def counts(run: ToldRun) -> None:
+    told = {name: n for name, n in run.manifest.counts.items() if n}
+    if told:
+        st.caption("What it did")
+        names = [name.replace("_", " ") for name in told]
+        shown.table(pd.DataFrame([dict(zip(names, told.values(), strict=True))]))
+    elif run.manifest.progress:
+        progress = run.manifest.progress
+        so_far = run_reads.going(run) if run.state == "running" else None
+        said = so_far.line if so_far else f"{run_reads.did(run.manifest)} when last heard of"
+        st.text(f"{visible(progress['stage'])}: {said}")
+
+
+def spent(url: str, mark: str, run: ToldRun) -> None:
+    """By who was asked, in what way; and against the budget."""
+    table = run_reads.spent(url, mark, run.manifest.id)
+    if table is None:
+        return
+    budget = _budget(run.manifest.configuration)
+    st.caption("What it took, by who was asked" + (f"; it might cost {budget}" if budget else ""))
+    titles = [column.title for column in table.columns]
+    shown.table(pd.DataFrame([dict(zip(titles, row, strict=True)) for row in table.rows]))
+    shown.notes(table.notes)
+
+
+def _budget(configuration: Mapping[str, Any]) -> str:
+    limits = configuration.get("limits")
+    most = limits.get("max_cost_usd") if isinstance(limits, Mapping) else None
+    return f"{dollars(float(most))} USD" if isinstance(most, int | float) and most else ""
+
+
+def failed(url: str, mark: str, run: ToldRun) -> None:
+    """Failures are kept where a verdict or an answer is missing, until it is there."""
+    if not (run.manifest.counts.get("failed") or run.manifest.progress.get("failed")):
+        return
+    by_kind = run_reads.failed_of(run.manifest.progress.get("failed") or {})
+    n = run.manifest.counts.get("failed")
+    st.caption("Failures")
+    lines = [by_kind or f"{n:,} failed in this run."]
+    if kinds := run_reads.failures(url, mark):
+        lines += ["Of all runs, on record and not done since:", *run_reads.failure_lines(kinds)]
+    else:
+        lines.append("All of them were done since.")
+    shown.notes(lines)
+
+
+def as_text(value: Mapping[str, Any]) -> None:
+    """As in a suite, in a block that is no markup."""
+    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=90)
+    st.code(visible(redact(text))[:MOST_CHARS], language=None, wrap_lines=True)
+
+
+shown.or_say_what_is_wrong(page)

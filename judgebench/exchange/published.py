@@ -1,0 +1,121 @@
+"""``import published``: the verdicts among the published figures, numbers without any text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from judgebench.errors import UsageError, unknown_name
+from judgebench.exchange import verdict_rows, verdicts
+from judgebench.exchange.files import TakeIn
+from judgebench.exchange.known_items import At, default_version
+from judgebench.exchange.verdict_rows import VerdictRow, Where
+from judgebench.records import HUMAN, Label, Preference, Verdict
+from judgebench.registry import figures_folder
+from judgebench.rows import Row, read_rows
+
+SCORES_ALONE = ("mixeval_hard", "mixeval", "alignbench", "honestybench")
+"""Of these scores were published, which are no verdicts on items."""
+
+ALPACA_JUDGE, ALPACA_BASELINE = "weighted_alpaca_eval_gpt4_turbo", "gpt4_1106_preview"
+LABELS = {"1": "correct", "0": "incorrect"}
+
+
+def read_published(
+    benchmarks: Sequence[str] = (), *, tasks: Path | None = None
+) -> list[tuple[Path, TakeIn]]:
+    """Read the published verdicts; returned with each file is what stores it, in one commit.
+
+    Parameters
+    ----------
+    benchmarks
+        Those of `PUBLISHED`; all of them if empty.
+    tasks
+        The folder that holds ``NAME/figures``; that of judgebench if not given.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark of which no verdicts are published.
+    InputError
+        Where the figures are not there, as in an installed package, or cannot be used.
+    """
+    wanted = list(dict.fromkeys(benchmarks)) or list(PUBLISHED)
+    for name in wanted:
+        if name in SCORES_ALONE:
+            raise UsageError(
+                f"of {name} scores were published, and no verdicts on its items; "
+                f"`judgebench reproduce` and `judgebench leaderboard {name} --published` show them"
+            )
+        if name not in PUBLISHED:
+            raise UsageError(unknown_name("benchmark with published verdicts", name, PUBLISHED))
+    folders = [figures_folder(name, tasks) for name in wanted]
+    found: list[tuple[Path, TakeIn]] = []
+    for name, folder in zip(wanted, folders, strict=True):
+        file, read = PUBLISHED[name]
+        path = folder / file
+        rows = list(read(path, (name, default_version(name))))
+        verdict_rows.once_each(rows)
+        take_in = partial(verdicts.take_in, what=f"published {name}", allow_unknown_items=True)
+        found.append((path, partial(take_in, path=path, rows=rows)))
+    return found
+
+
+def _alpaca_eval(path: Path, at: At) -> Iterator[VerdictRow]:
+    """One judge on every model against the baseline, by the judge's weights: 1 to 2 there."""
+    for row in read_rows(path, ("model", "index", "preference")):
+        said = row.number("preference")
+        if not 1.0 <= said <= 2.0:
+            raise row.wrong("preference", f"between 1 and 2, not {said}")
+        p = said - 1.0
+        verdict = Preference(winner=None if p == 0.5 else 0 if p > 0.5 else 1, p_first=p)
+        yield _one(
+            row, at, str(row.whole("index")), row.text("model"), ALPACA_JUDGE, verdict,
+            opponent=ALPACA_BASELINE,
+        )  # fmt: skip
+
+
+def _trivia_judging(path: Path, at: At) -> Iterator[VerdictRow]:
+    """A column for each judge, people among them; what is empty was not judged."""
+    for row in read_rows(path, ("exam_taker", "question_id", HUMAN)):
+        for judge in [name for name in row.values if name not in ("exam_taker", "question_id")]:
+            if not row.has(judge):
+                continue
+            said = row.text(judge)
+            if said not in LABELS:
+                raise row.wrong(judge, f"1 or 0 or nothing has to stand here, not {said!r}")
+            model, item = row.text("exam_taker"), row.text("question_id")
+            yield _one(row, at, item, model, judge, Label(name=LABELS[said]))
+
+
+def _one(
+    row: Row,
+    at: At,
+    item: str,
+    model: str,
+    judge: str,
+    verdict: Verdict,
+    opponent: str | None = None,
+) -> VerdictRow:
+    where = Where(
+        benchmark=at[0],
+        version=at[1],
+        item_id=item,
+        model=model,
+        judge=judge,
+        opponent=opponent,
+        order="single",
+        sample=0,
+        turn=0,
+        repeat=0,
+    )
+    told = Row(row.where, {"model": model, "opponent": opponent, "judge": judge})
+    return VerdictRow(row=told, where=where, verdict=verdict)
+
+
+PUBLISHED: dict[str, tuple[str, Callable[[Path, At], Iterator[VerdictRow]]]] = {
+    "alpaca_eval": ("verdicts.parquet", _alpaca_eval),
+    "trivia_judging": ("verdicts.csv", _trivia_judging),
+}
+"""File among the figures and its reader, for each benchmark of which verdicts are published."""

@@ -1,0 +1,172 @@
+"""Overview and Runs as a browser sees them: one press fills a store, a run is started and stopped.
+
+And a web page of somebody else that calls itself this machine gets nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from judgebench.store import open_store
+from tests.dashboards.test_browser import ARGUMENTS, CHART, CHROMIUM, _wait_for
+from tests.e2e import runs
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
+]
+
+SLOW_S = 0.4
+"""How long a made-up judge takes for each of its questions."""
+
+
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[str]:
+    """The app on a store that is not there yet, as the command line starts it, in a folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(runs.ROOT / "dashboards" / "app.py"),
+        "--server.port", str(port), *options, "--", "--store", runs.store_url(folder),
+    ]  # fmt: skip
+    environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}
+    environment |= {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": str(runs.ROOT)}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def tab() -> Iterator[Callable[..., Any]]:
+    """A browser's tab, which may talk to loopback alone and complain of nothing."""
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+        def opened(address: str) -> Any:
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on(
+                "console",
+                lambda said: complaints.append(said.text) if said.type == "error" else None,
+            )
+            page.goto(address)
+            page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
+            return page
+
+        yield opened
+        browser.close()
+    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
+    assert hosts == {"127.0.0.1"}
+    assert not complaints
+
+
+def test_one_press_fills_an_empty_store(tab: Any, tmp_path: Path) -> None:
+    with served(tmp_path) as address:
+        page = tab(address)
+        page.get_by_role("button", name="Load the published boards").click()
+        page.get_by_text("judgebench import published").wait_for(timeout=30_000)
+        page.get_by_text("FuseChat-Llama-3.1-8B-Instruct is first").wait_for(timeout=240_000)
+        page.locator(CHART).nth(1).wait_for(timeout=120_000)
+        page.get_by_text("judged by human").wait_for()
+        page.get_by_text("✓ done (exit code 0)").wait_for()
+        page.get_by_role("link", name="Leaderboard", exact=True).nth(1).click()
+        page.get_by_role("heading", name="Leaderboard").wait_for()
+        assert "benchmark=alpaca_eval" in page.url
+        page.close()  # before the server is, which is nothing to complain of
+
+
+def test_a_run_is_started_watched_and_stopped(tab: Any, tmp_path: Path) -> None:
+    """It goes on without the page, says how far it is, and loses nothing when it is stopped."""
+    _slow_suite(tmp_path)
+    with served(tmp_path) as address:
+        page = tab(address)
+        page.get_by_role("link", name="Runs", exact=True).click()
+        page.get_by_role("heading", name="Runs").wait_for()
+        page.get_by_role("button", name="What it would do").click()
+        page.get_by_text("judge calls").first.wait_for(timeout=60_000)
+        page.get_by_role("button", name="Start this run").click()
+        page.get_by_text("● under way").wait_for(timeout=30_000)
+        page.get_by_text("judging: ").first.wait_for(timeout=60_000)
+        page.close()
+        page = tab(address)  # whoever comes later sees it, too
+        page.get_by_text("judging: ").first.wait_for(timeout=30_000)
+        page.get_by_role("progressbar").first.wait_for()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        page.get_by_text("stopped; nothing is lost (exit code 130)").wait_for(timeout=60_000)
+        page.get_by_text("◌ interrupted").first.wait_for(timeout=30_000, state="attached")
+        page.close()
+    with open_store(runs.store_url(tmp_path), read_only=True) as store:
+        (run,) = store.runs()
+        judged = len(store.verdicts("trivia_judging_mini")["model"])
+    assert run.state == "interrupted"
+    assert 0 < judged < 48, "what was under way is kept, and nothing more was asked"
+
+
+def _slow_suite(folder: Path) -> None:
+    path = runs.suite(folder, limit=24)
+    suite = yaml.safe_load(path.read_text())
+    suite["judges"] = [
+        {
+            "name": "slow", "provider": "scripted", "model": "slow",
+            "provider_options": {"delay_s": SLOW_S},
+        }
+    ]  # fmt: skip
+    suite["benchmarks"][0]["judges"] = ["slow"]
+    suite["limits"]["max_connections"] = 1
+    path.write_text(yaml.safe_dump(suite))
+
+
+def test_a_page_that_calls_itself_this_machine_gets_nothing(tmp_path: Path) -> None:
+    """DNS rebinding: its name is made to mean 127.0.0.1 once the reader has opened it."""
+    from playwright.sync_api import sync_playwright
+
+    with served(tmp_path) as address, sync_playwright() as playwright:
+        port = urlsplit(address).port
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*ARGUMENTS, "--host-resolver-rules=MAP evil.test 127.0.0.1"],
+        )
+        page = browser.new_page()
+        refused: list[str] = []
+
+        def watch(opened: Any) -> None:
+            opened.on("socketerror", lambda said: refused.append(said))
+
+        page.on("websocket", watch)
+        page.goto(f"http://evil.test:{port}/")
+        page.wait_for_timeout(5000)
+        assert page.get_by_role("heading", name="Overview").count() == 0
+        assert page.get_by_role("button", name="Load the published boards").count() == 0
+        assert refused
+        browser.close()
+
+
+def test_a_page_served_to_others_says_so_and_starts_nothing(tab: Any, tmp_path: Path) -> None:
+    with served(tmp_path, "--server.address", "0.0.0.0", "--server.allowedHosts", "*") as address:  # noqa: S104
+        page = tab(address)
+        page.get_by_text("Other machines may reach this page.").wait_for()
+        page.get_by_text("Loading them from here is off: other machines").wait_for()
+        assert page.get_by_role("button", name="Load the published boards").count() == 0
+        page.close()

@@ -1,0 +1,104 @@
+"""What a store holds is told by steps in an index, and is what counting every row gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from judgebench.records import Failure, Place
+from judgebench.store import open_store
+from judgebench.store.holdings import (
+    FailureKind,
+    failure_kinds,
+    holdings,
+    last_numbers,
+    n_runs,
+    newest_runs,
+    runs_under_way,
+    told_run,
+    verdicts_used,
+)
+from tests.dashboards import stores
+
+
+@pytest.mark.parametrize("fill", [stores.fill, stores.fill_kinds])
+def test_counts_are_those_of_every_row(tmp_path: Path, fill: object) -> None:
+    url = fill(tmp_path / "s.db")  # type: ignore[operator]
+    with open_store(url, read_only=True) as store:
+        (found,) = holdings(store)
+        columns = store.verdicts(stores.BENCHMARK, stores.VERSION)
+        used = verdicts_used(store)[stores.BENCHMARK, stores.VERSION]
+    assert (found.benchmark, found.version) == (stores.BENCHMARK, stores.VERSION)
+    assert found.models == len(set(columns["model_id"]))
+    assert found.judges == len(set(columns["judge_id"]))
+    assert found.people == sum(judge.startswith("human") for judge in set(columns["judge"]))
+    assert used.used == len(columns["model"])
+    assert found.items == (48 if fill is stores.fill else 60)
+
+
+def test_a_store_without_anything(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
+        assert holdings(store) == []
+        assert verdicts_used(store) == {}
+        assert last_numbers(store) == {"judgments": 0, "answers": 0}
+        assert (n_runs(store), newest_runs(store, 5), told_run(store, "x")) == (0, [], None)
+
+
+def test_items_that_nobody_judged_are_held(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
+        store.put_items(stores.items(3))
+        (found,) = holdings(store)
+    assert (found.items, found.models, found.judges) == (3, 0, 0)
+
+
+def test_a_verdict_that_a_later_run_uses_counts_again(tmp_path: Path) -> None:
+    table = {"m": {"judge": stores.labels("+-")}}
+    for run in ("first", "second"):
+        url = stores.fill_with(tmp_path / "s.db", table, run_id=run)
+    with open_store(url, read_only=True) as store:
+        assert verdicts_used(store)[stores.BENCHMARK, stores.VERSION].used == 4
+        assert last_numbers(store)["judgments"] == 2
+
+
+def test_failures_are_counted_by_where_and_what(tmp_path: Path) -> None:
+    url = stores.fill_with(tmp_path / "s.db", {"m": {"judge": stores.labels("+-+-")}})
+    with open_store(url) as store:
+        (model,), (judge,) = store.models(), store.judges()
+        for i, (boundary, kind, again) in enumerate(
+            [("provider", "timeout", True)] * 2 + [("reader", "reader", False)]
+        ):
+            place = Place(
+                benchmark=stores.BENCHMARK, version=stores.VERSION, item_id=str(i),
+                model_key=model.key, judge_key=judge.key,
+            )  # fmt: skip
+            store.put_failure(
+                Failure(
+                    key=bytes([i]) * 32, boundary=boundary, kind=kind, message="m",  # type: ignore[arg-type]
+                    retriable=again, attempts=1, place=place, at=1.0,
+                )
+            )  # fmt: skip
+        assert failure_kinds(store) == [
+            FailureKind(boundary="provider", kind="timeout", retriable=True, n=2),
+            FailureKind(boundary="reader", kind="reader", retriable=False, n=1),
+        ]
+
+
+def test_a_run_that_holds_no_lease_has_died(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
+        for name in ("killed", "alive"):
+            store.start_run(stores.manifest(name, state="running"))
+        store.start_run(stores.manifest("ended"))
+        with store.lease("run alive"):
+            assert [run.manifest.id for run in runs_under_way(store)] == ["alive"]
+            told = {run.manifest.id: run.state for run in newest_runs(store, 5)}
+            assert told == {"ended": "done", "alive": "running", "killed": "died"}
+        assert [run.manifest.id for run in newest_runs(store, 1, after=1)] == ["alive"]
+        assert n_runs(store) == 3
+        found = told_run(store, "alive")
+        assert found is not None
+        assert found.died
+        store.update_run(replace(found.manifest, state="interrupted"))
+        (told_again,) = (run for run in newest_runs(store, 5) if run.manifest.id == "alive")
+        assert told_again.state == "interrupted"
