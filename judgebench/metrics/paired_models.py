@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import marked
+from judgebench.columns import taken as rows_of
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind, board
@@ -147,16 +149,12 @@ def paired_models(
         The group of each item, and the one to look at alone; all items if not given.
     """
     taken = board(columns, kind)
-    rows = [
-        row
-        for row, (one, model, item) in enumerate(
-            zip(taken["judge"], taken["model"], taken["item_id"], strict=True)
-        )
-        if one == judge
-        and model in (candidate, baseline)
-        and (group is None or (group_of or {}).get(item) == group)
-    ]
-    its = {name: [values[row] for row in rows] for name, values in taken.items()}
+    kept = marked(taken["judge"], lambda one: one == judge)
+    kept &= marked(taken["model"], lambda one: one in (candidate, baseline))
+    if group is not None:
+        kept &= marked(taken["item_id"], lambda item: (group_of or {}).get(item) == group)
+    rows = np.flatnonzero(kept)
+    its = {name: rows_of(values, rows) for name, values in taken.items()}
     named = "" if group is None else f"/{group}"
     judged = _Judged(its, kind, judge, labels, balance if group is None else None, named)
     return judged.two(candidate, baseline)
@@ -232,7 +230,7 @@ class _Judged:
         balance: Balance | None,
         group: str = "",
     ) -> None:
-        values, ends, metric, self.why_not = _values(its, kind, labels)
+        values, ends, metric, self.why_not = as_numbers(its, kind, labels)
         self.judge, self.kind, self.ends, self.metric = judge, kind, ends, f"{metric}{group}"
         self.table = read_table(its)
         self.means = item_means(self.table, np.arange(len(its["kind"])), values, ends=ends)
@@ -393,7 +391,7 @@ def _weights(items: Sequence[str], balance: Balance | None) -> tuple[Floats, Int
     return weight, np.array([code_of.get(category, -1) for category in named], dtype=np.int64)
 
 
-def _values(
+def as_numbers(
     its: Columns, kind: BoardKind, labels: Sequence[str]
 ) -> tuple[Floats, tuple[float, float], str, str | None]:
     """The verdicts as numbers, nan where there is none, their ends, and the metric they make."""
