@@ -72,7 +72,8 @@ class BoardData:
             for model, at in zip(table["model_id"], table["at"], strict=True):
                 if model is not None:
                     self.heard_of[model] = max(self.heard_of.get(model, 0.0), at)
-        self._served = set(counted(stored["judge_id"], stored["served_model"]))
+        names = ("judge_id", "model_id", "served_model")
+        self._served = set(counted(*(stored[name] for name in names)))
         self._last_run = _last(stored["judge_id"], stored["run_id"])
         self.both_orders = _in_both_orders(stored)
 
@@ -189,7 +190,20 @@ class BoardData:
     def served(self, judges: Iterable[str]) -> tuple[str, ...]:
         """The models that served the replies of these judges, given by id."""
         wanted = set(judges)
-        return tuple(sorted({name for judge, name in self._served if judge in wanted and name}))
+        return tuple(sorted({name for judge, _, name in self._served if judge in wanted and name}))
+
+    def served_about(self, judges: Iterable[str], model: str) -> tuple[str, ...]:
+        """As `served`, of the replies about one model, given by id."""
+        wanted = set(judges)
+        return tuple(
+            sorted(
+                {
+                    name
+                    for judge, about, name in self._served
+                    if judge in wanted and about == model and name
+                }
+            )
+        )
 
     def left_out(self, judge: str) -> tuple[str, ...]:
         """What this judge, given by id, asked for and its model does not take."""

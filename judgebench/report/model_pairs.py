@@ -6,10 +6,11 @@ Gates and comparisons are made of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
+from judgebench.columns import counted
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.balanced import Balance
@@ -28,6 +29,7 @@ from judgebench.report.run_called import run_called
 from judgebench.report.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.stats.gate_rule import detectable
 from judgebench.store import Store
+from judgebench.store.evaluated import stacks_of
 
 METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
 """What the verdicts of a kind of board make."""
@@ -64,8 +66,11 @@ class PairData:
     def __init__(self, store: Store, benchmark: str) -> None:
         self.which = meant(store, benchmark)
         self.board = BoardData(store, self.which, ())
-        self.stored: Columns = store.verdicts(self.which.name, self.which.version)
-        self.answers: Columns = store.responses_table(self.which.name, self.which.version)
+
+    @cached_property
+    def stored(self) -> Columns:
+        """The verdicts as they are stored: what says who was evaluated when."""
+        return self.board.store.verdicts(self.which.name, self.which.version)
 
     def two(self, candidate: str, baseline: str) -> tuple[str, str]:
         return the_two(self.board, self.stored, candidate, baseline, self.held(baseline))
@@ -121,23 +126,28 @@ class PairData:
 
     def judges_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
         """The boards on which both have been judged."""
-        found = []
-        for kind, verdicts in self.board.verdicts.items():
-            seen = set(zip(verdicts["judge"], verdicts["model"], strict=True))
-            found += [
-                (kind, judge)
-                for judge in sorted(set(verdicts["judge"]))
-                if all((judge, model) in seen for model in two)
-            ]
-        return found
+        return [
+            (kind, judge)
+            for kind, seen in self._seen.items()
+            for judge in sorted({one for one, _ in seen})
+            if all((judge, model) in seen for model in two)
+        ]
+
+    @cached_property
+    def _seen(self) -> Mapping[BoardKind, Collection[tuple[str, str]]]:
+        """On each board, which judge has judged which model."""
+        return {
+            kind: counted(verdicts["judge"], verdicts["model"])
+            for kind, verdicts in self.board.verdicts.items()
+        }
 
     def heads_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
         """The boards on which answers of the first were compared with those of the second."""
         found = []
-        for kind, verdicts in self.board.verdicts.items():
+        for kind in self.board.verdicts:
             if kind.kind == "preference" and kind.opponent == two[1]:
-                seen = set(zip(verdicts["judge"], verdicts["model"], strict=True))
-                found += [(kind, judge) for judge, model in sorted(seen) if model == two[0]]
+                seen = sorted(self._seen[kind])
+                found += [(kind, judge) for judge, model in seen if model == two[0]]
         return found
 
     @cached_property
@@ -251,23 +261,15 @@ class PairData:
     def served(self, judge: str, model: str) -> set[str]:
         """Who served the judge's replies about a model."""
         ids = {one for one, shown in self.board.judges.items() if shown == judge}
-        model_id = self.board.model_ids[model]
-        columns = (self.stored[name] for name in ("judge_id", "model_id", "served_model"))
-        return {
-            served
-            for one, about, served in zip(*columns, strict=True)
-            if one in ids and about == model_id and served
-        }
+        return set(self.board.served_about(ids, self.board.model_ids[model]))
 
     def stacks(self, model: str) -> set[str]:
         """What a local model's newest answers were run on."""
-        model_id = self.board.model_ids[model]
-        columns = (self.answers[name] for name in ("model_id", "stack", "newest"))
-        return {
-            stack
-            for about, stack, newest in zip(*columns, strict=True)
-            if about == model_id and newest and stack
-        }
+        return self._stacks.get(self.board.model_ids[model], set())
+
+    @cached_property
+    def _stacks(self) -> Mapping[str, set[str]]:
+        return stacks_of(self.board.store, self.which.name, self.which.version)
 
 
 def coverage(pair: PairedModels) -> tuple[float, float]:

@@ -1,0 +1,73 @@
+"""Which run evaluated which model by a judge, and on what the models' answers were generated.
+
+Names and times alone: no verdict and no text is read for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from judgebench.records import AFRESH
+from judgebench.store import schema
+from judgebench.store.schema import NONE
+from judgebench.store.store import Store
+
+_a, _b, _j, _m = schema.answers.c, schema.benchmarks.c, schema.judges.c, schema.models.c
+_r, _s, _u = schema.responses.c, schema.stacks.c, schema.uses.c
+_EVALUATED = (
+    select(_m.short, schema.runs.c.run_id)
+    .select_from(schema.uses)
+    .join(schema.benchmarks, _b.id == _u.benchmark_id)
+    .join(schema.judges, _j.id == _u.judge_id)
+    .join(schema.models, _m.id == _u.model_id)
+    .join(schema.runs, schema.runs.c.id == _u.run_id)
+    .where(_u.repeat != AFRESH)
+    .distinct()
+)
+_NEWEST = (
+    select(_a.model_id, func.max(_a.response_id).label("response_id"))
+    .join(schema.benchmarks, _b.id == _a.benchmark_id)
+    .group_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A run used a judge's verdicts on a model; both by id."""
+
+    model_id: str
+    run_id: str
+
+
+def evaluated(
+    store: Store, benchmark: str, version: str, judge_id: str, opponent_id: str | None
+) -> list[Evaluated]:
+    """Of one board: a judge, and of comparisons with whom; ids are the first digits of keys."""
+    wanted = [_b.name == benchmark, _b.version == version, _j.short == judge_id]
+    with store.snapshot() as connection:
+        if opponent_id is None:
+            wanted.append(_u.opponent_id == NONE)
+        else:
+            whose = select(_m.id).where(_m.short == opponent_id)
+            wanted.append(_u.opponent_id.in_(whose.scalar_subquery()))
+        return [Evaluated(*row) for row in connection.execute(_EVALUATED.where(*wanted))]
+
+
+def stacks_of(store: Store, benchmark: str, version: str) -> dict[str, set[str]]:
+    """By id of a model, what its newest answers were run on, as JSON; those alone that ran here."""
+    newest = _NEWEST.where(_b.name == benchmark, _b.version == version).subquery()
+    query = (
+        select(_m.short, _s.stack)
+        .select_from(newest)
+        .join(schema.responses, _r.id == newest.c.response_id)
+        .join(schema.stacks, _s.id == _r.stack_id)
+        .join(schema.models, _m.id == newest.c.model_id)
+        .distinct()
+    )
+    found: dict[str, set[str]] = {}
+    with store.snapshot() as connection:
+        for model, stack in connection.execute(query):
+            found.setdefault(model, set()).add(stack)
+    return found
