@@ -43,6 +43,10 @@ page = st.navigation(
             st.Page("views/items.py", title="Items", url_path="items"),
         ],
         "Judges": [st.Page("views/agreement.py", title="Agreement", url_path="agreement")],
+        "Over time": [
+            st.Page("views/nights.py", title="Nights", url_path="nights"),
+            st.Page("views/training.py", title="Training", url_path="training"),
+        ],
         "Work": [st.Page("views/label.py", title="Label", url_path="label")],
     },
     position="sidebar",

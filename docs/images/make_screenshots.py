@@ -31,6 +31,8 @@ PAGES = {
     "compare": ("compare", CHART),
     "items": ("items", TEXT),
     "agreement": ("agreement", CHART),
+    "nights": ("nights", CHART),
+    "training": ("training", TEXT),
     "label": ("label", TABLE),
 }
 """Where each page is, and what has to be drawn on it."""
