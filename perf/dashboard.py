@@ -48,6 +48,7 @@ PAGES = {
     "Leaderboard, labels": "/?benchmark=facts",
     "Leaderboard, comparisons": "/?benchmark=chat",
     "Agreement": "/agreement?benchmark=facts",
+    "Nights": "/nights?benchmark=facts",
 }
 TABLE = "[data-testid=stDataFrame] canvas"
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"

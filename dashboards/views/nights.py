@@ -14,6 +14,7 @@ import reads
 import shown
 import streamlit as st
 from folded import visible
+from streamlit.delta_generator import DeltaGenerator
 from training_charts import axis_around
 
 from judgebench.report.nights import SHARE, THE_ONE_BEFORE, Night, Nights
@@ -25,13 +26,13 @@ LAST = {"30": "the last 30", "60": "the last 60", "365": "the last 365"}
 
 MOST_OTHERS = 8
 
-HIDDEN = ["low", "high", "tone", "undefined", "note", "said", "unpriced"]
+HIDDEN = ["low", "high", "tone", "undefined", "said", "unpriced"]
 """Columns for drawing."""
 
 ALWAYS = ("when", "model", "value", "interval", "n", "missing", "decision")
 """Columns that stand there even if nothing is in them."""
 
-KEYWORDS = "judgebench run suites/nightly/suite.yaml"
+NIGHTLY = "judgebench run suites/nightly/suite.yaml"
 
 
 def page() -> None:
@@ -49,7 +50,7 @@ def page() -> None:
     ]
     if not boards:
         identity.text(f"{benchmark}@{version}")
-        shown.empty("Nothing has been judged on this benchmark yet.", KEYWORDS)
+        shown.empty("Nothing has been judged on this benchmark yet.", NIGHTLY)
         return
     names = shown.distinct(reads.board_names(boards))
     with places[0]:
@@ -62,9 +63,11 @@ def page() -> None:
     lines = night_reads.timelines(url, mark, *at)
     if not lines:
         identity.text(reads.identity(board))
-        shown.empty("No run has used a verdict of this judge yet.", KEYWORDS)
+        shown.empty("No run has used a verdict of this judge yet.", NIGHTLY)
         return
     name, against, share, most = asked(url, mark, benchmark, version, lines)
+    place = st.empty()
+    at_once(place, board, metric, name, most, lines)
     found = night_reads.told(url, mark, at, name, against, share, most)
     identity.text(night_reads.identity(found, board))
     if len(found.nights) < 2:
@@ -72,7 +75,7 @@ def page() -> None:
             "One night so far. The next begins when a run evaluates other weights, another prompt "
             "or other decoding under this name."
         )
-    draw(found, board, metric, lines)
+    draw(place, found, board, metric, lines)
 
 
 def asked(
@@ -101,44 +104,45 @@ def asked(
             shows={one: f"{one} % of the scale" for one in SHARES},
         )
     with columns[3]:
-        most = shown.choose("Nights", list(LAST), "last", default="60", shows=LAST)
+        most = shown.choose("Nights", list(LAST), "last", shows=LAST)
     return name, against, SHARES[share], int(most)
 
 
-def draw(
-    found: Nights, board: reads.Json, metric: str, lines: Mapping[str, Sequence[Night]]
+def at_once(
+    place: DeltaGenerator,
+    board: reads.Json,
+    metric: str,
+    name: str,
+    most: int,
+    lines: Mapping[str, Sequence[Night]],
 ) -> None:
-    digits = charts.digits_of(metric)
-    told = found.nights
+    """The line alone: to decide many nights takes a while, and its values are there."""
+    rows = pd.DataFrame(night_reads.points(lines[name][-most:], board, metric))
+    rows = rows.assign(tone="none", said="being decided …")
+    line(place, rows, board, metric, name, lines, [], pd.DataFrame())
+
+
+def draw(
+    place: DeltaGenerator,
+    found: Nights,
+    board: reads.Json,
+    metric: str,
+    lines: Mapping[str, Sequence[Night]],
+) -> None:
+    """Everything, once it is decided."""
+    decimals = charts.digits_of(night_reads.metric_of(found))
+    points = night_reads.points(found.nights, board, metric)
     rows = pd.DataFrame(
         [
-            night_reads.row(night, point, charts.digits_of(night_reads.metric_of(found)))
-            for night, point in zip(told, night_reads.points(told, board, metric), strict=True)
+            night_reads.row(night, point, decimals)
+            for night, point in zip(found.nights, points, strict=True)
         ]
     )
     gated = metric == night_reads.metric_of(found)
-    rows["note"] = [shown.note(row, digits) for row in shown.records(rows)]
     rows["said"] = [said(row) if gated else "tests another metric" for row in shown.records(rows)]
-    since = told[0].first
-    others = beside(found.name, board, metric, lines, since)
-    drawn = rows if gated else rows.assign(tone="none")
-    axis = charts.axis_of(metric, rows, board["scale"])
-    ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
-    if len(others):
-        ends = pd.concat([ends, others])
     changes = night_reads.changes(found)
-    st.altair_chart(
-        night_charts.line(
-            drawn,
-            others,
-            pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
-            drift(found),
-            axis_around(axis, ends),
-            shown.ink(),
-        ),
-        theme=None,
-        alt="The metric night by night with its interval; the table below has the numbers.",
-    )
+    drawn = rows if gated else rows.assign(tone="none")
+    line(place, drawn, board, metric, found.name, lines, changes, drift(found))
     legend = (
         "● blue: pass · ▼ vermillion: regression · ◆ grey: inconclusive · + grey: not decided."
         if gated
@@ -151,9 +155,41 @@ def draw(
     st.text(night_reads.policy_line(found))
     shown.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
     spent(rows)
-    table(rows, metric, digits)
+    table(rows, metric, charts.digits_of(metric))
     records = shown.records(rows.drop(columns=["said"]))
     shown.download("Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv")
+
+
+def line(
+    place: DeltaGenerator,
+    rows: pd.DataFrame,
+    board: reads.Json,
+    metric: str,
+    name: str,
+    lines: Mapping[str, Sequence[Night]],
+    changes: Sequence[Mapping[str, Any]],
+    drifted: pd.DataFrame,
+) -> None:
+    """The metric night by night, beside other names."""
+    axis = charts.axis_of(metric, rows, board["scale"])
+    noted = rows.assign(note=[shown.note(row, axis.digits) for row in shown.records(rows)])
+    since = rows["when"].min().timestamp() - 1e-3  # a date has whole microseconds
+    others = beside(name, board, metric, lines, since)
+    ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
+    if len(others):
+        ends = pd.concat([ends, others])
+    place.altair_chart(
+        night_charts.line(
+            noted,
+            others,
+            pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
+            drifted,
+            axis_around(axis, ends),
+            shown.ink(),
+        ),
+        theme=None,
+        alt="The metric night by night with its interval; the table below has the numbers.",
+    )
 
 
 def said(row: Mapping[str, Any]) -> str:
