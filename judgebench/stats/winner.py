@@ -56,8 +56,8 @@ def best_of(
 
     Means of labels lie on a grid, and equals are common, which the normal knows nothing of. To be
     ahead of an earlier one, or equal to a later one, is taken as half a step of the grid more, or
-    less, as in every continuity correction. Without it the interval holds in 64 to 95 % of draws,
-    with it in 93 to 98 % (``perf/training_coverage.py``).
+    less, as in every continuity correction. Without it the interval holds in 67 to 93 % of draws,
+    with it in 95 to 99 % (``perf/training_coverage.py``).
 
     Parameters
     ----------
