@@ -49,6 +49,10 @@ page = st.navigation(
             st.Page("views/agreement.py", title="Agreement", url_path="agreement"),
             st.Page("views/honesty.py", title="Honesty", url_path="honesty"),
         ],
+        "Over time": [
+            st.Page("views/nights.py", title="Nights", url_path="nights"),
+            st.Page("views/training.py", title="Training", url_path="training"),
+        ],
         "Work": [
             st.Page("views/label.py", title="Label", url_path="label"),
             st.Page("views/runs.py", title="Runs", url_path="runs"),

@@ -53,6 +53,7 @@ PAGES = {
     "Leaderboard, labels": "/leaderboard?benchmark=facts",
     "Leaderboard, comparisons": "/leaderboard?benchmark=chat",
     "Agreement": "/agreement?benchmark=facts",
+    "Nights": "/nights?benchmark=facts",
 }
 TABLE = "[data-testid=stDataFrame] canvas"
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"

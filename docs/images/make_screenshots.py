@@ -33,6 +33,8 @@ PAGES = {
     "items": ("items", TEXT),
     "agreement": ("agreement", CHART),
     "honesty": ("honesty", CHART),
+    "nights": ("nights", CHART),
+    "training": ("training", TEXT),
     "label": ("label", TABLE),
     "runs": ("runs", TABLE),
 }

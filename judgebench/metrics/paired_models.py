@@ -232,7 +232,7 @@ class _Judged:
         balance: Balance | None,
         group: str = "",
     ) -> None:
-        values, ends, metric, self.why_not = _values(its, kind, labels)
+        values, ends, metric, self.why_not = as_numbers(its, kind, labels)
         self.judge, self.kind, self.ends, self.metric = judge, kind, ends, f"{metric}{group}"
         self.table = read_table(its)
         self.means = item_means(self.table, np.arange(len(its["kind"])), values, ends=ends)
@@ -393,7 +393,7 @@ def _weights(items: Sequence[str], balance: Balance | None) -> tuple[Floats, Int
     return weight, np.array([code_of.get(category, -1) for category in named], dtype=np.int64)
 
 
-def _values(
+def as_numbers(
     its: Columns, kind: BoardKind, labels: Sequence[str]
 ) -> tuple[Floats, tuple[float, float], str, str | None]:
     """The verdicts as numbers, nan where there is none, their ends, and the metric they make."""

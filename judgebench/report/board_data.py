@@ -35,6 +35,7 @@ from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
 from judgebench.report.marks import NO_MARKS, Marks, marks_by_judge, marks_of_answers
 from judgebench.store import Store
+from judgebench.store.catalog import StoredJudge, StoredModel
 
 IMPORTED = "imported"
 """The kind of judges whose verdicts came from elsewhere."""
@@ -96,12 +97,10 @@ class BoardData:
         stored: Columns = store.board_verdicts(which.name, which.version, only)
         failures: Columns = store.failures(which.name, which.version)
         answers: Columns = store.board_answers(which.name, which.version, only)
-        named: list[Columns] = [answers, failures, stored]
         met = [] if only is None else store.models_met(which.name, which.version)
-        if met:  # names are told apart from those of all models
-            named.append({"model": [m.name for m in met], "model_id": [m.id for m in met]})
-        self.models = told_apart(named, "model")
-        self.judges = told_apart([failures, stored], "judge")
+        self.models = told_apart([answers, failures, stored, _named("model", met)], "model")
+        asked = [] if only is None else store.judges_met(which.name, which.version)
+        self.judges = told_apart([failures, stored, _named("judge", asked)], "judge")
         self.model_ids = {shown: one for one, shown in self.models.items()}
         self.plain_names = {model.name for model in store.models()}
         self.spec_of = {judge.id: judge.spec for judge in store.judges()}
@@ -236,6 +235,16 @@ class BoardData:
         wanted = set(judges)
         return tuple(sorted({name for judge, name in self._served if judge in wanted and name}))
 
+    def served_about(self, judges: Iterable[str], model: str) -> tuple[str, ...]:
+        """As `served`, of the replies about one model, given by id."""
+        wanted = set(judges)
+        served = {
+            one.served_model
+            for one in self.judged_at
+            if one.judge_id in wanted and one.model_id == model
+        }
+        return tuple(sorted(name for name in served if name))
+
     def left_out(self, judge: str) -> tuple[str, ...]:
         """What this judge, given by id, asked for and its model does not take."""
         if not self.spec_of[judge].sampling:
@@ -304,6 +313,11 @@ class BoardData:
         if any(batch.asker == name for batch in self.store.batches(WAITING)):
             return f"{said}; its questions wait in a batch, see `judgebench batches list`"
         return said
+
+
+def _named(who: str, met: Sequence[StoredModel] | Sequence[StoredJudge]) -> Columns:
+    """Whose verdicts may not have been read; their names are told apart all the same."""
+    return {who: [one.name for one in met], f"{who}_id": [one.id for one in met]}
 
 
 def _on_boards(verdicts: Columns, which: Meant) -> Bools:

@@ -33,7 +33,10 @@ def gate_report(
     UsageError
         For a benchmark, a model, a judge or a metric that the store does not have.
     """
-    asked = [Question(store, test, candidate, baseline, policy, seed) for test in policy.tests]
+    asked = []
+    for test in policy.tests:
+        data = PairData(store, test.benchmark)
+        asked.append(Question(data, test, data.two(candidate, baseline), policy, seed))
     adjust = _ADJUST[policy.correction]
     adjusted = {view: adjust([one.test(view).p_worse for one in asked]) for view in VIEWS}
     tests = tuple(

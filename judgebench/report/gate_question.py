@@ -25,28 +25,33 @@ from judgebench.report.pair_confidences import PairConfidences
 from judgebench.report.pair_length_control import pair_at_equal_length
 from judgebench.stats.gate_rule import Deciding, Decision, units_to_decide
 from judgebench.stats.paired_tests import PairedTest
-from judgebench.store import Store
 
 A_DAY = 86_400.0
 """Seconds; a judge is asked about its anchors once a day."""
 
 
 class Question:
-    """One test of a policy, computed; decided when the others are known."""
+    """One test of a policy, computed; decided when the others are known.
+
+    Parameters
+    ----------
+    data
+        Of the benchmark that the test is about.
+    two
+        Candidate and baseline as its boards show them.
+    """
 
     def __init__(
         self,
-        store: Store,
+        data: PairData,
         test: GateTest,
-        candidate: str,
-        baseline: str,
+        two: tuple[str, str],
         policy: Policy,
         seed: int,
     ) -> None:
-        self._store, self._test, self._alpha = store, test, policy.level
+        self.data, self.two = data, two
+        self._store, self._test, self._alpha = data.board.store, test, policy.level
         self._confirm, self._seed = policy.confirm, seed
-        self.data = PairData(store, test.benchmark)
-        self.two = self.data.two(candidate, baseline)
         metric, _, group = (test.metric or "").partition("/")
         self._fresh: Callable[[], PairedModels] | None = None
         self.judge, self.pair, self.compared = self._computed(metric, group or None, seed)

@@ -123,23 +123,28 @@ class PairData:
 
     def judges_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
         """The boards on which both have been judged."""
-        found = []
-        for kind, verdicts in self.board.verdicts.items():
-            seen = counted(verdicts["judge"], verdicts["model"])
-            found += [
-                (kind, judge)
-                for judge in sorted(counted(verdicts["judge"]))
-                if all((judge, model) in seen for model in two)
-            ]
-        return found
+        return [
+            (kind, judge)
+            for kind, seen in self._seen.items()
+            for judge in sorted({one for one, _ in seen})
+            if all((judge, model) in seen for model in two)
+        ]
+
+    @cached_property
+    def _seen(self) -> Mapping[BoardKind, Collection[tuple[str, str]]]:
+        """On each board, which judge has judged which model."""
+        return {
+            kind: counted(verdicts["judge"], verdicts["model"])
+            for kind, verdicts in self.board.verdicts.items()
+        }
 
     def heads_of(self, two: tuple[str, str]) -> list[tuple[BoardKind, str]]:
         """The boards on which answers of the first were compared with those of the second."""
         found = []
-        for kind, verdicts in self.board.verdicts.items():
+        for kind in self.board.verdicts:
             if kind.kind == "preference" and kind.opponent == two[1]:
-                seen = counted(verdicts["judge"], verdicts["model"])
-                found += [(kind, judge) for judge, model in sorted(seen) if model == two[0]]
+                seen = sorted(self._seen[kind])
+                found += [(kind, judge) for judge, model in seen if model == two[0]]
         return found
 
     @cached_property
@@ -256,8 +261,8 @@ class PairData:
 
     def served(self, judge: str, model: str) -> set[str]:
         """Who served the judge's replies about a model."""
-        served = (judged.served_model for judged, _ in self._judged(judge, model))
-        return {one for one in served if one}
+        ids = {one for one, shown in self.board.judges.items() if shown == judge}
+        return set(self.board.served_about(ids, self.board.model_ids[model]))
 
     def stacks(self, model: str) -> set[str]:
         """What a local model's newest answers were run on."""

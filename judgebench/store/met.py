@@ -1,4 +1,4 @@
-"""Which models a benchmark has met, told without reading its rows."""
+"""Which models and judges a benchmark has met, told without reading its rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, bindparam, func, select, tuple_
 
 from judgebench.store import schema
-from judgebench.store.catalog import StoredModel, models
+from judgebench.store.catalog import StoredJudge, StoredModel, judges, models
 from judgebench.store.prepared import Prepared
 
 _b, _a, _f, _u = schema.benchmarks.c, schema.answers.c, schema.failures.c, schema.uses.c
@@ -55,6 +55,17 @@ def models_met(connection: Connection, benchmark: str, version: str) -> list[Sto
             met |= {model, opponent}
         met |= set(_answering(connection, number))
         failed = select(_f.model_id).where(_f.benchmark_id == number).distinct()
+        met |= set(connection.execute(failed).scalars())
+    return [known[number] for number in sorted(met & known.keys())]
+
+
+def judges_met(connection: Connection, benchmark: str, version: str) -> list[StoredJudge]:
+    """Who judged, or failed to, in no particular order."""
+    known = judges(connection)
+    met: set[int] = set()
+    for number in benchmark_numbers(connection, benchmark, version):
+        met |= {judge for judge, _, _ in boards_of(connection, number)}
+        failed = select(_f.judge_id).where(_f.benchmark_id == number).distinct()
         met |= set(connection.execute(failed).scalars())
     return [known[number] for number in sorted(met & known.keys())]
 

@@ -539,6 +539,11 @@ class Store:
         with self._database.reading() as connection:
             return met.models_met(connection, benchmark, version)
 
+    def judges_met(self, benchmark: str, version: str) -> list[StoredJudge]:
+        """Those that judged on a benchmark, or failed to."""
+        with self._database.reading() as connection:
+            return met.judges_met(connection, benchmark, version)
+
     def judges(self) -> list[StoredJudge]:
         with self._database.reading() as connection:
             return list(catalog.judges(connection).values())

@@ -1,0 +1,232 @@
+"""What the Nights page reads: which nights there are, and what the report says of each.
+
+Values are those of the leaderboard's boards, decisions those of `judgebench.report.nights`. Nothing
+is computed here but counts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import charts
+import streamlit as st
+from folded import visible
+from opened import computing, opened
+from reads import KEPT, NO_ESTIMATE, Json
+from shown import numbers
+
+from judgebench.plain_text import counted
+from judgebench.report.estimates import p_text
+from judgebench.report.nights import Night, Nights, Told, nights, nights_of
+from judgebench.report.table import Document, render
+
+TONES = {"pass": "first", "regression": "alarm", "inconclusive": "rest", "": "none"}
+"""What is drawn of a decision: the names of `night_charts.SHAPES`."""
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def timelines(
+    url: str, mark: str, benchmark: str, version: str, judge: str, opponent: str | None
+) -> Mapping[str, tuple[Night, ...]]:
+    """The nights of every name on a board, judge and opponent by id; most nights first."""
+    with opened(url) as store:
+        return nights_of(store, benchmark, version, judge, opponent)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def baselines(url: str, mark: str, benchmark: str, version: str) -> list[str]:
+    """The names of baselines that were ever set here, those that were set first first."""
+    with opened(url) as store:
+        here = (benchmark, version)
+        return list(
+            dict.fromkeys(
+                one.name for one in store.baselines() if (one.benchmark, one.version) == here
+            )
+        )
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Deciding each night …")
+def told(
+    url: str,
+    mark: str,
+    board: tuple[str, str, str, str | None],
+    name: str,
+    against: str,
+    share: float,
+    most: int,
+) -> Nights:
+    """The report on one name; ``board``: benchmark, version, judge and opponent by id."""
+    benchmark, version, judge, opponent = board
+    with computing(url) as store:
+        return nights(
+            store, benchmark, version, judge, name,
+            opponent_id=opponent, against=against, share=share, most=most,
+        )  # fmt: skip
+
+
+def points(its: Sequence[Night], board: Json, metric: str) -> list[dict[str, Any]]:
+    """Of each night when it was and what the board says of its model; nan where it does not."""
+    found = {row["model_id"]: row for row in board["rows"]}
+    scale = charts.scale_of(metric)
+    return [
+        {
+            "when": datetime.fromtimestamp(night.first, UTC),
+            "model": found[night.model_id]["model"] if night.model_id in found else night.model,
+            **numbers(
+                found.get(night.model_id, {"metrics": {}})["metrics"].get(metric, NO_ESTIMATE),
+                scale,
+            ),
+        }
+        for night in its
+    ]
+
+
+def row(night: Told, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
+    """A night as it is drawn and tabled."""
+    decided = night.decided
+    cost = night.taken.known_cost
+    return {
+        **point,
+        "decision": "" if decided is None else decided.decision,
+        "against": night.against or "",
+        "difference": "" if decided is None else _difference(decided, digits),
+        "p": "" if decided is None else p_text(decided.p_value),
+        "because": visible((decided.because if decided else night.because) or ""),
+        "became": ", ".join(night.became),
+        "changed": ", ".join(night.changed),
+        "served by": ", ".join(night.served),
+        "runs": len(night.runs),
+        "until": datetime.fromtimestamp(night.last, UTC),
+        "calls": sum(night.taken.calls[how] for how in ("live", "batch", "wasted")),
+        "USD": math.nan if cost is None else cost,
+        "unpriced": night.taken.unpriced,
+        "tone": TONES["" if decided is None else decided.decision],
+    }
+
+
+def _difference(decided: Any, digits: int) -> str:
+    scale = charts.scale_of(decided.metric)
+    estimate = decided.difference
+    if math.isnan(estimate.value):
+        return charts.GAP
+    value, low, high = (
+        ("+" if end > 0 else "") + charts.number(end, digits)
+        for end in (estimate.value * scale, estimate.low * scale, estimate.high * scale)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def csv(found: Nights, rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """The table with what every row has in common, numbers as they are."""
+    records = [
+        {
+            "benchmark": found.benchmark,
+            "version": found.version,
+            "judge": found.judge,
+            "name": found.name,
+            "metric": metric,
+            **{name: _plain(value) for name, value in line.items() if name not in ("tone", "note")},
+        }
+        for line in rows
+    ]
+    return render(Document(tables=[], records=records, data=records), "csv")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def policy_line(found: Nights) -> str:
+    """By what the nights were decided, in one line."""
+    if found.policy is None:
+        return "Nothing could be decided here; the table says why."
+    test = found.policy.tests[0]
+    metric = metric_of(found)
+    borne = f"{test.max_drop * charts.scale_of(metric):g}"
+    if metric in charts.FRACTIONS | charts.PERCENTAGES:
+        borne += " points"
+    against = f"baseline {found.against}, as it then stood" if found.against else "the one before"
+    return visible(
+        f"Decided here from the verdicts, each night against {against}: one test of "
+        f"{metric.replace('_', ' ')} at alpha {100 * found.policy.level:g} %, a drop of {borne} "
+        "borne. A gate with a policy of its own may have said otherwise."
+    )
+
+
+def metric_of(found: Nights) -> str:
+    """What the gate tests on this board; empty where it tested nothing."""
+    return next((one.decided.metric for one in found.nights if one.decided is not None), "")
+
+
+def changes(found: Nights) -> list[dict[str, Any]]:
+    """What changed between nights beside the model, each with its words."""
+    marks = []
+    for before, night in zip(found.nights, found.nights[1:], strict=False):
+        for what in night.changed:
+            words = (
+                f"{', '.join(before.served)} → {', '.join(night.served)}"
+                if what == "judge"
+                else _other_stack(before.stacks, night.stacks)
+            )
+            when = datetime.fromtimestamp(night.first, UTC)
+            marks.append({"when": when, "what": what, "words": visible(words)})
+    return marks
+
+
+def _other_stack(before: Sequence[str], now: Sequence[str]) -> str:
+    """What of the stack is another; of several stacks at once how many there are."""
+    if len(before) != 1 or len(now) != 1:
+        return f"{counted(len(before), 'stack')} → {counted(len(now), 'stack')}"
+    old, new = (_flat(json.loads(one)) for (one,) in (before, now))
+    return ", ".join(
+        f"{name} {old.get(name, charts.GAP)} → {new.get(name, charts.GAP)}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    )
+
+
+def _flat(stack: Mapping[str, Any]) -> dict[str, Any]:
+    """The versions of its parts beside what else it is."""
+    versions = stack.get("versions") or {}
+    return {name: value for name, value in stack.items() if name != "versions"} | dict(versions)
+
+
+def change_lines(marks: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = {"judge": "another model serves the judge", "stack": "answers from another stack"}
+    return [f"⚠ {mark['when']:%Y-%m-%d}: {names[mark['what']]}: {mark['words']}" for mark in marks]
+
+
+def drift_lines(found: Nights) -> list[str]:
+    """What the judge's anchors say."""
+    drift = found.drift
+    if drift is None:
+        return []
+    if drift.alarm is not None:
+        return [visible(f"⚠ {drift.alarm}")]
+    if not drift.looks:
+        return [f"{drift.answers} anchors are pinned for this judge, and were not looked at since."]
+    return [
+        f"{drift.answers} anchors of this judge, looked at {len(drift.looks)} times: no drift "
+        f"(always-valid p {drift.drift.p_value:.2g})."
+    ]
+
+
+def identity(found: Nights, board: Json) -> str:
+    """One line: which data, whose nights, which judge, served by whom."""
+    served = ", ".join(board["served_models"])
+    parts = [
+        f"{found.benchmark}@{found.version}",
+        found.name,
+        f"judge {found.judge}",
+        "" if found.opponent is None else f"against {found.opponent}",
+        board["judge_is"],
+        f"served by {served}" if served else "",
+        f"{len(found.nights)} nights" if len(found.nights) != 1 else "1 night",
+    ]
+    return visible(" · ".join(part for part in parts if part))

@@ -1,0 +1,288 @@
+"""How a model went night by night: its line, what a gate says of each, and what else changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import charts
+import night_charts
+import night_reads
+import pandas as pd
+import reads
+import shown
+import streamlit as st
+from folded import visible
+from streamlit.delta_generator import DeltaGenerator
+from training_charts import axis_around
+
+from judgebench.report.nights import SHARE, THE_ONE_BEFORE, Night, Nights
+
+SHARES = {f"{100 * share:g}": share for share in (0.01, SHARE, 0.03, 0.05, 0.1)}
+"""By how it stands in the URL: the drop that is borne, in percent of the scale."""
+
+LAST = {"30": "the last 30", "60": "the last 60", "365": "the last 365"}
+
+MOST_OTHERS = 8
+
+HIDDEN = ["low", "high", "tone", "undefined", "said", "unpriced"]
+"""Columns for drawing."""
+
+ALWAYS = ("when", "model", "value", "interval", "n", "missing", "decision")
+"""Columns that stand there even if nothing is in them."""
+
+NIGHTLY = "judgebench run suites/nightly/suite.yaml"
+
+
+def page() -> None:
+    st.title("Nights")
+    identity = st.empty()
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    chosen = shown.choose_benchmark(reads.benchmarks(url, mark), [3, 2, 4, 3])
+    if chosen is None:
+        return
+    places, benchmark, version = chosen
+    boards = [
+        board
+        for board in reads.boards(url, mark, benchmark, version)
+        if board["judge_id"] is not None and board["rows"]  # a panel is in no store
+    ]
+    if not boards:
+        identity.text(f"{benchmark}@{version}")
+        shown.empty("Nothing has been judged on this benchmark yet.", NIGHTLY)
+        return
+    names = shown.distinct(reads.board_names(boards))
+    with places[0]:
+        judge = shown.choose("Judge", names, "judge")
+    board = boards[names.index(judge)]
+    metrics = list(dict.fromkeys(name for row in board["rows"] for name in row["metrics"]))
+    with places[1]:
+        metric = shown.choose("Metric", metrics, "metric")
+    at = benchmark, version, board["judge_id"], board["opponent_id"]
+    lines = night_reads.timelines(url, mark, *at)
+    if not lines:
+        identity.text(reads.identity(board))
+        shown.empty("No run has used a verdict of this judge yet.", NIGHTLY)
+        return
+    name, against, share, most = asked(url, mark, benchmark, version, lines)
+    place = st.empty()
+    at_once(place, board, metric, name, most, lines)
+    found = night_reads.told(url, mark, at, name, against, share, most)
+    identity.text(night_reads.identity(found, board))
+    if len(found.nights) < 2:
+        st.text(
+            "One night so far. The next begins when a run evaluates other weights, another prompt "
+            "or other decoding under this name."
+        )
+    draw(place, found, board, metric, lines)
+
+
+def asked(
+    url: str, mark: str, benchmark: str, version: str, lines: Mapping[str, Sequence[Night]]
+) -> tuple[str, str, float, int]:
+    """Whose nights, held against what, with which drop borne, and how many; all in the URL."""
+    columns = st.columns([4, 3, 2, 2])
+    with columns[0]:
+        counts = {one: f"{one} · {len(its)}" for one, its in lines.items()}
+        name = shown.choose("Model and its nights", list(lines), "model", shows=counts)
+    baselines = night_reads.baselines(url, mark, benchmark, version)
+    with columns[1]:
+        against = shown.choose(
+            "Held against",
+            [THE_ONE_BEFORE, *baselines],
+            "against",
+            shows={THE_ONE_BEFORE: "the night before"}
+            | {one: f"baseline {one}" for one in baselines},
+        )
+    with columns[2]:
+        share = shown.choose(
+            "Drop borne",
+            list(SHARES),
+            "borne",
+            default=f"{100 * SHARE:g}",
+            shows={one: f"{one} % of the scale" for one in SHARES},
+        )
+    with columns[3]:
+        most = shown.choose("Nights", list(LAST), "last", shows=LAST)
+    return name, against, SHARES[share], int(most)
+
+
+def at_once(
+    place: DeltaGenerator,
+    board: reads.Json,
+    metric: str,
+    name: str,
+    most: int,
+    lines: Mapping[str, Sequence[Night]],
+) -> None:
+    """The line alone: to decide many nights takes a while, and its values are there."""
+    rows = pd.DataFrame(night_reads.points(lines[name][-most:], board, metric))
+    rows = rows.assign(tone="none", said="being decided …")
+    line(place, rows, board, metric, name, lines, [], pd.DataFrame())
+
+
+def draw(
+    place: DeltaGenerator,
+    found: Nights,
+    board: reads.Json,
+    metric: str,
+    lines: Mapping[str, Sequence[Night]],
+) -> None:
+    """Everything, once it is decided."""
+    decimals = charts.digits_of(night_reads.metric_of(found))
+    points = night_reads.points(found.nights, board, metric)
+    rows = pd.DataFrame(
+        [
+            night_reads.row(night, point, decimals)
+            for night, point in zip(found.nights, points, strict=True)
+        ]
+    )
+    gated = metric == night_reads.metric_of(found)
+    rows["said"] = [said(row) if gated else "tests another metric" for row in shown.records(rows)]
+    changes = night_reads.changes(found)
+    drawn = rows if gated else rows.assign(tone="none")
+    line(place, drawn, board, metric, found.name, lines, changes, drift(found))
+    legend = (
+        "● blue: pass · ▼ vermillion: regression · ◆ grey: inconclusive · + grey: not decided."
+        if gated
+        else "The gate tests another metric of this board; choose that one to see its marks."
+    )
+    st.caption(
+        f"{legend} Bars and ribbon are 95 % intervals over questions, of each night alone. Thin "
+        "grey lines: other models."
+    )
+    st.text(night_reads.policy_line(found))
+    shown.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
+    spent(rows)
+    table(rows, metric, charts.digits_of(metric))
+    records = shown.records(rows.drop(columns=["said"]))
+    shown.download("Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv")
+
+
+def line(
+    place: DeltaGenerator,
+    rows: pd.DataFrame,
+    board: reads.Json,
+    metric: str,
+    name: str,
+    lines: Mapping[str, Sequence[Night]],
+    changes: Sequence[Mapping[str, Any]],
+    drifted: pd.DataFrame,
+) -> None:
+    """The metric night by night, beside other names."""
+    axis = charts.axis_of(metric, rows, board["scale"])
+    noted = rows.assign(note=[shown.note(row, axis.digits) for row in shown.records(rows)])
+    since = rows["when"].min().timestamp() - 1e-3  # a date has whole microseconds
+    others = beside(name, board, metric, lines, since)
+    ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
+    if len(others):
+        ends = pd.concat([ends, others])
+    place.altair_chart(
+        night_charts.line(
+            noted,
+            others,
+            pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
+            drifted,
+            axis_around(axis, ends),
+            shown.ink(),
+        ),
+        theme=None,
+        alt="The metric night by night with its interval; the table below has the numbers.",
+    )
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """What a gate says of a night, in words."""
+    if not row["decision"]:
+        return row["because"] or "not decided"
+    parts = [row["decision"], row["difference"], f"p {row['p']}", row["because"]]
+    return " · ".join(part for part in parts if part)
+
+
+def beside(
+    name: str,
+    board: reads.Json,
+    metric: str,
+    lines: Mapping[str, Sequence[Night]],
+    since: float,
+) -> pd.DataFrame:
+    """The other names with several nights, as far back as the one chosen goes."""
+    some = [one for one, its in lines.items() if one != name and len(its) > 1][:MOST_OTHERS]
+    points = [
+        {"name": visible(one), **{key: point[key] for key in ("when", "value")}}
+        for one in some
+        for point in night_reads.points(
+            [night for night in lines[one] if night.first >= since], board, metric
+        )
+    ]
+    return pd.DataFrame(points)
+
+
+def drift(found: Nights) -> pd.DataFrame:
+    """From the look at which drift was called to the last night, or look."""
+    judge = found.drift
+    if judge is None or (begun := judge.since) is None:
+        return pd.DataFrame()
+    end = max(found.nights[-1].last, judge.looks[-1].at)
+    return pd.DataFrame(
+        [
+            {
+                "start": datetime.fromtimestamp(begun.at, UTC),
+                "end": datetime.fromtimestamp(end, UTC),
+                "words": visible(judge.drift_alarm or ""),
+            }
+        ]
+    )
+
+
+def spent(rows: pd.DataFrame) -> None:
+    """What the nights took; nothing is drawn where no call is on record."""
+    if not rows["calls"].any():
+        st.text("No call is on record for these nights.")
+        return
+    priced = bool((rows["USD"].fillna(0) > 0).any())
+    st.altair_chart(
+        night_charts.spend(rows, shown.ink(), priced=priced),
+        theme=None,
+        alt="What each night took; the table below has the numbers.",
+    )
+    unpriced = int(rows["unpriced"].sum())
+    if unpriced:
+        st.text(f"{unpriced:,} calls have no known price and are not in the dollars.")
+
+
+def table(rows: pd.DataFrame, metric: str, digits: int) -> None:
+    """The newest night first."""
+    lines = shown.records(rows)
+    listed = rows.assign(
+        interval=[
+            charts.GAP
+            if pd.isna(line["low"])
+            else f"[{charts.number(line['low'], digits)}, {charts.number(line['high'], digits)}]"
+            for line in lines
+        ]
+    )
+    idle = [
+        one
+        for one in listed
+        if one not in ALWAYS and one not in HIDDEN and not listed[one].fillna(0).astype(bool).any()
+    ]
+    order = ["when", "model", "value", "interval", "n", "missing", "decision", "difference"]
+    rest = [one for one in listed if one not in order]
+    axis = charts.axis_of(metric, rows)
+    shown.table(
+        listed[[*order, *rest]].drop(columns=[*HIDDEN, *idle]).iloc[::-1],
+        column_config={
+            "when": st.column_config.DatetimeColumn("first (UTC)", format="YYYY-MM-DD HH:mm"),
+            "until": st.column_config.DatetimeColumn("last (UTC)", format="YYYY-MM-DD HH:mm"),
+            "value": st.column_config.NumberColumn(axis.short, format=f"%.{digits}f"),
+            "USD": st.column_config.NumberColumn("USD", format="%.4f"),
+            "because": st.column_config.TextColumn("because", width="large"),
+        },
+    )
+    reasons = [f"– {line['model']}: {line['undefined']}" for line in lines if line["undefined"]]
+    shown.notes([visible(reason) for reason in reasons])
+
+
+shown.or_say_what_is_wrong(page)

@@ -1,0 +1,135 @@
+"""Whether training still helps: checkpoints of one run by step, the best one, and the last."""
+
+from __future__ import annotations
+
+import math
+
+import charts
+import pandas as pd
+import shown
+import streamlit as st
+import training_charts
+import training_reads
+from folded import visible
+from reads import benchmarks
+
+from judgebench.report.training import Training
+
+HOW_TO_TAG = """models:
+  - name: apo-1200
+    responses: answers/1200.jsonl
+    tags: {training_run: apo-november, step: 1200, algorithm: apo, data: mix-3}"""
+
+HIDDEN = ["low", "high", "band low", "band high", "above low", "above high", "undefined"]
+"""Columns for drawing."""
+
+
+def page() -> None:
+    st.title("Training")
+    identity = st.empty()
+    url, mark = st.session_state["store"], st.session_state["mark"]
+    chosen = shown.choose_benchmark(benchmarks(url, mark), [3, 2, 4, 4])
+    if chosen is None:
+        return
+    places, benchmark, version = chosen
+    known = training_reads.known(url, mark, benchmark, version)
+    shown.notes([visible(f"⚠ {fault}") for fault in known.faults])
+    if not known.runs:
+        identity.text(f"{benchmark}@{version}")
+        shown.empty(
+            "No checkpoint that was judged here is tagged with its step. A suite tags its models, "
+            "and a run that is repeated with tags asks nobody again:",
+            HOW_TO_TAG,
+        )
+        return
+    with places[0]:
+        run = shown.choose("Training run", list(known.runs), "training_run")
+    boards = known.boards[run]
+    with places[1]:
+        judge = shown.choose("Judge", list(boards), "judge", kept_as="training judge")
+    told = training_reads.report(url, mark, benchmark, version, run, boards[judge])
+    identity.text(training_reads.identity(told))
+    shown.notes(training_reads.sentences(told))
+    draw(told)
+    table(told)
+    shown.notes([visible(f"⚠ {note}") for note in told.notes])
+    lacking = len(known.runs[run]) - len(told.checkpoints)
+    if lacking:
+        st.text(f"{lacking} of its checkpoints have not been judged by this judge.")
+    shown.download("Download CSV", f"{benchmark}_training.csv", training_reads.csv(told), key="csv")
+
+
+def draw(told: Training) -> None:
+    rows = pd.DataFrame([training_reads.row(told, one) for one in told.checkpoints])
+    drawn = rows.rename(columns={"band low": "from", "band high": "to"})[["value", "from", "to"]]
+    axis = charts.axis_of(told.metric, drawn.rename(columns={"from": "low", "to": "high"}))
+    rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
+    best = corrected(told, axis)
+    ends = pd.concat([rows, best]) if len(best) else rows
+    st.altair_chart(
+        training_charts.curve(rows, best, training_charts.axis_around(axis, ends), shown.ink()),
+        theme=None,
+        alt="The metric by step with its band; the table below has the numbers.",
+    )
+    st.caption(
+        "Shaded: all checkpoints hold their true value at once, with 95 %; thick bars are of one "
+        "checkpoint alone. ◆ orange: the best; ◇ beside it: corrected for having been picked, "
+        "with its interval · ■ the last."
+    )
+
+
+def corrected(told: Training, axis: charts.Axis) -> pd.DataFrame:
+    """The best one's corrected figure; nothing where there is none, or nothing to pick from."""
+    best, scale = told.best, charts.scale_of(told.metric)
+    if best is None or math.isnan(best.value) or len(told.checkpoints) < 2:
+        return pd.DataFrame()
+    value, low, high = (end * scale for end in (best.value, best.low, best.high))
+    words = [charts.number(end, axis.digits) for end in (value, low, high)]
+    row = {
+        "step": best.step,
+        "model": best.model,
+        "value": value,
+        "low": low,
+        "high": high,
+        "note": "{} [{}, {}]".format(*words),
+    }
+    return pd.DataFrame([row])
+
+
+def table(told: Training) -> None:
+    lines = [training_reads.row(told, one) for one in told.checkpoints]
+    rows = pd.DataFrame(lines)
+    digits = charts.digits_of(told.metric)
+    for at, title, low, high in (
+        (3, "alone", "low", "high"),
+        (4, "band", "band low", "band high"),
+    ):
+        rows.insert(at, title, [ends(line[low], line[high], digits) for line in lines])
+    rows["above the last"] = [
+        charts.GAP
+        if math.isnan(line["above the last"])
+        else f"{charts.number(line['above the last'], digits)} "
+        f"{ends(line['above low'], line['above high'], digits)}"
+        for line in lines
+    ]
+    reasons = [f"– {line['model']}: {line['undefined']}" for line in lines if line["undefined"]]
+    rows["is"] = rows["is"].replace("other", "")
+    idle = ["tags"] if not rows["tags"].any() else []
+    axis = charts.axis_of(told.metric, pd.DataFrame({"value": [], "low": [], "high": []}))
+    shown.table(
+        rows.drop(columns=[*HIDDEN, *idle]),
+        column_config={
+            "step": st.column_config.NumberColumn(format="%.6g"),
+            "value": st.column_config.NumberColumn(axis.short, format=f"%.{digits}f"),
+        },
+    )
+    shown.notes([visible(reason) for reason in reasons])
+
+
+def ends(low: float, high: float, digits: int) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return charts.GAP
+    return f"[{charts.number(low, digits)}, {charts.number(high, digits)}]"
+
+
+shown.or_say_what_is_wrong(page)

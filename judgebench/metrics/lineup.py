@@ -1,0 +1,210 @@
+"""Several models in the eyes of one judge, over draws of items that all of them share.
+
+Values, draws and intervals are those of the judge's board; what a board does not keep is the draws
+themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+
+from judgebench.columns import taken as rows_of
+from judgebench.metrics.balanced import Balance, balanced
+from judgebench.metrics.board_kinds import BoardKind, board
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.item_means import item_means
+from judgebench.metrics.measure import Measure, estimated, mean_of
+from judgebench.metrics.paired_models import as_numbers
+from judgebench.metrics.scores import mixed, scales_of
+from judgebench.metrics.verdict_table import Columns, Ints, read_table
+from judgebench.metrics.win_rate import LEAST, PERCENT
+from judgebench.records import Estimate
+from judgebench.stats.resample import wilson_interval
+from judgebench.stats.simultaneous import Band, sup_t_band
+from judgebench.stats.winner import Winner, best_of, best_share_of
+
+FEWEST = 10
+"""Of won and of lost units, for a share that was picked to have an interval of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineup:
+    """What one judge says of some models.
+
+    metric
+        As the board names it.
+    estimates
+        As the board has them, each with an interval of its own.
+    draws : float array, shape (1 + n_replicates, models)
+        The estimates, then what they are on each draw of the units; in the metric's units.
+    step
+        The smallest difference that two means of items can have; 0 where values are no steps.
+    shares
+        Whether they are shares of items that are right, or won.
+    """
+
+    metric: str
+    models: tuple[str, ...]
+    estimates: tuple[Estimate, ...]
+    draws: Floats
+    step: float
+    unit: float
+    shares: bool
+
+    def among(self, kept: Sequence[bool]) -> Lineup:
+        """Some of the models alone."""
+        places = [place for place, wanted in enumerate(kept) if wanted]
+        return replace(
+            self,
+            models=tuple(self.models[place] for place in places),
+            estimates=tuple(self.estimates[place] for place in places),
+            draws=self.draws[:, places],
+        )
+
+    def band(self, *, level: float) -> tuple[Band, list[tuple[float, float]]]:
+        """Intervals of all models that hold at once, with a probability of ``level``.
+
+        Shares have Wilson's interval in place of the value and its errors either way, which is too
+        narrow near 0 and 1. One that does not vary over the draws has it at Bonferroni's level, and
+        the others' leave it what that takes.
+        """
+        n = max(1, len(self.models))
+        still = self.shares & np.isclose(np.nanstd(self.draws[1:], axis=0), 0.0, atol=1e-9)
+        moving = np.flatnonzero(~still)
+        rest = 1.0 - (1.0 - level) * max(1, len(moving)) / n
+        band = sup_t_band(self.draws[:, moving], units=self.units, level=rest)
+        ends = iter(zip(*self._around(moving, band), strict=True))
+        each = 1.0 - (1.0 - level) / n
+        return band, [
+            self._wilson(place, 1.0, each) if alone else next(ends)
+            for place, alone in enumerate(still)
+        ]
+
+    def _around(self, places: Ints, band: Band) -> tuple[list[float], list[float]]:
+        if not self.shares or math.isnan(band.critical):
+            return band.low.tolist(), band.high.tolist()
+        level = 1.0 - 2.0 * NormalDist().cdf(-band.critical)
+        found = []
+        for place, error in zip(places.tolist(), band.standard_error.tolist(), strict=True):
+            p = float(self.draws[0, place]) / self.unit
+            plain = p * (1.0 - p) / self.estimates[place].units
+            # An item that is partly won varies less than one that is won or lost.
+            found.append(self._wilson(place, (error / self.unit) ** 2 / plain, level))
+        return [low for low, _ in found], [high for _, high in found]
+
+    def _wilson(self, place: int, dispersion: float, level: float) -> tuple[float, float]:
+        n = self.estimates[place].units / dispersion
+        low, high = wilson_interval(float(self.draws[0, place]) / self.unit * n, n, level=level)
+        return float(low) * self.unit, float(high) * self.unit
+
+    def best(self, *, level: float) -> Winner:
+        """The best of the models, corrected for having been picked.
+
+        A share with fewer than `FEWEST` units won, or lost, has its interval of the band, which
+        holds whichever is picked.
+        """
+        values, covariance = self.draws[0], self.covariance()
+        if not self.shares:
+            return best_of(values, covariance, level=level, step=self.step)
+        found = best_share_of(
+            values / self.unit,
+            covariance / self.unit**2,
+            units=self.units,
+            level=level,
+            step=self.step / self.unit,
+        )
+        low, high = found.low * self.unit, found.high * self.unit
+        if min(found.picked, 1.0 - found.picked) * self.units < FEWEST:
+            low, high = self.band(level=level)[1][found.place]
+        return replace(
+            found,
+            picked=found.picked * self.unit,
+            value=min(max(found.value * self.unit, low), high),
+            low=low,
+            high=high,
+        )
+
+    @property
+    def units(self) -> int:
+        """How many units speak for the one that has the fewest."""
+        return min((one.units for one in self.estimates), default=0)
+
+    def covariance(self) -> Floats:
+        """Of the estimates, shape (models, models), from the draws in which all are defined."""
+        drawn = self.draws[1:]
+        found = np.atleast_2d(np.cov(drawn[~np.isnan(drawn).any(axis=1)], rowvar=False))
+        return np.asarray(found * self.units / max(1, self.units - 1))
+
+
+def lineup(
+    columns: Columns,
+    kind: BoardKind,
+    judge: str,
+    models: Sequence[str],
+    *,
+    labels: Sequence[str],
+    balance: Balance | None = None,
+    intervals: Intervals | None = None,
+) -> Lineup:
+    """Line up models of one judge's board.
+
+    Parameters
+    ----------
+    columns
+        As for the boards of this kind, with names that mean one model or judge.
+    models
+        In the order wanted; those without a row of this judge are left out.
+    labels
+        The declared ones, the positive one last.
+    balance
+        How categories make up the whole, where they count equally.
+    """
+    wanted = intervals or Intervals()
+    taken = board(columns, kind)
+    table = read_table(taken)
+    its = np.flatnonzero(table.judge_of == table.judges.index(judge))
+    there = {table.models[m] for m in np.unique(table.model_of[its]).tolist()}
+    named = tuple(model for model in models if model in there)
+    places = [table.models.index(model) for model in named]
+    values, _, metric, _ = as_numbers(taken, kind, labels)
+    said = {name: rows_of(column, its) for name, column in taken.items()}
+    _, ends, _, several = as_numbers(said, kind, labels)
+    means = item_means(table, its, values, ends=ends)
+    measure: Measure
+    if balance is not None and kind.kind == "score":
+        measure = balanced(means, table.items, balance, list(balance.sides))
+    else:
+        measure = mean_of(
+            means,
+            unit=PERCENT if kind.kind == "preference" else 1.0,
+            proportion=kind.kind != "score",
+            least=LEAST if kind.kind == "preference" else 0.0,
+        )
+    if several is not None:
+        measure = mixed(measure, scales_of(said, range(len(its))))
+    of_units = measure.of_units(table.unit_of, len(table.units))
+    (sums,) = wanted.resamples(table.units).sums([of_units])
+    whole = estimated(measure, of_units, sums, wanted)
+    found = [whole.estimates[place] for place in places]
+    return Lineup(
+        metric=metric,
+        models=named,
+        estimates=tuple(found),
+        draws=whole.scores[:, places] * measure.unit,
+        step=_step(means.mean[:, places]) * measure.unit,
+        unit=measure.unit,
+        shares=measure.proportion,
+    )
+
+
+def _step(mean: Floats) -> float:
+    """Between two means of items: the smallest between two items, over how many there are."""
+    known = np.unique(np.round(mean[~np.isnan(mean)], 9))
+    if len(known) < 2:
+        return 0.0
+    return float(np.diff(known).min()) / float((~np.isnan(mean)).sum(axis=0).max())

@@ -1,0 +1,153 @@
+"""How often bands of checkpoints hold, and what the best of them is worth: a simulation.
+
+Checkpoints answer the same items, rightly or wrongly; how alike they are is a normal part that all
+share on an item (``rho`` of its variance). Their true accuracies are equal, or rise along the run.
+Every draw of items goes the way of `judgebench.report.training`: resampled, banded, picked.
+
+    python perf/training_coverage.py                 # about ten minutes of one core
+    python perf/training_coverage.py --trials 100 --sizes 800
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.lineup import Lineup
+from judgebench.records import Estimate
+from judgebench.stats.resample import Resamples, wilson_interval
+from judgebench.stats.simultaneous import sup_t_band
+
+SEED, REPLICATES, LEVEL = 20261126, 1000, 0.95
+SIZES, CHECKPOINTS, ALIKE = (50, 200), (5, 20), (0.3, 0.8)
+RISES = {"equal": (0.6, 0.6), "rising": (0.5, 0.65), "high": (0.97, 0.97)}
+
+Floats = NDArray[np.float64]
+
+LEGEND = f"""Checkpoints of a training run, right or wrong on the same items: {{trials}} draws of
+items each, {REPLICATES} replicates, seed {SEED}; level {100 * LEVEL:g} %; all in %.
+
+all hold: every checkpoint's interval holds its true accuracy, each alone (Wilson's) or in the band
+diff: a band of differences is wrong on how far the last checkpoint is behind the best
+best, plain: picked for its accuracy; how often it is said to be better than it is, and its interval
+  holds; corrected: the same, then the interval as if accuracies lay on no grid, and how wide it is
+  beside the plain one
+"""
+
+
+@dataclass(slots=True)
+class Held:
+    """Of one setting, how often each thing was so."""
+
+    alone: int = 0
+    band: int = 0
+    too_high: int = 0
+    plain: int = 0
+    corrected_too_high: int = 0
+    corrected: int = 0
+    off_grid: int = 0
+    width: float = 0.0
+    worse: int = 0
+    n: int = 0
+
+
+def right_or_wrong(
+    truth: Floats, n_items: int, rho: float, generator: np.random.Generator
+) -> Floats:
+    """Who is right on what, shape (items, checkpoints)."""
+    bar = np.array([NormalDist().inv_cdf(p) for p in truth])
+    shared = generator.standard_normal((n_items, 1))
+    own = generator.standard_normal((n_items, len(truth)))
+    return (math.sqrt(rho) * shared + math.sqrt(1.0 - rho) * own < bar).astype(np.float64)
+
+
+def lined_up(right: Floats, seed: int) -> Lineup:
+    """The checkpoints as a board's lineup has them."""
+    n, k = right.shape
+    (sums,) = Resamples(n, REPLICATES, seed=seed).sums([right])
+    draws = sums / n
+    ends = Intervals(level=LEVEL).ends(draws, None)
+    return Lineup(
+        metric="accuracy",
+        models=tuple(f"{m:03d}" for m in range(k)),
+        estimates=tuple(
+            Estimate(
+                value=float(draws[0, m]), low=float(ends.low[m]), high=float(ends.high[m]),
+                n=n, units=n,
+            )
+            for m in range(k)
+        ),
+        draws=draws, step=1.0 / n, unit=1.0, shares=True,
+    )  # fmt: skip
+
+
+def watch(held: Held, truth: Floats, right: Floats, seed: int) -> None:
+    """One draw of items: what was said of it, and whether that was so."""
+    line = lined_up(right, seed)
+    value = line.draws[0]
+    low, high = wilson_interval(value * len(right), len(right), level=LEVEL)
+    held.alone += bool(((low <= truth) & (truth <= high)).all())
+    _, ends = line.band(level=LEVEL)
+    held.band += all(low <= p <= high for (low, high), p in zip(ends, truth, strict=True))
+    found = line.best(level=LEVEL)
+    p = truth[found.place]
+    low, high = low[found.place], high[found.place]
+    held.too_high += found.picked > p
+    held.plain += low <= p <= high
+    held.n += 1
+    held.corrected_too_high += found.value > p
+    held.corrected += found.low <= p <= found.high
+    held.width += (found.high - found.low) / (high - low)
+    smooth = replace(line, step=0.0).best(level=LEVEL)
+    held.off_grid += smooth.low <= p <= smooth.high
+    if found.place < len(truth) - 1:
+        differences = line.draws[:, :-1] - line.draws[:, -1:]
+        band = sup_t_band(differences, units=len(right), level=LEVEL)
+        held.worse += bool(band.low[found.place] > max(0.0, p - truth[-1]))
+
+
+def simulate(n_items: int, truth: Floats, rho: float, trials: int) -> Held:
+    generator = np.random.default_rng([SEED, n_items, len(truth), round(10 * rho)])
+    held = Held()
+    for trial in range(trials):
+        watch(held, truth, right_or_wrong(truth, n_items, rho, generator), trial)
+    return held
+
+
+def line(title: str, held: Held) -> str:
+    shares = (
+        held.alone, held.band, held.worse, held.too_high, held.plain, held.corrected_too_high,
+        held.corrected, held.off_grid,
+    )  # fmt: skip
+    printed = "".join(f"{100 * share / held.n:9.1f}" for share in shares)
+    return f"{title}{printed}{held.width / held.n:9.2f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="items")
+    options = parser.parse_args(arguments)
+    print(LEGEND.format(trials=options.trials))
+    heads = ("alone", "band", "diff", "high", "holds", "high", "holds", "no grid", "width")
+    print(f"{'':34s}{'all hold':>18s}{'':9s}{'best, plain':>18s}{'corrected':>18s}")
+    print(f"{'items':>5s} {'checkpoints':>11s} {'alike':>6s} {'truth':>8s} "
+          + "".join(f"{head:>9s}" for head in heads))  # fmt: skip
+    for n_items in options.sizes:
+        for k in CHECKPOINTS:
+            for rho in ALIKE:
+                for name, (first, last) in RISES.items():
+                    held = simulate(n_items, np.linspace(first, last, k), rho, options.trials)
+                    title = f"{n_items:5d} {k:11d} {rho:6.1f} {name:>8s} "
+                    print(line(title, held), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The Nights page: the board's numbers, the report's decisions, and links that say all of it."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from judgebench.report.leaderboard import leaderboards
+from judgebench.report.nights import Nights, nights
+from judgebench.store import open_store
+from tests.dashboards import night_stores, stores
+from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return night_stores.fill(tmp_path_factory.mktemp("nights") / "s.db")
+
+
+def report(url: str, **more: Any) -> Nights:
+    with open_store(url, read_only=True) as opened:
+        (judge,) = opened.judges()
+        return nights(opened, stores.BENCHMARK, stores.VERSION, judge.id, "nightly", **more)
+
+
+def opened_on(open_page: Any, url: str, **query: str) -> Any:
+    return open_page("nights", url, **({"judge": night_stores.JUDGE} | query))
+
+
+def test_the_numbers_are_the_boards_and_the_decisions_the_reports(
+    open_page: Any, store: str
+) -> None:
+    app = opened_on(open_page, store)
+    assert not app.exception
+    shown = app.dataframe[0].value
+    found = report(store)
+    with open_store(store, read_only=True) as opened:
+        (board,) = leaderboards(opened, stores.BENCHMARK)
+    rows = {row.model: row.leading for row in board.rows}
+    newest_first = list(reversed(found.nights))
+    assert list(shown["model"]) == [night.model for night in newest_first]
+    for line, night in zip(shown.to_dict("records"), newest_first, strict=True):
+        estimate = rows[night.model]
+        assert line["value"] == pytest.approx(100 * estimate.value)
+        assert line["interval"] == f"[{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+        assert (line["n"], line["missing"]) == (estimate.n, estimate.missing)
+        decided = night.decided
+        assert line["decision"] == ("" if decided is None else decided.decision)
+        if decided is not None:
+            sign = f"{100 * decided.difference.value:+.1f}".replace("-", "−")
+            assert line["difference"].startswith(sign if sign != "+0.0" else "0.0")
+            assert line["because"] == (decided.because or "")
+    assert {"pass", "regression", "inconclusive"} <= set(shown["decision"])
+    assert list(shown["changed"])[:3] == ["", "judge", "stack"]
+    assert shown["USD"].sum() == pytest.approx(0.001 * (1 + 2 + 4 + 5 + 6 + 7 + 8 + 9))
+    assert boxes(app)["Model and its nights"].options == ["nightly · 8", "sibling · 5"]
+
+
+def test_what_else_changed_and_what_was_tested_is_said(open_page: Any, store: str) -> None:
+    said = texts(opened_on(open_page, store))
+    assert "nightly · judge reader" in said
+    assert "8 nights" in said
+    assert "each night against the one before: one test of accuracy at alpha 5 %" in said
+    assert "a drop of 2 points borne" in said
+    assert "⚠ judge drift since 2026-11-08" in said
+    assert "⚠ 2026-11-07: answers from another stack: vllm 0.9 → 1" in said
+    assert "⚠ 2026-11-08: another model serves the judge: gpt-2026-08 → gpt-2026-11" in said
+    assert "9 calls have no known price" in said
+
+
+def test_a_link_says_whose_nights_against_what_and_what_is_borne(
+    open_page: Any, store: str
+) -> None:
+    app = opened_on(open_page, store, against="last-green", borne="10", last="30")
+    assert not app.exception
+    found = report(store, against="last-green", share=0.1)
+    said = [night.decided.decision if night.decided else "" for night in found.nights]
+    assert list(app.dataframe[0].value["decision"]) == said[::-1]
+    assert "against baseline last-green, as it then stood" in texts(app)
+    assert "a drop of 10 points" in texts(app)
+    assert (boxes(app)["Held against"].value, boxes(app)["Nights"].value) == ("last-green", "30")
+    app = opened_on(open_page, store, model="sibling")
+    assert len(app.dataframe[0].value) == 5
+    assert app.query_params["model"] in ("sibling", ["sibling"])
+
+
+def test_a_metric_that_no_gate_tests_has_no_marks(open_page: Any, tmp_path: Path) -> None:
+    app = open_page("nights", stores.fill_kinds(tmp_path / "s.db"), judge="rubric",
+                    metric="score/tone")  # fmt: skip
+    assert not app.exception
+    said = texts(app)
+    assert "One night so far." in said
+    assert "Nothing could be decided here" in said
+    assert any("tests another metric" in caption.value for caption in app.caption)
+
+
+def test_out_of_date_links_are_as_good_as_none(open_page: Any, store: str) -> None:
+    app = opened_on(
+        open_page, store, model="gone", against="gone", borne="x", last="-1", judge="gone"
+    )
+    assert not app.exception
+    assert len(app.dataframe[0].value) == 8
+
+
+def test_the_download_has_every_night(store: str) -> None:
+    import night_reads
+
+    found = report(store)
+    with open_store(store, read_only=True) as opened:
+        board = leaderboards(opened, stores.BENCHMARK)[0]
+    rows = [{"model_id": row.model_id, "model": row.model, "metrics": {}} for row in board.rows]
+    points = night_reads.points(found.nights, {"rows": rows}, "accuracy")
+    lines = [night_reads.row(*both, 1) for both in zip(found.nights, points, strict=True)]
+    table = pd.read_csv(io.StringIO(night_reads.csv(found, lines, "accuracy")))
+    assert list(table["model"]) == [night.model for night in found.nights]
+    assert table["when"][0] == "2026-11-01T03:00:00+00:00"
+    assert set(table["name"]) == {"nightly"}
+    assert "tone" not in table
+
+
+def test_one_night_is_told_what_makes_a_second(open_page: Any, tmp_path: Path) -> None:
+    url = night_stores.fill(tmp_path / "s.db", nights=night_stores.NIGHTS[:1])
+    app = opened_on(open_page, url)
+    assert not app.exception
+    assert "One night so far. The next begins when" in texts(app)
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_hostile_names_are_text(open_page: Any, tmp_path: Path) -> None:
+    first, second, third, fourth = stores.HOSTILE
+    url = night_stores.fill(
+        tmp_path / "s.db", name=first, beside=second, judge=third, baseline=fourth, n_items=30
+    )
+    for against in ("", fourth):
+        app = open_page("nights", url, against=against)
+        assert not app.exception
+        assert boxes(app)["Model and its nights"].value == first
+        assert first in texts(app)
+        for element in app:
+            if element.type in MARKUP:
+                assert not any(name in str(element.value) for name in stores.HOSTILE), element
+
+
+def test_no_store_an_empty_one_and_one_without_verdicts_are_one_sentence(
+    open_page: Any, tmp_path: Path
+) -> None:
+    app = open_page("nights", f"sqlite:///{tmp_path / 'none.db'}")
+    assert app.info[0].value.startswith("There is no store here yet")
+    with open_store(f"sqlite:///{tmp_path / 'empty.db'}") as opened:
+        pass
+    app = open_page("nights", f"sqlite:///{tmp_path / 'empty.db'}")
+    assert not app.exception
+    assert app.info[0].value.startswith("The store is empty")
+    with open_store(f"sqlite:///{tmp_path / 'items.db'}") as opened:
+        opened.put_items(stores.items(2))
+    app = open_page("nights", f"sqlite:///{tmp_path / 'items.db'}")
+    assert not app.exception
+    assert app.info[0].value.startswith("Nothing has been judged on this benchmark yet")
+
+
+def test_a_store_of_a_later_version_is_said(open_page: Any, tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    url = night_stores.fill(path, nights=night_stores.NIGHTS[:2], n_items=20)
+    app = opened_on(open_page, url)
+    assert len(app.dataframe) == 1
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    aged(url, 60)
+    app.run()
+    assert not app.exception
+    assert app.error[0].value == "This cannot be shown."
