@@ -11,6 +11,7 @@ import pandas as pd
 import reads
 import shown
 import streamlit as st
+from board_rows import rank_text
 from folded import visible
 from held import held
 from opened import opened
@@ -121,7 +122,7 @@ def _preference(board: reads.Json) -> tuple[bool, bool, bool]:
 
 def _row(row: reads.Json, metric: str) -> dict[str, object]:
     return {
-        "name": f"{reads.rank_text(row)}\u2002{row['model']}",
+        "name": f"{rank_text(row)}\u2002{row['model']}",
         "tone": _tone(row),
         **shown.numbers(row["metrics"].get(metric, reads.NO_ESTIMATE), charts.scale_of(metric)),
     }

@@ -119,7 +119,7 @@ def at_once(
     """The line alone: to decide many nights takes a while, and its values are there."""
     rows = pd.DataFrame(night_reads.points(lines[name][-most:], board, metric))
     rows = rows.assign(tone="none", said="being decided …")
-    line(place, rows, board, metric, name, lines, [], pd.DataFrame())
+    line(place, rows, board, metric, name, lines, [], pd.DataFrame(), decided=False)
 
 
 def draw(
@@ -169,6 +169,8 @@ def line(
     lines: Mapping[str, Sequence[Night]],
     changes: Sequence[Mapping[str, Any]],
     drifted: pd.DataFrame,
+    *,
+    decided: bool = True,
 ) -> None:
     """The metric night by night, beside other names."""
     axis = charts.axis_of(metric, rows, board["scale"])
@@ -178,18 +180,26 @@ def line(
     ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
     if len(others):
         ends = pd.concat([ends, others])
-    place.altair_chart(
-        night_charts.line(
-            noted,
-            others,
-            pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
-            drifted,
-            axis_around(axis, ends),
-            shown.ink(),
-        ),
-        theme=None,
-        alt="The metric night by night with its interval; the table below has the numbers.",
+    drawing = night_charts.line(
+        noted,
+        others,
+        pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
+        drifted,
+        axis_around(axis, ends),
+        shown.ink(),
     )
+    alt = "The metric night by night with its interval; the table below has the numbers."
+    if not decided:  # nothing to take along yet
+        place.altair_chart(drawing, theme=None, alt=alt)
+        return
+    words = said_of(name, board, axis)
+    with place.container():
+        shown.chart(drawing, words, alt=alt, name=f"nights {words}")
+
+
+def said_of(name: str, board: reads.Json, axis: charts.Axis) -> str:
+    """What is drawn, in a line."""
+    return visible(f"{name}, {axis.short} night by night · {reads.identity(board)}")
 
 
 def said(row: Mapping[str, Any]) -> str:
@@ -242,10 +252,11 @@ def spent(rows: pd.DataFrame) -> None:
         st.text("No call is on record for these nights.")
         return
     priced = bool((rows["USD"].fillna(0) > 0).any())
-    st.altair_chart(
+    shown.chart(
         night_charts.spend(rows, shown.ink(), priced=priced),
-        theme=None,
+        "What each night took",
         alt="What each night took; the table below has the numbers.",
+        name="spending by night",
     )
     unpriced = int(rows["unpriced"].sum())
     if unpriced:

@@ -66,9 +66,11 @@ def draw(told: Training) -> None:
     rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
     best = corrected(told, axis)
     ends = pd.concat([rows, best]) if len(best) else rows
-    st.altair_chart(
+    said = training_reads.identity(told)
+    shown.chart(
         training_charts.curve(rows, best, training_charts.axis_around(axis, ends), shown.ink()),
-        theme=None,
+        said,
+        name=f"training {said}",
         alt="The metric by step with its band; the table below has the numbers.",
     )
     st.caption(

@@ -262,7 +262,7 @@ class _Held:
 
     def everybody(self) -> set[str]:
         """The ids of all models that are held against each other."""
-        return {one.model_id for one in (*self._its, *self._set)}
+        return {one.model_id for one in self._its} | {one.model_id for one in self._set}
 
     def against(self, place: int) -> tuple[str | None, str | None]:
         """The id of the model; or None, and why there is none."""
