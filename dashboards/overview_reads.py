@@ -33,10 +33,22 @@ def held_of_each(url: str, mark: str) -> list[Holding]:
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
-    """A pass over the key of all verdicts, 0.1 s a million: drawn when it is there."""
+def _verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
     with opened(url) as store:
         return verdicts_used(store)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def counted_before(url: str) -> dict[At, Verdicts]:
+    """What stands until verdicts are counted anew."""
+    return {}
+
+
+def verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
+    """A pass over the key of all verdicts, 0.1 s a million: drawn when it is there."""
+    used = _verdicts(url, mark)
+    counted_before(url).update(used)
+    return used
 
 
 def counts(one: Holding, used: Mapping[At, Verdicts] | None) -> str:

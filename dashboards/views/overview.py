@@ -45,7 +45,7 @@ def page() -> None:
     last_runs(url, mark)
     failures(url, mark)
     with above:  # last, since it takes longest: the rest stands on the screen meanwhile
-        pending = any(_leader(url, mark, one) is None for one in known[:DRAWN])
+        pending = any(_leader(url, mark, _at(one)) is None for one in known[:DRAWN])
         st.fragment(benchmarks, run_every=1.0 if pending else None)(url, mark, known)
 
 
@@ -60,8 +60,9 @@ def benchmarks(url: str, mark: str, known: Sequence[Holding]) -> None:
 def _benchmarks(url: str, mark: str, known: Sequence[Holding]) -> None:
     rows = [_row(url, one) for one in known[:DRAWN]]
     table = st.empty()
+    before = overview_reads.counted_before(url) or None
     for (counts, _), one in zip(rows, known, strict=False):
-        counts.text(overview_reads.counts(one, None))
+        counts.text(overview_reads.counts(one, before))
     used = overview_reads.verdicts(url, mark)
     for (counts, _), one in zip(rows, known, strict=False):
         counts.text(overview_reads.counts(one, used))
@@ -72,24 +73,30 @@ def _benchmarks(url: str, mark: str, known: Sequence[Holding]) -> None:
         ]
         with table:
             shown.table(pd.DataFrame(others))
-    waited = any(_leader(url, mark, one) is None for one in known[:DRAWN])
+    # What was worked out before stands until it is known anew, as while a run writes.
+    places = {_at(one): place for (_, place), one in zip(rows, known, strict=False)}
+    for at, place in places.items():
+        draw(place, overview_reads.leaders(url).get(at))
+    pending = [at for at in places if _leader(url, mark, at) is None]
     began = time.monotonic()
-    for (_, place), one in zip(rows, known, strict=False):
-        leader = _leader(url, mark, one)
-        if leader is None and time.monotonic() - began < FOR_S:
-            place.caption("Computing intervals …")
-            leader = overview_reads.work_out(url, mark, _at(one))
-        if leader is None:
-            place.caption("Computing intervals …")
-        else:
-            with place.container():
-                lead(leader)
-    if waited and all(_leader(url, mark, one) is not None for one in known[:DRAWN]):
+    for at in pending:
+        if time.monotonic() - began < FOR_S:
+            draw(places[at], overview_reads.work_out(url, mark, at))
+    if pending and all(_leader(url, mark, at) for at in places):
         st.rerun()  # nothing is pending: without the clock
 
 
-def _leader(url: str, mark: str, one: Holding) -> Leader | None:
-    found = overview_reads.leaders(url).get(_at(one))
+def draw(place: DeltaGenerator, leader: Leader | None) -> None:
+    if leader is None:
+        place.caption("Computing intervals …")
+        return
+    with place.container():
+        lead(leader)
+
+
+def _leader(url: str, mark: str, at: At) -> Leader | None:
+    """Of this state of the store; None where that is to be worked out."""
+    found = overview_reads.leaders(url).get(at)
     return found if found is not None and found.mark == mark else None
 
 
