@@ -176,7 +176,9 @@ def test_pages_of_items_and_one_item_are_links(open_page: Any, store: str) -> No
     assert app.query_params["item"] == found.items[31]
     buttons(app)["Previous page"].click().run()
     assert list(table(app, "differ")["item"]) == list(found.items[:25])
-    link = next(one for one in app.get("page_link") if one.proto.label.startswith("All that is"))
+    link = next(
+        one for one in app.get("page_link") if one.proto.label.startswith("Everything about")
+    )
     asked = parse_qs(link.proto.query_string)
     assert asked == {"benchmark": [BENCHMARK], "version": [VERSION], "item": [found.items[0]]}
 
@@ -259,7 +261,7 @@ def test_several_sorts_of_verdicts_are_told_apart(open_page: Any, tmp_path: Path
     assert "strict" in boxes(app)["Reference"].options
 
 
-def test_verdicts_are_read_once_for_all_of_the_page(
+def test_verdicts_are_read_once_for_each_report_and_once_for_all_that_can_be_chosen(
     open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import streamlit as st
@@ -275,11 +277,13 @@ def test_verdicts_are_read_once_for_all_of_the_page(
 
     monkeypatch.setattr(Store, "board_verdicts", noted)
     app.switch_page("views/agreement.py").run()
-    assert read == [(BENCHMARK, VERSION)]
+    assert read == [(BENCHMARK, VERSION)] * 3  # every two, against the reference, the two chosen
     boxes(app)["Reference"].select("strict").run()
+    assert len(read) == 4
     boxes(app)["Among"].select("all").run()
+    boxes(app)["Reference"].select("strict").run()
     assert not app.exception
-    assert len(read) == 1
+    assert len(read) == 4
 
 
 def expressions(spec: Any) -> Iterator[str]:
