@@ -14,12 +14,12 @@ from typing import Any
 
 import charts
 import streamlit as st
-from compare_computations import read
 from computed import answer
 from folded import visible
 from item_reads import words
 from opened import opened
 from reads import KEPT
+from typed import read
 
 from judgebench.errors import UsageError
 from judgebench.report import compare_document
@@ -115,13 +115,14 @@ def compared(url: str, mark: str, asked: Asked, second: str, names: tuple[str, s
         Where the two have nothing in common.
     """
     given = {
+        "first": asked.first,
+        "second": second,
         "benchmarks": [] if asked.benchmark is None else ["@".join(asked.benchmark)],
         "judges": [] if asked.judge is None else [asked.judge],
         "metrics": [] if asked.metric is None else [asked.metric],
         "by": asked.by,
     }
-    question = ("compare_computations.compared", asked.first, second, json.dumps(given))
-    report = read(answer(url, mark, *question))
+    report = read(Comparison, answer(url, mark, "computed_reports.compared", json.dumps(given)))
     return replace(report, first=names[0], second=names[1])
 
 

@@ -14,14 +14,16 @@ from typing import Any
 
 import charts
 import streamlit as st
+from computed import answer
 from folded import visible
-from opened import computing, opened
+from opened import opened
 from reads import KEPT, NO_ESTIMATE, Json
 from shown import numbers
+from typed import read
 
 from judgebench.plain_text import counted
 from judgebench.report.estimates import p_text
-from judgebench.report.nights import Night, Nights, Told, nights, nights_of
+from judgebench.report.nights import Night, Nights, Told, nights_of
 from judgebench.report.table import Document, render
 
 TONES = {"pass": "first", "regression": "alarm", "inconclusive": "rest", "": "none"}
@@ -61,11 +63,11 @@ def told(
 ) -> Nights:
     """The report on one name; ``board``: benchmark, version, judge and opponent by id."""
     benchmark, version, judge, opponent = board
-    with computing(url) as store:
-        return nights(
-            store, benchmark, version, judge, name,
-            opponent_id=opponent, against=against, share=share, most=most,
-        )  # fmt: skip
+    asked = {
+        "benchmark": benchmark, "version": version, "judge_id": judge, "opponent_id": opponent,
+        "name": name, "against": against, "share": share, "most": most,
+    }  # fmt: skip
+    return read(Nights, answer(url, mark, "computed_reports.told", json.dumps(asked)))
 
 
 def points(its: Sequence[Night], board: Json, metric: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ Nothing is computed here but counts.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from typing import Any
 import charts
 import compare_reads
 import streamlit as st
+from computed import answer
 from folded import visible
-from opened import computing, opened
+from opened import opened
 from reads import KEPT
+from typed import read
 
 from judgebench.report.checkpoints import Checkpoint, training_runs
 from judgebench.report.table import render
-from judgebench.report.training import AtStep, Training, training
+from judgebench.report.training import AtStep, Training
 from judgebench.report.training_document import document
 
 Seat = tuple[str, str | None]
@@ -62,9 +65,11 @@ def known(url: str, mark: str, benchmark: str, version: str) -> Known:
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Computing bands …")
 def report(url: str, mark: str, benchmark: str, version: str, run: str, seat: Seat) -> Training:
-    with computing(url) as store:
-        judge, opponent = seat
-        return training(store, f"{benchmark}@{version}", run, judge=judge, opponent=opponent)
+    judge, opponent = seat
+    asked = {
+        "benchmark": f"{benchmark}@{version}", "run": run, "judge": judge, "opponent": opponent,
+    }  # fmt: skip
+    return read(Training, answer(url, mark, "computed_reports.trained", json.dumps(asked)))
 
 
 def csv(told: Training) -> str:

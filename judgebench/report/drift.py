@@ -156,7 +156,7 @@ def _look_back(of_it: Columns, both: Floats, lost: Bools, asked: Bools) -> LookB
         at=min(of_it["at"]),
         answers=int(asked.sum()),
         unreadable=int(lost.sum()),
-        changed=float(other.sum() + lost.sum()) / asked.sum() if asked.any() else math.nan,
+        changed=float((other.sum() + lost.sum()) / asked.sum()) if asked.any() else math.nan,
         shift=float((now - before).mean()) if said.any() else math.nan,
         served=_served(of_it),
     )

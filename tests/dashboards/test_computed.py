@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from judgebench.errors import StoreError, UsageError
-from tests.dashboards import stores
+from tests.dashboards import night_stores, stores
 from tests.dashboards.conftest import DASHBOARDS
 
 BOARDS = ("computations.boards", stores.BENCHMARK, stores.VERSION)
@@ -347,3 +347,39 @@ def test_numbers_that_cannot_be_made_ready_hold_nothing_up(
     until(lambda: state._next is None)
     assert state.moved_on() != first
     assert "benchmark called 'nothing'" in caplog.text
+
+
+# reports that come back as what they were -------------------------------------------------------
+
+
+def test_reports_come_back_as_what_they_were(parts: Any, tmp_path: Path) -> None:
+    from judgebench.report.compare import Comparison, comparison
+    from judgebench.report.nights import Nights, nights
+    from judgebench.report.training import Training, training
+    from judgebench.store import open_store
+
+    reports = importlib.import_module("computed_reports")
+    typed = importlib.import_module("typed")
+    nightly = night_stores.fill(tmp_path / "nights.db", n_items=60)
+    trained = night_stores.train(tmp_path / "training.db", n_items=60)
+    with open_store(nightly, read_only=True) as store:
+        (judge,), two = store.judges(), store.models()[:2]
+    with open_store(trained, read_only=True) as store:
+        (trainer,) = store.judges()
+    at = {"benchmark": stores.BENCHMARK, "version": stores.VERSION}
+    for url, kind, question, function, asked in (
+        (nightly, Nights, "told", nights, {**at, "judge_id": judge.id, "name": "nightly"}),
+        (nightly, Comparison, "compared", comparison, {"first": two[0].id, "second": two[1].id}),
+        (
+            trained,
+            Training,
+            "trained",
+            training,
+            {"benchmark": stores.BENCHMARK, "run": "apo-november", "judge": trainer.id},
+        ),
+    ):
+        with open_store(url, read_only=True) as store:
+            expected = function(store, **asked)  # type: ignore[operator]
+            written = getattr(reports, question)(store, json.dumps(asked))
+        found = typed.read(kind, json.loads(json.dumps(written)))
+        assert repr(found) == repr(expected)

@@ -1,0 +1,30 @@
+"""Reports that pages show as the objects they are, computed where `computer` computes.
+
+Each is asked for with one JSON object and comes back as JSON that `typed.read` reads.
+"""
+
+from __future__ import annotations
+
+import json
+
+from typed import written
+
+from judgebench.report.compare import comparison
+from judgebench.report.nights import nights
+from judgebench.report.training import training
+from judgebench.store import Store
+
+
+def compared(store: Store, asked: str) -> str:
+    """A `Comparison` of two models, by their ids."""
+    return written(comparison(store, **json.loads(asked)))
+
+
+def told(store: Store, asked: str) -> str:
+    """The `Nights` of a name."""
+    return written(nights(store, **json.loads(asked)))
+
+
+def trained(store: Store, asked: str) -> str:
+    """The `Training` of a run."""
+    return written(training(store, **json.loads(asked)))
