@@ -3,10 +3,15 @@
     python perf/dashboard.py [--store STORE.db] [--items 4000]
 
 Without a store, one is made first (`perf/dashboard_store.py`). What the pages read is computed in
-processes of its own; then headless Chromium opens each page of a fresh server, opens it again, and
-does so with ten sessions, and while a writer puts 500 judgments a second into a copy. *Cold* is a
-server that has just been started, with the file in the system's cache; *warm* is the page opened
-once more.
+processes of its own; then headless Chromium opens the pages, with ten sessions, and while a writer
+puts 500 judgments a second into a copy.
+
+*First* is a server that has just been started on a store of which no number has been computed;
+*cold* a server that has just been started, with what an earlier one kept on disk; *warm* the page
+opened once more by a browser that knows the server; *chosen* a page chosen in the navigation of
+another, and the seconds since its heading came.
+Seconds are until the heading, the first table or list of numbers, and the first drawing are there.
+Memory is that of the server and of the process that computes beside it, each at its most.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -37,38 +42,53 @@ from judgebench.store import open_store
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = dashboard_store.VERSION
 READS = {
-    "leaderboard of labels": ("reads.boards", "facts"),
-    "leaderboard of scores": ("reads.boards", "essays"),
-    "leaderboard of comparisons": ("reads.boards", "chat"),
+    "leaderboard of labels": ("computations.boards", "facts"),
+    "leaderboard of scores": ("computations.boards", "essays"),
+    "leaderboard of comparisons": ("computations.boards", "chat"),
     "agreement with one judge": (
-        "agreement_reads.agreement",
-        "facts",
-        dashboard_store.JUDGES[0],
+        "agreement_computations.agreement", "facts", dashboard_store.JUDGES[0], "label",
     ),
-    "agreement of every two": ("agreement_reads.between", "facts"),
-    "confusion of two judges": ("agreement_reads.pair", "facts", *dashboard_store.JUDGES[:2]),
-}
+    "agreement of every two": ("agreement_computations.between", "facts"),
+}  # fmt: skip
 PAGES = {
     "Overview": "/",
     "Leaderboard, labels": "/leaderboard?benchmark=facts",
     "Leaderboard, comparisons": "/leaderboard?benchmark=chat",
+    "Compare": "/compare?first={0}&second={1}&benchmark=facts",
+    "Items": "/items?benchmark=facts&item=7",
     "Agreement": "/agreement?benchmark=facts",
+    "Honesty": "/honesty?benchmark=facts",
     "Nights": "/nights?benchmark=facts",
+    "Training": "/training?benchmark=facts",
+    "Label": "/label?benchmark=facts",
+    "Runs": "/runs",
 }
-TABLE = "[data-testid=stDataFrame] canvas"
+FIRST = ("Overview", "Leaderboard, labels", "Leaderboard, comparisons", "Compare", "Agreement")
+"""Pages that are also opened on a store of which nothing has been computed."""
+
+UNDRAWN = ("Items", "Honesty", "Training", "Label", "Runs")
+"""Without a drawing, on this store at least."""
+
+NUMBERS = (
+    "[data-testid=stDataFrame] canvas, [data-testid=stVegaLiteChart] canvas, "
+    "[data-testid=stVegaLiteChart] svg, [data-testid=stAlert], [data-testid=stRadio]"
+)
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+NOT_RUNNING = "() => !document.querySelector('[data-test-script-state=running]')"
+COMPARED = ("model-10", "model-11")
 WRITES_PER_S, WRITING_S, WAIT_MS = 500, 20.0, 300_000
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 
 _READ = """
 import importlib, json, resource, sys, time
 sys.path.insert(0, sys.argv[1])
-import reads
+from judgebench.store import open_store
 url, name, *rest = sys.argv[2:]
 module, name = name.split(".")
 read = getattr(importlib.import_module(module), name)
 began, worked = time.perf_counter(), time.process_time()
-read(url, reads.mark_of(url), *rest)
+with open_store(url, read_only=True) as store:
+    read(store, *rest)
 taken, worked = time.perf_counter() - began, time.process_time() - worked
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 print(json.dumps([taken, worked, peak]))
@@ -86,18 +106,19 @@ def read(url: str, name: str, benchmark: str, *more: str) -> list[float]:
 
 
 @contextmanager
-def serving(url: str) -> Iterator[tuple[str, int]]:
-    """A fresh server on the store: its address and process."""
+def serving(url: str, cache: str | None = None) -> Iterator[tuple[str, int]]:
+    """A fresh server on the store: its address and process; what it keeps is kept in ``cache``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboards" / "app.py")]
+    command = [sys.executable, str(ROOT / "dashboards" / "serve.py")]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
     command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen(
-        [*command, "--", "--store", url], cwd=ROOT, stdout=subprocess.DEVNULL
-    ) as server:
+        [*command, "--", "--store", url], cwd=ROOT, stdout=subprocess.DEVNULL,
+        env=os.environ | ({"XDG_CACHE_HOME": cache} if cache else {}),
+    ) as server:  # fmt: skip
         try:
             _wait_for(f"{address}/_stcore/health")
             yield address, server.pid
@@ -125,15 +146,30 @@ def peak_mb(process: int) -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def shown(page: Any, address: str) -> dict[str, float]:
+def beside_mb(process: int) -> float:
+    """As `peak_mb`, of what computes beside a server; 0 where nothing does."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    threads = Path(f"/proc/{process}/task").iterdir()
+    children += [child for thread in threads for child in (thread / "children").read_text().split()]
+    return max((peak_mb(int(child)) for child in set(children)), default=0.0)
+
+
+def shown(page: Any, drawn: bool) -> dict[str, float]:
     """Seconds until a page's heading, its numbers and its first chart are drawn."""
     began = time.perf_counter()
-    page.goto(address, wait_until="commit")
     found = {}
-    for what, selector in (("heading", "h1"), ("numbers", TABLE), ("chart", CHART)):
-        page.locator(selector).first.wait_for(state="visible", timeout=WAIT_MS)
-        found[what] = time.perf_counter() - began
+    for what, selector in (("heading", "h1"), ("numbers", NUMBERS), ("chart", CHART)):
+        if what != "chart" or drawn:
+            page.locator(selector).first.wait_for(state="visible", timeout=WAIT_MS)
+            found[what] = time.perf_counter() - began
     return found
+
+
+def opened(page: Any, address: str, drawn: bool = True) -> dict[str, float]:
+    began = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    passed = time.perf_counter() - began
+    return {what: seconds + passed for what, seconds in shown(page, drawn).items()}
 
 
 def write(url: str, seconds: float, run: str) -> tuple[float, float]:
@@ -187,30 +223,70 @@ def measure_reads(url: str) -> None:
         print(f"{title:<32}{seconds:>7.2f}{worked:>8.2f}{mb:>9.0f}", flush=True)
 
 
-def measure_pages(url: str, browser: Any) -> None:
-    print(f"\n{'page, seconds until':<32}{'heading':>9}{'numbers':>9}{'chart':>9}{'server MB':>11}")
-    for title, path in PAGES.items():
-        with serving(url) as (address, process):
-            for how in ("cold", "warm"):
-                page = browser.new_page()
-                found = shown(page, address + path)
-                page.close()
-                line = "".join(f"{seconds:>9.2f}" for seconds in found.values())
-                print(f"{title + ', ' + how:<32}{line}{peak_mb(process):>11.0f}", flush=True)
+def measure_pages(url: str, browser: Any, paths: Mapping[str, str], kept: str) -> None:
+    columns = "".join(f"{name:>9}" for name in ("heading", "numbers", "chart"))
+    print(f"\n{'page, seconds until':<32}{columns}{'server MB':>11}{'beside MB':>11}")
+    for title in FIRST:
+        with (
+            tempfile.TemporaryDirectory() as nothing,
+            serving(url, cache=nothing) as (address, process),
+        ):
+            page = browser.new_page()
+            told(f"{title}, first", opened(page, address + paths[title]), process)
+            page.close()
+    with serving(url, cache=kept) as (address, _):
+        for title, path in paths.items():
+            page = browser.new_page()
+            opened(page, address + path, title not in UNDRAWN)
+            page.wait_for_function(NOT_RUNNING, timeout=WAIT_MS)
+            page.close()
+    for title, path in paths.items():
+        drawn = title not in UNDRAWN
+        with serving(url, cache=kept) as (address, process):
+            context = browser.new_context()
+            page = context.new_page()
+            told(f"{title}, cold", opened(page, address + path, drawn), process)
+            page.close()
+            page = context.new_page()
+            told(f"{title}, warm", opened(page, address + path, drawn), process)
+            context.close()
 
 
-def measure_sessions(url: str, browser: Any, n: int) -> None:
-    with serving(url) as (address, process):
+def measure_choosing(url: str, browser: Any, kept: str) -> None:
+    """From page to page in one session, each of which has been there once."""
+    names = dict.fromkeys(title.partition(",")[0] for title in PAGES)
+    with serving(url, cache=kept) as (address, process):
+        page = browser.new_page()
+        opened(page, address)
+        for how in ("", "chosen"):
+            for name in names:
+                page.get_by_role("link", name=name, exact=True).first.click()
+                page.get_by_role("heading", name=name, exact=True).wait_for(timeout=WAIT_MS)
+                began = time.perf_counter()
+                page.locator(NUMBERS).first.wait_for(state="visible", timeout=WAIT_MS)
+                page.wait_for_function(NOT_RUNNING, timeout=WAIT_MS)
+                if how:
+                    told(f"{name}, chosen", {"numbers": time.perf_counter() - began}, process)
+
+
+def told(title: str, found: Mapping[str, float], process: int) -> None:
+    line = "".join(f"{found[what]:>9.2f}" if what in found else f"{'':>9}"
+                   for what in ("heading", "numbers", "chart"))  # fmt: skip
+    print(f"{title:<32}{line}{peak_mb(process):>11.0f}{beside_mb(process):>11.0f}", flush=True)
+
+
+def measure_sessions(url: str, browser: Any, n: int, paths: Sequence[str], kept: str) -> None:
+    with serving(url, cache=kept) as (address, process):
         pages = [browser.new_page() for _ in range(n)]
         began = time.perf_counter()
-        paths = list(PAGES.values())
         for number, page in enumerate(pages):
             page.goto(address + paths[number % len(paths)], wait_until="commit")
         for page in pages:
-            page.locator(TABLE).first.wait_for(state="visible", timeout=WAIT_MS)
+            page.locator(NUMBERS).first.wait_for(state="visible", timeout=WAIT_MS)
         taken = time.perf_counter() - began
         print(f"\n{n} sessions at once: {taken:.1f} s until all have their numbers, cold; server "
-              f"{peak_mb(process):.0f} MB", flush=True)  # fmt: skip
+              f"{peak_mb(process):.0f} MB, beside it {beside_mb(process):.0f} MB",
+              flush=True)  # fmt: skip
         for page in pages:
             page.close()
 
@@ -221,12 +297,12 @@ def measure_writer(url: str, browser: Any) -> None:
         pass
     with serving(url) as (address, _):
         page = browser.new_page()
-        shown(page, address + PAGES["Leaderboard, labels"])
+        opened(page, address + PAGES["Leaderboard, labels"])
         answers = []
         with writing(url, "beside") as beside:
             deadline = time.monotonic() + WRITING_S - 2
             while time.monotonic() < deadline:
-                answers.append(shown(page, address + PAGES["Leaderboard, labels"])["numbers"])
+                answers.append(opened(page, address + PAGES["Leaderboard, labels"])["numbers"])
         page.close()
     for title, (found,) in (("alone", alone), ("with a page beside it", beside)):
         rate, ms = found
@@ -257,6 +333,8 @@ def measure_all(url: str, written: str, path: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     with open_store(url, read_only=True) as store:
+        two = [model.id for model in store.models() if model.name in COMPARED]
+        paths = {title: path.format(*two) for title, path in PAGES.items()}
         benchmarks = ", ".join(name for name, _ in store.benchmarks())
     print(f"{path.stat().st_size / 1e9:.2f} GB: {benchmarks}; Python {platform.python_version()}\n")
     measure_reads(url)
@@ -264,8 +342,10 @@ def measure_all(url: str, written: str, path: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=ARGUMENTS
         )
-        measure_pages(url, browser)
-        measure_sessions(url, browser, 10)
+        with tempfile.TemporaryDirectory() as kept:
+            measure_pages(url, browser, paths, kept)
+            measure_choosing(url, browser, kept)
+            measure_sessions(url, browser, 10, list(paths.values()), kept)
         measure_writer(written, browser)
         browser.close()
     print(f"\nothers on this machine: {_busy()}")

@@ -67,7 +67,7 @@ def command(address: str, port: int | None, rater_header: str | None, store: str
         say(REACHED.format(address=address))
     shown = f"[{address}]" if ":" in address else address
     say(f"dashboard on {store}: http://{shown}:{chosen} (Ctrl-C ends it)")
-    command_line = [sys.executable, "-m", "streamlit", "run", str(app)]
+    command_line = [sys.executable, str(app.with_name("serve.py"))]
     command_line += ["--server.port", str(chosen), "--server.address", address]
     command_line += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     # What keeps web pages of others from using this one in somebody's browser; see `reach.py`.

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from judgebench.store import open_store
 from tests.dashboards import stores
 
 CHROMIUM = shutil.which("chromium")
@@ -179,4 +180,5 @@ def test_counts_move_while_a_run_writes(tab: Any, store: Path) -> None:
     more = {"late": {"human/authors": stores.labels("++++++")}}
     stores.fill_with(store, more, run_id="second", state="running")
     tab.get_by_text("96 judgments").wait_for(timeout=20_000)
-    tab.get_by_text("running: demo").wait_for()
+    with open_store(f"sqlite:///{store}") as held, held.lease("run second"):
+        tab.get_by_text("running: demo").wait_for()

@@ -45,7 +45,9 @@ def test_status_counts_what_is_there_and_names_who_is_writing(tmp_path: Path) ->
 
     table = {"m": {"judge": stores.labels("+-?"), "other": stores.labels("++")}}
     url = stores.fill_with(tmp_path / "s.db", table, state="running")
-    status = reads.status(url)
+    assert not reads.status(url).running, "who holds no lease was killed"
+    with open_store(url) as store, store.lease("run first"):
+        status = reads.status(url)
     assert (status.judgments, status.answers, status.failures) == (5, 0, 0)
     assert [run.name for run in status.running] == ["demo"]
     assert "running: demo, since 2 min" in list(status.lines())
