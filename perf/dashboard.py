@@ -71,7 +71,8 @@ UNDRAWN = ("Items", "Honesty", "Training", "Label", "Runs")
 
 NUMBERS = (
     "[data-testid=stDataFrame] canvas, [data-testid=stVegaLiteChart] canvas, "
-    "[data-testid=stVegaLiteChart] svg, [data-testid=stAlert], [data-testid=stRadio]"
+    "[data-testid=stVegaLiteChart] svg, [data-testid=stAlert], "
+    "[data-testid=stExpander] [data-testid=stMultiSelect]"  # what is labelled, before who labels
 )
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
 NOT_RUNNING = "() => !document.querySelector('[data-test-script-state=running]')"
