@@ -7,12 +7,10 @@ Nothing is computed here but counts.
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from computed import answer, ready
 from opened import opened
 
 from judgebench import DEFAULT_STORE
+from judgebench.store.holdings import last_numbers, n_failures
 from judgebench.store.location import store_path
 
 KEPT = 64
@@ -53,7 +52,7 @@ def mark_of(url: str) -> str:
 def _mark(file: Path) -> str:
     try:
         seen = file.stat()
-    except FileNotFoundError:  # a log goes when its last user goes
+    except OSError:  # a log goes when its last user goes; why else, whoever opens it says
         return ""
     return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""
 
@@ -102,25 +101,26 @@ def status(url: str) -> Status:
     """Not cached: it is asked every other second, and answered from the ends of three indexes."""
     with opened(url) as store:
         runs = [run for run in store.runs() if run.state == "running"]
+        numbers, failures = last_numbers(store), n_failures(store)
     path = store_path(url)
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        # Rows are never deleted from the first two, so the last number is their count.
-        judgments, answers, failures = connection.execute(
-            "SELECT (SELECT max(id) FROM judgments), (SELECT max(id) FROM responses),"
-            " (SELECT count(*) FROM failures)"
-        ).fetchone()
-    log = path.with_name(path.name + "-wal")
-    written = max(file.stat().st_mtime for file in (path, log) if file.exists())
+    written = max(_written(file) for file in (path, path.with_name(path.name + "-wal")))
     now = time.time()
     return Status(
-        judgments=judgments or 0,
-        answers=answers or 0,
+        judgments=numbers["judgments"],
+        answers=numbers["answers"],
         failures=failures,
         idle_s=max(0.0, now - written),
         running=tuple(
             Running(name=run.name, for_s=now - run.started, counts=run.counts) for run in runs
         ),
     )
+
+
+def _written(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:  # it went since it was read, as a log does
+        return 0.0
 
 
 def duration(seconds: float) -> str:

@@ -180,6 +180,11 @@ def n_runs(store: Store) -> int:
         return connection.execute(select(func.count()).select_from(schema.runs)).scalar_one()
 
 
+def n_failures(store: Store) -> int:
+    with store.snapshot() as connection:
+        return connection.execute(select(func.count()).select_from(schema.failures)).scalar_one()
+
+
 def last_numbers(store: Store) -> Mapping[str, int]:
     """How many judgments and answers there are: rows are never deleted, so the last is the count.
 
