@@ -12,6 +12,9 @@ VERSION = stores.VERSION
 NAMED = f"benchmark {MARKUP}"
 """A benchmark whose every name, question, answer and reply is hostile."""
 
+SURE = "confidences"
+"""A benchmark with confidences."""
+
 
 def fill(path: Path) -> str:
     """Its URL."""
@@ -27,6 +30,7 @@ def fill(path: Path) -> str:
         mock.patch.multiple(agreement_stores, BENCHMARK=NAMED),
     ):
         agreement_stores.hostile(path)
-    return honesty_stores.fill(
-        path, names={"knows-itself": MARKUP, "Verbal-0": LATEX}, run_id="third"
-    )
+    with mock.patch.multiple(honesty_stores, BENCHMARK=SURE):
+        return honesty_stores.fill(
+            path, names={"knows-itself": MARKUP, "Verbal-0": LATEX}, run_id="third"
+        )

@@ -27,6 +27,7 @@ LINKS = {
     "overview": "",
     "agreement": f"agreement?{HOSTILE}",
     "compare": f"compare?{HOSTILE}&item=0",
+    "honesty": f"honesty?benchmark={every_page_store.SURE}",
     "items": f"items?{HOSTILE}&version={every_page_store.VERSION}&item=0",
     "label": f"label?rater=ann&{HOSTILE}",
 }
