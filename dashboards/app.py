@@ -11,7 +11,7 @@ import streamlit as st
 from held import held
 from opened import NoStoreError
 
-from judgebench.errors import JudgebenchError
+from judgebench.errors import ConfigError, JudgebenchError
 
 
 @st.fragment(run_every=2)
@@ -32,7 +32,12 @@ def status(url: str) -> None:
 st.set_page_config(page_title="judgebench", page_icon="⚖️", layout="wide")
 store = reads.store_url()
 st.session_state["store"] = store
-st.session_state["mark"] = held(store).moved_on()
+try:
+    st.session_state["mark"] = held(store).moved_on()
+except ConfigError as error:
+    st.error("This cannot be shown.", icon="⛔")
+    st.text(str(error))
+    st.stop()
 
 # The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
 # for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it

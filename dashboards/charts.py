@@ -68,7 +68,14 @@ class Axis:
     digits: int
 
 
-def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, line_at: float | None = None) -> Drawing:
+def intervals(
+    rows: pd.DataFrame,
+    axis: Axis,
+    ink: Ink,
+    *,
+    line_at: float | None = None,
+    names_px: int = 280,
+) -> Drawing:
     """A dot with a bar for each row, best first, its number and counts at the right edge.
 
     Parameters
@@ -78,6 +85,8 @@ def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, line_at: float | None
         edge) and ``tone`` (a field of `SHAPES`), in the order to draw.
     line_at
         Where chance or a draw is, marked by a line from top to bottom.
+    names_px
+        Room for names; the end of a longer one is cut off.
     """
     data = rows.reset_index(drop=True)
     data["place"] = data.index
@@ -88,7 +97,7 @@ def intervals(rows: pd.DataFrame, axis: Axis, ink: Ink, *, line_at: float | None
         sort=alt.SortField("place"),
         title=None,
         axis=alt.Axis(
-            labelExpr="slice(datum.value, 6)", labelLimit=280, labelColor=ink.text,
+            labelExpr="slice(datum.value, 6)", labelLimit=names_px, labelColor=ink.text,
             labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=True,
             gridColor=ink.grid, gridDash=[2, 3],
         ),
@@ -161,7 +170,7 @@ def heat_map(
         domain=[-0.2, 0, 1], range=[ink.alarm, ink.grid, ink.first], interpolate="rgb", clamp=True
     )
     axis: dict[str, Any] = {
-        "labelColor": ink.text, "labelLimit": 150, "labelFontSize": 13, "ticks": False,
+        "labelColor": ink.text, "labelLimit": 110, "labelFontSize": 13, "ticks": False,
         "domain": False, "grid": False, "labelPadding": 8,
     }  # fmt: skip
     base = alt.Chart(pairs).encode(

@@ -27,8 +27,15 @@ def opened(url: str) -> Iterator[Store]:
         Where it cannot be read.
     """
     path = store_path(url)
-    if not path.exists():
-        raise NoStoreError(str(path))
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoStoreError(str(path)) from None
+    except OSError as error:
+        raise StoreError(
+            f"the store {path} cannot be read: {error.strerror or error}; change its permissions "
+            "or give another path with --store"
+        ) from error
     with open_store(url, read_only=True) as store:
         yield store
 

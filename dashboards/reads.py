@@ -52,7 +52,7 @@ def mark_of(url: str) -> str:
 def _mark(file: Path) -> str:
     try:
         seen = file.stat()
-    except FileNotFoundError:  # a log goes when its last user goes
+    except OSError:  # a log goes when its last user goes; why else, whoever opens it says
         return ""
     return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""
 
@@ -103,8 +103,7 @@ def status(url: str) -> Status:
         runs = [run.manifest for run in runs_under_way(store)]
         last, failures = last_numbers(store), n_failures(store)
     path = store_path(url)
-    log = path.with_name(path.name + "-wal")
-    written = max(file.stat().st_mtime for file in (path, log) if file.exists())
+    written = max(_written(file) for file in (path, path.with_name(path.name + "-wal")))
     now = time.time()
     return Status(
         judgments=last["judgments"],
@@ -115,6 +114,13 @@ def status(url: str) -> Status:
             Running(name=run.name, for_s=now - run.started, counts=run.counts) for run in runs
         ),
     )
+
+
+def _written(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:  # it went since it was read, as a log does
+        return 0.0
 
 
 def duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ import streamlit as st
 from charts import GAP, INK, Axis, Drawing, Ink, number
 from opened import NoStoreError
 from pandas.io.formats.style import Styler
-from pictures import as_of, captioned, save_buttons
+from pictures import LINE, as_of, captioned, save_buttons
 from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
@@ -202,7 +202,15 @@ def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     return st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
 
 
-def chart(drawing: Drawing, said: str = "", *, alt: str, name: str = "", **options: Any) -> Any:
+def chart(
+    drawing: Drawing,
+    said: str = "",
+    *,
+    alt: str,
+    name: str = "",
+    share: float = 1.0,
+    **options: Any,
+) -> Any:
     """A drawing with its caption, and what saves both as PNG and as SVG; what is chosen in it.
 
     Parameters
@@ -213,12 +221,16 @@ def chart(drawing: Drawing, said: str = "", *, alt: str, name: str = "", **optio
         For those who do not see it.
     name
         Of the saved file, without its suffix; also tells drawings of one page apart.
+    share
+        Of the page's width that is its own: a caption wider than that would narrow the drawing.
     """
     url, mark = st.session_state["store"], st.session_state["mark"]
     source = f"judgebench · {shown_url(url)} as of {as_of(mark)}"
     with st.container(gap="xxsmall"):
         picked = st.altair_chart(
-            captioned(drawing, f"{said} · {source}" if said else source, ink()),
+            captioned(
+                drawing, f"{said} · {source}" if said else source, ink(), line=int(LINE * share)
+            ),
             theme=None,
             alt=alt,
             **options,

@@ -133,10 +133,11 @@ def against(report: reads.Json, scope: str, judge: str, metric: str, said: str) 
     axis = charts.axis_of(metric, rows)
     rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
     shown.chart(
-        charts.intervals(rows, axis, shown.ink(), line_at=0.0),
+        charts.intervals(rows, axis, shown.ink(), line_at=0.0, names_px=150),
         f"{MEASURES[metric]}, {SCOPES[scope]} · {said}",
         alt=f"{MEASURES[metric]} with its interval, a row each; the table below has the numbers.",
         name=f"agreement {said}",
+        share=0.5,
     )
     chosen_mark = "" if scope == "model" else " ◆ orange: the judge chosen above."
     st.caption(f"{LEGEND[scope]} Bars are 95 % intervals over questions.{chosen_mark}")
@@ -165,6 +166,7 @@ def among_judges(between: reads.Json, metric: str, chosen: tuple[str, str], plac
         charts.heat_map(pairs, between["judges"], shown.ink(), measure=MEASURES[metric]),
         visible(f"{MEASURES[metric]} of every two judges, pooled · {place}"),
         name=f"judges among themselves {place}",
+        share=0.5,
         alt=f"{MEASURES[metric]} of every two judges; the table below has the numbers.",
         on_select=partial(cell_clicked, MAP),
         key=MAP,
@@ -229,6 +231,7 @@ def confusion(found: JudgePair, place: str) -> None:
         visible(f"{two[0]} (columns) and {two[1]} (rows), counts of answers · {place}"),
         alt="How many answers each of the two called what; the table below has the counts.",
         name=f"confusion {two[0]} {two[1]}",
+        share=0.4,
     )
     st.caption("Shares are of what the reference called so; so is the shade.")
     table = pd.DataFrame(agreement_reads.confusion_table(found.confusion))
@@ -250,6 +253,7 @@ def leniency(found: JudgePair, kind: str, place: str) -> None:
         visible(f"How much more lenient {two[0]} is than {two[1]} · {place}"),
         alt="Leniency with its interval, a row for each model.",
         name=f"leniency {two[0]} {two[1]}",
+        share=0.6,
     )
     if len(rows) > compare_charts.MOST_ROWS:
         st.text(f"{compare_charts.MOST_ROWS} of {len(rows):,} are drawn; the table has all.")

@@ -167,7 +167,7 @@ def ask(
             )  # fmt: skip
     else:
         ask_for_points(url, asked, seen.place, seen.scale, this)
-    back, skip, rest = st.columns([2, 2, 6])
+    back, skip, rest = st.columns([2, 2, 6], vertical_alignment="center")
     undo = (url, asked, now.last)
     nothing = now.last is None and not st.session_state["given"]
     back.button("Undo", shortcut="u", on_click=undo_last, args=undo, disabled=nothing,

@@ -236,7 +236,9 @@ def _open_read_only(path: Path, log: Path) -> sqlite3.Connection:
         _pragma(connection, "schema_version")
     except sqlite3.OperationalError as error:
         connection.close()
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
+        cannot_open = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN
+        # As it calls the same where the folder lets nobody write, rather than its file system.
+        if not (cannot_open or error.sqlite_errorcode == sqlite3.SQLITE_READONLY_DIRECTORY):
             raise
         if log.exists() and log.stat().st_size:
             raise StoreError(

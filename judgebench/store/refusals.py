@@ -34,7 +34,10 @@ def refuse_foreign_file(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StoreError(f"the store {path} cannot be read: {_words(error)}") from error
+        raise StoreError(
+            f"the store {path} cannot be read: {_words(error)}; change its permissions or give"
+            " another path with --store"
+        ) from error
     if not head:
         return False
     if not head.startswith(_MAGIC) or len(head) < 100:

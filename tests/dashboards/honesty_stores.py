@@ -34,7 +34,9 @@ SETS = {"rivers": 70, "capitals": 50}
 WORDS = ("Danube", "Rhine", "the river Po", "I do not know")
 
 
-def fill(path: Path, *, names: Mapping[str, str] | None = None, seed: int = 11) -> str:
+def fill(
+    path: Path, *, names: Mapping[str, str] | None = None, seed: int = 11, run_id: str = "first"
+) -> str:
     """Two models before a judge of labels, and three ways to be sure; the URL.
 
     Verbal-0 cannot be read now and then; EliCal has scored half of the answers of one model; a
@@ -48,7 +50,7 @@ def fill(path: Path, *, names: Mapping[str, str] | None = None, seed: int = 11) 
     draw, called = random.Random(seed), names or {}
     url = f"sqlite:///{path}"
     with open_store(url) as store, store.transaction():
-        store.start_run(run := stores.manifest())
+        store.start_run(run := stores.manifest(run_id))
         items = [
             Item(
                 benchmark=BENCHMARK, version=VERSION, id=f"{name}/{i:03}",

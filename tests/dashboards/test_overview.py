@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from judgebench.metrics.win_rate import win_rates
 from judgebench.store import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_pages import MARKUP, texts, verdicts
+from tests.dashboards.without_root import without_root_rights
 
 PROGRESS = {
     "stage": "judging: gpt", "total": 960, "done": 400, "waiting": 0,
@@ -244,39 +243,10 @@ def test_a_package_without_figures_says_where_they_are(
 
 
 @pytest.mark.usefixtures("at_home")
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_folder_that_cannot_be_written_is_said(open_page: Any, tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
-    app = open_page("overview", f"sqlite:///{folder / 'none.db'}")
+    with without_root_rights():
+        app = open_page("overview", f"sqlite:///{folder / 'none.db'}")
     assert not app.button
     assert "cannot be written" in texts(app)
-
-
-def test_a_store_of_a_newer_version_is_one_sentence(open_page: Any, tmp_path: Path) -> None:
-    url = stores.fill_with(tmp_path / "s.db", {"m": {"judge": stores.labels("+-")}})
-    with sqlite3.connect(tmp_path / "s.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    for page in ("overview", "runs"):
-        app = open_page(page, url)
-        assert not app.exception
-        assert app.error[0].value == "This cannot be shown."
-
-
-@pytest.mark.parametrize("page", ["overview", "runs"])
-def test_a_store_that_goes_away_while_the_page_is_open(
-    open_page: Any, tmp_path: Path, page: str
-) -> None:
-    from tests.dashboards.test_pages import aged
-
-    url = stores.fill_with(tmp_path / "s.db", {"m": {"judge": stores.labels("+-")}})
-    app = open_page(page, url)
-    for file in tmp_path.glob("s.db*"):
-        file.unlink()
-    app.run()
-    assert not app.exception, "what was read is shown a moment longer"
-    aged(url, 600)
-    app.run()
-    assert not app.exception
-    assert app.info, "and then that there is none"

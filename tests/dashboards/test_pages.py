@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -295,16 +294,6 @@ def test_a_file_that_is_no_store_is_one_sentence(open_page: Any, tmp_path: Path,
     assert not app.exception
     assert app.error[0].value == "This cannot be shown."
     assert path.name in texts(app)
-
-
-def test_a_database_of_somebody_else_is_one_sentence(open_page: Any, tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE t (x)")
-    connection.close()
-    app = open_page("leaderboard", f"sqlite:///{path}")
-    assert not app.exception
-    assert app.error[0].value == "This cannot be shown."
 
 
 def test_tables_follow_a_store_that_is_being_written(open_page: Any, tmp_path: Path) -> None:

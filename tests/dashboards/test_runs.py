@@ -247,17 +247,3 @@ def test_a_path_that_is_no_suite_is_one_sentence(
     app.text_input[0].set_value(path).run()
     assert not app.exception
     assert "There is no file" in texts(app)
-
-
-@pytest.mark.parametrize("page", ["overview", "runs"])
-def test_a_store_that_is_locked_is_one_sentence_or_shown(
-    open_page: Any, url: str, tmp_path: Path, page: str
-) -> None:
-    import sqlite3
-
-    with sqlite3.connect(tmp_path / "s.db", isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        app = open_page(page, url)
-        other.execute("ROLLBACK")
-    other.close()
-    assert not app.exception
