@@ -34,6 +34,9 @@ store = reads.store_url()
 st.session_state["store"] = store
 st.session_state["mark"] = held(store).moved_on()
 
+# Streamlit leaves a hand's breadth above a page, which a table could use.
+st.html("<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>")
+
 # The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
 # for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it
 # from a font server.

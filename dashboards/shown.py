@@ -202,7 +202,15 @@ def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     return st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
 
 
-def chart(drawing: Drawing, said: str = "", *, alt: str, name: str = "", **options: Any) -> Any:
+def chart(
+    drawing: Drawing,
+    said: str = "",
+    *,
+    alt: str,
+    name: str = "",
+    share: float = 1.0,
+    **options: Any,
+) -> Any:
     """A drawing with its caption, and what saves both as PNG and as SVG; what is chosen in it.
 
     Parameters
@@ -213,12 +221,14 @@ def chart(drawing: Drawing, said: str = "", *, alt: str, name: str = "", **optio
         For those who do not see it.
     name
         Of the saved file, without its suffix; also tells drawings of one page apart.
+    share
+        Of the page's width, that the drawing has.
     """
     url, mark = st.session_state["store"], st.session_state["mark"]
     source = f"judgebench · {shown_url(url)} as of {as_of(mark)}"
     with st.container(gap="xxsmall"):
         picked = st.altair_chart(
-            captioned(drawing, f"{said} · {source}" if said else source, ink()),
+            captioned(drawing, f"{said} · {source}" if said else source, ink(), share=share),
             theme=None,
             alt=alt,
             **options,

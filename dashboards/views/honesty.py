@@ -219,7 +219,7 @@ def reliability(
                 diagram(row, honesty_charts.hue(at, theme), f"{name} · {said}")
     st.caption(
         "On the dashed line answers are right as often as the model is sure. ECE adds up the "
-        "vermilion distances, each with its bin's n. Bars are Wilson intervals, below them n."
+        "vermillion distances, each with its bin's n. Bars are Wilson intervals, below them n."
     )
 
 
@@ -234,12 +234,14 @@ def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
         f"Reliability · {said}",
         alt="Share of correct answers by bin of confidence.",
         name=f"reliability {said}",
+        share=1 / ACROSS,
     )
     shown.chart(
         honesty_charts.sizes(bins, colour, shown.ink()),
         f"Answers by bin · {said}",
         alt="Answers by bin.",
         name=f"bins {said}",
+        share=1 / ACROSS,
     )
     lines = [f"ECE {honesty_reads.said(ece) or visible(f'– {ece.undefined}')}"]
     if len(row.sets) > 1:
