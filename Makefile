@@ -16,7 +16,7 @@ help:
 	@echo "make check        lint, types and import contracts alone"
 	@echo "make setup        .venv with everything for development"
 	@echo "make bench        full-size simulations and measurements; figures under docs/figures"
-	@echo "make screenshots  the pictures of the README, from the demo's store"
+	@echo "make screenshots  the pictures of the README and the docs, on stores made for them"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -64,9 +64,8 @@ bench: $(VENV)/.dev
 	  $(BIN)/python perf/$$name.py > docs/figures/$$name.txt && cat docs/figures/$$name.txt || exit 1; \
 	done
 
-screenshots: demo $(VENV)/.dev
-	@$(BIN)/python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db \
-	    --query benchmark=trivia_judging_mini
+screenshots: $(VENV)/.dev
+	@$(BIN)/python docs/images/make_screenshots.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

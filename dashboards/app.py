@@ -39,6 +39,9 @@ except ConfigError as error:
     st.text(str(error))
     st.stop()
 
+# Streamlit leaves a hand's breadth above a page, which a table could use.
+st.html("<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>")
+
 # The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
 # for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it
 # from a font server.

@@ -123,7 +123,18 @@ def compared(url: str, mark: str, asked: Asked, second: str, names: tuple[str, s
         "by": asked.by,
     }
     report = read(Comparison, answer(url, mark, "computed_reports.compared", json.dumps(given)))
-    return replace(report, first=names[0], second=names[1])
+    called = {asked.first: names[0], second: names[1]}
+    notes = tuple(_left_out(note, called) for note in report.notes)
+    return replace(report, first=names[0], second=names[1], notes=notes)
+
+
+def _left_out(note: str, called: Mapping[str, str]) -> str:
+    """A benchmark that is not drawn, and why: by names, and without all that could be compared."""
+    if not note.startswith("left out: "):
+        return note
+    for one, name in called.items():
+        note = note.replace(f"'{one}'", f"'{name}'")
+    return note.partition(". Known: ")[0]
 
 
 def reports(
@@ -174,16 +185,23 @@ def called(test: Difference, *, several: bool) -> str:
     return visible(" · ".join(part for part in parts if part))
 
 
-def short(test: Difference, *, several: bool, one_benchmark: bool = False) -> str:
-    """A test beside its bar, where the axis says the metric; of one benchmark without its name."""
+def short(
+    test: Difference, *, several: bool, one_benchmark: bool = False, one_board: bool = False
+) -> str:
+    """A test beside its bar, where the axis says the metric.
+
+    Of one benchmark without its name, of one judge and opponent without theirs, if others tell
+    the tests apart: the caption has them.
+    """
+    alike = one_board and bool(several or test.group)
     parts = [
         "" if one_benchmark else test.benchmark,
-        test.judge,
+        "" if alike else test.judge,
         f"vs {test.second}" if several else "",
         test.group or "",
         test.confidence or "",
         "" if test.higher_is_better else "lower is better",
-        f"against {test.opponent}" if test.opponent else "",
+        f"against {test.opponent}" if test.opponent and not alike else "",
     ]
     return visible(" · ".join(part for part in parts if part))
 
@@ -264,7 +282,8 @@ def notes(found: Sequence[Comparison], *, several: bool) -> list[str]:
         for test in report.tests
         for line in (*([test.because] if test.because and not test.group else []), *test.notes)
     ]
-    return [visible(line) for line in said + [note for one in found for note in one.notes]]
+    of_pairs = dict.fromkeys(note for one in found for note in one.notes)
+    return [visible(line) for line in [*said, *of_pairs]]
 
 
 # the items that decided -------------------------------------------------------------------------

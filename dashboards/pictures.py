@@ -16,7 +16,7 @@ import streamlit as st
 from charts import Drawing, Ink
 
 LINE = 140
-"""Characters of a caption on one line, of a drawing as wide as the page."""
+"""Characters of a caption on one line of a drawing as wide as the page."""
 
 CAPTION_PX, LINE_PX = 14, 13
 
@@ -42,9 +42,12 @@ _SAVE = st.components.v2.component(
 )
 
 
-def captioned(drawing: Drawing, caption: str, ink: Ink, *, line: int = LINE) -> Drawing:
-    """The drawing on its theme's paper with a caption below, which is data and no expression."""
-    lines = broken(caption, line)
+def captioned(drawing: Drawing, caption: str, ink: Ink, *, share: float = 1.0) -> Drawing:
+    """The drawing on its theme's paper with a caption below, which is data and no expression.
+
+    ``share``: how much of the page's width it has.
+    """
+    lines = broken(caption, round(LINE * share))
     title = alt.Title(
         text=lines, orient="bottom", anchor="start", frame="bounds", offset=CAPTION_PX,
         fontSize=11, fontWeight="normal", color=ink.faint, limit=0,
@@ -61,7 +64,7 @@ def captioned(drawing: Drawing, caption: str, ink: Ink, *, line: int = LINE) -> 
     return found
 
 
-def broken(caption: str, line: int = LINE) -> list[str]:
+def broken(caption: str, most: int = LINE) -> list[str]:
     """A caption on lines that fit, broken between its parts.
 
     >>> broken(" · ".join(["of many words " * 4 + "each"] * 3))[1]
@@ -71,7 +74,7 @@ def broken(caption: str, line: int = LINE) -> list[str]:
     for part in caption.split(" · "):
         together = f"{lines[-1]} · {part}" if lines[-1] else part
         lines[-1:] = (
-            [together] if len(together) <= line else [lines[-1], *textwrap.wrap(part, line)]
+            [together] if len(together) <= most else [lines[-1], *textwrap.wrap(part, most)]
         )
     return [line for line in lines if line]
 

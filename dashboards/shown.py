@@ -18,7 +18,7 @@ import streamlit as st
 from charts import GAP, INK, Axis, Drawing, Ink, number
 from opened import NoStoreError
 from pandas.io.formats.style import Styler
-from pictures import LINE, as_of, captioned, save_buttons
+from pictures import as_of, captioned, save_buttons
 from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
@@ -222,15 +222,13 @@ def chart(
     name
         Of the saved file, without its suffix; also tells drawings of one page apart.
     share
-        Of the page's width that is its own: a caption wider than that would narrow the drawing.
+        Of the page's width, that the drawing has.
     """
     url, mark = st.session_state["store"], st.session_state["mark"]
     source = f"judgebench · {shown_url(url)} as of {as_of(mark)}"
     with st.container(gap="xxsmall"):
         picked = st.altair_chart(
-            captioned(
-                drawing, f"{said} · {source}" if said else source, ink(), line=int(LINE * share)
-            ),
+            captioned(drawing, f"{said} · {source}" if said else source, ink(), share=share),
             theme=None,
             alt=alt,
             **options,

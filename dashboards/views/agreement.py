@@ -39,6 +39,9 @@ LENIENT = {
     "score": "How much higher it scores",
 }
 AMONG = {"two": "the two judges chosen", "all": "all judges"}
+BESIDE = 7
+"""Judges whose cells are wide enough in half a page; of more the heat map has the whole of it."""
+
 MAP = "judges among themselves"
 """The key of the heat map that is clicked into."""
 
@@ -81,13 +84,17 @@ def page() -> None:
     with places[2]:
         start = next((name for name in judges if not is_human(name)), None)
         judge = shown.choose("Judge", judges, "shown", default=start)
-    left, right = st.columns(2, gap="medium")
+    share = 0.5 if len(between["judges"]) <= BESIDE else 1.0
+    if share < 1:
+        left, right = st.columns(2, gap="medium")
+    else:
+        left, right = st.container(), st.container()
     with left:
         st.subheader("Judges against the reference")
-        against(report, scope, judge, SHOWN[kind], said)
+        against(report, scope, judge, SHOWN[kind], said, share)
     with right:
         st.subheader("Judges among themselves, pooled")
-        among_judges(between, SHOWN[kind], (judge, reference), f"{benchmark}@{version}")
+        among_judges(between, SHOWN[kind], (judge, reference), f"{benchmark}@{version}", share)
     two_judges(agreement_reads.pair(*at, judge, reference, kind), kind, f"{benchmark}@{version}")
     where_they_differ(at, kind, judge, reference, between["judges"])
     st.subheader("All coefficients")
@@ -112,7 +119,9 @@ def too_few(identity: Any, benchmark: str, version: str) -> None:
 # all judges -------------------------------------------------------------------------------------
 
 
-def against(report: reads.Json, scope: str, judge: str, metric: str, said: str) -> None:
+def against(
+    report: reads.Json, scope: str, judge: str, metric: str, said: str, share: float
+) -> None:
     """A dot with a bar for every judge; by model, for every model of the judge chosen."""
     if scope == "model":
         chosen = [r for r in report["rows"] if r["scope"] == "model" and r["judge"] == judge]
@@ -137,7 +146,7 @@ def against(report: reads.Json, scope: str, judge: str, metric: str, said: str) 
         f"{MEASURES[metric]}, {SCOPES[scope]} · {said}",
         alt=f"{MEASURES[metric]} with its interval, a row each; the table below has the numbers.",
         name=f"agreement {said}",
-        share=0.5,
+        share=share,
     )
     chosen_mark = "" if scope == "model" else " ◆ orange: the judge chosen above."
     st.caption(f"{LEGEND[scope]} Bars are 95 % intervals over questions.{chosen_mark}")
@@ -152,7 +161,9 @@ def _row(row: reads.Json, name: str, tone: str, metric: str) -> dict[str, Any]:
     return {"name": name, **shown.numbers(estimate, 1.0), "tone": tone}
 
 
-def among_judges(between: reads.Json, metric: str, chosen: tuple[str, str], place: str) -> None:
+def among_judges(
+    between: reads.Json, metric: str, chosen: tuple[str, str], place: str, share: float
+) -> None:
     """The heat map, whose cells can be clicked, and every pair with its interval in a table."""
     cells = [agreement_reads.in_cell(row, metric) for row in between["rows"]]
     if not cells:
@@ -166,7 +177,7 @@ def among_judges(between: reads.Json, metric: str, chosen: tuple[str, str], plac
         charts.heat_map(pairs, between["judges"], shown.ink(), measure=MEASURES[metric]),
         visible(f"{MEASURES[metric]} of every two judges, pooled · {place}"),
         name=f"judges among themselves {place}",
-        share=0.5,
+        share=share,
         alt=f"{MEASURES[metric]} of every two judges; the table below has the numbers.",
         on_select=partial(cell_clicked, MAP),
         key=MAP,

@@ -138,11 +138,19 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
     digits = [compare_charts.digits_of(metric) for metric in families]
     notes = [compare_reads.note(*pair) for pair in zip(lines, digits, strict=True)]
     alone = len({(test.benchmark, test.version) for test in tests}) == 1
-    names = [compare_reads.short(test, several=several, one_benchmark=alone) for test in tests]
+    boards = {(test.judge, test.opponent) for test in tests}
+    names = [
+        compare_reads.short(
+            test, several=several, one_benchmark=alone, one_board=alone and len(boards) == 1
+        )
+        for test in tests
+    ]
     everything = pd.DataFrame(lines).assign(note=notes, name=names)
     room = compare_charts.Room.of(everything["name"], notes)
     said = compare_reads.identity(list(found.values()), tests)
     benchmark = f"{tests[0].benchmark}@{tests[0].version} · " if alone else ""
+    if alone and len(boards) == 1:
+        benchmark += visible(f"judge {tests[0].judge} · ")
     for metric in dict.fromkeys(families):
         rows = everything[[family == metric for family in families]]
         axis = compare_charts.axis_of(metric, rows)

@@ -219,7 +219,7 @@ def reliability(
                 diagram(row, honesty_charts.hue(at, theme), f"{name} · {said}")
     st.caption(
         "On the dashed line answers are right as often as the model is sure. ECE adds up the "
-        "vermilion distances, each with its bin's n. Bars are Wilson intervals, below them n."
+        "vermillion distances, each with its bin's n. Bars are Wilson intervals, below them n."
     )
 
 

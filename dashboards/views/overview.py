@@ -90,7 +90,7 @@ def draw(place: DeltaGenerator, leader: Leader | None) -> None:
     if leader is None:
         place.caption("Computing intervals …")
         return
-    with place.container():
+    with place.container(gap="xsmall"):
         lead(leader)
 
 

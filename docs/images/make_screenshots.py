@@ -1,44 +1,84 @@
-"""The pictures of the README and the docs: the dashboard on a store, in headless Chromium.
+"""The pictures of the README and the docs: the dashboard on stores, in headless Chromium.
 
-    python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db
-    python docs/images/make_screenshots.py --page label --query rater=anna
+    python docs/images/make_screenshots.py                      # every page, on stores made for it
+    python docs/images/make_screenshots.py --theme dark --page compare --output /tmp
+    python docs/images/make_screenshots.py --store sqlite:///results/judgebench.db --page overview
+    python docs/images/make_screenshots.py --store … --page label --query rater=anna
 
-Needs playwright and a `chromium` on the path (Debian: apt-get install chromium).
+What the stores hold that are made for it is said in `showcase.py`. Needs playwright and a
+`chromium` on the path (Debian: apt-get install chromium).
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
-from playwright.sync_api import Browser, sync_playwright
+import showcase
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
 TABLE = "[data-testid=stDataFrame] canvas"
-TEXT = "[data-testid=stText]"
-PAGES = {
-    "overview": ("", CHART),
-    "leaderboard": ("leaderboard", CHART),
-    "compare": ("compare", CHART),
-    "items": ("items", TEXT),
-    "agreement": ("agreement", CHART),
-    "honesty": ("honesty", CHART),
-    "nights": ("nights", CHART),
-    "training": ("training", TEXT),
-    "label": ("label", TABLE),
-    "runs": ("runs", TABLE),
+TEXT = "[data-testid=stMain] [data-testid=stText]"
+
+
+@dataclass(frozen=True)
+class View:
+    """A page, the store that shows what it is for, and what has to be drawn on it."""
+
+    page: str
+    store: str
+    drawn: str = CHART
+    query: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+
+
+ALPACA = {"benchmark": "alpaca_eval", "judge": "weighted_alpaca_eval_gpt4_turbo"}
+VIEWS = {
+    "overview": View("", showcase.PUBLISHED),
+    "leaderboard": View("leaderboard", showcase.PUBLISHED, query=ALPACA),
+    "compare": View(
+        "compare",
+        showcase.PUBLISHED,
+        query={
+            "first": "Mixtral-8x7B-Instruct-v0.1_concise",
+            "second": ["gpt-3.5-turbo-1106_verbose", "OpenHermes-2.5-Mistral-7B", "claude-2"],
+        },
+    ),
+    "agreement": View(
+        "agreement",
+        showcase.PUBLISHED,
+        query={"benchmark": "trivia_judging", "reference": "human", "shown": "Llama3-70B"},
+    ),
+    "items": View("items", showcase.WRITTEN, TEXT, {"q": "planet"}),
+    "honesty": View(
+        "honesty",
+        showcase.CONFIDENCES,
+        query={"sure": ["knows-itself", "overrates-itself"], "confidence": "Verbal-0"},
+    ),
+    "nights": View("nights", showcase.NIGHTS),
+    "training": View("training", showcase.TRAINING),
+    "label": View("label", showcase.WRITTEN, TABLE, {"rater": "anna"}),
+    "runs": View("runs", showcase.WRITTEN, TABLE),
 }
-"""Where each page is, and what has to be drawn on it."""
+WIDTH, HIGHEST, BELOW = 1400, 1100, 24
+COLOURS, NO_DITHER = 256, Image.Dither.NONE
+"""Of a picture: a drawing has a few, and letters their shades."""
+
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -77,34 +117,69 @@ def dashboard(store: str) -> Iterator[str]:
 
 def picture(browser: Browser, url: str, drawn: str, path: Path, *, theme: str) -> None:
     page = browser.new_page(
-        viewport={"width": 1400, "height": 900},
+        viewport={"width": WIDTH, "height": HIGHEST},
         color_scheme="dark" if theme == "dark" else "light",
     )
     page.goto(url)
     page.locator(drawn).first.wait_for(timeout=60_000)
-    page.wait_for_timeout(1500)  # tables fade in
-    page.screenshot(path=path)
+    stands_still(page)
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": min(HIGHEST, ends_at(page) + BELOW)}
+    taken = Image.open(io.BytesIO(page.screenshot(clip=clip)))  # type: ignore[arg-type]
     page.close()
-    print(path)
+    # by their extent and not by how often they occur: a single orange mark stays orange
+    few = taken.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=NO_DITHER)
+    few.save(path, optimize=True)
+    print(f"{path}: {few.width} x {few.height}, {path.stat().st_size // 1000} kB")
+
+
+def stands_still(page: Page) -> None:
+    """Nothing runs, no place is empty, no board is being computed; and what fades in has."""
+    page.wait_for_function(
+        """() => document.querySelector('[data-testid=stApp]')
+                .getAttribute('data-test-script-state') === 'notRunning'
+            && !document.querySelector('[data-testid=stSkeleton]')
+            && !document.body.innerText.includes('Computing ')""",
+        timeout=60_000,
+    )
+    page.wait_for_timeout(2500)
+
+
+def ends_at(page: Page) -> int:
+    """Where the page or the sidebar ends, whichever is lower, in pixels."""
+    bottom: float = page.evaluate(
+        """() => Math.max(...['stMainBlockContainer', 'stSidebarUserContent'].map(
+            name => document.querySelector(`[data-testid=${name}]`))
+            .filter(one => one).map(one => [...one.querySelectorAll('[data-testid]')]
+                .reduce((low, part) => Math.max(low, part.getBoundingClientRect().bottom), 0)))"""
+    )
+    return round(bottom)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--store", default="sqlite:///results/judgebench.db")
+    parser.add_argument("--store", help="instead of those that are made for it")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent)
     parser.add_argument("--theme", choices=["light", "dark"], default="light")
-    parser.add_argument("--page", choices=PAGES, action="append", help="all if not given")
+    parser.add_argument("--page", choices=VIEWS, action="append", help="all if not given")
     parser.add_argument("--query", default="", help="choices for the pages, as in their URL")
     given = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("no chromium on PATH; on Debian: apt-get install chromium")
-    with dashboard(given.store) as address, sync_playwright() as playwright:
+    names = given.page or list(VIEWS)
+    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+        if given.store is None:
+            showcase.fill(Path(made))
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        for name in given.page or PAGES:
-            path, drawn = PAGES[name]
-            url = f"{address}/{path}?{given.query}"
-            picture(browser, url, drawn, given.output / f"{name}.png", theme=given.theme)
+        for store in dict.fromkeys(VIEWS[name].store for name in names):
+            here = [name for name in names if VIEWS[name].store == store]
+            with dashboard(given.store or showcase.url_of(Path(made), store)) as address:
+                for name in here:
+                    view = VIEWS[name]
+                    query = given.query or urlencode(view.query, doseq=True)
+                    path = given.output / f"{name}.png"
+                    url = f"{address}/{view.page}?{query}"
+                    picture(browser, url, view.drawn, path, theme=given.theme)
         browser.close()
 
 

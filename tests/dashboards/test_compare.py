@@ -42,7 +42,8 @@ def buttons(app: Any) -> dict[str, Any]:
 
 
 def html(app: Any) -> list[str]:
-    return [element.proto.body for element in app.get("html")]
+    """The marked texts; the style that every page has stands outside of what is read."""
+    return [element.proto.body for element in app.main.get("html")]
 
 
 def test_the_numbers_are_those_of_the_report(
