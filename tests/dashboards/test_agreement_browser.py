@@ -60,7 +60,7 @@ def test_items_are_walked_through_by_keys_and_lead_to_the_items_page(
     assert "item=" in tab.url
     press(tab, "p", "Previous item", ": 1 of ")
     (item,) = asked(tab)["item"]
-    tab.get_by_text("All that is known of this item").click()
+    tab.get_by_text("Everything about this item").click()
     tab.get_by_role("heading", name="Items", exact=True).wait_for(timeout=60_000)
     tab.get_by_text(f"item {item} ").first.wait_for(timeout=60_000)
 
