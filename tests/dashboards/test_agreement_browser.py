@@ -33,7 +33,7 @@ def test_a_click_into_the_heat_map_chooses_its_two_judges(tab: Any) -> None:  # 
     open_at(tab, "/agreement")
     tab.get_by_text("The two judges chosen").wait_for(timeout=60_000)
     tab.locator(CHART).nth(3).wait_for(timeout=60_000)
-    tab.get_by_text("How much more lenient").wait_for(timeout=60_000)
+    tab.get_by_text("How much more lenient").first.wait_for(timeout=60_000)
     tab.wait_for_timeout(1_000)  # a drawing that is still being laid out swallows clicks
     before = asked(tab)
     chart = tab.locator("[data-testid=stVegaLiteChart]").nth(1)
@@ -47,7 +47,8 @@ def test_a_click_into_the_heat_map_chooses_its_two_judges(tab: Any) -> None:  # 
     after = asked(tab)
     assert (after["shown"], after["reference"]) != two
     (judge,), (reference,) = after["shown"], after["reference"]
-    tab.get_by_text(f"How much more lenient {judge} is than {reference}").wait_for(timeout=60_000)
+    said = f"How much more lenient {judge} is than {reference}"
+    tab.get_by_text(said).first.wait_for(timeout=60_000)
 
 
 def test_items_are_walked_through_by_keys_and_lead_to_the_items_page(
@@ -55,11 +56,11 @@ def test_items_are_walked_through_by_keys_and_lead_to_the_items_page(
 ) -> None:
     open_at(tab, "/agreement?among=all")
     tab.get_by_text(": 1 of ").wait_for(timeout=60_000)
-    press(tab, "n", ": 2 of ")
+    press(tab, "n", "Next item", ": 2 of ")
     assert "item=" in tab.url
-    press(tab, "p", ": 1 of ")
+    press(tab, "p", "Previous item", ": 1 of ")
     (item,) = asked(tab)["item"]
-    tab.get_by_text("All that is known of this item").click()
+    tab.get_by_text("Everything about this item").click()
     tab.get_by_role("heading", name="Items", exact=True).wait_for(timeout=60_000)
     tab.get_by_text(f"item {item} ").first.wait_for(timeout=60_000)
 
