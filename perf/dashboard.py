@@ -7,9 +7,10 @@ processes of its own; then headless Chromium opens the pages, with ten sessions,
 puts 500 judgments a second into a copy.
 
 *First* is a server that has just been started on a store of which no number has been computed;
-*cold* a server that has just been started, with what an earlier one kept on disk; *warm* the page
-opened once more by a browser that knows the server; *chosen* a page chosen in the navigation of
-another, and the seconds since its heading came.
+its browser has never seen a dashboard either. *Cold* is a server that has just been started, with
+what an earlier one kept on disk, and a browser that has seen an earlier one; *warm* the page opened
+once more; *chosen* a page chosen in the navigation of another, and the seconds since its heading
+came.
 Seconds are until the heading, the first table or list of numbers, and the first drawing are there.
 Memory is that of the server and of the process that computes beside it, each at its most.
 """
@@ -109,12 +110,18 @@ def read(url: str, name: str, benchmark: str, *more: str) -> list[float]:
     return found
 
 
-@contextmanager
-def serving(url: str, cache: str | None = None) -> Iterator[tuple[str, int]]:
-    """A fresh server on the store: its address and process; what it keeps is kept in ``cache``."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(
+    url: str, cache: str | None = None, port: int | None = None
+) -> Iterator[tuple[str, int]]:
+    """A fresh server on the store: its address and process; what it keeps is kept in ``cache``."""
+    port = port or free_port()
     command = [sys.executable, str(ROOT / "dashboards" / "serve.py")]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
     command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
@@ -245,16 +252,17 @@ def measure_pages(url: str, browser: Any, paths: Mapping[str, str], kept: str) -
             page.wait_for_function(NOT_RUNNING, timeout=WAIT_MS)
             page.close()
         until_all_is_kept(Path(kept))
+    port, context = free_port(), browser.new_context()
+    with serving(url, kept, port) as (address, _):
+        opened(context.new_page(), address)
     for title, path in paths.items():
-        drawn = title not in UNDRAWN
-        with serving(url, cache=kept) as (address, process):
-            context = browser.new_context()
-            page = context.new_page()
-            told(f"{title}, cold", opened(page, address + path, drawn), process)
-            page.close()
-            page = context.new_page()
-            told(f"{title}, warm", opened(page, address + path, drawn), process)
-            context.close()
+        with serving(url, kept, port) as (address, process):
+            for how in ("cold", "warm"):
+                page = context.new_page()
+                found = opened(page, address + path, title not in UNDRAWN)
+                told(f"{title}, {how}", found, process)
+                page.close()
+    context.close()
 
 
 def until_all_is_kept(folder: Path) -> None:
