@@ -157,8 +157,8 @@ def test_a_drawing_has_its_caption_as_data_and_its_paper() -> None:
     assert all(isinstance(line, str) for line in spec["title"]["text"])
     assert " ".join(spec["title"]["text"]).count("n 9") == 60
     assert max(map(len, spec["title"]["text"])) <= pictures.LINE
-    narrow = drawn(pictures.captioned(plain, said, charts.INK["dark"], line=40))
-    assert max(map(len, narrow["title"]["text"])) <= 40
+    narrow = drawn(pictures.captioned(plain, said, charts.INK["dark"], share=0.3))
+    assert max(map(len, narrow["title"]["text"])) <= 0.3 * pictures.LINE
     assert narrow["height"] > spec["height"]
     assert spec["background"] == charts.INK["dark"].paper
     assert spec["height"] > drawn(plain)["height"]

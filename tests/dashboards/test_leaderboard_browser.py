@@ -79,4 +79,5 @@ def test_what_is_typed_narrows_table_and_drawing(tab: Any) -> None:  # noqa: F81
     tab.get_by_text("2 of 4 models; ranks are among all").wait_for(timeout=30_000)
     assert "find=apo" in tab.url
     tab.wait_for_function("() => !document.querySelector('svg.marks').textContent.includes('base')")
+    tab.locator(ROWS).nth(1).wait_for(state="attached", timeout=30_000)  # it is drawn anew
     assert len(column(tab, "model")) == 2

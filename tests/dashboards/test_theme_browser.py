@@ -19,7 +19,7 @@ from tests.dashboards.test_browser import (  # noqa: F401  # the server is a fix
 )
 
 PAGES = {
-    "Leaderboard": ("?judge=pairwise", ("Benchmark", "Version", "Judge", "Metric")),
+    "Leaderboard": ("leaderboard?judge=pairwise", ("Benchmark", "Version", "Judge", "Metric")),
     "Compare": ("compare?first=newer&second=older", ("First", "Benchmark", "Judge", "Metric")),
     "Items": ("items", ("In", "Benchmark", "Category", "Model", "Judge", "Verdict", "Flag")),
     "Label": ("label?rater=ann", ()),
