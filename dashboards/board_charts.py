@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from charts import AXIS_PX, SHAPES, Axis, Drawing, Ink, _plain, text_px
+from charts import AXIS_PX, SHAPES, Axis, Drawing, Ink, _plain, names_axis, text_px
 
 ROW_PX, TALL_ROW_PX = 28, 42
 MOST_NAME_PX, LEAST_PLOT_PX, GAP_PX = 280, 120, 28
@@ -93,16 +93,7 @@ def _placed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(ink: Ink, room: Room) -> alt.Y:
-    return alt.Y(
-        "row:N",
-        sort=alt.EncodingSortField("place", op="min"),
-        title=None,
-        axis=alt.Axis(
-            labelExpr="slice(datum.value, 6)", labelLimit=MOST_NAME_PX, labelColor=ink.text,
-            labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=False,
-            minExtent=room.names, maxExtent=room.names,
-        ),
-    )  # fmt: skip
+    return names_axis(ink, room.names, MOST_NAME_PX)
 
 
 def _tone(ink: Ink) -> tuple[alt.Color, alt.Shape]:

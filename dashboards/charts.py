@@ -218,6 +218,20 @@ def heat_map(
     return _plain(alt.layer(*layers).properties(height=height))
 
 
+def names_axis(ink: Ink, px: int, most_px: int) -> alt.Y:
+    """Names at the left, in so many pixels, of rows that say their ``place`` before their name."""
+    return alt.Y(
+        "row:N",
+        sort=alt.EncodingSortField("place", op="min"),
+        title=None,
+        axis=alt.Axis(
+            labelExpr="slice(datum.value, 6)", labelLimit=most_px, labelColor=ink.text,
+            labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=False,
+            minExtent=px, maxExtent=px,
+        ),
+    )  # fmt: skip
+
+
 def _plain(chart: Any) -> Drawing:
     """Streamlit's own typeface, which comes with it, also where Vega would choose another."""
     font = "Source Sans, sans-serif"

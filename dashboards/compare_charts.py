@@ -20,6 +20,7 @@ from charts import (
     Ink,
     _plain,
     digits_of,
+    names_axis,
     scale_of,
     text_px,
 )
@@ -213,16 +214,7 @@ def _placed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(ink: Ink, room: Room) -> alt.Y:
-    return alt.Y(
-        "row:N",
-        sort=alt.EncodingSortField("place", op="min"),
-        title=None,
-        axis=alt.Axis(
-            labelExpr="slice(datum.value, 6)", labelLimit=MOST_NAME_PX, labelColor=ink.text,
-            labelFontSize=13, ticks=False, domain=False, labelPadding=10, grid=False,
-            minExtent=room.names, maxExtent=room.names,
-        ),
-    )  # fmt: skip
+    return names_axis(ink, room.names, MOST_NAME_PX)
 
 
 def _height(data: pd.DataFrame) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -170,5 +171,6 @@ def answers(questions: TextIO, out: TextIO) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, and that ends this
     with suppress(BrokenPipeError):  # the server went while this was at work
         answers(sys.stdin, sys.stdout)

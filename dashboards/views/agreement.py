@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -389,7 +389,10 @@ def one_item(at: tuple[str, str, str, str], kind: str, told: Any, judges: Sequen
     item_parts.question(told.item)
     item_parts.who_said_what(told, names, judges=ids)
     models = agreement_reads.disputed(told, ids)
-    here: Callable[[Any], bool] = lambda one: one.model.id in models  # noqa: E731
+
+    def here(one: Any) -> bool:
+        return one.model.id in models
+
     st.subheader("Answers that they differ about")
     item_parts.show_answers(
         *at[:2], [one for one in told.answers if one.newest and here(one)], names

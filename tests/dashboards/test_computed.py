@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -168,6 +169,14 @@ def test_who_asks_for_what_is_being_made_ready_waits_for_it(
     reader.join(timeout=30)
     thread.join(timeout=30)
     assert found == ["word"]
+    assert desk.computer._process is process
+
+
+def test_ctrl_c_is_for_the_server(parts: Any, desk: Any, demo: str) -> None:
+    parts.computed.answer(demo, "one", *BOARDS)
+    process = desk.computer._process
+    process.send_signal(signal.SIGINT)
+    assert parts.computed.answer(demo, "two", *BOARDS)
     assert desk.computer._process is process
 
 
