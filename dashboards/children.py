@@ -32,8 +32,6 @@ KEPT = 20
 """Of how many children of a store something is remembered."""
 
 _TURN = threading.Lock()
-_OURS: dict[int, subprocess.Popen[bytes]] = {}
-"""Those of this server, which has to ask how they ended, or the system keeps what is left."""
 
 
 class NotStartedError(JudgebenchError):
@@ -64,8 +62,6 @@ class Child:
 
     @property
     def lives(self) -> bool:
-        if (mine := _OURS.get(self.pid)) is not None and mine.poll() is not None:
-            del _OURS[self.pid]
         return bool(self.process_started) and started(self.pid) == self.process_started
 
     @property
@@ -120,7 +116,8 @@ def _started(url: str, words: Sequence[str]) -> Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _OURS[process.pid] = process
+    # Somebody has to ask how it ended, or the system keeps what is left of it.
+    threading.Thread(target=process.wait, name="waits for a command", daemon=True).start()
     child = Child(
         words=list(words),
         pid=process.pid,

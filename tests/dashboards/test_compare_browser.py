@@ -11,6 +11,7 @@ from tests.dashboards import compare_stores, item_stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
     CHART,
     address,
+    go,
     hears,
     pytestmark,
     tab,
@@ -27,8 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_rows_of_a_board_are_compared_and_their_items_walked_through(tab: Any) -> None:  # noqa: F811
-    tab.get_by_role("link", name="Compare").click()
-    tab.get_by_role("heading", name="Compare").wait_for()
+    go(tab, "Compare")
     tab.locator(CHART).nth(2).wait_for(timeout=60_000)  # one for each metric
     tab.get_by_text("What the judges wrote").wait_for(timeout=60_000)
     assert "first=third" in tab.url
@@ -46,7 +46,7 @@ def press(tab: Any, key: str, button: str, then: str) -> None:  # noqa: F811  # 
 
 
 def test_what_is_drawn_of_all_metrics_stands_below_each_other(tab: Any) -> None:  # noqa: F811
-    tab.get_by_role("link", name="Compare").click()
+    go(tab, "Compare")
     tab.locator(CHART).nth(2).wait_for(timeout=60_000)
     ends = tab.evaluate(
         """() => [...document.querySelectorAll("svg.marks")].map(drawing =>
@@ -62,7 +62,7 @@ def test_what_is_drawn_of_all_metrics_stands_below_each_other(tab: Any) -> None:
 
 
 def test_the_item_shown_leads_to_everything_about_it(tab: Any) -> None:  # noqa: F811
-    tab.get_by_role("link", name="Compare").click()
+    go(tab, "Compare")
     hears(tab, "Next item")
     shown = tab.get_by_text(": 1 of ").inner_text().split()[1].rstrip(":")
     tab.get_by_role("link", name="Everything about this item").click()

@@ -11,6 +11,7 @@ from tests.dashboards import honesty_stores, stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
     CHART,
     address,
+    go,
     pytestmark,
     tab,
 )
@@ -26,8 +27,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_drawing_of_the_page_is_there(tab: Any) -> None:  # noqa: F811
-    tab.get_by_role("link", name="Honesty").click()
-    tab.get_by_role("heading", name="Honesty").wait_for()
+    go(tab, "Honesty")
     tab.get_by_role("combobox", name="Correct says").click()
     tab.get_by_role("option", name="correct", exact=True).click()
     tab.get_by_text("Area under the curve").wait_for(timeout=60_000)

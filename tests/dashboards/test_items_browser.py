@@ -10,6 +10,7 @@ import pytest
 from tests.dashboards import item_stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
     address,
+    go,
     pytestmark,
     tab,
 )
@@ -26,7 +27,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def find(tab: Any, words: str) -> None:  # noqa: F811  # the fixture, handed on
-    tab.get_by_role("link", name="Items").click()
+    go(tab, "Items")
     box = tab.get_by_label("Search")
     box.wait_for(timeout=60_000)
     box.fill(words)

@@ -11,6 +11,7 @@ from tests.dashboards import night_stores, stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
     CHART,
     address,
+    go,
     pytestmark,
     tab,
 )
@@ -29,11 +30,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_nights_are_drawn_and_held_against_what_is_chosen(tab: Any) -> None:  # noqa: F811
-    tab.get_by_role("link", name="Nights").click()
-    tab.get_by_role("heading", name="Nights").wait_for()
+    go(tab, "Nights")
     tab.locator(CHART).nth(1).wait_for(timeout=60_000)  # the line, and what was spent
     tab.get_by_text("each night against the one before").wait_for()
-    tab.get_by_text("judge drift since 2026-11-08").wait_for()
+    tab.get_by_text("⚠ judge drift since 2026-11-08").wait_for()
     tab.get_by_role("combobox", name="Held against").click()
     tab.get_by_role("option", name=f"baseline {stores.HOSTILE[1]}", exact=True).click()
     tab.get_by_text("as it then stood").wait_for(timeout=30_000)

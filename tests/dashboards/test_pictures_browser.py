@@ -13,6 +13,7 @@ from tests.dashboards import compare_stores, stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
     CHART,
     address,
+    go,
     pytestmark,
     tab,
 )
@@ -44,8 +45,7 @@ def drawn_size(tab: Any) -> tuple[int, int]:  # noqa: F811  # the fixture, hande
 
 @pytest.mark.parametrize("page", ["Leaderboard", "Compare"])
 def test_a_drawing_is_saved_as_it_stands_there(tab: Any, tmp_path: Path, page: str) -> None:  # noqa: F811
-    tab.get_by_role("link", name=page).click()
-    tab.get_by_role("heading", name=page).wait_for()
+    go(tab, page)
     tab.locator(CHART).first.wait_for(timeout=60_000)
     png = saved(tab, "PNG", tmp_path)
     assert png.suffix == ".png"

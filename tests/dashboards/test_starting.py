@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from judgebench.store import open_store
@@ -155,6 +156,17 @@ def test_a_command_outlives_whoever_started_it(tmp_path: Path, url: str) -> None
     assert "24 verdicts given" in child.tail()
     with open_store(url, read_only=True) as store:
         assert [run.state for run in store.runs()] == ["done"]
+
+
+def test_nothing_of_a_command_is_left_with_its_server(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Also where no page looks at it again."""
+    import children
+
+    monkeypatch.setattr(sys, "executable", _program(monkeypatch, "pass"))
+    child = children.start(url, "run", "a.yaml")
+    until(lambda: not psutil.pid_exists(child.pid))
 
 
 def test_the_same_command_is_not_started_twice(
