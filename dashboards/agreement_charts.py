@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 import pandas as pd
-from charts import CELL_PX, Axis, Drawing, Ink, _plain
+from charts import CELL_PX, Axis, Drawing, Ink, plain
 
 MOST_WRITTEN = 8
 """Columns in whose cells there is room for a share beside the count."""
@@ -61,7 +61,7 @@ def confusion(cells: pd.DataFrame, ink: Ink, names: tuple[str, str]) -> Drawing:
         shares = base.mark_text(fontSize=10, dy=9).encode(text="percent:N", color=on_cell)
         layers.append(shares)
     height = (CELL_PX if written else 26) * max(1, len(rows)) + _LABELS_PX
-    return _plain(alt.layer(*layers).properties(height=height))
+    return plain(alt.layer(*layers).properties(height=height))
 
 
 def lenient_axis(rows: pd.DataFrame, unit: str) -> Axis:

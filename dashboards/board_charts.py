@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from charts import AXIS_PX, SHAPES, Axis, Drawing, Ink, _plain, names_axis, text_px
+from charts import AXIS_PX, SHAPES, Axis, Drawing, Ink, names_axis, own_scales, plain, text_px
 
 ROW_PX, TALL_ROW_PX = 28, 42
 MOST_NAME_PX, LEAST_PLOT_PX, GAP_PX = 280, 120, 28
@@ -72,10 +72,8 @@ def board(
     if room.ranks:
         layers.insert(0, _ranks(data, ink, room, n_ranks))
     height = (TALL_ROW_PX if two else ROW_PX) * max(1, len(data)) + AXIS_PX
-    drawing: alt.LayerChart = (
-        alt.layer(*layers).resolve_scale(x="independent").properties(height=height)
-    )
-    return _plain(drawing).configure_view(stroke=None)
+    drawing = alt.layer(*layers, resolve=own_scales("x"), height=height)
+    return plain(drawing, framed=False)
 
 
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -143,7 +143,7 @@ def intervals(
     if line_at is not None:
         line = alt.Chart(pd.DataFrame({"at": [line_at]})).mark_rule(color=ink.faint)
         layers.insert(0, line.encode(x=alt.X("at:Q", scale=scale)))
-    return _plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
+    return plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
 
 
 CELL = "cell"
@@ -215,7 +215,7 @@ def heat_map(
         ends = base.mark_text(fontSize=10, dy=3).encode(text="ends:N", color=on_cell)
         layers.append(ends)
     height = (ROOMY_PX if roomy else CELL_PX) * max(1, len(names)) + LABELS_PX
-    return _plain(alt.layer(*layers).properties(height=height))
+    return plain(alt.layer(*layers).properties(height=height))
 
 
 def names_axis(ink: Ink, px: int, most_px: int) -> alt.Y:
@@ -232,16 +232,25 @@ def names_axis(ink: Ink, px: int, most_px: int) -> alt.Y:
     )  # fmt: skip
 
 
-def _plain(chart: Any) -> Drawing:
-    """Streamlit's own typeface, which comes with it, also where Vega would choose another."""
+def plain(drawing: Drawing, *, framed: bool = True) -> Drawing:
+    """Streamlit's own typeface, which comes with it, also where Vega would choose another.
+
+    It is set in place: every method of Altair that configures copies the whole drawing.
+    """
     font = "Source Sans, sans-serif"
-    drawing: Drawing = (
-        chart.configure(font=font)
-        .configure_axis(titleFontWeight="normal")
-        .configure_text(font=font)
-        .configure_legend(titleFontWeight="normal")
+    drawing.config = alt.Config(
+        font=font,
+        text=alt.MarkConfig(font=font),
+        axis=alt.AxisConfig(titleFontWeight="normal"),
+        legend=alt.LegendConfig(titleFontWeight="normal"),
+        **({} if framed else {"view": alt.ViewConfig(stroke=None)}),
     )
     return drawing
+
+
+def own_scales(*channels: str) -> alt.Resolve:
+    """For a drawing whose layers each have a scale of their own on these channels."""
+    return alt.Resolve(scale=alt.ScaleResolveMap(**dict.fromkeys(channels, "independent")))
 
 
 def text_px(texts: Iterable[str], size: int = 13) -> int:

@@ -18,9 +18,10 @@ from charts import (
     Axis,
     Drawing,
     Ink,
-    _plain,
     digits_of,
     names_axis,
+    own_scales,
+    plain,
     scale_of,
     text_px,
 )
@@ -103,12 +104,8 @@ def forest(
     layers = [_differences(data, axis, ink, names, room, says)]
     if room.tally:
         layers.append(_tally(data, ink, room))
-    drawing: alt.LayerChart = (
-        alt.layer(*layers)
-        .resolve_scale(x="independent", color="independent")
-        .properties(height=_height(data))
-    )
-    return _plain(drawing).configure_view(stroke=None)
+    drawing = alt.layer(*layers, resolve=own_scales("x", "color"), height=_height(data))
+    return plain(drawing, framed=False)
 
 
 def _differences(

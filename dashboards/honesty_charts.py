@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from charts import AXIS_PX, ROW_PX, Drawing, Ink, _plain
+from charts import AXIS_PX, ROW_PX, Drawing, Ink, plain
 
 HUES = {
     "light": ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#6B7280"),
@@ -86,7 +86,7 @@ def risk(
         y=alt.Y("low:Q", title=wrong, scale=up), y2="high:Q"
     )
     dots = base.mark_point(filled=True, size=55, opacity=1.0).encode(y=y, shape=shape)
-    return _plain(alt.layer(line, bars, dots).properties(height=CURVE_PX))
+    return plain(alt.layer(line, bars, dots).properties(height=CURVE_PX))
 
 
 def reliability(bins: pd.DataFrame, colour: str, ink: Ink) -> Drawing:
@@ -119,7 +119,7 @@ def reliability(bins: pd.DataFrame, colour: str, ink: Ink) -> Drawing:
         ),
         bars, gap, dots,
     )  # fmt: skip
-    return _plain(drawn.properties(height=SIDE_PX))
+    return plain(drawn.properties(height=SIDE_PX))
 
 
 def sizes(bins: pd.DataFrame, colour: str, ink: Ink) -> Drawing:
@@ -131,7 +131,7 @@ def sizes(bins: pd.DataFrame, colour: str, ink: Ink) -> Drawing:
         y=alt.Y("n:Q", title="n", scale=alt.Scale(zero=True), axis=_axis(ink, 3, wide=True)),
         y2=alt.datum(0),
     )
-    return _plain(bars.properties(height=BARS_PX))
+    return plain(bars.properties(height=BARS_PX))
 
 
 def aurocs(rows: pd.DataFrame, ink: Ink, theme: str) -> Drawing:
@@ -185,7 +185,7 @@ def aurocs(rows: pd.DataFrame, ink: Ink, theme: str) -> Drawing:
             x=alt.value("width"), text="note:N"
         ),
     ]
-    return _plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
+    return plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))
 
 
 _UNIT = alt.Scale(domain=[0, 1], nice=False)

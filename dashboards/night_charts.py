@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from charts import Axis, Drawing, Ink, _plain
+from charts import Axis, Drawing, Ink, plain
 
 HEIGHT_PX, SPEND_PX = 340, 150
 
@@ -143,7 +143,7 @@ def line(
         .mark_text(align="left", dx=12, fontSize=11, color=ink.text, text=WORDS["alarm"])
         .encode(y=y("value")),
     ]
-    return _plain(alt.layer(*layers).properties(height=HEIGHT_PX))
+    return plain(alt.layer(*layers).properties(height=HEIGHT_PX))
 
 
 def spend(rows: pd.DataFrame, ink: Ink, *, priced: bool) -> Drawing:
@@ -176,4 +176,4 @@ def spend(rows: pd.DataFrame, ink: Ink, *, priced: bool) -> Drawing:
             ],
         )
     )
-    return _plain(alt.layer(bars).properties(height=SPEND_PX))
+    return plain(alt.layer(bars).properties(height=SPEND_PX))

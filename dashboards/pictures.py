@@ -1,4 +1,4 @@
-"""Drawings that can be taken along: each with its caption in it, and two buttons that save it.
+"""Drawings as Vega-Lite, drawn once; each with its caption in it, and two buttons that save it.
 
 What is saved is what stands on the page, in its colours: the browser writes the file, and no server
 has to be able to draw.
@@ -6,12 +6,17 @@ has to be able to draw.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import textwrap
+import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import altair as alt
+import pandas as pd
 import streamlit as st
 from charts import Drawing, Ink
 
@@ -22,6 +27,15 @@ CAPTION_PX, LINE_PX = 14, 13
 
 NAME = 80
 """Characters of a file's name."""
+
+DRAWN = 200
+"""Drawings that a server remembers: of each some tens of kilobytes."""
+
+Draws: TypeAlias = partial[Drawing]
+"""A function of a ``*_charts`` module with all that it draws."""
+
+VegaLite: TypeAlias = dict[str, Any]
+"""A specification with its tables under ``datasets``."""
 
 _SAVE = st.components.v2.component(
     "judgebench.save_chart",
@@ -42,26 +56,65 @@ _SAVE = st.components.v2.component(
 )
 
 
-def captioned(drawing: Drawing, caption: str, ink: Ink, *, share: float = 1.0) -> Drawing:
-    """The drawing on its theme's paper with a caption below, which is data and no expression.
+def plotted(draws: Draws) -> VegaLite:
+    """A drawing as a browser is sent it.
+
+    Altair takes tenths of a second for what a page shows again and again, so a server remembers
+    it by the function and by all that it is given.
+    """
+    return _plotted(draws, _named(draws))
+
+
+def captioned(draws: Draws, caption: str, ink: Ink, *, share: float = 1.0) -> VegaLite:
+    """As `plotted`, on its theme's paper with a caption below, which is data and no expression.
 
     ``share``: how much of the page's width it has.
     """
+    drawing = plotted(draws)
     lines = broken(caption, round(LINE * share))
-    title = alt.Title(
-        text=lines, orient="bottom", anchor="start", frame="bounds", offset=CAPTION_PX,
-        fontSize=11, fontWeight="normal", color=ink.faint, limit=0,
-    )  # fmt: skip
-    found: Drawing = drawing.properties(
-        title=title,
+    return drawing | {
+        "title": {
+            "text": lines, "orient": "bottom", "anchor": "start", "frame": "bounds",
+            "offset": CAPTION_PX, "fontSize": 11, "fontWeight": "normal", "color": ink.faint,
+            "limit": 0,
+        },
         # Streamlit makes all of it as high as the drawing says.
-        height=drawing.height + CAPTION_PX + LINE_PX * len(lines),
-        background=ink.paper,
-        usermeta={
-            "embedOptions": {"renderer": "svg"}
-        },  # what is saved, however many marks there are
-    )
-    return found
+        "height": drawing["height"] + CAPTION_PX + LINE_PX * len(lines),
+        "background": ink.paper,
+        # What is saved, however many marks there are.
+        "usermeta": {"embedOptions": {"renderer": "svg"}},
+    }  # fmt: skip
+
+
+@st.cache_data(max_entries=DRAWN, show_spinner=False)
+def _plotted(_draws: Draws, name: tuple[Any, ...]) -> VegaLite:
+    tables: dict[str, pd.DataFrame] = {}
+    # Both settings are of all threads.
+    with _PLOTTING, alt.theme.enable("none"), alt.data_transformers.enable(BY_NAME, tables=tables):
+        found: VegaLite = _draws().to_dict(validate=False)  # every drawing's test validates it
+    return found | {"datasets": tables}
+
+
+_PLOTTING = threading.Lock()
+
+
+def _named(draws: Draws) -> tuple[Any, ...]:
+    """All that a drawing follows from."""
+    return draws.func.__module__, draws.func.__qualname__, draws.args, draws.keywords
+
+
+BY_NAME = "judgebench tables by name"
+
+
+def _by_name(rows: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """Altair's own way would write a table into the specification, and refuse one of 5,000 rows."""
+    as_json = rows.to_json(date_format="iso", double_precision=15)
+    name = hashlib.sha256(as_json.encode()).hexdigest()[:16]
+    tables[name] = rows
+    return {"name": name}
+
+
+alt.data_transformers.register(BY_NAME, _by_name)
 
 
 def broken(caption: str, most: int = LINE) -> list[str]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from charts import GAP, INK, Axis, Drawing, Ink, number
+from charts import GAP, INK, Axis, Ink, number
 from opened import NoStoreError
 from pandas.io.formats.style import Styler
-from pictures import as_of, captioned, save_buttons
+from pictures import Draws, as_of, captioned, plotted, save_buttons
 from reads import shown_url
 from streamlit.delta_generator import DeltaGenerator
 
@@ -202,8 +202,13 @@ def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     return st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
 
 
+def drawing(draws: Draws, *, alt: str, place: DeltaGenerator | None = None) -> None:
+    """A drawing without a caption, as one that another takes the place of."""
+    (place or st).vega_lite_chart(spec=plotted(draws), theme=None, alt=alt)
+
+
 def chart(
-    drawing: Drawing,
+    draws: Draws,
     said: str = "",
     *,
     alt: str,
@@ -227,8 +232,8 @@ def chart(
     url, mark = st.session_state["store"], st.session_state["mark"]
     source = f"judgebench · {shown_url(url)} as of {as_of(mark)}"
     with st.container(gap="xxsmall"):
-        picked = st.altair_chart(
-            captioned(drawing, f"{said} · {source}" if said else source, ink(), share=share),
+        picked = st.vega_lite_chart(
+            spec=captioned(draws, f"{said} · {source}" if said else source, ink(), share=share),
             theme=None,
             alt=alt,
             **options,

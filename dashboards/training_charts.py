@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from charts import Axis, Drawing, Ink, _plain
+from charts import Axis, Drawing, Ink, plain
 
 HEIGHT_PX = 340
 
@@ -86,7 +86,7 @@ def curve(rows: pd.DataFrame, best: pd.DataFrame, axis: Axis, ink: Ink) -> Drawi
                 fill=ink.paper, xOffset=9,
             ).encode(y=y("value")),
         ]  # fmt: skip
-    return _plain(alt.layer(*layers).properties(height=HEIGHT_PX))
+    return plain(alt.layer(*layers).properties(height=HEIGHT_PX))
 
 
 def axis_around(axis: Axis, rows: pd.DataFrame) -> Axis:

@@ -142,7 +142,7 @@ def against(
     axis = charts.axis_of(metric, rows)
     rows["note"] = [shown.note(row, axis.digits) for row in shown.records(rows)]
     shown.chart(
-        charts.intervals(rows, axis, shown.ink(), line_at=0.0, names_px=150),
+        partial(charts.intervals, rows, axis, shown.ink(), line_at=0.0, names_px=150),
         f"{MEASURES[metric]}, {SCOPES[scope]} · {said}",
         alt=f"{MEASURES[metric]} with its interval, a row each; the table below has the numbers.",
         name=f"agreement {said}",
@@ -174,7 +174,7 @@ def among_judges(
         [{**cell, "chosen": {cell["row"], cell["column"]} == set(chosen)} for cell in both_ways]
     )
     shown.chart(
-        charts.heat_map(pairs, between["judges"], shown.ink(), measure=MEASURES[metric]),
+        partial(charts.heat_map, pairs, between["judges"], shown.ink(), measure=MEASURES[metric]),
         visible(f"{MEASURES[metric]} of every two judges, pooled · {place}"),
         name=f"judges among themselves {place}",
         share=share,
@@ -238,7 +238,7 @@ def confusion(found: JudgePair, place: str) -> None:
     cells = pd.DataFrame(agreement_reads.confusion_cells(found.confusion))
     two = visible(found.judge), visible(found.reference)
     shown.chart(
-        agreement_charts.confusion(cells, shown.ink(), two),
+        partial(agreement_charts.confusion, cells, shown.ink(), two),
         visible(f"{two[0]} (columns) and {two[1]} (rows), counts of answers · {place}"),
         alt="How many answers each of the two called what; the table below has the counts.",
         name=f"confusion {two[0]} {two[1]}",
@@ -260,7 +260,7 @@ def leniency(found: JudgePair, kind: str, place: str) -> None:
     two = visible(found.judge), visible(found.reference)
     room = compare_charts.Room.of(rows["name"], rows["note"], tally=False)
     shown.chart(
-        compare_charts.forest(rows, axis, shown.ink(), two, room, says="is more lenient"),
+        partial(compare_charts.forest, rows, axis, shown.ink(), two, room, says="is more lenient"),
         visible(f"How much more lenient {two[0]} is than {two[1]} · {place}"),
         alt="Leniency with its interval, a row for each model.",
         name=f"leniency {two[0]} {two[1]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import compare_charts
 import compare_reads
@@ -155,7 +156,14 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
         rows = everything[[family == metric for family in families]]
         axis = compare_charts.axis_of(metric, rows)
         shown.chart(
-            compare_charts.forest(rows, axis, shown.ink(), (visible(first), visible(second)), room),
+            partial(
+                compare_charts.forest,
+                rows,
+                axis,
+                shown.ink(),
+                (visible(first), visible(second)),
+                room,
+            ),
             f"Difference of {axis.short} · {benchmark}{said}",
             alt=f"Differences of {axis.short} with their intervals, and on how many items the "
             "first is better, equal, worse; the table below has the numbers.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import honesty_charts
 import honesty_reads
@@ -156,7 +157,7 @@ def draw(found: ConfidenceReport, stretch: str, said: str) -> None:
     )
     lines = honesty_reads.auroc_rows(rows, names, honesty_charts.tones(list(drawn)))
     shown.chart(
-        honesty_charts.aurocs(pd.DataFrame(lines), shown.ink(), theme),
+        partial(honesty_charts.aurocs, pd.DataFrame(lines), shown.ink(), theme),
         f"AUROC · {said}",
         name=f"AUROC {said}",
         alt="AUROC with its interval for each set and confidence; the download has the numbers.",
@@ -189,8 +190,13 @@ def risk(drawn: dict[str, ConfidenceRow], theme: str, said: str) -> None:
     ]
     with_curve = [name for name, row in drawn.items() if row.curve is not None]
     shown.chart(
-        honesty_charts.risk(
-            pd.DataFrame(steps), pd.DataFrame(points), list(drawn), shown.ink(), theme
+        partial(
+            honesty_charts.risk,
+            pd.DataFrame(steps),
+            pd.DataFrame(points),
+            list(drawn),
+            shown.ink(),
+            theme,
         ),
         f"Risk against coverage · {said}",
         name=f"risk and coverage {said}",
@@ -230,14 +236,14 @@ def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
         return
     bins = pd.DataFrame(honesty_reads.bin_rows(row))
     shown.chart(
-        honesty_charts.reliability(bins, colour, shown.ink()),
+        partial(honesty_charts.reliability, bins, colour, shown.ink()),
         f"Reliability · {said}",
         alt="Share of correct answers by bin of confidence.",
         name=f"reliability {said}",
         share=1 / ACROSS,
     )
     shown.chart(
-        honesty_charts.sizes(bins, colour, shown.ink()),
+        partial(honesty_charts.sizes, bins, colour, shown.ink()),
         f"Answers by bin · {said}",
         alt="Answers by bin.",
         name=f"bins {said}",

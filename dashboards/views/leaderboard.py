@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import badges
 import board_charts
@@ -17,6 +18,8 @@ from board_reads import FORMS, MIME, SUFFIXES, Which
 
 LEADS = "win_rate"
 """What has a rate at equal length beside it."""
+
+ALT = "The models' ranks and estimates with their intervals; the table has the numbers."
 
 
 def page() -> None:
@@ -102,7 +105,7 @@ def at_equal_length(
     if (mark, which) not in seen:  # the plain numbers need not wait for it
         plain = rows_of(url, mark, board, LEADS, Which.of(board))
         axis = charts.axis_of(LEADS, plain, board["scale"])
-        preview.altair_chart(drawing(board, plain, axis, LEADS), theme=None)
+        shown.drawing(draws(board, plain, axis, LEADS), alt=ALT, place=preview)
     found = board_reads.board(url, mark, which)
     seen.add((mark, which))
     return found, which
@@ -144,21 +147,20 @@ def drawn(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows[["value", "low", "high"]], more, published], ignore_index=True)
 
 
-def drawing(
+def draws(
     board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str
-) -> charts.Drawing:
+) -> partial[charts.Drawing]:
     ranked = sum(row["rank"] is not None for row in board["rows"])
-    return board_charts.board(
-        rows, axis, shown.ink(), n_ranks=ranked, line_at=charts.line_of(metric)
-    )
+    line_at = charts.line_of(metric)
+    return partial(board_charts.board, rows, axis, shown.ink(), n_ranks=ranked, line_at=line_at)
 
 
 def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) -> None:
     level = next(iter(board["rows"][0]["metrics"].values())).get("level", 0.95)
     shown.chart(
-        drawing(board, rows, axis, metric),
+        draws(board, rows, axis, metric),
         f"{axis.title} with {100 * level:g} % intervals · {reads.identity(board)}",
-        alt="The models' ranks and estimates with their intervals; the table has the numbers.",
+        alt=ALT,
         name=f"leaderboard {board['benchmark']} {board['judge']} {metric}",
     )
     tones = set(rows["tone"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import charts
@@ -180,7 +181,8 @@ def line(
     ends = rows.assign(**{"band low": rows["low"], "band high": rows["high"]})
     if len(others):
         ends = pd.concat([ends, others])
-    drawing = night_charts.line(
+    draws = partial(
+        night_charts.line,
         noted,
         others,
         pd.DataFrame([{**one, "label": f"{one['what']} changed"} for one in changes]),
@@ -190,11 +192,11 @@ def line(
     )
     alt = "The metric night by night with its interval; the table below has the numbers."
     if not decided:  # nothing to take along yet
-        place.altair_chart(drawing, theme=None, alt=alt)
+        shown.drawing(draws, alt=alt, place=place)
         return
     words = said_of(name, board, axis)
     with place.container():
-        shown.chart(drawing, words, alt=alt, name=f"nights {words}")
+        shown.chart(draws, words, alt=alt, name=f"nights {words}")
 
 
 def said_of(name: str, board: reads.Json, axis: charts.Axis) -> str:
@@ -253,7 +255,7 @@ def spent(rows: pd.DataFrame) -> None:
         return
     priced = bool((rows["USD"].fillna(0) > 0).any())
     shown.chart(
-        night_charts.spend(rows, shown.ink(), priced=priced),
+        partial(night_charts.spend, rows, shown.ink(), priced=priced),
         "What each night took",
         alt="What each night took; the table below has the numbers.",
         name="spending by night",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import charts
 import overview_reads
@@ -122,9 +123,9 @@ def lead(leader: Leader) -> None:
         return
     st.text(f"{leader.line}\n{overview_reads.by_whom(leader)}")
     axis = charts.axis_of(leader.metric, leader.rows, leader.scale)
-    st.altair_chart(
-        charts.intervals(leader.rows, axis, shown.ink(), line_at=charts.line_of(leader.metric)),
-        theme=None,
+    line_at = charts.line_of(leader.metric)
+    shown.drawing(
+        partial(charts.intervals, leader.rows, axis, shown.ink(), line_at=line_at),
         alt="The first models of the board with their intervals.",
     )
     if leader.others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import charts
 import pandas as pd
@@ -68,7 +69,13 @@ def draw(told: Training) -> None:
     ends = pd.concat([rows, best]) if len(best) else rows
     said = training_reads.identity(told)
     shown.chart(
-        training_charts.curve(rows, best, training_charts.axis_around(axis, ends), shown.ink()),
+        partial(
+            training_charts.curve,
+            rows,
+            best,
+            training_charts.axis_around(axis, ends),
+            shown.ink(),
+        ),
         said,
         name=f"training {said}",
         alt="The metric by step with its band; the table below has the numbers.",

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import altair as alt
 import pyarrow as pa
 
 
@@ -19,10 +20,10 @@ class Drawn:
 
 
 def drawings(app: Any) -> list[Drawn]:
-    """In the order in which they stand on the page."""
+    """In the order in which they stand on the page; each is what Vega-Lite's schema allows."""
     return [
         Drawn(
-            spec=json.loads(element.proto.spec),
+            spec=_valid(json.loads(element.proto.spec)),
             rows=[row for sent in element.proto.datasets for row in _rows(sent.data.data)],
             alt=element.proto.alt,
         )
@@ -36,6 +37,11 @@ def with_field(app: Any, field: str) -> list[dict[str, Any]]:
         if rows := [row for row in drawing.rows if field in row]:
             return rows
     raise AssertionError(f"no drawing has the field {field!r}")
+
+
+def _valid(spec: dict[str, Any]) -> dict[str, Any]:
+    alt.Chart.from_dict(spec)  # raises where it is not
+    return spec
 
 
 def _rows(arrow: bytes) -> list[dict[str, Any]]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import altair as alt
 import pandas as pd
 import pytest
 
+from tests.dashboards import every_page_store
+from tests.dashboards.drawn import drawings
 from tests.dashboards.stores import HOSTILE
 
 
@@ -151,17 +156,55 @@ def test_a_drawing_has_its_caption_as_data_and_its_paper() -> None:
     import pictures
 
     table = rows(("a", 0.5, 0.2, 0.9))
-    plain = charts.intervals(table, charts.axis_of("cohen_kappa", table), charts.INK["dark"])
+    axis = charts.axis_of("cohen_kappa", table)
+    plain = partial(charts.intervals, table, axis, charts.INK["dark"])
     said = " · ".join(["judge " + HOSTILE[0], "datum.value", "n 9" * 60])
-    spec = drawn(pictures.captioned(plain, said, charts.INK["dark"]))
+    spec = pictures.captioned(plain, said, charts.INK["dark"])
     assert all(isinstance(line, str) for line in spec["title"]["text"])
     assert " ".join(spec["title"]["text"]).count("n 9") == 60
     assert max(map(len, spec["title"]["text"])) <= pictures.LINE
-    narrow = drawn(pictures.captioned(plain, said, charts.INK["dark"], share=0.3))
+    narrow = pictures.captioned(plain, said, charts.INK["dark"], share=0.3)
     assert max(map(len, narrow["title"]["text"])) <= 0.3 * pictures.LINE
     assert narrow["height"] > spec["height"]
     assert spec["background"] == charts.INK["dark"].paper
-    assert spec["height"] > drawn(plain)["height"]
+    assert spec["height"] > pictures.plotted(plain)["height"] == drawn(plain())["height"]
+    tables = spec.pop("datasets")
+    assert [len(table) for table in tables.values()] == [1]
+    alt.Chart.from_dict(spec)  # or it raises
+
+
+def test_a_drawing_is_drawn_once_and_anew_when_anything_changes() -> None:
+    import charts
+    import pictures
+
+    times = []
+
+    def draw(*given: Any, **more: Any) -> Any:
+        times.append(1)
+        return charts.intervals(*given, **more)
+
+    table = rows(*[(f"model {n}", 0.5, 0.2, 0.9) for n in range(6_000)])
+    axis = charts.axis_of("cohen_kappa", table)
+    first = pictures.plotted(partial(draw, table, axis, charts.INK["dark"]))
+    (sent,) = first["datasets"].values()
+    assert len(sent) == 6_000
+    first.clear()  # what a page does to it is its own affair
+    again = pictures.plotted(partial(draw, table.copy(), axis, charts.INK["dark"]))
+    assert len(times) == 1
+    again.pop("datasets")
+    changed = table.assign(value=table["value"].where(table.index != 17, 0.4))
+    for n, draws in enumerate(
+        [
+            partial(draw, changed, axis, charts.INK["dark"]),
+            partial(draw, table, axis, charts.INK["light"]),
+            partial(draw, table, replace(axis, digits=4), charts.INK["dark"]),
+            partial(draw, table, axis, charts.INK["dark"], line_at=0.0),
+        ]
+    ):
+        found = pictures.plotted(draws)
+        found.pop("datasets")
+        assert found != again
+        assert len(times) == n + 2
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "../../etc/passwd", "CON", "模型", "", "a" * 500])
@@ -170,3 +213,27 @@ def test_files_are_called_what_every_file_system_takes(name: str) -> None:
 
     found = pictures.file_name(name)
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", found)
+
+
+SEEN = {
+    "overview": {},
+    "leaderboard": {"benchmark": every_page_store.NAMED},
+    "compare": {"benchmark": every_page_store.NAMED},
+    "agreement": {"benchmark": every_page_store.NAMED},
+    "honesty": {"benchmark": every_page_store.SURE},
+    "nights": {},
+    "training": {},
+}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return every_page_store.fill(tmp_path_factory.mktemp("every page") / "s.db")
+
+
+@pytest.mark.parametrize("page", SEEN)
+def test_every_drawing_of_a_page_is_what_vega_lite_allows(
+    open_page: Any, everything: str, page: str
+) -> None:
+    """Pages do not ask, which would take as long as drawing."""
+    assert drawings(open_page(page, everything, **SEEN[page]))
