@@ -56,9 +56,9 @@ def confusion(cells: pd.DataFrame, ink: Ink, names: tuple[str, str]) -> Drawing:
     if not written:  # many cells, most of them empty
         base = base.transform_filter("datum.count > 0")
     counts = base.mark_text(fontSize=14 if written else 11, dy=-6 if written else 0)
-    layers = [rects, counts.encode(text="text:N", color=on_cell)]
+    layers = [rects, counts.encode(text=alt.Text("text:N"), color=on_cell)]
     if written:
-        shares = base.mark_text(fontSize=10, dy=9).encode(text="percent:N", color=on_cell)
+        shares = base.mark_text(fontSize=10, dy=9).encode(text=alt.Text("percent:N"), color=on_cell)
         layers.append(shares)
     height = (CELL_PX if written else 26) * max(1, len(rows)) + _LABELS_PX
     return plain(alt.layer(*layers).properties(height=height))

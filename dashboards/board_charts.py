@@ -123,7 +123,7 @@ def _ranks(data: pd.DataFrame, ink: Ink, room: Room, n_ranks: int) -> Any:
     base = alt.Chart(ranked).encode(y=_rows(ink, room), tooltip=tooltip)
     return alt.layer(
         base.mark_rule(strokeWidth=6, opacity=0.35, color=ink.rest).encode(
-            x=alt.X("rank_low:Q", scale=scale, axis=axis, title="rank"), x2="rank_high:Q"
+            x=alt.X("rank_low:Q", scale=scale, axis=axis, title="rank"), x2=alt.X2("rank_high:Q")
         ),
         base.mark_tick(thickness=2, size=14, color=ink.text).encode(
             x=alt.X("rank:Q", scale=scale, axis=axis, title="rank")
@@ -168,23 +168,25 @@ def _numbers(
             x2=alt.X2(datum=axis.high),
         ),
         base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, yOffset=up).encode(
-            x=x("low"), x2="high:Q", color=tone
+            x=x("low"), x2=alt.X2("high:Q"), color=tone
         ),
         base.mark_point(filled=True, size=110, opacity=1.0, yOffset=up).encode(
             x=x("value"), color=tone, shape=shape
         ),
-        base.mark_text(**written, yOffset=up, color=ink.text).encode(text="note:N"),
+        base.mark_text(**written, yOffset=up, color=ink.text).encode(text=alt.Text("note:N")),
     ]
     if two:
         low = {"color": ink.chosen, "yOffset": APART}
         layers += [
             base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, **low).encode(
-                x=x("lc low"), x2="lc high:Q"
+                x=x("lc low"), x2=alt.X2("lc high:Q")
             ),
             base.mark_point(filled=True, size=90, opacity=1.0, shape="diamond", **low).encode(
                 x=x("lc value")
             ),
-            base.mark_text(**written, yOffset=APART, color=ink.text).encode(text="lc note:N"),
+            base.mark_text(**written, yOffset=APART, color=ink.text).encode(
+                text=alt.Text("lc note:N")
+            ),
         ]
     if data["published"].notna().any():
         layers.append(
@@ -199,6 +201,6 @@ def _numbers(
     if len(at):
         down = alt.ExprRef(f"height * {(at[0] + 0.5) / len(data)}")
         across = alt.Chart(pd.DataFrame({"at": [0]}))
-        ends = {"x": alt.value(0), "x2": alt.value("width")}
+        ends = {"x": alt.XValue(0), "x2": alt.X2Value("width")}
         layers.append(across.mark_rule(color=ink.faint, y=down).encode(**ends))
     return alt.layer(*layers)

@@ -125,7 +125,7 @@ def intervals(
     ]
     base = alt.Chart(data).encode(y=y, tooltip=tooltip)
     bars = base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
-        x=alt.X("low:Q", title=axis.title, scale=scale), x2="high:Q", color=tone
+        x=alt.X("low:Q", title=axis.title, scale=scale), x2=alt.X2("high:Q"), color=tone
     )
     dots = base.mark_point(filled=True, size=110, opacity=1.0).encode(
         x=x,
@@ -137,7 +137,7 @@ def intervals(
         ),
     )
     notes = base.mark_text(align="left", dx=12, fontSize=13, color=ink.text).encode(
-        x=alt.value("width"), text="note:N"
+        x=alt.XValue("width"), text=alt.Text("note:N")
     )
     layers: list[Any] = [bars, dots, notes]
     if line_at is not None:
@@ -208,11 +208,11 @@ def heat_map(
     counts = base.mark_text(fontSize=10, dy=16 if roomy else 9)
     layers = [
         cells,
-        values.encode(text="text:N", color=on_cell),
-        counts.encode(text="counts:N", color=on_cell),
+        values.encode(text=alt.Text("text:N"), color=on_cell),
+        counts.encode(text=alt.Text("counts:N"), color=on_cell),
     ]
     if roomy:
-        ends = base.mark_text(fontSize=10, dy=3).encode(text="ends:N", color=on_cell)
+        ends = base.mark_text(fontSize=10, dy=3).encode(text=alt.Text("ends:N"), color=on_cell)
         layers.append(ends)
     height = (ROOMY_PX if roomy else CELL_PX) * max(1, len(names)) + LABELS_PX
     return plain(alt.layer(*layers).properties(height=height))

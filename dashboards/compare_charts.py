@@ -143,13 +143,13 @@ def _differences(
         ),
         zero.encode(x=alt.X("at:Q", scale=scale)),
         base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
-            x=alt.X("low:Q", title=title, scale=scale), x2="high:Q", color=tone
+            x=alt.X("low:Q", title=title, scale=scale), x2=alt.X2("high:Q"), color=tone
         ),
         base.mark_point(filled=True, size=120, opacity=1.0).encode(x=x, color=tone, shape=shape),
         base.mark_text(
             align="left", dx=12, fontSize=13, color=ink.text, limit=room.notes,
             x=alt.ExprRef(room.forest_ends),
-        ).encode(text="note:N"),
+        ).encode(text=alt.Text("note:N")),
     )  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
     )
     counts = base.mark_text(fontSize=12).encode(
         x=x.copy().bandPosition(0.5),
-        text="text:N",
+        text=alt.Text("text:N"),
         color=alt.when("datum.side == 'better'")
         .then(alt.value(ink.paper))
         .when("datum.side == 'worse'")

@@ -83,7 +83,7 @@ def risk(
     at = alt.X("at:Q", scale=across, title=given)
     base = alt.Chart(points).encode(x=at, color=color, tooltip=tooltip)
     bars = base.mark_rule(strokeWidth=3, opacity=0.5, strokeCap="round").encode(
-        y=alt.Y("low:Q", title=wrong, scale=up), y2="high:Q"
+        y=alt.Y("low:Q", title=wrong, scale=up), y2=alt.Y2("high:Q")
     )
     dots = base.mark_point(filled=True, size=55, opacity=1.0).encode(y=y, shape=shape)
     return plain(alt.layer(line, bars, dots).properties(height=CURVE_PX))
@@ -106,10 +106,10 @@ def reliability(bins: pd.DataFrame, colour: str, ink: Ink) -> Drawing:
     base = alt.Chart(bins[bins["n"] > 0]).encode(x=x, tooltip=_OF_BINS)
     # From the diagonal to the point: what the error adds up, each with the weight of its bin.
     gap = base.mark_rule(color=ink.alarm, strokeWidth=1.5).encode(
-        y=alt.Y("confidence:Q", title="share correct", scale=_UNIT), y2="accuracy:Q"
+        y=alt.Y("confidence:Q", title="share correct", scale=_UNIT), y2=alt.Y2("accuracy:Q")
     )
     bars = base.mark_rule(color=colour, strokeWidth=4, opacity=0.45, strokeCap="round").encode(
-        y=alt.Y("low:Q", title="share correct", scale=_UNIT), y2="high:Q"
+        y=alt.Y("low:Q", title="share correct", scale=_UNIT), y2=alt.Y2("high:Q")
     )
     dots = base.mark_point(filled=True, size=90, opacity=1.0, color=colour).encode(y=y)
     drawn = alt.layer(
@@ -127,9 +127,9 @@ def sizes(bins: pd.DataFrame, colour: str, ink: Ink) -> Drawing:
     x = alt.X("from:Q", title="confidence", scale=_UNIT, axis=_axis(ink, 6))
     base = alt.Chart(bins).encode(x=x, tooltip=_OF_BINS)
     bars = base.mark_bar(color=colour, opacity=0.55, stroke=ink.paper).encode(
-        x2="to:Q",
+        x2=alt.X2("to:Q"),
         y=alt.Y("n:Q", title="n", scale=alt.Scale(zero=True), axis=_axis(ink, 3, wide=True)),
-        y2=alt.datum(0),
+        y2=alt.Y2Datum(0),
     )
     return plain(bars.properties(height=BARS_PX))
 
@@ -174,7 +174,7 @@ def aurocs(rows: pd.DataFrame, ink: Ink, theme: str) -> Drawing:
     layers: list[Any] = [
         chance.encode(x=alt.X("at:Q", scale=scale, title=title)),
         base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55).encode(
-            x=alt.X("low:Q", scale=scale, title=title), x2="high:Q", color=color
+            x=alt.X("low:Q", scale=scale, title=title), x2=alt.X2("high:Q"), color=color
         ),
         base.mark_point(filled=True, size=110, opacity=1.0).encode(
             x=alt.X("value:Q", scale=scale, title=title, axis=_axis(ink, 7)),
@@ -182,7 +182,7 @@ def aurocs(rows: pd.DataFrame, ink: Ink, theme: str) -> Drawing:
             shape=shape,
         ),
         base.mark_text(align="left", dx=12, fontSize=13, color=ink.text).encode(
-            x=alt.value("width"), text="note:N"
+            x=alt.XValue("width"), text=alt.Text("note:N")
         ),
     ]
     return plain(alt.layer(*layers).properties(height=ROW_PX * max(1, len(data)) + AXIS_PX))

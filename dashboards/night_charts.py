@@ -84,11 +84,11 @@ def line(
         band = alt.Chart(drift).encode(tooltip=[alt.Tooltip("words:N", title="judge drift")])
         layers += [
             band.mark_rect(color=ink.alarm, opacity=0.14).encode(
-                x=alt.X("start:T", title="night (UTC)", scale=_utc()), x2="end:T"
+                x=alt.X("start:T", title="night (UTC)", scale=_utc()), x2=alt.X2("end:T")
             ),
             band.mark_text(
                 text="judge drift", align="left", baseline="top", dx=4, dy=4, color=ink.text
-            ).encode(x=alt.X("start:T", title="night (UTC)", scale=_utc()), y=alt.value(0)),
+            ).encode(x=alt.X("start:T", title="night (UTC)", scale=_utc()), y=alt.YValue(0)),
         ]
     if len(others):
         layers.append(
@@ -99,7 +99,7 @@ def line(
             .encode(
                 x=x,
                 y=y("value"),
-                detail="name:N",
+                detail=alt.Detail("name:N"),
                 tooltip=[
                     alt.Tooltip("name:N", title="also here"),
                     alt.Tooltip("value:Q", format=f".{axis.digits}f"),
@@ -115,7 +115,7 @@ def line(
             rules.mark_rule(color=ink.alarm, strokeDash=[5, 4], strokeWidth=1.5),
             rules.mark_text(
                 align="left", baseline="bottom", dx=4, dy=-4, color=ink.text, fontSize=11
-            ).encode(y=alt.value("height"), text="label:N"),
+            ).encode(y=alt.YValue("height"), text=alt.Text("label:N")),
         ]
     tooltip = [
         alt.Tooltip("model:N", title="model"),
@@ -131,9 +131,9 @@ def line(
         "tone:N", scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())), legend=None
     )
     layers += [
-        base.mark_area(opacity=0.16, color=ink.first).encode(y=y("low"), y2="high:Q"),
+        base.mark_area(opacity=0.16, color=ink.first).encode(y=y("low"), y2=alt.Y2("high:Q")),
         base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.5, color=ink.first).encode(
-            y=y("low"), y2="high:Q"
+            y=y("low"), y2=alt.Y2("high:Q")
         ),
         base.mark_line(strokeWidth=1.5, color=ink.first).encode(y=y("value")),
         base.mark_point(filled=True, size=130, opacity=1.0, strokeWidth=2).encode(

@@ -57,12 +57,14 @@ def curve(rows: pd.DataFrame, best: pd.DataFrame, axis: Axis, ink: Ink) -> Drawi
         "is:N", scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())), legend=None
     )
     layers: list[Any] = [
-        base.mark_area(opacity=0.16, color=ink.first).encode(y=y("band_low"), y2="band_high:Q"),
+        base.mark_area(opacity=0.16, color=ink.first).encode(
+            y=y("band_low"), y2=alt.Y2("band_high:Q")
+        ),
         base.mark_rule(strokeWidth=1, color=ink.first, opacity=0.6).encode(
-            y=y("band_low"), y2="band_high:Q"
+            y=y("band_low"), y2=alt.Y2("band_high:Q")
         ),
         base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, color=ink.first).encode(
-            y=y("low"), y2="high:Q"
+            y=y("low"), y2=alt.Y2("high:Q")
         ),
         base.mark_line(strokeWidth=1.5, color=ink.first).encode(y=y("value")),
         base.mark_point(filled=True, size=110, opacity=1.0).encode(
@@ -79,7 +81,7 @@ def curve(rows: pd.DataFrame, best: pd.DataFrame, axis: Axis, ink: Ink) -> Drawi
         )
         layers += [
             corrected.mark_rule(strokeWidth=2, color=ink.chosen, xOffset=9).encode(
-                y=y("low"), y2="high:Q"
+                y=y("low"), y2=alt.Y2("high:Q")
             ),
             corrected.mark_point(
                 size=110, opacity=1.0, shape="diamond", strokeWidth=2, color=ink.chosen,
