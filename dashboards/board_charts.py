@@ -16,6 +16,9 @@ from charts import AXIS_PX, SHAPES, Axis, Drawing, Ink, names_axis, own_scales, 
 ROW_PX, TALL_ROW_PX = 28, 42
 MOST_NAME_PX, LEAST_PLOT_PX, GAP_PX = 280, 120, 28
 RANK_PX, MOST_RANKS_PX = 12, 120
+MOST_ON_SCREEN = 16
+"""Models of a board whose axis stands below it; that of more stands above, where it is in sight."""
+
 APART = 7
 """Pixels by which the number and that at equal length are off the middle of their row."""
 
@@ -90,6 +93,11 @@ def _placed(rows: pd.DataFrame) -> pd.DataFrame:
     return data
 
 
+def _side(data: pd.DataFrame) -> str:
+    """Where the axes stand."""
+    return "bottom" if len(data) <= MOST_ON_SCREEN else "top"
+
+
 def _rows(ink: Ink, room: Room) -> alt.Y:
     return names_axis(ink, room.names, MOST_NAME_PX)
 
@@ -111,7 +119,7 @@ def _ranks(data: pd.DataFrame, ink: Ink, room: Room, n_ranks: int) -> Any:
     scale = alt.Scale(domain=[1, n_ranks], range=[0, room.ranks], nice=False, clamp=True)
     axis = alt.Axis(
         gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, format="d",
-        values=[1, n_ranks], orient="bottom",
+        values=[1, n_ranks], orient=_side(data),
     )  # fmt: skip
     tooltip = [
         alt.Tooltip("name:N", title="model"),
@@ -140,7 +148,7 @@ def _numbers(
     )  # fmt: skip
     drawn = alt.Axis(
         gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7, titleLimit=0,
-        orient="bottom",
+        orient=_side(data),
     )  # fmt: skip
 
     def x(field: str) -> alt.X:

@@ -159,7 +159,11 @@ def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
         id_vars=["row", "place", "test"], var_name="side", value_name="items"
     )
     long["at"] = long["side"].map({side: at for at, side in enumerate(SIDES)})
-    long["text"] = [f"{count:,}" if count else "" for count in long["items"]]
+    total = long.groupby("row")["items"].transform("sum")
+    long["text"] = [
+        _fitting(f"{count:,}", TALLY_PX * count / of) if count else ""
+        for count, of in zip(long["items"], total, strict=True)
+    ]
     base = alt.Chart(long).encode(
         y=_rows(ink, room),
         order=alt.Order("at:Q"),
@@ -200,6 +204,11 @@ def _tally(data: pd.DataFrame, ink: Ink, room: Room) -> Any:
         .otherwise(alt.value(ink.text)),
     )
     return alt.layer(bars, counts)
+
+
+def _fitting(text: str, px: float) -> str:
+    """What has room in so many pixels, else nothing: the table has it, and who points at it."""
+    return text if text_px([text], 12) + 2 <= px else ""
 
 
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -189,7 +189,7 @@ def identity(board: Json) -> str:
             _against(board),
             board["judge_is"],
             f"served by {served}" if served else "",
-            f"{items} items" if items else "",
+            f"{items:,} items" if items else "",
         )
         if part
     )

@@ -138,7 +138,7 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def note(row: Mapping[str, Any], digits: int) -> str:
     """What stands at the right of a bar: number, interval, n, what is missing; or why nothing."""
-    counts = f"n {row['n']}" + (f", {row['missing']} missing" if row["missing"] else "")
+    counts = f"n {row['n']:,}" + (f", {row['missing']:,} missing" if row["missing"] else "")
     if math.isnan(row["value"]):
         return f"{GAP} {row['undefined']} · {counts}"
     return f"{number(row['value'], digits)} {_interval(row, digits)} · {counts}"

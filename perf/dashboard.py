@@ -8,10 +8,12 @@ puts 500 judgments a second into a copy.
 
 *First* is a server that has just been started on a store of which no number has been computed;
 its browser has never seen a dashboard either. *Cold* is a server that has just been started, with
-what an earlier one kept on disk, and a browser that has seen an earlier one; *warm* the page opened
-once more; *chosen* a page chosen in the navigation of another, and the seconds since its heading
-came.
-Seconds are until the heading, the first table or list of numbers, and the first drawing are there.
+what an earlier one kept on disk, and a browser that has seen an earlier one; *reloaded* the page
+opened once more, for which the browser starts all of Streamlit again: beside both stands a page of
+Streamlit with a heading and a table of fifty rows. *Warm* is a page chosen in the navigation of
+another, where the reader has been before.
+Seconds are until the heading, the first table or list of numbers, and the first drawing are there;
+of a warm page until nothing of it is being computed any more.
 Memory is that of the server and of the process that computes beside it, each at its most.
 """
 
@@ -76,6 +78,15 @@ NUMBERS = (
     "[data-testid=stExpander] [data-testid=stMultiSelect]"  # what is labelled, before who labels
 )
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+BARE = """
+import pandas as pd, streamlit as st
+st.set_page_config(layout="wide")
+st.title("Bare")
+st.dataframe(pd.DataFrame({"a": range(50), "b": range(50)}))
+"""
+ASKS_FIRST = ("Items",)
+"""Shows no numbers before somebody has asked for something."""
+
 NOT_RUNNING = "() => !document.querySelector('[data-test-script-state=running]')"
 COMPARED = ("model-10", "model-11")
 SETTLED_S = 20.0
@@ -121,14 +132,22 @@ def serving(
     url: str, cache: str | None = None, port: int | None = None
 ) -> Iterator[tuple[str, int]]:
     """A fresh server on the store: its address and process; what it keeps is kept in ``cache``."""
-    port = port or free_port()
     command = [sys.executable, str(ROOT / "dashboards" / "serve.py")]
-    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    environment = {"XDG_CACHE_HOME": cache} if cache else {}
+    with _served(command, ["--", "--store", url], port or free_port(), environment) as found:
+        yield found
+
+
+@contextmanager
+def _served(
+    command: Sequence[str], more: Sequence[str], port: int, environment: Mapping[str, str]
+) -> Iterator[tuple[str, int]]:
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
+    options += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen(
-        [*command, "--", "--store", url], cwd=ROOT, stdout=subprocess.DEVNULL,
-        env=os.environ | ({"XDG_CACHE_HOME": cache} if cache else {}),
+        [*command, *options, *more], cwd=ROOT, stdout=subprocess.DEVNULL,
+        env=os.environ | environment,
     ) as server:  # fmt: skip
         try:
             _wait_for(f"{address}/_stcore/health")
@@ -255,14 +274,24 @@ def measure_pages(url: str, browser: Any, paths: Mapping[str, str], kept: str) -
     port, context = free_port(), browser.new_context()
     with serving(url, kept, port) as (address, _):
         opened(context.new_page(), address)
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder) / "bare.py"
+        bare.write_text(BARE)
+        command = [sys.executable, "-m", "streamlit", "run", str(bare)]
+        with _served(command, [], port, {}) as (address, process):
+            cold_and_reloaded("A bare page", address, process, context, drawn=False)
     for title, path in paths.items():
         with serving(url, kept, port) as (address, process):
-            for how in ("cold", "warm"):
-                page = context.new_page()
-                found = opened(page, address + path, title not in UNDRAWN)
-                told(f"{title}, {how}", found, process)
-                page.close()
+            drawn = title not in UNDRAWN
+            cold_and_reloaded(title, address + path, process, context, drawn=drawn)
     context.close()
+
+
+def cold_and_reloaded(title: str, address: str, process: int, context: Any, *, drawn: bool) -> None:
+    for how in ("cold", "reloaded"):
+        page = context.new_page()
+        told(f"{title}, {how}", opened(page, address, drawn), process)
+        page.close()
 
 
 def until_all_is_kept(folder: Path) -> None:
@@ -273,20 +302,25 @@ def until_all_is_kept(folder: Path) -> None:
 
 
 def measure_choosing(url: str, browser: Any, kept: str) -> None:
-    """From page to page in one session, each of which has been there once."""
+    """From page to page in one session, where each has been chosen before."""
     names = dict.fromkeys(title.partition(",")[0] for title in PAGES)
+    print(f"\n{'page, seconds until':<32}{'heading':>9}{'numbers':>9}{'all':>9}")
     with serving(url, cache=kept) as (address, process):
         page = browser.new_page()
         opened(page, address)
-        for how in ("", "chosen"):
+        for how in ("", "warm"):
             for name in names:
+                began = time.perf_counter()
                 page.get_by_role("link", name=name, exact=True).first.click()
                 page.get_by_role("heading", name=name, exact=True).wait_for(timeout=WAIT_MS)
-                began = time.perf_counter()
-                page.locator(NUMBERS).first.wait_for(state="visible", timeout=WAIT_MS)
+                found = {"heading": time.perf_counter() - began}
+                if name not in ASKS_FIRST:
+                    page.locator(NUMBERS).first.wait_for(state="visible", timeout=WAIT_MS)
+                    found["numbers"] = time.perf_counter() - began
                 page.wait_for_function(NOT_RUNNING, timeout=WAIT_MS)
+                found["chart"] = time.perf_counter() - began
                 if how:
-                    told(f"{name}, chosen", {"numbers": time.perf_counter() - began}, process)
+                    told(f"{name}, {how}", found, process)
 
 
 def told(title: str, found: Mapping[str, float], process: int) -> None:
