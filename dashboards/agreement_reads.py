@@ -1,7 +1,6 @@
 """What the Agreement page reads: judges against a reference, every two of them, and their items.
 
-The verdicts of a benchmark are read once for all of it, and kept while a page needs them; what is
-made of them is small and kept longer.
+All numbers and counts come from `agreement_computations`; here they become rows and words.
 """
 
 from __future__ import annotations
@@ -15,15 +14,10 @@ import streamlit as st
 from computations import people_first
 from computed import answer
 from folded import visible
-from opened import computing
 from reads import KEPT, Json
 
 from judgebench.metrics.board_kinds import Kind
-from judgebench.metrics.disagreement import Disagreements, disagreements
-from judgebench.metrics.judge_pair import Confusion, JudgePair, judge_pair
 from judgebench.records import HUMAN, Label, Preference, Score, Verdict, is_human
-from judgebench.report.estimates import to_json
-from judgebench.report.judge_pairs import Judged, judged_values
 from judgebench.store.item_history import ItemHistory, ToldVerdict
 
 LABEL: Kind = "label"
@@ -36,15 +30,6 @@ WORDS = {
     "preference": "comparisons of two answers",
     "score": "scores of answers",
 }
-MOST_JUDGES = 12
-"""Columns of what each judge said of an item."""
-
-
-@st.cache_resource(max_entries=1, show_spinner="Reading verdicts …")
-def _stored(url: str, mark: str, benchmark: str, version: str) -> Mapping[str, Any]:
-    """Every verdict of a benchmark as codes: a hundred megabytes a million, so of one alone."""
-    with computing(url) as store:
-        return store.board_verdicts(benchmark, version)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
@@ -88,43 +73,36 @@ def identity(report: Json) -> str:
 # two judges -------------------------------------------------------------------------------------
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def judged(url: str, mark: str, benchmark: str, version: str, kind: str) -> Judged:
-    """What everybody said, as numbers."""
-    stored = _stored(url, mark, benchmark, version)
-    with computing(url) as store:
-        return judged_values(store, benchmark, version, kind, stored=stored)  # type: ignore[arg-type]
-
-
-@st.cache_resource(max_entries=KEPT, show_spinner=False)
+@st.cache_data(max_entries=KEPT, show_spinner="Computing intervals …")
 def pair(
     url: str, mark: str, benchmark: str, version: str, judge: str, reference: str,
     kind: str = LABEL,
-) -> JudgePair:  # fmt: skip
-    """One judge beside another: what was called what, and who is lenient with whom."""
-    board = judged(url, mark, benchmark, version, kind)
-    return judge_pair(board.values, judge, reference)
+) -> dict[str, Any]:  # fmt: skip
+    """As `agreement_computations.pair`: what was called what, and who is lenient with whom."""
+    question = ("agreement_computations.pair", benchmark, version, judge, reference, kind)
+    found: dict[str, Any] = answer(url, mark, *question)
+    return found
 
 
-def confusion_table(found: Confusion) -> list[dict[str, Any]]:
+def confusion_table(found: Json) -> list[dict[str, Any]]:
     """A row for each thing that the reference says, the best first, as the columns are."""
-    last = len(found.columns)
-    names = shown.distinct(["reference", *reversed(found.columns), "unreadable", "no verdict"])
+    last = len(found["columns"])
+    names = shown.distinct(["reference", *reversed(found["columns"]), "unreadable", "no verdict"])
     order = [*reversed(range(last)), last, last + 1]
+    rows = zip(found["rows"], found["counts"], strict=True)
     return [
-        dict(zip(names, [found.rows[row], *found.counts[row, order].tolist()], strict=True))
-        for row in reversed(range(len(found.rows)))
+        dict(zip(names, [truly, *(counts[column] for column in order)], strict=True))
+        for truly, counts in reversed(list(rows))
     ]
 
 
-def confusion_cells(found: Confusion) -> list[dict[str, Any]]:
+def confusion_cells(found: Json) -> list[dict[str, Any]]:
     """The table as it is drawn, each count with its share of what the reference called so."""
     cells = []
-    columns = [*found.columns, "unreadable", "no verdict"]
-    for row, truly in enumerate(found.rows):
-        n = int(found.counts[row].sum())
-        for column, said in enumerate(columns):
-            count = int(found.counts[row, column])
+    columns = [*found["columns"], "unreadable", "no verdict"]
+    for truly, counts in zip(found["rows"], found["counts"], strict=True):
+        n = sum(counts)
+        for said, count in zip(columns, counts, strict=True):
             share = count / n if n else None
             percent = "" if share is None else f"{100 * share:.0f} %"
             cells.append(
@@ -141,16 +119,16 @@ def confusion_cells(found: Confusion) -> list[dict[str, Any]]:
     return cells
 
 
-def lenient_rows(found: JudgePair) -> list[dict[str, Any]]:
+def lenient_rows(found: Json) -> list[dict[str, Any]]:
     """How much better the judge thinks of each model; shares in percentage points."""
-    scale = 1.0 if found.unit == "points" else 100.0
-    several = len({one.opponent for one in found.leniency if one.model is not None}) > 1
+    scale = 1.0 if found["unit"] == "points" else 100.0
+    against = {one["opponent"] for one in found["leniency"] if one["model"] is not None}
     rows = []
-    for one in found.leniency:
-        line = shown.numbers(to_json(one.estimate), scale)
-        name = "all models" if one.model is None else one.model
-        if one.opponent is not None and several:
-            name += f" against {one.opponent}"
+    for one in found["leniency"]:
+        line = shown.numbers(one["estimate"], scale)
+        name = "all models" if one["model"] is None else one["model"]
+        if one["opponent"] is not None and len(against) > 1:
+            name += f" against {one['opponent']}"
         rows.append({"name": visible(name), "test": visible(name), "tone": _tone(line), **line})
     head, rest = rows[0], rows[1:]
     return [head, *sorted(rest, key=lambda row: (row["value"] != row["value"], -row["value"]))]
@@ -164,70 +142,44 @@ def _tone(line: Mapping[str, Any]) -> str:
 # where they differ ------------------------------------------------------------------------------
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner="Reading verdicts …")
 def differences(
     url: str, mark: str, benchmark: str, version: str, kind: str, judges: tuple[str, ...]
-) -> Disagreements:
-    """Items on which these judges differ most, all of them where none is named."""
-    return disagreements(judged(url, mark, benchmark, version, kind).values, judges)
+) -> Json:
+    """As `agreement_computations.differences`: the items on which these judges differ most."""
+    question = ("agreement_computations.differences", benchmark, version, kind, *judges)
+    found: Json = answer(url, mark, *question)
+    return found
 
 
-def rule(found: Disagreements) -> str:
+def rule(found: Json) -> str:
     """How the items are ordered, in our own words."""
-    if found.labels and len(found.judges) == 2:
+    if found["labels"] and len(found["judges"]) == 2:
         return (
             "Items by the number of answers of which the two say different things; of equally "
             "many, the larger share of the answers that both have judged first."
         )
-    if found.labels:
+    if found["labels"]:
         return (
             "Items by the number of pairs of judges that say different things of an answer, added "
             "up over its answers; of equally many, the larger share of all pairs first."
         )
-    scaled = ", each score as a share of its own judge's scale" if found.on_scale else ""
+    scaled = ", each score as a share of its own judge's scale" if found["on_scale"] else ""
     return (
         "Items by the distance between the highest and the lowest score of an answer, averaged "
         f"over the answers that two judges or more have scored{scaled}."
     )
 
 
-def differing(found: Disagreements, place: int) -> str:
-    """How much they differ on an item."""
-    differ, compared = found.differ[place], found.compared[place]
-    if not found.labels:
-        return f"{differ:.2f} over {compared:.0f}"
-    return f"{differ:.0f} of {compared:.0f}"
+def said_there(found: Json, place: int) -> dict[str, str]:
+    """What each judge that has a column said of an item."""
+    return dict(zip(found["columns"], found["said"][place], strict=True))
 
 
-def said_there(found: Disagreements, place: int) -> dict[str, str]:
-    """What each judge said of an item, in a word where it was asked once."""
-    return {judge: _said(found, at, place) for at, judge in enumerate(found.judges[:MOST_JUDGES])}
-
-
-def _said(found: Disagreements, judge: int, place: int) -> str:
-    votes = found.votes[judge, place]
-    n = int(votes.sum())
-    if not n:
-        return ""
-    if not found.labels:
-        mean = f"{found.means[judge, place]:.4g}"
-        return mean if n == 1 else f"{mean} (mean of {n})"
-    if n == 1:
-        return found.labels[int(votes.argmax())]
-    given = [
-        f"{count} {label}"
-        for label, count in reversed(list(zip(found.labels, votes.tolist(), strict=True)))
-        if count
-    ]
-    return ", ".join(given)
-
-
-def ids_of(board: Judged, judges: Collection[str]) -> set[str]:
+def ids_of(names: Mapping[str, str], judges: Collection[str]) -> set[str]:
     """The ids of judges by name; of people together, those of all of them."""
     return {
-        one
-        for one, name in board.judges.items()
-        if name in judges or (HUMAN in judges and is_human(name))
+        one for one, name in names.items() if name in judges or (HUMAN in judges and is_human(name))
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import charts
 import streamlit as st
-from computed import answer
+from computed import answer, soon
 from folded import visible
 from item_reads import words
 from opened import opened
@@ -30,7 +30,7 @@ from judgebench.report.model_pairs import Flip
 from judgebench.report.table import Document, render
 from judgebench.store.catalog import distinct_names
 from judgebench.store.item_history import ToldVerdict
-from judgebench.store.to_compare import Judged, judged, questions
+from judgebench.store.to_compare import questions
 
 MINE, THEIRS, NEITHER = "first", "second", "rest"
 """Whom a test speaks for: the tones of `charts.Ink`, blue, orange and grey."""
@@ -38,6 +38,30 @@ MINE, THEIRS, NEITHER = "first", "second", "rest"
 ORDERS = {"single": "", "model_first": "shown first", "opponent_first": "shown second"}
 
 # who can be compared ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A model or a judge: its short id and its newest name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A judge has looked at a model's answers on a benchmark, beside an opponent's or alone."""
+
+    benchmark: str
+    version: str
+    judge: Who
+    model: Who
+    opponent: Who | None
+
+    @property
+    def board(self) -> tuple[str, str, Who, Who | None]:
+        """What two models must share to be compared."""
+        return self.benchmark, self.version, self.judge, self.opponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +82,7 @@ class Meetings:
 
     def newest_first(self) -> list[str]:
         """Every model that was judged; who came last into the store comes first."""
-        met = {one.model.key: one.model.id for one in self.all}
-        return [met[key] for key in reversed(met)]
+        return [*reversed(dict.fromkeys(one.model.id for one in self.all))]
 
     def beside(self, first: str) -> list[str]:
         """The models that share a board with one."""
@@ -75,8 +98,18 @@ class Meetings:
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
 def meetings(url: str, mark: str) -> Meetings:
-    with opened(url) as store:
-        return Meetings.of(judged(store))
+    return Meetings.of(
+        [
+            Judged(
+                benchmark=one["benchmark"],
+                version=one["version"],
+                judge=Who(*one["judge"]),
+                model=Who(*one["model"]),
+                opponent=None if one["opponent"] is None else Who(*one["opponent"]),
+            )
+            for one in soon(url, mark, "computations.met")
+        ]
+    )
 
 
 def benchmarks_of(shared: Sequence[Judged]) -> dict[str, tuple[str, str]]:

@@ -6,14 +6,16 @@ Each can run in a process beside the server (`computer`), which imports this mod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from judgebench.records import is_human
 from judgebench.report import leaderboard as leaderboards
+from judgebench.report.confidence_choice import choice, labelling
 from judgebench.report.length_boards import LengthControl
 from judgebench.report.panels import panels_in
 from judgebench.report.table import render
-from judgebench.store import Store
+from judgebench.store import Store, holdings, to_compare
 
 FORMS = ("csv", "md", "latex", "json")
 """How a board can be taken along."""
@@ -52,6 +54,43 @@ def _boards(
         {form: render(leaderboards.document([board]), form) for form in FORMS} for board in found
     ]
     return [board | {"forms": its} for board, its in zip(shown, forms, strict=True)]
+
+
+def who_labels(store: Store, benchmark: str, version: str) -> dict[str, str]:
+    """The judges that have said which answers are correct: name -> id."""
+    return labelling(store, f"{benchmark}@{version}")
+
+
+def with_confidences(store: Store, *benchmarks: str) -> list[str]:
+    """Those, of some benchmarks, that have labels and confidences, all as ``NAME@VERSION``."""
+    found = []
+    for one in benchmarks:
+        judge = next(iter(labelling(store, one).values()), None)
+        if judge is not None and choice(store, one, judge).confidences:
+            found.append(one)
+    return found
+
+
+def met(store: Store) -> list[dict[str, Any]]:
+    """Who was judged by whom on what: models and judges as short id and name, and nothing else."""
+    return [
+        {
+            "benchmark": one.benchmark,
+            "version": one.version,
+            "judge": [one.judge.id, one.judge.name],
+            "model": [one.model.id, one.model.name],
+            "opponent": None if one.opponent is None else [one.opponent.id, one.opponent.name],
+        }
+        for one in to_compare.judged(store)
+    ]
+
+
+def verdicts_used(store: Store) -> list[dict[str, Any]]:
+    """Of every benchmark that has any, how many, and when the newest one was."""
+    return [
+        {"benchmark": benchmark, "version": version, "verdicts": asdict(verdicts)}
+        for (benchmark, version), verdicts in holdings.verdicts_used(store).items()
+    ]
 
 
 def people_first(judge: str) -> tuple[bool, str]:

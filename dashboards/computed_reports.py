@@ -10,6 +10,8 @@ import json
 from typed import written
 
 from judgebench.report.compare import comparison
+from judgebench.report.confidence import confidence_report
+from judgebench.report.confidence_choice import choice
 from judgebench.report.nights import nights
 from judgebench.report.training import training
 from judgebench.store import Store
@@ -28,3 +30,13 @@ def told(store: Store, asked: str) -> str:
 def trained(store: Store, asked: str) -> str:
     """The `Training` of a run."""
     return written(training(store, **json.loads(asked)))
+
+
+def chosen(store: Store, asked: str) -> str:
+    """The `Choice` among a benchmark's confidences."""
+    return written(choice(store, **json.loads(asked)))
+
+
+def sure(store: Store, asked: str) -> str:
+    """The `ConfidenceReport` of some models and confidences, with its curves."""
+    return written(confidence_report(store, **json.loads(asked), curves=True))

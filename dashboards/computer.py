@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, TypeAlias
@@ -22,6 +24,10 @@ from judgebench.errors import JudgebenchError
 from judgebench.store import open_store
 
 IDLE_S = 60.0
+
+PAUSE_S = 1.0
+"""After an answer that somebody waited for, before anything is begun that nobody waits for: a page
+asks several questions in a row, and the process has at hand what it has read for the last one."""
 
 Question: TypeAlias = tuple[str, ...]
 """``module.function`` and its arguments after the store."""
@@ -50,6 +56,7 @@ class Computer:
         self._process: subprocess.Popen[str] | None = None
         self._clock: threading.Timer | None = None
         self._waiting = 0
+        self._waited = -math.inf
         self._gives_way: Question | None = None
         self._state = threading.Lock()
 
@@ -66,10 +73,10 @@ class Computer:
         Raises
         ------
         GaveWayError
-            Where it was stopped, or did not begin, since somebody waits.
+            Where it was stopped, or did not begin, since somebody waits or did so a moment ago.
         """
         with self._state:
-            if nobody_waits and self._waiting:
+            if nobody_waits and self._others_first():
                 raise GaveWayError
             self._waiting += not nobody_waits
             if self._gives_way not in (None, question) and self._process is not None:
@@ -77,14 +84,19 @@ class Computer:
         try:
             with self._turn:
                 with self._state:
-                    if nobody_waits and self._waiting:
+                    if nobody_waits and self._others_first():
                         raise GaveWayError
                     self._gives_way = question if nobody_waits else None
                 yield
         finally:
             with self._state:
                 self._gives_way = None
-                self._waiting -= not nobody_waits
+                if not nobody_waits:
+                    self._waiting -= 1
+                    self._waited = time.monotonic()
+
+    def _others_first(self) -> bool:
+        return self._waiting > 0 or time.monotonic() - self._waited < PAUSE_S
 
     def ask(self, url: str, question: Question) -> Any:
         """What a function of this folder says of a store; who asks has the turn.

@@ -6,6 +6,7 @@ that matter are read, and nothing where there is no confidence.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from typing import Any
 
 import charts
 import streamlit as st
+from computed import answer
 from folded import visible
-from opened import computing, opened
 from reads import KEPT
+from typed import read
 
 from judgebench.records import Estimate
-from judgebench.report.confidence import ConfidenceReport, ConfidenceRow, confidence_report
-from judgebench.report.confidence_choice import Choice, choice, labelling
+from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
+from judgebench.report.confidence_choice import Choice
 from judgebench.report.confidence_document import TITLES, bin_intervals, document
 from judgebench.report.estimates import finite
 from judgebench.report.table import render
@@ -35,23 +37,21 @@ ALL = "all"
 @st.cache_data(max_entries=KEPT, show_spinner="Looking for labels …")
 def who_labels(url: str, mark: str, benchmark: str, version: str) -> dict[str, str]:
     """The judges that have said which answers are correct: name -> id."""
-    with opened(url) as store:
-        return labelling(store, f"{benchmark}@{version}")
+    found: dict[str, str] = answer(url, mark, "computations.who_labels", benchmark, version)
+    return found
 
 
 @st.cache_data(max_entries=KEPT, show_spinner="Looking for confidences …")
 def what_there_is(url: str, mark: str, benchmark: str, version: str, correct: str | None) -> Choice:
-    with opened(url) as store:
-        return choice(store, f"{benchmark}@{version}", correct)
+    asked = {"benchmark": f"{benchmark}@{version}", "correct": correct}
+    return read(Choice, answer(url, mark, "computed_reports.chosen", json.dumps(asked)))
 
 
-def has_some(url: str, mark: str, benchmark: str, version: str) -> bool:
-    """Whether a benchmark has labels and confidences."""
-    judges = who_labels(url, mark, benchmark, version).values()
-    return any(
-        what_there_is(url, mark, benchmark, version, judge).confidences
-        for judge in list(judges)[:1]
-    )
+@st.cache_data(max_entries=KEPT, show_spinner="Looking for confidences …")
+def that_have_some(url: str, mark: str, benchmarks: tuple[str, ...]) -> list[str]:
+    """Those that have labels and confidences, as ``NAME@VERSION``."""
+    found: list[str] = answer(url, mark, "computations.with_confidences", *benchmarks)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +68,14 @@ class Asked:
 @st.cache_resource(max_entries=8, show_spinner="Computing intervals …")
 def report(url: str, mark: str, asked: Asked, judges: frozenset[str]) -> ConfidenceReport:
     """The report on what was chosen. It is frozen: all readers look at one and the same."""
-    with computing(url) as store:
-        return confidence_report(
-            store,
-            f"{asked.benchmark}@{asked.version}",
-            correct=asked.correct,
-            confidences=asked.confidences,
-            judges=judges,
-            models=asked.models,
-            curves=True,
-        )
+    given = {
+        "benchmark": f"{asked.benchmark}@{asked.version}",
+        "correct": asked.correct,
+        "confidences": asked.confidences,
+        "judges": sorted(judges),
+        "models": asked.models,
+    }
+    return read(ConfidenceReport, answer(url, mark, "computed_reports.sure", json.dumps(given)))
 
 
 def csv(found: ConfidenceReport) -> str:

@@ -1,10 +1,14 @@
-"""The store, opened read-only for the moment of a read, which holds up no run beside it."""
+"""The store, opened read-only for the moment of a read, which holds up no run beside it.
+
+And by what its states are told apart.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from judgebench.errors import StoreError
 from judgebench.store import Store, open_store
@@ -50,3 +54,21 @@ def computing(url: str) -> Iterator[Store]:
     """
     with _TURN, opened(url) as store:
         yield store
+
+
+def mark_of(url: str) -> str:
+    """A string that differs whenever anything was committed to the store.
+
+    It is made of size and time of the file and its log, so that asking costs microseconds
+    whatever the store holds. An empty log is no log: readers make one.
+    """
+    path = store_path(url)
+    return " ".join(_mark(file) for file in (path, path.with_name(path.name + "-wal")))
+
+
+def _mark(file: Path) -> str:
+    try:
+        seen = file.stat()
+    except OSError:  # a log goes when its last user goes; why else, whoever opens it says
+        return ""
+    return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""

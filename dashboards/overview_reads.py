@@ -12,6 +12,7 @@ import reads
 import shown
 import streamlit as st
 from board_rows import rank_text
+from computed import soon
 from folded import visible
 from held import held
 from opened import opened
@@ -20,7 +21,7 @@ from reads import KEPT
 from judgebench.errors import JudgebenchError
 from judgebench.plain_text import counted
 from judgebench.records import is_human
-from judgebench.store.holdings import At, Holding, Verdicts, holdings, verdicts_used
+from judgebench.store.holdings import At, Holding, Verdicts, holdings
 
 TOP = 3
 """How many of a board are drawn."""
@@ -34,8 +35,8 @@ def held_of_each(url: str, mark: str) -> list[Holding]:
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def _verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
-    with opened(url) as store:
-        return verdicts_used(store)
+    used = soon(url, mark, "computations.verdicts_used")
+    return {(one["benchmark"], one["version"]): Verdicts(**one["verdicts"]) for one in used}
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

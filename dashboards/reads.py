@@ -17,6 +17,7 @@ from typing import Any
 
 import streamlit as st
 from computed import answer, ready
+from opened import mark_of as mark_of
 from opened import opened
 
 from judgebench import DEFAULT_STORE
@@ -37,24 +38,6 @@ def store_url(arguments: Sequence[str] | None = None) -> str:
         if argument == "--store" and place + 1 < len(given):
             return given[place + 1]
     return os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE
-
-
-def mark_of(url: str) -> str:
-    """A string that differs whenever anything was committed to the store.
-
-    It is made of size and time of the file and its log, so that asking costs microseconds
-    whatever the store holds. An empty log is no log: readers make one.
-    """
-    path = store_path(url)
-    return " ".join(_mark(file) for file in (path, path.with_name(path.name + "-wal")))
-
-
-def _mark(file: Path) -> str:
-    try:
-        seen = file.stat()
-    except OSError:  # a log goes when its last user goes; why else, whoever opens it says
-        return ""
-    return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""
 
 
 # what is there ----------------------------------------------------------------------------------

@@ -22,8 +22,6 @@ from compare_reads import heads, signed
 from folded import visible
 from item_reads import Names, history
 
-from judgebench.metrics.disagreement import Disagreements
-from judgebench.metrics.judge_pair import JudgePair
 from judgebench.records import is_human
 
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
@@ -219,24 +217,26 @@ def cell_clicked(key: str) -> None:
 # two judges -------------------------------------------------------------------------------------
 
 
-def two_judges(found: JudgePair, kind: str, place: str) -> None:
+def two_judges(found: reads.Json, kind: str, place: str) -> None:
     """What one calls what, and by how much it is the more lenient one, model by model."""
     st.subheader("The two judges chosen")
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        st.text(visible(f"{found.judge} (columns) and {found.reference} (rows): counts of answers"))
+        judge, reference = found["judge"], found["reference"]
+        st.text(visible(f"{judge} (columns) and {reference} (rows): counts of answers"))
         confusion(found, place)
     with right:
-        st.text(visible(f"How much more lenient {found.judge} is than {found.reference}"))
+        st.text(visible(f"How much more lenient {judge} is than {reference}"))
         leniency(found, kind, place)
 
 
-def confusion(found: JudgePair, place: str) -> None:
-    if found.confusion is None:
+def confusion(found: reads.Json, place: str) -> None:
+    counted = found["confusion"]
+    if counted is None:
         st.text("Scores on a scale without ends, or on several, have no table.")
         return
-    cells = pd.DataFrame(agreement_reads.confusion_cells(found.confusion))
-    two = visible(found.judge), visible(found.reference)
+    cells = pd.DataFrame(agreement_reads.confusion_cells(counted))
+    two = visible(found["judge"]), visible(found["reference"])
     shown.chart(
         partial(agreement_charts.confusion, cells, shown.ink(), two),
         visible(f"{two[0]} (columns) and {two[1]} (rows), counts of answers · {place}"),
@@ -245,19 +245,19 @@ def confusion(found: JudgePair, place: str) -> None:
         share=0.4,
     )
     st.caption("Shares are of what the reference called so; so is the shade.")
-    table = pd.DataFrame(agreement_reads.confusion_table(found.confusion))
-    if len(found.confusion.columns) + 2 > agreement_charts.MOST_WRITTEN:
+    table = pd.DataFrame(agreement_reads.confusion_table(counted))
+    if len(counted["columns"]) + 2 > agreement_charts.MOST_WRITTEN:
         with st.expander("The same as a table"):
             shown.table(table)
     else:
         shown.table(table)
 
 
-def leniency(found: JudgePair, kind: str, place: str) -> None:
+def leniency(found: reads.Json, kind: str, place: str) -> None:
     rows = pd.DataFrame(agreement_reads.lenient_rows(found))
-    axis = agreement_charts.lenient_axis(rows, found.unit)
+    axis = agreement_charts.lenient_axis(rows, found["unit"])
     rows["note"] = [_lenient_note(row, axis.digits) for row in shown.records(rows)]
-    two = visible(found.judge), visible(found.reference)
+    two = visible(found["judge"]), visible(found["reference"])
     room = compare_charts.Room.of(rows["name"], rows["note"], tally=False)
     shown.chart(
         partial(compare_charts.forest, rows, axis, shown.ink(), two, room, says="is more lenient"),
@@ -305,7 +305,7 @@ def where_they_differ(
     asked = (judge, reference) if among == "two" else tuple(judges)
     found = agreement_reads.differences(*at, kind, asked)
     st.caption(agreement_reads.rule(found))
-    if not found.items:
+    if not found["items"]:
         st.text("There is no item on which they say different things.")
     item = st.query_params.get("item")
     told = history(*at, item) if item else None
@@ -314,35 +314,35 @@ def where_they_differ(
         told = history(*at, item) if item else None
     if item is None:
         return
-    ranked.steps(found.items, item, at[2:], "they do not differ on it")
+    ranked.steps(found["items"], item, at[2:], "they do not differ on it")
     listed(at, found, item)
     if told is not None:
-        one_item(at, kind, told, asked)
+        one_item(at, told, found)
 
 
-def _first(found: Disagreements) -> str | None:
+def _first(found: reads.Json) -> str | None:
     """The first item of the page that the URL asks for."""
-    if not found.items:
-        return None
-    return found.items[ranked.start_of(ranked.number("part"), found.items)]
+    items: list[str] = found["items"]
+    return items[ranked.start_of(ranked.number("part"), items)] if items else None
 
 
-def listed(at: tuple[str, str, str, str], found: Disagreements, item: str) -> None:
+def listed(at: tuple[str, str, str, str], found: reads.Json, item: str) -> None:
     """A page of the items; who chooses a row sees that item below."""
-    if not found.items:
+    items: list[str] = found["items"]
+    if not items:
         return
-    here = found.items.index(item) if item in found.items else None
+    here = items.index(item) if item in items else None
     page = ranked.number("part") if here is None else here // ranked.PAGE + 1
-    start = ranked.start_of(page, found.items)
-    some = found.items[start : start + ranked.PAGE]
-    texts = heads(*at, some)
-    titles = {f"said {number}": judge for number, judge in enumerate(found.judges)}
+    start = ranked.start_of(page, items)
+    some = items[start : start + ranked.PAGE]
+    texts = heads(*at, tuple(some))
+    titles = {f"said {number}": judge for number, judge in enumerate(found["judges"])}
     name_of = {judge: title for title, judge in titles.items()}
     rows = pd.DataFrame(
         [
             {
                 "item": one,
-                "differ": agreement_reads.differing(found, start + place),
+                "differ": found["differ"][start + place],
                 **{
                     name_of[judge]: said
                     for judge, said in agreement_reads.said_there(found, start + place).items()
@@ -361,9 +361,9 @@ def listed(at: tuple[str, str, str, str], found: Disagreements, item: str) -> No
         selection_mode="single-row",
         selection_default={"selection": {"rows": chosen_row}},
         # A key of its own for what is chosen: the next choice starts from there.
-        key="\0".join(["differing", *at[2:], *found.judges, f"{start}", item]),
+        key="\0".join(["differing", *at[2:], *found["judges"], f"{start}", item]),
         column_config={
-            "differ": st.column_config.TextColumn("differ" if found.labels else "spread"),
+            "differ": st.column_config.TextColumn("differ" if found["labels"] else "spread"),
             "question": st.column_config.TextColumn("question", width="large"),
             **{
                 title: st.column_config.TextColumn(visible(judge))
@@ -372,20 +372,20 @@ def listed(at: tuple[str, str, str, str], found: Disagreements, item: str) -> No
             },
         },
     )
-    if len(found.judges) > agreement_reads.MOST_JUDGES:
-        st.text(f"{agreement_reads.MOST_JUDGES} of {len(found.judges)} judges have a column.")
+    columns, judges = len(found["columns"]), len(found["judges"])
+    if judges > columns:
+        st.text(f"{columns} of {judges} judges have a column.")
     chosen = picked["selection"]["rows"]
     if chosen and chosen != chosen_row:
         ranked.go_to("item", some[chosen[0]])
         st.rerun()
-    ranked.pages(start, len(some), len(found.items))
+    ranked.pages(start, len(some), len(items))
 
 
-def one_item(at: tuple[str, str, str, str], kind: str, told: Any, judges: Sequence[str]) -> None:
+def one_item(at: tuple[str, str, str, str], told: Any, found: reads.Json) -> None:
     """The question, then the answers that these judges differ about, and what they wrote."""
-    board = agreement_reads.judged(*at, kind)
-    names = Names(dict(board.models), dict(board.judges))
-    ids = agreement_reads.ids_of(board, judges)
+    names = Names(**found["names"])
+    ids = agreement_reads.ids_of(names.judges, found["judges"])
     item_parts.question(told.item)
     item_parts.who_said_what(told, names, judges=ids)
     models = agreement_reads.disputed(told, ids)

@@ -116,17 +116,16 @@ def no_confidences(
         HOW,
     )
     shown.notes([visible(f"– {name}: {why}") for name, why in there.lacking.items()])
+    looked_at = tuple("@".join(one) for one in known[:MOST_LOOKED_AT])
     others = [
-        f"{name}@{version}"
-        for name, version in known[:MOST_LOOKED_AT]
-        if (name, version) != here and honesty_reads.has_some(url, mark, name, version)
+        one for one in honesty_reads.that_have_some(url, mark, looked_at) if one != "@".join(here)
     ]
     if others:
         st.text(visible(f"Benchmarks with confidences: {', '.join(others)}"))
 
 
 MOST_LOOKED_AT = 20
-"""Other benchmarks that are asked whether they have confidences."""
+"""Benchmarks that are asked whether they have confidences."""
 
 # the drawings -----------------------------------------------------------------------------------
 

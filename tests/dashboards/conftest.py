@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,3 +57,56 @@ def at_home() -> Iterator[None]:
     config.set_option("server.address", "127.0.0.1")
     yield
     config.set_option("server.address", before)
+
+
+# what is computed beside the server ---------------------------------------------------------------
+
+
+@pytest.fixture
+def parts() -> Any:
+    """The modules of the dashboard, which only its tests can import."""
+
+    class Parts:
+        computed = importlib.import_module("computed")
+        computer = importlib.import_module("computer")
+        computations = importlib.import_module("computations")
+        held = importlib.import_module("held")
+        kept = importlib.import_module("kept")
+        reads = importlib.import_module("reads")
+
+    return Parts
+
+
+@pytest.fixture
+def desk(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Every store is a large one, and what is kept is kept here."""
+    monkeypatch.setattr(parts.computed, "LARGE", 0)
+    found = parts.computed.Desk(kept=parts.kept.Kept(tmp_path / "kept"))
+    monkeypatch.setattr(parts.computed, "desk", lambda: found)
+    yield found
+    found.computer.end_if_idle()
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module with a function that waits until a file is there, then says what it was asked."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "waiting.py").write_text(
+        "import pathlib, time\n"
+        "def until(store, path, word):\n"
+        "    pathlib.Path(path + '.begun').touch()\n"
+        "    while not pathlib.Path(path).exists():\n"
+        "        time.sleep(0.01)\n"
+        "    return word\n"
+    )
+    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    return tmp_path / "go"
+
+
+def until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

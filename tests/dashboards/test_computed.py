@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,46 +16,14 @@ import pytest
 
 from judgebench.errors import StoreError, UsageError
 from tests.dashboards import night_stores, stores
-from tests.dashboards.conftest import DASHBOARDS
+from tests.dashboards.conftest import DASHBOARDS, until
 
 BOARDS = ("computations.boards", stores.BENCHMARK, stores.VERSION)
-
-
-@pytest.fixture
-def parts() -> Any:
-    """The modules of the dashboard, which only its tests can import."""
-
-    class Parts:
-        computed = importlib.import_module("computed")
-        computer = importlib.import_module("computer")
-        computations = importlib.import_module("computations")
-        held = importlib.import_module("held")
-        kept = importlib.import_module("kept")
-        reads = importlib.import_module("reads")
-
-    return Parts
-
-
-@pytest.fixture
-def desk(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Every store is a large one, and what is kept is kept here."""
-    monkeypatch.setattr(parts.computed, "LARGE", 0)
-    found = parts.computed.Desk(kept=parts.kept.Kept(tmp_path / "kept"))
-    monkeypatch.setattr(parts.computed, "desk", lambda: found)
-    yield found
-    found.computer.end_if_idle()
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     return stores.fill(tmp_path_factory.mktemp("demo") / "demo.db", n_items=12)
-
-
-def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_what_is_computed_beside_is_what_is_computed_here(
@@ -114,24 +80,6 @@ def test_a_process_that_is_killed_is_said_and_started_again(
     assert parts.computed.answer(demo, "three", *BOARDS)
 
 
-@pytest.fixture
-def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module with a function that waits until a file is there, then says what it was asked."""
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "waiting.py").write_text(
-        "import pathlib, time\n"
-        "def until(store, path, word):\n"
-        "    pathlib.Path(path + '.begun').touch()\n"
-        "    while not pathlib.Path(path).exists():\n"
-        "        time.sleep(0.01)\n"
-        "    return word\n"
-    )
-    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    return tmp_path / "go"
-
-
 def test_what_nobody_waits_for_gives_way_and_comes_back(
     parts: Any, desk: Any, demo: str, slow: Path
 ) -> None:
@@ -149,6 +97,23 @@ def test_what_nobody_waits_for_gives_way_and_comes_back(
     assert not thread.is_alive()
     assert parts.computed.answer(demo, "mark", *behind) == "behind"
     assert time.monotonic() - began < 60
+
+
+def test_between_questions_in_a_row_nothing_is_begun_that_nobody_waits_for(
+    parts: Any, desk: Any, demo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts.computer, "PAUSE_S", 3600.0)
+    with desk.computer.turn(BOARDS, nobody_waits=True):
+        pass
+    parts.computed.answer(demo, "mark", *BOARDS)
+    with (
+        pytest.raises(parts.computer.GaveWayError),
+        desk.computer.turn(BOARDS, nobody_waits=True),
+    ):
+        pass
+    monkeypatch.setattr(parts.computer, "PAUSE_S", 0.0)
+    with desk.computer.turn(BOARDS, nobody_waits=True):
+        pass
 
 
 def test_who_asks_for_what_is_being_made_ready_waits_for_it(
@@ -267,56 +232,6 @@ def test_a_name_follows_from_all_that_the_numbers_follow_from(
             (folder / "benchmark.toml").write_text("two, longer")
     after = parts.kept.name_of(*(asked[name] for name in ("store", "mark", "question")))
     assert before != after
-
-
-_OPENED = """
-import sys
-opened = []
-sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
-sys.path.insert(0, sys.argv[1])
-import computations
-from judgebench.store import open_store
-opened.clear()
-with open_store(sys.argv[2], read_only=True) as store:
-    for benchmark, version in store.benchmarks():
-        computations.boards(store, benchmark, version)
-print("\\n".join(opened))
-"""
-
-
-def test_boards_read_nothing_that_is_not_in_the_name(
-    parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever is opened while boards are computed is the store, code, or looked at by a name."""
-    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
-    path = tmp_path / "s.db"
-    published = [
-        ("alpaca_eval", "v2"),
-        ("trivia_judging_mini", "v1"),
-        ("mixeval_hard", "2024-06-01"),
-    ]
-    for number, (benchmark, version) in enumerate(published):
-        monkeypatch.setattr(stores, "BENCHMARK", benchmark)
-        monkeypatch.setattr(stores, "VERSION", version)
-        said = {"m": {"gpt": stores.labels("+-+-")}, "n": {"gpt": stores.labels("++--")}}
-        stores.fill_with(path, said, run_id=f"run {number}")
-    done = subprocess.run(
-        [sys.executable, "-c", _OPENED, str(DASHBOARDS), f"sqlite:///{path}"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    opened = {Path(line).resolve() for line in done.stdout.splitlines() if line.startswith("/")}
-    code = tuple(Path(place).resolve() for place in (sys.prefix, sys.base_prefix))
-    known = tuple(parts.kept.registry.benchmark_folders().values())
-    package = DASHBOARDS.parent / "judgebench"
-    seen = [file for file in opened if any(file.is_relative_to(folder) for folder in known)]
-    assert seen, "no description was read: this test sees nothing"
-    for file in opened - set(seen):
-        assert (
-            file.name.startswith(path.name)
-            or any(file.is_relative_to(place) for place in code)
-            or (file.is_relative_to(package) and file.suffix in (".py", ".pyc"))
-            or file.is_relative_to("/proc")
-        ), file
 
 
 # the state that is shown ------------------------------------------------------------------------

@@ -1,0 +1,284 @@
+"""What pages ask: answered alike beside the server and in it, and from the store as it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from judgebench.metrics.judge_pair import judge_pair
+from judgebench.report.confidence import ConfidenceReport, confidence_report
+from judgebench.report.confidence_choice import Choice, choice, labelling
+from judgebench.report.estimates import to_json
+from judgebench.report.judge_pairs import judged_values
+from judgebench.store import Store, open_store
+from judgebench.store.holdings import verdicts_used
+from judgebench.store.to_compare import judged
+from tests.dashboards import agreement_stores, compare_stores, honesty_stores, stores
+from tests.dashboards.conftest import DASHBOARDS, until
+
+AT = (stores.BENCHMARK, stores.VERSION)
+BOTH = "@".join(AT)
+ALL = ("human/a", "human/b", "lenient", "strict")
+
+ASKED = [
+    ("labels", ("agreement_computations.between", *AT)),
+    ("labels", ("agreement_computations.agreement", *AT, "human/a", "label")),
+    ("labels", ("agreement_computations.pair", *AT, "lenient", "human", "label")),
+    ("labels", ("agreement_computations.differences", *AT, "label", "lenient", "human")),
+    ("labels", ("agreement_computations.differences", *AT, "label", *ALL)),
+    ("scores", ("agreement_computations.pair", *AT, "mild", "human/a", "score")),
+    ("scores", ("agreement_computations.differences", *AT, "score", "mild", "human/a")),
+    ("kinds", ("agreement_computations.pair", *AT, "gpt", "claude", "preference")),
+    ("kinds", ("agreement_computations.differences", *AT, "preference", "gpt", "claude")),
+    ("sure", ("computations.who_labels", *AT)),
+    ("sure", ("computations.with_confidences", BOTH)),
+    ("sure", ("computations.verdicts_used",)),
+    ("sure", ("computations.met",)),
+    ("kinds", ("computations.met",)),
+]  # fmt: skip
+
+
+def reports(correct: str) -> list[tuple[str, type[Any], tuple[str, ...]]]:
+    """Those that come back as what they were."""
+    of = {"benchmark": BOTH, "correct": correct}
+    return [
+        ("sure", Choice, ("computed_reports.chosen", json.dumps(of))),
+        ("sure", ConfidenceReport, ("computed_reports.sure", json.dumps(of))),
+    ]
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("questions")
+    return {
+        "labels": agreement_stores.fill(folder / "labels.db", n_items=30),
+        "scores": agreement_stores.fill_scores(folder / "scores.db", n_items=12),
+        "kinds": stores.fill_kinds(folder / "kinds.db", n_items=12),
+        "sure": honesty_stores.fill(folder / "sure.db"),
+    }
+
+
+@pytest.fixture
+def correct(urls: dict[str, str]) -> str:
+    with open_store(urls["sure"], read_only=True) as store:
+        return labelling(store, BOTH)["correct"]
+
+
+def test_what_is_computed_beside_is_what_is_computed_here(
+    parts: Any, desk: Any, urls: dict[str, str], correct: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typed import read
+
+    asked = [(url, None, question) for url, question in ASKED] + reports(correct)
+    answers = []
+    for url, _, question in asked:
+        answers.append(parts.computed.answer(urls[url], "mark", *question))
+        assert desk.computer._process is not None
+    monkeypatch.setattr(parts.computed, "LARGE", 2**40)
+    for (url, kind, question), beside in zip(asked, answers, strict=True):
+        here = parts.computed.answer(urls[url], "mark", *question)
+        assert beside, question
+        if kind is None:
+            assert here == beside, question
+        else:
+            np.testing.assert_equal(asdict(read(kind, here)), asdict(read(kind, beside)))
+
+
+def test_arrays_come_back_as_what_they_were(urls: dict[str, str], correct: str) -> None:
+    import computed_reports
+    from typed import read
+
+    asked = {"correct": correct, "models": ["knows-itself"]}
+    with open_store(urls["sure"], read_only=True) as store:
+        report = confidence_report(store, BOTH, **asked, curves=True)
+        choices = choice(store, BOTH, correct)
+        written = computed_reports.sure(store, json.dumps({"benchmark": BOTH, **asked}))
+        chosen = computed_reports.chosen(store, json.dumps({"benchmark": BOTH, "correct": correct}))
+    found = read(ConfidenceReport, json.loads(json.dumps(written)))
+    np.testing.assert_equal(asdict(found), asdict(report))
+    bins = found.rows[0].reliability
+    assert (bins.n.dtype, bins.confidence.dtype) == (np.int64, np.float64)
+    assert any(np.isnan(row.reliability.accuracy).any() for row in found.rows)
+    assert any(row.curve is not None for row in found.rows)
+    assert read(Choice, chosen) == choices
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_who_met_whom_and_how_many_verdicts_there_are(
+    parts: Any, desk: Any, urls: dict[str, str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, large: bool,
+) -> None:  # fmt: skip
+    import compare_reads
+    import overview_reads
+    import streamlit as st
+
+    url = compare_stores.fill(tmp_path / "s.db")
+    honesty_stores.fill(tmp_path / "s.db", run_id="second")
+    monkeypatch.setattr(parts.computed, "LARGE", 0 if large else 2**40)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    with open_store(url, read_only=True) as store:
+        known, expected = compare_reads.meetings(url, "mark").all, judged(store)
+        assert overview_reads.verdicts(url, "mark") == verdicts_used(store)
+    for one, other in zip(known, expected, strict=True):
+        assert (one.benchmark, one.version) == (other.benchmark, other.version)
+        for name in ("judge", "model", "opponent"):
+            ours, theirs = getattr(one, name), getattr(other, name)
+            assert (ours is None) == (theirs is None)
+            assert ours is None or (ours.id, ours.name) == (theirs.id, theirs.name)
+    assert any(one.opponent for one in known)
+    assert desk.computer._process is None
+    assert desk.kept.folder.exists() == large
+
+
+def test_what_is_soon_found_waits_for_nobody_and_is_kept(
+    parts: Any, desk: Any, urls: dict[str, str], slow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = threading.Thread(
+        target=parts.computed.answer,
+        args=(urls["labels"], "mark", "waiting.until", str(slow), "word"),
+    )
+    long.start()
+    until(Path(f"{slow}.begun").exists)
+    question = ("computations.verdicts_used",)
+    found = parts.computed.soon(urls["labels"], "mark", *question)
+    assert found
+    assert long.is_alive()
+    slow.touch()
+    long.join(timeout=30)
+    assert question in list(desk.lately(urls["labels"]))  # another state is made ready beside
+    monkeypatch.setattr(parts.computed, "_said", None)
+    assert parts.computed.soon(urls["labels"], "mark", *question) == found
+    assert parts.computed.answer(urls["labels"], "mark", *question) == found
+
+
+# verdicts that are read once --------------------------------------------------------------------
+
+
+def test_verdicts_are_read_once_until_the_store_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import agreement_computations as asked
+
+    read = []
+    board_verdicts = Store.board_verdicts
+
+    def noted(self: Store, *place: str) -> Any:
+        read.append(place)
+        return board_verdicts(self, *place)
+
+    said = {"one": stores.labels("+-+-+-"), "two": stores.labels("++--+-")}
+    url = stores.fill_with(tmp_path / "s.db", {"m": said})
+    monkeypatch.setattr(Store, "board_verdicts", noted)
+    for number in (1, 2):
+        with open_store(url, read_only=True) as store:
+            asked.between(store, *AT)
+            asked.agreement(store, *AT, "two", "label")
+            found = asked.pair(store, *AT, "one", "two", "label")
+            differ = asked.differences(store, *AT, "label", "one", "two")
+        assert read == [AT] * number
+        assert sum(map(sum, found["confusion"]["counts"])) == 6 * number
+        assert differ["differ"][:2] == [f"{number} of {number}"] * 2
+        stores.fill_with(tmp_path / "s.db", {"n": said}, run_id=f"more {number}")
+
+
+def test_a_pair_is_of_the_store_as_it_is(parts: Any, desk: Any, tmp_path: Path) -> None:
+    """The process has read its verdicts before."""
+    said = {"one": stores.labels("+-+-+-"), "two": stores.labels("++--+-")}
+    question = ("agreement_computations.pair", *AT, "one", "two", "label")
+    url = stores.fill_with(tmp_path / "s.db", {"m": said})
+    first = parts.computed.answer(url, parts.reads.mark_of(url), *question)
+    process = desk.computer._process
+    more = {"one": stores.labels("++++++"), "two": stores.labels("------")}
+    stores.fill_with(tmp_path / "s.db", {"n": more}, run_id="second")
+    second = parts.computed.answer(url, parts.reads.mark_of(url), *question)
+    assert desk.computer._process is process
+    with open_store(url, read_only=True) as store:
+        expected = judge_pair(judged_values(store, *AT, "label").values, "one", "two")
+    assert second["leniency"] == [
+        {"model": one.model, "opponent": one.opponent, "estimate": to_json(one.estimate)}
+        for one in expected.leniency
+    ]
+    assert len(second["leniency"]) == len(first["leniency"]) + 1
+
+
+# what a name has to say -------------------------------------------------------------------------
+
+_OPENED = """
+import importlib, json, sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+sys.path.insert(0, sys.argv[1])
+from judgebench.store import open_store
+asked = [
+    (getattr(importlib.import_module(question.split(".")[0]), question.split(".")[1]), its)
+    for question, *its in json.loads(sys.argv[3])
+]
+opened.clear()
+with open_store(sys.argv[2], read_only=True) as store:
+    for function, its in asked:
+        function(store, *its)
+print("\\n".join(opened))
+"""
+
+
+def not_named(parts: Any, url: str, questions: Sequence[Sequence[str]]) -> list[Path]:
+    """What is opened for an answer and is neither the store, nor code, nor looked at by a name."""
+    done = subprocess.run(
+        [sys.executable, "-c", _OPENED, str(DASHBOARDS), url, json.dumps(questions)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    opened = {Path(line).resolve() for line in done.stdout.splitlines() if line.startswith("/")}
+    code = tuple(Path(place).resolve() for place in (sys.prefix, sys.base_prefix))
+    known = tuple(parts.kept.registry.benchmark_folders().values())
+    package = DASHBOARDS.parent / "judgebench"
+    seen = [file for file in opened if any(file.is_relative_to(folder) for folder in known)]
+    assert seen, "no description was read: this test sees nothing"
+    return [
+        file
+        for file in opened - set(seen)
+        if not (
+            file.name.startswith(Path(url).name)
+            or any(file.is_relative_to(place) for place in code)
+            or (file.is_relative_to(package) and file.suffix in (".py", ".pyc"))
+            or file.is_relative_to("/proc")
+        )
+    ]
+
+
+def test_boards_read_nothing_that_is_not_in_the_name(
+    parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
+    path = tmp_path / "s.db"
+    published = [
+        ("alpaca_eval", "v2"),
+        ("trivia_judging_mini", "v1"),
+        ("mixeval_hard", "2024-06-01"),
+    ]
+    for number, (benchmark, version) in enumerate(published):
+        monkeypatch.setattr(stores, "BENCHMARK", benchmark)
+        monkeypatch.setattr(stores, "VERSION", version)
+        said = {"m": {"gpt": stores.labels("+-+-")}, "n": {"gpt": stores.labels("++--")}}
+        stores.fill_with(path, said, run_id=f"run {number}")
+    boards = [("computations.boards", *one) for one in published]
+    assert not_named(parts, f"sqlite:///{path}", boards) == []
+
+
+def test_other_questions_read_nothing_that_is_not_in_the_name(
+    parts: Any, urls: dict[str, str], correct: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "home"))
+    asked = [*ASKED, *((url, question) for url, _, question in reports(correct))]
+    for name in ("labels", "sure"):
+        its = [question for url, question in asked if url == name]
+        assert not_named(parts, urls[name], its) == []
