@@ -46,19 +46,19 @@ def page() -> None:
     last_runs(url, mark)
     failures(url, mark)
     with above:  # last, since it takes longest: the rest stands on the screen meanwhile
-        pending = any(_leader(url, mark, _at(one)) is None for one in known[:DRAWN])
-        st.fragment(benchmarks, run_every=1.0 if pending else None)(url, mark, known)
+        clock = any(_leader(url, mark, _at(one)) is None for one in known[:DRAWN])
+        st.fragment(benchmarks, run_every=1.0 if clock else None)(url, mark, known, clock)
 
 
 # benchmarks -------------------------------------------------------------------------------------
 
 
-def benchmarks(url: str, mark: str, known: Sequence[Holding]) -> None:
+def benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
     """Every benchmark with its counts, and who leads it as soon as that is known."""
-    shown.or_say_what_is_wrong(lambda: _benchmarks(url, mark, known))
+    shown.or_say_what_is_wrong(lambda: _benchmarks(url, mark, known, clock))
 
 
-def _benchmarks(url: str, mark: str, known: Sequence[Holding]) -> None:
+def _benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
     rows = [_row(url, one) for one in known[:DRAWN]]
     table = st.empty()
     before = overview_reads.counted_before(url) or None
@@ -79,12 +79,12 @@ def _benchmarks(url: str, mark: str, known: Sequence[Holding]) -> None:
     for at, place in places.items():
         draw(place, overview_reads.leaders(url).get(at))
     pending = [at for at in places if _leader(url, mark, at) is None]
+    if clock and not pending:
+        st.rerun()  # without the clock
     began = time.monotonic()
     for at in pending:
         if time.monotonic() - began < FOR_S:
             draw(places[at], overview_reads.work_out(url, mark, at))
-    if pending and all(_leader(url, mark, at) for at in places):
-        st.rerun()  # nothing is pending: without the clock
 
 
 def draw(place: DeltaGenerator, leader: Leader | None) -> None:
