@@ -18,6 +18,17 @@ MOST_CHARS = 200_000
 COLUMN_PX = 800
 """Ninety characters."""
 
+KEY = "verbatim"
+VERBATIM = """
+[class*="st-key-verbatim"] [data-testid=stText] {
+  padding: 0.75rem; border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.25rem;
+}
+[class*="st-key-verbatim"] [data-testid=stText] * {
+  font-family: "Source Code Pro", monospace; font-size: 0.875rem; line-height: 1.5;
+  white-space: pre-wrap; overflow-wrap: anywhere;
+}
+"""
+
 # Controls, and what reorders a text or has no width. Joiners and selectors are left alone: emoji
 # and the scripts of half of Asia are made with them.
 _UNSEEN = re.compile(
@@ -43,13 +54,23 @@ def folded(text: str, key: str) -> None:
     size = f"{lines:,} {'line' if lines == 1 else 'lines'}, {len(shown):,} characters"
     if start != shown and st.toggle(f"Show all: {size}", key=f"fold {key}"):
         start = shown[:MOST_CHARS]
-    st.code(start, language=None, wrap_lines=True, width=COLUMN_PX)
+    verbatim(start, key)
     if len(shown) > MOST_CHARS and len(start) == MOST_CHARS:
         st.text(f"The first {MOST_CHARS:,} characters are shown.")
         st.download_button(
             "Download all of it", shown, "text.txt", "text/plain", key=f"all {key}",
             on_click="ignore",
         )  # fmt: skip
+
+
+def verbatim(text: str, key: str) -> None:
+    """A text letter by letter, in a column of `VERBATIM`.
+
+    Not as `st.code`: that loads a highlighter of all languages, which holds up a page's first
+    numbers by a third of a second.
+    """
+    with st.container(key=f"{KEY} {key}", width=COLUMN_PX):
+        st.text(text, width="stretch")
 
 
 def visible(text: str) -> str:

@@ -15,6 +15,7 @@ import reads
 import shown
 import streamlit as st
 from board_reads import FORMS, MIME, SUFFIXES, Which
+from folded import verbatim
 
 LEADS = "win_rate"
 """What has a rate at equal length beside it."""
@@ -256,7 +257,7 @@ def take_along(url: str, mark: str, which: Which) -> None:
                 on_click="ignore",
             )
     st.caption("The whole board, whoever is shown, as this writes it with --format:")
-    st.code(which.command, language=None, wrap_lines=True)
+    verbatim(which.command, "command")
 
 
 def behind(url: str, mark: str, which: Which) -> None:

@@ -20,6 +20,7 @@ from tests.dashboards import agreement_stores, stores
 from tests.dashboards.agreement_stores import BENCHMARK, VERSION
 from tests.dashboards.drawn import drawings, with_field
 from tests.dashboards.test_pages import MARKUP, aged, boxes, table, texts
+from tests.dashboards.told import verbatim
 
 PAIR = {"shown": "lenient", "reference": "human/a"}
 
@@ -150,7 +151,7 @@ def test_items_come_by_how_much_the_judges_differ(open_page: Any, store: str, am
     captions = " ".join(caption.value for caption in app.caption)
     rule = "the two say different things" if among == "two" else "the number of pairs of judges"
     assert rule in captions
-    wrote = [block.value for block in app.code]
+    wrote = verbatim(app)
     assert any(f"lenient finds {found.items[0]} of " in block for block in wrote)
     assert any(f" says the Rhine, {found.items[0]}" in block for block in wrote)
     strangers = any(f"strict finds {found.items[0]} of " in block for block in wrote)
@@ -308,7 +309,7 @@ def test_hostile_texts_reach_no_element_that_reads_markup(
     assert not app.exception
     text = list(agreement_stores.HOSTILE.values())[item]
     assert f"item {item}: " in texts(app)
-    assert len(app.code) > 4  # the question, answers, replies and what was thought before
+    assert len(verbatim(app)) > 4  # the question, answers, replies and what was thought before
     for element in app:
         if element.type in MARKUP:
             said = str(element.value)

@@ -11,6 +11,7 @@ import pytest
 from tests.dashboards import agreement_stores, item_stores, stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
     CHART,
+    VERBATIM,
     address,
     pytestmark,
     tab,
@@ -70,10 +71,10 @@ def test_hostile_texts_stay_text(tab: Any, item: int) -> None:  # noqa: F811
     open_at(tab, f"/agreement?among=all&item={item}")
     tab.get_by_text(f"item {item}: ").wait_for(timeout=60_000)
     tab.get_by_text("What they wrote").wait_for(timeout=60_000)
-    tab.locator("[data-testid=stCode]").nth(5).wait_for(timeout=60_000)
+    tab.locator(VERBATIM).nth(5).wait_for(timeout=60_000)
     markup = "img[src=x], main script, main b, .katex, a[href*='example.org']"
     assert tab.locator(markup).count() == 0
-    first = tab.locator("[data-testid=stCode]").first.inner_text()
+    first = tab.locator(VERBATIM).first.inner_text()
     name = list(item_stores.HOSTILE)[item]
     if name in ("script", "markdown", "latex", "emoji"):
         assert item_stores.HOSTILE[name] in first

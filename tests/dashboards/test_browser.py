@@ -35,6 +35,7 @@ ARGUMENTS = [
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """What Streamlit's own page looks for below the address of a link first, and then at the root."""
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+VERBATIM = "[class*=st-key-verbatim] [data-testid=stText]"
 
 pytestmark = [
     pytest.mark.browser,

@@ -18,6 +18,7 @@ from judgebench.store import open_store
 from judgebench.store.to_compare import judged, questions
 from tests.dashboards import compare_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
+from tests.dashboards.told import verbatim
 
 ROW = f"{stores.BENCHMARK}@{stores.VERSION} · reader · accuracy"
 
@@ -105,7 +106,7 @@ def test_items_come_by_how_much_they_decided_and_one_is_told(
     assert all("<mark" in body for body in html(app))
     assert list(verdicts["judge"]) == ["pairwise", "pairwise", "reader", "rubric"]
     assert list(verdicts["order"])[:2] == ["shown first", "shown second"]
-    wrote = [block.value for block in app.code]
+    wrote = verbatim(app)
     assert any(block.startswith(f"newer on {expected[0]}: ") for block in wrote)
     assert any(block.startswith(f"older on {expected[0]}: ") for block in wrote)
 

@@ -15,15 +15,12 @@ from judgebench.store.search_index import index_path
 from tests.dashboards import item_stores, stores
 from tests.dashboards.item_stores import BENCHMARK
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
+from tests.dashboards.told import verbatim
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return item_stores.fill(tmp_path_factory.mktemp("items") / "s.db", n_items=40)
-
-
-def codes(app: Any) -> list[str]:
-    return [code.value for code in app.code]
 
 
 def buttons(app: Any) -> dict[str, Any]:
@@ -117,7 +114,7 @@ def test_an_item_is_shown_with_all_of_its_history(open_page: Any, url: str) -> N
     assert lines(app)[0] == (
         f"{BENCHMARK}@v1 · item 0 · rivers · 4 answers of 2 models · 8 verdicts of 3 judges"
     )
-    shown = codes(app)
+    shown = verbatim(app)
     assert shown[:3] == [
         "Which river flows through capital 0?", "A. the Danube\nB. the Rhine", "Danube\nDonau",
     ]  # fmt: skip
@@ -202,7 +199,7 @@ def test_hostile_texts_and_names_reach_no_element_that_reads_markup(
 
 def test_hostile_answers_are_shown_letter_by_letter(open_page: Any, hostile: str) -> None:
     app = open_page("items", hostile, item="1", benchmark=BENCHMARK)
-    shown = codes(app)
+    shown = verbatim(app)
     for name in ("script", "markdown", "latex", "emoji"):
         assert item_stores.HOSTILE[name] in shown
     assert "user⟨U+202E⟩txt.exe⟨U+2066⟩ שלום مرحبا" in shown
@@ -214,11 +211,11 @@ def test_long_texts_fold_at_twenty_lines_with_their_length_stated(
 ) -> None:
     app = open_page("items", hostile, item="1", benchmark=BENCHMARK, about="long model")
     line = "a line of a very long answer"
-    assert "\n".join([line] * 20) in codes(app)
+    assert "\n".join([line] * 20) in verbatim(app)
     toggle = app.toggle[0]
     assert toggle.label == "Show all: 40,001 lines, 1,160,000 characters"
     toggle.set_value(True).run()
-    assert max(len(code) for code in codes(app)) == 200_000
+    assert max(len(code) for code in verbatim(app)) == 200_000
     assert "The first 200,000 characters are shown." in texts(app)
 
 

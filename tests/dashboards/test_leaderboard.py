@@ -19,6 +19,7 @@ from judgebench.store import open_store
 from judgebench.store.runs_behind import runs_behind
 from tests.dashboards import stores
 from tests.dashboards.test_pages import MARKUP, boxes, texts
+from tests.dashboards.told import verbatim
 from tests.unit.compared import take_in
 
 LC = "length_controlled_win_rate"
@@ -287,7 +288,7 @@ def test_all_forms_are_offered_and_the_command_with_them(open_page: Any, demo: s
     labels = [one.proto.label for one in app.get("download_button")]
     assert labels == [f"Download {form}" for form in ("CSV", "Markdown", "LaTeX", "JSON")]
     command = f"judgebench leaderboard {stores.BENCHMARK}@{stores.VERSION} --judge contains"
-    assert any(one.value.startswith(command) for one in app.code)
+    assert any(one.startswith(command) for one in verbatim(app))
 
 
 def test_the_runs_behind_a_board_are_those_in_which_its_judge_judged(tmp_path: Path) -> None:
