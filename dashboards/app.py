@@ -8,7 +8,7 @@ from __future__ import annotations
 import reach
 import reads
 import streamlit as st
-from folded import VERBATIM
+from folded import LOOK
 from held import held
 from opened import NoStoreError
 
@@ -41,7 +41,7 @@ except ConfigError as error:
     st.stop()
 
 # Streamlit leaves a hand's breadth above a page, which a table could use.
-st.html(f"<style>[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}{VERBATIM}</style>")
+st.html(f"<style>[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}{LOOK}</style>")
 
 # The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
 # for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import streamlit as st
+from formatted import as_html, is_wanted
 
 from judgebench.store.codec import readable
 
@@ -18,8 +19,13 @@ MOST_CHARS = 200_000
 COLUMN_PX = 800
 """Ninety characters."""
 
-KEY = "verbatim"
-VERBATIM = """
+KEY, FORMATTED = "verbatim", "formatted"
+LOOK = """
+[class*="st-key-formatted-"] {
+  padding: 0.75rem; border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.25rem;
+}
+[class*="st-key-formatted-"] * { overflow-wrap: anywhere; }
+[class*="st-key-formatted-"] pre { white-space: pre-wrap; }
 [class*="st-key-verbatim"] [data-testid=stText] {
   padding: 0.75rem; border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.25rem;
 }
@@ -54,7 +60,11 @@ def folded(text: str, key: str) -> None:
     size = f"{lines:,} {'line' if lines == 1 else 'lines'}, {len(shown):,} characters"
     if start != shown and st.toggle(f"Show all: {size}", key=f"fold {key}"):
         start = shown[:MOST_CHARS]
-    verbatim(start, key)
+    if is_wanted(start):
+        with st.container(key=f"{FORMATTED} {key}", width=COLUMN_PX):
+            st.html(as_html(start))
+    else:
+        verbatim(start, key)
     if len(shown) > MOST_CHARS and len(start) == MOST_CHARS:
         st.text(f"The first {MOST_CHARS:,} characters are shown.")
         st.download_button(
@@ -64,7 +74,7 @@ def folded(text: str, key: str) -> None:
 
 
 def verbatim(text: str, key: str) -> None:
-    """A text letter by letter, in a column of `VERBATIM`.
+    """A text letter by letter, in a column that `LOOK` makes.
 
     Not as `st.code`: that loads a highlighter of all languages, which holds up a page's first
     numbers by a third of a second.

@@ -11,6 +11,7 @@ import agreement_charts
 import agreement_reads
 import charts
 import compare_charts
+import formatted
 import item_parts
 import pandas as pd
 import ranked
@@ -386,6 +387,7 @@ def one_item(at: tuple[str, str, str, str], told: Any, found: reads.Json) -> Non
     """The question, then the answers that these judges differ about, and what they wrote."""
     names = Names(**found["names"])
     ids = agreement_reads.ids_of(names.judges, found["judges"])
+    formatted.choose()
     item_parts.question(told.item)
     item_parts.who_said_what(told, names, judges=ids)
     models = agreement_reads.disputed(told, ids)

@@ -7,6 +7,7 @@ from functools import partial
 
 import compare_charts
 import compare_reads
+import formatted
 import marked
 import pandas as pd
 import ranked
@@ -297,6 +298,7 @@ def one_item(
     """The question, both answers, and what every judge said of either."""
     item = told.item
     names = Names(known.models, known.judges)
+    formatted.choose()
     st.text(visible(" · ".join(filter(None, (f"Question of item {item.id}", item.category)))))
     for turn_number, turn in enumerate(item.turns):
         folded(turn.content, f"question {item.id} {turn_number}")
@@ -343,7 +345,8 @@ def side_by_side(lines: Sequence[str], texts: Sequence[str | None], key: str) ->
     for column, line in zip(columns, lines, strict=True):
         column.text(line)
     pair = None
-    if first and second:
+    as_written = not any(text and formatted.is_wanted(text) for text in texts)
+    if first and second and as_written:
         long = [text for text in map(visible, (first, second)) if beginning(text) != text]
         whole = False
         if long and len(first) + len(second) <= marked.MOST_CHARS:
@@ -363,7 +366,11 @@ def side_by_side(lines: Sequence[str], texts: Sequence[str | None], key: str) ->
             with column:
                 folded(text, f"{key} {number}")
     if first and second:
-        st.text(f"Differences are marked up to {marked.MOST_CHARS:,} characters of both together.")
+        st.text(
+            f"Differences are marked up to {marked.MOST_CHARS:,} characters of both together."
+            if as_written
+            else "Differences are marked in answers as they are written."
+        )
 
 
 def opponents(url: str, mark: str, told: ItemHistory, two: tuple[str, str], names: Names) -> None:

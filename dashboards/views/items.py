@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import formatted
 import item_reads
 import reads
 import shown
@@ -174,6 +175,7 @@ def one_item(url: str, mark: str, known: Sequence[tuple[str, str]], item: str) -
         return
     st.text(item_reads.identity(history))
     names = item_reads.names(url, mark)
+    formatted.choose()
     question(history.item)
     who_said_what(history, names)
     answers, verdicts = narrowed(history, names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
+import formatted
 import labels
 import pandas as pd
 import raters
@@ -274,8 +275,11 @@ def tell_what_went_wrong() -> None:
 
 
 def read(seen: labels.Shown) -> None:
-    """Question, references and answers; nothing of this is read as anything but text."""
+    """Question, references and answers; nothing of this is read as anything but text, unless the
+    reader has it formatted.
+    """
     this = token(seen.place)
+    formatted.choose_by_button()
     if seen.item is None or not seen.item.turns:
         st.subheader("Question")
         st.text(f"Its text is not in the store; its id is {readable(seen.place.item_id)}.")
@@ -320,6 +324,9 @@ def folded(text: str, this: str) -> None:
     A button and no switch: keys are not heard while a switch has the focus.
     """
     text = readable(text)
+    if formatted.is_wanted(text):
+        st.html(formatted.as_html(text))
+        return
     lines = text.splitlines()
     short = "\n".join(lines[:FOLD_LINES])[:FOLD_CHARACTERS]
     if len(lines) <= FOLD_LINES and len(text) <= FOLD_CHARACTERS:

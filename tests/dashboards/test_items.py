@@ -212,7 +212,7 @@ def test_long_texts_fold_at_twenty_lines_with_their_length_stated(
     app = open_page("items", hostile, item="1", benchmark=BENCHMARK, about="long model")
     line = "a line of a very long answer"
     assert "\n".join([line] * 20) in verbatim(app)
-    toggle = app.toggle[0]
+    toggle = app.toggle[1]  # behind the one that formats
     assert toggle.label == "Show all: 40,001 lines, 1,160,000 characters"
     toggle.set_value(True).run()
     assert max(len(code) for code in verbatim(app)) == 200_000
