@@ -85,7 +85,9 @@ def as_html(text: str) -> str:
 
 @cache
 def _reader() -> MarkdownIt:
-    reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(
+        ["table", "strikethrough"]
+    )
     for block in ("fence", "code_block"):
         reader.add_render_rule(block, _code)
     return reader

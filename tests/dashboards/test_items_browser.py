@@ -62,3 +62,22 @@ def test_hostile_texts_appear_letter_by_letter(tab: Any) -> None:  # noqa: F811
     assert (
         tab.locator("img[src=x], main script, main b, .katex, a[href*='example.org']").count() == 0
     )
+
+
+def test_formatted_texts_fetch_and_follow_nothing(tab: Any) -> None:  # noqa: F811
+    """The tab complains of a request to anywhere else, an error and a dialog."""
+    find(tab, "alert")
+    tab.locator(OPEN).first.click()
+    tab.get_by_role("heading", name="Verdicts").wait_for(timeout=30_000)
+    tab.get_by_text("Formatted", exact=True).click()
+    box = tab.locator("[class*=st-key-formatted-]")
+    box.get_by_text("bold", exact=True).first.wait_for(timeout=30_000)
+    assert box.locator("strong").first.inner_text() == "bold"
+    box.get_by_text(
+        "a link (http://example.org/x) an image (http://example.org/y.png)"
+    ).first.wait_for()
+    box.get_by_text(item_stores.HOSTILE["script"], exact=True).first.wait_for()
+    assert "formatted=1" in tab.url
+    assert (
+        tab.locator("img[src=x], main script, main b, .katex, a[href*='example.org']").count() == 0
+    )
