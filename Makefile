@@ -50,8 +50,9 @@ check: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m compileall -q judgebench
 
-# Two files of tests side by side: those of one file share what they set up. JOBS=0 for one at a time.
-JOBS ?= 2
+# Three files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
+# what they set up. JOBS=0 for one at a time.
+JOBS ?= 3
 
 test: check
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
