@@ -40,7 +40,7 @@ def choose() -> None:
 
 def choose_by_button() -> None:
     """As `choose`, where a page listens for keys: none are heard while a switch has the focus."""
-    if st.button("As it is written" if _wanted() else "Formatted", help=HELP, type="tertiary"):
+    if st.button("Texts as written" if _wanted() else "Format texts", help=HELP, type="tertiary"):
         _remember(wanted=not _wanted())
         st.rerun()
 

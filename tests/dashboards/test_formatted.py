@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.dashboards import compare_stores, item_stores
+from tests.dashboards import compare_stores, item_stores, label_stores
 
 PIECES = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</code></pre>", "&lt;b&gt;",
@@ -134,3 +135,23 @@ def test_a_very_long_text_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
     assert formatted.is_wanted("a" * formatted.MOST_CHARS)
     assert not formatted.is_wanted("a" * (formatted.MOST_CHARS + 1))
     assert not formatted.is_wanted(" \n")
+
+
+@pytest.mark.usefixtures("at_home")
+def test_who_labels_presses_a_button_and_goes_on_labelling(open_page: Any, tmp_path: Path) -> None:
+    url = label_stores.fill(tmp_path / "s.db")
+    app = open_page("label", url, rater="anna")
+    assert not _of_texts(app)
+    (button,) = (one for one in app.button if one.label == "Format texts")
+    button.click().run()
+    assert not app.exception
+    assert _of_texts(app)
+    (back,) = (one for one in app.button if one.label == "Texts as written")
+    (correct,) = (one for one in app.button if one.label == "correct")
+    correct.click()
+    app.session_state["since"] -= 60  # whoever sits there has had the time to read
+    app.run()
+    assert any("1 of 12 labelled" in one.value for one in app.text)
+    assert _of_texts(app)
+    back.click().run()
+    assert not _of_texts(app)
