@@ -119,7 +119,9 @@ class BoardData:
         everything = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
         )
+        del stored, failures, answers  # each copy of a million verdicts is a hundred megabytes
         verdicts = dict(where(everything, _on_boards(everything, which)))
+        del everything
         contents = store.item_contents(which.name, which.version)
         self.repeats = _repeats(contents, counted(verdicts["item_id"]))
         if self.repeats is not None:
@@ -130,10 +132,7 @@ class BoardData:
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
         self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
-        self.verdicts: dict[BoardKind, Columns] = {
-            kind: {name: taken(values, rows) for name, values in verdicts.items()}
-            for kind, rows in by_board(verdicts).items()
-        }
+        self.verdicts = _apart(verdicts)
         self.panels: dict[str, Panel] = {}
         self.refused: dict[str, str] = {}
         for panel in panels:
@@ -313,6 +312,17 @@ class BoardData:
         if any(batch.asker == name for batch in self.store.batches(WAITING)):
             return f"{said}; its questions wait in a batch, see `judgebench batches list`"
         return said
+
+
+def _apart(verdicts: dict[str, Column]) -> dict[BoardKind, Columns]:
+    """The rows of each board, column by column: each is let go when it has been told apart."""
+    rows_of = by_board(verdicts)
+    found: dict[BoardKind, dict[str, Column]] = {kind: {} for kind in rows_of}
+    for name in list(verdicts):
+        values = verdicts.pop(name)
+        for kind, rows in rows_of.items():
+            found[kind][name] = taken(values, rows)
+    return dict(found)
 
 
 def _named(who: str, met: Sequence[StoredModel] | Sequence[StoredJudge]) -> Columns:

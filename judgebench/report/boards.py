@@ -254,6 +254,9 @@ def with_units(columns: Columns, store: Store, which: Meant) -> Columns:
 
 
 def where(columns: Columns, keep: Iterable[bool] | Bools) -> Columns:
-    """The rows that are kept."""
-    rows = np.flatnonzero(keep if isinstance(keep, np.ndarray) else np.array(list(keep), bool))
+    """The rows that are kept; the columns themselves where all are."""
+    kept = keep if isinstance(keep, np.ndarray) else np.array(list(keep), bool)
+    if kept.all():
+        return columns
+    rows = np.flatnonzero(kept)
     return {name: taken(values, rows) for name, values in columns.items()}
