@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from judgebench.errors import UsageError
 from judgebench.records import ModelSpec
+from judgebench.report.board_data import BoardData
 from judgebench.report.checkpoints import NO_OTHER_TAGS, training_runs
 from judgebench.report.leaderboard import leaderboards
 from judgebench.report.table import render
@@ -48,6 +50,26 @@ def test_checkpoints_come_by_step_with_the_boards_own_numbers(url: str, report: 
         assert one.estimate == rows[one.model].leading
     assert report.checkpoints[1].estimate.missing == 12
     assert report.metric == board.metric
+
+
+def test_what_is_not_read_would_not_have_counted(
+    url: str, report: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the verdicts on checkpoints are read; a model without a tag has some too."""
+    from judgebench.report import training as module
+
+    asked: list[Any] = []
+
+    def whole(store: Any, which: Any, panels: Any, only: Any) -> BoardData:
+        asked.append(only)
+        return BoardData(store, which, panels)
+
+    monkeypatch.setattr(module, "BoardData", whole)
+    with open_store(url, read_only=True) as store:
+        everything = training(store, stores.BENCHMARK, RUN, judge=store.judges()[0].id)
+        names = {model.id: model.name for model in store.models()}
+    assert {"untagged"} == set(names.values()) - {names[one] for one in asked[0]}
+    assert repr(everything) == repr(report)
 
 
 def test_the_band_is_wider_than_each_interval_alone(report: Training) -> None:
