@@ -67,6 +67,7 @@ def test_hostile_texts_appear_letter_by_letter(tab: Any) -> None:  # noqa: F811
 def test_formatted_texts_fetch_and_follow_nothing(tab: Any) -> None:  # noqa: F811
     """The tab complains of a request to anywhere else, an error and a dialog."""
     find(tab, "alert")
+    tab.get_by_text("»alert«").first.wait_for(timeout=30_000)
     tab.locator(OPEN).first.click()
     tab.get_by_role("heading", name="Verdicts").wait_for(timeout=30_000)
     tab.get_by_text("Formatted", exact=True).click()
