@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dashboards import compare_stores, item_stores, label_stores
@@ -55,6 +55,7 @@ def of_ours(html: str) -> Read:
     return read
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=8), max_size=12))
 def test_whatever_is_written_only_tags_of_ours_come_out(pieces: list[str]) -> None:
     import formatted
