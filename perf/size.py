@@ -1,0 +1,184 @@
+"""How large the code is, by folder, beside what it may grow to: ``python perf/size.py``.
+
+Counted are statements and nodes of the syntax tree over all tracked Python, docstrings and other
+bare strings left out, so that neither dense lines nor missing docstrings make code smaller. Beside
+them stand what moves when code is moved out of Python: lines of SQL and of markup (in files, and in
+strings of Python), of prompts and of JavaScript. Nothing is imported, the seed of nothing is drawn:
+two runs on one commit print the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "judgebench"
+LONGEST = 59
+"""Statements of a function at most."""
+
+BUDGET: dict[str, int | None] = {
+    "root modules": 1_100,
+    "judges": 1_250,
+    "providers": 1_600,
+    "responses + workers": 1_100,
+    "benchmarks": 1_150,
+    "execution": 1_150,
+    "store": 1_700,
+    "cli": 850,
+    "stats": 2_300,
+    "metrics": 1_500,
+    "reports": 2_700,
+    "exchange": 1_700,
+    "dashboards": 2_300,
+    "all of these": 20_400,
+    "perf": None,  # grow only by what is asked for
+    "tasks": None,
+    "suites": None,
+    "docs": None,
+    "tests": 24_000,
+}
+MODULES = 230
+"""Of `all of these`, at most."""
+
+CALLED = {"run": "execution", "report": "reports", "responses": "responses + workers"} | {
+    "workers": "responses + workers"
+}
+"""Folders of the package that the table calls otherwise."""
+
+TEMPLATES = {".html", ".css", ".jinja", ".j2", ".tex"}
+SCRIPTS = {".js", ".ts"}
+SQL = re.compile(r"\s*(?:SELECT|INSERT|CREATE|WITH|UPDATE|DELETE|PRAGMA|DROP|ALTER)\b")
+MARKUP = re.compile(r"</?[a-z]+[a-z0-9]*(?:\s[^<>]*)?/?>|\\(?:begin|end)\{")
+
+
+@dataclass(slots=True)
+class Size:
+    """What one folder holds."""
+
+    statements: int = 0
+    nodes: int = 0
+    modules: int = 0
+    lines: Counter[str] = field(default_factory=Counter)
+    longest: tuple[int, str] = (0, "")
+
+    def add(self, other: Size) -> None:
+        self.statements += other.statements
+        self.nodes += other.nodes
+        self.modules += other.modules
+        self.lines += other.lines
+        self.longest = max(self.longest, other.longest)
+
+
+def main() -> None:
+    sizes: dict[str, Size] = {}
+    for path in tracked():
+        sizes.setdefault(folder_of(path), Size()).add(size_of(path))
+    ours = Size()
+    for name in sizes.keys() - BUDGET.keys():
+        sys.exit(
+            f"{name}: this folder stands in no row of BUDGET; add it there with what it may be"
+        )
+    for name in BUDGET:
+        if name == "all of these":
+            break
+        ours.add(sizes[name])
+    sizes["all of these"] = ours
+    everything = Size()
+    for name in BUDGET:
+        if name != "all of these":
+            everything.add(sizes.get(name, Size()))
+    print("statements and nodes of the syntax tree, docstrings out; all tracked Python")
+    print(f"{'folder':20}  statements  at most    nodes  nodes/st.  modules  longest"
+          f"    SQL  markup  prompts  JavaScript")  # fmt: skip
+    for name, budget in BUDGET.items():
+        print(row(name, sizes.get(name, Size()), budget))
+    print(row("everything", everything, None))
+    print(f"modules of all of these: {ours.modules}, at most {MODULES}")
+    print(f"longest function of all of these: {ours.longest[1]}, {ours.longest[0]} statements "
+          f"with itself and what is nested in it, at most {LONGEST}")  # fmt: skip
+    print(
+        "SQL, markup, prompts, JavaScript: lines, of SQL and markup also those of strings in Python"
+    )
+
+
+def row(name: str, size: Size, budget: int | None) -> str:
+    ratio = f"{size.nodes / size.statements:.2f}" if size.statements else ""
+    most = f"{budget:,}" if budget is not None else ""
+    lines = size.lines
+    return (
+        f"{name:20}  {size.statements:10,}  {most:>7}  {size.nodes:7,}  {ratio:>9}  "
+        f"{size.modules:7}  {size.longest[0]:7}  {lines['sql']:5}  {lines['markup']:6}  "
+        f"{lines['prompts']:7}  {lines['javascript']:10}"
+    ).rstrip()
+
+
+def tracked() -> Iterator[Path]:
+    """What git knows, that is here."""
+    told = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in sorted(filter(None, told.stdout.split("\0"))):
+        if (ROOT / name).is_file() and folder_of(Path(name)) != "":
+            yield Path(name)
+
+
+def folder_of(path: Path) -> str:
+    """Which row a file belongs to; empty where none counts it."""
+    counted = path.suffix in {".py", ".sql", ".txt"} | TEMPLATES | SCRIPTS
+    if not counted or len(path.parts) == 1:
+        return ""
+    first = path.parts[0]
+    if first != PACKAGE:
+        return first if path.suffix != ".txt" else ""
+    return "root modules" if len(path.parts) == 2 else CALLED.get(path.parts[1], path.parts[1])
+
+
+def size_of(path: Path) -> Size:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    n_lines = len(text.splitlines())
+    if path.suffix == ".py":
+        return size_of_python(path, ast.parse(text))
+    if path.suffix == ".txt":
+        return Size(lines=Counter(prompts=n_lines if "prompts" in path.parts else 0))
+    if path.suffix == ".sql":
+        return Size(lines=Counter(sql=n_lines))
+    return Size(lines=Counter({"markup" if path.suffix in TEMPLATES else "javascript": n_lines}))
+
+
+def size_of_python(path: Path, tree: ast.Module) -> Size:
+    bare = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    }
+    size = Size(modules=1)
+    size.statements, size.nodes = counted(tree, bare)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            own = counted(node, bare)[0]
+            size.longest = max(size.longest, (own, f"{path.as_posix()}: {node.name}"))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+            kind = "sql" if SQL.match(node.value) else "markup"
+            if kind == "sql" or MARKUP.search(node.value):
+                size.lines[kind] += (node.end_lineno or node.lineno) - node.lineno + 1
+    return size
+
+
+def counted(tree: ast.AST, bare: set[int]) -> tuple[int, int]:
+    """Statements and nodes; a bare string is two nodes, of which one is a statement."""
+    nodes = list(ast.walk(tree))
+    out = sum(id(node) in bare for node in nodes)
+    return sum(isinstance(node, ast.stmt) for node in nodes) - out, len(nodes) - 2 * out
+
+
+if __name__ == "__main__":
+    main()
