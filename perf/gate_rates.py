@@ -13,8 +13,8 @@ so many points in expectation, as the mean of a model that has become worse does
 called is held against what `judgebench plan` promises, by the same function, from the spread of the
 pair before the drop; beside it what a normal distribution would promise.
 
-*McNemar's test*: the exact one, which the gate makes, and its mid-p variant, on nights without a
-change and with a drop.
+*Right or wrong*: the score test, which the gate makes, beside McNemar's exact test, which it made
+before, and its mid-p variant, on nights without a change and with a drop.
 
     python perf/gate_rates.py                # 2,000 nights: about five minutes of one core
     python perf/gate_rates.py --nights 200
@@ -38,10 +38,10 @@ from scipy.stats import binom
 from judgebench.stats.gate_rule import decide, power_to_detect
 from judgebench.stats.paired_tests import (
     PairedTest,
-    holm,
+    deciding_levels,
     mcnemar_worse,
     paired_test,
-    sign_flip_worse,
+    score_worse,
 )
 
 TASKS = Path(__file__).resolve().parents[1] / "tasks"
@@ -111,11 +111,11 @@ def night(tables: list[Verdicts], generator: np.random.Generator) -> list[Paired
     return tests
 
 
-def decisions(tests: list[PairedTest]) -> list[str]:
-    adjusted = holm([test.p_worse for test in tests])
+def decisions(tests: list[PairedTest], margin: float = MARGIN, alpha: float = ALPHA) -> list[str]:
+    levels = deciding_levels([test.p_worse for test in tests], alpha=alpha)
     return [
-        decide(test.low, p, margin=MARGIN, alpha=ALPHA)
-        for test, p in zip(tests, adjusted, strict=True)
+        decide(test.passing(alpha), test.bounds(level)[1], margin=margin, units=test.units)
+        for test, level in zip(tests, levels, strict=True)
     ]
 
 
@@ -151,11 +151,8 @@ def power(table: Verdicts, drop: float, nights: int) -> str:
     for _ in range(nights):
         baseline, candidate = exchanged(*table.two(generator), generator)
         worse = lowered(candidate, drop, generator) - baseline
-        if binary:
-            p = mcnemar_worse(int((worse == 1.0).sum()), int((worse == -1.0).sum()))
-        else:
-            p = sign_flip_worse(worse, seed=int(generator.integers(2**32)))
-        called += p <= ALPHA
+        seed = int(generator.integers(2**32))
+        called += paired_test(worse, alpha=ALPHA, width=1.0, seed=seed).high < 0.0
         before, n = float((candidate - baseline).std(ddof=1)), len(worse)
         right = float(candidate.mean() + baseline.mean()) / 2.0 if binary else None
         promised += power_to_detect(before, n, drop, alpha=ALPHA, right=right)
@@ -167,21 +164,22 @@ def power(table: Verdicts, drop: float, nights: int) -> str:
     )
 
 
-def mid_p(table: Verdicts, nights: int) -> Iterator[str]:
-    """McNemar's exact test and its mid-p variant, called one-sided at alpha."""
+def right_and_wrong(table: Verdicts, nights: int) -> Iterator[str]:
+    """The score test, McNemar's exact test and its mid-p variant, called one-sided at alpha."""
     for drop in (0.0, *DROPS):
         generator = np.random.default_rng([SEED, 3, round(1000 * drop)])
-        exact = mid = 0
+        score = exact = mid = 0
         for _ in range(nights):
             baseline, candidate = exchanged(*table.two(generator), generator)
             d = (lowered(candidate, drop, generator) if drop else candidate) - baseline
             won, lost = int((d == 1.0).sum()), int((d == -1.0).sum())
+            score += score_worse(won, lost) <= ALPHA
             p = mcnemar_worse(won, lost)
             exact += p <= ALPHA
             mid += p - 0.5 * binom.pmf(lost, won + lost, 0.5) <= ALPHA
         yield (
-            f"{table.name:34s} {100 * drop:6.0f} {nights:7d} {100 * exact / nights:10.2f} "
-            f"{100 * mid / nights:10.2f}"
+            f"{table.name:34s} {100 * drop:6.0f} {nights:7d} {100 * score / nights:10.2f} "
+            f"{100 * exact / nights:10.2f} {100 * mid / nights:10.2f}"
         )
 
 
@@ -207,10 +205,10 @@ def main() -> None:
         cheap = 10 if right_or_wrong(table) else 1
         for drop in DROPS:
             print(power(table, drop, cheap * options.nights), flush=True)
-    print("\nMcNemar's test, called in %")
-    print(f"{'':34s} {'points':>6s} {'nights':>7s} {'exact':>10s} {'mid-p':>10s}")
+    print("\nRight or wrong, called in %")
+    print(f"{'':34s} {'points':>6s} {'nights':>7s} {'score':>10s} {'exact':>10s} {'mid-p':>10s}")
     for table in filter(right_or_wrong, tables):
-        for line in mid_p(table, 10 * options.nights):
+        for line in right_and_wrong(table, 10 * options.nights):
             print(line, flush=True)
     print(f"\n{time.process_time() - began:.0f} s of processor time")
 

@@ -102,8 +102,8 @@ class Night:
             self.kind, "judge", "candidate", "baseline", labels=BINARY,
         )  # fmt: skip
         compared = compare(pair, alpha=ALPHA)
-        adjusted = {view: compared.view(view).p_worse for view in VIEWS}  # of one test
-        found = in_each_view(compared, adjusted, margin=self.margin, alpha=ALPHA)
+        levels = dict.fromkeys(VIEWS, ALPHA)  # of one test
+        found = in_each_view(compared, levels, margin=self.margin, alpha=ALPHA)
         turned = turned_by_missing(found, compared)
         unread = too_little_read(("candidate", "baseline"), coverage(pair), FLOOR)
         observed = found["observed"]

@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 
 from judgebench.report.gate import overall
 from judgebench.report.gate_policy import read_policy
-from judgebench.stats.gate_rule import decide
-from judgebench.stats.paired_tests import holm, paired_test
+from judgebench.stats.paired_tests import paired_test
 from judgebench.store import open_store
+from perf.gate_rates import decisions
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "figures" / "regenerated_pools.csv"
@@ -73,13 +73,7 @@ def said(baseline: Night, candidate: Night) -> NDArray[np.float64]:
         paired_test(new - old, alpha=alpha, width=1.0)
         for old, new in zip(baseline, candidate, strict=True)
     ]
-    adjusted = holm([test.p_worse for test in tests])
-    verdict = overall(
-        [
-            decide(test.low, p, margin=margin, alpha=alpha)
-            for test, p in zip(tests, adjusted, strict=True)
-        ]
-    )
+    verdict = overall(decisions(tests, margin=margin, alpha=alpha))
     naive = any(test.difference < -0.01 for test in tests)
     return np.array([*(verdict == word for word in HEADS[:3]), naive], dtype=np.float64)
 

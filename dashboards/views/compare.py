@@ -175,8 +175,9 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
         if len(rows) > compare_charts.MOST_ROWS:
             st.text(f"{compare_charts.MOST_ROWS} of {len(rows):,} are drawn; the table has all.")
     st.caption(
-        "▲ blue: the first is better · ▼ orange: it is worse · ● grey: undecided. A decision is "
-        "made by p, which is adjusted over all rows of a pair (Holm), the interval is of one row."
+        "▲ blue: the first is better · ▼ orange: it is worse · ● grey: undecided. The "
+        "decision uses the p value adjusted over all rows of a pair, and the interval is at its "
+        "level (Holm)."
     )
 
 

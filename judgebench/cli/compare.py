@@ -59,8 +59,8 @@ def command(
     """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
 
     One test for each BENCHMARK (NAME or NAME@VERSION; all that both models have, if none is named)
-    and judge. Differences are MODEL_A minus MODEL_B, paired by item. Tests are two-sided: McNemar's
-    exact one for what is right or wrong, signs flipped for other means, and a paired bootstrap for
+    and judge. Differences are MODEL_A minus MODEL_B, paired by item. Tests are two-sided: Tango's
+    score test for what is right or wrong, signs flipped for other means, and a paired bootstrap for
     what is fitted (--metric length_controlled_win_rate) or of all answers together (auroc, ece,
     alignment); p-values are adjusted over all tests, those of groups too (Holm). A difference is
     'better' or 'worse' where the adjusted p is at most 1 - level, else it is 'undecided', with how

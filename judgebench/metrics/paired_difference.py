@@ -1,7 +1,7 @@
 """A metric before and after, on the items that both have, and the difference between the two.
 
-Both are estimated over one set of draws of the items, so that what makes an item easy for one makes
-it easy for the other and is no part of the difference.
+Both are estimated over one set of draws of the items; the difference has the bounds of the paired
+test that also decides a comparison (`paired_models.compare`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from judgebench.metrics.balanced import Balance
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.measure import Estimated, Measure, estimated
+from judgebench.metrics.paired_models import PairedModels, compare, item_weights
 from judgebench.metrics.verdict_table import FAILED, Columns, VerdictTable, read_table
 from judgebench.records import Estimate
 
@@ -38,13 +40,15 @@ class BeforeAfter(NamedTuple):
     """Verdicts before and after, and what is to be made of them.
 
     ``ends`` are the least and the greatest number that they can be, infinite where there is none;
-    ``measure_of`` makes the measure of the items' means, of shape (items, 2).
+    ``measure_of`` makes the measure of the items' means, of shape (items, 2); ``balance`` says how
+    categories make up the whole, where they count equally in it.
     """
 
     first: Columns
     second: Columns
     ends: tuple[float, float]
     measure_of: MeasureOf
+    balance: Balance | None = None
 
 
 def paired_differences(
@@ -74,9 +78,9 @@ def paired_differences(
     Returns
     -------
     list of PairedDifference
-        Over the same draws for all. The difference has the interval of the bootstrap over items,
-        none on a single item, and where there are ends the bounds with what is missing at its least
-        and at its most favourable to the second. Undefined where either metric is.
+        Over the same draws for all. The difference has both bounds of the paired test, each at half
+        of what the level leaves, and where there are ends the bounds with what is missing at its
+        least and at its most favourable to the second. Undefined where either metric is.
     """
     wanted = intervals or Intervals()
     measured = [_measured(one, items, values, units or {}) for one in compared]
@@ -92,7 +96,7 @@ def paired_differences(
             PairedDifference(
                 first=both.estimates[FIRST],
                 second=both.estimates[SECOND],
-                difference=_difference(both, one.measure, one.missing, wanted),
+                difference=_difference(both, one, wanted),
             )
         )
     return found
@@ -104,6 +108,7 @@ class _Measured(NamedTuple):
     table: VerdictTable
     measure: Measure
     missing: int
+    pair: PairedModels
 
 
 def _measured(
@@ -123,7 +128,24 @@ def _measured(
         mean=np.where(there, means.mean, np.nan),
         readable=np.where(there, means.readable, 0.0),
     )
-    return _Measured(table, compared.measure_of(of_both, table), int((~there).sum()))
+    least, greatest = compared.ends
+    weight, stratum = item_weights(table.items, compared.balance)
+    pair = PairedModels(
+        judge="",
+        metric="",
+        unit=1.0,
+        width=greatest - least,
+        items=table.items,
+        unit_of=table.unit_of,
+        weight=weight,
+        stratum=stratum,
+        mean=of_both.mean[:, [SECOND, FIRST]],
+        worst=None,
+        best=None,
+        missing=np.zeros(2, dtype=np.int64),
+        expected=np.zeros(2, dtype=np.int64),
+    )
+    return _Measured(table, compared.measure_of(of_both, table), int((~there).sum()), pair)
 
 
 def _together(
@@ -158,26 +180,33 @@ def _empty() -> ItemMeans:
     )
 
 
-def _difference(found: Estimated, measure: Measure, missing: int, wanted: Intervals) -> Estimate:
-    scores = (found.scores[:, SECOND] - found.scores[:, FIRST])[:, np.newaxis]
+def _difference(found: Estimated, one: _Measured, wanted: Intervals) -> Estimate:
+    measure, unit = one.measure, one.measure.unit
     first, second = found.estimates
-    low, high, method = wanted.ends(scores, None).at(0)
-    if second.units < 2:
-        low, high, method = np.nan, np.nan, "no interval, a single item"
-    known = not np.isnan(scores[0, 0])
-    worst = best = None
-    if known and measure.worst is not None and measure.best is not None:
-        worst = float(measure.worst[SECOND] - measure.best[FIRST]) * measure.unit
-        best = float(measure.best[SECOND] - measure.worst[FIRST]) * measure.unit
+    value = float(found.scores[0, SECOND] - found.scores[0, FIRST])
+    known = not np.isnan(value)
+    low = high = np.nan
+    method, worst, best = "", None, None
+    if known:
+        alpha = (1.0 - wanted.level) / 2.0
+        test = compare(one.pair, alpha=alpha, seed=wanted.seed).observed
+        if test.units < 2:
+            method = "no interval, a single item"
+        else:
+            low, high = (end if np.isfinite(end) else np.nan for end in test.bounds(alpha))
+            method = test.method
+        if measure.worst is not None and measure.best is not None:
+            worst = float(measure.worst[SECOND] - measure.best[FIRST]) * unit
+            best = float(measure.best[SECOND] - measure.worst[FIRST]) * unit
     return Estimate(
-        value=float(scores[0, 0]) * measure.unit,
-        low=(low if known else np.nan) * measure.unit,
-        high=(high if known else np.nan) * measure.unit,
+        value=value * unit,
+        low=low * unit,
+        high=high * unit,
         n=first.n + second.n,
         units=second.units,
-        missing=missing,
+        missing=one.missing,
         level=wanted.level,
-        method=method if known else "",
+        method=method,
         undefined=None if known else second.undefined or first.undefined,
         worst_low=worst,
         worst_high=best,

@@ -236,7 +236,7 @@ class _Judged:
         self.judge, self.kind, self.ends, self.metric = judge, kind, ends, f"{metric}{group}"
         self.table = read_table(its)
         self.means = item_means(self.table, np.arange(len(its["kind"])), values, ends=ends)
-        self.weight, self.stratum = _weights(self.table.items, balance)
+        self.weight, self.stratum = item_weights(self.table.items, balance)
 
     def two(self, candidate: str, baseline: str) -> PairedModels:
         table, means, why_not = self.table, self.means, self.why_not
@@ -302,14 +302,25 @@ def head_to_head(
     )
 
 
-def compare(pair: PairedModels, *, alpha: float, seed: int = 0) -> Compared:
-    """Test whether the candidate is worse, as observed and at the ends of what is missing."""
+def compare(
+    pair: PairedModels, *, alpha: float, seed: int = 0, finest: float | None = None
+) -> Compared:
+    """Test whether the candidate is worse, as observed and at the ends of what is missing.
+
+    Parameters
+    ----------
+    alpha, finest
+        As for `paired_test`.
+    """
     mine, theirs = pair.mean[:, CANDIDATE], pair.mean[:, BASELINE]
     both = _both(pair)
     drawn = content_seed(*pair.items, pair.judge, pair.metric, seed=seed)
 
     def tested(difference: Floats, kept: NDArray[np.bool_]) -> PairedTest:
-        return _tested(pair, difference, kept, alpha=alpha, seed=drawn)
+        of_units, items, spread = _over_units(pair, difference[kept], kept)
+        return paired_test(
+            of_units, items, alpha=alpha, width=pair.width, seed=drawn, spread=spread, finest=finest
+        )
 
     lacks = bool(pair.missing.any())
     worst = best = None
@@ -334,18 +345,6 @@ def _both(pair: PairedModels) -> NDArray[np.bool_]:
     if set(pair.stratum[pair.stratum > 0]) - set(pair.stratum[both]):
         both &= False  # a category that nobody can compare counts as much as any other
     return both
-
-
-def _tested(
-    pair: PairedModels,
-    difference: Floats,
-    kept: NDArray[np.bool_],
-    *,
-    alpha: float,
-    seed: int,
-) -> PairedTest:
-    of_units, items, spread = _over_units(pair, difference[kept], kept)
-    return paired_test(of_units, items, alpha=alpha, width=pair.width, seed=seed, spread=spread)
 
 
 def _over_units(
@@ -378,8 +377,11 @@ def _normalised(pair: PairedModels, kept: NDArray[np.bool_]) -> Floats:
     return found
 
 
-def _weights(items: Sequence[str], balance: Balance | None) -> tuple[Floats, Ints]:
-    """What each category counts, at each of its items, and which category that is (from 1)."""
+def item_weights(items: Sequence[str], balance: Balance | None) -> tuple[Floats, Ints]:
+    """What each category counts, at each of its items, and which category that is (from 1).
+
+    Where all items count equally 1 each, of the category 0; -1 for an item that does not count.
+    """
     if balance is None:
         return np.ones(len(items)), np.zeros(len(items), dtype=np.int64)
     share = {

@@ -16,7 +16,6 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
-from judgebench.plain_text import counted
 from judgebench.records import Estimate
 from judgebench.report.boards import judges_called
 from judgebench.report.model_pairs import (
@@ -29,12 +28,16 @@ from judgebench.report.model_pairs import (
     drop_found,
     equal,
     flips,
+    more_items,
 )
 from judgebench.report.pair_confidences import PairConfidences
 from judgebench.report.pair_length_control import calibrated, pair_at_equal_length
-from judgebench.stats.gate_rule import Direction, direction, units_to_differ
-from judgebench.stats.paired_tests import holm
+from judgebench.stats.gate_rule import Direction, direction, too_few, units_to_differ
+from judgebench.stats.paired_tests import deciding_levels, holm
 from judgebench.store import Store
+
+_MANY = 100
+"""Of so many tests together even the strictest level has draws enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +54,15 @@ class Difference:
     group
         The items that are looked at alone; None for all.
     difference
-        Its interval at the level of the comparison; ``worst_low`` and ``worst_high`` with what is
-        missing at its ends.
+        Its interval is that of the test that decides, at the level that the test has among all
+        tests; ``worst_low`` and ``worst_high`` with what is missing at its ends.
     p_value, p_adjusted
         Two-sided; nan where nothing could be tested.
     because
         Why it is undecided; None where it is decided.
     detectable
-        The difference that these items find with a power of 80 %; nan where that is not known.
+        The difference that these items find with a power of 80 %, at the strictest level among all
+        tests; nan where that is not known.
     flips
         The items on which the two differ, those that cost the first one most first.
     equal
@@ -137,9 +141,13 @@ def comparison(
     asked = _Asked(store, first, second, judges, metrics, by, (1.0 - level) / 2.0, seed)
     notes = asked.take(benchmarks)
     tests = asked.tests
-    adjusted = {view: holm([one.p_value(view) for one in tests]) for view in VIEWS}
+    adjusted = holm([one.p_value("observed") for one in tests])
+    levels = {
+        view: deciding_levels([one.p_value(view) for one in tests], alpha=1.0 - level)
+        for view in VIEWS
+    }
     decided = tuple(
-        one.decided({view: adjusted[view][place] for view in VIEWS}, level, len(tests))
+        one.decided(adjusted[place], {view: levels[view][place] for view in VIEWS}, len(tests))
         for place, one in enumerate(tests)
     )
     return Comparison(
@@ -245,7 +253,9 @@ class _Asked:
             for group in (None, *groups):
                 if METRIC_OF[kind.kind] in self.metrics:
                     pair = data.pair(kind, judge, two, group, self.by)
-                    compared = compare(pair, alpha=self.alpha, seed=self.seed)
+                    compared = compare(
+                        pair, alpha=self.alpha, seed=self.seed, finest=self.alpha / _MANY
+                    )
                     if group is None or len(pair.items):
                         yield _Test(data, kind.opponent, two, group, pair, compared, self.alpha)
 
@@ -311,12 +321,14 @@ class _Test:
             return math.nan
         return self.compared.view(view).p_differs
 
-    def decided(self, adjusted: Mapping[View, float], level: float, n_tests: int) -> Difference:
+    def decided(self, p_adjusted: float, levels: Mapping[View, float], n_tests: int) -> Difference:
+        """What it comes to; levels are two-sided, at which it is decided in each view."""
         pair, compared = self.pair, self.compared
-        found = {
-            view: direction(compared.view(view).difference, p, alpha=2.0 * self.alpha)
-            for view, p in adjusted.items()
-        }
+        found: dict[View, Direction] = {}
+        for view, level in levels.items():
+            test = compared.view(view)
+            found[view] = direction(*test.bounds(level / 2.0), units=test.units)
+        decided_at = levels["observed"]
         because = self._why_open(found, n_tests)
         return Difference(
             benchmark=self.data.which.name,
@@ -332,10 +344,12 @@ class _Test:
             decision=found["observed"] if because is None else "undecided",
             because=because,
             values=(compared.candidate * pair.shown, compared.baseline * pair.shown),
-            difference=difference(pair, compared, level=level),
+            difference=difference(
+                pair, compared, compared.observed.bounds(decided_at / 2.0), level=1.0 - decided_at
+            ),
             p_value=self.p_value("observed"),
-            p_adjusted=adjusted["observed"],
-            detectable=drop_found(compared, alpha=self.alpha) * pair.unit,
+            p_adjusted=p_adjusted,
+            detectable=drop_found(compared, alpha=self.alpha / n_tests) * pair.unit,
             coverage=coverage(pair),
             flips=flips(pair),
             equal=equal(pair),
@@ -348,6 +362,8 @@ class _Test:
             return self.pair.why_not
         if math.isnan(observed.difference):
             return "no item has a readable verdict on both"
+        if (few := too_few(observed.units, passing=False)) is not None:
+            return few
         if len(set(found.values())) > 1:
             return (
                 f"missing verdicts: at their worst or best for {self.two[0]}, it decides otherwise"
@@ -358,11 +374,10 @@ class _Test:
             return None
         # Of several tests the hardest case of Holm's: at most so many are asked for.
         alpha = 2.0 * self.alpha / n_tests
-        needed = units_to_differ(observed.units, observed.p_differs, alpha=alpha)
+        needed = units_to_differ(observed.difference, observed.spread, alpha=alpha)
         if math.isinf(needed):
             return "no difference is seen"
-        more = max(1, math.ceil(needed) - observed.units)
-        return f"{counted(more, 'more item')} would decide, if the difference stays as it is"
+        return more_items(needed, observed) or "the interval's end lies close to 0"
 
     def _notes(self) -> list[str]:
         stacks = self.data.other_stack(self.two)

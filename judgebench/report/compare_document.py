@@ -99,10 +99,7 @@ def moved(one: Difference) -> tuple[int, int]:
 def _table(report: Comparison) -> Table:
     return Table(
         title=f"{report.first} against {report.second}: {report.verdict}",
-        subtitle=(
-            f"difference: the first minus the second, with intervals at {100 * report.level:g} %; "
-            "p two-sided, adjusted over all tests (Holm); detectable at a power of 80 %"
-        ),
+        subtitle=_rule(report),
         columns=[
             Column(title="decision"),
             Column(title="benchmark", wraps=True),
@@ -121,6 +118,18 @@ def _table(report: Comparison) -> Table:
         rows=[_row(one) for one in report.tests],
         notes=[*_notes(report), *report.notes],
     )
+
+
+def _rule(report: Comparison) -> str:
+    """How sure each decision is, and that what is printed is what decides."""
+    level = f"{100 * report.level:g} %"
+    how = (
+        f"at {level} over all {len(report.tests)} tests: the decision uses the adjusted p value, "
+        "and the interval is at its level (Holm)"
+        if len(report.tests) > 1
+        else f"with its interval at {level}, which decides; p two-sided"
+    )
+    return f"difference: the first minus the second, {how}; detectable with a chance of 80 %"
 
 
 def _row(one: Difference) -> list[str]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache, partial
 
 from judgebench.errors import UsageError
 from judgebench.metrics.paired_models import VIEWS
-from judgebench.report.gate_outcome import GateReport
+from judgebench.report.gate_outcome import Decided, GateReport
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_question import Question
 from judgebench.report.model_pairs import PairData
 from judgebench.stats.gate_rule import Decision
-from judgebench.stats.paired_tests import benjamini_hochberg, holm
+from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm
 from judgebench.store import Store
 
 _ADJUST = {"holm": holm, "bh": benjamini_hochberg}
@@ -33,16 +34,12 @@ def gate_report(
     UsageError
         For a benchmark, a model, a judge or a metric that the store does not have.
     """
+    data_of = cache(partial(PairData, store))
     asked = []
     for test in policy.tests:
-        data = PairData(store, test.benchmark)
+        data = data_of(test.benchmark)
         asked.append(Question(data, test, data.two(candidate, baseline), policy, seed))
-    adjust = _ADJUST[policy.correction]
-    adjusted = {view: adjust([one.test(view).p_worse for one in asked]) for view in VIEWS}
-    tests = tuple(
-        one.tested({view: adjusted[view][place] for view in VIEWS})
-        for place, one in enumerate(asked)
-    )
+    tests = decide_tests(asked, policy)
     return GateReport(
         verdict=overall([one.decision for one in tests]),
         candidate=candidate,
@@ -52,6 +49,23 @@ def gate_report(
         tests=tests,
         alarms=tuple(dict.fromkeys(alarm for one in asked for alarm in one.alarms())),
         notes=tuple(dict.fromkeys(note for one in asked for note in one.notes(baseline))),
+    )
+
+
+def decide_tests(asked: Sequence[Question], policy: Policy) -> tuple[Decided, ...]:
+    """The tests of a policy, each at the level that it has among the others."""
+    adjusted = _ADJUST[policy.correction]([one.test("observed").p_worse for one in asked])
+    levels = {
+        view: deciding_levels(
+            [one.test(view).p_worse for one in asked],
+            alpha=policy.level,
+            correction=policy.correction,
+        )
+        for view in VIEWS
+    }
+    return tuple(
+        one.tested(adjusted[place], {view: levels[view][place] for view in VIEWS})
+        for place, one in enumerate(asked)
     )
 
 

@@ -58,12 +58,12 @@ def heard_afresh(
             "a first regression, to be confirmed: `judgebench run SUITE --confirm GATE.json` asks "
             f"{pair.judge} afresh about both models{done}; then the gate again"
         )
-    p = compare(again, alpha=alpha, seed=seed).observed.p_worse
-    if p <= alpha:
+    found = compare(again, alpha=alpha, seed=seed).observed
+    if found.high < 0.0:
         return "confirmed", None
     return "refuted", (
-        f"not confirmed: asked afresh, {pair.judge} gives a p of {p:.3f} to a candidate that is no "
-        "worse"
+        f"not confirmed: asked afresh, {pair.judge} gives a p of {found.p_worse:.3f} to a "
+        "candidate that is no worse"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
-from judgebench.plain_text import printable
+from judgebench.plain_text import counted, printable
 from judgebench.report import estimates
 from judgebench.report.gate_confirm import Confirmation
 from judgebench.report.gate_outcome import Alarm, Decided, GateReport
@@ -94,6 +94,8 @@ def _json(one: Decided) -> dict[str, Any]:
         "baseline_value": estimates.finite(one.values[1]),
         "candidate_value": estimates.finite(one.values[0]),
         "difference": estimates.to_json(one.difference),
+        "level_low": one.levels[0],
+        "level_high": one.levels[1],
         "max_drop": one.max_drop,
         "p_value": estimates.finite(one.p_value),
         "p_adjusted": estimates.finite(one.p_adjusted),
@@ -150,16 +152,19 @@ def _table(report: GateReport) -> Table:
         if one.because
     ]
     notes += [
+        f"{one.benchmark}, {one.judge}, {measured(one)}: worse, but within the allowed "
+        f"{'drop' if one.higher_is_better else 'rise'}"
+        for one in report.tests
+        if one.decision == "pass" and _surely_worse(one)
+    ]
+    notes += [
         f"{one.benchmark}, {one.judge}, {measured(one)}: {_CONFIRMED[one.confirmation]}"
         for one in report.tests
         if one.confirmation in _CONFIRMED
     ]
     return Table(
         title=f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}",
-        subtitle=(
-            f"a drop is called at alpha {report.alpha:.3g} over all tests ({report.correction}); "
-            "bounds are one-sided; detectable at a power of 80 %"
-        ),
+        subtitle=_rule(report),
         columns=[
             Column(title="decision"),
             Column(title="benchmark", wraps=True),
@@ -168,13 +173,29 @@ def _table(report: GateReport) -> Table:
             Column(title="baseline", align="right"),
             Column(title="candidate", align="right"),
             Column(title="difference", align="right"),
-            Column(title="borne", align="right"),
+            Column(title="allowed drop", align="right"),
             Column(title="p", align="right"),
             Column(title="detectable", align="right", spare=True),
             Column(title="items", align="right", spare=True),
         ],
         rows=rows,
         notes=notes,
+    )
+
+
+_RATES = {"holm": "family-wise error rate", "bh": "false discovery rate"}
+_CORRECTIONS = {"holm": "Holm", "bh": "Benjamini–Hochberg"}
+
+
+def _rule(report: GateReport) -> str:
+    """How sure each decision is, and that what is printed is what decides."""
+    rate, name = _RATES[report.correction], _CORRECTIONS[report.correction]
+    several = len(report.tests) > 1
+    said = f"{rate} {100 * report.alpha:.3g} % ({name}); " if several else ""
+    called = f"the level that decides among {len(report.tests)} tests" if several else "as much"
+    return (
+        f"{said}the lower bound, at {100 * (1.0 - report.alpha):.4g} %, decides a pass, and the "
+        f"upper, at {called}, a regression; detectable with a chance of 80 %"
     )
 
 
@@ -307,14 +328,47 @@ def flip_lines(one: Decided, texts: Questions) -> list[str]:
 
 
 def in_words(one: Decided) -> str:
-    """One test in a sentence that a person can act on."""
+    """One test in a sentence that a person can act on.
+
+    ``REGRESSION: accuracy fell from 0.742 (last-week) to 0.647 (nightly): -0.095, 90 % CI [-0.124,
+    -0.071]; allowed drop 0.030; 41 items worse, 3 better``
+    """
+    candidate, baseline = one.values
+    if candidate == baseline:
+        moved = f"stayed at {_number(candidate, one)} ({one.candidate}, as {one.baseline})"
+    else:
+        moved = (
+            f"{'fell' if candidate < baseline else 'rose'} from {_number(baseline, one)} "
+            f"({one.baseline}) to {_number(candidate, one)} ({one.candidate})"
+        )
+    limit = "drop" if one.higher_is_better else "rise"
+    worse = sum(flip.gain < 0.0 for flip in one.flips)
     said = (
-        f"{WORDS[one.decision]}: {measured(one)} of {one.candidate} is "
-        f"{_number(one.values[0], one)}, {_number(one.values[1], one)} of {one.baseline}: "
-        f"difference {estimates.text(one.difference, digits=_digits(one))}, borne is a "
-        f"{'drop' if one.higher_is_better else 'rise'} of {_number(one.max_drop, one)}"
+        f"{WORDS[one.decision]}: {measured(one)} {moved}: "
+        f"{_with_interval(one)}; allowed {limit} {_number(one.max_drop, one)}"
     )
+    if one.flips:
+        said += f"; {counted(worse, 'item')} worse, {len(one.flips) - worse:,} better"
+    if one.decision == "pass" and _surely_worse(one):
+        said += f"; worse, but within the allowed {limit}"
     return said if one.because is None else f"{said}; {one.because}"
+
+
+def _surely_worse(one: Decided) -> bool:
+    """Whether the bound that calls a regression says so."""
+    low, high = one.difference.low, one.difference.high
+    return high < 0.0 if one.higher_is_better else low > 0.0
+
+
+def _with_interval(one: Decided) -> str:
+    """A difference, its interval, and with which level that holds."""
+    figure, found = f".{_digits(one)}f", one.difference
+    if not math.isfinite(found.value):
+        return "difference not known"
+    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+        return f"{found.value:+{figure}}"
+    ends = f"[{found.low:+{figure}}, {found.high:+{figure}}]"
+    return f"{found.value:+{figure}}, {100 * found.level:.3g} % CI {ends}"
 
 
 def alarm_words(one: Alarm) -> str:

@@ -15,21 +15,25 @@ MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, i
 
 
 def in_each_view(
-    compared: Compared, adjusted: Mapping[View, float], *, margin: float, alpha: float
+    compared: Compared, levels: Mapping[View, float], *, margin: float, alpha: float
 ) -> dict[View, Decision]:
     """What a test says as observed, and with what is missing at its ends.
 
     Parameters
     ----------
-    adjusted
-        The p-values of a candidate that is no worse, adjusted over the policy in each view.
+    levels
+        At which a regression is called in each view, adjusted over the policy.
     margin
-        The drop that is borne, without the unit.
+        The allowed drop, without the unit.
+    alpha
+        Of a pass.
     """
-    return {
-        view: decide(compared.view(view).low, p, margin=margin, alpha=alpha)
-        for view, p in adjusted.items()
-    }
+    found: dict[View, Decision] = {}
+    for view, level in levels.items():
+        test = compared.view(view)
+        low, high = test.passing(alpha), test.bounds(level)[1]
+        found[view] = decide(low, high, margin=margin, units=test.units)
+    return found
 
 
 def too_little_read(two: Sequence[str], readable: Sequence[float], floor: float) -> str | None:

@@ -21,16 +21,20 @@ class Decided:
         Of what confidence the metric is, None elsewhere; where lower is better, ``max_drop`` and
         ``detectable_drop`` are rises.
     difference
-        Candidate minus baseline, its bounds one-sided at 1 - alpha each; ``worst_low`` and
-        ``worst_high`` with what is missing at its ends.
+        Candidate minus baseline, with the bounds that decide; ``worst_low`` and ``worst_high`` with
+        what is missing at its ends.
+    levels
+        With which each bound holds by itself, the lower one's first: a pass is decided at
+        1 - alpha, a regression at the level that the test has among all tests of the policy.
     p_value, p_adjusted
         Of a candidate that is no worse; nan where nothing could be tested.
     because
         Why it is inconclusive; None where it is decided.
     detectable_drop
-        What these items find with a power of 80 %; nan where that is not known.
+        What these items find with a power of 80 %, at the strictest level of the policy; nan where
+        that is not known.
     to_decide
-        How many items would decide, if the difference stays as it is.
+        How many items decide with a chance of 80 %, if the true difference is as observed.
     confirmation
         What came of asking the judge afresh, for a policy that wants that before a regression is
         called; None where it was not in question.
@@ -52,6 +56,7 @@ class Decided:
     because: str | None
     values: tuple[float, float]
     difference: Estimate
+    levels: tuple[float, float]
     p_value: float
     p_adjusted: float
     detectable_drop: float

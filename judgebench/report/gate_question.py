@@ -20,10 +20,17 @@ from judgebench.report.gate_confirm import Confirmation, heard_afresh
 from judgebench.report.gate_missing import in_each_view, too_little_read, turned_by_missing
 from judgebench.report.gate_outcome import Alarm, Decided
 from judgebench.report.gate_policy import GateTest, Policy
-from judgebench.report.model_pairs import PairData, coverage, difference, drop_found, flips
+from judgebench.report.model_pairs import (
+    PairData,
+    coverage,
+    difference,
+    drop_found,
+    flips,
+    more_items,
+)
 from judgebench.report.pair_confidences import PairConfidences
 from judgebench.report.pair_length_control import pair_at_equal_length
-from judgebench.stats.gate_rule import Deciding, Decision, units_to_decide
+from judgebench.stats.gate_rule import Deciding, Decision, too_few, units_to_decide
 from judgebench.stats.paired_tests import PairedTest
 
 A_DAY = 86_400.0
@@ -51,6 +58,7 @@ class Question:
     ) -> None:
         self.data, self.two = data, two
         self._store, self._test, self._alpha = data.board.store, test, policy.level
+        self._finest = policy.level / len(policy.tests)
         self._confirm, self._seed = policy.confirm, seed
         metric, _, group = (test.metric or "").partition("/")
         self._fresh: Callable[[], PairedModels] | None = None
@@ -76,7 +84,7 @@ class Question:
             )
         pair = self.data.pair(kind, judge, self.two, group)
         self._fresh = partial(self.data.pair, kind, judge, self.two, group, afresh=True)
-        return judge, pair, compare(pair, alpha=self._alpha, seed=seed)
+        return judge, pair, compare(pair, alpha=self._alpha, seed=seed, finest=self._finest)
 
     def notes(self, baseline: str) -> list[str]:
         """What a reader has to know of the baseline, and of stacks that were shown to be alike."""
@@ -89,12 +97,20 @@ class Question:
         """As observed, or with what is missing at one of its ends."""
         return self.compared.view(view)
 
-    def tested(self, adjusted: Mapping[View, float]) -> Decided:
+    def tested(self, p_adjusted: float, levels: Mapping[View, float]) -> Decided:
+        """What it comes to.
+
+        Parameters
+        ----------
+        levels
+            At which a regression is called in each view, adjusted over the policy as
+            ``p_adjusted`` is.
+        """
         pair, compared, unit = self.pair, self.compared, self.pair.unit
         margin = self._test.max_drop / unit
-        decisions = in_each_view(compared, adjusted, margin=margin, alpha=self._alpha)
+        decisions = in_each_view(compared, levels, margin=margin, alpha=self._alpha)
         decision = decisions["observed"]
-        because = self._why_open(decisions)
+        because = self._why_open(decisions, margin)
         confirmation: Confirmation | None = None
         if because is None and decision == "regression" and self._confirm:
             confirmation, because = heard_afresh(
@@ -115,10 +131,13 @@ class Question:
                 observed.spread,
                 margin=margin,
                 alpha=self._alpha,
-                binary=observed.binary,
+                called_at=self._finest,
             )
-            because = because or self._what_would_decide(to_decide)
-        drop = drop_found(compared, alpha=self._alpha)
+            because = because or self._what_would_decide(to_decide, margin)
+        called_at = levels["observed"]
+        ends = observed.passing(self._alpha), observed.bounds(called_at)[1]
+        one_sided = (1.0 - self._alpha, 1.0 - called_at)
+        drop = drop_found(compared, alpha=self._finest)
         return Decided(
             benchmark=self.data.which.name,
             version=self.data.which.version,
@@ -133,9 +152,10 @@ class Question:
             decision=decision,
             because=because,
             values=(compared.candidate * pair.shown, compared.baseline * pair.shown),
-            difference=difference(pair, compared, level=1.0 - 2.0 * self._alpha),
+            difference=difference(pair, compared, ends, level=1.0 - self._alpha - called_at),
+            levels=one_sided if pair.higher_is_better else one_sided[::-1],
             p_value=observed.p_worse,
-            p_adjusted=adjusted["observed"],
+            p_adjusted=p_adjusted,
             detectable_drop=drop * unit,
             to_decide=to_decide,
             coverage=coverage(pair),
@@ -145,7 +165,7 @@ class Question:
             higher_is_better=pair.higher_is_better,
         )
 
-    def _why_open(self, decisions: Mapping[View, Decision]) -> str | None:
+    def _why_open(self, decisions: Mapping[View, Decision], margin: float) -> str | None:
         """What keeps the question open whatever the numbers say; None for nothing."""
         observed = self.compared.observed
         if self.pair.why_not is not None:
@@ -162,6 +182,9 @@ class Question:
             return (
                 f"{observed.units} items have a verdict on both, and {self._test.min_n} are asked"
             )
+        would_pass = decisions["observed"] != "regression" and observed.low > -margin
+        if observed.units and (few := too_few(observed.units, passing=would_pass)) is not None:
+            return few
         if (kappa := self._kappa_too_low()) is not None:
             return kappa
         return turned_by_missing(decisions, self.compared)
@@ -239,13 +262,12 @@ class Question:
             f"{said}; {counted(more, 'more label')} would tell whether it is, if it stays as it is"
         )
 
-    def _what_would_decide(self, deciding: Deciding) -> str:
+    def _what_would_decide(self, deciding: Deciding, margin: float) -> str:
         observed = self.compared.observed
         if math.isnan(observed.difference):
             return "no item has a readable verdict on both"
-        if math.isnan(deciding.fewest):
+        if observed.difference == -margin:
+            return "the difference is the allowed drop itself: no number of items decides that"
+        if math.isinf(observed.low) or not observed.spread > 0.0:
             return "too few items to know how far they differ"
-        if math.isinf(deciding.fewest):
-            return "no number of items decides a difference of the margin itself"
-        more = max(1, math.ceil(deciding.fewest) - observed.units)
-        return f"{counted(more, 'more item')} would decide, if the difference stays as it is"
+        return more_items(deciding.fewest, observed) or "a bound lies close to what it decides at"

@@ -20,6 +20,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import Compared, PairedModels, head_to_head, paired_models
 from judgebench.metrics.scores import SCORE
 from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.plain_text import counted as in_words
 from judgebench.records import Estimate, JudgeSpec
 from judgebench.report.board_data import BoardData, Judged
 from judgebench.report.boards import Columns, meant, renamed, with_units
@@ -28,6 +29,7 @@ from judgebench.report.gate_models import newest_called, the_two
 from judgebench.report.run_called import run_called
 from judgebench.report.stack_anchors import TOLERANCE, Answering, OtherStack, other_stack
 from judgebench.stats.gate_rule import detectable
+from judgebench.stats.paired_tests import PairedTest
 from judgebench.store import Store
 
 METRIC_OF = {"label": ACCURACY, "score": SCORE, "preference": WIN_RATE}
@@ -279,24 +281,31 @@ def coverage(pair: PairedModels) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def difference(pair: PairedModels, compared: Compared, *, level: float) -> Estimate:
-    """Candidate minus baseline, in the metric's units, at the level at which it was tested.
+def difference(
+    pair: PairedModels, compared: Compared, ends: tuple[float, float], *, level: float
+) -> Estimate:
+    """Candidate minus baseline, in the metric's units.
 
     Where lower is better, a candidate that is worse has a difference above 0.
+
+    Parameters
+    ----------
+    ends
+        The bounds that decide, without the unit.
+    level
+        With which both of them hold.
     """
     observed, shown = compared.observed, pair.shown
-    ends = [
-        end * shown if math.isfinite(end) else math.nan for end in (observed.low, observed.high)
-    ]
+    bounds = [end * shown if math.isfinite(end) else math.nan for end in ends]
     cases = [test.difference * shown for test in (compared.view("worst"), compared.view("best"))]
     if not pair.higher_is_better:
-        ends.reverse()
+        bounds.reverse()
         cases.reverse()
     bounded = compared.worst is not None
     return Estimate(
         value=observed.difference * shown + 0.0,  # no -0.0
-        low=ends[0],
-        high=ends[1],
+        low=bounds[0],
+        high=bounds[1],
         level=level,
         n=int(pair.expected.sum() - pair.missing.sum()),
         units=observed.units,
@@ -311,10 +320,30 @@ def difference(pair: PairedModels, compared: Compared, *, level: float) -> Estim
 
 
 def drop_found(compared: Compared, *, alpha: float) -> float:
-    """The smallest drop that these items find with a power of 80 %, without the unit."""
+    """The smallest drop that these items find with a power of 80 %, without the unit.
+
+    Parameters
+    ----------
+    alpha
+        One-sided, of the hardest case among all tests that are made together.
+    """
     observed = compared.observed
     right = (compared.candidate + compared.baseline) / 2.0 if observed.binary else None
     return detectable(observed.spread, observed.units, alpha=alpha, right=right)
+
+
+def more_items(units: float, observed: PairedTest) -> str | None:
+    """That so many items in all would decide; None where nobody knows, or these are as many.
+
+    What is said is that of an average case: nothing where the spread rests on too little.
+    """
+    if not math.isfinite(units) or math.ceil(units) <= observed.units:
+        return None
+    more = in_words(math.ceil(units) - observed.units, "more item")
+    return (
+        f"if the true difference is as observed, about {more} "
+        f"{'give' if not more.startswith('1 ') else 'gives'} an 80 % chance of a decision"
+    )
 
 
 def flips(pair: PairedModels) -> tuple[Flip, ...]:

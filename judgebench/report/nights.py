@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from judgebench.errors import UsageError
-from judgebench.metrics.paired_models import VIEWS
 from judgebench.records import RunManifest
 from judgebench.report.drift import JudgeDrift
+from judgebench.report.gate import decide_tests
 from judgebench.report.gate_outcome import Decided
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_question import Question
@@ -328,7 +328,7 @@ class _Gate:
         policy = self.policy or self._usual(two)
         asked = Question(self._data, policy.tests[0], two, policy, self._seed)
         self.policy = policy
-        return asked.tested({view: asked.test(view).p_worse for view in VIEWS})
+        return decide_tests([asked], policy)[0]
 
     def _usual(self, two: tuple[str, str]) -> Policy:
         boards = [kind for kind, judge in self._data.judges_of(two) if judge == self._judge]

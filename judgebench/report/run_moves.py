@@ -200,7 +200,8 @@ class _Measured:
                 return mixed(self._measure(means, table), scales)
 
             return BeforeAfter(first, second, (-math.inf, math.inf), undefined)
-        return BeforeAfter(first, second, (scales or [(-math.inf, math.inf)])[0], self._measure)
+        ends = (scales or [(-math.inf, math.inf)])[0]
+        return BeforeAfter(first, second, ends, self._measure, self._balance)
 
     def _measure(self, means: ItemMeans, table: VerdictTable) -> Measure:
         if self.kind == "label":

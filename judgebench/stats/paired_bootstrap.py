@@ -9,11 +9,13 @@ bound never say different things.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from judgebench.stats.paired_tests import PairedTest, share_of_none
+from judgebench.stats.paired_tests import PairedTest, share_of_none, untested
 from judgebench.stats.resample import MAX_UNDEFINED, Floats, expanded_level, percentile_interval
 
 FEWEST = 10
@@ -82,36 +84,43 @@ def bootstrap_test(
     lacking = n - len(known)
     if math.isnan(difference) or units < 2 or not len(known) or lacking > MAX_UNDEFINED * n:
         why = f"{lacking:,} replicates undefined" if lacking else "fewer than two units"
-        return PairedTest(
-            difference=difference, low=math.nan, high=math.nan, p_worse=math.nan,
-            p_differs=math.nan, spread=math.nan, units=units, binary=False,
-            method=f"{method}; no interval, {why}",
-        )  # fmt: skip
+        return untested(
+            difference, units=units, alpha=alpha, method=f"{method}; no interval, {why}"
+        )
     if lacking:
         method += f", {lacking:,} of them undefined and left out"
     if centred:
         known = known - (known.mean() - difference)
         method += ", centred"
     free = max(1, units - n_parameters)
+    ends: Callable[[float], tuple[float, float]]
     if (known == known[0]).all():
         stake = units if at_stake is None else at_stake
-        end = width * share_of_none(stake, alpha)
-        low, high = difference - end, difference + end
         worse, better = (_all_equal(d, stake, width) for d in (-difference, difference))
         error = 0.0
         method += ", all equal: Wilson's bounds of none"
+
+        def ends(level: float) -> tuple[float, float]:
+            end = width * share_of_none(stake, level)
+            return difference - end, difference + end
     else:
         error = float(known.std(ddof=1))
-        low, high = _bounds(difference, known, error, alpha, units, n_parameters)
+        ends = partial(_bounds, difference, known, error, units, n_parameters)
         worse = _beyond(-known, -difference / error, units, free)
         better = _beyond(known, difference / error, units, free)
         method += ", percentiles expanded"
+
+    def bounds(level: float) -> tuple[float, float]:
+        low, high = ends(level)
+        return max(low, -width), min(high, width)
+
     return PairedTest(
         difference=difference,
-        low=max(low, -width),
-        high=min(high, width),
+        alpha=alpha,
+        bounds=bounds,
+        passing=lambda level: bounds(level)[0],
         p_worse=worse,
-        p_differs=min(1.0, 2.0 * min(worse, better)),
+        p_better=better,
         spread=error * math.sqrt(units),
         units=units,
         binary=False,
@@ -120,7 +129,7 @@ def bootstrap_test(
 
 
 def _bounds(
-    difference: float, known: Floats, error: float, alpha: float, units: int, n_parameters: int
+    difference: float, known: Floats, error: float, units: int, n_parameters: int, alpha: float
 ) -> tuple[float, float]:
     from scipy.stats import t
 

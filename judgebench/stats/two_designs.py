@@ -82,7 +82,9 @@ def head_to_head_units(spread: float, drop: float, *, alpha: float, power: float
     if math.isnan(drop):
         return math.nan
     decided = max((2.0 * spread) ** 2, 2.0 * drop)
-    return units_to_detect(2.0 * spread, 2.0 * drop, alpha=alpha, power=power, right=decided)
+    return units_to_detect(
+        2.0 * spread, 2.0 * drop, alpha=alpha, power=power, right=decided, exact=True
+    )
 
 
 def head_to_head_detectable(
@@ -96,7 +98,8 @@ def head_to_head_detectable(
         As for `head_to_head_units`.
     """
     decided = (2.0 * spread) ** 2
-    return detectable(2.0 * spread, units, alpha=alpha, power=power, right=decided) / 2.0
+    found = detectable(2.0 * spread, units, alpha=alpha, power=power, right=decided, exact=True)
+    return found / 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

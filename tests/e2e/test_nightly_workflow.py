@@ -145,7 +145,7 @@ def test_a_worse_one_is_red_and_the_baseline_stays(repository: Repository, tmp_p
     assert "[left out] Advance the baseline: a step before it failed" in night.log
     assert night.baseline == answers_of(GOOD)["0"]
     (error,) = [line for line in night.log.splitlines() if line.startswith("::error")]
-    assert "accuracy of nightly" in error
+    assert "accuracy fell from" in error
     assert summary.read_text().startswith("### REGRESSION: nightly against last-green")
     page = (repository.folder / "build" / "gate" / "gate.html").read_text()
     assert "candidate&#x27;s answer" in page

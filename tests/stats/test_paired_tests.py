@@ -4,67 +4,133 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from judgebench.stats.gate_rule import (
+    FEWEST_TO_CALL,
+    FEWEST_TO_PASS,
     decide,
     detectable,
     direction,
     power_to_detect,
+    too_few,
     units_to_decide,
     units_to_detect,
     units_to_differ,
 )
 from judgebench.stats.paired_tests import (
+    SignFlips,
     benjamini_hochberg,
+    deciding_levels,
     holm,
-    mcnemar_differs,
     mcnemar_worse,
     paired_test,
-    sign_flip_differs,
-    sign_flip_worse,
+    score_worse,
+    student_bound,
     tango_bounds,
 )
+
+Floats = np.ndarray
 
 counts = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(1, 60))
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 
 
+few = st.lists(st.sampled_from([-1.0, -0.5, -0.25, 0.0, 0.25, 0.5]), min_size=1, max_size=9)
+
+
+def flips(differences: list[float], items: list[float] | None = None, **how: Any) -> SignFlips:
+    d = np.asarray(differences, dtype=np.float64)
+    n = np.ones(len(d)) if items is None else np.asarray(items, dtype=np.float64)
+    return SignFlips(d, n, **{"alpha": 0.45, "seed": 1} | how)
+
+
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_mcnemar_is_that_of_statsmodels(won: int, lost: int) -> None:
     """Whose two-sided p is twice the smaller of both one-sided ones."""
-    expected = float(mcnemar([[5, lost], [won, 7]], exact=True).pvalue)
+    table = [[5, lost], [won, 7]]
     both = 2 * min(mcnemar_worse(won, lost), mcnemar_worse(lost, won))
+    expected = float(mcnemar(table, exact=True).pvalue)
     assert min(both, 1.0) == pytest.approx(expected, abs=1e-12)
-    assert mcnemar_differs(won, lost) == pytest.approx(expected, abs=1e-12)
+    if won + lost:
+        score = 2 * min(score_worse(won, lost), score_worse(lost, won))
+        expected = float(mcnemar(table, exact=False, correction=False).pvalue)
+        assert min(score, 1.0) == pytest.approx(expected, abs=1e-12)
 
 
-@given(st.lists(st.integers(-4, 4), max_size=9))
-def test_all_signs_are_tried(differences: list[int]) -> None:
-    d = [one for one in differences if one]
-    patterns = itertools.product((-1, 1), repeat=len(d))
-    sums = [sum(s * abs(one) for s, one in zip(signs, d, strict=True)) for signs in patterns]
-    expected = np.mean([total <= sum(d) for total in sums])
-    assert sign_flip_worse(differences) == pytest.approx(expected)
-    far = np.mean([abs(total) >= abs(sum(d)) for total in sums])
-    assert sign_flip_differs(differences) == pytest.approx(far)
+@given(few)
+def test_all_signs_are_tried(differences: list[float]) -> None:
+    patterns = list(itertools.product((-1, 1), repeat=len(differences)))
+    sums = [sum(s * d for s, d in zip(signs, differences, strict=True)) for signs in patterns]
+    found = flips(differences)
+    assert found.p_worse == pytest.approx(np.mean([one <= sum(differences) for one in sums]))
+    assert found.p_better == pytest.approx(np.mean([one >= sum(differences) for one in sums]))
 
 
-def test_signs_of_differences_of_one_size_are_mcnemars_test() -> None:
-    d = [1.0] * 5 + [-1.0] * 12 + [0.0] * 9
-    assert sign_flip_differs(d) == pytest.approx(mcnemar_differs(5, 12))
-    assert sign_flip_worse(d) == pytest.approx(mcnemar_worse(5, 12))
-    # All items of one unit: both ends of a test hold what one-sided ones hold.
-    found = paired_test(d, alpha=0.05)
-    assert (found.binary, found.p_differs) == (True, mcnemar_differs(5, 12))
-    assert paired_test(2 * np.array(d), alpha=0.05).p_differs == pytest.approx(found.p_differs)
+def brute_force(d: Floats, n: Floats, theta: float) -> tuple[float, float]:
+    """Both one-sided p-values of one hypothetical difference, over all patterns of signs."""
+    about = d - theta * n
+    patterns = np.array(list(itertools.product((-1.0, 1.0), repeat=len(d))))
+    sums, seen = patterns @ about, about.sum()
+    return float((sums <= seen + 1e-9).mean()), float((sums >= seen - 1e-9).mean())
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from([0.02, 0.05, 0.1, 0.3]))
+def test_the_bounds_are_where_the_test_turns(data: st.DataObject, alpha: float) -> None:
+    """A hair beyond a bound is rejected, a hair within is not; units of several items too."""
+    d = np.array(data.draw(st.lists(st.floats(-1, 1), min_size=4, max_size=9)))
+    n = np.array(data.draw(st.lists(st.integers(1, 3), min_size=len(d), max_size=len(d))), float)
+    low, high = flips(list(d * n), list(n)).bounds(alpha)
+    if math.isinf(low):
+        assert 0.5 ** len(d) > alpha
+        return
+    assert brute_force(d * n, n, high + 1e-5)[0] <= alpha < brute_force(d * n, n, high - 1e-5)[0]
+    assert brute_force(d * n, n, low - 1e-5)[1] <= alpha < brute_force(d * n, n, low + 1e-5)[1]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([-1.0, -0.5, -0.2, 0.0, 0.1, 0.5]), min_size=2, max_size=40),
+    st.sampled_from([0.001, 0.01, 0.05, 0.2]),
+)
+def test_what_decides_is_what_is_printed(differences: list[float], level: float) -> None:
+    """Of both kinds of test, with all signs and with drawn ones."""
+    for d in (differences, np.sign(differences)):
+        found = paired_test(d, alpha=0.2, width=1.0, draws=999)
+        low, high = found.bounds(level)
+        assert (high < 0.0) is (found.p_worse <= level)
+        assert (low > 0.0) is (found.p_better <= level)
+        assert low <= found.difference + 1e-9
+        assert high >= found.difference - 1e-9
+        assert found.passing(level) <= found.difference
+
+
+def test_bounds_are_known_up_to_the_level_that_was_said() -> None:
+    found = flips([0.1 * one for one in range(-9, 20)], alpha=0.05, draws=999)
+    assert found.bounds(0.01)[1] > found.bounds(0.05)[1]
+    assert found.bounds(1e-4) == (-math.inf, math.inf)  # 999 draws cannot tell
+    with pytest.raises(ValueError, match=r"up to alpha 0\.05, not at 0\.06"):
+        found.bounds(0.06)
+
+
+def test_one_of_many_tests_is_drawn_until_its_level_can_be_told() -> None:
+    d = np.random.default_rng(7).normal(-0.5, 0.4, 60)
+    few_draws = paired_test(d, alpha=0.05, width=9.0)
+    assert few_draws.p_worse == pytest.approx(1 / 20_001)
+    many = paired_test(d, alpha=0.05, width=9.0, finest=0.05 / 500)
+    assert many.p_worse == pytest.approx(1 / 100_001)
+    assert many.bounds(0.05 / 500)[1] < 0.0
+    assert few_draws.bounds(0.05 / 5000)[1] == 9.0
 
 
 def test_drawn_signs_of_both_sides_are_scipys() -> None:
@@ -73,22 +139,31 @@ def test_drawn_signs_of_both_sides_are_scipys() -> None:
         (d,), np.mean, permutation_type="samples", n_resamples=20_000, rng=6, vectorized=True
     ).pvalue
     error = math.sqrt(expected * (1 - expected) / 20_000)
-    assert sign_flip_differs(d, seed=1) == pytest.approx(expected, abs=6 * error)
+    assert paired_test(d, alpha=0.05).p_differs == pytest.approx(expected, abs=6 * error)
 
 
 def test_drawn_signs_are_near_all_of_them() -> None:
-    generator = np.random.default_rng(2)
-    d = generator.normal(-0.2, 1.0, 20)
-    exact = sign_flip_worse(d)
-    drawn = sign_flip_worse(
-        np.concatenate([d, np.full(1, 1e-13)]), seed=4
-    )  # one more, of no weight
-    assert drawn == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 20_000))
+    d = np.random.default_rng(2).normal(-0.2, 1.0, 16)
+    exact = flips(list(d))
+    drawn = flips([*d, 1e-13], draws=20_000)  # one more, of no weight
+    error = math.sqrt(exact.p_worse * (1 - exact.p_worse) / 20_000)
+    assert drawn.p_worse == pytest.approx(exact.p_worse, abs=4 * error)
 
 
 def test_equal_sums_count_in_whatever_order_they_are_added() -> None:
     """0.1 + 0.2 - 0.3 is not 0 in floating point."""
-    assert sign_flip_worse([0.1, 0.2, -0.3]) == pytest.approx(5 / 8)
+    assert flips([0.1, 0.2, -0.3]).p_worse == pytest.approx(5 / 8)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=30), st.floats(0.01, 0.4))
+def test_a_pass_is_students_t_with_two_more_units(differences: list[float], alpha: float) -> None:
+    d = np.array(differences)
+    n, mean = len(d), d.mean()
+    more = np.concatenate([d - mean, [1.0, -1.0]])
+    error = more.std(ddof=1) / math.sqrt(n)
+    expected = mean + stats.t.ppf(alpha, n - 1) * error
+    found = student_bound(mean, d.std(ddof=1), n, alpha=alpha, reach=1.0)
+    assert found == pytest.approx(expected)
 
 
 def likelihood_bound(won: int, lost: int, n: int, delta: float) -> float:
@@ -127,13 +202,16 @@ def test_tangos_example() -> None:
 
 
 def test_nothing_differs_and_little_is_known() -> None:
+    """Right or wrong, and scores that have more than two values."""
+    alike = paired_test(np.zeros(40), alpha=0.05)
+    z2 = stats.norm.isf(0.05) ** 2
+    assert (alike.difference, alike.p_worse) == (0.0, 1.0)
+    assert alike.high == pytest.approx(z2 / (40 + z2), abs=1e-9)
+    assert alike.low == pytest.approx(-alike.high)
     of_two = paired_test([0.0] * 40, [2.0] * 40, alpha=0.05, width=1.0)
-    for alike in (paired_test(np.zeros(40), alpha=0.05), of_two):
-        z2 = stats.norm.isf(0.05) ** 2
-        assert alike.difference == 0.0
-        assert alike.high == pytest.approx(z2 / (40 + z2), abs=1e-9)
-        assert alike.low == pytest.approx(-alike.high)
-        assert alike.p_worse == 1.0
+    expected = stats.t.isf(0.05, 39) * math.sqrt(2 / (40 * 41))
+    assert (of_two.low, of_two.high) == pytest.approx((-expected, expected))
+    assert of_two.p_differs == 1.0
 
 
 @given(counts)
@@ -146,17 +224,17 @@ def test_bounds_hold_the_difference_and_turn_with_it(case: tuple[int, int, int])
     assert other == pytest.approx((-high, -low), abs=1e-6)
 
 
-def test_scores_by_students_t_and_units_of_several_items() -> None:
-    d = np.array([0.5, -1.0, 0.25, -0.75, 0.1])
-    one = paired_test(d, alpha=0.05, width=9.0)
-    mean, error = d.mean(), stats.sem(d)
-    assert (one.difference, one.units) == (pytest.approx(mean), 5)
-    assert one.low == pytest.approx(stats.t.ppf(0.05, 4, mean, error))
-    assert one.high == pytest.approx(stats.t.ppf(0.95, 4, mean, error))
-    assert one.spread / math.sqrt(5) == pytest.approx(error)
-    # Equal units of two items are as sure as their means.
-    two = paired_test(2 * d, np.full(5, 2.0), alpha=0.05, width=9.0)
+def test_units_of_several_items_are_as_sure_as_their_means() -> None:
+    d = np.array([0.5, -1.0, 0.25, -0.75, 0.1, -0.3])
+    one = paired_test(d, alpha=0.2, width=2.0)
+    assert (one.difference, one.units) == (pytest.approx(d.mean()), 6)
+    assert one.spread / math.sqrt(6) == pytest.approx(stats.sem(d))
+    two = paired_test(2 * d, np.full(6, 2.0), alpha=0.2, width=2.0)
     assert (two.low, two.high) == pytest.approx((one.low, one.high))
+    assert two.p_worse == one.p_worse
+    # A scale without ends: the largest difference that there is takes the place of the width.
+    open_ended = paired_test(d, alpha=0.2)
+    assert open_ended.low == paired_test(d, alpha=0.2, width=1.0).low > one.low
 
 
 def test_no_units_and_one() -> None:
@@ -165,6 +243,8 @@ def test_no_units_and_one() -> None:
     assert math.isnan(none.p_worse)
     single = paired_test([0.3], alpha=0.05, width=1.0)
     assert (single.low, single.high, single.p_worse) == (-1.0, 1.0, 1.0)
+    assert math.isnan(none.high)
+    assert none.bounds(0.01) == pytest.approx((math.nan, math.nan), nan_ok=True)
     with pytest.raises(ValueError, match="alpha lies between"):
         paired_test([1.0], alpha=0.5)
     with pytest.raises(ValueError, match="2 differences of 1 units"):
@@ -185,41 +265,75 @@ def test_a_test_that_was_not_made_is_not_counted() -> None:
     assert np.isnan(benjamini_hochberg([math.nan])).all()
 
 
+@given(st.lists(st.one_of(st.floats(0, 0.1), st.just(math.nan)), min_size=1, max_size=8))
+def test_a_level_says_what_the_adjusted_p_value_says(p: list[float]) -> None:
+    for name, adjust in (("holm", holm), ("bh", benjamini_hochberg)):
+        levels = deciding_levels(p, alpha=0.05, correction=name)
+        for one, adjusted, level in zip(p, adjust(p), levels, strict=True):
+            assert 0.0 < level <= 0.05
+            if not math.isnan(one) and abs(adjusted - 0.05) > 1e-9:
+                assert (one <= level) is (adjusted <= 0.05)
+
+
+def test_levels_go_from_the_hardest_to_the_one_that_stops() -> None:
+    p = [0.5, 0.001, math.nan, 0.02, 0.04]
+    expected = [0.05 / 3, 0.05 / 4, 0.05, 0.05 / 3, 0.05 / 3]
+    assert deciding_levels(p, alpha=0.05) == pytest.approx(expected)
+    assert deciding_levels([], alpha=0.05) == []
+    with pytest.raises(ValueError, match="not 'none'"):
+        deciding_levels(p, alpha=0.05, correction="none")
+
+
 def test_the_rule() -> None:
-    assert decide(-0.5, 0.001, margin=1.0, alpha=0.05) == "pass"  # worse, within the margin
-    assert decide(-1.5, 0.001, margin=1.0, alpha=0.05) == "regression"
-    assert decide(-1.5, 0.2, margin=1.0, alpha=0.05) == "inconclusive"
-    assert decide(math.nan, math.nan, margin=1.0, alpha=0.05) == "inconclusive"
+    assert decide(-0.5, -0.1, margin=1.0, units=50) == "pass"  # worse, within the margin
+    assert decide(-1.5, -0.1, margin=1.0, units=50) == "regression"
+    assert decide(-1.5, 0.0, margin=1.0, units=50) == "inconclusive"
+    assert decide(math.nan, math.nan, margin=1.0, units=50) == "inconclusive"
 
 
-def test_what_would_decide() -> None:
-    """As many units as make the bound reach 0, or the margin."""
-    z = stats.norm.isf(0.05)
+def test_few_items_decide_nothing_and_a_few_more_do_not_pass() -> None:
+    assert decide(-1.5, -0.1, margin=1.0, units=FEWEST_TO_CALL) == "regression"
+    assert decide(-1.5, -0.1, margin=1.0, units=FEWEST_TO_CALL - 1) == "inconclusive"
+    assert decide(-0.5, 0.1, margin=1.0, units=FEWEST_TO_PASS) == "pass"
+    assert decide(-0.5, -0.1, margin=1.0, units=FEWEST_TO_PASS - 1) == "inconclusive"
+    assert direction(0.1, 0.2, units=FEWEST_TO_CALL - 1) == "undecided"
+    assert too_few(20) is None
+    assert too_few(1) == "1 item has a verdict on both: nothing is decided with fewer than 10"
+    assert too_few(19) == "19 items have a verdict on both: nothing passes with fewer than 20"
+    assert too_few(19, passing=False) is None
+
+
+def test_what_would_decide_four_times_in_five() -> None:
+    z = stats.norm.isf(0.05) + stats.norm.isf(0.2)
     worse = units_to_decide(-0.02, 0.5, margin=0.01, alpha=0.05)
     assert worse.as_regression == pytest.approx((z * 0.5 / 0.02) ** 2)
     assert math.isnan(worse.as_pass)
+    strict = units_to_decide(-0.02, 0.5, margin=0.01, alpha=0.05, called_at=0.01)
+    assert strict.as_regression > worse.as_regression
     between = units_to_decide(-0.005, 0.5, margin=0.01, alpha=0.05)
     assert between.fewest == pytest.approx((z * 0.5 / 0.005) ** 2)
-    assert units_to_decide(0.0, 0.5, margin=0.01, alpha=0.05).fewest == pytest.approx(
-        (z * 0.5 / 0.01) ** 2
-    )
     assert math.isnan(units_to_decide(0.0, math.nan, margin=0.01, alpha=0.05).fewest)
+    assert math.isnan(units_to_decide(0.0, 0.0, margin=0.01, alpha=0.05).fewest)
+    assert units_to_decide(0.4, 0.1, margin=0.01, alpha=0.05).fewest == FEWEST_TO_PASS
 
 
-@pytest.mark.parametrize(("won", "lost", "n"), [(0, 3, 48), (2, 7, 100), (30, 45, 400)])
-def test_what_decides_right_and_wrong_is_called_by_the_exact_test(
-    won: int, lost: int, n: int
-) -> None:
-    """A normal distribution would have three losses of 48 decided by fewer items than these."""
-    seen = paired_test([1.0] * won + [-1.0] * lost + [0.0] * (n - won - lost), alpha=0.05)
-    assert seen.p_worse > 0.05
-    of = {"margin": 0.001, "alpha": 0.05}
-    found = units_to_decide(seen.difference, seen.spread, binary=True, **of).as_regression
-    for times, called in ((1.2, True), (0.8, False)):  # counts are whole, so not to the item
-        won_then, lost_then = (round(times * found * one / n) for one in (won, lost))
-        assert (mcnemar_worse(won_then, lost_then) <= 0.05) is called
-    assert found > n
-    assert found > units_to_decide(seen.difference, seen.spread, **of).as_regression
+@pytest.mark.parametrize("binary", [True, False])
+def test_so_many_items_decide_as_often_as_is_said(binary: bool) -> None:
+    """Of a candidate that is worse by 4 points, and that bears no more than 1."""
+    generator = np.random.default_rng(21)
+    share = 0.2 if binary else 0.4
+    spread = math.sqrt(share - 0.04**2) if binary else math.sqrt(0.09 * share * 1.25)
+    units = math.ceil(units_to_decide(-0.04, spread, margin=0.01, alpha=0.05).fewest)
+    called = 0
+    for night in range(300):
+        u = generator.random(units)
+        if binary:
+            d = (u < 0.08).astype(float) - (u > 0.88)
+        else:
+            d = generator.normal(-0.04, spread, units)
+        test = paired_test(d, alpha=0.05, width=math.inf, seed=night, draws=999)
+        called += decide(test.low, test.high, margin=0.01, units=units) == "regression"
+    assert called / 300 == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / 300))
 
 
 def test_a_detectable_drop_is_found_as_often_as_promised() -> None:
@@ -228,59 +342,66 @@ def test_a_detectable_drop_is_found_as_often_as_promised() -> None:
     drop = detectable(spread, units, alpha=alpha)
     assert units_to_detect(spread, drop, alpha=alpha) == pytest.approx(units)
     nights = generator.normal(-drop, spread, (400, units))
-    found = np.mean([sign_flip_worse(d, seed=1, draws=1_000) <= alpha for d in nights])
+    tests = [paired_test(d, alpha=alpha, seed=1, draws=999) for d in nights]
+    found = np.mean([test.high < 0.0 for test in tests])
     assert found == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / 400))
     assert math.isnan(detectable(0.0, 10, alpha=alpha))
+    assert math.isnan(detectable(0.6, FEWEST_TO_CALL - 1, alpha=alpha))  # they find nothing
     assert units_to_detect(0.6, 0.0, alpha=alpha) == math.inf
 
 
-def mcnemar_power(n: int, won: float, lost: float, alpha: float) -> float:
-    """Over every table that n items can make, what McNemar's exact test calls."""
+def mcnemar_power(
+    n: int, won: float, lost: float, alpha: float, p_value: Callable[[int, int], float]
+) -> float:
+    """Over every table that n items can make, what McNemar's test calls."""
     return sum(
         stats.multinomial.pmf([w, down, n - w - down], n, [won, lost, 1 - won - lost])
         for w in range(n + 1)
         for down in range(n + 1 - w)
-        if mcnemar_worse(w, down) <= alpha
+        if p_value(w, down) <= alpha
     )
 
 
+@pytest.mark.parametrize(("exact", "p_value"), [(True, mcnemar_worse), (False, score_worse)])
 @pytest.mark.parametrize("drop", [0.0, 0.1, 0.25])
-def test_the_power_of_right_and_wrong_is_the_exact_tests(drop: float) -> None:
+def test_the_power_of_right_and_wrong_is_the_tests(
+    drop: float, exact: bool, p_value: Callable[[int, int], float]
+) -> None:
     """Two models are right on 0.6 each, on 0.5 both; a drop takes right answers at random."""
     taken = drop / 0.6
     both_right, only_candidate = 0.5, 0.1
     won = only_candidate * (1 - taken)
     lost = 0.1 + both_right * taken
     assert lost - won == pytest.approx(drop)
-    found = power_to_detect(math.sqrt(0.2), 18, drop, alpha=0.1, right=0.6)
-    assert found == pytest.approx(mcnemar_power(18, won, lost, 0.1), abs=1e-9)
+    found = power_to_detect(math.sqrt(0.2), 18, drop, alpha=0.1, right=0.6, exact=exact)
+    assert found == pytest.approx(mcnemar_power(18, won, lost, 0.1, p_value), abs=1e-9)
 
 
 def test_what_is_detectable_of_right_and_wrong_has_the_power_that_is_promised() -> None:
     spread = math.sqrt(0.2)
     drop = detectable(spread, 400, alpha=0.05, right=0.7)
     assert power_to_detect(spread, 400, drop, alpha=0.05, right=0.7) == pytest.approx(0.8, abs=1e-3)
-    assert drop > detectable(spread, 400, alpha=0.05)  # the exact test is called less often
+    exact = detectable(spread, 400, alpha=0.05, right=0.7, exact=True)
+    assert exact > drop > detectable(spread, 400, alpha=0.05)  # it is called less often
     needed = units_to_detect(spread, 0.03, alpha=0.05, right=0.7)
     assert power_to_detect(spread, int(needed), 0.03, alpha=0.05, right=0.7) >= 0.8
     assert power_to_detect(spread, int(0.97 * needed), 0.03, alpha=0.05, right=0.7) < 0.8
-    assert math.isnan(detectable(spread, 3, alpha=0.05, right=0.7))  # three losses are p = 1/8
     assert math.isnan(units_to_detect(spread, 0.8, alpha=0.05, right=0.7))
     assert math.isnan(power_to_detect(0.0, 10, 0.1, alpha=0.05))
     assert power_to_detect(0.5, 100, 0.0, alpha=0.05) == pytest.approx(0.05)
 
 
 def test_a_difference_has_a_direction_where_it_is_sure() -> None:
-    assert direction(0.1, 0.05, alpha=0.05) == "better"
-    assert direction(-0.1, 0.01, alpha=0.05) == "worse"
-    assert direction(-0.1, 0.051, alpha=0.05) == "undecided"
-    assert direction(math.nan, math.nan, alpha=0.05) == "undecided"
+    assert direction(0.01, 0.1, units=50) == "better"
+    assert direction(-0.1, -0.01, units=50) == "worse"
+    assert direction(-0.1, 0.01, units=50) == "undecided"
+    assert direction(0.0, 0.1, units=50) == "undecided"
+    assert direction(math.nan, math.nan, units=50) == "undecided"
 
 
-def test_units_to_differ_make_the_p_value_small_enough() -> None:
-    """Twice as many items, all as before: z grows by the root of two."""
-    z = 1.4
-    p = 2 * stats.norm.sf(z)
-    as_small = 2 * stats.norm.sf(z * math.sqrt(2))
-    assert units_to_differ(50, p, alpha=as_small) == pytest.approx(100)
-    assert units_to_differ(50, 1.0, alpha=0.05) == math.inf
+def test_units_to_differ_find_it_four_times_in_five() -> None:
+    z = stats.norm.isf(0.025) + stats.norm.isf(0.2)
+    assert units_to_differ(-0.1, 0.5, alpha=0.05) == pytest.approx((z * 5) ** 2)
+    assert units_to_differ(0.0, 0.5, alpha=0.05) == math.inf
+    assert math.isnan(units_to_differ(0.1, 0.0, alpha=0.05))
+    assert math.isnan(units_to_differ(math.nan, 0.5, alpha=0.05))

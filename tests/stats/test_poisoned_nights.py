@@ -15,7 +15,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.report.gate import gate_report
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.stats.gate_rule import Decision
-from judgebench.stats.paired_tests import mcnemar_worse, sign_flip_worse, tango_bounds
+from judgebench.stats.paired_tests import SignFlips, tango_bounds
 from judgebench.store import open_store
 from perf.gate_rates import alpaca_eval, trivia_judging
 from perf.poisoned_nights import (
@@ -72,12 +72,12 @@ def test_preferences_never_flip_either() -> None:
 def test_an_item_that_turns_against_the_candidate_never_speaks_for_it(n: int) -> None:
     """So the two ends of what is missing hold between them all that it can be."""
     tables = [(won, lost) for won in range(n + 1) for lost in range(n + 1 - won)]
-    low = {table: tango_bounds(*table, n, alpha=ALPHA)[0] for table in tables}
+    ends = {table: tango_bounds(*table, n, alpha=ALPHA) for table in tables}
     for won, lost in tables:
         for worse in ((won - 1, lost), (won, lost + 1), (won - 1, lost + 1)):
-            if worse in low:
-                assert low[worse] <= low[won, lost] + 1e-9
-                assert mcnemar_worse(*worse) <= mcnemar_worse(won, lost)
+            if worse in ends:
+                assert ends[worse][0] <= ends[won, lost][0] + 1e-9
+                assert ends[worse][1] <= ends[won, lost][1] + 1e-9
 
 
 def test_nor_does_a_difference_that_falls() -> None:
@@ -85,7 +85,11 @@ def test_nor_does_a_difference_that_falls() -> None:
     for _ in range(100):
         differences = generator.uniform(-1, 1, 10)
         fallen = differences - generator.uniform(0, 1, 10) * (generator.random(10) < 0.3)
-        assert sign_flip_worse(fallen) <= sign_flip_worse(differences)
+        after, before = (
+            SignFlips(one, np.ones(10), alpha=0.05, seed=0) for one in (fallen, differences)
+        )
+        assert after.p_worse <= before.p_worse
+        assert after.bounds(0.05)[1] <= before.bounds(0.05)[1] + 1e-9
 
 
 def test_under_the_floor_nothing_is_decided(trivia: dict[Decision, list[Night]]) -> None:

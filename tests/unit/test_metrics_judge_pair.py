@@ -225,7 +225,8 @@ def test_leniency_of_scores_is_the_paired_difference() -> None:
         )  # fmt: skip
         assert one.estimate.value == pytest.approx(paired.difference.value)
         ends = (one.estimate.low, one.estimate.high)
-        assert ends == pytest.approx((paired.difference.low, paired.difference.high))
+        # by the bootstrap here, by signs there
+        assert ends == pytest.approx((paired.difference.low, paired.difference.high), abs=0.1)
         assert (one.estimate.n, one.estimate.missing) == (N_ITEMS - 1, 1)
 
 

@@ -22,7 +22,7 @@ from judgebench.metrics.paired_models import (
 )
 from judgebench.metrics.scores import scores
 from judgebench.records import BINARY
-from judgebench.stats.paired_tests import mcnemar_worse, tango_bounds
+from judgebench.stats.paired_tests import score_worse, tango_bounds
 
 Said = tuple[str, str, Any]
 """Item, model, and a label, a number, or None for what could not be read."""
@@ -65,7 +65,7 @@ def test_right_and_wrong_is_mcnemars_table() -> None:
     found = compare(pair(marks("+++---++", "++++++--")), alpha=0.05)
     assert (found.candidate, found.baseline) == (5 / 8, 6 / 8)
     assert found.observed.difference == pytest.approx(-1 / 8)
-    assert found.observed.p_worse == mcnemar_worse(2, 3)
+    assert found.observed.p_worse == score_worse(2, 3)
     assert (found.observed.low, found.observed.high) == tango_bounds(2, 3, 8, alpha=0.05)
     assert (found.worst, found.best, found.bounded) == (None, None, True)
 

@@ -15,7 +15,7 @@ from judgebench.report.compare import Comparison, Difference, comparison, overal
 from judgebench.report.compare_document import document, most_telling, to_json
 from judgebench.report.model_pairs import PairData
 from judgebench.report.table import render
-from judgebench.stats.paired_tests import mcnemar_differs
+from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
 from tests.e2e.runs import store_url, suite, typed
 from tests.unit.compared import verdict
@@ -48,7 +48,7 @@ def test_better_one_way_is_worse_the_other(store: Store, tmp_path: Path) -> None
     assert one.values == pytest.approx((0.75, 0.65))
     assert one.difference.value == pytest.approx(0.1)
     assert one.difference.level == 0.95
-    assert one.p_value == pytest.approx(mcnemar_differs(40, 20))
+    assert one.p_value == pytest.approx(2 * score_worse(20, 40))
     assert len(one.flips) == 60
     assert one.equal == 140
     other = only(comparison(store, "b", "a"))
@@ -62,11 +62,16 @@ def test_better_one_way_is_worse_the_other(store: Store, tmp_path: Path) -> None
 
 
 def test_few_items_decide_nothing_and_it_says_how_many_would(store: Store, tmp_path: Path) -> None:
-    put(store, tmp_path, coded("a", "J", "++++++-+"), coded("b", "J", "++--+-++"))
+    put(store, tmp_path, coded("a", "J", "++++++-+++++"), coded("b", "J", "++--+-++++++"))
     one = only(comparison(store, "a", "b"))
     assert one.decision == "undecided"
-    assert str(one.because).endswith("more items would decide, if the difference stays as it is")
-    put(store, tmp_path, coded("c", "J", "++++++-+"))
+    assert str(one.because).startswith("if the true difference is as observed, about ")
+    assert str(one.because).endswith(" more items give an 80 % chance of a decision")
+    put(store, tmp_path, coded("c", "J", "++++++-+++++"), coded("d", "J", "-" * 9))
+    few = only(comparison(store, "a", "d"))
+    assert (few.decision, few.because) == (
+        "undecided", "9 items have a verdict on both: nothing is decided with fewer than 10",
+    )  # fmt: skip
     alike = only(comparison(store, "a", "c"))
     assert (alike.p_value, alike.because) == (1.0, "no difference is seen")
 
@@ -98,12 +103,18 @@ def test_p_values_are_adjusted_over_all_tests(store: Store, tmp_path: Path) -> N
     put(store, tmp_path, *rows, coded("a", "J", much), coded("a", "K", same), coded("a", "L", same))
     report = comparison(store, "a", "b")
     assert [one.judge for one in report.tests] == ["J", "K", "L"]
-    assert report.tests[0].p_value == pytest.approx(2 / 2**8)
-    assert report.tests[0].p_adjusted == pytest.approx(3 * 2 / 2**8)
+    p = 2 * score_worse(0, 8)
+    assert report.tests[0].p_value == pytest.approx(p)
+    assert report.tests[0].p_adjusted == pytest.approx(3 * p)
+    # What is printed is what decides: of three tests the first at a third of the level.
+    first = report.tests[0].difference
+    assert first.level == pytest.approx(1 - 0.05 / 3)
+    assert (first.low, first.high) == pytest.approx(tango_bounds(0, 8, 100, alpha=0.025 / 3))
+    assert report.tests[1].difference.level == pytest.approx(1 - 0.05 / 2)
     assert [one.decision for one in report.tests] == ["worse", "undecided", "undecided"]
     assert report.verdict == "worse"
-    assert only(comparison(store, "a", "b", judges=["J"])).p_adjusted == pytest.approx(2 / 2**8)
-    strict = comparison(store, "a", "b", level=0.98)
+    assert only(comparison(store, "a", "b", judges=["J"])).p_adjusted == pytest.approx(p)
+    strict = comparison(store, "a", "b", level=0.995)
     assert strict.verdict == "undecided"
 
 

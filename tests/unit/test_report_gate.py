@@ -20,6 +20,7 @@ from judgebench.report.gate_document import document, in_words, junit, to_json
 from judgebench.report.gate_outcome import Decided, GateReport
 from judgebench.report.gate_policy import GateTest, Policy, read_policy
 from judgebench.report.table import render
+from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
 from tests.e2e.runs import judgebench
 from tests.unit.exchanged import coded, label, rows_file
@@ -75,6 +76,7 @@ def test_worse_within_what_is_borne_passes(store: Store, tmp_path: Path) -> None
     one = only(store, {"max_drop": 0.05})
     assert one.decision == "pass"
     assert one.p_value < 0.001
+    assert in_words(one).endswith("15 items worse, 0 better; worse, but within the allowed drop")
     assert only(store, {"max_drop": 0.01}).decision == "regression"
 
 
@@ -84,12 +86,43 @@ def test_few_items_decide_nothing_and_it_says_how_many_would(store: Store, tmp_p
     assert one.decision == "inconclusive"
     assert one.to_decide is not None
     assert one.because == (
-        f"{-(-one.to_decide.fewest // 1) - 12:,.0f} more items would decide, "
-        "if the difference stays as it is"
+        "if the true difference is as observed, about "
+        f"{-(-one.to_decide.fewest // 1) - 12:,.0f} more items give an 80 % chance of a decision"
     )
     assert one.detectable_drop > 0.15
     asked = only(store, {"min_n": 50})
     assert asked.because == "12 items have a verdict on both, and 50 are asked"
+
+
+def test_a_handful_of_items_calls_nothing_and_lets_nothing_pass(
+    store: Store, tmp_path: Path
+) -> None:
+    put(
+        store, tmp_path, coded("old", "J", "+" * 30), coded("nine", "J", "-" * 9),
+        coded("ten", "J", "-" * 10), coded("as_good", "J", "+" * 19), coded("twenty", "J", "+" * 20)
+    )  # fmt: skip
+
+    def said(candidate: str, max_drop: float = 0.5) -> tuple[str, str | None]:
+        asked = policy({"coverage_floor": 0.0, "max_drop": max_drop})
+        (one,) = gate_report(store, candidate=candidate, baseline="old", policy=asked).tests
+        return one.decision, one.because
+
+    few = "9 items have a verdict on both: nothing is decided with fewer than 10"
+    assert said("nine", 0.05) == ("inconclusive", few)
+    assert said("ten", 0.05) == ("regression", None)
+    few = "19 items have a verdict on both: nothing passes with fewer than 20"
+    assert said("as_good") == ("inconclusive", few)
+    assert said("twenty") == ("pass", None)
+
+
+def test_a_bound_at_what_it_decides_promises_nothing(store: Store, tmp_path: Path) -> None:
+    """A difference of the allowed drop itself, and bounds that lie just short of it."""
+    put(store, tmp_path, coded("old", "J", "+" * 100), coded("new", "J", "-" * 2 + "+" * 98))
+    at_margin = only(store, {"max_drop": 0.02})
+    assert at_margin.because == (
+        "the difference is the allowed drop itself: no number of items decides that"
+    )
+    assert at_margin.decision == "inconclusive"
 
 
 def test_missing_verdicts_never_turn_a_decision_silently(store: Store, tmp_path: Path) -> None:
@@ -123,12 +156,25 @@ def test_p_values_are_adjusted_over_the_policy(store: Store, tmp_path: Path) -> 
     rows += [coded("new", judge, old) for judge in "BC"]
     put(store, tmp_path, *rows)
     alone = only(store, {"judge": "A", "max_drop": 0.01})
-    assert (alone.p_value, alone.p_adjusted) == (pytest.approx(2**-6),) * 2
+    p = score_worse(0, 6)
+    assert (alone.p_value, alone.p_adjusted) == (pytest.approx(p),) * 2
+    assert alone.levels == (0.95, 0.95)
+    assert alone.difference.level == pytest.approx(0.9)
     tests = [{"judge": judge, "max_drop": 0.01} for judge in "ABC"]
     together = gated(store, *tests)
-    assert together.tests[0].p_adjusted == pytest.approx(3 * 2**-6)
-    assert together.tests[0].decision == "regression"
-    strict = gated(store, *tests, alpha=0.04)
+    first = together.tests[0]
+    assert first.p_adjusted == pytest.approx(3 * p)
+    assert first.decision == "regression"
+    # What is printed is what decides: of three tests the first at a third of alpha.
+    assert first.levels == pytest.approx((0.95, 1 - 0.05 / 3))
+    low, high = tango_bounds(0, 6, MANY, alpha=0.05 / 3)
+    assert first.difference.high == pytest.approx(high, abs=1e-9)
+    assert alone.difference.high < first.difference.high < 0.0
+    assert first.difference.low > low
+    assert together.tests[1].levels == pytest.approx((0.95, 1 - 0.05 / 2))
+    # and what these items find is said for the hardest of them
+    assert first.detectable_drop > alone.detectable_drop
+    strict = gated(store, *tests, alpha=0.01)
     assert strict.tests[0].decision == "inconclusive"
     assert strict.verdict == "inconclusive"
 
@@ -271,7 +317,7 @@ def test_junit_names_what_fell_and_hostile_texts_stay_text(store: Store, tmp_pat
     (failure,) = parsed.iter("failure")
     assert failure.attrib["message"] == in_words(report.tests[0])
     assert failure.attrib["message"].startswith(
-        "REGRESSION: accuracy of new is 0.000, 1.000 of old"
+        "REGRESSION: accuracy fell from 1.000 (old) to 0.000 (new): -1.000, 90 % CI [-1.000, -0.9"
     )
     assert failure.text is not None
     assert len(failure.text.splitlines()) == 11

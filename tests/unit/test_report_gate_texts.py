@@ -117,7 +117,7 @@ def test_annotations_are_one_command_a_line_whatever_the_texts(
     assert found[1] == "error"
     assert decoded(found[2]) == "REGRESSION: made_up@unversioned, accuracy by J"
     sentence, *flips = decoded(found[3]).split("\n")
-    assert sentence.startswith("REGRESSION: accuracy of new is 0.917, 1.000 of old")
+    assert sentence.startswith("REGRESSION: accuracy fell from 1.000 (old) to 0.917 (new)")
     assert len(flips) == 10
     assert flips[0].endswith("asked: <script>alert(1)</script> <b>&amp;</b> ::error::x %0A")
 
