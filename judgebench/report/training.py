@@ -23,6 +23,7 @@ from judgebench.records import Estimate
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import meant
 from judgebench.report.checkpoints import Checkpoint, training_runs
+from judgebench.stats.gate_rule import FEWEST_TO_CALL
 from judgebench.stats.simultaneous import sup_t_band
 from judgebench.store import Store
 
@@ -231,6 +232,8 @@ def _above_last(known: Lineup, level: float) -> dict[str, tuple[float, float, fl
 def _last(known: Lineup, best: Best, above: Mapping[str, tuple[float, float, float]]) -> Last:
     if best.model == known.models[-1]:
         return "the best"
+    if known.units < FEWEST_TO_CALL:
+        return "undecided"
     return "worse" if best.model in above and above[best.model][1] > 0.0 else "undecided"
 
 
