@@ -126,17 +126,17 @@ def sentences(told: Training) -> list[str]:
         return charts.number(value * scale, digits)
 
     said = [
-        f"Best: {best.model} at step {best.step:,g}, {number(best.picked)}{unit} as it was picked."
+        f"Highest: {best.model} at step {best.step:,g}, {number(best.picked)}{unit} as observed."
     ]
     if best.undefined:
-        said.append(f"Not corrected for having been picked: {best.undefined}.")
+        said.append(f"Not corrected for selection: {best.undefined}.")
     elif len(told.checkpoints) > 1:
         said.append(
-            f"Corrected for having been picked: {number(best.value)}{unit} "
+            f"Corrected for selection (winner's curse): {number(best.value)}{unit} "
             f"[{number(best.low)}, {number(best.high)}]."
         )
     if told.last == "the best":
-        said.append("The last checkpoint is the best one.")
+        said.append("The last checkpoint is the highest.")
     elif told.last is not None:
         above = next((one.above_last for one in told.checkpoints if one.model == best.model), None)
         by = ""

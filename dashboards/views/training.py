@@ -81,9 +81,9 @@ def draw(told: Training) -> None:
         alt="The metric by step with its band; the table below has the numbers.",
     )
     st.caption(
-        "Shaded: all checkpoints hold their true value at once, with 95 %; thick bars are of one "
-        "checkpoint alone. ◆ orange: the best; ◇ beside it: corrected for having been picked, "
-        "with its interval · ■ the last."
+        "Shaded: simultaneous 95 % band; thick bars are of one checkpoint alone. ◆ orange: the "
+        "highest; ◇ beside it: corrected for selection (winner's curse), with its interval · "
+        "■ the last."
     )
 
 

@@ -54,9 +54,9 @@ def test_the_best_and_the_last_are_said(open_page: Any, store: str, report: Trai
     said = texts(open_page("training", store))
     best = report.best
     assert best is not None
-    assert f"Best: apo-1200 at step 1,200, {100 * best.picked:.1f} % as it was picked." in said
+    assert f"Highest: apo-1200 at step 1,200, {100 * best.picked:.1f} % as observed." in said
     assert (
-        f"Corrected for having been picked: {100 * best.value:.1f} % "
+        f"Corrected for selection (winner's curse): {100 * best.value:.1f} % "
         f"[{100 * best.low:.1f}, {100 * best.high:.1f}]." in said
     )
     above = report.checkpoints[5].above_last
@@ -75,7 +75,7 @@ def test_a_run_and_a_judge_are_chosen_by_link(open_page: Any, tmp_path: Path) ->
     assert not app.exception
     assert len(app.dataframe[0].value) == 3
     assert boxes(app)["Training run"].options == [RUN, "dpo"]
-    assert "The last checkpoint is the best one." in texts(app)
+    assert "The last checkpoint is the highest." in texts(app)
     app = open_page("training", url, training_run="gone", judge="gone")
     assert not app.exception
     assert len(app.dataframe[0].value) == 8
@@ -95,7 +95,7 @@ def test_scores_are_in_their_own_units(open_page: Any, tmp_path: Path) -> None:
         f"claude · against {stores.BASELINE}", f"gpt · against {stores.BASELINE}", "rubric"
     ]  # fmt: skip
     assert told.best is not None
-    assert f"{told.best.picked:.2f} as it was picked" in texts(app)
+    assert f"{told.best.picked:.2f} as observed" in texts(app)
 
 
 def test_without_tags_it_says_how_to_tag(open_page: Any, tmp_path: Path) -> None:

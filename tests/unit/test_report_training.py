@@ -124,7 +124,9 @@ def test_the_last_one_may_be_the_best_or_undecided(tmp_path: Path) -> None:
 def test_a_handful_of_items_does_not_say_that_the_last_one_is_worse(tmp_path: Path) -> None:
     last = []
     for n_items in (9, 40):
-        url = night_stores.train(tmp_path / f"{n_items}.db", skills=(0.8, 0.5, 0.1), n_items=n_items)
+        url = night_stores.train(
+            tmp_path / f"{n_items}.db", skills=(0.8, 0.5, 0.1), n_items=n_items
+        )
         with open_store(url, read_only=True) as store:
             last.append(training(store, stores.BENCHMARK, RUN, judge=store.judges()[0].id).last)
     assert last == ["undecided", "worse"]
