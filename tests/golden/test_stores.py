@@ -74,8 +74,8 @@ def test_what_is_shown_beside_the_values(answers: Any, store: str) -> None:
             continue
         path = keep.shown_path(store, words)
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if not keep.same(kept, keep.shown_of(said), relative=2e-6):
-            wrong.append(f"judgebench {words}: is not what {path.name} has")
+        differ = list(keep.differences(kept, keep.shown_of(said), relative=2e-6))
+        wrong += [f"{words}: {one}" for one in differ[:3]]
     advice = f"Where that is meant, write them anew and read the diff: {REGENERATE}"
     assert not wrong, "\n".join([*wrong, advice])
 

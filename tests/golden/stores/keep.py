@@ -355,23 +355,27 @@ def lost(store: str, kept: Facts, now: Facts, rules: Rules) -> list[str]:
     return wrong
 
 
-def same(first: Any, second: Any, *, relative: float, absolute: float = 1e-12) -> bool:
+def same(first: Any, second: Any, *, relative: float) -> bool:
     """Equal, but for the last digits of numbers."""
+    return next(differences(first, second, relative=relative), None) is None
+
+
+def differences(first: Any, second: Any, *, relative: float, at: str = "") -> Iterator[str]:
+    """Where two answers differ by more than the last digits of numbers."""
     if isinstance(first, dict) and isinstance(second, dict):
-        return first.keys() == second.keys() and all(
-            same(first[key], second[key], relative=relative, absolute=absolute) for key in first
-        )
-    if isinstance(first, list) and isinstance(second, list):
-        return len(first) == len(second) and all(
-            same(a, b, relative=relative, absolute=absolute)
-            for a, b in zip(first, second, strict=True)
-        )
-    numbers = [
-        isinstance(one, int | float) and not isinstance(one, bool) for one in (first, second)
-    ]
-    if all(numbers):
-        return math.isclose(first, second, rel_tol=relative, abs_tol=absolute)
-    return type(first) is type(second) and bool(first == second)
+        for key in [*first, *(key for key in second if key not in first)]:
+            if key not in first or key not in second:
+                yield f"{at}.{key}: {'new' if key not in first else 'gone'}"
+            else:
+                yield from differences(first[key], second[key], relative=relative, at=f"{at}.{key}")
+    elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        for n, (a, b) in enumerate(zip(first, second, strict=True)):
+            yield from differences(a, b, relative=relative, at=f"{at}[{n}]")
+    elif all(isinstance(a, int | float) and not isinstance(a, bool) for a in (first, second)):
+        if not math.isclose(first, second, rel_tol=relative, abs_tol=1e-12):
+            yield f"{at}: {first} is {second}"
+    elif type(first) is not type(second) or first != second:
+        yield f"{at}: {first!r} is {second!r}"
 
 
 if __name__ == "__main__":
