@@ -40,6 +40,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+from scipy.stats import binom, norm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -59,6 +60,7 @@ ITEMS = (5, 10, 20, 50, 100, 400, 1000)
 MARGINS = (0.02, 0.05)
 FAMILIES = (1, 3, 10)
 FEW = 100
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 Floats = NDArray[np.float64]
 Drawn = Callable[[int, float, np.random.Generator], Floats]
@@ -156,7 +158,8 @@ def families(tests: list[PairedTest], size: int, margin: float = 2.0) -> tuple[f
 
 def lines(drawn: Drawn, name: str, sets: int, draws: int) -> None:
     for n in ITEMS:
-        many = sets * (4 if n <= FEW else 1)  # families of ten need them, and they cost little
+        # families of ten need them, and they cost little
+        many = sets * (4 if n <= FEW or drawn is binary else 1)
         equal = data_sets(drawn, name, n, 0.0, many, draws)
         tests = [test for test, _ in equal]
         # nothing passes at a margin below every bound, so that all calls are seen
@@ -189,6 +192,15 @@ def lines(drawn: Drawn, name: str, sets: int, draws: int) -> None:
         )
 
 
+def exactly(n: int, share: float, size: int) -> float:
+    """How often the score test calls any of a family where nothing changed: over all tables."""
+    differing = np.arange(1, n + 1)
+    level = ALPHA / size  # of Holm's first step, without which none is called
+    fewest = np.ceil((differing + norm.isf(level) * np.sqrt(differing)) / 2.0)
+    chance = binom.pmf(differing, n, share) * binom.sf(fewest - 1, differing, 0.5)
+    return float(1.0 - (1.0 - chance.sum()) ** size)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=2000)
@@ -205,7 +217,9 @@ def main() -> None:
     print(f"The gate's test at alpha {ALPHA}: in %, in brackets what it did before")
     print(f"{options.sets} data sets a cell, {options.draws} draws of signs, seed {SEED}")
     print(f"one standard error of 5 %: {error:.1f}; of families of 10: {error * math.sqrt(10):.1f}")
-    print(f"to {FEW} items four times as many where nothing changed: {error / 2:.2f}")
+    print(
+        f"to {FEW} items, and of binary, four times as many where nothing changed: {error / 2:.2f}"
+    )
     print("nothing changed: called in families of 1, 3 and 10 tests (before: of 1); contradictions")
     print("of p and bound (before: of the calls, those beside a bound of 0 or more); covers 0")
     for margin in MARGINS:
@@ -213,6 +227,13 @@ def main() -> None:
     print(f"{'':12s} {'items':>5s} {'1':>6s} {'3':>6s} {'10':>6s}")
     for name, drawn in kinds.items():
         lines(drawn, name, options.sets, options.draws)
+    print(
+        "\nbinary verdicts, exactly: called in families of 1, 3 and 10, by the share that differs"
+    )
+    for n in ITEMS[1:]:
+        rates = [f"{100 * exactly(n, share, size):6.2f}" for share in SHARES for size in FAMILIES]
+        cells = [" ".join(rates[at : at + 3]) for at in range(0, len(rates), 3)]
+        print(f"{n:6d} " + " | ".join(f"{s:.0%} {c}" for s, c in zip(SHARES, cells, strict=True)))
     print(f"\n{time.process_time() - began:.0f} s of processor time")
 
 

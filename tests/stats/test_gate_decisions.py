@@ -15,6 +15,7 @@ from perf.gate_decisions import (
     Published,
     binary,
     data_sets,
+    exactly,
     families,
     rare_losses,
     truth,
@@ -68,3 +69,13 @@ def test_before_a_call_stood_beside_a_bound_that_said_otherwise(kinds: dict[str,
     found = data_sets(kinds["published"], "published", 10, 0.0, 600, 999)
     calls = [old for _, old in found if old.p_worse <= ALPHA]
     assert sum(old.high >= 0.0 for old in calls) > 0.4 * len(calls) > 0
+
+
+def test_right_and_wrong_is_called_at_six_per_cent_at_most_over_all_tables() -> None:
+    found = [
+        exactly(n, share, size)
+        for n in (10, 15, 20, 30, 50, 100, 400, 1000)
+        for share in (0.02, 0.1, 0.2, 0.4, 0.8)
+        for size in (1, 3, 10)
+    ]
+    assert 0.05 < max(found) < 0.06
