@@ -1,4 +1,4 @@
-"""Flags of a row as badges: a shape and a word, and of what kind; what they mean; who is set apart.
+"""Flags of a row as badges: a shape and a word, and of what kind; what they mean.
 
 The report says that a flag is there. Badges add how much: a mark is made on an honest answer now
 and then, so that what tells is the share.
@@ -11,21 +11,20 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from judgebench.report.board_warnings import LENGTHS_APART, LONGER, SHORTER
-from judgebench.report.marks import COUNTED, SUSPECT
+from judgebench.report.marks import COUNTED, SUSPECT, SUSPICIOUS, SUSPICIOUS_SHARE
 
 Kind = Literal["alarm", "apart", "notice"]
 
 SHAPES: Mapping[Kind, str] = {"alarm": "▲", "apart": "◆", "notice": "●"}
-
-APART_FROM = 0.05
-"""A larger share of marked answers sets a model apart; of honest ones each mark is on less than
-one in 200 (see `judgebench.judges.marks`)."""
 
 CONSTANT, COVERAGE = "constant answers", "coverage"
 
 MEANS = {
     COVERAGE: "Too many verdicts are missing: the share of those that are there is below the "
     "benchmark's floor. The row is grey, and its number may be anything in “worst case”.",
+    SUSPICIOUS: "Its answers may be meant for the judge: one text to everything, or one mark (of "
+    "imitating, addressing, hiding) on more than one answer in "
+    f"{1 / SUSPICIOUS_SHARE:.0f}. Outside the ranking unless it is asked for.",
     CONSTANT: "A fifth of the answers or more are one and the same text, whatever was asked.",
     "imitates prompt": "Answers hold what only prompts hold: delimiters, chat templates.",
     "imitates verdict": "Answers state a verdict in the way that judges are asked to.",
@@ -70,8 +69,8 @@ def badges(row: Mapping[str, Any], floor: float) -> list[Badge]:
 
 
 def is_apart(row: Mapping[str, Any]) -> bool:
-    """Whether a model stands below the line: what it says may be meant for the judge."""
-    return any(_kind(flag, row) == "apart" for flag in row["flags"])
+    """Whether a model is suspicious and outside the ranking, so that it stands below the line."""
+    return SUSPICIOUS in row["flags"] and row["rank"] is None
 
 
 def legend(rows: Iterable[Iterable[Badge]]) -> list[tuple[str, str]]:
@@ -85,20 +84,8 @@ def legend(rows: Iterable[Iterable[Badge]]) -> list[tuple[str, str]]:
 
 
 def _badge(flag: str, row: Mapping[str, Any], floor: float) -> Badge:
-    return Badge(flag=flag, kind=_kind(flag, row), amount=_amount(flag, row, floor))
-
-
-def _kind(flag: str, row: Mapping[str, Any]) -> Kind:
-    if flag == COVERAGE:
-        return "alarm"
-    if flag == CONSTANT or (_MARKS.get(flag) in SUSPECT and _share(flag, row) > APART_FROM):
-        return "apart"
-    return "notice"
-
-
-def _share(flag: str, row: Mapping[str, Any]) -> float:
-    of = _answers(row)
-    return _marked(flag, row) / of if of else 0.0
+    kinds: Mapping[str, Kind] = {COVERAGE: "alarm", SUSPICIOUS: "apart"}
+    return Badge(flag=flag, kind=kinds.get(flag, "notice"), amount=_amount(flag, row, floor))
 
 
 def _marked(flag: str, row: Mapping[str, Any]) -> int:

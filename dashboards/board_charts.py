@@ -1,7 +1,7 @@
 """A leaderboard as a drawing: each rank with its interval, and each number with its own.
 
 Everything stands on one row for each model, in one picture: the ranks at the left, the numbers at
-the right, and where there is a rate at equal length as well, it stands below the plain one.
+the right, and where a second win rate is shown, length-controlled or plain, it stands below.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_ON_SCREEN = 16
 """Models of a board whose axis stands below it; that of more stands above, where it is in sight."""
 
 APART = 7
-"""Pixels by which the number and that at equal length are off the middle of their row."""
+"""Pixels by which the number and that below it are off the middle of their row."""
 
 TONES = {**SHAPES, "apart": "cross"}
 
@@ -35,7 +35,7 @@ class Room:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, n_ranks: int) -> Room:
-        written = [*rows["note"], *rows["lc note"]]
+        written = [*rows["note"], *rows["beside note"]]
         return cls(
             names=min(MOST_NAME_PX, text_px(rows["name"]) + 10),
             ranks=min(MOST_RANKS_PX, RANK_PX * max(3, n_ranks)) if n_ranks > 1 else 0,
@@ -55,21 +55,21 @@ class Room:
 def board(
     rows: pd.DataFrame, axis: Axis, ink: Ink, *, n_ranks: int, line_at: float | None = None
 ) -> Drawing:
-    """The models that are shown, best first, and below a line those that are set apart.
+    """The models that are shown, best first, and below a line the suspicious ones.
 
     Parameters
     ----------
     rows
-        ``name``, ``rank``, ``rank_low``, ``rank_high``, ``value``, ``low``, ``high``, ``lc value``,
-        ``lc low``, ``lc high``, ``published`` (nan where there is none), ``note``, ``lc note``
-        (what is written at the right), ``tone`` (of `TONES`), in the order to draw.
+        ``name``, ``rank``, ``rank_low``, ``rank_high``, ``value``, ``low``, ``high``, the same
+        with ``lc`` and ``raw`` before them, ``published`` (nan where there is none), ``note``,
+        ``beside note`` (what is written at the right), ``tone`` (of `TONES`), in the order to draw.
     n_ranks
         How many models have a rank, whoever is shown.
     line_at
         Where neither side wins.
     """
     data = _placed(rows)
-    two = bool((data["lc note"] != "").any())
+    two = bool((data["beside note"] != "").any())
     room = Room.of(data, n_ranks)
     layers = [_numbers(data, axis, ink, room, two=two, line_at=line_at)]
     if room.ranks:
@@ -80,13 +80,15 @@ def board(
 
 
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with names of their own, and an empty one as a line before those set apart."""
+    """The rows with names of their own, and an empty one as a line before suspicious ones."""
     above, below = rows[rows["tone"] != "apart"], rows[rows["tone"] == "apart"]
     parts = [above, below]
     if len(below):
-        line = {"name": "set apart:", "note": "", "lc note": "", "badges": "", "tone": "line"}
+        line = {"name": "suspicious:", "note": "", "beside note": "", "badges": "", "tone": "line"}
         parts.insert(1, pd.DataFrame([line]))
     data = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    for name in ("value", "low", "high"):
+        data[f"beside {name}"] = data[f"lc {name}"].combine_first(data[f"raw {name}"])
     data["place"] = data.index
     # Two rows may bear one name; the place before it keeps them apart and is not printed.
     data["row"] = [f"{place:06d}{name}" for place, name in enumerate(data["name"])]
@@ -187,13 +189,13 @@ def _numbers(
         low = {"color": ink.chosen, "yOffset": APART}
         layers += [
             base.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.55, **low).encode(
-                x=x("lc low"), x2=alt.X2("lc high:Q")
+                x=x("beside low"), x2=alt.X2("beside high:Q")
             ),
             base.mark_point(filled=True, size=90, opacity=1.0, shape="diamond", **low).encode(
-                x=x("lc value")
+                x=x("beside value")
             ),
             base.mark_text(**written, yOffset=APART, color=ink.text).encode(
-                text=alt.Text("lc note:N")
+                text=alt.Text("beside note:N")
             ),
         ]
     if data["published"].notna().any():

@@ -1,4 +1,4 @@
-"""What the Leaderboard reads beside its boards: equal length, what can be taken along, the runs."""
+"""What the Leaderboard reads beside its boards: length control, what is taken along, the runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from judgebench.report.length_boards import LengthControl
 from judgebench.report.panels import panels_in
 from judgebench.store.runs_behind import runs_behind
 
-LENGTH_CONTROLLED = "length_controlled_win_rate"
+LENGTH_CONTROLLED, WIN_RATE = "length_controlled_win_rate", "win_rate"
 
 NAMED_BY = ("benchmark", "version", "judge", "judge_id", "opponent_id")
 
 QUICK = 3_000
-"""Verdicts of a board, up to which equal length is computed unasked: about half a second on one
+"""Verdicts of a board, up to which length is controlled for unasked: about half a second on one
 core, where 50 models on 805 items take five."""
 
 FORMS = {"csv": "CSV", "md": "Markdown", "latex": "LaTeX", "json": "JSON"}
@@ -35,7 +35,8 @@ MIME = {"csv": "text/csv", "md": "text/markdown", "latex": "text/x-tex", "json":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Which:
-    """One board of a store, and whether it has win rates at equal length."""
+    """One board of a store, whether it has length-controlled win rates, and whether suspicious
+    models are ranked on it."""
 
     benchmark: str
     version: str
@@ -43,10 +44,14 @@ class Which:
     judge_id: str | None
     opponent_id: str | None
     control: LengthControl = "off"
+    rank_suspicious: bool = False
 
     @classmethod
-    def of(cls, board: Json, control: LengthControl = "off") -> Which:
-        return cls(**{name: board[name] for name in NAMED_BY}, control=control)
+    def of(
+        cls, board: Json, control: LengthControl = "off", *, rank_suspicious: bool = False
+    ) -> Which:
+        named = {name: board[name] for name in NAMED_BY}
+        return cls(**named, control=control, rank_suspicious=rank_suspicious)
 
     def is_of(self, board: Json) -> bool:
         return all(board[name] == getattr(self, name) for name in NAMED_BY)
@@ -57,26 +62,32 @@ class Which:
         from shlex import join
 
         words = ["judgebench", "leaderboard", f"{self.benchmark}@{self.version}"]
-        return join([*words, "--judge", self.judge, "--length-control", self.control])
+        words += ["--judge", self.judge, "--length-control", self.control]
+        return join([*words, *(["--rank-suspicious"] if self.rank_suspicious else [])])
 
 
-@st.cache_data(max_entries=KEPT, show_spinner="Computing win rates at equal length …")
-def at_equal_length(url: str, mark: str, which: Which) -> list[dict[str, Any]]:
-    """As `computations.boards_at_equal_length`."""
-    assert which.judge_id is not None  # no panel has win rates at equal length
-    question = (which.benchmark, which.version, which.judge_id, which.control)
+@st.cache_data(max_entries=KEPT, show_spinner="Computing the board …")
+def of_judge(url: str, mark: str, which: Which) -> list[dict[str, Any]]:
+    """As `computations.boards_of_judge`."""
     found: list[dict[str, Any]] = answer(
-        url, mark, "computations.boards_at_equal_length", *question
+        url,
+        mark,
+        "computations.boards_of_judge",
+        which.benchmark,
+        which.version,
+        which.judge_id or which.judge,
+        which.control,
+        "ranked" if which.rank_suspicious else "excluded",
     )
     return found
 
 
 def board(url: str, mark: str, which: Which) -> Json:
     """One board of the contract, in all forms in which it can be taken along."""
-    if which.control == "off":
+    if which.control == "off" and not which.rank_suspicious:
         found = reads.boards(url, mark, which.benchmark, which.version)
     else:
-        found = at_equal_length(url, mark, which)
+        found = of_judge(url, mark, which)
     return next(one for one in found if which.is_of(one))
 
 
@@ -86,14 +97,30 @@ def rendered(url: str, mark: str, which: Which, form: str) -> str:
     return text
 
 
-def is_quick(one: Json) -> bool:
-    """Whether equal length is computed unasked."""
-    return sum(row["counts"]["verdicts"] for row in one["rows"]) <= QUICK
+def is_usual(url: str, mark: str, one: Json) -> bool:
+    """Whether length is controlled for unasked: where users expect it first, or it is quick."""
+    quick = sum(row["counts"]["verdicts"] for row in one["rows"]) <= QUICK
+    return quick or headline(url, mark, one["benchmark"], one["version"]) == LENGTH_CONTROLLED
 
 
-def can_be_of_equal_length(one: Json) -> bool:
+def can_be_controlled(one: Json) -> bool:
     """Only win rates, and only of one judge: a calibration is none of a panel."""
-    return one["metric"] == "win_rate" and one["judge_id"] is not None
+    return one["opponent"] is not None and one["judge_id"] is not None
+
+
+def as_reported(url: str, mark: str, one: Json) -> Json:
+    """A board that was read without length control as `judgebench leaderboard` ranks it."""
+    by = headline(url, mark, one["benchmark"], one["version"])
+    if by != LENGTH_CONTROLLED or not can_be_controlled(one):
+        return one
+    return board(url, mark, Which.of(one, "exact"))
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def headline(url: str, mark: str, benchmark: str, version: str) -> str | None:
+    """What the benchmark's users expect first."""
+    with opened(url) as store:
+        return meant(store, f"{benchmark}@{version}").headline
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import charts
 import pandas as pd
 import reads
 import shown
 from badges import badges, is_apart
-from board_reads import LENGTH_CONTROLLED
+from board_reads import LENGTH_CONTROLLED, WIN_RATE
+
+
+class Beside(NamedTuple):
+    """A win rate that stands beside the metric that is shown, and what it is called there."""
+
+    metric: str
+    words: str
+
+
+BESIDE = {
+    "lc": Beside(LENGTH_CONTROLLED, "length-controlled"),
+    "raw": Beside(WIN_RATE, "plain win rate"),
+}
+"""By what their columns begin with."""
 
 SAID = ("items", "verdicts")
 """Counts that stand above the table, and that n says."""
@@ -26,26 +40,27 @@ ALWAYS = ("rank", "rank_low", "rank_high", "model", "value", "low", "high", "n",
           "unreadable")  # fmt: skip
 """Columns that stand there even if all is zero; the others come when they have something to say."""
 
-DRAWN = ("tone", "name", "note", "lc note", "badges")
+DRAWN = ("tone", "name", "note", "beside note", "badges")
 """Columns that are only drawn."""
 
 
-def table(board: reads.Json, metric: str, floor: float, *, equal_length: bool) -> pd.DataFrame:
-    """One row for each model in the order of the report, those set apart at the end.
+def table(
+    board: reads.Json, metric: str, floor: float, *, beside: str | None = None
+) -> pd.DataFrame:
+    """One row for each model in the order of the report, which has suspicious ones at the end.
 
     Parameters
     ----------
-    equal_length
-        Whether the rate at equal length stands beside the plain one.
+    beside
+        A key of `BESIDE`: the win rate that stands beside the metric, if one does.
     """
     counted = dict.fromkeys(name for row in board["rows"] for name in row["counts"])
     names = [name for name in counted if name not in SAID]
-    rows = sorted(board["rows"], key=is_apart)
-    return pd.DataFrame([_row(row, metric, names, floor, equal_length) for row in rows])
+    return pd.DataFrame([_row(row, metric, names, floor, beside) for row in board["rows"]])
 
 
 def _row(
-    row: reads.Json, metric: str, counted: Sequence[str], floor: float, equal_length: bool
+    row: reads.Json, metric: str, counted: Sequence[str], floor: float, beside: str | None
 ) -> dict[str, Any]:
     scale, digits = charts.scale_of(metric), charts.digits_of(metric)
     estimate = row["metrics"].get(metric, reads.NO_ESTIMATE)
@@ -60,7 +75,8 @@ def _row(
         "rank_high": row["rank_high"],
         "model": row["model"],
         **{name: numbers.pop(name) for name in ("value", "low", "high")},
-        **_equal_length(row, equal_length),
+        **_beside(row, "lc", beside),
+        **_beside(row, "raw", beside),
         **numbers,
         "flags": said,
         "published": math.nan if published is None else published * scale,
@@ -73,31 +89,31 @@ def _row(
     }
     marks = said.split(" ", 1)[0] if said else ""
     note = shown.note(told, digits)
-    return told | {"note": f"{note} · {marks}" if marks else note, "lc note": _lc_note(told)}
+    note = f"{note} · {marks}" if marks else note
+    return told | {"note": note, "beside note": "" if beside is None else _note(told, beside)}
 
 
-def _equal_length(row: reads.Json, wanted: bool) -> dict[str, Any]:
-    """The rate at equal length; nan, with the reason, where it is refused."""
-    estimate = row["metrics"].get(LENGTH_CONTROLLED) if wanted else None
+def _beside(row: reads.Json, which: str, wanted: str | None) -> dict[str, Any]:
+    """A win rate beside the metric; nan, with the reason, where it has no value."""
+    estimate = row["metrics"].get(BESIDE[which].metric) if which == wanted else None
     numbers = shown.numbers(reads.NO_ESTIMATE if estimate is None else estimate, 1.0)
-    told = {f"lc {name}": numbers[name] for name in ("value", "low", "high")}
-    return told | {"lc undefined": numbers["undefined"] if estimate is not None else ""}
+    told = {f"{which} {name}": numbers[name] for name in ("value", "low", "high")}
+    return told | {f"{which} undefined": numbers["undefined"] if estimate is not None else ""}
 
 
-def _lc_note(row: Mapping[str, Any]) -> str:
-    if not math.isnan(row["lc value"]):
-        ends = ", ".join(charts.number(row[f"lc {end}"], 1) for end in ("low", "high"))
-        return f"{charts.number(row['lc value'], 1)} [{ends}] at equal length"
-    return f"{charts.GAP} {row['lc undefined']}" if row["lc undefined"] else ""
+def _note(row: Mapping[str, Any], which: str) -> str:
+    if not math.isnan(row[f"{which} value"]):
+        ends = ", ".join(charts.number(row[f"{which} {end}"], 1) for end in ("low", "high"))
+        return f"{charts.number(row[f'{which} value'], 1)} [{ends}] {BESIDE[which].words}"
+    undefined = row[f"{which} undefined"]
+    return f"{charts.GAP} {undefined}" if undefined else ""
 
 
 def rank_text(row: reads.Json) -> str:
-    """``1–3``: where the rank lies in 95 % of the replicates; of those set apart in brackets."""
+    """``1–3``: where the rank lies in 95 % of the replicates."""
     low, high = row["rank_low"], row["rank_high"]
     if row["rank"] is None:
         return charts.GAP
-    if is_apart(row):
-        return f"({row['rank']})"
     return f"{low}" if low == high else f"{low}–{high}"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from judgebench.records import is_human
 from judgebench.report import leaderboard as leaderboards
@@ -24,16 +24,28 @@ FORMS = ("csv", "md", "latex", "json")
 def boards(store: Store, benchmark: str, version: str) -> list[dict[str, Any]]:
     """The leaderboards of a benchmark as the report has them, in all `FORMS`, panels last.
 
-    Without equal length, which takes its time.
+    Not length-controlled, which takes its time.
     """
     return _boards(store, benchmark, version, control="off")
 
 
-def boards_at_equal_length(
-    store: Store, benchmark: str, version: str, judge: str, control: LengthControl
+def boards_of_judge(
+    store: Store,
+    benchmark: str,
+    version: str,
+    judge: str,
+    control: LengthControl,
+    suspicious: Literal["excluded", "ranked"],
 ) -> list[dict[str, Any]]:
-    """Those of a judge, given by its id."""
-    return _boards(store, benchmark, version, judges=[judge], control=control)
+    """Those of a judge, given by its id, or of a panel, by its name."""
+    return _boards(
+        store,
+        benchmark,
+        version,
+        judges=[judge],
+        control=control,
+        rank_suspicious=suspicious == "ranked",
+    )
 
 
 def _boards(
@@ -43,10 +55,17 @@ def _boards(
     *,
     judges: Sequence[str] = (),
     control: LengthControl,
+    rank_suspicious: bool = False,
 ) -> list[dict[str, Any]]:
     panels = panels_in(store, f"{benchmark}@{version}")
     found = leaderboards.leaderboards(
-        store, benchmark, version, judges=judges, panels=panels, length_control=control
+        store,
+        benchmark,
+        version,
+        judges=judges,
+        panels=panels,
+        length_control=control,
+        rank_suspicious=rank_suspicious,
     )
     found = tuple(sorted(found, key=lambda board: board.judge_id is None))
     shown = leaderboards.to_json(found)["boards"]

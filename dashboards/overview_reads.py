@@ -6,11 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import board_reads
 import charts
 import pandas as pd
 import reads
 import shown
 import streamlit as st
+from badges import is_apart
 from board_rows import rank_text
 from computed import soon
 from folded import visible
@@ -75,7 +77,10 @@ def counts(one: Holding, used: Mapping[At, Verdicts] | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """The head of a benchmark's first board; ``rows`` are empty where ``line`` says why."""
+    """The head of a benchmark's first board; ``rows`` are empty where ``line`` says why.
+
+    ``excluded`` are the models that are suspicious, and so not ranked.
+    """
 
     mark: str
     line: str
@@ -84,6 +89,7 @@ class Leader:
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     scale: tuple[float, float] | None = None
     others: int = 0
+    excluded: tuple[str, ...] = ()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -96,21 +102,24 @@ def work_out(url: str, mark: str, at: At) -> Leader:
     """Compute a benchmark's boards, and remember who leads the first one."""
     with held(url).timed():
         try:
-            found = _leader(mark, reads.boards(url, mark, *at))
+            found = _leader(url, mark, reads.boards(url, mark, *at))
         except JudgebenchError as error:
             found = Leader(mark=mark, line=visible(str(error)))
     leaders(url)[at] = found
     return found
 
 
-def _leader(mark: str, boards: Sequence[reads.Json]) -> Leader:
+def _leader(url: str, mark: str, boards: Sequence[reads.Json]) -> Leader:
     named = list(zip(shown.distinct(reads.board_names(boards)), boards, strict=True))
     judge, board = min(named, key=lambda one: _preference(one[1]), default=("", None))
     if board is None or not board["rows"]:
         return Leader(mark=mark, line="Nothing has been judged yet.")
+    board = board_reads.as_reported(url, mark, board)
     ranked = [row for row in board["rows"] if row["rank"] is not None]
+    excluded = tuple(visible(row["model"]) for row in board["rows"] if is_apart(row))
     if not ranked:
-        return Leader(mark=mark, line=visible(f"Nobody is ranked by {judge}."), judge=judge)
+        line = visible(f"Nobody is ranked by {judge}.")
+        return Leader(mark=mark, line=line, judge=judge, excluded=excluded)
     metric = next(iter(ranked[0]["metrics"]))
     rows = pd.DataFrame([_row(row, metric) for row in ranked[:TOP]])
     digits = charts.digits_of(metric)
@@ -124,6 +133,7 @@ def _leader(mark: str, boards: Sequence[reads.Json]) -> Leader:
         rows=rows,
         scale=board["scale"],
         others=len(ranked) - len(rows),
+        excluded=excluded,
     )
 
 

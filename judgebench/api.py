@@ -123,7 +123,8 @@ def leaderboard(
     panels: str | Sequence[str] = (),
     by: str | Sequence[str] = (),
     level: float = 0.95,
-    rank_by: str = "win_rate",
+    rank_by: str | None = None,
+    rank_suspicious: bool = False,
     length_control: LengthControl = "exact",
     sort: str | None = None,
 ) -> pd.DataFrame:
@@ -159,7 +160,11 @@ def leaderboard(
     level
         Of the intervals.
     rank_by
-        ``win_rate``, or ``length_controlled_win_rate`` where a board has it.
+        ``win_rate``, or ``length_controlled_win_rate`` where a board has it; if None what users of
+        the benchmark expect: of ``alpaca_eval`` the length-controlled one where it can be computed.
+    rank_suspicious
+        Rank models whose answers may be meant for the judge. Unasked they come last, without a
+        rank, and count in nobody's.
     length_control
         ``exact``, ``compat``, ``both`` or ``off``.
     sort
@@ -172,8 +177,9 @@ def leaderboard(
         ``rank``, ``rank_low``, ``rank_high``, ``model``, ``model_id`` who; ``metric`` what;
         ``value``, ``low``, ``high``, ``level``, ``n`` (verdicts), ``units`` (items), ``missing``,
         ``worst_low``, ``worst_high``, ``method`` and ``undefined`` (why there is no value) the
-        estimate; then the counts of the model on that board, and its ``flags``. Best model first
-        within each board; whole numbers that may be missing are ``Int64``.
+        estimate; then the counts of the model on that board, its ``flags``, and in ``suspicious``
+        why its answers may be meant for the judge. Best model first within each board; whole
+        numbers that may be missing are ``Int64``.
 
     Raises
     ------
@@ -196,6 +202,7 @@ def leaderboard(
             intervals=Intervals(level=level),
             length_control=length_control,
             rank_by=rank_by,
+            rank_suspicious=rank_suspicious,
             by=_listed(by),
         )
         if not any(found.values()):

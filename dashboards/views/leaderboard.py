@@ -15,10 +15,10 @@ import reads
 import shown
 import streamlit as st
 from board_reads import FORMS, MIME, SUFFIXES, Which
+from board_rows import BESIDE
 from folded import verbatim
 
-LEADS = "win_rate"
-"""What has a rate at equal length beside it."""
+from judgebench.report.board_document import EXCLUDED
 
 ALT = "The models' ranks and estimates with their intervals; the table has the numbers."
 
@@ -47,7 +47,7 @@ def page() -> None:
     filters = st.columns([5, 3, 2, 2], vertical_alignment="bottom")
     preview = st.empty()
     with filters[2]:
-        board, which = at_equal_length(url, mark, board, preview)
+        board, which = as_asked(url, mark, board, preview)
     with filters[3]:
         behind(url, mark, which)
     metrics = list(dict.fromkeys(name for row in board["rows"] for name in row["metrics"]))
@@ -81,35 +81,47 @@ def whose(url: str, mark: str, board: reads.Json) -> str:
 # what is asked ----------------------------------------------------------------------------------
 
 
-def at_equal_length(
+def as_asked(
     url: str, mark: str, board: reads.Json, preview: st.delta_generator.DeltaGenerator
 ) -> tuple[reads.Json, Which]:
-    """The board with rates at equal length, where they are wanted; they may take a while."""
-    which = Which.of(board)
-    if not board_reads.can_be_of_equal_length(board):
-        return board, which
-    usual = board_reads.is_quick(board)
-    wanted = st.toggle(
-        "Equal length", value=st.query_params.get("lc", "01"[usual]) == "1",
-        key="\0".join(["lc", *map(str, [which, usual])]),
-        help="Also the win rate that the model would have if its answers were as long as the "
-        "opponent's. On large boards it is computed when it is asked for, and takes seconds.",
-    )  # fmt: skip
-    if wanted == usual:
-        st.query_params.pop("lc", None)
-    else:
-        st.query_params["lc"] = "01"[wanted]
-    if not wanted:
-        return board, which
-    which = Which.of(board, "exact")
-    seen = st.session_state.setdefault("of equal length", set())
+    """The board as the switches say; length control may take a while."""
+    plain, controlled, ranked = Which.of(board), False, False
+    if board_reads.can_be_controlled(board):
+        controlled = switch(
+            "Length-controlled", "lc", plain, usual=board_reads.is_usual(url, mark, board),
+            says="The win rate that the model would have if its answers were as long as the "
+            "opponent's. On large boards it takes seconds.",
+        )  # fmt: skip
+    if any(badges.is_apart(row) for row in board["rows"]):
+        ranked = switch(
+            "Rank suspicious", "suspicious", plain, usual=False,
+            says="Rank models whose answers may be meant for the judge among the others.",
+        )  # fmt: skip
+    which = Which.of(board, "exact" if controlled else "off", rank_suspicious=ranked)
+    if which == plain:
+        return board, plain
+    seen = st.session_state.setdefault("boards seen", set())
     if (mark, which) not in seen:  # the plain numbers need not wait for it
-        plain = rows_of(url, mark, board, LEADS, Which.of(board))
-        axis = charts.axis_of(LEADS, plain, board["scale"])
-        shown.drawing(draws(board, plain, axis, LEADS), alt=ALT, place=preview)
+        metric = next(iter(board["rows"][0]["metrics"]))
+        rows = rows_of(url, mark, board, metric, plain)
+        axis = charts.axis_of(metric, rows, board["scale"])
+        shown.drawing(draws(board, rows, axis, metric), alt=ALT, place=preview)
     found = board_reads.board(url, mark, which)
     seen.add((mark, which))
     return found, which
+
+
+def switch(label: str, param: str, which: Which, *, usual: bool, says: str) -> bool:
+    """A switch that the URL remembers where it is not as usual."""
+    wanted = st.toggle(
+        label, value=st.query_params.get(param, "01"[usual]) == "1",
+        key="\0".join([param, *map(str, [which, usual])]), help=says,
+    )  # fmt: skip
+    if wanted == usual:
+        st.query_params.pop(param, None)
+    else:
+        st.query_params[param] = "01"[wanted]
+    return wanted
 
 
 def filtered(
@@ -121,8 +133,8 @@ def filtered(
         "Models", names, default=wanted, placeholder="all", key="\0".join(["models", *names])
     )
     words = places[1].text_input(
-        "With in the name", st.query_params.get("find", ""), key="find", max_chars=100,
-        placeholder="letters",
+        "Filter by name", st.query_params.get("find", ""), key="find", max_chars=100,
+        placeholder="part of it",
     )  # fmt: skip
     for key, value in (("models", models), ("find", words or [])):
         if value:
@@ -137,15 +149,16 @@ def filtered(
 
 def rows_of(url: str, mark: str, board: reads.Json, metric: str, which: Which) -> pd.DataFrame:
     floor = board_reads.floor(url, mark, board["benchmark"], board["version"])
-    equal = metric == LEADS and which.control != "off"
-    return board_rows.table(board, metric, floor, equal_length=equal)
+    beside = {board_reads.LENGTH_CONTROLLED: "raw", board_reads.WIN_RATE: "lc"}.get(metric)
+    return board_rows.table(board, metric, floor, beside=beside if which.control != "off" else None)
 
 
 def drawn(rows: pd.DataFrame) -> pd.DataFrame:
     """All that has a place on the axis, as if it were one number each."""
-    more = rows[["lc value", "lc low", "lc high"]].set_axis(["value", "low", "high"], axis=1)
+    ends = ["value", "low", "high"]
+    more = [rows[[f"{one} {end}" for end in ends]].set_axis(ends, axis=1) for one in BESIDE]
     published = pd.DataFrame({"value": rows["published"]})
-    return pd.concat([rows[["value", "low", "high"]], more, published], ignore_index=True)
+    return pd.concat([rows[ends], *more, published], ignore_index=True)
 
 
 def draws(
@@ -169,8 +182,12 @@ def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) 
         "● blue: may be first (its rank interval holds 1)" if "first" in tones else "",
         "● grey: behind" if "rest" in tones else "",
         "▲ vermillion: too much is missing" if "alarm" in tones else "",
-        "✚ grey, below the line: set apart, its rank in brackets" if "apart" in tones else "",
-        "◆ orange: at equal length" if rows["lc note"].any() else "",
+        "✚ grey, below the line: suspicious, excluded from the ranking" if "apart" in tones else "",
+        *(
+            f"◆ orange: {beside.words}"
+            for name, beside in BESIDE.items()
+            if rows[f"{name} value"].notna().any()
+        ),
         "□ as published" if rows["published"].notna().any() else "",
     ]
     st.caption(
@@ -180,14 +197,11 @@ def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) 
 
 
 def tables(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, key: str) -> None:
-    """The numbers, and those of models set apart in a table of their own, which sorts by itself."""
+    """The numbers, and those of suspicious models in a table of their own."""
     apart = rows["tone"] == "apart"
     chosen = numbers(rows[~apart], axis, key) if not apart.all() else []
     if apart.any():
-        st.text(
-            "Set apart, since their answers may be meant for the judge. Ranks are the report's, "
-            "which count these models as well:"
-        )
+        st.text(f"{EXCLUDED}: their answers may be meant for the judge.")
         chosen += numbers(rows[apart], axis, f"{key}\0apart")
     ids = {row["model"]: row["model_id"] for row in board["rows"]}
     compare([ids[model] for model in chosen], board)
@@ -220,7 +234,7 @@ def compare(models: Sequence[str], board: reads.Json) -> None:
 
 
 def legend(url: str, mark: str, board: reads.Json, which: Which) -> None:
-    """What each flag means that is here; why there is no rate at equal length."""
+    """What each flag means that is here; why there is no length-controlled rate."""
     floor = board_reads.floor(url, mark, which.benchmark, which.version)
     found = badges.legend(badges.badges(row, floor) for row in board["rows"])
     if found:
@@ -234,11 +248,11 @@ def legend(url: str, mark: str, board: reads.Json, which: Which) -> None:
     estimates = [row["metrics"].get(board_reads.LENGTH_CONTROLLED) for row in board["rows"]]
     if not any(estimates):
         st.text(
-            "No rate at equal length: there is no calibration for this judge and this opponent; "
+            "Not length-controlled: there is no calibration for this judge and this opponent; "
             "judgebench calibrate-length fits one."
         )
     reasons = dict.fromkeys(one["undefined"] for one in estimates if one and one.get("undefined"))
-    shown.notes([f"{charts.GAP} at equal length: {reason}" for reason in reasons])
+    shown.notes([f"{charts.GAP} length-controlled: {reason}" for reason in reasons])
 
 
 # what is taken along, and what is behind it -----------------------------------------------------

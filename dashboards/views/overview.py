@@ -118,8 +118,9 @@ def _row(url: str, one: Holding) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 def lead(leader: Leader) -> None:
     """The head of a board: a sentence, and the first models with their intervals."""
+    excluded = f"Suspicious, excluded from the ranking: {', '.join(leader.excluded)}"
     if leader.rows.empty:
-        st.text(leader.line)
+        st.text("\n".join([leader.line, *([excluded] if leader.excluded else [])]))
         return
     st.text(f"{leader.line}\n{overview_reads.by_whom(leader)}")
     axis = charts.axis_of(leader.metric, leader.rows, leader.scale)
@@ -130,6 +131,8 @@ def lead(leader: Leader) -> None:
     )
     if leader.others:
         st.caption(f"and {leader.others} more")
+    if leader.excluded:
+        st.text(excluded)
 
 
 def _at(one: Holding) -> At:

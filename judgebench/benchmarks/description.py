@@ -211,7 +211,8 @@ class Report(Section):
     """What boards show besides, where nobody asks otherwise.
 
     ``by`` are ways of grouping items: ``category``, ``language``, or a field of their metadata.
-    ``sides`` say how scores of categories make up the whole. ``block`` is in how many consecutive
+    ``sides`` say how scores of categories make up the whole. ``headline`` is the number that users
+    of the benchmark expect first. ``block`` is in how many consecutive
     answers upstream correlates a judge's scores with people's.
     """
 
@@ -223,6 +224,9 @@ class Report(Section):
     unparsed: float | None = Field(None, description="official score of what cannot be read")
     rounded: str | None = Field(
         None, description="way of grouping whose means the official score rounds and averages"
+    )
+    headline: Literal["win_rate", "length_controlled_win_rate"] | None = Field(
+        None, description="what ranks comparisons and comes first, where it can be computed"
     )
     sparse: bool = Field(
         False, description="items have answers of some models only; others are not missing"

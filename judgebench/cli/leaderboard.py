@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,13 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from judgebench.report.board import Board
     from judgebench.report.length_boards import LengthControl
     from judgebench.report.table import Document
+
+
+ALPACA_EVAL = "alpaca-eval"
+"""The form of AlpacaEval's own leaderboards."""
 
 
 @click.command("leaderboard", short_help="Rank the models of a benchmark.")
@@ -47,16 +53,20 @@ if TYPE_CHECKING:
 @click.option(
     "--length-control",
     type=click.Choice(["exact", "compat", "both", "off"]),
-    default="exact",
-    show_default=True,
-    help="Win rates at equal length: the converged fit, AlpacaEval's own, both or none.",
+    help="Length-controlled win rates: the converged fit, AlpacaEval's own, both or none.  "
+    "[default: exact; of --format alpaca-eval compat]",
 )
 @click.option(
     "--rank-by",
     metavar="METRIC",
-    default="win_rate",
-    show_default=True,
-    help="win_rate, or length_controlled_win_rate where a board has it.",
+    help="win_rate, or length_controlled_win_rate where a board has it.  [default: the benchmark's "
+    "headline: of alpaca_eval length_controlled_win_rate where it can be computed, else win_rate]",
+)
+@click.option(
+    "--rank-suspicious",
+    is_flag=True,
+    help="Rank models whose answers may be meant for the judge among the others, which are listed "
+    "outside the ranking: one text to everything, or marked as addressing the judge.",
 )
 @click.option(
     "--by",
@@ -85,7 +95,7 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Also write the boards with all that they rest on, for `judgebench verify` (.zip).",
 )
-@report_options
+@partial(report_options, also=[ALPACA_EVAL])
 @store_option
 def command(
     benchmarks: tuple[str, ...],
@@ -94,8 +104,9 @@ def command(
     columns: str | None,
     sort: str | None,
     panels: tuple[str, ...],
-    length_control: LengthControl,
-    rank_by: str,
+    length_control: LengthControl | None,
+    rank_by: str | None,
+    rank_suspicious: bool,
     by: tuple[str, ...],
     published: bool,
     published_as: tuple[str, ...],
@@ -119,10 +130,19 @@ def command(
     their mean; more than half of the judges have to be readable, or as many as min_valid says.
     Panels that suites declared are shown without being asked for.
 
-    Win rates at equal length stand beside win rates where a calibration is for the judge and the
+    Length-controlled win rates stand beside win rates where a calibration is for the judge and the
     opponent: AlpacaEval's own, or one that `judgebench calibrate-length` fitted. The board says
-    which. 'compat' looks difficulty up by row position and uses AlpacaEval's solver, as published;
+    which. Of alpaca_eval they come first and rank, unless --rank-by win_rate asks otherwise.
+    'compat' looks difficulty up by row position and uses AlpacaEval's solver, as published;
     'exact' converges, looks it up by instruction and has an interval.
+
+    A model that answers one text to everything, or of whose answers more than one in 20 look as if
+    they were meant for the judge, is suspicious: it is listed outside the ranking, with its
+    numbers, and counts in no other model's rank.
+
+    --format alpaca-eval writes the leaderboard as AlpacaEval does, for one judge and one baseline:
+    its columns, in its order, with length-controlled win rates by its own fit. Suspicious models
+    come last. --output FILE.csv is of that form too.
 
     Published boards belong to one version and one judge. With --published they are rows of
     reference, in JSON and CSV too, also where the store holds nothing of the benchmark. Models here
@@ -142,12 +162,14 @@ def command(
       judgebench leaderboard alpaca_eval --columns length_controlled_win_rate,win_rate,avg_length
       judgebench leaderboard support --model policy-a --model policy-b --sort order_flips
       judgebench leaderboard support --panel 'mean(gpt-4o,claude-sonnet)'
-      judgebench leaderboard alpaca_eval --rank-by length_controlled_win_rate --published
+      judgebench leaderboard alpaca_eval --published
+      judgebench leaderboard alpaca_eval --format alpaca-eval --output leaderboard.csv
       judgebench leaderboard mixeval_hard --published --published-as sft-3=LLaMA-3-8B-Instruct
       judgebench leaderboard alignbench@1.0 --published --format csv
       judgebench leaderboard alpaca_eval --bundle board.zip
     """
     from judgebench.errors import UsageError
+    from judgebench.report.board_document import as_alpaca_eval
     from judgebench.report.board_request import BoardRequest
     from judgebench.report.bundle import write_bundle
     from judgebench.report.leaderboard import document
@@ -160,6 +182,10 @@ def command(
         raise UsageError("--published takes one benchmark at a time")
     if published and bundle is not None:
         raise UsageError("a bundle has boards of verdicts; --published boards rest on none")
+    if form == ALPACA_EVAL and (published or columns or by):
+        raise UsageError(
+            f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, --by"
+        )
     benchmark, names = benchmarks[0], read_names(published_as)
     request = BoardRequest(
         benchmarks=benchmarks,
@@ -168,8 +194,9 @@ def command(
         columns=tuple(name.strip() for name in (columns or "").split(",") if name.strip()),
         sort=sort,
         panels=panels,
-        length_control=length_control,
+        length_control=length_control or ("compat" if form == ALPACA_EVAL else "exact"),
         rank_by=rank_by,
+        rank_suspicious=rank_suspicious,
         by=by,
         level=level,
         published_as=names,
@@ -192,9 +219,26 @@ def command(
         if bundle is not None:
             write_bundle(bundle, opened, store, request)
             say(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
+    if form == ALPACA_EVAL:
+        show(as_alpaca_eval(boards, sort=sort is None), "csv", outputs)
+        _say_what_is_not_in_it(boards)
+        return 0
     beside = references(boards[0].benchmark, boards[0].version) if published else None
     show(document(boards, published=beside, by=by), form, outputs)
     return 0
+
+
+def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
+    """What AlpacaEval's form has no column for."""
+    from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
+
+    for row in (row for board in boards if board.opponent is not None for row in board.rows):
+        if row.excluded:
+            say(f"{row.model} is suspicious and comes last ({row.suspicious})")
+        for name in (AS_PUBLISHED, LENGTH_CONTROLLED):
+            if name in row.metrics and row.metrics[name].undefined is not None:
+                say(f"{row.model} has no length-controlled win rate: {row.metrics[name].undefined}")
+                break
 
 
 def _holds(url: str, benchmark: str) -> bool:

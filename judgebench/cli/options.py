@@ -42,8 +42,8 @@ def suite_store_option(command: Command) -> Command:
     )(command)
 
 
-def report_options(command: Command) -> Command:
-    """``--format`` and ``--output``."""
+def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
+    """``--format`` and ``--output``; ``also`` are forms of this command alone."""
     output = click.option(
         "--output",
         "outputs",
@@ -56,7 +56,7 @@ def report_options(command: Command) -> Command:
     form = click.option(
         "--format",
         "form",
-        type=click.Choice(FORMATS),
+        type=click.Choice([*FORMATS, *also]),
         default="table",
         show_default=True,
         help="What is printed.",

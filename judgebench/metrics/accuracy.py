@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -26,6 +26,7 @@ def accuracies(
     labels: Sequence[str] = BINARY,
     groups: Groups = (),
     intervals: Intervals | None = None,
+    ranked: Collection[str] | None = None,
 ) -> tuple[Standing, ...]:
     """Share of each model's readable verdicts that are the positive label, judge by judge.
 
@@ -44,6 +45,8 @@ def accuracies(
     intervals
         Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items and at 0
         or 1.
+    ranked
+        As for `judge_by_judge`.
 
     Returns
     -------
@@ -69,4 +72,6 @@ def accuracies(
             },
         )
 
-    return judge_by_judge(taken, ~np.isnan(values), measured, intervals or Intervals())
+    return judge_by_judge(
+        taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked
+    )

@@ -23,6 +23,7 @@ from judgebench.stats.resample import expanded_level
 
 LENGTH_CONTROLLED = "length_controlled_win_rate"
 AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"
+PUBLISHED_ERROR = "lc_standard_error/compat"
 
 Lengths = Mapping[tuple[str, str], float]
 """Characters of a model's answer to an item, by model and item; the mean over samples."""
@@ -200,15 +201,21 @@ def exact(
 
 def compat(
     one: Compared, calibration: LengthCalibration, *, intervals: Intervals
-) -> dict[str, Estimate]:
-    """The fits as AlpacaEval 0.6.6 makes them, of the items that were asked about, by model.
+) -> dict[str, dict[str, Estimate]]:
+    """The fits as AlpacaEval 0.6.6 makes them, of the items that were asked about.
 
     Difficulty is looked up by the position of a row among the model's rows, so that a file with a
     row missing has another instruction's difficulty from there on; ``c`` is the published one where
     the model has one. Without intervals: upstream's standard error is of something else.
+
+    Returns
+    -------
+    dict
+        `AS_PUBLISHED` and `PUBLISHED_ERROR`, what upstream prints as ``lc_standard_error``; each by
+        model.
     """
     by_row = [calibration.difficulty[item] for item in in_order(calibration.difficulty)]
-    found = {}
+    found: dict[str, dict[str, Estimate]] = {AS_PUBLISHED: {}, PUBLISHED_ERROR: {}}
     for m, model in enumerate(one.models):
         rows = one.asked[m] & ~np.isnan(one.difference[m])
         n = int(rows.sum())
@@ -220,10 +227,12 @@ def compat(
             anchors=calibration.anchors, c=c,
         )  # fmt: skip
         chosen = "published c" if c is not None else "c cross-validated with stable folds"
-        found[model] = _estimate(
+        value = _estimate(
             one, m, fit, intervals, math.nan, math.nan,
             f"liblinear, difficulty by row position, {chosen}; no interval",
         )  # fmt: skip
+        found[AS_PUBLISHED][model] = value
+        found[PUBLISHED_ERROR][model] = replace(value, value=fit.published_error)
     return found
 
 

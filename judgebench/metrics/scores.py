@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -37,6 +37,7 @@ def scores(
     chance: Mapping[str, float] | None = None,
     splits: Mapping[str, str] | None = None,
     intervals: Intervals | None = None,
+    ranked: Collection[str] | None = None,
 ) -> tuple[Standing, ...]:
     """Each model's mean score on the declared scale, judge by judge.
 
@@ -61,6 +62,8 @@ def scores(
         them.
     intervals
         Percentile bootstrap over items unless asked otherwise; none on a single item.
+    ranked
+        As for `judge_by_judge`.
 
     Returns
     -------
@@ -117,7 +120,9 @@ def scores(
         found[ITEMS] = mean_of(means)
         return found
 
-    return judge_by_judge(taken, ~np.isnan(values), measured, intervals or Intervals())
+    return judge_by_judge(
+        taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked
+    )
 
 
 def scales_of(columns: Columns, rows: Ints | range) -> list[Scale]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -65,6 +65,8 @@ def judge_by_judge(
     readable: NDArray[np.bool_],
     measured: Callable[[VerdictTable, Ints], Measured],
     intervals: Intervals,
+    *,
+    ranked: Collection[str] | None = None,
 ) -> tuple[Standing, ...]:
     """The boards of all judges, over replicates that all of them share.
 
@@ -75,6 +77,9 @@ def judge_by_judge(
     readable : bool array, shape (rows,)
     measured
         Makes measures of the rows of one judge.
+    ranked
+        The models that are ranked, all if None: others have their numbers and no rank, and count
+        in nobody's.
 
     Returns
     -------
@@ -105,7 +110,7 @@ def judge_by_judge(
             name: estimated(measure, *next(sums), intervals)
             for name, measure in seat.measures.items()
         }
-        found += _board(seat.judge, table.models, its, seat.counts, intervals)
+        found += _board(seat.judge, table.models, its, seat.counts, intervals, ranked)
     return tuple(found)
 
 
@@ -133,9 +138,10 @@ def _board(
     found: Mapping[str, Estimated],
     counts: Mapping[str, Mapping[str, int]],
     intervals: Intervals,
+    ranked: Collection[str] | None,
 ) -> list[Standing]:
     leading = next(iter(found))
-    placed = ranks(found[leading].scores, intervals.level)
+    placed = ranks(found[leading].scores, intervals.level, ranked=mask_of(models, ranked))
     rows = []
     for m, model in enumerate(models):
         if model not in counts:
@@ -155,18 +161,29 @@ def _board(
     return sorted(rows, key=lambda row: (row.rank or math.inf, row.model))
 
 
-def ranks(scores: Floats, level: float) -> NDArray[np.float64]:
+def mask_of(models: Sequence[str], ranked: Collection[str] | None) -> NDArray[np.bool_]:
+    """Which of the models are ranked; all if None."""
+    return np.array([ranked is None or model in ranked for model in models], dtype=np.bool_)
+
+
+def ranks(
+    scores: Floats, level: float, *, ranked: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Rank, and the ends of its distribution over the replicates, rounded out.
 
     Parameters
     ----------
     scores : float array, shape (1 + n_replicates, models)
         Higher is better; nan has no rank.
+    ranked : bool array, shape (models,), optional
+        The others are as if they were not there, and have no rank.
 
     Returns
     -------
     float array, shape (3, models)
     """
+    if ranked is not None:
+        scores = np.where(ranked, scores, np.nan)
     # Equal shares of thirds must tie whatever the order in which they were added up.
     rounded = np.round(scores, 12)
     better = (rounded[:, np.newaxis, :] > rounded[:, :, np.newaxis]).sum(axis=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from operator import eq
@@ -37,6 +38,7 @@ def win_rates(
     *,
     groups: Groups = (),
     intervals: Intervals | None = None,
+    ranked: Collection[str] | None = None,
 ) -> tuple[Standing, ...]:
     """Mean probability that each model's answer beats the opponent's, judge by judge, in percent.
 
@@ -55,6 +57,8 @@ def win_rates(
     intervals
         Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items, and with
         fewer than `LEAST` wins or losses.
+    ranked
+        As for `judge_by_judge`.
 
     Returns
     -------
@@ -103,7 +107,9 @@ def win_rates(
             },
         )
 
-    return judge_by_judge(taken, ~np.isnan(values), measured, intervals or Intervals())
+    return judge_by_judge(
+        taken, ~np.isnan(values), measured, intervals or Intervals(), ranked=ranked
+    )
 
 
 def outcome(p: Floats) -> Floats:

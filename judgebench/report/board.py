@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from judgebench.records import Estimate
+from judgebench.report.marks import SUSPICIOUS
 from judgebench.report.reference_board import Beside
 
 
@@ -14,7 +15,9 @@ class Row:
     """One model. ``rank_low`` and ``rank_high`` hold its rank in 95 % of the replicates.
 
     ``metrics`` are named as the contract names them, that of the board first. Ranks are None for a
-    model without a readable verdict. ``published`` are figures of the model on a published board,
+    model without a readable verdict, and for one that is ``excluded`` from the ranking.
+    ``suspicious`` says why its answers may be meant for the judge; such models are excluded unless
+    they are asked for. ``published`` are figures of the model on a published board,
     by metric, where that board's judge and opponent are this one's.
     """
 
@@ -26,7 +29,14 @@ class Row:
     metrics: Mapping[str, Estimate]
     counts: Mapping[str, int]
     flags: tuple[str, ...]
+    suspicious: str | None = None
+    excluded: bool = False
     published: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def marked_name(self) -> str:
+        """The model, where no heading says whether it is excluded."""
+        return f"{self.model} ({SUSPICIOUS})" if self.excluded else self.model
 
     @property
     def leading(self) -> Estimate:

@@ -89,13 +89,14 @@ def _sorted(board: Board, sort: str) -> Board:
     metric, least_first = sort.removeprefix("-"), sort.startswith("-")
     if metric == BY_NAME:
         rows = sorted(board.rows, key=lambda row: row.model, reverse=least_first)
-        return replace(board, rows=tuple(rows))
+        return replace(board, rows=tuple(sorted(rows, key=lambda row: row.excluded)))
 
-    def order(row: Row) -> tuple[bool, float]:
-        """What has no value comes last; equals stay in the order of their ranks."""
+    def order(row: Row) -> tuple[bool, bool, float]:
+        """What has no value comes last, behind it whoever is excluded from the ranking; equals stay
+        in the order of their ranks."""
         value = row.metrics[metric].value if metric in row.metrics else math.nan
         if math.isnan(value):
-            return True, 0.0
-        return False, value if least_first else -value
+            return row.excluded, True, 0.0
+        return row.excluded, False, value if least_first else -value
 
     return replace(board, rows=tuple(sorted(board.rows, key=order)))

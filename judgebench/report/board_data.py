@@ -33,7 +33,13 @@ from judgebench.metrics.label_board import undeclared
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
-from judgebench.report.marks import NO_MARKS, Marks, marks_by_judge, marks_of_answers
+from judgebench.report.marks import (
+    NO_MARKS,
+    Marks,
+    marks_by_judge,
+    marks_of_answers,
+    suspicions,
+)
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel
 
@@ -82,6 +88,8 @@ class BoardData:
         By id of a model, the stacks, as JSON, that its newest answers were generated on.
     both_orders
         The judges, by id, that were shown some pair in both orders.
+    suspicious
+        The models, as they are shown, whose answers may be meant for the judge, and why.
     repeats
         How often each question occurs among the items; None where each occurs once.
     """
@@ -132,6 +140,8 @@ class BoardData:
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
         self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
+        constant = {self.models[one]: said for one, said in self.constant.items()}
+        self.suspicious = suspicions(constant, self.marks)
         self.verdicts = _apart(verdicts)
         self.panels: dict[str, Panel] = {}
         self.refused: dict[str, str] = {}

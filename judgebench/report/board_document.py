@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
+from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.answer_lengths import AVG_LENGTH
-from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
+from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED, PUBLISHED_ERROR
 from judgebench.metrics.missing import FAILURES, SPLIT
 from judgebench.metrics.scores import GUESSED, SCORE
 from judgebench.metrics.standard_error import STANDARD_ERROR
@@ -29,8 +30,24 @@ _DIGITS = {ACCURACY: 3, SCORE: 2, WIN_RATE: 1, LENGTH_CONTROLLED: 1}
 """Of all metrics of a board, by the one that ranks: of fractions, scores and percentages."""
 
 
-_NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH)
+_NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 """Metrics that JSON and CSV have; the table has an interval and a length of its own."""
+
+EXCLUDED = "Suspicious, excluded from the ranking"
+
+_ONE_ORDER = "items read in one order only"
+
+NOBODY = "nobody here is ranked: suspicious models stand below"
+
+_EXPLAINED = {
+    "worst case": "the number with all that is missing at its worst, and at its best",
+    "missing because": "how many verdicts should be there and are not, by reason",
+    _ONE_ORDER: "if one order is unreadable, the other is used",
+}
+"""What tables explain, once: columns, and a reason among those why verdicts are missing."""
+
+_MODE = "community"
+"""What AlpacaEval calls a model that others than its authors evaluated."""
 
 _PUBLISHED = {
     LENGTH_CONTROLLED: "published LC %",
@@ -69,6 +86,7 @@ def _board_json(board: Board, also: Collection[str]) -> dict[str, Any]:
                 "metrics": {n: estimates.to_json(e) for n, e in board.wanted(row, also).items()},
                 "counts": dict(row.counts),
                 "flags": list(row.flags),
+                "suspicious": row.suspicious,
                 **({"published": dict(row.published)} if row.published else {}),
             }
             for row in board.rows
@@ -90,8 +108,9 @@ def document(
     tables = []
     if len({(board.benchmark, board.version) for board in boards}) > 1:
         tables.append(overview(boards, words=_words, digits=_digits))
+    explained: set[str] = set()
     for board in boards:
-        tables.append(_table(board))
+        tables += _tables(board, explained)
         tables += [_group_table(board, name) for name in by if name in board.groups]
     records = [record for board in boards for record in _records(board, _groups_by(board, by))]
     if published is not None:
@@ -123,10 +142,73 @@ def _records(board: Board, also: Collection[str]) -> list[dict[str, Any]]:
             **estimates.record(estimate),
             **row.counts,
             "flags": "; ".join(row.flags),
+            "suspicious": row.suspicious,
         }
         for row in board.rows
         for name, estimate in board.wanted(row, also).items()
     ]
+
+
+def as_alpaca_eval(boards: Sequence[Board], *, sort: bool = True) -> Document:
+    """A board of comparisons whose records are the lines of AlpacaEval's ``leaderboard.csv``.
+
+    Columns and their order are upstream's, and so are the numbers, to all their digits. The models
+    that are excluded from the ranking come last.
+
+    Parameters
+    ----------
+    sort
+        As upstream: by the length-controlled win rate where there is one, the greatest first; else
+        the order of the board is kept.
+
+    Raises
+    ------
+    UsageError
+        Unless there is one board of comparisons.
+    """
+    compared = [board for board in boards if board.opponent is not None and board.rows]
+    if not compared:
+        judges = ", ".join(dict.fromkeys(board.judge for board in boards)) or "nobody"
+        raise UsageError(
+            f"the form alpaca-eval is of comparisons with a baseline, and {judges} compared no "
+            "answers here; --format csv has every kind of board"
+        )
+    if len(compared) > 1:
+        raise UsageError(
+            "the form alpaca-eval is of one benchmark, judge and baseline, and here are several; "
+            f"name one with --judge: {'; '.join(map(title, compared))}"
+        )
+    rows = [(row.excluded, _alpaca_eval_line(row)) for row in compared[0].rows]
+    if sort:
+        controlled = any(line["length_controlled_winrate"] is not None for _, line in rows)
+        by = "length_controlled_winrate" if controlled else "win_rate"
+        rows.sort(key=lambda one: (one[0], one[1][by] is None, -(one[1][by] or 0.0)))
+    whole = document(boards)
+    return Document(tables=whole.tables, records=[line for _, line in rows], data=whole.data)
+
+
+def _alpaca_eval_line(row: Row) -> dict[str, Any]:
+    """A model as upstream writes it; a length-controlled rate by upstream's fit if it is there."""
+
+    def value(*names: str) -> float | None:
+        found = next((row.metrics[name] for name in names if name in row.metrics), None)
+        return None if found is None else estimates.finite(found.value)
+
+    counts = row.counts
+    return {
+        "": row.model,
+        "win_rate": value(WIN_RATE),
+        "standard_error": value(STANDARD_ERROR),
+        "n_wins": counts["n_wins"],
+        "n_wins_base": counts["n_losses"],
+        "n_draws": counts["n_ties"],
+        "n_total": counts["n_wins"] + counts["n_losses"] + counts["n_ties"],
+        "discrete_win_rate": value("discrete_win_rate"),
+        "mode": _MODE,
+        "avg_length": counts.get(AVG_LENGTH),
+        "length_controlled_winrate": value(AS_PUBLISHED, LENGTH_CONTROLLED),
+        "lc_standard_error": value(PUBLISHED_ERROR),
+    }
 
 
 # tables -----------------------------------------------------------------------------------------
@@ -149,17 +231,29 @@ def _words(name: str, board: Board) -> str:
     return metric_words(name, board.metric, board.scale)
 
 
-def _table(board: Board) -> Table:
+def _tables(board: Board, explained: set[str]) -> list[Table]:
+    """The models that are ranked, or have nothing to be ranked by; then who is excluded.
+
+    ``explained`` has the columns that a table before explains, to which these are added.
+    """
     shown = _columns(board)
+    columns = [one.column for one in shown]
     items = board.rows[0].counts["items"] if board.rows else 0
     served = f"served by {few(board.served_models)}" if board.served_models else ""
     said = (board.judge_is, served, f"{items} items" if board.rows else "")
-    return Table(
+    excluded = [row for row in board.rows if row.excluded]
+    rows = [row for row in board.rows if not row.excluded]
+    here = {one.title for one in columns}
+    here |= {_ONE_ORDER} if any(row.counts.get("half") for row in board.rows) else set()
+    lacking = [name for name in _EXPLAINED if name in here - explained]
+    explained.update(lacking)
+    ranked = Table(
         title=title(board),
         subtitle="; ".join(part for part in said if part),
-        columns=[one.column for one in shown],
-        rows=[[one.says(row) for one in shown] for row in board.rows],
+        columns=columns,
+        rows=[[one.says(row) for one in shown] for row in rows],
         notes=[
+            *([] if rows or not excluded else [NOBODY]),
             *(f"warning: {warning}" for warning in board.warnings),
             *(
                 f"{estimates.UNDEFINED} {row.model}: {row.leading.undefined}"
@@ -168,19 +262,35 @@ def _table(board: Board) -> Table:
             ),
             *_undefined_beside(board),
             *board.notes,
+            *(f"{name}: {_EXPLAINED[name]}" for name in lacking),
         ],
     )
+    if not excluded:
+        return [ranked]
+    return [
+        ranked,
+        Table(
+            title=EXCLUDED,
+            subtitle=f"{title(board)}; their answers may be meant for the judge; "
+            "--rank-suspicious ranks them among the others",
+            columns=columns,
+            rows=[[one.says(row) for one in shown] for row in excluded],
+            notes=[f"{row.model}: {row.suspicious}" for row in excluded],
+        ),
+    ]
 
 
 def _undefined_beside(board: Board) -> list[str]:
     """Why length-controlled win rates beside the leading metric have no value, each reason once."""
-    said = []
+    said: list[str] = []
     for name in (LENGTH_CONTROLLED, AS_PUBLISHED):
         models: dict[str, list[str]] = {}
         for row in board.rows:
             if name != board.metric and name in row.metrics and row.metrics[name].undefined:
                 models.setdefault(row.metrics[name].undefined or "", []).append(row.model)
         for reason, of in models.items():
+            if any(note.endswith(reason) for note in board.notes):
+                continue
             who = "" if len(of) == len(board.rows) else f" of {few(of)}"
             said.append(f"{estimates.UNDEFINED} {WORDS[name]}{who}: {reason}")
     return said
@@ -220,7 +330,7 @@ def _group_table(board: Board, by: str) -> Table:
             Column(title="model", wraps=True),
             *(Column(title=group, align="right") for group in groups),
         ],
-        rows=[[row.model, *(said(row, group) for group in groups)] for row in board.rows]
+        rows=[[row.marked_name, *(said(row, group) for group in groups)] for row in board.rows]
         if groups
         else [],
         notes=[] if groups else [f"no item here says its {by}"],
@@ -342,6 +452,6 @@ def missing_because(row: Row) -> str:
         (apart["judge_refused"], "refused by the judge"),
         (counts["failed"], f"failed ({failed})" if failed else "failed"),
         (counts["not_asked"], "not asked"),
-        (counts.get("half", 0), "items read in one order only"),
+        (counts.get("half", 0), _ONE_ORDER),
     ]
     return ", ".join(f"{n} {words}" for n, words in said if n)

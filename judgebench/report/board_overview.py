@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from judgebench.report import estimates
 from judgebench.report.board import Board, Row
+from judgebench.report.marks import SUSPICIOUS
 from judgebench.report.table import Column, Table
 from judgebench.store.catalog import distinct_names
 
@@ -18,7 +19,8 @@ def overview(
 ) -> Table:
     """What each board ranks by, or the first of the metrics that are asked for.
 
-    Models are one row by what they are, in the order of the first board, then of the others.
+    Models are one row by what they are, in the order of the first board, then of the others; those
+    that some board excludes from its ranking stand last, and their numbers there say so.
 
     Parameters
     ----------
@@ -26,7 +28,9 @@ def overview(
         What a metric of a board is called, and how many digits its numbers have.
     """
     shown = [board for board in boards if board.rows]
-    names = distinct_names({row.model_id: row.model for board in shown for row in board.rows})
+    excluded = {row.model_id for board in shown for row in board.rows if row.excluded}
+    every = {row.model_id: row.model for board in shown for row in board.rows}
+    names = distinct_names(dict(sorted(every.items(), key=lambda one: one[0] in excluded)))
     places = [{row.model_id: row for row in board.rows} for board in shown]
     titles = _titles(shown)
 
@@ -34,7 +38,8 @@ def overview(
         metric = _metric(board, row)
         if row is None or metric is None:
             return ""
-        return estimates.text(row.metrics[metric], digits=digits(board))
+        said = estimates.text(row.metrics[metric], digits=digits(board))
+        return f"{said} ({SUSPICIOUS})" if row.excluded else said
 
     return Table(
         title="all boards",
@@ -52,7 +57,8 @@ def overview(
             + ("" if board.opponent is None else f", against {board.opponent}")
             for title, board in zip(titles, shown, strict=True)
             if (metric := _metric(board, board.rows[0])) is not None
-        ],
+        ]
+        + ([f"{SUSPICIOUS}: excluded from the ranking of that board"] if excluded else []),
     )
 
 

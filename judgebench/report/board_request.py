@@ -26,7 +26,8 @@ class BoardRequest:
     sort: str | None = None
     panels: tuple[str, ...] = ()
     length_control: str = "exact"
-    rank_by: str = "win_rate"
+    rank_by: str | None = None
+    rank_suspicious: bool = False
     by: tuple[str, ...] = ()
     level: float = 0.95
     published_as: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class BoardRequest:
             intervals=Intervals(level=self.level),
             length_control=cast("LengthControl", self.length_control),
             rank_by=self.rank_by,
+            rank_suspicious=self.rank_suspicious,
             by=self.by,
             published_names=self.published_as,
         )

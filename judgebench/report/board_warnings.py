@@ -9,7 +9,7 @@ from judgebench.records import Estimate
 from judgebench.report.board import Row
 from judgebench.report.board_data import STATUSES, BoardData
 from judgebench.report.boards import undeclared_labels
-from judgebench.report.marks import NO_MARKS, Marks, said_of_marks
+from judgebench.report.marks import NO_MARKS, SUSPICIOUS, Marks, said_of_constant, said_of_marks
 
 MOST_NAMES = 3
 LONGER, SHORTER = "much longer answers", "much shorter answers"
@@ -34,7 +34,7 @@ def flags_of(
     opponent
         The id of whom it is compared with.
     """
-    said = []
+    said = [SUSPICIOUS] if model in data.suspicious else []
     if missing_share(leading) > 1 - data.which.coverage_floor:
         said.append("coverage")
     if model not in data.plain_names:  # told apart by digits of its key
@@ -70,8 +70,8 @@ def warnings_of(
     """
     specs = [data.spec_of[member] for member in members]
     said = []
-    if not data.which.own and any(spec.official_prompt is False for spec in specs):
-        said.append("judged with a prompt of our own wording, not the official one")
+    if data.which.official and any(spec.official_prompt is False for spec in specs):
+        said.append("not the official judge prompt: not comparable with published figures")
     said += [
         f"verdicts of several served models are mixed: {few(served)}"
         for served in (data.served([member]) for member in members)
@@ -86,12 +86,7 @@ def warnings_of(
         if (ways := data.stacks[row.model_id]) > 1
     ]
     said += [
-        f"{row.model}: {one.share:.0%} of its {one.n} answers "
-        + (
-            "are one and the same text"
-            if one.same
-            else f"begin with the same {len(one.text)} characters"
-        )
+        f"{row.model}: {said_of_constant(one)}"
         for row in rows
         if (one := data.constant.get(row.model_id))
     ]
@@ -113,8 +108,8 @@ def _lengths_apart(rows: Sequence[Row]) -> list[str]:
         return []
     return [
         f"mean lengths over {LENGTHS_APART:g} times the opponent's, or under a third of it "
-        f"({named}): judges favour length, and a rate at equal length is an "
-        "extrapolation"
+        f"({named}): judges favour length, and a length-controlled rate is "
+        "an extrapolation"
     ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from judgebench import registry
 from judgebench.benchmarks.description import Description, find, split_version
-from judgebench.benchmarks.own_prompts import newest_version, own_versions
+from judgebench.benchmarks.own_prompts import newest_version
 from judgebench.columns import Bools, Column, coded, counted, same, taken
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.verdict_table import SPARSE
@@ -35,8 +35,9 @@ class Meant:
     means the official score rounds before it averages them; ``guessed`` that what cannot be read
     is also shown at its chance value; ``sparse`` that items have answers of some models only;
     ``block`` how many answers upstream correlates together; ``first_only`` that a model's first
-    answer is its answer, and that further ones say how sure of it the model is. ``own`` says that
-    these are prompts of a team's own, for which no way of judging is official.
+    answer is its answer, and that further ones say how sure of it the model is. ``headline`` is
+    what ranks comparisons, where it can be computed; ``official`` says that a judge prompt of this
+    benchmark is official.
     """
 
     name: str
@@ -52,7 +53,8 @@ class Meant:
     first_only: bool = False
     sparse: bool = False
     block: int | None = None
-    own: bool = False
+    headline: str | None = None
+    official: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -89,8 +91,7 @@ def meant(store: Store, name_at_version: str) -> Meant:
     if version not in versions:
         raise UsageError(unknown_name(f"version of {name}", version, versions))
     if description is None:
-        own = (name, version) in own_versions(store.runs())
-        return Meant(name=name, version=version, own=own)
+        return Meant(name=name, version=version)
     others = (label for label in description.labels if label != description.positive)
     return Meant(
         name=name,
@@ -106,7 +107,14 @@ def meant(store: Store, name_at_version: str) -> Meant:
         first_only=bool(description.asking.further),
         sparse=description.report.sparse,
         block=description.report.block,
+        headline=description.report.headline,
+        official=_has_official_prompt(description),
     )
+
+
+def _has_official_prompt(description: Description) -> bool:
+    judging = description.judging
+    return bool(judging.official or judging.official_for or judging.official_from)
 
 
 def described(name: str) -> tuple[Description, Path] | None:

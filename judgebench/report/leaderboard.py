@@ -14,7 +14,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import SCORE, scales_of, scores
 from judgebench.metrics.standings import Standing
-from judgebench.metrics.win_rate import PERCENT, WIN_RATE, win_rates
+from judgebench.metrics.win_rate import PERCENT, win_rates
 from judgebench.records import JudgeSpec
 from judgebench.report.board import Board, Row
 from judgebench.report.board_data import BoardData
@@ -40,7 +40,8 @@ def leaderboards(
     panels: Sequence[Panel] = (),
     intervals: Intervals | None = None,
     length_control: LengthControl = "exact",
-    rank_by: str = WIN_RATE,
+    rank_by: str | None = None,
+    rank_suspicious: bool = False,
     by: Collection[str] = (),
     published_names: Mapping[str, str] | None = None,
 ) -> tuple[Board, ...]:
@@ -66,7 +67,12 @@ def leaderboards(
         opponent: the converged fit (``exact``), that of AlpacaEval (``compat``), ``both``, or
         ``off``.
     rank_by
-        ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it.
+        ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it. If None, the
+        benchmark's headline where it can be computed, else the win rate, with a note that says why.
+    rank_suspicious
+        Rank models whose answers may be meant for the judge among the others (see
+        `marks.suspicions`). Unasked they are listed behind all others, with their numbers, without
+        a rank, and count in nobody's.
     by
         Ways of grouping items (``category``, ``language``, a field of their metadata), beside those
         that the benchmark declares: each group has a metric of its own, ``METRIC/group``.
@@ -89,7 +95,10 @@ def leaderboards(
         for name in set(judges).difference(panel.name for panel in panels)
         for judge in judges_called(name, data.judges, store, which)
     )
-    boards = _Boards(data, wanted, groups, called, intervals or Intervals(), published_names or {})
+    apart = frozenset[str]() if rank_suspicious else frozenset(data.suspicious)
+    boards = _Boards(
+        data, wanted, groups, called, intervals or Intervals(), published_names or {}, apart
+    )
     return tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
     )
@@ -106,10 +115,12 @@ class _Boards:
         judges: frozenset[str],
         intervals: Intervals,
         published_names: Mapping[str, str],
+        excluded: frozenset[str],
     ) -> None:
         self.data, self.which, self.intervals = data, data.which, intervals
-        self.groups, self.published_names = groups, published_names
-        self.length = LengthBoards(data, wanted, judges, intervals)
+        self.groups, self.published_names, self.excluded = groups, published_names, excluded
+        self.ranked = frozenset(data.model_ids) - excluded
+        self.length = LengthBoards(data, wanted, judges, intervals, self.ranked)
         self.published = self.length.calibrations.numbers
         self.published.check_names(published_names)
         self.judge_ids = {shown: one for one, shown in data.judges.items()}
@@ -128,7 +139,8 @@ class _Boards:
                 )
                 same = next((one for one in beside if one.because is None), None)
                 rows = tuple(
-                    self._row(standing, n_items, opponent, same) for standing in ranked.standings
+                    self._row(standing, n_items, opponent, same)
+                    for standing in sorted(ranked.standings, key=self._excluded_last)
                 )
                 board = self._board(kind, judge, _scale(kind, verdicts, judge), ranked, rows)
                 yield replace(
@@ -139,6 +151,13 @@ class _Boards:
                 benchmark=self.which.name, version=self.which.version, metric=None, scale=None,
                 judge=name, judge_id=None, judge_is="a panel", warnings=(reason,),
             )  # fmt: skip
+
+    def _excluded_last(self, standing: Standing) -> tuple[bool, float]:
+        """The order of a board: those that are excluded from the ranking by value, behind all."""
+        if standing.model not in self.excluded:
+            return False, 0.0
+        value = standing.leading.value
+        return True, math.inf if math.isnan(value) else -value
 
     def _ranked(self, kind: BoardKind, verdicts: Columns) -> dict[str, LengthBoard]:
         """What ranks, judge by judge."""
@@ -157,6 +176,7 @@ class _Boards:
                 labels=self.which.labels,
                 groups=list(self.groups.values()),
                 intervals=self.intervals,
+                ranked=self.ranked,
             )
         if kind.kind == "score":
             return scores(
@@ -166,6 +186,7 @@ class _Boards:
                 chance=self.data.chances() if self.which.guessed else None,
                 splits=self.data.groups(self.which.rounded) if self.which.rounded else None,
                 intervals=self.intervals,
+                ranked=self.ranked,
             )
         assert kind.opponent is not None  # comparisons name whom the models are compared with
         found = win_rates(
@@ -173,6 +194,7 @@ class _Boards:
             kind.opponent,
             groups=list(self.groups.values()),
             intervals=self.intervals,
+            ranked=self.ranked,
         )
         return self._with_lengths(verdicts, found)
 
@@ -214,6 +236,8 @@ class _Boards:
             metrics=standing.metrics,
             counts=counts,
             flags=flags_of(self.data, standing.model, standing.leading, counts, marks, opponent),
+            suspicious=self.data.suspicious.get(standing.model),
+            excluded=standing.model in self.excluded,
             published={} if same is None else same.figures(standing.model),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -19,10 +19,11 @@ from judgebench.metrics.length_controlled import (
     compat,
     exact,
 )
-from judgebench.metrics.standings import Standing, ranks
+from judgebench.metrics.standings import Standing, mask_of, ranks
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report.board_data import BoardData
+from judgebench.report.board_warnings import few
 from judgebench.report.boards import Columns
 from judgebench.report.length_calibrations import Calibrations
 
@@ -41,7 +42,8 @@ class Wanted:
     """What is to be seen of length control.
 
     rank_by
-        `WIN_RATE` or `LENGTH_CONTROLLED`: what ranks a board of comparisons that has it.
+        `WIN_RATE` or `LENGTH_CONTROLLED`: what ranks a board of comparisons that has it; None for
+        the benchmark's headline, where it can be computed.
 
     Raises
     ------
@@ -50,12 +52,12 @@ class Wanted:
     """
 
     control: LengthControl = "exact"
-    rank_by: str = WIN_RATE
+    rank_by: str | None = None
 
     def __post_init__(self) -> None:
-        if self.rank_by not in (WIN_RATE, LENGTH_CONTROLLED):
+        if self.rank_by not in (None, WIN_RATE, LENGTH_CONTROLLED):
             known = (WIN_RATE, LENGTH_CONTROLLED)
-            raise UsageError(unknown_name("metric to rank by", self.rank_by, known))
+            raise UsageError(unknown_name("metric to rank by", str(self.rank_by), known))
         if self.rank_by == LENGTH_CONTROLLED and LENGTH_CONTROLLED not in _SHOWN[self.control]:
             raise UsageError(
                 f"{self.rank_by} ranks only where it is computed: --length-control exact or both"
@@ -72,12 +74,21 @@ class LengthBoard(NamedTuple):
 
 
 class LengthBoards:
-    """Adds length-controlled win rates to boards of comparisons, of some judges or of all."""
+    """Adds length-controlled win rates to boards of comparisons, of some judges or of all.
+
+    ``ranked`` are the models that are ranked; all if None.
+    """
 
     def __init__(
-        self, data: BoardData, wanted: Wanted, judges: frozenset[str], intervals: Intervals
+        self,
+        data: BoardData,
+        wanted: Wanted,
+        judges: frozenset[str],
+        intervals: Intervals,
+        ranked: Collection[str] | None = None,
     ) -> None:
         self.data, self.wanted, self.judges, self.intervals = data, wanted, judges, intervals
+        self.ranked = ranked
         self.calibrations = Calibrations(data)
         self._judge_ids = {shown: one for one, shown in data.judges.items()}
 
@@ -94,7 +105,8 @@ class LengthBoards:
         assert kind.opponent is not None
         found = {judge: LengthBoard(rows, WIN_RATE) for judge, rows in by_judge.items()}
         if self.wanted.control == "off":
-            return found
+            said = self._instead("length control is off")
+            return {judge: one._replace(notes=said) for judge, one in found.items()}
         opponent = self.data.model_ids[kind.opponent]
         holding = {
             judge: self.calibrations.holds(self._judge_ids.get(judge), opponent)
@@ -116,22 +128,49 @@ class LengthBoards:
     ) -> LengthBoard:
         metrics: dict[str, Mapping[str, Estimate]] = {}
         placed: Mapping[str, tuple[int | None, int | None, int | None]] | None = None
+        notes: tuple[str, ...] = ()
         if LENGTH_CONTROLLED in _SHOWN[self.wanted.control]:
             controlled = exact(rows, calibration, intervals=self.intervals)
             metrics[LENGTH_CONTROLLED] = controlled.estimates
-            if self.wanted.rank_by == LENGTH_CONTROLLED:
-                ends = ranks(controlled.scores, self.intervals.level).T.tolist()
+            reasons = self._why_none(controlled.estimates)
+            if self.wanted.rank_by == LENGTH_CONTROLLED or (self._by_headline and not reasons):
+                mask = mask_of(controlled.models, self.ranked)
+                ends = ranks(controlled.scores, self.intervals.level, ranked=mask).T.tolist()
                 placed = dict(zip(controlled.models, map(_whole, ends), strict=True))
+            else:
+                notes = self._instead(reasons)
+        else:
+            notes = self._instead("the compat fit has no intervals, and so no ranks")
         if AS_PUBLISHED in _SHOWN[self.wanted.control]:
-            metrics[AS_PUBLISHED] = compat(rows, calibration, intervals=self.intervals)
+            metrics |= compat(rows, calibration, intervals=self.intervals)
         told = [_told(row, metrics, placed) for row in standings]
         if placed is not None:
             told.sort(key=lambda row: (row.rank or math.inf, row.model))
         return LengthBoard(
             standings=told,
             metric=WIN_RATE if placed is None else LENGTH_CONTROLLED,
-            notes=self._notes(metrics, calibration),
+            notes=(*notes, *self._notes(metrics, calibration)),
             warnings=(*self._lacking(rows, calibration), *_far_apart(told)),
+        )
+
+    @property
+    def _by_headline(self) -> bool:
+        """Whether length-controlled win rates rank unasked, where they can be computed."""
+        return self.wanted.rank_by is None and self.data.which.headline == LENGTH_CONTROLLED
+
+    def _why_none(self, estimates: Mapping[str, Estimate]) -> str:
+        """Why no model that is ranked has a value; empty where one has."""
+        its = [e for model, e in estimates.items() if self.ranked is None or model in self.ranked]
+        reasons = dict.fromkeys(one.undefined or "" for one in its or estimates.values())
+        return "" if "" in reasons else few(list(reasons))
+
+    def _instead(self, reason: str) -> tuple[str, ...]:
+        """That the plain win rate ranks a board whose headline it is not, and why."""
+        if not self._by_headline:
+            return ()
+        return (
+            "ranked by the plain win rate; the headline of this benchmark is the length-controlled "
+            f"one: {reason}",
         )
 
     def _notes(
@@ -168,7 +207,7 @@ class LengthBoards:
                 undefined=reason, worst_low=None, worst_high=None,
             )  # fmt: skip
             told.append(_told(row, {name: {row.model: none} for name in names}, None))
-        return LengthBoard(told, WIN_RATE)
+        return LengthBoard(told, WIN_RATE, notes=self._instead(reason))
 
 
 def _told(
@@ -203,8 +242,8 @@ def _far_apart(rows: Sequence[Standing]) -> list[str]:
             highest = plain + max(10.0, (100.0 - plain) / 4.0)
             if controlled < lowest or controlled > highest:
                 said.append(
-                    f"{row.model}: {controlled:.1f} % at equal length is far from its win rate of "
-                    f"{plain:.1f} %; the fit may have failed, look at its answers"
+                    f"{row.model}: {controlled:.1f} % length-controlled is far from its win rate "
+                    f"of {plain:.1f} %; the fit may have failed, look at its answers"
                 )
                 break
     return said

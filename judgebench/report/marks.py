@@ -1,4 +1,9 @@
-"""What was noticed about answers when they were judged, counted by judge and model."""
+"""What was noticed about answers when they were judged, counted by judge and model.
+
+Answers may be meant for whoever judges them: one text to everything that addresses the judge once
+led a published board. Models that give such answers are *suspicious*. Boards list them outside the
+ranking, unless they are asked to rank them; `suspicions` is the one place that says who they are.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from judgebench.columns import counted, distinct, marked, paired, taken
-from judgebench.judges.marks import text_marks
+from judgebench.judges.marks import ConstantAnswer, text_marks
 from judgebench.report.boards import Columns
 
 CUT = "cut"
@@ -22,6 +27,14 @@ SUSPECT: Mapping[str, str] = {
     "hidden_text": "contain text that is not seen",
 }
 """Marks of answers that may be meant for the judge, and what such answers do."""
+
+SUSPICIOUS = "suspicious"
+"""The flag of a model whose answers may be meant for the judge."""
+
+SUSPICIOUS_SHARE, SUSPICIOUS_LEAST = 0.05, 2
+"""A model is suspicious when more than this share of its answers has one mark of `SUSPECT`, and as
+many answers at least: of honest answers each mark is on less than one in 200, so that a single one
+says nothing."""
 
 COUNTED = "marked_"
 """What the counts of marks begin with."""
@@ -116,6 +129,48 @@ def marks_of_answers(answers: Columns) -> dict[str, Marks]:
         model: Marks(examined=examined[model], answers=dict(sorted(counted.items())))
         for model, counted in made.items()
     }
+
+
+def suspicions(
+    constant: Mapping[str, ConstantAnswer], marks: Mapping[tuple[str, str], Marks]
+) -> dict[str, str]:
+    """The suspicious models, and why they are.
+
+    Marks are of the answers, whichever judge they were judged by, so that a model is suspicious on
+    all boards of a benchmark or on none.
+
+    Parameters
+    ----------
+    constant
+        By model, as it is shown, those that give one answer to everything.
+    marks
+        By judge and model.
+    """
+    of_model: dict[str, Marks] = {}
+    for (_, model), one in marks.items():
+        of_model[model] = of_model.get(model, NO_MARKS).joined(one)
+    found = {}
+    for model in sorted({*constant, *of_model}):
+        why = [said_of_constant(constant[model])] if model in constant else []
+        seen = of_model.get(model, NO_MARKS)
+        why += [
+            f"{_of(seen, mark)} answers {does}"
+            for mark, does in SUSPECT.items()
+            if seen.share(mark) > SUSPICIOUS_SHARE and seen.answers[mark] >= SUSPICIOUS_LEAST
+        ]
+        if why:
+            found[model] = "; ".join(why)
+    return found
+
+
+def said_of_constant(one: ConstantAnswer) -> str:
+    """How many of a model's answers are one text."""
+    same = (
+        "are one and the same text"
+        if one.same
+        else f"begin with the same {len(one.text)} characters"
+    )
+    return f"{one.share:.0%} of its {one.n} answers {same}"
 
 
 def said_of_marks(marks: Mapping[str, Marks], limit: int | None) -> list[str]:

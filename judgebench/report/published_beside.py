@@ -65,7 +65,7 @@ def _side_by_side(board: Board, beside: Beside) -> Table:
         ],
         rows=[
             [
-                row.model,
+                row.marked_name,
                 *([beside.names[row.model]] if differ else []),
                 estimates.text(row.leading, digits=1 if in_percent(metric) else 3),
                 published_text(reference, metric, beside.figures(row.model).get(metric)),

@@ -45,6 +45,8 @@ def related(boards: Sequence[Board]) -> list[Related]:
 def with_published(board: Board, beside: Beside) -> Correlations:
     """The correlations of what ranks, and of each other metric that some model on both has here.
 
+    Models that are excluded from the ranking do not count.
+
     Returns
     -------
     dict
@@ -58,7 +60,7 @@ def with_published(board: Board, beside: Beside) -> Correlations:
         ours = {
             row.model: row.metrics[metric].value
             for row in board.rows
-            if row.model in beside.names and metric in row.metrics
+            if row.model in beside.names and metric in row.metrics and not row.excluded
         }
         theirs = {model: beside.figures(model).get(metric, math.nan) for model in ours}
         if (metric == board.metric and ours) or any(not math.isnan(one) for one in ours.values()):

@@ -48,13 +48,17 @@ def published_tables(
 
 
 class _Line(NamedTuple):
-    """A model of a published board, or of this store, with its figures."""
+    """A model of a published board, or of this store, with its figures.
+
+    One that is ``excluded`` from the ranking has no place, and stands last.
+    """
 
     model: str
     figures: Mapping[str, float]
     whose: str = THEIRS
     published: float | None = None
     flags: str = ""
+    excluded: bool = False
 
 
 def _alone(reference: ReferenceBoard, by: Collection[str]) -> Table:
@@ -76,6 +80,7 @@ def _merged(board: Board, beside: Beside, by: Collection[str]) -> Table:
                 whose=OURS,
                 published=beside.figures(row.model).get(metric),
                 flags=", ".join(row.flags),
+                excluded=row.excluded,
             )
             for row in board.rows
         ),
@@ -94,9 +99,10 @@ def _merged(board: Board, beside: Beside, by: Collection[str]) -> Table:
 
 def _table(reference: ReferenceBoard, metric: str, lines: Sequence[_Line]) -> Table:
     """The lines by a metric; what has none of it stands last, without a place."""
-    place = places([line.figures for line in lines], metric)
+    place = places([{} if line.excluded else line.figures for line in lines], metric)
     ordered = sorted(
-        zip(place, lines, strict=True), key=lambda one: (one[0] or math.inf, one[1].model)
+        zip(place, lines, strict=True),
+        key=lambda one: (one[0] or math.inf, one[1].excluded, one[1].model),
     )
     shown = [*reference.columns, *reference.also]
     whose = any(line.whose == OURS for line in lines)

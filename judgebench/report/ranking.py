@@ -262,7 +262,12 @@ class _Ranker:
         )
 
     def _unusual(self, pairs: Pairs, reference: int | None, looks: Covariates) -> list[str]:
-        said = []
+        said = [
+            f"{model} is suspicious ({self.data.suspicious[model]}), and its rank counts here, "
+            "since strengths are of one fit; `judgebench leaderboard` leaves it out of the ranking"
+            for model in pairs.models
+            if model in self.data.suspicious
+        ]
         if self.reference is not None and reference is None:
             said.append(
                 f"this judge never compared {self.reference}; strengths are over the mean of the "

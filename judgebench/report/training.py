@@ -239,7 +239,11 @@ def _last(known: Lineup, best: Best, above: Mapping[str, tuple[float, float, flo
 
 def _notes(data: BoardData, judge: str, rows: Sequence[AtStep], floor: float) -> list[str]:
     """What has to be known to believe the curve."""
-    said = []
+    said = [
+        f"{row.model} is suspicious: {why}. It may be the best for that alone"
+        for row in rows
+        if (why := data.suspicious.get(row.model))
+    ]
     for row in rows:
         expected = row.estimate.n + row.estimate.missing
         if expected and row.estimate.n / expected < floor:

@@ -15,6 +15,7 @@ from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.report.boards import meant
 from judgebench.report.calibrate_length import calibrate_length
 from judgebench.report.leaderboard import leaderboards, to_json
+from judgebench.report.panels import panels_in
 from judgebench.store import open_store
 from judgebench.store.runs_behind import runs_behind
 from tests.dashboards import stores
@@ -46,8 +47,21 @@ def lengths(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def headline(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Verdicts of the published judge, so that the published calibration holds."""
+    folder = tmp_path_factory.mktemp("headline")
+    url = f"sqlite:///{folder / 's.db'}"
+    with open_store(url) as store:
+        take_in(
+            store, folder, benchmark="alpaca_eval", judge="weighted_alpaca_eval_gpt4_turbo",
+            models=4,
+        )  # fmt: skip
+    return url
+
+
 def table(app: Any) -> pd.DataFrame:
-    """Every row that is shown, whoever is set apart."""
+    """Every row that is shown, whoever is excluded from the ranking."""
     return pd.concat([one.value for one in app.dataframe if "rank" in one.value])
 
 
@@ -83,12 +97,12 @@ def test_filters_leave_every_rank_as_it_is(open_page: Any, demo: str) -> None:
 
 def test_words_find_models_and_stand_in_the_url(open_page: Any, demo: str) -> None:
     app = open_page("leaderboard", demo, judge=stores.HUMAN)
-    (box,) = [one for one in app.text_input if one.label == "With in the name"]
+    (box,) = [one for one in app.text_input if one.label == "Filter by name"]
     box.input("TAKER hast").run()
     assert not app.exception
     assert list(table(app)["model"]) == ["taker-hasty"]
     assert in_url(app, "find") == ["TAKER hast"]
-    (box,) = [one for one in app.text_input if one.label == "With in the name"]
+    (box,) = [one for one in app.text_input if one.label == "Filter by name"]
     box.input("nobody").run()
     assert not app.exception
     assert [one.value for one in app.info] == ["No model on this board is called so."]
@@ -102,17 +116,17 @@ def test_the_choice_of_models_stands_in_the_url(open_page: Any, demo: str) -> No
     assert list(table(app)["model"]) == ["taker-hasty"]
 
 
-# who is set apart, and why ----------------------------------------------------------------------
+# who is suspicious, and why ---------------------------------------------------------------------
 
 
-def put_marked(path: Path, marked: int, n: int = 40) -> str:
-    """A good model and one of whose answers some address the judge."""
+def put_marked(path: Path, marked: int, n: int = 40, *, honest: bool = True) -> str:
+    """A good model, and one of whose answers some address the judge."""
     url = f"sqlite:///{path}"
     with open_store(url) as store, store.transaction():
         store.start_run(run := stores.manifest())
         store.put_items(stores.items(n))
         judge = store.put_judge("judge", JudgeSpec(kind="reference", model="gpt"))
-        for name in ("honest", "suspect"):
+        for name in ("honest", "suspect")[not honest :]:
             model = store.put_model(name, ModelSpec(weights=f"name:{name}"))
             said = stores.labels(("+" if name == "suspect" else "-") * n)
             for i, verdict in enumerate(said):
@@ -122,7 +136,7 @@ def put_marked(path: Path, marked: int, n: int = 40) -> str:
 
 
 @pytest.mark.parametrize(("marked", "apart"), [(0, False), (1, False), (2, False), (3, True)])
-def test_a_share_of_marked_answers_sets_a_model_apart_and_one_by_chance_does_not(
+def test_a_share_of_marked_answers_excludes_a_model_and_one_by_chance_does_not(
     open_page: Any, tmp_path: Path, marked: int, apart: bool
 ) -> None:
     app = open_page("leaderboard", put_marked(tmp_path / "s.db", marked))
@@ -132,21 +146,43 @@ def test_a_share_of_marked_answers_sets_a_model_apart_and_one_by_chance_does_not
     if marked:
         rows = table(app).set_index("model")
         assert f"addresses judge {marked} of 40" in rows.loc["suspect", "flags"]
-    assert ("Set apart" in texts(app)) == apart
+    assert ("Suspicious, excluded from the ranking" in texts(app)) == apart
 
 
-def test_those_set_apart_keep_the_reports_rank_and_stand_below_a_line(
-    open_page: Any, kinds: str
-) -> None:
+def test_suspicious_models_have_no_rank_and_stand_below_a_line(open_page: Any, kinds: str) -> None:
     app = open_page("leaderboard", kinds, judge="gpt")
     rows = drawn(app)
     assert [row["tone"] for row in rows][-2:] == ["line", "apart"]
     with open_store(kinds, read_only=True) as store:
         (board,) = (one for one in leaderboards(store, stores.BENCHMARK) if one.judge == "gpt")
     (null,) = (row for row in board.rows if row.model == "null-model")
-    assert rows[-1]["name"] == f"({null.rank})\u2002null-model"
+    assert null.rank is None
+    assert rows[-1]["name"] == "–\u2002null-model"
     assert rows[-1]["value"] == pytest.approx(null.leading.value)
     assert {row["tone"] for row in rows[:-2]} <= {"first", "rest", "alarm"}
+    assert (null.suspicious or "").startswith("30 of 60 answers address the judge")
+
+
+@pytest.mark.parametrize("judge", ["gpt", stores.PANEL])
+def test_a_switch_ranks_suspicious_models_too(open_page: Any, kinds: str, judge: str) -> None:
+    app = open_page("leaderboard", kinds, judge=judge)
+    before = table(app).set_index("model")
+    assert pd.isna(before.loc["null-model", "rank"])
+    (switch,) = [one for one in app.toggle if one.label == "Rank suspicious"]
+    switch.set_value(True).run()
+    assert not app.exception
+    assert in_url(app, "suspicious") == ["1"]
+    with open_store(kinds, read_only=True) as store:
+        found = leaderboards(
+            store, stores.BENCHMARK, panels=panels_in(store, stores.BENCHMARK), rank_suspicious=True
+        )
+    board = next(one for one in found if one.judge == judge)
+    shown = table(app)
+    assert list(shown["model"]) == [row.model for row in board.rows]
+    assert list(shown["rank"]) == [row.rank for row in board.rows]
+    assert "◆ suspicious" in shown.set_index("model").loc["null-model", "flags"]
+    assert {row["tone"] for row in drawn(app)} <= {"first", "rest", "alarm"}
+    assert any(one.endswith(" --rank-suspicious") for one in verbatim(app))
 
 
 def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
@@ -189,7 +225,7 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
 
     marks = Marks(examined=100, answers=dict.fromkeys((*SUSPECT, "cut"), 50))
     flags = [
-        "coverage", "two versions", "constant answers", LONGER, SHORTER, *marks.flags,
+        "suspicious", "coverage", "two versions", "constant answers", LONGER, SHORTER, *marks.flags,
         *(f"{status.replace('_', ' ')} answers" for status in STATUSES),
     ]  # fmt: skip
     counts = {f"{COUNTED}{mark}": 50 for mark in (*SUSPECT, "cut")}
@@ -197,7 +233,7 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
     made = badges.badges(row, 0.9)
     assert {badge.flag for badge in made} == set(flags) <= badges.MEANS.keys()
     apart = {badge.flag for badge in made if badge.kind == "apart"}
-    assert apart == {"constant answers", *(mark.replace("_", " ") for mark in SUSPECT)}
+    assert apart == {"suspicious"}
     assert next(badge.text for badge in made) == "▲ coverage 50 % of 90 %"
     assert "● truncated answers 7" in [badge.text for badge in made]
     assert "● cut answers 50 of 100" in [badge.text for badge in made]
@@ -210,6 +246,7 @@ def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> Non
 def test_both_rates_stand_side_by_side_with_their_intervals(open_page: Any, lengths: str) -> None:
     app = open_page("leaderboard", lengths)
     assert not app.exception
+    assert app.toggle[0].label == "Length-controlled"
     assert app.toggle[0].value, "a small board has them unasked"
     with open_store(lengths, read_only=True) as store:
         (board,) = leaderboards(store, "made_up", length_control="exact")
@@ -250,8 +287,8 @@ def test_where_the_rate_is_refused_the_reason_stands_there(open_page: Any, tmp_p
     app = open_page("leaderboard", url)
     assert not app.exception
     reason = "120 valid verdicts, fewer than 200"
-    assert f"– at equal length: {reason}" in texts(app)
-    assert {row["lc note"] for row in drawn(app)} == {f"– {reason}"}
+    assert f"– length-controlled: {reason}" in texts(app)
+    assert {row["beside note"] for row in drawn(app)} == {f"– {reason}"}
     assert set(table(app)["lc undefined"]) == {reason}
 
 
@@ -259,7 +296,58 @@ def test_without_a_calibration_it_is_said_what_makes_one(open_page: Any, kinds: 
     app = open_page("leaderboard", kinds, judge="gpt")
     assert "judgebench calibrate-length fits one" in texts(app)
     app = open_page("leaderboard", kinds, judge=stores.PANEL)
-    assert not app.toggle, "a calibration is of one judge"
+    labels = [one.label for one in app.toggle]
+    assert "Length-controlled" not in labels, "a calibration is of one judge"
+
+
+def test_the_headline_of_a_benchmark_comes_first_with_the_plain_rate_beside_it(
+    open_page: Any, headline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import board_reads
+
+    monkeypatch.setattr(board_reads, "QUICK", 0)  # it is computed unasked all the same
+    app = open_page("leaderboard", headline)
+    assert not app.exception
+    assert boxes(app)["Metric"].value == LC
+    with open_store(headline, read_only=True) as store:
+        (board,) = leaderboards(store, "alpaca_eval")
+    assert board.metric == LC
+    shown = table(app)
+    assert list(shown["model"]) == [row.model for row in board.rows]
+    assert list(shown["rank"]) == [row.rank for row in board.rows]
+    for name in ("value", "low", "high"):
+        plain = [getattr(row.metrics["win_rate"], name) for row in board.rows]
+        assert list(shown[name]) == pytest.approx([getattr(r.leading, name) for r in board.rows])
+        assert list(shown[f"raw {name}"]) == pytest.approx(plain)
+        assert [row[f"beside {name}"] for row in drawn(app)] == pytest.approx(plain)
+    assert all(row["beside note"].endswith(" plain win rate") for row in drawn(app))
+    app.toggle[0].set_value(False).run()
+    assert not app.exception
+    assert boxes(app)["Metric"].value == "win_rate"
+    assert "ranked by the plain win rate; the headline of this benchmark is" in texts(app)
+
+
+def test_the_overview_leads_with_the_headline_too(headline: str) -> None:
+    import overview_reads
+
+    leader = overview_reads.work_out(headline, "", ("alpaca_eval", "2"))
+    assert leader.metric == LC
+    with open_store(headline, read_only=True) as store:
+        (board,) = leaderboards(store, "alpaca_eval")
+    assert list(leader.rows["value"]) == pytest.approx([r.leading.value for r in board.rows[:3]])
+
+
+def test_the_overview_names_who_is_excluded(kinds: str, tmp_path: Path) -> None:
+    import overview_reads
+
+    leader = overview_reads.work_out(kinds, "", (stores.BENCHMARK, stores.VERSION))
+    assert leader.excluded == ("null-model",)
+    assert not any("null-model" in name for name in leader.rows["name"])
+    alone = put_marked(tmp_path / "s.db", 3, honest=False)
+    leader = overview_reads.work_out(alone, "", (stores.BENCHMARK, stores.VERSION))
+    assert leader.rows.empty
+    assert leader.line.startswith("Nobody is ranked by ")
+    assert leader.excluded == ("suspect",)
 
 
 # what is taken along, and what is behind it -----------------------------------------------------
@@ -331,7 +419,7 @@ def test_figures_that_were_published_stand_beside_ours(open_page: Any, kinds: st
     boards = {one["judge"]: one for one in reads.boards(kinds, "", stores.BENCHMARK, "v1")}
     board = json.loads(json.dumps(boards["gpt"]))
     board["rows"][0]["published"] = {"win_rate": 61.5}
-    rows = board_rows.table(board, "win_rate", 0.9, equal_length=False)
+    rows = board_rows.table(board, "win_rate", 0.9)
     tabled = board_rows.tabled(rows)
     assert list(tabled["published"].dropna()) == [61.5]
     assert "published" not in board_rows.tabled(rows.assign(published=float("nan")))

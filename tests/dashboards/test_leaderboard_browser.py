@@ -39,7 +39,7 @@ def column(tab: Any, head: str) -> list[str]:  # noqa: F811  # the fixture, hand
     return [line[at] for line in lines[1:]]
 
 
-def test_the_header_of_a_column_sorts_and_those_set_apart_stay_below(tab: Any) -> None:  # noqa: F811
+def test_the_header_of_a_column_sorts_and_suspicious_ones_stay_below(tab: Any) -> None:  # noqa: F811
     tab.locator(ROWS).nth(3).wait_for(state="attached", timeout=60_000)
     ranked = column(tab, "model")
     assert len(ranked) == 3
@@ -53,8 +53,8 @@ def test_the_header_of_a_column_sorts_and_those_set_apart_stay_below(tab: Any) -
     tab.wait_for_timeout(500)
     down = column(tab, "model")
     assert sorted((up, down)) == sorted([sorted(ranked), sorted(ranked, reverse=True)])
-    tab.get_by_text("Set apart, since their answers").wait_for()
-    tab.locator(CHART).get_by_text("set apart:").wait_for()
+    tab.get_by_text("Suspicious, excluded from the ranking: their").wait_for()
+    tab.locator(CHART).get_by_text("suspicious:").wait_for()
 
 
 def test_every_table_downloads(tab: Any, tmp_path: Path) -> None:  # noqa: F811
@@ -74,7 +74,7 @@ def test_every_table_downloads(tab: Any, tmp_path: Path) -> None:  # noqa: F811
 
 def test_what_is_typed_narrows_table_and_drawing(tab: Any) -> None:  # noqa: F811
     tab.locator(CHART).first.wait_for(timeout=60_000)
-    tab.get_by_label("With in the name").fill("apo")
+    tab.get_by_label("Filter by name").fill("apo")
     tab.keyboard.press("Enter")
     tab.get_by_text("2 of 4 models; ranks are among all").wait_for(timeout=30_000)
     assert "find=apo" in tab.url

@@ -84,14 +84,14 @@ def test_win_rates_are_shown_in_percent_against_the_opponent(open_page: Any, kin
     app = open_page("leaderboard", kinds, judge="claude")
     assert not app.exception
     ranked, apart = (app.dataframe[at].value for at in (0, 1))
-    rows = [r for r in win_rates(verdicts(kinds), stores.BASELINE) if r.judge == "claude"]
+    found = win_rates(verdicts(kinds), stores.BASELINE, ranked=set(ranked["model"]))
+    rows = [row for row in found if row.judge == "claude"]
     assert list(apart["model"]) == ["null-model"], "its answers are meant for the judge"
-    rows = [row for row in rows if row.model != "null-model"] + [
-        row for row in rows if row.model == "null-model"
-    ]
+    assert rows[-1].model == "null-model"
     shown = pd.concat([ranked, apart])
     assert list(shown["model"]) == [row.model for row in rows]
-    assert list(shown["rank"]) == [row.rank for row in rows], "of the report, among all"
+    assert list(ranked["rank"]) == [row.rank for row in rows[:-1]] == [1, 2, 3]
+    assert apart["rank"].isna().all()
     assert list(shown["value"]) == pytest.approx([row.leading.value for row in rows])
     assert list(shown["won"]) == [row.counts["n_wins"] for row in rows]
     assert list(shown["judge cut off"]) == [row.counts["judge_truncated"] for row in rows]

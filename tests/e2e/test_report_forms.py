@@ -102,7 +102,7 @@ def test_reports_are_the_same_bytes_in_another_process(folder: Path) -> None:
 @pytest.mark.parametrize("command", ["leaderboard", "agreement", "cost", "plan"])
 def test_help_names_every_form(command: str) -> None:
     said = runs.typed(command, "--help").out
-    assert f"[{'|'.join(FORMATS)}]" in said
+    assert f"[{'|'.join(FORMATS)}" in said
     assert ".html .tex" in " ".join(said.split())
 
 

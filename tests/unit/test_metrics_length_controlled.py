@@ -18,7 +18,14 @@ from judgebench.metrics.length_calibration import (
     from_json,
     to_json,
 )
-from judgebench.metrics.length_controlled import Compared, compared, compat, exact
+from judgebench.metrics.length_controlled import (
+    AS_PUBLISHED,
+    PUBLISHED_ERROR,
+    Compared,
+    compared,
+    compat,
+    exact,
+)
 from judgebench.metrics.win_rate import win_rates
 from judgebench.stats import length_control as lc
 from judgebench.stats.resample import content_seed, expanded_level, multinomial_weights
@@ -153,7 +160,7 @@ def test_undefined_with_the_reason() -> None:
         one = rows_of(columns, some)
         for mode in (
             exact(one, calibration, intervals=QUICK).estimates,
-            compat(one, calibration, intervals=QUICK),
+            compat(one, calibration, intervals=QUICK)[AS_PUBLISHED],
         ):
             assert str(mode["a"].undefined).startswith(f"the store has no answers of {gone}, so")
             assert mode["a"].missing == N
@@ -165,13 +172,15 @@ def test_compat_looks_difficulty_up_by_position() -> None:
     keep = [i for i, item in enumerate(columns["item_id"]) if item != "5"]
     some = {name: [values[i] for i in keep] for name, values in columns.items()}
     one = rows_of(some, lengths)
-    found = compat(one, calibration, intervals=QUICK)
+    both = compat(one, calibration, intervals=QUICK)
+    found, errors = both[AS_PUBLISHED], both[PUBLISHED_ERROR]
     by_position = np.array([calibration.difficulty[str(i)] for i in range(N - 1)])
     for m, (model, c) in enumerate((("a", lc.CANDIDATES[5]), ("b", None))):
         fit = lc.compat(
             one.preference[m], one.difference[m], by_position, anchors=calibration.anchors, c=c
         )
         assert found[model].value == fit.value
+        assert errors[model].value == fit.published_error
         assert math.isnan(found[model].low)
         chosen = "published c" if c else "c cross-validated with stable folds"
         assert found[model].method == (

@@ -166,7 +166,10 @@ def test_what_was_noticed_of_answers_is_flagged_and_said(store: Store) -> None:
             gamer.put(item, tie, order=order, marks=marks)  # type: ignore[arg-type]
     (found,) = boards(store)
     flags = {row.model: row.flags for row in found.rows}
-    assert flags == {"honest": ("cut answers",), "gamer": ("addresses judge", "hidden text")}
+    assert flags == {
+        "honest": ("cut answers",),
+        "gamer": ("suspicious", "addresses judge", "hidden text"),
+    }
     counts = {row.model: row.counts for row in found.rows}
     assert counts["gamer"]["marked_addresses_judge"] == 3
     assert counts["honest"]["marked_cut"] == 1
@@ -211,7 +214,7 @@ def test_constant_answers_are_flagged(store: Store, tmp_path: Path) -> None:
         import_verdicts(other, tmp_path / "v.jsonl")
         import_responses(other, rows_file(tmp_path / "b.jsonl", longer))
         (found,) = boards(other)
-    assert found.rows[0].flags == ("constant answers",)
+    assert found.rows[0].flags == ("suspicious", "constant answers")
     said = "null: 100% of its 25 answers are one and the same text"
     assert said in found.warnings
     ending = [row | {"text": "always this one text, " * 20 + row["item_id"]} for row in answers]

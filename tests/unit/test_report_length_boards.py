@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import shutil
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from judgebench.benchmarks import at_hand
@@ -348,7 +351,11 @@ def test_for_another_judge_or_baseline_it_is_undefined(
         "fits one"
     }
     assert found.rows[0].metrics[LC].n == 220
-    assert found.notes == ()
+    assert found.notes == (
+        "ranked by the plain win rate; the headline of this benchmark is the length-controlled "
+        f"one: {said.pop()}",
+    )
+    assert (found.metric, found.rows[0].rank) == ("win_rate", 1)
     text = render(document([found]), "table")
     assert text.count("no calibration for this judge") == 1
     assert "length-controlled win rate %" not in text  # no column of dashes
@@ -465,7 +472,9 @@ def test_a_value_far_from_the_win_rate_is_said(filled: Store, tmp_path: Path) ->
     assert lengths.startswith(
         "mean lengths over 3 times the opponent's, or under a third of it (shorter:"
     )
-    assert said.startswith(f"short: {values(found)['short']:.1f} % at equal length is far from its")
+    assert said.startswith(
+        f"short: {values(found)['short']:.1f} % length-controlled is far from its win rate"
+    )
 
 
 # the command line -------------------------------------------------------------------------------
@@ -492,3 +501,242 @@ def test_as_typed(six: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert next(iter(found["rows"][0]["metrics"])) == LC
     assert run([*line, "--rank-by", "n"]) == 64
     assert run(["calibrate-length", "made_up", "--judge", "nobody", "--store", url]) == 64
+
+
+# the headline of a benchmark --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def led(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models with the published judge's verdicts, for which the calibration holds."""
+    folder = tmp_path_factory.mktemp("led")
+    with open_store(str(folder / "led.db")) as opened:
+        take_in(opened, folder, benchmark="alpaca_eval", judge=PUBLISHED, models=3)
+    return folder / "led.db"
+
+
+@pytest.fixture
+def headed(led: Path, tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(shutil.copy(led, tmp_path / "led.db"))) as opened:
+        yield opened
+
+
+def with_model(store: Store, folder: Path, name: str, p: float, *, items: int, text: str) -> None:
+    """A model with one preference throughout; without a text it has no answers."""
+    rows = [
+        verdict(i, name, PUBLISHED, p, benchmark="alpaca_eval", opponent=BASELINE)
+        for i in range(items)
+    ]
+    import_verdicts(store, rows_file(folder / f"{name}.jsonl", rows))
+    if text:
+        texts = [
+            {"benchmark": "alpaca_eval", "item_id": str(i), "model": name, "text": text}
+            for i in range(items)
+        ]
+        import_responses(store, rows_file(folder / f"{name}-a.jsonl", texts))
+
+
+def test_a_benchmark_says_what_its_headline_is() -> None:
+    from judgebench.benchmarks.description import find
+
+    assert find("alpaca_eval")[0].report.headline == LC
+    assert find("alpaca_eval_mini")[0].report.headline is None
+
+
+def test_the_headline_ranks_and_comes_first_unasked(headed: Store) -> None:
+    found = board(headed, "alpaca_eval")
+    assert found.metric == LC
+    assert list(found.rows[0].metrics)[:2] == [LC, "win_rate"]
+    asked = board(headed, "alpaca_eval", rank_by=LC)
+    assert found == asked
+    at = [row.metrics[LC].value for row in found.rows]
+    assert at == sorted(at, reverse=True)
+    assert [row.rank for row in found.rows] == [1, 2, 3]
+    table = document([found]).tables[0]
+    titles = [column.title for column in table.columns]
+    assert titles[2:4] == ["length-controlled win rate % [95%]", "win rate %"]
+    (as_json,) = to_json([found])["boards"]
+    assert as_json["metric"] == next(iter(as_json["rows"][0]["metrics"])) == LC
+
+
+def test_the_plain_rate_ranks_where_it_is_asked_for(headed: Store) -> None:
+    found = board(headed, "alpaca_eval", rank_by="win_rate")
+    assert found.metric == "win_rate"
+    assert list(found.rows[0].metrics)[:2] == ["win_rate", LC]
+    assert not any("headline" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("control", "because"),
+    [("off", "length control is off"),
+     ("compat", "the compat fit has no intervals, and so no ranks")],
+)  # fmt: skip
+def test_where_it_is_not_computed_the_plain_rate_ranks_and_says_why(
+    headed: Store, control: str, because: str
+) -> None:
+    found = board(headed, "alpaca_eval", length_control=control)
+    assert found.metric == "win_rate"
+    assert [row.rank for row in found.rows] == [1, 2, 3]
+    assert found.notes[0] == (
+        "ranked by the plain win rate; the headline of this benchmark is the length-controlled "
+        f"one: {because}"
+    )
+
+
+def test_a_model_without_it_has_no_rank_and_the_others_keep_theirs(
+    headed: Store, tmp_path: Path
+) -> None:
+    before = board(headed, "alpaca_eval")
+    with_model(headed, tmp_path, "mute", 0.99, items=220, text="")
+    with_model(headed, tmp_path, "brief", 0.5, items=50, text="so")
+    found = board(headed, "alpaca_eval")
+    assert found.metric == LC
+    rows = {row.model: row for row in found.rows}
+    assert (rows["mute"].rank, rows["brief"].rank) == (None, None)
+    assert "no answers of mute" in str(rows["mute"].leading.undefined)
+    assert rows["mute"].metrics["win_rate"].value == pytest.approx(99.0)
+    assert "fewer than 200" in str(rows["brief"].leading.undefined)
+    ranked = [row for row in found.rows if row.rank is not None]
+    assert [(r.model, r.rank) for r in ranked] == [(r.model, r.rank) for r in before.rows]
+    assert "– mute: the store has no answers of mute" in render(document([found]), "table")
+
+
+def test_where_no_model_has_it_the_plain_rate_ranks(store: Store, tmp_path: Path) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=3, items=120)
+    found = board(store, "alpaca_eval")
+    assert found.metric == "win_rate"
+    assert [row.rank for row in found.rows] == [1, 2, 3]
+    assert found.notes[0].endswith("one: 120 valid verdicts, fewer than 200")
+    assert render(document([found]), "table").count("fewer than 200") == 1
+
+
+def test_a_suspicious_model_counts_neither_for_the_headline_nor_in_ranks(
+    headed: Store, tmp_path: Path
+) -> None:
+    before = board(headed, "alpaca_eval")
+    with_model(headed, tmp_path, "null", 0.97, items=220, text="whatever was asked, one text it is")
+    found = board(headed, "alpaca_eval")
+    assert found.metric == LC
+    *others, null = found.rows
+    assert [(r.model, r.rank, r.rank_low, r.rank_high) for r in others] == [
+        (r.model, r.rank, r.rank_low, r.rank_high) for r in before.rows
+    ]
+    assert (null.model, null.rank) == ("null", None)
+    assert not math.isnan(null.metrics[LC].value)
+    ranked = board(headed, "alpaca_eval", rank_suspicious=True)
+    assert {row.model: row.rank for row in ranked.rows}["null"] is not None
+    assert [row.rank for row in ranked.rows] == [1, 2, 3, 4]
+
+
+def test_where_only_a_suspicious_model_has_it_the_plain_rate_ranks(
+    store: Store, tmp_path: Path
+) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=2, items=60)
+    texts = [answer("alpaca_eval", i, BASELINE, int(published_lengths()[i])) for i in range(220)]
+    import_responses(store, rows_file(tmp_path / "b.jsonl", texts))
+    with_model(store, tmp_path, "null", 0.97, items=220, text="whatever was asked, one text it is")
+    found = board(store, "alpaca_eval")
+    assert found.metric == "win_rate"
+    assert "60 valid verdicts, fewer than 200" in found.notes[0]
+    assert found.rows[-1].model == "null"
+    assert not math.isnan(found.rows[-1].metrics[LC].value)
+
+
+def test_the_command_line_and_python_follow_the_same_rule(
+    headed: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import judgebench
+
+    url = str(tmp_path / "led.db")
+    assert run(["leaderboard", "alpaca_eval", "--format", "json", "--store", url]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["boards"]
+    assert found["metric"] == next(iter(found["rows"][0]["metrics"])) == LC
+    frame = judgebench.leaderboard("alpaca_eval", store=url)
+    assert frame["metric"].iloc[0] == LC
+    assert list(frame["model"].unique()) == [row["model"] for row in found["rows"]]
+    plain = judgebench.leaderboard("alpaca_eval", store=url, rank_by="win_rate")
+    assert plain["metric"].iloc[0] == "win_rate"
+
+
+# AlpacaEval's own form --------------------------------------------------------------------------
+
+GOLD = Path(__file__).parents[3] / "shared" / "gold" / "alpaca_eval"
+HEADER = (
+    ",win_rate,standard_error,n_wins,n_wins_base,n_draws,n_total,discrete_win_rate,mode,"
+    "avg_length,length_controlled_winrate,lc_standard_error"
+)
+
+
+def test_the_published_leaderboard_comes_out_in_its_own_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Published verdicts of five models: the lines of the published file, to all their digits."""
+    if not GOLD.is_dir():
+        pytest.skip("the gold data (../shared/gold/alpaca_eval beside the repository) is not here")
+    names = ["FuseChat-Llama-3.1-8B-Instruct", "claude-2", "gpt35_turbo_instruct", "gpt4_gamed",
+             "alpaca-7b"]  # fmt: skip
+    frame = pd.read_parquet(GOLD / "annotations.parquet")
+    frame = frame[frame["model"].isin(names)]
+    base = pd.read_parquet(GOLD / "instructions.parquet")
+    texts = [
+        {"benchmark": "alpaca_eval", "item_id": str(i), "model": BASELINE, "text": text}
+        for i, text in zip(base["index"], base["baseline_output"], strict=True)
+    ]
+    rows = []
+    for one in frame.to_dict("records"):
+        about = {"benchmark": "alpaca_eval", "opponent": BASELINE}
+        p = one["preference"] - 1.0
+        rows.append(verdict(one["index"], one["model"], PUBLISHED, p, **about))
+        texts.append(
+            {"benchmark": "alpaca_eval", "item_id": str(one["index"]), "model": one["model"],
+             "text": one["output_2"]}
+        )  # fmt: skip
+    url, out = str(tmp_path / "gold.db"), tmp_path / "leaderboard.csv"
+    with open_store(url) as store:
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+        import_responses(store, rows_file(tmp_path / "a.jsonl", texts))
+    line = ["leaderboard", "alpaca_eval", "--format", "alpaca-eval", "--store", url]
+    assert run([*line, "--output", str(out), "--output", str(tmp_path / "b.json")]) == 0
+    written = out.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == written
+    assert written.splitlines()[0] == HEADER
+    assert "boards" in json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    ours = pd.read_csv(out, index_col=0)
+    published = pd.read_csv(GOLD / "expected.csv", index_col=0).loc[ours.index]
+    assert sorted(ours.index) == sorted(names)
+    # As published: by the length-controlled rate.
+    assert list(published.sort_values("length_controlled_winrate").index[::-1]) == list(ours.index)
+    for name in ("n_wins", "n_wins_base", "n_draws", "n_total"):
+        assert list(ours[name]) == list(published[name])
+    for name in ("win_rate", "standard_error", "discrete_win_rate"):
+        np.testing.assert_allclose(ours[name], published[name], rtol=0, atol=1e-9)
+    # Published over all outputs, of which one has no verdict and no answer here.
+    lengths = (ours["avg_length"] - published["avg_length"]).drop("gpt35_turbo_instruct")
+    assert (lengths == 0).all()
+    # AlpacaEval prints two decimals; its solver's tolerance moves the fourth.
+    for name in ("win_rate", "standard_error", "length_controlled_winrate"):
+        as_printed = [[f"{value:.2f}" for value in one[name]] for one in (ours, published)]
+        assert as_printed[0] == as_printed[1]
+    controlled = ours["length_controlled_winrate"] - published["length_controlled_winrate"]
+    assert controlled.abs().max() < 1e-3
+    error = (ours["lc_standard_error"] - published["lc_standard_error"]).dropna()
+    assert len(error)
+    assert error.abs().max() < 1e-3
+
+
+def test_the_form_takes_the_fit_that_is_asked_for(
+    headed: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["leaderboard", "alpaca_eval", "--format", "alpaca-eval"]
+    line += ["--store", str(tmp_path / "led.db")]
+    read: dict[str, list[dict[str, str]]] = {}
+    for control in ("usual", "compat", "exact", "off"):
+        assert run([*line, *(["--length-control", control] if control != "usual" else [])]) == 0
+        read[control] = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert read["usual"] == read["compat"]
+    exactly = values(board(headed, "alpaca_eval"))
+    for row in read["exact"]:
+        assert float(row["length_controlled_winrate"]) == pytest.approx(exactly[row[""]])
+        assert row["lc_standard_error"] == ""
+    assert {row["length_controlled_winrate"] for row in read["off"]} == {""}
+    assert all(float(row["lc_standard_error"]) > 0 for row in read["compat"])

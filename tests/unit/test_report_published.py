@@ -90,7 +90,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 def test_a_models_place_among_the_published_ones(store: Store) -> None:
-    (board,) = leaderboards(store, "alpaca_eval", intervals=Intervals(n_replicates=50))
+    quick = Intervals(n_replicates=50)
+    (board,) = leaderboards(store, "alpaca_eval", intervals=quick, rank_by="win_rate")
     figures = {row.model: row.published for row in board.rows}
     assert figures["claude-2"]["win_rate"] == pytest.approx(17.188, abs=1e-3)
     assert figures["m0"] == {}
@@ -100,5 +101,14 @@ def test_a_models_place_among_the_published_ones(store: Store) -> None:
     assert "12.5" in line
     assert "| 17.2 |" in line
     assert "| 220 |" in line
+    # Of its answers the store has none: by the headline it has no place.
+    (by_length,) = leaderboards(store, "alpaca_eval", intervals=quick)
+    text = render(document([by_length], published=references("alpaca_eval", "2")), "md")
+    assert "by length-controlled win rate %" in text
+    lines = [line for line in text.splitlines() if "this store" in line]
+    (line,) = [line for line in lines if "| claude-2" in line]
+    assert line.startswith("| – | claude-2 |")
+    assert "| 28.2 |" in line
+    assert not any(line.startswith("| – |") for line in lines if "| claude-2" not in line)
     assert "220 items here; the published figures are of 805" in text
     assert "published leaderboard, with" not in render(document([board]), "md")

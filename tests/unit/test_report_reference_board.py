@@ -16,6 +16,7 @@ from scipy.stats import kendalltau, pearsonr, spearmanr
 from judgebench import registry
 from judgebench.benchmarks.description import Description, read
 from judgebench.errors import ConfigError, InputError, UsageError
+from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.report.leaderboard import Board, document, leaderboards
@@ -331,6 +332,29 @@ def test_correlations_are_those_of_scipy(store: Store, tmp_path: Path) -> None:
     text = shown({"new": boards(store)["new"]})
     assert "### made_up@1: correlation with the published board" in text
     assert "no interval: drawn from 4 models it would be too narrow" in text
+
+
+def test_a_suspicious_model_has_no_place_and_does_not_count_in_correlations(
+    store: Store, tmp_path: Path
+) -> None:
+    take_in(store, tmp_path, {(model, "wise"): score for model, score in FOUR.items()})
+    rows = [
+        {"benchmark": "made_up", "version": "1", "item_id": str(i), "model": "Alpha 1",
+         "text": "one text to whatever is asked, so that it is constant"}
+        for i in range(30)
+    ]  # fmt: skip
+    import_responses(store, rows_file(tmp_path / "null.jsonl", rows))
+    board = boards(store)["wise"]
+    assert [row.model for row in board.rows if row.excluded] == ["Alpha 1"]
+    (found, _) = related([board])
+    assert found.correlations["score"]["spearman"].n == len(FOUR) - 1
+    text = shown({"wise": board})
+    line = next(line for line in text.splitlines() if "this store" in line and "Alpha 1" in line)
+    assert line.startswith("| – | Alpha 1 |")
+    assert "| 1 | Beta-2 | " in text
+    every = leaderboards(store, "made_up", rank_suspicious=True)
+    (found, _) = related([one for one in every if one.judge == "wise"])
+    assert found.correlations["score"]["spearman"].n == len(FOUR)
 
 
 @pytest.mark.parametrize("n", [1, 2])
