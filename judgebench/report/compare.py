@@ -390,8 +390,12 @@ class _Test:
             if changed is not None
         ]
         floor = self.data.which.coverage_floor
-        return said + [
-            f"{100 * readable:.1f} % of the verdicts on {model} could be read"
-            for model, readable in zip(self.two, coverage(self.pair), strict=True)
-            if readable < floor
-        ]
+        return (
+            self.data.suspicious(self.two)
+            + said
+            + [
+                f"{100 * readable:.1f} % of the verdicts on {model} could be read"
+                for model, readable in zip(self.two, coverage(self.pair), strict=True)
+                if readable < floor
+            ]
+        )

@@ -87,8 +87,9 @@ class Question:
         return judge, pair, compare(pair, alpha=self._alpha, seed=seed, finest=self._finest)
 
     def notes(self, baseline: str) -> list[str]:
-        """What a reader has to know of the baseline, and of stacks that were shown to be alike."""
-        said = self.data.notes(self.two, baseline)
+        """What a reader has to know of both models, and of stacks that were shown to be alike."""
+        said = [f"{self.data.which}: {one}" for one in self.data.suspicious(self.two)]
+        said += self.data.notes(self.two, baseline)
         if self.stacks is not None and self.stacks.alike:
             said.append(f"{self.data.which}: {self.stacks.said}")
         return said

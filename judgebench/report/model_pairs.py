@@ -108,6 +108,11 @@ class PairData:
             f"a baseline is one model: {OF_RUN}{run.id}/MODEL"
         )
 
+    def suspicious(self, two: tuple[str, str]) -> list[str]:
+        """That a model's answers may be meant for the judge, so that its verdicts prove little."""
+        its = self.board.suspicious
+        return [f"{model} is suspicious: {its[model]}" for model in two if model in its]
+
     def notes(self, two: tuple[str, str], baseline: str) -> list[str]:
         """What a reader has to know of who the baseline is."""
         if (held := self.held(baseline)) is None:

@@ -25,6 +25,9 @@ from judgebench.report.board import Board
 from judgebench.report.board_choice import chosen
 from judgebench.report.board_document import EXCLUDED
 from judgebench.report.board_overview import overview
+from judgebench.report.compare import comparison
+from judgebench.report.gate import gate_report
+from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.leaderboard import document, leaderboards, to_json
 from judgebench.report.marks import Marks, suspicions
 from judgebench.report.ranking import rankings
@@ -276,6 +279,16 @@ def test_rankings_from_pairs_flag_it_and_say_that_it_counts(store: Store) -> Non
     (said,) = (one for one in found.warnings if "is suspicious" in one)
     assert said.startswith("null is suspicious (100% of its 30 answers are one and the same text)")
     assert not any("suspicious" in its for model, its in flags.items() if model != "null")
+
+
+def test_who_compares_or_gates_it_is_told(store: Store) -> None:
+    found = comparison(store, "null", "good", benchmarks=["made_up"])
+    said = "null is suspicious: 100% of its 30 answers are one and the same text"
+    assert all(one.notes.count(said) == 1 for one in found.tests)
+    policy = Policy(tests=[GateTest(benchmark="made_up", judge="pair", max_drop=5.0)])
+    gated = gate_report(store, baseline="good", candidate="null", policy=policy)
+    assert gated.notes == (f"made_up@unversioned: {said}",)
+    assert gate_report(store, baseline="good", candidate="fair", policy=policy).notes == ()
 
 
 # AlpacaEval's form ------------------------------------------------------------------------------
