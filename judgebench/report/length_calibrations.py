@@ -8,6 +8,7 @@ from shlex import quote
 
 from judgebench.benchmarks.data_source import calibration_files
 from judgebench.metrics.length_calibration import LengthCalibration, from_json
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.report import calibration_files as files
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import described
@@ -39,15 +40,16 @@ class Calibrations:
         Returns
         -------
         LengthCalibration, str or None
-            None where nobody would ask for one: the benchmark has no published calibration, and
-            the store none for this judge and opponent.
+            None where nobody would ask for one: the benchmark has no published calibration and
+            another headline, and the store none for this judge and opponent.
         """
         if self.numbers.are_of(judge, opponent) and self._published_files is not None:
             return self._published_files
         own = self.own(judge, opponent)
         if own is not None:
             return from_json(own.content, in_words(own))
-        return self._why_not(judge, opponent) if self._is_published else None
+        expected = self._is_published or self.which.headline == LENGTH_CONTROLLED
+        return self._why_not(judge, opponent) if expected else None
 
     def own(self, judge: str | None, opponent: str) -> StoredCalibration | None:
         """The last that was fitted for a judge and an opponent, by id."""

@@ -628,6 +628,28 @@ def test_a_suspicious_model_counts_neither_for_the_headline_nor_in_ranks(
     assert [row.rank for row in ranked.rows] == [1, 2, 3, 4]
 
 
+def test_a_headline_without_any_published_calibration_says_what_fits_one(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from judgebench.report import leaderboard
+    from judgebench.report.boards import meant
+
+    def declared(store: Store, name: str) -> Any:
+        return replace(meant(store, name), headline=LC)
+
+    monkeypatch.setattr(leaderboard, "meant", declared)
+    found = board(filled)
+    assert found.metric == "win_rate"
+    assert found.notes[0].endswith(
+        "one: no calibration for this judge and baseline (nothing is published of it); "
+        f"`judgebench calibrate-length made_up --judge j --baseline {BASELINE}` fits one"
+    )
+    calibrate_length(filled, "made_up")
+    assert board(filled).metric == LC
+
+
 def test_where_only_a_suspicious_model_has_it_the_plain_rate_ranks(
     store: Store, tmp_path: Path
 ) -> None:
