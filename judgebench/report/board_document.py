@@ -86,7 +86,7 @@ def _board_json(board: Board, also: Collection[str]) -> dict[str, Any]:
                 "metrics": {n: estimates.to_json(e) for n, e in board.wanted(row, also).items()},
                 "counts": dict(row.counts),
                 "flags": list(row.flags),
-                "suspicious": row.suspicious,
+                **({"suspicious": row.suspicious} if row.suspicious else {}),
                 **({"published": dict(row.published)} if row.published else {}),
             }
             for row in board.rows

@@ -223,7 +223,8 @@ def test_json_and_csv_say_it_in_fields(store: Store) -> None:
     assert null["flags"][0] == "suspicious"
     assert null["suspicious"] == "100% of its 30 answers are one and the same text"
     assert null["metrics"]["win_rate"]["value"] == pytest.approx(100 * 28 / 30)
-    assert [(row["rank"], row["suspicious"]) for row in others] == [(1, None), (2, None), (3, None)]
+    assert [row["rank"] for row in others] == [1, 2, 3]
+    assert not any("suspicious" in row for row in others)
     text = render(document([boards(store)["pair"]]), "csv")
     records = [r for r in csv.DictReader(io.StringIO(text)) if r["metric"] == "win_rate"]
     assert [(r["model"], r["rank"]) for r in records] == [
