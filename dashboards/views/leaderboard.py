@@ -18,7 +18,7 @@ from board_reads import FORMS, MIME, SUFFIXES, Which
 from board_rows import BESIDE
 from folded import verbatim
 
-from judgebench.report.board_document import EXCLUDED
+from judgebench.report.board_document import EXCLUDED, EXPLAINED, ONE_ORDER
 
 ALT = "The models' ranks and estimates with their intervals; the table has the numbers."
 
@@ -212,12 +212,21 @@ def numbers(rows: pd.DataFrame, axis: charts.Axis, key: str) -> list[str]:
     quiet = [tone == "alarm" for tone in rows["tone"]]
     picked = shown.table(
         shown.greyed(board_rows.tabled(rows), quiet, axis.digits, shown.ink()),
-        column_config=shown.columns_of(axis),
+        column_config=shown.columns_of(axis) | explained(),
         on_select="rerun",
         selection_mode="multi-row",
         key=key,
     )
     return [str(rows["model"].iloc[at]) for at in picked["selection"]["rows"]]
+
+
+def explained() -> dict[str, object]:
+    """Columns whose heads say on hovering what they are, as the report does below its tables."""
+    columns = {"worst case": "worst case", "in one order only": ONE_ORDER}
+    return {
+        name: st.column_config.Column(help=f"{EXPLAINED[words].capitalize()}.")
+        for name, words in columns.items()
+    }
 
 
 def compare(models: Sequence[str], board: reads.Json) -> None:

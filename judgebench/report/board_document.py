@@ -35,14 +35,14 @@ _NOT_PRINTED = (STANDARD_ERROR, AVG_LENGTH, PUBLISHED_ERROR)
 
 EXCLUDED = "Suspicious, excluded from the ranking"
 
-_ONE_ORDER = "items read in one order only"
+ONE_ORDER = "items read in one order only"
 
 NOBODY = "nobody here is ranked: suspicious models stand below"
 
-_EXPLAINED = {
+EXPLAINED = {
     "worst case": "the number with all that is missing at its worst, and at its best",
     "missing because": "how many verdicts should be there and are not, by reason",
-    _ONE_ORDER: "if one order is unreadable, the other is used",
+    ONE_ORDER: "if one order is unreadable, the other is used",
 }
 """What tables explain, once: columns, and a reason among those why verdicts are missing."""
 
@@ -244,8 +244,8 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
     excluded = [row for row in board.rows if row.excluded]
     rows = [row for row in board.rows if not row.excluded]
     here = {one.title for one in columns}
-    here |= {_ONE_ORDER} if any(row.counts.get("half") for row in board.rows) else set()
-    lacking = [name for name in _EXPLAINED if name in here - explained]
+    here |= {ONE_ORDER} if any(row.counts.get("half") for row in board.rows) else set()
+    lacking = [name for name in EXPLAINED if name in here - explained]
     explained.update(lacking)
     ranked = Table(
         title=title(board),
@@ -262,7 +262,7 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
             ),
             *_undefined_beside(board),
             *board.notes,
-            *(f"{name}: {_EXPLAINED[name]}" for name in lacking),
+            *(f"{name}: {EXPLAINED[name]}" for name in lacking),
         ],
     )
     if not excluded:
@@ -452,6 +452,6 @@ def missing_because(row: Row) -> str:
         (apart["judge_refused"], "refused by the judge"),
         (counts["failed"], f"failed ({failed})" if failed else "failed"),
         (counts["not_asked"], "not asked"),
-        (counts.get("half", 0), _ONE_ORDER),
+        (counts.get("half", 0), ONE_ORDER),
     ]
     return ", ".join(f"{n} {words}" for n, words in said if n)

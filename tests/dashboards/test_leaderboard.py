@@ -193,6 +193,8 @@ def test_a_row_under_the_floor_says_how_much_is_there_and_is_grey(
     from charts import INK
 
     app = open_page("leaderboard", demo, judge="smollm2-plain")
+    heads = app.dataframe[0].proto.columns
+    assert "The number with all that is missing at its worst, and at its best." in heads
     rows = table(app)
     with open_store(demo, read_only=True) as store:
         floor = meant(store, stores.BENCHMARK).coverage_floor
