@@ -240,7 +240,7 @@ def _last(known: Lineup, best: Best, above: Mapping[str, tuple[float, float, flo
 def _notes(data: BoardData, judge: str, rows: Sequence[AtStep], floor: float) -> list[str]:
     """What has to be known to believe the curve."""
     said = [
-        f"{row.model} is suspicious: {why}. It may be the best for that alone"
+        f"{row.model} is suspicious: {why}. It may stand high for that alone"
         for row in rows
         if (why := data.suspicious.get(row.model))
     ]

@@ -19,8 +19,8 @@ from judgebench.errors import UsageError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.judges.marks import constant_answer
+from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.standings import mask_of, ranks
 from judgebench.report.board import Board
 from judgebench.report.board_choice import chosen
 from judgebench.report.board_document import EXCLUDED
@@ -116,14 +116,25 @@ def test_what_one_judge_saw_holds_on_the_boards_of_all() -> None:
 
 
 def test_ranks_are_those_of_the_others_alone() -> None:
-    scores = np.random.default_rng(0).normal(size=(41, 6))
-    names = [f"m{m}" for m in range(6)]
-    others = [0, 2, 3, 5]
-    found = ranks(scores, 0.95, ranked=mask_of(names, [names[m] for m in others]))
-    np.testing.assert_array_equal(found[:, others], ranks(scores[:, others], 0.95))
-    assert np.isnan(found[:, [1, 4]]).all()
-    np.testing.assert_array_equal(ranks(scores, 0.95, ranked=mask_of(names, None)),
-                                  ranks(scores, 0.95))  # fmt: skip
+    generator = np.random.default_rng(0)
+    strength = np.linspace(0.3, 0.8, 6)
+    rows = [
+        label(i, f"m{m}", "j", "correct" if won else "incorrect") | {"sample": 0}
+        for i in range(40)
+        for m, won in enumerate(generator.random(6) < strength)
+    ]
+    others = {"m0", "m2", "m3", "m5"}
+
+    def places(rows: list[dict[str, Any]], ranked: set[str] | None) -> dict[str, Any]:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        columns["label"] = columns["value"]
+        found = accuracies(columns, intervals=QUICK, ranked=ranked)
+        return {one.model: (one.rank, one.rank_low, one.rank_high) for one in found}
+
+    some = places(rows, others)
+    assert {some.pop("m1"), some.pop("m4")} == {(None, None, None)}
+    assert some == places([row for row in rows if row["model"] in others], None)
+    assert places(rows, None) == places(rows, {f"m{m}" for m in range(6)})
 
 
 # on every kind of board -------------------------------------------------------------------------

@@ -72,6 +72,20 @@ def test_what_is_not_read_would_not_have_counted(
     assert repr(everything) == repr(report)
 
 
+def test_a_suspicious_checkpoint_is_named(
+    url: str, report: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from judgebench.report import board_data
+
+    name = report.checkpoints[0].model
+    assert not any("suspicious" in note for note in report.notes)
+    monkeypatch.setattr(board_data, "suspicions", lambda *_: {name: "one text"})
+    with open_store(url, read_only=True) as store:
+        found = training(store, stores.BENCHMARK, RUN, judge=store.judges()[0].id)
+    assert found.notes[0].startswith(f"{name} is suspicious: one text.")
+    assert found.checkpoints == report.checkpoints
+
+
 def test_the_band_is_wider_than_each_interval_alone(report: Training) -> None:
     assert 2.0 < report.critical < 2.9
     for one in report.checkpoints:
