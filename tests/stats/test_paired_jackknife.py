@@ -1,0 +1,162 @@
+"""Two raters compared: against a plain loop, a paired t-test, and Holm's method of statsmodels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import t, ttest_rel
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.multitest import multipletests
+
+from judgebench.stats.agreement import cohen_kappa_of
+from judgebench.stats.paired_jackknife import (
+    FEWEST_DIFFERING,
+    FEWEST_UNITS,
+    holm_steps,
+    paired_jackknife,
+)
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def labels(seed: int, n: int = 60, errors: tuple[float, float] = (0.1, 0.3)) -> list[Ints]:
+    """Two judges and the truth."""
+    draw = np.random.default_rng(seed)
+    truth = (draw.random(n) < 0.6).astype(np.int64)
+    return [np.where(draw.random(n) < rate, 1 - truth, truth) for rate in (*errors, 0.0)]
+
+
+def tables(judge: Ints, truth: Ints) -> Floats:
+    return np.eye(4)[2 * judge + truth].reshape(-1, 2, 2)
+
+
+def mean(sums: Floats) -> Floats:
+    return np.asarray(sums[:, 0] / sums[:, 1])
+
+
+def test_kappa_is_compared_as_in_a_plain_loop_over_items() -> None:
+    one, other, truth = labels(1)
+    found = paired_jackknife(tables(one, truth), tables(other, truth), cohen_kappa_of)
+
+    def difference(kept: NDArray[np.bool_]) -> float:
+        first, second = (cohen_kappa_score(j[kept], truth[kept]) for j in (one, other))
+        return float(first - second)
+
+    everything = np.ones(60, dtype=np.bool_)
+    left_out = [difference(np.arange(60) != item) for item in range(60)]
+    error = math.sqrt(59 / 60 * sum((d - np.mean(left_out)) ** 2 for d in left_out))
+    free = int((one != other).sum()) - 1
+    assert found.difference == pytest.approx(difference(everything))
+    assert found.standard_error == pytest.approx(error)
+    assert (found.units, found.differing, found.free) == (60, free + 1, free)
+    assert found.p == pytest.approx(2 * t.sf(abs(found.difference) / error, free))
+    low, high = found.interval(0.02)
+    half = t.isf(0.01, free) * error
+    assert (low, high) == pytest.approx((found.difference - half, found.difference + half))
+
+
+def test_of_means_it_is_the_paired_t_test() -> None:
+    draw = np.random.default_rng(2)
+    a, b = draw.normal(0.1, 1, 50), draw.normal(0, 1, 50)
+    found = paired_jackknife(*(np.stack([x, np.ones(50)], axis=1) for x in (a, b)), mean)
+    usual = ttest_rel(a, b)
+    assert found.p == pytest.approx(usual.pvalue)
+    interval = usual.confidence_interval(0.9)
+    assert found.interval(0.1) == pytest.approx((interval.low, interval.high))
+
+
+@given(st.integers(0, 300), st.sampled_from([0.2, 0.05, 0.01, 0.001]))
+def test_an_interval_leaves_out_zero_exactly_where_p_is_at_most_alpha(
+    seed: int, alpha: float
+) -> None:
+    one, other, truth = labels(seed, errors=(0.1, 0.2))
+    found = paired_jackknife(tables(one, truth), tables(other, truth), cohen_kappa_of)
+    low, high = found.interval(alpha)
+    assert (found.p <= alpha) == (low > 0 or high < 0)
+    turned = paired_jackknife(tables(other, truth), tables(one, truth), cohen_kappa_of)
+    assert turned.p == found.p
+    assert turned.interval(alpha) == pytest.approx((-high, -low))
+
+
+def test_items_without_verdicts_of_both_change_nothing() -> None:
+    one, other, truth = labels(3)
+    full = paired_jackknife(tables(one, truth), tables(other, truth), cohen_kappa_of)
+    empty = np.zeros((7, 2, 2))
+    more = paired_jackknife(
+        *(np.concatenate([empty, tables(j, truth)]) for j in (one, other)), cohen_kappa_of
+    )
+    assert more == full
+
+
+def test_where_nothing_is_tested_the_reason_is_said() -> None:
+    one, other, truth = labels(4)
+    cases = [
+        (one, one, truth, "they say the same of every item"),
+        (one[:1], 1 - one[:1], truth[:1], "undefined"),
+        (one[:29], other[:29], truth[:29], f"29 items, of the {FEWEST_UNITS} that it takes"),
+        (
+            one, np.where(np.arange(60) < 3, 1 - one, one), truth,
+            f"they differ on 3 items, and it takes {FEWEST_DIFFERING}",
+        ),
+    ]  # fmt: skip
+    for first, second, of, why in cases:
+        found = paired_jackknife(tables(first, of), tables(second, of), cohen_kappa_of)
+        assert found.untested == why
+        assert math.isnan(found.p)
+        assert all(math.isnan(end) for end in found.interval(0.05))
+    constant = np.ones(60, dtype=np.int64)
+    undefined = paired_jackknife(tables(constant, constant), tables(one, constant), cohen_kappa_of)
+    assert math.isnan(undefined.difference)
+    assert undefined.untested == "undefined"
+    with pytest.raises(ValueError, match="the same units of two raters"):
+        paired_jackknife(np.zeros((3, 2, 2)), np.zeros((4, 2, 2)), cohen_kappa_of)
+
+
+def test_a_statistic_that_one_item_alone_makes_defined_is_not_tested() -> None:
+    truth = np.zeros(40, dtype=np.int64)
+    truth[0] = 1
+    one, other = truth.copy(), truth.copy()
+    one[1:8], other[8:16] = 1, 1
+    table = [np.eye(4)[2 * judge + truth].reshape(-1, 2, 2) for judge in (one, other)]
+
+    def recall(sums: Floats) -> Floats:
+        found = np.full(len(sums), np.nan)
+        positive = sums[:, :, 1].sum(axis=1)
+        np.divide(sums[:, 1, 1], positive, out=found, where=positive > 0)
+        return found
+
+    assert paired_jackknife(*table, recall).untested == "without some item it is undefined"
+
+
+@given(st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=12), st.sampled_from([0.05, 0.2]))
+def test_holm_is_that_of_statsmodels_and_each_step_has_its_level(
+    p_values: list[float], alpha: float
+) -> None:
+    steps = holm_steps(p_values, alpha)
+    expected = multipletests(p_values, alpha, method="holm")[1]
+    assert [step.adjusted for step in steps] == pytest.approx(expected)
+    for p, step in zip(p_values, steps, strict=True):
+        if abs(p - step.alpha) > 1e-12:
+            assert (p <= step.alpha) == (step.adjusted <= alpha)
+
+
+def test_tests_that_are_not_shown_count_as_not_rejected() -> None:
+    p_values = [0.001, 0.004, 0.2]
+    shown = holm_steps(p_values, 0.05, of=10)
+    whole = holm_steps([*p_values, *[1.0] * 7], 0.05)[:3]
+    assert shown == whole
+    assert [step.adjusted for step in shown] == pytest.approx([0.01, 0.036, 1.0])
+    one_missing = holm_steps([0.01, math.nan], 0.05)
+    assert one_missing[0].adjusted == 0.01
+    assert math.isnan(one_missing[1].adjusted)
+    assert holm_steps([], 0.05) == []
+    with pytest.raises(ValueError, match="3 p-values of 2 tests"):
+        holm_steps(p_values, 0.05, of=2)
+    with pytest.raises(ValueError, match="alpha lies between"):
+        holm_steps(p_values, 1.0)
