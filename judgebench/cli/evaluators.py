@@ -47,7 +47,7 @@ def command(
     """How good the judges of BENCHMARK (NAME or NAME@VERSION) that compare are beside people.
 
     Agreement with people, how far a judge leans away from them (bias) and from itself (variance),
-    whether both rank models alike, and what it likes whatever is said: length, lists. Bias and
+    whether both rank models alike, and its biases: length, lists, position. Bias and
     variance need a judge that was asked several times ('judge_samples' of a suite). People are
     measured against each other. A dash is undefined; the reason stands below.
 

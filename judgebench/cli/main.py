@@ -31,7 +31,7 @@ COMMANDS = {
     "baseline": "Baselines of the gate by name: set, list.",
     "anchors": "Whether a judge changed under its name: pin answers, ask again, list.",
     "agreement": "Judges against people and against each other: kappa and its family.",
-    "evaluators": "Judges that compare beside people: agreement, bias, variance, what they like.",
+    "evaluators": "Judges that compare beside people: agreement, biases: length, lists, position.",
     "confidence": "Whether models are sure of what is correct: AUROC, ECE, alignment.",
     "calibrate-length": "Fit what length-controlled win rates need, from the store's judgments.",
     "import": "Take in verdicts, responses, labels or others' results from files.",
