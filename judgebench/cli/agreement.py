@@ -32,6 +32,22 @@ WEIGHTINGS = ("nominal", "linear", "quadratic")
     help="Also compare every two judges; with --judge, that judge with every other.",
 )
 @click.option(
+    "--versus",
+    metavar="JUDGE",
+    help="The judge with which each other is compared in its agreement with the reference; 'all' "
+    "compares every two judges, 'best' each with the one that agrees best. Not given: all of up to "
+    "6 judges, of more the best.",
+)
+@click.option(
+    "--near-constant",
+    type=click.FloatRange(0.5, 1.0),
+    default=0.95,
+    show_default=True,
+    metavar="SHARE",
+    help="Warn of a judge of whose verdicts on a model at least this share is the same, where the "
+    "reference says other things at least three times as often.",
+)
+@click.option(
     "--tie-band",
     type=click.FloatRange(0.0, 0.5, max_open=True),
     default=0.0,
@@ -71,6 +87,8 @@ def command(
     judges: tuple[str, ...],
     by_model: bool,
     between: bool,
+    versus: str | None,
+    near_constant: float,
     tie_band: float,
     conflict: Conflict,
     unreadable: UnreadableSide,
@@ -93,14 +111,28 @@ def command(
     both orders it is said how often the two agree (consistency), and also with the reference.
     A against B is B against A the other way round.
 
+    Judges are also compared with each other: the difference of two judges' kappa on the answers
+    that both have judged, with its interval and a p value adjusted by Holm's method over the pairs.
+    The interval is at the level that decides: it leaves out zero exactly where the adjusted p value
+    is at most one less --level. Which judge is the best is seen from the same verdicts, so against
+    the best every two judges count as tested; a judge named by --versus has fewer to pay for.
+    Of judges that score it is Spearman's correlation among the answers to one question. Raters
+    that the reference is made of are left out.
+
+    Beside kappa stands what a verdict took: dollars, with the replies that could not be read and
+    the attempts that were charged and gave none, and seconds.
+
     \b
     Examples:
       judgebench agreement trivia_judging_mini --reference human/authors
       judgebench agreement alignbench_pointwise --format json
       judgebench agreement alpaca_eval --between --tie-band 0.1 --conflict tie
+      judgebench agreement trivia_judging --versus gpt-4
     """
     from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
+    from judgebench.metrics.judge_differences import JudgeChecks
+    from judgebench.metrics.near_constant import NearConstantRule
     from judgebench.report.agreement import document
     from judgebench.report.outcome_agreement import agreement_reports
     from judgebench.stats.pair_outcomes import OutcomeRule
@@ -116,6 +148,7 @@ def command(
             rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
             weighting=weighting,
             intervals=Intervals(level=level),
+            checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         )
     if not reports:
         raise UsageError(

@@ -76,10 +76,9 @@ class Measures:
     why: Callable[[str, Floats], str | None] = why_undefined
 
 
-def label_measures(n_labels: int) -> Measures:
-    """Every coefficient; where one of two labels is the positive one, models have scores."""
-    scores = _positive_shares if n_labels == 2 else None
-    return Measures(coefficients=tuple(COEFFICIENTS), of=coefficient, scores=scores)
+def label_measures() -> Measures:
+    """Every coefficient; models are ranked by their share of the positive label, the last one."""
+    return Measures(coefficients=tuple(COEFFICIENTS), of=coefficient, scores=_positive_shares)
 
 
 class Comparison:
@@ -99,7 +98,7 @@ class Comparison:
         measures: Measures | None = None,
     ) -> None:
         self.judge, self.reference, self.paired, self.wanted = judge, reference, paired, wanted
-        self.measures = measures or label_measures(paired.truth.shape[-1])
+        self.measures = measures or label_measures()
         self.names = (*self.measures.coefficients, *RANKINGS)
         self.present = paired.pairs > 0  # models with no pair are missing, not undefined
         self.sums, self.truth = resamples.sums([paired.tables, paired.truth])
@@ -226,7 +225,7 @@ class Comparison:
         if name in RANKINGS:
             scores = self._scores(self.sums[0], self.truth[0])
             if scores is None:
-                return f"scores need two labels; {self.paired.truth.shape[-1]} are declared"
+                return "nothing says which model is better"
             return rank_correlation.why_undefined(*scores)
         if scope == 1 and self.present.any():
             return self._why_macro_undefined(name)
@@ -293,9 +292,9 @@ def _scope_tables(sums: Floats) -> Floats:
 
 
 def _positive_shares(counts: Floats, present: Bools) -> Floats:
-    """Share of label 1 among the counts (..., models, 2) of the models that are present."""
+    """Share of the last label among counts (..., models, labels), of models that are present."""
     counts = counts[..., present, :]
-    return share_of(counts[..., 1], counts.sum(axis=-1))
+    return share_of(counts[..., -1], counts.sum(axis=-1))
 
 
 def share_of(part: Floats, total: Floats) -> Floats:

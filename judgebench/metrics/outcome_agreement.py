@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from judgebench.metrics.agreement import OTHERS, beside_the_others
 from judgebench.metrics.comparison import (
     AgreementRow,
     Bools,
@@ -18,7 +19,19 @@ from judgebench.metrics.comparison import (
     share_of,
 )
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.judge_differences import (
+    KAPPA,
+    JudgeChecks,
+    JudgeDifference,
+    Two,
+    best_first,
+    judge_differences,
+    kappas,
+    pairs_compared,
+    two_labellers,
+)
 from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard, find_reference
+from judgebench.metrics.near_constant import NearConstant, flagged
 from judgebench.metrics.order_consistency import order_consistency
 from judgebench.metrics.outcome_board import OUTCOMES, OutcomeBoard, outcome_board
 from judgebench.metrics.paired_tables import pair
@@ -55,6 +68,8 @@ class OutcomeTable:
     nothing_in_common
         Judges that were never asked about a pair that the reference has compared; they have no
         rows.
+    differences, flags
+        As in `judgebench.metrics.agreement.AgreementTable`.
     """
 
     reference: str | None
@@ -62,6 +77,8 @@ class OutcomeTable:
     rows: tuple[AgreementRow, ...]
     counts: Mapping[str, Mapping[str, int]]
     nothing_in_common: tuple[str, ...] = ()
+    differences: tuple[JudgeDifference, ...] = ()
+    flags: tuple[NearConstant, ...] = ()
 
 
 def outcome_agreement(
@@ -71,6 +88,7 @@ def outcome_agreement(
     rule: OutcomeRule | None = None,
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
+    checks: JudgeChecks | None = None,
 ) -> OutcomeTable:
     """Every judge that compares, against a reference, on the pairs that the reference judged.
 
@@ -101,6 +119,8 @@ def outcome_agreement(
         How a win against a tie is disagreed upon, in ``cohen_kappa`` alone.
     intervals
         Percentile bootstrap over items unless asked otherwise.
+    checks
+        As for `judgebench.metrics.agreement.agreement`; kappa is compared, with ties.
 
     Raises
     ------
@@ -130,12 +150,72 @@ def outcome_agreement(
                 board, judge, reference, codes, probabilities, weighting, resamples, wanted
             ).rows()[first:]
         strangers += [] if tables else [judge]
-    return OutcomeTable(
+    table = OutcomeTable(
         reference=reference,
         raters=truth.raters,
         rows=tuple(rows),
         counts=board.counts,
         nothing_in_common=tuple(strangers),
+    )
+    if checks is None:
+        return table
+    judges = best_first(rows, KAPPA, without=truth.raters)
+    measures = _measures(weighting, counted=_counted(board))
+
+    def two(*names: str) -> Two:
+        asked = [_of_its_opponents(board, board.codes(name) != NO_VERDICT) for name in names]
+        return two_labellers(board.labels, apart, names, asked)
+
+    return replace(
+        table,
+        differences=judge_differences(
+            pairs_compared(judges, checks.versus), reference, two, kappas(measures), wanted
+        ),
+        flags=near_constant_outcomes(board, dict.fromkeys(judges, apart), reference, checks),
+    )
+
+
+def near_constant_outcomes_between(
+    columns: Columns, *, judges: Collection[str], rule: OutcomeRule | None, checks: JudgeChecks
+) -> tuple[NearConstant, ...]:
+    """As `judgebench.metrics.agreement.near_constant_between`."""
+    board = outcome_board(columns, rule)
+    truths = beside_the_others(board.labels)
+    wanted = {
+        judge: _with_itself(board, truth)[0]
+        for judge, truth in truths.items()
+        if not judges or judge in judges
+    }
+    return near_constant_outcomes(board, wanted, OTHERS, checks)
+
+
+def near_constant_outcomes(
+    board: OutcomeBoard, truths: Mapping[str, Codes], reference: str, checks: JudgeChecks
+) -> tuple[NearConstant, ...]:
+    """Judges of which nearly every comparison comes out the same, each beside its reference."""
+    return tuple(
+        one
+        for judge, truth in truths.items()
+        for one in flagged(
+            judge, reference, board.codes(judge), truth, board.labels.model_of, board.models,
+            OUTCOMES, checks.near_constant,
+        )
+    )  # fmt: skip
+
+
+def _counted(board: OutcomeBoard) -> str:
+    return "pairs of models" if len({other for _, other in board.models}) > 1 else "models"
+
+
+def _measures(
+    weighting: Weighting, *, counted: str, models: list[ModelPair] | None = None
+) -> Measures:
+    return Measures(
+        coefficients=tuple(COEFFICIENTS),
+        of=partial(_coefficient, weighting=weighting),
+        scores=None if models is None else partial(win_rates, models=models),
+        counted=counted,
+        why=partial(_why_undefined, nothing="no pair has a verdict of both"),
     )
 
 
@@ -213,16 +293,9 @@ class _Outcomes:
         codes = board.codes(judge)
         # The models that the reference has compared are the rows for models, ties or not.
         self.models = [board.models[m] for m in np.unique(board.labels.model_of[truth >= 0])]
-        apart = len({opponent for _, opponent in board.models}) > 1
         self.full = Comparison(
             judge, reference, pair(board.labels, codes, truth), resamples, wanted,
-            Measures(
-                coefficients=tuple(COEFFICIENTS),
-                of=partial(_coefficient, weighting=weighting),
-                scores=partial(win_rates, models=self.models),
-                counted="pairs of models" if apart else "models",
-                why=partial(_why_undefined, nothing="no pair has a verdict of both"),
-            ),
+            _measures(weighting, counted=_counted(board), models=self.models),
         )  # fmt: skip
         self.correlation = preference_correlation(
             board.labels, board.probabilities(judge), probabilities, truth, resamples, wanted

@@ -9,9 +9,9 @@ their source.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,16 @@ from numpy.typing import NDArray
 from judgebench.item_order import in_order
 from judgebench.metrics.comparison import AgreementRow, pairs_of
 from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.judge_differences import (
+    Headline,
+    JudgeChecks,
+    JudgeDifference,
+    Two,
+    best_first,
+    judge_differences,
+    pairs_compared,
+)
+from judgebench.metrics.near_constant import NearConstant, coded, flagged
 from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import Columns, Ints
 from judgebench.records import HUMAN, Estimate
@@ -35,6 +45,11 @@ from judgebench.stats.resample import Resamples
 SAMPLE, SYSTEM, BLOCK = "sample_", "", "block_"
 """What the names of the correlations begin with at each level; those of models have bare names."""
 
+SPEARMAN = "spearman"
+"""The correlation by which judges are put in order and compared."""
+
+AT = CORRELATIONS.index(SPEARMAN)
+
 UPSTREAM = "_upstream"
 """What they end in where an unreadable score counts as upstream counts it."""
 
@@ -50,13 +65,16 @@ class ScoreTable:
     ``failed`` and ``not_asked``; ``questions``, those ``with_several`` answers and those
     ``compared``, on which both tell answers apart; ``systems``; and with blocks ``blocks``, those
     ``blocks_compared``, and the answers ``after_blocks``. With `UPSTREAM` at their end, what is
-    compared where unreadable scores count.
+    compared where unreadable scores count. ``differences`` and ``flags`` are as in
+    `judgebench.metrics.agreement.AgreementTable`.
     """
 
     reference: str | None
     raters: tuple[str, ...]
     rows: tuple[AgreementRow, ...]
     counts: Mapping[str, Mapping[str, int]]
+    differences: tuple[JudgeDifference, ...] = ()
+    flags: tuple[NearConstant, ...] = ()
 
 
 def score_agreement(
@@ -66,6 +84,7 @@ def score_agreement(
     block: int | None = None,
     unparsed: float | None = None,
     intervals: Intervals | None = None,
+    checks: JudgeChecks | None = None,
 ) -> ScoreTable:
     """Every judge that scores, against a reference.
 
@@ -88,6 +107,9 @@ def score_agreement(
         What upstream takes an unreadable score for; with it every correlation is also given so.
     intervals
         Percentile bootstrap over questions unless asked otherwise.
+    checks
+        As for `judgebench.metrics.agreement.agreement`. Compared is Spearman's correlation among
+        the answers to one question, and among the models; of the latter nothing is tested.
 
     Returns
     -------
@@ -109,12 +131,111 @@ def score_agreement(
         for judge in scored.judges
         if judge not in itself
     }
+    rows = tuple(one.row(reference) for one in found.values())
+    judges = best_first(rows, SPEARMAN, without=raters)
     return ScoreTable(
         reference=reference,
         raters=raters,
-        rows=tuple(one.row(reference) for one in found.values()),
+        rows=rows,
         counts={judge: one.counts for judge, one in found.items()},
+        differences=_differences(scored, found, truth, reference, judges, checks, wanted),
+        flags=() if checks is None else _near_constant(scored, truth, judges, reference, checks),
     )
+
+
+def _differences(
+    scored: ScoreBoard,
+    found: Mapping[str, _Compared],
+    truth: Floats,
+    reference: str,
+    judges: Sequence[str],
+    checks: JudgeChecks | None,
+    wanted: Intervals,
+) -> tuple[JudgeDifference, ...]:
+    """On the answers that both judges have scored; none of judges with several scales."""
+    if checks is None:
+        return ()
+    several = next(iter(found.values())).with_several if found else 0
+    chosen = pairs_compared([one for one in judges if found[one].refused is None], checks.versus)
+    question = Headline(
+        metric=f"{SAMPLE}{SPEARMAN}", scope="pooled",
+        of=lambda sums: _means(sums[:, np.newaxis])[:, 0],
+        why=lambda sums: None if sums[1] else NO_DIFFERENCE if several else ONE_ANSWER,
+    )  # fmt: skip
+    system = Headline(
+        metric=f"{SYSTEM}{SPEARMAN}", scope="pooled",
+        of=lambda sums: system_correlations(sums)[..., AT],
+        why=lambda sums: why_undefined(*_system_means(sums)),
+        untested="none was measured to hold over so few models",
+    )  # fmt: skip
+    return (
+        *judge_differences(
+            chosen, reference, partial(_questions, scored, truth), [question], wanted
+        ),
+        *judge_differences(chosen, reference, partial(_systems, scored, truth), [system], wanted),
+    )
+
+
+def _common(scored: ScoreBoard, truth: Floats, judges: Sequence[str]) -> tuple[list[Floats], int]:
+    """The scores of both judges where both and the reference have some, and how many are lacking.
+
+    Missing are answers of models that either judge was asked about.
+    """
+    scores = [scored.means(judge) for judge in judges]
+    both = ~np.isnan(scores[0] + scores[1] + truth)
+    asked = np.any([scored.marked(judge).any(axis=0) for judge in judges], axis=0)
+    return [np.where(both, one, np.nan) for one in scores], int(
+        (~np.isnan(truth) & asked & ~both).sum()
+    )
+
+
+def _questions(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
+    """Spearman's correlation of each question on which both judges tell answers apart."""
+    scores, missing = _common(scored, truth, judges)
+    unit = np.broadcast_to(scored.table.unit_of[:, np.newaxis], truth.shape).ravel()
+    first, second = (
+        sample_contributions(one.ravel(), truth.ravel(), unit)[:, AT] for one in scores
+    )
+    used = (first[:, 1:] > 0) & (second[:, 1:] > 0)
+    return Two(
+        first=first * used, second=second * used, n=int((~np.isnan(scores[0])).sum()),
+        missing=missing,
+    )  # fmt: skip
+
+
+def _systems(scored: ScoreBoard, truth: Floats, *judges: str) -> Two:
+    """Sums for the models' mean scores, of those that have any."""
+    scores, missing = _common(scored, truth, judges)
+    there = ~np.isnan(scores[0])
+    systems = np.flatnonzero(there.any(axis=0))
+    sides = []
+    for one in scores:
+        by_item = np.stack([one, truth, np.ones(truth.shape)], axis=-1)
+        by_item = np.where(there[..., np.newaxis], by_item, 0.0)[:, systems]
+        sums = np.zeros((len(scored.table.units), *by_item.shape[1:]))
+        np.add.at(sums, scored.table.unit_of, by_item)
+        sides.append(sums)
+    return Two(first=sides[0], second=sides[1], n=int(there.sum()), missing=missing)
+
+
+def _system_means(sums: Floats) -> tuple[Floats, Floats]:
+    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
+
+
+def _near_constant(
+    scored: ScoreBoard, truth: Floats, judges: Sequence[str], reference: str, checks: JudgeChecks
+) -> tuple[NearConstant, ...]:
+    models = [(model, None) for model in scored.table.models]
+    model_of = np.broadcast_to(np.arange(len(models)), truth.shape).ravel()
+    theirs, _ = coded(truth.ravel())
+    found: list[NearConstant] = []
+    for judge in judges:
+        mine, words = coded(scored.means(judge).ravel())
+        found += flagged(
+            judge, reference, mine, theirs, model_of, models, words, checks.near_constant,
+            one_scale=False,
+        )  # fmt: skip
+    return tuple(found)
 
 
 def scores_between(
@@ -193,6 +314,11 @@ class _Compared:
             judge=self.judge, reference=reference, scope="pooled", model=None, metrics=metrics
         )
 
+    @property
+    def with_several(self) -> int:
+        """Questions with several answers."""
+        return int((np.bincount(self.unit, minlength=self.n_units) > 1).sum())
+
     @cached_property
     def counts(self) -> dict[str, int]:
         """As in `ScoreTable`."""
@@ -200,7 +326,7 @@ class _Compared:
         found |= {why: int(where.sum()) for why, where in self.why.items()}
         answers = np.bincount(self.unit, minlength=self.n_units)
         found["questions"] = int((answers > 0).sum())
-        found["with_several"] = int((answers > 1).sum())
+        found["with_several"] = self.with_several
         found["systems"] = self.n_systems
         blocks = consecutive_blocks(len(self.people), self.block or 1)
         if self.block is not None:
@@ -229,7 +355,7 @@ class _Compared:
         (sums,) = self.resamples.sums([contributions])
         values = _means(sums)
         used = contributions[:, 0, 1] > 0
-        several = int((np.bincount(self.unit, minlength=self.n_units) > 1).sum())
+        several = self.with_several
         return self._estimates(
             scores,
             values,

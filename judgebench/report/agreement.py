@@ -7,9 +7,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from judgebench.columns import counted, marked
-from judgebench.metrics.agreement import agreement, between_judges
+from judgebench.errors import UsageError
+from judgebench.metrics.agreement import agreement, between_judges, near_constant_between
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks
 from judgebench.metrics.label_board import undeclared
 from judgebench.records import HUMAN, is_human
 from judgebench.report import estimates
@@ -26,6 +28,14 @@ from judgebench.report.boards import (
     where,
     with_units,
 )
+from judgebench.report.judge_comparison import (
+    cost_records,
+    difference_json,
+    flag_json,
+    flag_warnings,
+)
+from judgebench.report.judge_costs import judge_costs
+from judgebench.report.judge_costs import to_json as cost_json
 from judgebench.report.score_tables import score_tables
 from judgebench.report.table import Document, Table
 from judgebench.store import Store
@@ -40,6 +50,7 @@ def agreement_report(
     judges: Collection[str] = (),
     between: bool = False,
     intervals: Intervals | None = None,
+    checks: JudgeChecks | None = None,
     stored: Columns | None = None,
 ) -> AgreementReport:
     """How far the judges of a benchmark agree on labels of answers.
@@ -57,7 +68,9 @@ def agreement_report(
     between
         Whether to compare every two judges as well (each pair costs as much as a judge does), or
         the ``judges`` asked for with every other; where there is no reference that is all there is.
-
+    checks
+        With them, judges are compared with judges, those that say nearly always the same are named,
+        and what verdicts took is read.
     stored
         What `Store.board_verdicts` has of the benchmark, where that was read before.
 
@@ -73,28 +86,75 @@ def agreement_report(
     columns = renamed(columns, told_apart([columns], "model"), named)
     columns = with_units(columns, store, which)
     reference, wanted = asked_for(columns, reference, judges, named, store, which, ("label",))
+    checks, wanted = with_versus(checks, reference, wanted, named, store, which)
     held = only(columns, wanted, reference)
-    rows: tuple[AgreementRow, ...] = ()
-    raters: tuple[str, ...] = ()
+    report = AgreementReport(
+        benchmark=which.name, version=which.version, reference=reference, raters=(), rows=(),
+        between=(), level=(intervals or Intervals()).level,
+    )  # fmt: skip
     if reference is not None:
-        table = agreement(held, reference=reference, labels=which.labels, intervals=intervals)
-        rows, raters = table.rows, table.raters
-    pairs: tuple[AgreementRow, ...] = ()
+        table = agreement(
+            held, reference=reference, labels=which.labels, intervals=intervals, checks=checks
+        )
+        report = replace(
+            report, raters=table.raters, rows=table.rows, differences=table.differences,
+            flags=table.flags,
+        )  # fmt: skip
+    elif checks is not None:
+        flags = near_constant_between(columns, judges=wanted, labels=which.labels, checks=checks)
+        report = replace(report, flags=flags)
     if between or reference is None:
         held = columns
         pairs = between_judges(columns, judges=wanted, labels=which.labels, intervals=intervals)
-    return AgreementReport(
-        benchmark=which.name,
-        version=which.version,
-        reference=reference,
-        raters=raters,
-        rows=rows,
-        between=pairs,
-        warnings=tuple(
-            f"{judge}: {undeclared_labels(counts, which)}"
-            for judge, counts in sorted(undeclared(held, which.labels).items())
-        ),
+        report = replace(report, between=pairs)
+    unread = tuple(
+        f"{judge}: {undeclared_labels(counts, which)}"
+        for judge, counts in sorted(undeclared(held, which.labels).items())
     )
+    return with_costs(replace(report, warnings=unread), store, named, checks)
+
+
+def with_versus(
+    checks: JudgeChecks | None,
+    reference: str | None,
+    wanted: frozenset[str],
+    named: Mapping[str, str],
+    store: Store,
+    which: Meant,
+) -> tuple[JudgeChecks | None, frozenset[str]]:
+    """The judge with which others are compared as it is shown, and it among those asked for.
+
+    Raises
+    ------
+    UsageError
+        For a judge that is not known, and for the reference itself.
+    """
+    if checks is None or checks.versus in (None, ALL, BEST):
+        return checks, wanted
+    versus = reference_called(str(checks.versus), named, store, which)
+    if versus == reference:
+        raise UsageError(
+            f"--versus: {versus} is the reference, with which every judge is compared; name "
+            "another judge, or another --reference"
+        )
+    return replace(checks, versus=versus), wanted and wanted | {versus}
+
+
+def with_costs(
+    report: AgreementReport,
+    store: Store,
+    named: Mapping[str, str],
+    checks: JudgeChecks | None,
+) -> AgreementReport:
+    """With what verdicts took and the warnings about judges that say nearly always the same."""
+    if checks is None:
+        return report
+    judges = dict.fromkeys(row.judge for row in report.rows)
+    for row in () if judges else report.between:
+        judges |= dict.fromkeys((row.judge, row.reference))
+    costs = judge_costs(store, report.benchmark, report.version, named, judges)
+    warnings = (*report.warnings, *flag_warnings(report.flags))
+    return replace(report, costs=costs, warnings=warnings)
 
 
 def asked_for(
@@ -149,6 +209,17 @@ def to_json(*reports: AgreementReport) -> dict[str, Any]:
         "kinds": [_kind_json(report) for report in reports],
         "rows": [_row_json(row, report) for report in reports for row in report.rows],
         "between": [_row_json(row, report) for report in reports for row in report.between],
+        "differences": [
+            {**difference_json(one), "version": report.version, "kind": report.kind}
+            for report in reports
+            for one in report.differences
+        ],
+        "costs": [
+            {**cost_json(one), "kind": report.kind} for report in reports for one in report.costs
+        ],
+        "flags": [
+            {**flag_json(one), "kind": report.kind} for report in reports for one in report.flags
+        ],
         "warnings": [warning for report in reports for warning in report.warnings],
     }
 
@@ -192,14 +263,16 @@ def document(*reports: AgreementReport, by_model: bool = False) -> Document:
     """Reports of one benchmark for printing. JSON has the single models in any case."""
     shown = [report if by_model else without_models(report) for report in reports]
     return Document(
-        tables=[table for report in shown for table in _with_warnings(report)],
+        tables=[table for one in reports for table in _with_warnings(one, by_model=by_model)],
         records=[record for report in shown for record in _records(report)],
         data=to_json(*reports),
     )
 
 
-def _with_warnings(report: AgreementReport) -> list[Table]:
-    tables = list(tables_of(report) if report.scores is None else score_tables(report))
+def _with_warnings(report: AgreementReport, *, by_model: bool) -> list[Table]:
+    tables = list(
+        tables_of(report, by_model=by_model) if report.scores is None else score_tables(report)
+    )
     if tables:
         said = [f"warning: {warning}" for warning in report.warnings]
         tables[-1] = replace(tables[-1], notes=[*tables[-1].notes, *said])
@@ -207,24 +280,63 @@ def _with_warnings(report: AgreementReport) -> list[Table]:
 
 
 def _records(report: AgreementReport) -> list[dict[str, Any]]:
-    return [
-        _record(row, name, report) for row in report.rows or report.between for name in row.metrics
+    found = [
+        _record(report, row.judge, row.reference, name, estimates.record(row.metrics[name]),
+                scope=row.scope, model=row.model, opponent=row.opponent)
+        for row in report.rows or report.between
+        for name in row.metrics
+    ]  # fmt: skip
+    found += [
+        _record(report, one.judge, one.reference, f"{one.metric}_difference",
+                estimates.record(one.estimate), scope=one.scope, versus=one.versus,
+                p_value=estimates.finite(one.p_value),
+                p_adjusted=estimates.finite(one.p_adjusted))
+        for one in report.differences
+    ]  # fmt: skip
+    return found + [
+        _record(report, judge, report.reference, name, line)
+        for judge, name, line in cost_records(report.costs)
     ]
 
 
-def _record(row: AgreementRow, name: str, report: AgreementReport) -> dict[str, Any]:
+def _record(
+    report: AgreementReport,
+    judge: str,
+    reference: str | None,
+    metric: str,
+    line: Mapping[str, Any],
+    *,
+    scope: str = "pooled",
+    model: str | None = None,
+    opponent: str | None = None,
+    versus: str | None = None,
+    p_value: float | None = None,
+    p_adjusted: float | None = None,
+) -> dict[str, Any]:
     return {
         "benchmark": report.benchmark,
         "version": report.version,
-        "judge": row.judge,
-        "reference": row.reference,
+        "judge": judge,
+        "reference": reference,
         "kind": report.kind,
-        "scope": row.scope,
-        "model": row.model,
-        "opponent": row.opponent,
-        "metric": name,
-        **estimates.record(row.metrics[name]),
+        "scope": scope,
+        "model": model,
+        "opponent": opponent,
+        "metric": metric,
+        **line,
+        "versus": versus,
+        "p_value": p_value,
+        "p_adjusted": p_adjusted,
     }
 
 
-__all__ = ["AgreementReport", "agreement_report", "asked_for", "document", "only", "to_json"]
+__all__ = [
+    "AgreementReport",
+    "agreement_report",
+    "asked_for",
+    "document",
+    "only",
+    "to_json",
+    "with_costs",
+    "with_versus",
+]

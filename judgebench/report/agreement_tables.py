@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.judge_differences import JudgeDifference
+from judgebench.metrics.near_constant import NearConstant
 from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
 from judgebench.report import estimates
+from judgebench.report.judge_comparison import cost_columns, cost_notes, difference_tables
+from judgebench.report.judge_costs import JudgeCost
 from judgebench.report.table import Column, Table
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
@@ -26,6 +31,9 @@ SHOWN = {
     "score_delta": "delta",
 }
 """What the printed table shows; JSON and CSV have every coefficient."""
+
+SHOWN_OF_MODELS = {"spearman": "Spearman", "kendall": "Kendall"}
+"""And of all answers together: how alike judge and reference put the models in order."""
 
 SHOWN_OF_OUTCOMES = {
     "cohen_kappa": "kappa",
@@ -62,7 +70,8 @@ class AgreementReport:
     what they agree on: labels of answers, or scores of them, of which ``scores`` says what they
     rest on, or the outcomes of preferences, and then ``outcomes`` says how preferences became
     those, and ``nothing_in_common`` names the judges that were asked about no pair of the
-    reference's.
+    reference's. ``differences`` compares judges with judges, ``flags`` are those that say nearly
+    always the same, and ``costs`` what their verdicts took; they are empty where nobody asked.
     """
 
     benchmark: str
@@ -76,6 +85,10 @@ class AgreementReport:
     outcomes: Outcomes | None = None
     scores: Scores | None = None
     nothing_in_common: tuple[str, ...] = ()
+    differences: tuple[JudgeDifference, ...] = ()
+    flags: tuple[NearConstant, ...] = ()
+    costs: tuple[JudgeCost, ...] = ()
+    level: float = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +120,16 @@ def without_models(report: AgreementReport) -> AgreementReport:
     return replace(report, rows=tuple(row for row in report.rows if row.scope not in gone))
 
 
-def tables_of(report: AgreementReport) -> Iterable[Table]:
+def tables_of(whole: AgreementReport, *, by_model: bool) -> Iterable[Table]:
+    """Judges against the reference, with each other by that, and every two among themselves.
+
+    Parameters
+    ----------
+    by_model
+        Whether single models have a table.
+    """
+    report = whole if by_model else without_models(whole)
+    models = _models_ranked(whole)
     at = f"{report.benchmark}@{report.version}"
     if report.outcomes is not None:
         at += ", preferences"
@@ -123,11 +145,13 @@ def tables_of(report: AgreementReport) -> Iterable[Table]:
             rows = [row for row in report.rows if row.scope == scope]
             if rows:
                 says = f"{of}{says}; intervals resample questions{rule}"
-                strangers = report.nothing_in_common if scope == "pooled" else ()
-                yield _table(rows, against, says, shown, strangers)
+                yield _table(
+                    report, rows, against, says, shown, models if scope == "pooled" else {}
+                )
+        yield from difference_tables(report.differences, at, level=report.level)
     if report.between:
         what = "answers" if report.outcomes is None else "pairs"
-        yield matrix(report.between, at, what, rule)
+        yield from between_tables(report.between, at, what, rule)
 
 
 def shown_of(report: AgreementReport) -> Mapping[str, str]:
@@ -151,7 +175,7 @@ def rule_line(outcomes: Outcomes) -> str:
         "drop": "pairs on which the orders disagree are left out",
     }[rule.conflict]
     unreadable = {
-        "other": "of one readable order that one counts",
+        "other": "if one order is unreadable, the other is used",
         "drop": "pairs of which one order is unreadable are left out",
     }[rule.unreadable]
     weighted = f"; {outcomes.weighting} kappa" if outcomes.weighting != "nominal" else ""
@@ -167,31 +191,72 @@ def _made_of(report: AgreementReport) -> str:
 
 
 def _table(
+    report: AgreementReport,
     rows: Sequence[AgreementRow],
     title: str,
     subtitle: str,
     shown: Mapping[str, str],
-    strangers: Sequence[str],
+    models: Mapping[str, int],
 ) -> Table:
-    by_model = rows[0].model is not None
+    by_model, pooled = rows[0].model is not None, rows[0].scope == "pooled"
     # Model by model, the judges stay in their order; else the best comes first.
     ordered = rows if by_model else sorted(rows, key=_by_kappa)
+    costs = report.costs if pooled else ()
+    beside = cost_columns(costs)
     columns = [Column(title="judge", wraps=True)]
     columns += [Column(title="model", wraps=True)] if by_model else []
     # One opponent needs no column of its own.
     apart = len({row.opponent for row in rows}) > 1
     columns += [Column(title="opponent", wraps=True)] if apart else []
-    columns += [
-        Column(title=title, align="right", spare=name != KAPPA) for name, title in shown.items()
-    ]
+    for name, text in shown.items():
+        columns.append(Column(title=text, align="right", spare=name != KAPPA))
+        columns += [column for column, _ in beside] if name == KAPPA else []
+    ranked = {} if max(models.values(), default=0) < 2 else SHOWN_OF_MODELS
+    titles = [*ranked.values(), "models"] if ranked else []
+    columns += [Column(title=text, align="right", spare=True) for text in titles]
     columns += [Column(title="n", align="right"), Column(title="missing", align="right")]
+    cells = [_cells(row, shown, ranked, apart=apart) for row in ordered]
+    for row, line in zip(ordered, cells, strict=True):
+        if ranked:
+            line.insert(len(line) - 2, str(models[row.judge]))
+        at = len(line) - 2 - len(titles) - len(shown) + 1
+        line[at:at] = [said[row.judge] for _, said in beside]
+    strangers = report.nothing_in_common if pooled else ()
     return Table(
         title=title,
         subtitle=subtitle,
         columns=columns,
-        rows=[_cells(row, shown, apart=apart) for row in ordered],
-        notes=[*_about_pairs(shown, strangers), *_notes(ordered, shown)],
+        rows=cells,
+        notes=[
+            *_about_pairs(shown, strangers),
+            *_notes(ordered, {**shown, **ranked}),
+            *([RANKED_BY[report.kind]] if ranked else []),
+            *cost_notes(costs),
+        ],
     )
+
+
+RANKED_BY = {
+    "label": "Spearman, Kendall: of the models' shares of the positive label",
+    "preference": "Spearman, Kendall: of the models' win rates",
+}
+
+
+def _models_ranked(report: AgreementReport) -> dict[str, int]:
+    """By judge, how many models its ranking correlations rest on."""
+    named: dict[str, list[tuple[str, str | None]]] = {}
+    for row in report.rows:
+        its = named.setdefault(row.judge, [])
+        if row.model is not None and row.model != row.opponent and row.metrics[KAPPA].n:
+            its.append((row.model, row.opponent))
+    return {
+        judge: len(
+            {model for model, _ in pairs}
+            if len({opponent for _, opponent in pairs}) < 2
+            else {name for pair in pairs for name in pair}
+        )
+        for judge, pairs in named.items()
+    }
 
 
 def _about_pairs(shown: Mapping[str, str], strangers: Sequence[str]) -> list[str]:
@@ -207,11 +272,13 @@ def _by_kappa(row: AgreementRow) -> tuple[float, str]:
     return (math.inf if math.isnan(value) else -value), row.judge
 
 
-def _cells(row: AgreementRow, shown: Mapping[str, str], *, apart: bool) -> list[str]:
+def _cells(
+    row: AgreementRow, shown: Mapping[str, str], ranked: Mapping[str, str], *, apart: bool
+) -> list[str]:
     kappa = row.metrics[KAPPA]
     numbers = [
         estimates.text(e if name in WITH_INTERVAL else replace(e, low=math.nan))
-        for name in shown
+        for name in (*shown, *ranked)
         for e in (row.metrics[name],)
     ]
     names = [row.judge] if row.model is None else [row.judge, row.model]
@@ -235,6 +302,62 @@ def _notes(rows: Sequence[AgreementRow], shown: Mapping[str, str]) -> list[str]:
     return notes if more <= 0 else [*notes[:MOST_NOTES], f"and {more} more: --format json"]
 
 
+def between_tables(
+    rows: Sequence[AgreementRow],
+    at: str,
+    what: str,
+    rule: str,
+    *,
+    shown: tuple[str, str] = (KAPPA, "kappa, pooled"),
+    beside: Mapping[str, str] = MappingProxyType({"agreement": "agreement"}),
+) -> Iterator[Table]:
+    """Every two judges as a matrix, where there are three or more, and then with their intervals.
+
+    Parameters
+    ----------
+    shown
+        The metric that stands in the cells, by its name and in words.
+    beside
+        What is listed besides, by name.
+    """
+    names = {name for row in rows for name in (row.judge, row.reference)}
+    if len(names) > 2 and len(rows) >= len(names):  # not one judge with every other
+        yield matrix(rows, at, what, rule, shown=shown)
+    metrics = {shown[0]: shown[1].removesuffix(", pooled"), **beside}
+    yield Table(
+        title=f"{at}, every two judges",
+        subtitle=f"pooled; intervals resample questions{rule}",
+        columns=[
+            Column(title="judge", wraps=True),
+            Column(title="and", wraps=True),
+            *(Column(title=title, align="right", spare=n > 0)
+              for n, title in enumerate(metrics.values())),
+            Column(title="n", align="right"),
+            Column(title="missing", align="right"),
+        ],
+        rows=[
+            [
+                row.judge, row.reference,
+                *(estimates.text(row.metrics[name]) for name in metrics),
+                str(row.metrics[shown[0]].n), str(row.metrics[shown[0]].missing),
+            ]
+            for row in rows
+        ],
+        notes=_between_notes(rows, metrics),
+    )  # fmt: skip
+
+
+def _between_notes(rows: Sequence[AgreementRow], metrics: Mapping[str, str]) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        for name, title in metrics.items():
+            if why := row.metrics[name].undefined:
+                reasons.setdefault(f"{title}: {why}", []).append(f"{row.judge} and {row.reference}")
+    said = [f"{estimates.UNDEFINED} {', '.join(who)}: {why}" for why, who in reasons.items()]
+    more = len(said) - MOST_NOTES
+    return said if more <= 0 else [*said[:MOST_NOTES], f"and {more} more: --format json"]
+
+
 def matrix(
     rows: Sequence[AgreementRow],
     at: str,
@@ -243,14 +366,8 @@ def matrix(
     *,
     shown: tuple[str, str] = (KAPPA, "kappa, pooled"),
 ) -> Table:
-    """Every two judges twice; where all rows are of one judge, that judge's column alone.
-
-    ``shown`` is the metric that stands in the cells, by its name and in words.
-    """
-    of_one = set.intersection(*({row.judge, row.reference} for row in rows)) if rows[1:] else set()
+    """Every two judges twice; ``shown`` is what stands in the cells, as in `between_tables`."""
     names = sorted({name for row in rows for name in (row.judge, row.reference)})
-    across = sorted(of_one) or names
-    down = [name for name in names if name not in of_one]
     cells = {frozenset((row.judge, row.reference)): row.metrics[shown[0]] for row in rows}
     alike = len({e.n for e in cells.values()}) == 1
 
@@ -258,11 +375,10 @@ def matrix(
         found = cells.get(frozenset((one, other))) if one != other else None
         if found is None:
             return ""
-        said = estimates.text(replace(found, low=math.nan), digits=2)
-        return said if alike else f"{said} ({found.n})"
+        return estimates.text(replace(found, low=math.nan), digits=2)
 
-    n = f", on {rows[0].metrics[shown[0]].n} {what} each" if alike else f" (on how many {what})"
-    titles = sorted(of_one) or [str(i) for i in range(1, len(names) + 1)]
+    n = f", on {rows[0].metrics[shown[0]].n} {what} each" if alike else ""
+    titles = [str(i) for i in range(1, len(names) + 1)]
     return Table(
         title=f"{at}, judges against each other",
         subtitle=f"{shown[1]}{n}{rule}",
@@ -271,7 +387,6 @@ def matrix(
             *(Column(title=title, align="right") for title in titles),
         ],
         rows=[
-            [one if of_one else f"{i} {one}", *(cell(one, other) for other in across)]
-            for i, one in enumerate(down, 1)
+            [f"{i} {one}", *(cell(one, other) for other in names)] for i, one in enumerate(names, 1)
         ],
     )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
 
 from judgebench.columns import marked
 from judgebench.errors import UsageError
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.outcome_agreement import outcome_agreement, outcomes_between
+from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks
+from judgebench.metrics.outcome_agreement import (
+    near_constant_outcomes_between,
+    outcome_agreement,
+    outcomes_between,
+)
 from judgebench.records import is_human
-from judgebench.report.agreement import agreement_report, asked_for, only
+from judgebench.report.agreement import agreement_report, asked_for, only, with_costs, with_versus
 from judgebench.report.agreement_tables import AgreementReport, Outcomes
 from judgebench.report.boards import Columns, meant, renamed, told_apart, where, with_units
 from judgebench.report.score_agreement import score_report
@@ -31,6 +38,7 @@ def agreement_reports(
     rule: OutcomeRule | None = None,
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
+    checks: JudgeChecks | None = None,
 ) -> tuple[AgreementReport, ...]:
     """A report for each kind of verdict in which there is something to compare.
 
@@ -40,13 +48,16 @@ def agreement_reports(
         As for `agreement_report`.
     rule, weighting
         As for `outcome_report`.
+    checks
+        As for `agreement_report`; the usual ones where not given.
 
     Raises
     ------
     UsageError
-        For a name that the store does not hold, and where the reference has no verdict of any
-        kind that can be compared.
+        For a name that the store does not hold, where the reference has no verdict of any kind that
+        can be compared, and where no judge can be compared with the one that is named for it.
     """
+    checks = checks or JudgeChecks()
     verdicts = _verdicts(store, benchmark)
     said = set(zip(verdicts["kind"], verdicts["judge"], strict=True))
     people = {kind for kind, judge in said if is_human(judge)}
@@ -61,12 +72,12 @@ def agreement_reports(
             if kind != "preference":
                 report = (agreement_report if kind == "label" else score_report)(
                     store, benchmark, reference=reference, judges=judges, between=between,
-                    intervals=intervals,
+                    intervals=intervals, checks=checks,
                 )  # fmt: skip
             else:
                 report = outcome_report(
                     store, benchmark, reference=reference, judges=judges, between=between,
-                    rule=rule, weighting=weighting, intervals=intervals,
+                    rule=rule, weighting=weighting, intervals=intervals, checks=checks,
                 )  # fmt: skip
         except UsageError as error:
             refused.append(error)
@@ -75,6 +86,11 @@ def agreement_reports(
     told = [report for report in found if report.rows or report.between]
     if not told and refused:
         raise refused[0]
+    if checks.versus not in (None, ALL, BEST) and not any(one.differences for one in told):
+        raise UsageError(
+            f"--versus: no judge can be compared with {checks.versus}: that takes a reference, and "
+            "another judge, with verdicts of one kind"
+        )
     return tuple(told)
 
 
@@ -89,19 +105,19 @@ def outcome_report(
     rule: OutcomeRule | None = None,
     weighting: Weighting = "nominal",
     intervals: Intervals | None = None,
+    checks: JudgeChecks | None = None,
     stored: Columns | None = None,
 ) -> AgreementReport:
     """How far the judges of a benchmark agree on which of two answers is better.
 
     Parameters
     ----------
-    benchmark, version, reference, judges, between, intervals
+    benchmark, version, reference, judges, between, intervals, checks
         As for `agreement_report`; ``human`` is the majority of the outcomes of ``human/*``.
     rule
         How probabilities in one order or two become outcomes.
     weighting
         Of Cohen's kappa with ties.
-
     stored
         What `Store.board_verdicts` has of the benchmark, where that was read before.
 
@@ -119,36 +135,31 @@ def outcome_report(
     columns = where(columns, marked(columns["opponent"], lambda one: one is not None))
     columns = with_units(columns, store, which)
     reference, wanted = asked_for(columns, reference, judges, named, store, which, OF_PAIRS)
+    checks, wanted = with_versus(checks, reference, wanted, named, store, which)
     rule = rule or OutcomeRule()
-    tables = []
+    how: dict[str, Any] = {"rule": rule, "weighting": weighting, "intervals": intervals}
+    report = AgreementReport(
+        benchmark=which.name, version=which.version, reference=reference, raters=(), rows=(),
+        between=(), kind="preference", level=(intervals or Intervals()).level,
+    )  # fmt: skip
+    counts: Mapping[str, Mapping[str, int]] = {}
     if reference is not None:
-        tables.append(
-            outcome_agreement(
-                only(columns, wanted, reference),
-                reference=reference,
-                rule=rule,
-                weighting=weighting,
-                intervals=intervals,
-            )
-        )
+        held = only(columns, wanted, reference)
+        against = outcome_agreement(held, reference=reference, checks=checks, **how)
+        counts = against.counts
+        report = replace(
+            report, raters=against.raters, rows=against.rows, flags=against.flags,
+            differences=against.differences, nothing_in_common=against.nothing_in_common,
+        )  # fmt: skip
+    elif checks is not None:
+        flags = near_constant_outcomes_between(columns, judges=wanted, rule=rule, checks=checks)
+        report = replace(report, flags=flags)
     if between or reference is None:
-        tables.append(
-            outcomes_between(
-                columns, judges=wanted, rule=rule, weighting=weighting, intervals=intervals
-            )
-        )
-    against = tables[0] if reference is not None else None
-    return AgreementReport(
-        benchmark=which.name,
-        version=which.version,
-        reference=reference,
-        raters=against.raters if against else (),
-        rows=against.rows if against else (),
-        between=tables[-1].rows if tables[-1] is not against else (),
-        kind="preference",
-        nothing_in_common=against.nothing_in_common if against else (),
-        outcomes=Outcomes(rule=rule, weighting=weighting, counts=tables[0].counts),
-    )
+        found = outcomes_between(columns, judges=wanted, **how)
+        counts = counts or found.counts
+        report = replace(report, between=found.rows)
+    outcomes = Outcomes(rule=rule, weighting=weighting, counts=counts)
+    return with_costs(replace(report, outcomes=outcomes), store, named, checks)
 
 
 def _verdicts(store: Store, benchmark: str) -> Columns:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.score_agreement import score_agreement, scores_between
-from judgebench.report.agreement import asked_for, only
+from judgebench.report.agreement import asked_for, only, with_costs, with_versus
 from judgebench.report.agreement_tables import AgreementReport, Scores
 from judgebench.report.boards import Columns, meant, renamed, told_apart, with_units
 from judgebench.store import Store
@@ -25,15 +26,15 @@ def score_report(
     judges: Collection[str] = (),
     between: bool = False,
     intervals: Intervals | None = None,
+    checks: JudgeChecks | None = None,
     stored: Columns | None = None,
 ) -> AgreementReport:
     """How far the scores of a benchmark's judges follow those of a reference.
 
     Parameters
     ----------
-    benchmark, version, reference, judges, between, intervals
+    benchmark, version, reference, judges, between, intervals, checks
         As for `judgebench.report.agreement.agreement_report`; ``human`` is the mean of ``human/*``.
-
     stored
         What `Store.board_verdicts` has of the benchmark, where that was read before.
 
@@ -50,9 +51,12 @@ def score_report(
     columns: Columns = with_failures(*(renamed(c, models, named) for c in (stored, failures)))
     columns = with_units(columns, store, which)
     reference, wanted = asked_for(columns, reference, judges, named, store, which, OF_SCORES)
-    rows: tuple[AgreementRow, ...] = ()
-    raters: tuple[str, ...] = ()
-    scores = Scores(block=which.block, unparsed=which.unparsed, counts={})
+    checks, wanted = with_versus(checks, reference, wanted, named, store, which)
+    report = AgreementReport(
+        benchmark=which.name, version=which.version, reference=reference, raters=(), rows=(),
+        between=(), kind="score", level=(intervals or Intervals()).level,
+        scores=Scores(block=which.block, unparsed=which.unparsed, counts={}),
+    )  # fmt: skip
     if reference is not None:
         table = score_agreement(
             only(columns, wanted, reference),
@@ -60,19 +64,14 @@ def score_report(
             block=which.block,
             unparsed=which.unparsed,
             intervals=intervals,
+            checks=checks,
         )
-        rows, raters = table.rows, table.raters
-        scores = Scores(block=which.block, unparsed=which.unparsed, counts=table.counts)
-    pairs: tuple[AgreementRow, ...] = ()
+        report = replace(
+            report, raters=table.raters, rows=table.rows, differences=table.differences,
+            flags=table.flags,
+            scores=Scores(block=which.block, unparsed=which.unparsed, counts=table.counts),
+        )  # fmt: skip
     if between or reference is None:
         pairs = scores_between(columns, judges=wanted, intervals=intervals)
-    return AgreementReport(
-        benchmark=which.name,
-        version=which.version,
-        reference=reference,
-        raters=raters,
-        rows=rows,
-        between=pairs,
-        kind="score",
-        scores=scores,
-    )
+        report = replace(report, between=pairs)
+    return with_costs(report, store, named, checks)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, SYSTEM, UPSTREAM
 from judgebench.report import estimates
-from judgebench.report.agreement_tables import AgreementReport, Scores, matrix
+from judgebench.report.agreement_tables import AgreementReport, Scores, between_tables
+from judgebench.report.judge_comparison import cost_columns, cost_notes, difference_tables
 from judgebench.report.table import Column, Table
 from judgebench.stats.judge_quality import CORRELATIONS
 
@@ -32,20 +33,37 @@ def score_tables(report: AgreementReport) -> Iterable[Table]:
     at = f"{report.benchmark}@{report.version}, scores"
     if report.rows and report.scores is not None:
         yield _against(report, report.scores, at)
+        yield from difference_tables(report.differences, at, level=report.level)
     if report.between:
-        shown = (RANKED_BY, "Spearman's correlation of the models' mean scores")
-        yield matrix(report.between, at, "answers", "", shown=shown)
+        yield from between_tables(
+            _without_ends(report.between), at, "answers", "", shown=BETWEEN, beside=BETWEEN_TOO
+        )
+
+
+BETWEEN = (RANKED_BY, "Spearman's correlation of the models' mean scores")
+BETWEEN_TOO = {f"{SAMPLE}{RANKED_BY}": "Spearman's, among the answers to one question"}
+
+
+def _without_ends(rows: Iterable[AgreementRow]) -> list[AgreementRow]:
+    """Correlations of few models have no interval here."""
+    found = []
+    for row in rows:
+        models = replace(row.metrics[RANKED_BY], low=math.nan, high=math.nan)
+        found.append(replace(row, metrics={**row.metrics, RANKED_BY: models}))
+    return found
 
 
 def _against(report: AgreementReport, scores: Scores, at: str) -> Table:
     ordered = sorted(report.rows, key=_by_ranking)
+    beside = cost_columns(report.costs)
     cells, notes = [], []
     for row in ordered:
         counts = scores.counts[row.judge]
         for n, line in enumerate(_lines(scores, counts)):
             found = [row.metrics[f"{line.begins}{name}{line.ends}"] for name in CORRELATIONS]
             who = [row.judge if n == 0 else "", line.level]
-            cells.append([*who, *(estimates.text(e) for e in found), line.over])
+            took = [said[row.judge] if n == 0 else "" for _, said in beside]
+            cells.append([*who, *(estimates.text(e) for e in found), line.over, *took])
             if why := found[0].undefined:
                 notes.append(f"{estimates.UNDEFINED} {row.judge}, {line.level}: {why}")
     return Table(
@@ -58,12 +76,14 @@ def _against(report: AgreementReport, scores: Scores, at: str) -> Table:
             Column(title="Spearman", align="right"),
             Column(title="Kendall", align="right"),
             Column(title="over"),
+            *(column for column, _ in beside),
         ],
         rows=cells,
         notes=[
             *notes,
             "over: where judge and reference both tell answers apart, else there is no correlation",
             *_coverage(ordered, scores),
+            *cost_notes(report.costs),
         ],
     )
 

@@ -520,6 +520,21 @@ class Store:
         with self._database.reading() as connection:
             return spending.spent(connection, run_id)
 
+    def judge_spend(self, benchmark: str, version: str) -> Columns:
+        """What calls for verdicts took, over all runs (`spending.JUDGE_SPEND_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return spending.judge_spend(connection, benchmark, version)
+
+    def judge_verdicts(self, benchmark: str, version: str) -> Columns:
+        """How many different judgments there are (`spending.JUDGE_VERDICT_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return spending.judge_verdicts(connection, benchmark, version)
+
+    def judge_replies(self, benchmark: str, version: str) -> Columns:
+        """What judgments were read from, and how long it took (`spending.JUDGE_REPLY_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return spending.judge_replies(connection, benchmark, version)
+
     def looks(self, of: StoredAnchors) -> Columns:
         """What was said of a set of anchors, as equally long lists (`anchors.LOOK_COLUMNS`)."""
         with self._database.reading() as connection:

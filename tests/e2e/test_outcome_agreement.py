@@ -256,9 +256,7 @@ def test_labels_and_preferences_are_reported_apart(tmp_path: Path) -> None:
     assert data["reference"] == "human"
     assert [r.kind for r in only] == ["preference"]
     text = render(document(*reports), "table")
-    assert (
-        "preferences, judges against each other\nkappa, pooled, on 3 pairs each; a tie is" in text
-    )
+    assert "preferences, every two judges\npooled; intervals resample questions; a tie is" in text
 
 
 def test_one_judge_against_every_other(tmp_path: Path) -> None:
@@ -280,10 +278,12 @@ def test_one_judge_against_every_other(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [{r.judge, r.reference} for r in preferences.between] == [{"p", "q"}, {"q", "r"}]
     text = render(document(labels), "table").splitlines()
-    assert text[1] == "kappa, pooled (on how many answers)"
-    assert [line.split() for line in text[2:3] + text[4:]] == [
-        ["judge", "other"], ["grader", "0.40", "(3)"], ["third", "1.00", "(2)"]
+    assert text[1] == "pooled; intervals resample questions"
+    assert text[2].split() == ["judge", "and", "kappa", "agreement", "n", "missing"]
+    assert [line.split()[:3] for line in text[4:]] == [
+        ["grader", "other", "0.400"], ["other", "third", "1.000"]
     ]  # fmt: skip
+    assert [line.split()[-2:] for line in text[4:]] == [["3", "0"], ["2", "0"]]
 
 
 def test_pairs_with_an_opponent_that_a_judge_never_saw_are_not_missing(compared: Any) -> None:

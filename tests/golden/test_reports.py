@@ -14,6 +14,7 @@ from judgebench.config import Panel
 from judgebench.exchange.labels import import_labels
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.records import How, JudgeSpec, ModelSpec, Place, Purpose, RunManifest, Spend, Usage
 from judgebench.report import agreement, leaderboard
 from judgebench.report.spend import spend_document, spend_table
@@ -48,11 +49,34 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
         import_labels(store, rows_file(folder / "l.jsonl", labels))
         import_responses(store, rows_file(folder / "a.jsonl", answers))
         boards = leaderboard.leaderboards(store, "made_up")
-        report = agreement.agreement_report(store, "made_up", between=True)
+        report = agreement.agreement_report(store, "made_up", between=True, checks=JudgeChecks())
     return {
         "leaderboard": leaderboard.document(boards),
         "agreement": agreement.document(report, by_model=True),
     }
+
+
+@pytest.fixture(scope="module")
+def judges(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """Three judges of two models on 45 items: one that is good, one that is not, one that calls
+    nearly everything of one model correct."""
+    folder = tmp_path_factory.mktemp("judges")
+    rows = []
+    for at, model in enumerate(("apo-1200", "base")):
+        right = [(7 * item + 3 * at) % 5 > 1 + at for item in range(45)]
+        said = {
+            "human/authors": right,
+            "careful-judge": [one != (item % 11 == at) for item, one in enumerate(right)],
+            "hasty-judge": [one != (item % 4 == at) for item, one in enumerate(right)],
+            "kind-judge": [at == 0 or one != (item % 9 == 1) for item, one in enumerate(right)],
+        }
+        for judge, labels in said.items():
+            rows += coded(model, judge, "".join("+" if label else "-" for label in labels))
+    with open_store(str(folder / "s.db")) as store:
+        import_verdicts(store, rows_file(folder / "v.jsonl", rows))
+        return agreement.document(
+            agreement.agreement_report(store, "made_up", checks=JudgeChecks())
+        )
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +190,11 @@ def test_a_report_reads_as_it_did(
     documents: dict[str, Document], name: str, form: str, suffix: str
 ) -> None:
     written(documents[name], f"{name}.{suffix}", form)
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("table", "txt"), ("latex", "tex")])
+def test_judges_are_compared_as_they_were(judges: Document, form: str, suffix: str) -> None:
+    written(judges, f"agreement_judges.{suffix}", form)
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("html", "html"), ("latex", "tex")])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import kendalltau, spearmanr
 
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import METRICS, AgreementRow, agreement, between_judges
@@ -350,8 +351,26 @@ class TestMoreLabels:
         expected = cohen_kappa([0, 1, 2, 1, 1, 0, 2, 2], [0, 1, 2, 2, 1, 0, 1, 2], n_labels=3)
         assert pooled["cohen_kappa"].value == pytest.approx(expected)
         assert pooled["recall"].undefined == "defined for two labels; 3 are declared"
-        assert pooled["spearman"].undefined == "scores need two labels; 3 are declared"
+        assert pooled["spearman"].undefined == "a ranking needs at least two models"
         assert pooled["cohen_kappa"].worst_low is None
+
+    def test_models_are_ranked_by_their_share_of_the_positive_label_as_on_boards(self) -> None:
+        said = {"m": "aabcc", "n": "abccc", "o": "aaabb"}  # of c: 2, 3, 0
+        judge = {"m": "abccc", "n": "accca", "o": "bbabb"}  # 3, 3, 0
+        rows = [
+            (f"q{i}", model, name, code)
+            for name, its in (("human", said), ("j", judge))
+            for model, codes in its.items()
+            for i, code in enumerate(codes)
+        ]
+        columns = {
+            "item_id": [r[0] for r in rows], "model": [r[1] for r in rows],
+            "judge": [r[2] for r in rows], "sample": [0] * len(rows),
+            "kind": ["label"] * len(rows), "label": [r[3] for r in rows],
+        }  # fmt: skip
+        pooled = agreement(columns, labels=("a", "b", "c"), intervals=FAST).rows[0].metrics
+        assert pooled["spearman"].value == pytest.approx(spearmanr([2, 3, 0], [3, 3, 0]).statistic)
+        assert pooled["kendall"].value == pytest.approx(kendalltau([2, 3, 0], [3, 3, 0]).statistic)
 
 
 def test_every_two_judges_against_each_other() -> None:

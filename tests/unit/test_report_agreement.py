@@ -111,7 +111,10 @@ def test_without_people_judges_are_compared_with_each_other(tmp_path: Path) -> N
     assert to_json(report)["between"][1]["metrics"]["cohen_kappa"]["value"] == 1
     text = render(document(report), "table")
     assert "judges against each other" in text
-    assert text.splitlines()[-1].split() == ["3", "l", "1.00", "0.50"]
+    matrix, listed = text.split("every two judges")
+    assert matrix.splitlines()[-3].split() == ["3", "l", "1.00", "0.50"]
+    assert listed.splitlines()[-1].split()[:3] == ["k", "l", "0.500"]
+    assert all("[" in line for line in listed.splitlines()[-3:])
     assert render(document(report), "csv").count("cohen_kappa") == 3
 
 

@@ -1,0 +1,278 @@
+"""Judges compared with judges: by how much one agrees with the reference better than another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import numpy as np
+
+from judgebench.metrics.comparison import AgreementRow, Bools, Measures, Scope
+from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
+from judgebench.metrics.near_constant import NearConstantRule
+from judgebench.metrics.paired_tables import pair
+from judgebench.records import Estimate
+from judgebench.stats.paired_jackknife import PairedJackknife, holm_steps, paired_jackknife
+
+KAPPA = "cohen_kappa"
+
+ALL, BEST = "all", "best"
+"""Which judges are compared, beside the name of one that each is compared with."""
+
+MOST_IN_PAIRS = 6
+"""Of so many judges every two are compared, of more each with the best."""
+
+NOTHING_COMMON = "no answer was judged by both and by the reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeChecks:
+    """What is looked at beside the coefficients of single judges.
+
+    versus
+        As for `pairs_compared`.
+    """
+
+    versus: str | None = None
+    near_constant: NearConstantRule = field(default_factory=NearConstantRule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeDifference:
+    """A judge's coefficient less another's, both against one reference and on the same answers.
+
+    estimate
+        Its interval is at the level that decides: it leaves out zero exactly when ``p_adjusted`` is
+        at most one less the level that was asked for.
+    p_value, p_adjusted
+        Two-sided, before and after Holm's method; nan where there is no test.
+    tests
+        How many the method counts.
+    """
+
+    judge: str
+    versus: str
+    reference: str
+    scope: Scope
+    metric: str
+    estimate: Estimate
+    p_value: float
+    p_adjusted: float
+    tests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Two:
+    """What each unit adds to the sums of two judges, on the answers that both have judged.
+
+    first, second : float array, shape (units, ...)
+    n, missing
+        Answers that both have judged, and those of the reference's that one of them has not.
+    """
+
+    first: Floats
+    second: Floats
+    n: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A coefficient in which judges are compared.
+
+    of
+        Its value (m,) of sums (m, ...); nan where it is undefined.
+    why
+        Why it has none, for one judge's sums.
+    untested
+        Why nothing is tested, where that is so for all judges.
+    """
+
+    metric: str
+    scope: Scope
+    of: Callable[[Floats], Floats]
+    why: Callable[[Floats], str | None]
+    untested: str | None = None
+
+
+def pairs_compared(ordered: Sequence[str], versus: str | None) -> tuple[list[tuple[str, str]], int]:
+    """Which judges are compared, and how many tests Holm's method counts for it.
+
+    Parameters
+    ----------
+    ordered
+        Judges, the best first.
+    versus
+        `ALL`, `BEST`, or the judge with which every other is compared; where not given, all up to
+        `MOST_IN_PAIRS` judges and the best with more. Which judge is the best is seen from the same
+        verdicts, so that every two judges count as tested. There is no pair with a judge that is
+        not among them.
+    """
+    every = list(combinations(ordered, 2))
+    if versus is None:
+        versus = ALL if len(ordered) <= MOST_IN_PAIRS else BEST
+    if versus == ALL:
+        return every, len(every)
+    one = ordered[0] if versus == BEST and ordered else versus
+    if one not in ordered:
+        return [], 0
+    pairs = [(judge, one) for judge in ordered if judge != one]
+    return pairs, len(every) if versus == BEST else len(pairs)
+
+
+def judge_differences(
+    chosen: tuple[Sequence[tuple[str, str]], int],
+    reference: str,
+    two_of: Callable[[str, str], Two],
+    headlines: Sequence[Headline],
+    wanted: Intervals,
+) -> tuple[JudgeDifference, ...]:
+    """Every pair in every headline; each headline is a family of Holm's method.
+
+    Parameters
+    ----------
+    chosen
+        As of `pairs_compared`.
+    two_of
+        What two judges add to the sums of all headlines.
+    """
+    pairs, tests = chosen
+    compared = []
+    for judge, versus in pairs:
+        two = two_of(judge, versus)
+        of_each = [
+            paired_jackknife(two.first, two.second, one.of, untested=one.untested)
+            for one in headlines
+        ]
+        undefined = [_why_undefined(one, (judge, versus), two) for one in headlines]
+        compared.append((replace(two, first=_NONE, second=_NONE), of_each, undefined))
+    found: list[JudgeDifference] = []
+    for at, headline in enumerate(headlines):
+        tested = [of_each[at] for _, of_each, _ in compared]
+        p_values = [test.p for test in tested]
+        steps = holm_steps(p_values, 1.0 - wanted.level, of=tests)
+        for n, (judge, versus) in enumerate(pairs):
+            two, _, undefined = compared[n]
+            found.append(
+                JudgeDifference(
+                    judge=judge, versus=versus, reference=reference, scope=headline.scope,
+                    metric=headline.metric, p_value=p_values[n], p_adjusted=steps[n].adjusted,
+                    tests=tests,
+                    estimate=_estimate(
+                        two, tested[n], steps[n].alpha, wanted.level, undefined[at]
+                    ),
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+_NONE = np.zeros(0)
+
+
+def _estimate(
+    two: Two,
+    test: PairedJackknife,
+    alpha: float,
+    level: float,
+    undefined: str | None,
+) -> Estimate:
+    known = not math.isnan(alpha)
+    low, high = test.interval(alpha) if known else (math.nan, math.nan)
+    method = f"no interval, {test.untested}"
+    if known:
+        method = (
+            "jackknife over items, the same for both; Student's t with "
+            f"{test.free} degrees of freedom; at the level of Holm's method"
+        )
+    return Estimate(
+        value=test.difference,
+        low=low,
+        high=high,
+        n=two.n,
+        units=test.units,
+        missing=two.missing,
+        level=1.0 - alpha if known else level,
+        method="" if math.isnan(test.difference) else method,
+        undefined=undefined if math.isnan(test.difference) else None,
+    )
+
+
+def _why_undefined(headline: Headline, names: tuple[str, str], two: Two) -> str | None:
+    """Whose coefficient has no value, and why; None where both have one."""
+    if two.n == 0:
+        return NOTHING_COMMON
+    sides = [headline.why(one.sum(axis=0)) for one in (two.first, two.second)]
+    if sides[0] == sides[1]:
+        return sides[0]
+    return "; ".join(f"{name}: {why}" for name, why in zip(names, sides, strict=True) if why)
+
+
+# of labels and outcomes -------------------------------------------------------------------------
+
+
+def kappas(measures: Measures) -> list[Headline]:
+    """Cohen's kappa of tables (models, labels, labels), pooled and as the mean over models."""
+
+    def pooled(sums: Floats) -> Floats:
+        return measures.of(KAPPA, sums.sum(axis=1))
+
+    def macro(sums: Floats) -> Floats:
+        of_models = measures.of(KAPPA, sums)
+        nothing = np.full(len(of_models), np.nan)
+        return np.asarray(of_models.mean(axis=1)) if of_models.shape[1] else nothing
+
+    def why_no_mean(tables: Floats) -> str | None:
+        reasons = [why for one in tables if (why := measures.why(KAPPA, one)) is not None]
+        if not reasons:
+            return None
+        return f"undefined on {len(reasons)} of {len(tables)} {measures.counted} ({reasons[0]})"
+
+    return [
+        Headline(
+            metric=KAPPA,
+            scope="pooled",
+            of=pooled,
+            why=lambda tables: measures.why(KAPPA, tables.sum(axis=0)),
+        ),
+        Headline(metric=KAPPA, scope="macro", of=macro, why=why_no_mean),
+    ]
+
+
+def two_labellers(
+    board: LabelBoard, truth: Codes, judges: Sequence[str], asked: Sequence[Bools] | None = None
+) -> Two:
+    """Two judges on the answers that both and the reference have labelled.
+
+    Parameters
+    ----------
+    truth : int8 array, shape (answers,)
+        The reference's codes.
+    asked : bool arrays, shape (answers,)
+        Which answers each judge was to judge, where that is not all.
+    """
+    codes = [board.of(judge) for judge in judges]
+    known = truth >= 0
+    both = known & (codes[0] >= 0) & (codes[1] >= 0)
+    expected = known if asked is None else known & (asked[0] | asked[1])
+    common = _only(truth, both)
+    first, second = (pair(board, _only(one, both), common).tables for one in codes)
+    return Two(first=first, second=second, n=int(both.sum()), missing=int((expected & ~both).sum()))
+
+
+def _only(codes: Codes, where: Bools) -> Codes:
+    return np.where(where, codes, NO_VERDICT).astype(np.int8)
+
+
+def best_first(
+    rows: Sequence[AgreementRow], metric: str, *, without: Collection[str] = ()
+) -> list[str]:
+    """Judges by a pooled coefficient, those without one last; the raters of a reference apart."""
+    values = {
+        row.judge: row.metrics[metric].value
+        for row in rows
+        if row.scope == "pooled" and row.judge not in without
+    }
+    return sorted(values, key=lambda judge: (math.isnan(values[judge]), -values[judge], judge))

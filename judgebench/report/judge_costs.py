@@ -1,0 +1,170 @@
+"""What a verdict of each judge took: dollars and seconds, as far as they are on record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+from judgebench.records import HUMAN, JudgeSpec
+from judgebench.report.estimates import finite
+from judgebench.store import Store
+
+ELSEWHERE = "no call is on record: imported, or judged elsewhere"
+A_PERSON = "a person"
+NO_MODEL = "asks no model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeCost:
+    """What a readable verdict of one judge took on a benchmark.
+
+    usd
+        nan where it is not known, and then ``no_usd`` says why.
+    seconds_median, seconds_mean
+        Over verdicts, of all replies to one together; nan where they are not known, and then
+        ``no_seconds`` says why.
+    verdicts
+        Different ones that could be read; equal answers have one.
+    calls, unpriced_calls
+        That gave a reply; those of them without a known price are no part of ``usd``.
+    """
+
+    judge: str
+    usd: float
+    no_usd: str | None
+    seconds_median: float
+    seconds_mean: float
+    no_seconds: str | None
+    verdicts: int
+    calls: int
+    unpriced_calls: int
+
+
+class _Record:
+    """What the store has of one judge."""
+
+    def __init__(self) -> None:
+        self.spend: dict[str, tuple[int, int, float]] = {}
+        self.verdicts: dict[str, int] = {}
+        self.seconds: dict[int, float] = {}
+        self.replies = 0
+        self.untimed: set[int] = set()
+
+    def took(self, verdict: int, seconds: float) -> None:
+        self.replies += 1
+        self.seconds[verdict] = self.seconds.get(verdict, 0.0) + seconds
+        if not seconds > 0.0:
+            self.untimed.add(verdict)
+
+    @property
+    def readable(self) -> int:
+        return sum(n for kind, n in self.verdicts.items() if kind != "unreadable")
+
+
+def judge_costs(
+    store: Store, benchmark: str, version: str, named: Mapping[str, str], judges: Collection[str]
+) -> tuple[JudgeCost, ...]:
+    """Of each of these judges, in their order.
+
+    A reply that was kept costs what it cost when it was asked for, in whichever run, and a share of
+    the attempts that were, or may have been, charged and gave none. A verdict costs as much as the
+    replies that it takes to read one: those that could not be read are paid for, too.
+
+    Parameters
+    ----------
+    named
+        Id -> name of judges.
+    judges
+        By name.
+    """
+    found = {name: _Record() for name in judges}
+    specs: dict[str, JudgeSpec] = {}
+    for judge in store.judges():
+        if named.get(judge.id) in found:
+            specs[named[judge.id]] = judge.spec
+    for row in _rows(store.judge_spend(benchmark, version), named, found):
+        found[row["name"]].spend[row["how"]] = (
+            row["calls"], row["unpriced_calls"], row["cost_usd"],
+        )  # fmt: skip
+    for row in _rows(store.judge_verdicts(benchmark, version), named, found):
+        found[row["name"]].verdicts[row["kind"]] = row["verdicts"]
+    for row in _rows(store.judge_replies(benchmark, version), named, found):
+        found[row["name"]].took(row["verdict"], row["seconds"])
+    return tuple(_cost(name, record, specs.get(name)) for name, record in found.items())
+
+
+def _rows(
+    columns: Mapping[str, Any], named: Mapping[str, str], found: Mapping[str, _Record]
+) -> list[dict[str, Any]]:
+    rows = (
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    )
+    named_rows = [row | {"name": named.get(row["judge_id"])} for row in rows]
+    return [row for row in named_rows if row["name"] in found]
+
+
+def _cost(name: str, record: _Record, spec: JudgeSpec | None) -> JudgeCost:
+    usd, no_usd = _usd(record, spec)
+    timed = [s for verdict, s in record.seconds.items() if verdict not in record.untimed]
+    nobody = _asked_nobody(record, spec)
+    no_seconds = None if timed else nobody or "no reply says how long it took"
+    kept = [record.spend.get(how, (0, 0, 0.0)) for how in ("live", "batch", "recorded")]
+    return JudgeCost(
+        judge=name,
+        usd=usd,
+        no_usd=no_usd,
+        seconds_median=median(timed) if timed else math.nan,
+        seconds_mean=fmean(timed) if timed else math.nan,
+        no_seconds=no_seconds,
+        verdicts=record.readable,
+        calls=sum(calls for calls, _, _ in kept),
+        unpriced_calls=sum(unpriced for _, unpriced, _ in kept),
+    )
+
+
+def _asked_nobody(record: _Record, spec: JudgeSpec | None) -> str | None:
+    """Why there is no reply of this judge on record."""
+    if record.replies:
+        return None
+    if spec is not None and spec.kind == HUMAN:
+        return A_PERSON
+    if spec is not None and spec.kind != "imported" and spec.model is None:
+        return NO_MODEL
+    return ELSEWHERE
+
+
+def _usd(record: _Record, spec: JudgeSpec | None) -> tuple[float, str | None]:
+    nobody = _asked_nobody(record, spec)
+    if nobody == NO_MODEL:
+        return 0.0, None
+    if nobody is not None or not record.spend:
+        return math.nan, nobody or ELSEWHERE
+    kept = {how: record.spend.get(how, (0, 0, 0.0)) for how in ("live", "batch", "recorded")}
+    priced = sum(calls - unpriced for calls, unpriced, _ in kept.values())
+    if not priced:
+        return math.nan, "no call has a known price"
+    if not record.readable:
+        return math.nan, "no verdict could be read"
+    asked = sum(calls for how, (calls, _, _) in kept.items() if how != "recorded")
+    wasted = record.spend.get("wasted", (0, 0, 0.0))[2]
+    a_reply = sum(cost for _, _, cost in kept.values()) / priced
+    a_reply += wasted / asked if asked else 0.0
+    return a_reply * record.replies / record.readable, None
+
+
+def to_json(cost: JudgeCost) -> dict[str, Any]:
+    """What is not known is null, with the reason."""
+    return {
+        "judge": cost.judge,
+        "usd_per_verdict": finite(cost.usd),
+        "usd_undefined": cost.no_usd,
+        "seconds_median": finite(cost.seconds_median),
+        "seconds_mean": finite(cost.seconds_mean),
+        "seconds_undefined": cost.no_seconds,
+        "verdicts": cost.verdicts,
+        "calls": cost.calls,
+        "unpriced_calls": cost.unpriced_calls,
+    }
