@@ -13,6 +13,7 @@ from opened import mark_of
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.metrics.disagreement import Disagreements, disagreements
+from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import Confusion, judge_pair
 from judgebench.metrics.kappa_map import kappa_map
 from judgebench.report import agreement as agreements
@@ -48,9 +49,11 @@ def _verdicts(store: Store, benchmark: str, version: str) -> Mapping[str, Any]:
 def agreement(
     store: Store, benchmark: str, version: str, reference: str, kind: Kind
 ) -> dict[str, Any]:
-    """Every judge against a reference as the report has it, with its CSV."""
+    """Every judge against a reference and with each other, as the report has it, with its CSV."""
     stored = _verdicts(store, benchmark, version)
-    report = _REPORTS[kind](store, benchmark, version, reference=reference, stored=stored)
+    report = _REPORTS[kind](
+        store, benchmark, version, reference=reference, stored=stored, checks=JudgeChecks()
+    )
     csv = render(agreements.document(report, by_model=True), "csv")
     return agreements.to_json(report) | {"csv": csv}
 

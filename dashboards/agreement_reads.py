@@ -18,6 +18,7 @@ from reads import KEPT, Json
 
 from judgebench.metrics.board_kinds import Kind
 from judgebench.records import HUMAN, Label, Preference, Score, Verdict, is_human
+from judgebench.report.estimates import p_text
 from judgebench.store.item_history import ItemHistory, ToldVerdict
 
 LABEL: Kind = "label"
@@ -68,6 +69,52 @@ def identity(report: Json) -> str:
     together = "mean" if report["kinds"][0]["kind"] == "score" else "majority"
     majority = f" ({together} of {', '.join(made_of)})" if made_of else ""
     return f"{report['benchmark']}@{report['version']} · reference {report['reference']}{majority}"
+
+
+# judges compared --------------------------------------------------------------------------------
+
+
+def compared(report: Json, scope: str) -> list[Json]:
+    """The differences of judges in a scope; model by model there are none, so those of all."""
+    wanted = scope if scope == "macro" else "pooled"
+    return [one for one in report["differences"] if one["scope"] == wanted]
+
+
+def difference_row(one: Json, digits: int = 3) -> dict[str, Any]:
+    """A line of the table: by how much the first agrees better, and how sure that is."""
+    difference = one["difference"]
+    value, low, high = (difference[name] for name in ("value", "low", "high"))
+    said = None if value is None else f"{value:+.{digits}f}"
+    if low is not None and high is not None:
+        said = f"{said} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return {
+        "judge": one["judge"],
+        "against": one["versus"],
+        "difference": said,
+        "level": None if one["p_value"] is None else f"{100 * difference['level']:.4g} %",
+        "p adjusted": None if one["p_adjusted"] is None else p_text(one["p_adjusted"]),
+        "n": difference["n"],
+        "missing": difference["missing"],
+        "no interval because": (
+            difference.get("undefined") or difference["method"].removeprefix("no interval, ")
+            if one["p_value"] is None
+            else None
+        ),
+    }
+
+
+def took(report: Json, judge: str) -> dict[str, Any]:
+    """What a verdict of a judge took, in words; a dash with the reason where it is not known."""
+    (cost,) = (one for one in report["costs"] if one["judge"] == judge)
+    usd, seconds = cost["usd_per_verdict"], cost["seconds_median"]
+    return {
+        "USD a verdict": (f"{charts.GAP} {cost['usd_undefined']}" if usd is None else f"{usd:.6f}"),
+        "seconds a verdict, median (mean)": (
+            f"{charts.GAP} {cost['seconds_undefined']}"
+            if seconds is None
+            else f"{seconds:.2f} ({cost['seconds_mean']:.2f})"
+        ),
+    }
 
 
 # two judges -------------------------------------------------------------------------------------

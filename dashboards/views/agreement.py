@@ -94,11 +94,12 @@ def page() -> None:
     with right:
         st.subheader("Judges among themselves, pooled")
         among_judges(between, SHOWN[kind], (judge, reference), f"{benchmark}@{version}", share)
+    shown.notes([visible(f"⚠ {warning}") for warning in report["warnings"]])
+    judges_compared(report, scope)
     two_judges(agreement_reads.pair(*at, judge, reference, kind), kind, f"{benchmark}@{version}")
     where_they_differ(at, kind, judge, reference, between["judges"])
     st.subheader("All coefficients")
     coefficients(report, scope, SHOWN[kind])
-    shown.notes([visible(f"⚠ {warning}") for warning in report["warnings"]])
     shown.download(
         "Download CSV",
         f"{benchmark}_agreement.csv",
@@ -213,6 +214,45 @@ def cell_clicked(key: str) -> None:
         st.query_params.update({"shown": picked[0]["row"], "reference": picked[0]["column"]})
         st.query_params.pop("item", None)
         shown.forget("shown", "reference")
+
+
+# judges compared --------------------------------------------------------------------------------
+
+
+def judges_compared(report: reads.Json, scope: str) -> None:
+    """By how much one judge agrees with the reference better than another, on the same answers."""
+    differences = agreement_reads.compared(report, scope)
+    if not differences:
+        return
+    st.subheader("Judges compared with judges")
+    rows = [agreement_reads.difference_row(one) for one in differences]
+    metrics = list(dict.fromkeys(one["metric"] for one in differences))
+    if len(metrics) > 1:
+        rows = [{"of": DIFFERENCE_OF[one["metric"]], **row}
+                for one, row in zip(differences, rows, strict=True)]  # fmt: skip
+    table = pd.DataFrame(rows)
+    reasons = table["no interval because"]
+    shown.table(table if reasons.notna().any() else table.drop(columns=reasons.name))
+    tests = max(one["tests"] for one in differences)
+    pairs = len({(one["judge"], one["versus"]) for one in differences})
+    best = (
+        " Each is compared with the best, which is seen from the same verdicts, so that every two "
+        "judges count."
+        if tests > pairs
+        else ""
+    )
+    st.caption(
+        f"Difference of {DIFFERENCE_OF[metrics[0]]}, on the answers that both have judged. The "
+        "decision uses the adjusted p value and the interval is at its level "
+        f"(Holm over {tests} pairs, family-wise error rate 5 %).{best}"
+    )
+
+
+DIFFERENCE_OF = {
+    "cohen_kappa": "Cohen's kappa",
+    "sample_spearman": "Spearman's correlation among the answers to one question",
+    "spearman": "Spearman's correlation of the models' mean scores",
+}
 
 
 # two judges -------------------------------------------------------------------------------------
@@ -420,6 +460,7 @@ def coefficients(report: reads.Json, scope: str, first: str) -> None:
         counts = shown.numbers(row["metrics"].get(first, reads.NO_ESTIMATE), 1.0)
         rows.append(
             {"judge": name, "n": counts["n"], "missing": counts["missing"]}
+            | (agreement_reads.took(report, row["judge"]) if scope == "pooled" else {})
             | {m: shown.in_brackets(row["metrics"][m]) for m in with_first(row["metrics"], first)}
         )
         reasons += [

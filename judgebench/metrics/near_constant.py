@@ -74,7 +74,7 @@ def near_constant(
     rule: NearConstantRule,
     one_scale: bool = True,
 ) -> Iterator[tuple[int | None, int, int, int, int]]:
-    """Where a judge says nearly always the same: over all answers, then model by model.
+    """Where a judge says nearly always the same: over all answers of several models, and of each.
 
     Parameters
     ----------
@@ -100,7 +100,10 @@ def near_constant(
     groups: list[int | None] = [None, *range(n_models)]
     of_mine = np.concatenate([mine.sum(axis=0, keepdims=True), mine])
     of_theirs = np.concatenate([theirs.sum(axis=0, keepdims=True), theirs])
+    several = int((mine.sum(axis=1) > 0).sum()) > 1
     for group, counts, reference in zip(groups, of_mine, of_theirs, strict=True):
+        if group is None and not several:
+            continue
         n, code = int(counts.sum()), int(counts.argmax())
         same = int(counts[code])
         reference_same = int(reference[code] if one_scale else reference.max())

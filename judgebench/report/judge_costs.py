@@ -108,8 +108,12 @@ def _rows(
 
 def _cost(name: str, record: _Record, spec: JudgeSpec | None) -> JudgeCost:
     usd, no_usd = _usd(record, spec)
-    timed = [s for verdict, s in record.seconds.items() if verdict not in record.untimed]
     nobody = _asked_nobody(record, spec)
+    timed = (
+        []
+        if nobody
+        else [s for verdict, s in record.seconds.items() if verdict not in record.untimed]
+    )
     no_seconds = None if timed else nobody or "no reply says how long it took"
     kept = [record.spend.get(how, (0, 0, 0.0)) for how in ("live", "batch", "recorded")]
     return JudgeCost(
@@ -126,11 +130,11 @@ def _cost(name: str, record: _Record, spec: JudgeSpec | None) -> JudgeCost:
 
 
 def _asked_nobody(record: _Record, spec: JudgeSpec | None) -> str | None:
-    """Why there is no reply of this judge on record."""
-    if record.replies:
-        return None
+    """Why nobody was asked for a reply, as far as is on record."""
     if spec is not None and spec.kind == HUMAN:
         return A_PERSON
+    if record.replies:
+        return None
     if spec is not None and spec.kind != "imported" and spec.model is None:
         return NO_MODEL
     return ELSEWHERE

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from judgebench.metrics.disagreement import Disagreements, disagreements
+from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.metrics.judge_pair import JudgePair, judge_pair
+from judgebench.report.agreement import agreement_report
 from judgebench.report.judge_pairs import judged_values
 from judgebench.store import Store, open_store
 from tests.dashboards import agreement_stores, stores
@@ -120,6 +122,46 @@ def test_the_cells_of_the_map_have_intervals_and_the_two_chosen_a_frame(
         line = of_pair[frozenset((cell["row"], cell["column"]))]
         assert line["Cohen's kappa"] == f"{cell['text']} {cell['ends']}"
         assert line["n"] == cell["n"]
+
+
+@pytest.mark.parametrize("scope", ["pooled", "macro"])
+def test_judges_are_compared_with_judges(open_page: Any, store: str, scope: str) -> None:
+    app = open_page("agreement", store, scope=scope, **PAIR)
+    assert not app.exception
+    with open_store(store, read_only=True) as opened:
+        report = agreement_report(
+            opened, BENCHMARK, VERSION, reference="human/a", checks=JudgeChecks()
+        )
+    lines = table(app, "p adjusted").to_dict("records")
+    expected = [one for one in report.differences if one.scope == scope]
+    assert len(lines) == len(expected) == 3
+    for line, one in zip(lines, expected, strict=True):
+        e = one.estimate
+        assert (line["judge"], line["against"]) == (one.judge, one.versus)
+        assert line["difference"] == f"{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}]"
+        assert line["level"] == f"{100 * e.level:.4g} %"
+        assert line["n"] == e.n
+    captions = " ".join(caption.value for caption in app.caption)
+    assert "Holm over 3 pairs, family-wise error rate 5 %" in captions
+    took = table(app, "pabak").to_dict("records")
+    assert ("USD a verdict" in took[0]) == (scope == "pooled")
+    if scope == "pooled":
+        cost = {line["judge"]: line["USD a verdict"] for line in took}
+        assert cost["human/b"] == "– a person"
+        assert cost["lenient"] == "– no call is on record: imported, or judged elsewhere"
+
+
+def test_a_judge_that_says_always_the_same_is_named(open_page: Any, tmp_path: Path) -> None:
+    right = "++-+--+++-" * 4
+    judges = {"human/a": right, "flat": "+" * 40, "good": right[:38] + "+-"}
+    said = {name: stores.labels(codes) for name, codes in judges.items()}
+    url = stores.fill_with(tmp_path / "s.db", {"m": said})
+    app = open_page("agreement", url)
+    assert not app.exception
+    assert "⚠ flat says nearly always the same: correct on 100 % of 40 verdicts on m" in texts(app)
+    assert "(human/a: 60 %)" in texts(app)
+    line = table(app, "p adjusted").to_dict("records")[0]
+    assert (line["judge"], line["against"]) == ("good", "flat")
 
 
 def test_a_click_into_the_map_makes_the_boxes_ask_the_url(
