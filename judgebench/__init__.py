@@ -11,6 +11,7 @@ DEFAULT_STORE = "sqlite:///results/judgebench.db"
 """Where results are kept if nobody says where: here, so that nothing heavy is needed to know it."""
 
 if TYPE_CHECKING:
+    from judgebench.api import agreement as agreement
     from judgebench.api import leaderboard as leaderboard
     from judgebench.api import open_store as open_store
     from judgebench.assertions import Inconclusive as Inconclusive
@@ -20,12 +21,14 @@ __all__ = [
     "DEFAULT_STORE",
     "Inconclusive",
     "__version__",
+    "agreement",
     "assert_no_regression",
     "leaderboard",
     "open_store",
 ]
 
 _FOUND_IN = {
+    "agreement": "api",
     "leaderboard": "api",
     "open_store": "api",
     "Inconclusive": "assertions",

@@ -220,6 +220,87 @@ def leaderboard(
     return _tidy(document(boards, by=_listed(by)).records)
 
 
+def agreement(
+    benchmark: str,
+    *,
+    reference: str | None = None,
+    store: str | Path | StoredResults | None = None,
+    judges: str | Sequence[str] = (),
+    between: bool = False,
+    versus: str | None = None,
+    near_constant: float = 0.95,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """How far judges agree with a reference, and by how much one does better than another.
+
+    What ``judgebench agreement --by-model --format csv`` writes, a row for each number.
+
+    Parameters
+    ----------
+    benchmark
+        ``NAME`` or ``NAME@VERSION``.
+    reference
+        A judge by name or id; ``human`` is the majority of ``human/*``, and what is taken where
+        people have judged.
+    store
+        As for `leaderboard`.
+    judges
+        Only these; all if empty.
+    between
+        Every two judges as well, in place of a reference where there is none.
+    versus
+        The judge with which each other is compared, ``all`` or ``best``; else every two of up to
+        six judges, and of more each with the best.
+    near_constant
+        The share of a judge's verdicts on a model that are the same, from which on it is named in
+        ``frame.attrs["warnings"]``.
+    level
+        Of the intervals; a difference's is at the level that decides.
+
+    Returns
+    -------
+    DataFrame
+        ``benchmark``, ``version``, ``kind`` (of verdicts), ``judge``, ``reference``, ``scope``
+        (``pooled``, ``macro``, ``model``), ``model``, ``opponent``; ``metric`` what; ``value``,
+        ``low``, ``high``, ``level``, ``n``, ``units``, ``missing``, ``worst_low``, ``worst_high``,
+        ``method`` and ``undefined`` the estimate. In rows of a difference (``METRIC_difference``)
+        ``versus`` is the judge whose value is taken off, and ``p_value`` and ``p_adjusted`` say how
+        sure it is. ``usd_per_verdict``, ``seconds_median`` and ``seconds_mean`` are what a verdict
+        took.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where there is nothing to compare.
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.metrics.judge_differences import JudgeChecks
+    from judgebench.metrics.near_constant import NearConstantRule
+    from judgebench.report.agreement import document
+    from judgebench.report.outcome_agreement import agreement_reports, no_agreement
+
+    opened = store if isinstance(store, StoredResults) else open_store(store)
+    try:
+        reports = agreement_reports(
+            opened._store,
+            benchmark,
+            reference=reference,
+            judges=_listed(judges),
+            between=between,
+            intervals=Intervals(level=level),
+            checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
+        )
+    finally:
+        if opened is not store:
+            opened.close()
+    if not reports:
+        raise no_agreement(benchmark)
+    found = document(*reports, by_model=True)
+    frame = _tidy(found.records)
+    frame.attrs["warnings"] = list(found.data["warnings"])
+    return frame
+
+
 def _listed(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 

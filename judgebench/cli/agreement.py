@@ -129,12 +129,11 @@ def command(
       judgebench agreement alpaca_eval --between --tie-band 0.1 --conflict tie
       judgebench agreement trivia_judging --versus gpt-4
     """
-    from judgebench.errors import UsageError
     from judgebench.metrics.intervals import Intervals
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
     from judgebench.report.agreement import document
-    from judgebench.report.outcome_agreement import agreement_reports
+    from judgebench.report.outcome_agreement import agreement_reports, no_agreement
     from judgebench.stats.pair_outcomes import OutcomeRule
     from judgebench.store import open_store
 
@@ -151,10 +150,6 @@ def command(
             checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         )
     if not reports:
-        raise UsageError(
-            f"{benchmark} has no two judges with labels or scores of the same answers, or with "
-            "preferences about the same pairs; `judgebench import labels FILE` brings what people "
-            "say"
-        )
+        raise no_agreement(benchmark)
     show(document(*reports, by_model=by_model), form, outputs)
     return 0

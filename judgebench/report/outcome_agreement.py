@@ -94,6 +94,14 @@ def agreement_reports(
     return tuple(told)
 
 
+def no_agreement(benchmark: str) -> UsageError:
+    """That there is nothing to compare, and what would bring it."""
+    return UsageError(
+        f"{benchmark} has no two judges with labels or scores of the same answers, or with "
+        "preferences about the same pairs; `judgebench import labels FILE` brings what people say"
+    )
+
+
 def outcome_report(
     store: Store,
     benchmark: str,

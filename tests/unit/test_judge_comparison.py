@@ -15,6 +15,7 @@ import pytest
 from scipy.stats import spearmanr, ttest_rel
 from sklearn.metrics import cohen_kappa_score
 
+import judgebench
 from judgebench.errors import UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key, request_key
@@ -431,6 +432,24 @@ def test_differences_are_in_every_form(three: Store) -> None:
         assert "judges compared by agreement with human" in text
         assert (said if form != "latex" else said.replace("%", "\\%")) in text
         assert "flat says nearly always the same" in text
+
+
+def test_in_python_it_is_a_table_with_a_row_for_each_number(three: Store) -> None:
+    frame = judgebench.agreement("made_up", store=three.path, versus="poor")
+    one = frame[(frame["metric"] == "cohen_kappa_difference") & (frame["scope"] == "pooled")]
+    assert list(zip(one["judge"], one["versus"], strict=True)) == [
+        ("good", "poor"), ("flat", "poor")
+    ]  # fmt: skip
+    assert (one["p_adjusted"] >= one["p_value"]).all()
+    kappa = frame[(frame["metric"] == "cohen_kappa") & (frame["scope"] == "pooled")]
+    by_judge = dict(zip(kappa["judge"], kappa["value"], strict=True))
+    assert one["value"].iloc[0] == pytest.approx(by_judge["good"] - by_judge["poor"])
+    assert frame.attrs["warnings"][0].startswith("flat says nearly always the same: correct")
+    few = judgebench.agreement("made_up", store=three.path, judges="poor", near_constant=1.0)
+    assert set(few["judge"]) == {"poor"}
+    assert few.attrs["warnings"] == []
+    with pytest.raises(UsageError, match="'nobody'"):
+        judgebench.agreement("made_up", store=three.path, judges="nobody")
 
 
 def test_a_judge_may_be_named_for_the_comparison(three: Store) -> None:
