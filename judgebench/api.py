@@ -277,7 +277,7 @@ def agreement(
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
     from judgebench.report.agreement import document
-    from judgebench.report.outcome_agreement import agreement_reports, no_agreement
+    from judgebench.report.outcome_agreement import agreement_reports, or_refused
 
     opened = store if isinstance(store, StoredResults) else open_store(store)
     try:
@@ -293,9 +293,7 @@ def agreement(
     finally:
         if opened is not store:
             opened.close()
-    if not reports:
-        raise no_agreement(benchmark)
-    found = document(*reports, by_model=True)
+    found = document(*or_refused(reports, benchmark), by_model=True)
     frame = _tidy(found.records)
     frame.attrs["warnings"] = list(found.data["warnings"])
     return frame

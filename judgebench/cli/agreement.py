@@ -133,7 +133,7 @@ def command(
     from judgebench.metrics.judge_differences import JudgeChecks
     from judgebench.metrics.near_constant import NearConstantRule
     from judgebench.report.agreement import document
-    from judgebench.report.outcome_agreement import agreement_reports, no_agreement
+    from judgebench.report.outcome_agreement import agreement_reports, or_refused
     from judgebench.stats.pair_outcomes import OutcomeRule
     from judgebench.store import open_store
 
@@ -149,7 +149,5 @@ def command(
             intervals=Intervals(level=level),
             checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         )
-    if not reports:
-        raise no_agreement(benchmark)
-    show(document(*reports, by_model=by_model), form, outputs)
+    show(document(*or_refused(reports, benchmark), by_model=by_model), form, outputs)
     return 0

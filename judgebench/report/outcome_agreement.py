@@ -94,12 +94,21 @@ def agreement_reports(
     return tuple(told)
 
 
-def no_agreement(benchmark: str) -> UsageError:
-    """That there is nothing to compare, and what would bring it."""
-    return UsageError(
-        f"{benchmark} has no two judges with labels or scores of the same answers, or with "
-        "preferences about the same pairs; `judgebench import labels FILE` brings what people say"
-    )
+def or_refused(reports: tuple[AgreementReport, ...], benchmark: str) -> tuple[AgreementReport, ...]:
+    """The reports.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    if not reports:
+        raise UsageError(
+            f"{benchmark} has no two judges with labels or scores of the same answers, or with "
+            "preferences about the same pairs; `judgebench import labels FILE` brings what people "
+            "say"
+        )
+    return reports
 
 
 def outcome_report(

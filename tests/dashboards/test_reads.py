@@ -92,4 +92,6 @@ def test_the_downloads_hold_the_numbers_that_are_shown(tmp_path: Path) -> None:
         assert list(rows["value"]) == pytest.approx(shown)
     report = agreement_reads.agreement(*place, "human/a")
     rows = pd.read_csv(io.StringIO(report["csv"]))
-    assert len(rows) == sum(len(row["metrics"]) for row in report["rows"])
+    metrics = sum(len(row["metrics"]) for row in report["rows"])
+    took = 3 * len(report["costs"])  # dollars, seconds and their median
+    assert len(rows) == metrics + len(report["differences"]) + took
