@@ -233,17 +233,20 @@ def judges_compared(report: reads.Json, scope: str) -> None:
     table = pd.DataFrame(rows)
     reasons = table["no interval because"]
     shown.table(table if reasons.notna().any() else table.drop(columns=reasons.name))
-    tests = max(one["tests"] for one in differences)
-    pairs = len({(one["judge"], one["versus"]) for one in differences})
+    what = f"Difference of {DIFFERENCE_OF[metrics[0]]}, on the answers that both have judged."
+    tested = [one for one in differences if one["p_value"] is not None]
+    if not tested:
+        st.caption(what)
+        return
+    tests, shown_pairs = tested[0]["tests"], sum(one["metric"] == metrics[0] for one in tested)
     best = (
         " Each is compared with the best, which is seen from the same verdicts, so that every two "
         "judges count."
-        if tests > pairs
+        if tests > shown_pairs
         else ""
     )
     st.caption(
-        f"Difference of {DIFFERENCE_OF[metrics[0]]}, on the answers that both have judged. The "
-        "decision uses the adjusted p value and the interval is at its level "
+        f"{what} The decision uses the adjusted p value and the interval is at its level "
         f"(Holm over {tests} pairs, family-wise error rate 5 %).{best}"
     )
 

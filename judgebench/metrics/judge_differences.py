@@ -50,7 +50,8 @@ class JudgeDifference:
     p_value, p_adjusted
         Two-sided, before and after Holm's method; nan where there is no test.
     tests
-        How many the method counts.
+        How many the method counts: those of the pairs that could be tested, and of judges that were
+        compared with the best those of all others.
     """
 
     judge: str
@@ -153,14 +154,15 @@ def judge_differences(
     for at, headline in enumerate(headlines):
         tested = [of_each[at] for _, of_each, _ in compared]
         p_values = [test.p for test in tested]
-        steps = holm_steps(p_values, 1.0 - wanted.level, of=tests)
+        made = tests - sum(math.isnan(p) for p in p_values)
+        steps = holm_steps(p_values, 1.0 - wanted.level, of=made)
         for n, (judge, versus) in enumerate(pairs):
             two, _, undefined = compared[n]
             found.append(
                 JudgeDifference(
                     judge=judge, versus=versus, reference=reference, scope=headline.scope,
                     metric=headline.metric, p_value=p_values[n], p_adjusted=steps[n].adjusted,
-                    tests=tests,
+                    tests=made,
                     estimate=_estimate(
                         two, tested[n], steps[n].alpha, wanted.level, undefined[at]
                     ),

@@ -92,12 +92,11 @@ def _reasons(family: Sequence[JudgeDifference]) -> Iterator[str]:
 
 
 def _rules(family: Sequence[JudgeDifference], level: float) -> Iterator[str]:
-    if all(math.isnan(one.p_value) for one in family):
-        return
-    tests = max(one.tests for one in family)
-    if tests > 1:
+    shown = sum(not math.isnan(one.p_value) for one in family)
+    tests = family[0].tests
+    if shown and tests > 1:
         yield DECIDES.format(tests=f"{tests} pairs", rate=round(100 * (1 - level), 6))
-    if tests > len(family):
+    if shown and tests > shown:
         yield BEST
 
 
