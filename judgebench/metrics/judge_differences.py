@@ -15,7 +15,8 @@ from judgebench.metrics.label_board import NO_VERDICT, Codes, LabelBoard
 from judgebench.metrics.near_constant import NearConstantRule
 from judgebench.metrics.paired_tables import pair
 from judgebench.records import Estimate
-from judgebench.stats.paired_jackknife import PairedJackknife, holm_steps, paired_jackknife
+from judgebench.stats.paired_jackknife import PairedJackknife, paired_jackknife
+from judgebench.stats.paired_tests import deciding_levels, holm
 
 KAPPA = "cohen_kappa"
 
@@ -155,16 +156,17 @@ def judge_differences(
         tested = [of_each[at] for _, of_each, _ in compared]
         p_values = [test.p for test in tested]
         made = tests - sum(math.isnan(p) for p in p_values)
-        steps = holm_steps(p_values, 1.0 - wanted.level, of=made)
+        adjusted = holm(p_values, of=made)
+        levels = deciding_levels(p_values, alpha=1.0 - wanted.level, of=made)
         for n, (judge, versus) in enumerate(pairs):
             two, _, undefined = compared[n]
             found.append(
                 JudgeDifference(
                     judge=judge, versus=versus, reference=reference, scope=headline.scope,
-                    metric=headline.metric, p_value=p_values[n], p_adjusted=steps[n].adjusted,
+                    metric=headline.metric, p_value=p_values[n], p_adjusted=adjusted[n],
                     tests=made,
                     estimate=_estimate(
-                        two, tested[n], steps[n].alpha, wanted.level, undefined[at]
+                        two, tested[n], levels[n], wanted.level, undefined[at]
                     ),
                 )
             )  # fmt: skip
@@ -181,7 +183,7 @@ def _estimate(
     level: float,
     undefined: str | None,
 ) -> Estimate:
-    known = not math.isnan(alpha)
+    known = not math.isnan(test.p)
     low, high = test.interval(alpha) if known else (math.nan, math.nan)
     method = f"no interval, {test.untested}"
     if known:

@@ -10,7 +10,7 @@ such intervals hold the truth; percentiles of a bootstrap hold it less often.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,60 +141,3 @@ def _too_few(units: int, differing: int) -> str | None:
     if differing < FEWEST_DIFFERING:
         return f"they differ on {differing} items, and it takes {FEWEST_DIFFERING}"
     return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HolmStep:
-    """A p-value adjusted by Holm's method, and the level at which the p-value itself is held.
-
-    ``p <= alpha`` exactly when ``adjusted`` is at most the family's alpha. nan both where no test
-    was made.
-    """
-
-    adjusted: float
-    alpha: float
-
-
-def holm_steps(p_values: Sequence[float], alpha: float, *, of: int | None = None) -> list[HolmStep]:
-    """Holm's step-down method [1]_ with the level of each step, for intervals that agree with it.
-
-    The i-th smallest of ``m`` p-values is held against ``alpha / (m - i + 1)``; all after the first
-    that is larger than its level are held against that level.
-
-    Parameters
-    ----------
-    p_values : sequence of float
-        nan for a test that was not made: it is not counted.
-    alpha : float
-        Family-wise error rate, in (0, 1).
-    of : int, optional
-        How many tests there are, where these were chosen by looking at the data: those that are not
-        given count as not rejected, so that the rate holds whatever the choice.
-
-    Raises
-    ------
-    ValueError
-        For an ``alpha`` out of range, and where there are more p-values than tests.
-
-    References
-    ----------
-    .. [1] S. Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian
-       Journal of Statistics 6(2), 65-70.
-    """
-    if not 0.0 < alpha < 1.0:
-        raise ValueError(f"alpha lies between 0 and 1, not at {alpha}")
-    p = np.asarray(p_values, dtype=np.float64)
-    made = np.flatnonzero(~np.isnan(p))
-    order = made[np.argsort(p[made], kind="stable")]
-    m = len(order) if of is None else of
-    if m < len(order):
-        raise ValueError(f"{len(order)} p-values of {m} tests")
-    found = [HolmStep(adjusted=math.nan, alpha=math.nan)] * len(p)
-    adjusted, level, rejecting = 0.0, math.nan, True
-    for step, place in enumerate(order):
-        if rejecting:
-            level = alpha / (m - step)
-            rejecting = bool(p[place] <= level)
-        adjusted = max(adjusted, min(1.0, float(p[place]) * (m - step)))
-        found[place] = HolmStep(adjusted=adjusted, alpha=level)
-    return found

@@ -492,13 +492,21 @@ def share_of_none(n: int, alpha: float) -> float:
     return z2 / (n + z2)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float], *, of: int | None = None) -> list[float]:
     """p-values adjusted so that the chance of any false alarm among them stays at alpha [1]_.
 
     Parameters
     ----------
     p_values : sequence of float
         nan for a test that was not made: it stays nan and is not counted.
+    of : int, optional
+        How many tests there are, where these were chosen by looking at the data: those that are not
+        given count as not significant, so that the rate holds whatever the choice.
+
+    Raises
+    ------
+    ValueError
+        Where there are more p-values than tests.
 
     References
     ----------
@@ -509,9 +517,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     made = np.flatnonzero(~np.isnan(p))
     order = made[np.argsort(p[made], kind="stable")]
     found = np.full(len(p), np.nan)
-    factors = len(order) - np.arange(len(order))
+    factors = _tests(len(order), of) - np.arange(len(order))
     found[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
     return [float(one) for one in found]
+
+
+def _tests(made: int, of: int | None) -> int:
+    if of is not None and of < made:
+        raise ValueError(f"{made} p-values of {of} tests")
+    return made if of is None else of
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
@@ -538,7 +552,11 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
 
 def deciding_levels(
-    p_values: Sequence[float], *, alpha: float, correction: str = "holm"
+    p_values: Sequence[float],
+    *,
+    alpha: float,
+    correction: str = "holm",
+    of: int | None = None,
 ) -> list[float]:
     """At which level each test is decided where several are adjusted together.
 
@@ -553,6 +571,8 @@ def deciding_levels(
         Of all of them.
     correction : {"holm", "bh"}
         As `holm` adjusts, or `benjamini_hochberg`.
+    of : int, optional
+        As for `holm`.
 
     Returns
     -------
@@ -563,16 +583,15 @@ def deciding_levels(
     Raises
     ------
     ValueError
-        For another correction.
+        For another correction, and where there are more p-values than tests.
     """
     if correction not in ("holm", "bh"):
         raise ValueError(f"the correction is 'holm' or 'bh', not {correction!r}")
     p = np.asarray(p_values, dtype=np.float64)
     made = np.flatnonzero(~np.isnan(p))
     order = made[np.argsort(p[made], kind="stable")]
-    found, m = np.full(len(p), alpha), len(order)
+    found, m = np.full(len(p), alpha), _tests(len(order), of)
     if correction == "holm":
-        level = alpha / max(1, m)
         for rank, at in enumerate(order):
             level = alpha / (m - rank)
             found[at] = level

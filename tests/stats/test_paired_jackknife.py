@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import t, ttest_rel
 from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.multitest import multipletests
 
 from judgebench.stats.agreement import cohen_kappa_of
 from judgebench.stats.paired_jackknife import (
     FEWEST_DIFFERING,
     FEWEST_UNITS,
-    holm_steps,
     paired_jackknife,
 )
 
@@ -132,31 +130,3 @@ def test_a_statistic_that_one_item_alone_makes_defined_is_not_tested() -> None:
         return found
 
     assert paired_jackknife(*table, recall).untested == "without some item it is undefined"
-
-
-@given(st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=12), st.sampled_from([0.05, 0.2]))
-def test_holm_is_that_of_statsmodels_and_each_step_has_its_level(
-    p_values: list[float], alpha: float
-) -> None:
-    steps = holm_steps(p_values, alpha)
-    expected = multipletests(p_values, alpha, method="holm")[1]
-    assert [step.adjusted for step in steps] == pytest.approx(expected)
-    for p, step in zip(p_values, steps, strict=True):
-        if abs(p - step.alpha) > 1e-12:
-            assert (p <= step.alpha) == (step.adjusted <= alpha)
-
-
-def test_tests_that_are_not_shown_count_as_not_rejected() -> None:
-    p_values = [0.001, 0.004, 0.2]
-    shown = holm_steps(p_values, 0.05, of=10)
-    whole = holm_steps([*p_values, *[1.0] * 7], 0.05)[:3]
-    assert shown == whole
-    assert [step.adjusted for step in shown] == pytest.approx([0.01, 0.036, 1.0])
-    one_missing = holm_steps([0.01, math.nan], 0.05)
-    assert one_missing[0].adjusted == 0.01
-    assert math.isnan(one_missing[1].adjusted)
-    assert holm_steps([], 0.05) == []
-    with pytest.raises(ValueError, match="3 p-values of 2 tests"):
-        holm_steps(p_values, 0.05, of=2)
-    with pytest.raises(ValueError, match="alpha lies between"):
-        holm_steps(p_values, 1.0)

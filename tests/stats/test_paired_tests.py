@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -282,6 +283,19 @@ def test_levels_go_from_the_hardest_to_the_one_that_stops() -> None:
     assert deciding_levels([], alpha=0.05) == []
     with pytest.raises(ValueError, match="not 'none'"):
         deciding_levels(p, alpha=0.05, correction="none")
+
+
+def test_tests_that_are_not_shown_count_as_not_significant() -> None:
+    p = [0.001, 0.004, 0.2]
+    whole = [*p, *[1.0] * 7]
+    assert holm(p, of=10) == holm(whole)[:3]
+    assert holm(p, of=10) == pytest.approx([0.01, 0.036, 1.0])
+    assert deciding_levels(p, alpha=0.05, of=10) == pytest.approx(
+        deciding_levels(whole, alpha=0.05)[:3]
+    )
+    for one in (holm, partial(deciding_levels, alpha=0.05)):
+        with pytest.raises(ValueError, match="3 p-values of 2 tests"):
+            one(p, of=2)
 
 
 def test_the_rule() -> None:
