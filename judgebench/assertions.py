@@ -98,9 +98,9 @@ def _words(report: GateReport, texts: GateTexts) -> list[str]:
 
     order = ("regression", "inconclusive", "pass")
     lines = [f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}"]
-    for one in sorted(report.tests, key=lambda test: order.index(test.decision)):
+    for one in sorted(report.tests, key=lambda test: order.index(test.verdict)):
         lines.append(f"{one.benchmark}@{one.version}, {one.judge}: {in_words(one)}")
-        if one.decision != "pass":
+        if one.verdict != "pass":
             lines += [f"    {line}" for line in flip_lines(one, texts.questions)]
     return [*lines, *report.notes]
 

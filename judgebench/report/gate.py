@@ -2,13 +2,16 @@
 
 Each test is decided three times, as observed and with what is missing at its worst and at its best
 for the candidate. A policy's p-values are adjusted together. What keeps a question open is said: a
-judge that changed, a stack that changed, too few items, too little that could be read.
+judge that changed, a stack that changed, too few items, too little that could be read. Where the
+policy names a fixed baseline, all nights since then are tested together beside it, and a slide is a
+regression too.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 from judgebench.errors import UsageError
@@ -17,6 +20,7 @@ from judgebench.report.gate_outcome import Decided, GateReport
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_question import Question
 from judgebench.report.model_pairs import PairData
+from judgebench.report.slide import policy_slide
 from judgebench.stats.gate_rule import Decision
 from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm
 from judgebench.store import Store
@@ -39,9 +43,12 @@ def gate_report(
     for test in policy.tests:
         data = data_of(test.benchmark)
         asked.append(Question(data, test, data.two(candidate, baseline), policy, seed))
-    tests = decide_tests(asked, policy)
+    tests = tuple(
+        replace(one, slide=policy_slide(two.data, policy, place, two.two, candidate))
+        for place, (one, two) in enumerate(zip(decide_tests(asked, policy), asked, strict=True))
+    )
     return GateReport(
-        verdict=overall([one.decision for one in tests]),
+        verdict=overall([one.verdict for one in tests]),
         candidate=candidate,
         baseline=baseline,
         alpha=policy.level,

@@ -28,13 +28,13 @@ def annotated(report: GateReport, texts: GateTexts) -> Iterator[str]:
         title = f"{alarm.kind.replace('_', ' ')}: {alarm.benchmark}, {alarm.judge}"
         yield f"::warning title={_property(title)}::{_data(alarm.text)}"
     for one in report.tests:
-        if one.decision == "pass":
+        if one.verdict == "pass":
             continue
         title = (
-            f"{WORDS[one.decision]}: {one.benchmark}@{one.version}, {measured(one)} by {one.judge}"
+            f"{WORDS[one.verdict]}: {one.benchmark}@{one.version}, {measured(one)} by {one.judge}"
         )
         message = "\n".join([in_words(one), *flip_lines(one, texts.questions)])
-        yield f"::{_COMMAND[one.decision]} title={_property(title)}::{_data(message)}"
+        yield f"::{_COMMAND[one.verdict]} title={_property(title)}::{_data(message)}"
 
 
 def _data(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
 from judgebench.plain_text import counted, printable
-from judgebench.report import estimates
+from judgebench.report import estimates, slide
 from judgebench.report.gate_confirm import Confirmation
 from judgebench.report.gate_outcome import Alarm, Decided, GateReport
 from judgebench.report.metric_words import digits, of_confidence
@@ -109,6 +109,7 @@ def _json(one: Decided) -> dict[str, Any]:
             {"item_id": f.item_id, "candidate": f.candidate, "baseline": f.baseline}
             for f in one.flips
         ],
+        "slide": None if one.slide is None else slide.to_json(one.slide),
     }
 
 
@@ -120,6 +121,7 @@ def _record(one: Decided) -> dict[str, Any]:
     found = _json(one)
     found.pop("flips")
     difference, coverage = found.pop("difference"), found.pop("coverage")
+    found["slide"] = None if one.slide is None else one.slide.outcome
     return (
         found
         | {f"difference_{name}": difference[name] for name in ("value", "low", "high", "missing")}
@@ -161,6 +163,11 @@ def _table(report: GateReport) -> Table:
         f"{one.benchmark}, {one.judge}, {measured(one)}: {_CONFIRMED[one.confirmation]}"
         for one in report.tests
         if one.confirmation in _CONFIRMED
+    ]
+    notes += [
+        f"{one.benchmark}, {one.judge}, {measured(one)}: {slide.in_words(one.slide)}"
+        for one in report.tests
+        if one.slide is not None
     ]
     return Table(
         title=f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}",
@@ -298,8 +305,8 @@ def junit(report: GateReport, texts: Questions) -> str:
         "testsuite",
         name=_xml(f"judgebench gate: {report.candidate} against {report.baseline}"),
         tests=str(len(report.tests)),
-        failures=str(sum(one.decision == "regression" for one in report.tests)),
-        errors=str(sum(one.decision == "inconclusive" for one in report.tests)),
+        failures=str(sum(one.verdict == "regression" for one in report.tests)),
+        errors=str(sum(one.verdict == "inconclusive" for one in report.tests)),
     )
     for one in report.tests:
         case = ET.SubElement(
@@ -308,9 +315,9 @@ def junit(report: GateReport, texts: Questions) -> str:
             classname=_xml(f"{one.benchmark}@{one.version}"),
             name=_xml(f"{measured(one)} by {one.judge}"),
         )
-        if one.decision != "pass":
-            kind = "failure" if one.decision == "regression" else "error"
-            found = ET.SubElement(case, kind, message=_xml(in_words(one)), type=one.decision)
+        if one.verdict != "pass":
+            kind = "failure" if one.verdict == "regression" else "error"
+            found = ET.SubElement(case, kind, message=_xml(in_words(one)), type=one.verdict)
             found.text = _xml("\n".join([in_words(one), *flip_lines(one, texts)]))
     suites = ET.Element("testsuites")
     suites.append(suite)
@@ -344,14 +351,17 @@ def in_words(one: Decided) -> str:
     limit = "drop" if one.higher_is_better else "rise"
     worse = sum(flip.gain < 0.0 for flip in one.flips)
     said = (
-        f"{WORDS[one.decision]}: {measured(one)} {moved}: "
+        f"{WORDS[one.verdict]}: {measured(one)} {moved}: "
         f"{_with_interval(one)}; allowed {limit} {_number(one.max_drop, one)}"
     )
     if one.flips:
         said += f"; {counted(worse, 'item')} worse, {len(one.flips) - worse:,} better"
     if one.decision == "pass" and _surely_worse(one):
         said += f"; worse, but within the allowed {limit}"
-    return said if one.because is None else f"{said}; {one.because}"
+    said = said if one.because is None else f"{said}; {one.because}"
+    if one.slide is not None and one.slide.outcome == "slide":
+        said += f"; {slide.in_words(one.slide)}"
+    return said
 
 
 def _surely_worse(one: Decided) -> bool:

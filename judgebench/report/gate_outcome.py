@@ -8,6 +8,7 @@ from typing import Literal
 from judgebench.records import Estimate
 from judgebench.report.gate_confirm import Confirmation
 from judgebench.report.model_pairs import Flip
+from judgebench.report.slide import SlideReport
 from judgebench.stats.gate_rule import Deciding, Decision
 
 
@@ -40,6 +41,9 @@ class Decided:
         called; None where it was not in question.
     flips
         The items on which the two differ, those that cost the candidate most first.
+    slide
+        What all nights since the policy's fixed baseline say together; None without one. It is a
+        decision of its own.
     """
 
     benchmark: str
@@ -66,6 +70,13 @@ class Decided:
     flips: tuple[Flip, ...] = ()
     confidence: str | None = None
     higher_is_better: bool = True
+    slide: SlideReport | None = None
+
+    @property
+    def verdict(self) -> Decision:
+        """A regression if the night or the slide says so, else what the night says."""
+        slid = self.slide is not None and self.slide.outcome == "slide"
+        return "regression" if slid else self.decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

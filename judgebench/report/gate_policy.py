@@ -79,6 +79,10 @@ class Policy(Section):
     ``alpha`` bounds the chance that any of them calls an unchanged model worse. In its place stand
     ``false_alarms_per_year``, for a gate that is run so many ``nights_per_year``. With ``confirm``
     a regression is called once the judge, asked afresh about both models, says so again.
+
+    With ``fixed_baseline``, named as a baseline of the gate is, all nights of the candidate's name
+    since then are tested together for a slide, with an error rate of their own: ``alpha`` over all
+    nights and all tests.
     """
 
     tests: list[GateTest] = Field(min_length=1)
@@ -87,6 +91,10 @@ class Policy(Section):
     nights_per_year: PositiveInt = NIGHTS_PER_YEAR
     correction: Literal["holm", "bh"] = "holm"
     confirm: bool = False
+    fixed_baseline: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="a baseline that moves by hand only, for the sequential test of all nights",
+    )
 
     @model_validator(mode="after")
     def _one_rate(self) -> Policy:
@@ -103,6 +111,11 @@ class Policy(Section):
         if self.false_alarms_per_year is None:
             return self.alpha
         return self.false_alarms_per_year / self.nights_per_year
+
+    @property
+    def slide_threshold(self) -> float:
+        """How much evidence calls a slide: over all tests and nights, wrongly at alpha."""
+        return len(self.tests) / self.alpha
 
 
 def read_policy(path: Path) -> Policy:

@@ -10,48 +10,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from judgebench.errors import UsageError
-from judgebench.records import RunManifest
 from judgebench.report.drift import JudgeDrift
 from judgebench.report.gate import decide_tests
 from judgebench.report.gate_outcome import Decided
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_question import Question
 from judgebench.report.model_pairs import PairData
+from judgebench.report.night_versions import Night, nights_of, ran_at
+from judgebench.report.slide import Fixed, SlideReport, each_once, slide_report
 from judgebench.report.spend import Taken
 from judgebench.store import Store
-from judgebench.store.evaluated import evaluated
 
 THE_ONE_BEFORE = ""
 """What a night is held against unless a baseline is named."""
+
+THE_FIRST = ""
+"""What all nights are held against together unless a baseline is named."""
 
 MOST = 60
 """Nights that are decided at once, the newest ones."""
 
 ALPHA, SHARE = 0.05, 0.02
 """Of `judgebench gate` without a policy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Night:
-    """A version of a model, from the run that evaluated it first to the last in a row.
-
-    model, model_id
-        As the board shows it, and its id.
-    first, last
-        When these runs were, in seconds.
-    runs
-        Their ids, in time.
-    """
-
-    model: str
-    model_id: str
-    first: float
-    last: float
-    runs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +77,9 @@ class Nights:
         What each was tested by; None where nothing could be.
     drift
         What the judge's anchors say; None where it has none here.
+    slide
+        What all nights since a fixed baseline say together; None where no judge of this board has
+        judged both that and the last night.
     """
 
     benchmark: str
@@ -105,54 +91,7 @@ class Nights:
     policy: Policy | None
     nights: tuple[Told, ...]
     drift: JudgeDrift | None
-
-
-# which nights there are -------------------------------------------------------------------------
-
-
-def nights_of(
-    store: Store, benchmark: str, version: str, judge_id: str, opponent_id: str | None = None
-) -> dict[str, tuple[Night, ...]]:
-    """The nights of every name on a board; the name with the most nights first.
-
-    No verdict is read for it. A version goes by every name that it has or had.
-    """
-    runs = {run.id: run for run in store.runs()}
-    models = {model.id: model for model in store.models()}
-    seen: dict[str, list[tuple[float, str, str]]] = {}
-    for one in evaluated(store, benchmark, version, judge_id, opponent_id):
-        when = ran_at(runs[one.run_id])
-        for name in models[one.model_id].names:
-            seen.setdefault(name, []).append((when, one.run_id, one.model_id))
-    found = {name: _in_a_row(sorted(its)) for name, its in seen.items()}
-    return dict(sorted(found.items(), key=lambda one: (-len(one[1]), one[0])))
-
-
-def ran_at(run: RunManifest) -> float:
-    """When a run was, in seconds; of an imported one when it was run, where its log says so."""
-    said = run.configuration.get("when") if "import" in run.configuration else None
-    if isinstance(said, str) and said:
-        day, _, time = said.partition("T")
-        hour, rest = time[:8].replace("-", ":"), time[8:]
-        try:
-            when = datetime.fromisoformat(f"{day}T{hour}{rest}")
-        except ValueError:
-            return run.started
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    return run.started
-
-
-def _in_a_row(seen: Sequence[tuple[float, str, str]]) -> tuple[Night, ...]:
-    """One night for runs that follow each other and evaluate the same version."""
-    found: list[Night] = []
-    for when, run, model in seen:
-        if found and found[-1].model_id == model:
-            before = found.pop()
-            first, runs = before.first, (*before.runs, run)
-        else:
-            first, runs = when, (run,)
-        found.append(Night(model=model, model_id=model, first=first, last=when, runs=runs))
-    return tuple(found)
+    slide: SlideReport | None
 
 
 # what there is to know of them ------------------------------------------------------------------
@@ -167,6 +106,7 @@ def nights(
     *,
     opponent_id: str | None = None,
     against: str = THE_ONE_BEFORE,
+    fixed: str = THE_FIRST,
     share: float = SHARE,
     alpha: float = ALPHA,
     most: int = MOST,
@@ -179,10 +119,14 @@ def nights(
     against
         The one before, or the name of a baseline: each night is held against the model that was
         called so when it was evaluated first.
+    fixed
+        The first night of the name, or the name of a baseline, as it stands now: what all nights
+        after it are held against together.
     share
         The drop that is borne, as a share of the metric's scale.
     alpha
-        How often an unchanged model may be called worse, on each night.
+        How often an unchanged model may be called worse, on each night; and how often over all
+        nights together a slide may be called.
     most
         How many nights are told, the newest ones.
 
@@ -238,6 +182,7 @@ def nights(
         policy=gate.policy,
         nights=tuple(found),
         drift=data.drift(judge),
+        slide=gate.slide(its, held.fixed(fixed)),
     )
 
 
@@ -259,6 +204,7 @@ class _Held:
         self._set = [
             one for one in store.baselines() if (one.benchmark, one.version) == (benchmark, version)
         ]
+        self._ran = {run.id: ran_at(run) for run in store.runs()}
 
     def everybody(self) -> set[str]:
         """The ids of all models that are held against each other."""
@@ -276,6 +222,17 @@ class _Held:
             if one.name == self._against and one.at <= self._its[place].first
         ]
         return (then[-1], None) if then else (None, f"{self._against} was not set yet")
+
+    def fixed(self, name: str) -> Fixed | None:
+        """The first night, or a baseline as it stands now; None for one that was never set."""
+        if name == THE_FIRST:
+            return Fixed("the first night", self._its[0].model_id, self._its[0].first)
+        then = [one for one in self._set if one.name == name]
+        return (
+            Fixed(name, then[-1].model_id, self._ran.get(then[-1].run_id or "", then[-1].at))
+            if then
+            else None
+        )
 
     def became(self, place: int) -> tuple[str, ...]:
         night = self._its[place]
@@ -329,6 +286,26 @@ class _Gate:
         asked = Question(self._data, policy.tests[0], two, policy, self._seed)
         self.policy = policy
         return decide_tests([asked], policy)[0]
+
+    def slide(self, its: Sequence[Night], fixed: Fixed | None) -> SlideReport | None:
+        """What all nights since a fixed baseline say together."""
+        models = self._data.board.models
+        if fixed is None or fixed.model_id not in models:
+            return None
+        two = models[its[-1].model_id], models[fixed.model_id]
+        boards = [kind for kind, judge in self._data.judges_of(two) if judge == self._judge]
+        if not boards:
+            return None
+        test = GateTest(benchmark=str(self._data.which), judge=self._judge, max_drop=1.0)
+        return slide_report(
+            self._data,
+            boards[0],
+            self._judge,
+            (fixed.name, two[1]),
+            each_once(its, its[-1].model_id, fixed),
+            test,
+            threshold=1.0 / self._alpha,
+        )
 
     def _usual(self, two: tuple[str, str]) -> Policy:
         boards = [kind for kind, judge in self._data.judges_of(two) if judge == self._judge]

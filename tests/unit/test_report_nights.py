@@ -11,7 +11,8 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.report.gate import gate_report
 from judgebench.report.gate_policy import GateTest, Policy
-from judgebench.report.nights import Nights, nights, nights_of, ran_at
+from judgebench.report.night_versions import nights_of, ran_at
+from judgebench.report.nights import Nights, nights
 from judgebench.store import Store, open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
