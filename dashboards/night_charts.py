@@ -9,12 +9,16 @@ import altair as alt
 import pandas as pd
 from charts import Axis, Drawing, Ink, plain
 
-HEIGHT_PX, SPEND_PX = 340, 150
+HEIGHT_PX, SPEND_PX, DIFFERENCES_PX = 340, 150, 220
 
 SHAPES = {"first": "circle", "alarm": "triangle-down", "rest": "diamond", "none": "cross"}
 """Of decisions: pass, regression, inconclusive, none."""
 
 WORDS = {"first": "pass", "alarm": "regression", "rest": "inconclusive", "none": "not decided"}
+
+
+SIDES = {"moving": "diamond", "fixed": "circle"}
+"""Of baselines: the one before or one that moves on, and one that stays."""
 
 
 def _tones(ink: Ink) -> dict[str, str]:
@@ -144,6 +148,60 @@ def line(
         .encode(y=y("value")),
     ]
     return plain(alt.layer(*layers).properties(height=HEIGHT_PX))
+
+
+def differences(rows: pd.DataFrame, called: pd.DataFrame, axis: Axis, ink: Ink) -> Drawing:
+    """What each night differs by from its moving baseline, and from the fixed one.
+
+    Parameters
+    ----------
+    rows
+        ``when``, ``model``, ``value``, ``from`` (of `SIDES`), ``words``, in time.
+    called
+        ``when``, ``words`` of the night from which a slide is called; may be empty.
+    """
+    x, tones = _when(ink, rows["when"]), {"moving": ink.rest, "fixed": ink.first}
+    y = alt.Y(
+        "value:Q",
+        title=axis.title,
+        scale=alt.Scale(zero=True),
+        axis=alt.Axis(gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint),
+    )
+    layers: list[Any] = [
+        alt.Chart(pd.DataFrame({"value": [0.0]}))
+        .mark_rule(color=ink.faint, strokeDash=[2, 3])
+        .encode(y=y)
+    ]
+    if len(called):
+        rule = alt.Chart(called).encode(x=x, tooltip=[alt.Tooltip("words:N", title="slide")])
+        layers += [
+            rule.mark_rule(color=ink.alarm, strokeWidth=1.5),
+            rule.mark_text(
+                text="slide called", align="left", baseline="top", dx=4, dy=4, color=ink.text,
+                fontSize=11,
+            ).encode(y=alt.YValue(0)),
+        ]  # fmt: skip
+    base = alt.Chart(rows).encode(
+        x=x,
+        y=y,
+        color=alt.Color(
+            "from:N", scale=alt.Scale(domain=list(tones), range=list(tones.values())), legend=None
+        ),
+        tooltip=[
+            alt.Tooltip("model:N", title="model"),
+            alt.Tooltip("when:T", title="first evaluated", format="%Y-%m-%d %H:%M"),
+            alt.Tooltip("value:Q", title="difference", format=f"+.{axis.digits}f"),
+            alt.Tooltip("words:N", title="from"),
+        ],
+    )
+    shape = alt.Shape(
+        "from:N", scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values())), legend=None
+    )
+    layers += [
+        base.mark_line(strokeWidth=1.5),
+        base.mark_point(filled=True, size=70, opacity=1.0).encode(shape=shape),
+    ]
+    return plain(alt.layer(*layers).properties(height=DIFFERENCES_PX))
 
 
 def spend(rows: pd.DataFrame, ink: Ink, *, priced: bool) -> Drawing:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import charts
+import pandas as pd
 import streamlit as st
 from computed import answer
 from folded import visible
@@ -24,6 +25,7 @@ from typed import read
 from judgebench.plain_text import counted
 from judgebench.report.estimates import p_text
 from judgebench.report.nights import Night, Nights, Told, nights_of
+from judgebench.report.slide import in_words
 from judgebench.report.table import Document, render
 
 TONES = {"pass": "first", "regression": "alarm", "inconclusive": "rest", "": "none"}
@@ -58,6 +60,7 @@ def told(
     board: tuple[str, str, str, str | None],
     name: str,
     against: str,
+    fixed: str,
     share: float,
     most: int,
 ) -> Nights:
@@ -65,7 +68,7 @@ def told(
     benchmark, version, judge, opponent = board
     asked = {
         "benchmark": benchmark, "version": version, "judge_id": judge, "opponent_id": opponent,
-        "name": name, "against": against, "share": share, "most": most,
+        "name": name, "against": against, "fixed": fixed, "share": share, "most": most,
     }  # fmt: skip
     return read(Nights, answer(url, mark, "computed_reports.told", json.dumps(asked)))
 
@@ -108,6 +111,57 @@ def row(night: Told, point: Mapping[str, Any], digits: int) -> dict[str, Any]:
         "unpriced": night.taken.unpriced,
         "tone": TONES["" if decided is None else decided.decision],
     }
+
+
+def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of the nights shown, as `night_charts.differences` draws them; empty for another metric."""
+    scale, slide = charts.scale_of(metric), found.slide
+    if metric != metric_of(found):
+        return pd.DataFrame(), pd.DataFrame()
+    of_fixed = {} if slide is None else {one.model_id: one for one in slide.nights}
+    rows = []
+    for night in found.nights:
+        sides = []
+        if night.decided is not None and night.against is not None:
+            sides.append(("moving", night.decided.difference.value, night.against))
+        if slide is not None and night.model_id in of_fixed:
+            sides.append(("fixed", of_fixed[night.model_id].difference, slide.baseline))
+        rows += [
+            {
+                "when": datetime.fromtimestamp(night.first, UTC), "model": night.model,
+                "value": value * scale, "from": side, "words": visible(words),
+            }
+            for side, value, words in sides
+            if not math.isnan(value)
+        ]  # fmt: skip
+    called = []
+    if slide is not None and slide.outcome == "slide" and slide.called is not None:
+        when = datetime.fromtimestamp(max(slide.called, found.nights[0].first), UTC)
+        called.append({"when": when, "words": visible(in_words(slide))})
+    return pd.DataFrame(rows), pd.DataFrame(called)
+
+
+def evidence(found: Nights, digits: int) -> dict[str, list[Any]]:
+    """Of each night shown its difference to the fixed baseline, and the evidence of a slide."""
+    scale = charts.scale_of(metric_of(found))
+    of = {} if found.slide is None else {one.model_id: one for one in found.slide.nights}
+    those = [of.get(night.model_id) for night in found.nights]
+    return {
+        "from fixed": [
+            "" if one is None or math.isnan(one.difference)
+            else ("+" if one.difference > 0 else "") + charts.number(one.difference * scale, digits)
+            for one in those
+        ],
+        "e-value": [math.nan if one is None else one.e_value for one in those],
+    }  # fmt: skip
+
+
+def slide_lines(found: Nights) -> list[str]:
+    """What the sequential test of all nights says."""
+    if found.slide is None:
+        return []
+    mark = "⚠ " if found.slide.outcome == "slide" else ""
+    return [visible(f"{mark}{in_words(found.slide)}")]
 
 
 def _difference(decided: Any, digits: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from folded import visible
 from streamlit.delta_generator import DeltaGenerator
 from training_charts import axis_around
 
-from judgebench.report.nights import SHARE, THE_ONE_BEFORE, Night, Nights
+from judgebench.report.nights import SHARE, THE_FIRST, THE_ONE_BEFORE, Night, Nights
 
 SHARES = {f"{100 * share:g}": share for share in (0.01, SHARE, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the drop that is borne, in percent of the scale."""
@@ -66,10 +67,10 @@ def page() -> None:
         identity.text(reads.identity(board))
         shown.empty("No run has used a verdict of this judge yet.", NIGHTLY)
         return
-    name, against, share, most = asked(url, mark, benchmark, version, lines)
+    name, against, fixed, share, most = asked(url, mark, benchmark, version, lines)
     place = st.empty()
     at_once(place, board, metric, name, most, lines)
-    found = night_reads.told(url, mark, at, name, against, share, most)
+    found = night_reads.told(url, mark, at, name, against, fixed, share, most)
     identity.text(night_reads.identity(found, board))
     if len(found.nights) < 2:
         st.text(
@@ -81,9 +82,9 @@ def page() -> None:
 
 def asked(
     url: str, mark: str, benchmark: str, version: str, lines: Mapping[str, Sequence[Night]]
-) -> tuple[str, str, float, int]:
+) -> tuple[str, str, str, float, int]:
     """Whose nights, held against what, with which drop borne, and how many; all in the URL."""
-    columns = st.columns([4, 3, 2, 2])
+    columns = st.columns([3, 2, 2, 2, 2])
     with columns[0]:
         counts = {one: f"{one} · {len(its)}" for one, its in lines.items()}
         name = shown.choose("Model and its nights", list(lines), "model", shows=counts)
@@ -97,6 +98,13 @@ def asked(
             | {one: f"baseline {one}" for one in baselines},
         )
     with columns[2]:
+        fixed = shown.choose(
+            "Fixed baseline",
+            [THE_FIRST, *baselines],
+            "fixed",
+            shows={THE_FIRST: "the first night"} | {one: f"baseline {one}" for one in baselines},
+        )
+    with columns[3]:
         share = shown.choose(
             "Drop borne",
             list(SHARES),
@@ -104,9 +112,9 @@ def asked(
             default=f"{100 * SHARE:g}",
             shows={one: f"{one} % of the scale" for one in SHARES},
         )
-    with columns[3]:
+    with columns[4]:
         most = shown.choose("Nights", list(LAST), "last", shows=LAST)
-    return name, against, SHARES[share], int(most)
+    return name, against, fixed, SHARES[share], int(most)
 
 
 def at_once(
@@ -140,6 +148,7 @@ def draw(
         ]
     )
     gated = metric == night_reads.metric_of(found)
+    rows = rows.assign(**night_reads.evidence(found, decimals))
     rows["said"] = [said(row) if gated else "tests another metric" for row in shown.records(rows)]
     changes = night_reads.changes(found)
     drawn = rows if gated else rows.assign(tone="none")
@@ -154,11 +163,35 @@ def draw(
         "grey lines: other models."
     )
     st.text(night_reads.policy_line(found))
+    from_baselines(found, metric)
     shown.notes([*night_reads.drift_lines(found), *night_reads.change_lines(changes)])
     spent(rows)
     table(rows, metric, charts.digits_of(metric))
     records = shown.records(rows.drop(columns=["said"]))
     shown.download("Download CSV", "nights.csv", night_reads.csv(found, records, metric), key="csv")
+
+
+def from_baselines(found: Nights, metric: str) -> None:
+    """The differences to both baselines, and what all nights say together."""
+    rows, called = night_reads.differences(found, metric)
+    if len(rows):
+        values = rows["value"]
+        axis = charts.axis_of(
+            metric, pd.DataFrame({"value": values, "low": values, "high": values})
+        )
+        shown.chart(
+            partial(
+                night_charts.differences,
+                rows,
+                called,
+                replace(axis, title=f"difference, {axis.title}"),
+                shown.ink(),
+            ),
+            "Difference to the moving baseline (◆ grey) and to the fixed one (● blue)",
+            alt="Each night's difference to both baselines; the text below says what it means.",
+            name="differences by night",
+        )
+    shown.notes(night_reads.slide_lines(found))
 
 
 def line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from judgebench.report.leaderboard import leaderboards
 from judgebench.report.nights import Nights, nights
+from judgebench.report.slide import in_words as slide_words
 from judgebench.store import open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
@@ -72,6 +74,52 @@ def test_what_else_changed_and_what_was_tested_is_said(open_page: Any, store: st
     assert "⚠ 2026-11-07: answers from another stack: vllm 0.9 → 1" in said
     assert "⚠ 2026-11-08: another model serves the judge: gpt-2026-08 → gpt-2026-11" in said
     assert "9 calls have no known price" in said
+
+
+def test_both_baselines_and_the_test_of_all_nights_are_shown(open_page: Any, store: str) -> None:
+    app = opened_on(open_page, store)
+    found = report(store)
+    assert found.slide is not None
+    shown = app.dataframe[0].value
+    evidence = {one.model_id: one for one in found.slide.nights}
+    for line, night in zip(shown.to_dict("records"), reversed(found.nights), strict=True):
+        own = evidence.get(night.model_id)
+        assert line["e-value"] == pytest.approx(
+            math.nan if own is None else own.e_value, nan_ok=True
+        )
+        if own is not None:
+            assert line["from fixed"].endswith(f"{abs(100 * own.difference):.1f}")
+    assert slide_words(found.slide) in texts(app)
+    assert boxes(app)["Fixed baseline"].options == ["the first night", "baseline last-green"]
+    named = opened_on(open_page, store, fixed="last-green")
+    assert not named.exception
+    again = report(store, fixed="last-green").slide
+    assert again is not None
+    assert slide_words(again) in texts(named)
+
+
+def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
+    import charts
+    import night_charts
+    import night_reads
+
+    planned = [night_stores.Planned(str(n), 0.8 - 0.05 * n) for n in range(9)]
+    url = night_stores.fill(tmp_path / "s.db", nights=planned, n_items=60, drifts=False)
+    found = report(url)
+    assert found.slide is not None
+    assert found.slide.outcome == "slide"
+    rows, called = night_reads.differences(found, "accuracy")
+    assert set(rows["from"]) == {"moving", "fixed"}
+    fixed = rows[rows["from"] == "fixed"]["value"]
+    assert list(fixed) == pytest.approx([100 * one.difference for one in found.slide.nights])
+    assert called["when"][0].timestamp() == found.slide.called
+    (line,) = night_reads.slide_lines(found)
+    assert line.startswith("⚠ slide: accuracy moved from")
+    axis = charts.Axis(title="t", short="s", low=0, high=1, digits=1)
+    drawn = night_charts.differences(rows, called, axis, charts.INK["light"]).to_dict()
+    assert "slide called" in str(drawn)
+    nothing, none = night_reads.differences(found, "another")
+    assert (len(nothing), len(none)) == (0, 0)
 
 
 def test_a_link_says_whose_nights_against_what_and_what_is_borne(
