@@ -87,10 +87,10 @@ def command(
     baseline: BASELINE and orders: both has judges compare the two. It takes one verdict for each
     item and order where two boards take two, and finds smaller drops where answers differ little.
 
-    A policy may name a fixed baseline beside BASELINE, which moves on: all nights of CANDIDATE's name
-    since then are tested together, so that a slow slide is seen that every night passes. It is a
-    decision of its own, a regression where it says so, and wrong about an unchanged model in 5 % of
-    cases over all nights (at alpha 0.05), beside the 5 % of each night.
+    A policy may name a fixed baseline beside BASELINE, which moves on: all nights of CANDIDATE's
+    name since then are tested together, so that a slow slide is seen that every night passes. It
+    is a decision of its own, a regression where it says so; an unchanged model is called with a
+    probability of alpha at most over all nights, beside the alpha of each night.
 
     A page (--output gate.html) has the ten items that moved most, with the question and both
     answers. Where GITHUB_STEP_SUMMARY is set, the table is appended to that file; where

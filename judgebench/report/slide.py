@@ -317,7 +317,7 @@ def _counts(pair: PairedModels) -> Floats:
     return np.asarray(found)
 
 
-# of a gate's policy, and of nights -----------------------------------------------------------------
+# of a gate's policy, and of nights ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
