@@ -158,7 +158,7 @@ def differences(rows: pd.DataFrame, called: pd.DataFrame, axis: Axis, ink: Ink) 
     rows
         ``when``, ``model``, ``value``, ``from`` (of `SIDES`), ``words``, in time.
     called
-        ``when``, ``words`` of the night from which a slide is called; may be empty.
+        ``when``, ``label``, ``words`` of the night from which a slide is called; may be empty.
     """
     x, tones = _when(ink, rows["when"]), {"moving": ink.rest, "fixed": ink.first}
     y = alt.Y(
@@ -177,9 +177,8 @@ def differences(rows: pd.DataFrame, called: pd.DataFrame, axis: Axis, ink: Ink) 
         layers += [
             rule.mark_rule(color=ink.alarm, strokeWidth=1.5),
             rule.mark_text(
-                text="slide called", align="left", baseline="top", dx=4, dy=4, color=ink.text,
-                fontSize=11,
-            ).encode(y=alt.YValue(0)),
+                align="left", baseline="top", dx=4, dy=4, color=ink.text, fontSize=11
+            ).encode(y=alt.YValue(0), text=alt.Text("label:N")),
         ]  # fmt: skip
     base = alt.Chart(rows).encode(
         x=x,

@@ -136,8 +136,14 @@ def differences(found: Nights, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]
         ]  # fmt: skip
     called = []
     if slide is not None and slide.outcome == "slide" and slide.called is not None:
-        when = datetime.fromtimestamp(max(slide.called, found.nights[0].first), UTC)
-        called.append({"when": when, "words": visible(in_words(slide))})
+        first = found.nights[0].first
+        called.append(
+            {
+                "when": datetime.fromtimestamp(max(slide.called, first), UTC),
+                "label": "slide called" if slide.called >= first else "slide called before",
+                "words": visible(in_words(slide)),
+            }
+        )
     return pd.DataFrame(rows), pd.DataFrame(called)
 
 

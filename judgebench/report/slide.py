@@ -475,7 +475,7 @@ def in_words(found: SlideReport) -> str:
         said = found.because or f"no slide against {own}"
         return f"{said}; {evidence}{rest}"
     assert found.since is not None
-    fell = f"{found.metric.replace('_', ' ')} moved from {found.level_before:{how}} to "
+    fell = f"{found.metric.replace('_', ' ')} fell from {found.level_before:{how}} to "
     fell += f"{found.level_now:{how}} since {day(found.since)}"
     if found.shape == "slope":
         fell += f", {found.slope:+{how}} a night"

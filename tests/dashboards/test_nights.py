@@ -6,6 +6,7 @@ import io
 import math
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,12 @@ def test_the_night_of_a_slide_is_marked(tmp_path: Path) -> None:
     assert list(fixed) == pytest.approx([100 * one.difference for one in found.slide.nights])
     assert called["when"][0].timestamp() == found.slide.called
     (line,) = night_reads.slide_lines(found)
-    assert line.startswith("⚠ slide: accuracy moved from")
+    assert line.startswith("⚠ slide: accuracy fell from")
     axis = charts.Axis(title="t", short="s", low=0, high=1, digits=1)
     drawn = night_charts.differences(rows, called, axis, charts.INK["light"]).to_dict()
-    assert "slide called" in str(drawn)
+    assert "'label': 'slide called'" in str(drawn)
+    _, late = night_reads.differences(replace(found, nights=found.nights[-1:]), "accuracy")
+    assert list(late["label"]) == ["slide called before"]
     nothing, none = night_reads.differences(found, "another")
     assert (len(nothing), len(none)) == (0, 0)
 

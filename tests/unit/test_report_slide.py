@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from judgebench.assertions import assert_no_regression
 from judgebench.errors import ConfigError, UsageError
+from judgebench.metrics.paired_models import PairedModels
 from judgebench.records import JudgeSpec, Judgment, Label, ModelSpec, Score, Stack, Unreadable, Use
 from judgebench.report.gate import gate_report
 from judgebench.report.gate_annotations import annotated
@@ -27,8 +29,8 @@ from judgebench.report.gate_texts import GateTexts
 from judgebench.report.model_pairs import PairData
 from judgebench.report.night_versions import nights_of
 from judgebench.report.nights import nights
+from judgebench.report.slide import _counts, policy_slide
 from judgebench.report.slide import in_words as slide_words
-from judgebench.report.slide import policy_slide
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
 from judgebench.store.baselines import StoredBaseline
@@ -164,15 +166,15 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert (said["shape"], said["called"][:8]) == ("slope", "2026-11-")
     words = in_words(one)
     assert words.startswith("REGRESSION: accuracy of")
-    assert "; slide: accuracy moved from" in words
+    assert "; slide: accuracy fell from" in words
     assert "(fixed baseline main); evidence" in words
     assert "over 15 nights, 20 calls a slide" in words
-    assert "slide: accuracy moved from" in render(document(report), "table")
+    assert "slide: accuracy fell from" in render(document(report), "table")
     (failure,) = ET.fromstring(junit(report, {})).iter("failure")
     assert failure.get("type") == "regression"
     (line,) = annotated(report, GateTexts())
     assert line.startswith("::error title=REGRESSION")
-    with pytest.raises(AssertionError, match="slide: accuracy moved"):
+    with pytest.raises(AssertionError, match="slide: accuracy fell"):
         assert_no_regression(
             candidate="nightly",
             baseline="last-green",
@@ -427,6 +429,18 @@ def test_a_scale_without_ends_and_something_missing_calls_nothing(tmp_path: Path
     assert (found.outcome, str(found.because)[:20]) == ("none", "verdicts are missing")
 
 
+def test_categories_that_count_equally_do_so_with_items_missing() -> None:
+    pair = PairedModels(
+        judge="J", metric="score", unit=1.0, width=1.0, items=("a", "b", "c", "d"),
+        unit_of=np.arange(4), weight=np.array([0.5, 0.5, 0.5, 0.0]),
+        stratum=np.array([1, 1, 2, -1]), mean=np.array([[0.1, 0.1]] * 4), worst=None, best=None,
+        missing=np.zeros(2, dtype=np.int64), expected=np.full(2, 4),
+    )  # fmt: skip
+    assert list(_counts(pair)) == [0.25, 0.25, 0.5, 0.0]
+    pair.mean[1] = np.nan
+    assert _counts(pair)[0] == 0.5
+
+
 # nights, policies and the command ---------------------------------------------------------------
 
 
@@ -464,7 +478,7 @@ def test_the_command_ends_with_1_or_64(team: Team, tmp_path: Path) -> None:
     path.write_text(f"fixed_baseline: main\n{test}")
     done = judgebench(*asked)
     assert done.returncode == 1
-    assert "slide: accuracy moved from" in done.stdout
+    assert "slide: accuracy fell from" in done.stdout
     path.write_text(f"fixed_baseline: gone\n{test}")
     done = judgebench(*asked)
     assert done.returncode == 64
