@@ -24,7 +24,8 @@ from typed import read
 
 from judgebench.plain_text import counted
 from judgebench.report.estimates import p_text
-from judgebench.report.nights import Night, Nights, Told, nights_of
+from judgebench.report.night_versions import Night, nights_of
+from judgebench.report.nights import Nights, Told
 from judgebench.report.slide import in_words
 from judgebench.report.table import Document, render
 

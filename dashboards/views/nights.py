@@ -19,7 +19,8 @@ from folded import visible
 from streamlit.delta_generator import DeltaGenerator
 from training_charts import axis_around
 
-from judgebench.report.nights import SHARE, THE_FIRST, THE_ONE_BEFORE, Night, Nights
+from judgebench.report.night_versions import Night
+from judgebench.report.nights import SHARE, THE_FIRST, THE_ONE_BEFORE, Nights
 
 SHARES = {f"{100 * share:g}": share for share in (0.01, SHARE, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the drop that is borne, in percent of the scale."""
