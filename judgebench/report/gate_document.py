@@ -109,8 +109,7 @@ def _json(one: Decided) -> dict[str, Any]:
             {"item_id": f.item_id, "candidate": f.candidate, "baseline": f.baseline}
             for f in one.flips
         ],
-        "slide": None if one.slide is None else slide.to_json(one.slide),
-    }
+    } | ({} if one.slide is None else {"slide": slide.to_json(one.slide)})
 
 
 def _whole(n: float) -> int | None:
@@ -121,7 +120,8 @@ def _record(one: Decided) -> dict[str, Any]:
     found = _json(one)
     found.pop("flips")
     difference, coverage = found.pop("difference"), found.pop("coverage")
-    found["slide"] = None if one.slide is None else one.slide.outcome
+    if one.slide is not None:
+        found["slide"] = one.slide.outcome
     return (
         found
         | {f"difference_{name}": difference[name] for name in ("value", "low", "high", "missing")}

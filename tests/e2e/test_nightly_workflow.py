@@ -136,6 +136,8 @@ def test_an_equal_one_is_green_and_the_baseline_moves_on(repository: Repository)
     assert (night.code, night.gate["verdict"]) == (0, "pass"), night.log
     assert night.steps[-1] == "Advance the baseline"
     assert night.baseline == otherwise["0"]
+    slide = night.gate["tests"][0]["slide"]
+    assert (slide["baseline"], slide["outcome"], slide["nights"]) == ("accepted", "none", 1)
 
 
 def test_a_worse_one_is_red_and_the_baseline_stays(repository: Repository, tmp_path: Path) -> None:

@@ -144,7 +144,9 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     report = gated(team)
     (one,) = report.tests
     assert (one.decision, one.verdict, report.verdict) == ("pass", "regression", "regression")
-    assert gated(team, policy(None)).verdict == "pass"
+    without = gated(team, policy(None))
+    assert without.verdict == "pass"
+    assert "slide" not in to_json(without)["tests"][0]
     slide = one.slide
     assert slide is not None
     assert (slide.outcome, slide.because, slide.threshold) == ("slide", None, 20.0)
@@ -165,11 +167,12 @@ def test_a_slide_that_every_night_passes_is_a_regression(team: Team, tmp_path: P
     assert (said["outcome"], said["baseline"], said["nights"]) == ("slide", "main", 15)
     assert (said["shape"], said["called"][:8]) == ("slope", "2026-11-")
     words = in_words(one)
-    assert words.startswith("REGRESSION: accuracy of")
+    assert words.startswith("REGRESSION: accuracy ")
     assert "; slide: accuracy fell from" in words
     assert "(fixed baseline main); evidence" in words
     assert "over 15 nights, 20 calls a slide" in words
     assert "slide: accuracy fell from" in render(document(report), "table")
+    assert ",slide" in render(document(report), "csv").splitlines()[0]
     (failure,) = ET.fromstring(junit(report, {})).iter("failure")
     assert failure.get("type") == "regression"
     (line,) = annotated(report, GateTexts())
