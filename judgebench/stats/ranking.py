@@ -63,8 +63,8 @@ class Ranking:
     undefined : float array, shape (n_models, n_models)
         Share of replicates in which the two could not be compared.
     rank, rank_low, rank_high : float array, shape (n_models,)
-        1 is best. ``rank`` is nan where a model cannot be compared with some other. The true rank
-        lies between the other two with the confidence of ``level``, for each model by itself.
+        1 is best. ``rank`` is nan where a model cannot be compared with some other. The true ranks
+        of all models lie between the other two at once, with the confidence of ``level``.
     tie_strength : float
         Davidson's nu, 0 in the other models.
     coefficients, coefficients_low, coefficients_high : float array, shape (n_covariates,)
@@ -120,8 +120,8 @@ def rank_models(
     Strengths are centred on the ranked models. In replicates that lose some of these, the others
     keep the mean that they have in the data.
 
-    Rank intervals follow from simultaneous intervals of a model's differences from all others
-    [1]_. Percentiles of ranks themselves are too narrow for models of nearly equal strength.
+    Sets of ranks hold for all models at once: they follow from simultaneous intervals of all
+    differences [1]_. Percentiles of ranks are too narrow for models of nearly equal strength.
 
     Parameters
     ----------
@@ -156,7 +156,8 @@ def rank_models(
     """
     c = comparisons
     drawn = _draws(draws, c.n_prompts)
-    if len(np.unique(c.prompt[c.weights > 0])) < 2:
+    units = len(np.unique(c.prompt[c.weights > 0]))
+    if units < 2:
         drawn = drawn[:0]
     styles = _styles(covariates, len(c.prompt), ties)
     if reference is not None and not 0 <= reference < c.n_models:
@@ -174,14 +175,14 @@ def rank_models(
     n = c.n_models
     square = np.full((n, n), np.nan)
     difference, low, high = square.copy(), square.copy(), square.copy()
+    rank, sets, joint = np.full(n, np.nan), np.full((2, n), np.nan), _Joint(n, len(drawn))
     probability, undefined = square.copy(), square.copy()
-    ranks = np.full((3, n), np.nan)
     above = here.reaches & ~here.same
     met = prompts_met(c) if above.any() else np.zeros((n, n), dtype=np.int64)
     for i in range(n):
         difference[i] = np.where(here.same[i], here.differences(i), np.nan)
         finite = ~np.isnan(difference[i])
-        ranks[0, i] = _rank(here.differences(i))
+        rank[i] = _rank(here.differences(i))
         if not len(drawn):
             continue
         found = replicates.differences(i)
@@ -195,12 +196,12 @@ def rank_models(
             found, level=level, value=difference[i], acceleration=skew.between(i)
         )
         low[i], high[i] = np.where(finite, ends, np.nan)
-        better, worse = _surely(found[:, others], difference[i, others], level)
-        enough = 0.5 ** met[i] <= (1.0 - level) / (2.0 * max(n - 1, 1))
-        better += int((above[:, i] & enough & (won[i] + tied[i] == 0)).sum())
-        worse += int((above[i] & enough & (won.T[i] + tied[i] == 0)).sum())
-        ranks[1:, i] = 1 + better, n - worse
+        joint.add(i, found[:, i + 1 :], np.where(others, difference[i], np.nan)[i + 1 :])
 
+    if len(drawn):
+        # Who won all that the two met on is above where chance is excluded (sign test).
+        swept = above & (0.5**met <= (1.0 - level) / max(n * (n - 1), 1)) & ((won + tied).T == 0)
+        sets = _sets(joint.surely(level, units) | swept, np.ones(n, dtype=np.bool_))
     strength, strength_low, strength_high = np.full((3, n), np.nan)
     if reference is None:
         strength = np.where(ranked, here.strength, np.nan)
@@ -234,9 +235,9 @@ def rank_models(
         difference_high=high,
         probability_above=probability,
         undefined=undefined,
-        rank=ranks[0],
-        rank_low=ranks[1],
-        rank_high=ranks[2],
+        rank=rank,
+        rank_low=sets[0],
+        rank_high=sets[1],
         tie_strength=float(data.tie_strength[0]),
         coefficients=coefficients,
         coefficients_low=styles_low,
@@ -244,6 +245,161 @@ def rank_models(
         n_replicates=len(drawn),
         level=level,
     )
+
+
+def rank_sets(
+    values: ArrayLike,
+    covariance: ArrayLike,
+    *,
+    units: ArrayLike,
+    width: float,
+    level: float = 0.95,
+    n_draws: int = 2000,
+    seed: int = 0,
+) -> Floats:
+    """Sets of ranks that hold the true ranks of all models at once [1]_.
+
+    A model is surely above another where their difference is more than ``c`` standard errors;
+    what follows from such relations is sure as well. With ``k`` models surely above one and ``m``
+    surely below it, its set is ``1 + k .. n_models - m``. ``c`` is the quantile of the largest
+    deviation among all pairs,
+
+        ``max_ij |(x_i - x_j) - (v_i - v_j)| / se_ij``
+
+    over draws ``x`` from a normal with the values and their covariance, moved to Student's with
+    one degree of freedom fewer than units. Correlations of many models on few units scatter, which
+    lowers that quantile: they are drawn towards their mean by as much as chance explains of their
+    spread [2]_.
+
+    Differences on few items vary less in the data than in truth, and often not at all: two
+    pseudo-items, one a whole scale better and one a whole scale worse, are in the spread that a
+    difference is held against,
+
+        ``se*^2 = (n (n - 1) se^2 + 2 width^2) / (n (n + 1))``.
+
+    A pair whose difference is the same on all items has no part in ``c``, and is held against its
+    share of the error by Bonferroni.
+
+    Parameters
+    ----------
+    values : float array, shape (n_models,)
+        Higher is better; nan has no rank.
+    covariance : float array, shape (n_models, n_models)
+        Of the values. nan in the row and column of a model whose spread is not known: nothing is
+        sure of it.
+    units : float array, shape (n_models,) or ()
+        How many units of equal weight speak for each model (see
+        `judgebench.stats.repeated_items.effective_n`). A pair has the smaller number; nothing is
+        sure with fewer than two.
+    width : float
+        From the lowest to the highest value that a unit can have; for a scale without ends, that
+        it has.
+    level : float
+        Probability aimed at that all sets hold, in (0, 1).
+    n_draws, seed : int
+        Of the draws from the normal.
+
+    Returns
+    -------
+    float array, shape (2, n_models)
+        The lowest and the highest rank in each set; nan where the value is. A set holds every rank
+        that a model shares with those that are as good in truth.
+
+    Raises
+    ------
+    ValueError
+        For a width that is negative or not finite.
+
+    References
+    ----------
+    .. [1] M. Mogstad, J. P. Romano, A. M. Shaikh, D. Wilhelm (2024), Inference for ranks with
+       applications to mobility across neighbourhoods and academic achievement across countries,
+       The Review of Economic Studies 91(1), 476-518.
+    .. [2] O. Ledoit, M. Wolf (2004), Honey, I Shrunk the Sample Covariance Matrix, The Journal of
+       Portfolio Management 30(4), 110-119: the target of constant correlation.
+    """
+    from scipy.special import ndtri, stdtr
+
+    if not 0.0 <= width < np.inf:
+        raise ValueError(f"the width of a scale is finite and not negative, not {width}")
+    value, spread = np.asarray(values, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+    n = np.broadcast_to(np.asarray(units, dtype=np.float64), value.shape)
+    ranked = ~np.isnan(value)
+    known = np.flatnonzero(ranked & (n >= 2) & ~np.isnan(np.diag(spread)))
+    sure = np.zeros((len(value), len(value)), dtype=np.bool_)
+    if len(known) > 1:
+        among, n_pairs = np.ix_(known, known), len(known) * (len(known) - 1) / 2
+        gap = np.subtract.outer(value[known], value[known])
+        gap[np.abs(gap) <= _EQUAL * width] = 0.0
+        own = np.add.outer(np.diag(spread)[known], np.diag(spread)[known])
+        variance = np.maximum(own - 2.0 * spread[among], 0.0)
+        varies = variance > _ROUNDING * own
+        both = np.minimum.outer(n[known], n[known])
+        pseudo = 2.0 * width**2 / (both * (both + 1.0))
+        error = np.sqrt(variance * (both - 1.0) / (both + 1.0) + pseudo)
+        t = np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)
+        still = (~varies & (gap > 0)).sum() / n_pairs
+        smooth = _smoothed(spread[among], n[known].min())
+        largest = _largest_deviations(smooth, varies, n_draws, seed)
+        multiple = np.where(
+            varies,
+            _order_statistic(largest, 1.0 - (1.0 - level) * (1.0 - still)),
+            -ndtri((1.0 - level) / (2.0 * n_pairs)),
+        )
+        sure[among] = -ndtri(stdtr(both - 1.0, -t)) > multiple
+    return _sets(sure, ranked)
+
+
+def _smoothed(covariance: Floats, units: float) -> Floats:
+    """The covariance with correlations drawn towards their mean by the part of their spread that
+    chance alone would give them."""
+    error = np.sqrt(np.diag(covariance))
+    scale = np.outer(error, error)
+    found = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+    others = found[(scale > 0) & ~np.eye(len(found), dtype=np.bool_)]
+    if not len(others):
+        return covariance
+    mean, spread = others.mean(), others.var()
+    chance = (1.0 - mean**2) ** 2 / (units - 1.0)
+    share = chance / spread if spread > chance else 1.0
+    alike = np.where(np.eye(len(found), dtype=np.bool_), 1.0, mean)
+    return np.asarray(scale * ((1.0 - share) * found + share * alike))
+
+
+def _largest_deviations(covariance: Floats, varies: Bools, n_draws: int, seed: int) -> Floats:
+    """Of each draw, the largest deviation of a pair that varies, in its standard errors."""
+    own = np.add.outer(np.diag(covariance), np.diag(covariance))
+    variance = np.maximum(own - 2.0 * covariance, 0.0)
+    varies = varies & (variance > _ROUNDING * own)
+    root, vectors = np.linalg.eigh(covariance)
+    # The symmetric root of a matrix is one: equal data have equal draws on every machine.
+    scaled = vectors * np.sqrt(np.maximum(root, 0.0)) @ vectors.T
+    inverse = np.divide(1.0, np.sqrt(variance), out=np.zeros_like(variance), where=varies)
+    drawn = scaled @ np.random.default_rng(seed).standard_normal((n_draws, len(scaled))).T
+    largest = np.zeros(n_draws)
+    for i in range(len(drawn) - 1):
+        apart = drawn[i + 1 :] - drawn[i]
+        apart *= inverse[i + 1 :, i, np.newaxis]
+        np.maximum(largest, np.abs(apart, out=apart).max(axis=0), out=largest)
+    return largest
+
+
+def _order_statistic(values: Floats, level: float) -> float:
+    """The least of the values that as many reach as the level asks for; infinite with too few."""
+    place = ceil(level * (len(values) + 1)) - 1
+    return float(np.sort(values)[place]) if place < len(values) else float("inf")
+
+
+def _sets(sure: Bools, ranked: Bools) -> Floats:
+    """The lowest and the highest rank of each model, from who is surely above whom."""
+    above = sure.astype(np.float64)
+    while True:  # who is above one that is above another is above that one
+        further = np.minimum(above + above @ above, 1.0)
+        if (further == above).all():
+            break
+        above = further
+    ends = np.stack([1.0 + above.sum(axis=0), ranked.sum() - above.sum(axis=1)])
+    return np.where(ranked, ends, np.nan)
 
 
 def extended_interval(
@@ -336,6 +492,9 @@ def relative_difference(first: ArrayLike, second: ArrayLike, *, floor: float = 0
 
 _EQUAL = 1e-9
 """Strengths that differ by less are equal: fits are no more exact."""
+
+_ROUNDING = 1e-10
+"""Share of two variances under which their difference has none: sums are no more exact."""
 
 _BLOCK = 2**23
 """Numbers that are worked on at a time."""
@@ -527,8 +686,8 @@ def _rank(differences: Floats) -> float:
     return 1.0 + int((differences < 0).sum())
 
 
-def _surely(differences: Floats, data: Floats, level: float) -> tuple[int, int]:
-    """How many others are above the model, and how many below, by simultaneous intervals.
+class _Joint:
+    """Who is surely above whom, by intervals of all differences that hold at once.
 
     The intervals are the data's differences and a common multiple of each one's spread; the
     multiple is the level's quantile of the largest deviation in a replicate. The spread is half
@@ -536,22 +695,41 @@ def _surely(differences: Floats, data: Floats, level: float) -> tuple[int, int]:
     Nothing is sure of a difference without spread, or with fewer than ``1 / (1 - level)``
     replicates.
     """
-    last = ceil(level * (len(differences) + 1)) - 1
-    if last >= len(differences):
-        return 0, 0
-    low, high = extended_interval(differences, level=0.6827)
-    with np.errstate(invalid="ignore"):
-        parts = np.array([data - low, high - data])
-        one_sided = np.where(np.isfinite(parts[0]), parts[0], parts[1])
-        spread = np.where(np.isfinite(parts).all(axis=0), parts.mean(axis=0), one_sided)
-        known = np.isfinite(spread) & (spread > _EQUAL)
-        if not known.any():
-            return 0, 0
-        deviation = np.abs(differences[:, known] - data[known]) / spread[known]
-    # Infinite replicates lie on the side where the difference is clear already.
-    largest = np.where(np.isfinite(deviation), deviation, 0.0).max(axis=1)
-    reach = np.sort(largest)[last] * spread[known]
-    return int((data[known] + reach < 0).sum()), int((data[known] - reach > 0).sum())
+
+    def __init__(self, n_models: int, n_replicates: int) -> None:
+        self._data, self._spread = np.full((2, n_models, n_models), np.nan)
+        self._largest = np.zeros(n_replicates)
+
+    def add(self, model: int, replicates: Floats, data: Floats) -> None:
+        """The differences of a model from those after it; nan where there is none."""
+        low, high = extended_interval(replicates, level=0.6827)
+        with np.errstate(invalid="ignore"):
+            parts = np.array([data - low, high - data])
+            one_sided = np.where(np.isfinite(parts[0]), parts[0], parts[1])
+            spread = np.where(np.isfinite(parts).all(axis=0), parts.mean(axis=0), one_sided)
+            known = np.isfinite(spread) & (spread > _EQUAL)
+            deviation = np.abs(replicates[:, known] - data[known]) / spread[known]
+        # Infinite replicates lie on the side where the difference is clear already.
+        finite = np.where(np.isfinite(deviation), deviation, 0.0)
+        np.maximum(self._largest, finite.max(axis=1, initial=0.0), out=self._largest)
+        others = model + 1 + np.flatnonzero(known)
+        self._data[model, others], self._spread[model, others] = data[known], spread[known]
+
+    def surely(self, level: float, units: int) -> Bools:
+        """The first above the second, shape (n_models, n_models).
+
+        The multiple is moved from a normal's quantile to Student's with one degree of freedom
+        fewer than units, and the spread to that of a sample.
+        """
+        from scipy.special import ndtr, stdtrit
+
+        normal = _order_statistic(self._largest, level)
+        if np.isinf(normal):
+            return np.zeros(self._data.shape, dtype=np.bool_)
+        multiple = -stdtrit(units - 1.0, ndtr(-normal)) * np.sqrt(units / (units - 1.0))
+        with np.errstate(invalid="ignore"):
+            reach = multiple * self._spread
+            return np.asarray((self._data - reach > 0) | (self._data + reach < 0).T)
 
 
 def _groups(same: Bools, half: Floats) -> Ints:

@@ -365,6 +365,65 @@ def jackknife_se(leave_one_out: ArrayLike) -> Floats:
     return np.asarray(np.sqrt((n - 1) / n * np.square(values - values.mean(axis=0)).sum(axis=0)))
 
 
+def jackknife_covariance(
+    values: ArrayLike, leave_one_out: ArrayLike, *, units: ArrayLike
+) -> Floats:
+    """Covariance of several statistics, from each without every unit in turn [1]_. Deterministic.
+
+    Deviations are from the statistics themselves. Of means over the same units it is the sample
+    covariance over their number; a unit that one of the statistics does not count moves it by
+    nothing.
+
+    Parameters
+    ----------
+    values : float array, shape (n_statistics,)
+    leave_one_out : float array, shape (n_units, n_statistics)
+    units : float array, shape (n_statistics,) or ()
+        How many units of equal weight speak for each.
+
+    Returns
+    -------
+    float array, shape (n_statistics, n_statistics)
+        nan in the row and column of a statistic that is undefined without some unit.
+
+    References
+    ----------
+    .. [1] B. Efron, R. J. Tibshirani (1993), An Introduction to the Bootstrap, chapter 11.
+    """
+    n = np.maximum(np.asarray(units, dtype=np.float64), 1.0)
+    deviation = np.asarray(leave_one_out, dtype=np.float64) - np.asarray(values, dtype=np.float64)
+    scaled = deviation * np.sqrt((n - 1.0) / n)
+    return np.asarray(scaled.T @ scaled)
+
+
+def replicate_covariance(replicates: ArrayLike, *, max_undefined: float = MAX_UNDEFINED) -> Floats:
+    """Covariance of several statistics over the replicates in which both of two are defined.
+
+    Parameters
+    ----------
+    replicates : float array, shape (n_replicates, n_statistics)
+        Of draws that all statistics share; nan is undefined.
+    max_undefined : float
+
+    Returns
+    -------
+    float array, shape (n_statistics, n_statistics)
+        nan in the row and column of a statistic that is undefined in a greater share of the
+        replicates than ``max_undefined``, and everywhere with fewer than two replicates.
+    """
+    drawn = np.asarray(replicates, dtype=np.float64)
+    there = ~np.isnan(drawn)
+    n = there.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, drawn, 0.0).sum(axis=0) / n.sum(axis=0)
+        deviation = np.where(there, drawn - mean, 0.0)
+        both = n.T @ n
+        found = np.where(both > 1, deviation.T @ deviation / (both - 1.0), np.nan)
+    lost = n.mean(axis=0) < 1.0 - max_undefined if len(drawn) else np.ones(len(found), np.bool_)
+    found[lost], found[:, lost] = np.nan, np.nan
+    return np.asarray(found)
+
+
 def monte_carlo_error(
     replicates: ArrayLike, *, level: float = 0.95, max_undefined: float = MAX_UNDEFINED
 ) -> tuple[Floats, Floats]:

@@ -530,21 +530,43 @@ class TestBca:
 class TestRanks:
     @given(st.integers(0, 2**32))
     @settings(max_examples=25)
-    def test_sure_are_differences_outside_simultaneous_intervals(self, seed: int) -> None:
-        """One replicate after the other: 95 of 99 lie inside all intervals, and one step less
-        wide they would not."""
+    def test_sure_are_differences_outside_intervals_that_all_hold_at_once(self, seed: int) -> None:
+        """One replicate after the other: 95 of 99 lie inside the intervals of all pairs, and one
+        step less wide they would not; then Student's quantile for the normal's."""
+        from scipy import stats
+
         generator = np.random.default_rng(seed)
-        values = generator.normal(0.5, 1, size=(99, 3)).cumsum(axis=1)
-        values[:5, 2] = np.inf
-        data = np.median(values, axis=0)
-        spread = np.diff(np.percentile(values, [15.865, 84.135], axis=0), axis=0)[0] / 2
+        strength = generator.normal([0.0, 3.0, 4.0, 9.0], 1, size=(99, 4))
+        strength[:5, 3] = np.inf
+        pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
+        values = {(i, j): strength[:, i] - strength[:, j] for i, j in pairs}
+        data = {pair: np.median(of) for pair, of in values.items()}
+        spread = {
+            pair: np.diff(np.percentile(of, [15.865, 84.135]))[0] / 2 for pair, of in values.items()
+        }
         multiples = sorted(
-            max(abs(x - d) / s for x, d, s in zip(row, data, spread, strict=True) if x < np.inf)
-            for row in values
+            max(
+                abs(values[pair][row] - data[pair]) / spread[pair]
+                for pair in pairs
+                if np.isfinite(values[pair][row])
+            )
+            for row in range(99)
         )
-        low, high = data - multiples[94] * spread, data + multiples[94] * spread
-        expected = (sum(high < 0), sum(low > 0))
-        assert rk._surely(values, data, 0.95) == expected
+        n = 40
+        student = stats.t.ppf(stats.norm.cdf(multiples[94]), n - 1) * np.sqrt(n / (n - 1))
+        joint = rk._Joint(4, 99)
+        for i in range(4):
+            after = [(i, j) for j in range(i + 1, 4)]
+            joint.add(
+                i,
+                np.array([values[pair] for pair in after]).T.reshape(99, len(after)),
+                np.array([data[pair] for pair in after]),
+            )
+        found = joint.surely(0.95, n)
+        for i, j in pairs:
+            reach = student * spread[i, j]
+            assert found[i, j] == (data[i, j] > reach)
+            assert found[j, i] == (data[i, j] < -reach)
 
     def test_nothing_is_sure_with_few_replicates_or_one_prompt(self) -> None:
         rows = [(0, 1, 1.0)] * 30 + [(0, 1, 0.0)] * 2
@@ -559,6 +581,24 @@ class TestRanks:
         assert (found.rank_low <= found.rank).all()
         assert (found.rank <= found.rank_high).all()
         assert (found.rank_high - found.rank_low >= 3).all()
+
+    @pytest.mark.parametrize("one", [False, True])
+    def test_all_sets_hold_at_once_on_few_prompts(self, one: bool) -> None:
+        """Eight models that are equal, on twelve prompts; the sets of each by itself held all in
+        81 % of samples."""
+        generator, held = np.random.default_rng(3), 0
+        for trial in range(80):
+            data = sampled(generator, np.zeros(8), 12, spread=0.5)
+            if one:
+                kept = (data["first"] == 0) | (data["second"] == 0)
+                data = {
+                    name: value[kept] if np.ndim(value) else value for name, value in data.items()
+                }
+            found = rk.rank_models(
+                cp.compare(**data), draws=multinomial_weights(12, 300, seed=trial)
+            )
+            held += bool((found.rank_low == 1).all() and (found.rank_high == 8).all())
+        assert held >= 70
 
     def test_win_rates_and_their_intervals(self) -> None:
         made = cp.compare(np.arange(10), [0] * 10, [1] * 10, [1.0] * 10, n_models=3, n_prompts=10)
