@@ -119,9 +119,9 @@ def command(
     """Rank the models of each BENCHMARK (NAME or NAME@VERSION), one board for each judge.
 
     Labels give accuracies, scores their mean, comparisons a win rate for each opponent. Numbers
-    come with an interval from a bootstrap over items; a rank with the ranks that the model had in
-    95 % of the replicates. Under the coverage floor of the benchmark a row is flagged. The ranks of
-    `judgebench ranking` follow from simultaneous intervals of differences and can be wider.
+    come with an interval from a bootstrap over items; a rank with the set of ranks that the model
+    may have, and the sets of all models hold at once (95 %). Under the coverage floor of the
+    benchmark a row is flagged.
 
     Of several benchmarks, the first table has a row for each model and a column for each board.
     The same store gives the same output, to the byte, in every format but that of a terminal.

@@ -65,6 +65,7 @@ def accuracies(
         means = item_means(table, rows, values, ends=(0.0, 1.0))
         return Measured(
             means=means,
+            width=1.0,
             measures={
                 ACCURACY: mean_of(means, proportion=True),
                 **by_group(ACCURACY, table, means, groups, share),

@@ -19,7 +19,7 @@ from judgebench.metrics.verdict_values import preference_values
 from judgebench.records import Estimate
 from judgebench.stats import length_control
 from judgebench.stats.length_control import MIN_VALID, LengthControl
-from judgebench.stats.resample import expanded_level
+from judgebench.stats.resample import expanded_level, replicate_covariance
 
 LENGTH_CONTROLLED = "length_controlled_win_rate"
 AS_PUBLISHED = f"{LENGTH_CONTROLLED}/compat"
@@ -70,12 +70,18 @@ class LengthControlled:
     estimates
         By model.
     scores : float array, shape (1 + n_replicates, models)
-        The values and their replicates, from which ranks are made; per cent.
+        The values and their replicates; per cent.
+    units : float array, shape (models,)
+        How many items each fit rests on, but for its parameters.
+    covariance : float array, shape (models, models)
+        Of the values, from the replicates; as much wider as a fit's parameters make it.
     """
 
     models: tuple[str, ...]
     estimates: Mapping[str, Estimate]
     scores: Floats
+    units: Floats
+    covariance: Floats
 
 
 def compared(
@@ -185,7 +191,10 @@ def exact(
         )
         for weights in intervals.resamples(one.board_items).weights()
     ]  # fmt: skip
+    n_valid = np.array([fit.n_valid for fit in fits], dtype=np.float64)
     scores = np.concatenate([np.array([[fit.value for fit in fits]]), *drawn])
+    free = np.maximum(n_valid - PARAMETERS, 1.0)
+    wider = np.sqrt(np.maximum(n_valid, 1.0) / free)
     estimates = {}
     for m, (model, fit) in enumerate(zip(one.models, fits, strict=True)):
         # BCa needs fits without each item; with few items plain percentiles are too narrow.
@@ -196,7 +205,13 @@ def exact(
             one, m, fit, intervals, low, high,
             f"{method}, expanded; c kept, lengths' spread kept",
         )  # fmt: skip
-    return LengthControlled(models=one.models, estimates=estimates, scores=scores)
+    return LengthControlled(
+        models=one.models,
+        estimates=estimates,
+        scores=scores,
+        units=free,
+        covariance=replicate_covariance(scores[1:]) * np.outer(wider, wider),
+    )
 
 
 def compat(

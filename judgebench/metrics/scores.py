@@ -104,7 +104,12 @@ def scores(
         measures[JUDGE_NOISE] = judge_noise(table, rows, values)
         if len(scales) > 1:
             measures = {name: mixed(measure, scales) for name, measure in measures.items()}
-        return Measured(means=means[SCORE], measures=measures)
+        width = ends[1] - ends[0]
+        return Measured(
+            means=means[SCORE],
+            width=width if math.isfinite(width) else None,
+            measures=measures,
+        )
 
     def whole(
         balance: Balance, table: VerdictTable, rows: Ints, means: ItemMeans

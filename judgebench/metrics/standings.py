@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans
-from judgebench.metrics.measure import Estimated, Measure, estimated
+from judgebench.metrics.measure import Measure, estimated
 from judgebench.metrics.missing import missing_counts
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import Estimate
-from judgebench.stats.resample import percentile_interval
+from judgebench.stats.ranking import rank_sets
+from judgebench.stats.resample import jackknife_covariance, leave_one_out_sums
+
+Places: TypeAlias = tuple[int | None, int | None, int | None]
+"""The rank of a model and the ends of its set; None without a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +28,11 @@ class Standing:
     """One model on one judge's board.
 
     ``metrics`` are named, the one that ranks first. ``rank`` is 1 for the best and shared by
-    equals; ``rank_low`` and ``rank_high`` hold it in the bootstrap at the interval's level. All
-    three are None for a model without a readable verdict. ``counts`` tell apart what is missing
-    (see `missing.missing_counts`), and what a kind of board counts besides.
+    equals; ``rank_low`` and ``rank_high`` are the ends of its set, and the sets of all models of
+    the board hold at once at the interval's level (`judgebench.stats.ranking.rank_sets`): a model
+    is first where ``rank_high`` is 1. All three are None for a model without a readable verdict.
+    ``counts`` tell apart what is missing (see `missing.missing_counts`), and what a kind of board
+    counts besides.
     """
 
     judge: str
@@ -51,12 +57,15 @@ class Measured:
         What the board ranks by; what is missing of it is missing from the board.
     measures
         By name, the one that ranks first. One that rests on nothing, for any model, is not shown.
+    width
+        From the lowest to the highest value of a verdict; None for a scale without ends.
     counts
         Further counts by name, of shape (models,).
     """
 
     means: ItemMeans
     measures: Mapping[str, Measure]
+    width: float | None
     counts: Mapping[str, Ints] = field(default_factory=dict)
 
 
@@ -99,18 +108,19 @@ def judge_by_judge(
                 for m, model in enumerate(table.models)
             }
             counts = {model: said | more[model] for model, said in missing.items()}
-            seats.append(_Seat(judge, _shown(one.measures), counts))
+            seats.append(_Seat(judge, _shown(one.measures), _width(one), counts))
     # All at once: draws that are too many to be kept are made anew for each call.
     measures = [measure for seat in seats for measure in seat.measures.values()]
     of_units = [one.of_units(table.unit_of, len(table.units)) for one in measures]
     sums = zip(of_units, intervals.resamples(table.units).sums(of_units), strict=True)
     found: list[Standing] = []
     for seat in seats:
-        its = {
-            name: estimated(measure, *next(sums), intervals)
-            for name, measure in seat.measures.items()
-        }
-        found += _board(seat.judge, table.models, its, seat.counts, intervals, ranked)
+        its = {name: (measure, *next(sums)) for name, measure in seat.measures.items()}
+        placed = _ranks_of(
+            next(iter(its.values())), seat.width, intervals, mask_of(table.models, ranked)
+        )
+        estimates = {name: estimated(*one, intervals).estimates for name, one in its.items()}
+        found += _board(seat, table.models, estimates, placed)
     return tuple(found)
 
 
@@ -119,7 +129,16 @@ class _Seat(NamedTuple):
 
     judge: str
     measures: Mapping[str, Measure]
+    width: float
     counts: Mapping[str, Mapping[str, int]]
+
+
+def _width(one: Measured) -> float:
+    """Of a scale without ends, as wide as what was seen on it."""
+    if one.width is not None:
+        return one.width
+    seen = one.means.mean[~np.isnan(one.means.mean)]
+    return float(np.ptp(seen)) if len(seen) else 0.0
 
 
 def _shown(measures: Mapping[str, Measure]) -> dict[str, Measure]:
@@ -133,31 +152,24 @@ def _shown(measures: Mapping[str, Measure]) -> dict[str, Measure]:
 
 
 def _board(
-    judge: str,
+    seat: _Seat,
     models: tuple[str, ...],
-    found: Mapping[str, Estimated],
-    counts: Mapping[str, Mapping[str, int]],
-    intervals: Intervals,
-    ranked: Collection[str] | None,
+    estimates: Mapping[str, Sequence[Estimate]],
+    placed: Sequence[Places],
 ) -> list[Standing]:
-    leading = next(iter(found))
-    placed = ranks(found[leading].scores, intervals.level, ranked=mask_of(models, ranked))
-    rows = []
-    for m, model in enumerate(models):
-        if model not in counts:
-            continue
-        rank, low, high = (None if math.isnan(end) else int(end) for end in placed[:, m])
-        rows.append(
-            Standing(
-                judge=judge,
-                model=model,
-                metrics={name: one.estimates[m] for name, one in found.items()},
-                rank=rank,
-                rank_low=low,
-                rank_high=high,
-                counts=counts[model],
-            )
+    rows = [
+        Standing(
+            judge=seat.judge,
+            model=model,
+            metrics={name: of[m] for name, of in estimates.items()},
+            rank=placed[m][0],
+            rank_low=placed[m][1],
+            rank_high=placed[m][2],
+            counts=seat.counts[model],
         )
+        for m, model in enumerate(models)
+        if model in seat.counts
+    ]
     return sorted(rows, key=lambda row: (row.rank or math.inf, row.model))
 
 
@@ -166,27 +178,57 @@ def mask_of(models: Sequence[str], ranked: Collection[str] | None) -> NDArray[np
     return np.array([ranked is None or model in ranked for model in models], dtype=np.bool_)
 
 
+def _ranks_of(
+    leading: tuple[Measure, Floats, Floats],
+    width: float,
+    intervals: Intervals,
+    ranked: NDArray[np.bool_],
+) -> list[Places]:
+    """By a measure, its contributions and the sums of these."""
+    measure, contributions, sums = leading
+    values = measure.quotient(sums[0])
+    counted = measure.counted(contributions)
+    # As `effective_n` has it: a unit that counts five times is not five.
+    units = np.square(counted.sum(axis=0)) / np.maximum(np.square(counted).sum(axis=0), 1e-300)
+    left_out = measure.quotient(leave_one_out_sums(contributions))
+    covariance = jackknife_covariance(values, left_out, units=units)
+    return ranks(values, covariance, units=units, width=width, intervals=intervals, ranked=ranked)
+
+
 def ranks(
-    scores: Floats, level: float, *, ranked: NDArray[np.bool_] | None = None
-) -> NDArray[np.float64]:
-    """Rank, and the ends of its distribution over the replicates, rounded out.
+    values: Floats,
+    covariance: Floats,
+    *,
+    units: Floats,
+    width: float,
+    intervals: Intervals,
+    ranked: NDArray[np.bool_] | None = None,
+) -> list[Places]:
+    """The rank of each model with the ends of its set, see `judgebench.stats.ranking.rank_sets`.
 
     Parameters
     ----------
-    scores : float array, shape (1 + n_replicates, models)
-        Higher is better; nan has no rank.
+    values, units : float array, shape (models,)
+    covariance : float array, shape (models, models)
+    width
+        Of the scale that the values are on.
     ranked : bool array, shape (models,), optional
         The others are as if they were not there, and have no rank.
 
     Returns
     -------
-    float array, shape (3, models)
+    list of (rank, lowest, highest)
+        None for a model whose value is nan.
     """
     if ranked is not None:
-        scores = np.where(ranked, scores, np.nan)
+        values = np.where(ranked, values, np.nan)
     # Equal shares of thirds must tie whatever the order in which they were added up.
-    rounded = np.round(scores, 12)
-    better = (rounded[:, np.newaxis, :] > rounded[:, :, np.newaxis]).sum(axis=-1)
-    found = np.where(np.isnan(rounded), np.nan, 1.0 + better)
-    low, high = percentile_interval(found[1:], level=level, max_undefined=1.0)
-    return np.stack([found[0], np.floor(low), np.ceil(high)])
+    rounded = np.round(values, 12)
+    better = np.greater.outer(rounded, rounded).sum(axis=0)
+    low, high = rank_sets(
+        values, covariance, units=units, width=width, level=intervals.level, seed=intervals.seed
+    )
+    return [
+        (None, None, None) if math.isnan(a) else (1 + int(n), int(a), int(b))
+        for n, a, b in zip(better, low, high, strict=True)
+    ]

@@ -91,6 +91,7 @@ def win_rates(
         )
         return Measured(
             means=means,
+            width=1.0,
             measures={
                 WIN_RATE: share(means),
                 "discrete_win_rate": share(discrete),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from judgebench.records import Estimate
@@ -12,7 +12,10 @@ from judgebench.report.reference_board import Beside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model. ``rank_low`` and ``rank_high`` hold its rank in 95 % of the replicates.
+    """One model. ``rank_low`` and ``rank_high`` are the ends of its set of ranks.
+
+    The sets of all models of a board hold at once, at the level of its intervals: a model is first
+    where ``rank_high`` is 1.
 
     ``metrics`` are named as the contract names them, that of the board first. Ranks are None for a
     model without a readable verdict, and for one that is ``excluded`` from the ranking.
@@ -42,6 +45,13 @@ class Row:
     def leading(self) -> Estimate:
         """The estimate that ranks."""
         return next(iter(self.metrics.values()))
+
+
+def rank_note(rows: Sequence[Row], level: float) -> list[str]:
+    """What the ranks in brackets are, where there are any."""
+    if all(row.rank_low is None or row.rank_low == row.rank_high for row in rows):
+        return []
+    return [f"ranks in brackets: sets that hold for all models at once ({level:.0%})"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from judgebench.metrics.standard_error import STANDARD_ERROR
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report import estimates
-from judgebench.report.board import Board, Row
+from judgebench.report.board import Board, Row, rank_note
 from judgebench.report.board_overview import overview
 from judgebench.report.board_warnings import few
 from judgebench.report.metric_words import WORDS, metric_words
@@ -261,6 +261,7 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
                 if row.leading.undefined
             ),
             *_undefined_beside(board),
+            *rank_note(board.rows, _level(board)),
             *board.notes,
             *(f"{name}: {EXPLAINED[name]}" for name in lacking),
         ],

@@ -49,8 +49,8 @@ def leaderboards(
 
     Judges that label have a board of accuracies (the share of readable verdicts that are the
     benchmark's positive label), judges that score one of mean scores, judges that compare one of
-    win rates for each opponent. Intervals resample items, the same draws for all models and judges;
-    the ranks in those draws give each rank its interval.
+    win rates for each opponent. Intervals resample items, the same draws for all models and judges.
+    Ranks have sets that hold for all models of a board at once.
 
     Parameters
     ----------

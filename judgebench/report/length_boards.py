@@ -19,8 +19,8 @@ from judgebench.metrics.length_controlled import (
     compat,
     exact,
 )
-from judgebench.metrics.standings import Standing, mask_of, ranks
-from judgebench.metrics.win_rate import WIN_RATE
+from judgebench.metrics.standings import Places, Standing, mask_of, ranks
+from judgebench.metrics.win_rate import PERCENT, WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report.board_data import BoardData
 from judgebench.report.board_warnings import few
@@ -127,16 +127,19 @@ class LengthBoards:
         self, standings: Sequence[Standing], rows: Compared, calibration: LengthCalibration
     ) -> LengthBoard:
         metrics: dict[str, Mapping[str, Estimate]] = {}
-        placed: Mapping[str, tuple[int | None, int | None, int | None]] | None = None
+        placed: Mapping[str, Places] | None = None
         notes: tuple[str, ...] = ()
         if LENGTH_CONTROLLED in _SHOWN[self.wanted.control]:
             controlled = exact(rows, calibration, intervals=self.intervals)
             metrics[LENGTH_CONTROLLED] = controlled.estimates
             reasons = self._why_none(controlled.estimates)
             if self.wanted.rank_by == LENGTH_CONTROLLED or (self._by_headline and not reasons):
-                mask = mask_of(controlled.models, self.ranked)
-                ends = ranks(controlled.scores, self.intervals.level, ranked=mask).T.tolist()
-                placed = dict(zip(controlled.models, map(_whole, ends), strict=True))
+                found = ranks(
+                    controlled.scores[0], controlled.covariance, units=controlled.units,
+                    width=PERCENT, intervals=self.intervals,
+                    ranked=mask_of(controlled.models, self.ranked),
+                )  # fmt: skip
+                placed = dict(zip(controlled.models, found, strict=True))
             else:
                 notes = self._instead(reasons)
         else:
@@ -213,7 +216,7 @@ class LengthBoards:
 def _told(
     row: Standing,
     metrics: Mapping[str, Mapping[str, Estimate]],
-    placed: Mapping[str, tuple[int | None, int | None, int | None]] | None,
+    placed: Mapping[str, Places] | None,
 ) -> Standing:
     """The row with further metrics behind the win rate, or before it where they rank."""
     win_rate, *others = row.metrics.items()
@@ -223,11 +226,6 @@ def _told(
     rank, low, high = placed[row.model]
     ordered = dict([added[0], win_rate, *added[1:], *others])
     return replace(row, metrics=ordered, rank=rank, rank_low=low, rank_high=high)
-
-
-def _whole(ends: Sequence[float]) -> tuple[int | None, int | None, int | None]:
-    rank, low, high = (None if math.isnan(end) else int(end) for end in ends)
-    return rank, low, high
 
 
 def _far_apart(rows: Sequence[Standing]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from judgebench.metrics.pairs import WHY_MISSING
 from judgebench.records import Estimate
 from judgebench.report import estimates
-from judgebench.report.board import Row
+from judgebench.report.board import Row, rank_note
 from judgebench.report.board_warnings import few
 from judgebench.report.figure import Figure
 from judgebench.report.ranking import Ranking
@@ -20,11 +20,6 @@ from judgebench.report.table import Align, Column, Document, Table
 
 _NEARLY = 0.005
 """What two digits would print as never or always."""
-
-RANKS = (
-    "ranks in brackets follow from simultaneous intervals of a model's differences from all "
-    "others, and can be wider than a leaderboard's, which are percentiles of its rank"
-)
 
 
 def to_json(rankings: Sequence[Ranking]) -> dict[str, Any]:
@@ -178,7 +173,7 @@ def _models(ranking: Ranking, at: str) -> Table:
         ],
         notes=[
             *_apart(ranking),
-            *([RANKS] if any(row.rank_low is not None for row in ranking.rows) else []),
+            *rank_note(ranking.rows, ranking.level),
             *(f"warning: {warning}" for warning in ranking.warnings),
         ],
     )

@@ -133,7 +133,7 @@ def test_the_printed_tables(store: str, ranking: dict[str, Any]) -> None:
         f"log-odds and win rate against {BASELINE}; 805 prompts, which the intervals resample"
     )
     assert len(lines) == 4 + 29 + 2
-    assert lines[-2].startswith("ranks in brackets follow from simultaneous intervals")
+    assert lines[-2].startswith("ranks in brackets: sets that hold for all models at once")
     for line, row in zip(lines[4:-2], ranking["rows"], strict=True):
         assert f"   {row['model']} " in line
         expected = row["metrics"]["expected_win_rate"]

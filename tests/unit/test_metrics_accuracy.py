@@ -13,6 +13,7 @@ from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.standings import Standing
 from judgebench.metrics.verdict_table import FAILED
+from judgebench.stats.ranking import rank_sets
 from judgebench.stats.resample import wilson_interval
 
 FAST = Intervals(n_replicates=200)
@@ -160,10 +161,45 @@ def test_models_that_agree_item_by_item_move_together() -> None:
         rows["b"].leading.low,
         rows["b"].leading.high,
     )
-    # Never worse than c on any item: first in every replicate, whatever the width of intervals.
+    # Never worse than c on any item, and which of the two is better nothing tells.
     for name in "ab":
-        assert (rows[name].rank, rows[name].rank_low, rows[name].rank_high) == (1, 1, 1)
+        assert (rows[name].rank, rows[name].rank_low, rows[name].rank_high) == (1, 1, 2)
     assert (rows["c"].rank, rows["c"].rank_low, rows["c"].rank_high) == (3, 3, 3)
+
+
+def ranks_of(**marks: str) -> dict[str, tuple[int | None, int | None, int | None]]:
+    rows = accuracies(board(**marks), intervals=Intervals(n_replicates=1))
+    return {row.model: (row.rank, row.rank_low, row.rank_high) for row in rows}
+
+
+def test_sets_of_ranks_are_those_of_means_and_their_covariance() -> None:
+    generator = np.random.default_rng(2)
+    right = generator.random((60, 9)) < np.linspace(0.2, 0.9, 9)
+    marks = {f"m{m}": "".join("-+"[one] for one in right[:, m].astype(int)) for m in range(9)}
+    table = right.astype(float)
+    low, high = rank_sets(table.mean(axis=0), np.cov(table, rowvar=False) / 60, units=60, width=1.0)
+    found = ranks_of(**marks)
+    assert [found[f"m{m}"][1:] for m in range(9)] == list(zip(low, high, strict=True))
+
+
+def test_twelve_tied_items_name_nobody() -> None:
+    alike = {f"m{m}": "+-+-+-+-+-+-" for m in range(4)}
+    assert set(ranks_of(**alike).values()) == {(1, 1, 4)}
+    turned = {f"m{m}": "+-+-+-+-+-+-"[m:] + "+-+-+-+-+-+-"[:m] for m in range(4)}
+    assert set(ranks_of(**turned).values()) == {(1, 1, 4)}
+
+
+def test_sets_of_ranks_with_next_to_nothing() -> None:
+    assert ranks_of(a="+", b="-") == {"a": (1, 1, 2), "b": (2, 1, 2)}, "one item"
+    assert ranks_of(a="+-+") == {"a": (1, 1, 1)}, "one model"
+    assert set(ranks_of(a="+" * 30, b="+" * 30).values()) == {(1, 1, 2)}, "a judge of one value"
+    nothing = (None, None, None)
+    missing = ranks_of(a="+-++", b="????", c="????")
+    assert missing == {"a": (1, 1, 1), "b": nothing, "c": nothing}, "all missing but one"
+    # One verdict alone says nothing of where a model stands, nor of who is above it.
+    assert ranks_of(a="+" * 40, b="-" * 40, c="+" + "?" * 39) == {
+        "a": (1, 1, 2), "b": (3, 2, 3), "c": (1, 1, 3),
+    }  # fmt: skip
 
 
 def test_rank_intervals_hold_what_the_data_cannot_tell_apart() -> None:

@@ -108,6 +108,8 @@ def test_value_and_interval_are_those_of_the_statistic(anchored: bool) -> None:
     place = [sorted(items).index(item) for item in items]
     draws = lc.replicates(y, difference, difficulty, fits=fits, weights=weights[:, place], **more)
     np.testing.assert_allclose(found.scores[1:], draws, atol=1e-12)
+    np.testing.assert_allclose(found.covariance, np.cov(draws, rowvar=False) * N / (N - 3))
+    assert found.units.tolist() == [N - 3, N - 3]
     for m, model in enumerate("ab"):
         estimate = found.estimates[model]
         assert estimate.value == fits[m].value

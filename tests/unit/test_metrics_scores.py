@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import scores
 from judgebench.metrics.standings import Standing
 from judgebench.metrics.verdict_table import FAILED
+from judgebench.stats.ranking import rank_sets
 
 FAST = Intervals(n_replicates=200)
 
@@ -87,6 +89,41 @@ def test_parts_are_metrics_of_their_own_and_may_be_missing() -> None:
     facts = rows["a"].metrics["score/facts"]
     assert (facts.value, facts.n, facts.missing) == (6, 1, 1)
     assert rows["b"].metrics["score/tone"].undefined == "no readable verdict"
+
+
+def ranks_of(columns: dict[str, list]) -> dict[str, tuple[int | None, int | None, int | None]]:
+    rows = by_model(columns)
+    return {name: (row.rank, row.rank_low, row.rank_high) for name, row in rows.items()}
+
+
+@pytest.mark.parametrize("scale", [(1.0, 10.0), (-math.inf, math.inf)])
+def test_sets_of_ranks_are_on_the_scale_of_the_scores(scale: tuple[float, float]) -> None:
+    """Without ends the scale is as wide as what is seen: here from 1 to 10 as well."""
+    table = np.random.default_rng(4).normal(np.linspace(4.0, 7.0, 6), 1.5, (50, 6))
+    table = np.clip(table, 1.0, 10.0)
+    table[0, :2] = 1.0, 10.0
+    rows = [(f"m{m}", f"{i}", float(table[i, m])) for i in range(50) for m in range(6)]
+    covariance = np.cov(table, rowvar=False) / 50
+    low, high = rank_sets(table.mean(axis=0), covariance, units=50, width=9.0)
+    found = ranks_of(given(*rows, scale=scale))
+    assert [found[f"m{m}"][1:] for m in range(6)] == list(zip(low, high, strict=True))
+    assert len(set(low)) > 1
+
+
+def test_an_item_that_counts_five_times_is_one_unit() -> None:
+    """Ten rows of two questions are no ten items."""
+    rows = [(model, f"{i}", score) for model, score in (("a", 9.0), ("b", 2.0)) for i in range(10)]
+    assert ranks_of(given(*rows)) == {"a": (1, 1, 1), "b": (2, 2, 2)}
+    units = {str(i): f"q{i // 5}" for i in range(10)}
+    columns = given(*rows)
+    columns["unit"] = [units[item] for item in columns["item_id"]]
+    assert ranks_of(columns) == {"a": (1, 1, 2), "b": (2, 1, 2)}
+
+
+def test_rewards_that_are_all_equal_rank_nobody() -> None:
+    rows = [(model, f"{i}", 3.0) for model in "abc" for i in range(20)]
+    found = ranks_of(given(*rows, scale=(-math.inf, math.inf)))
+    assert set(found.values()) == {(1, 1, 3)}
 
 
 def test_scores_of_one_judge_on_two_scales_have_no_mean() -> None:
