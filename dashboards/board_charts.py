@@ -117,7 +117,7 @@ def _tone(ink: Ink) -> tuple[alt.Color, alt.Shape]:
 
 
 def _ranks(data: pd.DataFrame, ink: Ink, room: Room, n_ranks: int) -> Any:
-    """Where each rank lies in 95 % of the replicates, and where it is; the first at the left."""
+    """The set of ranks of each model, and where its rank is; the first at the left."""
     scale = alt.Scale(domain=[1, n_ranks], range=[0, room.ranks], nice=False, clamp=True)
     axis = alt.Axis(
         gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, format="d",

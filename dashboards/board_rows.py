@@ -110,7 +110,7 @@ def _note(row: Mapping[str, Any], which: str) -> str:
 
 
 def rank_text(row: reads.Json) -> str:
-    """``1–3``: where the rank lies in 95 % of the replicates."""
+    """``1–3``: the model's set of ranks, which holds with those of all others."""
     low, high = row["rank_low"], row["rank_high"]
     if row["rank"] is None:
         return charts.GAP

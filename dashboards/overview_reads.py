@@ -124,10 +124,9 @@ def _leader(url: str, mark: str, boards: Sequence[reads.Json]) -> Leader:
     rows = pd.DataFrame([_row(row, metric) for row in ranked[:TOP]])
     digits = charts.digits_of(metric)
     rows["note"] = [shown.note(row, digits) for row in shown.records(rows)]
-    first = [row["model"] for row in ranked if row["rank_low"] == 1]
     return Leader(
         mark=mark,
-        line=visible(_who(first, [row["model"] for row in ranked])),
+        line=visible(_who(ranked, len(board["rows"]))),
         judge=judge,
         metric=metric,
         rows=rows,
@@ -158,15 +157,16 @@ def _tone(row: reads.Json) -> str:
     return "first" if row["rank_low"] == 1 else "rest"
 
 
-def _who(first: Sequence[str], ranked: Sequence[str]) -> str:
-    """Who leads, in words that the intervals allow."""
+def _who(ranked: Sequence[reads.Json], n_models: int) -> str:
+    """Who leads, in words that the sets of ranks allow: one is first where its set is {1}."""
     if len(ranked) == 1:
-        return f"{ranked[0]} is the only model"
-    if len(first) == 1:
-        return f"{first[0]} is first"
-    if len(first) > TOP:
-        return f"{len(first)} of {len(ranked)} models may be first: their intervals overlap"
-    return f"{', '.join(first[:-1])} or {first[-1]} is first: their intervals overlap"
+        return f"{ranked[0]['model']} is the only model{' with a rank' * (n_models > 1)}"
+    may_be = [row["model"] for row in ranked if row["rank_low"] == 1]
+    if any(row["rank_high"] == 1 for row in ranked):
+        return f"{may_be[0]} is first"
+    if len(may_be) > TOP:
+        return f"{len(may_be)} of {len(ranked)} models may be first"
+    return f"{', '.join(may_be[:-1])} or {may_be[-1]} may be first"
 
 
 def by_whom(leader: Leader) -> str:

@@ -164,13 +164,16 @@ def _interval(row: Mapping[str, Any], digits: int) -> str:
     return f"[{number(row['low'], digits)}, {number(row['high'], digits)}]"
 
 
+RANK_SETS = "The sets of all models hold at once (95 %)."
+
+
 def columns_of(axis: Axis) -> dict[str, Any]:
     """How the columns of a board are headed."""
     number_of = st.column_config.NumberColumn
     return {
         "rank": number_of("rank", width=50, help="Among all models of the board."),
-        "rank_low": number_of("from", width=50, help="Of the rank, in 95 % of the replicates."),
-        "rank_high": number_of("to", width=50, help="Of the rank, in 95 % of the replicates."),
+        "rank_low": number_of("from", width=50, help=f"Lowest rank of the set. {RANK_SETS}"),
+        "rank_high": number_of("to", width=50, help=f"Highest rank of the set. {RANK_SETS}"),
         "model": st.column_config.TextColumn("model", width="medium"),
         "value": number_of(axis.short),
         "lc value": number_of("LC %", help="Length-controlled win rate."),

@@ -20,7 +20,7 @@ from folded import verbatim
 
 from judgebench.report.board_document import EXCLUDED, EXPLAINED, ONE_ORDER
 
-ALT = "The models' ranks and estimates with their intervals; the table has the numbers."
+ALT = "The models' sets of ranks, and estimates with intervals; the table has the numbers."
 
 
 def page() -> None:
@@ -179,7 +179,7 @@ def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) 
     )
     tones = set(rows["tone"])
     marks = [
-        "● blue: may be first (its rank interval holds 1)" if "first" in tones else "",
+        "● blue: may be first (its set of ranks holds 1)" if "first" in tones else "",
         "● grey: behind" if "rest" in tones else "",
         "▲ vermillion: too much is missing" if "alarm" in tones else "",
         "✚ grey, below the line: suspicious, excluded from the ranking" if "apart" in tones else "",
@@ -192,7 +192,7 @@ def draw(board: reads.Json, rows: pd.DataFrame, axis: charts.Axis, metric: str) 
     ]
     st.caption(
         f"{' · '.join(filter(None, marks))}. Bars are {100 * level:g} % intervals over questions; "
-        "at the left, where each rank lies in as many of the replicates."
+        f"at the left, sets of ranks that hold for all models at once ({100 * level:g} %)."
     )
 
 
