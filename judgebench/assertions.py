@@ -29,7 +29,7 @@ def assert_no_regression(
     baseline: str,
     store: str | Path | None = None,
     policy: str | Path | Policy | None = None,
-    max_drop: float = 0.02,
+    max_drop: float | None = None,
     alpha: float = 0.05,
     inconclusive: Literal["fail", "pass"] = "fail",
 ) -> None:
@@ -44,8 +44,8 @@ def assert_no_regression(
     policy
         What is tested, or the file that says so. Without one, all that both were judged on.
     max_drop, alpha
-        Without a policy: the drop that is borne as a share of the metric's scale, and how often an
-        unchanged model may be called worse.
+        Without a policy: the allowed drop as a share of the metric's scale, chosen as
+        `judgebench gate` chooses it if None, and how often an unchanged model may be called worse.
     inconclusive
         Whether an open question fails the test.
 
@@ -75,7 +75,7 @@ def _gate(
     baseline: str,
     store: str | Path | None,
     policy: str | Path | Policy | None,
-    max_drop: float,
+    max_drop: float | None,
     alpha: float,
 ) -> tuple[GateReport, GateTexts]:
     from judgebench.api import store_url
@@ -94,7 +94,7 @@ def _gate(
 
 def _words(report: GateReport, texts: GateTexts) -> list[str]:
     """The verdict, then each test with the items that flipped; those that decided it first."""
-    from judgebench.report.gate_document import WORDS, flip_lines, in_words
+    from judgebench.report.gate_document import WORDS, flip_lines, in_words, unchanged_words
 
     order = ("regression", "inconclusive", "pass")
     lines = [f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}"]
@@ -102,7 +102,7 @@ def _words(report: GateReport, texts: GateTexts) -> list[str]:
         lines.append(f"{one.benchmark}@{one.version}, {one.judge}: {in_words(one)}")
         if one.verdict != "pass":
             lines += [f"    {line}" for line in flip_lines(one, texts.questions)]
-    return [*lines, *report.notes]
+    return [*lines, *unchanged_words(report), *report.notes]
 
 
 __all__ = ["Inconclusive", "assert_no_regression"]

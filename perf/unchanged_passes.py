@@ -17,8 +17,8 @@ over the five models of the nearest mean, the candidate never among them), or, w
 is known, from what the verdicts on the baseline vary over the items.
 
 A pass is what the lower bound says: Student's with two pseudo-items at the ends of the scale, or
-Tango's where both sides are right or wrong. Size is how often such a model is called worse, by 999
-patterns of signs at 5 %.
+Tango's where both sides are right or wrong. Size is how often such a model is called worse at 5 %:
+by 999 patterns of signs, or by the score test of the items that differ.
 
     python perf/unchanged_passes.py                # 4,000 nights: about three minutes of one core
     python perf/unchanged_passes.py --nights 200
@@ -154,8 +154,11 @@ def passed(d: Floats, margin: float, *, binary: bool) -> NDArray[np.bool_]:
     return tango_passes(d, margin) if binary else lower_bounds(d) > -margin
 
 
-def called_worse(d: Floats, generator: np.random.Generator) -> float:
-    """The share of nights on which the test of flipped signs is at 5 % or below."""
+def called_worse(d: Floats, generator: np.random.Generator, *, binary: bool) -> float:
+    """The share of nights on which the gate's test is at 5 % or below."""
+    if binary:
+        won, lost = (d == 1.0).sum(axis=1), (d == -1.0).sum(axis=1)
+        return float((lost - won > Z * np.sqrt(won + lost)).mean())
     called = 0
     for start in range(0, len(d), _NIGHTS):
         some = d[start : start + _NIGHTS].astype(np.float32)
@@ -196,7 +199,7 @@ def cell(model: Model, n: int, answers: int, nights: int, repeats: int) -> Cell:
     for _ in range(0, repeats, 500):
         d = model.night(generator, (min(500, repeats), n), answers, nights)
         counts += [passed(d, m, binary=binary).sum() for m in (LEAST * POINT, drop)]
-        size += called_worse(d, generator) * len(d)
+        size += called_worse(d, generator, binary=binary) * len(d)
     said = [
         passes_unchanged(spread, n, m, alpha=ALPHA, binary=binary) for m in (LEAST * POINT, drop)
     ]
@@ -233,7 +236,7 @@ def few_items(repeats: int, sizes: tuple[int, ...] = FEW) -> Iterator[str]:
                 d = model.night(generator, (repeats, n), answers, nights)
                 worse = model.night(generator, (repeats, n), answers, nights, MARGIN)
                 wrong = passed(worse, MARGIN, binary=binary).mean()
-                shares.append((100 * called_worse(d, generator), 100 * wrong))
+                shares.append((100 * called_worse(d, generator, binary=binary), 100 * wrong))
             cells = "".join(f"{f'{size:.1f}  {wrong:.1f}':>18s}" for size, wrong in shares)
             yield f"{model.name:24s} {n:6,d}{cells}"
 

@@ -21,21 +21,24 @@ if TYPE_CHECKING:
 EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 
 
-@click.command("gate", short_help="The regression gate for CI: exit code 0, 1 or 2.")
-@click.option("--baseline", required=True, metavar="NAME", help="What it is compared with.")
-@click.option("--candidate", required=True, metavar="MODEL", help="The model in question.")
+@click.group(
+    "gate",
+    invoke_without_command=True,
+    short_help="The regression gate for CI: exit code 0, 1 or 2.",
+)
+@click.option("--baseline", metavar="NAME", help="What it is compared with.  [required]")
+@click.option("--candidate", metavar="MODEL", help="The model in question.  [required]")
 @click.option(
     "--policy",
     "policy_file",
     type=click.Path(path_type=Path),
-    help="What is tested, how large a drop is borne, how sure the gate has to be (YAML).",
+    help="What is tested, how large a drop is allowed, how sure the gate has to be (YAML).",
 )
 @click.option(
     "--max-drop",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.02,
-    show_default=True,
-    help="Without a policy: the drop that is borne everywhere, as a share of the metric's scale.",
+    help="Without a policy: the allowed drop everywhere, as a share of the metric's scale.  "
+    "[default: that at which an unchanged model passes with 80 %, from 0.02 to 0.06]",
 )
 @click.option(
     "--alpha",
@@ -58,11 +61,13 @@ EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 )
 @report_options
 @store_option
+@click.pass_context
 def command(
-    baseline: str,
-    candidate: str,
+    ctx: click.Context,
+    baseline: str | None,
+    candidate: str | None,
     policy_file: Path | None,
-    max_drop: float,
+    max_drop: float | None,
     alpha: float,
     head_to_head: bool,
     show_flips: bool,
@@ -73,15 +78,21 @@ def command(
 ) -> int:
     """Whether CANDIDATE is worse than BASELINE, on the items that both were judged on.
 
-    A test passes where a drop larger than what is borne can be ruled out; it is a regression where
-    the candidate is worse beyond chance; else it is inconclusive, and says what would decide it.
-    Missing verdicts decide nothing: where their worst or best case would turn the decision, it is
-    inconclusive. BASELINE is a name that `judgebench baseline set` gave, or else a model's, or the
-    model of a run: run:RUN, run:latest~1, run:RUN/MODEL. Of several models of one name the newest
-    is meant, and as the baseline of its own name the one before it.
+    A test passes where a drop larger than the allowed one can be ruled out; it is a regression
+    where the candidate is worse beyond chance; else it is inconclusive, and says what would decide
+    it. Missing verdicts decide nothing: where their worst or best case would turn the decision, it
+    is inconclusive. BASELINE is a name that `judgebench baseline set` gave, or else a model's, or
+    the model of a run: run:RUN, run:latest~1, run:RUN/MODEL. Of several models of one name the
+    newest is meant, and as the baseline of its own name the one before it.
 
     Answers of different stacks (software, precision, batch size) are compared where anchors show
     that they answer alike: `judgebench run SUITE --stack-anchors`. Until then it is inconclusive.
+
+    How often an unchanged model passes is said, and which allowed drop or how many items would make
+    it 80 %. Without a policy and without --max-drop that drop is chosen, from the spread of earlier
+    verdicts and not from the candidate's: at least 2 and at most 6 points of the scale. What passes
+    at more than 2 points alone says so, and what is a regression at 2 stays one. `gate suggest`
+    writes such drops into a policy.
 
     Head to head the candidate's win rate against the baseline is tested beside 50 %: a suite with
     baseline: BASELINE and orders: both has judges compare the two. It takes one verdict for each
@@ -103,6 +114,7 @@ def command(
       judgebench gate --baseline main --candidate nightly --output gate.html --output gate.json
       judgebench gate --baseline nightly --candidate nightly --show-flips
       judgebench gate --baseline run:20261126-0451 --candidate nightly
+      judgebench gate suggest --baseline main --candidate nightly --output gate.yaml
 
     \b
     A policy:
@@ -117,6 +129,12 @@ def command(
 
     Exit codes: 0 passed, 1 regression, 2 inconclusive.
     """
+    if ctx.invoked_subcommand is not None:
+        return 0
+    if baseline is None or candidate is None:
+        raise click.UsageError(
+            f"Missing option '--{'baseline' if baseline is None else 'candidate'}'."
+        )
     from judgebench.report import gate_document
     from judgebench.report.gate import gate_report, usual_policy
     from judgebench.report.gate_annotations import annotated
@@ -154,6 +172,60 @@ def command(
         with Path(summary).open("a", encoding="utf-8") as stream:
             stream.write(render(document, "md"))
     return EXIT[report.verdict]
+
+
+@command.command("suggest")
+@click.option("--baseline", required=True, metavar="NAME", help="What will be compared with.")
+@click.option(
+    "--candidate", required=True, metavar="MODEL", help="A model that will be in question."
+)
+@click.option(
+    "--chance",
+    type=click.FloatRange(0.05, 0.99),
+    default=0.8,
+    show_default=True,
+    help="With which an unchanged model is to pass all tests.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="How often an unchanged model may be called worse, over all tests.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="gate.yaml",
+    help="Write it there in place of printing it.",
+)
+@store_option
+def suggest_command(
+    baseline: str, candidate: str, chance: float, alpha: float, output: Path | None, store: str
+) -> int:
+    """Write a policy with drops at which an unchanged model passes.
+
+    A test for each benchmark and judge that both models have. How large a drop it allows follows
+    from how much verdicts varied before: the baseline's own where it was asked several times, else
+    those of earlier pairs of models. No verdict on CANDIDATE has a part in it. Comments say the
+    chance of each test, and how many items would do with 2 points.
+
+    \b
+    Examples:
+      judgebench gate suggest --baseline main --candidate nightly
+      judgebench gate suggest --baseline main --candidate nightly --chance 0.9 --output gate.yaml
+    """
+    from judgebench.report.gate_suggest import suggested
+    from judgebench.store import open_store
+
+    with open_store(store, read_only=True) as opened:
+        text = suggested(opened, candidate, baseline, chance=chance, alpha=alpha)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        _write_text(output, text)
+        say(f"written: {output}")
+    return 0
 
 
 def _write(report: GateReport, texts: GateTexts, document: Document, paths: Sequence[Path]) -> None:

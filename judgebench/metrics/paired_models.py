@@ -182,6 +182,33 @@ def every_pair(
         yield judged.two(*pairs[at])
 
 
+def pairs_beside(
+    columns: Columns,
+    kind: BoardKind,
+    judge: str,
+    baseline: str,
+    others: Sequence[str],
+    *,
+    labels: Sequence[str],
+    balance: Balance | None = None,
+) -> Iterator[PairedModels]:
+    """Each of some models beside one baseline; nobody else's verdicts are looked at.
+
+    Parameters
+    ----------
+    columns, judge, labels, balance
+        As in `paired_models`.
+    """
+    if not others:
+        return
+    said, wanted = board(columns, kind), {baseline, *others}
+    its = marked(said["judge"], lambda one: one == judge)
+    its &= marked(said["model"], lambda model: model in wanted)
+    judged = _Judged(_rows_of(said, its), kind, judge, labels, balance)
+    for other in others:
+        yield judged.two(other, baseline)
+
+
 def _rows_of(columns: Columns, wanted: Bools) -> Columns:
     rows = np.flatnonzero(wanted)
     return {name: list(taken(values, rows)) for name, values in columns.items()}

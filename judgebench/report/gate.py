@@ -11,21 +11,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache, partial
+from dataclasses import dataclass, replace
 
 from judgebench.errors import UsageError
 from judgebench.metrics.paired_models import VIEWS
 from judgebench.report.gate_outcome import Decided, GateReport
-from judgebench.report.gate_policy import GateTest, Policy
+from judgebench.report.gate_policy import ChosenTest, Policy
 from judgebench.report.gate_question import Question
-from judgebench.report.model_pairs import PairData
+from judgebench.report.gate_unchanged import Unchanged, unchanged
+from judgebench.report.known_spread import KnownSpread, known_spread, rounded_up
+from judgebench.report.model_pairs import METRIC_OF, PairData
 from judgebench.report.slide import policy_slide
 from judgebench.stats.gate_rule import Decision
 from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm
+from judgebench.stats.unchanged import CHANCE, even_chance, margin_to_pass
 from judgebench.store import Store
 
 _ADJUST = {"holm": holm, "bh": benjamini_hochberg}
+
+LEAST_DROP, MOST_DROP = 2.0, 6.0
+"""Points of the scale between which the allowed drop is chosen where nobody states one."""
 
 
 def gate_report(
@@ -38,14 +43,12 @@ def gate_report(
     UsageError
         For a benchmark, a model, a judge or a metric that the store does not have.
     """
-    data_of = cache(partial(PairData, store))
-    asked = []
-    for test in policy.tests:
-        data = data_of(test.benchmark)
-        asked.append(Question(data, test, data.two(candidate, baseline), policy, seed))
+    asked = _questions(store, candidate, baseline, policy, seed)
+    chances, chance = unchanged([one.basis() for one in asked], alpha=policy.level)
+    decided = decide_tests(asked, policy, chances)
     tests = tuple(
         replace(one, slide=policy_slide(two.data, policy, place, two.two, candidate))
-        for place, (one, two) in enumerate(zip(decide_tests(asked, policy), asked, strict=True))
+        for place, (one, two) in enumerate(zip(decided, asked, strict=True))
     )
     return GateReport(
         verdict=overall([one.verdict for one in tests]),
@@ -56,11 +59,18 @@ def gate_report(
         tests=tests,
         alarms=tuple(dict.fromkeys(alarm for one in asked for alarm in one.alarms())),
         notes=tuple(dict.fromkeys(note for one in asked for note in one.notes(baseline))),
+        chance_unchanged=chance,
     )
 
 
-def decide_tests(asked: Sequence[Question], policy: Policy) -> tuple[Decided, ...]:
-    """The tests of a policy, each at the level that it has among the others."""
+def decide_tests(
+    asked: Sequence[Question], policy: Policy, chances: Sequence[Unchanged | None] = ()
+) -> tuple[Decided, ...]:
+    """The tests of a policy, each at the level that it has among the others.
+
+    ``chances`` says of each how often it passes an unchanged model, where that was worked out.
+    """
+    known = chances or [None] * len(asked)
     adjusted = _ADJUST[policy.correction]([one.test("observed").p_worse for one in asked])
     levels = {
         view: deciding_levels(
@@ -71,9 +81,31 @@ def decide_tests(asked: Sequence[Question], policy: Policy) -> tuple[Decided, ..
         for view in VIEWS
     }
     return tuple(
-        one.tested(adjusted[place], {view: levels[view][place] for view in VIEWS})
+        one.tested(adjusted[place], {view: levels[view][place] for view in VIEWS}, known[place])
         for place, one in enumerate(asked)
     )
+
+
+def _questions(
+    store: Store, candidate: str, baseline: str, policy: Policy, seed: int
+) -> list[Question]:
+    """The tests, computed; a benchmark is read once, and what is asked twice is computed once."""
+    read: dict[str, tuple[PairData, tuple[str, str]]] = {}
+    computed: dict[tuple[object, ...], Question] = {}
+    asked = []
+    for test in policy.tests:
+        if test.benchmark not in read:
+            data = PairData(store, test.benchmark)
+            read[test.benchmark] = data, data.two(candidate, baseline)
+        same = (
+            test.benchmark, test.judge, test.metric, test.confidence, test.head_to_head,
+            test.stack_tolerance,
+        )  # fmt: skip
+        if same not in computed:
+            data, two = read[test.benchmark]
+            computed[same] = Question(data, test, two, policy, seed)
+        asked.append(computed[same].by(test))
+    return asked
 
 
 def overall(decisions: Sequence[Decision]) -> Decision:
@@ -89,20 +121,99 @@ def usual_policy(
     candidate: str,
     baseline: str,
     *,
-    share: float,
-    alpha: float,
+    share: float | None = None,
+    alpha: float = 0.05,
     head_to_head: bool = False,
 ) -> Policy:
-    """A test for each benchmark and judge that both models have, bearing a share of the scale.
+    """A test for each benchmark and judge that both models have.
 
     With ``head_to_head`` for each judge that has compared the one with the other.
+
+    Parameters
+    ----------
+    share
+        The allowed drop, as a share of the scale. If None it is chosen before the candidate is
+        looked at: that at which an unchanged model passes all tests on 80 % of nights, between
+        `LEAST_DROP` and `MOST_DROP` points of the scale.
 
     Raises
     ------
     UsageError
         Where they have none in common.
     """
-    tests = []
+    boards = boards_in_common(store, candidate, baseline, head_to_head=head_to_head)
+    each = even_chance(len(boards), ())
+    tests = [
+        _chosen(one, each, alpha, head_to_head=head_to_head)
+        if share is None
+        else ChosenTest(
+            benchmark=one.benchmark,
+            judge=one.judge,
+            max_drop=share * one.known.scale * one.known.unit,
+            head_to_head=head_to_head,
+            source="--max-drop",
+        )
+        for one in boards
+    ]
+    return Policy(tests=tests, alpha=alpha)
+
+
+def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool) -> ChosenTest:
+    """The test of a board with the allowed drop that is chosen where nobody states one."""
+    known = one.known
+    points = one.points_to_pass(alpha, each)
+    drop = min(max(points, LEAST_DROP), MOST_DROP) if math.isfinite(points) else MOST_DROP
+    size = known.scale * known.unit / 100.0
+    if drop == points:
+        how = f"an unchanged model would pass with {100 * CHANCE:g} %"
+    elif drop > points:
+        how = f"the least there is: an unchanged model would need {points:g}"
+    else:
+        needs = f"{points:g} points" if math.isfinite(points) else "more than there are"
+        how = f"the most there is: {100 * CHANCE:g} % for an unchanged model would need {needs}"
+    return ChosenTest(
+        benchmark=one.benchmark,
+        judge=one.judge,
+        max_drop=drop * size,
+        strict_drop=LEAST_DROP * size if drop > LEAST_DROP else None,
+        head_to_head=head_to_head,
+        source=f"default, {drop:g} points of the scale: {how}; the spread is {known.said}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardInCommon:
+    """A board on which one judge has judged both models, and what was known before the candidate.
+
+    ``metric`` is what its verdicts make.
+    """
+
+    benchmark: str
+    judge: str
+    metric: str
+    known: KnownSpread
+
+    def points_to_pass(self, alpha: float, chance: float) -> float:
+        """Points of the scale with which an unchanged model passes so often; nan for none."""
+        known = self.known
+        drop = margin_to_pass(
+            known.spread, known.units,
+            alpha=alpha, chance=chance, width=known.width, binary=known.binary,
+        )  # fmt: skip
+        return rounded_up(drop, known.scale)
+
+
+def boards_in_common(
+    store: Store, candidate: str, baseline: str, *, head_to_head: bool = False
+) -> list[BoardInCommon]:
+    """The boards of a store that could be gated by, but for scales without ends.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    found = []
     for name, version in store.benchmarks():
         data = PairData(store, f"{name}@{version}")
         try:
@@ -110,21 +221,20 @@ def usual_policy(
         except UsageError:
             continue
         for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
-            width = 1.0 if head_to_head else data.pair(kind, judge, two, None).width
-            unit = 100.0 if kind.kind == "preference" else 1.0
-            if math.isfinite(width):
-                tests.append(
-                    GateTest(
+            known = known_spread(data, kind, judge, two, head_to_head=head_to_head)
+            if math.isfinite(known.scale):
+                found.append(
+                    BoardInCommon(
                         benchmark=f"{name}@{version}",
                         judge=judge,
-                        max_drop=share * width * unit,
-                        head_to_head=head_to_head,
+                        metric=METRIC_OF[kind.kind],
+                        known=known,
                     )
                 )
-    if not tests:
+    if not found:
         raise UsageError(
             f"{store.url} has no benchmark on which one judge has judged both {candidate!r} and "
             f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has, and `judgebench "
             "baseline list` which baselines have a name"
         )
-    return Policy(tests=tests, alpha=alpha)
+    return found

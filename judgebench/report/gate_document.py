@@ -11,6 +11,8 @@ from judgebench.plain_text import counted, printable
 from judgebench.report import estimates, slide
 from judgebench.report.gate_confirm import Confirmation
 from judgebench.report.gate_outcome import Alarm, Decided, GateReport
+from judgebench.report.gate_unchanged import Said, Unchanged, drop_words, percent
+from judgebench.report.gate_unchanged import in_words as unchanged_in_words
 from judgebench.report.metric_words import digits, of_confidence
 from judgebench.report.model_pairs import Flip
 from judgebench.report.table import Column, Document, Table
@@ -69,6 +71,7 @@ def to_json(report: GateReport) -> dict[str, Any]:
         "baseline": report.baseline,
         "alpha": report.alpha,
         "correction": report.correction,
+        "chance_unchanged_passes": estimates.finite(report.chance_unchanged),
         "tests": [_json(one) for one in report.tests],
         "alarms": [
             {"kind": one.kind, "benchmark": one.benchmark, "judge": one.judge, "text": one.text}
@@ -97,6 +100,10 @@ def _json(one: Decided) -> dict[str, Any]:
         "level_low": one.levels[0],
         "level_high": one.levels[1],
         "max_drop": one.max_drop,
+        "margin_source": one.margin_source,
+        "default_drop": one.strict_drop,
+        "passes_at_default": one.passes_at_strict,
+        **_unchanged(one.unchanged),
         "p_value": estimates.finite(one.p_value),
         "p_adjusted": estimates.finite(one.p_adjusted),
         "decision": one.decision,
@@ -112,6 +119,23 @@ def _json(one: Decided) -> dict[str, Any]:
     } | ({} if one.slide is None else {"slide": slide.to_json(one.slide)})
 
 
+def _unchanged(one: Unchanged | None) -> dict[str, Any]:
+    """How often it passes an unchanged model, what would make that 80 %, and what unchanged is."""
+    if one is None or one.undefined is not None:
+        return {
+            "chance_unchanged_passes": None,
+            "margin_for_80": None,
+            "items_for_80": None,
+            "unchanged": None if one is None else {"undefined": one.undefined},
+        }
+    return {
+        "chance_unchanged_passes": estimates.finite(one.chance),
+        "margin_for_80": estimates.finite(one.margin),
+        "items_for_80": _whole(one.items),
+        "unchanged": {"means": one.meaning, "answers": one.answers, "nights": one.nights},
+    }
+
+
 def _whole(n: float) -> int | None:
     return math.ceil(n) if math.isfinite(n) else None
 
@@ -122,6 +146,8 @@ def _record(one: Decided) -> dict[str, Any]:
     difference, coverage = found.pop("difference"), found.pop("coverage")
     if one.slide is not None:
         found["slide"] = one.slide.outcome
+    meant = found.pop("unchanged") or {}
+    found["unchanged_means"] = meant.get("means") or meant.get("undefined")
     return (
         found
         | {f"difference_{name}": difference[name] for name in ("value", "low", "high", "missing")}
@@ -141,12 +167,20 @@ def _table(report: GateReport) -> Table:
             estimates.text(one.difference, digits=_digits(one)),
             _number(one.max_drop, one),
             estimates.p_text(one.p_adjusted),
+            *_passes(one),
             _number(one.detectable_drop, one),
             str(one.difference.units),
         ]
         for one in report.tests
     ]
     notes = [alarm_words(one) for one in report.alarms]
+    notes += [
+        f"{one.benchmark}, {one.judge}, {measured(one)}: {said}"
+        for one in report.tests
+        if (said := only_at(one)) is not None
+    ]
+    notes += unchanged_words(report)
+    notes += margin_words(report)
     notes += report.notes
     notes += [
         f"{one.benchmark}, {one.judge}, {measured(one)}: {one.because}"
@@ -169,6 +203,7 @@ def _table(report: GateReport) -> Table:
         for one in report.tests
         if one.slide is not None
     ]
+    notes = list(dict.fromkeys(notes))
     return Table(
         title=f"{WORDS[report.verdict]}: {report.candidate} against {report.baseline}",
         subtitle=_rule(report),
@@ -182,6 +217,8 @@ def _table(report: GateReport) -> Table:
             Column(title="difference", align="right"),
             Column(title="allowed drop", align="right"),
             Column(title="p", align="right"),
+            Column(title="unchanged passes", align="right", spare=True),
+            Column(title="drop for 80 %", align="right", spare=True),
             Column(title="detectable", align="right", spare=True),
             Column(title="items", align="right", spare=True),
         ],
@@ -204,6 +241,50 @@ def _rule(report: GateReport) -> str:
         f"{said}the lower bound, at {100 * (1.0 - report.alpha):.4g} %, decides a pass, and the "
         f"upper, at {called}, a regression; detectable with a chance of 80 %"
     )
+
+
+def _passes(one: Decided) -> list[str]:
+    """How often an unchanged model passes, and the drop that would have to be allowed."""
+    found = one.unchanged
+    if found is None or math.isnan(found.chance):
+        return [estimates.UNDEFINED, estimates.UNDEFINED]
+    return [percent(found.chance), _number(found.margin, one)]
+
+
+def only_at(one: Decided) -> str | None:
+    """That a pass needs more than the strict drop; None for one that does not."""
+    if one.decision != "pass" or one.passes_at_strict is not False or one.strict_drop is None:
+        return None
+    strict = drop_words(one.strict_drop, one.metric).removesuffix(" points")
+    return f"passes at {drop_words(one.max_drop, one.metric)}, not at {strict}"
+
+
+def unchanged_words(report: GateReport) -> list[str]:
+    """How often this gate passes an unchanged model, what would make it 80 %, what that means."""
+    return unchanged_in_words(
+        [
+            Said(
+                about=f"{one.benchmark}, {one.judge}, {measured(one)}",
+                metric=one.metric,
+                max_drop=one.max_drop,
+                units=one.difference.units,
+                unchanged=one.unchanged,
+                higher_is_better=one.higher_is_better,
+            )
+            for one in report.tests
+            if one.unchanged is not None
+        ],
+        report.chance_unchanged,
+    )
+
+
+def margin_words(report: GateReport) -> list[str]:
+    """How allowed drops were chosen that nobody stated."""
+    return [
+        f"{one.benchmark}, {one.judge}: allowed drop by {one.margin_source}"
+        for one in report.tests
+        if one.margin_source.startswith("default")
+    ]
 
 
 def _flips(one: Decided, texts: Questions) -> Table:
@@ -358,7 +439,7 @@ def in_words(one: Decided) -> str:
         said += f"; {counted(worse, 'item')} worse, {len(one.flips) - worse:,} better"
     if one.decision == "pass" and _surely_worse(one):
         said += f"; worse, but within the allowed {limit}"
-    said = said if one.because is None else f"{said}; {one.because}"
+    said = "; ".join([said, *filter(None, (only_at(one), one.because))])
     if one.slide is not None and one.slide.outcome == "slide":
         said += f"; {slide.in_words(one.slide)}"
     return said

@@ -15,7 +15,12 @@ MISSING_DECIDES = "missing verdicts: at their worst or best for the candidate, i
 
 
 def in_each_view(
-    compared: Compared, levels: Mapping[View, float], *, margin: float, alpha: float
+    compared: Compared,
+    levels: Mapping[View, float],
+    *,
+    margin: float,
+    alpha: float,
+    strict: float | None = None,
 ) -> dict[View, Decision]:
     """What a test says as observed, and with what is missing at its ends.
 
@@ -27,12 +32,17 @@ def in_each_view(
         The allowed drop, without the unit.
     alpha
         Of a pass.
+    strict
+        A smaller drop: what is a regression by it is one.
     """
     found: dict[View, Decision] = {}
     for view, level in levels.items():
         test = compared.view(view)
         low, high = test.passing(alpha), test.bounds(level)[1]
         found[view] = decide(low, high, margin=margin, units=test.units)
+        if strict is not None:
+            strictly = decide(low, high, margin=strict, units=test.units)
+            found[view] = strictly if strictly == "regression" else found[view]
     return found
 
 

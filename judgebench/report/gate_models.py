@@ -34,7 +34,7 @@ def the_two(
     UsageError
         Where one of them is not there, and where both are the same model.
     """
-    newest = _newest_first(data)
+    newest = newest_first(data)
     chosen = _called(data, newest, candidate)
     if held is not None:
         return chosen, _called(data, newest, held)
@@ -57,7 +57,7 @@ def the_two(
 
 def newest_called(data: BoardData, name: str) -> str | None:
     """The newest model of a name, a shown name or an id, as it is shown; None without any."""
-    newest = _newest_first(data)
+    newest = newest_first(data)
     itself = [shown for shown in newest if name in (shown, data.model_ids[shown])]
     return next(iter([*_named(data, newest, name), *itself]), None)
 
@@ -76,7 +76,7 @@ def _named(data: BoardData, among: Sequence[str], name: str) -> list[str]:
     return [shown for shown in among if name in names.get(data.model_ids[shown], ())]
 
 
-def _newest_first(data: BoardData) -> list[str]:
+def newest_first(data: BoardData) -> list[str]:
     """The models as they are shown, by the last run that used a verdict on them, then by verdicts.
 
     One that has answers or failures and no verdict counts from those on: tonight's model must not

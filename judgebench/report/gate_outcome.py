@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from judgebench.records import Estimate
 from judgebench.report.gate_confirm import Confirmation
+from judgebench.report.gate_unchanged import Unchanged
 from judgebench.report.model_pairs import Flip
 from judgebench.report.slide import SlideReport
 from judgebench.stats.gate_rule import Deciding, Decision
@@ -36,6 +38,12 @@ class Decided:
         that is not known.
     to_decide
         How many items decide with a chance of 80 %, if the true difference is as observed.
+    strict_drop, passes_at_strict
+        A smaller drop at which it is said as well whether it passes; None where none was asked for.
+    margin_source
+        Where the allowed drop is from: ``policy``, ``--max-drop``, or how it was chosen.
+    unchanged
+        How often the test passes a model that is as good; None where nobody worked it out.
     confirmation
         What came of asking the judge afresh, for a policy that wants that before a regression is
         called; None where it was not in question.
@@ -71,6 +79,10 @@ class Decided:
     confidence: str | None = None
     higher_is_better: bool = True
     slide: SlideReport | None = None
+    strict_drop: float | None = None
+    passes_at_strict: bool | None = None
+    margin_source: str = "policy"
+    unchanged: Unchanged | None = None
 
     @property
     def verdict(self) -> Decision:
@@ -91,7 +103,12 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateReport:
-    """The tests of a policy, the verdict over all of them, and what else changed."""
+    """The tests of a policy, the verdict over all of them, and what else changed.
+
+    chance_unchanged
+        How often all tests pass a model that is as good as the baseline; nan where that is not
+        known of one of them.
+    """
 
     verdict: Decision
     candidate: str
@@ -101,3 +118,4 @@ class GateReport:
     tests: tuple[Decided, ...]
     alarms: tuple[Alarm, ...] = ()
     notes: tuple[str, ...] = ()
+    chance_unchanged: float = math.nan

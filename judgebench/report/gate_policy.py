@@ -22,7 +22,7 @@ NIGHTS_PER_YEAR = 365
 
 
 class GateTest(Section):
-    """One question: has the candidate dropped, on this metric, by more than is borne?
+    """One question: has the candidate dropped, on this metric, by more than the allowed drop?
 
     ``max_drop`` is in the metric's own units: percent for win rates, a share for accuracy, points
     of the scale for scores, and of a metric of which lower is better a rise. ``head_to_head``:
@@ -39,7 +39,12 @@ class GateTest(Section):
     confidence: str | None = Field(
         None, description="whose auroc, ece, brier or alignment; the only one both have, if unset"
     )
-    max_drop: Amount = Field(description="the drop that is borne; of ece and brier, the rise")
+    max_drop: Amount = Field(description="the allowed drop; of ece and brier, the allowed rise")
+    strict_drop: Amount | None = Field(
+        None,
+        description="a smaller drop: a pass that needs more says so, and a regression at this one "
+        "stays a regression",
+    )
     head_to_head: bool = Field(
         False, description="the candidate's answers were compared with the baseline's own"
     )
@@ -70,7 +75,24 @@ class GateTest(Section):
             raise ValueError(f"head_to_head: what is won is a {WIN_RATE}, not {metric}")
         if metric == LENGTH_CONTROLLED and group:
             raise ValueError(f"metric: {LENGTH_CONTROLLED} is of all items together, of no group")
+        if self.strict_drop is not None and self.strict_drop > self.max_drop:
+            raise ValueError("strict_drop: it is not larger than max_drop")
         return self
+
+    @property
+    def margin_source(self) -> str:
+        """Who said the allowed drop."""
+        return "policy"
+
+
+class ChosenTest(GateTest):
+    """A test whose allowed drop nobody wrote into a policy; ``source`` says where it is from."""
+
+    source: str
+
+    @property
+    def margin_source(self) -> str:
+        return self.source
 
 
 class Policy(Section):
@@ -78,7 +100,8 @@ class Policy(Section):
 
     ``alpha`` bounds the chance that any of them calls an unchanged model worse. In its place stand
     ``false_alarms_per_year``, for a gate that is run so many ``nights_per_year``. With ``confirm``
-    a regression is called once the judge, asked afresh about both models, says so again.
+    a regression is called once the judge, asked afresh about both models, says so again. The
+    baseline is the mean of its last ``baseline_nights``, where it was asked as often.
 
     With ``fixed_baseline``, named as a baseline of the gate is, all nights of the candidate's name
     since then are tested together for a slide, with an error rate of their own: ``alpha`` over all
@@ -94,6 +117,9 @@ class Policy(Section):
     fixed_baseline: Annotated[str, Field(min_length=1)] | None = Field(
         None,
         description="a baseline that moves by hand only, for the sequential test of all nights",
+    )
+    baseline_nights: PositiveInt = Field(
+        1, description="nights on which the unchanged baseline was asked, averaged item by item"
     )
 
     @model_validator(mode="after")

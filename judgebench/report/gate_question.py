@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
 from judgebench.errors import UsageError
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import Compared, PairedModels, View, compare
+from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
 from judgebench.plain_text import counted
 from judgebench.report import estimates
 from judgebench.report.agreement import agreement_report
+from judgebench.report.baseline_nights import OtherNights, other_nights
 from judgebench.report.drift import JudgeDrift, day
 from judgebench.report.gate_board import board_meant
 from judgebench.report.gate_confirm import Confirmation, heard_afresh
 from judgebench.report.gate_missing import in_each_view, too_little_read, turned_by_missing
 from judgebench.report.gate_outcome import Alarm, Decided
 from judgebench.report.gate_policy import GateTest, Policy
+from judgebench.report.gate_unchanged import Basis, Unchanged, basis_of
 from judgebench.report.model_pairs import (
     PairData,
     coverage,
@@ -59,6 +63,10 @@ class Question:
         self.data, self.two = data, two
         self._store, self._test, self._alpha = data.board.store, test, policy.level
         self._finest = policy.level / len(policy.tests)
+        self._most_nights = policy.baseline_nights
+        self.kind: BoardKind | None = None
+        self.nights = OtherNights()
+        self._basis: list[Basis] = []  # what askers of the same have in common
         self._confirm, self._seed = policy.confirm, seed
         metric, _, group = (test.metric or "").partition("/")
         self._fresh: Callable[[], PairedModels] | None = None
@@ -82,14 +90,26 @@ class Question:
             return judge, *pair_at_equal_length(
                 self.data, kind, judge, self.two, alpha=self._alpha, seed=seed
             )
-        pair = self.data.pair(kind, judge, self.two, group)
+        self.kind = kind
+        self.nights = other_nights(self.data, kind, judge, self.two, most=self._most_nights - 1)
+        pair = self.data.pair(kind, judge, self.two, group, again=self.nights.models)
         self._fresh = partial(self.data.pair, kind, judge, self.two, group, afresh=True)
         return judge, pair, compare(pair, alpha=self._alpha, seed=seed, finest=self._finest)
 
     def notes(self, baseline: str) -> list[str]:
         """What a reader has to know of both models, and of stacks that were shown to be alike."""
         said = [f"{self.data.which}: {one}" for one in self.data.suspicious(self.two)]
-        said += self.data.notes(self.two, baseline)
+        said += [*self.data.notes(self.two, baseline), *self.nights.notes]
+        if self.nights.models:
+            said.append(
+                f"{self.data.which}: the baseline is the mean of {1 + len(self.nights.models)} "
+                f"nights: {', '.join((self.two[1], *self.nights.models))}"
+            )
+        elif self._most_nights > 1:
+            said.append(
+                f"{self.data.which}: {self.two[1]} was asked on one night only; the policy would "
+                f"average {self._most_nights}"
+            )
         if self.stacks is not None and self.stacks.alike:
             said.append(f"{self.data.which}: {self.stacks.said}")
         return said
@@ -98,7 +118,28 @@ class Question:
         """As observed, or with what is missing at one of its ends."""
         return self.compared.view(view)
 
-    def tested(self, p_adjusted: float, levels: Mapping[View, float]) -> Decided:
+    def by(self, test: GateTest) -> Question:
+        """The same question with another allowed drop, or other conditions."""
+        found = copy(self)
+        found._test = test
+        return found
+
+    def basis(self) -> Basis:
+        """What the chance rests on that the test passes a model that is as good."""
+        if not self._basis:
+            self._basis.append(
+                basis_of(
+                    self.data, self.kind, self.two, self.pair, self.compared, self.nights.models
+                )
+            )
+        return replace(self._basis[0], max_drop=self._test.max_drop, min_n=self._test.min_n)
+
+    def tested(
+        self,
+        p_adjusted: float,
+        levels: Mapping[View, float],
+        unchanged: Unchanged | None = None,
+    ) -> Decided:
         """What it comes to.
 
         Parameters
@@ -108,8 +149,14 @@ class Question:
             ``p_adjusted`` is.
         """
         pair, compared, unit = self.pair, self.compared, self.pair.unit
-        margin = self._test.max_drop / unit
-        decisions = in_each_view(compared, levels, margin=margin, alpha=self._alpha)
+        margin, strict = self._test.max_drop / unit, self._test.strict_drop
+        decisions = in_each_view(
+            compared,
+            levels,
+            margin=margin,
+            alpha=self._alpha,
+            strict=None if strict is None else strict / unit,
+        )
         decision = decisions["observed"]
         because = self._why_open(decisions, margin)
         confirmation: Confirmation | None = None
@@ -164,7 +211,17 @@ class Question:
             flips=flips(pair),
             confidence=pair.confidence,
             higher_is_better=pair.higher_is_better,
+            strict_drop=strict,
+            passes_at_strict=None
+            if strict is None
+            else decision == "pass" and self._passes(strict),
+            margin_source=self._test.margin_source,
+            unchanged=unchanged,
         )
+
+    def _passes(self, drop: float) -> bool:
+        """Whether it passes at a smaller drop as well, with what is missing at its ends too."""
+        return all(self.test(view).low > -drop / self.pair.unit for view in VIEWS)
 
     def _why_open(self, decisions: Mapping[View, Decision], margin: float) -> str | None:
         """What keeps the question open whatever the numbers say; None for nothing."""

@@ -6,13 +6,14 @@ Gates and comparisons are made of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 from judgebench.columns import counted
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import ACCURACY
+from judgebench.metrics.asked_again import averaged
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
@@ -137,6 +138,10 @@ class PairData:
             if all((judge, model) in seen for model in two)
         ]
 
+    def models_of(self, kind: BoardKind, judge: str) -> set[str]:
+        """Whom a judge has judged on one board."""
+        return {model for one, model in self._seen.get(kind, ()) if one == judge}
+
     @cached_property
     def _seen(self) -> Mapping[BoardKind, Collection[tuple[str, str]]]:
         """On each board, which judge has judged which model."""
@@ -169,15 +174,19 @@ class PairData:
         by: str | None = None,
         *,
         afresh: bool = False,
+        again: Sequence[str] = (),
     ) -> PairedModels:
         """The two on one board, on all items or on a group of some way of grouping.
 
         On a board of comparisons with the second of them, they meet head to head. ``afresh``: by
-        those verdicts alone for which the judge was asked once more.
+        those verdicts alone for which the judge was asked once more. ``again`` are models that are
+        the second one on other nights: it is the mean over all of them.
         """
         verdicts = self._afresh if afresh else self.board.verdicts[kind]
         if kind.opponent == two[1]:
             return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
+        if again:
+            verdicts = averaged(verdicts, judge, two, again)
         group_of = None
         if group is not None:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
@@ -334,7 +343,10 @@ def drop_found(compared: Compared, *, alpha: float) -> float:
     """
     observed = compared.observed
     right = (compared.candidate + compared.baseline) / 2.0 if observed.binary else None
-    return detectable(observed.spread, observed.units, alpha=alpha, right=right)
+    return _detectable(observed.spread, observed.units, alpha=alpha, right=right)
+
+
+_detectable = lru_cache(maxsize=1024)(detectable)  # a policy may ask the same of many drops
 
 
 def more_items(units: float, observed: PairedTest) -> str | None:

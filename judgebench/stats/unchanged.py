@@ -20,13 +20,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from judgebench.stats.gate_rule import FEWEST_TO_PASS
+
 Floats: TypeAlias = NDArray[np.float64]
 
 CHANCE = 0.8
 """At which an unchanged model should pass."""
-
-LEAST_TO_PASS = 20
-"""Units below which nothing passes."""
 
 MOST_TOGETHER = 200
 """Tests on one benchmark whose dependence is counted in; more are taken to be independent."""
@@ -57,19 +56,19 @@ def passes_unchanged(
     alpha : float
         Of the lower bound, one-sided.
     width : float
-        The largest difference that an item can have: where the pseudo-items lie. Infinite for a
-        scale without ends, which has none.
+        The largest difference that an item can have: where the pseudo-items lie
+        (`judgebench.stats.paired_tests.student_bound`). Infinite for none.
     binary : bool
         Whether items are right or wrong, and the bound is Tango's.
 
     Returns
     -------
     float
-        In [0, 1]: 0 under `LEAST_TO_PASS` units; nan where the spread is not known.
+        In [0, 1]: 0 under `FEWEST_TO_PASS` units; nan where the spread is not known.
     """
     if math.isnan(spread) or units < 1:
         return math.nan
-    if units < LEAST_TO_PASS:
+    if units < FEWEST_TO_PASS:
         return 0.0
     room = margin * math.sqrt(units) - _reach(spread, units, margin, alpha, width, binary)
     if spread == 0.0:
@@ -101,7 +100,7 @@ def margin_to_pass(
         About 2.486 s / sqrt(n) for 80 % and an alpha of 5 %. nan where the spread is not known,
         where there are fewer units than pass anything, and where no drop within the scale suffices.
     """
-    if math.isnan(spread) or units < LEAST_TO_PASS:
+    if math.isnan(spread) or units < FEWEST_TO_PASS:
         return math.nan
     if binary:
         return _crossing(
@@ -137,7 +136,7 @@ def units_to_pass(
     Returns
     -------
     float
-        A whole number, `LEAST_TO_PASS` at least; nan where the spread is not known, inf where more
+        A whole number, `FEWEST_TO_PASS` at least; nan where the spread is not known, inf where more
         would be needed than anybody has.
     """
     if math.isnan(spread):
@@ -149,7 +148,7 @@ def units_to_pass(
         n = math.ceil(units)
         return passes_unchanged(spread, n, margin, alpha=alpha, width=width, binary=binary) - chance
 
-    low, high = 1.0, float(LEAST_TO_PASS)
+    low, high = 1.0, float(FEWEST_TO_PASS)
     while short(high) < 0.0:
         low, high = high, 2.0 * high
         if high > _MOST_UNITS:

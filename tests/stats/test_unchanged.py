@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgebench.stats.paired_tests import tango_bounds
+from judgebench.stats.gate_rule import FEWEST_TO_PASS, decide
+from judgebench.stats.paired_tests import paired_test, tango_bounds
 from judgebench.stats.unchanged import (
-    LEAST_TO_PASS,
     correlations,
     even_chance,
     joint_chance,
@@ -63,11 +63,11 @@ def test_items_for_two_points() -> None:
 @settings(max_examples=60)
 @given(
     spread=st.floats(0.02, 1.0),
-    units=st.integers(LEAST_TO_PASS, 20_000),
+    units=st.integers(FEWEST_TO_PASS, 20_000),
     margin=st.floats(0.001, 0.5),
     alpha=st.floats(0.001, 0.4),
     binary=st.booleans(),
-    chance=st.floats(0.3, 0.99),
+    chance=st.floats(0.5, 0.99),
 )
 def test_the_three_are_each_others_inverse(
     spread: float, units: int, margin: float, alpha: float, binary: bool, chance: float
@@ -78,7 +78,7 @@ def test_the_three_are_each_others_inverse(
         assert found == pytest.approx(chance, abs=1e-6)
     n = units_to_pass(spread, margin, alpha=alpha, chance=chance, binary=binary)
     assert passes_unchanged(spread, int(n), margin, alpha=alpha, binary=binary) >= chance
-    if n > LEAST_TO_PASS:
+    if n > FEWEST_TO_PASS:
         less = passes_unchanged(spread, int(n) - 1, margin, alpha=alpha, binary=binary)
         assert less < chance
 
@@ -98,7 +98,7 @@ def test_more_items_more_drop_and_less_spread_pass_more(
 
     found = passes(spread, units, margin)
     assert 0.0 <= found <= 1.0
-    if units < LEAST_TO_PASS:
+    if units < FEWEST_TO_PASS:
         assert found == 0.0
     if found >= 0.5:  # below, an estimate that varies more is over the bar more often
         assert passes(spread, units, 1.1 * margin) >= found
@@ -109,11 +109,11 @@ def test_more_items_more_drop_and_less_spread_pass_more(
 def test_what_is_not_known_is_not_a_number() -> None:
     assert math.isnan(passes_unchanged(math.nan, 100, 0.02, alpha=FIVE))
     assert math.isnan(passes_unchanged(0.3, 0, 0.02, alpha=FIVE))
-    assert math.isnan(margin_to_pass(0.3, LEAST_TO_PASS - 1, alpha=FIVE))
+    assert math.isnan(margin_to_pass(0.3, FEWEST_TO_PASS - 1, alpha=FIVE))
     assert math.isnan(margin_to_pass(1.0, 20, alpha=1e-6, chance=0.99))
     assert math.isnan(units_to_pass(math.nan, 0.02, alpha=FIVE))
     assert units_to_pass(0.3, 0.0, alpha=FIVE) == math.inf
-    assert units_to_pass(0.0, 0.02, alpha=FIVE) > LEAST_TO_PASS  # pseudo-items at the ends
+    assert units_to_pass(0.0, 0.02, alpha=FIVE) > FEWEST_TO_PASS  # pseudo-items at the ends
     assert math.isnan(joint_chance([], ()))
     assert math.isnan(joint_chance([0.5, math.nan], ()))
     assert within_items([], [])[1] == 0
@@ -129,24 +129,17 @@ def test_the_chance_is_how_often_the_gates_own_bound_passes(binary: bool) -> Non
     for _ in range(nights):
         if binary:
             d = generator.choice([-1.0, 0.0, 1.0], n, p=[q / 2, 1 - q, q / 2])
-            low = tango_bounds(int((d > 0).sum()), int((d < 0).sum()), n, alpha=FIVE)[0]
         else:
             d = generator.beta(0.5, 0.5, n) - generator.beta(0.5, 0.5, n)
-            low = _t_low(d)
-        passed += low > -margin
+        test = paired_test(d, alpha=FIVE, width=1.0, draws=40)  # draws are no part of what passes
+        passed += decide(test.low, test.high, margin=margin, units=n) == "pass"
     spread = math.sqrt(q) if binary else 0.5
     said = passes_unchanged(spread, n, margin, alpha=FIVE, binary=binary)
     assert passed / nights == pytest.approx(said, abs=3.5 * math.sqrt(said * (1 - said) / nights))
 
 
-def _t_low(d: np.ndarray) -> float:
-    """Student's with two pseudo-items, by hand: the differences, and one more at either end."""
-    from scipy.stats import t
-
-    n = len(d)
-    squares = ((d - d.mean()) ** 2).sum() + 2.0
-    error = math.sqrt(squares / (n * (n + 1)))
-    return float(d.mean() - t.isf(FIVE, n - 1) * error)
+def _low(d: np.ndarray) -> float:
+    return paired_test(d, alpha=FIVE, width=1.0, draws=40).low
 
 
 def test_the_bound_of_the_formula_is_the_bound_of_the_test() -> None:
@@ -155,7 +148,7 @@ def test_the_bound_of_the_formula_is_the_bound_of_the_test() -> None:
     d = generator.normal(0.0, 0.3, 60)
     d -= d.mean()
     spread = float(d.std(ddof=1))
-    bar = -_t_low(d)
+    bar = -_low(d)
     assert passes_unchanged(spread, 60, bar, alpha=FIVE) == pytest.approx(0.5, abs=1e-9)
     won = lost = 9
     bar = -tango_bounds(won, lost, 100, alpha=FIVE)[0]
@@ -263,7 +256,7 @@ def test_averaged_nights_keep_both_error_rates_of_few_items(perf: ModuleType, it
 def test_the_scripts_bounds_are_the_gates(perf: ModuleType) -> None:
     generator = np.random.default_rng(2)
     soft = generator.uniform(-1, 1, (5, 40))
-    assert perf.lower_bounds(soft) == pytest.approx([_t_low(d) for d in soft])
+    assert perf.lower_bounds(soft) == pytest.approx([_low(d) for d in soft])
     binary = generator.choice([-1.0, 0.0, 1.0], (50, 60), p=[0.1, 0.8, 0.1])
     for margin in (0.05, 0.1, 0.2):
         lows = [

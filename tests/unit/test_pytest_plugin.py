@@ -43,11 +43,13 @@ def test_as_good_passes_and_worse_fails_with_the_items(url: str) -> None:
     with pytest.raises(AssertionError) as raised:
         assert_no_regression(candidate="bad", baseline="old", store=url)
     assert not isinstance(raised.value, Inconclusive)
-    first, test, *flips = str(raised.value).splitlines()
+    first, test, *flips, chance, meaning = str(raised.value).splitlines()
     assert first == "REGRESSION: bad against old"
     assert test.startswith("made_up@unversioned, J: REGRESSION: accuracy fell from 0.900")
     assert [line.split()[0] for line in flips][:2] == ["0:", "1:"]
     assert len(flips) == 10
+    assert chance.startswith("an unchanged model passes this gate with ")
+    assert meaning.startswith("unchanged: the two models' verdicts exchanged at random")
 
 
 def test_an_open_question_is_told_apart_and_may_pass(url: str) -> None:
@@ -62,7 +64,7 @@ def test_an_open_question_is_told_apart_and_may_pass(url: str) -> None:
         )  # fmt: skip
 
 
-def test_what_is_borne_and_policies(url: str, tmp_path: Path) -> None:
+def test_allowed_drops_and_policies(url: str, tmp_path: Path) -> None:
     assert_no_regression(candidate="bad", baseline="old", store=url, max_drop=0.5)
     loose = Policy(tests=[GateTest(benchmark="made_up", max_drop=0.5)])
     assert_no_regression(candidate="bad", baseline="old", store=url, policy=loose)

@@ -69,7 +69,7 @@ def test_as_good_passes_and_much_worse_fails(store: Store, tmp_path: Path) -> No
     assert [flip.difference for flip in one.flips] == [-1.0] * 40
 
 
-def test_worse_within_what_is_borne_passes(store: Store, tmp_path: Path) -> None:
+def test_worse_within_the_allowed_drop_passes(store: Store, tmp_path: Path) -> None:
     old = "+" * 1000
     new = "+" * 985 + "-" * 15
     put(store, tmp_path, coded("old", "J", old), coded("new", "J", new))

@@ -215,7 +215,7 @@ def test_a_metric_of_confidences_is_the_boards(store: Store, tmp_path: Path, met
     )  # of a mean what lets pass is another bound than what calls
 
 
-def test_a_rise_that_is_borne_passes(store: Store, tmp_path: Path) -> None:
+def test_a_rise_that_is_allowed_passes(store: Store, tmp_path: Path) -> None:
     two_models(store, tmp_path)
     one = asked(store, "new", "old", metric="ece", max_drop=0.9)
     assert (one.decision, one.because) == ("pass", None)

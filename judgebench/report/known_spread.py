@@ -1,0 +1,201 @@
+"""How much two models' verdicts differ, from what was known before the candidate was judged.
+
+From the baseline itself where it was asked several times; else from earlier pairs of models, those
+of the candidate's own name first; else nothing is known and it is assumed: that the difference of
+two models varies over the items as the verdicts on the baseline alone do. On the published verdicts
+of AlpacaEval 2 and of TriviaQA judging the one is 1.05 and 0.95 times the other in the median.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+import numpy as np
+
+from judgebench.metrics.asked_again import asked_again, averaged
+from judgebench.metrics.board_kinds import BoardKind
+from judgebench.metrics.head_spread import head_spreads
+from judgebench.metrics.paired_models import (
+    BASELINE,
+    CANDIDATE,
+    PairedModels,
+    pairs_beside,
+    spread_of,
+)
+from judgebench.plain_text import counted
+from judgebench.report.baseline_nights import other_nights
+from judgebench.report.gate_unchanged import LEAST_ITEMS
+from judgebench.report.model_pairs import PairData
+from judgebench.stats.paired_tests import spread_over_units
+from judgebench.stats.two_designs import MOST_SPREAD
+from judgebench.stats.unchanged import spread_again
+
+NEAREST = 5
+"""Earlier pairs that count, those whose means lie nearest."""
+
+Rests = Literal["asked again", "earlier pairs", "assumed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSpread:
+    """The spread of a difference, without the unit.
+
+    spread, units, width, binary
+        As in `judgebench.stats.unchanged.passes_unchanged`; units are those on which the baseline
+        has a readable verdict.
+    scale, unit
+        How wide the metric's scale is, and what a figure is multiplied with.
+    nights
+        On how many nights the baseline was asked, its own among them.
+    said
+        In words, what it rests on.
+    """
+
+    rests: Rests
+    said: str
+    spread: float
+    units: int
+    width: float
+    binary: bool
+    scale: float
+    unit: float
+    nights: int = 1
+
+
+def known_spread(
+    data: PairData, kind: BoardKind, judge: str, two: tuple[str, str], *, head_to_head: bool = False
+) -> KnownSpread:
+    """What is known of one board, by one judge; no verdict on the candidate has a part in it.
+
+    Parameters
+    ----------
+    two
+        Candidate and baseline as the boards show them.
+    """
+    baseline = two[1]
+    if head_to_head:
+        return _of_heads(data, kind, judge, two)
+    pair = data.pair(kind, judge, (baseline, baseline), None)
+    its = ~np.isnan(pair.mean[:, BASELINE]) & (pair.stratum >= 0)
+    units = len(np.unique(pair.unit_of[its]))
+    nights = other_nights(data, kind, judge, two)
+
+    def found(rests: Rests, said: str, spread: float, *, binary: bool) -> KnownSpread:
+        return KnownSpread(
+            rests=rests,
+            said=said,
+            spread=spread,
+            units=units,
+            width=pair.width,
+            binary=binary,
+            scale=pair.width,
+            unit=pair.unit,
+            nights=1 + len(nights.models),
+        )
+
+    verdicts, labels = data.board.verdicts[kind], data.which.labels
+    plain = units == int(its.sum()) and not (pair.stratum != 0).any()
+    binary = plain and kind.kind == "label" and _whole(pair)
+    if plain:
+        own = asked_again(verdicts, kind, judge, baseline, labels)
+        every = averaged(verdicts, judge, two, nights.models)
+        again = asked_again(every, kind, judge, baseline, labels)
+        if again.items >= LEAST_ITEMS:
+            spread = spread_again(again.within, own.answers, own.answers)
+            what = f"{baseline} asked again: {again.answers:.3g} answers an item"
+            return found("asked again", what, spread, binary=False)
+    alike, others = _others(data, kind, judge, two)
+    for models, of in ((alike, "earlier versions of it"), (others, "other models")):
+        spreads = _nearest(
+            pairs_beside(
+                verdicts,
+                kind,
+                judge,
+                baseline,
+                models,
+                labels=labels,
+                balance=data.balance if kind.kind == "score" else None,
+            )
+        )
+        if spreads:
+            pairs = counted(len(spreads), "earlier pair")
+            said = f"the median of {pairs} of {baseline} with {of}"
+            return found("earlier pairs", said, median(spreads), binary=binary)
+    alone = pair.mean[its, BASELINE]
+    spread = spread_over_units(alone, np.ones(len(alone)))
+    return found(
+        "assumed",
+        f"assumed, as nothing earlier is known: the difference varies as the verdicts on {baseline}"
+        " do over the items",
+        spread,
+        binary=binary,
+    )
+
+
+def _nearest(pairs: Iterable[PairedModels]) -> list[float]:
+    """The spreads of those pairs whose two means lie nearest: an unchanged model's is the same."""
+    found = []
+    for pair in pairs:
+        spread = spread_of(pair)
+        if pair.why_not is None and spread.units >= LEAST_ITEMS:
+            both = pair.mean[~np.isnan(pair.mean).any(axis=1)]
+            apart = abs(float((both[:, CANDIDATE] - both[:, BASELINE]).mean()))
+            found.append((apart, spread.spread))
+    return [spread for _, spread in sorted(found)[:NEAREST]]
+
+
+def _whole(pair: PairedModels) -> bool:
+    """Whether every item was right or wrong, and not right on some of several answers."""
+    mean = pair.mean[:, BASELINE]
+    return bool(np.isin(mean[~np.isnan(mean)], (0.0, 1.0)).all())
+
+
+def _others(
+    data: PairData, kind: BoardKind, judge: str, two: tuple[str, str]
+) -> tuple[list[str], list[str]]:
+    """Other models of the candidate's or the baseline's names, and the rest."""
+    models = {model.id: model for model in data.board.store.models()}
+    names: dict[str, set[str]] = {
+        shown: set(models[one].names) if one in models else set()
+        for shown, one in data.board.model_ids.items()
+    }
+    own = names.get(two[0], set()) | names.get(two[1], set())
+    judged = sorted(data.models_of(kind, judge) - set(two))
+    alike = [one for one in judged if names.get(one, set()) & own]
+    return alike, [one for one in judged if one not in alike]
+
+
+def _of_heads(data: PairData, kind: BoardKind, judge: str, two: tuple[str, str]) -> KnownSpread:
+    """Of answers compared in both orders: other models' comparisons, or the most there can be."""
+    spreads = []
+    for board, verdicts in data.board.verdicts.items():
+        if board.kind == "preference":
+            others = [model != two[0] and model != two[1] for model in verdicts["model"]]
+            rows = np.flatnonzero(np.array(others, dtype=bool)).tolist()
+            its = {name: [values[row] for row in rows] for name, values in verdicts.items()}
+            spreads += [s for s, _ in head_spreads(its, board, [judge], least=LEAST_ITEMS)]
+    pair = data.pair(kind, judge, two, None)
+    said = (
+        f"the median of {counted(len(spreads), 'other model')} compared in both orders"
+        if spreads
+        else "assumed, as nobody else was compared in both orders: the most that a win can vary"
+    )
+    return KnownSpread(
+        rests="earlier pairs" if spreads else "assumed",
+        said=said,
+        spread=median(spreads) if spreads else MOST_SPREAD,
+        units=len(np.unique(pair.unit_of)),
+        width=pair.width,
+        binary=False,
+        scale=1.0,
+        unit=pair.unit,
+    )
+
+
+def rounded_up(drop: float, scale: float) -> float:
+    """A drop as points of the scale, hundredths of it, rounded up to tenths; nan stays."""
+    return drop if math.isnan(drop) else math.ceil(1000.0 * drop / scale - 1e-9) / 10.0

@@ -1,0 +1,407 @@
+"""An unchanged model at a gate: how often it passes, and what the allowed drop is chosen by."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from judgebench.errors import ConfigError
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.records import ModelSpec
+from judgebench.report.gate import gate_report, usual_policy
+from judgebench.report.gate_document import document, in_words, junit, to_json, unchanged_words
+from judgebench.report.gate_outcome import GateReport
+from judgebench.report.gate_policy import GateTest, Policy, read_policy
+from judgebench.report.gate_suggest import suggested
+from judgebench.report.table import render
+from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
+from judgebench.store import Store, open_store
+from tests.e2e.runs import typed
+from tests.unit.exchanged import coded, label, rows_file
+
+ITEMS = 400
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+def put(store: Store, folder: Path, *rows: Sequence[Any]) -> None:
+    import_verdicts(store, rows_file(folder / "v.jsonl", [row for some in rows for row in some]))
+
+
+def drawn(seed: int, n: int = ITEMS, *, worse: float = 0.0) -> str:
+    """Verdicts of a model that has eight items in ten right, each with a chance of its own."""
+    chances = np.random.default_rng(0).beta(1.6, 0.4, n)
+    draws = np.random.default_rng([1, seed]).random(n)
+    return "".join(
+        "+" if u < p * (1.0 - worse) else "-" for u, p in zip(draws, chances, strict=True)
+    )
+
+
+def gated(store: Store, policy: Policy, candidate: str = "new") -> GateReport:
+    return gate_report(store, candidate=candidate, baseline="old", policy=policy)
+
+
+def one_test(**more: Any) -> Policy:
+    return Policy(tests=[GateTest(benchmark="made_up", judge="J", **{"max_drop": 0.02, **more})])
+
+
+# what is said -----------------------------------------------------------------------------------
+
+
+def test_every_form_says_how_often_an_unchanged_model_passes(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)))
+    report = gated(store, one_test())
+    d = np.array([a == "+" for a in drawn(2)], float) - [a == "+" for a in drawn(1)]
+    spread = math.sqrt(float((d**2).mean()))
+    found = report.tests[0].unchanged
+    assert found is not None
+    chance = passes_unchanged(spread, ITEMS, 0.02, alpha=0.05, binary=True)
+    assert found.chance == pytest.approx(chance, abs=2e-3)
+    assert report.chance_unchanged == found.chance
+    margin = margin_to_pass(spread, ITEMS, alpha=0.05, binary=True)
+    items = units_to_pass(spread, 0.02, alpha=0.05, binary=True)
+    assert found.margin == pytest.approx(margin, rel=2e-3)
+    assert found.items == pytest.approx(items, rel=5e-3)
+    sentence = (
+        f"an unchanged model passes this gate with {100 * found.chance:.0f} % chance; 80 % needs "
+        f"an allowed drop of {math.ceil(1000 * found.margin) / 10:g} points or "
+        f"{found.items:,.0f} items"
+    )
+    for form in ("table", "md", "html", "latex"):
+        shown = " ".join(render(document(report), form).split())
+        assert sentence.replace("%", r"\%" if form == "latex" else "%") in shown, form
+    data = json.loads(json.dumps(to_json(report), allow_nan=False))
+    assert data["chance_unchanged_passes"] == pytest.approx(found.chance)
+    (test,) = data["tests"]
+    assert test["margin_for_80"] == pytest.approx(found.margin)
+    assert test["items_for_80"] == found.items
+    assert test["unchanged"] == {"means": "exchanged", "answers": 1.0, "nights": 1.0}
+    assert (test["margin_source"], test["passes_at_default"]) == ("policy", None)
+    assert "verdicts exchanged at random, item by item" in render(document(report), "md")
+
+
+def test_several_tests_have_to_pass_together(store: Store, tmp_path: Path) -> None:
+    """Two judges that say the same count once; on two benchmarks chances multiply."""
+    put(
+        store, tmp_path,
+        *(coded(m, j, drawn(s)) for m, s in (("old", 1), ("new", 2)) for j in "JK"),
+        *(
+            [row | {"benchmark": "other"} for row in coded(m, "J", drawn(s))]
+            for m, s in (("old", 3), ("new", 4))
+        ),
+    )  # fmt: skip
+    tests = [
+        GateTest(benchmark=b, judge=j, max_drop=0.04)
+        for b, j in (("made_up", "J"), ("made_up", "K"), ("other", "J"))
+    ]
+    report = gated(store, Policy(tests=tests))
+    first, second, third = (one.unchanged.chance for one in report.tests if one.unchanged)
+    assert first == second
+    assert report.chance_unchanged == pytest.approx(first * third, abs=0.012)
+    assert "this gate's 3 tests together" in render(document(report), "md")
+    twice = gated(store, Policy(tests=[tests[0], tests[0]]))
+    assert twice.chance_unchanged == pytest.approx(first)
+
+
+def test_few_items_never_pass_and_what_was_not_measured_is_not_said(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1, 12)), coded("new", "J", drawn(2, 12)))
+    (test,) = to_json(gated(store, one_test()))["tests"]
+    assert (test["chance_unchanged_passes"], test["margin_for_80"]) == (0.0, None)
+    assert test["items_for_80"] >= 20
+    (test,) = to_json(gated(store, one_test(min_n=5000)))["tests"]
+    assert (test["chance_unchanged_passes"], test["items_for_80"]) == (0.0, 5000)
+
+
+def test_one_item_says_that_nothing_is_known(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+"), coded("new", "J", "-"))
+    data = to_json(gated(store, one_test()))
+    assert data["chance_unchanged_passes"] is None
+    assert data["tests"][0]["unchanged"] == {
+        "undefined": "too few items to know how far the two differ"
+    }
+    assert "is not known" in render(document(gated(store, one_test())), "md")
+
+
+# the drop that is chosen ------------------------------------------------------------------------
+
+
+def chosen(store: Store, candidate: str = "new", **more: Any) -> Any:
+    (test,) = usual_policy(store, candidate, "old", **more).tests
+    return test
+
+
+def test_what_the_drop_rests_on_is_said(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)))
+    assert "assumed, as nothing earlier is known" in chosen(store).source
+    sd = float(np.std([a == "+" for a in drawn(1)], ddof=1))
+    points = 100 * margin_to_pass(sd, ITEMS, alpha=0.05, binary=True)
+    assert 100 * chosen(store).max_drop == pytest.approx(math.ceil(10 * points) / 10)
+    put(store, tmp_path, coded("a", "J", drawn(3)), coded("b", "J", drawn(4)))
+    assert "the median of 2 earlier pairs of old with other models" in chosen(store).source
+    data = to_json(gated(store, usual_policy(store, "new", "old")))
+    assert data["tests"][0]["margin_source"] == chosen(store).source
+    assert chosen(store).source in render(
+        document(gated(store, usual_policy(store, "new", "old"))), "md"
+    )
+    put(store, tmp_path, version(store, "old", "answers:1", drawn(7)))
+    put(store, tmp_path, version(store, "old", "answers:2", drawn(8)))
+    assert "old@" in chosen(store).source
+    assert "asked again: 2 answers an item" in chosen(store).source
+
+
+@pytest.mark.parametrize("opposite", [False, True])
+def test_a_candidate_that_differs_everywhere_is_allowed_the_same_drop(
+    tmp_path: Path, opposite: bool
+) -> None:
+    answers = drawn(1)
+    with open_store(str(tmp_path / f"{opposite}.db")) as store:
+        mine = answers.translate({43: 45, 45: 43}) if opposite else answers
+        put(
+            store, tmp_path,
+            coded("old", "J", answers), coded("before", "J", drawn(5)), coded("new", "J", mine),
+        )  # fmt: skip
+        test = chosen(store)
+    d = np.array([a == "+" for a in drawn(5)], float) - [a == "+" for a in answers]
+    points = 100 * margin_to_pass(float(d.std(ddof=1)), ITEMS, alpha=0.05, binary=True)
+    assert 100 * test.max_drop == pytest.approx(math.ceil(10 * points) / 10)
+    assert test.strict_drop == pytest.approx(0.02)
+
+
+def test_at_least_two_and_at_most_six_points(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+" * 2000), coded("new", "J", "+" * 2000))
+    least = chosen(store)
+    assert (least.max_drop, least.strict_drop) == (pytest.approx(0.02), None)
+    assert "the least there is" in least.source
+    with open_store(str(tmp_path / "few.db")) as few:
+        put(few, tmp_path, coded("old", "J", "+-" * 20), coded("new", "J", "+-" * 20))
+        most = chosen(few)
+        assert (most.max_drop, most.strict_drop) == (pytest.approx(0.06), pytest.approx(0.02))
+        assert "the most there is: 80 % for an unchanged model would need " in most.source
+        stated = chosen(few, share=0.3)
+    assert (stated.max_drop, stated.strict_drop) == (pytest.approx(0.3), None)
+    assert stated.margin_source == "--max-drop"
+
+
+def test_a_pass_that_needs_more_than_two_points_says_so(store: Store, tmp_path: Path) -> None:
+    answers = drawn(1)
+    moved = {a: [at for at, one in enumerate(answers) if one == a][:15] for a in "+-"}
+    flipped = list(answers)
+    for a, b in ("+-", "-+"):
+        for at in moved[a]:
+            flipped[at] = b
+    put(store, tmp_path, coded("old", "J", answers), coded("before", "J", drawn(5)),
+        coded("new", "J", "".join(flipped)))  # fmt: skip
+    report = gated(store, usual_policy(store, "new", "old"))
+    (one,) = report.tests
+    assert (one.decision, one.passes_at_strict) == ("pass", False)
+    said = f"passes at {100 * one.max_drop:g} points, not at 2"
+    assert said in render(document(report), "md")
+    assert said in in_words(one)
+
+
+def test_the_words_of_such_a_pass(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+" * 300 + "-" * 100),
+        coded("new", "J", "-" * 6 + "+" * 300 + "-" * 94))  # fmt: skip
+    policy = one_test(max_drop=0.057, strict_drop=0.005)
+    report = gated(store, policy)
+    assert report.verdict == "pass"
+    said = "passes at 5.7 points, not at 0.5"
+    for form in ("table", "md", "html"):
+        assert said in " ".join(render(document(report), form).split()), form
+    data = to_json(report)["tests"][0]
+    assert (data["passes_at_default"], data["default_drop"]) == (False, 0.005)
+    wide = gated(store, one_test(max_drop=0.057, strict_drop=0.05))
+    assert to_json(wide)["tests"][0]["passes_at_default"] is True
+    assert "not at" not in render(document(wide), "md")
+    assert "an unchanged model" not in junit(report, {})  # a line for each test, and no more
+
+
+def test_a_regression_at_two_points_stays_one(store: Store, tmp_path: Path) -> None:
+    """Worse by three points beyond chance: six points would let it through."""
+    put(store, tmp_path, coded("old", "J", "+" * 1000), coded("new", "J", "-" * 30 + "+" * 970))
+    assert gated(store, one_test(max_drop=0.06)).verdict == "pass"
+    assert gated(store, one_test(max_drop=0.02)).verdict == "regression"
+    assert gated(store, one_test(max_drop=0.06, strict_drop=0.02)).verdict == "regression"
+
+
+def test_the_strict_drop_is_the_smaller_one(tmp_path: Path) -> None:
+    file = tmp_path / "gate.yaml"
+    file.write_text("tests: [{benchmark: b, max_drop: 1, strict_drop: 2}]\n")
+    with pytest.raises(ConfigError, match="strict_drop: it is not larger than max_drop"):
+        read_policy(file)
+    file.write_text("baseline_nights: 0\ntests: [{benchmark: b, max_drop: 1}]\n")
+    with pytest.raises(ConfigError, match="baseline_nights"):
+        read_policy(file)
+
+
+# nights of the baseline -------------------------------------------------------------------------
+
+
+def version(store: Store, name: str, weights: str, answers: str, judge: str = "J") -> Any:
+    """Verdicts on one of several models of a name."""
+    key = store.put_model(name, ModelSpec(weights=weights))
+    return [row | {"model_id": key.hex()[:12]} for row in coded(name, judge, answers)]
+
+
+def five_nights(store: Store, folder: Path, weights: str = "answers:{}") -> list[str]:
+    nights = [drawn(10 + night) for night in range(5)]
+    for night, answers in enumerate(nights):
+        put(store, folder, version(store, "old", weights.format(night), answers))
+        time.sleep(0)
+    put(store, folder, version(store, "new", "answers:new", drawn(2)))
+    return nights
+
+
+@pytest.mark.parametrize("weights", ["answers:{}", "name:old run:2026-11-0{}"])
+def test_the_baseline_is_the_mean_of_its_nights(store: Store, tmp_path: Path, weights: str) -> None:
+    nights = five_nights(store, tmp_path, weights)
+    policy = one_test().model_copy(update={"baseline_nights": 5})
+    (one,) = gated(store, policy).tests
+    right = np.array([[a == "+" for a in night] for night in nights], float)
+    mine = np.array([a == "+" for a in drawn(2)], float)
+    assert one.values[1] == pytest.approx(right.mean())
+    assert one.difference.value == pytest.approx(mine.mean() - right.mean())
+    found = one.unchanged
+    assert found is not None
+    assert (found.meaning, found.answers, found.nights) == ("asked again", 1.0, pytest.approx(5.0))
+    within = math.sqrt(float(right.var(axis=0, ddof=1).mean()))
+    expected = passes_unchanged(within * math.sqrt(1.2), ITEMS, 0.02, alpha=0.05)
+    assert found.chance == pytest.approx(expected)
+    single = gated(store, one_test()).tests[0]
+    assert single.difference.units == ITEMS
+    assert single.values[1] == pytest.approx(right[4].mean())
+    said = render(document(gated(store, policy)), "md")
+    assert "the baseline is the mean of 5 nights" in said
+    assert "the baseline itself asked again" in said
+    assert "1 answers an item against 5" in said
+    three = gated(store, policy.model_copy(update={"baseline_nights": 3})).tests[0]
+    assert three.values[1] == pytest.approx(right[2:].mean())
+
+
+def test_checkpoints_are_no_nights(store: Store, tmp_path: Path) -> None:
+    """The candidate goes by the baseline's name: other versions are other checkpoints."""
+    nights = five_nights(store, tmp_path)
+    put(store, tmp_path, version(store, "old", "answers:tonight", drawn(40)))
+    policy = one_test().model_copy(update={"baseline_nights": 5})
+    report = gate_report(store, candidate="old", baseline="old", policy=policy)
+    (one,) = report.tests
+    assert one.values[1] == pytest.approx(nights[4].count("+") / ITEMS)
+    assert any("the candidate goes by that name too" in note for note in report.notes)
+    assert any("was asked on one night only" in note for note in report.notes)
+
+
+def test_other_weights_are_another_model(store: Store, tmp_path: Path) -> None:
+    nights = five_nights(store, tmp_path, "sha256:{}")
+    policy = one_test().model_copy(update={"baseline_nights": 5})
+    (one,) = gated(store, policy).tests
+    assert one.values[1] == pytest.approx(nights[4].count("+") / ITEMS)
+
+
+def test_a_night_that_another_judge_saw_does_not_count(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, version(store, "old", "answers:0", drawn(10), judge="K"))
+    put(store, tmp_path, version(store, "old", "answers:1", drawn(11)))
+    put(store, tmp_path, version(store, "new", "answers:2", drawn(2)))
+    report = gated(store, one_test().model_copy(update={"baseline_nights": 5}))
+    assert report.tests[0].values[1] == pytest.approx(drawn(11).count("+") / ITEMS)
+    assert any("is not averaged with the baseline: J has not judged it" in n for n in report.notes)
+
+
+def test_several_answers_an_item_are_averaged_and_said(store: Store, tmp_path: Path) -> None:
+    rows = [
+        row | {"sample": sample}
+        for model, samples, seed in (("old", 8, 60), ("new", 2, 80))
+        for sample in range(samples)
+        for row in coded(model, "J", drawn(seed + sample))
+    ]
+    put(store, tmp_path, rows)
+    (one,) = gated(store, one_test()).tests
+    assert one.unchanged is not None
+    found = one.unchanged
+    assert (found.meaning, found.answers, found.nights) == ("asked again", 2.0, pytest.approx(8.0))
+    right = [np.mean([a == "+" for a in drawn(60 + sample)]) for sample in range(8)]
+    assert one.values[1] == pytest.approx(np.mean(right))
+    assert "2 answers an item against 8" in render(document(gated(store, one_test())), "md")
+
+
+# suggestions, and too many tests ----------------------------------------------------------------
+
+
+def test_a_suggested_policy_is_one_and_passes_as_promised(store: Store, tmp_path: Path) -> None:
+    scores = [
+        label(i, m, "S", "") | {"kind": "score", "value": 5 + (i * k) % 3, "low": 1, "high": 10}
+        for i in range(300)
+        for k, m in enumerate(("old", "new", "before"), start=1)
+    ]
+    three = [coded(m, "J", drawn(s)) for m, s in (("old", 1), ("new", 2), ("before", 5))]
+    put(store, tmp_path, scores, *three, coded("old", "F", "+-+"), coded("new", "F", "+++"))
+    file = tmp_path / "out" / "gate.yaml"
+    at = ["--baseline", "old", "--candidate", "new", "--store", str(tmp_path / "s.db")]
+    done = typed("gate", "suggest", *at, "--output", file)
+    assert (done.code, done.out) == (0, "")
+    text = file.read_text()
+    assert typed("gate", "suggest", *at).out == text == suggested(store, "new", "old")
+    policy = read_policy(file)
+    assert [(one.judge, one.metric, one.min_n) for one in policy.tests] == [
+        ("J", "accuracy", 380), ("S", "score", 285),
+    ]  # fmt: skip
+    assert '"F": left out' in text or "F: left out, 3 items are too few for any drop" in text
+    d = np.array([a == "+" for a in drawn(5)], float) - [a == "+" for a in drawn(1)]
+    spread, drop = float(d.std(ddof=1)), policy.tests[0].max_drop
+    each = 0.8 ** (1 / 3)
+    assert passes_unchanged(spread, ITEMS, drop, alpha=0.05, binary=True) >= each
+    assert passes_unchanged(spread, ITEMS, drop - 0.001, alpha=0.05, binary=True) < each
+    sure = typed("gate", "suggest", *at, "--chance", "0.95").out
+    (tmp_path / "sure.yaml").write_text(sure)
+    assert read_policy(tmp_path / "sure.yaml").tests[0].max_drop > drop
+    assert typed("gate", *at, "--policy", file).code in (0, 2)
+    assert (
+        typed("gate", "suggest", "--baseline", "old", "--store", str(tmp_path / "s.db")).code == 64
+    )
+
+
+def test_the_gate_still_stands_by_itself(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(1)))
+    at = ["--store", str(tmp_path / "s.db")]
+    assert typed("gate", *at, "--baseline", "old", "--candidate", "new").code == 0
+    for given in ([], ["--baseline", "old"], ["--candidate", "new"]):
+        done = typed("gate", *at, *given)
+        assert done.code == 64
+        assert "Missing option" in done.err
+
+
+def test_hostile_names_stay_on_one_line_of_a_suggestion(store: Store, tmp_path: Path) -> None:
+    judge = 'J"\n  - {evil: 1}\u2028#'
+    put(store, tmp_path, coded("old", judge, drawn(1)), coded("new", judge, drawn(2)))
+    (tmp_path / "gate.yaml").write_text(suggested(store, "new", "old"), encoding="utf-8")
+    (test,) = read_policy(tmp_path / "gate.yaml").tests
+    assert test.judge is not None
+    assert test.judge.startswith('J"')
+
+
+def test_ten_thousand_tests_are_one_question_where_they_ask_the_same(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1, 60)), coded("new", "J", drawn(2, 60)))
+    tests = [
+        GateTest(benchmark="made_up", judge="J", max_drop=0.05 + n / 1e6) for n in range(10_000)
+    ]
+    report = gated(store, Policy(tests=tests))
+    assert len(report.tests) == 10_000
+    assert report.tests[0].unchanged is not None
+    assert report.chance_unchanged == pytest.approx(report.tests[0].unchanged.chance)
+    sentence, _ = unchanged_words(report)
+    assert "this gate's 10,000 tests together" in sentence
+    assert "and 9,996 more tests" in sentence
