@@ -319,6 +319,16 @@ def notes(found: Sequence[Comparison], *, several: bool) -> list[str]:
     return [visible(line) for line in [*said, *of_pairs]]
 
 
+def gate_notes(found: Sequence[Comparison], *, several: bool) -> list[str]:
+    """How often a gate by each row would pass an unchanged model."""
+    return [
+        visible(f"{called(test, several=several)}: {words}")
+        for report in found
+        for test in report.tests
+        if (words := compare_document.gate_words(test)) is not None
+    ]
+
+
 # the items that decided -------------------------------------------------------------------------
 
 

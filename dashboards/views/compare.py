@@ -204,6 +204,13 @@ def table(found: Sequence[Comparison], *, several: bool) -> None:
         },
     )
     shown.notes(compare_reads.notes(found, several=several))
+    if gates := compare_reads.gate_notes(found, several=several):
+        with st.expander("How often a gate would pass an unchanged model"):
+            shown.notes(gates)
+            st.caption(
+                "Unchanged: the two models' verdicts exchanged at random, item by item. One model "
+                "asked twice can differ less, by up to √2, and pass more often. Of each row alone."
+            )
     with st.container(horizontal=True):
         for form, label in (("csv", "Download CSV"), ("md", "Download Markdown")):
             st.download_button(

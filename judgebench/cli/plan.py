@@ -15,6 +15,7 @@ from judgebench.plain_text import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from judgebench.report.gate_policy import Policy
     from judgebench.report.table import Document
     from judgebench.run.forecast import PlanRow
     from judgebench.run.scales import Range
@@ -37,6 +38,13 @@ SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "record
     metavar="X",
     help="Also how many items would detect a drop of X, in the units of each judge's metric.",
 )
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    metavar="gate.yaml",
+    help="A gate's policy: how often it would pass an unchanged model with these items.",
+)
 @report_options
 def command(
     suite: Path,
@@ -44,6 +52,7 @@ def command(
     batch: bool,
     refresh_anchors: bool,
     margin: float | None,
+    policy_file: Path | None,
     form: str,
     outputs: tuple[Path, ...],
 ) -> int:
@@ -65,6 +74,10 @@ def command(
     from how much models differed before, in the store, in the eyes of this judge, of others of its
     name or of its kind; where there is no such history it is not known, and a note says so.
 
+    A note says how often a gate of these benchmarks and judges would pass an unchanged model, at an
+    allowed drop of 2 points of the scale (with --margin, of X; with --policy, as it says), and
+    which drop or how many items would make it 80 %.
+
     Of a judge that compares, a second table says what that drop (with --margin, a drop of X) takes
     through the board, where candidate and baseline are compared with the benchmark's opponent, and
     head to head, where they are compared with each other in both orders (gate --head-to-head).
@@ -74,16 +87,22 @@ def command(
     Examples:
       judgebench plan suites/demo.yaml
       judgebench plan suites/demo.yaml --margin 0.02
+      judgebench plan suites/nightly/suite.yaml --policy suites/nightly/gate.yaml
     """
     from judgebench import api
+    from judgebench.report.gate_policy import read_policy
 
+    policy = None if policy_file is None else read_policy(policy_file)
     rows = api.plan(suite, store=store, batch=batch, margin=margin, refresh_anchors=refresh_anchors)
-    show(_document(rows, suite, margin), form, outputs)
+    show(_document(rows, suite, margin, policy), form, outputs)
     return 0
 
 
-def _document(rows: Sequence[PlanRow], suite: Path, margin: float | None) -> Document:
+def _document(
+    rows: Sequence[PlanRow], suite: Path, margin: float | None, policy: Policy | None
+) -> Document:
     from judgebench.report import designs
+    from judgebench.report.foreseen import gate_ahead, gate_notes, gate_record
     from judgebench.report.foreseen import notes as of_detectable
     from judgebench.report.table import Column, Document, Table
 
@@ -109,7 +128,7 @@ def _document(rows: Sequence[PlanRow], suite: Path, margin: float | None) -> Doc
         ]
         for row in rows
     ]
-    total = _total(rows)
+    total, gate = _total(rows), gate_ahead(rows, policy)
     table = Table(
         title=f"what `judgebench run {shlex.quote(str(suite))}` would do now",
         columns=columns,
@@ -119,6 +138,7 @@ def _document(rows: Sequence[PlanRow], suite: Path, margin: float | None) -> Doc
             f"{total['recorded']} verdicts that need none",
             *_notes(rows),
             *of_detectable(rows),
+            *gate_notes(*gate),
             *designs.notes(rows),
         ],
     )
@@ -127,7 +147,12 @@ def _document(rows: Sequence[PlanRow], suite: Path, margin: float | None) -> Doc
     return Document(
         tables=[table] if of_designs is None else [table, of_designs],
         records=[_flat(record) for record in records],
-        data={"rows": records, "total": total, "designs": designs.records(rows)},
+        data={
+            "rows": records,
+            "total": total,
+            "designs": designs.records(rows),
+            "gate": gate_record(*gate),
+        },
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
@@ -18,6 +18,7 @@ from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
 from judgebench.records import Estimate
 from judgebench.report.boards import judges_called
+from judgebench.report.gate_unchanged import Unchanged, basis_of, unchanged
 from judgebench.report.model_pairs import (
     METRIC_OF,
     METRICS,
@@ -38,6 +39,9 @@ from judgebench.store import Store
 
 _MANY = 100
 """Of so many tests together even the strictest level has draws enough."""
+
+GATE_ALPHA = 0.05
+"""Of `judgebench gate` without a policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,9 @@ class Difference:
         On how many items both have a readable verdict and do not differ.
     notes
         What has to be known to believe the difference.
+    gate_drop, unchanged
+        Two points of the scale, in the metric's units, and how often a gate that allows such a drop
+        passes an unchanged model by this test alone; None for a scale without ends.
     """
 
     benchmark: str
@@ -92,6 +99,8 @@ class Difference:
     flips: tuple[Flip, ...]
     equal: int
     notes: tuple[str, ...]
+    gate_drop: float = math.nan
+    unchanged: Unchanged | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +338,7 @@ class _Test:
             test = compared.view(view)
             found[view] = direction(*test.bounds(level / 2.0), units=test.units)
         decided_at = levels["observed"]
+        drop, passes = self._gate()
         because = self._why_open(found, n_tests)
         return Difference(
             benchmark=self.data.which.name,
@@ -354,7 +364,18 @@ class _Test:
             flips=flips(pair),
             equal=equal(pair),
             notes=tuple(self._notes()),
+            gate_drop=drop,
+            unchanged=passes,
         )
+
+    def _gate(self) -> tuple[float, Unchanged | None]:
+        """What a gate that allows two points of the scale makes of an unchanged model."""
+        if not math.isfinite(self.pair.width) or self.group is not None:
+            return math.nan, None
+        drop = 0.02 * self.pair.width * self.pair.unit
+        basis = basis_of(self.data, None, self.two, self.pair, self.compared)
+        (found,), _ = unchanged([replace(basis, max_drop=drop)], alpha=GATE_ALPHA)
+        return drop, found
 
     def _why_open(self, found: Mapping[View, Direction], n_tests: int) -> str | None:
         observed = self.compared.observed

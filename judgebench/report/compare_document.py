@@ -9,6 +9,7 @@ from typing import Any
 from judgebench.report import estimates
 from judgebench.report.compare import Comparison, Difference
 from judgebench.report.gate_document import head
+from judgebench.report.gate_unchanged import Said, drop_words, in_words
 from judgebench.report.metric_words import digits, of_confidence
 from judgebench.report.model_pairs import Flip
 from judgebench.report.table import Column, Document, Table
@@ -66,6 +67,10 @@ def _json(one: Difference) -> dict[str, Any]:
         "decision": one.decision,
         "because": one.because,
         "detectable_difference": estimates.finite(one.detectable),
+        "chance_unchanged_passes": None
+        if one.unchanged is None
+        else estimates.finite(one.unchanged.chance),
+        "margin_for_80": None if one.unchanged is None else estimates.finite(one.unchanged.margin),
         "coverage": {"candidate": one.coverage[0], "baseline": one.coverage[1]},
         "notes": list(one.notes),
         "flips": [
@@ -158,6 +163,24 @@ def _notes(report: Comparison) -> list[str]:
         for one in report.tests
         for said in (*([one.because] if one.because and one.group is None else []), *one.notes)
     ]
+
+
+def gate_words(one: Difference) -> str | None:
+    """How often a gate that allows two points passes an unchanged model; None if nobody knows."""
+    if one.unchanged is None or math.isnan(one.unchanged.chance):
+        return None
+    said = Said(
+        about="",
+        metric=one.metric,
+        max_drop=one.gate_drop,
+        units=one.difference.units,
+        unchanged=one.unchanged,
+        higher_is_better=one.higher_is_better,
+    )
+    words, _ = in_words([said], one.unchanged.chance)
+    what = "drop" if one.higher_is_better else "rise"
+    allowed = f"a gate that allows a {what} of {drop_words(one.gate_drop, one.metric)}"
+    return words.replace("this gate", allowed, 1)
 
 
 def _flips(one: Difference, texts: Texts, most: int) -> Table:

@@ -12,16 +12,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import median
+from typing import Any
 
 from judgebench.metrics.paired_models import Spread, every_pair, spread_of
 from judgebench.records import CONFIDENCES
 from judgebench.report.designs import ALONE, Heads, compared, heads
+from judgebench.report.estimates import finite
+from judgebench.report.gate import LEAST_DROP, MOST_DROP
+from judgebench.report.gate_policy import GateTest, Policy
+from judgebench.report.gate_unchanged import drop_words, percent
 from judgebench.report.metric_words import in_percent
 from judgebench.report.model_pairs import METRIC_OF, PairData
-from judgebench.run.detectable import Designs, Detectable
+from judgebench.run.detectable import Designs, Detectable, PassesUnchanged
 from judgebench.run.forecast import PlanRow
 from judgebench.run.resolve import Seat
 from judgebench.stats.gate_rule import detectable, units_to_detect
+from judgebench.stats.unchanged import (
+    CHANCE,
+    even_chance,
+    joint_chance,
+    margin_to_pass,
+    passes_unchanged,
+    units_to_pass,
+)
 from judgebench.store import Store
 
 LEAST_UNITS = 20
@@ -46,6 +59,7 @@ class _History:
 
     metric: str
     unit: float
+    width: float
     spread: float
     level: float
     right: float | None
@@ -122,6 +136,17 @@ class Foreseen:
             items_needed=needed,
             pairs=history.pairs,
             judges=history.judges,
+            unchanged=PassesUnchanged(
+                metric=history.metric,
+                spread=history.spread,
+                items=items,
+                width=history.width,
+                binary=history.right is not None,
+                unit=history.unit,
+                drop=self._margin,
+            )
+            if history.spread
+            else None,
         )
 
     def _read(self, benchmark: _Benchmark) -> PairData:
@@ -177,10 +202,11 @@ def _median(data: PairData, judges: Sequence[str], compares: bool) -> _History |
                     found.setdefault(on_scale, []).append((spread, pair.unit, judge))
     if not found:
         return None
-    (metric, _), pairs = max(found.items(), key=lambda of: len(of[1]))
+    (metric, width), pairs = max(found.items(), key=lambda of: len(of[1]))
     right = [spread.right for spread, _, _ in pairs if spread.right is not None]
     return _History(
         metric=metric,
+        width=width,
         unit=pairs[0][1],
         spread=median(spread.spread for spread, _, _ in pairs),
         level=median(spread.level for spread, _, _ in pairs),
@@ -213,6 +239,163 @@ def notes(rows: Iterable[PlanRow]) -> list[str]:
         f"what can be detected is not known, since {reason}: {', '.join(dict.fromkeys(whose))}"
         for reason, whose in why.items()
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAhead:
+    """One test of a gate by a plan's benchmark and judge, in the metric's units.
+
+    drop
+        That is allowed: of the policy, of ``--margin``, else 2 points of the scale.
+    chance
+        With which it passes an unchanged model.
+    margin, items
+        The allowed drop, and the items, with which the whole gate would pass one with 80 %.
+    default
+        The drop that a gate without a policy would allow.
+    """
+
+    benchmark: str
+    version: str
+    judge: str
+    metric: str
+    items_planned: int
+    drop: float
+    chance: float
+    margin: float
+    items: float
+    default: float
+
+
+def gate_ahead(
+    rows: Iterable[PlanRow], policy: Policy | None = None
+) -> tuple[list[GateAhead], float]:
+    """A gate by the benchmarks and judges of a plan: each test, and the chance that all pass.
+
+    Unchanged are two models whose verdicts are exchanged at random, with the median spread of
+    earlier pairs. Tests are taken to be independent; judges of one benchmark hang together, and
+    pass together rather more often.
+
+    Parameters
+    ----------
+    policy
+        What it tests and what it allows; every benchmark and judge of the plan, if None.
+    """
+    tests: dict[tuple[str, str, str], tuple[PassesUnchanged, float]] = {}
+    level = ALPHA if policy is None else policy.level
+    for row in rows:
+        found = None if row.detectable is None else row.detectable.unchanged
+        if found is None or row.judge is None:
+            continue
+        drop = found.drop or _points(found, LEAST_DROP)
+        if policy is not None:
+            its = [one.max_drop for one in policy.tests if _is_about(one, row, found)]
+            if not its:
+                continue
+            drop = min(its)
+        tests.setdefault((row.benchmark, row.version, row.judge), (found, drop))
+    each = even_chance(len(tests), ())
+    ahead = [
+        _ahead(place, found, drop, each=each, alpha=level) for place, (found, drop) in tests.items()
+    ]
+    return ahead, joint_chance([one.chance for one in ahead], ())
+
+
+def _points(found: PassesUnchanged, points: float) -> float:
+    """So many points of the scale in the metric's units; nan where a scale has no ends."""
+    return points / 100.0 * found.width * found.unit if math.isfinite(found.width) else math.nan
+
+
+def _is_about(test: GateTest, row: PlanRow, found: PassesUnchanged) -> bool:
+    name, _, version = test.benchmark.partition("@")
+    return (
+        name == row.benchmark
+        and version in ("", row.version)
+        and test.judge in (None, row.judge)
+        and test.metric in (None, found.metric)
+        and not test.head_to_head
+    )
+
+
+def _ahead(
+    place: tuple[str, str, str], found: PassesUnchanged, drop: float, *, each: float, alpha: float
+) -> GateAhead:
+    bound = {"alpha": alpha, "width": found.width}
+    chance = passes_unchanged(
+        found.spread, found.items, drop / found.unit, **bound, binary=found.binary
+    )
+    margin = found.unit * margin_to_pass(
+        found.spread, found.items, **bound, chance=each, binary=found.binary
+    )
+    items = units_to_pass(
+        found.spread, drop / found.unit, **bound, chance=each, binary=found.binary
+    )
+    least, most = _points(found, LEAST_DROP), _points(found, MOST_DROP)
+    return GateAhead(
+        benchmark=place[0],
+        version=place[1],
+        judge=place[2],
+        metric=found.metric,
+        items_planned=found.items,
+        drop=drop,
+        chance=chance,
+        margin=margin,
+        items=items,
+        default=most if math.isnan(margin) else min(max(margin, least), most),
+    )
+
+
+def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
+    """How often a gate would pass an unchanged model, and what would make it 80 %."""
+    if not ahead:
+        return []
+    of = "a gate" if len(ahead) == 1 else f"a gate of these {len(ahead)} tests together"
+    by = ", ".join(dict.fromkeys(drop_words(one.drop, one.metric) for one in ahead))
+    lines = [
+        f"an unchanged model passes {of} with {percent(chance)} chance, at an allowed drop of {by} "
+        "(unchanged: two models' verdicts exchanged at random, with the median spread of earlier "
+        "pairs)"
+        if not math.isnan(chance)
+        else f"how often {of} would pass an unchanged model is not known"
+    ]
+    if chance < CHANCE:
+        lines += [
+            f"{100 * CHANCE:g} % needs, {one.benchmark}, {one.judge}: "
+            + (
+                "more items"
+                if math.isnan(one.margin)
+                else f"an allowed drop of {drop_words(one.margin, one.metric)}"
+            )
+            + (f" or {math.ceil(one.items):,} items" if one.items > one.items_planned else "")
+            + f"; `judgebench gate` without a policy allows {drop_words(one.default, one.metric)}"
+            for one in ahead[:_MOST_AHEAD]
+        ]
+    return lines
+
+
+_MOST_AHEAD = 8
+
+
+def gate_record(ahead: Sequence[GateAhead], chance: float) -> dict[str, Any]:
+    """As JSON: null where it is not known."""
+    return {
+        "chance_unchanged_passes": finite(chance),
+        "unchanged_means": "exchanged",
+        "tests": [
+            {
+                "benchmark": one.benchmark,
+                "version": one.version,
+                "judge": one.judge,
+                "metric": one.metric,
+                "max_drop": finite(one.drop),
+                "chance_unchanged_passes": finite(one.chance),
+                "margin_for_80": finite(one.margin),
+                "items_for_80": math.ceil(one.items) if math.isfinite(one.items) else None,
+                "default_drop": finite(one.default),
+            }
+            for one in ahead
+        ],
+    }
 
 
 def _words(found: Detectable) -> str:

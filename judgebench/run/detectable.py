@@ -27,6 +27,24 @@ class Designs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassesUnchanged:
+    """A gate's test of so many ``items``, as it would pass a model that is as good.
+
+    ``spread``, ``width`` and ``binary`` are as in `judgebench.stats.unchanged.passes_unchanged`,
+    ``unit`` is what a figure is multiplied with to be in the metric's units. ``drop`` is the
+    allowed drop that was asked about, in these; None for 2 points of the scale.
+    """
+
+    metric: str
+    spread: float
+    items: int
+    width: float
+    binary: bool
+    unit: float
+    drop: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detectable:
     """The smallest difference that the items of a plan could detect, in the metric's units.
 
@@ -34,6 +52,8 @@ class Detectable:
     many ``pairs`` of models that ``judges`` judged before. ``items_needed`` detect a margin that
     was asked about; None where none was, nan where nobody knows. ``designs`` is what that margin,
     else this difference, takes head to head; None for a judge of whom it is not asked.
+    ``unchanged`` is how often a gate would pass a model that is as good; None where the spread is
+    not known.
     """
 
     metric: str = ""
@@ -43,6 +63,7 @@ class Detectable:
     pairs: int = 0
     judges: tuple[str, ...] = ()
     designs: Designs | None = None
+    unchanged: PassesUnchanged | None = None
 
 
 Detects = Callable[[Seat, int], Detectable | None]

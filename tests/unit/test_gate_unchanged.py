@@ -15,6 +15,9 @@ import pytest
 from judgebench.errors import ConfigError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import ModelSpec
+from judgebench.report.compare import comparison
+from judgebench.report.compare_document import gate_words
+from judgebench.report.compare_document import to_json as compare_json
 from judgebench.report.gate import gate_report, usual_policy
 from judgebench.report.gate_document import document, in_words, junit, to_json, unchanged_words
 from judgebench.report.gate_outcome import GateReport
@@ -405,3 +408,19 @@ def test_ten_thousand_tests_are_one_question_where_they_ask_the_same(
     sentence, _ = unchanged_words(report)
     assert "this gate's 10,000 tests together" in sentence
     assert "and 9,996 more tests" in sentence
+
+
+def test_a_comparison_says_what_a_gate_would_make_of_it(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)))
+    (one,) = comparison(store, "new", "old").tests
+    found = gated(store, one_test()).tests[0].unchanged
+    assert found is not None
+    assert one.unchanged == found
+    assert one.gate_drop == pytest.approx(0.02)
+    words = gate_words(one)
+    assert words is not None
+    assert words.startswith("an unchanged model passes a gate that allows a drop of 2 points with ")
+    assert "; 80 % needs an allowed drop of " in words
+    (test,) = compare_json(comparison(store, "new", "old"))["tests"]
+    assert test["chance_unchanged_passes"] == pytest.approx(found.chance)
+    assert test["margin_for_80"] == pytest.approx(found.margin)

@@ -7,6 +7,7 @@ import math
 from itertools import combinations
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.report.foreseen import notes
 from judgebench.run.forecast import PlanRow
 from judgebench.stats.gate_rule import detectable, units_to_detect
+from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
 from judgebench.store import open_store
 from tests.e2e.runs import MINI as FOLDER
 from tests.e2e.runs import store_url, suite, typed
@@ -178,3 +180,36 @@ def test_models_that_never_differ_say_nothing_of_a_difference(tmp_path: Path) ->
         assert row.detectable is not None
         assert row.detectable.undefined == "the models here do not differ"
     assert typed("plan", path, "--format", "json").code == 0
+
+
+def test_a_plan_says_how_often_a_gate_passes_an_unchanged_model(
+    judged: Path, tmp_path: Path
+) -> None:
+    def gate(*options: object) -> dict[str, Any]:
+        said = json.loads(typed("plan", judged, *options, "--format", "json").out)["gate"]
+        assert isinstance(said, dict)
+        return said
+
+    spread, _ = expected_spread(tmp_path, "contains")
+    usual = gate()
+    by_judge = {one["judge"]: one for one in usual["tests"]}
+    assert set(by_judge) == {"exact_match", "contains"}
+    one = by_judge["contains"]
+    chance = passes_unchanged(spread, 48, 0.02, alpha=0.05, binary=True)
+    assert one["chance_unchanged_passes"] == pytest.approx(chance)
+    product = math.prod(test["chance_unchanged_passes"] for test in usual["tests"])
+    assert usual["chance_unchanged_passes"] == pytest.approx(product)
+    each = 0.8**0.5
+    margin = margin_to_pass(spread, 48, alpha=0.05, chance=each, binary=True)
+    assert one["margin_for_80"] == pytest.approx(margin)
+    assert one["items_for_80"] == units_to_pass(spread, 0.02, alpha=0.05, chance=each, binary=True)
+    assert one["default_drop"] == pytest.approx(0.06)
+    assert gate("--margin", "0.2")["tests"][0]["max_drop"] == pytest.approx(0.2)
+    file = tmp_path / "gate.yaml"
+    file.write_text(f"tests: [{{benchmark: {MINI}, judge: contains, max_drop: 0.3}}]\n")
+    (alone,) = gate("--policy", file)["tests"]
+    assert (alone["judge"], alone["max_drop"]) == ("contains", 0.3)
+    table = " ".join(typed("plan", judged).out.split())
+    assert "an unchanged model passes a gate of these 2 tests together with" in table
+    assert "80 % needs, trivia_judging_mini, contains: an allowed drop of" in table
+    assert "verdicts exchanged at random" in table
