@@ -22,7 +22,7 @@ from judgebench.report.gate_unchanged import Unchanged, unchanged
 from judgebench.report.known_spread import KnownSpread, known_spread, rounded_up
 from judgebench.report.model_pairs import METRIC_OF, PairData
 from judgebench.report.slide import policy_slide
-from judgebench.stats.gate_rule import Decision
+from judgebench.stats.gate_rule import FEWEST_TO_PASS, Decision
 from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm
 from judgebench.stats.unchanged import CHANCE, even_chance, margin_to_pass
 from judgebench.store import Store
@@ -168,6 +168,8 @@ def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool
         how = f"an unchanged model would pass with {100 * CHANCE:g} %"
     elif drop > points:
         how = f"the least there is: an unchanged model would need {points:g}"
+    elif known.units < FEWEST_TO_PASS:
+        how = f"the most there is: {known.units} items are too few for any pass"
     else:
         needs = f"{points:g} points" if math.isfinite(points) else "more than there are"
         how = f"the most there is: {100 * CHANCE:g} % for an unchanged model would need {needs}"

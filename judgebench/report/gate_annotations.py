@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from judgebench.plain_text import printable_lines
-from judgebench.report.gate_document import WORDS, flip_lines, in_words, measured
+from judgebench.report.gate_document import WORDS, flip_lines, in_words, measured, only_at
 from judgebench.report.gate_outcome import GateReport
 from judgebench.report.gate_texts import GateTexts
 
@@ -19,16 +19,19 @@ _COMMAND = {"regression": "error", "inconclusive": "warning"}
 
 
 def annotated(report: GateReport, texts: GateTexts) -> Iterator[str]:
-    """A line for each alarm, and for each test that did not pass.
+    """A line for each alarm, and for each test that did not pass, or only at a larger drop.
 
-    An error for a regression, else a warning. The items that flipped follow the sentence, with the
-    beginning of their questions.
+    An error for a regression, a notice for such a pass, else a warning. The items that flipped
+    follow the sentence, with the beginning of their questions.
     """
     for alarm in report.alarms:
         title = f"{alarm.kind.replace('_', ' ')}: {alarm.benchmark}, {alarm.judge}"
         yield f"::warning title={_property(title)}::{_data(alarm.text)}"
     for one in report.tests:
         if one.verdict == "pass":
+            if only_at(one) is not None:
+                title = f"{one.benchmark}@{one.version}, {measured(one)} by {one.judge}"
+                yield f"::notice title={_property(title)}::{_data(in_words(one))}"
             continue
         title = (
             f"{WORDS[one.verdict]}: {one.benchmark}@{one.version}, {measured(one)} by {one.judge}"

@@ -122,8 +122,9 @@ def known_spread(
             )
         )
         if spreads:
+            median_of = "that" if len(spreads) == 1 else "the median"
             pairs = counted(len(spreads), "earlier pair")
-            said = f"the median of {pairs} of {baseline} with {of}"
+            said = f"{median_of} of {pairs} of {baseline} with {of}"
             return found("earlier pairs", said, median(spreads), binary=binary)
     alone = pair.mean[its, BASELINE]
     spread = spread_over_units(alone, np.ones(len(alone)))

@@ -34,7 +34,7 @@ MOST = 60
 """Nights that are decided at once, the newest ones."""
 
 ALPHA, SHARE = 0.05, 0.02
-"""Of `judgebench gate` without a policy."""
+"""Alpha of `judgebench gate` without a policy, and the least drop that it allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

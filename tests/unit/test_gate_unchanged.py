@@ -19,10 +19,12 @@ from judgebench.report.compare import comparison
 from judgebench.report.compare_document import gate_words
 from judgebench.report.compare_document import to_json as compare_json
 from judgebench.report.gate import gate_report, usual_policy
+from judgebench.report.gate_annotations import annotated
 from judgebench.report.gate_document import document, in_words, junit, to_json, unchanged_words
 from judgebench.report.gate_outcome import GateReport
 from judgebench.report.gate_policy import GateTest, Policy, read_policy
 from judgebench.report.gate_suggest import suggested
+from judgebench.report.gate_texts import GateTexts
 from judgebench.report.table import render
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
 from judgebench.store import Store, open_store
@@ -213,6 +215,9 @@ def test_a_pass_that_needs_more_than_two_points_says_so(store: Store, tmp_path: 
     said = f"passes at {100 * one.max_drop:g} points, not at 2"
     assert said in render(document(report), "md")
     assert said in in_words(one)
+    (notice,) = annotated(report, GateTexts())
+    assert notice.startswith("::notice title=made_up@unversioned%2C accuracy by J::PASS")
+    assert said in notice
 
 
 def test_the_words_of_such_a_pass(store: Store, tmp_path: Path) -> None:
@@ -290,6 +295,7 @@ def test_the_baseline_is_the_mean_of_its_nights(store: Store, tmp_path: Path, we
     assert "the baseline is the mean of 5 nights" in said
     assert "the baseline itself asked again" in said
     assert "1 answers an item against 5" in said
+    assert "\nbaseline_nights: 5\n" in suggested(store, "new", "old")
     three = gated(store, policy.model_copy(update={"baseline_nights": 3})).tests[0]
     assert three.values[1] == pytest.approx(right[2:].mean())
 
