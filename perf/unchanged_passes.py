@@ -275,6 +275,35 @@ def exchanged(table: Verdicts, repeats: int, *, alike: bool) -> Iterator[str]:
         )
 
 
+def repeated(table: Verdicts, repeats: int, times: tuple[int, ...] = (1, 3, 5)) -> Iterator[str]:
+    """A judge that says yes or no, asked several times about the same answers.
+
+    It says yes with the probability that the published judge states: so much of what a hard verdict
+    varies is the judge's own, and averages out. Models are alike, and change hands.
+    """
+    generator = np.random.default_rng([SEED, 3])
+    means = np.nanmean(table.of, axis=1)
+    passes = np.zeros(1 + len(times))
+    for _ in range(repeats):
+        other = generator.integers(len(table.of))
+        near = np.argsort(np.abs(means - means[other]), kind="stable")
+        one = generator.choice(near[near != other][:5])
+        both = ~np.isnan(table.of[one]) & ~np.isnan(table.of[other])
+        mine, theirs = np.clip(table.of[[one, other]][:, both], 0.0, 1.0)
+        swap = generator.random(len(mine)) < 0.5
+        mine, theirs = np.where(swap, theirs, mine), np.where(swap, mine, theirs)
+        drawn = [mine - theirs]
+        drawn += [(generator.binomial(n, mine) - generator.binomial(n, theirs)) / n for n in times]
+        passes += [
+            passed(d[None, :], LEAST * POINT, binary=n == 1)[0]
+            for n, d in zip((0, *times), drawn, strict=True)
+        ]
+    shares = 100 * passes / repeats
+    yield f"the stated probability {shares[0]:.1f}; yes or no, asked " + "; ".join(
+        f"{n} time{'s' * (n > 1)} {share:.1f}" for n, share in zip(times, shares[1:], strict=True)
+    )
+
+
 def _spread(one: Floats, other: Floats) -> float:
     both = ~np.isnan(one) & ~np.isnan(other)
     return float((one[both] - other[both]).std(ddof=1))
@@ -335,6 +364,9 @@ def main() -> None:
         for alike in (True, False):
             for line in exchanged(table, repeats, alike=alike):
                 print(line, flush=True)
+    print("\nA judge asked again about the same answers, models alike, passed at 2 points")
+    for line in repeated(alpaca_eval(), repeats):
+        print(line, flush=True)
     print("\nSeveral benchmarks of 805 pairs, s = 0.40, asked again, all of which have to pass")
     print(f"{'tests':>6s} {'at 2':>8s} {'said':>7s} {'drop':>7s} {'passes':>8s} {'said':>7s}")
     for line in together(repeats):
