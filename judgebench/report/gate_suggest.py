@@ -39,9 +39,12 @@ def suggested(
     nights = max(one.known.nights for one in boards)
     lines = [
         f"# Suggested for {_comment(candidate)} against {_comment(baseline)}: an unchanged model "
-        f"passes all {len(boards)} tests",
-        f"# with about {percent(chance)} chance, each of them with {percent(each)}. "
+        f"passes {'its test' if len(boards) == 1 else f'all {len(boards)} tests'}",
+        f"# with about {percent(chance)} chance"
+        f"{f', each of them with {percent(each)}' if len(boards) > 1 else ''}. "
         "`judgebench gate` says the chance anew each time.",
+        "# Unchanged: two models' verdicts exchanged at random, item by item; where a test rests",
+        "# on answers asked again, the baseline itself.",
         f"alpha: {alpha:g}",
     ]
     if nights > 1:
