@@ -23,7 +23,7 @@ from judgebench.records import Estimate
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.report.confidence_choice import Choice
 from judgebench.report.confidence_document import TITLES, bin_intervals, document
-from judgebench.report.estimates import finite
+from judgebench.report.estimates import bounded, finite
 from judgebench.report.table import render
 
 MOST_DRAWN = 5
@@ -132,15 +132,25 @@ def identity(found: ConfidenceReport, stretch: str) -> str:
     return visible(" · ".join(parts))
 
 
-def said(estimate: Estimate, digits: int = DIGITS) -> str | None:
-    """``0.620 [0.482, 0.751]``; None where undefined, which a table shows as a dash."""
+def said(estimate: Estimate, digits: int = DIGITS, *, at_most: bool = False) -> str | None:
+    """``0.620 [0.482, 0.751]``; None where undefined, which a table shows as a dash.
+
+    ``at_most`` as in `judgebench.report.estimates.text`.
+    """
     if math.isnan(estimate.value):
         return None
     value = charts.number(estimate.value, digits)
     if math.isnan(estimate.low):
         return f"{value} [no interval]"
+    if at_most:
+        return f"{value}, at most {charts.number(estimate.high, digits)}"
     ends = (charts.number(end, digits) for end in (estimate.low, estimate.high))
     return f"{value} [{', '.join(ends)}]"
+
+
+def figure(name: str, estimate: Estimate) -> str | None:
+    """A metric as it is said; of an ECE that may be 0, what it is at most."""
+    return said(estimate, at_most=bounded(name, estimate))
 
 
 def counts(estimate: Estimate) -> str:
@@ -241,7 +251,7 @@ def table_rows(rows: Sequence[ConfidenceRow]) -> list[dict[str, Any]]:
             "confidence": row.confidence,
             "n": row.metrics["auroc"].n,
             "missing": row.metrics["auroc"].missing,
-            **{title: said(row.metrics[name]) for name, title in TITLES.items()},
+            **{title: figure(name, row.metrics[name]) for name, title in TITLES.items()},
             "alignment from": finite(row.threshold),
             "samples": "" if row.samples is None else _samples(*row.samples),
         }

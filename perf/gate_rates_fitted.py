@@ -54,6 +54,8 @@ from judgebench.stats.resample import multinomial_weights
 FIGURES = Path(__file__).resolve().parents[1] / "tasks" / "alpaca_eval" / "figures"
 SEED = 20261126
 ALPHA = 0.05
+NAMES = {"ece": "ece_plug_in"}
+"""The statistics that metrics are tested by, where they are called otherwise."""
 REPLICATES = 1000
 
 Floats = NDArray[np.float64]
@@ -143,7 +145,7 @@ def confidences(metric: str, n_items: int, first: Sure, second: Sure | None = No
         if metric == "brier":
             mine, theirs = (np.square(c - y) for c, y in pair)
             return paired_test(sign * (mine - theirs), alpha=ALPHA, width=1.0, seed=seed)
-        of = [statistics(c, y)[metric] for c, y in pair]
+        of = [statistics(c, y)[NAMES.get(metric, metric)] for c, y in pair]
         weights = np.concatenate(
             [np.ones((1, n_items)), multinomial_weights(n_items, REPLICATES, seed=seed)]
         )
@@ -163,7 +165,11 @@ def cost(metric: str, candidate: Sure, baseline: Sure) -> float:
     generator = np.random.default_rng(SEED)
     ease = generator.normal(0.3, 1.0, 1_000_000)
     values = [
-        float(statistics(*one.answers(ease, generator))[metric](np.ones((1, len(ease))))[0])
+        float(
+            statistics(*one.answers(ease, generator))[NAMES.get(metric, metric)](
+                np.ones((1, len(ease)))
+            )[0]
+        )
         for one in (candidate, baseline)
     ]
     return values[0] - values[1] if metric in ("ece", "brier") else values[1] - values[0]

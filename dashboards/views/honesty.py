@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -16,7 +17,7 @@ from honesty_reads import MOST_DRAWN, Asked
 
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.report.confidence_choice import Choice
-from judgebench.report.confidence_document import reasons, said_besides
+from judgebench.report.confidence_document import reasons, said_besides, without_interval
 
 ACROSS = 3
 """Reliability diagrams beside each other."""
@@ -224,7 +225,8 @@ def reliability(
                 diagram(row, honesty_charts.hue(at, theme), f"{name} · {said}")
     st.caption(
         "On the dashed line answers are right as often as the model is sure. ECE adds up the "
-        "vermillion distances, each with its bin's n. Bars are Wilson intervals, below them n."
+        "vermillion distances, each with its bin's n, and takes out what chance adds to them. Bars "
+        "are Wilson intervals, below them n."
     )
 
 
@@ -248,11 +250,15 @@ def diagram(row: ConfidenceRow, colour: str, said: str) -> None:
         name=f"bins {said}",
         share=1 / ACROSS,
     )
-    lines = [f"ECE {honesty_reads.said(ece) or visible(f'– {ece.undefined}')}"]
+    lines = [f"ECE {honesty_reads.figure('ece', ece) or visible(f'– {ece.undefined}')}"]
     if len(row.sets) > 1:
         lines.append(
             f"the mean over {len(row.sets)} sets; the bins drawn, of all\nanswers together, are "
             f"{row.reliability.error:.3f} from the line"
+        )
+    elif not math.isnan(ece.value):
+        lines.append(
+            f"the bins drawn are {row.reliability.error:.3f} from the line, chance included"
         )
     lines.append(honesty_reads.counts(ece))
     st.text("\n".join(lines))
@@ -270,7 +276,8 @@ def figures(found: ConfidenceReport, stretch: str) -> None:
             "alignment from": st.column_config.NumberColumn("alignment from", format="%.2f")
         },
     )
-    shown.notes([visible(line) for line in [*reasons(rows), *said_besides(found)]])
+    notes = [*reasons(rows), *without_interval(rows), *said_besides(found)]
+    shown.notes([visible(line) for line in notes])
     shown.download(
         "Download CSV",
         f"{found.benchmark}_confidences.csv",

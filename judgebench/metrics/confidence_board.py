@@ -23,10 +23,20 @@ from judgebench.stats.calibration_error import (
     Binning,
     bin_contributions,
     calibration_error_of,
+    corrected_error,
+    unit_sums,
 )
-from judgebench.stats.confidence import accuracy, aurc, auroc, brier, why_no_auroc
+from judgebench.stats.confidence import (
+    AurocInterval,
+    accuracy,
+    aurc,
+    auroc,
+    auroc_interval,
+    brier,
+    why_no_auroc,
+)
 from judgebench.stats.resample import Resamples, content_seed, weighted_sums
-from judgebench.stats.set_average import set_average
+from judgebench.stats.set_average import ends_of_average, set_average
 
 Floats: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[Floats], Floats]
@@ -34,13 +44,24 @@ Statistic: TypeAlias = Callable[[Floats], Floats]
 
 METRICS = (
     "auroc", "ece", "alignment", "brier", "accuracy", "aurc",
-    "ece_upstream", "ece_closed", "alignment_random",
+    "ece_plug_in", "ece_upstream", "ece_closed", "alignment_random",
 )  # fmt: skip
-"""``ece`` bins exactly; ``alignment`` is tuned on the first fifth of the answers, as upstream's
-code does it, ``alignment_random`` on a random fifth, as the paper says."""
+"""``ece`` is corrected for the bias of its bins, which are exact; ``ece_plug_in`` is not, nor are
+``ece_upstream`` and ``ece_closed`` of the other binnings, as no published figure is. ``alignment``
+is tuned on the first fifth of the answers, as upstream's code does it, ``alignment_random`` on a
+random fifth, as the paper says."""
+
+DRAWN = ("alignment", "brier", "accuracy", "alignment_random")
+"""Metrics with intervals from draws of questions."""
 
 _BINNING: Mapping[str, Binning] = MappingProxyType(
-    {"ece": "exact", "ece_upstream": "upstream", "ece_closed": "closed"}
+    {"ece_plug_in": "exact", "ece_upstream": "upstream", "ece_closed": "closed"}
+)
+
+CORRECTED = "corrected for the bias of its bins (moment-matched soft threshold)"
+_PLUG_IN = "no interval: this ECE is biased upwards at this n; ece is corrected"
+_AURC = (
+    "no interval: those tried did not hold where few wrong answers, or sure ones, decide the area"
 )
 
 
@@ -69,8 +90,15 @@ class QuestionSet:
 class Figures:
     """The metrics of one confidence of one model on one set.
 
-    values : float array, shape (1 + n_replicates, metrics)
-        On the answers as they are, then resampled, in the order of `METRICS`.
+    values : float array, shape (1 + n_replicates, drawn metrics)
+        On the answers as they are, then resampled, in the order of `DRAWN`.
+    points
+        The others by name, nan where undefined; ``ece`` is not among them, since its estimate over
+        several sets is no mean of theirs.
+    bins : float array, shape (units, bins, 3)
+        As `judgebench.stats.calibration_error.unit_sums` gives them, of exact bins.
+    auroc
+        The interval of the AUROC; None without answers.
     confidence, correct : float array, shape (n,)
         Of the answers that have both.
     unit_of : int array, shape (n,)
@@ -86,6 +114,9 @@ class Figures:
     name: str
     size: int
     values: Floats
+    points: Mapping[str, float]
+    bins: Floats
+    auroc: AurocInterval | None
     confidence: Floats
     correct: Floats
     unit_of: NDArray[np.int64]
@@ -104,6 +135,7 @@ def figures(
     resamples: Resamples,
     seed: int,
     why_none: str,
+    level: float = 0.95,
 ) -> Figures:
     """The metrics on one set.
 
@@ -119,22 +151,34 @@ def figures(
         Of the random fifth.
     why_none
         Why there is nothing to compute, where no answer has both.
+    level
+        Of the interval of the AUROC.
     """
     rows = np.flatnonzero(~np.isnan(confidence) & ~np.isnan(correct))
     c, y = confidence[rows], correct[rows]
     units = questions.unit_of[rows]
     missing = int(expected.sum() - expected[rows].sum())
+    drawn = content_seed(*(questions.items[row] for row in rows), seed=seed) % 2**32
+    of, interval = statistics(c, y, seed=drawn), None
     if len(rows):
-        values, threshold = _values(questions, rows, c, y, resamples, seed)
+        values = _values(of, units, resamples)
+        threshold = float(alignment(c, y, first_fifth(len(c))).threshold)
         reason = why_no_auroc(y)
         undefined = {} if reason is None else {"auroc": reason}
+        interval = auroc_interval(c, y, unit_of=units, level=level)
     else:
-        values, threshold = np.full((1, len(METRICS)), math.nan), math.nan
+        values, threshold = np.full((1, len(DRAWN)), math.nan), math.nan
         undefined = dict.fromkeys(METRICS, why_none)
+    once = np.ones((1, len(c)))
     return Figures(
         name=questions.name,
         size=questions.size,
         values=values,
+        points={
+            name: float(of[name](once)[0]) for name in METRICS if name in of and name not in DRAWN
+        },
+        bins=unit_sums(bin_contributions(c, y, binning="exact"), units),
+        auroc=interval,
         confidence=c,
         correct=y,
         unit_of=units,
@@ -146,28 +190,21 @@ def figures(
 
 
 def _values(
-    questions: QuestionSet,
-    rows: NDArray[np.int64],
-    c: Floats,
-    y: Floats,
-    resamples: Resamples,
-    seed: int,
-) -> tuple[Floats, float]:
-    drawn = content_seed(*(questions.items[row] for row in rows), seed=seed) % 2**32
-    of = statistics(c, y, seed=drawn)
+    of: Mapping[str, Statistic], unit_of: NDArray[np.int64], resamples: Resamples
+) -> Floats:
+    """Of `DRAWN`, on the answers as they are and on each draw."""
 
     def weighted(w: Floats) -> Floats:
-        return np.stack([of[name](w) for name in METRICS], axis=-1)
+        return np.stack([of[name](w) for name in DRAWN], axis=-1)
 
-    unit_of = questions.unit_of[rows]
-    as_they_are = weighted(np.ones((1, len(c))))
-    replicates = [weighted(block[:, unit_of]) for block in resamples.weights()]
-    threshold = float(alignment(c, y, first_fifth(len(c))).threshold)
-    return np.concatenate([as_they_are, *replicates]), threshold
+    as_they_are = weighted(np.ones((1, len(unit_of))))
+    return np.concatenate(
+        [as_they_are, *(weighted(block[:, unit_of]) for block in resamples.weights())]
+    )
 
 
 def statistics(c: Floats, y: Floats, *, seed: int = 0) -> dict[str, Statistic]:
-    """Each of `METRICS` of some answers.
+    """Each of `METRICS` of some answers, but for ``ece``, which has no weights of answers.
 
     Parameters
     ----------
@@ -198,34 +235,26 @@ def statistics(c: Floats, y: Floats, *, seed: int = 0) -> dict[str, Statistic]:
 def estimates_of(sets: Sequence[Figures], intervals: Intervals) -> dict[str, Estimate]:
     """The metrics of one set, or their averages over several, each with its interval.
 
-    An average has no value where one of its sets has none.
+    An average has no value where one of its sets has none. The ``ece`` of several sets is estimated
+    from all their bins at once: a mean of estimates that are never negative would be biased by what
+    each of them is.
 
     Parameters
     ----------
     sets
         Over the same number of replicates; at least one.
     """
-    sizes = [one.size for one in sets]
-    n_draws = max(len(one.values) for one in sets)
-    stacked = np.stack(
-        [np.broadcast_to(one.values, (n_draws, len(METRICS))) for one in sets], axis=-1
-    )
-    values = set_average(stacked, sizes)
-    ends = intervals.ends(values, None) if n_draws > 1 else None
+    found = _drawn(sets, intervals) | _fixed(sets, intervals)
     units = sum(one.units for one in sets)
-    found = {}
-    for place, name in enumerate(METRICS):
-        value = float(values[0, place])
-        if math.isnan(value):
-            interval = math.nan, math.nan, ""
-        elif units < 2 or ends is None:
-            interval = math.nan, math.nan, "no interval, a single question"
-        else:
-            interval = ends.at(place)
-            if name == "accuracy" and (len(sets) == 1 or value in (0.0, 1.0)):
-                interval = wilson(value, units, level=intervals.level) or interval
-        low, high, method = interval
-        found[name] = Estimate(
+    estimates = {}
+    for name in METRICS:
+        value, low, high, method = found[name]
+        undefined = _why(name, sets) if math.isnan(value) else None
+        if undefined is not None:
+            low, high, method = math.nan, math.nan, ""
+        elif units < 2:
+            low, high, method = math.nan, math.nan, "no interval, a single question"
+        estimates[name] = Estimate(
             value=value,
             low=low,
             high=high,
@@ -234,8 +263,65 @@ def estimates_of(sets: Sequence[Figures], intervals: Intervals) -> dict[str, Est
             missing=sum(one.missing for one in sets),
             level=intervals.level,
             method=method,
-            undefined=_why(name, sets) if math.isnan(value) else None,
+            undefined=undefined,
         )
+    return estimates
+
+
+_Found: TypeAlias = dict[str, tuple[float, float, float, str]]
+"""Value, ends, and the method in words, by metric."""
+
+
+def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
+    """The metrics that have intervals from draws: none where no draw differs from the others."""
+    n_draws = max(len(one.values) for one in sets)
+    stacked = np.stack(
+        [np.broadcast_to(one.values, (n_draws, len(DRAWN))) for one in sets], axis=-1
+    )
+    values = set_average(stacked, [one.size for one in sets])
+    ends = intervals.ends(values, None) if n_draws > 1 else None
+    units = sum(one.units for one in sets)
+    found: _Found = {}
+    for place, name in enumerate(DRAWN):
+        value = float(values[0, place])
+        interval = math.nan, math.nan, "no interval, a single question"
+        if ends is not None and not math.isnan(value):
+            interval = ends.at(place)
+            if ends.constant[place]:
+                why = "no interval: all draws are equal, which says nothing of the spread"
+                interval = math.nan, math.nan, why
+            if name == "accuracy" and (len(sets) == 1 or value in (0.0, 1.0)):
+                interval = wilson(value, units, level=intervals.level) or interval
+        found[name] = (value, *interval)
+    return found
+
+
+def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
+    """The others."""
+    sizes = [one.size for one in sets]
+    found: _Found = {}
+    for name, method in {**dict.fromkeys(_BINNING, _PLUG_IN), "aurc": _AURC}.items():
+        value = float(set_average([one.points[name] for one in sets], sizes))
+        found[name] = (value, math.nan, math.nan, method)
+    error = corrected_error(
+        [one.bins for one in sets], sizes, level=intervals.level, seed=intervals.seed
+    )
+    why = "" if error.why_no_interval is None else f"; no interval, {error.why_no_interval}"
+    found["ece"] = (error.value, error.low, error.high, f"{CORRECTED}{why}")
+    areas = [one.points["auroc"] for one in sets]
+    value = float(set_average(areas, sizes))
+    those = [one.auroc for one in sets if one.auroc is not None]
+    low, high, method = math.nan, math.nan, ""
+    if not math.isnan(value):
+        low, high = ends_of_average(
+            areas, [one.low for one in those], [one.high for one in those], sizes
+        )
+        lacking = [one.name for one in sets if one.auroc is None or math.isnan(one.auroc.low)]
+        without = dict(zip([one.name for one in sets], those, strict=True))
+        method = (without[lacking[0]] if lacking else those[0]).method
+        if len(sets) > 1:
+            method += f" on {lacking[0]}" if lacking else " of each set, their squares added"
+    found["auroc"] = (value, low, high, method)
     return found
 
 

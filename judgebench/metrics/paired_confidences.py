@@ -3,6 +3,11 @@
 A Brier score is a mean over answers, and tested as any other: signs flipped. The rest are of all
 answers together: both models are computed anew on questions drawn with replacement, within each
 set, the same draw for both.
+
+An ECE is tested by its plug-in, whose bias is much the same in two models that are alike. It is not
+where one of them is well calibrated and the other is not: chance then hides a rise, and draws do
+not know. What passes, the bound of how much worse the candidate may be, is therefore as far away as
+the corrected errors of both, each with its interval, leave it too.
 """
 
 from __future__ import annotations
@@ -19,7 +24,12 @@ from numpy.typing import NDArray
 from judgebench.metrics.confidence_board import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired_models import BASELINE, CANDIDATE, Compared, PairedModels, compare
-from judgebench.stats.calibration_error import bin_contributions, calibration_error_of
+from judgebench.stats.calibration_error import (
+    bin_contributions,
+    calibration_error_of,
+    corrected_error,
+    unit_sums,
+)
 from judgebench.stats.confidence import auroc, why_no_auroc
 from judgebench.stats.paired_bootstrap import bootstrap_test
 from judgebench.stats.paired_tests import PairedTest
@@ -188,7 +198,46 @@ class _Tests:
             at_stake=int(rarer.min()) if self.metric == "auroc" else None,
             centred=self.metric == "ece",
         )
+        observed = candidate == baseline == "observed"
+        if self.metric == "ece" and observed and test.spread > 0.0:  # else all is alike, or unknown
+            test = self._corrected(test)
         return test, (float(values[0, CANDIDATE]), float(values[0, BASELINE]))
+
+    def _corrected(self, test: PairedTest) -> PairedTest:
+        """With the lower bound as far away as the corrected errors put it, where that is further.
+
+        The distances of the candidate's upper and the baseline's lower end from their estimates are
+        added as squares (see `judgebench.stats.set_average.ends_of_average`), as of independent
+        errors: wider than need be where both models err on the same questions.
+        """
+        known = [one.known.all(axis=1) for one in self.sets]
+        sizes = [one.questions.size for one in self.sets]
+        candidate, baseline = (
+            corrected_error(
+                [
+                    unit_sums(
+                        bin_contributions(
+                            one.confidence[rows, m], one.correct[rows, m], binning="exact"
+                        ),
+                        one.questions.unit_of[rows],
+                    )
+                    for one, rows in zip(self.sets, known, strict=True)
+                ],
+                sizes,
+                level=1.0 - 2.0 * self.alpha,
+            )
+            for m in (CANDIDATE, BASELINE)
+        )
+        rise = candidate.value - baseline.value
+        rise += math.hypot(candidate.high - candidate.value, baseline.value - baseline.low)
+        if math.isnan(rise):  # too few questions for an interval of either: nothing is ruled out
+            rise = 1.0
+        method = f"{test.method}, of plug-in errors"
+        if not test.low > -rise:
+            return replace(test, method=method)
+        return replace(
+            test, low=-min(rise, 1.0), method=f"{method}; lower bound of corrected errors"
+        )
 
     def why_undefined(self) -> str | None:
         """Why the metric has no value on the answers of both; None where it has one."""
@@ -211,7 +260,7 @@ def statistic_at(metric: str, confidence: Floats, correct: Floats, end: End) -> 
         confidence, correct = _auroc_filled(confidence, correct, known, end)
     elif metric == "ece" and not known.all():
         return _ece_filled(confidence, correct, known, end)
-    return statistics(confidence, correct)[metric]
+    return statistics(confidence, correct)["ece_plug_in" if metric == "ece" else metric]
 
 
 def _auroc_filled(

@@ -190,6 +190,7 @@ def _rows(
             resamples=resamples,
             seed=intervals.seed,
             why_none=_why_none(model, confidence, labels, judge, questions),
+            level=intervals.level,
         )
         for questions, resamples in zip(sets, draws, strict=True)
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from judgebench.metrics.intervals import Floats
+from judgebench.records import Estimate
 from judgebench.report import estimates
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.report.confidence_data import Unread
@@ -136,18 +137,27 @@ def _table(report: ConfidenceReport, stretch: tuple[str, str]) -> Table:
             [
                 row.model,
                 row.confidence,
-                *(estimates.text(row.metrics[name], digits=_DIGITS) for name in TITLES),
+                *(_text(name, row.metrics[name]) for name in TITLES),
                 str(row.metrics["auroc"].n),
                 str(row.metrics["auroc"].missing),
             ]
             for row in shown
         ],
-        notes=[*reasons(rows), *(said_besides(report) if scope == "all" else ())],
+        notes=[
+            *reasons(rows),
+            *without_interval(rows),
+            *(said_besides(report) if scope == "all" else ()),
+        ],
     )
 
 
+def _text(name: str, estimate: Estimate) -> str:
+    at_most = estimates.bounded(name, estimate)
+    return estimates.text(estimate, digits=_DIGITS, at_most=at_most)
+
+
 def _subtitle(report: ConfidenceReport, rows: Sequence[ConfidenceRow]) -> str:
-    said = "intervals resample questions; that of ECE lies high, since chance adds to every bin"
+    said = "ECE is corrected for the bias of its bins; at most: nothing rules out 0"
     sets = rows[0].sets if rows else ()
     if len(sets) < 2:
         return said
@@ -172,6 +182,24 @@ def reasons(rows: Sequence[ConfidenceRow]) -> list[str]:
         + ("" if of == models or len(of) == len(models) else f" of {', '.join(of)}")
         + f": {why}"
         for (why, what), of in places.items()
+    ]
+
+
+def without_interval(rows: Sequence[ConfidenceRow]) -> list[str]:
+    """Why a figure stands without an interval; those of one metric and reason in one note."""
+    places: dict[tuple[str, str], list[str]] = {}
+    given = [row for row in rows if row.metrics["accuracy"].n]
+    for row in given:
+        for name, title in TITLES.items():
+            estimate = row.metrics[name]
+            if estimate.undefined is None and estimates.finite(estimate.low) is None:
+                why = estimate.method.partition("no interval")[2].lstrip(",: ")
+                places.setdefault((title, why), []).append(f"{row.confidence} of {row.model}")
+    return [
+        f"{title} without an interval"
+        + ("" if len(of) == len(given) else f" ({', '.join(of)})")
+        + f": {why}"
+        for (title, why), of in places.items()
     ]
 
 

@@ -35,10 +35,22 @@ def finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def text(estimate: Estimate, *, digits: int = 3, signed: bool = False) -> str:
+AT_MOST = frozenset({"ece"})
+"""Metrics that are never below 0 and whose interval ends there where nothing rules 0 out."""
+
+
+def bounded(name: str, estimate: Estimate) -> bool:
+    """Whether of this metric nothing but an upper end is known: *at most* it."""
+    return name in AT_MOST and estimate.low == 0.0
+
+
+def text(
+    estimate: Estimate, *, digits: int = 3, signed: bool = False, at_most: bool = False
+) -> str:
     """``0.625 [0.483, 0.750]``; a dash where undefined, no brackets where there is no interval.
 
-    ``signed`` writes a plus as well, as of differences.
+    ``signed`` writes a plus as well, as of differences; ``at_most`` says ``0.012, at most 0.071``
+    in place of an interval from 0 (see `bounded`).
     """
     value, low, high = (finite(x) for x in (estimate.value, estimate.low, estimate.high))
     how = f"{'+' if signed else ''}.{digits}f"
@@ -47,6 +59,8 @@ def text(estimate: Estimate, *, digits: int = 3, signed: bool = False) -> str:
     if low is None or high is None:
         return f"{value:{how}}"
     said = f"{value:{how}} [{low:{how}}, {high:{how}}]"
+    if at_most:
+        said = f"{value:{how}}, at most {high:{how}}"
     return Figure(said, low=low, value=value, high=high)
 
 

@@ -20,10 +20,16 @@ References
 ----------
 .. [1] S. Ni et al. (2025), Annotation-Efficient Universal Honesty Alignment, arXiv 2510.17509;
    its repository at 1b566b6, honesty_alignment/eval.py.
+
+The error of the bins as they are, the *plug-in*, is biased upwards, since chance leaves a distance
+in every bin. `calibration_error` computes it, as published figures do; `corrected_error` takes the
+bias out as far as it can be, and gives an interval.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -31,6 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.confidence import checked
+from judgebench.stats.resample import content_seed
 
 Floats: TypeAlias = NDArray[np.float64]
 Binning: TypeAlias = Literal["exact", "closed", "upstream"]
@@ -77,7 +84,7 @@ def calibration_error_of(sums: ArrayLike) -> Floats:
     It is biased upwards where calibration is good, since chance leaves a distance in every bin: of
     a perfectly calibrated model it is about 0.056 on 300 answers and 0.022 on 2000 (simulated,
     confidences spread over all ten bins). A bootstrap adds the same once more, so that its
-    interval does not reach down to 0 there; at a true error of 0.18 it covers as it should.
+    interval never holds a true error of 0. `corrected_error` has neither.
 
     Parameters
     ----------
@@ -170,6 +177,305 @@ def reliability_bins(
         n_unbinned=int(sums[N_BINS, 0]),
         error=float(calibration_error_of(sums)),
     )
+
+
+FEWEST_UNITS = 20
+"""Units that an interval of an error takes, over all sets."""
+
+_FEW_RARER = 10
+"""Fewer answers of their bin's rarer outcome tell too little of how much the error varies."""
+
+_SPLITS = 10
+"""How often the units are halved for the lower end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedError:
+    """A calibration error without most of the plug-in's bias, and its interval.
+
+    Parameters
+    ----------
+    value : float
+        In [0, 1]; nan without answers.
+    low, high : float
+        ``low <= value <= high``; nan where there is no interval. A ``low`` of 0 says that nothing
+        rules out perfect calibration: the error is at most ``high``.
+    plug_in : float
+        The error of the bins as they are, `calibration_error_of`; of several sets their mean.
+    why_no_interval : str or None
+        In words.
+    """
+
+    value: float
+    low: float
+    high: float
+    plug_in: float
+    why_no_interval: str | None = None
+
+
+def unit_sums(
+    contributions: ArrayLike, unit_of: ArrayLike | None = None, weights: ArrayLike | None = None
+) -> Floats:
+    """Sums of `bin_contributions` by unit: answers that share a unit move together.
+
+    Parameters
+    ----------
+    contributions : float array, shape (n, N_BINS + 1, 3)
+    unit_of : int array, shape (n,), optional
+        Each answer is one by default.
+    weights : float array, shape (n,), optional
+        How often each answer counts, not negative; units of no weight are left out.
+
+    Returns
+    -------
+    float array, shape (units, N_BINS + 1, 3)
+
+    Raises
+    ------
+    ValueError
+        For a negative weight.
+    """
+    added = np.asarray(contributions, dtype=np.float64)
+    w = np.ones(len(added)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if (w < 0.0).any():
+        place = int(np.flatnonzero(w < 0.0)[0])
+        raise ValueError(f"the weight of answer {place} is {w[place]:g}; weights are not negative")
+    counted = np.flatnonzero(w)
+    units = counted if unit_of is None else np.asarray(unit_of, dtype=np.int64)[counted]
+    found, place_of = np.unique(units, return_inverse=True)
+    weighted = added[counted] * w[counted, np.newaxis, np.newaxis]
+    if len(found) == len(units):  # nothing to add up, which takes long
+        return np.asarray(weighted[np.argsort(place_of)])
+    sums = np.zeros((len(found), *added.shape[1:]))
+    np.add.at(sums, place_of, weighted)
+    return sums
+
+
+def corrected_error(
+    sets: Sequence[Floats], shares: ArrayLike | None = None, *, level: float = 0.95, seed: int = 0
+) -> CorrectedError:
+    """Calibration error with the plug-in's bias taken out, of one set or averaged over several.
+
+    The error is ``L = sum of |d|`` over the bins of all sets, ``d`` being a set's share times the
+    expected ``confidence - correctness`` of an answer in the bin; its estimate ``D`` has a standard
+    error ``s`` over units. The plug-in ``sum of |D|`` has the expectation ``sum of E|N(d, s)|``.
+
+    *Estimate: a moment-matched soft threshold.* The bins' errors are taken for
+    ``max(|D| - x s, 0)``, soft thresholding [1]_, with the one ``x >= 0`` at which the plug-in that
+    they would have on average is the plug-in that was seen; ``x`` is what makes all of them 0 where
+    not even that is so large. What bias rests was measured (`perf/coverage_calibration.py`): at 0 a
+    third of the plug-in's, since nothing that is never negative is right on average there.
+
+    *Upper end*: the largest ``L`` that does not make so small a plug-in too improbable, at the
+    errors that give the least plug-in on average for their sum, equally many standard errors in
+    every bin (a Lagrange multiplier says so; with another split of ``L`` the plug-in is larger).
+    Normal with the skewness of folded normals (Cornish and Fisher), Student's quantile.
+
+    *Lower end*: ``L`` is the largest of the signed sums of ``d``. The bins' signs are learnt on one
+    half of the units, their signed sum is taken on the other, and the other way round; the mean of
+    ten such splits less the quantile times the standard error of one.
+
+    Both variances have that of ``z^2 / 4`` further units, as Wilson's interval; of ``z^2`` where
+    fewer than ten answers are of the rarer outcome of their bin, since what never happened has no
+    variance. Where the value lies outside (the ends are computed otherwise), the end is the value.
+
+    Parameters
+    ----------
+    sets : sequence of float array, shape (units, N_BINS + 1, 3)
+        As `unit_sums` gives them, one for each set; the units of different sets are independent.
+    shares : float array, shape (n_sets,), optional
+        What each set weighs, positive; equal by default. They are normed to a sum of 1.
+    level : float
+        Coverage aimed at, in (0, 1).
+    seed : int
+        Of the splits, which follow from the data besides.
+
+    Returns
+    -------
+    CorrectedError
+        nan where a set has no answers. No interval with fewer than `FEWEST_UNITS` units, or where
+        a set has fewer than two.
+
+    Raises
+    ------
+    ValueError
+        For shares that are not one positive number a set.
+
+    References
+    ----------
+    .. [1] D. L. Donoho, I. M. Johnstone (1994), Ideal spatial adaptation by wavelet shrinkage,
+       Biometrika 81(3), 425-455.
+
+    Examples
+    --------
+    >>> sums = unit_sums(bin_contributions([0.9] * 40, [1, 0] * 20, binning="exact"))
+    >>> found = corrected_error([sums])
+    >>> [round(one, 3) for one in (found.plug_in, found.value, found.low, found.high)]
+    [0.4, 0.4, 0.236, 0.561]
+    """
+    a = np.ones(len(sets)) if shares is None else np.asarray(shares, dtype=np.float64)
+    if a.shape != (len(sets),) or not (a > 0.0).all():
+        raise ValueError(f"a positive share for each of {len(sets)} sets is needed, not {a}")
+    if not sets or not all(one[..., 0].sum() > 0.0 for one in sets):
+        return CorrectedError(
+            value=math.nan, low=math.nan, high=math.nan, plug_in=math.nan,
+            why_no_interval="no answers",
+        )  # fmt: skip
+    parts = [_Gaps(one, share) for one, share in zip(sets, a / a.sum(), strict=True)]
+    distance = np.abs(np.concatenate([one.mean for one in parts]))
+    units, fewest = sum(len(one.gaps) for one in parts), min(len(one.gaps) for one in parts)
+    plug_in = float(distance.sum())
+    why = None
+    if units < 2 or (fewest < 2 and len(sets) == 1):
+        why = "a single question"
+    elif fewest < 2:
+        why = "a set has a single question"
+    elif units < FEWEST_UNITS:
+        why = f"{units} questions; an interval of a calibration error takes {FEWEST_UNITS}"
+    if fewest < 2:
+        return CorrectedError(
+            value=plug_in, low=math.nan, high=math.nan, plug_in=plug_in, why_no_interval=why
+        )
+    error = np.concatenate([one.error for one in parts])
+    value = min(_matched(distance, error), 1.0)
+    if why is not None:
+        return CorrectedError(
+            value=value, low=math.nan, high=math.nan, plug_in=plug_in, why_no_interval=why
+        )
+    z = _student((1.0 + level) / 2.0, units - len(sets))
+    further = z * z * sum(one.further for one in parts)
+    high = float(_largest(plug_in, error, z, further))
+    generator = np.random.default_rng(content_seed(*sets, seed=seed))
+    signed = [one.signed_sums(generator) for one in parts]
+    estimate = np.sum([one[0] for one in signed], axis=0).mean()
+    spread = np.sqrt(np.sum([one[1] for one in signed], axis=0) + further).mean()
+    return CorrectedError(
+        value=value,
+        low=float(np.clip(estimate - z * spread, 0.0, value)),
+        high=min(max(high, value), 1.0),
+        plug_in=plug_in,
+    )
+
+
+class _Gaps:
+    """Confidence less correctness in the bins of one set, times its share.
+
+    mean, error : float array, shape (N_BINS,)
+        ``D`` and ``s``; the second is nan with a single unit.
+    further
+        The variance that one further unit adds, a quarter of it where all is told by many answers.
+    """
+
+    def __init__(self, sums: Floats, share: float) -> None:
+        bins = sums[:, :N_BINS]
+        self.share = share
+        self.gaps, self.n = bins[..., 1] - bins[..., 2], sums[..., 0].sum(axis=-1)
+        self.mean = share * self.gaps.sum(axis=0) / self.n.sum()
+        units = len(self.n)
+        rest = share * self.gaps - self.n[:, np.newaxis] * self.mean
+        correction = units / (units - 1) if units > 1 else math.nan
+        error = np.sqrt(correction * np.square(rest).sum(axis=0)) / self.n.sum()
+        self.error = np.where(error <= _ROUNDING, 0.0, error)
+        of_bin = bins.sum(axis=0)
+        rarer = np.minimum(of_bin[:, 2], of_bin[:, 0] - of_bin[:, 2]).sum()
+        n_rarer = rarer * units / self.n.sum()  # in units, however answers are weighted
+        self.further = (share / units) ** 2 * (0.25 if n_rarer >= _FEW_RARER else 1.0)
+
+    def signed_sums(self, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        """The signed sum of each split, and its variance, shape (_SPLITS,) each."""
+        units = len(self.n)
+        first = generator.permuted(
+            np.broadcast_to(np.arange(units) < units // 2, (_SPLITS, units)), axis=1
+        ).astype(np.float64)
+        halves = first, 1.0 - first
+        n = [half @ self.n for half in halves]
+        means = [half @ self.gaps / m[:, np.newaxis] for half, m in zip(halves, n, strict=True)]
+        found, variance = np.zeros(_SPLITS), np.zeros(_SPLITS)
+        for this, other in ((0, 1), (1, 0)):
+            signs = np.sign(means[other])
+            signed = (means[this] * signs).sum(axis=1)
+            rest = signs @ self.gaps.T - signed[:, np.newaxis] * self.n
+            found += signed / 2.0
+            variance += (halves[this] * np.square(rest)).sum(axis=1) / np.square(n[this]) / 4.0
+        return self.share * found, self.share**2 * variance
+
+
+_ROUNDING = 1e-12
+"""A standard error that is none."""
+
+
+def _folded(t: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean, variance and third central moment of ``|N(t, 1)|``, for t >= 0."""
+    from scipy.special import ndtr
+
+    inside = 2.0 * ndtr(t) - 1.0
+    density = np.exp(-t * t / 2.0) / math.sqrt(2.0 * math.pi)
+    mean = t * inside + 2.0 * density
+    far = t > 6.0  # a normal, of which differences of powers would leave rounding
+    near = np.where(far, 0.0, t)
+    third = (near**3 + 3.0 * near) * inside + 2.0 * (near * near + 2.0) * density
+    mean_near = np.where(far, 0.0, mean)
+    third = third - 3.0 * mean_near * (1.0 + near * near) + 2.0 * mean_near**3
+    variance = 1.0 + near * near - mean_near**2
+    return mean, np.where(far, 1.0, variance), np.where(far, 0.0, third)
+
+
+def _matched(distance: Floats, error: Floats) -> float:
+    """The sum of soft-thresholded distances that have the observed sum on average."""
+    varies = error > 0.0
+    certain = float(distance[~varies].sum())
+    s, z = error[varies], distance[varies] / error[varies]
+    seen = float(distance[varies].sum())
+
+    def too_much(x: float) -> float:
+        return float((s * _folded(np.maximum(z - x, 0.0))[0]).sum()) - seen
+
+    if not s.size or too_much(float(z.max())) >= 0.0:
+        return certain
+    if too_much(0.0) <= _ROUNDING:  # all so far from 0 that chance adds nothing
+        return certain + seen
+    x = _crossing(too_much, float(z.max()), 0.0)
+    return certain + float((s * np.maximum(z - x, 0.0)).sum())
+
+
+def _largest(plug_in: float, error: Floats, z: float, further: float) -> float:
+    """The largest error of which the plug-in lies a quantile above the one seen, or less."""
+    total, squares, cubes = (float((error**k).sum()) for k in (1, 2, 3))
+    most = plug_in + z * math.sqrt(squares + further)
+    if total == 0.0:
+        return most
+
+    def above(t: Floats) -> Floats:
+        mean, variance, third = _folded(t)
+        spread = np.sqrt(variance * squares + further)
+        quantile = z - (z * z - 1.0) / 6.0 * third * cubes / spread**3
+        return np.asarray(total * mean - quantile * spread - plug_in)
+
+    steps = np.linspace(0.0, most / total + 1.0, _STEPS)
+    below = np.flatnonzero(above(steps) < 0.0)
+    if not below.size:
+        return 0.0
+    last = int(below[-1])
+    if last == _STEPS - 1:
+        return float(steps[last]) * total
+    return total * _crossing(lambda t: float(above(np.array(t))), steps[last], steps[last + 1])
+
+
+_STEPS = 64
+
+
+def _crossing(of: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that is negative at ``low`` becomes positive, by halving."""
+    for _ in range(50):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if of(middle) < 0.0 else (low, middle)
+    return (low + high) / 2.0
+
+
+def _student(share: float, free: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(max(free, 1), share))
 
 
 def _edges(binning: Binning) -> Floats:

@@ -41,7 +41,11 @@ def opened_on(open_page: Any, url: str, **query: Any) -> Any:
     return open_page("honesty", url, **({"correct": "correct"} | query))
 
 
-def text_of(estimate: Any) -> str:
+def text_of(estimate: Any, *, at_most: bool = False) -> str:
+    if math.isnan(estimate.low):
+        return f"{estimate.value:.3f} [no interval]"
+    if at_most and estimate.low == 0.0:
+        return f"{estimate.value:.3f}, at most {estimate.high:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
@@ -68,7 +72,7 @@ def test_the_figures_are_those_of_the_report(
             if math.isnan(metrics[name].value):
                 assert pd.isna(line[title])
             else:
-                assert line[title] == text_of(metrics[name])
+                assert line[title] == text_of(metrics[name], at_most=name == "ece")
     missing = shown.set_index(["model", "confidence"])["missing"]
     assert missing["overrates-itself", "EliCal"] > 0
     assert missing["knows-itself", "Verbal-0"] > 0
@@ -106,9 +110,11 @@ def test_the_bins_that_are_drawn_have_the_error_that_is_printed(
     drawn = with_field(app, "accuracy")
     assert sum(line["n"] for line in drawn) == row.metrics["ece"].n
     error = sum(line["n"] * abs(line["confidence"] - line["accuracy"]) for line in drawn)
-    assert error / row.metrics["ece"].n == pytest.approx(row.metrics["ece"].value, abs=1e-12)
+    plug_in = row.metrics["ece_plug_in"].value
+    assert error / row.metrics["ece"].n == pytest.approx(plug_in, abs=1e-12)
+    assert f"the bins drawn are {plug_in:.3f} from the line, chance included" in texts(app)
     assert all(line["low"] <= line["accuracy"] <= line["high"] for line in drawn)
-    assert f"ECE {text_of(row.metrics['ece'])}" in texts(app)
+    assert f"ECE {text_of(row.metrics['ece'], at_most=True)}" in texts(app)
     assert f"n {row.metrics['ece'].n}, {row.metrics['ece'].missing} missing" in texts(app)
 
 

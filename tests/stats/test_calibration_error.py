@@ -168,3 +168,138 @@ def test_no_threshold_splits_the_tuning_rows() -> None:
     assert al.alignment([0.9, 0.9, 0.6, 0.4], [0, 0, 1, 1], [1, 1, 0, 0]).threshold == 0.5
     few = al.alignment([0.9, 0.1], [1, 0], al.first_fifth(2))
     assert (few.threshold, few.value) == (0.5, 1.0)
+
+
+# the corrected error -----------------------------------------------------------------------------
+
+
+def sums(
+    c: np.ndarray, y: np.ndarray, binning: ce.Binning = "exact", unit_of: np.ndarray | None = None
+) -> np.ndarray:
+    return ce.unit_sums(ce.bin_contributions(c, y, binning=binning), unit_of)
+
+
+sized = st.integers(2, 80).flatmap(
+    lambda n: st.tuples(
+        hnp.arrays(np.float64, n, elements=st.integers(0, 20).map(lambda k: k / 20)),
+        hnp.arrays(np.int64, n, elements=st.integers(0, 1)),
+    )
+)
+
+
+@given(st.lists(sized, min_size=1, max_size=3), st.sampled_from(BINNINGS), st.integers(0, 9))
+def test_no_corrected_error_lies_outside_its_interval(
+    data: list[tuple[np.ndarray, np.ndarray]], binning: ce.Binning, seed: int
+) -> None:
+    found = ce.corrected_error([sums(*one, binning) for one in data], seed=seed)
+    expected = np.mean([ce.calibration_error(*one, binning=binning) for one in data])
+    assert found.plug_in == pytest.approx(expected, abs=1e-12)
+    assert 0.0 <= found.value <= found.plug_in + 1e-12
+    enough = sum(len(c) for c, _ in data) >= ce.FEWEST_UNITS
+    assert (found.why_no_interval is None) == enough
+    assert np.isnan(found.low) == np.isnan(found.high) == (not enough)
+    if enough:
+        assert 0.0 <= found.low <= found.value <= found.high <= 1.0
+        wider = ce.corrected_error([sums(*one, binning) for one in data], seed=seed, level=0.99)
+        assert wider.low <= found.low
+        assert wider.high >= found.high
+
+
+def test_the_moments_of_a_folded_normal_are_those_of_scipy() -> None:
+    from scipy.stats import foldnorm
+
+    t = np.array([0.0, 0.3, 1.0, 2.5, 5.9])
+    mean, variance, third = ce._folded(t)
+    known = foldnorm.stats(t, moments="mvs")
+    assert mean == pytest.approx(known[0])
+    assert variance == pytest.approx(known[1])
+    assert third / variance**1.5 == pytest.approx(known[2], abs=1e-6)
+
+
+def test_the_estimate_has_the_plug_in_that_was_seen_on_average() -> None:
+    """By simulation: bins as the soft threshold leaves them, drawn with their errors."""
+    generator = np.random.default_rng(0)
+    c = generator.random(400)
+    y = (generator.random(400) < np.clip(c - 0.15, 0, 1)).astype(float)
+    one = ce._Gaps(sums(c, y), 1.0)
+    value = ce.corrected_error([sums(c, y)]).value
+    distance = np.abs(one.mean)
+    low, high = 0.0, float((distance / one.error).max())
+    for _ in range(60):  # the threshold, found from the estimate alone
+        x = (low + high) / 2
+        left = np.maximum(distance - x * one.error, 0.0)
+        low, high = (x, high) if left.sum() > value else (low, x)
+    drawn = np.abs(left + one.error * generator.normal(size=(200_000, len(left)))).sum(axis=1)
+    assert drawn.mean() == pytest.approx(distance.sum(), abs=2e-4)
+
+
+@pytest.mark.parametrize("n", [100, 1000])
+@pytest.mark.parametrize("too_high", [0.0, 0.05, 0.2])
+def test_intervals_of_a_corrected_error_cover(n: int, too_high: float) -> None:
+    """Wide draws; perf/coverage_calibration.py measures closely. Percentiles held 0 at 0."""
+    generator = np.random.default_rng([n, round(100 * too_high)])
+    grid = (np.arange(100_000) + 0.5) / 100_000
+    right = np.clip(grid - too_high, 0.0, 1.0)
+    bins = np.minimum((10 * grid).astype(int), 9)
+    truth = float(np.abs(np.bincount(bins, grid - right)).sum() / len(grid))
+    held, biased, plug_in = 0, 0.0, 0.0
+    for trial in range(120):
+        at = generator.integers(0, len(grid), n)
+        y = (generator.random(n) < right[at]).astype(float)
+        found = ce.corrected_error([sums(grid[at], y)], seed=trial)
+        held += found.low <= truth <= found.high
+        biased += (found.value - truth) / 120
+        plug_in += (found.plug_in - truth) / 120
+    assert held >= 0.91 * 120
+    assert abs(biased) < max(0.6 * plug_in, 0.02)
+
+
+def test_what_never_varied_has_no_point_for_an_interval() -> None:
+    n = 40
+    for c, y, truth in ((1.0, 1, 0.0), (0.0, 0, 0.0), (1.0, 0, 1.0), (0.0, 1, 1.0)):
+        found = ce.corrected_error([sums(np.full(n, c), np.full(n, y))])
+        assert found.value == truth
+        assert found.high - found.low == pytest.approx(
+            2.0227**2 / n, abs=1e-4
+        )  # Student's, squared
+        assert found.low <= truth <= found.high
+    half = ce.corrected_error([sums(np.full(n, 0.5), np.arange(n) % 2)])
+    assert (half.value, half.low) == (0.0, 0.0)
+    assert 0.1 < half.high < 0.2
+
+
+def test_answers_of_one_unit_are_one() -> None:
+    """Asked three times and answered alike, a question tells no more than once."""
+    generator = np.random.default_rng(2)
+    c, y = generator.integers(0, 21, 60) / 20, generator.integers(0, 2, 60)
+    once = ce.corrected_error([sums(c, y)])
+    unit_of = np.tile(np.arange(60), 3)
+    thrice = ce.corrected_error([sums(np.tile(c, 3), np.tile(y, 3), unit_of=unit_of)])
+    assert (thrice.value, thrice.high) == (pytest.approx(once.value), pytest.approx(once.high))
+    apart = ce.corrected_error([sums(np.tile(c, 3), np.tile(y, 3))])
+    assert apart.high < thrice.high - 0.01
+
+
+def test_weights_are_how_often_an_answer_counts() -> None:
+    c, y = np.array([0.1, 0.9, 0.9, 0.4]), np.array([0, 1, 0, 1])
+    contributions = ce.bin_contributions(c, y, binning="exact")
+    weighted = ce.unit_sums(contributions, weights=[2.0, 0.0, 1.0, 0.0])
+    assert weighted.shape == (2, ce.N_BINS + 1, 3)
+    assert weighted.sum(axis=0)[1].tolist() == pytest.approx([2.0, 0.2, 0.0])
+    nothing = ce.corrected_error([ce.unit_sums(contributions, weights=np.zeros(4))])
+    assert np.isnan(nothing.value)
+    assert nothing.why_no_interval == "no answers"
+    with pytest.raises(ValueError, match="the weight of answer 1 is -1"):
+        ce.unit_sums(contributions, weights=[1.0, -1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="a positive share for each of 1 sets"):
+        ce.corrected_error([weighted], [0.0])
+
+
+def test_few_units_have_no_interval_and_say_so() -> None:
+    one = ce.corrected_error([sums(np.array([0.7]), np.array([1]))])
+    assert (one.value, one.why_no_interval) == (pytest.approx(0.3), "a single question")
+    few = ce.corrected_error([sums(np.full(19, 0.7), np.ones(19))])
+    assert np.isnan(few.low)
+    assert few.why_no_interval == "19 questions; an interval of a calibration error takes 20"
+    with_one = [sums(np.full(30, 0.7), np.ones(30)), sums(np.array([0.7]), np.array([1]))]
+    assert ce.corrected_error(with_one).why_no_interval == "a set has a single question"

@@ -196,3 +196,107 @@ def test_brier_and_accuracy_are_quotients_of_sums() -> None:
     (sums,) = Resamples(40, 50, seed=3).sums([np.square(c - y)])
     weights = np.vstack([np.ones(40), multinomial_weights(40, 50, seed=3)])
     assert sums / 40 == pytest.approx(cf.brier(c, y, weights=weights), abs=1e-12)
+
+
+# intervals of an AUROC ---------------------------------------------------------------------------
+
+
+def ends(c: object, y: object, **more: object) -> tuple[float, float]:
+    found = cf.auroc_interval(c, y, **more)  # type: ignore[arg-type]
+    return found.low, found.high
+
+
+@given(answers)
+def test_an_interval_of_an_auroc_holds_it_or_says_why_not(
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
+    c, y = data
+    found = cf.auroc_interval(c, y)
+    few = min(int(y.sum()), int((1 - y).sum()))
+    assert np.isnan(found.low) == np.isnan(found.high) == (few < 2)
+    if few < 2:
+        assert found.method.startswith("no interval, ")
+        return
+    value = float(cf.auroc(c, y))
+    assert 0.0 <= found.low <= value <= found.high <= 1.0
+    assert found.high - found.low > 0.01  # never a point
+    wide = cf.auroc_interval(c, y, level=0.99)
+    assert wide.low <= found.low + 1e-9
+    assert wide.high >= found.high - 1e-9
+    # Turned round, all is turned round.
+    assert ends(1.0 - c, y) == pytest.approx((1.0 - found.high, 1.0 - found.low), abs=1e-6)
+
+
+def test_newcombes_ends_are_where_his_variance_says() -> None:
+    """Method 5: the value seen lies a quantile of his standard error from either end."""
+    value, m, n = 0.8, 12, 30
+    low, high = cf._newcombe(value, m, n, 0.95)
+    for area in (low, high):
+        middle = (m + n) / 2
+        variance = (
+            area
+            * (1 - area)
+            / (m * n)
+            * (2 * middle - 1 - (3 * middle - 3) / ((2 - area) * (1 + area)))
+        )
+        assert abs(value - area) == pytest.approx(1.959964 * variance**0.5, abs=1e-6)
+
+
+def test_delongs_variance_is_that_of_a_plain_loop() -> None:
+    generator = np.random.default_rng(4)
+    c, y = generator.integers(0, 11, 40) / 10, generator.integers(0, 2, 40)
+    right, wrong = c[y == 1], c[y == 0]
+    won = (right[:, None] > wrong).astype(float) + (right[:, None] == wrong) / 2
+    parts = won.mean(axis=1).var(ddof=1) / len(right), won.mean(axis=0).var(ddof=1) / len(wrong)
+    error, free = cf._delong(c, y.astype(float), np.arange(40), float(cf.auroc(c, y)))
+    assert error == pytest.approx(sum(parts) ** 0.5)
+    by_class = sum(v * v / (k - 1) for v, k in zip(parts, (len(right), len(wrong)), strict=True))
+    assert free == pytest.approx(sum(parts) ** 2 / by_class)
+
+
+def test_classes_that_lie_apart_have_a_one_sided_interval() -> None:
+    c, y = [0.9, 0.8, 0.7, 0.6, 0.2, 0.1], [1, 1, 1, 1, 0, 0]
+    found = cf.auroc_interval(c, y)
+    assert (found.low, found.high) == (pytest.approx(0.05**0.5), 1.0)
+    assert found.method == "one-sided: no wrong and correct answers overlap"
+    assert ends(c, [0, 0, 0, 0, 1, 1]) == (0.0, pytest.approx(1 - 0.05**0.5))
+
+
+def test_one_confidence_for_all_and_few_of_a_class() -> None:
+    low, high = ends([0.5] * 20, [1] * 10 + [0] * 10)
+    assert low < 0.3
+    assert high > 0.7
+    for wrong, said in ((0, "no wrong answers"), (1, "1 wrong answer")):
+        found = cf.auroc_interval(np.arange(9) / 9, [0] * wrong + [1] * (9 - wrong))
+        assert np.isnan(found.low)
+        assert found.method == f"no interval, {said}; it takes two"
+    assert cf.auroc_interval([0.1, 0.2, 0.3], [0, 0, 1]).method.startswith("no interval, 1 correct")
+    assert cf.auroc_interval([], []).method.startswith("no interval, no wrong")
+
+
+def test_a_question_that_is_asked_again_adds_nothing() -> None:
+    generator = np.random.default_rng(5)
+    c, y = generator.random(30), generator.integers(0, 2, 30)
+    units = np.tile(np.arange(30), 4)
+    again = ends(np.tile(c, 4), np.tile(y, 4), unit_of=units)
+    assert again == pytest.approx(ends(c, y))
+
+
+@pytest.mark.parametrize(("n", "wrong"), [(12, 2), (12, 4), (100, 5)])
+def test_intervals_of_an_auroc_cover_with_few_wrong_answers(n: int, wrong: int) -> None:
+    """Wrong answers' confidences spread three times as much; perf measures closely."""
+    from scipy.stats import norm
+
+    generator = np.random.default_rng([n, wrong])
+    for truth in (0.7, 0.95):
+        held = 0
+        for _ in range(150):
+            x = np.concatenate(
+                [
+                    3 * generator.normal(size=wrong),
+                    generator.normal(norm.ppf(truth) * 10**0.5, size=n - wrong),
+                ]
+            )
+            low, high = ends(norm.cdf(x), np.repeat([0, 1], [wrong, n - wrong]))
+            held += low <= truth <= high
+        assert held >= 0.89 * 150, truth

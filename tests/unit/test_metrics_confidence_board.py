@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from judgebench.metrics.confidence_board import METRICS, Figures, QuestionSet, estimates_of, figures
+from judgebench.metrics.confidence_board import DRAWN, Figures, QuestionSet, estimates_of, figures
 from judgebench.metrics.intervals import Intervals, wilson
 from judgebench.stats.alignment import alignment, first_fifth, random_fifth
 from judgebench.stats.resample import content_seed
@@ -53,7 +53,7 @@ def test_answers_to_one_question_are_drawn_together() -> None:
     asked = questions("s", repeats=3)
     found, _, y = drawn(asked)
     assert found.units == N // 3
-    column = found.values[1:, METRICS.index("accuracy")]
+    column = found.values[1:, DRAWN.index("accuracy")]
     assert column == pytest.approx(accuracy_draws(asked, y))
 
 
@@ -66,7 +66,7 @@ def test_alignment_is_tuned_on_the_first_fifth_or_on_a_random_one() -> None:
         "alignment_random": float(alignment(c, y, random_fifth(N, seed=seed)).value),
     }
     assert expected["alignment"] != expected["alignment_random"]
-    assert {name: found.values[0, METRICS.index(name)] for name in expected} == expected
+    assert {name: found.values[0, DRAWN.index(name)] for name in expected} == expected
 
 
 def test_what_lacks_either_is_missing_where_both_were_expected() -> None:

@@ -201,3 +201,20 @@ def test_two_perfect_models_are_known_as_well_as_the_rarer_answers_allow() -> No
     _, found = outcome("auroc", one_set(c, y))
     assert (found.observed.difference, found.observed.p_worse) == (0.0, 1.0)
     assert found.observed.low < -0.3  # four answers are correct
+
+
+def test_a_rise_that_chance_hides_is_not_ruled_out() -> None:
+    """From a calibrated baseline plug-ins alone ruled 0.05 out on half of the nights."""
+    passed = ruled_out = 0
+    for seed in range(16):
+        generator = np.random.default_rng(seed)
+        c = generator.random(400)
+        luck = generator.random((400, 2))
+        y = luck < np.stack([np.clip(c - 0.05, 0.0, 1.0), c], axis=-1)
+        _, found = outcome("ece", one_set(np.stack([c, c], axis=-1), y))
+        passed += found.observed.low > -0.05
+        ruled_out += "lower bound of corrected errors" not in found.observed.method
+        assert found.observed.low < found.observed.difference < found.observed.high
+        assert "of plug-in errors" in found.observed.method
+    assert passed <= 2
+    assert ruled_out < 16

@@ -92,7 +92,7 @@ def test_every_metric_of_the_fixture_through_the_store(store: Store, tmp_path: P
         assert ours["alignment_threshold"] == pytest.approx(gold["alignment_threshold"], abs=1e-9)
         assert sum(one["n"] for one in ours["reliability"]) == gold["n"]
         assert metrics["auroc"]["low"] < gold["auroc"] < metrics["auroc"]["high"]
-    steps = found["consistency20"]["metrics"]["ece"]["value"]
+    steps = found["consistency20"]["metrics"]["ece_plug_in"]["value"]
     assert steps == pytest.approx(0.1458, abs=1e-9)
 
 
@@ -234,12 +234,15 @@ def test_averages_over_sets_are_weighted_and_domains_apart(store: Store, tmp_pat
     found = confidence_report(store, "honestybench", intervals=QUICK)
     assert (dict(found.sizes), found.full) == (sizes, False)
     of = {over: row(found, "Consis-Sem", over).metrics for over in ("all", "in-domain", *sizes)}
-    for metric in METRICS:
+    ece = of["all"]["ece"]  # of the bins of all sets, and not the mean of three that are cut at 0
+    assert ece.low <= ece.value <= ece.high
+    assert ece.value <= of["all"]["ece_plug_in"].value
+    for metric in set(METRICS) - {"ece"}:
         total = sum(sizes[name] * of[name][metric].value for name in sizes)
         assert of["all"][metric].value == pytest.approx(total / 62, abs=1e-12)
         inside = 30 * of["nq"][metric].value + 12 * of["hq"][metric].value
         assert of["in-domain"][metric].value == pytest.approx(inside / 42, abs=1e-12)
-        assert of["all"][metric].low <= of["all"][metric].high
+        assert not of["all"][metric].low > of["all"][metric].high
     assert (of["all"]["auroc"].n, of["all"]["auroc"].units) == (62, 59)
     text = render(document(found, by_set=True), "table")
     assert "mean of 3 sets, weighted with their sizes as far as the store has them" in text
@@ -355,7 +358,8 @@ def test_drawn_curves_have_the_area_that_is_printed_over_one_set_and_over_severa
         assert last.n == one.metrics["accuracy"].n
         assert all(point.low <= point.value <= point.high for point in one.curve.points)
         if len(one.sets) == 1:
-            assert one.reliability.error == pytest.approx(one.metrics["ece"].value, abs=1e-12)
+            plug_in = one.metrics["ece_plug_in"].value
+            assert one.reliability.error == pytest.approx(plug_in, abs=1e-12)
     plain = confidence_report(store, "honestybench", intervals=QUICK)
     assert to_json(found) == to_json(plain)
     assert all(one.curve is None for one in plain.rows)
@@ -429,3 +433,60 @@ def test_the_risk_that_is_left_where_only_sure_answers_are_given(
     text = render(document(found, bins=True), "table")
     assert "C of m, by coverage" in text
     assert "100 %   8             0.000   0.250 [0.071, 0.591]" in text
+
+
+@pytest.mark.parametrize(("c", "y"), [(1.0, 1), (0.0, 0), (1.0, 0), (0.5, 1)])
+def test_where_nothing_varies_no_interval_is_a_point(
+    store: Store, tmp_path: Path, c: float, y: int
+) -> None:
+    put(store, tmp_path, [r for i in range(25) for r in (said(i, y), score(i, "C", c))])
+    found = row(report(store), "C").metrics
+    for name, e in found.items():
+        assert e.low != e.high, name
+        assert math.isnan(e.low) == math.isnan(e.high), name
+    for name in ("brier", "alignment"):
+        assert found[name].method.startswith("no interval: all draws are equal"), name
+    assert found["ece"].value == pytest.approx(abs(c - y))
+
+
+def test_an_error_that_may_be_0_is_at_most_something_in_every_form(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [r for i in range(60) for r in (said(i, i % 4 > 0), score(i, "C", 0.75))]
+    rows += [
+        r
+        for i in range(60)
+        for r in (said(i, i % 4 > 0, model="sure"), score(i, "C", 1.0, model="sure"))
+    ]
+    put(store, tmp_path, rows)
+    found = report(store)
+    of = {one.model: one.metrics["ece"] for one in found.rows if one.confidence == "C"}
+    assert of["m"].low == 0.0 < of["m"].high
+    assert 0.0 < of["sure"].low < of["sure"].value == pytest.approx(0.25)
+    for form in ("table", "md", "html", "latex"):
+        text = render(document(found), form)
+        assert f"0.000, at most {of['m'].high:.3f}" in text, form
+        assert f"{of['sure'].low:.3f}, {of['sure'].high:.3f}" in text, form
+        assert "ECE is corrected for the bias of its bins" in text, form
+    numbers = render(document(found), "csv")
+    assert "at most" not in numbers
+    assert str(of["m"].high) in numbers
+    record = to_json(found)["rows"]
+    shown = next(r for r in record if (r["model"], r["confidence"]) == ("m", "C"))["metrics"]
+    assert shown["ece"]["low"] == 0.0
+    for name in ("ece_plug_in", "ece_upstream", "ece_closed"):
+        assert shown[name]["low"] is None
+        assert "biased upwards" in shown[name]["method"]
+    assert "few wrong answers, or sure ones" in shown["aurc"]["method"]
+
+
+def test_one_wrong_answer_has_an_auroc_without_an_interval(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, [r for i in range(30) for r in (said(i, i), score(i, "C", i / 30))])
+    whole = report(store)
+    found = row(whole, "C").metrics["auroc"]
+    assert found.value == 1.0
+    assert math.isnan(found.low)
+    assert found.method == "no interval, 1 wrong answer; it takes two"
+    text = " ".join(render(document(whole), "table").split())
+    assert "AUROC without an interval: 1 wrong answer; it takes two" in text
+    assert "AURC without an interval: those tried did not hold" in text
