@@ -176,7 +176,12 @@ class Comparison:
         low, high, method = math.nan, math.nan, ""
         worst_low = worst_high = None
         if not math.isnan(value):
-            low, high, method = self._wilson(name, scope, value) or self._bootstrap(place, units)
+            if name in RANKINGS:
+                method = rank_correlation.NO_INTERVAL_OF_ITEMS
+            else:
+                low, high, method = self._wilson(name, scope, value) or self._bootstrap(
+                    place, units
+                )
             if scope == 1 or name in RANKINGS:
                 counted = self.measures.counted
                 method += f"; over {self.present.sum()} of {len(self.present)} {counted}"

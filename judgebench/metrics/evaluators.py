@@ -20,6 +20,7 @@ from judgebench.stats.evaluators import (
     evaluator_metrics,
     evaluator_replicates,
 )
+from judgebench.stats.rank_correlation import NO_INTERVAL_OF_ITEMS
 from judgebench.stats.resample import content_seed, multinomial_weights
 
 CORRELATIONS = ("spearman", "pearson")
@@ -122,10 +123,10 @@ class Evaluators:
             low, high, method = math.nan, math.nan, ""
             if known and units < 2:
                 method = "no interval, one item"
+            elif known and name in CORRELATIONS:
+                method = f"{NO_INTERVAL_OF_ITEMS}; over {found.n[name]} models"
             elif known:
                 low, high, method = ends.at(i)
-                if name in CORRELATIONS:
-                    method += f"; over {found.n[name]} models; rough, draws are noisier than data"
             estimates[name] = Estimate(
                 value=float(values[i]), low=low, high=high, n=found.n[name], units=units,
                 missing=int((~read).sum()), level=self.wanted.level, method=method,

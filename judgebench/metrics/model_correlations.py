@@ -13,10 +13,21 @@ from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.records import Estimate
 from judgebench.stats.board_correlation import board_correlation
 from judgebench.stats.rank_correlation import kendall_tau_b, pearson, spearman
-from judgebench.stats.resample import content_seed, multinomial_weights, percentile_interval
+from judgebench.stats.resample import (
+    content_seed,
+    expanded_level,
+    multinomial_weights,
+    percentile_interval,
+)
 
 COEFFICIENTS = {"spearman": spearman, "pearson": pearson, "kendall": kendall_tau_b}
 TITLES = {"spearman": "Spearman's rho", "pearson": "Pearson's r", "kendall": "Kendall's tau-b"}
+
+RANKS = ("spearman", "kendall")
+"""Coefficients that have intervals."""
+
+FEWEST_DRAWN = 12
+"""Models that an interval takes (`perf/coverage_calibration.py`)."""
 
 _AT_ONCE = 4_000_000
 """Compared pairs of models over all replicates that are in memory together."""
@@ -25,19 +36,13 @@ Scores: TypeAlias = Mapping[str, float]
 """Model -> score; nan where it has none."""
 
 
-def correlations(
-    first: Scores, second: Scores, intervals: Intervals, *, at_least: int = 2
-) -> dict[str, Estimate]:
+def correlations(first: Scores, second: Scores, intervals: Intervals) -> dict[str, Estimate]:
     """The coefficients over the models that both have, with intervals from draws of models.
 
     An interval says how far a coefficient would move with other models on the board. How sure the
-    scores themselves are is not in it: their items are not here.
-
-    Parameters
-    ----------
-    at_least
-        Models that an interval takes; with fewer there is none, which the method says. There is
-        none either where all draws give one and the same coefficient.
+    scores themselves are is not in it: their items are not here. Percentiles are expanded for few
+    models. They hold for ranks from `FEWEST_DRAWN` models on; Pearson's coefficient, which a few
+    models far from the others decide, has none, and neither has one of which all draws are equal.
 
     Returns
     -------
@@ -49,20 +54,23 @@ def correlations(
     models = found.models
     values = dict(zip(COEFFICIENTS, (found.spearman, found.pearson, found.kendall_b), strict=True))
     ends = dict.fromkeys(COEFFICIENTS, (math.nan, math.nan))
-    few, constant = len(models) < at_least, set()
+    few, constant = len(models) < FEWEST_DRAWN, set()
     if found.undefined is None and not few:
         x, y = (np.array([scores[model] for model in models]) for scores in (first, second))
         drawn = _drawn(models, intervals)
+        level = expanded_level(intervals.level, len(models))
         for name, replicates in _replicates(x, y, drawn).items():
-            low, high = percentile_interval(replicates, level=intervals.level)
+            low, high = percentile_interval(replicates, level=level)
             if low == high:  # one order on both sides, which every draw keeps
                 constant.add(name)
             else:
                 ends[name] = float(low), float(high)
 
     def method(name: str) -> str:
+        if found.undefined is None and name not in RANKS:
+            return "no interval: none was measured to hold where a few models lie far from others"
         if few and found.undefined is None:
-            return f"no interval: drawn from {len(models)} models it would be too narrow"
+            return f"no interval: over {len(models)} models none was measured to hold"
         said = f"percentile bootstrap over models, {intervals.n_replicates} replicates"
         if name in constant:
             return f"{said}; no interval, all of them equal"
@@ -86,12 +94,12 @@ def correlations(
 
 
 def _replicates(x: Floats, y: Floats, drawn: NDArray[np.int64]) -> dict[str, Floats]:
-    """The coefficients of all draws, some draws at a time: each compares every pair of models."""
+    """Those of ranks of all draws, some draws at a time: each compares every pair of models."""
     parts = max(1, math.ceil(len(drawn) * len(x) ** 2 / _AT_ONCE))
     pieces = np.array_split(drawn, parts)
     return {
-        name: np.concatenate([coefficient(x[piece], y[piece]) for piece in pieces])
-        for name, coefficient in COEFFICIENTS.items()
+        name: np.concatenate([COEFFICIENTS[name](x[piece], y[piece]) for piece in pieces])
+        for name in RANKS
     }
 
 

@@ -39,7 +39,7 @@ from judgebench.stats.judge_quality import (
     system_contributions,
     system_correlations,
 )
-from judgebench.stats.rank_correlation import why_undefined
+from judgebench.stats.rank_correlation import NO_INTERVAL_OF_ITEMS, why_undefined
 from judgebench.stats.resample import Resamples
 
 SAMPLE, SYSTEM, BLOCK = "sample_", "", "block_"
@@ -106,7 +106,8 @@ def score_agreement(
     unparsed
         What upstream takes an unreadable score for; with it every correlation is also given so.
     intervals
-        Percentile bootstrap over questions unless asked otherwise.
+        Percentile bootstrap over questions unless asked otherwise. Correlations over models have
+        none: it was measured not to hold.
     checks
         As for `judgebench.metrics.agreement.agreement`. Compared is Spearman's correlation among
         the answers to one question, and among the models; of the latter nothing is tested.
@@ -368,15 +369,14 @@ class _Compared:
         by_answer = system_contributions(scores, self.people, self.system, n_systems=self.n_systems)
         contributions = np.zeros((self.n_units, self.n_systems, 3))
         np.add.at(contributions, self.unit, by_answer)
-        (sums,) = self.resamples.sums([contributions])
-        total = sums[0]
+        total = contributions.sum(axis=0)
         means = np.full((2, self.n_systems), np.nan)
         np.divide(total[:, :2].T, total[:, 2], out=means, where=total[:, 2] > 0)
         return self._estimates(
             scores,
-            system_correlations(sums),
+            system_correlations(total[np.newaxis]),
             counted=np.ones(len(scores), dtype=np.bool_),
-            over=f"over {self.n_systems} models",
+            over=f"{NO_INTERVAL_OF_ITEMS}; over {self.n_systems} models",
             undefined=why_undefined(*means),
         )
 

@@ -15,11 +15,6 @@ from judgebench.report.reference_board import Beside
 FEWEST = 3
 """Models that a correlation takes here: of two, any is 1 or -1."""
 
-FEWEST_DRAWN = 8
-"""Models that an interval takes. Of samples of a bivariate normal (correlation 0.6 and 0.9, 400
-each) 95 % intervals held the true coefficient in 89 to 99 % with 8 to 33 models, in 85 to 99 % with
-6, and in 60 to 91 % with 4 or 5."""
-
 Correlations = Mapping[str, Mapping[str, Estimate]]
 """Metric -> coefficient -> estimate."""
 
@@ -64,7 +59,7 @@ def with_published(board: Board, beside: Beside) -> Correlations:
         }
         theirs = {model: beside.figures(model).get(metric, math.nan) for model in ours}
         if (metric == board.metric and ours) or any(not math.isnan(one) for one in ours.values()):
-            found[metric] = _enough(correlations(ours, theirs, intervals, at_least=FEWEST_DRAWN))
+            found[metric] = _enough(correlations(ours, theirs, intervals))
     return found
 
 

@@ -14,6 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
+NO_INTERVAL_OF_ITEMS = (
+    "no interval: draws of items were measured not to hold a correlation over models"
+)
+"""Where models stay and items are drawn: noise in the models' scores pulls each draw's coefficient
+towards 0, so that intervals lie below it where both sides rank alike (`perf/coverage_calibration`).
+"""
+
 
 def average_ranks(scores: ArrayLike) -> Floats:
     """Ranks from 1 (lowest), ties sharing the mean of their ranks.

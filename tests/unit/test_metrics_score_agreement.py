@@ -86,6 +86,8 @@ def test_sample_level_is_the_mean_over_questions_and_system_level_of_mean_scores
     assert (system.n, system.units, system.missing) == (9, 3, 0)
     assert "over 2 of 3 questions with several answers" in sample.method
     assert "over 3 models" in system.method
+    assert "draws of items were measured not to hold" in system.method
+    assert math.isnan(system.low)
     assert sample.low <= sample.value <= sample.high
     assert (row.scope, row.reference) == ("pooled", "human")
     assert not [name for name in row.metrics if "block" in name or "upstream" in name]
