@@ -208,7 +208,8 @@ class _Tests:
 
         The distances of the candidate's upper and the baseline's lower end from their estimates are
         added as squares (see `judgebench.stats.set_average.ends_of_average`), as of independent
-        errors: wider than need be where both models err on the same questions.
+        errors: wider than need be where both models err on the same questions. Where the baseline
+        may be calibrated, its error being 0, no more can be ruled out than the candidate's end.
         """
         known = [one.known.all(axis=1) for one in self.sets]
         sizes = [one.questions.size for one in self.sets]
@@ -230,6 +231,8 @@ class _Tests:
         )
         rise = candidate.value - baseline.value
         rise += math.hypot(candidate.high - candidate.value, baseline.value - baseline.low)
+        if baseline.low == 0.0:
+            rise = candidate.high
         if math.isnan(rise):  # too few questions for an interval of either: nothing is ruled out
             rise = 1.0
         method = f"{test.method}, of plug-in errors"
