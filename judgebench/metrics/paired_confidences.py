@@ -211,35 +211,34 @@ class _Tests:
         errors: wider than need be where both models err on the same questions. Where the baseline
         may be calibrated, its error being 0, no more can be ruled out than the candidate's end.
         """
-        known = [one.known.all(axis=1) for one in self.sets]
         sizes = [one.questions.size for one in self.sets]
-        candidate, baseline = (
-            corrected_error(
-                [
-                    unit_sums(
-                        bin_contributions(
-                            one.confidence[rows, m], one.correct[rows, m], binning="exact"
-                        ),
-                        one.questions.unit_of[rows],
-                    )
-                    for one, rows in zip(self.sets, known, strict=True)
-                ],
-                sizes,
-                level=1.0 - 2.0 * self.alpha,
+        sums: list[list[Floats]] = [[], []]
+        for one in self.sets:
+            rows = one.known.all(axis=1)
+            for m in (CANDIDATE, BASELINE):
+                of_bins = bin_contributions(
+                    one.confidence[rows, m], one.correct[rows, m], binning="exact"
+                )
+                sums[m].append(unit_sums(of_bins, one.questions.unit_of[rows]))
+
+        def ruled_out(alpha: float) -> float:
+            """The rise that is, so that improvements lie above minus it."""
+            candidate, baseline = (
+                corrected_error(sums[m], sizes, level=1.0 - 2.0 * alpha)
+                for m in (CANDIDATE, BASELINE)
             )
-            for m in (CANDIDATE, BASELINE)
-        )
-        rise = candidate.value - baseline.value
-        rise += math.hypot(candidate.high - candidate.value, baseline.value - baseline.low)
-        if baseline.low == 0.0:
-            rise = candidate.high
-        if math.isnan(rise):  # too few questions for an interval of either: nothing is ruled out
-            rise = 1.0
-        method = f"{test.method}, of plug-in errors"
-        if not test.low > -rise:
-            return replace(test, method=method)
+            if math.isnan(candidate.high) or math.isnan(baseline.low):  # too few questions
+                return 1.0
+            if baseline.low == 0.0:
+                return candidate.high
+            rise = candidate.value - baseline.value
+            rise += math.hypot(candidate.high - candidate.value, baseline.value - baseline.low)
+            return min(rise, 1.0)
+
         return replace(
-            test, low=-min(rise, 1.0), method=f"{method}; lower bound of corrected errors"
+            test,
+            passing=lambda alpha: min(test.passing(alpha), -ruled_out(alpha)),
+            method=f"{test.method}, of plug-in errors; passes by corrected ones where further",
         )
 
     def why_undefined(self) -> str | None:
