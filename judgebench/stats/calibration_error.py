@@ -311,7 +311,7 @@ def corrected_error(
     >>> sums = unit_sums(bin_contributions([0.9] * 40, [1, 0] * 20, binning="exact"))
     >>> found = corrected_error([sums])
     >>> [round(one, 3) for one in (found.plug_in, found.value, found.low, found.high)]
-    [0.4, 0.4, 0.236, 0.561]
+    [0.4, 0.4, 0.234, 0.57]
     """
     a = np.ones(len(sets)) if shares is None else np.asarray(shares, dtype=np.float64)
     if a.shape != (len(sets),) or not (a > 0.0).all():
