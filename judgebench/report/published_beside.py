@@ -84,11 +84,7 @@ def _correlated(board: Board, beside: Beside, found: Correlations) -> Table:
     """A row for each metric, a column for each coefficient."""
     defined = _is_defined(found)
     values = [one for of in found.values() for one in of.values()]
-    level = values[0].level
-    drawn = any(not math.isnan(one.low) for one in values)
-    without = {
-        one.method.partition("no interval")[2] for one in values if one.undefined is None
-    } - {""}
+    without = {one.method for one in values if one.undefined is None}
     return Table(
         title=f"{board.benchmark}@{board.version}: correlation with the published board",
         subtitle=f"{board.judge} here, {beside.reference.judge} as published",
@@ -108,8 +104,7 @@ def _correlated(board: Board, beside: Beside, found: Correlations) -> Table:
         if any(defined)
         else [],
         notes=[
-            *([f"{level:.0%} intervals draw models; how sure a score is, is not in them"] * drawn),
-            *sorted(f"no interval{reason}" for reason in without),
+            *sorted(without),
             *_reasons(found),
         ],
     )

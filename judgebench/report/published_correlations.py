@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.model_correlations import COEFFICIENTS, correlations
 from judgebench.records import Estimate
 from judgebench.report.board import Board
@@ -46,10 +45,8 @@ def with_published(board: Board, beside: Beside) -> Correlations:
     -------
     dict
         Empty where no model is on both boards. Undefined, with the reason, for fewer than `FEWEST`
-        models, and where one side gives all of them the same. Intervals draw models: how sure a
-        score is that is published is not known.
+        models, and where one side gives all of them the same.
     """
-    intervals = Intervals(level=board.rows[0].leading.level) if board.rows else Intervals()
     found = {}
     for metric in beside.reference.metrics:
         ours = {
@@ -59,7 +56,7 @@ def with_published(board: Board, beside: Beside) -> Correlations:
         }
         theirs = {model: beside.figures(model).get(metric, math.nan) for model in ours}
         if (metric == board.metric and ours) or any(not math.isnan(one) for one in ours.values()):
-            found[metric] = _enough(correlations(ours, theirs, intervals))
+            found[metric] = _enough(correlations(ours, theirs))
     return found
 
 

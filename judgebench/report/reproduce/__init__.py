@@ -26,8 +26,7 @@ def reproduce(
     tasks
         The folder that holds ``NAME/figures`` of each table; that of judgebench if not given.
     intervals
-        Percentile bootstrap over items unless asked otherwise; over models where a table has no
-        items, and none where it has averages alone.
+        Percentile bootstrap over items unless asked otherwise; none where a table has no items.
 
     Raises
     ------
