@@ -300,8 +300,8 @@ def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
                 why = "no interval: all draws are equal, which says nothing of the spread"
                 interval = math.nan, math.nan, why
             elif rarer < (fewest := FEWEST_OF_EITHER.get(name, 0)):
-                why = f"no interval: none was measured to hold with fewer than {fewest} answers "
-                interval = math.nan, math.nan, f"{why}right, or wrong; here are {rarer}"
+                why = f"no interval: with fewer than {fewest} right or wrong answers none held"
+                interval = math.nan, math.nan, why
             if name == "accuracy" and (len(sets) == 1 or value in (0.0, 1.0)):
                 interval = wilson(value, units, level=intervals.level) or interval
         found[name] = (value, *interval)
