@@ -52,8 +52,12 @@ def table(
     Parameters
     ----------
     beside
-        A key of `BESIDE`: the win rate that stands beside the metric, if one does.
+        A key of `BESIDE`: the win rate that stands beside the metric, if one does. Where no model
+        has it, none does: the page says once why.
     """
+    wanted = BESIDE[beside].metric if beside else ""
+    known = (row["metrics"].get(wanted, reads.NO_ESTIMATE)["value"] for row in board["rows"])
+    beside = beside if any(value is not None for value in known) else None
     counted = dict.fromkeys(name for row in board["rows"] for name in row["counts"])
     names = [name for name in counted if name not in SAID]
     return pd.DataFrame([_row(row, metric, names, floor, beside) for row in board["rows"]])

@@ -211,14 +211,14 @@ def policy_line(found: Nights) -> str:
         return "Nothing could be decided here; the table says why."
     test = found.policy.tests[0]
     metric = metric_of(found)
-    borne = f"{test.max_drop * charts.scale_of(metric):g}"
+    allowed = f"{test.max_drop * charts.scale_of(metric):g}"
     if metric in charts.FRACTIONS | charts.PERCENTAGES:
-        borne += " points"
+        allowed += " points"
     against = f"baseline {found.against}, as it then stood" if found.against else "the one before"
     return visible(
         f"Decided here from the verdicts, each night against {against}: one test of "
-        f"{metric.replace('_', ' ')} at alpha {100 * found.policy.level:g} %, a drop of {borne} "
-        "borne. A gate with a policy of its own may have said otherwise."
+        f"{metric.replace('_', ' ')} at alpha {100 * found.policy.level:g} %, an allowed drop of "
+        f"{allowed}. A gate with a policy of its own may have said otherwise."
     )
 
 

@@ -40,7 +40,8 @@ from numpy.typing import NDArray
 
 from judgebench.stats.agreement import coefficient
 from judgebench.stats.judge_quality import sample_contributions
-from judgebench.stats.paired_jackknife import PairedJackknife, holm_steps, paired_jackknife
+from judgebench.stats.paired_jackknife import PairedJackknife, paired_jackknife
+from judgebench.stats.paired_tests import holm
 from judgebench.stats.resample import multinomial_weights, percentile_interval, weighted_sums
 
 VERDICTS = Path(__file__).resolve().parents[1] / "tasks/trivia_judging/figures/verdicts.csv"
@@ -279,8 +280,7 @@ def families(judges: Judges, n: int, trials: int) -> Iterator[str]:
             pairs = every if family == 0 else [pair for pair in every if best in pair]
             p = [paired_jackknife(said[i], said[j], kappa).p for i, j in pairs]
             for rule, m in enumerate((len(every), None)):
-                steps = holm_steps(p, 0.05, of=m)
-                alarms[family, rule] += any(step.adjusted <= 0.05 for step in steps)
+                alarms[family, rule] += any(one <= 0.05 for one in holm(p, of=m))
     for family, n_judges in enumerate(counts):
         said_of = "all pairs" if family == 0 else "against the best"
         shares = 100.0 * alarms[family] / trials

@@ -44,7 +44,7 @@ def page() -> None:
     if not board["rows"]:
         shown.notes([f"⚠ {warning}" for warning in board["warnings"]])
         return
-    filters = st.columns([5, 3, 2, 2], vertical_alignment="bottom")
+    filters = st.columns([5, 3, 3, 2], vertical_alignment="bottom")
     preview = st.empty()
     with filters[2]:
         board, which = as_asked(url, mark, board, preview)

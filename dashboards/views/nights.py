@@ -23,7 +23,7 @@ from judgebench.report.night_versions import Night
 from judgebench.report.nights import SHARE, THE_FIRST, THE_ONE_BEFORE, Nights
 
 SHARES = {f"{100 * share:g}": share for share in (0.01, SHARE, 0.03, 0.05, 0.1)}
-"""By how it stands in the URL: the drop that is borne, in percent of the scale."""
+"""By how it stands in the URL: the allowed drop, in percent of the scale."""
 
 LAST = {"30": "the last 30", "60": "the last 60", "365": "the last 365"}
 
@@ -84,7 +84,7 @@ def page() -> None:
 def asked(
     url: str, mark: str, benchmark: str, version: str, lines: Mapping[str, Sequence[Night]]
 ) -> tuple[str, str, str, float, int]:
-    """Whose nights, held against what, with which drop borne, and how many; all in the URL."""
+    """Whose nights, held against what, with which allowed drop, and how many; all in the URL."""
     columns = st.columns([3, 2, 2, 2, 2])
     with columns[0]:
         counts = {one: f"{one} · {len(its)}" for one, its in lines.items()}
@@ -107,7 +107,7 @@ def asked(
         )
     with columns[3]:
         share = shown.choose(
-            "Drop borne",
+            "Allowed drop",
             list(SHARES),
             "borne",
             default=f"{100 * SHARE:g}",

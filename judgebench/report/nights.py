@@ -123,7 +123,7 @@ def nights(
         The first night of the name, or the name of a baseline, as it stands now: what all nights
         after it are held against together.
     share
-        The drop that is borne, as a share of the metric's scale.
+        The allowed drop, as a share of the metric's scale.
     alpha
         How often an unchanged model may be called worse, on each night; and how often over all
         nights together a slide may be called.
@@ -313,7 +313,7 @@ class _Gate:
             raise UsageError(f"{self._judge} has not judged both {' and '.join(two)}")
         width = self._data.pair(boards[0], self._judge, two, None).width
         if not math.isfinite(width):
-            raise UsageError("a scale without ends has no share that could be borne")
+            raise UsageError("a scale without ends has no share of which a drop could be allowed")
         unit = 100.0 if boards[0].kind == "preference" else 1.0
         test = GateTest(
             benchmark=str(self._data.which),

@@ -105,5 +105,6 @@ def other_stack(
     return OtherStack(
         alike=False,
         said=f"stack changed: {again.changed} of {n} anchor prompts of {name} were answered "
-        f"otherwise on the other stack, up to {differ}, and {100 * tolerance:g} % is borne; {todo}",
+        f"otherwise on the other stack, up to {differ}, and {100 * tolerance:g} % "
+        f"are allowed; {todo}",
     )

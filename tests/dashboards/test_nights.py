@@ -70,7 +70,7 @@ def test_what_else_changed_and_what_was_tested_is_said(open_page: Any, store: st
     assert "nightly · judge reader" in said
     assert "8 nights" in said
     assert "each night against the one before: one test of accuracy at alpha 5 %" in said
-    assert "a drop of 2 points borne" in said
+    assert "an allowed drop of 2 points" in said
     assert "⚠ judge drift since 2026-11-08" in said
     assert "⚠ 2026-11-07: answers from another stack: vllm 0.9 → 1" in said
     assert "⚠ 2026-11-08: another model serves the judge: gpt-2026-08 → gpt-2026-11" in said
@@ -134,7 +134,7 @@ def test_a_link_says_whose_nights_against_what_and_what_is_borne(
     said = [night.decided.decision if night.decided else "" for night in found.nights]
     assert list(app.dataframe[0].value["decision"]) == said[::-1]
     assert "against baseline last-green, as it then stood" in texts(app)
-    assert "a drop of 10 points" in texts(app)
+    assert "an allowed drop of 10 points" in texts(app)
     assert (boxes(app)["Held against"].value, boxes(app)["Nights"].value) == ("last-green", "30")
     app = opened_on(open_page, store, model="sibling")
     assert len(app.dataframe[0].value) == 5

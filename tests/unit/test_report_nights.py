@@ -156,7 +156,10 @@ def test_a_scale_without_ends_has_no_usual_policy(tmp_path: Path) -> None:
         found = of(store)
     assert found.policy is None
     assert found.nights[1].decided is None
-    assert found.nights[1].because == "a scale without ends has no share that could be borne"
+    assert (
+        found.nights[1].because
+        == "a scale without ends has no share of which a drop could be allowed"
+    )
 
 
 def test_a_name_that_is_not_there_is_said(quiet: str) -> None:

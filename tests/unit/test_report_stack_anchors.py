@@ -107,7 +107,7 @@ def test_the_gate_is_open_until_anchors_show_that_nothing_changed(
     assert code == 2
     assert one["because"] == (
         "stack changed: 0 of 58 anchor prompts of base were answered otherwise on the other stack, "
-        "up to 5.1 % may differ, and 5 % is borne; more of them (`judgebench run SUITE "
+        "up to 5.1 % may differ, and 5 % are allowed; more of them (`judgebench run SUITE "
         "--stack-anchors N`) may show that it is less"
     )
     anchors(store, "base", NEW, 59)
@@ -130,7 +130,8 @@ def test_changed_texts_keep_it_open(store: Store, tmp_path: Path) -> None:
     assert (code, one["decision"]) == (2, "inconclusive")
     assert one["because"] == (
         "stack changed: 7 of 100 anchor prompts of base were answered otherwise on the other "
-        "stack, up to 12.8 % may differ, and 5 % is borne; generate base again on the stack of cand"
+        "stack, up to 12.8 % may differ, and 5 % are allowed; generate base again on the stack of "
+        "cand"
     )
     assert one["notes"] == []
     assert gated(tmp_path, stack_tolerance=0.13)[0] == 0
