@@ -120,7 +120,7 @@ def paired_test(
     differences : float array, shape (n_units,)
         Of each unit the sum of its items' differences.
     items : float array, shape (n_units,), optional
-        How many items each unit has; one if not given.
+        How many items each unit has; one if not given. A unit of none is left out.
     alpha : float
         In (0, 0.5).
     width : float
@@ -153,6 +153,7 @@ def paired_test(
     n = np.ones(len(d)) if items is None else np.asarray(items, dtype=np.float64)
     if d.shape != n.shape:
         raise ValueError(f"{len(d)} differences of {len(n)} units")
+    d, n = d[n > 0.0], n[n > 0.0]
     if not len(d):
         return untested(math.nan, units=0, alpha=alpha, method="no unit that both have")
     difference, units = float(d.sum() / n.sum()), len(d)

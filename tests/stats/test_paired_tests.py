@@ -245,6 +245,9 @@ def test_no_units_and_one() -> None:
     single = paired_test([0.3], alpha=0.05, width=1.0)
     assert (single.low, single.high, single.p_worse) == (-1.0, 1.0, 1.0)
     assert math.isnan(none.high)
+    weightless = paired_test([0.0, 0.0], [0.0, 0.0], alpha=0.05, width=1.0)
+    assert (weightless.units, math.isnan(weightless.difference)) == (0, True)
+    assert paired_test([0.0, 0.5], [0.0, 1.0], alpha=0.05, width=1.0).units == 1
     assert none.bounds(0.01) == pytest.approx((math.nan, math.nan), nan_ok=True)
     with pytest.raises(ValueError, match="alpha lies between"):
         paired_test([1.0], alpha=0.5)
