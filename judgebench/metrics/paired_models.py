@@ -345,9 +345,13 @@ def compare(
 
     def tested(difference: Floats, kept: NDArray[np.bool_]) -> PairedTest:
         of_units, items, spread = _over_units(pair, difference[kept], kept)
+        reach = None
+        if spread is not None and math.isfinite(pair.width):
+            reach = pair.width * len(of_units) * _heaviest(pair, kept)
         return paired_test(
-            of_units, items, alpha=alpha, width=pair.width, seed=drawn, spread=spread, finest=finest
-        )
+            of_units, items, alpha=alpha, width=pair.width, seed=drawn, spread=spread,
+            reach=reach, finest=finest,
+        )  # fmt: skip
 
     lacks = bool(pair.missing.any())
     worst = best = None
@@ -390,6 +394,14 @@ def _over_units(
     about = np.bincount(unit_of, n * weight * (d - centre), n_units) * n_units / max(1, n)
     spread = float(about.std(ddof=1)) if n_units > 1 else math.nan
     return added, np.ones(n_units), spread
+
+
+def _heaviest(pair: PairedModels, kept: NDArray[np.bool_]) -> float:
+    """The largest share of the whole that a unit has."""
+    if not kept.any():
+        return 0.0
+    _, unit_of = np.unique(pair.unit_of[kept], return_inverse=True)
+    return float(np.bincount(unit_of, _normalised(pair, kept)).max())
 
 
 def _normalised(pair: PairedModels, kept: NDArray[np.bool_]) -> Floats:

@@ -103,6 +103,7 @@ def _json(one: Decided) -> dict[str, Any]:
         "margin_source": one.margin_source,
         "default_drop": one.strict_drop,
         "passes_at_default": one.passes_at_strict,
+        "regression_at_default_only": one.by_strict,
         **_unchanged(one.unchanged),
         "p_value": estimates.finite(one.p_value),
         "p_adjusted": estimates.finite(one.p_adjusted),
@@ -252,7 +253,10 @@ def _passes(one: Decided) -> list[str]:
 
 
 def only_at(one: Decided) -> str | None:
-    """That a pass needs more than the strict drop; None for one that does not."""
+    """That a decision is one at one of two drops alone; None for one that is not."""
+    if one.by_strict and one.strict_drop is not None:
+        strict = drop_words(one.strict_drop, one.metric)
+        return f"a regression at {strict}; it would pass at {drop_words(one.max_drop, one.metric)}"
     if one.decision != "pass" or one.passes_at_strict is not False or one.strict_drop is None:
         return None
     strict = drop_words(one.strict_drop, one.metric).removesuffix(" points")

@@ -38,6 +38,8 @@ class Decided:
         that is not known.
     to_decide
         How many items decide with a chance of 80 %, if the true difference is as observed.
+    by_strict
+        Whether it is a regression by ``strict_drop`` alone, and would pass at ``max_drop``.
     strict_drop, passes_at_strict
         A smaller drop at which it is said as well whether it passes; None where none was asked for.
     margin_source
@@ -81,6 +83,7 @@ class Decided:
     slide: SlideReport | None = None
     strict_drop: float | None = None
     passes_at_strict: bool | None = None
+    by_strict: bool = False
     margin_source: str = "policy"
     unchanged: Unchanged | None = None
 

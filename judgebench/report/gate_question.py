@@ -71,6 +71,7 @@ class Question:
         metric, _, group = (test.metric or "").partition("/")
         self._fresh: Callable[[], PairedModels] | None = None
         self.judge, self.pair, self.compared = self._computed(metric, group or None, seed)
+        self._check_drop()
         self.stacks = self.data.other_stack(self.two, test.stack_tolerance)
         if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
             self.compared = replace(self.compared, worst=None, best=None, bounded=True)
@@ -174,14 +175,16 @@ class Question:
         observed = compared.observed
         to_decide = None
         if decision == "inconclusive":
-            to_decide = units_to_decide(
-                observed.difference,
-                observed.spread,
-                margin=margin,
-                alpha=self._alpha,
-                called_at=self._finest,
-            )
-            because = because or self._what_would_decide(to_decide, margin)
+            stands = observed.low == -margin or observed.bounds(levels["observed"])[1] == 0.0
+            if not stands:
+                to_decide = units_to_decide(
+                    observed.difference,
+                    observed.spread,
+                    margin=margin,
+                    alpha=self._alpha,
+                    called_at=self._finest,
+                )
+            because = because or self._what_would_decide(to_decide, margin, levels["observed"])
         called_at = levels["observed"]
         ends = observed.passing(self._alpha), observed.bounds(called_at)[1]
         one_sided = (1.0 - self._alpha, 1.0 - called_at)
@@ -215,9 +218,26 @@ class Question:
             passes_at_strict=None
             if strict is None
             else decision == "pass" and self._passes(strict),
+            by_strict=decision == "regression" and self._passes(self._test.max_drop),
             margin_source=self._test.margin_source,
             unchanged=unchanged,
         )
+
+    def _check_drop(self) -> None:
+        """A drop of the whole scale lets everything pass, and is a slip of units.
+
+        Raises
+        ------
+        UsageError
+            Saying what two points are.
+        """
+        whole = self.pair.width * self.pair.unit
+        if self._test.max_drop >= whole:
+            raise UsageError(
+                f"{self.data.which}: max_drop: {self._test.max_drop:g} is all there is of "
+                f"{self.pair.metric}, so that everything would pass; two points of it are "
+                f"{0.02 * whole:g}"
+            )
 
     def _passes(self, drop: float) -> bool:
         """Whether it passes at a smaller drop as well, with what is missing at its ends too."""
@@ -320,12 +340,20 @@ class Question:
             f"{said}; {counted(more, 'more label')} would tell whether it is, if it stays as it is"
         )
 
-    def _what_would_decide(self, deciding: Deciding, margin: float) -> str:
+    def _what_would_decide(self, deciding: Deciding | None, margin: float, level: float) -> str:
         observed = self.compared.observed
         if math.isnan(observed.difference):
             return "no item has a readable verdict on both"
-        if observed.difference == -margin:
-            return "the difference is the allowed drop itself: no number of items decides that"
-        if math.isinf(observed.low) or not observed.spread > 0.0:
+        if math.isinf(observed.low):
             return "too few items to know how far they differ"
+        if deciding is None:
+            return "a bound stands at what it decides at"
+        high = observed.bounds(level)[1]
+        if observed.difference < 0.0 and high >= min(self.pair.width, math.inf):
+            return (
+                f"of so many tests this one is called at {level:.1g}, which no number of draws "
+                "can tell: fewer tests, or a larger alpha"
+            )
+        if not observed.spread > 0.0:
+            return f"no item differs, and {observed.units} are too few to rule out that some would"
         return more_items(deciding.fewest, observed) or "a bound lies close to what it decides at"

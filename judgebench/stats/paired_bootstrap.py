@@ -92,11 +92,9 @@ def bootstrap_test(
     if centred:
         known = known - (known.mean() - difference)
         method += ", centred"
-    free = max(1, units - n_parameters)
     ends: Callable[[float], tuple[float, float]]
     if (known == known[0]).all():
         stake = units if at_stake is None else at_stake
-        worse, better = (_all_equal(d, stake, width) for d in (-difference, difference))
         error = 0.0
         method += ", all equal: Wilson's bounds of none"
 
@@ -106,14 +104,13 @@ def bootstrap_test(
     else:
         error = float(known.std(ddof=1))
         ends = partial(_bounds, difference, known, error, units, n_parameters)
-        worse = _beyond(-known, -difference / error, units, free)
-        better = _beyond(known, difference / error, units, free)
         method += ", percentiles expanded"
 
     def bounds(level: float) -> tuple[float, float]:
         low, high = ends(level)
         return max(low, -width), min(high, width)
 
+    worse, better = _p_values(ends, neither=0.5 if error else 1.0)
     return PairedTest(
         difference=difference,
         alpha=alpha,
@@ -134,44 +131,44 @@ def _bounds(
     from scipy.stats import t
 
     level = expanded_level(1.0 - 2.0 * alpha, units, n_parameters=n_parameters)
-    if (1.0 - level) / 2.0 * len(known) < FEWEST:
-        half = float(t.isf(alpha, max(1, units - n_parameters))) * error
-        return difference - half, difference + half
-    low, high = percentile_interval(known, level=level)
-    return float(low), float(high)
+    fewest = FEWEST / len(known)
+    if (1.0 - level) / 2.0 >= fewest:
+        low, high = percentile_interval(known, level=level)
+        return float(low), float(high)
+    half = float(t.isf(alpha, max(1, units - n_parameters))) * error
+    # Never inside a bound of a weaker level, so that there is one level at which it reaches zero.
+    low, high = percentile_interval(known, level=max(0.0, 1.0 - 2.0 * fewest))
+    return min(difference - half, float(low)), max(difference + half, float(high))
 
 
-def _beyond(turned: Floats, errors_away: float, units: int, free: int) -> float:
-    """The one-sided level at which the bound of what is turned lies at zero.
-
-    Parameters
-    ----------
-    turned
-        Replicates, above zero where the hypothesis is left behind.
-    errors_away
-        The difference itself, so turned, in standard errors.
-    """
-    from scipy.stats import norm, t
-
-    def unexpanded(share: float) -> float:
-        return float(t.sf(norm.isf(share) * math.sqrt(free / units), free))
-
-    n_back = int((turned <= 0.0).sum())
-    p = unexpanded((1 + max(n_back, FEWEST)) / (1 + len(turned)))
-    return p if n_back >= FEWEST else min(p, float(t.sf(errors_away, free)))
-
-
-def _all_equal(distance: float, units: int, width: float) -> float:
-    """The same where no replicate differs: the level at which Wilson's bound of none reaches zero.
+def _p_values(
+    ends: Callable[[float], tuple[float, float]], *, neither: float
+) -> tuple[float, float]:
+    """The one-sided levels at which the upper and the lower bound come to lie at zero.
 
     Parameters
     ----------
-    distance
-        Of the difference from zero, to the side where the hypothesis is left behind.
+    neither
+        Of both, where no bound leaves zero out however weak its level.
     """
-    from scipy.stats import norm
+    worse = _level_where(lambda level: ends(level)[1] < 0.0)
+    better = _level_where(lambda level: ends(level)[0] > 0.0)
+    if math.isnan(worse):
+        return (neither, neither) if math.isnan(better) else (1.0 - better, better)
+    return worse, 1.0 - worse if math.isnan(better) else better
 
-    share = min(distance / width, 1.0)
-    if share <= 0.0:
-        return 1.0
-    return float(norm.sf(math.sqrt(units * share / (1.0 - share)))) if share < 1.0 else 0.0
+
+def _level_where(leaves_out: Callable[[float], bool]) -> float:
+    """The smallest level between `_SMALLEST` and `_LARGEST` at which zero is left out; nan."""
+    low, high = _SMALLEST, _LARGEST
+    if not leaves_out(high):
+        return math.nan
+    if leaves_out(low):
+        return low
+    while high / low > 1.0 + 1e-9:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if leaves_out(middle) else (middle, high)
+    return high
+
+
+_SMALLEST, _LARGEST = 1e-12, 0.5

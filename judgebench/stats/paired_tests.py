@@ -102,6 +102,7 @@ def paired_test(
     alpha: float,
     width: float = math.inf,
     spread: float | None = None,
+    reach: float | None = None,
     seed: int = 0,
     finest: float | None = None,
     draws: int = DRAWS,
@@ -129,6 +130,9 @@ def paired_test(
     spread : float, optional
         `PairedTest.spread`, where it does not follow from the differences alone, as where strata
         have weights of their own.
+    reach : float, optional
+        The largest difference that a unit can have, on the scale of ``spread``, where that does not
+        follow from the width and the items either: a unit of a stratum with few counts more.
     seed : int
         Of the signs that are drawn.
     finest : float, optional
@@ -159,7 +163,10 @@ def paired_test(
     difference, units = float(d.sum() / n.sum()), len(d)
     binary = spread is None and won_or_lost(d, n)
     spread = spread_over_units(d, n) if spread is None else spread
-    reach = width if math.isfinite(width) else float(np.abs(d / n).max())
+    if reach is None:
+        # The unit with most items moves the mean most.
+        most = float((n / n.mean()).max())
+        reach = width * most if math.isfinite(width) else float(np.abs(d / n.mean()).max())
 
     def student(level: float) -> float:
         return max(-width, student_bound(difference, spread, units, alpha=level, reach=reach))

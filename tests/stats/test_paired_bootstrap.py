@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgebench.stats.paired_bootstrap import FEWEST, bootstrap_test
@@ -18,6 +18,26 @@ def replicated(d: np.ndarray, n_replicates: int = 2000, seed: int = 1) -> np.nda
     """A mean and its replicates."""
     weights = multinomial_weights(len(d), n_replicates, seed=seed)
     return np.concatenate([[d.mean()], weights @ d / len(d)])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(-3.5, 3.5),
+    st.sampled_from([20, 100, 400]),
+    st.sampled_from([0.05, 0.05 / 2, 0.05 / 3, 0.005, 0.0005]),
+)
+def test_a_bound_leaves_zero_out_exactly_where_p_says_so(
+    seed: int, errors: float, units: int, level: float
+) -> None:
+    generator = np.random.default_rng(seed)
+    drawn = 0.1 * (errors + generator.standard_t(4, 500))
+    found = bootstrap_test([0.1 * errors, *drawn], units=units, alpha=0.05, n_parameters=2)
+    low, high = found.bounds(level)
+    assert (high < 0.0) is (found.p_worse <= level)
+    assert (low > 0.0) is (found.p_better <= level)
+    stricter = found.bounds(level / 2)
+    assert stricter[0] <= low <= high <= stricter[1]
 
 
 def test_bounds_are_those_of_a_plain_loop() -> None:

@@ -22,7 +22,7 @@ from judgebench.metrics.paired_models import (
 )
 from judgebench.metrics.scores import scores
 from judgebench.records import BINARY
-from judgebench.stats.paired_tests import score_worse, tango_bounds
+from judgebench.stats.paired_tests import paired_test, score_worse, tango_bounds
 
 Said = tuple[str, str, Any]
 """Item, model, and a label, a number, or None for what could not be read."""
@@ -149,6 +149,29 @@ def test_a_balanced_difference_is_that_of_the_boards_and_its_spread_the_bootstra
         means.append(((fmean(of["ab"]) + fmean(of["cd"])) / 2 + fmean(of["ef"])) / 2)
     error = found.observed.spread / math.sqrt(found.observed.units)
     assert error == pytest.approx(float(np.std(means)), rel=0.08)
+
+
+def test_a_loss_in_a_small_category_is_reckoned_with_before_it_is_seen() -> None:
+    """Half of the whole hangs on five of 200 items: what they rarely lose must not pass unseen."""
+    generator = np.random.default_rng(6)
+    n, small, passes, nights = 200, 5, 0, 200
+    for _ in range(nights):
+        lost = (np.arange(n) < small) & (generator.random(n) < 0.1)  # worse by 5 points
+        pair_of_both = PairedModels(
+            judge="J", metric="score", unit=1.0, width=1.0, items=tuple(map(str, range(n))),
+            unit_of=np.arange(n), weight=np.full(n, 0.5),
+            stratum=np.where(np.arange(n) < small, 1, 2),
+            mean=np.stack([1.0 - lost, np.ones(n)], axis=1), worst=None, best=None,
+            missing=np.zeros(2, dtype=np.int64), expected=np.full(2, n),
+        )  # fmt: skip
+        passes += compare(pair_of_both, alpha=0.05).observed.low > -0.05
+    assert passes <= 0.08 * nights
+
+
+def test_units_of_many_items_move_the_mean_most() -> None:
+    one = paired_test(np.zeros(40), np.r_[40.0, np.ones(39)], alpha=0.05, width=1.0)
+    even = paired_test(np.zeros(40), np.full(40, 2.0), alpha=0.05, width=1.0)
+    assert one.low < 15 * even.low
 
 
 def test_a_category_that_nobody_can_compare_leaves_nothing() -> None:

@@ -116,13 +116,47 @@ def test_a_handful_of_items_calls_nothing_and_lets_nothing_pass(
 
 
 def test_a_bound_at_what_it_decides_promises_nothing(store: Store, tmp_path: Path) -> None:
-    """A difference of the allowed drop itself, and bounds that lie just short of it."""
+    old = [
+        {**row, "kind": "score", "value": 0.5, "low": 0, "high": 1}
+        for row in coded("old", "J", "+" * 30)
+    ]
+    values = [0.0] * 4 + [0.5] * 26
+    new = [
+        {**row, "kind": "score", "value": value, "low": 0, "high": 1}
+        for row, value in zip(coded("new", "J", "+" * 30), values, strict=True)
+    ]
+    put(store, tmp_path, old, new)
+    one = only(store, {"max_drop": 0.02})
+    assert one.difference.high == 0.0
+    assert (one.decision, one.because) == ("inconclusive", "a bound stands at what it decides at")
+    assert to_json(gated(store, {"max_drop": 0.02}))["tests"][0]["items_to_decide"] is None
+
+
+def test_a_difference_of_the_allowed_drop_itself_may_be_a_regression_with_more_items(
+    store: Store, tmp_path: Path
+) -> None:
     put(store, tmp_path, coded("old", "J", "+" * 100), coded("new", "J", "-" * 2 + "+" * 98))
-    at_margin = only(store, {"max_drop": 0.02})
-    assert at_margin.because == (
-        "the difference is the allowed drop itself: no number of items decides that"
-    )
-    assert at_margin.decision == "inconclusive"
+    one = only(store, {"max_drop": 0.02})
+    assert one.to_decide is not None
+    assert "more items give an 80 % chance of a decision" in str(one.because)
+
+
+def test_a_drop_of_the_whole_scale_is_a_slip(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+" * MANY), coded("new", "J", "-" * MANY))
+    with pytest.raises(UsageError, match=r"max_drop: 2 is all there is of accuracy.*are 0\.02"):
+        gated(store, {"max_drop": 2})
+
+
+def test_a_regression_at_the_smaller_drop_says_at_which_it_would_pass(
+    store: Store, tmp_path: Path
+) -> None:
+    old = "+" * 1000
+    put(store, tmp_path, coded("old", "J", old), coded("new", "J", "-" * 15 + "+" * 985))
+    one = only(store, {"max_drop": 0.05, "strict_drop": 0.02})
+    assert one.decision == "regression"
+    assert "a regression at 2 points; it would pass at 5 points" in in_words(one)
+    test = to_json(gated(store, {"max_drop": 0.05, "strict_drop": 0.02}))["tests"][0]
+    assert test["regression_at_default_only"] is True
 
 
 def test_missing_verdicts_never_turn_a_decision_silently(store: Store, tmp_path: Path) -> None:
