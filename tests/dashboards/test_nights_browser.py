@@ -50,7 +50,7 @@ def test_a_training_run_is_drawn_from_a_link(tab: Any) -> None:  # noqa: F811
     tab.get_by_role("heading", name="Training").wait_for()
     tab.locator(CHART).first.wait_for(timeout=60_000)
     tab.get_by_text("as observed").wait_for()
-    tab.get_by_text(f"Best: {stores.HOSTILE[3]}-").wait_for()
+    tab.get_by_text(f"Highest: {stores.HOSTILE[3]}-").wait_for()
     tab.get_by_text("is worse than the best").wait_for()
     assert "training_run=" in tab.url
     assert tab.locator(MARKUP).count() == 0

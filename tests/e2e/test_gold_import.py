@@ -20,7 +20,6 @@ from tests.e2e.runs import ROOT, judgebench
 FIGURES = ROOT / "tasks" / "trivia_judging" / "figures"
 GOLD = ROOT.parent / "shared" / "gold" / "trivia_judging"
 NAMES = {"percent_agreement": "agreement", "delta": "score_delta", "kendall_tau_b": "kendall"}
-STEP = {"spearman": 1 / 60, "kendall_tau_b": 2 / 36}  # two neighbours of nine change places
 IMPORT_S, AGREEMENT_S = 60, 30  # ten times what they take where nothing else runs
 COUNTS = ("n", "tp", "fp", "fn", "tn", "judge_score", "human_score")
 
@@ -136,11 +135,9 @@ def test_every_interval(case: Any) -> None:
             for name, ends in figures[key].items():
                 estimate = metrics[NAMES.get(name, name)]
                 assert [estimate["low"], estimate["high"]] == pytest.approx(ends, abs=0.01)
-        for name, step in STEP.items():
-            estimate = found(report, judge, "pooled")[NAMES.get(name, name)]
-            low, high = figures["ranking_ci95"][name]
-            assert estimate["low"] == pytest.approx(low, abs=step + 1e-9)
-            assert estimate["high"] == pytest.approx(high, abs=step + 1e-9)
+        for name in ("spearman", "kendall"):  # over nine models none was measured to hold
+            estimate = found(report, judge, "pooled")[name]
+            assert (estimate["low"], estimate["high"]) == (None, None)
 
 
 def test_the_leaderboard_has_every_human_score(case: Any) -> None:

@@ -24,7 +24,6 @@ from judgebench.stats.resample import jackknife_se, leave_one_out_sums
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
 NAMES = {"percent_agreement": "agreement", "delta": "score_delta", "kendall_tau_b": "kendall"}
-STEP = {"spearman": 1 / 60, "kendall_tau_b": 2 / 36}  # two neighbours of nine change places
 
 pytestmark = pytest.mark.skipif(
     not (GOLD / "judgments.parquet").exists(),
@@ -123,9 +122,9 @@ def test_every_ranking(table: AgreementTable, expected: dict[str, Any]) -> None:
         for name in ("spearman", "kendall_tau_b"):
             found = value_of(table, judge, "pooled", None, name)
             assert found.value == pytest.approx(figures["ranking"][name], abs=1e-9), judge
-            low, high = figures["ranking_ci95"][name]
-            assert found.low == pytest.approx(low, abs=STEP[name] + 1e-9), (judge, name)
-            assert found.high == pytest.approx(high, abs=STEP[name] + 1e-9), (judge, name)
+            # Intervals over nine models were measured not to hold, whoever computes them.
+            assert np.isnan([found.low, found.high]).all(), (judge, name)
+            assert found.method.startswith("no interval")
 
 
 @pytest.mark.parametrize(("scope", "key"), [("pooled", "pooled_ci95"), ("macro", "macro_ci95")])
