@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.report.board_warnings import LENGTHS_APART, LONGER, SHORTER
 from judgebench.report.marks import COUNTED, SUSPECT, SUSPICIOUS, SUSPICIOUS_SHARE
 
@@ -99,8 +100,8 @@ def _answers(row: Mapping[str, Any]) -> int:
 
 def _amount(flag: str, row: Mapping[str, Any], floor: float) -> str:
     if flag == COVERAGE:
-        leading = next(iter(row["metrics"].values()))
-        there, expected = leading["n"], leading["n"] + leading["missing"]
+        judged = row["metrics"].get(WIN_RATE) or next(iter(row["metrics"].values()))
+        there, expected = judged["n"], judged["n"] + judged["missing"]
         return f"{100 * there / expected:.0f} % of {100 * floor:.0f} %" if expected else ""
     if flag in _MARKS:
         return f"{_marked(flag, row)} of {_answers(row)}"

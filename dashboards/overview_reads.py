@@ -21,6 +21,7 @@ from opened import opened
 from reads import KEPT
 
 from judgebench.errors import JudgebenchError
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.records import is_human
 from judgebench.store.holdings import At, Holding, Verdicts, holdings
@@ -123,10 +124,12 @@ def _leader(url: str, mark: str, boards: Sequence[reads.Json]) -> Leader:
     metric = next(iter(ranked[0]["metrics"]))
     rows = pd.DataFrame([_row(row, metric) for row in ranked[:TOP]])
     digits = charts.digits_of(metric)
+    unranked = [row for row in board["rows"] if row["rank"] is None and not is_apart(row)]
+    who = _who(ranked, len(board["rows"]), rated=any(map(_has_win_rate, unranked)))
     rows["note"] = [shown.note(row, digits) for row in shown.records(rows)]
     return Leader(
         mark=mark,
-        line=visible(_who(ranked, len(board["rows"]))),
+        line=visible(who),
         judge=judge,
         metric=metric,
         rows=rows,
@@ -157,8 +160,17 @@ def _tone(row: reads.Json) -> str:
     return "first" if row["rank_low"] == 1 else "rest"
 
 
-def _who(ranked: Sequence[reads.Json], n_models: int) -> str:
-    """Who leads, in words that the sets of ranks allow: one is first where its set is {1}."""
+def _has_win_rate(row: reads.Json) -> bool:
+    return row["metrics"].get(WIN_RATE, reads.NO_ESTIMATE)["value"] is not None
+
+
+def _who(ranked: Sequence[reads.Json], n_models: int, *, rated: bool = False) -> str:
+    """Who leads, in words that the sets of ranks allow: one is first where its set is {1}.
+
+    ``rated`` says that a model without a rank has a win rate: then nobody is first of all.
+    """
+    if rated:
+        return f"{len(ranked)} of {n_models} models are ranked; nobody is first of all"
     if len(ranked) == 1:
         return f"{ranked[0]['model']} is the only model{' with a rank' * (n_models > 1)}"
     may_be = [row["model"] for row in ranked if row["rank_low"] == 1]

@@ -60,7 +60,7 @@ ALPACA_EVAL = "alpaca-eval"
     "--rank-by",
     metavar="METRIC",
     help="win_rate, or length_controlled_win_rate where a board has it.  [default: the benchmark's "
-    "headline: of alpaca_eval length_controlled_win_rate where it can be computed, else win_rate]",
+    "headline: of alpaca_eval length_controlled_win_rate where all models have it, else win_rate]",
 )
 @click.option(
     "--rank-suspicious",
@@ -132,7 +132,8 @@ def command(
 
     Length-controlled win rates stand beside win rates where a calibration is for the judge and the
     opponent: AlpacaEval's own, or one that `judgebench calibrate-length` fitted. The board says
-    which. Of alpaca_eval they come first and rank, unless --rank-by win_rate asks otherwise.
+    which. Of alpaca_eval they come first and rank where every ranked model has one, unless
+    --rank-by win_rate asks otherwise.
     'compat' looks difficulty up by row position and uses AlpacaEval's solver, as published;
     'exact' converges, looks it up by instruction and has an interval.
 
@@ -231,14 +232,18 @@ def command(
 def _say_what_is_not_in_it(boards: Sequence[Board]) -> None:
     """What AlpacaEval's form has no column for."""
     from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
+    from judgebench.report.length_boards import by_reason
 
+    lack: dict[str, str] = {}
     for row in (row for board in boards if board.opponent is not None for row in board.rows):
         if row.excluded:
             say(f"{row.model} is suspicious and comes last ({row.suspicious})")
-        for name in (AS_PUBLISHED, LENGTH_CONTROLLED):
-            if name in row.metrics and row.metrics[name].undefined is not None:
-                say(f"{row.model} has no length-controlled win rate: {row.metrics[name].undefined}")
-                break
+        names = [name for name in (AS_PUBLISHED, LENGTH_CONTROLLED) if name in row.metrics]
+        why = next((row.metrics[name].undefined for name in names), None)
+        if why is not None:
+            lack[row.model] = why
+    if lack:
+        say(f"no length-controlled win rate: {by_reason(lack)}")
 
 
 def _holds(url: str, benchmark: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report.marks import SUSPICIOUS
 from judgebench.report.reference_board import Beside
@@ -45,6 +46,11 @@ class Row:
     def leading(self) -> Estimate:
         """The estimate that ranks."""
         return next(iter(self.metrics.values()))
+
+    @property
+    def judged(self) -> Estimate:
+        """The estimate that rests on all verdicts: what lengths are not known of is judged too."""
+        return self.metrics.get(WIN_RATE, self.leading)
 
 
 def rank_note(rows: Sequence[Row], level: float) -> list[str]:

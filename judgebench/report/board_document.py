@@ -259,6 +259,7 @@ def _tables(board: Board, explained: set[str]) -> list[Table]:
                 f"{estimates.UNDEFINED} {row.model}: {row.leading.undefined}"
                 for row in board.rows
                 if row.leading.undefined
+                and not any(row.leading.undefined in note for note in board.notes)
             ),
             *_undefined_beside(board),
             *rank_note(board.rows, _level(board)),
@@ -290,7 +291,7 @@ def _undefined_beside(board: Board) -> list[str]:
             if name != board.metric and name in row.metrics and row.metrics[name].undefined:
                 models.setdefault(row.metrics[name].undefined or "", []).append(row.model)
         for reason, of in models.items():
-            if any(note.endswith(reason) for note in board.notes):
+            if any(reason in note for note in board.notes):
                 continue
             who = "" if len(of) == len(board.rows) else f" of {few(of)}"
             said.append(f"{estimates.UNDEFINED} {WORDS[name]}{who}: {reason}")
@@ -392,8 +393,8 @@ def _columns(board: Board) -> list[_Shown]:
         *(column for name in board.columns for column in asked_for(name)),
         *([] if board.columns else leading),
         *([] if board.columns else (column for name in beside for column in measured(name))),
-        _Shown(Column(title="n", align="right"), lambda row: str(row.leading.n)),
-        _Shown(Column(title="missing", align="right"), lambda row: str(row.leading.missing)),
+        _Shown(Column(title="n", align="right"), lambda row: str(row.judged.n)),
+        _Shown(Column(title="missing", align="right"), lambda row: str(row.judged.missing)),
         *spare("flags", lambda row: ", ".join(row.flags), wraps=True),
         *spare("won / lost / tied", _outcomes, align="right"),
         *(

@@ -22,7 +22,7 @@ UNEVEN = 0.05
 def flags_of(
     data: BoardData,
     model: str,
-    leading: Estimate,
+    judged: Estimate,
     counts: Mapping[str, int],
     marks: Marks,
     opponent: str | None = None,
@@ -31,11 +31,13 @@ def flags_of(
 
     Parameters
     ----------
+    judged
+        What rests on all of the model's verdicts.
     opponent
         The id of whom it is compared with.
     """
     said = [SUSPICIOUS] if model in data.suspicious else []
-    if missing_share(leading) > 1 - data.which.coverage_floor:
+    if missing_share(judged) > 1 - data.which.coverage_floor:
         said.append("coverage")
     if model not in data.plain_names:  # told apart by digits of its key
         said.append("two versions")
@@ -114,7 +116,7 @@ def _lengths_apart(rows: Sequence[Row]) -> list[str]:
 
 
 def _uneven(rows: Sequence[Row]) -> list[str]:
-    shares = {row.model: missing_share(row.leading) for row in rows}
+    shares = {row.model: missing_share(row.judged) for row in rows}
     if not shares or max(shares.values()) - min(shares.values()) <= UNEVEN:
         return []
     least, most = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)

@@ -7,19 +7,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from judgebench.config import Panel
+from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, accuracies
 from judgebench.metrics.answer_lengths import AVG_LENGTH, answer_lengths
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.scores import SCORE, scales_of, scores
 from judgebench.metrics.standings import Standing
-from judgebench.metrics.win_rate import PERCENT, win_rates
+from judgebench.metrics.win_rate import PERCENT, WIN_RATE, win_rates
 from judgebench.records import JudgeSpec
 from judgebench.report.board import Board, Row
 from judgebench.report.board_data import BoardData
 from judgebench.report.board_document import document, to_json
-from judgebench.report.board_warnings import flags_of, warnings_of
+from judgebench.report.board_warnings import few, flags_of, warnings_of
 from judgebench.report.boards import Columns, judges_called, meant, where
 from judgebench.report.judge_line import judge_line, panel_line
 from judgebench.report.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
@@ -68,7 +70,8 @@ def leaderboards(
         ``off``.
     rank_by
         ``win_rate`` or ``length_controlled_win_rate``: what ranks boards that have it. If None, the
-        benchmark's headline where it can be computed, else the win rate, with a note that says why.
+        benchmark's headline where every model that is ranked and has a win rate has it, else the
+        win rate, with a note that says why.
     rank_suspicious
         Rank models whose answers may be meant for the judge among the others (see
         `marks.suspicions`). Unasked they are listed behind all others, with their numbers, without
@@ -80,8 +83,8 @@ def leaderboards(
     Raises
     ------
     UsageError
-        For a benchmark or judge that the store does not hold, for a metric that ranks no board, and
-        for a way of grouping that no item knows.
+        For a benchmark or judge that the store does not hold, for a metric that ranks no board or
+        that no model has a value of, and for a way of grouping that no item knows.
     """
     wanted = Wanted(control=length_control, rank_by=rank_by)
     which = meant(store, benchmark if version is None else f"{benchmark}@{version}")
@@ -99,9 +102,12 @@ def leaderboards(
     boards = _Boards(
         data, wanted, groups, called, intervals or Intervals(), published_names or {}, apart
     )
-    return tuple(
+    found = tuple(
         board for board in boards if not judges or board.judge_id is None or board.judge in called
     )
+    if rank_by == LENGTH_CONTROLLED:
+        _check_controlled(found)
+    return found
 
 
 class _Boards:
@@ -220,9 +226,10 @@ class _Boards:
     ) -> Row:
         model_id = self.data.model_ids[standing.model]
         marks = self.data.marks.get((standing.judge, standing.model), NO_MARKS)
+        judged = standing.metrics.get(WIN_RATE, standing.leading)
         counts = {
             "items": n_items,
-            "verdicts": standing.leading.n,
+            "verdicts": judged.n,
             **standing.counts,
             **self.data.answers(model_id),
             **marks.counts,
@@ -235,7 +242,7 @@ class _Boards:
             rank_high=standing.rank_high,
             metrics=standing.metrics,
             counts=counts,
-            flags=flags_of(self.data, standing.model, standing.leading, counts, marks, opponent),
+            flags=flags_of(self.data, standing.model, judged, counts, marks, opponent),
             suspicious=self.data.suspicious.get(standing.model),
             excluded=standing.model in self.excluded,
             published={} if same is None else same.figures(standing.model),
@@ -285,6 +292,28 @@ class _Boards:
             "counted as often as it occurs; intervals draw questions, which say as much as "
             f"{effective_n(times):,.0f} that occur equally often"
         ]
+
+
+def _check_controlled(boards: Sequence[Board]) -> None:
+    """Refuse to rank by length-controlled win rates where no board of comparisons has any.
+
+    Raises
+    ------
+    UsageError
+    """
+    compared = [board for board in boards if board.opponent is not None and board.rows]
+    if not compared or any(board.metric == LENGTH_CONTROLLED for board in compared):
+        return
+    of_rows = (row.metrics.get(LENGTH_CONTROLLED) for board in compared for row in board.rows)
+    reasons = list(dict.fromkeys(one.undefined for one in of_rows if one and one.undefined))
+    why = few(reasons) or (
+        "the store has no calibration of length for these judges; "
+        f"`judgebench calibrate-length {boards[0].benchmark}` fits one"
+    )
+    raise UsageError(
+        f"no model of {boards[0].benchmark} can be ranked by {LENGTH_CONTROLLED}: {why}. "
+        "Without --rank-by the plain win rate ranks"
+    )
 
 
 def _published_note(rows: Sequence[Row], same: Beside | None) -> list[str]:

@@ -132,16 +132,16 @@ class LengthBoards:
         if LENGTH_CONTROLLED in _SHOWN[self.wanted.control]:
             controlled = exact(rows, calibration, intervals=self.intervals)
             metrics[LENGTH_CONTROLLED] = controlled.estimates
-            reasons = self._why_none(controlled.estimates)
-            if self.wanted.rank_by == LENGTH_CONTROLLED or (self._by_headline and not reasons):
+            have, lack = self._lacking_rates(standings, controlled.estimates)
+            asked = self.wanted.rank_by == LENGTH_CONTROLLED
+            if have and (asked or (self._by_headline and not lack)):
                 found = ranks(
                     controlled.scores[0], controlled.covariance, units=controlled.units,
                     width=PERCENT, intervals=self.intervals,
                     ranked=mask_of(controlled.models, self.ranked),
                 )  # fmt: skip
                 placed = dict(zip(controlled.models, found, strict=True))
-            else:
-                notes = self._instead(reasons)
+            notes = self._said_of_ranks(have, lack)
         else:
             notes = self._instead("the compat fit has no intervals, and so no ranks")
         if AS_PUBLISHED in _SHOWN[self.wanted.control]:
@@ -161,14 +161,39 @@ class LengthBoards:
         """Whether length-controlled win rates rank unasked, where they can be computed."""
         return self.wanted.rank_by is None and self.data.which.headline == LENGTH_CONTROLLED
 
-    def _why_none(self, estimates: Mapping[str, Estimate]) -> str:
-        """Why no model that is ranked has a value; empty where one has."""
-        its = [e for model, e in estimates.items() if self.ranked is None or model in self.ranked]
-        reasons = dict.fromkeys(one.undefined or "" for one in its or estimates.values())
-        return "" if "" in reasons else few(list(reasons))
+    def _lacking_rates(
+        self, standings: Sequence[Standing], estimates: Mapping[str, Estimate]
+    ) -> tuple[int, dict[str, str]]:
+        """Of the models that have a win rate and are ranked: how many have one at equal length.
+
+        Of the others, why not, by model. Where nobody is ranked, all count.
+        """
+        rated = [row.model for row in standings if not math.isnan(row.metrics[WIN_RATE].value)]
+        its = [one for one in rated if self.ranked is None or one in self.ranked] or rated
+        lack = {model: why for model in its if (why := estimates[model].undefined) is not None}
+        return len(its) - len(lack), lack
+
+    def _said_of_ranks(self, have: int, lack: Mapping[str, str]) -> tuple[str, ...]:
+        """That some models have no length-controlled win rate, and what that does to the ranks."""
+        if not have:
+            return self._instead(few(list(dict.fromkeys(lack.values()))))
+        if not lack:
+            return ()
+        n = have + len(lack)
+        if self.wanted.rank_by == LENGTH_CONTROLLED:
+            return (f"length-controlled ranks are of {have} of {n} models: {by_reason(lack)}",)
+        if not self._by_headline:
+            return ()
+        have_none = "has none" if len(lack) == 1 else "have none"
+        return (
+            f"ranked by the plain win rate: {len(lack)} of {n} models {have_none} at equal length "
+            f"(--rank-by {LENGTH_CONTROLLED} ranks the others): {by_reason(lack)}",
+        )
 
     def _instead(self, reason: str) -> tuple[str, ...]:
         """That the plain win rate ranks a board whose headline it is not, and why."""
+        if self.wanted.rank_by == LENGTH_CONTROLLED:
+            return (f"ranked by the plain win rate; no length-controlled one: {reason}",)
         if not self._by_headline:
             return ()
         return (
@@ -211,6 +236,14 @@ class LengthBoards:
             )  # fmt: skip
             told.append(_told(row, {name: {row.model: none} for name in names}, None))
         return LengthBoard(told, WIN_RATE, notes=self._instead(reason))
+
+
+def by_reason(why: Mapping[str, str]) -> str:
+    """Models that lack a number, those with one reason together: ``a, b: reason; c: another``."""
+    models: dict[str, list[str]] = {}
+    for model, reason in why.items():
+        models.setdefault(reason, []).append(model)
+    return "; ".join(f"{few(of)}: {reason}" for reason, of in models.items())
 
 
 def _told(

@@ -100,6 +100,8 @@ def test_first_is_who_has_no_other_rank(sets: list[tuple[int, int]], line: str) 
     assert overview_reads._who(rows, len(rows)) == line
     if len(rows) == 1:
         assert overview_reads._who(rows, 3) == f"{line} with a rank"
+    said = overview_reads._who(rows, 9, rated=True)
+    assert said == f"{len(rows)} of 9 models are ranked; nobody is first of all"
 
 
 def test_the_link_leads_to_the_board_that_is_drawn(open_page: Any, demo: str) -> None:

@@ -299,6 +299,60 @@ def test_ranked_by_it(filled: Store) -> None:
         board(store, rank_by=LC, length_control="compat")
 
 
+def test_the_headline_ranks_only_where_all_who_have_a_win_rate_have_it(
+    store: Store, tmp_path: Path
+) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=5)
+    assert board(store, "alpaca_eval").metric == LC
+    rows = [
+        verdict(i, top, PUBLISHED, 0.9 - i % 9 / 100, benchmark="alpaca_eval", opponent=BASELINE)
+        for i in range(220)
+        for top in ("top-a", "top-b")
+    ]
+    texts = [answer("alpaca_eval", i, "top-b", 100 + i) for i in range(150)]
+    import_verdicts(store, rows_file(tmp_path / "top.jsonl", rows))
+    import_responses(store, rows_file(tmp_path / "top-a.jsonl", texts))
+    usual = board(store, "alpaca_eval")
+    assert usual.metric == "win_rate"
+    assert {row.model for row in usual.rows[:2]} == {"top-a", "top-b"}
+    assert all(row.rank for row in usual.rows)
+    assert usual.notes[0] == (
+        "ranked by the plain win rate: 2 of 7 models have none at equal length (--rank-by "
+        "length_controlled_win_rate ranks the others): top-a: the store has no answers of top-a, "
+        "so their lengths are not known; `judgebench import responses FILE` brings answers; top-b: "
+        "150 valid verdicts, fewer than 200"
+    )
+    assert render(document([usual]), "table").count("no answers of top-a") == 1
+    asked = board(store, "alpaca_eval", rank_by=LC)
+    assert asked.metric == LC
+    assert asked.notes[0].startswith("length-controlled ranks are of 5 of 7 models: top-a: the ")
+    top = next(row for row in asked.rows if row.model == "top-a")
+    assert (top.rank, top.metrics[LC].missing, top.counts["verdicts"]) == (None, 220, 220)
+    for found in (usual, asked):
+        assert not any("coverage" in row.flags for row in found.rows)
+        assert not any("uneven" in warning for warning in found.warnings)
+        (table,) = document([found]).tables
+        at = [column.title for column in table.columns].index("n")
+        assert {tuple(row[at : at + 2]) for row in table.rows} == {("220", "0")}
+
+
+def test_asked_for_where_no_model_has_it(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    take_in(store, tmp_path, benchmark="alpaca_eval", judge=PUBLISHED, models=3, answers=False)
+    line = ["leaderboard", "alpaca_eval", "--store", str(tmp_path / "s.db")]
+    assert run([*line, "--rank-by", LC]) == 64
+    said = capsys.readouterr().err
+    assert "no model of alpaca_eval can be ranked by length_controlled_win_rate: " in said
+    assert said.count("import responses FILE") == 1
+    assert run([*line, "--format", "alpaca-eval"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("no length-controlled win rate: ") == 1
+    with pytest.raises(UsageError, match="calibrate-length made_up` fits one"):
+        take_in(store, tmp_path, models=2)
+        board(store, rank_by=LC)
+
+
 def test_modes(filled: Store) -> None:
     store = filled
     calibrate_length(store, "made_up")
@@ -359,8 +413,8 @@ def test_for_another_judge_or_baseline_it_is_undefined(
     text = render(document([found]), "table")
     assert text.count("no calibration for this judge") == 1
     assert "length-controlled win rate %" not in text  # no column of dashes
-    by_it = board(store, "alpaca_eval", rank_by=LC)
-    assert (by_it.metric, by_it.rows[0].rank) == ("win_rate", 1)
+    with pytest.raises(UsageError, match="no model of alpaca_eval can be ranked by"):
+        board(store, "alpaca_eval", rank_by=LC)
     calibrate_length(store, "alpaca_eval")
     assert "one of this store" in board(store, "alpaca_eval").notes[0]
 
@@ -589,7 +643,7 @@ def test_a_model_without_it_has_no_rank_and_the_others_keep_theirs(
     before = board(headed, "alpaca_eval")
     with_model(headed, tmp_path, "mute", 0.99, items=220, text="")
     with_model(headed, tmp_path, "brief", 0.5, items=50, text="so")
-    found = board(headed, "alpaca_eval")
+    found = board(headed, "alpaca_eval", rank_by=LC)
     assert found.metric == LC
     rows = {row.model: row for row in found.rows}
     assert (rows["mute"].rank, rows["brief"].rank) == (None, None)
@@ -598,7 +652,7 @@ def test_a_model_without_it_has_no_rank_and_the_others_keep_theirs(
     assert "fewer than 200" in str(rows["brief"].leading.undefined)
     ranked = [row for row in found.rows if row.rank is not None]
     assert [(r.model, r.rank) for r in ranked] == [(r.model, r.rank) for r in before.rows]
-    assert "– mute: the store has no answers of mute" in render(document([found]), "table")
+    assert render(document([found]), "table").count("mute: the store has no answers of mute") == 1
 
 
 def test_where_no_model_has_it_the_plain_rate_ranks(store: Store, tmp_path: Path) -> None:
