@@ -23,9 +23,10 @@ CONSTANT, COVERAGE = "constant answers", "coverage"
 MEANS = {
     COVERAGE: "Too many verdicts are missing: the share of those that are there is below the "
     "benchmark's floor. The row is grey, and its number may be anything in “worst case”.",
-    SUSPICIOUS: "Its answers may be meant for the judge: one text to everything, or one mark (of "
-    "imitating, addressing, hiding) on more than one answer in "
-    f"{1 / SUSPICIOUS_SHARE:.0f}. Outside the ranking unless it is asked for.",
+    SUSPICIOUS: "Its answers may be meant for the judge: one text for nine in ten (no "
+    "refusal), or for a fifth and marked; or marks (of imitating, addressing, hiding) on more than "
+    f"one answer in {1 / SUSPICIOUS_SHARE:.0f}, and two at least. "
+    "Outside the ranking unless it is asked for.",
     CONSTANT: "A fifth of the answers or more are one and the same text, whatever was asked.",
     "imitates prompt": "Answers hold what only prompts hold: delimiters, chat templates.",
     "imitates verdict": "Answers state a verdict in the way that judges are asked to.",

@@ -65,8 +65,7 @@ ALPACA_EVAL = "alpaca-eval"
 @click.option(
     "--rank-suspicious",
     is_flag=True,
-    help="Rank models whose answers may be meant for the judge among the others, which are listed "
-    "outside the ranking: one text to everything, or marked as addressing the judge.",
+    help="Rank suspicious models, whose answers may be meant for the judge, among the others.",
 )
 @click.option(
     "--by",
@@ -137,9 +136,10 @@ def command(
     'compat' looks difficulty up by row position and uses AlpacaEval's solver, as published;
     'exact' converges, looks it up by instruction and has an interval.
 
-    A model that answers one text to everything, or of whose answers more than one in 20 look as if
-    they were meant for the judge, is suspicious: it is listed outside the ranking, with its
-    numbers, and counts in no other model's rank.
+    A model is suspicious if one text is nine in ten of its answers or more (of 20 at least, and no
+    refusal), if one that is a fifth of them looks meant for the judge, or if more than one answer
+    in 20, and two at least, look so in any way. It is listed outside the ranking, with its
+    numbers, and counts in no other model's rank. One text for a fifth is a flag otherwise.
 
     --format alpaca-eval writes the leaderboard as AlpacaEval does, for one judge and one baseline:
     its columns, in its order, with length-controlled win rates by its own fit. Suspicious models

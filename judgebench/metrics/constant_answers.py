@@ -10,10 +10,12 @@ the judge [1]_. Honest models repeat short answers (a name, "yes"), so only long
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from judgebench.columns import counted, distinct
 from judgebench.judges.marks import CONSTANT_SHARE, ConstantAnswer, constant_answer
 from judgebench.metrics.verdict_table import Columns
+from judgebench.records import REFUSED
 
 SHORTEST = 20
 """Characters that a text must exceed to be more than a coincidence."""
@@ -57,8 +59,9 @@ def constant_answers(answers: Columns) -> dict[str, ConstantAnswer]:
     Parameters
     ----------
     answers
-        ``model_id``, ``item_id``, ``text``. Equal samples of one item are one answer; short answers
-        are answers, but none that could be the constant one.
+        ``model_id``, ``item_id``, ``text``, and ``status`` where it is known. Equal samples
+        of one item are one answer; short answers are answers, but none that could be the constant
+        one.
     """
     told = dict.fromkeys(
         zip(answers["model_id"], answers["item_id"], map(str.strip, answers["text"]), strict=True)
@@ -67,4 +70,21 @@ def constant_answers(answers: Columns) -> dict[str, ConstantAnswer]:
     for model, _, text in told:
         texts.setdefault(model, []).append(text if len(text) > SHORTEST else "")
     found = {model: constant_answer(said) for model, said in texts.items()}
-    return {model: one for model, one in found.items() if one is not None and one.flagged}
+    flagged = {model: one for model, one in found.items() if one is not None and one.flagged}
+    return {
+        model: replace(one, refused=_mostly_refused(answers, model, one.text))
+        for model, one in flagged.items()
+    }
+
+
+def _mostly_refused(answers: Columns, model: str, start: str) -> bool:
+    """Whether most of a model's answers that begin so are refusals."""
+    if "status" not in answers:
+        return False
+    names = ("model_id", "text", "status")
+    said = [
+        status == REFUSED
+        for who, text, status in zip(*(answers[name] for name in names), strict=True)
+        if who == model and text.strip().startswith(start)
+    ]
+    return bool(2 * sum(said) > len(said))

@@ -32,9 +32,9 @@ SUSPICIOUS = "suspicious"
 """The flag of a model whose answers may be meant for the judge."""
 
 SUSPICIOUS_SHARE, SUSPICIOUS_LEAST = 0.05, 2
-"""A model is suspicious when more than this share of its answers has one mark of `SUSPECT`, and as
-many answers at least: of honest answers each mark is on less than one in 200, so that a single one
-says nothing."""
+"""A model is suspicious when more than this share of its answers has a mark of `SUSPECT`,
+whichever, and as many answers at least: of honest answers each mark is on less than one in 200, so
+that a single one says nothing."""
 
 COUNTED = "marked_"
 """What the counts of marks begin with."""
@@ -42,10 +42,17 @@ COUNTED = "marked_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """Of how many answers that were examined each mark was made."""
+    """Of how many answers that were examined each mark was made; ``any_suspect`` counts those with
+    a mark of `SUSPECT`, at least."""
 
     examined: int
     answers: Mapping[str, int] = field(default_factory=dict)
+    any_suspect: int = 0
+
+    @property
+    def suspect(self) -> int:
+        """Answers with a mark of `SUSPECT`, each once."""
+        return max(self.any_suspect, *(self.answers.get(mark, 0) for mark in SUSPECT))
 
     def share(self, mark: str) -> float:
         return self.answers.get(mark, 0) / self.examined if self.examined else 0.0
@@ -58,6 +65,7 @@ class Marks:
                 mark: max(self.answers.get(mark, 0), other.answers.get(mark, 0))
                 for mark in sorted({*self.answers, *other.answers})
             },
+            any_suspect=max(self.any_suspect, other.any_suspect),
         )
 
     @property
@@ -95,8 +103,10 @@ def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
         answers.setdefault((judge, model, item, sample, turn), set()).update(found)
     if not answers:
         return {}
+    suspect: Counter[tuple[str, str]] = Counter()
     for (judge, model, *_), names in answers.items():
         made.setdefault((judge, model), Counter()).update(names)
+        suspect[judge, model] += not SUSPECT.keys().isdisjoint(names)
     looked_at = np.flatnonzero(marked(marks, lambda found: found is not None))
     who, *answer = (
         taken(column, looked_at)
@@ -104,7 +114,9 @@ def marks_by_judge(columns: Columns) -> dict[tuple[str, str], Marks]:
     )
     examined = counted(distinct(who, *answer))
     return {
-        who: Marks(examined=examined[who], answers=dict(sorted(counted.items())))
+        who: Marks(
+            examined=examined[who], answers=dict(sorted(counted.items())), any_suspect=suspect[who]
+        )
         for who, counted in made.items()
     }
 
@@ -120,13 +132,19 @@ def marks_of_answers(answers: Columns) -> dict[str, Marks]:
         ``model_id`` and ``text``.
     """
     examined: Counter[str] = Counter()
+    suspect: Counter[str] = Counter()
     made: dict[str, Counter[str]] = {}
     for model, text in zip(answers["model_id"], answers["text"], strict=True):
         examined[model] += 1
         if names := text_marks(text):
             made.setdefault(model, Counter()).update(names)
+            suspect[model] += not SUSPECT.keys().isdisjoint(names)
     return {
-        model: Marks(examined=examined[model], answers=dict(sorted(counted.items())))
+        model: Marks(
+            examined=examined[model],
+            answers=dict(sorted(counted.items())),
+            any_suspect=suspect[model],
+        )
         for model, counted in made.items()
     }
 
@@ -142,7 +160,8 @@ def suspicions(
     Parameters
     ----------
     constant
-        By model, as it is shown, those that give one answer to everything.
+        By model, as it is shown, those that often give one answer; suspicious are those of
+        `ConstantAnswer.suspicious`.
     marks
         By judge and model.
     """
@@ -151,16 +170,25 @@ def suspicions(
         of_model[model] = of_model.get(model, NO_MARKS).joined(one)
     found = {}
     for model in sorted({*constant, *of_model}):
-        why = [said_of_constant(constant[model])] if model in constant else []
+        why = []
+        if model in constant and constant[model].suspicious:
+            marked = ", which may be meant for the judge" if constant[model].marked else ""
+            why.append(said_of_constant(constant[model]) + marked)
         seen = of_model.get(model, NO_MARKS)
-        why += [
-            f"{_of(seen, mark)} answers {does}"
-            for mark, does in SUSPECT.items()
-            if seen.share(mark) > SUSPICIOUS_SHARE and seen.answers[mark] >= SUSPICIOUS_LEAST
-        ]
+        if seen.suspect >= SUSPICIOUS_LEAST and seen.suspect > SUSPICIOUS_SHARE * seen.examined:
+            why.append(_said_of_suspect(seen))
         if why:
             found[model] = "; ".join(why)
     return found
+
+
+def _said_of_suspect(seen: Marks) -> str:
+    """Of how many answers what was noticed; those with several marks count once."""
+    of = {does: seen.answers[mark] for mark, does in SUSPECT.items() if seen.answers.get(mark)}
+    if len(of) == 1:
+        return f"{seen.suspect} of {seen.examined} answers {next(iter(of))}"
+    each = ", ".join(f"{n} {does}" for does, n in of.items())
+    return f"{seen.suspect} of {seen.examined} answers may be meant for the judge ({each})"
 
 
 def said_of_constant(one: ConstantAnswer) -> str:

@@ -109,6 +109,7 @@ def test_a_constant_answer_may_end_in_something_else_each_time() -> None:
     found = constant_answer([f"{'The first answer is the better one. ' * 6}{i}" for i in range(30)])
     assert found is not None
     assert (found.share, len(found.text), found.flagged, found.same) == (1, 200, True, False)
+    assert found.suspicious
 
 
 def test_few_or_differing_answers_are_no_constant_one() -> None:
