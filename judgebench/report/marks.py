@@ -188,7 +188,7 @@ def _said_of_suspect(seen: Marks) -> str:
     if len(of) == 1:
         return f"{seen.suspect} of {seen.examined} answers {next(iter(of))}"
     each = ", ".join(f"{n} {does}" for does, n in of.items())
-    return f"{seen.suspect} of {seen.examined} answers may be meant for the judge ({each})"
+    return f"{seen.suspect} of {seen.examined} answers may be meant for the judge: {each}"
 
 
 def said_of_constant(one: ConstantAnswer) -> str:

@@ -101,8 +101,8 @@ def test_answers_that_are_cut_are_not_suspicious_and_an_answer_counts_once() -> 
         ("j", "spread"): Marks(examined=40, answers=each, any_suspect=3),
     }
     assert suspicions({}, marks) == {
-        "spread": "3 of 40 answers may be meant for the judge (1 imitate the judge's prompt, "
-        "1 imitate a verdict, 1 contain text that is not seen)"
+        "spread": "3 of 40 answers may be meant for the judge: 1 imitate the judge's prompt, "
+        "1 imitate a verdict, 1 contain text that is not seen"
     }
 
 
@@ -176,8 +176,8 @@ def test_what_one_judge_saw_holds_on_the_boards_of_all() -> None:
         ("b", "m"): Marks(examined=10, answers={"addresses_judge": 5}),
     }
     assert suspicions({"n": constant}, marks) == {
-        "m": "5 of 10 answers may be meant for the judge (5 address the judge, 2 contain text that "
-        "is not seen)",
+        "m": "5 of 10 answers may be meant for the judge: 5 address the judge, 2 contain text that "
+        "is not seen",
         "n": "100% of its 30 answers are one and the same text",
     }
 
