@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from judgebench.columns import counted, marked
 from judgebench.errors import UsageError
 from judgebench.metrics.agreement import agreement, between_judges, near_constant_between
-from judgebench.metrics.comparison import AgreementRow
+from judgebench.metrics.comparison import RANKINGS, AgreementRow
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks
+from judgebench.metrics.judge_differences import ALL, BEST, JudgeChecks, JudgeDifference
 from judgebench.metrics.label_board import undeclared
+from judgebench.metrics.score_agreement import BLOCK, SAMPLE
 from judgebench.records import HUMAN, is_human
 from judgebench.report import estimates
 from judgebench.report.agreement_tables import AgreementReport, tables_of, without_models
@@ -191,6 +193,71 @@ def only(columns: Columns, wanted: Collection[str], reference: str | None) -> Co
     return where(columns, marked(columns["judge"], compared))
 
 
+def over_models_without(
+    report: AgreementReport, others: AgreementReport | None, suspicious: Mapping[str, str]
+) -> AgreementReport:
+    """The report with correlations over models that leave suspicious ones out, and a line on it.
+
+    Parameters
+    ----------
+    others
+        The same report of the other models; None where nothing of them can be compared.
+    suspicious
+        By model, why its answers may be meant for the judge.
+    """
+    again = {_who(row): row for row in (*others.rows, *others.between)} if others else {}
+    differences = {_of(one): one for one in others.differences} if others else {}
+
+    def row_without(row: AgreementRow) -> AgreementRow:
+        if row.scope != "pooled":
+            return row
+        instead = again.get(_who(row))
+        metrics = {
+            name: one
+            if not _over_models(report, name)
+            else instead.metrics[name]
+            if instead is not None and name in instead.metrics
+            else replace(
+                one, value=math.nan, low=math.nan, high=math.nan, method="",
+                undefined="only suspicious models have verdicts of both",
+            )
+            for name, one in row.metrics.items()
+        }  # fmt: skip
+        return replace(row, metrics=metrics)
+
+    why = "; ".join(f"{model}: {said}" for model, said in sorted(suspicious.items()))
+    return replace(
+        report,
+        rows=tuple(map(row_without, report.rows)),
+        between=tuple(map(row_without, report.between)),
+        differences=tuple(
+            differences[_of(one)] if _over_models(report, one.metric) else one
+            for one in report.differences
+            if not _over_models(report, one.metric) or _of(one) in differences
+        ),
+        suspicious=tuple(sorted(suspicious)),
+        warnings=(
+            *report.warnings,
+            "correlations over models leave out those that are suspicious, which count in all "
+            f"else ({why})",
+        ),
+    )
+
+
+def _over_models(report: AgreementReport, metric: str) -> bool:
+    if report.kind == "score":
+        return not metric.startswith((SAMPLE, BLOCK))
+    return metric in RANKINGS
+
+
+def _who(row: AgreementRow) -> tuple[str | None, ...]:
+    return row.judge, row.reference, row.scope, row.model, row.opponent
+
+
+def _of(one: JudgeDifference) -> tuple[str | None, ...]:
+    return one.judge, one.versus, one.metric, one.scope
+
+
 # out --------------------------------------------------------------------------------------------
 
 
@@ -336,6 +403,7 @@ __all__ = [
     "asked_for",
     "document",
     "only",
+    "over_models_without",
     "to_json",
     "with_costs",
     "with_versus",

@@ -73,6 +73,7 @@ class AgreementReport:
     those, and ``nothing_in_common`` names the judges that were asked about no pair of the
     reference's. ``differences`` compares judges with judges, ``flags`` are those that say nearly
     always the same, and ``costs`` what their verdicts took; they are empty where nobody asked.
+    ``suspicious`` are the models that correlations over models leave out.
     """
 
     benchmark: str
@@ -90,6 +91,7 @@ class AgreementReport:
     flags: tuple[NearConstant, ...] = ()
     costs: tuple[JudgeCost, ...] = ()
     level: float = 0.95
+    suspicious: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +250,8 @@ def _models_ranked(report: AgreementReport) -> dict[str, int]:
     named: dict[str, list[tuple[str, str | None]]] = {}
     for row in report.rows:
         its = named.setdefault(row.judge, [])
+        if row.model in report.suspicious:
+            continue
         if row.model is not None and row.model != row.opponent and row.metrics[KAPPA].n:
             its.append((row.model, row.opponent))
     return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from judgebench.columns import marked
@@ -17,8 +18,16 @@ from judgebench.metrics.outcome_agreement import (
     outcomes_between,
 )
 from judgebench.records import is_human
-from judgebench.report.agreement import agreement_report, asked_for, only, with_costs, with_versus
+from judgebench.report.agreement import (
+    agreement_report,
+    asked_for,
+    only,
+    over_models_without,
+    with_costs,
+    with_versus,
+)
 from judgebench.report.agreement_tables import AgreementReport, Outcomes
+from judgebench.report.board_data import BoardData
 from judgebench.report.boards import Columns, meant, renamed, told_apart, where, with_units
 from judgebench.report.score_agreement import score_report
 from judgebench.stats.agreement import Weighting
@@ -63,22 +72,23 @@ def agreement_reports(
     people = {kind for kind, judge in said if is_human(judge)}
     found: list[AgreementReport] = []
     refused: list[UsageError] = []
-    for kind in ("label", "preference", "score"):
+    how: dict[str, Any] = {
+        "reference": reference, "judges": judges, "between": between, "intervals": intervals,
+        "checks": checks,
+    }  # fmt: skip
+    makers: dict[str, Callable[..., AgreementReport]] = {
+        "label": agreement_report,
+        "preference": partial(outcome_report, rule=rule, weighting=weighting),
+        "score": score_report,
+    }
+    without = _WithoutSuspicious(store, benchmark)
+    for kind in makers:
         if kind not in {one for one, _ in said}:
             continue
         if kind == "score" and found and not (reference or between or kind in people):
             continue  # every confidence in an answer is a score: compared only where asked for
         try:
-            if kind != "preference":
-                report = (agreement_report if kind == "label" else score_report)(
-                    store, benchmark, reference=reference, judges=judges, between=between,
-                    intervals=intervals, checks=checks,
-                )  # fmt: skip
-            else:
-                report = outcome_report(
-                    store, benchmark, reference=reference, judges=judges, between=between,
-                    rule=rule, weighting=weighting, intervals=intervals, checks=checks,
-                )  # fmt: skip
+            report = without(makers[kind](store, benchmark, **how), makers[kind], how)
         except UsageError as error:
             refused.append(error)
         else:
@@ -92,6 +102,34 @@ def agreement_reports(
             "another judge, with verdicts of one kind"
         )
     return tuple(told)
+
+
+class _WithoutSuspicious:
+    """Takes suspicious models out of the correlations over models."""
+
+    def __init__(self, store: Store, benchmark: str) -> None:
+        self.store, self.benchmark = store, benchmark
+        which = meant(store, benchmark)
+        data = BoardData(store, which, ())
+        self.why = data.suspicious
+        ids = {data.model_ids[model] for model in self.why}
+        if ids:
+            stored: Columns = store.board_verdicts(which.name, which.version)
+            self.rest = where(stored, marked(stored["model_id"], lambda one: one not in ids))
+
+    def __call__(
+        self,
+        report: AgreementReport,
+        maker: Callable[..., AgreementReport],
+        how: Mapping[str, Any],
+    ) -> AgreementReport:
+        if not self.why:
+            return report
+        try:
+            others = maker(self.store, self.benchmark, **how, stored=self.rest)
+        except UsageError:  # of the other models alone there is nothing to compare
+            others = None
+        return over_models_without(report, others, self.why)
 
 
 def or_refused(reports: tuple[AgreementReport, ...], benchmark: str) -> tuple[AgreementReport, ...]:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
+from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
 from judgebench.report.agreement import agreement_report, document, to_json
+from judgebench.report.outcome_agreement import agreement_reports
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, rows_file
@@ -121,3 +123,70 @@ def test_without_people_judges_are_compared_with_each_other(tmp_path: Path) -> N
 def test_every_two_judges_if_asked(store: Store) -> None:
     report = agreement_report(store, "made_up", between=True, intervals=QUICK)
     assert len(report.between) == 6
+
+
+# suspicious models ------------------------------------------------------------------------------
+
+
+def labelled(*models: tuple[str, int, int]) -> list[dict[str, Any]]:
+    """What a person and a judge say of 20 answers of each: how many each calls correct."""
+    return [
+        row
+        for model, person, judge in models
+        for who, n in (("human/ann", person), ("judge", judge))
+        for row in coded(model, who, "+" * n + "-" * (20 - n))
+    ]
+
+
+def test_correlations_over_models_leave_suspicious_ones_out_and_say_so(tmp_path: Path) -> None:
+    honest = (("a", 15, 16), ("b", 10, 12), ("c", 5, 4))
+    found = {}
+    for name, models in (("all", (*honest, ("null", 1, 20))), ("honest", honest)):
+        with open_store(str(tmp_path / f"{name}.db")) as opened:
+            rows = rows_file(tmp_path / f"{name}.jsonl", labelled(*models))
+            import_verdicts(opened, rows)
+            texts = [
+                {"benchmark": "made_up", "item_id": row["item_id"], "model": "null",
+                 "text": "one text, whatever the question may have been"}
+                for row in coded("null", "judge", "+" * 20)
+            ]  # fmt: skip
+            if name == "all":
+                import_responses(opened, rows_file(tmp_path / "texts.jsonl", texts))
+                with_it = agreement_report(opened, "made_up", intervals=QUICK)
+            (found[name],) = agreement_reports(
+                opened, "made_up", between=True, intervals=QUICK, reference="human/ann"
+            )
+    pooled = {name: one.rows[0].metrics for name, one in found.items()}
+    whole = with_it.rows[0].metrics
+    for name in ("spearman", "kendall"):
+        assert pooled["all"][name] == pooled["honest"][name]
+        assert pooled["all"][name].value == pytest.approx(1.0)
+        assert whole[name].value < 0.5
+        assert found["all"].between[0].metrics[name] == found["honest"].between[0].metrics[name]
+    assert pooled["all"]["cohen_kappa"].n == 80
+    assert "over 3 of 3 models" in pooled["all"]["spearman"].method
+    table = document(found["all"]).tables[0]
+    at = [column.title for column in table.columns].index("models")
+    assert [row[at] for row in table.rows] == ["3"]
+    (said,) = (one for one in found["all"].warnings if "suspicious" in one)
+    assert said == (
+        "correlations over models leave out those that are suspicious, which count in all else "
+        "(null: 100% of its 20 answers are one and the same text)"
+    )
+    assert not any("suspicious" in one for one in found["honest"].warnings)
+    assert said in render(document(found["all"]), "table")
+
+
+def test_of_suspicious_models_alone_there_is_no_correlation(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "s.db")) as opened:
+        import_verdicts(opened, rows_file(tmp_path / "v.jsonl", labelled(("null", 5, 9))))
+        texts = [
+            {"benchmark": "made_up", "item_id": row["item_id"], "model": "null",
+             "text": "one text, whatever the question may have been"}
+            for row in coded("null", "judge", "+" * 20)
+        ]  # fmt: skip
+        import_responses(opened, rows_file(tmp_path / "t.jsonl", texts))
+        (found,) = agreement_reports(opened, "made_up", reference="human/ann", intervals=QUICK)
+    its = found.rows[0].metrics
+    assert its["spearman"].undefined == "only suspicious models have verdicts of both"
+    assert its["agreement"].undefined is None
