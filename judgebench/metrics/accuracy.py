@@ -8,7 +8,7 @@ import numpy as np
 
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.groups import Groups, by_group
-from judgebench.metrics.intervals import Intervals
+from judgebench.metrics.intervals import LEAST, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
@@ -43,8 +43,8 @@ def accuracies(
     groups
         Ways of grouping items: each group has an accuracy of its own.
     intervals
-        Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items and at 0
-        or 1.
+        Percentile bootstrap over items unless asked otherwise; Wilson's under 30 items and
+        with fewer than `LEAST` right or wrong answers.
     ranked
         As for `judge_by_judge`.
 
@@ -59,7 +59,7 @@ def accuracies(
     values = label_values(taken, labels)
 
     def share(some: ItemMeans) -> Measure:
-        return mean_of(some, proportion=True)
+        return mean_of(some, proportion=True, least=LEAST)
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         means = item_means(table, rows, values, ends=(0.0, 1.0))
@@ -67,7 +67,7 @@ def accuracies(
             means=means,
             width=1.0,
             measures={
-                ACCURACY: mean_of(means, proportion=True),
+                ACCURACY: share(means),
                 **by_group(ACCURACY, table, means, groups, share),
                 JUDGE_NOISE: judge_noise(table, rows, values),
             },

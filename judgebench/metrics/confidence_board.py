@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.intervals import Intervals, wilson
+from judgebench.metrics.intervals import LEAST, Intervals, wilson
 from judgebench.records import Estimate
 from judgebench.stats.alignment import alignment, first_fifth, random_fifth
 from judgebench.stats.calibration_error import (
@@ -279,8 +279,7 @@ _Found: TypeAlias = dict[str, tuple[float, float, float, str]]
 def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     """The metrics that have intervals from draws.
 
-    None where no draw differs from the others, nor with fewer right or wrong answers than it took
-    for intervals to hold.
+    None with fewer right or wrong answers than it took for intervals to hold.
     """
     n_draws = max(len(one.values) for one in sets)
     stacked = np.stack(
@@ -296,14 +295,12 @@ def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
         interval = math.nan, math.nan, "no interval, a single question"
         if ends is not None and not math.isnan(value):
             interval = ends.at(place)
-            if ends.constant[place]:
-                why = "no interval: all draws are equal, which says nothing of the spread"
-                interval = math.nan, math.nan, why
-            elif rarer < (fewest := FEWEST_OF_EITHER.get(name, 0)):
+            varies = not math.isnan(interval[0])
+            if varies and rarer < (fewest := FEWEST_OF_EITHER.get(name, 0)):
                 why = f"no interval: with fewer than {fewest} right or wrong answers none held"
                 interval = math.nan, math.nan, why
             if name == "accuracy" and (len(sets) == 1 or value in (0.0, 1.0)):
-                interval = wilson(value, units, level=intervals.level) or interval
+                interval = wilson(value, units, level=intervals.level, least=LEAST) or interval
         found[name] = (value, *interval)
     return found
 

@@ -27,6 +27,24 @@ Floats: TypeAlias = NDArray[np.float64]
 FEW_ITEMS = 30
 """Under so many items a plain proportion has Wilson's interval."""
 
+LEAST = 10
+"""Of either outcome of a share, wins or right answers for example: with fewer, percentiles of a
+bootstrap are too narrow and Wilson's interval is given (``perf/win_rate_coverage.py`` measures how
+often it holds)."""
+
+ALL_EQUAL = "no interval: all draws are equal"
+"""Draws that never differ say nothing of the spread, and a point is no interval."""
+
+_ROUNDING = 1e-12
+"""How far, beside a value of 1 or the value itself, draws that are equal may lie apart."""
+
+
+def all_equal(least: Floats, most: Floats, value: Floats) -> NDArray[np.bool_]:
+    """Whether draws from ``least`` to ``most`` of this value differ by rounding alone."""
+    with np.errstate(invalid="ignore"):  # of infinite draws
+        apart = np.subtract(most, least)
+    return np.asarray(apart <= _ROUNDING * np.maximum(1.0, np.abs(value)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
@@ -65,7 +83,7 @@ class Intervals:
             low=low,
             high=high,
             undefined=np.isnan(replicates).sum(axis=0),
-            constant=np.fmin.reduce(replicates) == np.fmax.reduce(replicates),
+            constant=all_equal(np.fmin.reduce(replicates), np.fmax.reduce(replicates), value),
             intervals=self,
         )
 
@@ -91,7 +109,7 @@ class Ends:
         if undefined:
             method += f", {undefined} of them undefined and left out"
         if self.constant[place]:
-            method += ", all equal"
+            return math.nan, math.nan, f"{method}; {ALL_EQUAL}"
         return low, high, method
 
 
@@ -103,7 +121,7 @@ def wilson(
     That is with few items, at 0 or 1, where a bootstrap of 40 successes in 40 gives a point, and
     with fewer than ``least`` of either outcome.
     """
-    rarer = min(value, 1.0 - value) * units
+    rarer = round(min(value, 1.0 - value) * units, 9)  # 1 - 50/60 of 60 are ten
     if not units or (units >= FEW_ITEMS and 0.0 < value < 1.0 and rarer >= least):
         return None
     low, high = wilson_interval(value * units, units, level=level)

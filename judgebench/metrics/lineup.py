@@ -16,13 +16,13 @@ import numpy as np
 from judgebench.columns import taken as rows_of
 from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import item_means
 from judgebench.metrics.measure import Measure, estimated, mean_of
 from judgebench.metrics.paired_models import as_numbers
 from judgebench.metrics.scores import mixed, scales_of
 from judgebench.metrics.verdict_table import Columns, Ints, read_table
-from judgebench.metrics.win_rate import LEAST, PERCENT
+from judgebench.metrics.win_rate import PERCENT
 from judgebench.records import Estimate
 from judgebench.stats.resample import wilson_interval
 from judgebench.stats.simultaneous import Band, sup_t_band
@@ -183,7 +183,7 @@ def lineup(
             means,
             unit=PERCENT if kind.kind == "preference" else 1.0,
             proportion=kind.kind != "score",
-            least=LEAST if kind.kind == "preference" else 0.0,
+            least=LEAST,
         )
     if several is not None:
         measure = mixed(measure, scales_of(said, range(len(its))))

@@ -12,7 +12,7 @@ import numpy as np
 from judgebench.columns import marked
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.groups import Groups, by_group
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
 from judgebench.metrics.judge_noise import JUDGE_NOISE, judge_noise
 from judgebench.metrics.measure import Measure, mean_of
@@ -25,9 +25,6 @@ WIN_RATE = "win_rate"
 ORDER_FLIPS = "order_flips"
 PERCENT = 100.0
 WON, TIED, LOST = 1.0, 0.5, 0.0
-LEAST = 10
-"""Wins, or losses, under which percentiles of a bootstrap are too narrow and Wilson's interval is
-given (``perf/win_rate_coverage.py`` measures how often it holds)."""
 NEAR = 1e-9
 """How close to one half a probability is a tie: 1 - 0.9 is not 0.1."""
 
@@ -132,6 +129,7 @@ def _order_flips(first: ItemMeans, second: ItemMeans) -> Measure:
         missing=np.zeros_like(n),
         unit=PERCENT,
         proportion=True,
+        least=LEAST,
         undefined="no item judged in both orders",
     )
 

@@ -12,7 +12,6 @@ from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.judge_differences import JudgeDifference
 from judgebench.metrics.near_constant import NearConstant
 from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
-from judgebench.records import Estimate
 from judgebench.report import estimates
 from judgebench.report.judge_comparison import cost_columns, cost_notes, difference_tables
 from judgebench.report.judge_costs import JudgeCost
@@ -282,19 +281,13 @@ def _cells(
 ) -> list[str]:
     kappa = row.metrics[KAPPA]
     numbers = [
-        interval_text(e) if name in WITH_INTERVAL else estimates.text(replace(e, low=math.nan))
+        estimates.text(e) if name in WITH_INTERVAL else estimates.text(replace(e, low=math.nan))
         for name in (*shown, *ranked)
         for e in (row.metrics[name],)
     ]
     names = [row.judge] if row.model is None else [row.judge, row.model]
     names += [row.opponent or ""] if apart else []
     return [*names, *numbers, str(kappa.n), str(kappa.missing)]
-
-
-def interval_text(estimate: Estimate) -> str:
-    """An interval that is a point, since every replicate gave the same, says nothing."""
-    point = estimate.low == estimate.high
-    return estimates.text(replace(estimate, low=math.nan) if point else estimate)
 
 
 def _notes(rows: Sequence[AgreementRow], shown: Mapping[str, str]) -> list[str]:
@@ -349,7 +342,7 @@ def between_tables(
         rows=[
             [
                 row.judge, row.reference,
-                *(interval_text(row.metrics[name]) for name in metrics),
+                *(estimates.text(row.metrics[name]) for name in metrics),
                 str(row.metrics[shown[0]].n), str(row.metrics[shown[0]].missing),
             ]
             for row in rows

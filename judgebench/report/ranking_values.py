@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judgebench.metrics.intervals import Floats
+from judgebench.metrics.intervals import ALL_EQUAL, Floats, all_equal
 from judgebench.metrics.pairs import Pairs
 from judgebench.records import Estimate
 from judgebench.report.board_warnings import few
@@ -88,30 +88,36 @@ def estimate(
     missing: int = 0,
     worst: Floats | None = None,
 ) -> Estimate:
+    """An estimate of the fit, without interval where all draws are equal."""
     known = not math.isnan(value)
+    there = known and not _still(value, low, high)
     return Estimate(
         value=float(value),
-        low=float(low) if known else math.nan,
-        high=float(high) if known else math.nan,
+        low=float(low) if there else math.nan,
+        high=float(high) if there else math.nan,
         n=n,
         units=units,
         missing=missing,
         level=fit.level,
-        method=_method(fit, float(low), float(high)) if known else "",
+        method=_method(fit, value, float(low), float(high)) if known else "",
         undefined=None if known else undefined or "no reference",
         worst_low=None if worst is None or not known else float(worst[0]),
         worst_high=None if worst is None or not known else float(worst[1]),
     )
 
 
-def _method(fit: Fit, low: float, high: float) -> str:
+def _still(value: float, low: float, high: float) -> bool:
+    return bool(all_equal(np.asarray(low), np.asarray(high), np.asarray(value)))
+
+
+def _method(fit: Fit, value: float, low: float, high: float) -> str:
     if not fit.n_replicates:
         return "no interval, a single prompt"
     said = f"BCa bootstrap over prompts, {fit.n_replicates} replicates"
     if math.isnan(low) or math.isnan(high):
         return f"{said}; no interval, too many replicates undefined"
-    if low == high:
-        return f"{said}, all equal"
+    if _still(value, low, high):
+        return f"{said}; {ALL_EQUAL}"
     sides = [side for side, end in (("lower", low), ("upper", high)) if math.isinf(end)]
     return f"{said}; no {' or '.join(sides)} bound" if sides else said
 

@@ -11,7 +11,7 @@ from typing import Any
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind
-from judgebench.metrics.intervals import Floats, Intervals
+from judgebench.metrics.intervals import LEAST, Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans
 from judgebench.metrics.measure import Measure, mean_of
 from judgebench.metrics.paired_difference import (
@@ -22,7 +22,7 @@ from judgebench.metrics.paired_difference import (
 from judgebench.metrics.scores import SCORE, mixed, scales_of
 from judgebench.metrics.verdict_table import VerdictTable
 from judgebench.metrics.verdict_values import label_values, preference_values, score_values
-from judgebench.metrics.win_rate import LEAST, NEAR, PERCENT, WIN_RATE, outcome
+from judgebench.metrics.win_rate import NEAR, PERCENT, WIN_RATE, outcome
 from judgebench.records import HUMAN
 from judgebench.report.board_data import IMPORTED
 from judgebench.report.boards import Columns, Meant
@@ -205,7 +205,7 @@ class _Measured:
 
     def _measure(self, means: ItemMeans, table: VerdictTable) -> Measure:
         if self.kind == "label":
-            return mean_of(means, proportion=True)
+            return mean_of(means, proportion=True, least=LEAST)
         if self.kind == "preference":
             return mean_of(means, unit=PERCENT, proportion=True, least=LEAST)
         if self._balance is not None:

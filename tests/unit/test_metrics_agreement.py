@@ -244,8 +244,10 @@ class TestIntervals:
             assert (e.value, e.high) == (1.0, 1.0)
             assert e.low == pytest.approx(20 / (20 + 1.96**2), abs=1e-4)
         kappa = rows["pooled"].metrics["cohen_kappa"]
-        assert (kappa.low, kappa.high) == (1.0, 1.0)
-        assert kappa.method.endswith("all equal")
+        assert kappa.value == 1.0
+        assert math.isnan(kappa.low)
+        assert math.isnan(kappa.high)
+        assert kappa.method.endswith("no interval: all draws are equal")
 
     def test_pooled_over_models_is_no_plain_proportion(self) -> None:
         rows = rows_of(TWO_MODELS)

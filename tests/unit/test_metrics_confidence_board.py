@@ -87,6 +87,21 @@ def test_what_lacks_either_is_missing_where_both_were_expected() -> None:
     assert (found.missing, len(found.correct)) == (2, N - 3)
 
 
+@pytest.mark.parametrize(("wrong", "method"), [(9, "wilson"), (10, "percentile")])
+def test_accuracy_with_few_wrong_answers_has_wilsons_interval(wrong: int, method: str) -> None:
+    asked, generator = questions("s"), np.random.default_rng(5)
+    found = figures(
+        asked,
+        confidence=generator.random(N),
+        correct=(np.arange(N) >= wrong).astype(float),
+        expected=np.ones(N, dtype=bool),
+        resamples=QUICK.resamples(list(asked.units)),
+        seed=7,
+        why_none="none",
+    )
+    assert estimates_of([found], QUICK)["accuracy"].method.startswith(method)
+
+
 def test_accuracy_has_wilsons_interval_on_one_set_and_that_of_the_draws_on_several() -> None:
     """Of few units: an average of two sets is no proportion."""
     first, second = questions("s", repeats=5, size=100), questions("t", repeats=5, size=300)

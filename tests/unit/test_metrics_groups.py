@@ -86,7 +86,7 @@ def test_labels_and_comparisons_have_groups_too() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=3, max_size=12),
+    st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=10, max_size=12),
     st.lists(st.integers(1, 4), min_size=12, max_size=12),
 )
 @settings(max_examples=40, deadline=None)
@@ -106,11 +106,14 @@ def test_rows_of_one_question_are_drawn_together(score: list[float], times: list
     names = [f"{question:02}-0" for question in range(len(score))]
     draws = multinomial_weights(len(score), 200, seed=content_seed(*names, seed=0))
     means = (draws * weight) @ y / (draws @ weight)
+    if len(set(score)) == 1:
+        assert math.isnan(found.low)
+        return
     assert [found.low, found.high] == pytest.approx(np.quantile(means, [0.025, 0.975]).tolist())
 
 
 def test_without_repeats_nothing_changes() -> None:
-    values = {"a": {str(i): i / 9 for i in range(10)}, "b": {str(i): 0.5 for i in range(10)}}
+    values = {"a": {str(i): i / 9 for i in range(10)}, "b": {str(i): i % 3 for i in range(10)}}
     plain = scores(scored(values), intervals=QUICK)
     named = scores(scored(values, unit={str(i): f"u{9 - i}" for i in range(10)}), intervals=QUICK)
     assert plain == named

@@ -154,3 +154,25 @@ def test_as_a_loop_over_items_computes_it(rows: list[Row]) -> None:
         assert outcomes == units
         if units == len({item for _, item, *_ in rows}):
             assert found.worst_low - 1e-9 <= found.value <= found.worst_high + 1e-9
+
+
+@pytest.mark.parametrize(("flipped", "method"), [(9, "wilson"), (10, "percentile")])
+def test_few_flips_have_wilsons_interval(flipped: int, method: str) -> None:
+    rows = [
+        row
+        for item in range(60)
+        for row in (
+            ("a", str(item), "1", float(item % 2)),
+            ("a", str(item), "2", float((item + (item < flipped)) % 2)),
+        )
+    ]
+    flips = by_model(given(*rows))["a"].metrics["order_flips"]
+    assert flips.value == pytest.approx(100 * flipped / 60)
+    assert flips.method.startswith(method)
+
+
+def test_the_baseline_against_itself_varies_nowhere_and_has_no_interval() -> None:
+    own = by_model(given(*(("base", str(item), "", 0.5) for item in range(60))))["base"].leading
+    assert own.value == 50.0
+    assert math.isnan(own.low)
+    assert own.method.endswith("no interval: all draws are equal")

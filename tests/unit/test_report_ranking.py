@@ -101,6 +101,9 @@ def test_strengths_are_those_of_the_likelihood(store: Store, tmp_path: Path) -> 
     assert rows["a"].metrics[STRENGTH].value == pytest.approx(a, abs=1e-5)
     assert rows["c"].metrics[STRENGTH].value == pytest.approx(c, abs=1e-5)
     assert rows["b"].metrics[STRENGTH].value == 0
+    for name in (STRENGTH, EXPECTED):  # the reference is 0 in every draw
+        assert math.isnan(rows["b"].metrics[name].low)
+        assert rows["b"].metrics[name].method.endswith("no interval: all draws are equal")
     for name, strength in (("a", a), ("c", c)):
         expected = rows[name].metrics[EXPECTED]
         assert expected.value == pytest.approx(100 / (1 + math.exp(-strength)), abs=1e-3)

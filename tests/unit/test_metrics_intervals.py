@@ -1,0 +1,39 @@
+"""Ends of bootstrap intervals: none where the draws do not vary, but for rounding."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from judgebench.metrics.intervals import ALL_EQUAL, Intervals
+
+
+def draws(value: float, spread: float) -> np.ndarray:
+    return value + spread * np.array([[0.0], [-1.0], [1.0], [0.0]])
+
+
+@pytest.mark.parametrize(
+    ("value", "spread"), [(5.0, 0.0), (0.01, 1e-17), (0.1 + 0.2, 5e-17), (1e6, 1e-8), (0.0, 0.0)]
+)
+def test_equal_draws_have_no_interval_and_the_reason(value: float, spread: float) -> None:
+    low, high, method = Intervals().ends(draws(value, spread), None).at(0)
+    assert math.isnan(low)
+    assert math.isnan(high)
+    assert method.endswith(ALL_EQUAL)
+
+
+@pytest.mark.parametrize(("value", "spread"), [(5.0, 1e-6), (0.01, 1e-9), (0.0, 1e-6)])
+def test_draws_that_vary_have_one(value: float, spread: float) -> None:
+    low, high, method = Intervals().ends(draws(value, spread), None).at(0)
+    assert low < value < high
+    assert "no interval" not in method
+
+
+def test_draws_that_are_equal_where_they_are_defined_have_none() -> None:
+    values = np.array([[1.0], [1.0], [np.nan], [1.0], *[[1.0]] * 20])
+    low, _, method = Intervals().ends(values, None).at(0)
+    assert math.isnan(low)
+    assert "1 of them undefined" in method
+    assert method.endswith(ALL_EQUAL)
