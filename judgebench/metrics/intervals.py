@@ -32,6 +32,11 @@ LEAST = 10
 bootstrap are too narrow and Wilson's interval is given (``perf/win_rate_coverage.py`` measures how
 often it holds)."""
 
+FEWEST_UNITS = 10
+"""Units that percentiles of a mean take. Of scores that are mostly at the ends of their scale they
+held the mean in 49 % with 2, 75 with 3, 87 with 5 and 91 with 10; of grades 1, 4 and 5 in 32, 47,
+65 and 86 (1,500 draws each; 12 hold in 91 to 92, 30 in 94)."""
+
 ALL_EQUAL = "no interval: all draws are equal"
 """Draws that never differ say nothing of the spread, and a point is no interval."""
 

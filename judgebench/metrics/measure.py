@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judgebench.metrics.intervals import Floats, Intervals, wilson
+from judgebench.metrics.intervals import FEWEST_UNITS, Floats, Intervals, wilson
 from judgebench.metrics.item_means import ItemMeans, quotient
 from judgebench.metrics.verdict_table import Ints
 from judgebench.records import Estimate
@@ -136,6 +136,9 @@ def estimated(
             found = wilson(value, n_units, level=wanted.level, least=measure.least)
         if found is None and n_units < 2:  # every replicate is that item
             found = math.nan, math.nan, "no interval, a single item"
+        elif found is None and n_units < FEWEST_UNITS:
+            why = f"no interval: under {FEWEST_UNITS} items none was measured to hold"
+            found = math.nan, math.nan, why
         low, high, method = found or ends.at(m)
         known = not math.isnan(value)
         return Estimate(

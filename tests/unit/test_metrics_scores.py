@@ -143,3 +143,24 @@ def test_a_scoring_judge_that_could_not_be_read_once_is_on_the_board_of_scores()
 
 def test_no_scores_are_no_rows() -> None:
     assert scores(given()) == ()
+
+
+@pytest.mark.parametrize("n", [2, 9, 10])
+def test_under_ten_items_a_mean_has_no_interval_and_the_reason(n: int) -> None:
+    a = scores(given(*(("a", str(i), 1.0 + 8.0 * (i % 2)) for i in range(n))))[0].leading
+    assert math.isnan(a.low) == math.isnan(a.high) == (n < 10)
+    said = "no interval: under 10 items none was measured to hold"
+    assert (a.method == said) == (n < 10)
+
+
+def test_percentiles_of_a_mean_do_not_hold_under_ten_items() -> None:
+    """The coverage that the least number of items rests on."""
+    generator = np.random.default_rng(7)
+
+    def coverage(n: int, trials: int = 400) -> float:
+        ends = generator.beta(0.5, 0.5, (trials, n))
+        draws = generator.multinomial(n, np.full(n, 1 / n), size=(trials, 400)) / n
+        low, high = np.quantile(np.einsum("tdn,tn->td", draws, ends), [0.025, 0.975], axis=1)
+        return float(((low <= 0.5) & (high >= 0.5)).mean())
+
+    assert coverage(3) < 0.8 < 0.85 < coverage(10)
