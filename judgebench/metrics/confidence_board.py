@@ -253,7 +253,7 @@ def estimates_of(sets: Sequence[Figures], intervals: Intervals) -> dict[str, Est
     estimates = {}
     for name in METRICS:
         value, low, high, method = found[name]
-        undefined = _why(name, sets) if math.isnan(value) else None
+        undefined = (_why(name, sets) or method) if math.isnan(value) else None
         if undefined is not None:
             low, high, method = math.nan, math.nan, ""
         elif units < 2:
@@ -273,7 +273,7 @@ def estimates_of(sets: Sequence[Figures], intervals: Intervals) -> dict[str, Est
 
 
 _Found: TypeAlias = dict[str, tuple[float, float, float, str]]
-"""Value, ends, and the method in words, by metric."""
+"""Value, ends, and the method in words, or why no value, by metric."""
 
 
 def _drawn(sets: Sequence[Figures], intervals: Intervals) -> _Found:
@@ -315,8 +315,10 @@ def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     error = corrected_error(
         [one.bins for one in sets], sizes, level=intervals.level, seed=intervals.seed
     )
-    why = "" if error.why_no_interval is None else f"; no interval, {error.why_no_interval}"
-    found["ece"] = (error.value, error.low, error.high, f"{CORRECTED}{why}")
+    said = error.why_no_interval or ""
+    if not math.isnan(error.value):
+        said = f"{CORRECTED}; no interval, {said}" if said else CORRECTED
+    found["ece"] = (error.value, error.low, error.high, said)
     areas = [one.points["auroc"] for one in sets]
     value = float(set_average(areas, sizes))
     those = [one.auroc for one in sets if one.auroc is not None]
@@ -334,9 +336,10 @@ def _fixed(sets: Sequence[Figures], intervals: Intervals) -> _Found:
     return found
 
 
-def _why(name: str, sets: Sequence[Figures]) -> str:
-    if len(sets) == 1:
-        return sets[0].undefined[name]
+def _why(name: str, sets: Sequence[Figures]) -> str | None:
+    """Why a metric has no value on a set; None where it has one on each."""
     lacking = [one for one in sets if name in one.undefined]
+    if not lacking or len(sets) == 1:
+        return sets[0].undefined.get(name)
     more = f", and none on {len(lacking) - 1} more" if len(lacking) > 1 else ""
     return f"no value on {lacking[0].name}: {lacking[0].undefined[name]}{more}"

@@ -180,7 +180,8 @@ def reliability_bins(
 
 
 FEWEST_UNITS = 20
-"""Units that an interval of an error takes, over all sets."""
+"""Units that a corrected error and its interval take, over all sets: of fewer, chance explains
+distances so large that the estimate may be 0 whatever the truth."""
 
 _FEW_RARER = 10
 """Fewer answers of their bin's rarer outcome tell too little of how much the error varies."""
@@ -196,14 +197,14 @@ class CorrectedError:
     Parameters
     ----------
     value : float
-        In [0, 1]; nan without answers.
+        In [0, 1]; nan without answers and with fewer than `FEWEST_UNITS` units.
     low, high : float
         ``low <= value <= high``; nan where there is no interval. A ``low`` of 0 says that nothing
         rules out perfect calibration: the error is at most ``high``.
     plug_in : float
         The error of the bins as they are, `calibration_error_of`; of several sets their mean.
     why_no_interval : str or None
-        In words.
+        In words; where there is no value, why.
     """
 
     value: float
@@ -293,8 +294,8 @@ def corrected_error(
     Returns
     -------
     CorrectedError
-        nan where a set has no answers. No interval with fewer than `FEWEST_UNITS` units, or where
-        a set has fewer than two.
+        nan where a set has no answers, and with fewer than `FEWEST_UNITS` units, which leaves the
+        plug-in. No interval where a set has fewer than two.
 
     Raises
     ------
@@ -325,23 +326,18 @@ def corrected_error(
     distance = np.abs(np.concatenate([one.mean for one in parts]))
     units, fewest = sum(len(one.gaps) for one in parts), min(len(one.gaps) for one in parts)
     plug_in = float(distance.sum())
-    why = None
-    if units < 2 or (fewest < 2 and len(sets) == 1):
-        why = "a single question"
-    elif fewest < 2:
-        why = "a set has a single question"
-    elif units < FEWEST_UNITS:
-        why = f"{units} questions; an interval of a calibration error takes {FEWEST_UNITS}"
+    if units < FEWEST_UNITS:
+        few = f"{units} question{'s' * (units != 1)}; a calibration error takes {FEWEST_UNITS}"
+        return CorrectedError(
+            value=math.nan, low=math.nan, high=math.nan, plug_in=plug_in, why_no_interval=few
+        )
     if fewest < 2:
         return CorrectedError(
-            value=plug_in, low=math.nan, high=math.nan, plug_in=plug_in, why_no_interval=why
-        )
+            value=plug_in, low=math.nan, high=math.nan, plug_in=plug_in,
+            why_no_interval="a set has a single question",
+        )  # fmt: skip
     error = np.concatenate([one.error for one in parts])
     value = min(_matched(distance, error), 1.0)
-    if why is not None:
-        return CorrectedError(
-            value=value, low=math.nan, high=math.nan, plug_in=plug_in, why_no_interval=why
-        )
     z = _student((1.0 + level) / 2.0, units - len(sets))
     further = z * z * sum(one.further for one in parts)
     high = float(_largest(plug_in, error, z, further))

@@ -194,11 +194,12 @@ def test_no_corrected_error_lies_outside_its_interval(
     found = ce.corrected_error([sums(*one, binning) for one in data], seed=seed)
     expected = np.mean([ce.calibration_error(*one, binning=binning) for one in data])
     assert found.plug_in == pytest.approx(expected, abs=1e-12)
-    assert 0.0 <= found.value <= found.plug_in + 1e-12
     enough = sum(len(c) for c, _ in data) >= ce.FEWEST_UNITS
+    assert np.isnan(found.value) == (not enough)
     assert (found.why_no_interval is None) == enough
     assert np.isnan(found.low) == np.isnan(found.high) == (not enough)
     if enough:
+        assert found.value <= found.plug_in + 1e-12
         assert 0.0 <= found.low <= found.value <= found.high <= 1.0
         wider = ce.corrected_error([sums(*one, binning) for one in data], seed=seed, level=0.99)
         assert wider.low <= found.low
@@ -297,9 +298,14 @@ def test_weights_are_how_often_an_answer_counts() -> None:
 
 def test_few_units_have_no_interval_and_say_so() -> None:
     one = ce.corrected_error([sums(np.array([0.7]), np.array([1]))])
-    assert (one.value, one.why_no_interval) == (pytest.approx(0.3), "a single question")
+    assert np.isnan(one.value)
+    assert one.plug_in == pytest.approx(0.3)
+    assert one.why_no_interval == "1 question; a calibration error takes 20"
     few = ce.corrected_error([sums(np.full(19, 0.7), np.ones(19))])
-    assert np.isnan(few.low)
-    assert few.why_no_interval == "19 questions; an interval of a calibration error takes 20"
+    assert np.isnan([few.value, few.low, few.high]).all()
+    assert few.plug_in == pytest.approx(0.3)
+    assert few.why_no_interval == "19 questions; a calibration error takes 20"
+    enough = ce.corrected_error([sums(np.full(20, 0.7), np.ones(20))])
+    assert enough.low <= enough.value <= enough.high
     with_one = [sums(np.full(30, 0.7), np.ones(30)), sums(np.array([0.7]), np.array([1]))]
     assert ce.corrected_error(with_one).why_no_interval == "a set has a single question"

@@ -114,3 +114,24 @@ def test_accuracy_has_wilsons_interval_on_one_set_and_that_of_the_draws_on_sever
     assert both.value == pytest.approx((y.mean() + 3 * z.mean()) / 4)
     means = (accuracy_draws(first, y) + 3 * accuracy_draws(second, z)) / 4
     assert [both.low, both.high] == pytest.approx(np.quantile(means, [0.025, 0.975]).tolist())
+
+
+@pytest.mark.parametrize("n", [1, 12, 19, 20])
+def test_under_twenty_questions_an_ece_is_the_plug_in_alone(n: int) -> None:
+    asked = questions("s")
+    y = np.where(np.arange(N) < n, np.arange(N) % 2, math.nan)
+    found = figures(
+        asked,
+        confidence=np.full(N, 0.9),
+        correct=y,
+        expected=~np.isnan(y),
+        resamples=QUICK.resamples(list(asked.units)),
+        seed=7,
+        why_none="none",
+    )
+    estimates = estimates_of([found], QUICK)
+    assert estimates["ece_plug_in"].value == pytest.approx(abs(0.9 - np.nanmean(y)))
+    ece, questions_of = estimates["ece"], f"{n} question{'s' * (n > 1)}"
+    assert math.isnan(ece.value) == (n < 20)
+    said = None if n == 20 else f"{questions_of}; a calibration error takes 20"
+    assert ece.undefined == said
