@@ -106,7 +106,7 @@ def pairs_compared(ordered: Sequence[str], versus: str | None) -> tuple[list[tup
     Parameters
     ----------
     ordered
-        Judges, the best first.
+        Judges, the best in the pooled coefficient first, whatever is compared (see `best_first`).
     versus
         `ALL`, `BEST`, or the judge with which every other is compared; where not given, all up to
         `MOST_IN_PAIRS` judges and the best with more. Which judge is the best is seen from the same

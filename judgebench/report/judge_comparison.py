@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from judgebench.metrics.judge_differences import JudgeDifference
+from judgebench.metrics.judge_differences import KAPPA, JudgeDifference
 from judgebench.metrics.near_constant import NearConstant
 from judgebench.records import Estimate
 from judgebench.report import estimates
@@ -28,7 +28,8 @@ DECIDES = (
     "(Holm over {tests}, family-wise error rate {rate:g} %)"
 )
 BEST = (
-    "each against the best, which is seen from the same verdicts, so that every two judges count: "
+    "each against the best in pooled {coefficient}, which is seen from the same verdicts, so that "
+    "every two judges count: "
     "--versus JUDGE names another, --versus all shows every two"
 )
 
@@ -97,7 +98,8 @@ def _rules(family: Sequence[JudgeDifference], level: float) -> Iterator[str]:
     if shown and tests > 1:
         yield DECIDES.format(tests=f"{tests} pairs", rate=round(100 * (1 - level), 6))
     if shown and tests > shown:
-        yield BEST
+        picked = "kappa" if family[0].metric == KAPPA else "Spearman's correlation"
+        yield BEST.format(coefficient=picked)
 
 
 def difference_json(one: JudgeDifference) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from judgebench.metrics.outcome_agreement import outcome_agreement
 from judgebench.metrics.score_agreement import score_agreement
 from judgebench.records import (
     ChatRequest,
+    Estimate,
     How,
     JudgeSpec,
     Judgment,
@@ -40,6 +41,7 @@ from judgebench.records import (
     Unreadable,
     Use,
 )
+from judgebench.report import judge_comparison
 from judgebench.report.agreement import agreement_report, document, to_json
 from judgebench.report.agreement_tables import AgreementReport
 from judgebench.report.judge_costs import ELSEWHERE, NO_MODEL
@@ -631,3 +633,19 @@ def test_outcomes_and_scores_are_not_looked_at_unless_asked(opened: Any) -> None
     store = opened([*scores("human/a", np.ones((3, 2))), *scores("j", np.ones((3, 2)))])
     found = score_agreement(store.verdicts("made_up", "unversioned"), intervals=QUICK)
     assert (found.differences, found.flags) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("metric", "picked"),
+    [("cohen_kappa", "pooled kappa"), ("spearman", "pooled Spearman's correlation")],
+)
+def test_the_macro_table_says_by_what_the_best_was_picked(metric: str, picked: str) -> None:
+    estimate = Estimate(
+        value=0.1, low=0.0, high=0.2, n=30, units=30, missing=0, level=0.95, method="jackknife"
+    )
+    one = JudgeDifference(
+        judge="a", versus="b", reference="human", scope="macro", metric=metric, estimate=estimate,
+        p_value=0.01, p_adjusted=0.03, tests=3,
+    )  # fmt: skip
+    *_, said = judge_comparison._rules([one], 0.95)
+    assert said.startswith(f"each against the best in {picked}, which is seen from the same")
