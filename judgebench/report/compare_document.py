@@ -41,6 +41,10 @@ def to_json(report: Comparison) -> dict[str, Any]:
     }
 
 
+PLUG_IN = "plug-in"
+"""What an ``ece`` is tested by: not the corrected error of boards."""
+
+
 def most_telling(one: Difference, most: int) -> list[Flip]:
     """The items that differ most; of those that differ as much, those that speak for the result."""
     sign = -1.0 if one.difference.value < 0.0 else 1.0
@@ -53,6 +57,7 @@ def _json(one: Difference) -> dict[str, Any]:
         "benchmark": one.benchmark,
         "version": one.version,
         "metric": one.metric,
+        **({"estimator": PLUG_IN} if one.metric == "ece" else {}),
         "confidence": one.confidence,
         "higher_is_better": one.higher_is_better,
         "judge": one.judge,
@@ -210,7 +215,8 @@ def _flips(one: Difference, texts: Texts, most: int) -> Table:
 
 def measured(one: Difference) -> str:
     """The metric, of which confidence, and against whom: a judge may have compared with several."""
-    metric = of_confidence(one.metric, one.confidence)
+    name = f"ece ({PLUG_IN})" if one.metric == "ece" else one.metric
+    metric = of_confidence(name, one.confidence)
     return metric if one.opponent is None else f"{metric} against {one.opponent}"
 
 

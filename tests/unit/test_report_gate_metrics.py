@@ -426,7 +426,10 @@ def test_better_is_better_also_where_lower_is_better(store: Store, tmp_path: Pat
     assert ece.difference.value < 0.0
     assert ece.values[0] < ece.values[1]
     text = render(compare_document(report), "md")
-    assert "ece (C), lower is better" in text
+    assert "ece (plug-in) (C), lower is better" in text
+    tests = json.loads(render(compare_document(report), "json"))["tests"]
+    estimators = {one["metric"]: one.get("estimator") for one in tests}
+    assert estimators == {"auroc": None, "ece": "plug-in", "brier": None}
     done = judgebench(
         "compare", "old", "new", "--metric", "ece", "--format", "json",
         "--store", str(tmp_path / "s.db"),
