@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.special import expit, logit
+from scipy.stats import t as student
 
 from judgebench.stats import confidence as cf
 from judgebench.stats.resample import Resamples, multinomial_weights
@@ -300,3 +302,17 @@ def test_intervals_of_an_auroc_cover_with_few_wrong_answers(n: int, wrong: int) 
             low, high = ends(norm.cdf(x), np.repeat([0, 1], [wrong, n - wrong]))
             held += low <= truth <= high
         assert held >= 0.89 * 150, truth
+
+
+def test_where_classes_spread_unequally_either_of_the_two_intervals_has_the_ends() -> None:
+    """Many right answers at the ends, a few wrong ones between: DeLong's half is the narrower."""
+    y = np.array([1] * 40 + [0] * 4)
+    c = np.concatenate([np.linspace(0.5, 0.9, 40), [0.45, 0.55, 0.55, 0.56]])
+    value = float(cf.auroc(c, y))
+    low, high = cf._newcombe(value, 40, 4, 0.95)
+    error, free = cf._delong(c, y.astype(float), np.arange(44), value)
+    half = student.ppf(0.975, free) * error / (value * (1 - value))
+    assert low < expit(logit(value) - half) - 0.02
+    found = cf.auroc_interval(c, y)
+    assert found.low == pytest.approx(low)
+    assert found.high == pytest.approx(max(high, expit(logit(value) + half)))

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from judgebench.stats import ranking
 from judgebench.stats.ranking import rank_sets
 from judgebench.stats.resample import (
     jackknife_covariance,
@@ -294,3 +295,34 @@ class TestCoverage:
             verdicts.mean(axis=0), replicate_covariance(drawn) * 60 / 59, units=60, width=1.0
         )
         assert np.abs(found.T - np.array(sets_of(verdicts))).sum() <= 2
+
+
+class TestShrinkage:
+    """Ledoit and Wolf's, by which correlations of many models on few items are drawn together."""
+
+    def test_the_multiple_is_larger_with_it(self) -> None:
+        items = np.random.default_rng(11).random((12, 60))
+        covariance = np.cov(items, rowvar=False) / 12
+        varies = ~np.eye(60, dtype=bool)
+
+        def multiple(one: Floats) -> float:
+            return ranking._order_statistic(ranking._largest_deviations(one, varies, 2000, 0), 0.95)
+
+        smoothed = ranking._smoothed(covariance, 12.0)
+        assert np.diag(smoothed) == pytest.approx(np.diag(covariance))
+        assert multiple(smoothed) > multiple(covariance) + 0.1
+
+    def test_rank_sets_use_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+        plain = ranking._largest_deviations
+
+        def kept(covariance: Floats, *more: Any) -> Floats:
+            seen.append(covariance)
+            return plain(covariance, *more)
+
+        monkeypatch.setattr(ranking, "_largest_deviations", kept)
+        items = np.random.default_rng(11).random((12, 60))
+        sets_of(items)
+        covariance = np.cov(items, rowvar=False) / 12
+        assert seen[0] == pytest.approx(ranking._smoothed(covariance, 12.0))
+        assert abs(seen[0] - covariance).max() > 0.1 * abs(covariance).max()

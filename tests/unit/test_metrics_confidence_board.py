@@ -135,3 +135,33 @@ def test_under_twenty_questions_an_ece_is_the_plug_in_alone(n: int) -> None:
     assert math.isnan(ece.value) == (n < 20)
     said = None if n == 20 else f"{questions_of}; a calibration error takes 20"
     assert ece.undefined == said
+
+
+@pytest.mark.parametrize(
+    ("rarer", "without"),
+    [
+        (4, {"brier", "alignment", "alignment_random"}),
+        (5, {"alignment", "alignment_random"}),
+        (11, {"alignment", "alignment_random"}),
+        (12, set()),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_few_of_either_outcome_have_no_interval(
+    rarer: int, without: set[str], turned: bool
+) -> None:
+    asked, generator = questions("s"), np.random.default_rng(5)
+    found = figures(
+        asked,
+        confidence=generator.random(N),
+        correct=((generator.permutation(N) < rarer) ^ turned).astype(float),
+        expected=np.ones(N, dtype=bool),
+        resamples=QUICK.resamples(list(asked.units)),
+        seed=7,
+        why_none="none",
+    )
+    estimates = estimates_of([found], QUICK)
+    drawn_ones = ("brier", "alignment", "alignment_random")
+    assert {name for name in drawn_ones if math.isnan(estimates[name].low)} == without
+    for name in without:
+        assert "right or wrong answers none held" in estimates[name].method

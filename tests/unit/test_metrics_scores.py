@@ -164,3 +164,22 @@ def test_percentiles_of_a_mean_do_not_hold_under_ten_items() -> None:
         return float(((low <= 0.5) & (high >= 0.5)).mean())
 
     assert coverage(3) < 0.8 < 0.85 < coverage(10)
+
+
+def test_one_unit_asked_twenty_times_is_not_twenty_for_the_ranks() -> None:
+    """Units count by their effective number, and sets of ranks do not narrow."""
+    generator = np.random.default_rng(3)
+    values = {m: generator.random(30) + 2.0 * (m == "a") for m in "ab"}
+
+    def sets(times: int) -> list[tuple[int | None, int | None]]:
+        rows, units = [], []
+        for m in "ab":
+            for i in range(30):
+                for n in range(times if i == 0 else 1):
+                    rows.append((m, f"{i:02}-{n}", float(values[m][i])))
+                    units.append(f"u{i:02}")
+        found = by_model(given(*rows, scale=(0, 4), unit=units))
+        return [(found[m].rank_low, found[m].rank_high) for m in "ab"]
+
+    assert sets(1) == [(1, 1), (2, 2)]
+    assert sets(20) == [(1, 2), (1, 2)]
