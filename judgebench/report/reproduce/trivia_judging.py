@@ -155,6 +155,8 @@ def _figures(
                 because=ours.undefined or "",
             )
             both = intervals.get(scope, {}).get(name, ()) if ends else ()
+            if len(set(both)) < 2:  # a point: all draws are equal, and no interval is made of them
+                continue
             for end, theirs_end in zip(("low", "high"), both, strict=False):
                 yield Recomputed(
                     who=judge,
