@@ -22,7 +22,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import BASELINE, CANDIDATE, Compared, PairedModels
-from judgebench.report.metric_words import digits
+from judgebench.report.metric_words import digits, in_percent
 from judgebench.report.model_pairs import PairData
 from judgebench.stats.unchanged import (
     CHANCE,
@@ -308,7 +308,7 @@ def drop_words(drop: float, metric: str) -> str:
     """A drop as people say it: points of a share or a percentage, else in the scale's own units."""
     if metric.partition("/")[0] == "score":
         return f"{drop:.{digits(metric)}f} on the scale"
-    percent_of = drop if digits(metric) == 2 else 100.0 * drop
+    percent_of = drop if in_percent(metric) else 100.0 * drop
     # Rounded up: what is said suffices.
     points = math.ceil(10.0 * percent_of - 1e-9) / 10.0
     return f"{points:g} points"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from judgebench.metrics.length_controlled import AS_PUBLISHED, LENGTH_CONTROLLED
+from judgebench.metrics.paired_models import HEAD_TO_HEAD
 from judgebench.metrics.scores import SCORE
 from judgebench.metrics.win_rate import ORDER_FLIPS, WIN_RATE
 
@@ -35,7 +36,7 @@ def of_confidence(name: str, confidence: str | None) -> str:
 
 def in_percent(name: str) -> bool:
     """Whether a metric is a percentage."""
-    return WIN_RATE in name or name == ORDER_FLIPS
+    return WIN_RATE in name or name.partition("/")[0] in (ORDER_FLIPS, HEAD_TO_HEAD)
 
 
 def digits(name: str) -> int:

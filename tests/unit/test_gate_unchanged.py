@@ -25,6 +25,7 @@ from judgebench.report.gate_outcome import GateReport
 from judgebench.report.gate_policy import GateTest, Policy, read_policy
 from judgebench.report.gate_suggest import suggested
 from judgebench.report.gate_texts import GateTexts
+from judgebench.report.gate_unchanged import drop_words
 from judgebench.report.table import render
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
 from judgebench.store import Store, open_store
@@ -58,7 +59,8 @@ def gated(store: Store, policy: Policy, candidate: str = "new") -> GateReport:
 
 
 def one_test(**more: Any) -> Policy:
-    return Policy(tests=[GateTest(benchmark="made_up", judge="J", **{"max_drop": 0.02, **more})])
+    test = {"benchmark": "made_up", "judge": "J", "max_drop": 0.02, **more}
+    return Policy(tests=[GateTest(**test)])
 
 
 # what is said -----------------------------------------------------------------------------------
@@ -138,6 +140,32 @@ def test_one_item_says_that_nothing_is_known(store: Store, tmp_path: Path) -> No
         "undefined": "too few items to know how far the two differ"
     }
     assert "is not known" in render(document(gated(store, one_test())), "md")
+
+
+def heads(model: str, values: Sequence[float]) -> list[dict[str, Any]]:
+    """Comparisons with old by P, the same in both orders."""
+    about = {"benchmark": "made_up", "model": model, "judge": "P", "opponent": "old"}
+    return [
+        about | {"item_id": str(i), "kind": "preference", "value": value, "order": order}
+        for i, value in enumerate(values)
+        for order in ("model_first", "opponent_first")
+    ]
+
+
+def test_drops_head_to_head_are_points_of_a_percentage(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, heads("new", [1.0, 0.5, 0.0, 0.5] * 100))
+    test = one_test(judge="P", head_to_head=True, max_drop=8.0, strict_drop=2.0)
+    report = gated(store, test)
+    assert (report.verdict, report.tests[0].passes_at_strict) == ("pass", False)
+    shown = render(document(report), "md")
+    assert "passes at 8 points, not at 2" in shown
+    assert "50.00 " in shown
+    found = gated(store, one_test(judge="P", head_to_head=True, max_drop=2.0)).tests[0].unchanged
+    assert found is not None
+    assert (
+        drop_words(found.margin, "head_to_head") == f"{math.ceil(10 * found.margin) / 10:g} points"
+    )
+    assert 3.0 < found.margin < 6.0
 
 
 # the drop that is chosen ------------------------------------------------------------------------
