@@ -18,7 +18,7 @@ from judgebench.metrics.paired_models import VIEWS
 from judgebench.report.gate_outcome import Decided, GateReport
 from judgebench.report.gate_policy import ChosenTest, Policy
 from judgebench.report.gate_question import Question
-from judgebench.report.gate_unchanged import Unchanged, unchanged
+from judgebench.report.gate_unchanged import Basis, Unchanged, unchanged
 from judgebench.report.known_spread import KnownSpread, known_spread, rounded_up
 from judgebench.report.model_pairs import METRIC_OF, PairData
 from judgebench.report.slide import policy_slide
@@ -44,7 +44,7 @@ def gate_report(
         For a benchmark, a model, a judge or a metric that the store does not have.
     """
     asked = _questions(store, candidate, baseline, policy, seed)
-    chances, chance = unchanged([one.basis() for one in asked], alpha=policy.level)
+    chances, chance = unchanged(_bases(asked, policy), alpha=policy.level)
     decided = decide_tests(asked, policy, chances)
     tests = tuple(
         replace(one, slide=policy_slide(two.data, policy, place, two.two, candidate))
@@ -61,6 +61,18 @@ def gate_report(
         notes=tuple(dict.fromkeys(note for one in asked for note in one.notes(baseline))),
         chance_unchanged=chance,
     )
+
+
+def _bases(asked: Sequence[Question], policy: Policy) -> list[Basis]:
+    """What each test's chance rests on, by the policy's conditions."""
+    return [
+        replace(
+            basis,
+            strict_drop=test.strict_drop,
+            floor=basis.floor if test.coverage_floor is None else test.coverage_floor,
+        )
+        for basis, test in zip((one.basis() for one in asked), policy.tests, strict=True)
+    ]
 
 
 def decide_tests(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -21,19 +21,30 @@ from judgebench.metrics.asked_again import asked_again, averaged
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import BASELINE, CANDIDATE, Compared, PairedModels
+from judgebench.metrics.paired_models import (
+    BASELINE,
+    CANDIDATE,
+    HEAD_TO_HEAD,
+    Compared,
+    PairedModels,
+)
+from judgebench.report.gate_missing import too_little_read
 from judgebench.report.metric_words import digits, in_percent
-from judgebench.report.model_pairs import PairData
+from judgebench.report.model_pairs import PairData, coverage
 from judgebench.stats.unchanged import (
     CHANCE,
     MOST_TOGETHER,
+    Seen,
     correlations,
     even_chance,
     joint_chance,
-    margin_to_pass,
-    passes_unchanged,
+    margin_every_view,
+    not_called,
+    of_spread,
+    passes_every_view,
     spread_again,
-    units_to_pass,
+    units_every_view,
+    views_exchanged,
 )
 
 Meaning = Literal["exchanged", "asked again"]
@@ -55,43 +66,83 @@ class Basis:
 
     question
         Equal ones are one and the same test, whatever drop is allowed.
-    spread, units, width, binary
+    views
+        As observed, and with what is missing at its ends; none where nothing is known.
+    width
         As in `judgebench.stats.unchanged.passes_unchanged`.
+    units
+        On which both have a readable verdict.
     answers, nights
         Answers to an item of the candidate, and of the baseline over all its nights.
-    max_drop, min_n
-        What the policy says of the test, in the metric's units.
+    max_drop, strict_drop, min_n, floor
+        What the policy says of the test, in the metric's units; the floor is of readable verdicts.
     differences
         By item, for how tests on one benchmark hang together.
+    whose, readable
+        Of whom so large a share of verdicts could be read, as it could of an unchanged model.
     undefined
         Why nothing is known; None where it is.
+    unbounded
+        Why nothing passes, whatever its difference; None where that is not so.
     """
 
     benchmark: str
     question: tuple[str, ...]
     unit: float
-    spread: float
+    views: tuple[Seen, ...] = ()
     units: int
     width: float
-    binary: bool
     meaning: Meaning = "exchanged"
     answers: float = 1.0
     nights: float = 1.0
     differences: dict[str, float] = field(default_factory=dict, repr=False)
+    whose: str = ""
+    readable: float = 1.0
     undefined: str | None = None
+    unbounded: str | None = None
     max_drop: float = math.nan
+    strict_drop: float | None = None
     min_n: int = 1
+    floor: float = 0.0
 
-    def passes(self, alpha: float) -> float:
-        """The chance that the test passes an unchanged model."""
+    @property
+    def never(self) -> str | None:
+        """Why an unchanged model does not pass whatever drop is allowed; None where it may."""
+        if self.undefined is not None:
+            return None
+        return too_little_read([self.whose], [self.readable], self.floor) or self.unbounded
+
+    def passes(self, alpha: float, called_at: float) -> float:
+        """The chance that the test passes an unchanged model.
+
+        Parameters
+        ----------
+        alpha, called_at
+            Of a pass, and of a regression among the tests of the policy.
+        """
         if self.undefined is not None:
             return math.nan
-        if self.units < self.min_n:
+        if self.units < self.min_n or self.never is not None:
             return 0.0
-        return passes_unchanged(
-            self.spread, self.units, self.max_drop / self.unit,
-            alpha=alpha, width=self.width, binary=self.binary,
-        )  # fmt: skip
+        return passes_every_view(
+            self.views,
+            self.max_drop / self.unit,
+            alpha=alpha,
+            width=self.width,
+            strict=None if self.strict_drop is None else self.strict_drop / self.unit,
+            called_at=called_at,
+        )
+
+    def units_to_pass(self, alpha: float, called_at: float, each: float) -> float:
+        """How many units it takes; those of the strict drop where that alone holds it back."""
+        found = partial(units_every_view, self.views, alpha=alpha, chance=each, width=self.width)
+        items = found(self.max_drop / self.unit)
+        if self.strict_drop is None or not math.isfinite(items):
+            return items
+        scale = items / max(1, self.units)
+        there = tuple(replace(one, units=math.ceil(one.units * scale)) for one in self.views)
+        enough = not_called(there, called_at) >= each
+        return items if enough else found(self.strict_drop / self.unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +154,8 @@ class Unchanged:
     margin, items
         The allowed drop, and the number of items, with which an unchanged model would pass the
         whole policy on 80 % of nights, were it so with each of its tests; nan for none.
+    never
+        Why it does not pass whatever drop is allowed; None where it may.
     """
 
     meaning: Meaning
@@ -112,6 +165,7 @@ class Unchanged:
     answers: float
     nights: float
     undefined: str | None = None
+    never: str | None = None
 
 
 def basis_of(
@@ -146,13 +200,18 @@ def basis_of(
         unit=pair.unit,
         units=observed.units,
         width=pair.width,
+        whose=two[1] if metric != HEAD_TO_HEAD else two[0],
+        readable=coverage(pair)[BASELINE if metric != HEAD_TO_HEAD else CANDIDATE],
+        unbounded=None if compared.bounded else compared.why_unbounded,
+        floor=data.which.coverage_floor,
     )
     if metric == LENGTH_CONTROLLED or (metric in CONFIDENCE_METRICS and metric != "brier"):
         said = f"how often a {metric.replace('_', ' ')} passes an unchanged model was not measured"
-        return basis(spread=math.nan, binary=False, undefined=said)
+        return basis(undefined=said)
     if math.isnan(observed.spread):
         said = pair.why_not or "too few items to know how far the two differ"
-        return basis(spread=math.nan, binary=False, undefined=said)
+        return basis(undefined=said)
+    views = views_exchanged(observed, compared.worst, compared.best)
     kept = ~np.isnan(pair.mean).any(axis=1) & (pair.stratum >= 0)
     by_item = pair.weight * (pair.mean[:, CANDIDATE] - pair.mean[:, BASELINE])
     items = [item for item, there in zip(pair.items, kept.tolist(), strict=True) if there]
@@ -168,20 +227,21 @@ def basis_of(
             candidate = asked_again(mine, kind, pair.judge, two[0], labels)
             spread = spread_again(theirs.within, candidate.answers, theirs.answers)
             return basis(
-                spread=spread, binary=False, meaning="asked again",
+                views=of_spread(views, spread), meaning="asked again",
                 answers=candidate.answers, nights=theirs.answers, differences=differences,
             )  # fmt: skip
-    spread = math.hypot(observed.spread, observed.difference)
-    return basis(spread=spread, binary=observed.binary, differences=differences)
+    return basis(views=views, differences=differences)
 
 
 def unchanged(tests: Sequence[Basis], *, alpha: float) -> tuple[list[Unchanged], float]:
     """Of each test, and the chance that all of them pass.
 
     Tests on one benchmark hang together as their items' differences do; those on different ones
-    are independent. Tests that ask the same count once, the strictest of them.
+    are independent. Tests that ask the same count once, the strictest of them. A regression is
+    called at the level of the first of so many tests.
     """
-    chances = [one.passes(alpha) for one in tests]
+    called_at = alpha / max(1, len(tests))
+    chances = [one.passes(alpha, called_at) for one in tests]
     strictest: dict[tuple[str, ...], int] = {}
     for place, one in enumerate(tests):
         first = strictest.setdefault(one.question, place)
@@ -191,23 +251,19 @@ def unchanged(tests: Sequence[Basis], *, alpha: float) -> tuple[list[Unchanged],
     blocks = _blocks([tests[place] for place in places])
     each = even_chance(len(places), blocks)
     found = [
-        _of_one(one, chance, each=each, alpha=alpha)
+        _of_one(one, chance, each=each, alpha=alpha, called_at=called_at)
         for one, chance in zip(tests, chances, strict=True)
     ]
     return found, joint_chance([chances[place] for place in places], blocks)
 
 
-def _of_one(one: Basis, chance: float, *, each: float, alpha: float) -> Unchanged:
+def _of_one(one: Basis, chance: float, *, each: float, alpha: float, called_at: float) -> Unchanged:
     margin = items = math.nan
-    if one.undefined is None:
-        margin = one.unit * margin_to_pass(
-            one.spread, one.units, alpha=alpha, chance=each, width=one.width, binary=one.binary
-        )
-        items = units_to_pass(
-            one.spread, one.max_drop / one.unit,
-            alpha=alpha, chance=each, width=one.width, binary=one.binary,
-        )  # fmt: skip
-        if one.units < one.min_n:
+    if one.undefined is None and one.never is None:
+        margin = one.unit * margin_every_view(one.views, alpha=alpha, chance=each, width=one.width)
+        items = one.units_to_pass(alpha, called_at, each)
+        called = one.strict_drop is not None and not_called(one.views, called_at) < each
+        if one.units < one.min_n or called:
             margin = math.nan
         items = max(items, one.min_n)
     return Unchanged(
@@ -218,6 +274,7 @@ def _of_one(one: Basis, chance: float, *, each: float, alpha: float) -> Unchange
         answers=one.answers,
         nights=one.nights,
         undefined=one.undefined,
+        never=one.never,
     )
 
 
@@ -267,11 +324,14 @@ def in_words(tests: Sequence[Said], chance: float) -> list[str]:
     of = "this gate" if len(tests) == 1 else f"this gate's {len(tests):,} tests together"
     said = f"an unchanged model passes {of} with {percent(chance)} chance"
     if chance < CHANCE:
-        short = [one for one in tests if _short(one)]
+        never = [one for one in tests if one.unchanged.never is not None]
+        short = [one for one in tests if _short(one) and one.unchanged.never is None]
         needs = [_needs(one, alone=len(tests) == 1) for one in short[:_MOST_SAID]]
         if len(short) > _MOST_SAID:
             needs.append(f"and {len(short) - _MOST_SAID:,} more tests")
         said += f"; {100 * CHANCE:g} % needs {'; '.join(needs)}" if needs else ""
+        why = list(dict.fromkeys(f"{one.about}: {one.unchanged.never}" for one in never))
+        said += "".join(f"; nothing passes, {one}" for one in why[:_MOST_SAID])
     meanings = dict.fromkeys(one.unchanged.meaning for one in tests)
     return [said, *(MEANS[meaning] + _asked(tests, meaning) for meaning in meanings)]
 

@@ -9,18 +9,23 @@ where items are right or wrong, Tango's score bound.
 What s is decides what *unchanged* means. Of two models whose verdicts change hands at random, item
 by item, it is the root mean square of their differences. Of one model that is asked twice it is
 what its own answers vary, which is less by a factor of up to the square root of two.
+
+Where verdicts are missing, a pass has to hold with them at their worst for the candidate as well.
+There an unchanged candidate is worse by a shift: as much as what is missing leaves open.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from judgebench.stats.gate_rule import FEWEST_TO_PASS
+from judgebench.stats.paired_tests import PairedTest
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -42,6 +47,7 @@ def passes_unchanged(
     alpha: float,
     width: float = 1.0,
     binary: bool = False,
+    shift: float = 0.0,
 ) -> float:
     """The chance that one test passes a candidate that is as good as its baseline.
 
@@ -49,7 +55,7 @@ def passes_unchanged(
     ----------
     spread : float
         Standard deviation of the difference times the root of the number of units. Where items are
-        right or wrong its square is the share of items that differ.
+        right or wrong, its square and the shift's are the share of items that differ.
     units : int
     margin : float
         The allowed drop, above 0, on the scale of the difference.
@@ -60,6 +66,8 @@ def passes_unchanged(
         (`judgebench.stats.paired_tests.student_bound`). Infinite for none.
     binary : bool
         Whether items are right or wrong, and the bound is Tango's.
+    shift : float
+        By how much an unchanged candidate is worse in what is tested.
 
     Returns
     -------
@@ -70,7 +78,8 @@ def passes_unchanged(
         return math.nan
     if units < FEWEST_TO_PASS:
         return 0.0
-    room = margin * math.sqrt(units) - _reach(spread, units, margin, alpha, width, binary)
+    reach = _reach(spread, units, margin, alpha, width, binary, shift)
+    room = (margin - shift) * math.sqrt(units) - reach
     if spread == 0.0:
         return float(room > 0.0)
     from scipy.special import ndtr
@@ -86,12 +95,13 @@ def margin_to_pass(
     chance: float = CHANCE,
     width: float = 1.0,
     binary: bool = False,
+    shift: float = 0.0,
 ) -> float:
     """The allowed drop at which an unchanged candidate passes with some chance.
 
     Parameters
     ----------
-    spread, units, alpha, width, binary
+    spread, units, alpha, width, binary, shift
         As in `passes_unchanged`.
 
     Returns
@@ -103,17 +113,16 @@ def margin_to_pass(
     if math.isnan(spread) or units < FEWEST_TO_PASS:
         return math.nan
     if binary:
-        return _crossing(
-            lambda m: (
-                passes_unchanged(spread, units, m, alpha=alpha, width=width, binary=True) - chance
-            ),
-            0.0,
-            1.0,
-        )
+
+        def short(m: float) -> float:
+            found = passes_unchanged(spread, units, m, alpha=alpha, binary=True, shift=shift)
+            return found - chance
+
+        return _crossing(short, 0.0, 1.0)
     from scipy.special import ndtri
 
     reach = _reach(spread, units, 0.0, alpha, width, binary=False)
-    found = (reach + float(ndtri(chance)) * spread) / math.sqrt(units)
+    found = shift + (reach + float(ndtri(chance)) * spread) / math.sqrt(units)
     return found if found < width else math.nan
 
 
@@ -125,12 +134,13 @@ def units_to_pass(
     chance: float = CHANCE,
     width: float = 1.0,
     binary: bool = False,
+    shift: float = 0.0,
 ) -> float:
     """How many units an unchanged candidate needs to pass with some chance.
 
     Parameters
     ----------
-    spread, margin, alpha, width, binary
+    spread, margin, alpha, width, binary, shift
         As in `passes_unchanged`.
 
     Returns
@@ -141,12 +151,14 @@ def units_to_pass(
     """
     if math.isnan(spread):
         return math.nan
-    if not margin > 0.0:
+    if not margin > max(shift, 0.0):
         return math.inf
 
     def short(units: float) -> float:
-        n = math.ceil(units)
-        return passes_unchanged(spread, n, margin, alpha=alpha, width=width, binary=binary) - chance
+        found = passes_unchanged(
+            spread, math.ceil(units), margin, alpha=alpha, width=width, binary=binary, shift=shift
+        )
+        return found - chance
 
     low, high = 1.0, float(FEWEST_TO_PASS)
     while short(high) < 0.0:
@@ -157,6 +169,172 @@ def units_to_pass(
         middle = math.floor((low + high) / 2.0)
         low, high = (float(middle), high) if short(middle) < 0.0 else (low, float(middle))
     return float(math.ceil(high))
+
+
+# with what is missing ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One view of a test, as observed or with what is missing at one of its ends.
+
+    Fields are as in `passes_unchanged`.
+    """
+
+    spread: float
+    units: int
+    binary: bool = False
+    shift: float = 0.0
+
+
+def views_exchanged(
+    observed: PairedTest, worst: PairedTest | None = None, best: PairedTest | None = None
+) -> tuple[Seen, ...]:
+    """The views of a test of two models whose verdicts are exchanged at random, item by item.
+
+    What one of them lacks is exchanged as well. Exchanged, the worst case for the one is the best
+    case for the other with its sign turned: the shift is half of what lies between the two.
+
+    Parameters
+    ----------
+    observed, worst, best : PairedTest
+        On the units that both have, and on all with what is missing at its ends; None where nothing
+        is missing.
+
+    Returns
+    -------
+    tuple of Seen
+        As observed, and where something is missing at its worst and at its best.
+    """
+    own = math.hypot(observed.spread, observed.difference)
+    views = [Seen(spread=own, units=observed.units, binary=observed.binary)]
+    if worst is not None and best is not None:
+        shift = (best.difference - worst.difference) / 2.0
+        squares = (math.hypot(one.spread, one.difference) ** 2 for one in (worst, best))
+        spread = math.sqrt(max(sum(squares) / 2.0 - shift**2, 0.0))
+        binary = worst.binary and best.binary
+        views += [
+            Seen(spread=spread, units=worst.units, binary=binary, shift=one)
+            for one in (shift, -shift)
+        ]
+    return tuple(views)
+
+
+def of_spread(views: Sequence[Seen], spread: float) -> tuple[Seen, ...]:
+    """The same views of a model whose difference as observed has another spread.
+
+    What is missing adds as much to its square as it did; no item is right or wrong alone.
+    """
+    own = views[0].spread ** 2
+    return tuple(
+        replace(one, spread=math.sqrt(spread**2 + max(one.spread**2 - own, 0.0)), binary=False)
+        for one in views
+    )
+
+
+def passes_every_view(
+    views: Sequence[Seen],
+    margin: float,
+    *,
+    alpha: float,
+    width: float = 1.0,
+    strict: float | None = None,
+    called_at: float = 0.0,
+) -> float:
+    """The chance that a test passes an unchanged candidate in all of its views.
+
+    They are about one and the same draw and hang together nearly completely, so that it is the
+    least of the chances.
+
+    Parameters
+    ----------
+    margin, alpha, width
+        As in `passes_unchanged`.
+    strict : float, optional
+        A smaller drop: what is a regression by it does not pass.
+    called_at : float
+        The level at which that is called.
+    """
+    return min(_passes(one, margin, alpha, width, strict, called_at) for one in views)
+
+
+def _passes(
+    one: Seen, margin: float, alpha: float, width: float, strict: float | None, called_at: float
+) -> float:
+    def at(drop: float) -> float:
+        return passes_unchanged(
+            one.spread, one.units, drop,
+            alpha=alpha, width=width, binary=one.binary, shift=one.shift,
+        )  # fmt: skip
+
+    found = at(margin)
+    if strict is None or math.isnan(found):
+        return found
+    return max(at(strict), min(found, _not_called(one, called_at)))
+
+
+def not_called(views: Sequence[Seen], level: float) -> float:
+    """The chance that an unchanged candidate is a regression in no view, called at a level."""
+    return min(_not_called(one, level) for one in views)
+
+
+def _not_called(one: Seen, level: float) -> float:
+    """How often an unchanged candidate is no regression in one view."""
+    if not one.spread:
+        return float(one.shift <= 0.0)
+    from scipy.special import ndtr, ndtri
+
+    found = ndtri(level) + one.shift * math.sqrt(one.units) / one.spread
+    return 1.0 - float(ndtr(found))
+
+
+def margin_every_view(
+    views: Sequence[Seen], *, alpha: float, chance: float = CHANCE, width: float = 1.0
+) -> float:
+    """The allowed drop at which an unchanged candidate passes in all views; nan for none.
+
+    Parameters
+    ----------
+    alpha, chance, width
+        As in `margin_to_pass`.
+    """
+    found = [
+        margin_to_pass(
+            one.spread, one.units,
+            alpha=alpha, chance=chance, width=width, binary=one.binary, shift=one.shift,
+        )
+        for one in views
+    ]  # fmt: skip
+    return math.nan if any(map(math.isnan, found)) else max(found)
+
+
+def units_every_view(
+    views: Sequence[Seen],
+    margin: float,
+    *,
+    alpha: float,
+    chance: float = CHANCE,
+    width: float = 1.0,
+) -> float:
+    """How many units an unchanged candidate needs to pass in all views, of the first view's kind.
+
+    As large a share is taken to be missing of them.
+
+    Parameters
+    ----------
+    margin, alpha, chance, width
+        As in `units_to_pass`.
+    """
+    found = [
+        units_to_pass(
+            one.spread, margin,
+            alpha=alpha, chance=chance, width=width, binary=one.binary, shift=one.shift,
+        )
+        * views[0].units / max(1, one.units)
+        for one in views
+    ]  # fmt: skip
+    most = math.nan if any(map(math.isnan, found)) else max(found)
+    return float(math.ceil(most)) if math.isfinite(most) else most
 
 
 def spread_again(within: float, answers: float, nights: float) -> float:
@@ -315,7 +493,13 @@ def _normals(correlation: Floats) -> Floats:
 
 
 def _reach(
-    spread: float, units: int, margin: float, alpha: float, width: float, binary: bool
+    spread: float,
+    units: int,
+    margin: float,
+    alpha: float,
+    width: float,
+    binary: bool,
+    shift: float = 0.0,
 ) -> float:
     """How far the lower bound lies below the estimate, times the root of the units."""
     from scipy.special import (
@@ -324,20 +508,22 @@ def _reach(
     )  # a policy may have ten thousand tests: these are quick
 
     if binary:
-        return -float(ndtri(alpha)) * math.sqrt(_tango_variance(spread**2, margin))
+        return -float(ndtri(alpha)) * math.sqrt(
+            _tango_variance(spread**2 + shift**2, margin, shift)
+        )
     ends = 0.0 if math.isinf(width) else 2.0 * width**2
     rows = units + 1 if ends else units - 1
     return -float(stdtrit(units - 1, alpha)) * math.sqrt(((units - 1) * spread**2 + ends) / rows)
 
 
-def _tango_variance(differing: float, margin: float) -> float:
+def _tango_variance(differing: float, margin: float, shift: float) -> float:
     """Of one item's difference, as Tango's test at a drop of the margin estimates it.
 
-    Of so large a share of items that differ, half of them won: the restricted maximum likelihood
-    estimate of T. Tango (1998), Statistics in Medicine 17(8), 891-908.
+    Of so large a share of items that differ, of which the shift is lost on balance: the restricted
+    maximum likelihood estimate of T. Tango (1998), Statistics in Medicine 17(8), 891-908.
     """
-    b = -differing - 2.0 * margin
-    c = differing / 2.0 * margin * (1.0 + margin)
+    b = -differing - (2.0 + shift) * margin
+    c = (differing + shift) / 2.0 * margin * (1.0 + margin)
     lost = (math.sqrt(max(b * b - 8.0 * c, 0.0)) - b) / 4.0
     return max(2.0 * lost - margin * (1.0 + margin), 0.0)
 

@@ -16,13 +16,19 @@ from hypothesis import strategies as st
 from judgebench.stats.gate_rule import FEWEST_TO_PASS, decide
 from judgebench.stats.paired_tests import paired_test, tango_bounds
 from judgebench.stats.unchanged import (
+    Seen,
     correlations,
     even_chance,
     joint_chance,
+    margin_every_view,
     margin_to_pass,
+    of_spread,
+    passes_every_view,
     passes_unchanged,
     spread_again,
+    units_every_view,
     units_to_pass,
+    views_exchanged,
     within_items,
 )
 
@@ -265,3 +271,68 @@ def test_the_scripts_bounds_are_the_gates(perf: ModuleType) -> None:
         ]
         passed = perf.tango_passes(binary, margin)
         assert passed.tolist() == [low > -margin for low in lows]
+
+
+def lacking(
+    generator: np.random.Generator, n: int, share: float, *, soft: bool
+) -> tuple[np.ndarray, ...]:
+    """Differences of two models that are alike, as observed and at the ends of what is missing."""
+    p = generator.beta(1.6, 0.4, n)
+    if soft:
+        said = np.clip(p[:, None] + generator.normal(0.0, 0.3, (n, 2)), 0.0, 1.0)
+    else:
+        said = (generator.random((n, 2)) < p[:, None]).astype(float)
+    there = generator.random((n, 2)) >= share
+    low, high = np.where(there, said, 0.0), np.where(there, said, 1.0)
+    both = there.all(axis=1)
+    return (said[:, 0] - said[:, 1])[both], low[:, 0] - high[:, 1], high[:, 0] - low[:, 1]
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize(
+    ("share", "strict"), [(0.01, None), (0.03, None), (0.0, 0.01), (0.01, 0.01)]
+)
+def test_missing_verdicts_and_a_strict_drop_are_counted_in(
+    soft: bool, share: float, strict: float | None
+) -> None:
+    """The gate itself, night by night: all views have to say that it passes."""
+    generator, n, nights, passed, chances = np.random.default_rng(5), 600, 300, 0, []
+    margin = (0.045 if soft else 0.06) + share
+    for _ in range(nights):
+        made = [
+            paired_test(d, alpha=FIVE, width=1.0, draws=400)
+            for d in lacking(generator, n, share, soft=soft)
+        ]
+        said = {decide(test.low, test.high, margin=margin, units=n) for test in made}
+        if strict is not None:
+            said |= {decide(test.low, test.high, margin=strict, units=n) for test in made} - {
+                "pass", "inconclusive",
+            }  # fmt: skip
+        passed += said == {"pass"}
+        observed, worst, best = made
+        views = views_exchanged(observed, *((worst, best) if share else ()))
+        chances.append(passes_every_view(views, margin, alpha=FIVE, strict=strict, called_at=FIVE))
+    said_on_average = float(np.mean(chances))
+    error = math.sqrt(max(said_on_average * (1.0 - said_on_average), 0.01) / nights)
+    assert passed / nights == pytest.approx(said_on_average, abs=3.0 * error + 0.01)
+
+
+def test_what_is_missing_takes_a_larger_drop_and_more_items() -> None:
+    generator = np.random.default_rng(6)
+    made = [
+        paired_test(d, alpha=FIVE, width=1.0, draws=40)
+        for d in lacking(generator, 600, 0.02, soft=False)
+    ]
+    alone, all_views = views_exchanged(made[0]), views_exchanged(*made)
+    assert all_views[0] == alone[0]
+    assert all_views[1].shift == pytest.approx(0.02, abs=0.01)
+    drop = margin_every_view(all_views, alpha=FIVE)
+    assert drop > margin_every_view(alone, alpha=FIVE) + 0.9 * all_views[1].shift
+    assert passes_every_view(all_views, drop, alpha=FIVE) == pytest.approx(0.8, abs=1e-6)
+    items = units_every_view(all_views, 0.04, alpha=FIVE)
+    assert items > 1.5 * units_every_view(alone, 0.04, alpha=FIVE)
+    assert units_every_view(all_views, all_views[1].shift, alpha=FIVE) == math.inf
+    assert math.isnan(margin_every_view((Seen(spread=math.nan, units=50),), alpha=FIVE))
+    again = of_spread(all_views, 0.1)
+    assert again[0].spread == pytest.approx(0.1)
+    assert again[1].spread > 0.1

@@ -132,6 +132,62 @@ def test_few_items_never_pass_and_what_was_not_measured_is_not_said(
     assert (test["chance_unchanged_passes"], test["items_for_80"]) == (0.0, 5000)
 
 
+def with_missing(answers: str, every: int, start: int) -> str:
+    return "".join("?" if i % every == start else one for i, one in enumerate(answers))
+
+
+def test_missing_verdicts_are_counted_in(store: Store, tmp_path: Path) -> None:
+    """A pass has to hold in the worst view, where an unchanged model lacks what it lacks."""
+    old, new = with_missing(drawn(1), 80, 0), with_missing(drawn(2), 80, 7)
+    put(store, tmp_path, coded("old", "J", old), coded("new", "J", new))
+    found = gated(store, one_test(max_drop=0.06)).tests[0].unchanged
+    assert found is not None
+    d = np.array([a == "+" for a in drawn(2)], float) - [a == "+" for a in drawn(1)]
+    without = passes_unchanged(
+        math.sqrt(float((d**2).mean())), ITEMS, 0.06, alpha=0.05, binary=True
+    )
+    assert without > 0.8
+    assert found.chance < without - 0.1
+    assert found.margin > 0.0125 + margin_to_pass(
+        math.sqrt(float((d**2).mean())), ITEMS, alpha=0.05, binary=True
+    ) - 0.005  # fmt: skip
+    again = gated(store, one_test(max_drop=found.margin)).tests[0].unchanged
+    assert again is not None
+    assert again.chance == pytest.approx(0.8, abs=1e-6)
+
+
+def test_a_baseline_of_which_too_little_could_be_read_never_passes(
+    store: Store, tmp_path: Path
+) -> None:
+    old, new = with_missing(drawn(1), 10, 0), with_missing(drawn(2), 10, 0)
+    put(store, tmp_path, coded("old", "J", old), coded("new", "J", new))
+    report = gated(store, one_test(max_drop=0.9))
+    found = report.tests[0].unchanged
+    assert found is not None
+    assert (found.chance, report.chance_unchanged) == (0.0, 0.0)
+    assert math.isnan(found.margin)
+    said = "nothing passes, made_up, J, accuracy: 90.0 % of the verdicts on old could be read"
+    assert said in render(document(report), "md").replace("\\_", "_")
+    low = gated(store, one_test(max_drop=0.9, coverage_floor=0.5)).tests[0].unchanged
+    assert low is not None
+    assert low.chance > 0.99
+
+
+def test_a_strict_drop_calls_an_unchanged_model_as_often_as_it_says(
+    store: Store, tmp_path: Path
+) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)))
+    wide = gated(store, one_test(max_drop=0.3)).tests[0].unchanged
+    held = gated(store, one_test(max_drop=0.3, strict_drop=0.02)).tests[0].unchanged
+    assert wide is not None
+    assert held is not None
+    assert wide.chance > 0.999
+    assert held.chance == pytest.approx(0.95)
+    strict = gated(store, one_test(max_drop=0.3, strict_drop=0.3)).tests[0].unchanged
+    assert strict is not None
+    assert strict.chance == wide.chance
+
+
 def test_one_item_says_that_nothing_is_known(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, coded("old", "J", "+"), coded("new", "J", "-"))
     data = to_json(gated(store, one_test()))
