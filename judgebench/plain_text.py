@@ -28,6 +28,15 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
+def too_few_items(n: int) -> str:
+    """That so many items do not suffice.
+
+    >>> too_few_items(1), too_few_items(12)
+    ('1 item is too few', '12 items are too few')
+    """
+    return f"{counted(n, 'item')} {'is' if n == 1 else 'are'} too few"
+
+
 def dollars(amount: float) -> str:
     """US dollars in figures: to the cent, below one to the hundredth of a cent.
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from judgebench.metrics.confidence_board import Floats, QuestionSet, Statistic, statistics
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.paired_models import BASELINE, CANDIDATE, Compared, PairedModels, compare
+from judgebench.plain_text import counted
 from judgebench.stats.calibration_error import (
     bin_contributions,
     calibration_error_of,
@@ -101,6 +102,8 @@ def of_confidences(
     if lacks and why_not is None and metric != "alignment":
         low_high, high_low = (tests.test(*ends)[0] for ends in (("low", "high"), ("high", "low")))
         worst, best = (low_high, high_low) if pair.higher_is_better else (high_low, low_high)
+    without = int(pair.missing.sum())
+    lack = f"{counted(without, 'answer')} {'lacks' if without == 1 else 'lack'}"
     compared = Compared(
         observed=observed,
         worst=worst,
@@ -109,8 +112,8 @@ def of_confidences(
         candidate=candidate,
         baseline=baseline,
         why_unbounded=(
-            f"{pair.missing.sum():,} answers lack a label or a confidence, and nothing bounds what "
-            f"they would do to {metric}"
+            f"{lack} a label or a confidence, and nothing bounds what "
+            f"{'it' if without == 1 else 'they'} would do to {metric}"
         ),
     )
     return replace(pair, why_not=why_not), compared

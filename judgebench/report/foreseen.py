@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from judgebench.metrics.paired_models import Spread, every_pair, spread_of
+from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.report.designs import ALONE, Heads, compared, heads
 from judgebench.report.estimates import finite
@@ -128,7 +129,7 @@ class Foreseen:
         undefined = None
         if math.isnan(drop):
             alike = not history.spread
-            undefined = ALIKE if alike else f"{items} items are too few"
+            undefined = ALIKE if alike else too_few_items(items)
         return Detectable(
             metric=history.metric,
             difference=drop * history.unit,

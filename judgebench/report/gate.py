@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 
 from judgebench.errors import UsageError
 from judgebench.metrics.paired_models import VIEWS
+from judgebench.plain_text import too_few_items
 from judgebench.report.gate_outcome import Decided, GateReport
 from judgebench.report.gate_policy import ChosenTest, Policy
 from judgebench.report.gate_question import Question
 from judgebench.report.gate_unchanged import Basis, Unchanged, unchanged
-from judgebench.report.known_spread import KnownSpread, known_spread, rounded_up
+from judgebench.report.known_spread import KnownSpread, known_spread
 from judgebench.report.model_pairs import METRIC_OF, PairData
 from judgebench.report.slide import policy_slide
 from judgebench.stats.gate_rule import FEWEST_TO_PASS, Decision
 from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm
-from judgebench.stats.unchanged import CHANCE, even_chance, margin_to_pass
+from judgebench.stats.unchanged import CHANCE, even_chance
 from judgebench.store import Store
 
 _ADJUST = {"holm": holm, "bh": benjamini_hochberg}
@@ -173,25 +174,31 @@ def usual_policy(
 def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool) -> ChosenTest:
     """The test of a board with the allowed drop that is chosen where nobody states one."""
     known = one.known
-    points = one.points_to_pass(alpha, each)
+    points = known.points_to_pass(alpha, each)
     drop = min(max(points, LEAST_DROP), MOST_DROP) if math.isfinite(points) else MOST_DROP
     size = known.scale * known.unit / 100.0
     if drop == points:
-        how = f"an unchanged model would pass with {100 * CHANCE:g} %"
+        how = f"{100 * CHANCE:g} % for an unchanged model by that spread"
     elif drop > points:
-        how = f"the least there is: an unchanged model would need {points:g}"
+        how = f"the least there is: by that spread an unchanged model would need {points:g}"
+    elif known.never is not None:
+        how = f"the most there is: {known.never}"
     elif known.units < FEWEST_TO_PASS:
-        how = f"the most there is: {known.units} items are too few for any pass"
+        how = f"the most there is: {too_few_items(known.units)} for any pass"
     else:
         needs = f"{points:g} points" if math.isfinite(points) else "more than there are"
-        how = f"the most there is: {100 * CHANCE:g} % for an unchanged model would need {needs}"
+        how = (
+            f"the most there is: by that spread {100 * CHANCE:g} % for an unchanged model would "
+            f"need {needs}"
+        )
     return ChosenTest(
         benchmark=one.benchmark,
         judge=one.judge,
         max_drop=drop * size,
         strict_drop=LEAST_DROP * size if drop > LEAST_DROP else None,
         head_to_head=head_to_head,
-        source=f"default, {drop:g} points of the scale: {how}; the spread is {known.said}",
+        source=f"default, {drop:g} points of the scale, chosen from what was known before: {how}; "
+        f"the spread is {known.said}",
     )
 
 
@@ -207,20 +214,21 @@ class BoardInCommon:
     metric: str
     known: KnownSpread
 
-    def points_to_pass(self, alpha: float, chance: float) -> float:
-        """Points of the scale with which an unchanged model passes so often; nan for none."""
-        known = self.known
-        drop = margin_to_pass(
-            known.spread, known.units,
-            alpha=alpha, chance=chance, width=known.width, binary=known.binary,
-        )  # fmt: skip
-        return rounded_up(drop, known.scale)
-
 
 def boards_in_common(
-    store: Store, candidate: str, baseline: str, *, head_to_head: bool = False
+    store: Store,
+    candidate: str,
+    baseline: str,
+    *,
+    head_to_head: bool = False,
+    every_night: bool = False,
 ) -> list[BoardInCommon]:
     """The boards of a store that could be gated by, but for scales without ends.
+
+    Parameters
+    ----------
+    every_night
+        Whether the drop is one from the mean of all of the baseline's nights.
 
     Raises
     ------
@@ -235,7 +243,9 @@ def boards_in_common(
         except UsageError:
             continue
         for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
-            known = known_spread(data, kind, judge, two, head_to_head=head_to_head)
+            known = known_spread(
+                data, kind, judge, two, head_to_head=head_to_head, every_night=every_night
+            )
             if math.isfinite(known.scale):
                 found.append(
                     BoardInCommon(

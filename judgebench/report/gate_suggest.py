@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
-from judgebench.plain_text import printable
+from judgebench.errors import UsageError
+from judgebench.plain_text import counted, printable, too_few_items
 from judgebench.report.gate import LEAST_DROP, MOST_DROP, BoardInCommon, boards_in_common
 from judgebench.report.gate_unchanged import percent
+from judgebench.report.known_spread import KnownSpread
 from judgebench.report.metric_words import digits
-from judgebench.stats.unchanged import even_chance, passes_unchanged, units_to_pass
+from judgebench.stats.gate_rule import FEWEST_TO_PASS
+from judgebench.stats.unchanged import even_chance, passes_every_view, units_every_view
 from judgebench.store import Store
 
 LEAST_SUGGESTED = 0.5
 """Points of the scale: a smaller drop is no question for a judge."""
 
 _SHARE_OF_ITEMS = 0.95
+_MOST_NAMED = 4
 
 
 def suggested(
@@ -32,10 +37,18 @@ def suggested(
     Raises
     ------
     UsageError
-        Where the two have no board in common.
+        Where the two have no board in common, or none on which anything passes.
     """
-    boards = boards_in_common(store, candidate, baseline)
-    each = even_chance(len(boards), (), chance=chance)
+    common = boards_in_common(store, candidate, baseline, every_night=True)
+    boards, each = _usable(common, chance, alpha)
+    if not boards:
+        why = "; ".join(
+            f"{one.benchmark}, {one.judge}: {_why_not(one.known)}" for one in common[:_MOST_NAMED]
+        )
+        raise UsageError(
+            f"an unchanged model passes no test of {candidate!r} against {baseline!r} at any drop: "
+            f"{why}"
+        )
     nights = max(one.known.nights for one in boards)
     lines = [
         f"# Suggested for {_comment(candidate)} against {_comment(baseline)}: an unchanged model "
@@ -53,38 +66,63 @@ def suggested(
             f"baseline_nights: {nights}",
         ]
     lines.append("tests:")
-    for one in boards:
-        lines += _test(one, each, chance, alpha)
+    for one in common:
+        if one in boards:
+            lines += _test(one, each, alpha, called_at=alpha / len(boards))
+        else:
+            about = f"{_comment(one.benchmark)}, {_comment(one.judge)}"
+            lines.append(f"  # {about}: left out, {_comment(_why_not(one.known))}")
     return "\n".join(lines) + "\n"
 
 
-def _test(one: BoardInCommon, each: float, chance: float, alpha: float) -> list[str]:
+def _usable(
+    common: Sequence[BoardInCommon], chance: float, alpha: float
+) -> tuple[list[BoardInCommon], float]:
+    """The boards on which some drop lets an unchanged model pass, and the chance each is to have.
+
+    Of fewer tests each needs less: those that fall out are no part of it.
+    """
+    boards = list(common)
+    while True:
+        each = even_chance(len(boards), (), chance=chance)
+        found = [one for one in boards if not math.isnan(one.known.points_to_pass(alpha, each))]
+        if len(found) == len(boards):
+            return boards, each
+        boards = found
+
+
+def _why_not(known: KnownSpread) -> str:
+    """Why a board has no drop at which an unchanged model passes."""
+    if known.never is not None:
+        return known.never
+    if not known.units:
+        return "no readable verdict"
+    if known.units < FEWEST_TO_PASS:
+        return f"{counted(known.units, 'item')}; a pass takes {FEWEST_TO_PASS}: ask more items"
+    return f"{too_few_items(known.units)} for any drop: ask more items"
+
+
+def _test(one: BoardInCommon, each: float, alpha: float, *, called_at: float) -> list[str]:
     known, size = one.known, one.known.scale * one.known.unit / 100.0
-    points = one.points_to_pass(alpha, each)
+    points = known.points_to_pass(alpha, each)
     fields = {
         "benchmark": json.dumps(one.benchmark, ensure_ascii=False),
         "judge": json.dumps(one.judge, ensure_ascii=False),
         "metric": one.metric,
     }
-    if math.isnan(points):
-        why = f"{known.units} items are too few" if known.units else "no readable verdict"
-        return [
-            f"  # {_comment(one.benchmark)}, {_comment(one.judge)}: left out, {why} for any drop"
-        ]
     drop = max(points, LEAST_SUGGESTED)
+
+    strict = LEAST_DROP / 100.0 * known.scale
 
     def passes(at: float) -> str:
         return percent(
-            passes_unchanged(
-                known.spread, known.units, at / 100.0 * known.scale,
-                alpha=alpha, width=known.width, binary=known.binary,
+            passes_every_view(
+                known.views, at / 100.0 * known.scale, alpha=alpha, width=known.width,
+                strict=strict if at > LEAST_DROP else None, called_at=called_at,
             )
         )  # fmt: skip
 
-    strict = LEAST_DROP / 100.0 * known.scale
-    items = units_to_pass(
-        known.spread, strict, alpha=alpha, chance=each, width=known.width, binary=known.binary
-    )
+    items = units_every_view(known.views, strict, alpha=alpha, chance=each, width=known.width)
     said = [
         f"  # {known.units:,} items; an unchanged model passes with {passes(drop)} at this drop",
         f"  # Rests on {_comment(known.said)}.",
@@ -93,7 +131,7 @@ def _test(one: BoardInCommon, each: float, chance: float, alpha: float) -> list[
         said.insert(
             1,
             f"  # ({drop:g} points of the scale), with {passes(LEAST_DROP)} at {LEAST_DROP:g} "
-            f"points; {LEAST_DROP:g} points take {math.ceil(items):,} items.",
+            f"points; {LEAST_DROP:g} points take {_items(items)}.",
         )
     if drop > MOST_DROP:
         said.append(f"  # More than {MOST_DROP:g} points: more items would serve better.")
@@ -101,9 +139,14 @@ def _test(one: BoardInCommon, each: float, chance: float, alpha: float) -> list[
     fields["max_drop"] = f"{round(drop * size, places):g}"
     if drop > LEAST_DROP:
         fields["strict_drop"] = f"{round(LEAST_DROP * size, places):g}"
-    fields["min_n"] = str(max(1, math.floor(_SHARE_OF_ITEMS * known.units)))
+    readable = known.units / max(known.units, *(view.units for view in known.views))
+    fields["min_n"] = str(max(1, math.floor(_SHARE_OF_ITEMS * known.units * readable)))
     first, *rest = (f"{name}: {value}" for name, value in fields.items())
     return [*said, f"  - {first}", *(f"    {field}" for field in rest)]
+
+
+def _items(units: float) -> str:
+    return f"{math.ceil(units):,} items" if math.isfinite(units) else "fewer missing verdicts"
 
 
 def _comment(text: str) -> str:

@@ -206,7 +206,8 @@ def basis_of(
         floor=data.which.coverage_floor,
     )
     if metric == LENGTH_CONTROLLED or (metric in CONFIDENCE_METRICS and metric != "brier"):
-        said = f"how often a {metric.replace('_', ' ')} passes an unchanged model was not measured"
+        what = metric.replace("_", " ")
+        said = f"how often a test by {what} passes an unchanged model was not measured"
         return basis(undefined=said)
     if math.isnan(observed.spread):
         said = pair.why_not or "too few items to know how far the two differ"
@@ -340,7 +341,8 @@ def _asked(tests: Sequence[Said], meaning: Meaning) -> str:
     if meaning == "exchanged":
         return ""
     each = {
-        f"{one.unchanged.answers:.3g} answers an item against {one.unchanged.nights:.3g}"
+        f"{one.unchanged.answers:.3g} answer{'s' * (one.unchanged.answers != 1.0)} an item against "
+        f"{one.unchanged.nights:.3g}"
         for one in tests
         if one.unchanged.meaning == meaning
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
@@ -23,16 +23,27 @@ from judgebench.metrics.paired_models import (
     BASELINE,
     CANDIDATE,
     PairedModels,
+    compare,
     pairs_beside,
     spread_of,
 )
 from judgebench.plain_text import counted
 from judgebench.report.baseline_nights import other_nights
+from judgebench.report.gate_missing import too_little_read
 from judgebench.report.gate_unchanged import LEAST_ITEMS
-from judgebench.report.model_pairs import PairData
+from judgebench.report.model_pairs import PairData, coverage
 from judgebench.stats.paired_tests import spread_over_units
 from judgebench.stats.two_designs import MOST_SPREAD
-from judgebench.stats.unchanged import spread_again
+from judgebench.stats.unchanged import (
+    Seen,
+    margin_every_view,
+    not_certain,
+    of_spread,
+    spread_again,
+    views_exchanged,
+)
+
+_ANY = 0.05  # a level at which nothing is asked
 
 NEAREST = 5
 """Earlier pairs that count, those whose means lie nearest."""
@@ -44,9 +55,13 @@ Rests = Literal["asked again", "earlier pairs", "assumed"]
 class KnownSpread:
     """The spread of a difference, without the unit.
 
-    spread, units, width, binary
+    views
+        As observed, and with as much missing at its ends as the baseline lacks.
+    units, width
         As in `judgebench.stats.unchanged.passes_unchanged`; units are those on which the baseline
         has a readable verdict.
+    never
+        Why no drop lets a model pass that lacks as much; None where one may.
     scale, unit
         How wide the metric's scale is, and what a figure is multiplied with.
     nights
@@ -57,17 +72,30 @@ class KnownSpread:
 
     rests: Rests
     said: str
-    spread: float
+    views: tuple[Seen, ...]
     units: int
     width: float
-    binary: bool
     scale: float
     unit: float
     nights: int = 1
+    never: str | None = None
+
+    def points_to_pass(self, alpha: float, chance: float) -> float:
+        """Points of the scale with which an unchanged model passes so often; nan for none."""
+        if self.never is not None:
+            return math.nan
+        drop = margin_every_view(self.views, alpha=alpha, chance=chance, width=self.width)
+        return rounded_up(drop, self.scale)
 
 
 def known_spread(
-    data: PairData, kind: BoardKind, judge: str, two: tuple[str, str], *, head_to_head: bool = False
+    data: PairData,
+    kind: BoardKind,
+    judge: str,
+    two: tuple[str, str],
+    *,
+    head_to_head: bool = False,
+    every_night: bool = False,
 ) -> KnownSpread:
     """What is known of one board, by one judge; no verdict on the candidate has a part in it.
 
@@ -75,6 +103,8 @@ def known_spread(
     ----------
     two
         Candidate and baseline as the boards show them.
+    every_night
+        Whether the candidate will be compared with the mean of all of the baseline's nights.
     """
     baseline = two[1]
     if head_to_head:
@@ -83,18 +113,24 @@ def known_spread(
     its = ~np.isnan(pair.mean[:, BASELINE]) & (pair.stratum >= 0)
     units = len(np.unique(pair.unit_of[its]))
     nights = other_nights(data, kind, judge, two)
+    missing = _missing(pair)
+    never = too_little_read([baseline], [coverage(pair)[BASELINE]], data.which.coverage_floor)
 
     def found(rests: Rests, said: str, spread: float, *, binary: bool) -> KnownSpread:
         return KnownSpread(
             rests=rests,
             said=said,
-            spread=spread,
+            views=of_spread(
+                missing,
+                not_certain(spread, units, width=pair.width, binary=binary),
+                binary=binary,
+            ),
             units=units,
             width=pair.width,
-            binary=binary,
             scale=pair.width,
             unit=pair.unit,
             nights=1 + len(nights.models),
+            never=never,
         )
 
     verdicts, labels = data.board.verdicts[kind], data.which.labels
@@ -105,7 +141,9 @@ def known_spread(
         every = averaged(verdicts, judge, two, nights.models)
         again = asked_again(every, kind, judge, baseline, labels)
         if again.items >= LEAST_ITEMS:
-            spread = spread_again(again.within, own.answers, own.answers)
+            spread = spread_again(
+                again.within, own.answers, again.answers if every_night else own.answers
+            )
             what = f"{baseline} asked again: {again.answers:.3g} answers an item"
             return found("asked again", what, spread, binary=False)
     alike, others = _others(data, kind, judge, two)
@@ -135,6 +173,13 @@ def known_spread(
         spread,
         binary=binary,
     )
+
+
+def _missing(pair: PairedModels) -> tuple[Seen, ...]:
+    """The views of a baseline beside a model that says the same and lacks as much."""
+    alike = compare(pair, alpha=_ANY)
+    units = replace(alike.observed, spread=0.0, difference=0.0)
+    return views_exchanged(units, alike.worst, alike.best)
 
 
 def _nearest(pairs: Iterable[PairedModels]) -> list[float]:
@@ -185,13 +230,15 @@ def _of_heads(data: PairData, kind: BoardKind, judge: str, two: tuple[str, str])
         if spreads
         else "assumed, as nobody else was compared in both orders: the most that a win can vary"
     )
+    units = len(np.unique(pair.unit_of))
+    spread = median(spreads) if spreads else MOST_SPREAD
+    spread = not_certain(spread, units, width=pair.width, binary=False)
     return KnownSpread(
         rests="earlier pairs" if spreads else "assumed",
         said=said,
-        spread=median(spreads) if spreads else MOST_SPREAD,
-        units=len(np.unique(pair.unit_of)),
+        views=(Seen(spread=spread, units=units),),
+        units=units,
         width=pair.width,
-        binary=False,
         scale=1.0,
         unit=pair.unit,
     )

@@ -220,14 +220,19 @@ def views_exchanged(
     return tuple(views)
 
 
-def of_spread(views: Sequence[Seen], spread: float) -> tuple[Seen, ...]:
+def of_spread(views: Sequence[Seen], spread: float, *, binary: bool = False) -> tuple[Seen, ...]:
     """The same views of a model whose difference as observed has another spread.
 
-    What is missing adds as much to its square as it did; no item is right or wrong alone.
+    What is missing adds as much to its square as it did. ``binary``: whether items are right or
+    wrong where they were.
     """
     own = views[0].spread ** 2
     return tuple(
-        replace(one, spread=math.sqrt(spread**2 + max(one.spread**2 - own, 0.0)), binary=False)
+        replace(
+            one,
+            spread=math.sqrt(spread**2 + max(one.spread**2 - own, 0.0)),
+            binary=binary and one.binary,
+        )
         for one in views
     )
 
@@ -335,6 +340,29 @@ def units_every_view(
     ]  # fmt: skip
     most = math.nan if any(map(math.isnan, found)) else max(found)
     return float(math.ceil(most)) if math.isfinite(most) else most
+
+
+def not_certain(spread: float, units: int, *, width: float, binary: bool) -> float:
+    """A spread that was found on so many units, and that is not 0 where none of them differed.
+
+    Where items are right or wrong, with two more of which one differs; else with the two
+    pseudo-units of `judgebench.stats.paired_tests.student_bound`, as far apart as can be.
+
+    Parameters
+    ----------
+    spread, units, width, binary
+        As in `passes_unchanged`.
+
+    Returns
+    -------
+    float
+        As it was for a scale without ends; nan stays.
+    """
+    if binary:
+        return math.sqrt((units * spread**2 + 1.0) / (units + 2.0))
+    if math.isinf(width) or units < 1:
+        return spread
+    return math.sqrt(((units - 1) * spread**2 + 2.0 * width**2) / (units + 1.0))
 
 
 def spread_again(within: float, answers: float, nights: float) -> float:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.errors import ConfigError
+from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.records import ModelSpec
 from judgebench.report.compare import comparison
 from judgebench.report.compare_document import gate_words
 from judgebench.report.compare_document import to_json as compare_json
-from judgebench.report.gate import gate_report, usual_policy
+from judgebench.report.gate import boards_in_common, gate_report, usual_policy
 from judgebench.report.gate_annotations import annotated
 from judgebench.report.gate_document import document, in_words, junit, to_json, unchanged_words
 from judgebench.report.gate_outcome import GateReport
@@ -27,6 +27,8 @@ from judgebench.report.gate_suggest import suggested
 from judgebench.report.gate_texts import GateTexts
 from judgebench.report.gate_unchanged import drop_words
 from judgebench.report.table import render
+from judgebench.stats.gate_rule import decide
+from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.unchanged import margin_to_pass, passes_unchanged, units_to_pass
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
@@ -232,11 +234,18 @@ def chosen(store: Store, candidate: str = "new", **more: Any) -> Any:
     return test
 
 
+def one_more(spread: float) -> float:
+    """Of two more items, one of which differs."""
+    return math.sqrt((ITEMS * spread**2 + 1.0) / (ITEMS + 2.0))
+
+
 def test_what_the_drop_rests_on_is_said(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)))
-    assert "assumed, as nothing earlier is known" in chosen(store).source
+    source = chosen(store).source
+    assert "assumed, as nothing earlier is known" in source
+    assert "chosen from what was known before: 80 % for an unchanged model by that spread" in source
     sd = float(np.std([a == "+" for a in drawn(1)], ddof=1))
-    points = 100 * margin_to_pass(sd, ITEMS, alpha=0.05, binary=True)
+    points = 100 * margin_to_pass(one_more(sd), ITEMS, alpha=0.05, binary=True)
     assert 100 * chosen(store).max_drop == pytest.approx(math.ceil(10 * points) / 10)
     put(store, tmp_path, coded("a", "J", drawn(3)), coded("b", "J", drawn(4)))
     assert "the median of 2 earlier pairs of old with other models" in chosen(store).source
@@ -263,10 +272,48 @@ def test_a_candidate_that_differs_everywhere_is_allowed_the_same_drop(
             coded("old", "J", answers), coded("before", "J", drawn(5)), coded("new", "J", mine),
         )  # fmt: skip
         test = chosen(store)
+        (one,) = boards_in_common(store, "new", "old")
     d = np.array([a == "+" for a in drawn(5)], float) - [a == "+" for a in answers]
-    points = 100 * margin_to_pass(float(d.std(ddof=1)), ITEMS, alpha=0.05, binary=True)
-    assert 100 * test.max_drop == pytest.approx(math.ceil(10 * points) / 10)
+    spread = one_more(float(d.std(ddof=1)))
+    points = 100 * margin_to_pass(spread, ITEMS, alpha=0.05, binary=True)
+    assert one.known.points_to_pass(0.05, 0.8) == pytest.approx(math.ceil(10 * points) / 10)
+    assert 100 * test.max_drop == pytest.approx(6.0)
     assert test.strict_drop == pytest.approx(0.02)
+
+
+def test_models_that_did_not_differ_are_no_certainty(store: Store, tmp_path: Path) -> None:
+    """No item of 40 differed: the next night one may."""
+    for model in ("old", "before", "new"):
+        scored = [
+            label(i, model, "S", "") | {"kind": "score", "value": 5, "low": 1, "high": 10}
+            for i in range(40)
+        ]
+        put(store, tmp_path, coded(model, "J", "+-" * 20), scored)
+    of_labels, _ = usual_policy(store, "new", "old").tests
+    assert "80 % for an unchanged model would need" in of_labels.margin_source
+    for one in boards_in_common(store, "new", "old"):
+        assert one.known.views[0].spread > 0.1 * one.known.width
+    text = suggested(store, "new", "old")
+    assert "passes with 100 %" not in text
+    assert "with 0 %" not in text
+
+
+def test_what_the_baseline_lacks_is_part_of_the_drop(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)))
+    whole = chosen(store).max_drop
+    with open_store(str(tmp_path / "less.db")) as less:
+        answers = with_missing(drawn(1), 50, 3)
+        put(less, tmp_path, coded("old", "J", answers), coded("new", "J", drawn(2)))
+        assert chosen(less).max_drop > whole + 0.005
+        text = suggested(less, "new", "old")
+        assert float(text.split("max_drop: ")[1].split()[0]) > whole + 0.015
+        few = with_missing(drawn(1), 8, 3)
+        put(less, tmp_path, coded("few", "J", few))
+        said = "87.5 % of the verdicts on few could be read, and 95 % have to be"
+        (test,) = usual_policy(less, "new", "few").tests
+        assert said in test.margin_source
+        with pytest.raises(UsageError, match=said):
+            suggested(less, "new", "few")
 
 
 def test_at_least_two_and_at_most_six_points(store: Store, tmp_path: Path) -> None:
@@ -278,7 +325,10 @@ def test_at_least_two_and_at_most_six_points(store: Store, tmp_path: Path) -> No
         put(few, tmp_path, coded("old", "J", "+-" * 20), coded("new", "J", "+-" * 20))
         most = chosen(few)
         assert (most.max_drop, most.strict_drop) == (pytest.approx(0.06), pytest.approx(0.02))
-        assert "the most there is: 80 % for an unchanged model would need " in most.source
+        assert (
+            "the most there is: by that spread 80 % for an unchanged model would need "
+            in most.source
+        )
         stated = chosen(few, share=0.3)
     assert (stated.max_drop, stated.strict_drop) == (pytest.approx(0.3), None)
     assert stated.margin_source == "--max-drop"
@@ -378,8 +428,13 @@ def test_the_baseline_is_the_mean_of_its_nights(store: Store, tmp_path: Path, we
     said = render(document(gated(store, policy)), "md")
     assert "the baseline is the mean of 5 nights" in said
     assert "the baseline itself asked again" in said
-    assert "1 answers an item against 5" in said
-    assert "\nbaseline_nights: 5\n" in suggested(store, "new", "old")
+    assert "1 answer an item against 5" in said
+    text = suggested(store, "new", "old")
+    assert "\nbaseline_nights: 5\n" in text
+    drop = margin_to_pass(within * math.sqrt(1.2), ITEMS, alpha=0.05)
+    its = float(text.split("max_drop: ")[1].split()[0])
+    assert its == pytest.approx(drop, abs=0.002)  # of that many nights, not of one
+    assert chosen(store).max_drop == pytest.approx(drop * math.sqrt(2.0 / 1.2), abs=0.002)
     three = gated(store, policy.model_copy(update={"baseline_nights": 3})).tests[0]
     assert three.values[1] == pytest.approx(right[2:].mean())
 
@@ -432,7 +487,9 @@ def test_several_answers_an_item_are_averaged_and_said(store: Store, tmp_path: P
 # suggestions, and too many tests ----------------------------------------------------------------
 
 
-def test_a_suggested_policy_is_one_and_passes_as_promised(store: Store, tmp_path: Path) -> None:
+def test_a_suggested_policy_can_be_read_and_has_the_drops_of_its_spread(
+    store: Store, tmp_path: Path
+) -> None:
     scores = [
         label(i, m, "S", "") | {"kind": "score", "value": 5 + (i * k) % 3, "low": 1, "high": 10}
         for i in range(300)
@@ -450,10 +507,11 @@ def test_a_suggested_policy_is_one_and_passes_as_promised(store: Store, tmp_path
     assert [(one.judge, one.metric, one.min_n) for one in policy.tests] == [
         ("J", "accuracy", 380), ("S", "score", 285),
     ]  # fmt: skip
-    assert '"F": left out' in text or "F: left out, 3 items are too few for any drop" in text
+    assert "F: left out, 3 items; a pass takes 20: ask more items" in text
+    assert "passes all 2 tests" in text
     d = np.array([a == "+" for a in drawn(5)], float) - [a == "+" for a in drawn(1)]
-    spread, drop = float(d.std(ddof=1)), policy.tests[0].max_drop
-    each = 0.8 ** (1 / 3)
+    spread, drop = one_more(float(d.std(ddof=1))), policy.tests[0].max_drop
+    each = 0.8 ** (1 / 2)
     assert passes_unchanged(spread, ITEMS, drop, alpha=0.05, binary=True) >= each
     assert passes_unchanged(spread, ITEMS, drop - 0.001, alpha=0.05, binary=True) < each
     sure = typed("gate", "suggest", *at, "--chance", "0.95").out
@@ -463,6 +521,37 @@ def test_a_suggested_policy_is_one_and_passes_as_promised(store: Store, tmp_path
     assert (
         typed("gate", "suggest", "--baseline", "old", "--store", str(tmp_path / "s.db")).code == 64
     )
+
+
+def test_where_nothing_can_pass_nothing_is_suggested(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", "+-" * 5), coded("new", "J", "+-" * 5))
+    at = ["--baseline", "old", "--candidate", "new", "--store", str(tmp_path / "s.db")]
+    file = tmp_path / "gate.yaml"
+    done = typed("gate", "suggest", *at, "--output", file)
+    assert done.code == 64
+    assert "10 items; a pass takes 20: ask more items" in done.err
+    assert not file.exists()
+
+
+def test_a_suggested_drop_passes_unchanged_models_as_often_as_it_promises(
+    store: Store, tmp_path: Path
+) -> None:
+    """Night after night by the gate's own test: the baseline's and the candidate's answers anew."""
+    earlier = [coded(f"m{s}", "J", drawn(s)) for s in range(100, 105)]
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)), *earlier)
+    (tmp_path / "gate.yaml").write_text(suggested(store, "new", "old"))
+    (one,) = read_policy(tmp_path / "gate.yaml").tests
+    assert one.strict_drop == pytest.approx(0.02)
+    passed, nights = 0, 500
+    for night in range(nights):
+        mine, theirs = (
+            np.array([a == "+" for a in drawn(1000 + 2 * night + k)], float) for k in (0, 1)
+        )
+        test = paired_test(mine - theirs, alpha=0.05, width=1.0)
+        called = decide(test.low, test.high, margin=one.strict_drop or 0.0, units=ITEMS)
+        passes = decide(test.low, test.high, margin=one.max_drop, units=ITEMS) == "pass"
+        passed += passes and called != "regression"
+    assert passed / nights == pytest.approx(0.8, abs=0.06)
 
 
 def test_the_gate_still_stands_by_itself(store: Store, tmp_path: Path) -> None:
