@@ -8,13 +8,13 @@ benchmark. Where there is no such pair, nothing is said: no figure is made up.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import median
 from typing import Any
 
-from judgebench.metrics.paired_models import Spread, every_pair, spread_of
+from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
 from judgebench.report.designs import ALONE, Heads, compared, heads
@@ -30,11 +30,12 @@ from judgebench.run.resolve import Seat
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.unchanged import (
     CHANCE,
+    Seen,
     even_chance,
     joint_chance,
-    margin_to_pass,
-    passes_unchanged,
-    units_to_pass,
+    margin_every_view,
+    passes_every_view,
+    units_every_view,
 )
 from judgebench.store import Store
 
@@ -49,9 +50,11 @@ ALPHA = 0.05
 
 NO_HISTORY = f"no two models have been judged on {LEAST_UNITS} items or more"
 ALIKE = "the models here do not differ"
+NOTHING = "the plan has no such judge with earlier verdicts from which its spread is known"
 
 _Benchmark = tuple[str, str]
 _Judge = tuple[bytes, str, str]
+_Place = tuple[str, str, str]  # benchmark, version, judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +257,8 @@ class GateAhead:
         The allowed drop, and the items, with which the whole gate would pass one with 80 %.
     default
         The drop that a gate without a policy would allow.
+    unknown
+        Why nothing is known of it, and all figures but the drop are nan; None where it is.
     """
 
     benchmark: str
@@ -266,6 +271,7 @@ class GateAhead:
     margin: float
     items: float
     default: float
+    unknown: str | None = None
 
 
 def gate_ahead(
@@ -280,26 +286,77 @@ def gate_ahead(
     Parameters
     ----------
     policy
-        What it tests and what it allows; every benchmark and judge of the plan, if None.
+        What it tests and what it allows; every benchmark and judge of the plan, if None. Where the
+        plan says nothing of one of its tests, nothing is known of all together.
     """
-    tests: dict[tuple[str, str, str], tuple[PassesUnchanged, float]] = {}
-    level = ALPHA if policy is None else policy.level
+    planned: dict[_Place, PassesUnchanged] = {}
     for row in rows:
         found = None if row.detectable is None else row.detectable.unchanged
-        if found is None or row.judge is None:
-            continue
-        drop = found.drop or _points(found, LEAST_DROP)
-        if policy is not None:
-            its = [one.max_drop for one in policy.tests if _is_about(one, row, found)]
-            if not its:
-                continue
-            drop = min(its)
-        tests.setdefault((row.benchmark, row.version, row.judge), (found, drop))
-    each = even_chance(len(tests), ())
-    ahead = [
-        _ahead(place, found, drop, each=each, alpha=level) for place, (found, drop) in tests.items()
+        if found is not None and row.judge is not None:
+            planned.setdefault((row.benchmark, row.version, row.judge), found)
+    if policy is None:
+        each = even_chance(len(planned), ())
+        ahead = [
+            _ahead(place, found, found.drop or _points(found, LEAST_DROP), each=each, alpha=ALPHA)
+            for place, found in planned.items()
+        ]
+    else:
+        ahead = _of_policy(planned, policy)
+    return ahead, joint_chance(_once_each(ahead), ())
+
+
+def _of_policy(planned: Mapping[_Place, PassesUnchanged], policy: Policy) -> list[GateAhead]:
+    """Each test of a policy, those of which a plan says nothing among them."""
+    about = [
+        [at for at, one in planned.items() if _is_about(test, at, one)] for test in policy.tests
     ]
-    return ahead, joint_chance([one.chance for one in ahead], ())
+    questions = {places[0] if len(places) == 1 else n for n, places in enumerate(about)}
+    each = even_chance(len(questions), ())
+    ahead = []
+    for test, places in zip(policy.tests, about, strict=True):
+        if len(places) == 1:
+            ahead.append(
+                _ahead(
+                    places[0],
+                    planned[places[0]],
+                    test.max_drop,
+                    each=each,
+                    alpha=policy.level,
+                    strict=test.strict_drop,
+                    called_at=policy.level / len(policy.tests),
+                    min_n=test.min_n,
+                )
+            )
+        else:
+            judges = ", ".join(judge for *_, judge in places)
+            ahead.append(_unknown(test, f"the plan has several: {judges}" if places else NOTHING))
+    return ahead
+
+
+def _unknown(test: GateTest, why: str) -> GateAhead:
+    name, _, version = test.benchmark.partition("@")
+    return GateAhead(
+        benchmark=name,
+        version=version,
+        judge=test.judge or "",
+        metric=HEAD_TO_HEAD if test.head_to_head else test.metric or "",
+        items_planned=0,
+        drop=test.max_drop,
+        chance=math.nan,
+        margin=math.nan,
+        items=math.nan,
+        default=math.nan,
+        unknown=why,
+    )
+
+
+def _once_each(ahead: Iterable[GateAhead]) -> list[float]:
+    """Chances, of what is asked several times the least."""
+    found: dict[object, float] = {}
+    for n, one in enumerate(ahead):
+        place = n if one.unknown is not None else (one.benchmark, one.version, one.judge)
+        found[place] = min(found.get(place, one.chance), one.chance)
+    return list(found.values())
 
 
 def _points(found: PassesUnchanged, points: float) -> float:
@@ -307,30 +364,39 @@ def _points(found: PassesUnchanged, points: float) -> float:
     return points / 100.0 * found.width * found.unit if math.isfinite(found.width) else math.nan
 
 
-def _is_about(test: GateTest, row: PlanRow, found: PassesUnchanged) -> bool:
+def _is_about(test: GateTest, place: _Place, found: PassesUnchanged) -> bool:
     name, _, version = test.benchmark.partition("@")
     return (
-        name == row.benchmark
-        and version in ("", row.version)
-        and test.judge in (None, row.judge)
+        name == place[0]
+        and version in ("", place[1])
+        and test.judge in (None, place[2])
         and test.metric in (None, found.metric)
         and not test.head_to_head
     )
 
 
 def _ahead(
-    place: tuple[str, str, str], found: PassesUnchanged, drop: float, *, each: float, alpha: float
+    place: _Place,
+    found: PassesUnchanged,
+    drop: float,
+    *,
+    each: float,
+    alpha: float,
+    strict: float | None = None,
+    called_at: float = 0.0,
+    min_n: int = 1,
 ) -> GateAhead:
+    views = (Seen(spread=found.spread, units=found.items, binary=found.binary),)
+    strictly = None if strict is None else strict / found.unit
     bound = {"alpha": alpha, "width": found.width}
-    chance = passes_unchanged(
-        found.spread, found.items, drop / found.unit, **bound, binary=found.binary
+    chance = passes_every_view(
+        views, drop / found.unit, **bound, strict=strictly, called_at=called_at
     )
-    margin = found.unit * margin_to_pass(
-        found.spread, found.items, **bound, chance=each, binary=found.binary
-    )
-    items = units_to_pass(
-        found.spread, drop / found.unit, **bound, chance=each, binary=found.binary
-    )
+    margin = found.unit * margin_every_view(views, **bound, chance=each)
+    items = units_every_view(views, drop / found.unit, **bound, chance=each)
+    usual = margin
+    if found.items < min_n:
+        chance, margin, items = 0.0, math.nan, max(items, float(min_n))
     least, most = _points(found, LEAST_DROP), _points(found, MOST_DROP)
     return GateAhead(
         benchmark=place[0],
@@ -342,7 +408,7 @@ def _ahead(
         chance=chance,
         margin=margin,
         items=items,
-        default=most if math.isnan(margin) else min(max(margin, least), most),
+        default=most if math.isnan(usual) else min(max(usual, least), most),
     )
 
 
@@ -350,28 +416,45 @@ def gate_notes(ahead: Sequence[GateAhead], chance: float) -> list[str]:
     """How often a gate would pass an unchanged model, and what would make it 80 %."""
     if not ahead:
         return []
+    known = [one for one in ahead if one.unknown is None]
+    unknown = [one for one in ahead if one.unknown is not None]
     of = "a gate" if len(ahead) == 1 else f"a gate of these {len(ahead)} tests together"
-    by = ", ".join(dict.fromkeys(drop_words(one.drop, one.metric) for one in ahead))
-    lines = [
-        f"an unchanged model passes {of} with {percent(chance)} chance, at an allowed drop of {by} "
-        "(unchanged: two models' verdicts exchanged at random, with the median spread of earlier "
-        "pairs)"
-        if not math.isnan(chance)
-        else f"how often {of} would pass an unchanged model is not known"
-    ]
+    by = ", ".join(dict.fromkeys(drop_words(one.drop, one.metric) for one in known))
+    at = (
+        f"at an allowed drop of {by} (unchanged: two models' verdicts exchanged at random, with "
+        "the median spread of earlier pairs)"
+    )
+    if not math.isnan(chance):
+        lines = [f"an unchanged model passes {of} with {percent(chance)} chance, {at}"]
+    else:
+        lines = [f"how often {of} would pass an unchanged model is not known"]
+        chance = joint_chance(_once_each(known), ())
+        if not math.isnan(chance):
+            lines[0] += f"; of the {len(known)} of {len(ahead)} tests known {percent(chance)}, {at}"
+    lines += [f"not known, {_named(one)}: {one.unknown}" for one in unknown[:_MOST_AHEAD]]
+    if len(unknown) > _MOST_AHEAD:
+        lines.append(f"not known, and {len(unknown) - _MOST_AHEAD:,} more tests")
     if chance < CHANCE:
-        lines += [
-            f"{100 * CHANCE:g} % needs, {one.benchmark}, {one.judge}: "
-            + (
-                "more items"
-                if math.isnan(one.margin)
-                else f"an allowed drop of {drop_words(one.margin, one.metric)}"
-            )
-            + (f" or {math.ceil(one.items):,} items" if one.items > one.items_planned else "")
-            + f"; `judgebench gate` without a policy allows {drop_words(one.default, one.metric)}"
-            for one in ahead[:_MOST_AHEAD]
-        ]
+        lines += [_needs(one) for one in known[:_MOST_AHEAD]]
     return lines
+
+
+def _needs(one: GateAhead) -> str:
+    ways = []
+    if not math.isnan(one.margin):
+        ways.append(f"an allowed drop of {drop_words(one.margin, one.metric)}")
+    if one.items > one.items_planned:
+        many = math.isfinite(one.items)
+        ways.append(f"{math.ceil(one.items):,} items" if many else "more items than there can be")
+    return (
+        f"{100 * CHANCE:g} % needs, {one.benchmark}, {one.judge}: "
+        f"{' or '.join(ways) or 'more items'}; `judgebench gate` without a policy allows "
+        f"{drop_words(one.default, one.metric)}"
+    )
+
+
+def _named(one: GateAhead) -> str:
+    return ", ".join(part for part in (one.benchmark, one.judge, one.metric) if part)
 
 
 _MOST_AHEAD = 8
@@ -395,6 +478,11 @@ def gate_record(ahead: Sequence[GateAhead], chance: float) -> dict[str, Any]:
                 "default_drop": finite(one.default),
             }
             for one in ahead
+        ],
+        "not_known": [
+            {"benchmark": one.benchmark, "judge": one.judge or None, "why": one.unknown}
+            for one in ahead
+            if one.unknown is not None
         ],
     }
 

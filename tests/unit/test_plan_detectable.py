@@ -213,3 +213,44 @@ def test_a_plan_says_how_often_a_gate_passes_an_unchanged_model(
     assert "an unchanged model passes a gate of these 2 tests together with" in table
     assert "80 % needs, trivia_judging_mini, contains: an allowed drop of" in table
     assert "verdicts exchanged at random" in table
+
+
+def test_a_plan_says_which_tests_of_a_policy_it_knows_nothing_of(
+    judged: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "gate.yaml"
+    file.write_text(
+        f"""
+tests:
+  - {{benchmark: {MINI}, judge: contains, max_drop: 0.5}}
+  - {{benchmark: {MINI}, judge: contains, max_drop: 0.4}}
+  - {{benchmark: {MINI}, judge: nobody, max_drop: 0.1}}
+  - {{benchmark: elsewhere, judge: contains, max_drop: 0.1}}
+  - {{benchmark: {MINI}, max_drop: 0.1}}
+"""
+    )
+    gate = json.loads(typed("plan", judged, "--policy", file, "--format", "json").out)["gate"]
+    assert gate["chance_unchanged_passes"] is None
+    assert [one["judge"] for one in gate["not_known"]] == ["nobody", "contains", None]
+    assert [one["chance_unchanged_passes"] is None for one in gate["tests"]] == [
+        False, False, True, True, True,
+    ]  # fmt: skip
+    table = " ".join(typed("plan", judged, "--policy", file).out.split())
+    assert "a gate of these 5 tests together would pass an unchanged model is not known" in table
+    assert "; of the 2 of 5 tests known " in table
+    assert f"not known, {MINI}, nobody: the plan has no such judge" in table
+    assert f"not known, {MINI}: the plan has several: " in table
+
+
+def test_a_plan_of_too_few_items_for_a_policy_passes_nothing(judged: Path, tmp_path: Path) -> None:
+    file = tmp_path / "gate.yaml"
+    test = f"benchmark: {MINI}, judge: contains, max_drop: 0.5"
+    file.write_text(f"tests: [{{{test}, min_n: 5000}}]\n")
+    gate = json.loads(typed("plan", judged, "--policy", file, "--format", "json").out)["gate"]
+    assert gate["chance_unchanged_passes"] == 0.0
+    (one,) = gate["tests"]
+    assert (one["margin_for_80"], one["items_for_80"]) == (None, 5000)
+    assert "contains: 5,000 items;" in " ".join(typed("plan", judged, "--policy", file).out.split())
+    file.write_text(f"tests: [{{{test}, strict_drop: 0.01}}]\n")
+    gate = json.loads(typed("plan", judged, "--policy", file, "--format", "json").out)["gate"]
+    assert gate["chance_unchanged_passes"] <= 0.95 + 1e-9
