@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from judgebench.cli.options import check_outputs, report_options, show, store_option, write_outputs
 from judgebench.cli.streams import say
@@ -135,6 +136,8 @@ def command(
         raise click.UsageError(
             f"Missing option '--{'baseline' if baseline is None else 'candidate'}'."
         )
+    if policy_file is not None:
+        _policy_alone(ctx)
     from judgebench.report import gate_document
     from judgebench.report.gate import gate_report, usual_policy
     from judgebench.report.gate_annotations import annotated
@@ -226,6 +229,20 @@ def suggest_command(
         _write_text(output, text)
         say(f"written: {output}")
     return 0
+
+
+def _policy_alone(ctx: click.Context) -> None:
+    """Options that say what a policy says would be ignored beside one."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in ("max_drop", "alpha", "head_to_head")
+        if ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+    ]
+    if given:
+        raise click.UsageError(
+            f"--policy says what is tested and how: {', '.join(given)} would be ignored. Write it "
+            "into the policy (max_drop, alpha, head_to_head), or leave --policy out."
+        )
 
 
 def _write(report: GateReport, texts: GateTexts, document: Document, paths: Sequence[Path]) -> None:

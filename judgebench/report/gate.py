@@ -235,12 +235,13 @@ def boards_in_common(
     UsageError
         Where there is none.
     """
-    found = []
+    found, faults = [], []
     for name, version in store.benchmarks():
         data = PairData(store, f"{name}@{version}")
         try:
             two = data.two(candidate, baseline)
-        except UsageError:
+        except UsageError as error:
+            faults.append(f"\n  {error}")
             continue
         for kind, judge in data.heads_of(two) if head_to_head else data.judges_of(two):
             known = known_spread(
@@ -259,6 +260,6 @@ def boards_in_common(
         raise UsageError(
             f"{store.url} has no benchmark on which one judge has judged both {candidate!r} and "
             f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has, and `judgebench "
-            "baseline list` which baselines have a name"
+            f"baseline list` which baselines have a name{':' if faults else ''}{''.join(faults)}"
         )
     return found

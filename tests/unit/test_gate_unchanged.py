@@ -564,6 +564,24 @@ def test_the_gate_still_stands_by_itself(store: Store, tmp_path: Path) -> None:
         assert "Missing option" in done.err
 
 
+def test_what_a_policy_says_is_not_said_beside_it(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(1)))
+    file = tmp_path / "gate.yaml"
+    file.write_text("tests: [{benchmark: made_up, judge: J, max_drop: 0.05}]\n")
+    at = ["--store", str(tmp_path / "s.db"), "--baseline", "old", "--candidate", "new"]
+    assert typed("gate", *at, "--policy", file).code == 0
+    for given in (["--max-drop", "0.02"], ["--alpha", "0.05"], ["--head-to-head"]):
+        done = typed("gate", *at, "--policy", file, *given)
+        assert done.code == 64
+        assert f"{given[0]} would be ignored" in done.err
+
+
+def test_one_version_is_not_gated_by_itself(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, coded("old", "J", drawn(1)), coded("new", "J", drawn(2)))
+    with pytest.raises(UsageError, match="candidate and baseline are one and the same model, old"):
+        usual_policy(store, "old", "old")
+
+
 def test_hostile_names_stay_on_one_line_of_a_suggestion(store: Store, tmp_path: Path) -> None:
     judge = 'J"\n  - {evil: 1}\u2028#'
     put(store, tmp_path, coded("old", judge, drawn(1)), coded("new", judge, drawn(2)))
