@@ -85,7 +85,8 @@ class KnownSpread:
         if self.never is not None:
             return math.nan
         drop = margin_every_view(self.views, alpha=alpha, chance=chance, width=self.width)
-        return rounded_up(drop, self.scale)
+        points = rounded_up(drop, self.scale)
+        return points if points < 100.0 else math.nan  # a gate refuses the whole scale
 
 
 def known_spread(
