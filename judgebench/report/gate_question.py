@@ -333,7 +333,7 @@ class Question:
         said = f"the judge's kappa is {estimates.text(kappa)}, and {least:g} is asked"
         # The interval narrows with the root of the labels: how many would leave the least outside?
         short = least - kappa.value
-        if kappa.high < least or not short > 0.0:
+        if not kappa.high >= least or not short > 0.0:  # nan: no interval
             return said
         more = math.ceil(kappa.n * (((kappa.high - kappa.value) / short) ** 2 - 1.0))
         return (
