@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from judgebench.metrics.win_rate import win_rates
@@ -53,7 +54,9 @@ def test_every_win_rate_of_the_published_board(columns: dict[str, list[Any]]) ->
             assert row.counts[ours] == expected[theirs], (model, ours)
         assert row.leading.n == expected.n_total
         width = row.leading.high - row.leading.low
-        if row.leading.method != "wilson":
+        if model == BASELINE:  # against itself it varies in no draw
+            assert np.isnan(width)
+        elif row.leading.method != "wilson":
             assert width == pytest.approx(2 * 1.96 * expected.standard_error, rel=0.06), model
         checked += 1
     assert checked >= 27

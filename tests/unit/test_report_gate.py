@@ -240,7 +240,7 @@ def test_kappa_against_people_is_asked_for(store: Store, tmp_path: Path) -> None
     assert only(store, {"judge": "J"}).decision == "pass"
     one = only(store, {"judge": "J", "min_kappa": 0.4})
     assert (one.decision, one.because) == (
-        "inconclusive", "the judge's kappa is 0.000 [0.000, 0.000], and 0.4 is asked",
+        "inconclusive", "the judge's kappa is 0.000, and 0.4 is asked",
     )  # fmt: skip
     nobody = only(store, {"judge": "J", "min_kappa": 0.4, "reference": "human/b"})
     assert str(nobody.because).startswith("the judge's kappa is not known")

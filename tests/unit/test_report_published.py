@@ -102,7 +102,9 @@ def test_a_models_place_among_the_published_ones(store: Store) -> None:
     assert "| 17.2 |" in line
     assert "| 220 |" in line
     # Of its answers the store has none: by the headline it has no place.
-    (by_length,) = leaderboards(store, "alpaca_eval", intervals=quick)
+    (by_length,) = leaderboards(
+        store, "alpaca_eval", intervals=quick, rank_by="length_controlled_win_rate"
+    )
     text = render(document([by_length], published=references("alpaca_eval", "2")), "md")
     assert "by length-controlled win rate %" in text
     lines = [line for line in text.splitlines() if "this store" in line]
