@@ -184,7 +184,7 @@ class Question:
                     alpha=self._alpha,
                     called_at=self._finest,
                 )
-            because = because or self._what_would_decide(to_decide, margin, levels["observed"])
+            because = because or self._what_would_decide(to_decide, levels["observed"])
         called_at = levels["observed"]
         ends = observed.passing(self._alpha), observed.bounds(called_at)[1]
         one_sided = (1.0 - self._alpha, 1.0 - called_at)
@@ -340,7 +340,7 @@ class Question:
             f"{said}; {counted(more, 'more label')} would tell whether it is, if it stays as it is"
         )
 
-    def _what_would_decide(self, deciding: Deciding | None, margin: float, level: float) -> str:
+    def _what_would_decide(self, deciding: Deciding | None, level: float) -> str:
         observed = self.compared.observed
         if math.isnan(observed.difference):
             return "no item has a readable verdict on both"
@@ -349,7 +349,7 @@ class Question:
         if deciding is None:
             return "a bound stands at what it decides at"
         high = observed.bounds(level)[1]
-        if observed.difference < 0.0 and high >= min(self.pair.width, math.inf):
+        if observed.difference < 0.0 and high >= self.pair.width:
             return (
                 f"of so many tests this one is called at {level:.1g}, which no number of draws "
                 "can tell: fewer tests, or a larger alpha"

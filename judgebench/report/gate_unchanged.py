@@ -17,7 +17,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.metrics.asked_again import asked_again, averaged
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
@@ -28,6 +27,7 @@ from judgebench.metrics.paired_models import (
     Compared,
     PairedModels,
 )
+from judgebench.metrics.repeated_answers import asked_again, averaged
 from judgebench.report.gate_missing import too_little_read
 from judgebench.report.metric_words import digits, in_percent
 from judgebench.report.model_pairs import PairData, coverage

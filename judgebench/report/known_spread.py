@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 
-from judgebench.metrics.asked_again import asked_again, averaged
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.head_spread import head_spreads
 from judgebench.metrics.paired_models import (
@@ -27,6 +26,7 @@ from judgebench.metrics.paired_models import (
     pairs_beside,
     spread_of,
 )
+from judgebench.metrics.repeated_answers import asked_again, averaged
 from judgebench.plain_text import counted
 from judgebench.report.baseline_nights import other_nights
 from judgebench.report.gate_missing import too_little_read

@@ -13,12 +13,12 @@ from functools import cache, cached_property, lru_cache
 from judgebench.columns import counted
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.accuracy import ACCURACY
-from judgebench.metrics.asked_again import averaged
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import Compared, PairedModels, head_to_head, paired_models
+from judgebench.metrics.repeated_answers import averaged
 from judgebench.metrics.scores import SCORE
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted as in_words
