@@ -71,7 +71,6 @@ class Question:
         metric, _, group = (test.metric or "").partition("/")
         self._fresh: Callable[[], PairedModels] | None = None
         self.judge, self.pair, self.compared = self._computed(metric, group or None, seed)
-        self._check_drop()
         self.stacks = self.data.other_stack(self.two, test.stack_tolerance)
         if self.two[0] == self.two[1]:  # what is missing of one is missing of the other, and is it
             self.compared = replace(self.compared, worst=None, best=None, bounded=True)
@@ -123,6 +122,7 @@ class Question:
         """The same question with another allowed drop, or other conditions."""
         found = copy(self)
         found._test = test
+        found._check_drop()
         return found
 
     def basis(self) -> Basis:

@@ -145,6 +145,8 @@ def test_a_drop_of_the_whole_scale_is_a_slip(store: Store, tmp_path: Path) -> No
     put(store, tmp_path, coded("old", "J", "+" * MANY), coded("new", "J", "-" * MANY))
     with pytest.raises(UsageError, match=r"max_drop: 2 is all there is of accuracy.*are 0\.02"):
         gated(store, {"max_drop": 2})
+    with pytest.raises(UsageError, match="max_drop: 2 is all there is"):
+        gated(store, {"max_drop": 0.5}, {"max_drop": 2})  # also where the same was asked before
 
 
 def test_a_regression_at_the_smaller_drop_says_at_which_it_would_pass(
