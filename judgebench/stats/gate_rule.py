@@ -153,7 +153,7 @@ def detectable(
         found = power_to_detect(spread, units, drop, alpha=alpha, right=right, exact=exact)
         return power - found
 
-    return _crossing(lacks, 0.0, right, within=1e-6)
+    return crossing(lacks, 0.0, right, within=1e-6)
 
 
 def units_to_detect(
@@ -184,7 +184,7 @@ def units_to_detect(
         n = round(units)
         return power - power_to_detect(spread, n, drop, alpha=alpha, right=right, exact=exact)
 
-    return float(math.ceil(_crossing(lacks, 1.0, 4.0 * found + 100.0, within=0.5)))
+    return float(math.ceil(crossing(lacks, 1.0, 4.0 * found + 100.0, within=0.5)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,8 +282,9 @@ def _mcnemar_power(units: int, differing: float, lost: float, alpha: float, exac
     return float((binom.pmf(n, units, differing) * binom.sf(enough, n, lost)).sum())
 
 
-def _crossing(lacks: Callable[[float], float], low: float, high: float, *, within: float) -> float:
-    """Where something that is lacking at ``low`` lacks no more; nan if it does at ``high``."""
+def crossing(lacks: Callable[[float], float], low: float, high: float, *, within: float) -> float:
+    """Where something that is lacking at ``low`` lacks no more, by halving; nan if it lacks at
+    ``high``."""
     if lacks(high) > 0.0:
         return math.nan
     while high - low > within:

@@ -17,14 +17,14 @@ There an unchanged candidate is worse by a shift: as much as what is missing lea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from judgebench.stats.gate_rule import FEWEST_TO_PASS
+from judgebench.stats.gate_rule import FEWEST_TO_PASS, crossing
 from judgebench.stats.paired_tests import PairedTest
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -114,11 +114,11 @@ def margin_to_pass(
         return math.nan
     if binary:
 
-        def short(m: float) -> float:
+        def lacks(m: float) -> float:
             found = passes_unchanged(spread, units, m, alpha=alpha, binary=True, shift=shift)
-            return found - chance
+            return chance - found
 
-        return _crossing(short, 0.0, 1.0)
+        return crossing(lacks, 0.0, 1.0, within=1e-12)
     from scipy.special import ndtri
 
     reach = _reach(spread, units, 0.0, alpha, width, binary=False)
@@ -154,21 +154,18 @@ def units_to_pass(
     if not margin > max(shift, 0.0):
         return math.inf
 
-    def short(units: float) -> float:
+    def lacks(units: float) -> float:
         found = passes_unchanged(
             spread, math.ceil(units), margin, alpha=alpha, width=width, binary=binary, shift=shift
         )
-        return found - chance
+        return chance - found
 
     low, high = 1.0, float(FEWEST_TO_PASS)
-    while short(high) < 0.0:
+    while lacks(high) > 0.0:
         low, high = high, 2.0 * high
         if high > _MOST_UNITS:
             return math.inf
-    while high - low > 1.0:
-        middle = math.floor((low + high) / 2.0)
-        low, high = (float(middle), high) if short(middle) < 0.0 else (low, float(middle))
-    return float(math.ceil(high))
+    return float(math.ceil(crossing(lacks, low, high, within=0.5)))
 
 
 # with what is missing ---------------------------------------------------------------------------
@@ -478,14 +475,14 @@ def even_chance(
     alone = tests - sum(len(places) for places, _ in blocks)
     least = [np.sort(_normals(correlation).min(axis=1)) for _, correlation in blocks]
 
-    def short(z: float) -> float:
+    def lacks(z: float) -> float:
         found = float(ndtr(z)) ** alone
         for lowest in least:
             found *= 1.0 - float(np.searchsorted(lowest, -z)) / len(lowest)
-        return found - chance
+        return chance - found
 
     most = float(chance ** (1.0 / max(1, tests)))
-    return min(max(float(ndtr(_crossing(short, -8.0, 8.0))), chance), most)
+    return min(max(float(ndtr(crossing(lacks, -8.0, 8.0, within=1e-12))), chance), most)
 
 
 def correlations(differences: Sequence[Floats]) -> Floats:
@@ -530,10 +527,8 @@ def _reach(
     shift: float = 0.0,
 ) -> float:
     """How far the lower bound lies below the estimate, times the root of the units."""
-    from scipy.special import (
-        ndtri,
-        stdtrit,
-    )  # a policy may have ten thousand tests: these are quick
+    # Of scipy.special, since a policy may have ten thousand tests and these are quick.
+    from scipy.special import ndtri, stdtrit
 
     if binary:
         return -float(ndtri(alpha)) * math.sqrt(
@@ -554,13 +549,3 @@ def _tango_variance(differing: float, margin: float, shift: float) -> float:
     c = (differing + shift) / 2.0 * margin * (1.0 + margin)
     lost = (math.sqrt(max(b * b - 8.0 * c, 0.0)) - b) / 4.0
     return max(2.0 * lost - margin * (1.0 + margin), 0.0)
-
-
-def _crossing(short: Callable[[float], float], low: float, high: float) -> float:
-    """Where something that is below 0 at ``low`` rises above it; nan if it does nowhere."""
-    if short(high) < 0.0:
-        return math.nan
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if short(middle) < 0.0 else (low, middle)
-    return high
