@@ -17,6 +17,7 @@ from judgebench.metrics.missing import missing_counts
 from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable, read_table
 from judgebench.records import Estimate
 from judgebench.stats.ranking import rank_sets
+from judgebench.stats.repeated_items import effective_n
 from judgebench.stats.resample import jackknife_covariance, leave_one_out_sums
 
 Places: TypeAlias = tuple[int | None, int | None, int | None]
@@ -188,8 +189,7 @@ def _ranks_of(
     measure, contributions, sums = leading
     values = measure.quotient(sums[0])
     counted = measure.counted(contributions)
-    # As `effective_n` has it: a unit that counts five times is not five.
-    units = np.square(counted.sum(axis=0)) / np.maximum(np.square(counted).sum(axis=0), 1e-300)
+    units = np.array([effective_n(one) for one in counted.T])
     left_out = measure.quotient(leave_one_out_sums(contributions))
     covariance = jackknife_covariance(values, left_out, units=units)
     return ranks(values, covariance, units=units, width=width, intervals=intervals, ranked=ranked)

@@ -68,8 +68,8 @@ class Basis:
         Equal ones are one and the same test, whatever drop is allowed.
     views
         As observed, and with what is missing at its ends; none where nothing is known.
-    width
-        As in `judgebench.stats.unchanged.passes_unchanged`.
+    width, scale
+        The largest difference that a unit can have (`PairedTest.reach`), and that an item can have.
     units
         On which both have a readable verdict.
     answers, nights
@@ -92,6 +92,7 @@ class Basis:
     views: tuple[Seen, ...] = ()
     units: int
     width: float
+    scale: float
     meaning: Meaning = "exchanged"
     answers: float = 1.0
     nights: float = 1.0
@@ -199,7 +200,8 @@ def basis_of(
         ),
         unit=pair.unit,
         units=observed.units,
-        width=pair.width,
+        width=pair.width if math.isnan(observed.reach) else observed.reach,
+        scale=pair.width,
         whose=two[1] if metric != HEAD_TO_HEAD else two[0],
         readable=coverage(pair)[BASELINE if metric != HEAD_TO_HEAD else CANDIDATE],
         unbounded=None if compared.bounded else compared.why_unbounded,
@@ -217,8 +219,6 @@ def basis_of(
     by_item = pair.weight * (pair.mean[:, CANDIDATE] - pair.mean[:, BASELINE])
     items = [item for item, there in zip(pair.items, kept.tolist(), strict=True) if there]
     differences = dict(zip(items, by_item[kept].tolist(), strict=True))
-    if math.isinf(pair.width):  # as the bound: the largest there is, where a scale has no ends
-        basis = partial(basis, width=float(np.abs(by_item[kept]).max(initial=0.0)))
     plain = kind is not None and kind.opponent != two[1] and not (pair.stratum != 0).any()
     if plain and kind is not None and observed.units == int(kept.sum()) and "/" not in pair.metric:
         verdicts = data.board.verdicts[kind]
@@ -264,7 +264,7 @@ def _of_one(one: Basis, chance: float, *, each: float, alpha: float, called_at: 
         margin = one.unit * margin_every_view(one.views, alpha=alpha, chance=each, width=one.width)
         items = one.units_to_pass(alpha, called_at, each)
         called = one.strict_drop is not None and not_called(one.views, called_at) < each
-        if one.units < one.min_n or called:
+        if one.units < one.min_n or called or margin >= one.unit * one.scale:
             margin = math.nan
         items = max(items, one.min_n)
     return Unchanged(

@@ -114,7 +114,11 @@ def known_spread(
     its = ~np.isnan(pair.mean[:, BASELINE]) & (pair.stratum >= 0)
     units = len(np.unique(pair.unit_of[its]))
     nights = other_nights(data, kind, judge, two)
-    missing = _missing(pair)
+    # Beside a model that says the same and lacks as much.
+    itself = compare(pair, alpha=_ANY)
+    observed = replace(itself.observed, spread=0.0, difference=0.0)
+    missing = views_exchanged(observed, itself.worst, itself.best)
+    reach = pair.width if math.isnan(itself.observed.reach) else itself.observed.reach
     never = too_little_read([baseline], [coverage(pair)[BASELINE]], data.which.coverage_floor)
 
     def found(rests: Rests, said: str, spread: float, *, binary: bool) -> KnownSpread:
@@ -123,11 +127,11 @@ def known_spread(
             said=said,
             views=of_spread(
                 missing,
-                not_certain(spread, units, width=pair.width, binary=binary),
+                not_certain(spread, units, width=reach, binary=binary),
                 binary=binary,
             ),
             units=units,
-            width=pair.width,
+            width=reach,
             scale=pair.width,
             unit=pair.unit,
             nights=1 + len(nights.models),
@@ -174,13 +178,6 @@ def known_spread(
         spread,
         binary=binary,
     )
-
-
-def _missing(pair: PairedModels) -> tuple[Seen, ...]:
-    """The views of a baseline beside a model that says the same and lacks as much."""
-    alike = compare(pair, alpha=_ANY)
-    units = replace(alike.observed, spread=0.0, difference=0.0)
-    return views_exchanged(units, alike.worst, alike.best)
 
 
 def _nearest(pairs: Iterable[PairedModels]) -> list[float]:

@@ -59,6 +59,9 @@ class PairedTest:
     spread : float
         Standard deviation of the difference times the square root of the number of units, so that
         ``spread / sqrt(n)`` is the standard error with n units.
+    reach : float
+        The largest difference that a unit can have, on the scale of ``spread``: where the two
+        further units of `student_bound` stand; nan for a test that has none.
     units : int
         How many the difference rests on.
     binary : bool
@@ -77,6 +80,7 @@ class PairedTest:
     units: int
     binary: bool
     method: str
+    reach: float = math.nan
 
     @property
     def low(self) -> float:
@@ -213,6 +217,7 @@ def paired_test(
         units=units,
         binary=binary,
         method=method,
+        reach=reach,
     )
 
 

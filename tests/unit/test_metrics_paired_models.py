@@ -23,6 +23,7 @@ from judgebench.metrics.paired_models import (
 from judgebench.metrics.scores import scores
 from judgebench.records import BINARY
 from judgebench.stats.paired_tests import paired_test, score_worse, tango_bounds
+from judgebench.stats.unchanged import passes_unchanged
 
 Said = tuple[str, str, Any]
 """Item, model, and a label, a number, or None for what could not be read."""
@@ -164,8 +165,15 @@ def test_a_loss_in_a_small_category_is_reckoned_with_before_it_is_seen() -> None
             mean=np.stack([1.0 - lost, np.ones(n)], axis=1), worst=None, best=None,
             missing=np.zeros(2, dtype=np.int64), expected=np.full(2, n),
         )  # fmt: skip
-        passes += compare(pair_of_both, alpha=0.05).observed.low > -0.05
+        observed = compare(pair_of_both, alpha=0.05).observed
+        assert observed.reach == pytest.approx(n * 0.5 / small)
+        passes += observed.low > -0.05
     assert passes <= 0.08 * nights
+    # and how often an unchanged model passes is reckoned with the same
+    plain, heavy = (
+        passes_unchanged(0.1, n, 0.05, alpha=0.05, width=one) for one in (1.0, observed.reach)
+    )
+    assert heavy < 0.1 < 0.9 < plain
 
 
 def test_units_of_many_items_move_the_mean_most() -> None:
