@@ -48,11 +48,10 @@ from judgebench.stats.gate_rule import decide
 from judgebench.stats.paired_tests import (
     PairedTest,
     deciding_levels,
-    mcnemar_worse,
     paired_test,
     tango_bounds,
 )
-from perf.gate_rates import Verdicts, alpaca_eval, exchanged
+from perf.gate_rates import Verdicts, alpaca_eval, exchanged, mcnemar_worse
 
 SEED = 20261128
 ALPHA = 0.05

@@ -39,7 +39,6 @@ from judgebench.stats.gate_rule import decide, power_to_detect
 from judgebench.stats.paired_tests import (
     PairedTest,
     deciding_levels,
-    mcnemar_worse,
     paired_test,
     score_worse,
 )
@@ -51,6 +50,29 @@ MARGIN = 0.01
 DROPS = (0.01, 0.02, 0.03, 0.04, 0.05)
 
 Floats = NDArray[np.float64]
+
+
+def mcnemar_worse(won: int, lost: int) -> float:
+    """McNemar's exact test, one-sided: the chance of so many losses among what differs [1]_.
+
+    What the gate decided right and wrong by before.
+
+    Parameters
+    ----------
+    won, lost : int
+        Items that only the candidate has right, and only the baseline.
+
+    Returns
+    -------
+    float
+        1 where nothing differs.
+
+    References
+    ----------
+    .. [1] Q. McNemar (1947), Note on the sampling error of the difference between correlated
+       proportions or percentages, Psychometrika 12(2), 153-157.
+    """
+    return float(binom.sf(lost - 1, won + lost, 0.5))
 
 
 @dataclass(frozen=True)

@@ -352,36 +352,13 @@ def won_or_lost(differences: Floats, items: Floats) -> bool:
     return bool((items == 1.0).all() and np.isin(differences, (-1.0, 0.0, 1.0)).all())
 
 
-def mcnemar_worse(won: int, lost: int) -> float:
-    """McNemar's exact test, one-sided: the chance of so many losses among what differs [1]_.
-
-    Parameters
-    ----------
-    won, lost : int
-        Items that only the candidate has right, and only the baseline.
-
-    Returns
-    -------
-    float
-        1 where nothing differs.
-
-    References
-    ----------
-    .. [1] Q. McNemar (1947), Note on the sampling error of the difference between correlated
-       proportions or percentages, Psychometrika 12(2), 153-157.
-    """
-    from scipy.stats import binom
-
-    return float(binom.sf(lost - 1, won + lost, 0.5))
-
-
 def score_worse(won: int, lost: int) -> float:
     """McNemar's score test, one-sided: the level at which Tango's upper bound comes to lie at 0.
 
     Parameters
     ----------
     won, lost : int
-        As in `mcnemar_worse`.
+        Items that only the candidate has right, and only the baseline.
 
     Returns
     -------

@@ -33,12 +33,12 @@ from judgebench.stats.paired_tests import (
     benjamini_hochberg,
     deciding_levels,
     holm,
-    mcnemar_worse,
     paired_test,
     score_worse,
     student_bound,
     tango_bounds,
 )
+from perf.gate_rates import mcnemar_worse
 
 Floats = np.ndarray
 

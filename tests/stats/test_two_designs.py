@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from judgebench.stats.gate_rule import units_to_detect
-from judgebench.stats.paired_tests import mcnemar_worse, paired_test
+from judgebench.stats.paired_tests import paired_test
 from judgebench.stats.two_designs import (
     TwoDesigns,
     head_to_head_detectable,
@@ -22,6 +22,7 @@ from judgebench.stats.two_designs import (
     head_to_head_units,
     two_designs,
 )
+from perf.gate_rates import mcnemar_worse
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLD = ROOT.parent / "shared" / "gold" / "alpaca_eval"
