@@ -31,7 +31,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import yaml  # noqa: E402
+import yaml  # noqa: E402  (the root is on the path now)
 
 from tests.loopback import Ask, Loopback, Reaction  # noqa: E402  (the root is on the path now)
 

@@ -29,7 +29,7 @@ bias out as far as it can be, and gives an interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -430,7 +430,9 @@ def _matched(distance: Floats, error: Floats) -> float:
         return certain
     if too_much(0.0) <= _ROUNDING:  # all so far from 0 that chance adds nothing
         return certain + seen
-    x = _crossing(too_much, float(z.max()), 0.0)
+    from scipy.optimize import brentq
+
+    x = float(brentq(too_much, 0.0, float(z.max())))
     return certain + float((s * np.maximum(z - x, 0.0)).sum())
 
 
@@ -454,18 +456,13 @@ def _largest(plug_in: float, error: Floats, z: float, further: float) -> float:
     last = int(below[-1])
     if last == _STEPS - 1:
         return float(steps[last]) * total
-    return total * _crossing(lambda t: float(above(np.array(t))), steps[last], steps[last + 1])
+    from scipy.optimize import brentq
+
+    end = brentq(lambda t: float(above(np.array(t))), steps[last], steps[last + 1])
+    return total * float(end)
 
 
 _STEPS = 64
-
-
-def _crossing(of: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that is negative at ``low`` becomes positive, by halving."""
-    for _ in range(50):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if of(middle) < 0.0 else (low, middle)
-    return (low + high) / 2.0
 
 
 def _student(share: float, free: int) -> float:

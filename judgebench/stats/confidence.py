@@ -292,7 +292,8 @@ def auroc_interval(
 
 
 def _newcombe(value: float, n_right: int, n_wrong: int, level: float) -> tuple[float, float]:
-    """The values from which the one seen lies a normal quantile away, by halving."""
+    """The values from which the one seen lies a normal quantile away."""
+    from scipy.optimize import brentq
     from scipy.special import ndtri
 
     z, middle = float(ndtri((1.0 + level) / 2.0)), (n_right + n_wrong) / 2.0
@@ -302,17 +303,10 @@ def _newcombe(value: float, n_right: int, n_wrong: int, level: float) -> tuple[f
         variance = area * (1.0 - area) * (2.0 * middle - 1.0 - rest) / (n_right * n_wrong)
         return math.sqrt(max(variance, 0.0))
 
-    def end(far: float) -> float:
-        near = value
-        for _ in range(60):
-            between = (near + far) / 2.0
-            if abs(value - between) < z * error(between):
-                near = between
-            else:
-                far = between
-        return (near + far) / 2.0
+    def beyond(area: float) -> float:
+        return abs(value - area) - z * error(area)
 
-    return end(0.0), end(1.0)
+    return float(brentq(beyond, 0.0, value)), float(brentq(beyond, value, 1.0))
 
 
 def _delong(c: Floats, y: Floats, units: NDArray[np.int64], value: float) -> tuple[float, float]:
