@@ -15,7 +15,7 @@ from judgebench.metrics.verdict_table import Columns
 from judgebench.stats.unchanged import within_items
 
 
-def averaged(
+def average_nights(
     columns: Columns, judge: str, two: tuple[str, str], again: Sequence[str]
 ) -> Mapping[str, Any]:
     """One judge's rows about two models, with the baseline's other nights as samples of it.
@@ -34,7 +34,7 @@ def averaged(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedAgain:
+class RepeatSpread:
     """What a model's answers vary from one to the next.
 
     within
@@ -51,9 +51,9 @@ class AskedAgain:
     answers: float
 
 
-def asked_again(
+def repeat_spread(
     columns: Columns, kind: BoardKind, judge: str, model: str, labels: Sequence[str]
-) -> AskedAgain:
+) -> RepeatSpread:
     """How a model's answers to the same items vary in the eyes of one judge.
 
     Repeats and orders of one answer are averaged first.
@@ -74,7 +74,7 @@ def asked_again(
     each = np.bincount(item[~np.isnan(means)], minlength=len(item_of)).astype(np.float64)
     each = each[each > 0]
     answers = float(len(each) / (1.0 / each).sum()) if len(each) else 0.0
-    return AskedAgain(within=within, items=items, answers=answers)
+    return RepeatSpread(within=within, items=items, answers=answers)
 
 
 def _of(columns: Columns, judge: str, models: Collection[str]) -> dict[str, Any]:

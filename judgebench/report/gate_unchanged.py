@@ -27,7 +27,7 @@ from judgebench.metrics.paired_models import (
     Compared,
     PairedModels,
 )
-from judgebench.metrics.repeated_answers import asked_again, averaged
+from judgebench.metrics.repeated_answers import average_nights, repeat_spread
 from judgebench.report.gate_missing import too_little_read
 from judgebench.report.metric_words import digits, in_percent
 from judgebench.report.model_pairs import PairData, coverage
@@ -222,10 +222,10 @@ def basis_of(
     plain = kind is not None and kind.opponent != two[1] and not (pair.stratum != 0).any()
     if plain and kind is not None and observed.units == int(kept.sum()) and "/" not in pair.metric:
         verdicts = data.board.verdicts[kind]
-        mine, labels = averaged(verdicts, pair.judge, two, again), data.which.labels
-        theirs = asked_again(mine, kind, pair.judge, two[1], labels)
+        mine, labels = average_nights(verdicts, pair.judge, two, again), data.which.labels
+        theirs = repeat_spread(mine, kind, pair.judge, two[1], labels)
         if theirs.items >= LEAST_ITEMS:
-            candidate = asked_again(mine, kind, pair.judge, two[0], labels)
+            candidate = repeat_spread(mine, kind, pair.judge, two[0], labels)
             spread = spread_again(theirs.within, candidate.answers, theirs.answers)
             return basis(
                 views=of_spread(views, spread), meaning="asked again",

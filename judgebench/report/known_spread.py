@@ -26,7 +26,7 @@ from judgebench.metrics.paired_models import (
     pairs_beside,
     spread_of,
 )
-from judgebench.metrics.repeated_answers import asked_again, averaged
+from judgebench.metrics.repeated_answers import average_nights, repeat_spread
 from judgebench.plain_text import counted
 from judgebench.report.baseline_nights import other_nights
 from judgebench.report.gate_missing import too_little_read
@@ -142,9 +142,9 @@ def known_spread(
     plain = units == int(its.sum()) and not (pair.stratum != 0).any()
     binary = plain and kind.kind == "label" and _whole(pair)
     if plain:
-        own = asked_again(verdicts, kind, judge, baseline, labels)
-        every = averaged(verdicts, judge, two, nights.models)
-        again = asked_again(every, kind, judge, baseline, labels)
+        own = repeat_spread(verdicts, kind, judge, baseline, labels)
+        every = average_nights(verdicts, judge, two, nights.models)
+        again = repeat_spread(every, kind, judge, baseline, labels)
         if again.items >= LEAST_ITEMS:
             spread = spread_again(
                 again.within, own.answers, again.answers if every_night else own.answers

@@ -18,7 +18,7 @@ from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
 from judgebench.metrics.paired_models import Compared, PairedModels, head_to_head, paired_models
-from judgebench.metrics.repeated_answers import averaged
+from judgebench.metrics.repeated_answers import average_nights
 from judgebench.metrics.scores import SCORE
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted as in_words
@@ -186,7 +186,7 @@ class PairData:
         if kind.opponent == two[1]:
             return head_to_head(verdicts, kind, judge, two[0], labels=self.which.labels)
         if again:
-            verdicts = averaged(verdicts, judge, two, again)
+            verdicts = average_nights(verdicts, judge, two, again)
         group_of = None
         if group is not None:
             group_of = self._group_of(group) if by is None else self.board.groups(by)
