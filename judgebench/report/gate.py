@@ -22,7 +22,7 @@ from judgebench.report.gate_question import Question
 from judgebench.report.gate_unchanged import Basis, Unchanged, unchanged
 from judgebench.report.known_spread import KnownSpread, known_spread
 from judgebench.report.model_pairs import METRIC_OF, PairData
-from judgebench.report.slide import policy_slide
+from judgebench.report.slide import SlideReport, policy_slide
 from judgebench.stats.gate_rule import FEWEST_TO_PASS, Decision
 from judgebench.stats.paired_tests import benjamini_hochberg, deciding_levels, holm
 from judgebench.stats.unchanged import CHANCE, even_chance
@@ -47,10 +47,8 @@ def gate_report(
     asked = _questions(store, candidate, baseline, policy, seed)
     chances, chance = unchanged(_bases(asked, policy), alpha=policy.level)
     decided = decide_tests(asked, policy, chances)
-    tests = tuple(
-        replace(one, slide=policy_slide(two.data, policy, place, two.two, candidate))
-        for place, (one, two) in enumerate(zip(decided, asked, strict=True))
-    )
+    slides = _slides(asked, policy, candidate)
+    tests = tuple(replace(one, slide=its) for one, its in zip(decided, slides, strict=True))
     return GateReport(
         verdict=overall([one.verdict for one in tests]),
         candidate=candidate,
@@ -62,6 +60,17 @@ def gate_report(
         notes=tuple(dict.fromkeys(note for one in asked for note in one.notes(baseline))),
         chance_unchanged=chance,
     )
+
+
+def _slides(asked: Sequence[Question], policy: Policy, candidate: str) -> list[SlideReport | None]:
+    """What all nights say of each test; of tests that differ in their drops alone it is one."""
+    found: dict[str, SlideReport | None] = {}
+    drops = {"max_drop", "strict_drop", "source"}
+    keys = [test.model_dump_json(exclude=drops) for test in policy.tests]
+    for place, (key, one) in enumerate(zip(keys, asked, strict=True)):
+        if key not in found:
+            found[key] = policy_slide(one.data, policy, place, one.two, candidate)
+    return [found[key] for key in keys]
 
 
 def _bases(asked: Sequence[Question], policy: Policy) -> list[Basis]:

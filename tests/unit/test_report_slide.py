@@ -201,6 +201,10 @@ def test_evidence_is_asked_of_all_tests_together(team: Team) -> None:
     team.slid(SLOW[:4])
     report = gated(team, policy("main", {}, {"max_drop": 0.2}, alpha=0.1))
     assert [one.slide and one.slide.threshold for one in report.tests] == [20.0, 20.0]
+    # of tests that differ in their drops alone it is worked out once
+    asked = policy("main", {}, {"max_drop": 0.2}, {"min_n": 20})
+    first, second, other = gated(team, asked).tests
+    assert first.slide is second.slide is not other.slide
     yearly = policy("main", false_alarms_per_year=2)
     assert yearly.slide_threshold == 20.0  # over all nights, not of one
 
