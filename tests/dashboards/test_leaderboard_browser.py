@@ -28,13 +28,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def column(tab: Any, head: str) -> list[str]:  # noqa: F811  # the fixture, handed on
-    """What stands in a column of the first table, from the top."""
-    lines = tab.evaluate(
-        """table => [...document.querySelector(table).querySelectorAll("canvas [role=row]")].map(
-             row => [...row.querySelectorAll("[role=columnheader], [role=gridcell]")].map(
-               cell => cell.textContent))""",
-        TABLE,
-    )
+    """What stands in a column of the first table, from the top; of one that is drawn anew, then."""
+    lines = tab.wait_for_function(
+        """table => {
+             const rows = [...(document.querySelector(table)?.querySelectorAll("canvas [role=row]")
+               ?? [])];
+             return rows.length > 1 && rows.map(
+               row => [...row.querySelectorAll("[role=columnheader], [role=gridcell]")].map(
+                 cell => cell.textContent));
+           }""",
+        arg=TABLE,
+    ).json_value()
     (at,) = (at for at, text in enumerate(lines[0]) if text.split()[-1:] == [head])  # ↑ model
     return [line[at] for line in lines[1:]]
 
