@@ -113,8 +113,11 @@ def labels_of(url: str, rater: str, version: str = "v1") -> list[tuple[str, str,
 
 
 def press(page: Any, key: str, then: str) -> None:
-    """A key, and what has to stand on the page after it."""
+    """A key, and what has to stand on the page after it. While a page is computed, what it was
+    before is still there, and the field of a name that was given may still hold the keyboard.
+    """
     hears(page, "Skip")
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
     page.wait_for_timeout(READ_MS)
     page.keyboard.press(key)
     page.get_by_text(then, exact=True).wait_for()
