@@ -17,7 +17,8 @@ from judgebench.store import open_store
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction, completion
 
-KILLS = int(os.environ.get("JUDGEBENCH_KILLS", "50"))  # more in perf/killed_runs.py
+# A kill at every step of the writing is in tests/faults: here a few, perf/killed_runs.py does 200.
+KILLS = int(os.environ.get("JUDGEBENCH_KILLS", "5"))
 ITEMS = 48
 TAKERS = ("taker-careful", "taker-terse", "taker-verbose", "taker-weak")
 SEED = 20261125
@@ -44,7 +45,7 @@ def _kept(store: Path) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_fifty_kills_cost_nothing(tmp_path: Path) -> None:
+def test_kills_at_random_moments_cost_nothing(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     (tmp_path / "calm").mkdir()
     store = tmp_path / "store.db"
