@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Generator
+
+import pytest
 
 
 def pytest_configure() -> None:
@@ -10,3 +14,17 @@ def pytest_configure() -> None:
     tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where the gold data has to be, a test that skips for want of it has failed."""
+    report = yield
+    if report.skipped and os.environ.get("JUDGEBENCH_REQUIRE_GOLD") == "1":
+        why = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if "gold data" in why:
+            report.outcome = "failed"
+            report.longrepr = f"JUDGEBENCH_REQUIRE_GOLD=1, and this was skipped: {why}"
+    return report

@@ -21,7 +21,7 @@ import pytest
 from judgebench.store import open_store
 from tests.dashboards import stores
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",

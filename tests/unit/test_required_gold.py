@@ -1,0 +1,40 @@
+"""Where the gold data has to be, its absence is a failure; elsewhere it skips with a reason."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFTEST = Path(__file__).parents[1] / "conftest.py"
+SKIPS = """
+import pytest
+
+@pytest.mark.skipif(True, reason="the gold data (../shared/gold/x) is not here")
+def test_by_a_mark(): ...
+
+def test_on_its_way():
+    pytest.skip("the gold data (../shared/gold/x) is absent")
+
+def test_for_another_reason():
+    pytest.skip("no lualatex on PATH")
+"""
+
+
+@pytest.mark.parametrize(
+    ("required", "ends"), [("1", "1 failed, 1 skipped, 1 error"), ("", "3 skipped")]
+)
+def test_gold_that_has_to_be_there(tmp_path: Path, required: str, ends: str) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
+    (tmp_path / "test_skips.py").write_text(SKIPS)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:judgebench"],
+        cwd=tmp_path,
+        env={"PATH": "", "JUDGEBENCH_REQUIRE_GOLD": required},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ends in done.stdout, done.stdout
