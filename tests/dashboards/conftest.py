@@ -48,6 +48,27 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]
     st.cache_data.clear()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for a file of tests. No longer: while it lives its thread has a running loop."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Any) -> Iterator[Any]:
+    """Whose tabs share what they have fetched: the scripts of a page are megabytes."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture
 def at_home() -> Iterator[None]:
     """Served where only this machine reaches it, as the command line does."""

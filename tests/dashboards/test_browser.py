@@ -94,43 +94,35 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def tab(address: str) -> Iterator[Any]:
+def tab(address: str, visitor: Any) -> Iterator[Any]:
     """A tab with the first page loaded. It may talk to loopback alone and complain of nothing."""
-    from playwright.sync_api import sync_playwright
-
     asked: list[str] = []
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
-        page.on(
-            "console",
-            lambda said: complaints.append(said.text) if said.type == "error" else None,
-        )
-        page.goto(address)
-        page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
-        go(page, "Leaderboard")
-        yield page
-        browser.close()
+    page = visitor.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
+    page.on(
+        "console",
+        lambda said: complaints.append(said.text) if said.type == "error" else None,
+    )
+    page.goto(address)
+    page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
+    go(page, "Leaderboard")
+    yield page
+    page.close()
     hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
     assert hosts == {"127.0.0.1"}
     assert not complaints
 
 
-def test_a_link_to_a_page_is_the_first_thing_opened(address: str) -> None:
+def test_a_link_to_a_page_is_the_first_thing_opened(address: str, browser: Any) -> None:
     """On a server that nobody has visited, with the choices of whoever sent the link."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page()
-        page.goto(f"{address}/agreement?scope=macro")
-        page.locator(CHART).nth(1).wait_for(timeout=60_000)
-        page.get_by_text("Unweighted mean over models").wait_for()
-        browser.close()
+    page = browser.new_page()
+    page.goto(f"{address}/agreement?scope=macro")
+    page.locator(CHART).nth(1).wait_for(timeout=60_000)
+    page.get_by_text("Unweighted mean over models").wait_for()
+    page.close()
 
 
 def go(page: Any, name: str) -> None:
@@ -155,19 +147,15 @@ def hears(page: Any, button: str) -> None:
 
 
 def test_a_link_to_a_page_fails_at_nothing_but_where_streamlit_looks_for_itself(
-    address: str,
+    address: str, browser: Any
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     refused: set[str] = set()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page()
-        page.on("response", lambda got: refused.add(got.url) if got.status >= 400 else None)
-        page.goto(f"{address}/compare")
-        page.get_by_role("heading", name="Compare").wait_for(timeout=60_000)
-        page.locator(CHART).first.wait_for(timeout=60_000)
-        browser.close()
+    page = browser.new_page()
+    page.on("response", lambda got: refused.add(got.url) if got.status >= 400 else None)
+    page.goto(f"{address}/compare")
+    page.get_by_role("heading", name="Compare").wait_for(timeout=60_000)
+    page.locator(CHART).first.wait_for(timeout=60_000)
+    page.close()
     assert refused == {f"{address}/compare{probe}" for probe in PROBES}
 
 

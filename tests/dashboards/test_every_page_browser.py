@@ -52,16 +52,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="module", params=["light", "dark"])
 def context(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A theme, whose pages share what they fetched."""

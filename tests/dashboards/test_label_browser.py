@@ -17,7 +17,7 @@ import pytest
 
 from tests.dashboards import label_stores
 from tests.dashboards.label_stores import HOSTILE, MODELS, RIGHT, WRONG
-from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM, PROBES, _wait_for, hears
+from tests.dashboards.test_browser import CHROMIUM, PROBES, _wait_for, hears
 
 pytestmark = [
     pytest.mark.browser,
@@ -70,12 +70,11 @@ def address(url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def windows(address: str) -> Iterator[Callable[..., Any]]:
+def windows(address: str, browser: Any) -> Iterator[Callable[..., Any]]:
     """Windows of a browser. They may talk to loopback alone, and complain of nothing."""
-    from playwright.sync_api import sync_playwright
-
     asked: list[str] = []
     complaints: list[str] = []
+    open_now: list[Any] = []
 
     def told(said: Any) -> None:
         if said.type == "error" and "404" not in said.text:
@@ -85,22 +84,21 @@ def windows(address: str) -> Iterator[Callable[..., Any]]:
         if got.status >= 400 and not urlsplit(got.url).path.endswith(PROBES):
             complaints.append(f"{got.status}: {got.url}")
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    def opened(query: str = "", at: str = address, **more: Any) -> Any:
+        page = browser.new_page(viewport={"width": 1400, "height": 900}, **more)
+        open_now.append(page)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
+        page.on("console", told)
+        page.on("response", answered)
+        page.goto(f"{at}?{query}")
+        page.get_by_role("heading", name="Label").wait_for(timeout=60_000)
+        return page
 
-        def opened(query: str = "", at: str = address, **more: Any) -> Any:
-            page = browser.new_context(viewport={"width": 1400, "height": 900}, **more).new_page()
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
-            page.on("console", told)
-            page.on("response", answered)
-            page.goto(f"{at}?{query}")
-            page.get_by_role("heading", name="Label").wait_for(timeout=60_000)
-            return page
-
-        yield opened
-        browser.close()
+    yield opened
+    for page in open_now:
+        page.close()
     hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
     assert hosts == {"127.0.0.1"}
     assert not complaints

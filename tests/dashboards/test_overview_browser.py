@@ -54,29 +54,28 @@ def served(folder: Path, *options: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def tab() -> Iterator[Callable[..., Any]]:
+def tab(browser: Any) -> Iterator[Callable[..., Any]]:
     """A browser's tab, which may talk to loopback alone and complain of nothing."""
-    from playwright.sync_api import sync_playwright
-
     asked: list[str] = []
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    open_now: list[Any] = []
 
-        def opened(address: str) -> Any:
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on(
-                "console",
-                lambda said: complaints.append(said.text) if said.type == "error" else None,
-            )
-            page.goto(address)
-            page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
-            return page
+    def opened(address: str) -> Any:
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        open_now.append(page)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type == "error" else None,
+        )
+        page.goto(address)
+        page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
+        return page
 
-        yield opened
-        browser.close()
+    yield opened
+    for page in open_now:
+        page.close()
     hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
     assert hosts == {"127.0.0.1"}
     assert not complaints

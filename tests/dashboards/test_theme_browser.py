@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,7 @@ import pytest
 
 from tests.dashboards import compare_stores
 from tests.dashboards.test_browser import (  # noqa: F401  # the server is a fixture
-    ARGUMENTS,
     CHART,
-    CHROMIUM,
     address,
     hears,
     pytestmark,
@@ -108,39 +106,45 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def themes(browser: Any) -> Mapping[str, Any]:
+    """One visitor for each theme, whose pages share what they fetched."""
+    size = {"width": 1400, "height": 1000}
+    return {one: browser.new_context(viewport=size, color_scheme=one) for one in ("light", "dark")}
+
+
 @pytest.fixture
-def opened(address: str) -> Iterator[Callable[[str, str], Any]]:  # noqa: F811  # the fixture
+def opened(
+    address: str,  # noqa: F811  # the fixture
+    themes: Mapping[str, Any],
+) -> Iterator[Callable[[str, str], Any]]:
     """A page in a theme, drawn to its end."""
-    from playwright.sync_api import sync_playwright
+    open_now: list[Any] = []
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    def at(name: str, theme: str) -> Any:
+        tab = themes[theme].new_page()
+        open_now.append(tab)
+        tab.goto(f"{address}/{PAGES[name][0]}")
+        tab.get_by_role("heading", name=name, exact=True).wait_for(timeout=60_000)
+        for box in PAGES[name][1][-1:]:
+            tab.get_by_role("combobox", name=box, exact=True).wait_for()
+        if name in DRAWN:
+            tab.locator(CHART).first.wait_for(timeout=60_000)
+            tab.locator(".stDataFrameGlideDataEditor").first.wait_for()
+        if name == "Compare":
+            tab.get_by_text("What the judges wrote").wait_for(timeout=60_000)
+        if name == "Label":
+            hears(tab, "Skip")
+        return tab
 
-        def at(name: str, theme: str) -> Any:
-            tab = browser.new_context(
-                viewport={"width": 1400, "height": 1000},
-                color_scheme="dark" if theme == "dark" else "light",
-            ).new_page()
-            tab.goto(f"{address}/{PAGES[name][0]}")
-            tab.get_by_role("heading", name=name, exact=True).wait_for(timeout=60_000)
-            for box in PAGES[name][1][-1:]:
-                tab.get_by_role("combobox", name=box, exact=True).wait_for()
-            if name in DRAWN:
-                tab.locator(CHART).first.wait_for(timeout=60_000)
-                tab.locator(".stDataFrameGlideDataEditor").first.wait_for()
-            if name == "Compare":
-                tab.get_by_text("What the judges wrote").wait_for(timeout=60_000)
-            if name == "Label":
-                hears(tab, "Skip")
-            return tab
-
-        yield at
-        browser.close()
+    yield at
+    for tab in open_now:
+        tab.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_what_is_written_can_be_read(
+def test_what_is_written_can_be_read_and_drawings_are_in_the_ink_of_the_theme(
     opened: Callable[[str, str], Any], name: str, theme: str
 ) -> None:
     tab = opened(name, theme)
@@ -149,16 +153,13 @@ def test_what_is_written_can_be_read(
     assert len(found) > 10
     faint = [(text, round(contrast, 2)) for text, contrast in found if contrast < ENOUGH]
     assert not faint
+    if name in DRAWN:
+        in_the_ink_of(theme, tab)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", DRAWN)
-def test_drawings_are_in_the_ink_of_the_theme(
-    opened: Callable[[str, str], Any], name: str, theme: str
-) -> None:
+def in_the_ink_of(theme: str, tab: Any) -> None:
     from charts import INK
 
-    tab = opened(name, theme)
     used = tab.evaluate(
         """() => [...document.querySelectorAll("svg.marks *")].flatMap(
              mark => [mark.getAttribute("fill"), mark.getAttribute("stroke")])"""
