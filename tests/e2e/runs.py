@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 
@@ -79,10 +80,14 @@ class Done:
     err: str
 
 
-def typed(*words: str | Path) -> Done:
+def typed(*words: str | Path, environment: Mapping[str, str] | None = None) -> Done:
     """Carry out a command line in this process, which takes a fraction of the time."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        mock.patch.dict(os.environ, environment or {}),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         code = run([str(word) for word in words])
     return Done(code, out.getvalue(), err.getvalue())
 

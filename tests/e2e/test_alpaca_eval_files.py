@@ -14,9 +14,8 @@ from judgebench.judges._alpaca_replies import read_ordered_models, read_ranking
 from judgebench.records import Preference, Reply
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 
-IMPORT_S = 90  # ten times what it takes where nothing else runs
 BASELINE = "gpt4_1106_preview"
 OTHER_BASELINE = "Mistral-7B+RAHF-DUAL+LoRA"
 """Published as judged against text_davinci_003, but the baseline's answers in it are others."""
@@ -30,8 +29,8 @@ READERS = {
 
 
 def done(*arguments: str | Path) -> Any:
-    found = judgebench(*arguments, timeout_s=IMPORT_S)
-    assert found.returncode == 0, found.stderr
+    found = typed(*arguments)
+    assert found.code == 0, found.err
     return found
 
 
@@ -41,7 +40,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(alpaca_gold.ABSENT)
     folder = tmp_path_factory.mktemp("alpaca")
     assert len(alpaca_gold.write_results(folder / "results")) == 29
-    said = done("import", "alpaca-eval", folder / "results", "--store", url(folder, "s")).stderr
+    said = done("import", "alpaca-eval", folder / "results", "--store", url(folder, "s")).err
     assert "58 files" in said
     assert "29 models; 23341 verdicts, 23341 new; 23341 responses, 23341 new" in said
     return folder
@@ -57,7 +56,7 @@ def opened(folder: Path, name: str) -> Store:
 
 def test_the_board_has_the_published_win_rates(results: Path) -> None:
     said = done("leaderboard", "alpaca_eval", "--format", "json", "--store", url(results, "s"))
-    (board,) = json.loads(said.stdout)["boards"]
+    (board,) = json.loads(said.out)["boards"]
     assert (board["judge"], board["opponent"]) == (alpaca_gold.JUDGE, BASELINE)
     rows = {row["model"]: row for row in board["rows"]}
     published = alpaca_gold.expected()
@@ -115,7 +114,7 @@ def test_a_null_model_and_an_imitator_are_flagged(results: Path, tmp_path: Path)
     where = url(tmp_path, "s")
     done("import", "alpaca-eval", folder, "--store", where)
     shown = done("leaderboard", "alpaca_eval", "--format", "json", "--store", where)
-    (board,) = json.loads(shown.stdout)["boards"]
+    (board,) = json.loads(shown.out)["boards"]
     flags = {row["model"]: row["flags"] for row in board["rows"]}
     assert "constant answers" in flags["null-model"]
     assert "constant answers" not in flags["imitator"]
@@ -130,7 +129,7 @@ def test_the_board_in_every_form(results: Path, form: str) -> None:
     said = done(
         "leaderboard", "alpaca_eval", "--rank-by", "length_controlled_win_rate", "--published",
         "--format", form, "--store", url(results, "s"),
-    ).stdout  # fmt: skip
+    ).out  # fmt: skip
     for part in ("claude-2", "28.2" if form != "csv" else "28.1"):
         assert part in said
     if form != "csv":  # which has the board alone
@@ -175,7 +174,7 @@ def _with_replies(folder: Path, name: str) -> Iterator[tuple[Any, Preference, Re
 def test_out_and_in_again_changes_nothing(results: Path) -> None:
     done("export", "alpaca-eval", "--output", results / "out", "--store", url(results, "s"))
     again = done("import", "alpaca-eval", results / "out", "--store", url(results, "s"))
-    assert "23341 verdicts, 0 new; 23341 responses, 0 new" in again.stderr
+    assert "23341 verdicts, 0 new; 23341 responses, 0 new" in again.err
     for path in (results / "results").rglob("*.json"):
         written = results / "out" / path.relative_to(results / "results")
         theirs, ours = json.loads(path.read_text()), json.loads(written.read_text())
@@ -191,7 +190,7 @@ def test_new_field_names_say_the_same(results: Path, tmp_path: Path) -> None:
     alpaca_gold.write_results(tmp_path / "new", new_names=True)
     some = [tmp_path / "new" / model for model in ("claude-2", "text_davinci_001")]
     again = done("import", "alpaca-eval", *some, "--store", url(results, "s"))
-    assert "1608 verdicts, 0 new; 2413 responses, 0 new" in again.stderr
+    assert "1608 verdicts, 0 new; 2413 responses, 0 new" in again.err
 
 
 def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
@@ -220,9 +219,9 @@ def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
         tmp_path / "some.json",
         next(rows for (judge, _), rows in files.items() if judge == other[0]),
     )
-    refused = judgebench("import", "alpaca-eval", some, odd, "--store", url(tmp_path, "odd"))
-    assert refused.returncode == 65
-    assert "odd.json: row 1: output_1: another answer of 'text_davinci_003'" in refused.stderr
+    refused = typed("import", "alpaca-eval", some, odd, "--store", url(tmp_path, "odd"))
+    assert refused.code == 65
+    assert "odd.json: row 1: output_1: another answer of 'text_davinci_003'" in refused.err
     for judge in READERS:
         paths = []
         for number, ((annotator, _), records) in enumerate(files.items()):
@@ -261,10 +260,10 @@ def test_bad_rows_end_with_65_and_store_nothing(results: Path, tmp_path: Path) -
         ({"generator_1": "text_davinci_003"}, "judge file of another baseline"),
     ):
         judged.write_text(json.dumps([*rows[:-1], rows[-1] | change]))
-        found = judgebench("import", "alpaca-eval", folder, "--store", url(tmp_path, "s"))
-        assert found.returncode == 65, found.stderr
-        assert f"{judged}: row 805: " in found.stderr
-        assert said in found.stderr
+        found = typed("import", "alpaca-eval", folder, "--store", url(tmp_path, "s"))
+        assert found.code == 65, found.err
+        assert f"{judged}: row 805: " in found.err
+        assert said in found.err
         with open_store(url(tmp_path, "s")) as store:
             assert (store.models(), store.runs(), store.benchmarks()) == ([], [], [])
 
@@ -276,6 +275,6 @@ def test_wrong_usage(tmp_path: Path) -> None:
         (("export", "verdicts", "--model", "b"), "goes with `export alpaca-eval`"),
         (("export", "alpaca-eval"), "--output FOLDER"),
     ):
-        found = judgebench(*arguments, "--store", url(tmp_path, "s"))
-        assert found.returncode == 64, found.stderr
-        assert said in found.stderr
+        found = typed(*arguments, "--store", url(tmp_path, "s"))
+        assert found.code == 64, found.err
+        assert said in found.err

@@ -23,7 +23,7 @@ from judgebench.report.table import render
 from judgebench.stats.evaluators_upstream import QUIRKS
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.exchanged import label, rows_file
 from tests.unit.hostile import HOSTILE
 
@@ -205,10 +205,10 @@ def test_every_form(store: Store, tmp_path: Path, form: str) -> None:
 def test_nothing_to_measure_is_said(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.db'}"
     file = rows_file(tmp_path / "v.jsonl", [label(0, "m", "j", "correct")])
-    assert judgebench("import", "verdicts", file, "--store", url).returncode == 0
-    done = judgebench("evaluators", "made_up", "--store", url)
-    assert done.returncode == 64
-    assert "no judge has compared answers on made_up yet" in done.stderr
+    assert typed("import", "verdicts", file, "--store", url).code == 0
+    done = typed("evaluators", "made_up", "--store", url)
+    assert done.code == 64
+    assert "no judge has compared answers on made_up yet" in done.err
 
 
 # cross-annotations ------------------------------------------------------------------------------
@@ -288,11 +288,11 @@ def test_the_synthetic_evaluators(tmp_path: Path) -> None:
         path = tmp_path / f"{source}.json"
         path.write_text(json.dumps(rows), encoding="utf-8")
         who = [] if source == "humans" else ["--judge", source]
-        done = judgebench("import", "alpaca-eval", path, *who, "--store", url)
-        assert done.returncode == 0, done.stderr
-    done = judgebench("evaluators", "alpaca_eval", "--upstream", "--format", "json", "--store", url)
-    assert done.returncode == 0, done.stderr
-    found = {row["judge"]: row for row in json.loads(done.stdout)["rows"]}
+        done = typed("import", "alpaca-eval", path, *who, "--store", url)
+        assert done.code == 0, done.err
+    done = typed("evaluators", "alpaca_eval", "--upstream", "--format", "json", "--store", url)
+    assert done.code == 0, done.err
+    found = {row["judge"]: row for row in json.loads(done.out)["rows"]}
     file = alpaca_gold.GOLD / "evaluator_metrics_synthetic_expected.json"
     expected = json.loads(file.read_text(encoding="utf-8"))["expected"]
     names = {

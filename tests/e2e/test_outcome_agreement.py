@@ -20,7 +20,7 @@ from judgebench.report.table import render
 from judgebench.stats.pair_outcomes import OutcomeRule
 from judgebench.store import open_store
 from tests.e2e import alpaca_gold
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, label, rows_file
 from tests.unit.hostile import HOSTILE
 
@@ -345,18 +345,17 @@ def test_hostile_names(tmp_path: Path, form: str) -> None:
 def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.db'}"
     file = rows_file(tmp_path / "v.jsonl", outcomes("j", "+-"))
-    assert judgebench("import", "verdicts", file, "--store", url).returncode == 0
-    done = judgebench("agreement", "made_up", "--store", url)
-    assert done.returncode == 64
+    assert typed("import", "verdicts", file, "--store", url).code == 0
+    done = typed("agreement", "made_up", "--store", url)
+    assert done.code == 64
     assert (
-        "no two judges with labels or scores of the same answers, or with preferences"
-        in done.stderr
+        "no two judges with labels or scores of the same answers, or with preferences" in done.err
     )
-    done = judgebench("agreement", "made_up", "--store", url, "--tie-band", "0.5")
-    assert done.returncode == 64
-    done = judgebench("agreement", "made_up", "--reference", "k", "--store", url)
-    assert done.returncode == 64
-    assert "no judge called 'k'" in done.stderr
+    done = typed("agreement", "made_up", "--store", url, "--tie-band", "0.5")
+    assert done.code == 64
+    done = typed("agreement", "made_up", "--reference", "k", "--store", url)
+    assert done.code == 64
+    assert "no judge called 'k'" in done.err
 
 
 # published figures ------------------------------------------------------------------------------
@@ -388,15 +387,15 @@ def test_the_published_judges_agree_as_expected(tmp_path: Path) -> None:
     ]  # fmt: skip
     url = f"sqlite:///{tmp_path / 's.db'}"
     file = rows_file(tmp_path / "v.jsonl", said_of)
-    done = judgebench("import", "verdicts", file, "--store", url)
-    assert done.returncode == 0, done.stderr
+    done = typed("import", "verdicts", file, "--store", url)
+    assert done.code == 0, done.err
     found = {}
     for reference in {line["judge_b"] for line in expected}:
-        done = judgebench(
+        done = typed(
             "agreement", "made_up", "--reference", reference, "--format", "json", "--store", url
         )
-        assert done.returncode == 0, done.stderr
-        for row in json.loads(done.stdout)["rows"]:
+        assert done.code == 0, done.err
+        for row in json.loads(done.out)["rows"]:
             found[row["model"], row["judge"], row["reference"]] = row["metrics"]
     for line in expected:
         metrics = found[line["model"], line["judge_a"], line["judge_b"]]

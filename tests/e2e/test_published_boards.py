@@ -19,7 +19,7 @@ from judgebench import registry
 from judgebench.metrics.model_correlations import NO_INTERVAL
 from tests import alignbench_gold
 from tests.e2e import mixeval_gold
-from tests.e2e.runs import Done, judgebench, store_url, typed
+from tests.e2e.runs import Done, store_url, typed
 from tests.loopback import Loopback, Reaction
 from tests.unit.exchanged import rows_file
 
@@ -256,10 +256,10 @@ def test_another_judge_is_never_in_the_published_ranking(tmp_path: Path) -> None
 def test_a_name_that_nobody_has_is_refused(tmp_path: Path) -> None:
     scored(tmp_path, {"sft": 0.6}, judge="newer")
     for names, said in (("sft=Llama", "no published model called 'Llama'"), ("sft", "MODEL=")):
-        done = judgebench("leaderboard", "mixeval_hard", "--published", "--published-as", names,
+        done = typed("leaderboard", "mixeval_hard", "--published", "--published-as", names,
                           "--store", store_url(tmp_path))  # fmt: skip
-        assert (done.returncode, done.stdout) == (64, "")
-        assert said in done.stderr
+        assert (done.code, done.out) == (64, "")
+        assert said in done.err
 
 
 # judges of our own ------------------------------------------------------------------------------

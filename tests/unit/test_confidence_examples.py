@@ -17,7 +17,7 @@ from judgebench.protocols import JudgeSettings
 from judgebench.records import Item, Message
 from judgebench.run.judges_meant import with_examples
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.exchanged import label, rows_file
 
 N = 12
@@ -88,8 +88,8 @@ def test_what_cannot_be_drawn_is_said(store: Store) -> None:
 def test_a_judge_takes_the_file_as_it_is_written(store: Store, url: str, tmp_path: Path) -> None:
     file = tmp_path / "examples.jsonl"
     told = ["confidence-examples", "made_up", "--correct", "J", "--number", "3"]
-    done = judgebench("export", *told, "--output", file, "--store", url)
-    assert done.returncode == 0, done.stderr
+    done = typed("export", *told, "--output", file, "--store", url)
+    assert done.code == 0, done.err
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert len(rows) == 6
     options = with_examples({"examples": str(file)}, "b")

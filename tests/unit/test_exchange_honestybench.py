@@ -19,7 +19,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.records import Item, Message
 from judgebench.report.confidence import confidence_report
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 
 Record = dict[str, Any]
 
@@ -251,15 +251,15 @@ def test_the_command(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.db'}"
     path = write(tmp_path / "files" / "made_up.jsonl", *(record(i) for i in range(6)))
     told = ("--benchmark", "made_up@2", "--model", "tiny", "--set", "towns", "--judge", "J")
-    done = judgebench("import", "honestybench", path, *told, "--store", url)
-    assert done.returncode == 0, done.stderr
-    assert "66 answers and verdicts, 66 new, 0 known already" in done.stderr
-    again = judgebench("import", "honestybench", path, *told, "--store", url)
-    assert "66 answers and verdicts, 0 new, 66 known already" in again.stderr
-    shown = judgebench("confidence", "made_up", "--store", url, "--format", "json")
-    assert shown.returncode == 0, shown.stderr
-    assert json.loads(shown.stdout)["correct"] == "J"
-    wrong = judgebench("import", "honestybench", path, "--baseline", "b", "--store", url)
-    assert wrong.returncode == 64
-    wrong = judgebench("import", "verdicts", path, "--set", "nq", "--store", url)
-    assert wrong.returncode == 64
+    done = typed("import", "honestybench", path, *told, "--store", url)
+    assert done.code == 0, done.err
+    assert "66 answers and verdicts, 66 new, 0 known already" in done.err
+    again = typed("import", "honestybench", path, *told, "--store", url)
+    assert "66 answers and verdicts, 0 new, 66 known already" in again.err
+    shown = typed("confidence", "made_up", "--store", url, "--format", "json")
+    assert shown.code == 0, shown.err
+    assert json.loads(shown.out)["correct"] == "J"
+    wrong = typed("import", "honestybench", path, "--baseline", "b", "--store", url)
+    assert wrong.code == 64
+    wrong = typed("import", "verdicts", path, "--set", "nq", "--store", url)
+    assert wrong.code == 64

@@ -16,7 +16,7 @@ from judgebench.metrics.intervals import Intervals
 from judgebench.records import Reply
 from judgebench.report.leaderboard import leaderboards
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 
 Record = dict[str, Any]
 Write = Callable[..., Path]
@@ -251,8 +251,8 @@ def test_the_command_takes_files_and_folders(write: Write, tmp_path: Path) -> No
         (("mt-bench", bench, "--baseline", "b"), 64, "--baseline is not for them"),
         (("mt-bench", tmp_path / "arena" / "none"), 64, "the suffix says what a file is"),
     ):
-        found = judgebench("import", *arguments, "--store", url)
-        assert found.returncode == code, found.stderr
-        assert message in found.stderr
+        found = typed("import", *arguments, "--store", url)
+        assert found.code == code, found.err
+        assert message in found.err
     with open_store(url, read_only=True) as store:
         assert {name for name, _ in store.benchmarks()} == {"arena_hard", "mt_bench", "other"}

@@ -18,7 +18,7 @@ from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_said import read_gate
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench, typed
+from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file
 
 GOOD, BAD = "+" * 200, "-" * 200
@@ -147,7 +147,7 @@ def test_what_is_no_gate_is_refused(tmp_path: Path, text: str, said: str) -> Non
 
 def test_the_commands(store: Store, tmp_path: Path) -> None:
     at = ["--store", str(tmp_path / "s.db")]
-    assert judgebench("baseline", "set", "main", "--model", "old", *at).returncode == 0
+    assert typed("baseline", "set", "main", "--model", "old", *at).code == 0
     bad = gate_file(store, tmp_path, "bad", "main")
     done = typed("baseline", "set", "main", "--model", "bad", "--if-passed", bad, *at)
     assert (done.code, held(store)["main", "made_up"]) == (2, "old")

@@ -18,7 +18,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.report.board_request import BoardRequest
 from judgebench.report.bundle import verify_bundle, write_bundle
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file
 
 OTHER = "a-text-of-another-benchmark"
@@ -180,14 +180,14 @@ def test_other_files_are_refused_and_a_broken_store_is_no_proof(
 
 def test_by_the_command_line(store: Store, url: str, tmp_path: Path) -> None:
     path = tmp_path / "board.zip"
-    done = judgebench("leaderboard", "made_up", "--bundle", path, "--store", url)
-    assert done.returncode == 0, done.stderr
-    done = judgebench("verify", path)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "values follow from its verdicts" in done.stderr
-    done = judgebench("verify", changed(path, "boards.json", _worse, tmp_path))
-    assert done.returncode == 65
-    assert "does not follow from its verdicts" in done.stderr
+    done = typed("leaderboard", "made_up", "--bundle", path, "--store", url)
+    assert done.code == 0, done.err
+    done = typed("verify", path)
+    assert (done.code, done.out) == (0, "")
+    assert "values follow from its verdicts" in done.err
+    done = typed("verify", changed(path, "boards.json", _worse, tmp_path))
+    assert done.code == 65
+    assert "does not follow from its verdicts" in done.err
 
 
 def _worse(path: Path) -> None:

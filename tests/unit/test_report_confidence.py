@@ -26,7 +26,7 @@ from judgebench.report.table import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.stats.resample import wilson_interval
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.exchanged import Rows, label, rows_file
 from tests.unit.hostile import HOSTILE
 
@@ -157,10 +157,10 @@ def test_who_says_what_is_correct_must_be_known(store: Store, tmp_path: Path) ->
 def test_nothing_to_measure_is_said(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.db'}"
     file = rows_file(tmp_path / "v.jsonl", [said(0, 1)])
-    assert judgebench("import", "verdicts", file, "--store", url).returncode == 0
-    done = judgebench("confidence", "made_up", "--store", url)
-    assert done.returncode == 64
-    assert "no answer to made_up has both a label of J and a confidence" in done.stderr
+    assert typed("import", "verdicts", file, "--store", url).code == 0
+    done = typed("confidence", "made_up", "--store", url)
+    assert done.code == 64
+    assert "no answer to made_up has both a label of J and a confidence" in done.err
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.5, 80])

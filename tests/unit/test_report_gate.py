@@ -22,7 +22,7 @@ from judgebench.report.gate_policy import GateTest, Policy, read_policy
 from judgebench.report.table import render
 from judgebench.stats.paired_tests import score_worse, tango_bounds
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, label, rows_file
 from tests.unit.hostile import HOSTILE
 
@@ -373,11 +373,11 @@ def test_exit_codes_and_the_summary_of_a_workflow(store: Store, tmp_path: Path) 
     at = ["--store", str(tmp_path / "s.db"), "--baseline", "old"]
     codes = {}
     for name in ("new", "bad", "few"):
-        done = judgebench(
+        done = typed(
             "gate", *at, "--candidate", name, "--junit", tmp_path / f"{name}.xml",
             environment={"GITHUB_STEP_SUMMARY": str(summary)},
         )  # fmt: skip
-        codes[name] = done.returncode
+        codes[name] = done.code
     assert codes == {"new": 0, "bad": 1, "few": 2}
     text = summary.read_text()
     assert text.index("PASS: new") < text.index("REGRESSION: bad") < text.index("INCONCLUSIVE: few")

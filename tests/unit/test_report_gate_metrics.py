@@ -31,7 +31,7 @@ from judgebench.report.leaderboard import leaderboards
 from judgebench.report.model_pairs import PairData
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.compared import BASELINE, answer, take_in, verdict
 from tests.unit.exchanged import label, rows_file
 
@@ -387,9 +387,9 @@ def test_the_command_gates_by_them(store: Store, tmp_path: Path) -> None:
     )
     at = ["--store", str(tmp_path / "s.db"), "--baseline", "old", "--candidate", "new"]
     xml = tmp_path / "gate.xml"
-    done = judgebench("gate", *at, "--policy", file, "--junit", xml, "--format", "json")
-    assert done.returncode == 1, done.stderr
-    data = json.loads(done.stdout)
+    done = typed("gate", *at, "--policy", file, "--junit", xml, "--format", "json")
+    assert done.code == 1, done.err
+    data = json.loads(done.out)
     assert [(t["metric"], t["decision"]) for t in data["tests"]] == [
         ("accuracy", "pass"), ("ece", "regression"),
     ]  # fmt: skip
@@ -430,11 +430,11 @@ def test_better_is_better_also_where_lower_is_better(store: Store, tmp_path: Pat
     tests = json.loads(render(compare_document(report), "json"))["tests"]
     estimators = {one["metric"]: one.get("estimator") for one in tests}
     assert estimators == {"auroc": None, "ece": "plug-in", "brier": None}
-    done = judgebench(
+    done = typed(
         "compare", "old", "new", "--metric", "ece", "--format", "json",
         "--store", str(tmp_path / "s.db"),
     )  # fmt: skip
-    (test,) = json.loads(done.stdout)["tests"]
+    (test,) = json.loads(done.out)["tests"]
     assert (test["decision"], test["higher_is_better"], test["confidence"]) == (
         "better",
         False,

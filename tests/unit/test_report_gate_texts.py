@@ -20,7 +20,7 @@ from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_texts import GateTexts, texts_of
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 from tests.unit.exchanged import coded, rows_file
 from tests.unit.hostile import HOSTILE
 from tests.unit.test_report_html import Page
@@ -139,14 +139,14 @@ def test_the_command_annotates_for_github_only(store: Store, tmp_path: Path) -> 
     at = ("gate", "--store", tmp_path / "s.db", "--baseline", "old", "--max-drop", "0.05")
     said = {}
     for candidate in ("new", "few", "same"):
-        done = judgebench(*at, "--candidate", candidate, environment={"GITHUB_ACTIONS": "true"})
-        said[candidate] = [line for line in done.stderr.splitlines() if line.startswith("::")]
-        assert "::" not in done.stdout
+        done = typed(*at, "--candidate", candidate, environment={"GITHUB_ACTIONS": "true"})
+        said[candidate] = [line for line in done.err.splitlines() if line.startswith("::")]
+        assert "::" not in done.out
     assert [one[1] for one in commands(said["new"])] == ["error"]
     assert [one[1] for one in commands(said["few"])] == ["warning"]
     assert said["same"] == []
-    done = judgebench(*at, "--candidate", "new", environment={"GITHUB_ACTIONS": ""})
-    assert (done.returncode, done.stderr) == (1, "")
+    done = typed(*at, "--candidate", "new", environment={"GITHUB_ACTIONS": ""})
+    assert (done.code, done.err) == (1, "")
 
 
 def test_the_command_writes_a_page_with_texts_and_tables_without(
@@ -154,12 +154,12 @@ def test_the_command_writes_a_page_with_texts_and_tables_without(
 ) -> None:
     put(store, tmp_path, [f"question {i}" for i in range(12)])
     outputs = [tmp_path / "out" / f"gate.{form}" for form in ("html", "md", "json")]
-    done = judgebench(
+    done = typed(
         "gate", "--store", str(tmp_path / "s.db"), "--baseline", "old", "--candidate", "new",
         *(word for path in outputs for word in ("--output", path)),
         "--junit", tmp_path / "junit" / "gate.xml",
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.code == 1
     html, md, json_ = (path.read_text() for path in outputs)
     assert "new: question 0" in html
     assert "question 0" not in md + json_

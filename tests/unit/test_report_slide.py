@@ -37,7 +37,7 @@ from judgebench.store.baselines import StoredBaseline
 from tests.dashboards import item_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
 from tests.dashboards.stores import BENCHMARK, VERSION
-from tests.e2e.runs import judgebench
+from tests.e2e.runs import typed
 
 ITEMS = 150
 OLD, NEW = (Stack(backend="vllm", versions={"vllm": one}, dtype="bfloat16") for one in ("0.9", "1"))
@@ -483,12 +483,12 @@ def test_the_command_ends_with_1_or_64(team: Team, tmp_path: Path) -> None:
     asked = ["gate", "--baseline", "last-green", "--candidate", "nightly", "--policy", str(path)]
     asked += ["--store", str(team.store.url)]
     path.write_text(f"fixed_baseline: main\n{test}")
-    done = judgebench(*asked)
-    assert done.returncode == 1
-    assert "slide: accuracy fell from" in done.stdout
+    done = typed(*asked)
+    assert done.code == 1
+    assert "slide: accuracy fell from" in done.out
     path.write_text(f"fixed_baseline: gone\n{test}")
-    done = judgebench(*asked)
-    assert done.returncode == 64
-    assert "the policy's fixed_baseline" in done.stderr
+    done = typed(*asked)
+    assert done.code == 64
+    assert "the policy's fixed_baseline" in done.err
     path.write_text(test)
-    assert judgebench(*asked).returncode == 0
+    assert typed(*asked).code == 0

@@ -20,7 +20,7 @@ from judgebench.report.stack_anchors import may_differ
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
 from judgebench.store.stack_anchors import AnsweredAgain
-from tests.e2e.runs import judgebench, typed
+from tests.e2e.runs import typed
 from tests.unit.two_runs import Judged, put_run
 
 OLD, NEW, THIRD = (Stack(backend="vllm", versions={"vllm": n}) for n in ("0.9", "0.10", "0.11"))
@@ -252,10 +252,10 @@ def test_the_note_is_in_every_form(store: Store, tmp_path: Path) -> None:
     put(store)
     anchors(store, "base", NEW, 100)
     page = tmp_path / "gate.html"
-    done = judgebench(
+    done = typed(
         *("gate", "--baseline", "base", "--candidate", "cand", "--max-drop", "0.05"),
         *("--store", f"sqlite:///{tmp_path / 's.db'}", "--output", page),
     )
-    assert done.returncode == 0, done.stderr
-    for text in (done.stdout, page.read_text()):
+    assert done.code == 0, done.err
+    for text in (done.out, page.read_text()):
         assert "stacks differ; 100 of 100 anchor prompts of base" in text
