@@ -8,6 +8,14 @@ import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
+# deadline, since the first example pays for importing scikit-learn or scipy.
+settings.register_profile(
+    "daily", deadline=None, max_examples=int(os.environ.get("JUDGEBENCH_EXAMPLES", "30"))
+)
+settings.load_profile("daily")
 
 
 def pytest_configure() -> None:

@@ -591,20 +591,20 @@ def test_hostile_names_stay_on_one_line_of_a_suggestion(store: Store, tmp_path: 
     assert test.judge.startswith('J"')
 
 
-def test_ten_thousand_tests_are_one_question_where_they_ask_the_same(
+def test_a_thousand_tests_are_one_question_where_they_ask_the_same(
     store: Store, tmp_path: Path
 ) -> None:
     put(store, tmp_path, coded("old", "J", drawn(1, 60)), coded("new", "J", drawn(2, 60)))
     tests = [
-        GateTest(benchmark="made_up", judge="J", max_drop=0.05 + n / 1e6) for n in range(10_000)
+        GateTest(benchmark="made_up", judge="J", max_drop=0.05 + n / 1e6) for n in range(1_000)
     ]
     report = gated(store, Policy(tests=tests))
-    assert len(report.tests) == 10_000
+    assert len(report.tests) == 1_000
     assert report.tests[0].unchanged is not None
     assert report.chance_unchanged == pytest.approx(report.tests[0].unchanged.chance)
     sentence, _ = unchanged_words(report)
-    assert "this gate's 10,000 tests together" in sentence
-    assert "and 9,996 more tests" in sentence
+    assert "this gate's 1,000 tests together" in sentence
+    assert "and 996 more tests" in sentence
 
 
 def test_a_comparison_says_what_a_gate_would_make_of_it(store: Store, tmp_path: Path) -> None:
