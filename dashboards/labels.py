@@ -37,6 +37,9 @@ FEW = 10
 """Under so many answers in common no kappa is shown."""
 
 
+WAIT_S = 30.0
+"""How long a label waits while others write: the page cannot say that it waits."""
+
 MOST_POINTS = 11
 """The digits of a keyboard, and one without a key."""
 
@@ -231,7 +234,7 @@ def verdicts_of(kind: Kind, labels: Sequence[str]) -> dict[str, tuple[str, Verdi
 
 def write(url: str, rater: str, place: Place, verdict: Verdict) -> None:
     """The one thing that this page writes; in the store, durably, when this returns."""
-    with open_store(url, create=False) as store:
+    with open_store(url, create=False, wait_s=WAIT_S) as store:
         put_label(store, rater, place, verdict)
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgebench import DEFAULT_STORE, config
-from judgebench.errors import ConfigError
+from judgebench.errors import ConfigError, InputError, StoreBusyError, StoreError
 from judgebench.exchange.labels import import_labels, read_label_rows
-from judgebench.protocols import Progress
+from judgebench.protocols import Progress, at_once
 from judgebench.run.anchors import occasion_of_today
 from judgebench.run.confirm import Unconfirmed
 from judgebench.run.confirm import confirm as confirm_work
@@ -350,6 +350,11 @@ def run(
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
     occasion = occasion_of_today() if refresh_anchors else None
+    asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
+    if refresh_anchors:
+        asked["refresh_anchors"] = occasion
+    if stack_anchors is not None:
+        asked["stack_anchors"] = stack_anchors
     with open_live_store(store_url(work.suite, store)) as opened:
         doors = Doors(work.suite, opened)
         with _named(path):
@@ -357,17 +362,25 @@ def run(
         if on_forecast is not None and doors.cost_money(list(endpoints(work).values())):
             on_forecast(plan_work(work, opened, doors, occasion=occasion))
         try:
-            return evaluate(
+            outcome = evaluate(
                 work,
                 store=opened,
                 doors=doors,
                 progress=progress,
-                configuration=config.raw_suite(path),
+                configuration=asked,
                 occasion=occasion,
                 stack_anchors=stack_anchors,
             )
-        finally:
-            _take_in_labels(work, opened)
+        except StoreError:
+            raise
+        except BaseException:
+            # Ctrl-C waits for nobody; running again takes them in.
+            with suppress(StoreBusyError), at_once():
+                for fault in _take_in_labels(work, opened):
+                    progress.say(f"warning: {fault}")
+            raise
+        outcome.warnings += _take_in_labels(work, opened)
+        return outcome
 
 
 def confirm(
@@ -399,7 +412,7 @@ def confirm(
                 store=opened,
                 doors=doors,
                 progress=progress,
-                configuration=config.raw_suite(path),
+                configuration=config.as_asked(config.raw_suite(path), limits or {}, None),
             )
 
 
@@ -437,10 +450,20 @@ def _label_files(work: Work) -> list[tuple[Path, tuple[str, str] | None]]:
     ]
 
 
-def _take_in_labels(work: Work, store: Store) -> None:
-    """Labels come after the answers that they are about; taking them in twice changes nothing."""
+def _take_in_labels(work: Work, store: Store) -> list[str]:
+    """Labels come after the answers that they are about; taking them in twice changes nothing.
+
+    The files were read before anybody was asked. What is wrong with one by now, or with what it is
+    about, is returned: it is no fault of the run, whose boards are without these labels.
+    """
+    faults = []
     for path, about in _label_files(work):
-        import_labels(store, path, about=about, only_answered=True)
+        try:
+            import_labels(store, path, about=about, only_answered=True)
+        except InputError as error:
+            again = f"`judgebench import labels {path}` takes them in later"
+            faults.append(f"the labels of {path} were not taken in: {error}; {again}")
+    return faults
 
 
 def plan(

@@ -458,8 +458,37 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
 
 
 def raw_suite(path: Path) -> dict[str, Any]:
-    """The suite as written, ``${NAME}`` not filled in: what a manifest keeps."""
+    """The suite as written, ``${NAME}`` not filled in."""
     return dict(_read(path).data)
+
+
+def as_asked(
+    written: Mapping[str, Any], limits: Mapping[str, Any], in_batches: Suite | None
+) -> dict[str, Any]:
+    """A suite as written, with what the command line says otherwise: what a manifest keeps.
+
+    Parameters
+    ----------
+    limits
+        Those that go before the suite's.
+    in_batches
+        The suite as it is asked, where it is to be asked in batches.
+    """
+    asked = dict(written)
+    if limits:
+        asked["limits"] = {**(written.get("limits") or {}), **limits}
+    if in_batches is not None:
+        asked["judges"] = [
+            {**judge, "batch": True} if config.batch else judge
+            for judge, config in zip(written.get("judges") or (), in_batches.judges, strict=True)
+        ]
+        asked["models"] = [
+            {**model, "api": {**model["api"], "batch": True}}
+            if config.api is not None and config.api.batch
+            else model
+            for model, config in zip(written.get("models") or (), in_batches.models, strict=True)
+        ]
+    return asked
 
 
 def _read(path: Path) -> yaml_file.Written:

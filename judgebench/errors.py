@@ -47,6 +47,24 @@ class StoreError(JudgebenchError):
     exit_code = 73
 
 
+class StoreBusyError(StoreError):
+    """Somebody else is writing, or holds what is asked for; nothing was written."""
+
+
+class StoreFullError(StoreError):
+    """There is no room for what was to be written; nothing of it was.
+
+    Parameters
+    ----------
+    again
+        Whether the same may go through later: room was made from what was set aside, or may be.
+    """
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
+
+
 class ConfigError(JudgebenchError):
     """A suite, a description of a benchmark or an option is wrong."""
 

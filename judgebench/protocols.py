@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from judgebench.dialogue import Dialogue
+from judgebench.plain_text import printable_lines
 from judgebench.records import (
     Case,
     Failure,
@@ -24,6 +28,47 @@ from judgebench.records import (
     Use,
 )
 from judgebench.template import PromptText
+
+MAY_WAIT: ContextVar[bool] = ContextVar("may_wait", default=True)
+"""Whether a write may wait for others to be done; if not, it raises `StoreBusyError`."""
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Writes to a store inside go through now or not at all: for an event loop, which waits itself.
+
+    Raises
+    ------
+    StoreBusyError
+        Where somebody else is writing. Nothing was written.
+    """
+    token = MAY_WAIT.set(False)
+    try:
+        yield
+    finally:
+        MAY_WAIT.reset(token)
+
+
+class Waiting:
+    """Somebody waits for the store: said on stderr after a second, and then now and then."""
+
+    SAID_AFTER_S = 1.0
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._say_at = self.SAID_AFTER_S
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._since
+
+    def goes_on(self, why: str) -> None:
+        """Still waiting; ``why`` says for whom, and what waits."""
+        seconds = self.seconds
+        if seconds >= self._say_at:
+            self._say_at = min(2 * seconds, seconds + 60.0) + self.SAID_AFTER_S
+            # The stream of this moment: under a bar it is one that writes above the bar.
+            print(printable_lines(f"{why}; waiting ({seconds:.0f} s so far)"), file=sys.stderr)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

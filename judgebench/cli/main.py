@@ -126,10 +126,8 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
-    except click.Abort:
-        return _say("interrupted; nothing is lost, run again to go on", INTERRUPTED)
-    except KeyboardInterrupt:
-        return _say("interrupted; nothing is lost, run again to go on", INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        return _say(_interrupted(stop), INTERRUPTED)
     except NoArgsIsHelpError as error:  # a group without a command
         return _help(error)
     except click.ClickException as error:
@@ -147,6 +145,13 @@ def run(arguments: list[str]) -> int:
     except Exception:  # noqa: BLE001 - the one place where the unforeseen becomes exit code 70
         return _unforeseen()
     return result if isinstance(result, int) else 0
+
+
+def _interrupted(stop: BaseException) -> str:
+    """What the interrupt says itself; click wraps it."""
+    interrupt = stop.__cause__ if isinstance(stop, click.Abort) else stop
+    said = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
+    return said or "interrupted; nothing is lost, run again to go on"
 
 
 def _with_dashes(arguments: list[str]) -> list[str]:

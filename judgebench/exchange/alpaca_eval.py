@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from shlex import quote
 
 from judgebench import keys
@@ -33,7 +33,13 @@ from judgebench.exchange.known_items import (
     OwnItems,
     default_version,
 )
-from judgebench.exchange.outcome import IMPORT_LEASE, import_manifest_of
+from judgebench.exchange.outcome import (
+    IMPORT_LEASE,
+    Write,
+    cut_import,
+    import_manifest,
+    put_in_portions,
+)
 from judgebench.exchange.responses import named_model, recorded_key, same_text
 from judgebench.exchange.verdict_rows import same, say
 from judgebench.exchange.verdicts import imported_judge, put_reply
@@ -48,6 +54,7 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import Store
+from judgebench.store.chunks import chunks
 
 _MOST = 5
 UNSAID = Unreadable(reason=NOT_SAID)
@@ -299,25 +306,35 @@ class _Taking:
         return found
 
     def put(self) -> str | None:
-        """All of it in one commit, under a run of its own."""
-        if not (self.judgments or self.responses):
+        """All of it under a run of its own."""
+        cut = cut_import(self.store, "alpaca-eval", self.gathered.files)
+        if not (self.judgments or self.responses or cut):
             return None
         counts = {"verdicts": len(self.judgments), "responses": len(self.responses)}
-        manifest = import_manifest_of("alpaca-eval", self.gathered.files, counts)
-        now = time.time()
-        with self.store.transaction():
-            self.store.start_run(manifest)
-            self.store.put_items(self.board.new_items)
-            for model, spec in self.new_models.items():
-                self.store.put_model(model, spec)
-            self.store.put_responses(self.responses)
-            there = {judge.key for judge in self.store.judges()}
-            for judge in self.gathered.baselines:
-                if keys.judge_key(imported_judge(judge)) not in there:
-                    self.store.put_judge(judge, imported_judge(judge))
-            for about, place, judged in self.judgments:
-                self._put_judgment(manifest.id, about, place, judged, now)
+        manifest = import_manifest("alpaca-eval", self.gathered.files, counts, cut)
+        put_in_portions(self.store, manifest, cut, self._writes(manifest.id))
         return manifest.id
+
+    def _writes(self, run_id: str) -> Iterator[Write]:
+        store, now = self.store, time.time()
+        for items in chunks(self.board.new_items):
+            yield len(items), partial(store.put_items, items)
+        for model, spec in self.new_models.items():
+            yield 1, partial(store.put_model, model, spec)
+        for some in chunks(self.responses.items()):
+            yield len(some), partial(store.put_responses, dict(some))
+        there = {judge.key for judge in store.judges()}
+        for judge in self.gathered.baselines:
+            if keys.judge_key(imported_judge(judge)) not in there:
+                yield 1, partial(store.put_judge, judge, imported_judge(judge))
+        for judgments in chunks(self.judgments):
+            yield len(judgments), partial(self._put_judgments, run_id, judgments, now)
+
+    def _put_judgments(
+        self, run_id: str, judgments: Sequence[tuple[About, Place, Judged]], now: float
+    ) -> None:
+        for about, place, judged in judgments:
+            self._put_judgment(run_id, about, place, judged, now)
 
     def _put_judgment(
         self, run_id: str, about: About, place: Place, judged: Judged, now: float

@@ -1,13 +1,14 @@
 """What of other harnesses' logs a store does not have yet: items, answers, verdicts, failures.
 
 A log may hold a hundred thousand samples. It is read again for every purpose, a portion at a time,
-and all that is new of a night is one commit.
+and what is new of a night is stored in portions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from judgebench import keys
 from judgebench.errors import InputError
@@ -16,9 +17,16 @@ from judgebench.exchange.evaluations_checking import Checked
 from judgebench.exchange.evaluations_known import compare, failed, unknown_failures
 from judgebench.exchange.evaluations_rows import Rows, Where, portions
 from judgebench.exchange.mark_readings import Reading, wider
-from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest_of
+from judgebench.exchange.outcome import (
+    IMPORT_LEASE,
+    ImportReport,
+    Write,
+    cut_import,
+    import_manifest,
+    put_in_portions,
+)
 from judgebench.exchange.verdicts import imported_judge
-from judgebench.records import ModelSpec
+from judgebench.records import ModelSpec, RunManifest
 from judgebench.store import Store
 
 
@@ -48,7 +56,9 @@ def take_in(store: Store, night: Night, checked: Sequence[Checked]) -> ImportRep
         checked = _as_before(store, night.what, checked, warnings)
         specs, new = _version(store, night, checked)
         is_run = new or _is_another_night(store, night, checked)
-        run_id = _put(store, night, checked, specs, {"rows": rows, "new": new}) if is_run else None
+        cut = cut_import(store, night.what, night.files)
+        counts = {"rows": rows, "new": new}
+        run_id = _put(store, night, checked, specs, counts, cut) if is_run or cut else None
     return ImportReport(
         rows=rows, new=new, known=rows - new, run_id=run_id, warnings=tuple(warnings)
     )
@@ -133,43 +143,55 @@ def _put(
     checked: Sequence[Checked],
     specs: Sequence[ModelSpec],
     counts: Mapping[str, int],
+    cut: RunManifest | None,
 ) -> str:
-    """All of a night in one commit."""
-    manifest = import_manifest_of(night.what, night.files, counts)
-    manifest = replace(
-        manifest,
-        name=" ".join(filter(None, (f"import {night.what}", night.when))),
-        configuration={
-            **manifest.configuration,
-            "when": night.when,
-            "model": night.evaluations[0].model,
-            "read_as": {_at(one.evaluation): dict(one.readings) for one in checked},
-        },
-    )
-    with store.transaction():
-        store.start_run(manifest)
+    """All of a night, under a run of its own."""
+    for one in checked:
+        _check_items(store, one)
+    manifest = import_manifest(night.what, night.files, counts, cut)
+    if cut is None:
+        manifest = replace(
+            manifest,
+            name=" ".join(filter(None, (f"import {night.what}", night.when))),
+            configuration={
+                **manifest.configuration,
+                "when": night.when,
+                "model": night.evaluations[0].model,
+                "read_as": {_at(one.evaluation): dict(one.readings) for one in checked},
+            },
+        )
+
+    def writes() -> Iterator[Write]:
         there = {model.key for model in store.models()}
         known_judges = {judge.key for judge in store.judges()}
         for one, spec in zip(checked, specs, strict=True):
             if keys.model_key(spec) not in there:
                 tags = {"night": night.when} if night.when else {}
-                store.put_model(one.evaluation.model, spec, tags)
+                yield 1, partial(store.put_model, one.evaluation.model, spec, tags)
             for judge in sorted(one.readings):
                 if keys.judge_key(imported_judge(judge)) not in known_judges:
-                    store.put_judge(judge, imported_judge(judge))
+                    yield 1, partial(store.put_judge, judge, imported_judge(judge))
             absent = failed(store, one, spec)
             for rows in portions(one, spec, manifest.id):
-                _put_portion(store, one.evaluation, rows, absent)
+                yield len(rows.items), partial(_put_portion, store, rows, absent)
+
+    put_in_portions(store, manifest, cut, writes())
     return manifest.id
 
 
-def _put_portion(store: Store, evaluation: Evaluation, rows: Rows, absent: set[Where]) -> None:
+def _check_items(store: Store, one: Checked) -> None:
+    evaluation = one.evaluation
+    items = (one.known.get(sample.item.id, sample.item) for sample in evaluation.samples())
     try:
-        store.put_items(rows.items)
+        store.check_items(items)
     except InputError as error:
         raise InputError(
             f"{evaluation.path}: {error}, e.g. with --benchmark {evaluation.benchmark}@VERSION"
         ) from None
+
+
+def _put_portion(store: Store, rows: Rows, absent: set[Where]) -> None:
+    store.put_items(rows.items)
     store.put_responses(rows.responses)
     store.put_judgments(rows.judgments)
     for failure in unknown_failures(store, rows, absent):

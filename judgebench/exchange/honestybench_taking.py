@@ -11,7 +11,14 @@ from pathlib import Path
 from judgebench import keys
 from judgebench.exchange.attach import Board, place_key
 from judgebench.exchange.honestybench_records import DOMAINS, Record
-from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest
+from judgebench.exchange.outcome import (
+    IMPORT_LEASE,
+    ImportReport,
+    Write,
+    cut_import,
+    import_manifest,
+    put_in_portions,
+)
 from judgebench.exchange.responses import named_model, recorded_key, same_text
 from judgebench.exchange.verdict_rows import same, say
 from judgebench.exchange.verdicts import imported_judge
@@ -29,6 +36,7 @@ from judgebench.records import (
 )
 from judgebench.rows import Row
 from judgebench.store import Store
+from judgebench.store.chunks import chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +78,27 @@ def take_in(
         ]
         rows, new = len(answers) + len(said), len(responses) + len(verdicts)
         run_id = None
-        if new:
+        cut = cut_import(store, "honestybench", [about.path])
+        if new or cut:
             counts = {"responses": len(responses), "verdicts": len(verdicts)}
-            manifest = import_manifest("honestybench", about.path, counts)
+            manifest = import_manifest("honestybench", [about.path], counts, cut)
             run_id = manifest.id
-            with store.transaction():
-                store.start_run(manifest)
-                store.put_items(board.new_items)
+
+            def writes() -> Iterator[Write]:
+                for items in chunks(board.new_items):
+                    yield len(items), partial(store.put_items, items)
                 if is_new:
-                    store.put_model(about.model, named_model(about.model))
-                store.put_responses(responses)
+                    yield 1, partial(store.put_model, about.model, named_model(about.model))
+                for some in chunks(responses.items()):
+                    yield len(some), partial(store.put_responses, dict(some))
                 there = {judge.key for judge in store.judges()}
                 for judge in (about.judge, about.agreement_judge):
                     if keys.judge_key(imported_judge(judge)) not in there:
-                        store.put_judge(judge, imported_judge(judge))
-                _put(store, verdicts, run_id)
+                        yield 1, partial(store.put_judge, judge, imported_judge(judge))
+                for said in chunks(verdicts):
+                    yield len(said), partial(_put, store, said, manifest.id)
+
+            put_in_portions(store, manifest, cut, writes())
     return ImportReport(rows=rows, new=new, known=rows - new, run_id=run_id)
 
 

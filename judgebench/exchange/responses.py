@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,10 +19,18 @@ from judgebench.exchange.known_items import (
     refuse_unknown,
 )
 from judgebench.exchange.names import benchmark_name, by_id, name, optional_name
-from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest
+from judgebench.exchange.outcome import (
+    IMPORT_LEASE,
+    ImportReport,
+    Write,
+    cut_import,
+    import_manifest,
+    put_in_portions,
+)
 from judgebench.records import ModelSpec, Response
 from judgebench.responses.recorded_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.store import Store
+from judgebench.store.chunks import chunks
 from judgebench.store.codec import readable
 
 _Where: TypeAlias = tuple[str, str, str, str, int, int]
@@ -94,17 +103,27 @@ def take_in_responses(store: Store, path: Path, rows: Answers) -> ImportReport:
                 if known is None:
                     models[where[3]] = named_model(where[3])
         run_id = None
-        if new:
-            manifest = import_manifest("responses", path, {"responses": len(new)})
+        cut = cut_import(store, "responses", [path])
+        if new or cut:
+            manifest = import_manifest("responses", [path], {"responses": len(new)}, cut)
             run_id = manifest.id
-            with store.transaction():
-                store.start_run(manifest)
-                for board in boards.values():
-                    store.put_items(board.new_items)
-                for called, spec in models.items():
-                    store.put_model(called, spec)
-                store.put_responses(new)
+            put_in_portions(store, manifest, cut, _writes(store, boards, models, new))
     return ImportReport(rows=len(rows), new=len(new), known=len(rows) - len(new), run_id=run_id)
+
+
+def _writes(
+    store: Store,
+    boards: Mapping[tuple[str, str], Board],
+    models: Mapping[str, ModelSpec],
+    new: Mapping[bytes, Response],
+) -> Iterator[Write]:
+    for board in boards.values():
+        for items in chunks(board.new_items):
+            yield len(items), partial(store.put_items, items)
+    for called, spec in models.items():
+        yield 1, partial(store.put_model, called, spec)
+    for some in chunks(new.items()):
+        yield len(some), partial(store.put_responses, dict(some))
 
 
 def _where(row: AnswerRow, versions: dict[str, str]) -> _Where:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +21,15 @@ from judgebench.exchange.known_items import (
     refuse_unknown,
 )
 from judgebench.exchange.names import by_id
-from judgebench.exchange.outcome import IMPORT_LEASE, ImportReport, import_manifest, taken_in_before
+from judgebench.exchange.outcome import (
+    IMPORT_LEASE,
+    ImportReport,
+    Write,
+    cut_import,
+    import_manifest,
+    put_in_portions,
+    taken_in_before,
+)
 from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts, same, say
 from judgebench.records import (
     HUMAN,
@@ -30,12 +39,14 @@ from judgebench.records import (
     Look,
     Place,
     Reply,
+    RunManifest,
     Use,
     Verdict,
     is_human,
 )
 from judgebench.store import Store
 from judgebench.store.anchors import StoredAnchors
+from judgebench.store.chunks import chunks
 
 
 def import_verdicts(
@@ -128,7 +139,8 @@ def take_in(
         looks = [(row, place, pinned[place]) for row, place in placed if place in pinned]
         if taken_in_before(store, what, path):  # what was said since then stays
             new, looks = [entry for entry in new if entry.before is None], []
-        run_id = _put(store, path, what, new, looks, boards) if new or looks else None
+        cut = cut_import(store, what, [path])
+        run_id = _put(store, path, what, new, looks, boards, cut) if new or looks or cut else None
     return ImportReport(
         rows=len(rows),
         new=len(new) + len(looks),
@@ -213,36 +225,62 @@ def _put(
     new: Sequence[_New],
     looks: Sequence[_Look],
     boards: Mapping[tuple[str, str], Board],
+    cut: RunManifest | None,
 ) -> str:
-    """All of it in one commit, under a run of its own, which is the occasion of a look."""
+    """Under a run of its own, which is the occasion of a look."""
     counts = {"verdicts": len(new)} | ({"looks": len(looks)} if looks else {})
-    manifest = import_manifest(what, path, counts)
+    manifest = import_manifest(what, [path], counts, cut)
     now = time.time()
-    with store.transaction():
-        store.start_run(manifest)
+
+    def writes() -> Iterator[Write]:
         for board in boards.values():
-            store.put_items(board.new_items)
+            for items in chunks(board.new_items):
+                yield len(items), partial(store.put_items, items)
             for name, spec in board.unknown_models.items():
-                store.put_model(name, spec)
+                yield 1, partial(store.put_model, name, spec)
         there = {judge.key for judge in store.judges()}
         judges = {entry.row.where.judge for entry in new if entry.place.judge_key not in there}
         for name in sorted(judges):
-            store.put_judge(name, imported_judge(name))
-        for entry in new:
-            place = entry.place
-            replies = put_reply(store, place, entry.row.where.judge, entry.row.reply)
-            judgment = Judgment(
-                key=judgment_key(place, entry.row.verdict, entry.before),
-                judge_key=place.judge_key,
-                case_key=boards[entry.row.at].case_key(place),
-                verdict=entry.row.verdict,
-                reply_keys=replies,
-                at=now,
-            )
-            use = Use(run_id=manifest.id, place=place, judgment_key=judgment.key)
-            store.put_judgment(judgment, [use])
-        store.put_looks([_look(store, one, manifest.id, now, boards) for one in looks])
+            yield 1, partial(store.put_judge, name, imported_judge(name))
+        for some in chunks(new):
+            yield len(some), partial(_put_some, store, some, manifest.id, now, boards)
+        for found in chunks(looks):
+            yield len(found), partial(_put_looks, store, found, manifest.id, now, boards)
+
+    put_in_portions(store, manifest, cut, writes())
     return manifest.id
+
+
+def _put_some(
+    store: Store,
+    new: Sequence[_New],
+    run_id: str,
+    now: float,
+    boards: Mapping[tuple[str, str], Board],
+) -> None:
+    for entry in new:
+        place = entry.place
+        replies = put_reply(store, place, entry.row.where.judge, entry.row.reply)
+        judgment = Judgment(
+            key=judgment_key(place, entry.row.verdict, entry.before),
+            judge_key=place.judge_key,
+            case_key=boards[entry.row.at].case_key(place),
+            verdict=entry.row.verdict,
+            reply_keys=replies,
+            at=now,
+        )
+        use = Use(run_id=run_id, place=place, judgment_key=judgment.key)
+        store.put_judgment(judgment, [use])
+
+
+def _put_looks(
+    store: Store,
+    looks: Sequence[_Look],
+    occasion: str,
+    now: float,
+    boards: Mapping[tuple[str, str], Board],
+) -> None:
+    store.put_looks([_look(store, one, occasion, now, boards) for one in looks])
 
 
 def _look(

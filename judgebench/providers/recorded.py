@@ -4,15 +4,59 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
-from judgebench.errors import CallError
+from judgebench.errors import CallError, StoreBusyError, StoreFullError
 from judgebench.keys import request_key
-from judgebench.protocols import Provider, Replies
+from judgebench.protocols import Provider, Replies, Waiting, at_once
 from judgebench.providers.counts import Counts
 from judgebench.providers.prices import Price
 from judgebench.providers.spending import Saved, spend_of
 from judgebench.records import Reply, Request
+
+_T = TypeVar("_T")
+
+AGAIN_S = 0.005
+"""Between two tries of a write while others write."""
+
+ROOM_S = 0.25
+"""And while the disk is full."""
+
+
+class Keeping:
+    """Writes to a store out of an event loop: one after the other, for as long as it takes.
+
+    While others write, or a full disk has no room, the loop goes on: calls under way come back, and
+    what they brought waits here.
+    """
+
+    def __init__(self) -> None:
+        self._line = asyncio.Lock()
+        self._waiting = 0
+
+    async def keep(self, write: Callable[[], _T]) -> _T:
+        """What ``write`` returns, which is one commit and is called again until it goes through."""
+        self._waiting += 1
+        try:
+            async with self._line:
+                waiting, pause_s = Waiting(), AGAIN_S
+                while True:
+                    try:
+                        with at_once():
+                            return write()
+                    except StoreBusyError as error:
+                        why = str(error)
+                    except StoreFullError as error:
+                        if not error.again:
+                            raise
+                        why, pause_s = str(error), ROOM_S
+                    waiting.goes_on(f"{why}; {self._waiting} to be stored, none is lost meanwhile")
+                    await asyncio.sleep(pause_s)
+        finally:
+            self._waiting -= 1
 
 
 @dataclass(slots=True)
@@ -55,6 +99,7 @@ class Recorded:
         self._saved = Saved()
         self._flights: dict[bytes, _Flight] = {}
         self._tasks: set[asyncio.Task[Reply]] = set()
+        self._keeping = Keeping()
         self.counts = counts or Counts()
 
     async def complete(self, request: Request) -> Reply:
@@ -71,13 +116,24 @@ class Recorded:
         return await self._join(key)
 
     async def close(self) -> None:
-        """Take back what is under way, keep what was saved, then close what is inside."""
+        """Take back what is under way, keep what was saved, then close what is inside.
+
+        After a second Ctrl-C what was saved is kept only if nobody else writes: it is a statistic,
+        and nobody is to wait for it.
+        """
+        closing = asyncio.current_task()
+        leaving = closing is not None and closing.cancelling() > 0
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             if saved := self._saved.emptied():
-                self._replies.put_spend(saved)
+                put = partial(self._replies.put_spend, saved)
+                if leaving:
+                    with suppress(StoreBusyError), at_once():
+                        put()
+                else:
+                    await self._keeping.keep(put)
         finally:
             await self._inner.close()
 
@@ -107,6 +163,6 @@ class Recorded:
             self.counts.failed += 1
             raise
         spend = spend_of(request, reply, "live", self._price)
-        self._replies.put_reply(key, request, reply, spend)
+        await self._keeping.keep(partial(self._replies.put_reply, key, request, reply, spend))
         self.counts.sent += 1
         return reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from judgebench.config import Endpoint
 from judgebench.errors import CallError
@@ -10,9 +11,15 @@ from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.run.batches import submit
 from judgebench.run.doors import Doors
-from judgebench.run.execute import Bench, Job, Tally, carry_out
+from judgebench.run.execute import Bench, Job, Known, Tally, carry_out
 from judgebench.run.outcome import Outcome
 from judgebench.store import Store
+
+RESERVE = 4 << 20
+"""Bytes set aside on the store's disk while anybody is asked: for what a run writes at its end."""
+
+RESERVE_OF_A_CALL = 256 << 10
+"""And for each call that may be under way: its reply and its verdict, in two commits."""
 
 
 class Asking:
@@ -24,7 +31,7 @@ class Asking:
         self.progress = progress
         self.doors = doors
 
-    def bench(self, name: str, jobs: Iterable[Job], config: Endpoint | None) -> Bench:
+    def bench(self, name: str, jobs: Iterable[Job | Known], config: Endpoint | None) -> Bench:
         """The jobs of one judge or model, with its door and as many slots as it may have."""
         return Bench(
             name=name,
@@ -62,6 +69,7 @@ class Asking:
             meter=self.doors.meter,
             wind_down=self.doors.wind_down,
             close=self.doors.close,
+            set_aside=partial(self.store.set_aside, size) if (size := _reserve(benches)) else None,
         )
         self._submit(tallies)
         return tallies
@@ -87,3 +95,9 @@ class Asking:
                 note = f" ({batch.note})" if batch.note else ""
                 count = counted(batch.requests, "question")
                 self.progress.say(f"{name}: {count} in batch {batch.id}{note}")
+
+
+def _reserve(benches: Sequence[Bench]) -> int:
+    """Bytes; none where nobody is asked."""
+    slots = sum(bench.slots for bench in benches if bench.provider is not None)
+    return RESERVE + slots * RESERVE_OF_A_CALL if slots else 0

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
-from judgebench.errors import StoreError
-from judgebench.protocols import Progress
-from judgebench.records import JsonObject, RunManifest, RunState, Use
+from judgebench.errors import StoreBusyError
+from judgebench.protocols import Progress, Writer, at_once
+from judgebench.records import JsonObject, RunState, Use
 from judgebench.run.anchors import Anchors
 from judgebench.run.answering import Answering
 from judgebench.run.asking import Asking
 from judgebench.run.doors import Doors, groups
-from judgebench.run.manifest import new_manifest
+from judgebench.run.execute import Known
+from judgebench.run.manifest import alive, new_manifest
 from judgebench.run.outcome import Outcome
 from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
 from judgebench.run.question import Question
@@ -74,7 +76,7 @@ def under_way(
     outcome = Outcome(manifest=manifest, work=work, warnings=list(work.warnings))
     _end_dead_runs(store)
     _register(work, store)
-    with store.lease(_alive(manifest)):
+    with store.lease(alive(manifest)):
         store.start_run(manifest)
         state: RunState = "failed"
         try:
@@ -91,12 +93,12 @@ def under_way(
                 counts=outcome.counts(),
                 spend=doors.spent(),
             )
-            store.update_run(outcome.manifest)
-
-
-def _alive(manifest: RunManifest) -> str:
-    """The lease that a run holds while it lives."""
-    return f"run {manifest.id}"
+            if state == "interrupted":
+                # Ctrl-C waits for nobody; the next run tells of one that could not say so itself.
+                with suppress(StoreBusyError), at_once():
+                    store.update_run(outcome.manifest)
+            else:
+                store.update_run(outcome.manifest)
 
 
 def _end_dead_runs(store: Store) -> None:
@@ -104,10 +106,17 @@ def _end_dead_runs(store: Store) -> None:
     for manifest in store.runs():
         if manifest.state == "running":
             try:
-                with store.lease(_alive(manifest), wait_s=0):
-                    store.update_run(replace(manifest, state="interrupted"))
-            except StoreError:  # somebody holds it: that run is under way
+                with store.lease(alive(manifest), wait_s=0):
+                    _end_if_running(store, manifest.id)
+            except StoreBusyError:  # somebody holds it: that run is under way
                 continue
+
+
+def _end_if_running(store: Store, run_id: str) -> None:
+    """It may have ended by itself since it was listed: its lease is held now, so nothing moves."""
+    now = store.run(run_id)
+    if now is not None and now.state == "running":
+        store.update_run(replace(now, state="interrupted"))
 
 
 def _register(work: Work, store: Store) -> None:
@@ -178,25 +187,31 @@ class _Run:
             total += sum(len(questions) for _, questions in again.values())
             self.asking.verdicts(benches, total)
 
-    def _questions(self, seats: Sequence[Seat], answers: Sequence[Answers]) -> Iterator[Question]:
+    def _questions(
+        self, seats: Sequence[Seat], answers: Sequence[Answers]
+    ) -> Iterator[Question | Known]:
         """What one judge still has to judge, as it is taken; what is known is used on the way."""
         for seat in seats:
             for judging in judgings(seat, _on_board(seat, answers), self.store.judged):
-                self._reuse(judging)
+                if uses := self._reused(judging):
+                    yield Known(partial(_put_uses, uses))
                 yield from judging.questions
 
-    def _reuse(self, judging: Judging) -> None:
+    def _reused(self, judging: Judging) -> list[Use]:
         uses = [
             Use(run_id=self.run_id, place=place, judgment_key=key)
             for key, places in judging.known.items()
             for place in places
         ]
-        if uses:
-            self.store.put_uses(uses)
         known = len(judging.known)
         self.outcome.known += known
         # What serves several places is one question.
         self.progress.advance(judging.places - len(judging.questions))
+        return uses
+
+
+def _put_uses(uses: Sequence[Use], store: Writer) -> None:
+    store.put_uses(uses)
 
 
 def _on_board(seat: Seat, answers: Sequence[Answers]) -> list[Answers]:

@@ -12,9 +12,10 @@ import math
 import signal
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 from judgebench import keys
 from judgebench.errors import (
@@ -23,9 +24,11 @@ from judgebench.errors import (
     DeferredError,
     JudgebenchError,
     ProviderUnavailableError,
+    StoreFullError,
 )
 from judgebench.protocols import Meter, Progress, Provider, Writer
 from judgebench.providers.limiter import WindingDownError
+from judgebench.providers.recorded import Keeping
 from judgebench.providers.retrying import MAX_WAIT_S
 from judgebench.records import (
     Boundary,
@@ -36,6 +39,8 @@ from judgebench.records import (
     Reply,
     Request,
 )
+
+NO_ROOM = "the disk that the store is on became full"
 
 #: Statuses that every further call of the same judge would get as well.
 HOPELESS = frozenset({401, 403, 404})
@@ -80,6 +85,17 @@ class Job(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What need not be asked, since the store has it: ``keep`` notes so, in one commit."""
+
+    keep: Callable[[Writer], None]
+
+
+SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Sets room aside on the store's disk, and calls what it is given when that is needed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """A judge or a remote model with its jobs and the door to whoever answers them.
@@ -89,7 +105,7 @@ class Bench:
     """
 
     name: str
-    jobs: Iterable[Job]
+    jobs: Iterable[Job | Known]
     provider: Provider | None = None
     slots: int = 1
 
@@ -145,6 +161,7 @@ def carry_out(
     meter: Callable[[], Meter] | None = None,
     wind_down: Callable[[], None] | None = None,
     close: Callable[[], Awaitable[None]] | None = None,
+    set_aside: SetAside | None = None,
 ) -> dict[str, Tally]:
     """Do every job; returns what came of them, by the name of the bench.
 
@@ -155,14 +172,22 @@ def carry_out(
     called at the first Ctrl-C: what still waits to be sent is not sent any more. ``close`` ends
     connections and servers, however it ended.
 
+    What is written waits for whoever else writes to the store, for as long as that takes, and the
+    calls under way go on meanwhile. Where the disk is full, what was ``set_aside`` makes room for
+    the replies under way, and nothing more is asked.
+
     Raises
     ------
+    StoreFullError
+        Where the disk became full, once everything that came back is stored.
     KeyboardInterrupt
         After an interrupt, once everything that came back is stored.
     """
     try:
         return asyncio.run(
-            _carry_out(benches, store, run_id, progress, meter, wind_down or _nothing, close)
+            _carry_out(
+                benches, store, run_id, progress, meter, wind_down or _nothing, close, set_aside
+            )
         )
     except BaseExceptionGroup as group:
         raise _first(group) from None
@@ -176,11 +201,26 @@ async def _carry_out(
     meter: Callable[[], Meter] | None,
     wind_down: Callable[[], None],
     close: Callable[[], Awaitable[None]] | None,
+    set_aside: SetAside | None,
 ) -> dict[str, Tally]:
-    stop = asyncio.Event()
-    works = [_Work(bench, Tally(), store, run_id, progress, stop) for bench in benches]
+    stop, full = asyncio.Event(), asyncio.Event()
+    keeping = Keeping()
+    works = [_Work(bench, Tally(), store, run_id, progress, stop, keeping) for bench in benches]
+
+    def touched() -> None:
+        full.set()
+        stop.set()
+        wind_down()
+        progress.say(f"{NO_ROOM}: nothing more is asked, and the replies under way are stored")
+
+    def under_way() -> int:
+        return sum(len(work.under_way) for work in works)
+
     try:
-        with _interrupts(stop, progress, wind_down):
+        with (
+            nullcontext() if set_aside is None else set_aside(touched),
+            _interrupts(stop, progress, wind_down, under_way),
+        ):
             watch = asyncio.create_task(_watch(works, progress, meter))
             try:
                 async with asyncio.TaskGroup() as group:
@@ -195,6 +235,12 @@ async def _carry_out(
             await close()
         if meter is not None:
             progress.meter(meter())
+    if full.is_set():
+        raise StoreFullError(
+            f"{NO_ROOM}: the run asked nothing more, and every reply that was under way is stored; "
+            "make room and run again",
+            again=False,
+        )
     if stop.is_set():
         raise KeyboardInterrupt
     return {work.bench.name: work.tally for work in works}
@@ -226,14 +272,20 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @contextmanager
 def _interrupts(
-    stop: asyncio.Event, progress: Progress, wind_down: Callable[[], None]
+    stop: asyncio.Event,
+    progress: Progress,
+    wind_down: Callable[[], None],
+    under_way: Callable[[], int],
 ) -> Iterator[None]:
-    """First signal: stop taking new jobs. Second: cancel what is under way."""
+    """First signal: stop taking new jobs. Second: cancel what is under way, and say how much."""
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
+    left = 0
 
     def interrupted() -> None:
+        nonlocal left
         if stop.is_set() and main is not None:
+            left = left or under_way()
             main.cancel()
             return
         stop.set()
@@ -253,11 +305,20 @@ def _interrupts(
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
-        raise KeyboardInterrupt from None
+        raise KeyboardInterrupt(*([_left(left)] if left else [])) from None
     finally:
         for number, was in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, was or signal.SIG_DFL)
+
+
+def _left(calls: int) -> str:
+    """What a second Ctrl-C gives up."""
+    were = "1 call was under way and is" if calls == 1 else f"{calls} calls were under way and are"
+    return (
+        f"interrupted; {were} left without the reply, which may be paid for; everything before is "
+        "stored, run again to go on"
+    )
 
 
 class _Work:
@@ -271,7 +332,9 @@ class _Work:
         run_id: str,
         progress: Progress,
         stop: asyncio.Event,
+        keeping: Keeping,
     ) -> None:
+        self.keeping = keeping
         self.bench = bench
         self.tally = tally
         self.store = store
@@ -287,7 +350,7 @@ class _Work:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for slot in range(self.bench.slots):
-                if (job := self._next()) is None:
+                if (job := await self._next()) is None:
                     break
                 group.create_task(self._slot(slot, job))
 
@@ -307,14 +370,17 @@ class _Work:
         more = f" (and about {others} more)" if others else ""
         return (
             f"{self.bench.name}: no reply for {now - since:.0f} s about item {place.item_id} of "
-            f"{place.benchmark}{more}; still waiting, in line or for an answer (limits.timeout_s, "
-            "max_retries and max_minutes say for how long)"
+            f"{place.benchmark}{more}; still waiting, in line, for an answer or for the store "
+            "(limits.timeout_s, max_retries and max_minutes say for how long)"
         )
 
-    def _next(self) -> Job | None:
-        if self.tally.stopped is not None or self.stop.is_set():
-            return None
-        return next(self.jobs, None)
+    async def _next(self) -> Job | None:
+        while self.tally.stopped is None and not self.stop.is_set():
+            found = next(self.jobs, None)
+            if not isinstance(found, Known):
+                return found
+            await self.keeping.keep(partial(found.keep, self.store))
+        return None
 
     async def _slot(self, slot: int, job: Job | None) -> None:
         while job is not None:
@@ -325,7 +391,7 @@ class _Work:
             finally:
                 del self.under_way[slot]
             await asyncio.sleep(0)  # a judge that asks nobody must not keep the others waiting
-            job = self._next()
+            job = await self._next()
 
     async def _do(self, job: Job) -> None:
         talk = Talk()
@@ -333,10 +399,12 @@ class _Work:
             result = await self._talk(job, talk)
         except CallError as error:
             boundary: Boundary = "local_model" if error.kind == "local_model" else "provider"
-            self._failed(job, boundary, error.kind, str(error), error.retriable, error.attempts)
+            await self._failed(
+                job, boundary, error.kind, str(error), error.retriable, error.attempts
+            )
             self._give_up_where_hopeless(error)
         except ProviderUnavailableError as error:
-            self._failed(job, "provider", "connection", str(error), True)
+            await self._failed(job, "provider", "connection", str(error), True)
             self.tally.stop(str(error), unavailable=True)
         except WindingDownError:  # not asked, so not failed
             return
@@ -348,9 +416,10 @@ class _Work:
         except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
             raise
         except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
-            self._failed(job, "reader", "reader", f"{type(error).__name__}: {error}", False)
+            await self._failed(job, "reader", "reader", f"{type(error).__name__}: {error}", False)
         else:
-            readable = job.keep(self.store, self.run_id, result, talk)
+            keep = partial(job.keep, self.store, self.run_id, result, talk)
+            readable = await self.keeping.keep(keep)
             self.tally.left_out |= talk.left_out
             self.in_a_row = 0
             self.tally.done += 1
@@ -373,7 +442,7 @@ class _Work:
         except StopIteration as end:
             return end.value
 
-    def _failed(
+    async def _failed(
         self,
         job: Job,
         boundary: Boundary,
@@ -393,7 +462,7 @@ class _Work:
                 place=place,
                 at=time.time(),
             )
-            self.store.put_failure(failure)
+            await self.keeping.keep(partial(self.store.put_failure, failure))
         self.tally.failed += 1
         self.tally.failures[kind] = self.tally.failures.get(kind, 0) + 1
         self.tally.reasons.setdefault(kind, message)

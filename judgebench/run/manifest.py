@@ -29,6 +29,11 @@ WATCHED = (
 )
 
 
+def alive(manifest: RunManifest) -> str:
+    """The lease that whoever is under way under this manifest holds while it lives."""
+    return f"run {manifest.id}"
+
+
 def new_manifest(
     name: str, configuration: JsonObject, *, data_sha: Mapping[str, str], seed: int
 ) -> RunManifest:

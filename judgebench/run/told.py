@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 
-from judgebench.protocols import Meter, Progress
+from judgebench.errors import StoreBusyError, StoreFullError
+from judgebench.protocols import Meter, Progress, at_once
 from judgebench.records import JsonObject, RunManifest
 from judgebench.store import Store
 
@@ -64,8 +66,10 @@ class Told:
             self._tell()
 
     def _tell(self) -> None:
+        """Not said where others write or no room is left: it is said again in two seconds."""
         self._told = time.monotonic()
-        self.store.update_run(replace(self.manifest, progress=self._progress()))
+        with suppress(StoreBusyError, StoreFullError), at_once():
+            self.store.update_run(replace(self.manifest, progress=self._progress()))
 
     def _progress(self) -> JsonObject:
         return {

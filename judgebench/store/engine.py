@@ -12,22 +12,31 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from judgebench.errors import StoreError
-from judgebench.store.refusals import explained
+from judgebench.errors import StoreBusyError, StoreError, StoreFullError
+from judgebench.protocols import MAY_WAIT, Waiting
+from judgebench.store.refusals import explained, is_full
 from judgebench.store.schema import APPLICATION_ID
 
 BUSY_S = 30.0
-"""How long to wait for others before a write is given up."""
+"""How long SQLite waits while another connection recovers the log, or is the last to close."""
+
+CLOSING_S = 1.0
+"""How long to wait for others in order to fold the log at the end; whoever closes last does it."""
+
+LONGEST_PAUSE_S = 0.01
+"""Between two tries of who waits."""
 
 _LOOK_EVERY = 64  # commits between looks at the log's size
 _FOLD_AT = 8 << 20  # bytes of log at which it is folded into the file
@@ -40,7 +49,9 @@ class WriterTurn:
     The kernel gives it back when its process dies.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, wait_s: float | None = None) -> None:
+        self._store = store
+        self._wait_s = wait_s
         self._path = store.with_name(store.name + "-turn")
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -51,19 +62,25 @@ class WriterTurn:
             ) from error
 
     def __enter__(self) -> None:
-        deadline = time.monotonic() + BUSY_S
-        pause_s = 0.0002
+        self.take(self._wait_s)
+
+    def take(self, wait_s: float | None) -> None:
+        """Wait for the turn, for as long as it takes if ``wait_s`` is None.
+
+        Raises
+        ------
+        StoreBusyError
+            If ``wait_s`` is over; at once where nothing may wait (`at_once`).
+        """
+        waiting, pause_s = Waiting(), 0.0002
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise StoreError(
-                        f"another process has been writing to the store for {BUSY_S:.0f} s"
-                        f" (it holds {self._path}); wait for it, or end it, and run again"
-                    ) from error
+                held = f"the store {self._store} is held by another process, which is writing to it"
+                _wait(waiting, wait_s, f"{held} (the lock is {self._path})", error)
                 time.sleep(pause_s)
-                pause_s = min(2 * pause_s, 0.01)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
                 return
 
@@ -79,18 +96,34 @@ class WriterTurn:
         os.close(self._file)
 
 
-class Database:
-    """A connection for one thread. `reading` and `writing` are its two kinds of transaction."""
+def _wait(waiting: Waiting, wait_s: float | None, why: str, error: Exception) -> None:
+    """Say that a write waits, or raise that it may not, or not any longer."""
+    if not MAY_WAIT.get():
+        raise StoreBusyError(why) from error
+    if wait_s is not None and waiting.seconds >= wait_s:
+        raise StoreBusyError(
+            f"{why} for {wait_s:.0f} s; wait for it, or end it, and run again"
+        ) from error
+    waiting.goes_on(f"{why}; Ctrl-C leaves without what was to be stored")
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+
+class Database:
+    """A connection for one thread. `reading` and `writing` are its two kinds of transaction.
+
+    A write waits for others for as long as it takes, and says so; ``wait_s`` is where somebody
+    would wait in vain for being told.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False, wait_s: float | None = None) -> None:
         self.path = path
         self.read_only = read_only
         self._log = path.with_name(path.name + "-wal")
         self._raw: sqlite3.Connection
-        self._begin = "BEGIN"
         self._writing = False
         self._commits = 0
-        self._turn = None if read_only else WriterTurn(path)
+        self._wait_s = wait_s
+        self._turn = None if read_only else WriterTurn(path, wait_s)
+        self._reserve: _Reserve | None = None
         self._engine = create_engine(
             "sqlite://",
             creator=self._connect,
@@ -130,9 +163,34 @@ class Database:
 
     def _begin_transaction(self, _: Connection) -> None:
         try:
-            self._raw.execute(self._begin)
+            if self._writing:
+                self._begin_writing()
+            else:
+                self._raw.execute("BEGIN")
         except sqlite3.Error as error:
-            raise DBAPIError(self._begin, None, error) from error
+            raise DBAPIError("BEGIN", None, error) from error
+
+    def _begin_writing(self) -> None:
+        """We have the turn, of which other programs know nothing: they may hold the file itself.
+
+        SQLite's own waiting cannot be ended with Ctrl-C, and says nothing.
+        """
+        waiting = Waiting()
+        self._raw.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._raw.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                        raise
+                    held = f"the store {self.path} is held by another program"
+                    _wait(waiting, self._wait_s, f"{held}, which is writing to it", error)
+                    time.sleep(LONGEST_PAUSE_S)
+                else:
+                    return
+        finally:
+            self._raw.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
 
     def _required_turn(self) -> WriterTurn:
         if self._turn is None:
@@ -171,19 +229,55 @@ class Database:
             raise StoreError("a transaction of this store is open already; they do not nest")
         try:
             with turn:
-                self._begin, self._writing = "BEGIN IMMEDIATE", True
+                self._writing = True
                 try:
                     with self._connection.begin():
                         yield self._connection
                 finally:
-                    self._begin, self._writing = "BEGIN", False
+                    self._writing = False
                 self._commits += 1
                 if self._commits % _LOOK_EVERY == 0:
                     self._fold_log()
         except (DBAPIError, sqlite3.Error) as error:
-            raise explained(error, self.path) from error
+            said = explained(error, self.path)
+            if isinstance(said, StoreFullError) and self._reserve is not None:
+                said.again |= self._reserve.give()
+            raise said from error
+
+    @contextmanager
+    def set_aside(self, size: int, on_touch: Callable[[], None]) -> Iterator[None]:
+        """Keep room on the store's disk for what must still be written when there is none left.
+
+        A write that finds the disk full frees it, fails with a `StoreFullError` that says so, and
+        goes through when it is tried again.
+
+        Parameters
+        ----------
+        size
+            In bytes.
+        on_touch
+            Called when the room is freed, within the write that needs it.
+
+        Raises
+        ------
+        StoreFullError
+            Where there is not so much room.
+        """
+        with _Reserve(self.path, size, on_touch) as self._reserve:
+            try:
+                yield
+            finally:
+                self._reserve = None
 
     def _fold_log(self) -> None:
+        """What was committed stays so where there is no room to fold it: it stays in the log."""
+        try:
+            self._fold_what_is_long()
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+
+    def _fold_what_is_long(self) -> None:
         size = self._log.stat().st_size if self._log.exists() else 0
         if size > _FORCE_AT:
             self._checkpoint("TRUNCATE", wait_ms=1000)
@@ -204,15 +298,70 @@ class Database:
             self._connection.close()
             return
         try:
-            with self._turn:  # closing the last connection checkpoints as well
-                try:
-                    self._checkpoint("TRUNCATE", wait_ms=0)
-                finally:
-                    self._connection.close()
-        except sqlite3.Error as error:
-            raise explained(error, self.path) from error
-        finally:
+            self._turn.take(CLOSING_S)  # closing the last connection checkpoints as well
+        except StoreBusyError:  # whoever holds it has a connection, and folds the log
+            self._connection.close()
             self._turn.close()
+            return
+        try:
+            self._checkpoint("TRUNCATE", wait_ms=0)
+        except sqlite3.Error as error:
+            if not is_full(error):  # then it stays in the log, and is whole there
+                raise explained(error, self.path) from error
+        finally:
+            self._connection.close()
+            self._turn.close()
+
+
+class _Reserve:
+    """A file without a name on the store's disk: it ends with its process, however that ends."""
+
+    def __init__(self, store: Path, size: int, on_touch: Callable[[], None]) -> None:
+        self._store = store
+        self._size = size
+        self._on_touch = on_touch
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> _Reserve:
+        file = None
+        try:
+            file = tempfile.TemporaryFile(dir=self._store.absolute().parent, buffering=0)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, self._size)
+            else:
+                _write_zeros(file, self._size)
+        except OSError as error:
+            if file is not None:
+                file.close()
+            raise StoreFullError(
+                f"the disk of the store {self._store} has no room for {self._size / 2**20:.0f} MiB,"
+                " which are set aside for the replies under way before anything is asked"
+                f" ({error.strerror}); make room and run again",
+                again=False,
+            ) from error
+        self._file = file
+        return self
+
+    def give(self) -> bool:
+        """Free the room; False if that was done before."""
+        if self._file is None:
+            return False
+        self._file.close()
+        self._file = None
+        self._on_touch()
+        return True
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _write_zeros(file: BinaryIO, size: int) -> None:
+    """Where the system cannot be asked for room: zeros that are written have it."""
+    some = bytes(1 << 20)
+    for start in range(0, size, len(some)):
+        file.write(some[: size - start])
 
 
 def _open(path: Path, options: str) -> sqlite3.Connection:

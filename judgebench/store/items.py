@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
@@ -12,7 +13,7 @@ from judgebench import keys
 from judgebench.errors import InputError
 from judgebench.records import Item
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
+from judgebench.store.chunks import CHUNK, chunks
 from judgebench.store.codec import item_json, messages, plain, read_item, store_text, stored_text
 from judgebench.store.interning import Interned
 from judgebench.store.texts import put_texts
@@ -66,23 +67,55 @@ def put_items(connection: Connection, interned: Interned, items: Sequence[Item])
             _put_some(connection, benchmark, some)
 
 
-def _put_some(connection: Connection, benchmark: int, items: Sequence[Item]) -> None:
+def check_items(connection: Connection, items: Iterable[Item]) -> None:
+    """Raises as `put_items` would, all of them together, and writes nothing."""
+    identities: dict[tuple[str, str, str], bytes] = {}
+    benchmarks = dict[tuple[str, str], int | None]()
+    rest = iter(items)
+    while portion := list(islice(rest, CHUNK)):
+        of_benchmark: dict[tuple[str, str], list[Item]] = {}
+        for item in portion:
+            of_benchmark.setdefault((item.benchmark, item.version), []).append(item)
+        for (name, version), some in of_benchmark.items():
+            if (name, version) not in benchmarks:
+                named = select(_b.id).where(_b.name == name, _b.version == version)
+                benchmarks[name, version] = connection.execute(named).scalar()
+            number = benchmarks[name, version]
+            known = {} if number is None else _known(connection, number, some)
+            for item in some:
+                before, at = known.get(item.id), (name, version, item.id)
+                was = identities.get(at, before.identity if before else None)
+                if (identity := _identity(item)) is not None:
+                    _refuse_changed(item, identity, was)
+                    identities[at] = identity
+
+
+def _known(connection: Connection, benchmark: int, items: Sequence[Item]) -> dict[str, _Kept]:
     asked = {
         "benchmark_id": benchmark,
         "item_ids": [plain("the item id", item.id) for item in items],
     }
-    known = {row[0]: _Kept(*row[1:]) for row in connection.execute(_KNOWN, asked)}
+    return {row[0]: _Kept(*row[1:]) for row in connection.execute(_KNOWN, asked)}
+
+
+def _refuse_changed(item: Item, identity: bytes, before: bytes | None) -> None:
+    if before is not None and identity != before:
+        raise InputError(
+            f"item {item.id!r} of {item.benchmark}@{item.version} differs from the one in the"
+            " store (its question, references or category); items of one version never change:"
+            " name the changed ones as a new version"
+        )
+
+
+def _put_some(connection: Connection, benchmark: int, items: Sequence[Item]) -> None:
+    known = _known(connection, benchmark, items)
     texts, rows = [], []
     for item in items:
         before, identity = known.get(item.id), _identity(item)
-        if before and before.identity and identity != before.identity:
-            if identity is None:
-                continue
-            raise InputError(
-                f"item {item.id!r} of {item.benchmark}@{item.version} differs from the one in the"
-                " store (its question, references or category); items of one version never change:"
-                " name the changed ones as a new version"
-            )
+        if before and before.identity and identity is None:
+            continue
+        if identity is not None:
+            _refuse_changed(item, identity, before.identity if before else None)
         content = store_text(item_json(item)) if identity else None
         category = None if item.category is None else plain("the category", item.category)
         now = _Kept(category, identity, content.sha if content else None)

@@ -14,11 +14,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from judgebench.errors import StoreError
+from judgebench.errors import StoreBusyError, StoreError
+from judgebench.protocols import at_once
 from judgebench.store.engine import Database
 from judgebench.store.processes import Process, is_dead, this_process
 from judgebench.store.schema import leases
@@ -66,22 +68,29 @@ def lease(
 
     Raises
     ------
+    StoreBusyError
+        If ``wait_s`` is over.
     StoreError
-        If ``wait_s`` is over, or at the end of the block, if the lease was lost meanwhile.
+        At the end of the block, if the lease was lost meanwhile.
     """
     token = uuid.uuid4().hex
     _acquire(database, name, token, wait_s, on_wait)
     ended = threading.Event()
     renewal = _Renewal(database, name, token, ended)
     renewal.start()
+    interrupted = False
     try:
         yield
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     finally:
         ended.set()
-        renewal.join()
-        with database.writing() as connection:
-            this = (leases.c.name == name) & (leases.c.token == token)
-            kept = connection.execute(delete(leases).where(this)).rowcount
+        if interrupted:
+            kept = _let_go_soon(database, name, token)
+        else:
+            renewal.join()
+            kept = _let_go(database, name, token)
     if not kept:
         raise StoreError(
             f"the lease of {name!r} was lost to another process, which took this one for dead"
@@ -103,7 +112,7 @@ def _acquire(
     watched_s = watch.unchanged_s if wait_s != 0 else _not_at_all
     while (owner := _owner_after_try(database, name, token, watched_s)) is not None:
         if deadline is not None and time.monotonic() >= deadline:
-            raise StoreError(
+            raise StoreBusyError(
                 f"{name!r} is being worked on by {owner.process}; wait for it, or end it, and run"
                 " again"
             )
@@ -156,6 +165,36 @@ def _owner_after_try(
         taken = insert(leases).on_conflict_do_update(index_elements=["name"], set_=row)
         connection.execute(taken, {"name": name, **row})
     return None
+
+
+def _let_go(database: Database, name: str, token: str) -> bool:
+    """Give a lease back; False where it was lost."""
+    with database.writing() as connection:
+        this = (leases.c.name == name) & (leases.c.token == token)
+        return bool(connection.execute(delete(leases).where(this)).rowcount)
+
+
+def _let_go_soon(database: Database, name: str, token: str) -> bool:
+    """Ctrl-C does not wait for others to be done; while this process lives, a thread of it does."""
+    try:
+        with at_once():
+            return _let_go(database, name, token)
+    except StoreBusyError:
+        threading.Thread(
+            target=_let_go_later, args=(database.path, name, token), daemon=True
+        ).start()
+        return True
+
+
+def _let_go_later(path: Path, name: str, token: str) -> None:
+    try:
+        database = Database(path)
+        try:
+            _let_go(database, name, token)
+        finally:
+            database.close()
+    except StoreError:  # then it ends with the process, which everybody can see
+        return
 
 
 def holder(connection: Connection, name: str) -> Owner | None:

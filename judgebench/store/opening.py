@@ -10,7 +10,9 @@ from judgebench.store.store import Store
 from judgebench.store.versions import bring_up_to_date
 
 
-def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Store:
+def open_store(
+    url: str, *, read_only: bool = False, create: bool = True, wait_s: float | None = None
+) -> Store:
     """Open a store, and make it where there is none yet.
 
     Parameters
@@ -21,6 +23,8 @@ def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Sto
         Open without ever writing; the store must be there.
     create
         Whether to make a store that is not there.
+    wait_s
+        How long a write waits while others write; for as long as it takes if None, which is said.
 
     Raises
     ------
@@ -41,7 +45,7 @@ def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Sto
     if not read_only:
         make_folder(path.parent)
         refuse_unwritable(path)
-    database = Database(path, read_only=read_only)
+    database = Database(path, read_only=read_only, wait_s=wait_s)
     try:
         bring_up_to_date(database)
     except BaseException:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from judgebench.errors import StoreError
+from judgebench.errors import StoreError, StoreFullError
 from judgebench.store.schema import APPLICATION_ID
 
 _MAGIC = b"SQLite format 3\0"
@@ -104,5 +104,17 @@ def explained(error: DBAPIError | sqlite3.Error, path: Path) -> StoreError:
     detail = f"SQLite says: {original}"
     if meaning is None:
         return StoreError(f"the store {path} failed; {detail}")
-    kept = "what was committed before is kept"
-    return StoreError(f"the store {path} failed: {meaning} ({detail}); {kept}")
+    said = f"the store {path} failed: {meaning} ({detail}); what was committed before is kept"
+    if isinstance(original, sqlite3.Error) and is_full(original):
+        return StoreFullError(said, again=code != sqlite3.SQLITE_IOERR_WRITE)
+    return StoreError(said)
+
+
+_NO_ROOM = frozenset({sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""How it shows as well: a quota or limit is used up, or the log's index cannot grow."""
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether an error may be for want of room on the disk."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or code in _NO_ROOM

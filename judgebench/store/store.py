@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -132,12 +132,21 @@ class Store:
             self._transaction.spoiled = error
             raise
 
+    def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
+        """Keep room for what must still be written on a full disk; see `Database.set_aside`."""
+        return self._database.set_aside(size, on_touch)
+
     # values in ----------------------------------------------------------------------------------
 
     def put_items(self, items: Sequence[Item]) -> None:
         """Raises `InputError` for an item that differs from the one in the store."""
         with self._writing() as connection:
             item_rows.put_items(connection, self._interned, items)
+
+    def check_items(self, items: Iterable[Item]) -> None:
+        """Raises `InputError` as putting all of them would; writes nothing."""
+        with self._database.reading() as connection:
+            item_rows.check_items(connection, items)
 
     def put_model(self, name: str, spec: ModelSpec, tags: Mapping[str, str] = _NO_TAGS) -> bytes:
         """Returns the model's key. Name and tags are labels, of which the newest are shown."""
