@@ -132,7 +132,7 @@ def put_in_portions(
         _commit(store, first, under_way.so_far(first), begin)
         try:
             for portion in chain([second] if second else [], portions):
-                time.sleep(BETWEEN_S)
+                _pause(BETWEEN_S)
                 _commit(store, portion, under_way.so_far(portion), store.update_run)
             store.update_run(replace(manifest, ended=time.time()))
         except KeyboardInterrupt:
@@ -142,6 +142,9 @@ def put_in_portions(
                 "interrupted; a part of the import is stored, and shown: import the same again, "
                 "which stores the rest"
             ) from None
+
+
+_pause = time.sleep
 
 
 def _portions(writes: Iterable[Write]) -> Iterator[list[Write]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -26,37 +27,47 @@ ROOM_S = 0.25
 """And while the disk is full."""
 
 
-class Keeping:
-    """Writes to a store out of an event loop: one after the other, for as long as it takes.
+@dataclass(slots=True)
+class _Line:
+    """Those of one event loop that wait to write; the first of them tries."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
+
+
+_lines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Line] = weakref.WeakKeyDictionary()
+
+
+async def keep(write: Callable[[], _T]) -> _T:
+    """Write to a store out of an event loop, for as long as it takes.
 
     While others write, or a full disk has no room, the loop goes on: calls under way come back, and
-    what they brought waits here.
+    what they brought waits here, in order.
+
+    Parameters
+    ----------
+    write
+        One commit. It is called again until it goes through.
     """
-
-    def __init__(self) -> None:
-        self._line = asyncio.Lock()
-        self._waiting = 0
-
-    async def keep(self, write: Callable[[], _T]) -> _T:
-        """What ``write`` returns, which is one commit and is called again until it goes through."""
-        self._waiting += 1
-        try:
-            async with self._line:
-                waiting, pause_s = Waiting(), AGAIN_S
-                while True:
-                    try:
-                        with at_once():
-                            return write()
-                    except StoreBusyError as error:
-                        why = str(error)
-                    except StoreFullError as error:
-                        if not error.again:
-                            raise
-                        why, pause_s = str(error), ROOM_S
-                    waiting.goes_on(f"{why}; {self._waiting} to be stored, none is lost meanwhile")
-                    await asyncio.sleep(pause_s)
-        finally:
-            self._waiting -= 1
+    line = _lines.setdefault(asyncio.get_running_loop(), _Line())
+    line.length += 1
+    try:
+        async with line.lock:
+            waiting, pause_s = Waiting(), AGAIN_S
+            while True:
+                try:
+                    with at_once():
+                        return write()
+                except StoreBusyError as error:
+                    why = str(error)
+                except StoreFullError as error:
+                    if not error.again:
+                        raise
+                    why, pause_s = str(error), ROOM_S
+                waiting.goes_on(f"{why}; {line.length} to be stored, none is lost meanwhile")
+                await asyncio.sleep(pause_s)
+    finally:
+        line.length -= 1
 
 
 @dataclass(slots=True)
@@ -99,7 +110,6 @@ class Recorded:
         self._saved = Saved()
         self._flights: dict[bytes, _Flight] = {}
         self._tasks: set[asyncio.Task[Reply]] = set()
-        self._keeping = Keeping()
         self.counts = counts or Counts()
 
     async def complete(self, request: Request) -> Reply:
@@ -133,7 +143,7 @@ class Recorded:
                     with suppress(StoreBusyError), at_once():
                         put()
                 else:
-                    await self._keeping.keep(put)
+                    await keep(put)
         finally:
             await self._inner.close()
 
@@ -163,6 +173,6 @@ class Recorded:
             self.counts.failed += 1
             raise
         spend = spend_of(request, reply, "live", self._price)
-        await self._keeping.keep(partial(self._replies.put_reply, key, request, reply, spend))
+        await keep(partial(self._replies.put_reply, key, request, reply, spend))
         self.counts.sent += 1
         return reply

@@ -28,7 +28,7 @@ from judgebench.errors import (
 )
 from judgebench.protocols import Meter, Progress, Provider, Writer
 from judgebench.providers.limiter import WindingDownError
-from judgebench.providers.recorded import Keeping
+from judgebench.providers.recorded import keep
 from judgebench.providers.retrying import MAX_WAIT_S
 from judgebench.records import (
     Boundary,
@@ -204,8 +204,7 @@ async def _carry_out(
     set_aside: SetAside | None,
 ) -> dict[str, Tally]:
     stop, full = asyncio.Event(), asyncio.Event()
-    keeping = Keeping()
-    works = [_Work(bench, Tally(), store, run_id, progress, stop, keeping) for bench in benches]
+    works = [_Work(bench, Tally(), store, run_id, progress, stop) for bench in benches]
 
     def touched() -> None:
         full.set()
@@ -332,9 +331,7 @@ class _Work:
         run_id: str,
         progress: Progress,
         stop: asyncio.Event,
-        keeping: Keeping,
     ) -> None:
-        self.keeping = keeping
         self.bench = bench
         self.tally = tally
         self.store = store
@@ -379,7 +376,7 @@ class _Work:
             found = next(self.jobs, None)
             if not isinstance(found, Known):
                 return found
-            await self.keeping.keep(partial(found.keep, self.store))
+            await keep(partial(found.keep, self.store))
         return None
 
     async def _slot(self, slot: int, job: Job | None) -> None:
@@ -418,8 +415,8 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
             await self._failed(job, "reader", "reader", f"{type(error).__name__}: {error}", False)
         else:
-            keep = partial(job.keep, self.store, self.run_id, result, talk)
-            readable = await self.keeping.keep(keep)
+            put = partial(job.keep, self.store, self.run_id, result, talk)
+            readable = await keep(put)
             self.tally.left_out |= talk.left_out
             self.in_a_row = 0
             self.tally.done += 1
@@ -462,7 +459,7 @@ class _Work:
                 place=place,
                 at=time.time(),
             )
-            await self.keeping.keep(partial(self.store.put_failure, failure))
+            await keep(partial(self.store.put_failure, failure))
         self.tally.failed += 1
         self.tally.failures[kind] = self.tally.failures.get(kind, 0) + 1
         self.tally.reasons.setdefault(kind, message)

@@ -226,9 +226,14 @@ class _Renewal(threading.Thread):
         self.error: StoreError | None = None
 
     def run(self) -> None:
-        while not self._ended.wait(RENEW_S):
+        pause_s = RENEW_S
+        while not self._ended.wait(pause_s):
+            pause_s = RENEW_S
             try:
-                self._renew()
+                with at_once():
+                    self._renew()
+            except StoreBusyError:  # who works says that it waits
+                pause_s = min(_LOOK_S, RENEW_S)
             except StoreError as error:
                 self.error = error
             else:

@@ -1,0 +1,326 @@
+"""Waiting for the store: said, for as long as it takes, and ended by Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from judgebench import protocols
+from judgebench.errors import StoreBusyError, StoreError, StoreFullError
+from judgebench.protocols import Waiting, at_once
+from judgebench.providers import recorded
+from judgebench.providers.recorded import keep
+from judgebench.records import ChatRequest, Reply
+from judgebench.store import Store, engine, leases, open_store
+from judgebench.store.engine import WriterTurn
+
+REQUEST = ChatRequest(provider="p", model="m", messages=())
+LONG_S = 0.2  # ten times what is patched in for the thirty seconds of before
+
+Hold = Callable[[Path], Callable[[], None]]
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever gives up after a while gives up soon here."""
+    monkeypatch.setattr(engine, "BUSY_S", 0.02)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "x.db")) as opened:
+        yield opened
+
+
+def turn(store: Path) -> Callable[[], None]:
+    """Another judgebench writes, until what is returned is called."""
+    held = WriterTurn(store)
+    held.take(None)
+
+    def release() -> None:
+        held.__exit__(None, None, None)
+        held.close()
+
+    return release
+
+
+def transaction(store: Path) -> Callable[[], None]:
+    """Another program writes, which knows nothing of turns."""
+    connection = sqlite3.connect(store, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    return connection.close
+
+
+@contextmanager
+def waits(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> Iterator[list[str]]:
+    """Call ``then`` once somebody has waited for long; why it waited, each time that it looked."""
+    looked: list[str] = []
+    called = False
+    before = Waiting.goes_on
+
+    def goes_on(waiting: Waiting, why: str) -> None:
+        nonlocal called
+        looked.append(why)
+        before(waiting, why)
+        if waiting.seconds > LONG_S and not called:
+            called = True
+            then()
+
+    monkeypatch.setattr(Waiting, "goes_on", goes_on)
+    yield looked
+    assert called, "nobody waited"
+
+
+def put(store: Store, number: int) -> None:
+    store.put_reply(number.to_bytes(32), REQUEST, Reply(text=f"{number}"))
+
+
+@pytest.mark.parametrize("hold", [turn, transaction])
+def test_a_write_waits_for_as_long_as_others_write(
+    store: Store, monkeypatch: pytest.MonkeyPatch, hold: Hold
+) -> None:
+    with waits(monkeypatch, hold(store.path)) as looked:
+        put(store, 1)
+    assert store.reply((1).to_bytes(32)) is not None
+    assert "is writing to it" in looked[0]
+    assert str(store.path) in looked[0]
+
+
+def test_opening_a_store_waits_as_well(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with waits(monkeypatch, turn(store.path)), open_store(str(store.path)) as other:
+        put(other, 1)
+    assert store.reply((1).to_bytes(32)) is not None
+
+
+def test_waiting_is_said_after_a_second_and_then_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(protocols.time, "monotonic", lambda: now[0])
+    waiting = Waiting()
+    said = []
+    for _ in range(1200):  # five minutes
+        waiting.goes_on("busy")
+        if line := capsys.readouterr().err:
+            said.append((now[0] - 100.0, line))
+        now[0] += 0.25
+    assert said[0] == (1.0, "busy; waiting (1 s so far)\n")
+    assert 5 <= len(said) <= 12
+    gaps = [later - earlier for (earlier, _), (later, _) in pairwise(said)]
+    assert all(gap <= 61.25 for gap in gaps)
+
+
+@pytest.mark.parametrize("hold", [turn, transaction])
+def test_ctrl_c_ends_a_wait_and_nothing_is_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch, hold: Hold
+) -> None:
+    release = hold(store.path)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), waits(monkeypatch, interrupt):
+        put(store, 1)
+    monkeypatch.undo()
+    assert store.reply((1).to_bytes(32)) is None
+    release()
+    put(store, 2)
+    assert store.reply((2).to_bytes(32)) is not None
+
+
+def test_who_may_wait_for_so_long_only_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    open_store(str(path)).close()
+    with open_store(str(path), wait_s=0.05) as store:
+        release = turn(path)
+        with pytest.raises(StoreBusyError, match="wait for it, or end it"):
+            put(store, 1)
+        release()
+        put(store, 1)
+
+
+def test_a_store_is_closed_while_others_write_and_keeps_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "CLOSING_S", 0.01)
+    path = tmp_path / "x.db"
+    store = open_store(str(path))
+    put(store, 1)
+    release = turn(path)
+    store.close()
+    release()
+    with open_store(str(path), read_only=True) as again:
+        assert again.reply((1).to_bytes(32)) is not None
+
+
+@pytest.mark.parametrize("hold", [turn, transaction])
+def test_nothing_waits_where_the_event_loop_does(store: Store, hold: Hold) -> None:
+    release = hold(store.path)
+    with at_once(), pytest.raises(StoreBusyError, match="is writing to it"):
+        put(store, 1)
+    release()
+    with at_once():
+        put(store, 1)
+
+
+@pytest.mark.parametrize("hold", [turn, transaction])
+def test_the_event_loop_goes_on_while_many_wait(store: Store, hold: Hold) -> None:
+    """The lock is let go by the loop itself: a loop that stood still would never come to it."""
+    release = hold(store.path)
+
+    async def all_of_them() -> None:
+        asyncio.get_running_loop().call_later(LONG_S, release)
+        await asyncio.gather(*(keep(lambda n=n: put(store, n)) for n in range(64)))
+
+    asyncio.run(all_of_them())
+    assert all(store.reply(n.to_bytes(32)) is not None for n in range(64))
+
+
+def test_a_wait_in_the_event_loop_is_said_with_how_many_there_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with waits(monkeypatch, turn(store.path)) as looked:
+
+        async def three() -> None:
+            await asyncio.gather(*(keep(lambda n=n: put(store, n)) for n in range(3)))
+
+        asyncio.run(three())
+    assert looked[-1].endswith("; 3 to be stored, none is lost meanwhile")
+
+
+def test_ctrl_c_gives_a_lease_back_once_nobody_writes(store: Store) -> None:
+    held: list[Callable[[], None]] = []
+    with pytest.raises(KeyboardInterrupt), store.lease("x"):
+        held.append(turn(store.path))
+        raise KeyboardInterrupt  # leaves at once, although the store is held
+    held[0]()
+    with open_store(str(store.path)) as other, other.lease("x", wait_s=10):
+        pass
+
+
+def test_a_lease_that_cannot_be_given_back_ends_with_its_process(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bool:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(leases, "_let_go", fail)
+    leases._let_go_later(store.path, "x", "token")
+
+
+# a full disk -------------------------------------------------------------------------------------
+
+LONG = "x" * 20_000
+
+
+def fill(store: Store, disk: Callable[[int], None]) -> StoreFullError:
+    """Write until the disk is full."""
+    pages = store._database._raw.execute("PRAGMA page_count").fetchone()[0]
+    disk(pages + 40)
+    for n in range(1000, 2000):
+        try:
+            store.put_reply(n.to_bytes(32), REQUEST, Reply(text=f"{n}{LONG}"))
+        except StoreFullError as error:
+            return error
+    raise AssertionError("it never became full")
+
+
+def disk_of(store: Store) -> Callable[[int], None]:
+    """A disk with room for so many pages of the store."""
+    return lambda pages: store._database._raw.execute(f"PRAGMA max_page_count = {pages}").close()
+
+
+def test_what_was_set_aside_is_used_once_and_says_that_the_same_goes_through(store: Store) -> None:
+    disk = disk_of(store)
+    touched: list[bool] = []
+
+    def touch() -> None:
+        touched.append(True)
+        disk(100_000)
+
+    with store.set_aside(1 << 16, touch):
+        error = fill(store, disk)
+        assert error.again
+        assert touched == [True]
+        put(store, 5000)
+    assert store.reply((5000).to_bytes(32)) is not None
+
+
+def test_replies_on_a_full_disk_wait_until_there_is_room(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "ROOM_S", 0.005)
+    disk = disk_of(store)
+    fill(store, disk)
+
+    async def all_of_them() -> None:
+        asyncio.get_running_loop().call_later(0.1, lambda: disk(100_000))
+
+        def long(n: int) -> None:
+            store.put_reply(n.to_bytes(32), REQUEST, Reply(text=f"{n}{LONG}"))
+
+        await asyncio.gather(*(keep(lambda n=n: long(n)) for n in range(20)))
+
+    asyncio.run(all_of_them())
+    assert all(store.reply(n.to_bytes(32)) is not None for n in range(20))
+
+
+def test_a_log_that_finds_no_room_to_be_folded_stays_and_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def no_room(*_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr(engine, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(engine, "_FOLD_AT", 0)
+    monkeypatch.setattr(engine.Database, "_checkpoint", no_room)
+    path = tmp_path / "x.db"
+    with open_store(str(path)) as store:
+        put(store, 1)
+        put(store, 2)
+    monkeypatch.undo()
+    with open_store(str(path), read_only=True) as store:
+        assert store.reply((2).to_bytes(32)) is not None
+
+
+def test_a_run_is_refused_where_nothing_can_be_set_aside(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(engine.os, "posix_fallocate", no_room, raising=False)
+    with (
+        pytest.raises(StoreFullError, match=r"no room for 4 MiB.*make room and run again"),
+        store.set_aside(4 << 20, lambda: None),
+    ):
+        raise AssertionError("there is no room")
+
+
+def test_room_is_set_aside_where_the_system_cannot_be_asked_for_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(engine.os, "posix_fallocate", raising=False)
+    sizes: list[int] = []
+    before = engine._write_zeros
+
+    def write(file: object, size: int) -> None:
+        before(file, size)  # type: ignore[arg-type]
+        sizes.append(file.tell())  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(engine, "_write_zeros", write)
+    with store.set_aside(3_000_000, lambda: None):
+        pass
+    assert sizes == [3_000_000]
+    assert {path.name for path in store.path.parent.iterdir()} <= {
+        "x.db", "x.db-wal", "x.db-shm", "x.db-turn",
+    }  # fmt: skip
