@@ -1,0 +1,274 @@
+"""Imports that take several commits: who gets between, and what is left of one that was cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench.errors import InputError
+from judgebench.exchange import evaluations_rows, outcome
+from judgebench.exchange.labels import import_labels
+from judgebench.exchange.lm_eval import read_lm_eval
+from judgebench.exchange.outcome import ImportReport
+from judgebench.exchange.responses import import_responses
+from judgebench.exchange.verdicts import import_verdicts
+from judgebench.protocols import at_once
+from judgebench.records import ChatRequest, Item, Message, Reply
+from judgebench.run.evaluate import _end_dead_runs
+from judgebench.store import Store, chunks, open_store
+from tests.unit.evaluated import lm_eval_line, lm_eval_results, lm_eval_run
+from tests.unit.exchanged import label, rows_file
+
+ROWS = 23
+PORTION = 5
+
+Import = Callable[[Store], ImportReport]
+
+
+@pytest.fixture(autouse=True)
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "PORTION", PORTION)
+    monkeypatch.setattr(chunks, "CHUNK", PORTION)
+    monkeypatch.setattr(evaluations_rows, "PORTION", PORTION)
+    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(str(tmp_path / "x.db")) as opened:
+        yield opened
+
+
+def verdicts(folder: Path) -> Import:
+    rows = [label(n, "model", "judge", "correct" if n % 2 else "incorrect") for n in range(ROWS)]
+    file = rows_file(folder / "verdicts.jsonl", rows)
+    return lambda store: import_verdicts(store, file)
+
+
+def labels(folder: Path) -> Import:
+    rows = [label(n, "model", "human/anna", "correct") for n in range(ROWS)]
+    file = rows_file(folder / "labels.jsonl", rows)
+    return lambda store: import_labels(store, file)
+
+
+def responses(folder: Path) -> Import:
+    rows = [
+        {"benchmark": "made_up", "item_id": f"{n}", "model": "model", "text": f"answer {n}"}
+        for n in range(ROWS)
+    ]
+    file = rows_file(folder / "answers.jsonl", rows)
+    return lambda store: import_responses(store, file)
+
+
+def lm_eval(folder: Path) -> Import:
+    lm_eval_run(folder / "out", map(lm_eval_line, range(ROWS)), lm_eval_results(ROWS))
+
+    def take(store: Store) -> ImportReport:
+        [taking] = read_lm_eval([folder / "out"], known_items=lambda *_: None)
+        return taking.take_in(store)
+
+    return take
+
+
+KINDS = [verdicts, labels, responses, lm_eval]
+
+
+DIFFERENT = {"run_id", "at"}
+"""Columns that say when something came, and with what."""
+
+
+def held(store: Store) -> dict[str, Any]:
+    """All that a store has to say, but for when it came."""
+    tables = ("verdicts", "responses")
+    found: dict[str, Any] = {}
+    for name, version in store.benchmarks():
+        columns = store.verdicts(name, version), store.responses_table(name, version)
+        for table, its in zip(tables, columns, strict=True):
+            kept = {at: list(its[at]) for at in its if at not in DIFFERENT}
+            found[f"{table} {name}@{version}"] = kept
+        found[f"items {name}@{version}"] = [item.id for item in store.items(name, version)]
+    return found
+
+
+def whole(folder: Path, take: Import) -> dict[str, Any]:
+    """What a store holds after an import that nobody cut, in one commit."""
+    with pytest.MonkeyPatch.context() as patch, open_store(str(folder / "whole.db")) as store:
+        patch.setattr(outcome, "PORTION", 1_000_000)
+        report = take(store)
+        [run] = store.runs()
+        assert run.id == report.run_id
+        return held(store) | {"counts": dict(run.counts)}
+
+
+def cut_at(monkeypatch: pytest.MonkeyPatch, portion: int, error: BaseException) -> None:
+    """The pause before that commit never ends well."""
+    pauses = [0]
+
+    def pause(_: float) -> None:
+        pauses[0] += 1
+        if pauses[0] == portion:
+            raise error
+
+    monkeypatch.setattr(outcome, "_pause", pause)
+
+
+@pytest.mark.parametrize("kind", [verdicts, lm_eval])
+def test_who_waits_gets_between_two_portions(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[Path], Import]
+) -> None:
+    take = kind(tmp_path)
+    expected = whole(tmp_path, take)
+    rows, states = [0], []
+
+    def write(_: float) -> None:
+        rows[0] += 1
+        with open_store(str(store.path)) as other, at_once():
+            key = rows[0].to_bytes(32)
+            other.put_reply(key, ChatRequest(provider="p", model="m", messages=()), Reply(text="r"))
+            states.append(other.runs()[-1].state)
+
+    monkeypatch.setattr(outcome, "_pause", write)
+    take(store)
+    assert rows[0] >= ROWS // PORTION - 1
+    assert set(states) == {"running"}
+    [run] = store.runs()
+    assert (run.state, run.progress) == ("done", {})
+    assert held(store) | {"counts": dict(run.counts)} == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [*((kind, "interrupted") for kind in KINDS), (verdicts, "killed")],
+)
+def test_an_import_that_was_cut_says_so_and_is_completed_by_the_same_again(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Callable[[Path], Import],
+    how: str,
+) -> None:
+    take = kind(tmp_path)
+    expected = whole(tmp_path, take)
+    for portion in (2, 1):  # cut twice
+        cut_at(monkeypatch, portion, KeyboardInterrupt() if how == "interrupted" else SystemExit())
+        with pytest.raises((KeyboardInterrupt, SystemExit)) as cut:
+            take(store)
+        if how == "killed":  # who was killed told nobody; the next run tells of it
+            assert store.runs()[-1].state == "running"
+            _end_dead_runs(store)
+        else:
+            assert "import the same again, which stores the rest" in str(cut.value)
+        [run] = store.runs()
+        assert (run.state, run.counts) == ("interrupted", {})
+        assert held(store) != expected
+    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+    report = take(store)
+    [run] = store.runs()
+    assert (run.id, run.state) == (report.run_id, "done")
+    assert held(store) | {"counts": dict(run.counts)} == expected
+    assert take(store).new == 0
+    assert len(store.runs()) == 1
+
+
+def test_one_that_was_cut_after_its_last_row_is_ended_by_the_same_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = verdicts(tmp_path)
+    expected = whole(tmp_path, take)
+    before, told = Store.update_run, []
+
+    def update(self: Store, manifest: Any) -> None:
+        told.append(manifest.state)
+        if manifest.state == "done":
+            raise SystemExit
+        before(self, manifest)
+
+    monkeypatch.setattr(Store, "update_run", update)
+    with pytest.raises(SystemExit):
+        take(store)
+    assert told[-1] == "done"
+    monkeypatch.setattr(Store, "update_run", before)
+    assert take(store).new == 0
+    [run] = store.runs()
+    assert run.state == "done"
+    assert held(store) | {"counts": dict(run.counts)} == expected
+
+
+def test_another_file_does_not_complete_one_that_was_cut(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = verdicts(tmp_path)
+    cut_at(monkeypatch, 2, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        take(store)
+    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+    other = rows_file(tmp_path / "other.jsonl", [label(0, "model", "another", "correct")])
+    import_verdicts(store, other)
+    assert [run.state for run in store.runs()] == ["interrupted", "done"]
+
+
+def test_what_is_wrong_with_the_last_row_is_found_before_the_first_is_written(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [label(n, "model", "judge", "correct") for n in range(ROWS)]
+    rows[-1]["value"] = ""
+    with pytest.raises(InputError, match=f":{ROWS}: value"):
+        import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
+    assert (store.runs(), store.benchmarks()) == ([], [])
+
+
+def test_an_item_that_is_another_one_in_the_store_is_found_before_anything_is_written(
+    store: Store, tmp_path: Path
+) -> None:
+    last = f"{ROWS - 1}"
+    other = Item(
+        benchmark="made_up", version="2", id=last, turns=(Message(role="user", content="Another?"),)
+    )
+    store.put_items([other])
+    take = lm_eval(tmp_path)
+    with pytest.raises(InputError, match=f"item '{last}' of made_up@2 differs.*--benchmark"):
+        take(store)
+    assert store.runs() == []
+    assert [item.id for item in store.items("made_up", "2")] == [last]
+
+
+def test_two_questions_under_one_id_in_a_log_are_found_before_anything_is_written(
+    store: Store, tmp_path: Path
+) -> None:
+    """They are further apart than what is looked at together."""
+    lines = [lm_eval_line(n) for n in range(ROWS)]
+    lines[-1]["doc_id"] = 0
+    lm_eval_run(tmp_path / "out", lines, lm_eval_results(ROWS))
+    with pytest.raises(InputError):
+        [taking] = read_lm_eval([tmp_path / "out"], known_items=lambda *_: None)
+        taking.take_in(store)
+    assert (store.runs(), store.benchmarks()) == ([], [])
+
+
+def test_checking_items_agrees_with_putting_them(store: Store) -> None:
+    def item(number: int, text: str | None) -> Item:
+        turns = () if text is None else (Message(role="user", content=text),)
+        return Item(benchmark="b", version="1", id=f"{number}", turns=turns)
+
+    store.put_items([item(1, "one"), item(2, None)])
+    for items in (
+        [item(1, "one")],
+        [item(1, None)],
+        [item(2, "two")],
+        [item(2, "two"), item(2, None), item(2, "two")],
+        [item(3, "three"), item(3, "three")],
+    ):
+        store.check_items(items)
+    for items in (
+        [item(1, "another")],
+        [item(4, "x"), *(item(n, "y") for n in range(100, 110)), item(4, "y")],
+    ):
+        with pytest.raises(InputError, match="differs"):
+            store.check_items(items)
+        with pytest.raises(InputError, match="differs"):
+            store.put_items(items)
+    assert json.dumps([one.id for one in store.items("b", "1")]) == '["1", "2"]'
