@@ -19,7 +19,7 @@ RunState = Literal["running", "done", "interrupted", "failed"]
 Boundary = Literal["config", "provider", "local_model", "reader", "store"]
 FailureKind = Literal[
     "rate_limit", "timeout", "connection", "server", "bad_answer", "key", "not_found", "too_long",
-    "request", "local_model", "reader", "other",
+    "request", "local_model", "reader", "bug", "other",
 ]  # fmt: skip
 How = Literal["live", "batch", "recorded", "retried", "wasted"]
 BatchState = Literal["submitting", "submitted", "collected", "cancelled", "failed"]

@@ -10,11 +10,14 @@ import asyncio
 import contextlib
 import math
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from judgebench import keys
@@ -27,6 +30,7 @@ from judgebench.errors import (
     StoreFullError,
 )
 from judgebench.protocols import Meter, Progress, Provider, Writer
+from judgebench.providers.http_errors import excerpt
 from judgebench.providers.limiter import WindingDownError
 from judgebench.providers.recorded import keep
 from judgebench.providers.retrying import MAX_WAIT_S
@@ -52,6 +56,9 @@ OF_ONE_QUESTION: frozenset[FailureKind] = frozenset({"too_long", "reader"})
 UNREACHED: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "rate_limit"})
 
 TICK_S = 1.0
+BUGS = 10
+"""So many calls in a row that end in a fault of the code, and nobody is asked any more."""
+
 STUCK_S = 60.0
 """A call that is under way for longer is named."""
 
@@ -340,6 +347,7 @@ class _Work:
         self.stop = stop
         self.jobs = iter(bench.jobs)
         self.in_a_row = 0
+        self.bugs_in_a_row = 0
         self.under_way: dict[int, tuple[float, Job]] = {}
         self.told: set[int] = set()
         self.told_at = -math.inf
@@ -418,7 +426,7 @@ class _Work:
             put = partial(job.keep, self.store, self.run_id, result, talk)
             readable = await keep(put)
             self.tally.left_out |= talk.left_out
-            self.in_a_row = 0
+            self.in_a_row = self.bugs_in_a_row = 0
             self.tally.done += 1
             self.tally.unreadable += not readable
             self.progress.advance()
@@ -431,7 +439,7 @@ class _Work:
             while True:
                 if self.bench.provider is None:
                     raise RuntimeError(f"judge {self.bench.name!r} asks, but has no provider")
-                reply = await self.bench.provider.complete(replace(request, purpose=purpose))
+                reply = await _call(self.bench.provider, replace(request, purpose=purpose))
                 talk.reply_keys.append(keys.request_key(request))
                 talk.served_model = reply.served_model or talk.served_model
                 talk.left_out.update(reply.left_out)
@@ -470,6 +478,7 @@ class _Work:
         if error.kind in OF_ONE_QUESTION:
             return
         self.in_a_row += 1
+        self.bugs_in_a_row = self.bugs_in_a_row + 1 if error.kind == "bug" else 0
         enough = max(10, 2 * self.bench.slots)
         if (
             error.status in HOPELESS
@@ -478,7 +487,50 @@ class _Work:
         ):
             key_refused = error.kind == "key"
             self.tally.stop(str(error), unavailable=True, key_refused=key_refused)
+        elif self.bugs_in_a_row >= BUGS:
+            self.tally.stop(
+                f"{self.bugs_in_a_row} calls in a row ended in a fault of judgebench or of a "
+                f"library that it uses; please report it. The last: {error}"
+            )
         elif self.in_a_row >= enough:
             self.tally.stop(
                 f"{self.in_a_row} calls in a row failed; the last: {error}", unavailable=True
             )
+
+
+async def _call(provider: Provider, request: Request) -> Reply:
+    """One call. A fault of the code on its way, ours or a client's, costs the call, not the run.
+
+    Raises
+    ------
+    CallError
+        Of the kind ``bug``, with the exception's type and place.
+    """
+    try:
+        return await provider.complete(request)
+    except JudgebenchError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded as what it is
+        what = excerpt(f"{type(error).__name__}: {error}".rstrip(": "), 300, None)
+        where = _place_of(error)
+    # Raised here: the chain would hold the request, and keys of the client.
+    raise CallError(f"{what} (at {where})", retriable=False, kind="bug")
+
+
+def _place_of(error: BaseException) -> str:
+    """Where it was raised, and through which line of judgebench, as ``package/file.py:LINE``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = Path(__file__).parents[1]
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(package)]
+    last, through = frames[-1], ours[-1]  # `_call` is one of ours
+    place = f"{_in_its_package(last.filename)}:{last.lineno}"
+    if last is through:
+        return place
+    return f"{place}, from {_in_its_package(through.filename)}:{through.lineno}"
+
+
+def _in_its_package(filename: str) -> str:
+    """A path from the folder that its package lies in: nobody's home is told."""
+    roots = [root for root in sys.path if root and Path(filename).is_relative_to(root)]
+    parts = Path(filename).parts[-2:]
+    return str(Path(filename).relative_to(max(roots, key=len)) if roots else Path(*parts))

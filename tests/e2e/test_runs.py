@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 import judgebench
+from judgebench.providers.scripted import Drawn
+from judgebench.records import Reply, Request
 from judgebench.store import open_store
 from tests.e2e import runs
 from tests.loopback import Loopback
@@ -263,6 +265,28 @@ def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
 
 
 # What comes out ---------------------------------------------------------------------------------
+
+
+def test_a_judge_whose_calls_are_a_fault_of_the_code_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Drawn, request: Request) -> Reply:
+        raise KeyError("choices")
+
+    monkeypatch.setattr(Drawn, "complete", broken)
+    dice = {"name": "dice", "provider": "scripted", "model": "dice", "base_url": None}
+    path = runs.suite(tmp_path, "unused", limit=20, judge=dice)
+    done = runs.typed("run", path, "--quiet")
+    assert done.code == 75, done.err
+    said = "warning: dice was stopped: 10 calls in a row ended in a fault of judgebench or of a"
+    assert said in done.err
+    assert "KeyError: 'choices' (at tests/e2e/test_runs.py:" in done.err
+    with open_store(runs.store_url(tmp_path), read_only=True) as store:
+        failed = store.failures()
+        judged = set(store.verdicts("trivia_judging_mini")["judge"])
+    kinds = set(zip(failed["boundary"], failed["kind"], strict=True))
+    assert kinds == {("provider", "bug")}
+    assert judged == {"exact_match", "contains"}  # the others went on
 
 
 def test_verdicts_are_a_long_table(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -240,6 +241,63 @@ def test_a_faulty_reader_costs_its_verdict_and_says_so() -> None:
     assert store.failures[0].boundary == "reader"
     assert "ZeroDivisionError: a faulty reader" in store.failures[0].message
     assert not store.failures[0].retriable
+
+
+def test_a_fault_of_the_code_during_a_call_is_a_bug_of_the_provider() -> None:
+    def answer(request: ChatRequest) -> Reply:
+        if request.messages[0].content == "q3":
+            raise AttributeError(
+                "'NoneType' object has no attribute 'usage' of sk-0123456789abcdef"
+            )
+        return Reply(text="correct")
+
+    store = Kept()
+    questions = _questions(Asks(), ["q1", "q2", "q3", "q4"])
+    tally = _judge(store, Bench(name="j", jobs=questions, provider=Answers(answer)))
+    assert (tally.done, tally.failed, tally.failures, tally.stopped) == (3, 1, {"bug": 1}, None)
+    (failure,) = store.failures
+    assert (failure.boundary, failure.kind, failure.retriable) == ("provider", "bug", False)
+    said = failure.message
+    assert said.startswith("AttributeError: 'NoneType' object has no attribute 'usage' of *** (at ")
+    assert re.search(
+        r"tests/unit/test_execute\.py:\d+, from judgebench/run/execute\.py:\d+\)$", said
+    )
+
+
+def test_after_ten_bugs_in_a_row_the_judge_is_given_up_and_others_go_on() -> None:
+    def broken(request: ChatRequest) -> Reply:
+        raise KeyError("choices")
+
+    questions = [f"q{i}" for i in range(100)]
+    faulty, sound = Answers(broken), Answers(lambda request: Reply(text="correct"))
+    store = Kept()
+    tallies = carry_out(
+        [
+            Bench(name="faulty", jobs=_questions(Asks(), questions), provider=faulty, slots=8),
+            Bench(name="sound", jobs=_questions(Asks(), questions), provider=sound, slots=2),
+        ],
+        store=store,  # type: ignore[arg-type]
+        run_id="r",
+        progress=Said(),
+    )
+    assert 10 <= faulty.asked == tallies["faulty"].failed < 10 + 8
+    assert (tallies["sound"].done, tallies["sound"].failed) == (100, 0)
+    stopped = tallies["faulty"].stopped
+    assert stopped is not None
+    assert stopped.startswith("10 calls in a row ended in a fault of judgebench or of a library")
+    assert "KeyError: 'choices' (at tests/unit/test_execute.py:" in stopped
+    assert not tallies["faulty"].unreached  # nobody is unavailable: exit code 75
+
+
+def test_bugs_that_are_not_in_a_row_give_nobody_up() -> None:
+    def every_second(request: ChatRequest) -> Reply:
+        if int(request.messages[0].content[1:]) % 2:
+            raise KeyError("choices")
+        return Reply(text="correct")
+
+    questions = _questions(Asks(), [f"q{i}" for i in range(60)])
+    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=Answers(every_second)))
+    assert (tally.done, tally.failed, tally.stopped) == (30, 30, None)
 
 
 def test_a_refused_key_stops_the_judge_at_once() -> None:
