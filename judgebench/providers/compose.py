@@ -182,6 +182,11 @@ class Providers:
         each = [stack.recorded.counts for stack in self._stacks.values()]
         return Counts(**{f.name: sum(getattr(c, f.name) for c in each) for f in fields(Counts)})
 
+    def unreached(self) -> list[str]:
+        """Why servers that are asked cannot be reached at the moment, with their addresses."""
+        found = (stack.retrying.unreached for stack in self._stacks.values())
+        return list(dict.fromkeys(said for said in found if said is not None))
+
     def wind_down(self) -> None:
         """Send nothing more: only what is under way comes to its end."""
         for stack in self._stacks.values():

@@ -54,6 +54,8 @@ class Retrying:
         self._counts = counts or Counts()
         self._sleep = sleep
         self._clock = clock
+        self.unreached: str | None = None
+        """Why the other side was not reached by the last attempt, where it is asked again."""
         self._winding_down = False
         self._sleeping: set[asyncio.Future[None]] = set()
 
@@ -66,7 +68,7 @@ class Retrying:
     async def complete(self, request: Request) -> Reply:
         started = self._clock()
         try:
-            return await self._inner.complete(request)
+            return await self._attempt(request)
         except CallError as error:
             first = error
         return await self._again(request, first, started)
@@ -90,7 +92,7 @@ class Retrying:
             if self._winding_down:
                 raise WindingDownError("the run is stopping: this was not asked again")
             self._counts.retried += 1
-            return await self._inner.complete(request)
+            return await self._attempt(request)
 
         def stop(state: tenacity.RetryCallState) -> bool:
             nonlocal enough
@@ -112,6 +114,16 @@ class Retrying:
             failed = error
         message = f"{failed}; {enough}" if enough else str(failed)
         raise told_again(failed, message=message, attempts=tries)
+
+    async def _attempt(self, request: Request) -> Reply:
+        try:
+            reply = await self._inner.complete(request)
+        except CallError as error:
+            away = error.kind == "connection" and error.charged is None
+            self.unreached = str(error) if away and self._max_tries > 1 else None
+            raise
+        self.unreached = None
+        return reply
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, and no longer than the run goes on."""

@@ -67,6 +67,7 @@ class Asking:
             run_id=self.outcome.manifest.id,
             progress=self.progress,
             meter=self.doors.meter,
+            unreached=self.doors.unreached,
             wind_down=self.doors.wind_down,
             close=self.doors.close,
             set_aside=partial(self.store.set_aside, size) if (size := _reserve(benches)) else None,

@@ -98,6 +98,10 @@ class Doors:
         """Send nothing more; the replies under way still come."""
         self.providers.wind_down()
 
+    def unreached(self) -> list[str]:
+        """Why servers that are asked cannot be reached at the moment."""
+        return self.providers.unreached()
+
     async def close(self) -> None:
         """End connections and servers; what goes into batches can still be submitted."""
         try:

@@ -166,6 +166,7 @@ def carry_out(
     run_id: str,
     progress: Progress,
     meter: Callable[[], Meter] | None = None,
+    unreached: Callable[[], Sequence[str]] | None = None,
     wind_down: Callable[[], None] | None = None,
     close: Callable[[], Awaitable[None]] | None = None,
     set_aside: SetAside | None = None,
@@ -175,7 +176,8 @@ def carry_out(
     The benches run side by side, each with its own number of slots; one that is stopped does not
     stop the others. A first Ctrl-C (or SIGTERM) starts nothing new and waits for the replies under
     way, since they are paid for; a second one leaves at once. What failed is in the store as a
-    failure and is asked again next time. ``meter`` tells what was taken so far. ``wind_down`` is
+    failure and is asked again next time. ``meter`` tells what was taken so far; ``unreached`` why
+    servers cannot be reached, which is said after the first second, once each. ``wind_down`` is
     called at the first Ctrl-C: what still waits to be sent is not sent any more. ``close`` ends
     connections and servers, however it ended.
 
@@ -193,7 +195,15 @@ def carry_out(
     try:
         return asyncio.run(
             _carry_out(
-                benches, store, run_id, progress, meter, wind_down or _nothing, close, set_aside
+                benches,
+                store,
+                run_id,
+                progress,
+                meter,
+                unreached,
+                wind_down or _nothing,
+                close,
+                set_aside,
             )
         )
     except BaseExceptionGroup as group:
@@ -206,6 +216,7 @@ async def _carry_out(
     run_id: str,
     progress: Progress,
     meter: Callable[[], Meter] | None,
+    unreached: Callable[[], Sequence[str]] | None,
     wind_down: Callable[[], None],
     close: Callable[[], Awaitable[None]] | None,
     set_aside: SetAside | None,
@@ -227,7 +238,7 @@ async def _carry_out(
             nullcontext() if set_aside is None else set_aside(touched),
             _interrupts(stop, progress, wind_down, under_way),
         ):
-            watch = asyncio.create_task(_watch(works, progress, meter))
+            watch = asyncio.create_task(_watch(works, progress, meter, unreached))
             try:
                 async with asyncio.TaskGroup() as group:
                     for work in works:
@@ -253,13 +264,24 @@ async def _carry_out(
 
 
 async def _watch(
-    works: Sequence[_Work], progress: Progress, meter: Callable[[], Meter] | None
+    works: Sequence[_Work],
+    progress: Progress,
+    meter: Callable[[], Meter] | None,
+    unreached: Callable[[], Sequence[str]] | None,
 ) -> None:
-    """Tell what is taken, and name what is stuck."""
+    """Tell what is taken, who cannot be reached, and what is stuck."""
+    told: set[str] = set()
     while True:
         await asyncio.sleep(TICK_S)
         if meter is not None:
             progress.meter(meter())
+        for why in unreached() if unreached is not None else ():
+            if why not in told:
+                told.add(why)
+                progress.say(
+                    f"warning: {why} (asking again; limits.max_retries and max_minutes say for "
+                    "how long)"
+                )
         now = time.monotonic()
         for work in works:
             if said := work.newly_stuck(now):

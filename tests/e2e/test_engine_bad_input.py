@@ -5,6 +5,7 @@ Each costs no call that could be spared and no verdict that could be had, and sa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from email.utils import formatdate
@@ -13,7 +14,11 @@ from typing import Any
 
 import pytest
 
+from judgebench import api
+from judgebench.cli.progress import NoProgress
+from judgebench.run import execute
 from tests.e2e import own, runs
+from tests.e2e.test_bad_input import free_port
 from tests.loopback import Ask, Loopback, Reaction
 from tests.wire.speakers import SPEAKERS, Said, Speaker, Trouble, speaking
 
@@ -429,6 +434,32 @@ def test_one_provider_that_is_down_does_not_stop_the_others(tmp_path: Path) -> N
     assert own.row(tmp_path, "down")["counts"]["verdicts"] == 0
     assert "warning: down was stopped: " in done.err
     assert "refused the connection: is the server running" in done.err
+
+
+def test_a_refused_connection_is_told_while_it_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "TICK_S", 0.01)
+    lines: list[str] = []
+    with contextlib.ExitStack() as late:
+
+        class Starts(NoProgress):
+            """Starts the server when it is told that nobody answers there."""
+
+            def say(self, message: str) -> None:
+                lines.append(message)
+                if len(lines) == 1:
+                    late.enter_context(Loopback(port=port))
+
+        port = free_port()
+        judges = [own.endpoint(f"http://127.0.0.1:{port}/v1", "late")]
+        path = own.suite(tmp_path, items=ITEMS, judges=judges)
+        outcome = api.run(path, progress=Starts())
+    assert lines == [
+        f"warning: http://127.0.0.1:{port}/v1 refused the connection: is the server running, and "
+        "is this its port? (asking again; limits.max_retries and max_minutes say for how long)"
+    ]
+    assert (outcome.judged, outcome.failed) == (ITEMS, 0)
 
 
 HOUR_S = 3600.0
