@@ -13,7 +13,10 @@ from judgebench.run.scales import Range
 from judgebench.store import Store
 
 HOWS = ("live", "batch", "recorded", "retried", "wasted")
-TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+TOKENS = (
+    "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
+    "reasoning_tokens",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -164,6 +167,7 @@ _COLUMNS = (
     *(_Shown(how, _calls(how), spare=True) for how in HOWS[1:]),
     _Shown("tokens in", _tokens("prompt_tokens")),
     _Shown("cached", _tokens("cached_tokens"), spare=True),
+    _Shown("cache writes", _tokens("cache_write_tokens"), spare=True),
     _Shown("tokens out", _tokens("completion_tokens")),
     _Shown("reasoning", _tokens("reasoning_tokens"), spare=True),
     _Shown("USD", lambda taken: _usd(taken.known_cost, at_least=taken.unpriced > 0)),

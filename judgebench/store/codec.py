@@ -38,7 +38,10 @@ ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 KINDS = ("preference", "score", "label", "unreadable")
 HOWS: tuple[How, ...] = ("live", "batch", "recorded", "retried", "wasted")
 REQUESTS: tuple[type[ChatRequest], type[ScoreRequest]] = (ChatRequest, ScoreRequest)
-TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+TOKENS = (
+    "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
+    "reasoning_tokens",
+)  # fmt: skip
 
 _Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Stack)
 

@@ -156,8 +156,8 @@ def reply(connection: Connection, key: bytes) -> Reply | None:
     if row is None:
         return None
     (body, exact, finish_reason, thought, exact_thought, logprobs, exact_logprobs, prompt_tokens,
-     completion_tokens, cached_tokens, reasoning_tokens, served_model, seconds, scores,
-     left_out) = row  # fmt: skip
+     completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, served_model,
+     seconds, scores, left_out) = row  # fmt: skip
     stored_logprobs = _optional_text(logprobs, exact_logprobs)
     return Reply(
         text=stored_text(body, exact),
@@ -168,6 +168,7 @@ def reply(connection: Connection, key: bytes) -> Reply | None:
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             cached_tokens=cached_tokens,
+            cache_write_tokens=cache_write_tokens,
             reasoning_tokens=reasoning_tokens,
         ),
         served_model=served_model,
@@ -226,8 +227,8 @@ def _response(
     body: str, exact: bytes | None, raw: str, exact_raw: bytes | None, status: Any,
     thought: str | None, exact_thought: bytes | None, prompt: str | None,
     exact_prompt: bytes | None, finish_reason: str | None, prompt_tokens: int | None,
-    completion_tokens: int | None, cached_tokens: int | None, reasoning_tokens: int | None,
-    logprob: float | None, stack: str | None, source: str,
+    completion_tokens: int | None, cached_tokens: int | None, cache_write_tokens: int | None,
+    reasoning_tokens: int | None, logprob: float | None, stack: str | None, source: str,
 ) -> Response:  # fmt: skip
     return Response(
         benchmark=benchmark,
@@ -246,6 +247,7 @@ def _response(
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             cached_tokens=cached_tokens,
+            cache_write_tokens=cache_write_tokens,
             reasoning_tokens=reasoning_tokens,
         ),
         logprob=logprob,

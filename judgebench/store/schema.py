@@ -26,7 +26,7 @@ from sqlalchemy import (
 APPLICATION_ID = 0x6A626368
 """``jbch``: what SQLite's header says of a file that is ours."""
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 NONE = 0
@@ -62,8 +62,8 @@ def _repeat() -> Column[int]:
     return Column("repeat", Integer, primary_key=True, server_default=text("0"))
 
 
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
+def _count(name: str, *, default: str | None = None) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=default)
 
 
 texts = Table(
@@ -162,6 +162,7 @@ responses = Table(
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
     Column("cached_tokens", Integer),
+    Column("cache_write_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("logprob", Double),
     Column("source", Text, nullable=False),
@@ -191,6 +192,7 @@ replies = Table(
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
     Column("cached_tokens", Integer),
+    Column("cache_write_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("served_model", Text),
     Column("seconds", Double, nullable=False),
@@ -275,6 +277,7 @@ spend = Table(  # counters, to which every call adds
     _count("prompt_tokens"),
     _count("completion_tokens"),
     _count("cached_tokens"),
+    _count("cache_write_tokens", default="0"),  # came later
     _count("reasoning_tokens"),
     Column("cost_usd", Double, nullable=False),  # of the calls with a price
     sqlite_with_rowid=False,

@@ -5,6 +5,7 @@ Alembic costs a third of a second to import and is needed only where something m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -16,8 +17,19 @@ from judgebench.store.schema import REVISION
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
-OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004"})
+OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004", "0005"})
 """Revisions before `REVISION` that stores in the field may have."""
+
+READABLE: Mapping[str, Mapping[str, str]] = {
+    "0005": {
+        table: f"SELECT *, {none} AS cache_write_tokens FROM main.{table}"
+        for table, none in (("responses", "NULL"), ("replies", "NULL"), ("spend", "0"))
+    }
+}
+"""Revisions that are read without being changed: what stands for a table that has grown since.
+
+A column that the table has by now comes first, so that a writer may bring it up to date meanwhile.
+"""
 
 
 def revision(connection: Connection) -> str | None:
@@ -35,8 +47,8 @@ def bring_up_to_date(database: Database) -> None:
     Raises
     ------
     StoreError
-        For a store that a newer judgebench wrote, and for an older or unfinished one that was
-        opened for reading only.
+        For a store that a newer judgebench wrote, and for an unfinished one, or one older than
+        those that can be read as they are, that was opened for reading only.
     """
     found = _looked_up(database)
     if found == REVISION:
@@ -47,6 +59,9 @@ def bring_up_to_date(database: Database) -> None:
             f" this version knows {REVISION}); upgrade judgebench-harness, or give another path"
             " with --store"
         )
+    if database.read_only and found is not None and found in READABLE:
+        _stand_in(database, READABLE[found])
+        return
     if database.read_only:
         state = "was not finished being made" if found is None else f"has the older schema {found}"
         raise StoreError(
@@ -64,6 +79,13 @@ def _looked_up(database: Database) -> str | None:
             return revision(connection)
     except OperationalError as error:  # pragma: no cover - reading() words it first
         raise StoreError(f"the store {database.path} cannot be read") from error
+
+
+def _stand_in(database: Database, views: Mapping[str, str]) -> None:
+    """Let this connection, and no other, see tables as they are now: nothing is written."""
+    with database.reading() as connection:
+        for table, select in views.items():
+            connection.execute(text(f"CREATE TEMP VIEW {table} AS {select}"))
 
 
 def _upgrade(connection: Connection) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -415,6 +416,26 @@ def test_without_a_budget_a_price_that_nobody_knows_is_said_to_be_unknown(
     assert "forecast: small price not known" in done.err
     total = json.loads(runs.typed("cost", *store, "--format", "json").out)["total"]
     assert (total["live_calls"], total["unpriced_calls"], total["cost_usd"]) == (4, 4, None)
+
+
+def test_what_a_provider_writes_to_its_cache_is_counted_and_priced(tmp_path: Path) -> None:
+    speaker, said = SPEAKERS["anthropic"], Said()
+    price = {"input": 3.0, "output": 15.0, "cached_input": 0.3, "cache_write": 3.75}
+    with Loopback(speaking(speaker, said)) as server:
+        path = own.suite(tmp_path, judges=[judge(speaker, server.url, price=price)])
+        done = runs.typed("run", path, "--quiet")
+        assert done.code == 0, done.err
+        calls = len(server.asks)
+    assert calls > 0
+    plain = said.prompt_tokens - said.cached_tokens - said.cache_write_tokens
+    prices = (plain * 3.0, said.cached_tokens * 0.3, said.cache_write_tokens * 3.75)
+    cost = calls * (sum(prices) + said.completion_tokens * 15.0) / 1e6
+    told = runs.typed("cost", "--store", runs.store_url(tmp_path), "--format", "json")
+    total = json.loads(told.out)["total"]
+    assert total["cache_write_tokens"] == calls * said.cache_write_tokens == calls * 10
+    assert total["cost_usd"] == pytest.approx(cost)
+    shown = runs.typed("cost", "--store", runs.store_url(tmp_path)).out
+    assert re.search(r"cached +cache writes +tokens out", shown)
 
 
 # What goes on meanwhile -------------------------------------------------------------------------

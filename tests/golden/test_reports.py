@@ -147,7 +147,12 @@ def spending(tmp_path_factory: pytest.TempPathFactory) -> Document:
                 model_key=model,
                 judge_key=judges[judge] if judge else b"",
             )
-            usage = Usage(prompt_tokens=500 * calls, completion_tokens=20 * calls, cached_tokens=9)
+            usage = Usage(
+                prompt_tokens=500 * calls,
+                completion_tokens=20 * calls,
+                cached_tokens=9,
+                cache_write_tokens=100,
+            )
             return Spend(
                 purpose=Purpose(run_id="nightly-1", place=place),
                 how=how,

@@ -39,7 +39,13 @@ LIVE = Spend(
     how="live",
     provider="openai",
     model="judge-1",
-    usage=Usage(prompt_tokens=100, completion_tokens=5, cached_tokens=64, reasoning_tokens=2),
+    usage=Usage(
+        prompt_tokens=100,
+        completion_tokens=5,
+        cached_tokens=64,
+        cache_write_tokens=20,
+        reasoning_tokens=2,
+    ),
     cost_usd=0.25,
 )
 REQUEST = ChatRequest(provider="openai", model="judge-1", messages=())
@@ -89,7 +95,8 @@ def test_calls_of_one_model_and_judge_are_one_row_whatever_the_item(store: Store
         "model_id": PLACE.model_key.hex()[:12], "judge": "rubric",
         "judge_id": PLACE.judge_key.hex()[:12], "how": "live", "provider": "openai",
         "requested_model": "judge-1", "calls": 12, "unpriced_calls": 0, "prompt_tokens": 300,
-        "completion_tokens": 15, "cached_tokens": 192, "reasoning_tokens": 6, "cost_usd": 0.75,
+        "completion_tokens": 15, "cached_tokens": 192, "cache_write_tokens": 60,
+        "reasoning_tokens": 6, "cost_usd": 0.75,
     }  # fmt: skip
     assert len(columns["calls"]) == 1
 
@@ -130,7 +137,7 @@ def test_an_unknown_price_is_counted_and_spoils_no_sum(store: Store, unknown: fl
     store.put_spend([nothing_said])
     assert told(store, "calls", "unpriced_calls", "cost_usd") == [(3, 3, 0.0)]
     store.put_spend([LIVE])
-    assert told(store, *COUNTERS) == [(4, 3, 100, 5, 64, 2, 0.25)]
+    assert told(store, *COUNTERS) == [(4, 3, 100, 5, 64, 20, 2, 0.25)]
 
 
 def test_a_reply_and_what_it_took_are_one_commit(store: Store) -> None:
@@ -166,9 +173,9 @@ def test_the_view_of_spending_tells_what_the_columns_tell(store: Store) -> None:
     columns = store.spend()
     assert sorted(columns["how"]) == ["batch", "live", "live", "recorded", "retried", "wasted"]
     connection = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)
-    cursor = connection.execute("SELECT * FROM spend_v1")
-    names = [column[0] for column in cursor.description]
-    found = cursor.fetchall()
+    for view in ("spend_v1", "spend_v2"):
+        cursor = connection.execute(f"SELECT * FROM {view}")
+        names = [column[0] for column in cursor.description]
+        assert sorted(cursor.fetchall(), key=str) == sorted(told(store, *names), key=str)
     connection.close()
-    assert sorted(found, key=str) == sorted(told(store, *names), key=str)
     assert set(columns["model"]) == {"renamed"}

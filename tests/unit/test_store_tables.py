@@ -300,7 +300,8 @@ VIEWS = {
         name for name in VERDICT_COLUMNS if name not in ("repeat", "parts", "marks")
     ],
     "verdicts_v2": list(VERDICT_COLUMNS),
-    "spend_v1": list(SPEND_COLUMNS),
+    "spend_v1": [name for name in SPEND_COLUMNS if name != "cache_write_tokens"],
+    "spend_v2": list(SPEND_COLUMNS),
     "responses_v1": [name for name in RESPONSE_COLUMNS if name != "newest"],
     "scores_v1": [
         "benchmark", "version", "judge", "judge_id", "model", "model_id", "opponent",

@@ -204,7 +204,7 @@ def test_a_reply_comes_back_as_it_was(store: Store) -> None:
             TokenLogprob(token="A", logprob=-0.5, top=(("A", -0.5), ("B", float("-inf")))),
             TokenLogprob(token="\ud800", logprob=-1.0),
         ),
-        usage=Usage(prompt_tokens=3, cached_tokens=0),
+        usage=Usage(prompt_tokens=3, cached_tokens=0, cache_write_tokens=2),
         served_model="m-0613",
         seconds=0.75,
         left_out=("seed", "top,k"),

@@ -270,3 +270,54 @@ def test_there_is_a_store_of_this_release() -> None:
     from judgebench import __version__
 
     assert (STORES / f"{__version__}.db").stat().st_size < 200_000
+
+
+def as_the_fifth(path: Path) -> None:
+    """Take from a store what came with the sixth schema."""
+    connection = sqlite3.connect(path)
+    connection.execute("DROP VIEW spend_v2")
+    for table in ("spend", "replies", "responses"):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN cache_write_tokens")
+    connection.execute("UPDATE alembic_version SET version_num = '0005'")
+    connection.commit()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def test_a_store_of_the_first_release_is_read_as_it_is_and_by_whoever_comes_next(
+    tmp_path: Path,
+) -> None:
+    path, make = tmp_path / "old.db", builder()
+    make.make(path)
+    as_the_fifth(path)
+    before = path.read_bytes()
+    with open_store(str(path), read_only=True) as reader:
+        assert reader.reply(make.REQUEST_KEY) == make.REPLY
+        assert reader.responses(list(make.RESPONSES)) == {
+            key: [response] for key, response in make.RESPONSES.items()
+        }
+        assert reader.spend()["calls"]
+        assert set(reader.spend()["cache_write_tokens"]) == {0}
+        assert path.read_bytes() == before
+        with open_store(str(path)) as writer:  # brings it up to date under the reader's eyes
+            assert writer.reply(make.REQUEST_KEY) == make.REPLY
+            with writer._database.reading() as connection:
+                assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            spent = writer.spend()
+            with writer._database.writing() as connection:
+                connection.exec_driver_sql("UPDATE spend SET cache_write_tokens = 7")
+        assert {**spent, "cache_write_tokens": [7] * len(spent["calls"])} == reader.spend()
+        assert reader.reply(make.REQUEST_KEY) == make.REPLY
+
+
+def test_a_release_that_does_not_know_a_new_column_writes_on(tmp_path: Path) -> None:
+    path, make = tmp_path / "old.db", builder()
+    make.make(path)
+    connection = sqlite3.connect(path)
+    names = [row[1] for row in connection.execute("PRAGMA table_info(spend)")]
+    known = ", ".join(name for name in names if name != "cache_write_tokens")
+    (row,) = connection.execute(f"SELECT {known} FROM spend LIMIT 1").fetchall()
+    connection.execute("DELETE FROM spend")
+    connection.execute(f"INSERT INTO spend ({known}) VALUES ({', '.join('?' * len(row))})", row)
+    assert connection.execute("SELECT cache_write_tokens FROM spend").fetchall() == [(0,)]
+    connection.close()
