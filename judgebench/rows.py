@@ -10,17 +10,21 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from judgebench.errors import InputError, UsageError
+from judgebench.errors import InputError, UsageError, unknown_name
 
 JSONL = (".jsonl", ".ndjson")
 CSV = (".csv",)
 PARQUET = (".parquet", ".pq")
+
+ALSO_CALLED: Mapping[str, tuple[str, ...]] = {"item_id": ("item",), "text": ("answer", "output")}
+"""Columns that must be there, and what they are called by others who have none of that name."""
 
 _LONGEST_FIELD = 2**31 - 1  # csv refuses fields over 128 KiB unless told; answers can be longer
 
@@ -86,20 +90,96 @@ class Row:
         return int(found)
 
 
-def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the table of a file differs from ours.
+
+    Parameters
+    ----------
+    columns
+        Their name of a column -> ours.
+    given
+        What our columns say in every row of a file that does not have them.
+    wide
+        Our column whose values are the names of theirs, ``across``: a row is one of ours for each
+        of these in which something stands, which is our ``value``.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    given: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    wide: str | None = None
+    across: tuple[str, ...] = ()
+
+    def laid_out(self, rows: Iterable[Row], path: Path) -> Iterator[Row]:
+        """The rows as ours.
+
+        Raises
+        ------
+        InputError
+            For a column that is named and in no row, and for one that the file has already.
+        """
+        if not (self.columns or self.given or self.wide):
+            yield from rows
+            return
+        seen: dict[str, None] = {}
+        for row in rows:
+            seen |= dict.fromkeys(map(str, row.values))
+            yield from self._widened(self._filled(self._renamed(row)))
+        for column in (*self.columns, *self.across):
+            if seen and column not in seen:
+                raise InputError(f"{path}: {unknown_name('column', column, seen)}")
+
+    def _renamed(self, row: Row) -> Row:
+        ours = {self.columns[name]: row.values[name] for name in self.columns if name in row.values}
+        others = {name: row.values[name] for name in row.values if name not in self.columns}
+        for name in ours:
+            if name in others:
+                theirs = next(one for one, called in self.columns.items() if called == name)
+                raise row.wrong(name, f"stands here beside {theirs!r}, which is to be called so")
+        return Row(row.where, {**others, **ours})
+
+    def _filled(self, row: Row) -> Row:
+        for name in self.given:
+            if row.has(name):
+                raise row.wrong(name, "stands in the file: do not say it for all rows as well")
+        return Row(row.where, {**row.values, **self.given})
+
+    def _widened(self, row: Row) -> Iterator[Row]:
+        if self.wide is None:
+            yield row
+            return
+        for name in (self.wide, "value"):
+            if row.has(name) and name not in self.across:
+                raise row.wrong(name, f"stands in a table that has a column for each {self.wide}")
+        others = {name: row.values[name] for name in row.values if name not in self.across}
+        for name in self.across:
+            if row.has(name):
+                said = {self.wide: name, "value": row.values[name]}
+                yield Row(f"{row.where}: column {name!r}", {**others, **said})
+
+
+OURS = Layout()
+
+
+def read_rows(path: Path, required: Sequence[str], layout: Layout = OURS) -> list[Row]:
     """The rows of a file, by its suffix; as `each_row`, and all of them at once."""
-    return list(each_row(path, required))
+    return list(each_row(path, required, layout=layout))
 
 
-def each_row(path: Path, required: Sequence[str], *, not_finite: bool = False) -> Iterator[Row]:
+def each_row(
+    path: Path, required: Sequence[str], *, not_finite: bool = False, layout: Layout = OURS
+) -> Iterator[Row]:
     """The rows of a file, by its suffix, one after another.
 
     Parameters
     ----------
     required
-        Columns that must be there. Others are kept too.
+        Columns that must be there, under their name or another that is understood
+        (`ALSO_CALLED`). Others are kept too.
     not_finite
         Whether NaN and Infinity, which Python writes into JSON and JSON has not, are numbers.
+    layout
+        How the file's table becomes one of ours.
 
     Raises
     ------
@@ -119,14 +199,29 @@ def each_row(path: Path, required: Sequence[str], *, not_finite: bool = False) -
         known = ", ".join((*JSONL, *CSV, *PARQUET))
         raise UsageError(f"{path}: the suffix says what a file is; known are {known}")
     row = None
-    for row in rows:
-        for column in required:
-            if column not in row.values:
-                have = ", ".join(map(str, row.values)) or "none"
-                raise row.wrong(column, f"is missing. Columns here: {have}")
-        yield row
+    for row in layout.laid_out(rows, path):
+        yield _with_required(row, required, layout)
     if row is None:
         raise InputError(f"{path}: there is no row in it")
+
+
+def _with_required(row: Row, required: Sequence[str], layout: Layout) -> Row:
+    """The row, with what is called otherwise under our name."""
+    for column in required:
+        if column in row.values:
+            continue
+        also = [name for name in ALSO_CALLED.get(column, ()) if name in row.values]
+        if not also:
+            theirs = next((one for one, ours in layout.columns.items() if ours == column), None)
+            if theirs is not None:
+                here = (name for name in map(str, row.values) if name not in layout.given)
+                raise row.wrong(column, unknown_name("column", theirs, here))
+            have = ", ".join(map(str, row.values)) or "none"
+            raise row.wrong(column, f"is missing. Columns here: {have}")
+        if len(also) > 1:
+            raise row.wrong(column, f"is missing; {' or '.join(also)}? Call one of them {column!r}")
+        row = Row(row.where, {**row.values, column: row.values[also[0]]})
+    return row
 
 
 def _bytes(path: Path) -> bytes:

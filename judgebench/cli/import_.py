@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -17,15 +19,30 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from judgebench.exchange.files import Format, Judgments, TakeIn
     from judgebench.exchange.outcome import ImportReport
+    from judgebench.rows import Layout
 
 JUDGMENTS = ("arena-hard", "mt-bench")
 HONESTYBENCH = "honestybench"
 LM_EVAL, INSPECT = "lm-eval", "inspect"
 PUBLISHED = "published"
+ROWS = ("verdicts", "responses", "labels")
 FORMATS = (
-    *("verdicts", "responses", "labels"),
+    *ROWS,
     *(ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH, LM_EVAL, INSPECT, PUBLISHED),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What the command line says of the columns of a table."""
+
+    columns: Sequence[str]
+    wide: Sequence[str]
+    scale: str | None
+
+    @property
+    def given(self) -> bool:
+        return bool(self.columns or self.wide or self.scale)
 
 
 @click.command(
@@ -41,6 +58,26 @@ FORMATS = (
     is_flag=True,
     help="verdicts: those on answers that `judgebench anchors pin` pinned are what their judge "
     "said when it was asked again; see `judgebench anchors`.",
+)
+@click.option(
+    "--columns",
+    metavar="THEIRS=OURS,…",
+    multiple=True,
+    help="verdicts, labels, responses: what the file calls a column otherwise, as "
+    "--columns id=item_id,grader=judge. Repeatable.",
+)
+@click.option(
+    "--wide",
+    metavar="judge=COLUMN,…",
+    multiple=True,
+    help="verdicts, labels: these columns are judges, each cell a verdict of that judge; or "
+    "model=COLUMN,…: they are models. An empty cell is no verdict.",
+)
+@click.option(
+    "--scale",
+    metavar="LOW:HIGH",
+    help="verdicts, labels: values are scores on this scale, as --scale 1:10; where the file has "
+    "no columns low and high.",
 )
 @click.option(
     "--model-outputs",
@@ -59,15 +96,20 @@ FORMATS = (
 @click.option(
     "--benchmark",
     metavar="NAME",
-    help="Other programs' files: what they are about, NAME or NAME@VERSION.  [default: "
-    "alpaca_eval, arena_hard, mt_bench, honestybench; lm-eval, inspect: as their task is called]",
+    help="What the files are about, NAME or NAME@VERSION, where they do not say it.  [default of "
+    "other programs' files: alpaca_eval, arena_hard, mt_bench, honestybench; lm-eval, inspect: as "
+    "their task is called]",
 )
 @click.option(
     "--model",
     metavar="NAME",
-    help="alpaca-eval, honestybench, lm-eval, inspect: whose answers these are.",
+    help="Whose answers these are, where the files do not say it (not arena-hard, mt-bench).",
 )
-@click.option("--judge", metavar="NAME", help="alpaca-eval, honestybench: who judged.")
+@click.option(
+    "--judge",
+    metavar="NAME",
+    help="verdicts, labels, alpaca-eval, honestybench: who judged, where the files do not say it.",
+)
 @click.option(
     "--set",
     "set_name",
@@ -92,6 +134,9 @@ def command(
     paths: tuple[Path, ...],
     allow_unknown_items: bool,
     anchors: bool,
+    columns: tuple[str, ...],
+    wide: tuple[str, ...],
+    scale: str | None,
     model_outputs: tuple[Path, ...],
     reference_outputs: tuple[Path, ...],
     benchmark: str | None,
@@ -111,9 +156,14 @@ def command(
     verdicts   benchmark, item_id, model, judge, kind, value
                [, version, opponent, sample, turn, order, p, low, high, reason]
                kind: label (value = its name), score (between low and high),
-               preference (probability that model beats opponent), unreadable (reason)
+               preference (probability that model beats opponent), unreadable (reason);
+               without one: what the other columns make it, at last a label
     labels     as verdicts, from people: judge is human/<rater>; the newest counts
     responses  benchmark, item_id, model, text [, version, sample]
+
+    A column item is item_id, and answer or output are text. What is called otherwise --columns
+    says; --benchmark, --model, --judge and --scale say for all rows what has no column, and --wide
+    reads a table with a column for each judge or model.
 
     \b
     alpaca-eval  model_outputs.json and annotations.json as AlpacaEval writes them (also
@@ -133,6 +183,8 @@ def command(
     \b
     Examples:
       judgebench import verdicts judged.jsonl
+      judgebench import verdicts judged.csv --columns id=item_id,grader=judge,verdict=value
+      judgebench import verdicts table.csv --wide judge=gpt-4.1,claude --scale 1:10
       judgebench import published
       judgebench import published trivia_judging --store sqlite:///results/published.db
 
@@ -147,6 +199,9 @@ def command(
         judge=judge,
         baseline=baseline,
     )
+    written = Written(columns=columns, wide=wide, scale=scale)
+    if written.given and what not in ROWS:
+        raise click.UsageError(f"--columns, --wide and --scale go with {', '.join(ROWS)}")
     if what == PUBLISHED:
         if about.given or set_name or anchors:
             raise click.UsageError(
@@ -175,12 +230,12 @@ def command(
         chosen = cast("Judgments", what)  # click has checked it
         _take_in_judgments(chosen, paths, about, allow_unknown_items, store)
         return 0
-    if about.given:
+    if about.model_outputs or about.reference_outputs or about.baseline:
         raise click.UsageError(
-            f"the rows of {what} files say all of that; --model-outputs, --reference-outputs, "
-            f"--benchmark, --model, --judge and --baseline go with `import {ALPACA_EVAL}`"
+            f"--model-outputs, --reference-outputs and --baseline go with `import {ALPACA_EVAL}`"
         )
-    _take_in_rows(cast("Format", what), paths, anchors, allow_unknown_items, store)
+    layout = layout_of(what, written, about)
+    _take_in_rows(cast("Format", what), paths, layout, anchors, allow_unknown_items, store)
     return 0
 
 
@@ -273,12 +328,99 @@ def _take_in_published(benchmarks: Sequence[str], tasks: Path | None, store: str
     _store(PUBLISHED, read_published(benchmarks, tasks=tasks), store)
 
 
+def layout_of(what: str, written: Written, about: Options) -> Layout:
+    """How the files' tables become ours, as the command line says.
+
+    Raises
+    ------
+    UsageError
+        For what is not written as it should, and for a column that we do not have.
+    """
+    from judgebench.benchmarks.description import split_version
+    from judgebench.rows import Layout
+
+    if what == "responses" and (written.wide or written.scale or about.judge):
+        raise click.UsageError("--wide, --scale and --judge are about verdicts, not responses")
+    wide, across = _wide(written.wide)
+    given: dict[str, Any] = {}
+    if about.benchmark:
+        name, version = split_version(about.benchmark)
+        given |= {"benchmark": name} | ({"version": version} if version else {})
+    given |= {"model": about.model} if about.model else {}
+    given |= {"judge": about.judge} if about.judge else {}
+    if wide in given:
+        raise click.UsageError(f"--wide has a column for each {wide}: leave --{wide} out")
+    if written.scale is not None:
+        given |= _scale(written.scale)
+    return Layout(
+        columns=_columns(what, written.columns), given=given, wide=wide, across=tuple(across)
+    )
+
+
+def _listed(text: str) -> list[str]:
+    """What is listed with commas; a name with a comma stands in double quotes."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+def _columns(what: str, written: Sequence[str]) -> dict[str, str]:
+    from judgebench.errors import unknown_name
+    from judgebench.exchange.verdict_rows import FIELDS
+    from judgebench.responses.recorded_file import FIELDS as ANSWER_FIELDS
+
+    known = ANSWER_FIELDS if what == "responses" else FIELDS
+    found: dict[str, str] = {}
+    for piece in (piece for text in written for piece in _listed(text)):
+        theirs, equals, ours = piece.rpartition("=")
+        if not equals or not theirs or not ours:
+            raise click.UsageError(f"--columns is written THEIRS=OURS,…, not {piece!r}")
+        if ours not in known:
+            raise click.UsageError(f"--columns: {unknown_name('column', ours, known)}")
+        if theirs in found or ours in found.values():
+            raise click.UsageError(f"--columns: {piece}: each column is named once")
+        found[theirs] = ours
+    return found
+
+
+def _wide(written: Sequence[str]) -> tuple[str | None, list[str]]:
+    named: dict[str, list[str]] = {}
+    for text in written:
+        which, _, columns = text.partition("=")
+        if which not in ("judge", "model") or not (found := _listed(columns)) or not all(found):
+            raise click.UsageError(
+                f"--wide is written judge=COLUMN,… or model=COLUMN,…, not {text!r}"
+            )
+        named.setdefault(which, []).extend(found)
+    if len(named) > 1:
+        raise click.UsageError("--wide: columns are judges or models, not both")
+    for which, across in named.items():
+        if len(set(across)) < len(across):
+            raise click.UsageError("--wide: each column is named once")
+        return which, across
+    return None, []
+
+
+def _scale(text: str) -> dict[str, float]:
+    low, _, high = text.partition(":")
+    try:
+        scale = {"low": float(low), "high": float(high)}
+    except ValueError:
+        raise click.UsageError(f"--scale is written LOW:HIGH, not {text!r}") from None
+    return scale
+
+
 def _take_in_rows(
-    what: Format, paths: tuple[Path, ...], anchors: bool, allow_unknown_items: bool, store: str
+    what: Format,
+    paths: tuple[Path, ...],
+    layout: Layout,
+    anchors: bool,
+    allow_unknown_items: bool,
+    store: str,
 ) -> None:
     from judgebench.exchange.files import read_files
 
-    files = read_files(what, paths, anchors=anchors, allow_unknown_items=allow_unknown_items)
+    files = read_files(
+        what, paths, layout=layout, anchors=anchors, allow_unknown_items=allow_unknown_items
+    )
     _store(what, files, store)
 
 

@@ -13,6 +13,7 @@ from judgebench.exchange import arena_hard, mt_bench, responses, verdict_rows, v
 from judgebench.exchange.known_items import KnownItems, default_version
 from judgebench.exchange.labels import read_label_rows
 from judgebench.exchange.outcome import ImportReport
+from judgebench.rows import OURS, Layout
 from judgebench.store import Store
 
 Format: TypeAlias = Literal["verdicts", "labels", "responses"]
@@ -24,14 +25,15 @@ def read_files(
     what: Format,
     paths: Sequence[Path],
     *,
+    layout: Layout = OURS,
     anchors: bool = False,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
 ) -> list[tuple[Path, TakeIn]]:
     """Read the files; returned with each is what stores it, in one commit.
 
-    Only what the store itself contradicts is found later. ``anchors``: verdicts on anchors are
-    another look of their judge at them.
+    Only what the store itself contradicts is found later. ``layout`` is that of every file.
+    ``anchors``: verdicts on anchors are another look of their judge at them.
 
     Raises
     ------
@@ -42,15 +44,15 @@ def read_files(
     known = None if allow_unknown_items else known_items
     take_in = partial(verdicts.take_in, what=what, allow_unknown_items=allow_unknown_items)
     if what == "responses":
-        answers = [(path, responses.read_response_rows(path, known)) for path in paths]
+        answers = [(path, responses.read_response_rows(path, known, layout)) for path in paths]
         responses.one_text_each([row for _, rows in answers for row in rows])
         return [(p, partial(responses.take_in_responses, path=p, rows=r)) for p, r in answers]
     if what == "labels":
-        labels = [(path, read_label_rows(path)) for path in paths]
+        labels = [(path, read_label_rows(path, layout=layout)) for path in paths]
         for _, rows in labels:
             verdicts.refuse_unknown_items(rows, known)
         return [(p, partial(take_in, path=p, rows=rows, may_change=True)) for p, rows in labels]
-    judged = [(path, verdicts.read_verdict_rows(path, known)) for path in paths]
+    judged = [(path, verdicts.read_verdict_rows(path, known, layout)) for path in paths]
     verdict_rows.once_each([row for _, rows in judged for row in rows])
     return [(p, partial(take_in, path=p, rows=rows, anchors=anchors)) for p, rows in judged]
 

@@ -10,6 +10,7 @@ from judgebench.exchange.outcome import ImportReport
 from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts
 from judgebench.exchange.verdicts import about_own_prompts, refuse_unknown_items, take_in
 from judgebench.records import is_human
+from judgebench.rows import OURS, Layout
 from judgebench.store import Store
 
 
@@ -45,7 +46,9 @@ def import_labels(
     )
 
 
-def read_label_rows(path: Path, about: tuple[str, str] | None = None) -> list[VerdictRow]:
+def read_label_rows(
+    path: Path, about: tuple[str, str] | None = None, layout: Layout = OURS
+) -> list[VerdictRow]:
     """All labels of a file, of known items or not; ``about`` is as for `import_labels`.
 
     Raises
@@ -53,7 +56,7 @@ def read_label_rows(path: Path, about: tuple[str, str] | None = None) -> list[Ve
     InputError
         Naming the line and field of what cannot be used.
     """
-    rows = read_verdicts(path, default_version, about)
+    rows = read_verdicts(path, default_version, about, layout)
     once_each(rows)  # refuses two that contradict each other
     for row in rows:
         if not is_human(row.where.judge):

@@ -29,6 +29,7 @@ from judgebench.exchange.outcome import (
 )
 from judgebench.records import ModelSpec, Response
 from judgebench.responses.recorded_file import AnswerRow, read_answer_rows, refuse_other_text
+from judgebench.rows import OURS, Layout
 from judgebench.store import Store
 from judgebench.store.chunks import chunks
 from judgebench.store.codec import readable
@@ -60,13 +61,16 @@ def import_responses(
     return take_in_responses(store, path, rows)
 
 
-def read_response_rows(path: Path, known_items: KnownItems | None) -> Answers:
+def read_response_rows(
+    path: Path, known_items: KnownItems | None, layout: Layout = OURS
+) -> Answers:
     """All answers of a file; raises as `import_responses` does for what is wrong in itself.
 
     Our own export has the answers of every stack and marks the newest: the others are passed over.
     """
     versions: dict[str, str] = {}
-    rows = [(_where(row, versions), row) for row in read_answer_rows(path) if not _superseded(row)]
+    answers = read_answer_rows(path, layout)
+    rows = [(_where(row, versions), row) for row in answers if not _superseded(row)]
     distinct = one_text_each(rows)
     for at in sorted({where[:2] for where in distinct}):
         here = [(row.row, row.item_id) for where, row in distinct.items() if where[:2] == at]

@@ -11,10 +11,14 @@ from judgebench.errors import InputError, unknown_name
 from judgebench.exchange.known_items import refuse_undeclared
 from judgebench.exchange.names import benchmark_name, name, optional_name
 from judgebench.records import Label, Order, Preference, Reply, Score, Unreadable, Verdict
-from judgebench.rows import Row, read_rows
+from judgebench.rows import OURS, Layout, Row, read_rows
 from judgebench.store.codec import readable
 
-REQUIRED = ("item_id", "model", "judge", "kind")
+REQUIRED = ("item_id", "model", "judge")
+FIELDS = (
+    "benchmark", "version", *REQUIRED, "kind", "value", "opponent", "order", "sample", "turn",
+    "repeat", "p", "low", "high", "reason",
+)  # fmt: skip
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 
 
@@ -50,9 +54,15 @@ class VerdictRow:
 
 
 def read_verdicts(
-    path: Path, default_version: Callable[[str], str], about: tuple[str, str] | None = None
+    path: Path,
+    default_version: Callable[[str], str],
+    about: tuple[str, str] | None = None,
+    layout: Layout = OURS,
 ) -> list[VerdictRow]:
     """All verdicts of a file; ``about`` is the benchmark and version where rows need not name one.
+
+    A row without a kind is a preference where it has an opponent, a score where it has a scale,
+    unreadable where it has a reason in place of a value, and else a label.
 
     Raises
     ------
@@ -62,7 +72,7 @@ def read_verdicts(
     versions: dict[str, str] = {}
     found = []
     labels: dict[str, list[tuple[Row, str]]] = {}
-    for row in read_rows(path, REQUIRED if about else ("benchmark", *REQUIRED)):
+    for row in read_rows(path, REQUIRED if about else ("benchmark", *REQUIRED), layout):
         benchmark = about[0] if about and not row.has("benchmark") else benchmark_name(row)
         if about and benchmark == about[0]:
             versions[benchmark] = about[1]
@@ -91,7 +101,7 @@ def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
         turn=row.whole("turn"),
         repeat=row.whole("repeat"),
     )
-    kind = row.text("kind")
+    kind = row.optional_text("kind") or _usual_kind(row)
     if kind not in _READERS:
         raise row.wrong("kind", unknown_name("kind of verdict", kind, _READERS))
     if kind == "preference" and where.opponent is None:
@@ -104,6 +114,14 @@ def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
     if where.opponent == where.model and not _is_tie(verdict):  # AlpacaEval has these as ties
         raise row.wrong("opponent", f"{where.model!r} cannot be its own opponent, but for a tie")
     return VerdictRow(row=row, where=where, verdict=verdict)
+
+
+def _usual_kind(row: Row) -> str:
+    if not row.has("value") and row.has("reason"):
+        return "unreadable"
+    if row.has("opponent"):
+        return "preference"
+    return "score" if row.has("low") or row.has("high") else "label"
 
 
 def _is_tie(verdict: Verdict) -> bool:

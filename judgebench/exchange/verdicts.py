@@ -44,6 +44,7 @@ from judgebench.records import (
     Verdict,
     is_human,
 )
+from judgebench.rows import OURS, Layout
 from judgebench.store import Store
 from judgebench.store.anchors import StoredAnchors
 from judgebench.store.chunks import chunks
@@ -53,6 +54,7 @@ def import_verdicts(
     store: Store,
     path: Path,
     *,
+    layout: Layout = OURS,
     known_items: KnownItems = items_at_hand,
     allow_unknown_items: bool = False,
 ) -> ImportReport:
@@ -64,13 +66,15 @@ def import_verdicts(
         Naming file, line and field of what cannot be used; for two different verdicts about the
         same, in the file or between file and store; for ids that the benchmark does not have.
     """
-    rows = read_verdict_rows(path, None if allow_unknown_items else known_items)
+    rows = read_verdict_rows(path, None if allow_unknown_items else known_items, layout)
     return take_in(store, path, "verdicts", rows, allow_unknown_items=allow_unknown_items)
 
 
-def read_verdict_rows(path: Path, known_items: KnownItems | None) -> list[VerdictRow]:
+def read_verdict_rows(
+    path: Path, known_items: KnownItems | None, layout: Layout = OURS
+) -> list[VerdictRow]:
     """All verdicts of a file; raises as `import_verdicts` does for what is wrong in itself."""
-    rows = read_verdicts(path, default_version)
+    rows = read_verdicts(path, default_version, layout=layout)
     once_each(rows)  # refuses two that contradict each other
     refuse_unknown_items(rows, known_items)
     return rows

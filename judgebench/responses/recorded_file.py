@@ -8,7 +8,9 @@ from pathlib import Path
 
 from judgebench.errors import InputError
 from judgebench.keys import list_key
-from judgebench.rows import Row, each_row
+from judgebench.rows import OURS, Layout, Row, each_row
+
+FIELDS = ("benchmark", "version", "item_id", "model", "text", "sample", "turn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class AnswerRow:
     model: str | None = None
 
 
-def read_answer_rows(path: Path) -> list[AnswerRow]:
+def read_answer_rows(path: Path, layout: Layout = OURS) -> list[AnswerRow]:
     """All answers of a file.
 
     Raises
@@ -49,11 +51,11 @@ def read_answer_rows(path: Path) -> list[AnswerRow]:
     InputError
         Naming the line and field of what cannot be used.
     """
-    return list(_each_answer(path))
+    return list(_each_answer(path, layout))
 
 
-def _each_answer(path: Path) -> Iterator[AnswerRow]:
-    for row in each_row(path, ["item_id", "text"]):
+def _each_answer(path: Path, layout: Layout = OURS) -> Iterator[AnswerRow]:
+    for row in each_row(path, ["item_id", "text"], layout=layout):
         yield AnswerRow(
             row=row,
             item_id=row.text("item_id"),
