@@ -1,14 +1,15 @@
 """Suites: what a run is asked to do, read from YAML and checked before anything starts.
 
 Everything wrong is found here, named by file, line and field, with the nearest known name.
-Paths are relative to the working directory, as on a command line.
+Paths are those beside the suite; what an environment variable holds is relative to the working
+directory, as on a command line, and so is the address of the store.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -22,6 +23,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     PositiveInt,
+    PrivateAttr,
     ValidationError,
     WithJsonSchema,
     field_validator,
@@ -37,6 +39,13 @@ from judgebench.secret import Secret
 from judgebench.written_keys import refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
+Part = TypeVar("Part")
+
+_EXAMPLES = "examples"
+"""The option of a judge that may name a file (`run.judges_meant`)."""
+
+_CHECKPOINTS = frozenset({"pretrained", "peft", "delta", "lora_local_path", "tokenizer"})
+"""Arguments of lm-eval that are a folder, or a repository of the Hub."""
 
 
 def _storable(settings: dict[str, Any]) -> dict[str, Any]:
@@ -230,6 +239,9 @@ class ApiModel(Endpoint):
         return self
 
 
+AnyEndpoint = TypeVar("AnyEndpoint", bound=Endpoint)
+
+
 class ModelConfig(Section):
     """A candidate: local, behind an API, or answers that exist. Tags are no part of any key."""
 
@@ -412,6 +424,13 @@ class Suite(Section):
     seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
 
+    _notes: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its author should change before it is no longer understood."""
+        return self._notes
+
     @model_validator(mode="after")
     def _names(self) -> Suite:
         for what, parts in (("models", self.models), ("judges", self.judges)):
@@ -453,8 +472,115 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     """
     written = _read(path)
     refuse_written_keys(written)
-    data = yaml_file.expanded(written, os.environ if environment is None else environment)
-    return check(Suite, data, path, written.lines)
+    environment = os.environ if environment is None else environment
+    data = yaml_file.expanded(written, environment)
+    return _Beside(path, environment).suite(check(Suite, data, path, written.lines), data)
+
+
+class _Beside:
+    """Finds what a suite names beside it, or, for one release, from the working directory."""
+
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._environment = environment
+        self._elsewhere: dict[str, None] = {}
+
+    def suite(self, suite: Suite, data: Any) -> Suite:
+        """The suite with its paths as they are found; ``data`` is what it was made of."""
+        made = suite.model_copy(
+            update={
+                "models": [self._model(*one) for one in _with(suite.models, data, "models")],
+                "judges": [self._endpoint(*one) for one in _with(suite.judges, data, "judges")],
+                "benchmarks": [
+                    self._benchmark(*one) for one in _with(suite.benchmarks, data, "benchmarks")
+                ],
+            }
+        )
+        made._notes = tuple(self._said())
+        return made
+
+    def _said(self) -> Iterator[str]:
+        if not self._elsewhere:
+            return
+        first = next(iter(self._elsewhere))
+        here = os.path.relpath(first, self._path.parent)
+        more = len(self._elsewhere) - 1
+        yield (
+            f"{self._path}: {first}{f' and {more} more' if more else ''} found from the working "
+            f"directory: paths are those beside the suite, so write {here}; the next release "
+            "looks there only"
+        )
+
+    def _model(self, model: ModelConfig, data: Any) -> ModelConfig:
+        changed: dict[str, Any] = {}
+        if model.responses is not None:
+            changed["responses"] = self._file(model.responses, data["responses"])
+        if model.api is not None:
+            changed["api"] = self._endpoint(model.api, data["api"])
+        if model.lm_eval is not None:
+            changed["lm_eval"] = self._local(model.lm_eval, data["lm_eval"])
+        return model.model_copy(update=changed)
+
+    def _endpoint(self, one: AnyEndpoint, data: Any) -> AnyEndpoint:
+        changed: dict[str, Any] = {}
+        if one.identity_file is not None:
+            changed["identity_file"] = self._file(one.identity_file, data["identity_file"])
+        if isinstance(one, JudgeConfig):
+            if isinstance(named := one.options.get(_EXAMPLES), str):
+                found = self._file(Path(named), data["options"][_EXAMPLES])
+                changed["options"] = {**one.options, _EXAMPLES: str(found)}
+            if one.lm_eval is not None:
+                changed["lm_eval"] = self._local(one.lm_eval, data["lm_eval"])
+            if (own := one.reward_model) is not None:
+                checkpoint = self._checkpoint(own.pretrained, data["reward_model"]["pretrained"])
+                changed["reward_model"] = own.model_copy(update={"pretrained": checkpoint})
+        return one.model_copy(update=changed) if changed else one
+
+    def _local(self, local: LmEval, data: Any) -> LmEval:
+        arguments = {
+            name: self._checkpoint(value, data["model_args"][name])
+            if name in _CHECKPOINTS and isinstance(value, str)
+            else value
+            for name, value in local.model_args.items()
+        }
+        return local.model_copy(update={"model_args": arguments})
+
+    def _benchmark(self, one: BenchmarkConfig, data: Any) -> BenchmarkConfig:
+        changed: dict[str, Any] = {
+            name: self._file(named, data[name])
+            for name in ("items", "rubric")
+            if (named := getattr(one, name)) is not None
+        }
+        if one.labels:
+            pairs = zip(one.labels, data["labels"], strict=True)
+            changed["labels"] = [self._file(named, written) for named, written in pairs]
+        return one.model_copy(update=changed) if changed else one
+
+    def _file(self, named: Path, written: Any) -> Path:
+        return self._found(named, written) or self._path.parent / named
+
+    def _checkpoint(self, named: str, written: Any) -> str:
+        """A folder, or else what may be a repository of the Hub."""
+        return str(self._found(Path(named), written) or named)
+
+    def _found(self, named: Path, written: Any) -> Path | None:
+        """Where it is; None for nowhere."""
+        typed = isinstance(written, yaml_file.FromEnvironment) and self._environment.get(
+            written.variable  # that of one with a default may not be set
+        )
+        if typed or named.is_absolute() or str(named).startswith("~"):
+            return named
+        if (beside := self._path.parent / named).exists():
+            return beside
+        if named.exists():
+            self._elsewhere[str(named)] = None
+            return named
+        return None
+
+
+def _with(parts: Sequence[Part], data: Any, name: str) -> Iterator[tuple[Part, Any]]:
+    """The parts of a section, each with what it was made of."""
+    return zip(parts, data.get(name) or (), strict=True)
 
 
 def raw_suite(path: Path) -> dict[str, Any]:

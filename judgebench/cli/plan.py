@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judgebench.cli.options import report_options, show, suite_store_option
+from judgebench.cli.streams import say
 from judgebench.plain_text import dollars
 
 if TYPE_CHECKING:
@@ -90,8 +91,11 @@ def command(
       judgebench plan suites/nightly/suite.yaml --policy suites/nightly/gate.yaml
     """
     from judgebench import api
+    from judgebench.config import load_suite
     from judgebench.report.gate_policy import read_policy
 
+    for note in load_suite(suite).notes:
+        say(f"warning: {note}")
     policy = None if policy_file is None else read_policy(policy_file)
     rows = api.plan(suite, store=store, batch=batch, margin=margin, refresh_anchors=refresh_anchors)
     show(_document(rows, suite, margin, policy), form, outputs)

@@ -192,7 +192,7 @@ def resolve(suite: Suite) -> Work:
         for c in candidates
         if c.recorded is not None and not c.brought and (n := _unanswered(c))
     )
-    warnings += tuple(_not_asked_themselves(asked, suite))
+    warnings += (*_not_asked_themselves(asked, suite), *suite.notes)
     return Work(suite=suite, asked=asked, candidates=candidates, seats=seats, warnings=warnings)
 
 

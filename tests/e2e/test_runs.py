@@ -289,6 +289,26 @@ def test_a_judge_whose_calls_are_a_fault_of_the_code_is_given_up(
     assert judged == {"exact_match", "contains"}  # the others went on
 
 
+def test_a_suite_can_be_run_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "suites").mkdir(parents=True)
+    elsewhere.mkdir()
+    path = runs.suite(project / "suites", limit=2, answers=Path("answers.jsonl"))
+    text = (runs.MINI / "answers.jsonl").read_text(encoding="utf-8")
+    (project / "suites" / "answers.jsonl").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(elsewhere)
+    done = runs.typed("run", path, "--quiet")
+    assert (done.code, "warning" in done.err) == (0, False), done.err
+    # As it was until now: the file lies in the working directory alone.
+    (project / "suites" / "answers.jsonl").rename(project / "answers.jsonl")
+    monkeypatch.chdir(project)
+    warning = "answers.jsonl found from the working directory: paths are those beside the suite"
+    for command in ("plan", "run"):
+        done = runs.typed(command, path)
+        assert (done.code, done.err.count(warning)) == (0, 1), done.err
+        assert "write ../answers.jsonl; the next release looks there only" in done.err
+
+
 def test_verdicts_are_a_long_table(tmp_path: Path) -> None:
     with Loopback() as server:
         runs.typed("run", runs.suite(tmp_path, server.url, limit=3))

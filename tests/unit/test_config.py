@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.config import load_suite, raw_suite
+from judgebench.config import Suite, load_suite, raw_suite
 from judgebench.errors import ConfigError
 
 GOOD = """\
@@ -270,7 +270,7 @@ def test_aliases_are_written_out(tmp_path: Path) -> None:
 def test_a_default_stands_in(tmp_path: Path) -> None:
     text = GOOD.replace("answers.jsonl", "${ANSWERS:-other.jsonl}")
     suite = load_suite(_suite(tmp_path, text), environment={"JUDGE_KEY": "k"})
-    assert suite.models[0].responses == Path("other.jsonl")
+    assert suite.models[0].responses == tmp_path / "other.jsonl"
 
 
 def test_no_such_file(tmp_path: Path) -> None:
@@ -283,3 +283,108 @@ def test_not_utf8(tmp_path: Path) -> None:
     path.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_suite(path, environment={})
+
+
+PATHS = """
+name: paths
+models:
+  - {name: recorded, responses: answers.jsonl}
+  - {name: local, lm_eval: {model_args: {pretrained: checkpoints/a, tokenizer: org/tokenizer}}}
+  - {name: typed, responses: "${ANSWERS}"}
+  - {name: served, api: {provider: scripted, model: m, identity_file: model.gguf}}
+judges:
+  - {name: own, kind: rubric, provider: local, lm_eval: {model_args: {pretrained: checkpoints/b}}}
+  - {name: reward, provider: reward_model, reward_model: {pretrained: checkpoints/c}}
+  - {name: sure, kind: stated_confidence, provider: scripted, model: m,
+     options: {examples: examples.jsonl}}
+benchmarks:
+  - {name: b, items: prompts.jsonl, rubric: rubric.txt, labels: [ann.jsonl, bob.jsonl],
+     judges: [own]}
+"""
+
+
+def named(suite: Suite) -> dict[str, str]:
+    """Every path of a suite of `PATHS`, as it was found."""
+    recorded, local, typed, served = suite.models
+    own, reward, sure = suite.judges
+    (benchmark,) = suite.benchmarks
+    assert local.lm_eval is not None
+    assert served.api is not None
+    assert own.lm_eval is not None
+    assert reward.reward_model is not None
+    found = {
+        "answers.jsonl": recorded.responses,
+        "checkpoints/a": local.lm_eval.model_args["pretrained"],
+        "org/tokenizer": local.lm_eval.model_args["tokenizer"],
+        "typed.jsonl": typed.responses,
+        "model.gguf": served.api.identity_file,
+        "checkpoints/b": own.lm_eval.model_args["pretrained"],
+        "checkpoints/c": reward.reward_model.pretrained,
+        "examples.jsonl": sure.options["examples"],
+        "prompts.jsonl": benchmark.items,
+        "rubric.txt": benchmark.rubric,
+        "ann.jsonl": benchmark.labels[0],
+        "bob.jsonl": benchmark.labels[1],
+    }
+    return {name: str(path) for name, path in found.items()}
+
+
+def laid_out(folder: Path) -> None:
+    for name in named_paths():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.startswith("checkpoints/") else path.write_text("")
+
+
+def named_paths() -> list[str]:
+    files = ("answers", "typed", "examples", "prompts", "ann", "bob")
+    return [
+        *(f"{name}.jsonl" for name in files),
+        *("model.gguf", "rubric.txt", "checkpoints/a", "checkpoints/b", "checkpoints/c"),
+    ]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a suite in a folder below it."""
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "s.yaml").write_text(PATHS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def of_project() -> Suite:
+    return load_suite(Path("suites/s.yaml"), environment={"ANSWERS": "typed.jsonl"})
+
+
+def test_paths_are_those_beside_the_suite(project: Path) -> None:
+    laid_out(project)  # what stands in the working directory comes after
+    laid_out(project / "suites")
+    suite = of_project()
+    beside = {name: f"suites/{name}" for name in named_paths()}
+    assert named(suite) == beside | {
+        "org/tokenizer": "org/tokenizer",
+        "typed.jsonl": "typed.jsonl",  # in the environment, as on a command line
+    }
+    assert suite.notes == ()
+
+
+def test_what_is_only_found_from_the_working_directory_is_used_and_said(project: Path) -> None:
+    laid_out(project)
+    suite = of_project()
+    assert named(suite) == {name: name for name in (*named_paths(), "org/tokenizer")}
+    assert suite.notes == (
+        "suites/s.yaml: answers.jsonl and 9 more found from the working directory: paths are those "
+        "beside the suite, so write ../answers.jsonl; the next release looks there only",
+    )
+    assert suite.in_batches().notes == suite.notes
+
+
+def test_what_is_nowhere_is_missed_beside_the_suite(project: Path) -> None:
+    suite = of_project()
+    assert named(suite) == {name: f"suites/{name}" for name in named_paths()} | {
+        "org/tokenizer": "org/tokenizer",
+        "typed.jsonl": "typed.jsonl",
+        **{f"checkpoints/{name}": f"checkpoints/{name}" for name in "abc"},  # of the Hub, perhaps
+    }
+    assert suite.notes == ()

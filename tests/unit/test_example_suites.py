@@ -26,7 +26,7 @@ OFFLINE = [Path("suites/ways_of_judging.yaml"), Path("suites/null_model/suite.ya
 
 @pytest.fixture(autouse=True)
 def _in_a_checkout_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths in suites are relative to the checkout; what is shown must not need anybody's keys."""
+    """What is shown must not need anybody's keys."""
     monkeypatch.chdir(ROOT)
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
