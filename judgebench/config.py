@@ -332,7 +332,7 @@ class BenchmarkConfig(Section):
     """
 
     name: str = Field(description="NAME or NAME@VERSION")
-    judges: list[str] = Field(min_length=1)
+    judges: list[str] = Field(default_factory=list, description="none where answers are all")
     models: list[str] | None = Field(None, description="only these models; all if unset")
     limit: PositiveInt | None = Field(None, description="only the first items")
     limit_by_category: PositiveInt | None = Field(

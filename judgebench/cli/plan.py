@@ -240,6 +240,8 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
     from judgebench.run.scales import Range
 
     asked = [row for row in rows if row.manner.name != CLEAN]
+    judged = {row.benchmark for row in rows if row.judge}
+    unjudged = dict.fromkeys(row.benchmark for row in rows if row.benchmark not in judged)
     notes = [
         _preset([row for row in asked if row.benchmark == benchmark])
         for benchmark in dict.fromkeys(row.benchmark for row in asked)
@@ -250,6 +252,8 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
         for judge, (all_, *saved) in _saved(rows).items()
         if any(saved)
     ]
+    if unjudged:
+        notes.append(f"answers alone, since the suite names no judges there: {', '.join(unjudged)}")
     methods = sorted({row.method for row in rows if row.method})
     if methods:
         notes.append(f"tokens counted by: {', '.join(methods)}")

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from judgebench.report.table import Document, Table
     from judgebench.run.forecast import PlanRow
     from judgebench.run.outcome import Outcome
+    from judgebench.run.resolve import Candidate
     from judgebench.run.scales import Range
     from judgebench.store import Store
 
@@ -106,7 +107,8 @@ def command(
 
     What is printed at the end are the boards of all that SUITE asks for, what the confidences are
     worth that its models have in their answers, and where people have labelled, how judges agree
-    with them (not in csv, which has the boards only).
+    with them (not in csv, which has the boards only). Of benchmarks without judges it says how many
+    answers there are.
 
     \b
     Examples:
@@ -241,13 +243,17 @@ def _boards(outcome: Outcome, url: str) -> Document:
         for one in outcome.work.asked
     ]
     seated = {seat.key for seat in outcome.work.seats}
+    unjudged = [c for c in outcome.work.candidates if not c.asked.config.judges]
     correct = {which: _who_says_correct(outcome, which) for which, _ in asked}
     outcome.let_go()
+    alone: list[dict[str, Any]] = []
     tables: list[Table] = []
     boards: list[Document] = []
     agreements: list[Document] = []
     confidences: list[Document] = []
     with open_store(url, read_only=True) as store:
+        alone += [_answers_alone(store, candidate) for candidate in unjudged]
+        tables += [_alone_table(alone)] if alone else []
         judges = {judge.id for judge in store.judges() if judge.key in seated}
         for name, jury in asked:
             found = [
@@ -276,7 +282,46 @@ def _boards(outcome: Outcome, url: str) -> Document:
             "boards": [board for document in boards for board in document.data["boards"]],
             "agreement": [document.data for document in agreements],
             "confidence": [document.data for document in confidences],
+            "answers": alone,
         },
+    )
+
+
+def _answers_alone(store: Store, candidate: Candidate) -> dict[str, Any]:
+    """How many answers there are of a model to a benchmark that nobody judges."""
+    benchmark = candidate.asked.benchmark
+    wanted = len(candidate.asked.items) * candidate.asked.config.samples
+    there = store.answered(benchmark.name, benchmark.version, candidate.key)
+    answers = len(there & candidate.key_of.keys())
+    return {
+        "benchmark": benchmark.name,
+        "version": benchmark.version,
+        "model": candidate.name,
+        "answers": answers,
+        "missing": wanted - answers,
+    }
+
+
+def _alone_table(alone: Sequence[Mapping[str, Any]]) -> Table:
+    from judgebench.report.table import Column, Table
+
+    return Table(
+        title="answers alone",
+        columns=[
+            *(Column(title=title, wraps=True) for title in ("benchmark", "model")),
+            *(Column(title=title, align="right") for title in ("answers", "missing")),
+        ],
+        rows=[
+            [
+                f"{one['benchmark']}@{one['version']}",
+                *(str(one[name]) for name in ("model", "answers", "missing")),
+            ]
+            for one in alone
+        ],
+        notes=[
+            "the suite names no judges there; with judges: […], the same run again judges these "
+            "answers and asks for none of them anew"
+        ],
     )
 
 

@@ -309,6 +309,38 @@ def test_a_suite_can_be_run_from_anywhere(tmp_path: Path, monkeypatch: pytest.Mo
         assert "write ../answers.jsonl; the next release looks there only" in done.err
 
 
+def test_a_benchmark_without_a_judge_has_answers_alone(tmp_path: Path) -> None:
+    models = [
+        {"name": "asked", "api": {"provider": "scripted", "model": "dice"}},
+        {"name": "taker-weak", "responses": str(runs.MINI / "answers.jsonl")},
+    ]
+    unjudged = {"name": "trivia_judging_mini", "limit": 5, "samples": 1}
+    path = runs.suite(tmp_path, benchmarks=[unjudged], models=models)
+    plan = runs.typed("plan", path)
+    assert plan.code == 0, plan.err
+    note = "answers alone, since the suite names no judges there: trivia_judging_mini"
+    assert note in plan.out
+    done = runs.typed("run", path)
+    assert done.code == 0, done.err
+    counts = last_line(done.err)
+    assert (counts["generations"], counts["calls"]) == (5, 0)
+    assert re.search(r"answers alone\n.*\n.*\n.*asked +5 +0\n.*taker-weak +5 +0\n", done.out)
+    said = json.loads(runs.typed("run", path, "--format", "json").out)
+    assert (said["boards"], [one["answers"] for one in said["answers"]]) == ([], [5, 5])
+    # With a judge, the same answers are judged and none is asked for again.
+    judged = {**unjudged, "judges": ["contains"]}
+    done = runs.typed("run", runs.suite(tmp_path, benchmarks=[judged], models=models))
+    assert last_line(done.err)["generations"] == 0
+    assert "answers alone" not in done.out
+    assert "judged by contains" in done.out
+    # Of which some have been judged, only the others are said to be alone.
+    both = [judged, {**unjudged, "name": "mixeval_mini", "models": ["asked"]}]
+    done = runs.typed("run", runs.suite(tmp_path, benchmarks=both, models=models))
+    assert done.code == 0, done.err
+    assert re.search(r"mixeval_mini@\S+ +asked +5 +0\n", done.out)
+    assert "judged by contains" in done.out
+
+
 def test_verdicts_are_a_long_table(tmp_path: Path) -> None:
     with Loopback() as server:
         runs.typed("run", runs.suite(tmp_path, server.url, limit=3))
