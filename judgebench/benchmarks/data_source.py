@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from judgebench import registry
 from judgebench.benchmarks.content import (
@@ -39,6 +40,7 @@ from judgebench.benchmarks.official_files import (
     official_prompts,
     other_than_pinned,
     prompt_hashes,
+    published_files,
 )
 from judgebench.benchmarks.partial_file import file_sha
 from judgebench.errors import ConfigError, InputError
@@ -151,8 +153,8 @@ def import_data(
 ) -> DataState:
     """Take in a file or folder that somebody has: questions, official prompts, calibration.
 
-    A folder may be one of upstream's files, or a data home (or a part of one) that was pulled on
-    another machine.
+    A folder may be a checkout of upstream's repository or a folder of it, one of upstream's files,
+    or a data home (or a part of one) that was pulled on another machine.
 
     Raises
     ------
@@ -163,9 +165,10 @@ def import_data(
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     places = _places(description, version, path)
-    files = [file for place in places for file in _files(place)]
+    upstream = _of_upstream(description, version, path)
+    files = list(dict.fromkeys([*upstream, *(file for place in places for file in _files(place))]))
     bundled = isinstance(description.versions[version].source, FolderSource)
-    content = None if bundled else _read_given(folder, path, places)
+    content = None if bundled else _read_given(folder, path, places, upstream)
     if content is not None:
         _check_files(description, version, files)
         check_pin(description, version, content, str(path))
@@ -291,12 +294,32 @@ def _how_to_get(description: Description, version: str) -> str:
     return f"judgebench data pull {name}, or judgebench data import {name} PATH"
 
 
-def _read_given(folder: Path, path: Path, places: Iterable[Path]) -> Content | None:
+def _read_given(
+    folder: Path, path: Path, places: Iterable[Path], upstream: Sequence[Path]
+) -> Content | None:
     """Questions as a data home has them, or else as upstream has them."""
     for place in places:
         if (place / ITEMS).is_file():
             return read_content(place)
-    return read_source(folder, path)
+    # A set may be one file, or several of a folder; other versions may lie beside it.
+    sets = dict.fromkeys(file for file in upstream if file.suffix != ".py")
+    folders = dict.fromkeys(file.parent for file in sets)
+    for place in (*sets, *folders, path):
+        if (content := read_source(folder, place)) is not None:
+            return content
+    return None
+
+
+def _of_upstream(description: Description, version: str, path: Path) -> list[Path]:
+    """A version's files where upstream's repository has them, in a checkout or a folder of it."""
+    source = description.versions[version].source
+    own = source.files if isinstance(source, FilesSource) else ()
+    found = []
+    for remote in (*own, *published_files(description)):
+        parts = PurePosixPath(unquote(urlsplit(remote.url).path)).parts[1:]
+        places = (path.joinpath(*parts[n:]) for n in range(len(parts)))
+        found += [file for file in places if file.is_file()][:1]
+    return found
 
 
 def _places(description: Description, version: str, path: Path) -> list[Path]:

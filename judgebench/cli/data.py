@@ -97,8 +97,8 @@ def pull_command(benchmarks: tuple[str, ...]) -> int:
 def import_command(benchmark: str, path: Path) -> int:
     """Take data of BENCHMARK from a file or folder that is here already.
 
-    PATH holds files as upstream publishes them, or is a data home that was pulled on another
-    machine.
+    PATH is a checkout of upstream's repository or a folder of it, holds files as upstream publishes
+    them, or is a data home that was pulled on another machine.
     """
     from judgebench.benchmarks.data_source import import_data
 

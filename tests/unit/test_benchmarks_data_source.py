@@ -4,10 +4,11 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,6 +19,7 @@ from judgebench.benchmarks.data_source import (
     list_data,
     verify,
 )
+from judgebench.benchmarks.description import FilesSource, RemoteFile, find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.pull import pull
 from judgebench.errors import ConfigError, InputError, ProviderUnavailableError
@@ -190,6 +192,54 @@ def test_import_takes_files_that_somebody_has(
     assert (state.items, state.prompts) == (3, ("plain",))
     prompt = load_benchmark("trivia_judging", extra_paths=paths).prompts["plain"]
     assert (prompt.text, prompt.official) == (PROMPT, True)
+
+
+@pytest.mark.parametrize("given", [".", "results", "results/V1.csv"])
+def test_import_takes_a_checkout_as_well_as_a_folder_of_it(
+    home: Path, benchmark: Benchmark, files: Path, tmp_path: Path, given: str
+) -> None:
+    paths = benchmark()
+    described = paths[0] / "trivia_judging" / "benchmark.toml"
+    at = {"V1.csv": "results/V1.csv", "llm_evaluator.py": "src/templates/llm_evaluator.py"}
+    text = described.read_text()
+    for name, place in at.items():
+        text = text.replace(f"/{name}'", f"/owner/repository/7c0bf28/{place}'")
+    described.write_text(text)
+    checkout = tmp_path / "checkout"
+    for name, place in at.items():
+        (checkout / place).parent.mkdir(parents=True)
+        shutil.copy(files / name, checkout / place)
+    (checkout / "setup.csv").write_text("something,else\n1,2\n")  # nobody's questions
+    state = import_data("trivia_judging", checkout / given, extra_paths=paths)
+    prompts = ("plain",) if given == "." else ()
+    assert (state.state, state.items, state.prompts) == ("ready", 3, prompts)
+
+
+VERSIONS = [
+    (f"{name}@{version}", source.files)
+    for name in registry.benchmark_folders()
+    for version, one in find(name)[0].versions.items()
+    if isinstance(source := one.source, FilesSource)
+]
+
+
+@pytest.mark.parametrize(("name", "remote"), VERSIONS, ids=[name for name, _ in VERSIONS])
+def test_a_checkout_has_a_versions_files_where_upstream_has_them(
+    home: Path, tmp_path: Path, name: str, remote: Sequence[RemoteFile]
+) -> None:
+    """What is found in it is read, and refused, since it holds nothing of upstream's."""
+    places = []
+    for (
+        file
+    ) in remote:  # https://raw.githubusercontent.com/OWNER/REPOSITORY/COMMIT/PATH, or the Hub
+        parts = urlsplit(file.url).path.split("/")
+        inside = parts[parts.index("resolve") + 2 :] if "resolve" in parts else parts[4:]
+        places.append(place := tmp_path.joinpath("checkout", *inside))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("[1]\n", encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        import_data(name, tmp_path / "checkout")
+    assert str(refused.value).startswith(str(places[0]))
 
 
 def test_a_changed_prompt_is_not_official(home: Path, benchmark: Benchmark, files: Path) -> None:
