@@ -36,7 +36,7 @@ from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.records import is_human
 from judgebench.secret import Secret
-from judgebench.written_keys import refuse_written_keys
+from judgebench.written_keys import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 Part = TypeVar("Part")
@@ -473,6 +473,7 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     written = _read(path)
     refuse_written_keys(written)
     environment = os.environ if environment is None else environment
+    note_secrets(written.data, environment)
     data = yaml_file.expanded(written, environment)
     return _Beside(path, environment).suite(check(Suite, data, path, written.lines), data)
 

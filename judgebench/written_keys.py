@@ -7,10 +7,12 @@ with ``${NAME}`` filled in. So a key stands in few places, and only as ``${NAME}
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from judgebench.errors import ConfigError
+from judgebench.secret import Secret, secret_parts
 from judgebench.yaml_file import VARIABLE, Field, Written
 
 MODEL_TOKENS = frozenset({"token", "hf_token", "use_auth_token"})
@@ -69,6 +71,55 @@ def refuse_written_keys(written: Written) -> None:
     for field, value in _values(written.data):
         if wrong := _wrong(field, value):
             raise ConfigError(f"{written.where(field)}: {wrong}")
+
+
+def note_secrets(data: Any, environment: Mapping[str, str]) -> None:
+    """Have the values masked that the environment gives to a file as secrets.
+
+    Such is what fills in a key, a header, or the user information, path or query of an address,
+    however its variable is called. A default that stands in the file is none.
+
+    Parameters
+    ----------
+    data
+        The content of a file, ``${NAME}`` not filled in.
+    """
+    for field, value in _values(data):
+        if isinstance(value, list):
+            for given in _given_by_flags(value):
+                _note_whole(given, environment)
+        elif isinstance(value, str):
+            names = [name for name in field if isinstance(name, str)]
+            if any(is_secret_name(name) or "header" in name.lower() for name in names):
+                _note_whole(value, environment)
+            else:
+                _note_parts(value, environment, is_path=names[-1:] == ["ready"])
+
+
+def _note_whole(text: str, environment: Mapping[str, str]) -> None:
+    for match in VARIABLE.finditer(text):
+        Secret(environment.get(match["name"], ""))
+
+
+def _note_parts(text: str, environment: Mapping[str, str], *, is_path: bool) -> None:
+    """What of an address comes from the environment and is neither host nor port."""
+    filled, given = "http://host/" if is_path else "", []
+    at = 0
+    for match in VARIABLE.finditer(text):
+        filled += text[at : match.start()]
+        value = environment.get(match["name"])
+        if value and is_secret_name(match["name"]):
+            Secret(value)
+        if value:
+            given.append((len(filled), len(filled) + len(value)))
+        filled += value or match["default"] or ""
+        at = match.end()
+    filled += text[at:]
+    for begin, end in secret_parts(filled) if given else ():
+        for start, stop in given:
+            if part := filled[max(begin, start) : min(end, stop)]:
+                Secret(part)
+                Secret(unquote(part))
 
 
 def _wrong(field: Field, value: Any) -> str | None:

@@ -12,6 +12,7 @@ import click
 
 from judgebench.plain_text import dollars, printable, printable_lines
 from judgebench.protocols import Meter
+from judgebench.secret import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -114,7 +115,7 @@ class PlainProgress:
             )
 
     def say(self, message: str) -> None:
-        click.echo(printable_lines(message), file=self.stream)
+        click.echo(printable_lines(masked(message)), file=self.stream)
 
     def _close(self) -> None:
         if self._name and (self._done or self._waiting or self._failed):
@@ -204,7 +205,8 @@ class BarProgress:
         self._taken = figures
 
     def say(self, message: str) -> None:
-        self._progress.console.print(printable_lines(message), markup=False, highlight=False)
+        said = printable_lines(masked(message))
+        self._progress.console.print(said, markup=False, highlight=False)
 
     def _below(self) -> str:
         if self._task is None:

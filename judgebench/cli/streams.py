@@ -16,6 +16,7 @@ import click
 
 from judgebench.errors import JudgebenchError
 from judgebench.plain_text import printable_lines
+from judgebench.secret import masked
 
 
 class NobodyReadsError(Exception):
@@ -27,8 +28,8 @@ class OutputError(JudgebenchError):
 
 
 def say(message: str) -> None:
-    """A message on stderr that does nothing to a terminal, whoever named what is in it."""
-    click.echo(printable_lines(message), err=True)
+    """A message on stderr without keys, that does nothing to a terminal, whoever wrote it."""
+    click.echo(printable_lines(masked(message)), err=True)
 
 
 def prepare() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.secret import Secret
+from judgebench.secret import Secret, secret_parts
 
 CONNECT_S = 10.0
 """Longest wait for a connection, in seconds; shorter where a whole call may take less."""
@@ -79,7 +79,10 @@ def own_door(
     The environment's key goes with the address that the environment names, or else the official
     one, and never to one that a suite gives.
     """
-    address = checked_base_url(base_url or os.environ.get(address_variable) or official)
+    named = os.environ.get(address_variable) or ""
+    for start, end in secret_parts(named):
+        Secret(named[start:end])
+    address = checked_base_url(base_url or named or official)
     key = api_key
     if key is None and base_url is None and (text := os.environ.get(key_variable)):
         key = Secret(text, variable=key_variable)

@@ -269,6 +269,7 @@ def timed_out(where: str, timeout_s: float) -> str:
 
 def excerpt(text: str, length: int, key: Secret | None) -> str:
     """One printable line of a text that somebody else wrote, without keys of ours."""
-    text = redact(text, [key, *secrets_of(os.environ)])  # first: half a key would not be known
+    secrets_of(os.environ)  # known from here on, also where no store is open
+    text = redact(text, [key])  # first: of half a key little would be known
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * length]).split())
     return line if len(line) <= length else f"{line[: length - 1]}…"

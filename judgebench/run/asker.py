@@ -14,6 +14,7 @@ from judgebench.providers.batches.make import make_batches
 from judgebench.providers.prices import Price, PriceTable
 from judgebench.records import Batch, RunManifest
 from judgebench.run.doors import stated_price
+from judgebench.written_keys import note_secrets
 from judgebench.yaml_file import Written, expanded
 
 
@@ -69,6 +70,7 @@ def asker_of(
     source = Path(f"the suite of run {manifest.id}")
 
     def filled(part: Any) -> Any:
+        note_secrets(part, environment)
         return expanded(Written(source, part, {}), environment)
 
     section = _section(written, batch, judges, source, filled)

@@ -43,6 +43,7 @@ from judgebench.records import (
     Reply,
     Request,
 )
+from judgebench.secret import masked
 
 NO_ROOM = "the disk that the store is on became full"
 
@@ -478,6 +479,7 @@ class _Work:
         retriable: bool,
         attempts: int = 1,
     ) -> None:
+        message = masked(message)
         for place in job.places:
             failure = Failure(
                 key=job.key,

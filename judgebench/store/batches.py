@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from judgebench import keys
 from judgebench.errors import StoreError
 from judgebench.records import Batch, BatchState, Request
+from judgebench.secret import masked
 from judgebench.store import schema
 from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
@@ -85,7 +86,7 @@ def update_batch(connection: Connection, interned: Interned, batch: Batch) -> No
 
 
 def _row(connection: Connection, interned: Interned, batch: Batch) -> dict[str, Any]:
-    remote = batch.remote_id
+    remote = None if batch.remote_id is None else masked(batch.remote_id)
     return {
         "run_id": interned.run(connection, batch.run_id),
         "asker": plain("the asker", batch.asker),

@@ -33,6 +33,7 @@ from judgebench.records import (
     Usage,
     Verdict,
 )
+from judgebench.secret import MASKED, masked, masked_tokens
 
 ORDERS: tuple[Order, ...] = ("single", "model_first", "opponent_first")
 KINDS = ("preference", "score", "label", "unreadable")
@@ -59,7 +60,8 @@ class StoredText:
 
 
 def store_text(text: str) -> StoredText:
-    """What models and judges write can be anything, also what databases cannot hold."""
+    """What models and judges write can be anything, also what databases cannot hold, or a key."""
+    text = masked(text)
     exact = text.encode("utf-8", "surrogatepass")
     body = readable(text)
     return StoredText(hashlib.sha256(exact).digest(), body, None if body == text else exact)
@@ -105,7 +107,7 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def spec_json(spec: ModelSpec | JudgeSpec | Stack | RunManifest) -> str:
-    return to_json(_fields(spec))
+    return masked(to_json(_fields(spec)))
 
 
 def read_spec(kind: type[_Spec], text: str) -> _Spec:
@@ -169,7 +171,14 @@ def usage_columns(usage: Usage) -> dict[str, int | None]:
 
 
 def logprobs_json(logprobs: Sequence[TokenLogprob]) -> str:
-    return to_json([(entry.token, entry.logprob, entry.top) for entry in logprobs])
+    """Without the tokens of a key, of which none is one by itself, nor what else was likely."""
+    hidden = masked_tokens(entry.token for entry in logprobs)
+    return to_json(
+        [
+            (MASKED, entry.logprob, ()) if hides else (entry.token, entry.logprob, entry.top)
+            for entry, hides in zip(logprobs, hidden, strict=True)
+        ]
+    )
 
 
 def read_logprobs(text: str) -> tuple[TokenLogprob, ...]:
@@ -242,7 +251,7 @@ def store_verdict(verdict: Verdict) -> VerdictRow:
             named = to_json(parts) if parts else None
             return VerdictRow(kind=1, value=value, low=low, high=high, parts=named)
         case Label(name=name, p=p):
-            return VerdictRow(kind=2, label=name, p=p)
+            return VerdictRow(kind=2, label=masked(name), p=p)
         case Unreadable(reason=reason):
             return VerdictRow(kind=3, reason=reason)
 

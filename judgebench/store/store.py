@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from judgebench.records import (
     Use,
     Verdict,
 )
+from judgebench.secret import secrets_of
 from judgebench.store import (
     anchors,
     baselines,
@@ -66,9 +68,13 @@ class Store:
 
     Each ``put_…`` is one durable commit; inside ``with store.transaction():`` they are one commit
     all together. Putting what is there already changes nothing.
+
+    What somebody else wrote goes in without the secrets of this process (`secret.masked`), those of
+    the environment included.
     """
 
     def __init__(self, url: str, database: Database) -> None:
+        secrets_of(os.environ)  # known to `masked` from here on
         self.url = url
         self._database = database
         self._interned = Interned()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert
 
+from judgebench.secret import masked
 from judgebench.store import schema
 from judgebench.store.codec import StoredText, readable, store_text
 from judgebench.store.prepared import Prepared
@@ -50,4 +51,4 @@ def put_texts(connection: Connection, texts: Iterable[StoredText]) -> None:
 
 def word(said: str | None) -> str | None:
     """A word of a provider's: short, and nothing of ours hangs on its being exact."""
-    return None if said is None else readable(said)
+    return None if said is None else readable(masked(said))

@@ -22,6 +22,7 @@ from judgebench.records import (
     RunManifest,
     Use,
 )
+from judgebench.secret import masked
 from judgebench.store import schema
 from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
@@ -203,7 +204,7 @@ def _response_rows(
             "finish_reason": word(response.finish_reason),
             **usage_columns(response.usage),
             "logprob": response.logprob,
-            "source": plain("the source", response.source),
+            "source": plain("the source", masked(response.source)),
             "at": now,
         }
         for key, response in responses

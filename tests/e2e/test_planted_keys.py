@@ -8,6 +8,7 @@ with its log, exports, reports, pages.
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -60,7 +61,12 @@ def forms(key: str) -> dict[str, bytes]:
         "base64": base64.b64encode(key.encode()),
         "base64 of the header": base64.b64encode(f"Bearer {key}".encode()),
         "quoted for an address": quote(key, safe="").encode(),
+        "both its ends": halves(key).encode(),
     }
+
+
+def halves(key: str) -> str:
+    return f"{key[:11]}...{key[-5:]}"
 
 
 def sent_key(ask: Ask) -> str:
@@ -86,6 +92,18 @@ PARROTS: tuple[Callable[[str], Reaction], ...] = (
     lambda key: Reaction(payload={"error": {"message": f"{key} " * 300, "code": 429}}),
     lambda key: Reaction(payload=[key]),
     lambda key: Reaction(status=400, raw=b" " * 5970 + key.encode(), content_type="text/plain"),
+)
+
+
+#: What a server makes of the key in a reply that is a success.
+ECHOES: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda key: quote(key, safe=""),
+    lambda key: "".join(f"%{byte:02X}" for byte in key.encode()),
+    lambda key: json.dumps(json.dumps({"key": key})),
+    lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
+    halves,
+    lambda key: f"{key[:FIRST]}***{key[-LAST:]}",
 )
 
 
@@ -138,6 +156,7 @@ def artefacts(_planted: None, tmp_path_factory: pytest.TempPathFactory) -> Artef
     """All of it, after everything that can go wrong went wrong."""
     found = Artefacts(tmp_path_factory.mktemp("planted"))
     _parroted(found)
+    _echoed(found)
     _refused_as_wrong(found)
     _refused_where_it_would_be_kept(found)
     _repeated_headers(found)
@@ -185,6 +204,38 @@ def _parroted(found: Artefacts) -> None:
             found, judges(lambda api: messages.url if api == "anthropic" else chat.url), limit=4
         )
         found.typed("run", path)
+
+
+def _echoed(found: Artefacts) -> None:
+    """Judges and a model that answers have the key in what they say, think and are called."""
+    served = set()
+
+    def react(ask: Ask) -> Reaction:
+        speaker = SPEAKERS["anthropic" if "messages" in ask.path else "openai_chat"]
+        number = next(n for n in range(len(ECHOES)) if f"What is {n} plus {n}?" in str(ask.body))
+        echo = ECHOES[number](sent_key(ask))
+        said = Said(
+            text=f"correct, says {echo}",
+            thought=f"I was sent {echo}",
+            logprobs=tuple((token, -0.5, {token: -0.5}) for token in ("by ", echo[:9], echo[9:])),
+        )
+        served.add(echo)
+        return Reaction(payload=speaker.payload(ask, said) | {"model": f"model-{echo}"})
+
+    with Loopback(react) as server:
+        sections = judges(lambda api: server.origin if api == "anthropic" else server.url)
+        sections = [{**s, "name": f"echo-{s['name']}"} for s in sections]
+        taker = own.endpoint(server.url, "echoing", api_key="${TEAM_GATEWAY_KEY}")
+        path = own.suite(
+            found.folder,
+            items=len(ECHOES),
+            judges=sections,
+            candidates=[taker],
+            benchmark={"limit": len(ECHOES)},
+        )
+        found.typed("run", path)
+    assert len(served) == len(ECHOES) * len(JUDGES)
+    found.files()
 
 
 def _refused_as_wrong(found: Artefacts) -> None:
@@ -364,7 +415,8 @@ def test_a_planted_key_is_nowhere(artefacts: Artefacts, variable: str) -> None:
 def test_everything_was_looked_at(artefacts: Artefacts) -> None:
     """What is scanned is what there is: the parrots' words are there, and the variables' names."""
     everything = b"\n".join(artefacts.seen.values())
-    for words in (b"bad key: ***", b"Incorrect API key provided: ***", b"it redirects to"):
+    said = (b"correct, says ***", b"I was sent ***", b"model-***", b"it redirects to")
+    for words in (b"bad key: ***", b"Incorrect API key provided: ***", *said):
         assert words in everything
     for variable in JUDGES.values():
         assert variable.encode() in everything
