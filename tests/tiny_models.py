@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ REFUSES_SYSTEM = (
     + SHOWS_SYSTEM
 )
 GENERATES = "{% if add_generation_prompt %}[assistant]\n{% endif %}"
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 WRITES_BOS = "{{ bos_token }}" + SHOWS_SYSTEM + GENERATES
 
 _SIZES: dict[str, Any] = {
@@ -25,11 +30,17 @@ _SIZES: dict[str, Any] = {
 
 
 def _save_tokenizer(
-    folder: Path, template: str | None, *, bos: bool = False, **special: Any
+    folder: Path,
+    template: str | None,
+    *,
+    bos: bool = False,
+    controls: Sequence[str] = (),
+    **special: Any,
 ) -> int:
     """One token a byte, but for a few pairs; the size of the vocabulary.
 
-    With ``bos`` a text has that token before it where special tokens are added.
+    With ``bos`` a text has that token before it where special tokens are added. ``controls`` are
+    further special tokens.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -42,6 +53,8 @@ def _save_tokenizer(
     if bos:
         vocabulary["<bos>"] = len(vocabulary)
         special["bos_token"] = "<bos>"
+    for control in controls:
+        vocabulary[control] = len(vocabulary)
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -49,7 +62,12 @@ def _save_tokenizer(
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
         )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", **special)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<end>",
+        **special,
+        **({"additional_special_tokens": list(controls)} if controls else {}),
+    )
     fast.chat_template = template
     fast.save_pretrained(folder)
     return len(vocabulary)
@@ -60,13 +78,14 @@ def save_causal(
     *,
     template: str | None = SHOWS_SYSTEM + GENERATES,
     bos: bool = False,
+    controls: Sequence[str] = (),
     **sizes: int,
 ) -> Path:
     """A decoder that writes anything; ``sizes`` go over the usual ones of its configuration."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    words = _save_tokenizer(folder, template, bos=bos, pad_token="<pad>")
+    words = _save_tokenizer(folder, template, bos=bos, controls=controls, pad_token="<pad>")
     torch.manual_seed(3)
     config = LlamaConfig(vocab_size=words, pad_token_id=1, initializer_range=1.0, **_SIZES | sizes)
     LlamaForCausalLM(config).save_pretrained(folder)
@@ -80,13 +99,16 @@ def save_classifier(
     template: str | None = SHOWS_SYSTEM,
     pad: bool = True,
     padding_side: str = "left",
+    controls: Sequence[str] = (),
 ) -> Path:
     """A decoder with a score; ``pad`` says whether it knows of a padding token."""
     import torch
     from transformers import LlamaConfig, LlamaForSequenceClassification
 
     special: dict[str, Any] = {"pad_token": "<pad>"} if pad else {}
-    words = _save_tokenizer(folder, template, padding_side=padding_side, **special)
+    words = _save_tokenizer(
+        folder, template, padding_side=padding_side, controls=controls, **special
+    )
     torch.manual_seed(5)
     config = LlamaConfig(
         vocab_size=words,

@@ -88,7 +88,7 @@ class LocalJudge:
             return Refusal(kind="request", message="an empty text cannot be weighed")
         else:
             nothing_generated = Decoding(stops=(), max_gen_toks=0, sampling={})
-            whole = prompt_text(prompt) + max(candidates, key=len)
+            whole = prompt_text(prompt) + self._prompts.text(max(candidates, key=len))
             why = self._backend.refusal(whole, nothing_generated)
         return None if why is None else Refusal(kind="too_long", message=why)
 
@@ -103,7 +103,8 @@ class LocalJudge:
         ]
 
     def _weigh(self, prompts: Sequence[Any], candidates: Sequence[Sequence[str]]) -> list[Answer]:
-        asked = list(zip(prompts, candidates, strict=True))
+        texts = [[self._prompts.text(text) for text in some] for some in candidates]
+        asked = list(zip(prompts, texts, strict=True))
         found = self._backend.likelihoods(asked)
         if any(math.isnan(value) for one in found for value in one.values):
             raise ArithmeticError(

@@ -24,7 +24,7 @@ from judgebench.errors import ConfigError, unknown_name
 from judgebench.records import Stack
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Answer, Question, Refusal
-from judgebench.workers.chat_prompt import folded, systems_joined
+from judgebench.workers.chat_prompt import ControlTokens, folded, systems_joined
 from judgebench.workers.hub import offline_if_unreachable
 
 _NO_LIMIT = 1_000_000  # tokenizers without a limit say 10 ** 30
@@ -87,6 +87,7 @@ class RewardModel:
         self._max_length = max_length or self._own_limit()
         self._templated = bool(getattr(self._tokenizer, "chat_template", None))
         self._takes_system = self._templated and self._shows_system()
+        self._controls = ControlTokens(self._tokenizer)
 
     def stack(self) -> Stack:
         import torch
@@ -133,6 +134,7 @@ class RewardModel:
 
     def _encoded(self, messages: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:
         """Tokens as the model was trained on: by its chat template, else as a pair of texts."""
+        messages = [{**m, "content": self._controls.split(m["content"])} for m in messages]
         if self._templated:
             shown = systems_joined(messages) if self._takes_system else folded(messages)
             # The template writes the special tokens that there are to be.
