@@ -173,6 +173,9 @@ _ELSEWHERE = (
 )  # fmt: skip
 """What is said of the model, and not of a judge that is the model itself."""
 
+LOADING_S = 600.0
+"""Seconds that loading a model may take, unless a suite says more."""
+
 BATCHING = frozenset({"openai", "anthropic"})
 """Providers with a batch interface."""
 
@@ -406,6 +409,14 @@ class Limits(Section):
     timeout_s: Amount = 120.0
     max_cost_usd: Amount | None = Field(None, description="stops before a call could exceed it")
     max_tokens: PositiveInt | None = Field(None, description="of all questions and replies")
+
+    @property
+    def loading_s(self) -> float:
+        """How long a model on this machine may take to load, where no judge's ``timeout_s`` says.
+
+        Longer than a call: weights are read, or fetched.
+        """
+        return max(self.timeout_s, LOADING_S)
 
 
 class Suite(Section):

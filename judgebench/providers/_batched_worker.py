@@ -53,7 +53,9 @@ class BatchedWorker:
     needs
         The package without which it cannot run.
     timeout_s
-        For one batch; neither loading nor waiting for one's turn counts.
+        For one batch; waiting for one's turn does not count.
+    loading_s
+        For starting the worker and loading the model; ``timeout_s`` if None.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class BatchedWorker:
         gpus: str | None,
         needs: str | None,
         timeout_s: float,
+        loading_s: float | None = None,
     ) -> None:
         self._module = module
         self._job = job
@@ -72,6 +75,7 @@ class BatchedWorker:
         self._gpus = gpus
         self._needs = needs
         self._timeout_s = timeout_s
+        self._loading_s = timeout_s if loading_s is None else loading_s
         self._process: WorkerProcess | None = None
         self._batch = 1
         self.stack: Stack | None = None
@@ -141,18 +145,26 @@ class BatchedWorker:
             )
         worker = self._process = await WorkerProcess.start(self._module, gpus=self._gpus)
         try:
-            await worker.tell(self._job)
-            while (event := await worker.event())["event"] != "ready":
-                if event["event"] == "refused":
-                    await self._stop()
-                    raise ProviderUnavailableError(
-                        f"{self._model} cannot be used: {clean(event['message'])}"
-                    )
+            async with asyncio.timeout(self._loading_s):
+                await worker.tell(self._job)
+                while (event := await worker.event())["event"] == "loading":
+                    pass
+        except TimeoutError:
+            await self._stop()
+            raise ProviderUnavailableError(
+                f"{self._model} was not loaded within {self._loading_s:g} s: raise the judge's "
+                f"timeout_s (a download that broke off goes on). {worker.last_words()}"
+            ) from None
         except WorkerEndedError as ended:
             self._process = None
             raise ProviderUnavailableError(
                 f"the worker that loads {self._model} ended: {ended}"
             ) from None
+        if event["event"] == "refused":
+            await self._stop()
+            raise ProviderUnavailableError(
+                f"{self._model} cannot be used: {clean(event['message'])}"
+            )
         self._batch = event["batch"]
         self.stack = Stack(**event["stack"])
         return worker

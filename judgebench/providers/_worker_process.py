@@ -46,7 +46,7 @@ class WorkerProcess:
             stderr=asyncio.subprocess.PIPE,
             env=_environment(gpus),
             limit=_LONGEST_LINE,
-            process_group=0,  # Ctrl-C is for the run, which then stops the worker
+            start_new_session=True,  # Ctrl-C is for the run; and there is no terminal to ask on
         )
         return cls(process)
 
@@ -100,6 +100,12 @@ class WorkerProcess:
         await asyncio.wait({self._reader}, timeout=_GRACE_S)
         self._reader.cancel()
 
+    def last_words(self) -> str:
+        """What it said last, for a message."""
+        said = clean(self._tail.decode("utf-8", "replace")).splitlines()[-_LAST_LINES:]
+        words = "\n".join(f"  | {line}" for line in said)
+        return f"Its last words:\n{words or '  (none)'}"
+
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -108,11 +114,7 @@ class WorkerProcess:
         with contextlib.suppress(TimeoutError):  # its pipes may close before it has ended
             await asyncio.wait_for(self._process.wait(), _GRACE_S)
         await self.stop()
-        said = clean(self._tail.decode("utf-8", "replace")).splitlines()[-_LAST_LINES:]
-        words = "\n".join(f"  | {line}" for line in said)
-        return WorkerEndedError(
-            f"{_status(self._process.returncode)}. Its last words:\n{words or '  (none)'}"
-        )
+        return WorkerEndedError(f"{_status(self._process.returncode)}. {self.last_words()}")
 
     async def _keep_tail(self) -> None:
         """Keep the end of what is said, and never let a full pipe stop the worker."""

@@ -48,6 +48,7 @@ _OPTIONS: Mapping[str, Any] = {
     "fewshot_as_multiturn": False,
     "gen_kwargs": {},
     "gpus": None,
+    "loading_s": None,
 }
 _NEEDS = {"hf": "torch", "hf-auto": "torch", "huggingface": "torch", "vllm": "vllm"}
 
@@ -90,7 +91,8 @@ class LocalJudge:
         Which model it is; a question for another is refused, since its reply would be recorded
         under the wrong name.
     timeout_s
-        For one batch; neither loading the model nor waiting for one's turn counts.
+        For one batch; waiting for one's turn does not count. For loading the model where
+        ``loading_s`` among the options is None.
     """
 
     def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
@@ -106,6 +108,7 @@ class LocalJudge:
             gpus=options["gpus"],
             needs=_NEEDS.get(options["model"]),
             timeout_s=timeout_s,
+            loading_s=options["loading_s"],
         )
 
     @property

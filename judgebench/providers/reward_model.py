@@ -19,6 +19,7 @@ from judgebench.providers._local_model import (
 )
 from judgebench.records import Reply, Request, ScoreRequest, Stack, Usage
 from judgebench.secret import Secret
+from judgebench.workers.hub import refuse_own_code
 
 _OPTIONS: Mapping[str, Any] = {
     "pretrained": "",
@@ -29,7 +30,9 @@ _OPTIONS: Mapping[str, Any] = {
     "max_length": None,
     "label": None,
     "gpus": None,
+    "loading_s": None,
 }
+_NOT_LOADED = frozenset({"gpus", "loading_s"})
 
 
 def make(
@@ -48,12 +51,14 @@ def make(
     Raises
     ------
     ConfigError
-        For an option that is not known, one that a local model has no use for, or no model.
+        For an option that is not known, one that a local model has no use for, no model, or a
+        folder whose model has code of its own.
     """
     refuse_remote("reward_model", base_url=base_url, api_key=api_key, capabilities=capabilities)
     given = with_defaults("reward_model", options, _OPTIONS)
     if not given["pretrained"]:
         raise ConfigError("reward_model: name the model: pretrained: FOLDER_OR_HUB_ID")
+    refuse_own_code(given["pretrained"])
     return RewardModel(given, identity or "reward_model", timeout_s)
 
 
@@ -70,7 +75,8 @@ class RewardModel:
         Which model it is; a question for another is refused, since its reply would be recorded
         under the wrong name.
     timeout_s
-        For one batch; neither loading the model nor waiting for one's turn counts.
+        For one batch; waiting for one's turn does not count. For loading the model where
+        ``loading_s`` among the options is None.
     """
 
     def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
@@ -78,11 +84,12 @@ class RewardModel:
         self._served = served_name(options["pretrained"])
         self._worker = BatchedWorker(
             "judgebench.workers.reward_model_worker",
-            {name: value for name, value in options.items() if name != "gpus"},
+            {name: value for name, value in options.items() if name not in _NOT_LOADED},
             model=f"the reward model {self._served}",
             gpus=options["gpus"],
             needs="torch",
             timeout_s=timeout_s,
+            loading_s=options["loading_s"],
         )
 
     @property

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -70,9 +71,21 @@ class LmEvalWorker:
 
     Use as a context manager; `start`, then `generate`. Leaving it ends the process and everything
     that it started.
+
+    Parameters
+    ----------
+    loading_s
+        How long it may take until the model is loaded and its prompts are made; no limit if None.
     """
 
-    def __init__(self, local: LocalModel, tasks: Sequence[Task], *, seed: int) -> None:
+    def __init__(
+        self,
+        local: LocalModel,
+        tasks: Sequence[Task],
+        *,
+        seed: int,
+        loading_s: float | None = None,
+    ) -> None:
         self._local = local
         self._tasks = {task.task.name: task for task in tasks}
         if len(self._tasks) < len(tasks):
@@ -81,6 +94,7 @@ class LmEvalWorker:
         for name, task in self._tasks.items():
             _check_samples(name, task, self._generation[name])
         self._seed = seed
+        self._loading_s = loading_s
         self._stack: Stack | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._events: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -107,7 +121,7 @@ class LmEvalWorker:
         ConfigError
             Where what it needs is not installed, or the job cannot be done as it stands.
         LocalModelError
-            Where the model cannot be loaded, with the process's last words.
+            Where the model cannot be loaded, or not in time, with the process's last words.
         """
         needed = _NEEDS.get(self._local.model)
         if needed is not None and importlib.util.find_spec(needed) is None:
@@ -121,7 +135,7 @@ class LmEvalWorker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self._environment(),
-            process_group=0,  # Ctrl-C is for the run, which then stops the worker
+            start_new_session=True,  # Ctrl-C is for the run; and there is no terminal to ask on
         )
         self._process = process
         assert process.stdout is not None
@@ -134,8 +148,9 @@ class LmEvalWorker:
             thread.start()
             self._readers.append(thread)
         self._order(self.job())
+        deadline = None if self._loading_s is None else time.monotonic() + self._loading_s
         while True:
-            event = self._event()
+            event = self._event(deadline)
             if event["event"] == "ready":
                 self._stack = Stack(**event["stack"])
                 return self._stack
@@ -230,8 +245,8 @@ class LmEvalWorker:
         except BrokenPipeError:
             raise self._crashed() from None
 
-    def _event(self) -> dict[str, Any]:
-        """The next event; waits for it as long as the process lives."""
+    def _event(self, deadline: float | None = None) -> dict[str, Any]:
+        """The next event; waits for it as long as the process lives, or until the deadline."""
         process = self._process
         assert process is not None, "the worker was not started"
         ended = False
@@ -241,6 +256,8 @@ class LmEvalWorker:
             except queue.Empty:
                 if ended:  # a descendant may still hold the pipe open
                     raise self._crashed() from None
+                if deadline is not None and time.monotonic() > deadline:
+                    raise self._too_slow() from None
                 ended = process.poll() is not None
                 continue
             if line is None:
@@ -293,13 +310,24 @@ class LmEvalWorker:
         process = self._process
         assert process is not None
         self.stop()
+        return LocalModelError(
+            f"the worker that runs the local model ended before it was done "
+            f"({_status(process.returncode)}). {self._last_words()}"
+        )
+
+    def _too_slow(self) -> LocalModelError:
+        self.stop()
+        return LocalModelError(
+            f"the local model was not loaded within {self._loading_s:g} s: raise the suite's "
+            "limits: {timeout_s: …} above that (a download that broke off goes on). "
+            f"{self._last_words()}"
+        )
+
+    def _last_words(self) -> str:
         said = self._tail.decode("utf-8", "replace")
         lines = _clean(said).splitlines()[-_LAST_LINES:]
         words = "\n".join(f"  | {line}" for line in lines)
-        return LocalModelError(
-            f"the worker that runs the local model ended before it was done "
-            f"({_status(process.returncode)}). Its last words:\n{words or '  (none)'}"
-        )
+        return f"Its last words:\n{words or '  (none)'}"
 
 
 def _check_samples(name: str, task: Task, generation: Generation) -> None:

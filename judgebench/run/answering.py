@@ -147,6 +147,7 @@ class Answering:
                 for c in candidates
             ],
             seed=self.work.suite.seed,
+            loading_s=self.work.suite.limits.loading_s,
         )
         with worker:
             stack: Stack | None = None

@@ -198,7 +198,7 @@ class Doors:
             tokens_per_minute=config.tokens_per_minute or limits.tokens_per_minute,
             price=self._stated_price(config),
             capabilities=config.capabilities,
-            options=_own_options(config),
+            options=_own_options(config, limits.loading_s),
         )
 
     def price(self, config: Endpoint) -> Price | None:
@@ -268,10 +268,12 @@ def stated_price(stated: PriceConfig) -> Price:
     )
 
 
-def _own_options(config: Endpoint) -> dict[str, object]:
-    """The provider's own section of the suite."""
+def _own_options(config: Endpoint, loading_s: float) -> dict[str, object]:
+    """The provider's own section; a judge's own ``timeout_s`` goes before ``loading_s``."""
     own = dict(config.provider_options)
     if isinstance(config, JudgeConfig):
+        if config.lm_eval or config.reward_model:
+            own["loading_s"] = config.timeout_s or loading_s
         if config.lm_eval is not None:
             own |= config.lm_eval.model_dump()
             own["model_args"] = pinned(config.lm_eval.model_args)

@@ -83,7 +83,10 @@ class StackAnchors:
         tasks = [_task(candidate, prompts) for candidate, prompts in chosen]
         stack: Stack | None = None
         try:
-            worker = LmEvalWorker(first.local, tasks, seed=self.outcome.work.suite.seed)
+            suite = self.outcome.work.suite
+            worker = LmEvalWorker(
+                first.local, tasks, seed=suite.seed, loading_s=suite.limits.loading_s
+            )
             with self._lease(first), worker:
                 self.progress.stage(f"{name}: loading", None)
                 stack = worker.start()

@@ -13,7 +13,8 @@ line::
     <- {"event": "done"}
 
 ``{"event": "refused", "message": ...}`` in place of ``ready`` says that there is no such model. The
-end of standard input ends the process and what it started, at once.
+end of standard input ends the process and what it started, at once. What the model's libraries may
+ask on it finds it empty.
 """
 
 from __future__ import annotations

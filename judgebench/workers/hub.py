@@ -7,6 +7,7 @@ is imported.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -21,6 +22,9 @@ WAIT_S = 10.0
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _OFFLINE = "HF_HUB_OFFLINE"
+CONFIGURATIONS = ("config.json", "tokenizer_config.json")
+"""Files of a checkpoint that may name code of its own."""
+
 _TRUE = {"1", "ON", "YES", "TRUE"}
 _log = logging.getLogger(__name__)
 
@@ -60,3 +64,35 @@ def _answers(address: str, wait_s: float) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def refuse_own_code(pretrained: str, files: Iterable[str | None] = ()) -> None:
+    """Nothing, for a checkpoint that transformers knows by itself.
+
+    transformers asks on standard input whether the code may run; here it never does.
+
+    Parameters
+    ----------
+    pretrained
+        Folder or Hub id.
+    files
+        Where its `CONFIGURATIONS` lie, if it is no folder; None for one that it does not have.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file that names the code.
+    """
+    folder = Path(pretrained)
+    for path in map(Path, filter(None, files or (str(folder / name) for name in CONFIGURATIONS))):
+        try:
+            said = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            continue  # who loads the model says what is wrong with it
+        code = said.get("auto_map") if isinstance(said, dict) else None
+        if code:
+            raise ConfigError(
+                f"{path}: this checkpoint has code of its own (auto_map: {json.dumps(code)[:200]}),"
+                " and that of a reward model never runs; take one that transformers knows by itself"
+                ", or, where it knows this one, a copy without auto_map"
+            )

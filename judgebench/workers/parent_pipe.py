@@ -9,7 +9,6 @@ import json
 import os
 import queue
 import signal
-import sys
 import threading
 from typing import Any
 
@@ -18,15 +17,20 @@ class ParentPipe:
     """One JSON object a line, both ways.
 
     Standard output is kept for events: descriptor 1 leads to standard error from here on, so that
-    what a library prints cannot corrupt them.
+    what a library prints cannot corrupt them. Standard input is kept for orders: descriptor 0 is
+    empty from here on, so that a library that asks something is told that nobody answers.
 
-    The end of standard input means that the parent has died, even by ``kill -9``: this process
+    The end of the orders means that the parent has died, even by ``kill -9``: this process
     and its descendants end at once, whatever they are doing.
     """
 
     def __init__(self) -> None:
         self._events = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
+        self._incoming = os.fdopen(os.dup(0), encoding="utf-8")  # no child inherits it
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read_orders, name="orders", daemon=True).start()
 
@@ -41,7 +45,7 @@ class ParentPipe:
         self._events.flush()
 
     def _read_orders(self) -> None:
-        for line in sys.stdin:
+        for line in self._incoming:
             self._orders.put(line)
         end_with_descendants()
 

@@ -25,7 +25,7 @@ from judgebench.records import Stack
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Answer, Question, Refusal
 from judgebench.workers.chat_prompt import ControlTokens, folded, systems_joined
-from judgebench.workers.hub import offline_if_unreachable
+from judgebench.workers.hub import CONFIGURATIONS, offline_if_unreachable, refuse_own_code
 
 _NO_LIMIT = 1_000_000  # tokenizers without a limit say 10 ** 30
 
@@ -68,7 +68,7 @@ class RewardModel:
         import torch
         from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-        where = {"revision": revision or "main"}
+        where = {"revision": revision or "main", "trust_remote_code": False}
         config = AutoConfig.from_pretrained(pretrained, **where)
         self._label = _label_number(config, label)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(pretrained, **where)
@@ -207,9 +207,28 @@ def _label_number(config: Any, label: str | int | None) -> int:
 
 
 def load(job: Mapping[str, Any]) -> RewardModel:
-    """The reward model of a job."""
-    offline_if_unreachable([job["pretrained"]])
+    """The reward model of a job.
+
+    Raises
+    ------
+    ConfigError
+        For one that has code of its own, or no score.
+    """
+    pretrained, revision = job["pretrained"], job["revision"] or "main"
+    offline_if_unreachable([pretrained])
+    refuse_own_code(pretrained, _configurations(pretrained, revision))
     return RewardModel(**job)
+
+
+def _configurations(pretrained: str, revision: str) -> list[str | None]:
+    from transformers.utils import cached_file
+
+    return [
+        cached_file(
+            pretrained, name, revision=revision, _raise_exceptions_for_missing_entries=False
+        )
+        for name in CONFIGURATIONS
+    ]
 
 
 if __name__ == "__main__":

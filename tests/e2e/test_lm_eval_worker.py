@@ -152,6 +152,15 @@ def test_a_crash_is_told_with_its_last_words(
     assert "a-token-to-hide" not in str(crash.value)
 
 
+def test_loading_takes_as_long_as_it_may(tmp_path: Path) -> None:
+    """Nothing is loaded within a moment; the process is gone then."""
+    task = work(write_task(tmp_path / "t", ["x ANSWER y"]), ["x ANSWER y"])
+    worker = LmEvalWorker(scripted(tmp_path / "log"), [task], seed=1, loading_s=0.01)
+    with worker, pytest.raises(LocalModelError, match=r"not loaded within 0.01 s: raise .*limits"):
+        worker.start()
+    assert worker._process is None
+
+
 def hanging(log: Path) -> tuple[int, int]:
     """Process ids of a worker that hangs, and of its child."""
     pids = log.with_suffix(".pids")

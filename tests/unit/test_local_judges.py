@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from judgebench.config import BenchmarkConfig, JudgeConfig, Limits, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.providers import local
 from judgebench.providers._batched_worker import BatchedWorker
 from judgebench.records import ChatRequest, Message, ScoreRequest, Stack, TokenLogprob
+from judgebench.run.doors import Doors
 from judgebench.secret import Secret
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Answer, Question, Refusal
@@ -78,6 +80,15 @@ def load(job):
     if job.get("dies"):
         print("no such library", file=sys.stderr, flush=True)
         os._exit(3)
+    if job.get("asks"):
+        if os.getsid(0) != os.getpid():
+            raise ConfigError("there may be a terminal to ask on")
+        asked = "import sys; sys.exit(0 if sys.stdin.read() == '' else 'there was something')"
+        subprocess.run([sys.executable, "-c", asked], check=True, timeout=60)
+        input("May the code of this checkpoint run? [y/N] ")
+    if job.get("hangs"):
+        Path(job["log"]).with_suffix(".pid").write_text(str(os.getpid()))
+        time.sleep(300)
     if job.get("refuses"):
         raise ConfigError(f"not here, with {os.environ['HF_TOKEN']}")
     return Scripted(job["log"])
@@ -99,7 +110,9 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "log"
 
 
-def scripted(log: Path, *, timeout_s: float = 60.0, **job: Any) -> BatchedWorker:
+def scripted(
+    log: Path, *, timeout_s: float = 60.0, loading_s: float | None = None, **job: Any
+) -> BatchedWorker:
     return BatchedWorker(
         "scripted_worker",
         {"log": str(log), **job},
@@ -107,6 +120,7 @@ def scripted(log: Path, *, timeout_s: float = 60.0, **job: Any) -> BatchedWorker
         gpus=None,
         needs=None,
         timeout_s=timeout_s,
+        loading_s=60.0 if loading_s is None and not job.get("hangs") else loading_s,
     )
 
 
@@ -221,6 +235,7 @@ def test_a_batch_that_hangs_is_given_up(log: Path) -> None:
     [
         ({"refuses": True}, "the local judge m cannot be used: not here, with ***"),
         ({"dies": True}, "exit status 3. Its last words:\n  | no such library"),
+        ({"asks": True}, "the local judge m cannot be used: EOFError: EOF when reading a line"),
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_asked_once(
@@ -232,6 +247,39 @@ def test_a_model_that_cannot_be_loaded_is_asked_once(
     errors = with_worker(scripted(log, **job), talk)
     assert all(isinstance(error, ProviderUnavailableError) for error in errors)
     assert all(says in str(error) for error in errors)
+
+
+@pytest.mark.parametrize("given", [{"timeout_s": 0.5}, {"timeout_s": 60.0, "loading_s": 0.5}])
+def test_a_model_that_is_not_loaded_in_time_is_given_up(
+    log: Path, given: Mapping[str, float]
+) -> None:
+    async def talk(worker: BatchedWorker) -> list[Any]:
+        return [*await said(worker, ["a", "b"]), *await said(worker, ["c"])]
+
+    errors = with_worker(scripted(log, **given, hangs=True), talk)
+    for error in errors:
+        assert isinstance(error, ProviderUnavailableError)
+        assert "was not loaded within 0.5 s: raise the judge's timeout_s" in str(error)
+        assert "Its last words:" in str(error)
+    pid = log.with_suffix(".pid")  # a busy machine may not even have begun
+    assert not pid.exists() or gone(int(pid.read_text()))
+
+
+def test_a_judges_own_time_limit_holds_for_loading_and_that_of_all_calls_does_not() -> None:
+    section = {"name": "r", "provider": "reward_model", "kind": "reward", "timeout_s": 7}
+    reward = JudgeConfig.model_validate(section | {"reward_model": {"pretrained": "a/b"}})
+    for judge_, limits, loading_s in (
+        (reward, Limits(timeout_s=3), 7),
+        (reward.model_copy(update={"timeout_s": None}), Limits(timeout_s=3), 600),
+        (reward.model_copy(update={"timeout_s": None}), Limits(timeout_s=900), 900),
+    ):
+        suite = Suite(
+            name="s",
+            judges=[judge_],
+            benchmarks=[BenchmarkConfig(name="b", judges=["r"])],
+            limits=limits,
+        )
+        assert Doors(suite, None).options(judge_).options["loading_s"] == loading_s
 
 
 def test_what_is_not_installed_is_named() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from judgebench.config import BenchmarkConfig, JudgeConfig, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.providers import reward_model
 from judgebench.records import ChatRequest, Message, Reply, ScoreRequest
-from judgebench.workers.reward_model_worker import RewardModel
+from judgebench.run.doors import Doors
+from judgebench.workers.reward_model_worker import RewardModel, load
 from tests.tiny_models import REFUSES_SYSTEM, SHOWS_SYSTEM, save_causal, save_classifier
 
 needs_torch = pytest.mark.skipif(
@@ -192,6 +195,43 @@ def test_a_model_that_is_nowhere_is_named(tmp_path: Path) -> None:
     (error,) = ask(provider, request("Paris."))
     assert isinstance(error, ProviderUnavailableError)
     assert f"there is no folder {tmp_path / 'none'} here" in str(error)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_a_checkpoint_with_code_of_its_own_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    """Before a worker is started, which transformers would have ask on standard input."""
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}}
+    (tmp_path / name).write_text(json.dumps(own))
+    section = {"pretrained": str(tmp_path)}
+    says = f"{tmp_path / name}: this checkpoint has code of its own .*configuration_own"
+    with pytest.raises(ConfigError, match=says):
+        reward_model.make(options=section)
+    judge = JudgeConfig.model_validate(
+        {"name": "r", "kind": "reward", "provider": "reward_model", "reward_model": section}
+    )
+    benchmarks = [BenchmarkConfig(name="b", judges=["r"])]
+    doors = Doors(Suite(name="s", judges=[judge], benchmarks=benchmarks), None)
+    with pytest.raises(ConfigError, match=f"r: {says}"):
+        doors.check({"r": judge})
+
+
+@needs_torch
+def test_neither_does_code_from_the_hub_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    commit = "a" * 40
+    snapshot = tmp_path / "models--owner--reward" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--owner--reward" / "refs").mkdir()
+    (tmp_path / "models--owner--reward" / "refs" / "main").write_text(commit)
+    (snapshot / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "own.Model"}}))
+    with pytest.raises(ConfigError, match=f"{snapshot / 'config.json'}: this checkpoint has code"):
+        load({"pretrained": "owner/reward", "revision": None})
 
 
 def test_it_only_scores() -> None:
