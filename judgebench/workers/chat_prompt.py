@@ -103,7 +103,8 @@ def _of_tokenizer(tokenizer: Any) -> dict[str, int]:
     added = getattr(tokenizer, "added_tokens_decoder", None) or {}
     found = {str(getattr(token, "content", token)): int(n) for n, token in added.items()}
     for text in getattr(tokenizer, "all_special_tokens", ()):
-        found.setdefault(text, tokenizer.convert_tokens_to_ids(text))
+        if text not in found:
+            found[text] = tokenizer.convert_tokens_to_ids(text)
     return {text: number for text, number in found.items() if _SPELT.fullmatch(text)}
 
 

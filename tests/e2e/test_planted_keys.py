@@ -36,7 +36,11 @@ KEYS = {
     "HF_TOKEN": "planted~hub~door~number~four/plus+equals=tail4",
     "OPENAI_CUSTOM_HEADERS": "planted~further~header~five/plus+equals=tail5",
     "ANTHROPIC_CUSTOM_HEADERS": "planted~further~header~six/plus+equals=tail6",
+    "TEAM_DOOR": "planted~path~of~an~address~seven~tail7",
 }
+DOOR = "TEAM_DOOR"
+"""Nothing but its place, the path of an address, says that this one is secret."""
+
 HEADER = "X-Team-Door"
 JUDGES = {
     "openai_chat": "OPENAI_API_KEY",
@@ -213,18 +217,20 @@ def _echoed(found: Artefacts) -> None:
     def react(ask: Ask) -> Reaction:
         speaker = SPEAKERS["anthropic" if "messages" in ask.path else "openai_chat"]
         number = next(n for n in range(len(ECHOES)) if f"What is {n} plus {n}?" in str(ask.body))
-        echo = ECHOES[number](sent_key(ask))
+        key = KEYS[DOOR] if KEYS[DOOR] in ask.path else sent_key(ask)
+        echo = ECHOES[number](key)
         said = Said(
             text=f"correct, says {echo}",
             thought=f"I was sent {echo}",
             logprobs=tuple((token, -0.5, {token: -0.5}) for token in ("by ", echo[:9], echo[9:])),
         )
-        served.add(echo)
+        served.add((number, key))
         return Reaction(payload=speaker.payload(ask, said) | {"model": f"model-{echo}"})
 
     with Loopback(react) as server:
         sections = judges(lambda api: server.origin if api == "anthropic" else server.url)
         sections = [{**s, "name": f"echo-{s['name']}"} for s in sections]
+        sections += [own.endpoint(f"{server.origin}/${{{DOOR}}}/v1", "echo-door", model="door")]
         taker = own.endpoint(server.url, "echoing", api_key="${TEAM_GATEWAY_KEY}")
         path = own.suite(
             found.folder,
@@ -234,7 +240,7 @@ def _echoed(found: Artefacts) -> None:
             benchmark={"limit": len(ECHOES)},
         )
         found.typed("run", path)
-    assert len(served) == len(ECHOES) * len(JUDGES)
+    assert len(served) == len(ECHOES) * (len(JUDGES) + 1)
     found.files()
 
 
