@@ -16,8 +16,9 @@ from opened import opened
 from reads import KEPT
 
 from judgebench.plain_text import counted
-from judgebench.records import Label, Preference, Score, Unreadable, Verdict
+from judgebench.records import Verdict
 from judgebench.report.marks import CUT, SUSPECT
+from judgebench.report.replies import in_words
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
 from judgebench.store.item_history import (
@@ -228,20 +229,7 @@ def verdict_line(told: ToldVerdict, known: Names) -> str:
 
 def words(verdict: Verdict, told: ToldVerdict) -> str:
     """A verdict in words, of a pair from the side of its model."""
-    match verdict:
-        case Preference(winner=winner, p_first=p_first):
-            first = told.order != "opponent_first"
-            p = p_first if first else 1 - p_first
-            if winner is None:
-                return f"tie ({p:.2f})"
-            return f"{'wins' if (winner == 0) == first else 'loses'} ({p:.2f})"
-        case Score(value=value, low=low, high=high, parts=parts):
-            named = "".join(f", {name} {part:g}" for name, part in parts.items())
-            return f"{value:g} on {low:g} to {high:g}{named}"
-        case Label(name=name, p=p):
-            return name if p is None else f"{name} ({p:.2f})"
-        case Unreadable(reason=reason):
-            return f"unreadable: {reason}"
+    return in_words(verdict, told.order)
 
 
 def _sample(sample: int) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from judgebench.api import agreement as agreement
     from judgebench.api import leaderboard as leaderboard
     from judgebench.api import open_store as open_store
+    from judgebench.api import replies as replies
     from judgebench.assertions import Inconclusive as Inconclusive
     from judgebench.assertions import assert_no_regression as assert_no_regression
 
@@ -25,12 +26,14 @@ __all__ = [
     "assert_no_regression",
     "leaderboard",
     "open_store",
+    "replies",
 ]
 
 _FOUND_IN = {
     "agreement": "api",
     "leaderboard": "api",
     "open_store": "api",
+    "replies": "api",
     "Inconclusive": "assertions",
     "assert_no_regression": "assertions",
 }

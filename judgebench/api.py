@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgebench import DEFAULT_STORE, config
-from judgebench.errors import ConfigError, InputError, StoreBusyError, StoreError
+from judgebench.errors import ConfigError, InputError, StoreBusyError, StoreError, UsageError
 from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress, at_once
+from judgebench.run.again import with_occasions
 from judgebench.run.anchors import occasion_of_today
 from judgebench.run.confirm import Unconfirmed
 from judgebench.run.confirm import confirm as confirm_work
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from judgebench.report.length_boards import LengthControl
+    from judgebench.report.replies import JudgedReply
+    from judgebench.report.table import Document
+    from judgebench.store.forget import Forgotten
 
 
 class StoredResults:
@@ -299,6 +303,164 @@ def agreement(
     return frame
 
 
+def judged_replies(
+    judge: str,
+    *,
+    store: str | Path | StoredResults | None = None,
+    unreadable: bool = False,
+    benchmark: str | None = None,
+    models: str | Sequence[str] = (),
+    run: str | None = None,
+    limit: int | None = None,
+) -> list[JudgedReply]:
+    """What a judge was asked and replied, and what was read from it: one entry a judgment.
+
+    Parameters
+    ----------
+    judge, models
+        Names or ids.
+    store
+        As for `leaderboard`.
+    unreadable
+        Only what no verdict could be read from.
+    benchmark
+        ``NAME`` or ``NAME@VERSION``; all if None.
+    run
+        What served this run, whatever came later: an id, the beginning of one, or ``latest``. Else
+        what counts now.
+    limit
+        So many at most.
+
+    Raises
+    ------
+    UsageError
+        For a judge, benchmark or run that the store does not hold.
+    """
+    from judgebench.report import replies as found
+    from judgebench.report.boards import meant
+    from judgebench.report.run_called import run_called
+
+    opened = store if isinstance(store, StoredResults) else open_store(store)
+    its = opened._store
+    try:
+        return found.judged_replies(
+            its,
+            judge,
+            unreadable=unreadable,
+            benchmark=None if benchmark is None else meant(its, benchmark),
+            models=_listed(models),
+            run_id=None if run is None else run_called(its.runs(), run, its.url).id,
+            limit=limit,
+        )
+    finally:
+        if opened is not store:
+            opened.close()
+
+
+def replies(
+    judge: str,
+    *,
+    store: str | Path | StoredResults | None = None,
+    unreadable: bool = False,
+    benchmark: str | None = None,
+    models: str | Sequence[str] = (),
+    run: str | None = None,
+) -> pd.DataFrame:
+    """Prompt, reply and verdict of what a judge has judged, a row each.
+
+    Parameters and errors are those of `judged_replies`.
+
+    Returns
+    -------
+    DataFrame
+        ``judgment`` (its key, which `judgebench forget` takes), ``judge``, ``judge_id``, where it
+        stands (``benchmark``, ``version``, ``item_id``, ``model``, ``opponent``, ``order``, …),
+        ``places`` (verdicts that it stands for), ``kind`` and ``verdict`` in words; ``prompt``,
+        ``reply``, ``reply_reasoning`` and ``finish_reason`` of the last call, and the others in
+        ``earlier_calls``. Texts are as they came; nothing of them is escaped.
+    """
+    import pandas as pd
+
+    from judgebench.report.replies import RECORD_COLUMNS
+
+    found = judged_replies(
+        judge, store=store, unreadable=unreadable, benchmark=benchmark, models=models, run=run
+    )
+    return pd.DataFrame([one.record() for one in found], columns=list(RECORD_COLUMNS))
+
+
+def forget(
+    *,
+    judges: str | Sequence[str] = (),
+    runs: str | Sequence[str] = (),
+    judgments: str | Sequence[str] = (),
+    benchmarks: str | Sequence[str] = (),
+    unreadable: bool = False,
+    store: str | Path | None = None,
+    remove: bool = False,
+) -> Document:
+    """What would be forgotten and what it would take to have it again; ``remove`` forgets it.
+
+    Parameters
+    ----------
+    judges, runs, benchmarks
+        By name or id; a run also as ``latest``. What several of the parameters name is what all of
+        them mean. With runs or benchmarks, judgments that serve elsewhere as well stay.
+    judgments
+        The first digits of their keys, eight at least.
+    unreadable
+        Only what no verdict could be read from.
+
+    Raises
+    ------
+    UsageError
+        For a name that the store does not hold, and where neither a judge, a run nor a judgment
+        is named.
+    StoreError
+        Where a run is under way, which may need what would go.
+    """
+    from judgebench.report.boards import meant
+    from judgebench.report.forgotten import document, usd_per_call
+    from judgebench.report.replies import judges_called
+    from judgebench.report.run_called import run_called
+    from judgebench.store.forget import Forgettable, digits_of
+
+    with open_live_store(_usual_store(store), read_only=not remove) as opened:
+        ran = opened.runs()
+        on = [meant(opened, name) for name in _listed(benchmarks)]
+        wanted = Forgettable(
+            judges=[j.key for name in _listed(judges) for j in judges_called(opened, name)],
+            runs=[run_called(ran, name, opened.url).id for name in _listed(runs)],
+            judgments=[digits_of(written) for written in _listed(judgments)],
+            benchmarks=[(which.name, which.version) for which in on],
+            unreadable=unreadable,
+        )
+        if not (wanted.judges or wanted.runs or wanted.judgments):
+            raise UsageError("name what is to be forgotten: judges, runs or judgments")
+        found = opened.forgettable(wanted)
+        if remove:
+            with _nobody_judges(opened, found):
+                found = opened.forget(wanted)
+        names = {judge.key: judge.name for judge in opened.judges()}
+        return document(found, names, usd_per_call(opened), removed=remove)
+
+
+@contextmanager
+def _nobody_judges(store: Store, found: Forgotten) -> Iterator[None]:
+    """No run is under way, and none asks the judges of what goes."""
+    from judgebench.store.holdings import runs_under_way
+
+    if alive := runs_under_way(store):
+        raise StoreError(
+            f"the run {alive[0].manifest.id} is under way and may need what would go; nothing was "
+            "removed: wait until it has ended, or stop it"
+        )
+    with ExitStack() as leases:
+        for key in sorted(one.judge for one in found.judges):
+            leases.enter_context(store.lease(f"judge {key.hex()[:12]}", wait_s=0))
+        yield
+
+
 def _listed(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
@@ -325,6 +487,7 @@ def run(
     batch: bool = False,
     refresh_anchors: bool = False,
     stack_anchors: int | None = None,
+    again: Collection[str] = (),
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -341,6 +504,9 @@ def run(
     stack_anchors
         Have each local model whose answers are complete on another stack than today's answer so
         many prompts of each benchmark again, for the gate.
+    again
+        Names of judges of the suite that are asked anew about everything it has them judge.
+        Earlier runs keep what was said to them, and later ones use the new verdicts.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
@@ -356,6 +522,7 @@ def run(
     if stack_anchors is not None:
         asked["stack_anchors"] = stack_anchors
     with open_live_store(store_url(work.suite, store)) as opened:
+        work = with_occasions(work, opened.runs(), again)
         doors = Doors(work.suite, opened)
         with _named(path):
             doors.check(endpoints(work))
@@ -473,6 +640,7 @@ def plan(
     batch: bool = False,
     margin: float | None = None,
     refresh_anchors: bool = False,
+    again: Collection[str] = (),
 ) -> list[PlanRow]:
     """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
 
@@ -480,13 +648,14 @@ def plan(
     ----------
     margin
         A difference in the units of each judge's metric, of which the items needed are said.
-    refresh_anchors
+    refresh_anchors, again
         As for `run`.
     """
     from judgebench.report.foreseen import Foreseen
 
     work = _resolved(Path(suite), batch=batch)
     with _store_if_there(store_url(work.suite, store)) as opened:
+        work = with_occasions(work, [] if opened is None else opened.runs(), again)
         doors, detects = Doors(work.suite, opened), Foreseen(opened, margin)
         occasion = occasion_of_today() if refresh_anchors else None
         return plan_work(work, opened, doors, detects, occasion=occasion)
@@ -512,4 +681,12 @@ def _usual_store(given: str | Path | None) -> str:
     return str(given or os.environ.get("JUDGEBENCH_STORE") or DEFAULT_STORE)
 
 
-__all__: Sequence[str] = ["StoredResults", "leaderboard", "open_store", "plan", "run", "store_url"]
+__all__: Sequence[str] = [
+    "StoredResults",
+    "leaderboard",
+    "open_store",
+    "plan",
+    "replies",
+    "run",
+    "store_url",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_LEFT = frozenset("\n\t\u200c\u200d")
 
 
 def printable(text: str) -> str:
@@ -19,13 +20,34 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
-def counted(n: int, what: str) -> str:
-    """A number of things in words.
+def written_out(text: str) -> str:
+    """A text of several lines with what nobody would see written out, so that nothing is hidden.
+
+    Line feeds and tabs stay, and so do joiners, of which emoji and the scripts of half of Asia are
+    made.
+
+    >>> written_out("user\u202etxt\x1b[2J")
+    'user⟨U+202E⟩txt⟨U+001B⟩[2J'
+    """
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(f"⟨U+{ord(c):04X}⟩" if is_unseen(c) and c not in _LEFT else c for c in text)
+
+
+def is_unseen(character: str) -> bool:
+    """Whether a character is a control, has no width, reorders, or is none that anybody knows."""
+    return unicodedata.category(character) in _UNSHOWN
+
+
+def counted(n: int, what: str, several: str | None = None) -> str:
+    """A number of things in words; ``several`` where more of them are called otherwise.
 
     >>> [counted(n, "question") for n in (0, 1, 20_000)]
     ['0 questions', '1 question', '20,000 questions']
+    >>> counted(2, "reply", "replies")
+    '2 replies'
     """
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+    return f"{n:,} {what if n == 1 else several or f'{what}s'}"
 
 
 def too_few_items(n: int) -> str:

@@ -38,6 +38,9 @@ FORMATS = ("verdicts", "responses", ALPACA_EVAL, EXAMPLES)
 @click.option("--model", "models", metavar="NAME", multiple=True, help="Only these (not of all).")
 @click.option("--judge", "judges", metavar="NAME", multiple=True, help="alpaca-eval: only these.")
 @click.option("--baseline", metavar="NAME", help="alpaca-eval: the pairs with this one.")
+@click.option(
+    "--with-text", is_flag=True, help="verdicts: also prompt and reply that each was read from."
+)
 @click.option("--correct", metavar="JUDGE", help=f"{EXAMPLES}: whose labels say what is correct.")
 @click.option("--number", type=click.IntRange(min=1), help=f"{EXAMPLES}: of each model; 10.")
 @store_option
@@ -49,11 +52,16 @@ def command(
     models: tuple[str, ...],
     judges: tuple[str, ...],
     baseline: str | None,
+    with_text: bool,
     correct: str | None,
     number: int | None,
     store: str,
 ) -> int:
     """Write verdicts or responses of BENCHMARK, or of all, one a row; or FORMAT as others read it.
+
+    With --with-text a verdict has the key of its judgment, and prompt, reply and thoughts of the
+    call that it was read from; earlier_calls has the others, as JSON, of a judge that asks more
+    than once.
 
     `judgebench import` reads verdicts and responses again. alpaca-eval writes a folder as
     AlpacaEval keeps its results: <model>/model_outputs.json, <model>/<judge>/annotations.json.
@@ -63,12 +71,15 @@ def command(
     \b
     Examples:
       judgebench export verdicts trivia_judging_mini > verdicts.jsonl
+      judgebench export verdicts alpaca_eval --with-text --output verdicts.parquet
       judgebench export responses --output answers.parquet
       judgebench export alpaca-eval alpaca_eval --output results/
       judgebench export confidence-examples honestybench --correct equal --output examples.jsonl
     """
     if (correct or number) and what != EXAMPLES:
         raise click.UsageError(f"--correct and --number go with `export {EXAMPLES}`")
+    if with_text and what != "verdicts":
+        raise click.UsageError("--with-text goes with `export verdicts`")
     if what == ALPACA_EVAL:
         return _alpaca_eval(benchmark or "alpaca_eval", outputs, models, judges, baseline, store)
     if judges or baseline:
@@ -98,7 +109,9 @@ def command(
                 number=number or 10,
             )
         else:
-            read = export.verdicts_of if what == "verdicts" else export.responses_of
+            read = export.responses_of
+            if what == "verdicts":
+                read = export.verdicts_with_text if with_text else export.verdicts_of
             columns = read(opened) if which is None else read(opened, which.name, which.version)
     if not outputs:
         (export.print_csv if form == "csv" else export.print_jsonl)(sys.stdout, columns)

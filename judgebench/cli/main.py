@@ -38,6 +38,9 @@ COMMANDS = {
     "export": "Write verdicts or responses to a file, or AlpacaEval's files.",
     "data": "List, pull, import and verify benchmark data.",
     "runs": "What ran, and what changed.",
+    "replies": "What a judge was asked, replied, and what was read from it.",
+    "items": "One question with its answers, verdicts, prompts and replies.",
+    "forget": "Remove verdicts and replies, so that they can be asked for anew.",
     "cost": "What runs took: calls, tokens and money, by judge and model.",
     "batches": "Questions in batches: list, collect, cancel.",
     "dashboard": "Open the dashboard on a store.",
@@ -55,7 +58,7 @@ Start here, in a checkout; `make demo` does as much with a real model:
 Exit codes: 0 done (gate: passed), 1 gate: regression, 2 gate: inconclusive,
 64 usage, 65 bad input data, 69 a provider or server is unavailable, 70 internal
 error, 73 store cannot be used, 75 finished with failures left to retry,
-78 configuration, 130 interrupted (nothing lost).
+or with a judge that cannot be read, 78 configuration, 130 interrupted (nothing lost).
 """
 
 

@@ -34,6 +34,12 @@ SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "record
     "--refresh-anchors", is_flag=True, help="As `run --refresh-anchors`: also what that asks."
 )
 @click.option(
+    "--again",
+    multiple=True,
+    metavar="JUDGE",
+    help="As `run --again`: what asking a judge anew takes. Repeatable.",
+)
+@click.option(
     "--margin",
     type=click.FloatRange(0, min_open=True),
     metavar="X",
@@ -52,6 +58,7 @@ def command(
     store: str | None,
     batch: bool,
     refresh_anchors: bool,
+    again: tuple[str, ...],
     margin: float | None,
     policy_file: Path | None,
     form: str,
@@ -97,7 +104,14 @@ def command(
     for note in load_suite(suite).notes:
         say(f"warning: {note}")
     policy = None if policy_file is None else read_policy(policy_file)
-    rows = api.plan(suite, store=store, batch=batch, margin=margin, refresh_anchors=refresh_anchors)
+    rows = api.plan(
+        suite,
+        store=store,
+        batch=batch,
+        margin=margin,
+        refresh_anchors=refresh_anchors,
+        again=again,
+    )
     show(_document(rows, suite, margin, policy), form, outputs)
     return 0
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from judgebench.report.table import Document, Table
     from judgebench.run.forecast import PlanRow
-    from judgebench.run.outcome import Outcome
+    from judgebench.run.outcome import Outcome, Unread
     from judgebench.run.resolve import Candidate
     from judgebench.run.scales import Range
     from judgebench.store import Store
@@ -48,6 +48,12 @@ STACK_ANCHORS = 100  # without a change among them, at most 3 % of all prompts m
     "--refresh-anchors",
     is_flag=True,
     help="Ask judges again about their anchors, once a day; see `judgebench anchors`.",
+)
+@click.option(
+    "--again",
+    multiple=True,
+    metavar="JUDGE",
+    help="Ask this judge anew about everything that SUITE has it judge. Repeatable.",
 )
 @click.option(
     "--confirm",
@@ -78,6 +84,7 @@ def command(
     quiet: bool,
     batch: bool,
     refresh_anchors: bool,
+    again: tuple[str, ...],
     gate: Path | None,
     stack_anchors: int | None,
     max_cost: float | None,
@@ -105,6 +112,11 @@ def command(
     benchmark again, the same ones every night. Its answers stay what they are; `judgebench gate`
     and `judgebench compare` take from the anchors whether models of the two stacks may be compared.
 
+    With --again JUDGE a judge is asked anew: of another server behind the same name, say, or after
+    what it replied could not be read. `judgebench plan --again JUDGE` says what that costs. Earlier
+    runs keep the verdicts that they had, and later ones use the new ones and do not ask again. What
+    was interrupted, or failed in part, goes on with the same command.
+
     What is printed at the end are the boards of all that SUITE asks for, what the confidences are
     worth that its models have in their answers, and where people have labelled, how judges agree
     with them (not in csv, which has the boards only). Of benchmarks without judges it says how many
@@ -116,10 +128,12 @@ def command(
       judgebench run nightly.yaml --store sqlite:///results/nightly.db --output nightly.md
       judgebench run nightly.yaml --batch --max-cost 20
       judgebench run nightly.yaml --stack-anchors
+      judgebench run nightly.yaml --again local-llama
 
     Exit codes: 0 all is there; 75 something is left for the next run: it failed, waits in a batch,
-    or was stopped by a limit; 69 somebody could not be reached or refused the key; 78 SUITE is
-    wrong; 65 a file that it names is; 130 interrupted.
+    or was stopped by a limit; or at least half of a judge's replies, and at least ten, cannot be
+    read, which running again does not change; 69 somebody could not be reached or refused the key;
+    78 SUITE is wrong; 65 a file that it names is; 130 interrupted.
     """
     from judgebench import api
     from judgebench.cli.progress import progress_for
@@ -144,7 +158,7 @@ def command(
 
     stated = {name: value for name, value in limits.items() if value is not None}
     if gate is not None:
-        if batch or refresh_anchors or stack_anchors:
+        if batch or refresh_anchors or stack_anchors or again:
             raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
         from judgebench.report.gate_said import read_gate
 
@@ -165,6 +179,7 @@ def command(
                 batch=batch,
                 refresh_anchors=refresh_anchors,
                 stack_anchors=stack_anchors,
+                again=again,
                 on_forecast=foretold,
             )
     for warning in outcome.warnings:
@@ -179,6 +194,8 @@ def command(
             show(document, form, outputs)
     _say_spending(outcome, url, forecast)
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.seconds.items())
+    for found in outcome.unread:
+        _say_unread(found, suite, url)
     say(f"stages: {stages}, all {time.monotonic() - began:.1f} s")
     say(_last_line(outcome, url))
     if outcome.waiting:
@@ -194,7 +211,28 @@ def command(
         return CONFIGURATION
     if outcome.unavailable:
         return UNAVAILABLE
-    return RETRY if outcome.failed or outcome.stopped or outcome.waiting else 0
+    left = outcome.failed or outcome.stopped or outcome.waiting or outcome.unread
+    return RETRY if left else 0
+
+
+def _say_unread(found: Unread, suite: Path, url: str) -> None:
+    """That a judge cannot be read, how its replies look, and what can be done."""
+    from judgebench import api
+
+    where = "" if url == api.store_url(None) else f" --store {shlex.quote(url)}"
+    judge = shlex.quote(found.judge_id if "(" in found.judge else found.judge)
+    say(
+        f"warning: {found.judge} cannot be read: {found.unreadable:,} of its "
+        f"{counted(found.replies, 'reply', 'replies')} state no verdict"
+    )
+    for example in found.examples:
+        say(f"  {example}")
+    say(
+        f"  `judgebench replies {judge} --unreadable{where}` shows the rest. Running again asks "
+        "nothing anew: let the judge be asked otherwise (options: {format: json}, more max_tokens, "
+        "another model), or, where what answers for it has changed, `judgebench run "
+        f"{shlex.quote(str(suite))} --again {shlex.quote(found.judge)}{where}`"
+    )
 
 
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from judgebench.errors import UsageError, unknown_name
-from judgebench.plain_text import printable
+from judgebench.plain_text import is_unseen, printable
 
 Align = Literal["left", "right"]
 
@@ -234,7 +234,11 @@ def _csv(document: Document) -> str:
 
 
 def _json(document: Document) -> str:
-    return json.dumps(document.data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """What a terminal would act on is escaped, which changes no value."""
+    text = json.dumps(document.data, indent=1, ensure_ascii=False, allow_nan=False)
+    if not text.isascii():
+        text = "".join(json.dumps(c)[1:-1] if c != "\n" and is_unseen(c) else c for c in text)
+    return text.replace("\x7f", "\\u007f") + "\n"
 
 
 def _html(document: Document) -> str:

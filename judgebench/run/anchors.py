@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from judgebench import keys
 from judgebench.config import JudgeConfig
@@ -17,6 +17,7 @@ from judgebench.plain_text import counted
 from judgebench.protocols import Judge, Writer
 from judgebench.records import Case, Judgment, Look, Place, Unreadable, Verdict
 from judgebench.run.execute import Talk
+from judgebench.run.question import afresh
 from judgebench.run.resolve import Seat
 from judgebench.run.seen_cases import seen_cases
 from judgebench.store import Store
@@ -42,7 +43,7 @@ class Again:
         return (self.look.place,)
 
     def dialogue(self) -> Dialogue:
-        return _afresh(self.judge.judge(self.case), self.look.occasion)
+        return afresh(self.judge.judge(self.case), self.look.occasion)
 
     def keep(self, store: Writer, run_id: str, result: Verdict, talk: Talk) -> bool:
         judgment = Judgment(
@@ -111,15 +112,3 @@ class Anchors:
             key = keys.judgment_key(seat.key, keys.case_key(case), occasion=self._occasion)
             look = Look(anchors=anchors.id, occasion=self._occasion, place=place)
             yield Again(judge=seat.judge, case=case, look=look, key=key)
-
-
-def _afresh(dialogue: Dialogue, occasion: str) -> Dialogue:
-    """The same questions, asked although their replies are known."""
-    try:
-        request = next(dialogue)
-        while True:
-            reply = yield replace(request, occasion=occasion)
-            request = dialogue.send(reply)
-    except StopIteration as end:
-        verdict: Verdict = end.value
-        return verdict

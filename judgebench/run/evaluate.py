@@ -15,6 +15,7 @@ from functools import partial
 from judgebench.errors import StoreBusyError
 from judgebench.protocols import Progress, Writer, at_once
 from judgebench.records import JsonObject, RunState, Use
+from judgebench.run.again import asked_again, settled
 from judgebench.run.anchors import Anchors
 from judgebench.run.answering import Answering
 from judgebench.run.asking import Asking
@@ -27,6 +28,7 @@ from judgebench.run.question import Question
 from judgebench.run.resolve import Seat, Work
 from judgebench.run.stack_anchors import StackAnchors
 from judgebench.run.told import Told
+from judgebench.run.unread import judges_unread
 from judgebench.store import Store
 
 
@@ -69,7 +71,7 @@ def under_way(
     suite = work.suite
     manifest = new_manifest(
         suite.name,
-        configuration,
+        {**configuration, **asked_again(work.seats)},
         data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
         seed=suite.seed,
     )
@@ -88,6 +90,7 @@ def under_way(
         finally:
             outcome.manifest = replace(
                 outcome.manifest,
+                configuration=settled(manifest.configuration, work.seats, outcome.judging, state),
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),
@@ -99,6 +102,7 @@ def under_way(
                     store.update_run(outcome.manifest)
             else:
                 store.update_run(outcome.manifest)
+        outcome.unread = judges_unread(store, outcome)
 
 
 def _end_dead_runs(store: Store) -> None:

@@ -8,6 +8,20 @@ from judgebench.records import RunManifest
 from judgebench.run.execute import Tally
 from judgebench.run.resolve import Work
 
+LEAST_UNREADABLE = 10
+"""From so many unreadable replies on, and half of them, a judge is one that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A judge of whose replies in a run at least half could not be read, with some of them."""
+
+    judge: str
+    judge_id: str
+    replies: int
+    unreadable: int
+    examples: tuple[str, ...]
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -15,7 +29,8 @@ class Outcome:
 
     ``answering`` and ``judging`` tell what came of those who were asked, by the name of the model
     or judge; ``generated`` and ``not_generated`` are about local models alone. ``misconfigured``
-    says that one of those could not be started as the suite says.
+    says that one of those could not be started as the suite says. ``unread`` are the judges that
+    cannot be read, whenever they were asked: it is known when the run has ended.
     """
 
     manifest: RunManifest
@@ -30,6 +45,7 @@ class Outcome:
     judge_calls: int = 0
     recorded: int = 0
     misconfigured: bool = False
+    unread: list[Unread] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 

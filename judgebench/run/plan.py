@@ -178,17 +178,49 @@ def judgings(
             continue
         for items in chunks(seat.asked.items):
             cases, places = _cases(seat, found, items, baseline)
-            known = judged(cases.keys())
+            keyed = _keys_of(seat, cases, places)
+            known = judged([key for own in keyed.values() for key in own])
+            serving = {
+                first: next((k for k in own if k in known), None) for first, own in keyed.items()
+            }
             yield Judging(
                 seat=seat,
                 candidate=found.candidate,
                 questions=[
-                    Question(key=key, judge=seat.judge, case=case, places=tuple(places[key]))
-                    for key, case in cases.items()
-                    if key not in known
+                    Question(
+                        key=keyed[first][0] if seat.anew is not None else first,
+                        judge=seat.judge,
+                        case=case,
+                        places=tuple(places[first]),
+                        occasion=seat.anew,
+                    )
+                    for first, case in cases.items()
+                    if serving[first] is None
                 ],
-                known={key: places[key] for key in known},
+                known={key: places[first] for first, key in serving.items() if key is not None},
             )
+
+
+def _keys_of(
+    seat: Seat, cases: Mapping[bytes, Case], places: Mapping[bytes, Sequence[Place]]
+) -> dict[bytes, Sequence[bytes]]:
+    """The keys under which a verdict on each case would serve, the one that goes before first.
+
+    That of the occasion on which the judge is asked anew, and no other; else those of all occasions
+    on which it was, the newest first, and the one of when it was asked first.
+    """
+    occasions = seat.occasions if seat.anew is None else (seat.anew,)
+    if not occasions:
+        return {first: (first,) for first in cases}
+    found: dict[bytes, Sequence[bytes]] = {}
+    for first, case in cases.items():
+        case_key, repeat = keys.case_key(case), places[first][0].repeat
+        of = [
+            keys.judgment_key(seat.key, case_key, repeat=repeat, occasion=occasion)
+            for occasion in occasions
+        ]
+        found[first] = of if seat.anew is not None else (*of, first)
+    return found
 
 
 def baseline_of(seat: Seat, answers: Sequence[Answers]) -> Answers | None:

@@ -26,18 +26,23 @@ from judgebench.run.execute import Talk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A judgment and every place of this run that it serves."""
+    """A judgment and every place of this run that it serves.
+
+    ``occasion`` is when it is asked anew, although it may have been judged before; None otherwise.
+    """
 
     key: bytes
     judge: Judge
     case: Case
     places: tuple[Place, ...]
+    occasion: str | None = None
 
     def dialogue(self) -> Dialogue:
         """What the judge asks; a repeat is another question, with another seed."""
         dialogue = self.judge.judge(self.case)
         repeat = self.places[0].repeat
-        return _repeated(dialogue, repeat) if repeat else dialogue
+        dialogue = _repeated(dialogue, repeat) if repeat else dialogue
+        return dialogue if self.occasion is None else afresh(dialogue, self.occasion)
 
     def keep(self, store: Writer, run_id: str, result: Verdict, talk: Talk) -> bool:
         """The judgment and its uses, in one commit."""
@@ -61,6 +66,18 @@ class Question:
         if len(each) == 1:
             return each[0]
         return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
+
+
+def afresh(dialogue: Dialogue, occasion: str) -> Dialogue:
+    """The same questions, asked although their replies are known."""
+    try:
+        request = next(dialogue)
+        while True:
+            reply = yield replace(request, occasion=occasion)
+            request = dialogue.send(reply)
+    except StopIteration as end:
+        verdict: Verdict = end.value
+        return verdict
 
 
 def _repeated(dialogue: Dialogue, repeat: int) -> Dialogue:

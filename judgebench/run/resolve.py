@@ -105,7 +105,8 @@ class Seat:
     """A judge on a benchmark.
 
     ``sees`` is what it is shown. ``only`` is the model whose answers it judges, where it is that
-    model itself; None for all.
+    model itself; None for all. ``anew`` is the occasion on which this run asks it about everything
+    once more, None where it does not; ``occasions`` are those of earlier runs, the newest first.
     """
 
     name: str
@@ -115,6 +116,8 @@ class Seat:
     config: JudgeConfig | None = None
     sees: Seen = "answer"
     only: str | None = None
+    anew: str | None = None
+    occasions: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -269,6 +269,26 @@ class Database:
             finally:
                 self._reserve = None
 
+    @contextmanager
+    def removing(self) -> Iterator[Connection]:
+        """As `writing`, for taking rows out by the thousand.
+
+        Of each row that goes SQLite would look through whole tables for one that refers to it. Here
+        all references are checked once at the end, and nothing goes if one was left hanging.
+        """
+        self._raw.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with self.writing() as connection:
+                yield connection
+                hanging = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                if hanging is not None:
+                    raise StoreError(
+                        f"nothing was removed: a row of {hanging[0]} needs one of {hanging[2]} "
+                        "that was to go"
+                    )
+        finally:
+            self._raw.execute("PRAGMA foreign_keys = ON")
+
     def _fold_log(self) -> None:
         """What was committed stays so where there is no room to fold it: it stays in the log."""
         try:

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from judgebench.errors import StoreError, UsageError
 from judgebench.store.catalog import distinct_names
 from judgebench.store.codec import readable, to_json
+from judgebench.store.replies import CALL_COLUMNS, with_texts
 from judgebench.store.store import Store
 from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS, Columns
 
@@ -59,6 +60,19 @@ def _export(
 def verdicts_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
     """The verdicts of a benchmark, or of all, as they are exported."""
     return _all(store.verdicts, store, VERDICT_COLUMNS, benchmark, version)
+
+
+def verdicts_with_text(
+    store: Store, benchmark: str | None = None, version: str | None = None
+) -> Columns:
+    """As `verdicts_of`, with the judgment's key and `CALL_COLUMNS`: what each was read from."""
+    return _all(
+        lambda name, which: with_texts(store, store.judged_columns(name, which)),
+        store,
+        (*VERDICT_COLUMNS, "judgment", *CALL_COLUMNS),
+        benchmark,
+        version,
+    )
 
 
 def responses_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
@@ -121,7 +135,7 @@ def _all(
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return readable(value)
-    return to_json(value) if isinstance(value, dict | tuple) else value
+    return to_json(value) if isinstance(value, dict | tuple | list) else value
 
 
 def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:

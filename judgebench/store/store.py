@@ -39,6 +39,7 @@ from judgebench.store import (
     batches,
     calibrations,
     catalog,
+    forget,
     leases,
     lookups,
     met,
@@ -53,6 +54,7 @@ from judgebench.store.baselines import StoredBaseline
 from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.engine import Database
+from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.interning import Interned
 from judgebench.store.stack_anchors import AnsweredAgain
 from judgebench.store.tables import Columns
@@ -290,6 +292,20 @@ class Store:
         with self._writing() as connection:
             anchors.put_looks(connection, self._interned, looks)
 
+    def forget(self, wanted: Forgettable) -> Forgotten:
+        """Remove judgments, where they served, and replies and texts that nothing else needs.
+
+        What they took, runs, judges, models and answers stay. Not within a transaction. Raises
+        `UsageError` for digits that begin no judgment's key, or several.
+        """
+        with self._database.removing() as connection:
+            return forget.forget(connection, wanted, remove=True)
+
+    def forgettable(self, wanted: Forgettable) -> Forgotten:
+        """What `forget` would remove; removes nothing."""
+        with self._database.reading() as connection:
+            return forget.forget(connection, wanted, remove=False)
+
     # look-ups -----------------------------------------------------------------------------------
 
     @contextmanager
@@ -478,6 +494,28 @@ class Store:
         """
         with self._database.reading() as connection:
             return tables.run_verdicts(connection, run_id, benchmark, version)
+
+    def judged_columns(
+        self,
+        benchmark: str | None = None,
+        version: str | None = None,
+        *,
+        judges: Collection[Named] | None = None,
+        models: Collection[Named] | None = None,
+        run_id: str | None = None,
+        afresh: bool = False,
+    ) -> Columns:
+        """As `verdicts`, of all benchmarks if none is named, with judgments and replies by key."""
+        with self._database.reading() as connection:
+            return tables.judged(
+                connection,
+                benchmark,
+                version,
+                judges=judges,
+                models=models,
+                run_id=run_id,
+                afresh=afresh,
+            )
 
     def failures(self, benchmark: str | None = None, version: str | None = None) -> Columns:
         """What could not be done, as equally long lists (`tables.FAILURE_COLUMNS`)."""

@@ -29,6 +29,7 @@ from judgebench.store.codec import (
     read_marks,
     read_parts,
     read_verdict,
+    reply_keys,
     stored_text,
 )
 from judgebench.store.schema import NONE, PLACE
@@ -42,6 +43,7 @@ VERDICT_COLUMNS = (
     "run_id", "at", "repeat", "parts", "marks",
 )  # fmt: skip
 RUN_VERDICT_COLUMNS = (*VERDICT_COLUMNS, "case")
+JUDGED_COLUMNS = (*VERDICT_COLUMNS, "verdict", "judgment", "reply_keys")
 FAILURE_COLUMNS = (
     *PLACE_COLUMNS, "boundary", "message", "retriable", "attempts", "at", "repeat", "kind",
 )  # fmt: skip
@@ -267,6 +269,50 @@ def run_verdicts(connection: Connection, run_id: str, benchmark: str, version: s
         if not _withdrawn(names, row)
     ]
     return as_columns(RUN_VERDICT_COLUMNS, rows)
+
+
+def judged(
+    connection: Connection,
+    benchmark: str | None = None,
+    version: str | None = None,
+    *,
+    judges: Collection[Named] | None = None,
+    models: Collection[Named] | None = None,
+    run_id: str | None = None,
+    afresh: bool = False,
+) -> Columns:
+    """As `verdicts`, with each as a value, the judgment's key, and those of its replies.
+
+    Parameters
+    ----------
+    run_id
+        What served this run, whatever came later.
+    afresh
+        Also what was asked for once more to confirm a regression.
+    """
+    names = Names.of(connection, benchmark, version)
+    query = _USES.add_columns(_j.c.reply_keys).where(_u.c.benchmark_id.in_(list(names.benchmarks)))
+    if not afresh:
+        query = query.where(_u.c.repeat != AFRESH)
+    if (wanted := chosen(names.judges, judges)) is not None:
+        query = query.where(_u.c.judge_id.in_(wanted))
+    if (wanted := chosen(names.models, models)) is not None:
+        query = query.where(_u.c.model_id.in_(wanted))
+    if run_id is not None:
+        numbers = [n for n, known in names.runs.items() if known == run_id]
+        query = query.where(_u.c.run_id.in_(numbers))
+    rows = [
+        (
+            *names.place(row),
+            *_verdict_columns(names, row),
+            _verdict(row, names.names.get(row.label_id)),
+            row.key,
+            reply_keys(row.reply_keys),
+        )
+        for row in _newest(connection, query)
+        if not _withdrawn(names, row)
+    ]
+    return as_columns(JUDGED_COLUMNS, rows)
 
 
 def _verdict_columns(names: Names, row: Row[Any]) -> tuple[Any, ...]:
