@@ -21,7 +21,7 @@ def printable_lines(text: str) -> str:
 
 
 def written_out(text: str) -> str:
-    """A text of several lines with what nobody would see written out, so that nothing is hidden.
+    r"""A text of several lines with what nobody would see written out, so that nothing is hidden.
 
     Line feeds and tabs stay, and so do joiners, of which emoji and the scripts of half of Asia are
     made.

@@ -90,6 +90,35 @@ def test_a_batch_is_handed_over_collected_and_read(
     assert sum(n for how, n in calls if how == "batch") == 6
 
 
+def test_what_is_asked_anew_in_a_batch_is_read_by_the_same_command(tmp_path: Path) -> None:
+    url = runs.store_url(tmp_path)
+    with OpenAIServer() as server:
+        suite = write(
+            tmp_path,
+            models=recorded(tmp_path, "old", "new"),
+            judges=[batch_judge("openai", server.url, batch=True)],
+            benchmarks=own(tmp_path, scale=[1, 10], judges=["slow"]),
+        )
+        runs.typed("run", suite, "--quiet")
+        server.end(rated(server))
+        runs.typed("batches", "collect", "--store", url)
+        assert runs.typed("run", suite, "--quiet").code == 0
+
+        again = ("run", suite, "--quiet", "--again", "slow")
+        assert runs.typed(*again).code == 75
+        assert runs.typed(*again).code == 75  # it waits: nothing is handed over for once more
+        assert asked(server) == [6, 6]
+        assert runs.typed("run", suite, "--quiet").code == 0  # meanwhile the first ones count
+        server.end(lambda number, line: server.answered(line, json.dumps({"score": 3})))
+        runs.typed("batches", "collect", "--store", url)
+        read = runs.typed(*again)
+        assert read.code == 0, read.err
+        assert runs.typed("run", suite, "--quiet").code == 0
+    assert asked(server) == [6, 6]
+    with open_store(url, read_only=True) as opened:
+        assert opened.verdicts("own", judges=["slow"])["value"] == [3.0] * 6
+
+
 def test_one_suite_asks_one_judge_in_batches_and_another_at_once(tmp_path: Path) -> None:
     quick = Loopback(lambda ask: Reaction(text=json.dumps({"score": 4})))
     with OpenAIServer() as server, quick as live:
