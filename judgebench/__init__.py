@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from judgebench.api import leaderboard as leaderboard
     from judgebench.api import open_store as open_store
     from judgebench.api import replies as replies
+    from judgebench.api import verdicts as verdicts
     from judgebench.assertions import Inconclusive as Inconclusive
     from judgebench.assertions import assert_no_regression as assert_no_regression
 
@@ -27,6 +28,7 @@ __all__ = [
     "leaderboard",
     "open_store",
     "replies",
+    "verdicts",
 ]
 
 _FOUND_IN = {
@@ -34,6 +36,7 @@ _FOUND_IN = {
     "leaderboard": "api",
     "open_store": "api",
     "replies": "api",
+    "verdicts": "api",
     "Inconclusive": "assertions",
     "assert_no_regression": "assertions",
 }

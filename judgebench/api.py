@@ -389,6 +389,48 @@ def replies(
     return pd.DataFrame([one.record() for one in found], columns=list(RECORD_COLUMNS))
 
 
+def verdicts(
+    benchmark: str,
+    *,
+    store: str | Path | StoredResults | None = None,
+    judges: str | Sequence[str] = (),
+    models: str | Sequence[str] = (),
+    with_text: bool = False,
+) -> pd.DataFrame:
+    """The verdict that counts at each place of a benchmark, a row each.
+
+    Parameters
+    ----------
+    benchmark, store
+        As for `leaderboard`.
+    judges, models
+        Names or ids; all if empty.
+    with_text
+        Also ``judgment`` (its key), ``prompt``, ``reply``, ``reply_reasoning``, ``finish_reason``
+        and ``earlier_calls``, as `replies` has them.
+
+    Raises
+    ------
+    UsageError
+        For a benchmark that the store does not hold.
+    """
+    from judgebench.report.boards import meant
+    from judgebench.store.replies import with_texts
+
+    opened = store if isinstance(store, StoredResults) else open_store(store)
+    its = opened._store
+    try:
+        which = meant(its, benchmark)
+        whose, about = _listed(judges) or None, _listed(models) or None
+        if not with_text:
+            return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
+        found = its.judged_columns(which.name, which.version, judges=whose, models=about)
+        return _frame(with_texts(its, found))
+    finally:
+        if opened is not store:
+            opened.close()
+
+
 def forget(
     *,
     judges: str | Sequence[str] = (),
@@ -689,4 +731,5 @@ __all__: Sequence[str] = [
     "replies",
     "run",
     "store_url",
+    "verdicts",
 ]

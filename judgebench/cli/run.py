@@ -220,7 +220,7 @@ def _say_unread(found: Unread, suite: Path, url: str) -> None:
     from judgebench import api
 
     where = "" if url == api.store_url(None) else f" --store {shlex.quote(url)}"
-    judge = shlex.quote(found.judge_id if "(" in found.judge else found.judge)
+    judge = shlex.quote(found.called)
     say(
         f"warning: {found.judge} cannot be read: {found.unreadable:,} of its "
         f"{counted(found.replies, 'reply', 'replies')} state no verdict"

@@ -14,10 +14,13 @@ LEAST_UNREADABLE = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A judge of whose replies in a run at least half could not be read, with some of them."""
+    """A judge of whose replies in a run at least half could not be read, with some of them.
+
+    ``called`` is what the store knows it by and nobody else: its name, or its id.
+    """
 
     judge: str
-    judge_id: str
+    called: str
     replies: int
     unreadable: int
     examples: tuple[str, ...]

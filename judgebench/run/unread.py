@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from judgebench.plain_text import written_out
 from judgebench.run.outcome import LEAST_UNREADABLE, Outcome, Unread
 from judgebench.store import Store
@@ -22,10 +24,11 @@ def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
     judges = {seat.key: seat.title for seat in work.seats if seat.asks}
     about = {(one.benchmark.name, one.benchmark.version) for one in work.asked}
     run_id = outcome.manifest.id
+    names = Counter(judge.name for judge in store.judges())
     return [
         Unread(
             judge=found.judge,
-            judge_id=found.judge_key.hex()[:12],
+            called=found.judge if names[found.judge] == 1 else found.judge_key.hex()[:12],
             replies=found.replies,
             unreadable=found.unreadable,
             examples=tuple(_examples(store, found, run_id, sorted(about))),

@@ -188,8 +188,8 @@ class _Forgetting:
         known = connection.execute(select(its.id, its.key, its.kind)).all()
         self.judges = {number: key for number, key, _ in known}
         self.elsewhere = {number for number, _, kind in known if kind in (HUMAN, "imported")}
-        self.whole = [n for n, key in self.judges.items() if key in wanted.judges]
-        self.whole *= wanted.whole_judges
+        whole = wanted.judges if wanted.whole_judges else ()
+        self.whole = [number for number, key in self.judges.items() if key in whole]
 
     def forget(self, remove: bool) -> Forgotten:
         self._choose()

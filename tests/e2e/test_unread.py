@@ -156,6 +156,15 @@ def test_each_judge_counts_by_itself(judging: Judging) -> None:
     assert "small cannot be read" not in done.err
 
 
+def test_of_two_judges_of_one_name_the_one_that_is_meant_is_shown(judging: Judging) -> None:
+    judging.run(code=75)
+    done = judging.run(judge={"options": {"prompt": "long"}}, code=75)  # called alike, another one
+    command = re.search(r"`judgebench (replies [0-9a-f]{12} --unreadable --store \S+)`", done.err)
+    assert command, done.err
+    shown = runs.typed(*command[1].split(), "--format", "json")
+    assert len(json.loads(shown.out)["replies"]) == 12
+
+
 # asking anew ------------------------------------------------------------------------------------
 
 
@@ -240,10 +249,7 @@ def test_nothing_changes_on_another_benchmark(judging: Judging, tmp_path: Path) 
             for n in range(3)
         )
     )
-    own = [
-        {"name": name, "items": str(items), "judges": ["small"]}
-        for name in ("one", "two")
-    ]
+    own = [{"name": name, "items": str(items), "judges": ["small"]} for name in ("one", "two")]
     models = [{"name": "m", "responses": str(answers)}]
     judge = {"kind": "reference"}
 
@@ -363,6 +369,10 @@ def test_verdicts_are_exported_with_their_texts(judging: Judging) -> None:
             assert row["prompt"] in sent
         else:
             assert row["prompt"] is row["reply"] is None
+    frame = judgebench.verdicts(BENCHMARK, store=judging.url, judges="small", with_text=True)
+    assert frame["reply"].tolist() == [HOSTILE] * 12
+    usual = judgebench.verdicts(BENCHMARK, store=judging.url, judges="small")
+    assert frame[list(usual.columns)].equals(usual)
     table = judging.folder / "verdicts.parquet"
     judging.said("export", "verdicts", BENCHMARK, "--with-text", "--output", str(table))
     assert set(pd.read_parquet(table)["reply"].dropna()) == {HOSTILE}
