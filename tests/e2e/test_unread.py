@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -234,6 +236,26 @@ def test_an_asking_anew_that_failed_in_part_goes_on(judging: Judging) -> None:
     done = judging.run("--again", "small")
     assert "goes on" not in done.err
     assert judging.asked() == 12
+
+
+def test_an_interrupted_asking_anew_goes_on(judging: Judging) -> None:
+    judging.react = readable
+    judging.run()
+    judging.asked()
+
+    def react(ask: Ask) -> Reaction:
+        if len(judging.server.asks) == 3:
+            os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does
+        return readable(ask)
+
+    judging.react = react
+    judging.run("--again", "small", code=130)
+    first = judging.asked()
+    assert 3 <= first < 12
+    judging.react = readable
+    judging.run("--again", "small")
+    assert first + judging.asked() == 12
+    assert judging.verdicts("latest") == {"label": 12}
 
 
 def test_nothing_changes_on_another_benchmark(judging: Judging, tmp_path: Path) -> None:
