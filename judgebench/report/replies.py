@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 
 from judgebench.errors import UsageError, unknown_name
@@ -27,6 +28,7 @@ from judgebench.store.replies import CALL_COLUMNS, JudgeCall, call_columns, call
 WIDTH = 88
 """Where lines are broken in tables; in JSON texts are as they are."""
 
+_AT_ONCE = 100 * WIDTH
 _TEXT = (Column(title="part"), Column(title="text", wraps=True))
 
 
@@ -229,16 +231,18 @@ def _call_rows(made: Sequence[JudgeCall]) -> Iterator[list[str]]:
 
 
 def _part(name: str, text: str) -> Iterator[list[str]]:
-    for i, line in enumerate(_lines(text)):
+    for i, line in enumerate(shown_lines(text)):
         yield ["" if i else name, line]
 
 
-def _lines(text: str) -> Iterator[str]:
+def shown_lines(text: str) -> Iterator[str]:
     """The lines of a text with what nobody would see written out, long ones broken."""
     for line in written_out(text).expandtabs(4).split("\n"):
-        yield from textwrap.wrap(
-            line, WIDTH, drop_whitespace=False, replace_whitespace=False, break_on_hyphens=False
-        ) or [""]
+        if not line.strip():
+            yield ""
+        for start in range(0, len(line), _AT_ONCE):  # breaking one huge word takes its square
+            part = line[start : start + _AT_ONCE]
+            yield from textwrap.wrap(part, WIDTH, replace_whitespace=False, break_on_hyphens=False)
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,8 +279,13 @@ def item_document(
     """
     told = item_history(store, benchmark.name, benchmark.version, item_id)
     if told is None:
-        known = [item.id for item in store.items(benchmark.name, benchmark.version)]
-        raise UsageError(f"{benchmark}: {unknown_name('item', item_id, known)}")
+        known = list(store.item_contents(benchmark.name, benchmark.version))
+        near = get_close_matches(item_id, known, n=3)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+        raise UsageError(
+            f"{benchmark}: no item called {item_id!r}{hint} The store has "
+            f"{counted(len(known), 'item')} of it"
+        )
     answers = [
         one
         for one in told.answers

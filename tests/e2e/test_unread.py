@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ import judgebench
 from judgebench import api
 from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec
+from judgebench.report.replies import WIDTH, shown_lines
 from judgebench.report.run_called import run_called
 from judgebench.store import open_store
 from judgebench.store.search import search
@@ -346,7 +348,20 @@ def test_what_replies_shows_can_be_narrowed(judging: Judging) -> None:
     assert shown(everything[0]["judge_id"], "--run", "latest") == everything
     nobody = shown("contains")
     assert {row["reply"] for row in nobody} == {None}
+    absent = judging.said("items", "show", BENCHMARK, "33", code=64).err
+    assert "no item called '33'; did you mean '3'? The store has 6 items of it" in absent
     assert "did you mean 'small'" in judging.said("replies", "smalll", code=64).err
+
+
+def test_a_huge_reply_is_broken_into_lines_in_no_time() -> None:
+    """Of one word: a minute and more where it is broken from its beginning each time."""
+    text = "a\n\n  b\tc\n" + "x" * 4_000_000
+    began = time.process_time()
+    lines = list(shown_lines(text))
+    assert time.process_time() - began < 10
+    assert lines[:3] == ["a", "", "  b c"]
+    assert "".join(lines[3:]) == "x" * 4_000_000
+    assert max(map(len, lines)) == WIDTH
 
 
 def test_two_models_one_answer_are_one_reply(judging: Judging) -> None:
