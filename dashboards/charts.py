@@ -266,7 +266,9 @@ def _em(letter: str) -> float:
     return 0.6 if letter.isupper() else 0.48
 
 
-PERCENTAGES = {"win_rate", "discrete_win_rate", "length_controlled_win_rate", "order_flips"}
+PERCENTAGES = {
+    "win_rate", "discrete_win_rate", "length_controlled_win_rate", "order_flips", "head_to_head"
+}  # fmt: skip
 """Printed by the field as percentages, and stored so."""
 
 FRACTIONS = {"accuracy"}

@@ -26,6 +26,8 @@ from charts import (
     text_px,
 )
 
+from judgebench.report.compare import is_direct
+
 MOST_ROWS = 60
 """Drawn at once; the table has all."""
 
@@ -40,13 +42,14 @@ SIDES = {"better": "first", "equal": "grid", "worse": "chosen"}
 
 def axis_of(metric: str, rows: pd.DataFrame) -> Axis:
     """As wide as the intervals on either side of nothing; shares in points of a hundred."""
-    words = metric.replace("_", " ")
+    words = "win rate of one against the other" if is_direct(metric) else metric.replace("_", " ")
     points = scale_of(metric) != 1.0 or metric in PERCENTAGES
     unit = "percentage points" if points else "in its own units"
     drawn = pd.concat([rows["value"], rows["low"], rows["high"]]).dropna().abs()
     end = 1.08 * float(drawn.max()) if len(drawn) and drawn.max() > 0 else 1.0
+    measured = f"{words} − 50" if is_direct(metric) else f"difference of {words}"
     return Axis(
-        title=f"difference of {words} ({unit})",
+        title=f"{measured} ({unit})",
         short=words,
         low=-end,
         high=end,

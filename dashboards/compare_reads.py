@@ -60,8 +60,18 @@ class Judged:
 
     @property
     def board(self) -> tuple[str, str, Who, Who | None]:
-        """What two models must share to be compared."""
+        """What two models share that were each judged so."""
         return self.benchmark, self.version, self.judge, self.opponent
+
+    @property
+    def models(self) -> tuple[Who, ...]:
+        """Who can be compared by it: the model, and whom it was compared with directly."""
+        return (self.model,) if self.opponent is None else (self.opponent, self.model)
+
+    def is_between(self, first: str, others: Collection[str]) -> bool:
+        """Whether it compares one with some of the others directly, whichever was the opponent."""
+        two = [who.id for who in self.models]
+        return len(two) > 1 and any(sorted((first, one)) == sorted(two) for one in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +86,31 @@ class Meetings:
     def of(cls, known: Sequence[Judged]) -> Meetings:
         names = [
             distinct_names({one.id: one.name for one in ones})
-            for ones in ([m.model for m in known], [m.judge for m in known])
+            for ones in ([who for m in known for who in m.models], [m.judge for m in known])
         ]
         return cls(known, *names)
 
     def newest_first(self) -> list[str]:
-        """Every model that was judged; who came last into the store comes first."""
-        return [*reversed(dict.fromkeys(one.model.id for one in self.all))]
+        """Every model that was judged or compared with; who came last comes first."""
+        return [*reversed(dict.fromkeys(who.id for one in self.all for who in one.models))]
 
     def beside(self, first: str) -> list[str]:
-        """The models that share a board with one."""
+        """The models that share a board with one, or were compared with it directly."""
         its = {one.board for one in self.all if one.model.id == first}
-        sharing = {one.model.id for one in self.all if one.board in its} - {first}
-        return [model for model in self.newest_first() if model in sharing]
+        sharing = {one.model.id for one in self.all if one.board in its}
+        for one in self.all:
+            two = {who.id for who in one.models}
+            sharing |= two if first in two else set()
+        return [model for model in self.newest_first() if model in sharing - {first}]
 
     def shared(self, first: str, others: Collection[str]) -> list[Judged]:
-        """The boards of the first model on which some of the others stand too."""
+        """What the first model and some of the others have in common: boards, and each other."""
         theirs = {one.board for one in self.all if one.model.id in others}
-        return [one for one in self.all if one.model.id == first and one.board in theirs]
+        return [
+            one
+            for one in self.all
+            if (one.model.id == first and one.board in theirs) or one.is_between(first, others)
+        ]
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
@@ -234,6 +251,7 @@ def short(
         test.group or "",
         test.confidence or "",
         "" if test.higher_is_better else "lower is better",
+        "directly" if test.direct else "",
         f"against {test.opponent}" if test.opponent and not alike else "",
     ]
     return visible(" · ".join(part for part in parts if part))

@@ -17,8 +17,8 @@ from compare_reads import Asked, Meetings
 from folded import beginning, folded, visible
 from item_reads import Names, answer_line, answers, history, said, verdict_line
 
-from judgebench.report.compare import Comparison, Difference
-from judgebench.report.model_pairs import METRICS
+from judgebench.report.compare import COMPARISON_METRICS, Comparison, Difference
+from judgebench.report.compare_document import DIRECTLY
 from judgebench.store.item_history import ItemHistory, ToldAnswer, ToldText, ToldVerdict
 
 ALL = ""
@@ -84,7 +84,7 @@ def chosen(known: Meetings) -> tuple[Asked, list[str]]:
     with below[0]:
         judge = narrowed("Judge", list(judges), "judge", "every judge")
     with below[1]:
-        metric = narrowed("Metric", METRICS, "metric", "those of boards")
+        metric = narrowed("Metric", COMPARISON_METRICS, "metric", "those of boards")
     with below[2]:
         ways = list(dict.fromkeys([*GROUPINGS, st.query_params.get("by", ALL)]))
         by = shown.choose("By", ways, "by", shows=GROUPINGS)
@@ -177,7 +177,7 @@ def draw(found: Mapping[str, Comparison], tests: Sequence[Difference]) -> None:
     st.caption(
         "▲ blue: the first is better · ▼ orange: it is worse · ● grey: undecided. The "
         "decision uses the p value adjusted over all rows of a pair, and the interval is at its "
-        "level (Holm)."
+        "level (Holm)." + (f" {DIRECTLY.capitalize()}." if any(t.direct for t in tests) else "")
     )
 
 

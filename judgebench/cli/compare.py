@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     "metrics",
     multiple=True,
     metavar="NAME",
-    help="Only this metric: accuracy, score, win_rate, length_controlled_win_rate, or auroc, ece, "
-    "brier, alignment of confidences. Repeatable; the first three if none is named.",
+    help="Only this metric: accuracy, score, win_rate, head_to_head (the win rate of one against "
+    "the other), length_controlled_win_rate, or auroc, ece, brier, alignment of confidences. "
+    "Repeatable; the first four if none is named.",
 )
 @click.option(
     "--by",
@@ -59,7 +60,9 @@ def command(
     """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
 
     One test for each BENCHMARK (NAME or NAME@VERSION; all that both models have, if none is named)
-    and judge. Differences are MODEL_A minus MODEL_B, paired by item. Tests are two-sided: Tango's
+    and judge, also where a judge compared the two with each other directly, whichever was the
+    opponent: then the win rate of MODEL_A against MODEL_B, both orders averaged, is tested against
+    50 %. Differences are MODEL_A minus MODEL_B, paired by item. Tests are two-sided: Tango's
     score test for what is right or wrong, signs flipped for other means, and a paired bootstrap for
     what is fitted (--metric length_controlled_win_rate) or of all answers together (auroc, ece,
     alignment); p-values are adjusted over all tests, those of groups too (Holm). A difference is

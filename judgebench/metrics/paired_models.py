@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from judgebench.columns import Bools, marked, taken
+from judgebench.columns import Bools, marked, paired, taken
 from judgebench.metrics.accuracy import ACCURACY
 from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind, board
@@ -297,8 +297,69 @@ class _Judged:
         )
 
 
+def compared_directly(
+    verdicts: Mapping[BoardKind, Columns], judge: str, first: str, second: str
+) -> Columns:
+    """One judge's comparisons of two models, each as one of the first with the second.
+
+    Whichever of the two was the model and which its opponent: the others are turned round, so that
+    the value is the probability that the first is better, and the order says where it stood. What
+    was asked both ways counts as repeats.
+
+    Parameters
+    ----------
+    verdicts
+        The rows of each board, with names that mean one model or judge.
+
+    Returns
+    -------
+    Columns
+        Of the board of comparisons with the second; no row where the judge has compared neither.
+    """
+    found: list[Columns] = []
+    for model, opponent in ((first, second), (second, first)):
+        said = verdicts.get(BoardKind("preference", opponent))
+        if said is None:
+            continue
+        who = (judge, model)
+        wanted = marked(paired(said["judge"], said["model"]), who.__eq__)
+        if wanted.any():
+            rows = _rows_of(said, wanted)
+            found.append(rows if model == first else _turned_round(rows, first, second, found))
+    if not found:
+        return {}
+    return {name: [one for rows in found for one in rows[name]] for name in found[0]}
+
+
+_OTHER_ORDER = {"model_first": "opponent_first", "opponent_first": "model_first"}
+
+
+def _turned_round(rows: Columns, model: str, opponent: str, beside: Sequence[Columns]) -> Columns:
+    """Comparisons of the opponent with the model, told of the model; repeats of those beside."""
+    n = len(rows["kind"])
+    before = 1 + max((int(one) for each in beside for one in each["repeat"]), default=-1)
+    return {
+        **rows,
+        "model": [model] * n,
+        "opponent": [opponent] * n,
+        "order": [_OTHER_ORDER.get(one, one) for one in rows["order"]],
+        "repeat": [before + int(one) for one in rows["repeat"]],
+        "value": [
+            round(1.0 - value, 12) if kind == "preference" else value  # no 0.09999999999999998
+            for kind, value in zip(rows["kind"], rows["value"], strict=True)
+        ],
+    }
+
+
 def head_to_head(
-    columns: Columns, kind: BoardKind, judge: str, candidate: str, *, labels: Sequence[str]
+    columns: Columns,
+    kind: BoardKind,
+    judge: str,
+    candidate: str,
+    *,
+    labels: Sequence[str],
+    group_of: Mapping[str, str] | None = None,
+    group: str | None = None,
 ) -> PairedModels:
     """A candidate whose answers were compared with the baseline's: its wins, beside one half.
 
@@ -308,10 +369,12 @@ def head_to_head(
     ----------
     kind
         Comparisons with the baseline.
-    columns, judge, candidate, labels
+    columns, judge, candidate, labels, group_of, group
         As for `paired_models`.
     """
-    alone = paired_models(columns, kind, judge, candidate, candidate, labels=labels)
+    alone = paired_models(
+        columns, kind, judge, candidate, candidate, labels=labels, group_of=group_of, group=group
+    )
 
     def beside_a_half(values: Floats | None) -> Floats | None:
         return None if values is None else np.stack([values[:, 0], np.full(len(values), 0.5)], 1)
@@ -320,7 +383,7 @@ def head_to_head(
     assert mean is not None
     return replace(
         alone,
-        metric=HEAD_TO_HEAD,
+        metric=HEAD_TO_HEAD if group is None else f"{HEAD_TO_HEAD}/{group}",
         width=0.5,
         mean=mean,
         worst=beside_a_half(alone.worst),

@@ -1,8 +1,10 @@
-"""Two models head to head: on each benchmark and judge that both have, which is better, if either.
+"""Two models side by side: on each benchmark and judge that both have, which is better, if either.
 
-The test is two-sided, and p-values are adjusted over all tests together. As in a gate, what is
-missing is looked at from both ends: a decision that it could turn is none. A judge that was served
-by other models, and answers that other software generated, are said beside the difference.
+A judge may have judged each of them, or have compared the one with the other directly; either is a
+test of its own. The test is two-sided, and p-values are adjusted over all tests together. As in a
+gate, what is missing is looked at from both ends: a decision that it could turn is none. A judge
+that was served by other models, and answers that other software generated, are said beside the
+difference.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import VIEWS, Compared, PairedModels, View, compare
+from judgebench.metrics.paired_models import (
+    HEAD_TO_HEAD,
+    VIEWS,
+    Compared,
+    PairedModels,
+    View,
+    compare,
+)
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.records import Estimate
 from judgebench.report.boards import judges_called
 from judgebench.report.gate_unchanged import Unchanged, basis_of, unchanged
@@ -40,6 +50,9 @@ from judgebench.store import Store
 _MANY = 100
 """Of so many tests together even the strictest level has draws enough."""
 
+COMPARISON_METRICS = (*METRICS, HEAD_TO_HEAD)
+"""What can be asked for; ``win_rate`` is that of comparisons with each other as well."""
+
 GATE_ALPHA = 0.05
 """Of `judgebench gate` without a policy."""
 
@@ -50,6 +63,9 @@ class Difference:
 
     first, second
         As the benchmark's boards show them; a difference is ``first`` minus ``second``.
+    metric
+        ``head_to_head`` where a judge compared the two with each other: the first one's win rate,
+        in percent, beside the 50 of a draw.
     opponent
         Whom both were compared with, of win rates; None elsewhere.
     confidence, higher_is_better
@@ -102,6 +118,11 @@ class Difference:
     gate_drop: float = math.nan
     unchanged: Unchanged | None = None
 
+    @property
+    def direct(self) -> bool:
+        """Whether the two were compared with each other."""
+        return is_direct(self.metric)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -134,8 +155,9 @@ def comparison(
     benchmarks, judges
         Those to look at; all that both models have if none are named.
     metrics
-        Of `model_pairs.METRICS`; those of plain boards if none are named. What is fitted, and what
-        confidences are worth, is another question, and tested when it is asked.
+        Of `COMPARISON_METRICS`; those of plain boards, and of comparisons with each other, if none
+        are named. What is fitted, and what confidences are worth, is another question, and tested
+        when it is asked.
     by
         A way of grouping items: a further test for each group, of the metrics of plain boards.
 
@@ -145,8 +167,8 @@ def comparison(
         For a name that the store does not have, and where the two have nothing in common.
     """
     for one in metrics:
-        if one not in METRICS:
-            raise UsageError(unknown_name("metric of a comparison", one, METRICS))
+        if one not in COMPARISON_METRICS:
+            raise UsageError(unknown_name("metric of a comparison", one, COMPARISON_METRICS))
     asked = _Asked(store, first, second, judges, metrics, by, (1.0 - level) / 2.0, seed)
     notes = asked.take(benchmarks)
     tests = asked.tests
@@ -167,6 +189,11 @@ def comparison(
         tests=decided,
         notes=notes,
     )
+
+
+def is_direct(metric: str) -> bool:
+    """Whether a metric, of all items or of a group, is that of comparisons with each other."""
+    return metric.partition("/")[0] == HEAD_TO_HEAD
 
 
 def overall(decisions: Sequence[Direction]) -> Direction:
@@ -213,7 +240,7 @@ class _Asked:
     def _both(self) -> list[str] | None:
         """The ids of the two where they were called by these, and nothing of others is needed."""
         ids = {model.id for model in self.store.models()}
-        plain = set(self.metrics) <= set(METRIC_OF.values())
+        plain = set(self.metrics) <= {*METRIC_OF.values(), HEAD_TO_HEAD}
         return [*self.names] if plain and ids.issuperset(self.names) else None
 
     def _nothing(self, faults: Sequence[str]) -> str:
@@ -227,7 +254,9 @@ class _Asked:
 
     def _take(self, data: PairData) -> None:
         two = data.two(*self.names)
-        boards = data.judges_of(two)
+        # Against one of the two, both meet head to head: a test of its own.
+        boards = [one for one in data.judges_of(two) if one[0].opponent not in two]
+        direct = data.direct_judges(two)
         if self.judges:
             wanted = {
                 shown
@@ -235,7 +264,8 @@ class _Asked:
                 for shown in judges_called(name, data.board.judges, self.store, data.which)
             }
             boards = [(kind, judge) for kind, judge in boards if judge in wanted]
-        if not boards:
+            direct = [judge for judge in direct if judge in wanted]
+        if not boards and not direct:
             raise UsageError(
                 f"{data.which}: {' or '.join(self.judges) or 'no judge'} has"
                 f"{' not' if self.judges else ''} judged both {' and '.join(two)}"
@@ -243,6 +273,7 @@ class _Asked:
         if self.by is not None:
             data.board.check_grouping(self.by)
         found = [
+            *self._directly(data, two, direct),
             *self._of_boards(data, two, boards),
             *self._at_equal_length(data, two, boards),
             *self._of_confidences(data, two, {judge for _, judge in boards}),
@@ -257,16 +288,39 @@ class _Asked:
     def _of_boards(
         self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
     ) -> Iterator[_Test]:
-        groups = [] if self.by is None else sorted(set(data.board.groups(self.by).values()))
         for kind, judge in boards:
-            for group in (None, *groups):
+            for group in self._groups(data):
                 if METRIC_OF[kind.kind] in self.metrics:
                     pair = data.pair(kind, judge, two, group, self.by)
-                    compared = compare(
-                        pair, alpha=self.alpha, seed=self.seed, finest=self.alpha / _MANY
-                    )
                     if group is None or len(pair.items):
-                        yield _Test(data, kind.opponent, two, group, pair, compared, self.alpha)
+                        yield self._test(data, kind.opponent, two, group, pair)
+
+    def _directly(
+        self, data: PairData, two: tuple[str, str], judges: Sequence[str]
+    ) -> Iterator[_Test]:
+        """Of each judge that compared the one with the other."""
+        if not {WIN_RATE, HEAD_TO_HEAD}.intersection(self.metrics):
+            return
+        for judge in judges:
+            for group in self._groups(data):
+                pair = data.direct(judge, two, group, self.by)
+                if group is None or len(pair.items):
+                    yield self._test(data, None, two, group, pair)
+
+    def _groups(self, data: PairData) -> list[str | None]:
+        named = {} if self.by is None else data.board.groups(self.by)
+        return [None, *sorted(set(named.values()))]
+
+    def _test(
+        self,
+        data: PairData,
+        opponent: str | None,
+        two: tuple[str, str],
+        group: str | None,
+        pair: PairedModels,
+    ) -> _Test:
+        compared = compare(pair, alpha=self.alpha, seed=self.seed, finest=self.alpha / _MANY)
+        return _Test(data, opponent, two, group, pair, compared, self.alpha)
 
     def _at_equal_length(
         self, data: PairData, two: tuple[str, str], boards: Sequence[tuple[BoardKind, str]]
@@ -372,7 +426,8 @@ class _Test:
         """What a gate that allows two points of the scale makes of an unchanged model."""
         if not math.isfinite(self.pair.width) or self.group is not None:
             return math.nan, None
-        drop = 0.02 * self.pair.width * self.pair.unit
+        whole = 1.0 if is_direct(self.pair.metric) else self.pair.width
+        drop = 0.02 * whole * self.pair.unit
         basis = basis_of(self.data, None, self.two, self.pair, self.compared)
         (found,), _ = unchanged([replace(basis, max_drop=drop)], alpha=GATE_ALPHA)
         return drop, found
@@ -402,14 +457,12 @@ class _Test:
 
     def _notes(self) -> list[str]:
         stacks = self.data.other_stack(self.two)
-        said = [
-            changed
-            for changed in (
-                self.data.judge_changed(self.judge, self.two),
-                None if stacks is None else stacks.said,
-            )
-            if changed is not None
-        ]
+        if is_direct(self.pair.metric):
+            said = self.data.direct_notes(self.judge, self.two)
+        else:
+            changed = self.data.judge_changed(self.judge, self.two)
+            said = [] if changed is None else [changed]
+        said += [] if stacks is None else [stacks.said]
         floor = self.data.which.coverage_floor
         return (
             self.data.suspicious(self.two)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from judgebench.metrics.paired_models import HEAD_TO_HEAD
+from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.report import estimates
 from judgebench.report.compare import Comparison, Difference
 from judgebench.report.gate_document import head
@@ -40,6 +42,12 @@ def to_json(report: Comparison) -> dict[str, Any]:
         "notes": list(report.notes),
     }
 
+
+DIRECTLY = (
+    "directly: a judge compared their answers with each other; the orders of an item are averaged, "
+    "and the first one's win rate is tested against 50 %, a draw"
+)
+"""What the rows of comparisons with each other are."""
 
 PLUG_IN = "plug-in"
 """What an ``ece`` is tested by: not the corrected error of boards."""
@@ -167,7 +175,7 @@ def _notes(report: Comparison) -> list[str]:
         f"{one.benchmark}, {one.judge}, {measured(one)}: {said}"
         for one in report.tests
         for said in (*([one.because] if one.because and one.group is None else []), *one.notes)
-    ]
+    ] + ([DIRECTLY] if any(one.direct for one in report.tests) else [])
 
 
 def gate_words(one: Difference) -> str | None:
@@ -216,6 +224,9 @@ def _flips(one: Difference, texts: Texts, most: int) -> Table:
 def measured(one: Difference) -> str:
     """The metric, of which confidence, and against whom: a judge may have compared with several."""
     name = f"ece ({PLUG_IN})" if one.metric == "ece" else one.metric
+    if one.direct:
+        name = name.replace(HEAD_TO_HEAD, WIN_RATE, 1)
+        return f"{name}, {one.first} against {one.second}, directly"
     metric = of_confidence(name, one.confidence)
     return metric if one.opponent is None else f"{metric} against {one.opponent}"
 

@@ -17,7 +17,13 @@ from judgebench.metrics.balanced import Balance
 from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.metrics.paired_confidences import CONFIDENCE_METRICS
-from judgebench.metrics.paired_models import Compared, PairedModels, head_to_head, paired_models
+from judgebench.metrics.paired_models import (
+    Compared,
+    PairedModels,
+    compared_directly,
+    head_to_head,
+    paired_models,
+)
 from judgebench.metrics.repeated_answers import average_nights
 from judgebench.metrics.scores import SCORE
 from judgebench.metrics.win_rate import WIN_RATE
@@ -158,6 +164,45 @@ class PairData:
                 seen = sorted(self._seen[kind])
                 found += [(kind, judge) for judge, model in seen if model == two[0]]
         return found
+
+    def direct_judges(self, two: tuple[str, str]) -> list[str]:
+        """Who has compared answers of the two with each other, whichever was the opponent."""
+        both = [*self.heads_of(two), *self.heads_of(two[::-1])] if two[0] != two[1] else []
+        return sorted({judge for _, judge in both})
+
+    def direct(
+        self, judge: str, two: tuple[str, str], group: str | None = None, by: str | None = None
+    ) -> PairedModels:
+        """The first beside one half, as one judge compared it with the second, either way round."""
+        return head_to_head(
+            compared_directly(self.board.verdicts, judge, *two),
+            BoardKind("preference", two[1]),
+            judge,
+            two[0],
+            labels=self.which.labels,
+            group_of=None if by is None else self.board.groups(by),
+            group=group,
+        )
+
+    def direct_notes(self, judge: str, two: tuple[str, str]) -> list[str]:
+        """What has to be known of comparisons of the two with each other."""
+        said = []
+        orders = counted(compared_directly(self.board.verdicts, judge, *two)["order"]).keys()
+        for order, first in (("model_first", two[0]), ("opponent_first", two[1])):
+            if orders == {order}:
+                said.append(f"{judge} was shown {first} first every time, never the other order")
+        its, ids = self.judge_id(judge), {self.board.model_ids[model] for model in two}
+        served = {
+            one.served_model
+            for one in self.board.judged_at
+            if one.judge_id == its and {one.model_id, one.opponent_id} == ids and one.served_model
+        }
+        if len(served) > 1:
+            said.append(
+                f"judge changed: replies that compare the two were served by "
+                f"{' and '.join(sorted(served))}"
+            )
+        return said
 
     @cached_property
     def balance(self) -> Balance | None:

@@ -77,6 +77,29 @@ def test_a_second_and_a_third_are_each_compared_with_the_first(open_page: Any, s
     assert app.multiselect[0].value == ["third", "older"]
 
 
+def test_models_that_a_judge_compared_with_each_other_are_offered_and_shown(
+    open_page: Any, store: str
+) -> None:
+    """The baseline was an opponent only: asked either way round the page says who won."""
+    for first, second in (("newer", "baseline"), ("baseline", "newer")):
+        with open_store(store, read_only=True) as stored:
+            (test,) = comparison(stored, first, second, by="category").tests[:1]
+        app = opened_on(open_page, store, first=first, second=second, by="category")
+        assert not app.exception
+        assert first in boxes(app)["First"].options
+        shown = app.dataframe[0].value
+        whole = f"win_rate, {first} against {second}, directly"
+        assert list(shown["metric"]) == [whole] + [
+            whole.replace(",", f"/{group},", 1) for group in ("capitals", "rivers")
+        ]
+        line = shown.iloc[0]
+        assert (line["first"], line["second"]) == pytest.approx((test.values[0], 50.0))
+        assert line["decision"] == ("better" if first == "newer" else "worse") == test.decision
+        said = " ".join(caption.value for caption in app.caption)
+        assert "Directly: a judge compared their answers" in said
+        assert "tested against 50 %" in said
+
+
 def test_groups_are_rows_of_their_own(open_page: Any, store: str) -> None:
     app = opened_on(open_page, store, first="newer", second="older", by="category", judge="reader")
     assert list(app.dataframe[0].value["metric"]) == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,101 @@ def test_win_rates_are_in_percent_and_of_one_opponent(store: Store, tmp_path: Pa
         assert one.difference.value == pytest.approx(30.0)
         assert one.decision == "better"
     assert "win_rate against other" in render(document(report), "table")
+
+
+def faced(
+    model: str,
+    opponent: str,
+    p: Sequence[float | None],
+    order: str = "model_first",
+    judge: str = "J",
+) -> list[dict[str, Any]]:
+    """One judge's comparisons of two models with each other; None could not be read."""
+    more = {"benchmark": "made_up", "opponent": opponent, "order": order}
+    return [
+        verdict(i, model, judge, value, **more)
+        if value is not None
+        else verdict(i, model, judge, 0.0, **more)
+        | {"kind": "unreadable", "value": "", "reason": "no verdict"}
+        for i, value in enumerate(p)
+    ]
+
+
+WON = [1.0] * 52 + [0.0] * 28 + [0.5] * 20
+
+
+@pytest.mark.parametrize("way", ["asked of a", "asked of b", "both"])
+def test_a_judge_that_compared_the_two_directly_counts_whichever_was_the_opponent(
+    store: Store, tmp_path: Path, way: str
+) -> None:
+    forward = faced("a", "b", WON)
+    backward = faced("b", "a", [1.0 - p for p in WON], "opponent_first")
+    rows = {"asked of a": [forward], "asked of b": [backward], "both": [forward, backward]}
+    put(store, tmp_path, *rows[way])
+    for first, second, won, sign in (("a", "b", 62.0, 1), ("b", "a", 38.0, -1)):
+        report = comparison(store, first, second)
+        one = only(report)
+        assert (one.metric, one.judge, one.opponent) == ("head_to_head", "J", None)
+        assert one.values == pytest.approx((won, 50.0))
+        assert one.difference.value == pytest.approx(sign * 12.0)
+        assert report.verdict == one.decision == ("better" if sign > 0 else "worse")
+        assert sign * one.difference.low > 0 and sign * one.difference.high > 0
+        assert (one.difference.units, one.equal, len(one.flips)) == (100, 20, 80)
+        assert one.flips[0].difference == -50.0
+        # Of 80 items that differ, each by as much, the sign-flip test is the sign test.
+        assert one.p_value == pytest.approx(_two_sided(52, 80), rel=0.15)
+        assert one.gate_drop == pytest.approx(2.0)
+        table = render(document(report), "md")
+        assert f"win_rate, {first} against {second}, directly" in table
+        assert "tested against 50 %" in table
+
+
+def _two_sided(won: int, of: int) -> float:
+    return 2.0 * sum(math.comb(of, k) for k in range(won, of + 1)) / 2.0**of
+
+
+def test_both_orders_of_a_direct_comparison_are_averaged(store: Store, tmp_path: Path) -> None:
+    """Who goes by the place alone says nothing, and one order alone is said."""
+    put(
+        store, tmp_path, faced("a", "b", [1.0] * 40), faced("a", "b", [0.0] * 40, "opponent_first"),
+        faced("a", "b", [1.0] * 40, judge="K"),
+        faced("b", "a", [None] * 5 + [0.0] * 35, "opponent_first", judge="K"),
+    )  # fmt: skip
+    by = {one.judge: one for one in comparison(store, "a", "b").tests}
+    assert by["J"].values == pytest.approx((50.0, 50.0))
+    assert (by["J"].decision, by["J"].because) == ("undecided", "no difference is seen")
+    assert by["J"].notes == ()
+    assert by["K"].values == pytest.approx((100.0, 50.0))
+    first, unread = by["K"].notes
+    assert first == "K was shown a first every time, never the other order"
+    assert unread == "93.8 % of the verdicts on a could be read"
+    assert by["K"].difference.missing == 5
+
+
+def test_direct_comparisons_stand_beside_boards_and_by_groups(store: Store, tmp_path: Path) -> None:
+    on_board = [
+        verdict(i, model, "J", p, benchmark="made_up", opponent="base")
+        for model, p in (("a", 0.4), ("b", 0.4))
+        for i in range(30)
+    ]
+    put(store, tmp_path, on_board, faced("b", "a", [0.0] * 30))
+    report = comparison(store, "a", "b")
+    assert [(one.metric, one.decision) for one in report.tests] == [
+        ("head_to_head", "better"), ("win_rate", "undecided"),
+    ]  # fmt: skip
+    assert report.verdict == "better"
+    assert report.tests[0].p_adjusted == pytest.approx(2 * report.tests[0].p_value)
+    alone = comparison(store, "a", "b", metrics=["head_to_head"])
+    assert [one.metric for one in alone.tests] == ["head_to_head"]
+    asked = [one.metric for one in comparison(store, "a", "b", metrics=["win_rate"]).tests]
+    assert asked == ["head_to_head", "win_rate"]
+    with pytest.raises(UsageError, match="no judge called 'L'"):
+        comparison(store, "a", "b", judges=["L"])
+    with pytest.raises(UsageError, match="nothing gives both a and b accuracy"):
+        comparison(store, "a", "b", metrics=["accuracy"])
+    found = to_json(report)["tests"][0]
+    assert found["metric"] == "head_to_head"
+    assert (found["candidate"], found["baseline"], found["candidate_value"]) == ("a", "b", 100.0)
 
 
 def test_what_only_one_of_them_has_is_left_out_and_said(store: Store, tmp_path: Path) -> None:
