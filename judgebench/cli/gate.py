@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from judgebench.cli.options import check_outputs, report_options, show, store_option, write_outputs
-from judgebench.cli.streams import say
+from judgebench.cli.streams import in_github, say, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,8 +104,9 @@ def command(
     probability of alpha at most over all nights, beside the alpha of each night.
 
     A page (--output gate.html) has the ten items that moved most, with the question and both
-    answers. Where GITHUB_STEP_SUMMARY is set, the table is appended to that file; where
-    GITHUB_ACTIONS is true, what did not pass is annotated on stderr.
+    answers. Where GITHUB_STEP_SUMMARY is set, the table and those items are appended to that file;
+    where GITHUB_ACTIONS is true, what did not pass is annotated on stderr. A command that ends with
+    an error does both too, with what went wrong.
 
     \b
     Examples:
@@ -168,12 +168,10 @@ def command(
     if junit is not None:
         _write_text(junit, gate_document.junit(report, texts.questions))
         say(f"written: {junit}")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if in_github():
         for line in annotated(report, texts):
             say(line)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as stream:
-            stream.write(render(document, "md"))
+    summarise(render(gate_document.document(report, texts.questions), "md"))
     return EXIT[report.verdict]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import signal
 import sys
 from typing import Any
@@ -12,11 +13,12 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from judgebench import __version__
-from judgebench.cli.streams import NobodyReadsError, prepare, say
+from judgebench.cli.streams import NobodyReadsError, in_github, prepare, say, summarise
 from judgebench.errors import JudgebenchError, unknown_name
 
 INTERNAL_ERROR = 70
 USAGE_ERROR = 64
+AGAIN = 75
 INTERRUPTED = 130
 
 #: Command -> what its line in ``--help`` says. A module of the same name holds it.
@@ -138,7 +140,7 @@ def run(arguments: list[str]) -> int:
         hint = f"\nSee: {usage.command_path} --help" if usage is not None else ""
         return _say(f"{error.format_message()}{hint}", USAGE_ERROR)
     except JudgebenchError as error:
-        return _say(str(error), error.exit_code)
+        return _stopped(arguments, str(error), error.exit_code)
     except SystemExit as stop:
         if isinstance(stop.__context__, OSError):  # click's 1 for a broken pipe, which is not ours
             return _unforeseen()
@@ -170,6 +172,22 @@ def _with_dashes(arguments: list[str]) -> list[str]:
 def _say(message: str, code: int) -> int:
     say(f"error: {message}")
     return code
+
+
+def _stopped(arguments: list[str], message: str, code: int) -> int:
+    """An error for whoever reads the terminal, and for the pages on which CI shows a job.
+
+    What is worth another try is no error to CI: a workflow that asks again stays green.
+    """
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if code != AGAIN and (in_github() or summary):
+        from judgebench.report.gate_annotations import stopped
+
+        annotation, said = stopped(next(iter(arguments), ""), code, message)
+        if in_github():
+            say(annotation)
+        summarise(said)
+    return _say(message, code)
 
 
 def _help(error: NoArgsIsHelpError) -> int:

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -30,6 +31,25 @@ class OutputError(JudgebenchError):
 def say(message: str) -> None:
     """A message on stderr without keys, that does nothing to a terminal, whoever wrote it."""
     click.echo(printable_lines(masked(message)), err=True)
+
+
+def in_github() -> bool:
+    """Whether this is a step of a workflow, where a line may be an annotation."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def summarise(text: str) -> None:
+    """Append Markdown to the summary of a CI job, where it has one.
+
+    A summary that cannot be written is said and turns no exit code.
+    """
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(path).open("a", encoding="utf-8") as stream:
+                stream.write(text)
+        except OSError as error:
+            why = error.strerror or error
+            say(f"the job's summary, GITHUB_STEP_SUMMARY={path}, cannot be written: {why}")
 
 
 def prepare() -> None:

@@ -1,4 +1,4 @@
-"""Workflow commands by which GitHub shows a gate's decisions beside a commit.
+"""Workflow commands by which GitHub shows a gate's decisions, and faults, beside a commit.
 
 A line on stdout or stderr that begins with ``::`` is a command to the runner, and ``%``, line ends
 and, in properties, ``:`` and ``,`` are written as their codes
@@ -14,6 +14,7 @@ from judgebench.plain_text import printable_lines
 from judgebench.report.gate_document import WORDS, flip_lines, in_words, measured, only_at
 from judgebench.report.gate_outcome import GateReport
 from judgebench.report.gate_texts import GateTexts
+from judgebench.report.table import Document, Table, render
 
 _COMMAND = {"regression": "error", "inconclusive": "warning"}
 
@@ -38,6 +39,16 @@ def annotated(report: GateReport, texts: GateTexts) -> Iterator[str]:
         )
         message = "\n".join([in_words(one), *flip_lines(one, texts.questions)])
         yield f"::{_COMMAND[one.verdict]} title={_property(title)}::{_data(message)}"
+
+
+def stopped(command: str, code: int, message: str) -> tuple[str, str]:
+    """A command that ended with an error: its annotation, and Markdown for the job's summary."""
+    title = f"judgebench {command} ended with exit code {code}"
+    summary = Table(title=title, columns=[], rows=[], notes=message.splitlines())
+    return (
+        f"::error title={_property(title)}::{_data(message)}",
+        render(Document(tables=[summary], records=[], data=None), "md"),
+    )
 
 
 def _data(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from judgebench.cli.main import run
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.plain_text import printable_lines
@@ -164,3 +165,58 @@ def test_the_command_writes_a_page_with_texts_and_tables_without(
     assert "new: question 0" in html
     assert "question 0" not in md + json_
     assert (tmp_path / "junit" / "gate.xml").exists()
+
+
+def in_ci(summary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+
+
+def test_the_summary_of_a_job_has_the_items_that_flipped(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, tmp_path, [MARKUP, *(f"question {i}" for i in range(1, 12))])
+    in_ci(tmp_path / "summary.md", monkeypatch)
+    assert run(["gate", "--store", str(tmp_path / "s.db"), *OF_TWO]) == 1
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith("### REGRESSION: new against old")
+    assert "12 differ" in summary
+    rows = [line for line in summary.splitlines() if "asked: " in line]
+    assert len(rows) == 10
+    assert "\\<script\\>alert" in rows[0]
+    assert "| asked: question 1 |" in rows[1]
+
+
+OF_TWO = ("--baseline", "old", "--candidate", "new", "--max-drop", "0.01")
+
+
+def test_a_file_that_cannot_be_used_leaves_an_annotation_and_a_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_ci(tmp_path / "summary.md", monkeypatch)
+    file = tmp_path / "<b>::x%0A.jsonl"
+    file.write_text("no JSON\n")
+    store = ("--store", str(tmp_path / "s.db"))
+    assert run(["import", "verdicts", str(file), *store]) == 65
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith("::")]
+    (found,) = commands(lines)
+    assert found[1] == "error"
+    assert decoded(found[2]) == "judgebench import ended with exit code 65"
+    error = said.err.rstrip("\n").partition("error: ")[2].split("error: ")[-1]
+    assert decoded(found[3]) == error
+    assert "line 1" in error or "row 1" in error
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith("### judgebench import ended with exit code 65\n\n- ")
+    assert "\\<b\\>" in summary
+    assert "<b>" not in summary
+    assert said.out == ""
+    # A summary that is no file is said, and what went wrong stays what it was.
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    assert run(["import", "verdicts", str(file), *store]) == 65
+    assert "cannot be written: Is a directory" in capsys.readouterr().err
+    # Outside of CI nothing is added.
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    assert run(["import", "verdicts", str(file), *store]) == 65
+    assert "::error" not in capsys.readouterr().err
