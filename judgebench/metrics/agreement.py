@@ -78,7 +78,7 @@ def agreement(
         As for `read_labels`.
     reference
         A judge; ``human`` is a judge of that name, or else the majority of ``human/*`` without
-        ties.
+        ties. One of these raters is compared with the majority of the others, and its rows say so.
     labels
         The declared labels, the positive one last. By the share of it models are ranked.
     intervals
@@ -103,13 +103,12 @@ def agreement(
     truth = find_reference(board, reference)
     wanted = intervals or Intervals()
     resamples = wanted.resamples(board.units)
-    # A majority of one rater is that rater: there is nothing to compare.
-    itself = truth.raters if len(truth.raters) == 1 else ()
     rows: list[AgreementRow] = []
     for judge in board.labellers:
-        if judge not in itself:
-            tables = pair(board, board.of(judge), truth.codes)
-            rows += Comparison(judge, reference, tables, resamples, wanted).rows()
+        theirs = truth.beside(board, judge)
+        if theirs.raters:
+            tables = pair(board, board.of(judge), theirs.codes)
+            rows += Comparison(judge, theirs.name, tables, resamples, wanted).rows()
     table = AgreementTable(reference=reference, raters=truth.raters, rows=tuple(rows))
     if checks is None:
         return table

@@ -87,7 +87,7 @@ def judge_pair(
     .. [1] A. S. Thakur et al. (2024), Judging the Judges: Evaluating Alignment and Vulnerabilities
        in LLMs-as-Judges, arXiv 2406.12624, section 4.
     """
-    mine, theirs = board.of(judge), board.of(reference)
+    mine, theirs = board.of(judge), board.beside(judge, reference)
     counted = ~np.isnan(theirs.values) & _could_be_asked(board, mine)
     return JudgePair(
         judge=judge,

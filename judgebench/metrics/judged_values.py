@@ -104,6 +104,21 @@ class JudgedValues:
         values = self._together(self.values[rows])
         return Said(values=values, asked=~np.isnan(values), raters=people, scales=scales)
 
+    def beside(self, judge: str, reference: str) -> Said:
+        """The reference of a judge: of people one of whom it is, what the others say together.
+
+        Raises
+        ------
+        UsageError
+            As `of`.
+        """
+        said = self.of(reference)
+        if judge == reference or judge not in said.raters:
+            return said
+        others = tuple(rater for rater in said.raters if rater != judge)
+        values = self._together(self.values[[self.judges.index(one) for one in others]])
+        return replace(said, values=values, asked=~np.isnan(values), raters=others)
+
     def _together(self, values: Floats) -> Floats:
         there = ~np.isnan(values)
         if self.labels:

@@ -70,6 +70,28 @@ class Reference:
     raters: tuple[str, ...]
     codes: Codes
 
+    def beside(self, board: LabelBoard, judge: str) -> Reference:
+        """What a judge is compared with: of raters one of whom it is, the majority of the others.
+
+        Nobody is compared with labels that are their own; of one rater alone nothing is left.
+        """
+        if judge not in self.raters:
+            return self
+        others = tuple(rater for rater in self.raters if rater != judge)
+        return Reference(
+            name=without(self.name, judge), raters=others, codes=_majority_of(board, others)
+        )
+
+
+def without(reference: str, judge: str) -> str:
+    """What the reference of a rater is called that it is made of."""
+    return f"{reference} without {judge}"
+
+
+def _majority_of(board: LabelBoard, raters: Sequence[str]) -> Codes:
+    votes = np.stack([board.of(rater) for rater in raters]) if raters else board.codes[:0]
+    return majority(votes, n_labels=len(board.labels))
+
 
 def read_labels(columns: Columns, *, labels: Sequence[str] = BINARY) -> LabelBoard:
     """Code a benchmark's verdicts.
@@ -148,8 +170,7 @@ def find_reference(board: LabelBoard, name: str) -> Reference:
         codes = board.of(name)
     elif name == HUMAN and any(is_human(judge) for judge in board.judges):
         raters = tuple(judge for judge in board.labellers if is_human(judge))
-        votes = np.stack([board.of(rater) for rater in raters]) if raters else board.codes[:0]
-        codes = majority(votes, n_labels=len(board.labels))
+        codes = _majority_of(board, raters)
     else:
         raise UsageError(unknown_name("judge", name, board.judges))
     if not (codes >= 0).any():

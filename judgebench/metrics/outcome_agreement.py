@@ -112,7 +112,7 @@ def outcome_agreement(
         As for `judgebench.metrics.paired_verdicts.paired_verdicts`.
     reference
         A judge; ``human`` is a judge of that name, or else the majority of the outcomes of
-        ``human/*`` without ties.
+        ``human/*`` without ties. One of these raters is compared with the majority of the others.
     rule
         How probabilities become outcomes.
     weighting
@@ -129,25 +129,26 @@ def outcome_agreement(
     """
     board = outcome_board(columns, rule)
     truth = find_reference(board.labels, reference)
-    itself = truth.raters if len(truth.raters) == 1 else ()
-    probabilities = _of_reference(board, truth.raters, truth.codes)
     wanted = intervals or Intervals()
     resamples = wanted.resamples(board.labels.units)
     rows: list[AgreementRow] = []
     strangers: list[str] = []
-    apart, same = _with_itself(board, truth.codes)
+    apart, _ = _with_itself(board, truth.codes)
     for judge in board.labels.labellers:
-        if judge in itself:
+        theirs = truth.beside(board.labels, judge)
+        if not theirs.raters:
             continue
+        others, same = _with_itself(board, theirs.codes)
+        probabilities = _of_reference(board, theirs.raters, theirs.codes)
         asked = board.codes(judge) != NO_VERDICT
-        own = np.where(_of_its_opponents(board, asked), apart, NO_VERDICT).astype(np.int8)
+        own = np.where(_of_its_opponents(board, asked), others, NO_VERDICT).astype(np.int8)
         # What a model is against itself has rows for models alone.
         tables = [
             (codes, first) for codes, first in ((own, 0), (same, 2)) if (asked & (codes >= 0)).any()
         ]
         for codes, first in tables:
             rows += _Outcomes(
-                board, judge, reference, codes, probabilities, weighting, resamples, wanted
+                board, judge, theirs.name, codes, probabilities, weighting, resamples, wanted
             ).rows()[first:]
         strangers += [] if tables else [judge]
     table = OutcomeTable(

@@ -28,6 +28,7 @@ from judgebench.metrics.judge_differences import (
     judge_differences,
     pairs_compared,
 )
+from judgebench.metrics.label_board import without
 from judgebench.metrics.near_constant import NearConstant, coded, flagged
 from judgebench.metrics.score_board import ScoreBoard
 from judgebench.metrics.verdict_table import Columns, Ints
@@ -98,7 +99,8 @@ def score_agreement(
     columns
         As for `judgebench.metrics.scores.scores`; items with one ``unit`` are one question.
     reference
-        A judge; ``human`` is a judge of that name, or else the mean of ``human/*``.
+        A judge; ``human`` is a judge of that name, or else the mean of ``human/*``. One of these
+        raters is compared with the mean of the others, and its row says so.
     block
         Upstream takes so many consecutive answers, in order of id, for those to one question; with
         it the correlations within such blocks stand beside those within questions. They have no
@@ -124,20 +126,23 @@ def score_agreement(
     """
     scored = ScoreBoard(columns, unparsed)
     truth, raters = scored.reference(reference)
-    itself = raters if len(raters) == 1 else ()
     wanted = intervals or Intervals()
     resamples = wanted.resamples(scored.table.units)
-    found = {
-        judge: _Compared(scored, judge, truth, block, resamples, wanted)
-        for judge in scored.judges
-        if judge not in itself
-    }
-    rows = tuple(one.row(reference) for one in found.values())
+    found: dict[str, _Compared] = {}
+    rows: list[AgreementRow] = []
+    for judge in scored.judges:
+        # Nobody is compared with scores that are their own.
+        others = tuple(rater for rater in raters if rater != judge)
+        theirs = truth if judge not in raters else scored.mean_of(others) if others else None
+        if theirs is not None:
+            found[judge] = _Compared(scored, judge, theirs, block, resamples, wanted)
+            name = reference if judge not in raters else without(reference, judge)
+            rows.append(found[judge].row(name))
     judges = best_first(rows, SPEARMAN, without=raters)
     return ScoreTable(
         reference=reference,
         raters=raters,
-        rows=rows,
+        rows=tuple(rows),
         counts={judge: one.counts for judge, one in found.items()},
         differences=_differences(scored, found, truth, reference, judges, checks, wanted),
         flags=() if checks is None else _near_constant(scored, truth, judges, reference, checks),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeAlias
 
@@ -103,7 +104,12 @@ class ScoreBoard:
                 f"{name!r} scores on several scales ({scales}), whose mean means nothing; name one "
                 "rater as the reference"
             )
+        return self.mean_of(raters), raters
+
+    def mean_of(self, raters: Sequence[str]) -> Floats:
+        """The mean of several judges' scores where any has one, shape (items, models)."""
+        said = np.stack([self.means(rater) for rater in raters])
         known = ~np.isnan(said)
         n = known.sum(axis=0)
         total = np.where(known, said, 0.0).sum(axis=0)
-        return np.where(n > 0, total / np.maximum(n, 1), np.nan), raters
+        return np.where(n > 0, total / np.maximum(n, 1), np.nan)

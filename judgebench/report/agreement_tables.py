@@ -192,6 +192,13 @@ def _made_of(report: AgreementReport) -> str:
     return f"the majority of {', '.join(report.raters)}, ties left out; "
 
 
+def beside_others(report: AgreementReport) -> list[str]:
+    """That raters of the reference are compared with the others; nothing where there are none."""
+    its = sorted({row.judge for row in report.rows} & set(report.raters))
+    what = "mean" if report.kind == "score" else "majority"
+    return [f"{', '.join(its)}: compared with the {what} of the other people"] if its else []
+
+
 def _table(
     report: AgreementReport,
     rows: Sequence[AgreementRow],
@@ -230,6 +237,7 @@ def _table(
         columns=columns,
         rows=cells,
         notes=[
+            *beside_others(replace(report, rows=tuple(rows))),
             *_about_pairs(shown, strangers),
             *_notes(ordered, {**shown, **ranked}),
             *([RANKED_BY[report.kind]] if ranked else []),

@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 from judgebench.metrics.comparison import AgreementRow
 from judgebench.metrics.score_agreement import BLOCK, SAMPLE, SYSTEM, UPSTREAM
 from judgebench.report import estimates
-from judgebench.report.agreement_tables import AgreementReport, Scores, between_tables
+from judgebench.report.agreement_tables import (
+    AgreementReport,
+    Scores,
+    beside_others,
+    between_tables,
+)
 from judgebench.report.judge_comparison import cost_columns, cost_notes, difference_tables
 from judgebench.report.table import Column, Table
 from judgebench.stats.judge_quality import CORRELATIONS
@@ -81,6 +86,7 @@ def _against(report: AgreementReport, scores: Scores, at: str) -> Table:
         rows=cells,
         notes=[
             *notes,
+            *beside_others(report),
             "over: where judge and reference both tell answers apart, else there is no correlation",
             *_coverage(ordered, scores),
             *cost_notes(report.costs),

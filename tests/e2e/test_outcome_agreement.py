@@ -91,6 +91,12 @@ def test_people_by_majority_and_judges_with_ties_and_without(compared: Any) -> N
     assert found["agreement_no_ties"]["n"] == 5
     assert value(found, "agreement_no_ties") == pytest.approx(3 / 5)
     assert report["kinds"][0]["outcomes"]["human/ann"]["n_ties"] == 2
+    # Neither of the two is compared with a majority that it is part of: that is a kappa of 1.
+    ann, bob = row_of(report, "human/ann"), row_of(report, "human/bob")
+    assert (ann["agreement"]["n"], value(ann, "agreement")) == (7, pytest.approx(6 / 7))
+    for name in ("cohen_kappa", "preference_correlation"):
+        assert value(ann, name) == pytest.approx(value(bob, name))
+        assert value(ann, name) < 1.0
 
 
 @pytest.mark.parametrize(

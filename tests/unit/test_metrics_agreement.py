@@ -140,7 +140,27 @@ class TestReference:
         assert table.raters == ("human/x", "human/y", "human/z")
         assert {row.judge for row in table.rows} == {"human/x", "human/y", "human/z", "j"}
         assert rows_of(verdicts)["pooled"].metrics["agreement"].value == 1.0
-        assert rows_of(verdicts, "human/y")["pooled"].metrics["agreement"].value == 0.75
+        # The other two agree on three of the four, and y says so of two of these.
+        of_y = rows_of(verdicts, "human/y")["pooled"].metrics["agreement"]
+        assert (of_y.value, of_y.n) == (pytest.approx(2 / 3), 3)
+
+    def test_no_rater_is_compared_with_labels_of_its_own(self) -> None:
+        """Of two people the majority is where they agree: either would have a kappa of 1."""
+        verdicts = {
+            ("human/x", "a"): "++--+-+-", ("human/y", "a"): "+-+-++--", ("j", "a"): "+++-----",
+            ("human/late", "b"): "++", ("j", "b"): "++",
+        }  # fmt: skip
+        table = agreement(board(verdicts), intervals=FAST)
+        rows = {row.judge: row for row in table.rows if row.scope == "pooled"}
+        beside = agreement(board(verdicts), reference="human/y", intervals=FAST)
+        (alone,) = [r for r in beside.rows if (r.judge, r.scope) == ("human/x", "pooled")]
+        kappa = rows["human/x"].metrics["cohen_kappa"]
+        assert (kappa.value, kappa.n) == (pytest.approx(0.0), 8)
+        assert kappa.value == alone.metrics["cohen_kappa"].value
+        assert rows["human/x"].reference == "human without human/x"
+        assert rows["j"].reference == "human"
+        nobody = rows["human/late"].metrics["cohen_kappa"]
+        assert nobody.undefined == "no item has a label of both raters"
 
     def test_one_person_is_the_majority_and_not_compared_with_themself(self) -> None:
         verdicts = {("human/x", "a"): "++--", ("j", "a"): "++-+"}

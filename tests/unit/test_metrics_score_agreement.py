@@ -143,6 +143,17 @@ def test_the_reference_is_the_mean_of_its_raters() -> None:
     assert table.raters == ("human/ann", "human/bob")
     assert [row.judge for row in table.rows] == ["human/ann", "human/bob", "judge"]
     mean = table.rows[2]
+    assert [row.reference for row in table.rows] == [
+        "human without human/ann", "human without human/bob", "human",
+    ]  # fmt: skip
+    # Bob scores what ann does not: neither is compared with a mean that holds its own scores.
+    assert table.rows[0].metrics["sample_pearson"].value == pytest.approx(-1.0)
+    assert values(table.rows[1])[:3] == pytest.approx(values(table.rows[0])[:3])
+    apart = [(m, f"new {i}", v) for m, i, v in PEOPLE]
+    strangers = score_agreement(
+        columns({"human/ann": PEOPLE, "human/bob": apart, "judge": JUDGE}), intervals=FAST
+    )
+    assert math.isnan(strangers.rows[0].metrics["sample_pearson"].value)
     assert mean.metrics["sample_pearson"].value == pytest.approx(by_scipy([2, 4, 9], [1, 2, 4])[0])
     one = score_agreement(given, reference="human/ann", intervals=FAST)
     assert [row.judge for row in one.rows] == ["human/bob", "judge"]

@@ -47,6 +47,10 @@ def test_people_are_the_reference_where_they_have_labelled(store: Store) -> None
     assert good.metrics["agreement"].n == 6  # where the two people differ nobody is right
     text = render(document(report), "table")
     assert "judges against human\nthe majority of human/ann, human/bob, ties left out; " in text
+    assert "\nhuman/ann, human/bob: compared with the majority of the other people\n" in text
+    (ann,) = [r for r in report.rows if (r.judge, r.scope) == ("human/ann", "pooled")]
+    assert (ann.reference, ann.metrics["cohen_kappa"].n) == ("human without human/ann", 8)
+    assert ann.metrics["cohen_kappa"].value < 1.0
 
 
 def test_one_person_or_a_judge_as_the_reference(store: Store) -> None:
