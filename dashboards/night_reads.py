@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,15 @@ from judgebench.report.night_versions import Night, nights_of
 from judgebench.report.nights import Nights, Told
 from judgebench.report.slide import in_words
 from judgebench.report.table import Document, render
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Which drop is allowed: a share of the scale, that of a policy as JSON, or a gate's choice."""
+
+    share: float | None = None
+    policy: str | None = None
+
 
 TONES = {"pass": "first", "regression": "alarm", "inconclusive": "rest", "": "none"}
 """What is drawn of a decision: the names of `night_charts.SHAPES`."""
@@ -62,14 +72,15 @@ def told(
     name: str,
     against: str,
     fixed: str,
-    share: float,
+    drop: Drop,
     most: int,
 ) -> Nights:
     """The report on one name; ``board``: benchmark, version, judge and opponent by id."""
     benchmark, version, judge, opponent = board
     asked = {
         "benchmark": benchmark, "version": version, "judge_id": judge, "opponent_id": opponent,
-        "name": name, "against": against, "fixed": fixed, "share": share, "most": most,
+        "name": name, "against": against, "fixed": fixed, "share": drop.share, "most": most,
+        "policy": None if drop.policy is None else json.loads(drop.policy),
     }  # fmt: skip
     return read(Nights, answer(url, mark, "computed_reports.told", json.dumps(asked)))
 
@@ -165,7 +176,7 @@ def evidence(found: Nights, digits: int) -> dict[str, list[Any]]:
 
 def slide_lines(found: Nights) -> list[str]:
     """What the sequential test of all nights says."""
-    if found.slide is None:
+    if found.slide is None or alone(found):
         return []
     mark = "⚠ " if found.slide.outcome == "slide" else ""
     return [visible(f"{mark}{in_words(found.slide)}")]
@@ -207,6 +218,8 @@ def _plain(value: Any) -> Any:
 
 def policy_line(found: Nights) -> str:
     """By what the nights were decided, in one line."""
+    if alone(found):
+        return "With the next night there is something to compare this one with."
     if found.policy is None:
         return "Nothing could be decided here; the table says why."
     test = found.policy.tests[0]
@@ -215,11 +228,19 @@ def policy_line(found: Nights) -> str:
     if metric in charts.FRACTIONS | charts.PERCENTAGES:
         allowed += " points"
     against = f"baseline {found.against}, as it then stood" if found.against else "the one before"
+    said = {"policy": "as the policy says", "chosen here": "chosen here"}
+    source = said.get(found.margin_source, found.margin_source.removeprefix("default, "))
     return visible(
         f"Decided here from the verdicts, each night against {against}: one test of "
         f"{metric.replace('_', ' ')} at alpha {100 * found.policy.level:g} %, an allowed drop of "
-        f"{allowed}. A gate with a policy of its own may have said otherwise."
+        f"{allowed} ({source}). A gate by another policy, or with further tests, may have said "
+        "otherwise."
     )
+
+
+def alone(found: Nights) -> bool:
+    """Whether this is a first night, which nothing is held against yet."""
+    return len(found.nights) == 1 and found.nights[0].against is None
 
 
 def metric_of(found: Nights) -> str:

@@ -1,4 +1,4 @@
-"""Suites that are at hand, and what `judgebench plan` says of one, asked as a child process."""
+"""Suites and policies that are at hand, and what `judgebench plan`, a child, says of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from judgebench.errors import JudgebenchError
 from judgebench.plain_text import dollars, printable_lines
+from judgebench.report.gate_policy import Policy, read_policy
 from judgebench.secret import redact, secrets_of
 
 MOST_SUITES = 200
@@ -21,17 +23,33 @@ LONGEST = 1_000_000
 
 PLAN_S = 300.0
 _SUITE = re.compile(r"^benchmarks:", re.MULTILINE)
+_POLICY = re.compile(r"^tests:(?s:.*)\bmax_drop:", re.MULTILINE)
 
 
 def suites() -> list[str]:
     """Suites in the working directory and below ``suites/``, as a command line would name them."""
+    return _at_hand(_SUITE)
+
+
+def policies() -> tuple[dict[str, Policy], list[str]]:
+    """The policies of gates in the same places by their files, and what is wrong with others."""
+    found, faults = {}, []
+    for file in _at_hand(_POLICY):
+        try:
+            found[file] = read_policy(Path(file))
+        except JudgebenchError as error:
+            faults.append(str(error))
+    return found, faults
+
+
+def _at_hand(wanted: re.Pattern[str]) -> list[str]:
     files = [*Path().glob("*.yaml"), *Path("suites").rglob("*.yaml")]
-    return sorted(str(file) for file in files if _is_suite(file))[:MOST_SUITES]
+    return sorted(str(file) for file in files if _says(file, wanted))[:MOST_SUITES]
 
 
-def _is_suite(file: Path) -> bool:
+def _says(file: Path, wanted: re.Pattern[str]) -> bool:
     try:
-        return file.stat().st_size < LONGEST and bool(_SUITE.search(file.read_text("utf-8")))
+        return file.stat().st_size < LONGEST and bool(wanted.search(file.read_text("utf-8")))
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -12,18 +12,23 @@ import charts
 import night_charts
 import night_reads
 import pandas as pd
+import planning
 import reads
 import shown
 import streamlit as st
 from folded import visible
+from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
 from training_charts import axis_around
 
 from judgebench.report.night_versions import Night
-from judgebench.report.nights import SHARE, THE_FIRST, THE_ONE_BEFORE, Nights
+from judgebench.report.nights import THE_FIRST, THE_ONE_BEFORE, Nights, board_test
 
-SHARES = {f"{100 * share:g}": share for share in (0.01, SHARE, 0.03, 0.05, 0.1)}
+SHARES = {f"{100 * share:g}": share for share in (0.01, 0.02, 0.03, 0.05, 0.1)}
 """By how it stands in the URL: the allowed drop, in percent of the scale."""
+
+CHOSEN = "chosen"
+"""In the URL: the drop that a gate chooses where no policy states one."""
 
 LAST = {"30": "the last 30", "60": "the last 60", "365": "the last 365"}
 
@@ -68,10 +73,10 @@ def page() -> None:
         identity.text(reads.identity(board))
         shown.empty("No run has used a verdict of this judge yet.", NIGHTLY)
         return
-    name, against, fixed, share, most = asked(url, mark, benchmark, version, lines)
+    name, against, fixed, drop, most = asked(url, mark, board, lines)
     place = st.empty()
     at_once(place, board, metric, name, most, lines)
-    found = night_reads.told(url, mark, at, name, against, fixed, share, most)
+    found = night_reads.told(url, mark, at, name, against, fixed, drop, most)
     identity.text(night_reads.identity(found, board))
     if len(found.nights) < 2:
         st.text(
@@ -82,9 +87,10 @@ def page() -> None:
 
 
 def asked(
-    url: str, mark: str, benchmark: str, version: str, lines: Mapping[str, Sequence[Night]]
-) -> tuple[str, str, str, float, int]:
+    url: str, mark: str, board: reads.Json, lines: Mapping[str, Sequence[Night]]
+) -> tuple[str, str, str, Drop, int]:
     """Whose nights, held against what, with which allowed drop, and how many; all in the URL."""
+    benchmark, version = board["benchmark"], board["version"]
     columns = st.columns([3, 2, 2, 2, 2])
     with columns[0]:
         counts = {one: f"{one} · {len(its)}" for one, its in lines.items()}
@@ -106,16 +112,24 @@ def asked(
             shows={THE_FIRST: "the first night"} | {one: f"baseline {one}" for one in baselines},
         )
     with columns[3]:
-        share = shown.choose(
-            "Allowed drop",
-            list(SHARES),
-            "borne",
-            default=f"{100 * SHARE:g}",
-            shows={one: f"{one} % of the scale" for one in SHARES},
-        )
+        drop = allowed_drop(board)
     with columns[4]:
         most = shown.choose("Nights", list(LAST), "last", shows=LAST)
-    return name, against, fixed, SHARES[share], int(most)
+    return name, against, fixed, drop, int(most)
+
+
+def allowed_drop(board: reads.Json) -> Drop:
+    """That of a policy at hand which tests this board, a gate's own choice, or a share."""
+    policies, faults = planning.policies()
+    about = board["benchmark"], board["version"], board["judge"], board["metric"]
+    fitting = {file: one for file, one in policies.items() if board_test(one, *about) is not None}
+    shows = {file: f"as in {file}" for file in fitting} | {CHOSEN: "as a gate without a policy"}
+    shows |= {one: f"{one} % of the scale" for one in SHARES}
+    picked = shown.choose("Allowed drop", list(shows), "borne", shows=shows)
+    shown.notes([visible(f"A policy that cannot be used: {fault}") for fault in faults])
+    if picked in fitting:
+        return Drop(policy=fitting[picked].model_dump_json(exclude_unset=True))
+    return Drop(share=SHARES.get(picked))
 
 
 def at_once(
@@ -148,17 +162,22 @@ def draw(
             for night, point in zip(found.nights, points, strict=True)
         ]
     )
-    gated = metric == night_reads.metric_of(found)
+    tested = night_reads.metric_of(found)
+    gated = metric == tested
     rows = rows.assign(**night_reads.evidence(found, decimals))
-    rows["said"] = [said(row) if gated else "tests another metric" for row in shown.records(rows)]
+    rows["said"] = [
+        said(row) if gated or not tested else "tests another metric" for row in shown.records(rows)
+    ]
     changes = night_reads.changes(found)
     drawn = rows if gated else rows.assign(tone="none")
     line(place, drawn, board, metric, found.name, lines, changes, drift(found))
-    legend = (
-        "● blue: pass · ▼ vermillion: regression · ◆ grey: inconclusive · + grey: not decided."
-        if gated
-        else "The gate tests another metric of this board; choose that one to see its marks."
-    )
+    legend = "The gate tests another metric of this board; choose that one to see its marks."
+    if gated:
+        legend = (
+            "● blue: pass · ▼ vermillion: regression · ◆ grey: inconclusive · + grey: not decided."
+        )
+    elif not tested:
+        legend = "+ grey: not decided."
     st.caption(
         f"{legend} Bars and ribbon are 95 % intervals over questions, of each night alone. Thin "
         "grey lines: other models."

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from judgebench.errors import UsageError
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.metrics.paired_models import VIEWS
 from judgebench.plain_text import too_few_items
 from judgebench.report.gate_outcome import Decided, GateReport
@@ -178,6 +179,25 @@ def usual_policy(
         for one in boards
     ]
     return Policy(tests=tests, alpha=alpha)
+
+
+def chosen_test(
+    data: PairData, kind: BoardKind, judge: str, two: tuple[str, str], *, alpha: float
+) -> ChosenTest:
+    """The test of one board by itself, with the drop that a gate chooses where nobody states one.
+
+    Raises
+    ------
+    UsageError
+        For a scale without ends.
+    """
+    known = known_spread(data, kind, judge, two)
+    if not math.isfinite(known.scale):
+        raise UsageError("a scale without ends has no share of which a drop could be allowed")
+    board = BoardInCommon(
+        benchmark=str(data.which), judge=judge, metric=METRIC_OF[kind.kind], known=known
+    )
+    return _chosen(board, even_chance(1, ()), alpha, head_to_head=False)
 
 
 def _chosen(one: BoardInCommon, each: float, alpha: float, *, head_to_head: bool) -> ChosenTest:

@@ -2,23 +2,25 @@
 
 A night is a version of a model for as long as runs evaluate it: the same name with other weights,
 prompting or decoding begins another one. No decision of a gate is kept in a store, so each is made
-here from the verdicts, as `judgebench gate` without a policy makes it, of this one board by itself.
+here from the verdicts, of this one board by itself: with the allowed drop of a policy that tests
+it, else as `judgebench gate` without a policy makes it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from judgebench.errors import UsageError
+from judgebench.metrics.board_kinds import BoardKind
 from judgebench.report.drift import JudgeDrift
-from judgebench.report.gate import decide_tests
+from judgebench.report.gate import chosen_test, decide_tests
 from judgebench.report.gate_outcome import Decided
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_question import Question
-from judgebench.report.model_pairs import PairData
+from judgebench.report.model_pairs import METRIC_OF, PairData
 from judgebench.report.night_versions import Night, nights_of, ran_at
 from judgebench.report.slide import Fixed, SlideReport, each_once, slide_report
 from judgebench.report.spend import Taken
@@ -33,8 +35,8 @@ THE_FIRST = ""
 MOST = 60
 """Nights that are decided at once, the newest ones."""
 
-ALPHA, SHARE = 0.05, 0.02
-"""Alpha of `judgebench gate` without a policy, and the least drop that it allows."""
+ALPHA = 0.05
+"""Of `judgebench gate` without a policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,9 @@ class Nights:
 
     against
         The name of the baseline, or `THE_ONE_BEFORE`.
-    policy
-        What each was tested by; None where nothing could be.
+    policy, margin_source
+        What each was tested by; None where nothing could be. And who said its allowed drop:
+        ``policy``, ``chosen here``, or how a gate chose it.
     drift
         What the judge's anchors say; None where it has none here.
     slide
@@ -92,6 +95,7 @@ class Nights:
     nights: tuple[Told, ...]
     drift: JudgeDrift | None
     slide: SlideReport | None
+    margin_source: str = ""
 
 
 # what there is to know of them ------------------------------------------------------------------
@@ -107,7 +111,8 @@ def nights(
     opponent_id: str | None = None,
     against: str = THE_ONE_BEFORE,
     fixed: str = THE_FIRST,
-    share: float = SHARE,
+    share: float | None = None,
+    policy: Policy | Mapping[str, Any] | None = None,
     alpha: float = ALPHA,
     most: int = MOST,
     seed: int = 0,
@@ -123,7 +128,11 @@ def nights(
         The first night of the name, or the name of a baseline, as it stands now: what all nights
         after it are held against together.
     share
-        The allowed drop, as a share of the metric's scale.
+        The allowed drop, as a share of the metric's scale; where none is given that of the policy,
+        and without one the drop that a gate of the newest of these nights chooses.
+    policy
+        Whose test of this board is made, at the alpha of the policy; a ``share`` goes before it.
+        A dict is what `Policy.model_dump` gives.
     alpha
         How often an unchanged model may be called worse, on each night; and how often over all
         nights together a slide may be called.
@@ -143,7 +152,13 @@ def nights(
     held = _Held(store, benchmark, version, its, against)
     data = _Then(store, f"{benchmark}@{version}", held.everybody())
     judge = data.board.judges[judge_id]
-    gate = _Gate(data, judge, share, alpha, seed)
+    gate = _Gate(data, judge, policy_of(policy), share, alpha, seed)
+    gate.choose(
+        (night.model_id, baseline)
+        for place in reversed(range(len(its) - len(told), len(its)))
+        for night, baseline in ((its[place], held.against(place)[0]),)
+        if baseline is not None
+    )
     spent = _Spent(store, benchmark, version, judge_id)
     found: list[Told] = []
     for place, night in enumerate(told, start=len(its) - len(told)):
@@ -183,7 +198,38 @@ def nights(
         nights=tuple(found),
         drift=data.drift(judge),
         slide=gate.slide(its, held.fixed(fixed)),
+        margin_source="" if gate.policy is None else gate.margin_source,
     )
+
+
+def policy_of(written: Policy | Mapping[str, Any] | None) -> Policy | None:
+    """A policy, which may be written as JSON."""
+    if written is None or isinstance(written, Policy):
+        return written
+    return Policy.model_validate(written)
+
+
+def board_test(
+    policy: Policy, benchmark: str, version: str, judge: str, metric: str
+) -> GateTest | None:
+    """The first test of a policy that is of a whole board; None where it has none.
+
+    Parameters
+    ----------
+    judge
+        As the board shows it; a test that names none is of any.
+    metric
+        By which the board is ranked.
+    """
+    for test in policy.tests:
+        if (
+            test.benchmark in (benchmark, f"{benchmark}@{version}")
+            and test.judge in (None, judge)
+            and test.metric in (None, metric)
+            and not test.head_to_head
+        ):
+            return test
+    return None
 
 
 def _changed(before: Told, served: Sequence[str], stacks: Sequence[str]) -> tuple[str, ...]:
@@ -262,10 +308,34 @@ class _Then(PairData):
 class _Gate:
     """Two models of a board at a time, by the usual policy."""
 
-    def __init__(self, data: _Then, judge: str, share: float, alpha: float, seed: int) -> None:
+    def __init__(
+        self,
+        data: _Then,
+        judge: str,
+        stated: Policy | None,
+        share: float | None,
+        alpha: float,
+        seed: int,
+    ) -> None:
         self._data, self._judge, self._share = data, judge, share
-        self._alpha, self._seed = alpha, seed
+        self._stated, self._alpha, self._seed = stated, alpha, seed
+        self._slide_alpha = alpha if stated is None else stated.alpha
         self.policy: Policy | None = None
+        self.margin_source = ""
+
+    def choose(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """By what all nights are tested: of candidates and baselines, by id, the first that can be.
+
+        Where none can, `decided` says why of each.
+        """
+        models = self._data.board.models
+        for candidate, baseline in pairs:
+            if baseline in models:
+                try:
+                    self.policy = self._usual((models[candidate], models[baseline]))
+                except UsageError:
+                    continue
+                return
 
     def decided(self, night: Night, baseline: str) -> tuple[Decided | None, str | None]:
         """What a gate says; or None, and why it says nothing."""
@@ -304,23 +374,36 @@ class _Gate:
             (fixed.name, two[1]),
             each_once(its, its[-1].model_id, fixed),
             test,
-            threshold=1.0 / self._alpha,
+            threshold=1.0 / self._slide_alpha,
         )
 
     def _usual(self, two: tuple[str, str]) -> Policy:
         boards = [kind for kind, judge in self._data.judges_of(two) if judge == self._judge]
         if not boards:
             raise UsageError(f"{self._judge} has not judged both {' and '.join(two)}")
-        width = self._data.pair(boards[0], self._judge, two, None).width
+        which, kind = self._data.which, boards[0]
+        about = which.name, which.version, self._judge, METRIC_OF[kind.kind]
+        stated = None if self._stated is None else board_test(self._stated, *about)
+        if self._share is not None:
+            self.margin_source = "chosen here"
+            test = self._of_share(kind, two, self._share)
+        elif self._stated is not None and stated is not None:
+            self.margin_source = stated.margin_source
+            test = stated.model_copy(update={"benchmark": str(which), "judge": self._judge})
+            return Policy(tests=[test], alpha=self._stated.level)
+        else:
+            test = chosen_test(self._data, kind, self._judge, two, alpha=self._alpha)
+            self.margin_source = test.margin_source
+        return Policy(tests=[test], alpha=self._alpha)
+
+    def _of_share(self, kind: BoardKind, two: tuple[str, str], share: float) -> GateTest:
+        width = self._data.pair(kind, self._judge, two, None).width
         if not math.isfinite(width):
             raise UsageError("a scale without ends has no share of which a drop could be allowed")
-        unit = 100.0 if boards[0].kind == "preference" else 1.0
-        test = GateTest(
-            benchmark=str(self._data.which),
-            judge=self._judge,
-            max_drop=self._share * width * unit,
+        unit = 100.0 if kind.kind == "preference" else 1.0
+        return GateTest(
+            benchmark=str(self._data.which), judge=self._judge, max_drop=share * width * unit
         )
-        return Policy(tests=[test], alpha=self._alpha)
 
 
 class _Spent:

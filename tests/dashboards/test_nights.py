@@ -13,6 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from judgebench.report.gate import gate_report
+from judgebench.report.gate_policy import read_policy
 from judgebench.report.leaderboard import leaderboards
 from judgebench.report.nights import Nights, nights
 from judgebench.report.slide import in_words as slide_words
@@ -70,7 +72,8 @@ def test_what_else_changed_and_what_was_tested_is_said(open_page: Any, store: st
     assert "nightly · judge reader" in said
     assert "8 nights" in said
     assert "each night against the one before: one test of accuracy at alpha 5 %" in said
-    assert "an allowed drop of 2 points" in said
+    # What a gate without a policy chooses, and why: no fixed 2 %.
+    assert "an allowed drop of 6 points (6 points of the scale, chosen from what was known" in said
     assert "⚠ judge drift since 2026-11-08" in said
     assert "⚠ 2026-11-07: answers from another stack: vllm 0.9 → 1" in said
     assert "⚠ 2026-11-08: another model serves the judge: gpt-2026-08 → gpt-2026-11" in said
@@ -141,13 +144,62 @@ def test_a_link_says_whose_nights_against_what_and_what_is_borne(
     assert app.query_params["model"] in ("sibling", ["sibling"])
 
 
-def test_a_metric_that_no_gate_tests_has_no_marks(open_page: Any, tmp_path: Path) -> None:
-    app = open_page("nights", stores.fill_kinds(tmp_path / "s.db"), judge="rubric",
-                    metric="score/tone")  # fmt: skip
+POLICY = """\
+alpha: 0.01
+tests:
+  - {benchmark: another, max_drop: 0.5}
+  - {benchmark: trivia_judging_mini, judge: reader, metric: accuracy, max_drop: 0.1, min_n: 20}
+"""
+
+
+def test_the_allowed_drop_is_that_of_a_policy_at_hand(
+    open_page: Any, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "gate.yaml").write_text(POLICY, encoding="utf-8")
+    (tmp_path / "other.yaml").write_text(POLICY.replace("reader", "nobody"), encoding="utf-8")
+    (tmp_path / "wrong.yaml").write_text(POLICY.replace("0.1,", "-1,"), encoding="utf-8")
+    (tmp_path / "suite.yaml").write_text("benchmarks: []\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    app = opened_on(open_page, store)
     assert not app.exception
+    box = boxes(app)["Allowed drop"]
+    assert box.value == "suites/gate.yaml"
+    assert box.options[:3] == [
+        "as in suites/gate.yaml", "as a gate without a policy", "1 % of the scale",
+    ]  # fmt: skip
     said = texts(app)
-    assert "One night so far." in said
-    assert "Nothing could be decided here" in said
+    assert "at alpha 1 %, an allowed drop of 10 points (as the policy says)" in said
+    assert "A policy that cannot be used: wrong.yaml:" in said
+    with open_store(store, read_only=True) as opened:
+        (judge,) = opened.judges()
+        found = nights(
+            opened, stores.BENCHMARK, stores.VERSION, judge.id, "nightly",
+            policy=read_policy(tmp_path / "suites" / "gate.yaml"),
+        )  # fmt: skip
+        pair = found.nights[1].decided
+        assert pair is not None
+        stated = gate_report(
+            opened, candidate=pair.candidate_id, baseline=pair.baseline_id,
+            policy=read_policy(tmp_path / "suites" / "gate.yaml").model_copy(
+                update={"tests": found.policy.tests if found.policy else []}
+            ),
+        ).tests[0]  # fmt: skip
+    # The judge drifted later, which a gate of today holds against the pair as well.
+    assert (stated.difference, stated.max_drop) == (pair.difference, pair.max_drop)
+    assert pair.decision == "pass"
+    decisions = [night.decided.decision if night.decided else "" for night in found.nights]
+    assert list(app.dataframe[0].value["decision"]) == decisions[::-1]
+
+
+def test_a_metric_that_no_gate_tests_has_no_marks(
+    open_page: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import night_reads
+
+    monkeypatch.setattr(night_reads, "metric_of", lambda found: "score")
+    app = opened_on(open_page, store)
+    assert not app.exception
     assert any("tests another metric" in caption.value for caption in app.caption)
 
 
@@ -179,7 +231,15 @@ def test_one_night_is_told_what_makes_a_second(open_page: Any, tmp_path: Path) -
     url = night_stores.fill(tmp_path / "s.db", nights=night_stores.NIGHTS[:1])
     app = opened_on(open_page, url)
     assert not app.exception
-    assert "One night so far. The next begins when" in texts(app)
+    said = texts(app)
+    assert "One night so far. The next begins when" in said
+    assert "With the next night there is something to compare this one with." in said
+    # Nothing is wrong with a first night: no reason why it could not be decided.
+    for wrong in ("could be decided", "no sequential test", "the candidate is the fixed baseline"):
+        assert wrong not in said
+    assert not app.error
+    assert not app.warning
+    assert app.caption[0].value.startswith("+ grey: not decided.")
     assert len(app.dataframe[0].value) == 1
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from judgebench.errors import UsageError
-from judgebench.report.gate import gate_report
+from judgebench.report.gate import gate_report, usual_policy
 from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.night_versions import nights_of, ran_at
-from judgebench.report.nights import Nights, nights
+from judgebench.report.nights import Nights, board_test, nights
 from judgebench.store import Store, open_store
 from tests.dashboards import night_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
@@ -54,7 +54,7 @@ def test_a_night_is_a_version_for_as_long_as_it_is_evaluated(quiet: str) -> None
 
 def test_each_is_decided_as_a_gate_decides(quiet: str) -> None:
     with open_store(quiet, read_only=True) as store:
-        found = of(store)
+        found = of(store, share=0.02)
         policy = Policy(tests=[GateTest(benchmark=stores.BENCHMARK, judge="reader", max_drop=0.02)])
         said = [
             gate_report(
@@ -75,6 +75,44 @@ def test_each_is_decided_as_a_gate_decides(quiet: str) -> None:
     assert reasons[5].startswith("judge changed: replies about the two were served by")
     assert found.policy is not None
     assert found.policy.tests[0].max_drop == 0.02
+    assert found.margin_source == "chosen here"
+
+
+def test_the_drop_is_that_of_the_policy_or_what_a_gate_would_choose(quiet: str) -> None:
+    with open_store(quiet, read_only=True) as store:
+        newest, before = of(store).nights[-1], of(store).nights[-2]
+        usual = usual_policy(store, newest.model_id, before.model_id).tests[0]
+        unstated = of(store)
+        test = GateTest(benchmark=stores.BENCHMARK, max_drop=0.08, min_n=1000)
+        stated = Policy(tests=[GateTest(benchmark="another", max_drop=0.5), test], alpha=0.01)
+        by_policy = of(store, policy=stated)
+        as_json = of(store, policy=stated.model_dump(exclude_unset=True))
+        of_another = of(store, policy=Policy(tests=[stated.tests[0]]))
+    assert unstated.policy is not None
+    assert unstated.policy.tests[0].max_drop == usual.max_drop != 0.02
+    assert unstated.margin_source == usual.margin_source
+    assert by_policy.nights == as_json.nights
+    assert by_policy.policy is not None
+    assert (by_policy.policy.tests[0].max_drop, by_policy.policy.level) == (0.08, 0.01)
+    assert by_policy.margin_source == "policy"
+    reasons = [one.decided.because for one in by_policy.nights if one.decided]
+    assert any("1000 are asked" in (reason or "") for reason in reasons)
+    assert of_another.policy is not None
+    assert of_another.policy.tests[0].max_drop == usual.max_drop
+
+
+def test_a_test_of_a_policy_is_of_a_board() -> None:
+    def named(**more: Any) -> GateTest | None:
+        policy = Policy(tests=[GateTest(benchmark="b", max_drop=0.1).model_copy(update=more)])
+        return board_test(policy, "b", "1", "J", "accuracy")
+
+    assert named() is not None
+    assert named(benchmark="b@1", judge="J", metric="accuracy") is not None
+    for other in (
+        {"benchmark": "b@2"}, {"benchmark": "c"}, {"judge": "K"}, {"metric": "accuracy/rivers"},
+        {"metric": "auroc"}, {"head_to_head": True},
+    ):  # fmt: skip
+        assert named(**other) is None, other
 
 
 def test_a_larger_drop_that_is_borne_passes_more(quiet: str) -> None:
