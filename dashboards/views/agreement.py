@@ -24,6 +24,7 @@ from folded import visible
 from item_reads import Names, history
 
 from judgebench.records import is_human
+from judgebench.report.metric_words import MEANS, explained
 
 SCOPES = {"pooled": "pooled", "macro": "macro (mean of models)", "model": "each model"}
 LEGEND = {
@@ -473,6 +474,9 @@ def coefficients(report: reads.Json, scope: str, first: str) -> None:
         ]
     shown.table(pd.DataFrame(rows))
     shown.notes(reasons)
+    names = [m for m in pd.DataFrame(rows) if m in MEANS]
+    if said := explained({name: name for name in names}):
+        st.caption(f"{said}.")
 
 
 def with_first(metrics: Iterable[str], first: str) -> list[str]:

@@ -17,7 +17,13 @@ from honesty_reads import MOST_DRAWN, Asked
 
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.report.confidence_choice import Choice
-from judgebench.report.confidence_document import reasons, said_besides, without_interval
+from judgebench.report.confidence_document import (
+    TITLES,
+    reasons,
+    said_besides,
+    without_interval,
+)
+from judgebench.report.metric_words import explained
 
 ACROSS = 3
 """Reliability diagrams beside each other."""
@@ -278,6 +284,7 @@ def figures(found: ConfidenceReport, stretch: str) -> None:
     )
     notes = [*reasons(rows), *without_interval(rows), *said_besides(found)]
     shown.notes([visible(line) for line in notes])
+    st.caption(f"{explained(TITLES)}.")
     shown.download(
         "Download CSV",
         f"{found.benchmark}_confidences.csv",

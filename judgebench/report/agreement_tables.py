@@ -15,6 +15,7 @@ from judgebench.metrics.order_consistency import ONE_ORDER, UPSTREAM
 from judgebench.report import estimates
 from judgebench.report.judge_comparison import cost_columns, cost_notes, difference_tables
 from judgebench.report.judge_costs import JudgeCost
+from judgebench.report.metric_words import explained
 from judgebench.report.table import Column, Table
 from judgebench.stats.agreement import Weighting
 from judgebench.stats.pair_outcomes import OutcomeRule
@@ -147,9 +148,12 @@ def tables_of(whole: AgreementReport, *, by_model: bool) -> Iterable[Table]:
             rows = [row for row in report.rows if row.scope == scope]
             if rows:
                 says = f"{of}{says}; intervals resample questions{rule}"
-                yield _table(
+                table = _table(
                     report, rows, against, says, shown, models if scope == "pooled" else {}
                 )
+                # Once, under the first table: the others have the same columns.
+                once = [explained(shown)] if scope == "pooled" else []
+                yield replace(table, notes=[*table.notes, *once])
         yield from difference_tables(report.differences, at, level=report.level)
     if report.between:
         what = "answers" if report.outcomes is None else "pairs"

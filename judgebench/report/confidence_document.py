@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from judgebench.report import estimates
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow
 from judgebench.report.confidence_data import Unread
 from judgebench.report.figure import Figure
+from judgebench.report.metric_words import explained
 from judgebench.report.table import Column, Document, Table
 from judgebench.stats.resample import wilson_interval
 
@@ -98,6 +100,8 @@ def document(report: ConfidenceReport, *, by_set: bool = False, bins: bool = Fal
         where only the most confident answers are given, over all sets.
     """
     tables = [_table(report, over) for over in _stretches(report, by_set)]
+    if tables:  # once, under the first
+        tables[0] = replace(tables[0], notes=[*tables[0].notes, explained(TITLES)])
     if bins:
         tables += [
             table(row, report)

@@ -139,7 +139,9 @@ def _table(report: EvaluatorReport, rows: Sequence[EvaluatorRow]) -> Table:
         subtitle=(
             f"a label is held against the centre of {report.others}; longer, lists, opponent: "
             "shares of preference on the longer answer, the one with a list, the opponent's; "
-            "intervals resample questions"
+            "bias, variance: distance of its centre from the reference's, of its labels from the "
+            "centre of its others; distance: of its labels from the reference's, beyond what each "
+            "varies; read: share of replies that could be read; intervals resample questions"
         ),
         columns=columns,
         rows=[

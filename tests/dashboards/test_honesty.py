@@ -13,6 +13,7 @@ import pytest
 
 from judgebench.records import Label, Score
 from judgebench.report.confidence import ConfidenceReport, confidence_report
+from judgebench.report.metric_words import MEANS
 from judgebench.store import open_store
 from tests.dashboards import honesty_stores, stores
 from tests.dashboards.drawn import drawings, with_field
@@ -76,6 +77,9 @@ def test_the_figures_are_those_of_the_report(
     missing = shown.set_index(["model", "confidence"])["missing"]
     assert missing["overrates-itself", "EliCal"] > 0
     assert missing["knows-itself", "Verbal-0"] > 0
+    captions = " ".join(caption.value for caption in app.caption)
+    for term, name in (("AUROC", "auroc"), ("ECE", "ece"), ("AURC", "aurc")):
+        assert f"{term}: {MEANS[name]}" in captions
 
 
 def test_the_steps_that_are_drawn_have_the_area_that_is_printed(

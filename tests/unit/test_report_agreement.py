@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import JudgeSpec
 from judgebench.report.agreement import agreement_report, document, to_json
+from judgebench.report.agreement_tables import SHOWN
+from judgebench.report.metric_words import MEANS
 from judgebench.report.outcome_agreement import agreement_reports
 from judgebench.report.table import render
+from judgebench.stats.agreement import COEFFICIENTS
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import coded, rows_file
 
@@ -194,3 +198,13 @@ def test_of_suspicious_models_alone_there_is_no_correlation(tmp_path: Path) -> N
     its = found.rows[0].metrics
     assert its["spearman"].undefined == "only suspicious models have verdicts of both"
     assert its["agreement"].undefined is None
+
+
+def test_every_short_term_is_explained_once_where_it_is_shown(store: Store) -> None:
+    """In a terminal, in Markdown and on a page; whatever stands at the head of a column."""
+    assert set(COEFFICIENTS) <= set(MEANS)
+    report = document(agreement_report(store, "made_up", intervals=QUICK))
+    for form in ("table", "md", "html"):
+        said = " ".join(unescape(render(report, form)).replace("\\", "").split())
+        for name, title in SHOWN.items():
+            assert said.count(f"{title}: {MEANS[name]}") == 1, (form, name)

@@ -21,7 +21,8 @@ from judgebench.metrics.confidence_board import METRICS, QuestionSet, estimates_
 from judgebench.metrics.intervals import Intervals
 from judgebench.report.confidence import ConfidenceReport, ConfidenceRow, confidence_report
 from judgebench.report.confidence_choice import choice, labelling
-from judgebench.report.confidence_document import document, to_json
+from judgebench.report.confidence_document import TITLES, document, to_json
+from judgebench.report.metric_words import MEANS
 from judgebench.report.table import render
 from judgebench.stats.confidence import auroc, brier
 from judgebench.stats.resample import wilson_interval
@@ -336,6 +337,14 @@ def test_names_stay_text(store: Store, tmp_path: Path) -> None:
     page = render(document(report(store), bins=True, by_set=True), "html")
     assert "<script>" not in page
     assert "<img" not in page
+
+
+def test_every_metric_is_explained_once_where_it_is_shown(store: Store, tmp_path: Path) -> None:
+    put(store, tmp_path, [r for i in range(3) for r in (said(i, i % 2), score(i, "C", 0.3 * i))])
+    for form in ("table", "md", "html"):
+        text = " ".join(render(document(report(store), by_set=True), form).split())
+        for name, title in TITLES.items():
+            assert text.count(f"{title}: {MEANS[name]}") == 1, (form, name)
 
 
 def test_drawn_curves_have_the_area_that_is_printed_over_one_set_and_over_several(
