@@ -63,7 +63,8 @@ def command(
     call that it was read from; earlier_calls has the others, as JSON, of a judge that asks more
     than once.
 
-    `judgebench import` reads verdicts and responses again. alpaca-eval writes a folder as
+    `judgebench import` reads verdicts and responses again, so that every text is as it was: one
+    that begins with = + - or @ is a formula to a spreadsheet. alpaca-eval writes a folder as
     AlpacaEval keeps its results: <model>/model_outputs.json, <model>/<judge>/annotations.json.
     confidence-examples draws questions with the share of a model's further answers that are
     correct, for the option `examples` of a judge of the kind stated_confidence.

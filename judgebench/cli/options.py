@@ -51,7 +51,8 @@ def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
         type=click.Path(path_type=Path),
         multiple=True,
         help="Also write a file; its suffix says the format (.txt .md .csv .json .html .tex). "
-        "Repeatable.",
+        "Repeatable. In CSV, a text that a spreadsheet would take for a formula (= + - @ first) "
+        "has ' before it.",
     )
     form = click.option(
         "--format",

@@ -184,7 +184,8 @@ def as_alpaca_eval(boards: Sequence[Board], *, sort: bool = True) -> Document:
         by = "length_controlled_winrate" if controlled else "win_rate"
         rows.sort(key=lambda one: (one[0], one[1][by] is None, -(one[1][by] or 0.0)))
     whole = document(boards)
-    return Document(tables=whole.tables, records=[line for _, line in rows], data=whole.data)
+    lines = [line for _, line in rows]
+    return Document(tables=whole.tables, records=lines, data=whole.data, exchanged=True)
 
 
 def _alpaca_eval_line(row: Row) -> dict[str, Any]:

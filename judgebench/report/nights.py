@@ -392,8 +392,9 @@ class _Gate:
             test = stated.model_copy(update={"benchmark": str(which), "judge": self._judge})
             return Policy(tests=[test], alpha=self._stated.level)
         else:
-            test = chosen_test(self._data, kind, self._judge, two, alpha=self._alpha)
-            self.margin_source = test.margin_source
+            chosen = chosen_test(self._data, kind, self._judge, two, alpha=self._alpha)
+            self.margin_source = chosen.margin_source
+            test = GateTest(**chosen.model_dump(exclude={"source"}))  # as JSON brings it back
         return Policy(tests=[test], alpha=self._alpha)
 
     def _of_share(self, kind: BoardKind, two: tuple[str, str], share: float) -> GateTest:

@@ -65,11 +65,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One result in three shapes: tables to look at, tidy records, and JSON of the contract."""
+    """One result in three shapes: tables to look at, tidy records, and JSON of the contract.
+
+    ``exchanged``: the records are a file of another program's, whose texts stay as they are; in
+    others a spreadsheet takes none for a formula.
+    """
 
     tables: Sequence[Table]
     records: Sequence[Mapping[str, Any]]
     data: Any
+    exchanged: bool = False
 
 
 def render(document: Document, form: str, *, width: int | None = None, colour: bool = False) -> str:
@@ -227,10 +232,36 @@ def _csv(document: Document) -> str:
     out = io.StringIO()
     if document.records:
         names = list(dict.fromkeys(name for record in document.records for name in record))
-        writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(document.records)
+        rows = [names, *([record.get(name, "") for name in names] for record in document.records)]
+        cell = _as_is if document.exchanged else _harmless
+        csv.writer(out, lineterminator="\n").writerows([cell(one) for one in row] for row in rows)
     return out.getvalue()
+
+
+_FORMULA = re.compile(r"[=+\-@＝＋－＠]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _harmless(value: Any) -> Any:
+    """A text that no spreadsheet carries out: names of models are others' [1]_.
+
+    One that begins as a formula does has an apostrophe before it, and control characters, by which
+    a cell can end, show as such. Numbers stay, those that are written as text too.
+
+    References
+    ----------
+    .. [1] OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if not isinstance(value, str):
+        return value
+    text = _CONTROL.sub("�", value)
+    formula = _FORMULA.match(text.lstrip()) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text
 
 
 def _json(document: Document) -> str:

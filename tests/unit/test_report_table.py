@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,13 +118,45 @@ def test_an_address_in_markdown_is_no_link() -> None:
 
 def test_csv_is_tidy_and_json_is_the_contract() -> None:
     rows = list(csv.DictReader(io.StringIO(render(document(HOSTILE), "csv"))))
+    shown = HOSTILE.replace("\x1b", "�").replace("\n", "�")  # a cell is one line of no control
     assert rows == [
-        {"model": HOSTILE, "value": "0.625", "low": ""},
+        {"model": shown, "value": "0.625", "low": ""},
         {"model": "other", "value": "", "low": ""},
     ]
     assert json.loads(render(document(HOSTILE), "json")) == {
         "rows": [{"model": HOSTILE, "value": None}]
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1", "=HYPERLINK(\"http://x\")", "+1+cmd|' /C calc'!A0", "-1-1", "@SUM(A1)",
+        "\t=1", "\r=1", "\n=1", " =1", "＝1+1", "＠x", "-", "+-1", "-1e5x", "=1;=2", "-−1",
+    ],
+)  # fmt: skip
+def test_a_spreadsheet_carries_out_no_text_of_a_report(text: str) -> None:
+    records = [{"model": text, text: "a"}, {"model": f"x{text}", text: text}]
+    kept = Document(tables=[], records=records, data=None)
+    rows = list(csv.reader(io.StringIO(render(kept, "csv"))))
+    cells = [cell for row in rows for cell in row]
+    assert len(cells) == 6
+    for cell in cells:
+        assert cell.lstrip()[0] not in "=+-@＝＋－＠\t\r\n"
+        assert not any(unicodedata.category(letter) == "Cc" for letter in cell)
+    shown = "".join("�" if unicodedata.category(c) == "Cc" else c for c in text)
+    assert rows[1][0].lstrip("'") == shown  # nothing is lost of it
+    # A file of another program's has every text as it is.
+    as_is = render(replace(kept, exchanged=True), "csv")
+    assert text in as_is.replace('""', '"')
+
+
+def test_numbers_in_csv_stay_numbers() -> None:
+    values = (-0.5, 3, -1e-07, "-0.5", "+3", "-1.5e-3", ".5", "-", None, True, "1 - 3", "nan")
+    text = render(Document(tables=[], records=[{"value": v} for v in values], data=None), "csv")
+    assert text.splitlines()[1:] == [
+        "-0.5", "3", "-1e-07", "-0.5", "+3", "-1.5e-3", ".5", "'-", '""', "True", "1 - 3", "nan",
+    ]  # fmt: skip
 
 
 def test_nan_never_gets_into_json() -> None:
