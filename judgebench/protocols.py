@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from judgebench.dialogue import Dialogue
 from judgebench.plain_text import printable_lines
@@ -50,13 +51,17 @@ def at_once() -> Iterator[None]:
 
 
 class Waiting:
-    """Somebody waits for the store: said on stderr after a second, and then now and then."""
+    """Somebody waits for the store: said on stderr after a second, and then twice a minute.
+
+    A run beside an import waits many times: what was said of the last one goes for the next.
+    """
 
     SAID_AFTER_S = 1.0
+    SAID_AGAIN_S = 30.0
+    _say_at: ClassVar[float] = -math.inf
 
     def __init__(self) -> None:
         self._since = time.monotonic()
-        self._say_at = self.SAID_AFTER_S
 
     @property
     def seconds(self) -> float:
@@ -65,8 +70,8 @@ class Waiting:
     def goes_on(self, why: str) -> None:
         """Still waiting; ``why`` says for whom, and what waits."""
         seconds = self.seconds
-        if seconds >= self._say_at:
-            self._say_at = min(2 * seconds, seconds + 60.0) + self.SAID_AFTER_S
+        if seconds >= self.SAID_AFTER_S and time.monotonic() >= self._say_at:
+            Waiting._say_at = time.monotonic() + self.SAID_AGAIN_S
             # The stream of this moment: under a bar it is one that writes above the bar.
             print(printable_lines(f"{why}; waiting ({seconds:.0f} s so far)"), file=sys.stderr)
 

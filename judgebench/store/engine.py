@@ -78,7 +78,7 @@ class WriterTurn:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 held = f"the store {self._store} is held by another process, which is writing to it"
-                _wait(waiting, wait_s, f"{held} (the lock is {self._path})", error)
+                _wait(waiting, wait_s, held, self._path, error)
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             else:
@@ -96,13 +96,14 @@ class WriterTurn:
         os.close(self._file)
 
 
-def _wait(waiting: Waiting, wait_s: float | None, why: str, error: Exception) -> None:
+def _wait(waiting: Waiting, wait_s: float | None, why: str, lock: Path, error: Exception) -> None:
     """Say that a write waits, or raise that it may not, or not any longer."""
     if not MAY_WAIT.get():
         raise StoreBusyError(why) from error
     if wait_s is not None and waiting.seconds >= wait_s:
         raise StoreBusyError(
-            f"{why} for {wait_s:.0f} s; wait for it, or end it, and run again"
+            f"another process has been writing to the store for {wait_s:.0f} s (it holds {lock});"
+            " wait for it, or end it, and run again"
         ) from error
     waiting.goes_on(f"{why}; Ctrl-C leaves without what was to be stored")
 
@@ -185,7 +186,9 @@ class Database:
                     if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                         raise
                     held = f"the store {self.path} is held by another program"
-                    _wait(waiting, self._wait_s, f"{held}, which is writing to it", error)
+                    _wait(
+                        waiting, self._wait_s, f"{held}, which is writing to it", self.path, error
+                    )
                     time.sleep(LONGEST_PAUSE_S)
                 else:
                     return

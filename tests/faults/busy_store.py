@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +34,8 @@ class Figures:
     """What came of a run that was disturbed.
 
     ``code`` is its exit code, ``asked`` are the questions that arrived, ``twice`` those that
-    arrived again, ``lost`` those without a stored reply. ``said`` are its lines about waiting.
-    ``disturbed_s`` is for how long somebody held the store, or imported.
+    arrived again, ``lost`` those without a stored reply. ``disturbed_s`` is for how long somebody
+    held the store, or imported.
     """
 
     code: int
@@ -46,16 +46,13 @@ class Figures:
     under_way: int
     seconds: float
     disturbed_s: float
-    said: Sequence[str]
     imported: str = ""
 
     def report(self) -> str:
-        waits = f"; said {len(self.said)} times that it waits" if self.said else ""
         return (
             f"exit {self.code} after {self.seconds:.0f} s, {self.disturbed_s:.0f} s of them "
             f"disturbed with {self.under_way} calls under way: {self.asked:,} questions arrived, "
             f"{self.twice} of them twice, {self.lost} replies lost, {self.verdicts:,} verdicts"
-            f"{waits}"
         )
 
 
@@ -83,7 +80,7 @@ def imported(folder: Path, judgments: int, rows: int, delay_s: float) -> Figures
         _, said = done.communicate()
         if done.returncode:
             raise AssertionError(said)
-        return said.strip().splitlines()[-1]
+        return said.strip().rpartition(": ")[2]
 
     return _disturbed(folder, judgments, take_in, delay_s=delay_s)
 
@@ -114,7 +111,7 @@ def _disturbed(
         at = time.monotonic()
         said_of_it = disturb(store)
         disturbed_s = time.monotonic() - at
-        _, said = run.communicate()
+        run.communicate()
         seconds = time.monotonic() - began
     asked = _lines(log)
     arrivals = Counter(asked)
@@ -133,7 +130,6 @@ def _disturbed(
         under_way=CONNECTIONS,
         seconds=seconds,
         disturbed_s=disturbed_s,
-        said=[line for line in said.splitlines() if "waiting (" in line],
         imported=said_of_it,
     )
 

@@ -72,6 +72,7 @@ def test_a_run_whose_store_is_held_loses_no_reply(
     held: Callable[[Path], object],
 ) -> None:
     monkeypatch.setattr(Waiting, "SAID_AFTER_S", LONG_S / 3)
+    monkeypatch.setattr(Waiting, "_say_at", 0.0)
     began, waited = threading.Event(), threading.Event()
     holders: list[threading.Thread] = []
 
