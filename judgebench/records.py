@@ -116,6 +116,10 @@ class Usage:
     cache_write_tokens: int | None = None
 
 
+MOST_TOKENS = 2**31 - 1
+"""Of one call: a greater number is none that anybody counted, and no store adds such numbers up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """One answer of one model to one item.
@@ -248,7 +252,8 @@ class Reply:
     ``text`` is what was said, without ``reasoning``. ``finish_reason`` is in the words of chat
     completions whoever answered: ``stop``, ``length`` (cut off at its limit), one of `REFUSALS`,
     ``tool_calls``. ``scores`` answer a `ScoreRequest`. ``left_out`` names what was asked for and
-    not sent, since the model does not take it.
+    not sent, since the model does not take it. ``note`` is what is odd about it, for whoever runs
+    this; it is not stored.
     """
 
     text: str
@@ -260,6 +265,7 @@ class Reply:
     seconds: float = 0.0
     scores: tuple[float, ...] | None = None
     left_out: tuple[str, ...] = ()
+    note: str | None = field(default=None, compare=False)
 
 
 REFUSALS = frozenset({"content_filter", "refusal"})

@@ -26,6 +26,7 @@ PARQUET = (".parquet", ".pq")
 ALSO_CALLED: Mapping[str, tuple[str, ...]] = {"item_id": ("item",), "text": ("answer", "output")}
 """Columns that must be there, and what they are called by others who have none of that name."""
 
+_MOST_WHOLE = 2**31 - 1
 _LONGEST_FIELD = 2**31 - 1  # csv refuses fields over 128 KiB unless told; answers can be longer
 
 
@@ -81,12 +82,14 @@ class Row:
         return found
 
     def whole(self, field: str, default: int = 0) -> int:
-        """A whole number from 0."""
+        """A whole number from 0 to what a column of a store holds."""
         if not self.has(field):
             return default
         found = self.number(field)
         if found < 0 or not found.is_integer():
             raise self.wrong(field, f"a whole number from 0, not {_shown(self.values.get(field))}")
+        if found > _MOST_WHOLE:
+            raise self.wrong(field, f"{_shown(self.values[field])} is more than {_MOST_WHOLE:,}")
         return int(found)
 
 

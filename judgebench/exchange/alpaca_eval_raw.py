@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judgebench.records import Reply, TokenLogprob, Usage
+from judgebench.records import MOST_TOKENS, Reply, TokenLogprob, Usage
 from judgebench.rows import Row
 
 RAW = "raw_completion"
@@ -41,7 +41,7 @@ def reply_of(row: Row, field: str, seconds: float) -> Reply | None:
     content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
     try:
         tokens = None if content is None else tuple(_token(one) for one in content)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise row.wrong(
             field, "logprobs.content is no list of tokens with their logprob and top_logprobs"
         ) from None
@@ -70,7 +70,7 @@ def _usage(total: Any, tokens: Sequence[TokenLogprob] | None) -> Usage:
     """The sum alone stands in the file; where every token of the reply does too, both parts."""
     if tokens is None or isinstance(total, bool) or not isinstance(total, int | float):
         return Usage()
-    if not float(total).is_integer() or total < len(tokens):
+    if not len(tokens) <= total <= MOST_TOKENS or not float(total).is_integer():
         return Usage()
     return Usage(prompt_tokens=int(total) - len(tokens), completion_tokens=len(tokens))
 

@@ -12,7 +12,15 @@ from judgebench.errors import InputError
 from judgebench.exchange.evaluations import Answer, Mark, Sample
 from judgebench.exchange.inspect_logs import Raw, each_sample
 from judgebench.option_letters import MOST_OPTIONS, letters, reference_to
-from judgebench.records import Item, JsonObject, Message, ResponseStatus, Role, Usage
+from judgebench.records import (
+    MOST_TOKENS,
+    Item,
+    JsonObject,
+    Message,
+    ResponseStatus,
+    Role,
+    Usage,
+)
 from judgebench.secret import redact
 from judgebench.workers.final_answer import read_answer
 from judgebench.workers.generated import Generated
@@ -244,8 +252,9 @@ def _usage(given: Any) -> Usage:
         _count(said, "input_tokens_cache_write"),
     )
     asked = _count(said, "input_tokens")
+    whole = None if asked is None else asked + (read or 0) + (written or 0)
     return Usage(
-        prompt_tokens=None if asked is None else asked + (read or 0) + (written or 0),
+        prompt_tokens=None if whole is None or whole > MOST_TOKENS else whole,
         completion_tokens=_count(said, "output_tokens"),
         cached_tokens=read,
         cache_write_tokens=written,
@@ -255,5 +264,5 @@ def _usage(given: Any) -> Usage:
 
 def _count(said: JsonObject, name: str) -> int | None:
     found = said.get(name)
-    whole = isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**53
+    whole = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS
     return found if whole else None

@@ -14,9 +14,10 @@ from typing import Any
 
 from judgebench.errors import CallError
 from judgebench.providers.http_errors import excerpt
-from judgebench.records import TokenLogprob, Usage
+from judgebench.records import MOST_TOKENS, TokenLogprob, Usage
 from judgebench.secret import Secret
 
+_MOST_DIGITS = 300  # a float holds as many
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -33,7 +34,7 @@ def parse(body: bytes, *, content_type: str, where: str, key: Secret | None) -> 
         For JSON that breaks off (asking again may help), HTML and other things that are not JSON.
     """
     try:
-        return json.loads(body)
+        return json.loads(body, parse_int=whole_number)
     except (ValueError, RecursionError) as error:
         reason = excerpt(str(error), 100, key)
     start = excerpt(body[:2000].decode("utf-8", "replace"), 80, key)
@@ -97,10 +98,37 @@ def text(holder: Mapping[str, Any], name: str) -> str | None:
     return value if value.isascii() else _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
-def count(holder: Any, name: str) -> int | None:
+def whole_number(digits: str) -> int | float:
+    """A whole number of JSON; one that no counter has, and Python may refuse to read, is a float.
+
+    A reply is not lost because of one: infinity is no number of tokens, as any float.
+    """
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def count(holder: Any, name: str, most: int = MOST_TOKENS) -> int | None:
     """A number of tokens; what a server does not count, or counts as nonsense, is None."""
     value = holder.get(name) if isinstance(holder, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= most else None
+
+
+def usage_note(usage: Any) -> str | None:
+    """What is odd about the numbers of tokens that a server states; None where nothing is."""
+    if not isinstance(usage, dict):
+        return None
+    parts = [usage, *(part for part in usage.values() if isinstance(part, dict))]
+    odd = {
+        name
+        for part in parts
+        for name, value in part.items()
+        if name.endswith("tokens") and value is not None and count(part, name) is None
+    }
+    if not odd:
+        return None
+    named = excerpt(", ".join(sorted(odd)), 80, None)
+    return f"a reply states no possible number of tokens ({named}): it is kept, that number is not"
 
 
 def token_logprobs(tokens: Any) -> tuple[TokenLogprob, ...] | None:
@@ -135,4 +163,7 @@ def _finite(token: Any) -> float | None:
     value = token.get("logprob") if isinstance(token, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number that no float holds
+        return None

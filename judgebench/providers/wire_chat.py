@@ -136,6 +136,7 @@ def _reply(
         served_model=reading.text(answer, "model"),
         seconds=seconds,
         left_out=left_out,
+        note=reading.usage_note(answer.get("usage")),
     )
 
 

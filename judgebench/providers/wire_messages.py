@@ -16,7 +16,7 @@ from judgebench.providers.capabilities import Capabilities, reasoning_room
 from judgebench.providers.http_errors import status_error
 from judgebench.providers.reading import ShapeError
 from judgebench.providers.taken import SAMPLING, Taken, taken
-from judgebench.records import ChatRequest, JsonObject, Message, Reply, Usage
+from judgebench.records import MOST_TOKENS, ChatRequest, JsonObject, Message, Reply, Usage
 from judgebench.secret import Secret
 
 API = "message"
@@ -120,6 +120,7 @@ def read(
             served_model=reading.text(answer, "model"),
             seconds=seconds,
             left_out=left_out,
+            note=reading.usage_note(answer.get("usage")),
         )
     except ShapeError as error:
         failed = reading.wrong_shape(error, data, api=API, where=where, key=key, charged=usage)
@@ -212,7 +213,7 @@ def _usage(usage: Any) -> Usage:
     known = [part for part in parts if part is not None]
     details = usage.get("output_tokens_details") if isinstance(usage, dict) else None
     return Usage(
-        prompt_tokens=sum(known) if parts[0] is not None else None,
+        prompt_tokens=sum(known) if parts[0] is not None and sum(known) <= MOST_TOKENS else None,
         completion_tokens=reading.count(usage, "output_tokens"),
         cached_tokens=cached,
         reasoning_tokens=reading.count(details, "thinking_tokens"),

@@ -102,6 +102,7 @@ def read(
             served_model=reading.text(answer, "model"),
             seconds=seconds,
             left_out=left_out,
+            note=reading.usage_note(answer.get("usage")),
         )
     except ShapeError as error:
         failed = reading.wrong_shape(error, data, api=API, where=where, key=key, charged=usage)

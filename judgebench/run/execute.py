@@ -374,6 +374,7 @@ class _Work:
         self.under_way: dict[int, tuple[float, Job]] = {}
         self.told: set[int] = set()
         self.told_at = -math.inf
+        self.notes: set[str] = set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -466,9 +467,16 @@ class _Work:
                 talk.reply_keys.append(keys.request_key(request))
                 talk.served_model = reply.served_model or talk.served_model
                 talk.left_out.update(reply.left_out)
+                self._say_once(reply.note)
                 request = dialogue.send(reply)
         except StopIteration as end:
             return end.value
+
+    def _say_once(self, note: str | None) -> None:
+        """What is odd about a reply, the first time that it is."""
+        if note is not None and note not in self.notes:
+            self.notes.add(note)
+            self.progress.say(f"{self.bench.name}: {note}")
 
     async def _failed(
         self,

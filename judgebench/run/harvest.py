@@ -43,6 +43,7 @@ class Harvest:
         self._errors: dict[bytes, CallError] = {}
         self._spends: list[Spend] = []
         self._strays: dict[str, int] = {}
+        self._notes: dict[str, int] = {}
         self._ended: dict[str, int] = {}
 
     @property
@@ -66,6 +67,8 @@ class Harvest:
                     self._store.put_reply(key, self._requests[key], reply)
                     self._replied.add(key)
                     self._spent("batch", key, reply.usage)
+                    if reply.note is not None:
+                        self._notes[reply.note] = self._notes.get(reply.note, 0) + 1
             case Failed(key, error):
                 self._errors.setdefault(key, error)
             case Unasked(_, why):
@@ -102,7 +105,8 @@ class Harvest:
         if self.unasked:
             reasons = ", ".join(self._ended) or "without a line"
             parts.append(f"{self.unasked:,} not asked ({reasons}), free again")
-        parts += [f"{n:,} times {why}" for why, n in self._strays.items()]
+        odd = (*self._strays.items(), *self._notes.items())
+        parts += [f"{n:,} times {why}" for why, n in odd]
         if self._refusal is not None:
             parts.append(f"the provider refused the batch: {self._refusal}")
         return "; ".join(parts)

@@ -573,3 +573,18 @@ def test_usage_that_was_not_stated_is_not_known(interface: Interface, server: Se
 
     assert isinstance(line, Answered)
     assert line.reply.usage == Usage()
+
+
+def test_a_reply_of_a_batch_is_kept_whatever_it_says_that_it_took(
+    interface: Interface, server: Server
+) -> None:
+    asked = questions(1)
+    remote_id = interface.submit(token := new_token(), asked)
+    usage = {"prompt_tokens": 10**400, "input_tokens": 10**400}
+    server.end(lambda n, line: server.answered(line, "fine", usage=usage))
+
+    (line,) = results(interface, remote_id, token, asked)
+
+    assert isinstance(line, Answered)
+    assert (line.reply.text, line.reply.usage) == ("fine", Usage())
+    assert "states no possible number of tokens" in str(line.reply.note)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import socket
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +23,9 @@ from judgebench.providers.compose import EndpointOptions, Providers
 from judgebench.providers.http_provider import HttpProvider
 from judgebench.records import Reply, ScoreRequest, TokenLogprob, Usage
 from judgebench.secret import Secret
+from judgebench.store import open_store
 from tests.contract.remembered import Remembered
-from tests.loopback import MODES, Loopback, Reaction
+from tests.loopback import MODES, Ask, Loopback, Reaction
 from tests.wire.asking import KEY, answered, provider_at, question, refused
 from tests.wire.speakers import SPEAKERS, Said, Speaker, Trouble, half_json, speaking
 
@@ -76,6 +79,30 @@ def test_a_reply_is_whole(speaker: Speaker) -> None:
     )
     assert not reply.logprobs
     assert KEY in asked.headers.get("authorization", "") + asked.headers.get("x-api-key", "")
+
+
+@pytest.mark.parametrize("digits", [30, 400, 5000])
+def test_a_reply_is_kept_whatever_it_says_that_it_took(
+    speaker: Speaker, digits: int, tmp_path: Path
+) -> None:
+    """No counter holds such a number, no float 10^400, and Python reads no 5,000 digits."""
+
+    def scene(ask: Ask) -> Reaction:
+        whole = json.dumps(speaker.payload(ask, Said(prompt_tokens=7_777_777)))
+        stated = {7_777_777, 7_777_777 - 64 - 10, 7_777_777 + 12}
+        raw = re.sub(r"7777\d{3}", lambda n: "9" * digits, whole)
+        assert raw != whole and not stated & set(map(int, re.findall(r"\b\d{7}\b", raw)))
+        return Reaction(raw=raw.encode())
+
+    reply, _ = answered(speaker, scene)
+    assert reply.text == "correct"
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (None, 12)
+    assert reply.note is not None and "input_tokens" in reply.note.replace("prompt", "input")
+    with open_store(str(tmp_path / "x.db")) as store:
+        store.put_reply(b"k" * 32, question(), reply)
+        stored = store.reply(b"k" * 32)
+    assert stored is not None
+    assert (stored.text, stored.usage.prompt_tokens) == ("correct", None)
 
 
 def test_any_text_goes_there_and_back(speaker: Speaker) -> None:

@@ -19,7 +19,7 @@ from judgebench.exchange.alpaca_eval_ids import hashed_id, published_ids
 from judgebench.exchange.alpaca_eval_raw import raw_of, reply_of
 from judgebench.exchange.alpaca_eval_rows import NOT_READ, NOT_SAID, Told, gather
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.records import Item, Message, ModelSpec, Preference, Response
+from judgebench.records import Item, Message, ModelSpec, Preference, Response, Usage
 from judgebench.rows import Row
 from judgebench.run.orders import drawn_order
 from judgebench.store import Store, open_store
@@ -203,6 +203,13 @@ def test_what_stands_for_no_reply(raw: Any) -> None:
 def test_what_is_no_reply_is_named(raw: Any) -> None:
     with pytest.raises(InputError, match="here: raw_completion: "):
         reply_of(Row("here", {"raw_completion": raw}), "raw_completion", 0.0)
+
+
+@pytest.mark.parametrize("total", [10**30, 10**400, -1, 2.5])
+def test_a_sum_of_tokens_that_nobody_counted_is_not_known(total: float) -> None:
+    raw = choice("m", ("m", -0.1)) | {"total_tokens": total}
+    reply = reply_of(Row("here", {"raw_completion": raw}), "raw_completion", 0.0)
+    assert reply is not None and (reply.text, reply.usage) == ("m", Usage())
 
 
 def test_the_same_again_changes_nothing(store: Store, write: Write, tmp_path: Path) -> None:

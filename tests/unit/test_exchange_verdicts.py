@@ -135,6 +135,9 @@ def test_another_verdict_than_the_stores_is_refused_naming_both(store: Store, fi
         ({"opponent": "b"}, "opponent: a label is about one answer"),
         ({"order": "model_first"}, "order: only a comparison with an 'opponent' has an order"),
         ({"sample": -1}, "sample: a whole number from 0, not -1"),
+        ({"sample": 2**63 - 1}, ":2: sample: 9223372036854775807 is more than 2,147,483,647"),
+        ({"turn": 2**31}, ":2: turn: 2147483648 is more than 2,147,483,647"),
+        ({"repeat": 1e300}, ":2: repeat: 1e+300 is more than 2,147,483,647"),
         ({"item_id": None}, "item_id: is missing"),
         ({"value": "Correct"}, ":2: value: no label of made_up called 'Correct'; did you mean"),
         (

@@ -196,6 +196,13 @@ def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
     assert len(judgment.reply_keys) == 1
 
 
+def test_what_is_odd_about_replies_is_said_once() -> None:
+    provider, said = Answers(lambda request: Reply(text="correct", note="odd numbers")), Said()
+    bench = Bench(name="j", jobs=_questions(Asks(), ["q", "r"]), provider=provider)
+    assert _judge(Kept(), bench, said).done == 2
+    assert said.lines == ["j: odd numbers"]
+
+
 def test_a_dialogue_of_two_steps_keeps_both_replies() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text="correct"))
     bench = Bench(name="j", jobs=_questions(Asks(2), ["q"]), provider=provider)

@@ -15,7 +15,7 @@ from judgebench.providers import wire_chat, wire_messages, wire_responses
 from judgebench.providers.capabilities import Capabilities
 from judgebench.providers.http_errors import no_success, status_error
 from judgebench.providers.http_provider import Wire
-from judgebench.records import ChatRequest, Message, Reply, Usage
+from judgebench.records import MOST_TOKENS, ChatRequest, Message, Reply, Usage
 from judgebench.secret import Secret
 from tests.wire.strict import fault
 
@@ -296,7 +296,27 @@ def test_any_json_is_a_reply_or_a_failed_call(api: str, data: Any) -> None:
         return
     assert "\ud800" not in reply.text
     for count in (reply.usage.prompt_tokens, reply.usage.completion_tokens):
-        assert count is None or count >= 0
+        assert count is None or 0 <= count <= MOST_TOKENS
+
+
+def test_parts_of_a_question_that_are_too_many_together_are_not_known() -> None:
+    usage = {"input_tokens": MOST_TOKENS, "cache_read_input_tokens": MOST_TOKENS}
+    reply = read(wire_messages, {"content": [], "usage": usage})
+    assert reply.usage == Usage(cached_tokens=MOST_TOKENS)
+
+
+def test_only_numbers_that_are_none_of_tokens_are_told() -> None:
+    odd = {"prompt_tokens": -1, "completion_tokens": 2.5, "total_tokens": 1e300, "cost": 0.001}
+    note = read(wire_chat, chat({"content": "x"}) | {"usage": odd}).note
+    assert note is not None and "(completion_tokens, prompt_tokens, total_tokens)" in note
+    fine = {"prompt_tokens": 1, "completion_tokens": None, "queue_time": 0.5}
+    assert read(wire_chat, chat({"content": "x"}) | {"usage": fine}).note is None
+
+
+def test_a_log_probability_that_no_float_holds_is_none() -> None:
+    logprobs = {"content": [{"token": "x", "logprob": -(10**400)}]}
+    error = failed(wire_chat, chat({"content": "x"}, logprobs=logprobs))
+    assert "a token without a finite log-probability" in str(error)
 
 
 # Errors -------------------------------------------------------------------------------------------

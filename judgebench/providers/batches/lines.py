@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from judgebench.errors import CallError
+from judgebench.providers.reading import whole_number
 from judgebench.records import ChatRequest, Request
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
@@ -127,7 +128,7 @@ def read(file: IO[bytes]) -> Iterator[dict[str, Any] | str]:
 
 def _parsed(line: bytes) -> dict[str, Any] | str:
     try:
-        content = json.loads(line)
+        content = json.loads(line, parse_int=whole_number)
     except (ValueError, RecursionError):
         return "a line that is no JSON"
     return content if isinstance(content, dict) else "a line that is no JSON object"

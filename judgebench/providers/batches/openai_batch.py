@@ -39,6 +39,8 @@ NOTE = "judgebench"
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _CHAT, _RESPONSES = "/v1/chat/completions", "/v1/responses"
 _PAGE = 100
+_LATEST_S = 253_402_300_799
+"""The last second that a date can name."""
 
 
 class OpenAIBatches(HttpBatches):
@@ -95,7 +97,7 @@ class OpenAIBatches(HttpBatches):
             cancelled=word == "cancelled",
             done=None if done is None else done + (failed or 0),
             total=reading.count(counts, "total") or None,
-            expires=reading.count(batch, "expires_at"),
+            expires=reading.count(batch, "expires_at", most=_LATEST_S),
             refusal=self._refusal(batch) if word == "failed" else None,
         )
 
