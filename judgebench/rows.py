@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from judgebench.errors import InputError, UsageError, unknown_name
+from judgebench.parquet_rows import each_parquet_row
 
 JSONL = (".jsonl", ".ndjson")
 CSV = (".csv",)
@@ -323,17 +324,7 @@ def _header(fields: list[str], where: str) -> list[str]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    data = _bytes(path)
-    try:
-        rows = parquet.read_table(pa.BufferReader(data)).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{path}: is no whole Parquet file: {error}; fetch or write it again"
-        ) from None
-    for number, values in enumerate(rows, 1):
+    for number, values in each_parquet_row(path):
         yield Row(f"{path}: row {number}", {k: _none_for_nan(v) for k, v in values.items()})
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import InputError
+from judgebench.parquet_rows import each_parquet_row, parquet_columns
 
 LINES = ("alignbench_reference_based_sample.jsonl", "alignbench_reference_free_sample.jsonl")
 PEOPLE = "human/critiquellm"
@@ -104,19 +105,12 @@ def _names(file: Path) -> set[str]:
     """The columns of a table, or of the first record."""
     if file.suffix != ".parquet":
         return set(next(_rows(file))[1])
-    from pyarrow import ArrowException, parquet
-
-    try:
-        return set(parquet.read_schema(file).names)
-    except (OSError, ArrowException) as error:
-        raise InputError(f"{file}: cannot be read: {error}") from None
+    return set(parquet_columns(file))
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if file.suffix == ".parquet":
-        from pyarrow import parquet
-
-        for number, row in enumerate(parquet.read_table(file).to_pylist(), 1):
+        for number, row in each_parquet_row(file):
             yield f"{file}:{number}", row
         return
     try:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from judgebench.benchmarks.content import Content
 from judgebench.benchmarks.mixeval_prompts import Split
 from judgebench.errors import InputError
+from judgebench.parquet_rows import each_parquet_row
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -76,13 +77,7 @@ def _from_json(file: Path) -> Mapping[str, Record]:
 
 
 def _from_table(file: Path) -> Mapping[str, Record]:
-    from pyarrow import ArrowException, parquet
-
-    try:
-        rows = parquet.read_table(file).to_pylist()
-    except (OSError, ArrowException) as error:
-        raise InputError(f"{file}: cannot be read: {error}") from None
-    return {str(row.get("id")): row for row in rows}
+    return {str(row.get("id")): row for _, row in each_parquet_row(file)}
 
 
 def _item(file: Path, number: str, record: Record, split: Split) -> Record:

@@ -126,7 +126,7 @@ def test_files_that_are_no_sample(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="are different samples; name the one that is meant"):
         source_read(POINT, tmp_path)
     (tmp_path / "x.parquet").write_bytes(b"PAR0")
-    with pytest.raises(InputError, match=r"x\.parquet: cannot be read"):
+    with pytest.raises(InputError, match=r"x\.parquet: is no whole Parquet file"):
         source_read(POINT, tmp_path)
 
 
