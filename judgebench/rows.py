@@ -28,7 +28,9 @@ ALSO_CALLED: Mapping[str, tuple[str, ...]] = {"item_id": ("item",), "text": ("an
 """Columns that must be there, and what they are called by others who have none of that name."""
 
 _MOST_WHOLE = 2**31 - 1
-_LONGEST_FIELD = 2**31 - 1  # csv refuses fields over 128 KiB unless told; answers can be longer
+MOST_FILE_BYTES = 256 << 20
+MOST_LINE_BYTES = 64 << 20
+"""Of a line, a field, a text: no answer is as long, and what reads it takes many times as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +230,22 @@ def _with_required(row: Row, required: Sequence[str], layout: Layout) -> Row:
     return row
 
 
-def _bytes(path: Path) -> bytes:
-    with _reading(path):
-        return path.read_bytes()
+def whole_file(path: Path) -> bytes:
+    """All of a file that has to be read at once, as JSON has.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there or too large.
+    """
+    with _reading(path), path.open("rb") as file:
+        data = file.read(MOST_FILE_BYTES + 1)
+    if len(data) > MOST_FILE_BYTES:
+        raise InputError(
+            f"{path}: is larger than {MOST_FILE_BYTES >> 20} MB and can only be read at once; "
+            "write it as JSON lines or split it"
+        )
+    return data
 
 
 @contextmanager
@@ -278,8 +293,20 @@ def _jsonl(path: Path, not_finite: bool) -> Iterator[Row]:
 def _lines(path: Path) -> Iterator[bytes]:
     """One after another, each with its end; a file may be larger than what there is of memory."""
     with _reading(path), path.open("rb") as file:
-        for number, line in enumerate(file):
-            yield line if number else line.removeprefix(b"\xef\xbb\xbf")
+        number = 0
+        while line := file.readline(MOST_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MOST_LINE_BYTES:
+                raise too_long(f"{path}:{number}: this line")
+            yield line if number > 1 else line.removeprefix(b"\xef\xbb\xbf")
+
+
+def too_long(what: str) -> InputError:
+    """The error about a line or text that is longer than any answer."""
+    return InputError(
+        f"{what} is longer than {MOST_LINE_BYTES >> 20} MB; no answer is, so it is not read: look "
+        "at how the file was written, each row should stand on a line of its own"
+    )
 
 
 def _no_number(name: str) -> float:
@@ -287,12 +314,8 @@ def _no_number(name: str) -> float:
 
 
 def _csv(path: Path) -> Iterator[Row]:
-    data = _bytes(path).removeprefix(b"\xef\xbb\xbf")
-    for number, piece in enumerate(data.split(b"\n"), 1):
-        if not piece.isascii():
-            _decoded(piece, f"{path}:{number}")
-    csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+    csv.field_size_limit(MOST_LINE_BYTES)  # 128 KiB unless told
+    reader = csv.reader(_csv_lines(path), strict=True)
     header: list[str] | None = None
     line = 1
     try:
@@ -315,6 +338,13 @@ def _csv(path: Path) -> Iterator[Row]:
         ) from None
 
 
+def _csv_lines(path: Path) -> Iterator[str]:
+    """As text, with the ends of lines as they are: they may stand within a field."""
+    for number, line in enumerate(_lines(path), 1):
+        text = line.decode("ascii") if line.isascii() else _decoded(line, f"{path}:{number}")
+        yield from io.StringIO(text, newline="") if "\r" in text else [text]
+
+
 def _header(fields: list[str], where: str) -> list[str]:
     names = [name.strip() for name in fields]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -325,7 +355,11 @@ def _header(fields: list[str], where: str) -> list[str]:
 
 def _parquet(path: Path) -> Iterator[Row]:
     for number, values in each_parquet_row(path):
-        yield Row(f"{path}: row {number}", {k: _none_for_nan(v) for k, v in values.items()})
+        where = f"{path}: row {number}"
+        for column, value in values.items():
+            if isinstance(value, str) and len(value) > MOST_LINE_BYTES:
+                raise too_long(f"{where}: {column}: this text")
+        yield Row(where, {k: _none_for_nan(v) for k, v in values.items()})
 
 
 def _none_for_nan(value: Any) -> Any:

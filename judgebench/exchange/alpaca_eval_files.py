@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import InputError, UsageError
-from judgebench.rows import CSV, JSONL, Row, each_row
+from judgebench.rows import CSV, JSONL, MOST_LINE_BYTES, Row, each_row, whole_file
 
 ANNOTATIONS, OUTPUTS, REFERENCES = "annotations", "model_outputs", "reference_outputs"
 JSON, TSV = ".json", ".tsv"
 SUFFIXES = (JSON, *JSONL, *CSV, TSV)
 _AS_TEXT = (*CSV, TSV)
-_LONGEST_FIELD = 2**31 - 1  # csv refuses fields over 128 KiB unless told; answers can be longer
 
 
 def found_files(paths: Sequence[Path]) -> list[Path]:
@@ -166,7 +165,7 @@ def _json(path: Path) -> Iterator[Row]:
 
 
 def _tsv(path: Path) -> Iterator[Row]:
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(MOST_LINE_BYTES)  # 128 KiB unless told
     reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter="\t", strict=True)
     header: list[str] | None = None
     line = 1
@@ -187,10 +186,6 @@ def _tsv(path: Path) -> Iterator[Row]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        return whole_file(path).removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start + 1} is no UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None

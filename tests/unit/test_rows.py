@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from judgebench import rows as rows_read
 from judgebench.errors import InputError, UsageError
+from judgebench.exchange.alpaca_eval_files import rows_of
 from judgebench.rows import read_rows
 
 
@@ -24,9 +29,6 @@ def refused(path: Path, required: tuple[str, ...] = ("a",)) -> str:
 
 
 def test_one_table_in_three_kinds_of_file(tmp_path: Path) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
     text = 'a line\nand "another", ünïcode'
     jsonl = [{"a": text, "n": 1}, {"a": "", "n": 2}]
     lines = "\n".join(json.dumps(row) for row in jsonl)
@@ -97,6 +99,48 @@ def test_a_huge_text_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("t.jsonl", '{"a": 1}\n{"a": "' + "x" * 100 + '"}', "t.jsonl:2: this line is longer than"),
+        ("t.csv", "a\n1\n" + "x" * 100, "t.csv:3: this line is longer than"),
+        ("t.csv", 'a\n"' + "x\n" * 50 + '"', "t.csv:2: field larger than field limit (63)"),
+    ],
+)
+def test_a_line_that_is_longer_than_any_answer_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: str, said: str
+) -> None:
+    monkeypatch.setattr(rows_read, "MOST_LINE_BYTES", 63)
+    assert refused(written(tmp_path, name, data)).startswith(said)
+
+
+def test_a_text_in_a_table_that_is_longer_than_any_answer_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_read, "MOST_LINE_BYTES", 63)
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.Table.from_pylist([{"a": "x" * 63}, {"a": "x" * 64}]), path)
+    assert refused(path).startswith("t.parquet: row 2: a: this text is longer than")
+
+
+def test_a_line_of_a_gigabyte_takes_no_gigabyte(tmp_path: Path) -> None:
+    """The file has a hole in it, which takes no room; reading it would take 4 GB."""
+    for name in ("t.jsonl", "t.csv"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(1 << 30)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert refused(tmp_path / name).startswith(f"{name}:1: this line is longer than 64 MB")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 200 << 10
+
+
+def test_lines_may_end_in_any_way(tmp_path: Path) -> None:
+    for end in ("\n", "\r\n", "\r"):
+        found = read_rows(
+            written(tmp_path, "t.csv", f'\ufeffa,b{end}1,"x{end}y"{end}2,ü{end}'), ["a"]
+        )
+        assert [row.values for row in found] == [{"a": "1", "b": f"x{end}y"}, {"a": "2", "b": "ü"}]
+
+
+@pytest.mark.parametrize(
     ("value", "read", "said"),
     [
         (True, "text", "a: a text has to stand here, not True"),
@@ -127,3 +171,12 @@ def test_a_whole_number_is_an_id_too(tmp_path: Path) -> None:
     assert row.text("a") == "17"
     assert row.optional_text("b") is None
     assert row.whole("b") == 0
+
+
+def test_a_file_that_is_read_at_once_has_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_read, "MOST_FILE_BYTES", 20)
+    path = written(tmp_path, "model_outputs.json", '[{"output": "too long"}]')
+    with pytest.raises(InputError, match=r"model_outputs\.json: is larger than 0 MB"):
+        rows_of(path)
