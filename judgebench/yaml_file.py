@@ -17,7 +17,10 @@ Field = tuple[str | int, ...]
 MOST_NODES = 100_000
 """Fields and values of a file with its aliases written out; a suite has some hundreds."""
 
-VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_NAME, _DEFAULT = r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*+)", r"(?:[^}$]|\$(?!\{))*+"
+# No default goes past the next ${: else every one of a row of them would be read to the end.
+VARIABLE = re.compile(rf"{_NAME}(?::-(?P<default>{_DEFAULT}))?\}}")
+_WITHIN_DEFAULT = re.compile(rf"{_NAME}:-{_DEFAULT}\$\{{[A-Za-z_]")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -134,7 +137,8 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
     Raises
     ------
     ConfigError
-        For a variable that is not set, or a text or number that no file or store can hold.
+        For a variable that is not set or stands within the default of another, or a text or number
+        that no file or store can hold.
     """
 
     def fill(text: str, field: Field) -> str:
@@ -149,6 +153,12 @@ def expanded(written: Written, environment: Mapping[str, str]) -> Any:
                 f"export {name}=… and run again"
             )
 
+        if nested := _WITHIN_DEFAULT.search(text):
+            raise ConfigError(
+                f"{written.where(field)}: the default of {nested['name']} holds another variable; "
+                "a default is plain text: set one variable, or give the other one to a field of "
+                "its own"
+            )
         filled = storable(VARIABLE.sub(value_of, text), field)
         only = VARIABLE.fullmatch(text)
         return filled if only is None else FromEnvironment(filled, only["name"])

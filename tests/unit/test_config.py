@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from judgebench import yaml_file
 from judgebench.config import Suite, load_suite, raw_suite
 from judgebench.errors import ConfigError
 
@@ -265,6 +267,26 @@ def test_aliases_are_written_out(tmp_path: Path) -> None:
     )
     suite = load_suite(_suite(tmp_path, text), environment=KEYS)
     assert suite.models[0].tags == suite.models[1].tags
+
+
+@pytest.mark.parametrize("tail", ["", "}", "}" * 20_000])
+def test_variables_within_variables_are_refused_in_no_time(tmp_path: Path, tail: str) -> None:
+    """100 KB of them took 46 s: each was read to the end of the text."""
+    text = GOOD.replace("answers.jsonl", '"' + "${A:-" * 20_000 + tail + '"')
+    before = time.process_time()
+    said = _refusal(tmp_path, text, JUDGE_KEY="k")
+    assert "suite.yaml:4: models[0].responses: the default of A holds another variable" in said
+    assert time.process_time() - before < 2
+
+
+def test_what_may_stand_in_a_default(tmp_path: Path) -> None:
+    for written, read in [("$5{", "$5{"), ("a-b:-c", "a-b:-c"), ("", ""), ("$", "$")]:
+        data = yaml_file.Written(tmp_path, {"a": f"x${{A:-{written}}}y"}, {})
+        assert yaml_file.expanded(data, {}) == {"a": f"x{read}y"}
+        assert yaml_file.expanded(data, {"A": "b"}) == {"a": "xby"}
+    for literal in ("${A:-no end", "${1}", "$A", "${A", "${A:}"):
+        data = yaml_file.Written(tmp_path, {"a": literal}, {})
+        assert yaml_file.expanded(data, {"A": "b"}) == {"a": literal}
 
 
 def test_a_default_stands_in(tmp_path: Path) -> None:
