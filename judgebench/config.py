@@ -34,7 +34,7 @@ from pydantic_core import PydanticCustomError
 from judgebench import yaml_file
 from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.records import is_human
+from judgebench.records import PANEL, is_human
 from judgebench.secret import Secret
 from judgebench.written_keys import note_secrets, refuse_written_keys
 
@@ -275,7 +275,7 @@ class JudgeConfig(Endpoint):
     def _no_person(cls, value: str) -> str:
         if is_human(value):
             raise ValueError(f"{value!r} is the name of a person whose labels are imported")
-        if value.startswith("panel/"):
+        if value.startswith(PANEL):
             raise ValueError(f"{value!r} would be taken for a panel; name the judge otherwise")
         return value
 
@@ -324,7 +324,7 @@ class Panel(Section):
     def name(self) -> str:
         """How the panel is called on boards."""
         least = "" if self.min_valid is None else f";min_valid={self.min_valid}"
-        return f"panel/{self.rule}({','.join(self.judges)}{least})"
+        return f"{PANEL}{self.rule}({','.join(self.judges)}{least})"
 
 
 class BenchmarkConfig(Section):

@@ -337,6 +337,8 @@ BINARY = ("incorrect", "correct")
 """The labels of a benchmark that nobody describes; the last one is the positive one."""
 
 HUMAN = "human"
+PANEL = "panel/"
+"""What the name of a panel begins with, and of no judge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

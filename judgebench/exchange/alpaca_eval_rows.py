@@ -22,7 +22,7 @@ from judgebench.exchange.alpaca_eval_files import (
     seconds_of,
 )
 from judgebench.exchange.alpaca_eval_raw import RAW, reply_of
-from judgebench.exchange.names import name
+from judgebench.exchange.names import name, no_judge
 from judgebench.records import HUMAN, Order, Preference, Reply, Unreadable, Verdict
 from judgebench.rows import Row
 from judgebench.run.orders import drawn_order
@@ -289,6 +289,8 @@ def _annotator(row: Row, told: str | None, folder: str | None) -> tuple[str, int
     if crossed and told is None and not row.has("annotator"):
         told = HUMAN
     judge = _named(row, "annotator", told, folder, "--judge NAME says who judged")
+    if reason := no_judge(judge):
+        raise row.wrong("annotator", reason)
     if not crossed:
         return judge, 0
     index = row.whole(INDEX)

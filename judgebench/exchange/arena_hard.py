@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import unknown_name
-from judgebench.exchange.names import name
+from judgebench.exchange.names import judge_name, name
 from judgebench.exchange.verdict_rows import VerdictRow, Where
 from judgebench.records import Order, Preference, Reply, Unreadable, Verdict
 from judgebench.rows import Row, each_row
@@ -44,7 +44,7 @@ def read_arena_hard(
     """
     found = []
     for row in each_row(path, ("model", "judge", "games")):
-        model, judge, against = name(row, "model"), name(row, "judge"), _baseline(row, baseline)
+        model, judge, against = name(row, "model"), judge_name(row), _baseline(row, baseline)
         if model == against:
             raise row.wrong("model", f"{model!r} cannot be its own opponent")
         games = row.values["games"]

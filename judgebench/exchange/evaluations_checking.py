@@ -11,6 +11,7 @@ from judgebench.errors import InputError, UsageError, unknown_name
 from judgebench.exchange.evaluations import Evaluation, Sample
 from judgebench.exchange.known_items import KnownItems
 from judgebench.exchange.mark_readings import Reading, Surveys
+from judgebench.exchange.names import no_judge
 from judgebench.records import BINARY, Item
 from judgebench.store.codec import readable
 
@@ -80,6 +81,9 @@ def check(evaluation: Evaluation, known_items: KnownItems, *, allow_unknown: boo
     if not n_samples:
         raise InputError(f"{evaluation.path}: there is no sample in it")
     readings = surveys.readings()
+    for judge in readings:
+        if reason := no_judge(judge):
+            raise InputError(f"{evaluation.path}: judge: {reason}")
     if "label" in readings.values():
         _labels_declared(evaluation)
     marks = sum(surveys.of[judge].n + surveys.of[judge].unread for judge in readings)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from judgebench.errors import unknown_name
-from judgebench.exchange.names import name
+from judgebench.exchange.names import judge_name, name
 from judgebench.exchange.verdict_rows import VerdictRow, Where
 from judgebench.records import Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.rows import Row, each_row
@@ -98,7 +98,7 @@ def _judge(row: Row) -> str:
     said = row.values.get("judge")
     if isinstance(said, list) and said:
         said = said[0]
-    return name(Row(row.where, {"judge": said}), "judge")
+    return judge_name(Row(row.where, {"judge": said}))
 
 
 def _where(

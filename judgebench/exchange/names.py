@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from judgebench.records import HUMAN, PANEL
 from judgebench.rows import Row
 from judgebench.store.codec import readable
 
@@ -36,6 +37,27 @@ def name(row: Row, field: str) -> str:
 
 def optional_name(row: Row, field: str) -> str | None:
     return name(row, field) if row.has(field) else None
+
+
+def judge_name(row: Row, field: str = "judge") -> str:
+    """The name of a judge, which is read as neither a panel nor a person without a name."""
+    found = name(row, field)
+    if reason := no_judge(found):
+        raise row.wrong(field, reason)
+    return found
+
+
+def no_judge(called: str) -> str | None:
+    """Why no judge has this name; None where it may have.
+
+    A panel is formed of verdicts that are there, so one of that name would stand in for it. A
+    person is ``human/<rater>``: without a rater it would be nobody, and in the majority of all.
+    """
+    if called.strip().startswith(PANEL):
+        return f"{called!r} would be taken for a panel; give this judge another name"
+    if called.startswith(f"{HUMAN}/") and not called.removeprefix(f"{HUMAN}/").strip():
+        return f"{called!r} names no person; write human/<rater>"
+    return None
 
 
 def benchmark_name(row: Row) -> str:

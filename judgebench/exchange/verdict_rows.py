@@ -9,7 +9,7 @@ from pathlib import Path
 
 from judgebench.errors import InputError, unknown_name
 from judgebench.exchange.known_items import refuse_undeclared
-from judgebench.exchange.names import benchmark_name, name, optional_name
+from judgebench.exchange.names import benchmark_name, judge_name, name, optional_name
 from judgebench.records import Label, Order, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.rows import OURS, Layout, Row, read_rows
 from judgebench.store.codec import readable
@@ -94,7 +94,7 @@ def _read(row: Row, benchmark: str, version: str) -> VerdictRow:
         version=version,
         item_id=name(row, "item_id"),
         model=name(row, "model"),
-        judge=name(row, "judge"),
+        judge=judge_name(row),
         opponent=optional_name(row, "opponent"),
         order=_order(row),
         sample=row.whole("sample"),

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from judgebench import keys
 from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.errors import InputError
 from judgebench.exchange.attach import Board, place_key
 from judgebench.exchange.known_items import (
     NO_VERSION,
@@ -20,7 +21,7 @@ from judgebench.exchange.known_items import (
     missing_items,
     refuse_unknown,
 )
-from judgebench.exchange.names import by_id
+from judgebench.exchange.names import by_id, no_judge
 from judgebench.exchange.outcome import (
     IMPORT_LEASE,
     ImportReport,
@@ -317,7 +318,15 @@ def judgment_key(place: Place, verdict: Verdict, before: bytes | None) -> bytes:
 
 
 def imported_judge(name: str) -> JudgeSpec:
-    """A judge of which nothing but the name is known, or a person."""
+    """A judge of which nothing but the name is known, or a person.
+
+    Raises
+    ------
+    InputError
+        For a name that is no judge's.
+    """
+    if reason := no_judge(name):
+        raise InputError(f"judge: {reason}")
     return JudgeSpec(kind=HUMAN if is_human(name) else "imported", model=name)
 
 

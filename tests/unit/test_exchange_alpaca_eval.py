@@ -370,6 +370,7 @@ def test_preferences_that_are_none(store: Store, write: Write, value: Any, said:
         ([pair(0, 1.0, generator_1=None)], "row 1: generator_1: is missing; --baseline NAME"),
         ([pair(0, 1.0, annotator="")], "row 1: annotator: is missing; --judge NAME"),
         ([pair(0, 1.0, raw_completion=3)], "row 1: raw_completion: "),
+        ([pair(0, 1.0, annotator="panel/a")], "row 1: annotator: 'panel/a' would be taken for a"),
     ],
 )
 def test_files_that_cannot_be_used(store: Store, write: Write, records: Any, said: str) -> None:

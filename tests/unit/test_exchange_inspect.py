@@ -221,6 +221,15 @@ def test_the_model_that_graded_is_named(
     assert boards(store) == {judge: 1.0}
 
 
+def test_no_log_makes_a_judge_that_is_read_as_a_panel(store: Store, tmp_path: Path) -> None:
+    scorers = [{"name": "inspect_ai/model_graded_qa", "options": {"model": "panel/mean(a,b)"}}]
+    sample = inspect_sample(0, scores={"model_graded_qa": {"value": "C"}})
+    path = inspect_eval(tmp_path / "a.eval", [sample], inspect_head(scorers=scorers))
+    with pytest.raises(InputError, match=r"a\.eval: judge: .* would be taken for a panel"):
+        take(store, path)
+    assert store.judges() == []
+
+
 def test_messages_choices_and_attachments_make_the_item(store: Store, tmp_path: Path) -> None:
     sample = inspect_sample(
         0,

@@ -127,6 +127,7 @@ def test_arena_hards_games_without_a_verdict(store: Store, write: Write) -> None
         (new("q", "A>B", "A>B", games=[1, 2]), "1: games: an object or null"),
         (new("", "A>B", "A>B"), "1: question_id: is missing"),
         (new("q", "A>B", "A>B", judge=None), "1: judge: is missing"),
+        (new("q", "A>B", "A>B", judge="panel/x"), "1: judge: 'panel/x' would be taken for a panel"),
     ],
 )
 def test_arena_hard_files_that_cannot_be_used(
@@ -220,6 +221,7 @@ def test_mt_benchs_games_in_both_orders(store: Store, write: Write) -> None:
         (score(81, None), "2: score: a number has to stand here"),
         (score(81, 8, turn=0), "2: turn: turns are counted from 1"),
         (score(81, 8, judge=[]), "2: judge: "),
+        (score(81, 8, judge=["human/", "x"]), "2: judge: 'human/' names no person"),
         (score(81, 8, model=""), "2: model: is missing"),
         (score(80, 2), "2: value: score 2, but .*:1 says score 3"),
         (game(81, "model_3", "tie"), "2: g1_winner: no winner called 'model_3'"),

@@ -138,6 +138,10 @@ def test_another_verdict_than_the_stores_is_refused_naming_both(store: Store, fi
         ({"sample": 2**63 - 1}, ":2: sample: 9223372036854775807 is more than 2,147,483,647"),
         ({"turn": 2**31}, ":2: turn: 2147483648 is more than 2,147,483,647"),
         ({"repeat": 1e300}, ":2: repeat: 1e+300 is more than 2,147,483,647"),
+        ({"judge": "panel/mean(a,b)"}, ":2: judge: 'panel/mean(a,b)' would be taken for a panel"),
+        ({"judge": " panel/x"}, ":2: judge: ' panel/x' would be taken for a panel"),
+        ({"judge": "human/"}, ":2: judge: 'human/' names no person; write human/<rater>"),
+        ({"judge": "human/ \u3000"}, "names no person; write human/<rater>"),
         ({"item_id": None}, "item_id: is missing"),
         ({"value": "Correct"}, ":2: value: no label of made_up called 'Correct'; did you mean"),
         (
