@@ -39,6 +39,7 @@ MEANS = {
     "empty answers": "Answers without text.",
     "truncated answers": "Answers that were cut off at the limit of tokens.",
     "no final answer answers": "Answers that end in thoughts, with nothing after them.",
+    "end unknown answers": "Answers of which the server does not say that they are whole.",
     "refused answers": "Answers that the model or its provider refused to give.",
 }
 

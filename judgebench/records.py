@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 JsonObject: TypeAlias = Mapping[str, Any]
 
 Role = Literal["system", "user", "assistant"]
-ResponseStatus = Literal["ok", "truncated", "no_final_answer", "empty", "refused"]
+ResponseStatus = Literal["ok", "truncated", "no_final_answer", "empty", "refused", "end_unknown"]
 Order = Literal["single", "model_first", "opponent_first"]
 RunState = Literal["running", "done", "interrupted", "failed"]
 Boundary = Literal["config", "provider", "local_model", "reader", "store"]
@@ -251,9 +251,10 @@ class Reply:
 
     ``text`` is what was said, without ``reasoning``. ``finish_reason`` is in the words of chat
     completions whoever answered: ``stop``, ``length`` (cut off at its limit), one of `REFUSALS`,
-    ``tool_calls``. ``scores`` answer a `ScoreRequest`. ``left_out`` names what was asked for and
-    not sent, since the model does not take it. ``note`` is what is odd about it, for whoever runs
-    this; it is not stored.
+    ``tool_calls``. Any other word, and `NOT_SAID`, is no word that the reply is whole; None where
+    nobody was to say it. ``scores`` answer a `ScoreRequest`. ``left_out`` names what was asked for
+    and not sent, since the model does not take it. ``note`` is what is odd about it, for whoever
+    runs this; it is not stored.
     """
 
     text: str
@@ -267,6 +268,12 @@ class Reply:
     left_out: tuple[str, ...] = ()
     note: str | None = field(default=None, compare=False)
 
+
+FINISHED = frozenset({"stop", "tool_calls"})
+"""The finish reasons of a reply that is whole."""
+
+NOT_SAID = "not_said"
+"""The finish reason where a server should have given one and has not."""
 
 REFUSALS = frozenset({"content_filter", "refusal"})
 """The finish reasons of a reply that is a refusal, of the model or of its provider."""

@@ -229,7 +229,8 @@ def _answers(raw: Raw, number: int) -> tuple[Answer, ...]:
     reason = choices[0].get("stop_reason")
     reason = reason if isinstance(reason, str) else None
     cut = reason in _CUT
-    final = read_answer(Generated(raw=said, finish_reason="length" if cut else None), prompt="")
+    ended = "length" if cut else None if reason == _REFUSED else reason
+    final = read_answer(Generated(raw=said, finish_reason=ended), prompt="")
     status: ResponseStatus = "refused" if reason == _REFUSED else final.status
     return (
         Answer(

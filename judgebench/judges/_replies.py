@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from judgebench.records import REFUSALS, REFUSED, TRUNCATED, Reply, Unreadable
+from judgebench.records import FINISHED, NOT_SAID, REFUSALS, REFUSED, TRUNCATED, Reply, Unreadable
 
 RETRACTION = re.compile(
     r"(?i)\b(?:wait|actually|correction|sorry|apolog\w*|instead|rather|scratch that|"
@@ -21,14 +21,17 @@ def refused(reply: Reply) -> Unreadable | None:
 
 
 def unfinished(reply: Reply) -> Unreadable | None:
-    """Why a reply is not the whole one: refused, or cut off at its limit.
+    """Why a reply is not the whole one: refused, cut off at its limit, or nobody says that it is.
 
     What was cut off is not read even where it seems to hold a verdict: what was to follow may have
     taken it back.
     """
     if reply.finish_reason == "length":
         return Unreadable(reason=TRUNCATED)
-    return refused(reply)
+    if reply.finish_reason is None or reply.finish_reason in FINISHED | REFUSALS:
+        return refused(reply)
+    said = "" if reply.finish_reason == NOT_SAID else f" (it says {reply.finish_reason[:40]!r})"
+    return Unreadable(reason=f"the server does not say that the reply is whole{said}")
 
 
 def no_verdict(reply: Reply) -> Unreadable | None:

@@ -14,13 +14,19 @@ from judgebench.providers.capabilities import Capabilities
 from judgebench.providers.http_errors import status_error
 from judgebench.providers.reading import ShapeError
 from judgebench.providers.taken import taken
-from judgebench.records import ChatRequest, Reply, TokenLogprob, Usage
+from judgebench.records import NOT_SAID, ChatRequest, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret
 
 API = "chat completion"
 _THINK, _THINK_END = "<think>", "</think>"
-_BROKEN = frozenset({"error", "abort"})
-_FINISH = {"function_call": "tool_calls", "eos": "stop", "max_tokens": "length"}
+_BROKEN = frozenset({"error", "abort", "insufficient_system_resource"})
+#: In the words of other servers that speak so, some of them in capitals.
+_FINISH = {
+    "function_call": "tool_calls", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop",
+    "end_turn": "stop", "complete": "stop", "max_tokens": "length", "model_length": "length",
+    "safety": "content_filter", "recitation": "content_filter", "blocklist": "content_filter",
+    "prohibited_content": "content_filter", "spii": "content_filter",
+}  # fmt: skip
 
 
 def body(
@@ -115,7 +121,7 @@ def _reply(
     left_out: tuple[str, ...],
 ) -> Reply:
     message = reading.typed(choice, "message", dict)
-    finish_reason = reading.text(choice, "finish_reason")
+    finish_reason = (reading.text(choice, "finish_reason") or NOT_SAID).lower()
     if finish_reason in _BROKEN:
         raise CallError(
             f"{where} broke its answer off ({finish_reason}); asking again may help",
@@ -129,7 +135,7 @@ def _reply(
     stated = reading.text(message, "reasoning_content") or reading.text(message, "reasoning")
     return Reply(
         text=said or refusal or "",
-        finish_reason="refusal" if refusal else _FINISH.get(finish_reason or "", finish_reason),
+        finish_reason="refusal" if refusal else _FINISH.get(finish_reason, finish_reason),
         reasoning=stated or thought,
         logprobs=logprobs if thought is None else _after_thoughts(logprobs),
         usage=usage,

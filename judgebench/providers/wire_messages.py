@@ -16,7 +16,7 @@ from judgebench.providers.capabilities import Capabilities, reasoning_room
 from judgebench.providers.http_errors import status_error
 from judgebench.providers.reading import ShapeError
 from judgebench.providers.taken import SAMPLING, Taken, taken
-from judgebench.records import MOST_TOKENS, ChatRequest, JsonObject, Message, Reply, Usage
+from judgebench.records import MOST_TOKENS, NOT_SAID, ChatRequest, JsonObject, Message, Reply, Usage
 from judgebench.secret import Secret
 
 API = "message"
@@ -114,7 +114,7 @@ def read(
         explained = reading.text(details, "explanation") if isinstance(details, dict) else None
         return Reply(
             text=_joined(blocks, "text") or explained or "",
-            finish_reason=_FINISH.get(stopped or "", stopped),
+            finish_reason=_FINISH.get(stopped or "", stopped or NOT_SAID),
             reasoning=_joined(blocks, "thinking") or None,
             usage=usage,
             served_model=reading.text(answer, "model"),

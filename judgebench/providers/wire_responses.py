@@ -16,7 +16,7 @@ from judgebench.providers.capabilities import Capabilities
 from judgebench.providers.http_errors import no_success
 from judgebench.providers.reading import ShapeError
 from judgebench.providers.taken import taken
-from judgebench.records import ChatRequest, JsonObject, Reply, TokenLogprob, Usage
+from judgebench.records import NOT_SAID, ChatRequest, JsonObject, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret
 
 API = "response"
@@ -122,7 +122,7 @@ def _text_format(response_format: JsonObject) -> JsonObject:
     return {"type": "json_schema", **schema}
 
 
-def _finish_reason(answer: dict[str, Any], where: str, usage: Usage) -> str | None:
+def _finish_reason(answer: dict[str, Any], where: str, usage: Usage) -> str:
     status = reading.text(answer, "status")
     if status in {"failed", "cancelled"}:
         raise CallError(
@@ -134,8 +134,8 @@ def _finish_reason(answer: dict[str, Any], where: str, usage: Usage) -> str | No
     if status == "incomplete":
         details = reading.as_object(answer.get("incomplete_details") or {})
         reason = reading.text(details, "reason")
-        return _INCOMPLETE.get(reason or "", reason)
-    return "stop" if status == "completed" else status
+        return _INCOMPLETE.get(reason or "", reason or NOT_SAID)
+    return "stop" if status == "completed" else status or NOT_SAID
 
 
 def _failed(

@@ -48,8 +48,8 @@ IMPORTED = "imported"
 
 WAITING: tuple[BatchState, ...] = ("submitting", "submitted")
 
-STATUSES = ("empty", "truncated", "no_final_answer", "refused")
-"""Of answers that are not plain ones."""
+STATUSES = ("empty", "truncated", "no_final_answer", "refused", "end_unknown")
+"""Of answers that are not plain ones; the last is counted only where there are any."""
 
 
 class Judged(NamedTuple):
@@ -231,7 +231,8 @@ class BoardData:
         """
         of_status = {status: self.statuses[model_id, status] for status in ("ok", *STATUSES)}
         n = sum(of_status.values())
-        counts = {"answers": n} | {status: of_status[status] for status in STATUSES}
+        counts = {"answers": n} | {status: of_status[status] for status in STATUSES[:-1]}
+        counts |= {status: of_status[status] for status in STATUSES[-1:] if of_status[status]}
         return counts | ({AVG_LENGTH: int(self.mean_length(model_id))} if n else {})
 
     def mean_length(self, model_id: str) -> float:

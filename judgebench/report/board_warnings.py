@@ -41,7 +41,7 @@ def flags_of(
         said.append("coverage")
     if model not in data.plain_names:  # told apart by digits of its key
         said.append("two versions")
-    said += [f"{status.replace('_', ' ')} answers" for status in STATUSES if counts[status]]
+    said += [f"{status.replace('_', ' ')} answers" for status in STATUSES if counts.get(status)]
     if data.model_ids[model] in data.constant:
         said.append("constant answers")
     ratio = _length_ratio(data, data.model_ids[model], opponent)

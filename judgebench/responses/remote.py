@@ -15,6 +15,7 @@ from judgebench.decoding import over
 from judgebench.errors import ConfigError
 from judgebench.protocols import Writer
 from judgebench.records import (
+    FINISHED,
     REFUSALS,
     ChatRequest,
     Item,
@@ -232,4 +233,6 @@ def _status(reply: Reply) -> ResponseStatus:
         return "refused"
     if not reply.text.strip():
         return "no_final_answer" if reply.reasoning else "empty"
-    return "truncated" if reply.finish_reason == "length" else "ok"
+    if reply.finish_reason == "length":
+        return "truncated"
+    return "ok" if reply.finish_reason in FINISHED else "end_unknown"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judgebench.records import ResponseStatus
+from judgebench.records import FINISHED, ResponseStatus
 from judgebench.workers.generated import Generated
 
 THINK_START = "<think>"
@@ -45,8 +45,14 @@ def read_answer(
         return FinalAnswer(text="", reasoning=reasoning, status="no_final_answer")
     if not text:
         return FinalAnswer(text="", reasoning=reasoning, status="empty")
-    status: ResponseStatus = "truncated" if generated.finish_reason == "length" else "ok"
-    return FinalAnswer(text=text, reasoning=reasoning, status=status)
+    return FinalAnswer(text=text, reasoning=reasoning, status=_status(generated.finish_reason))
+
+
+def _status(finish_reason: str | None) -> ResponseStatus:
+    """None where nobody was to say how an answer ended, as in files."""
+    if finish_reason == "length":
+        return "truncated"
+    return "ok" if finish_reason is None or finish_reason in FINISHED else "end_unknown"
 
 
 def cut_at(text: str, stops: Sequence[str]) -> str:

@@ -36,10 +36,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from judgebench.errors import ConfigError
+from judgebench.records import NOT_SAID
 from judgebench.workers.batches import batch_seed, batches
 from judgebench.workers.final_answer import read_answer
 from judgebench.workers.generated import Decoding
@@ -207,7 +208,10 @@ class _Task:
 
         prompt = prompt_text(self._prompts[id_])
         answer = read_answer(
-            one, prompt=prompt, think_end=backend.think_end, stops=self._given["until"]
+            replace(one, finish_reason=one.finish_reason or NOT_SAID),
+            prompt=prompt,
+            think_end=backend.think_end,
+            stops=self._given["until"],
         )
         return {"id": id_, "sample": sample, "prompt": prompt, **asdict(one), **asdict(answer)}
 

@@ -13,15 +13,19 @@ import logging
 import re
 import socket
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from judgebench import registry
 from judgebench.errors import CallError, ConfigError
+from judgebench.judges._replies import no_verdict
 from judgebench.providers.compose import EndpointOptions, Providers
 from judgebench.providers.http_provider import HttpProvider
-from judgebench.records import Reply, ScoreRequest, TokenLogprob, Usage
+from judgebench.records import NOT_SAID, Item, Place, Reply, ScoreRequest, TokenLogprob, Usage
+from judgebench.responses.remote import response_of
 from judgebench.secret import Secret
 from judgebench.store import open_store
 from tests.contract.remembered import Remembered
@@ -103,6 +107,33 @@ def test_a_reply_is_kept_whatever_it_says_that_it_took(
         stored = store.reply(b"k" * 32)
     assert stored is not None
     assert (stored.text, stored.usage.prompt_tokens) == ("correct", None)
+
+
+ENDS: Mapping[str, Callable[[dict[str, Any], str | None], object]] = {
+    "chat": lambda payload, word: payload["choices"][0].update(finish_reason=word),
+    "responses": lambda payload, word: payload.update(status=word),
+    "messages": lambda payload, word: payload.update(stop_reason=word),
+}
+
+
+@pytest.mark.parametrize("word", [None, "", "cosmic_ray"])
+def test_a_reply_that_is_not_said_to_be_whole_is_kept_and_not_finished(
+    speaker: Speaker, word: str | None
+) -> None:
+    def scene(ask: Ask) -> Reaction:
+        payload = speaker.payload(ask, Said(text="correct"))
+        ENDS[speaker.api](payload, word)
+        return Reaction(payload=payload)
+
+    reply, _ = answered(speaker, scene)
+    assert (reply.text, reply.finish_reason) == ("correct", word or NOT_SAID)
+    unread = no_verdict(reply)
+    assert unread is not None
+    assert unread.reason.startswith("the server does not say that the reply is whole")
+    assert ("cosmic_ray" in unread.reason) == bool(word)
+    place = Place(benchmark="b", version="1", item_id="i", model_key=b"m" * 32, judge_key=b"")
+    item = Item(benchmark="b", version="1", id="i", turns=())
+    assert response_of(reply, item, place, question()).status == "end_unknown"
 
 
 def test_any_text_goes_there_and_back(speaker: Speaker) -> None:

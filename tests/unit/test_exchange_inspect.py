@@ -270,10 +270,11 @@ def test_reasoning_cuts_and_refusals_are_told_apart(store: Store, tmp_path: Path
         answered(1, "max_tokens", "and then"),
         answered(2, "content_filter", "no"),
         answered(3, "stop", ""),
+        answered(4, "unknown", "what there is"),
     ]
     take(store, inspect_eval(tmp_path / "a.eval", samples))
     answers = store.responses_table("made_up", "1")
-    assert answers["status"] == ["ok", "truncated", "refused", "empty"]
+    assert answers["status"] == ["ok", "truncated", "refused", "empty", "end_unknown"]
     assert answers["text"][0] == "so"
     assert answers["reasoning"][0] == "hm"
     assert set(answers["prompt_tokens"]) == {7}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.records import ResponseStatus
+from judgebench.records import NOT_SAID, ResponseStatus
 from judgebench.workers.final_answer import FinalAnswer, cut_at, read_answer
 from judgebench.workers.generated import Generated
 
@@ -81,3 +81,14 @@ def test_any_text_is_read_and_no_reasoning_is_judged(raw: str, finish: str | Non
     answer = read(raw, finish)
     assert (answer.text == "") == (answer.status in {"empty", "no_final_answer"})
     assert "</think>" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("ended", "status"),
+    [("stop", "ok"), ("length", "truncated"), ("abort", "end_unknown"), (NOT_SAID, "end_unknown"),
+     (None, "ok")],
+)  # fmt: skip
+def test_an_answer_is_whole_where_somebody_says_so(ended: str | None, status: str) -> None:
+    """None: a file, where nobody was to say it."""
+    found = read_answer(Generated(raw="The Danube.", finish_reason=ended), prompt="")
+    assert (found.text, found.status) == ("The Danube.", status)

@@ -22,7 +22,7 @@ from judgebench.addresses import checked_base_url
 from judgebench.errors import CallError, ConfigError
 from judgebench.providers.door import Door
 from judgebench.providers.openai_compatible import make, provider
-from judgebench.records import ChatRequest, Message, Reply, TokenLogprob, Usage
+from judgebench.records import NOT_SAID, ChatRequest, Message, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret
 from tests.loopback import MODES, Ask, Loopback, Reaction
 
@@ -186,7 +186,7 @@ def test_a_server_that_counts_nothing() -> None:
     reply, _ = ask(Reaction(payload={"choices": [{"message": {"content": "correct"}}]}))
     assert reply.usage == Usage()
     assert reply.served_model is None
-    assert reply.finish_reason is None
+    assert reply.finish_reason == NOT_SAID
 
 
 @pytest.mark.parametrize(

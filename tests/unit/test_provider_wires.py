@@ -15,7 +15,7 @@ from judgebench.providers import wire_chat, wire_messages, wire_responses
 from judgebench.providers.capabilities import Capabilities
 from judgebench.providers.http_errors import no_success, status_error
 from judgebench.providers.http_provider import Wire
-from judgebench.records import MOST_TOKENS, ChatRequest, Message, Reply, Usage
+from judgebench.records import MOST_TOKENS, NOT_SAID, ChatRequest, Message, Reply, Usage
 from judgebench.secret import Secret
 from tests.wire.strict import fault
 
@@ -158,7 +158,9 @@ def test_log_probabilities_are_those_of_what_was_said() -> None:
 @pytest.mark.parametrize(
     ("stated", "meant"),
     [("stop", "stop"), ("length", "length"), ("eos", "stop"), ("function_call", "tool_calls"),
-     ("content_filter", "content_filter"), ("odd", "odd"), (None, None)],
+     ("content_filter", "content_filter"), ("odd", "odd"),
+     ("STOP", "stop"), ("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("", NOT_SAID),
+     (None, NOT_SAID)],
 )  # fmt: skip
 def test_how_a_completion_ended(stated: str | None, meant: str | None) -> None:
     assert read(wire_chat, chat({"content": "x"}, finish_reason=stated)).finish_reason == meant

@@ -21,6 +21,8 @@ from judgebench.records import (
     Label,
     ModelSpec,
     Place,
+    Response,
+    ResponseStatus,
     RunManifest,
     Use,
 )
@@ -82,6 +84,21 @@ def test_rows_are_ranked_and_counted(store: Store, tmp_path: Path) -> None:
     accuracy = found.rows[1].metrics["accuracy"]
     assert (accuracy.value, accuracy.missing) == (pytest.approx(1 / 3), 10)
     assert (accuracy.worst_low, accuracy.worst_high) == (0.25, 0.5)
+
+
+def test_answers_that_nobody_says_are_whole_are_counted(store: Store, tmp_path: Path) -> None:
+    filled(store, tmp_path, *coded("m", "j", "+-"))
+    (model,) = store.models()
+    statuses: tuple[ResponseStatus, ...] = ("ok", "end_unknown")
+    for item, status in enumerate(statuses):
+        response = Response(
+            benchmark="made_up", version="unversioned", item_id=str(item), model_key=model.key,
+            text="Danube", raw="Danube", status=status,
+        )  # fmt: skip
+        store.put_responses({bytes([item]) * 32: response})
+    (row,) = board(store).rows
+    assert (row.counts["answers"], row.counts["end_unknown"], row.counts["verdicts"]) == (2, 1, 2)
+    assert "end unknown answers" in row.flags
 
 
 def test_a_board_for_each_judge_and_those_asked_for(store: Store, tmp_path: Path) -> None:
