@@ -184,10 +184,12 @@ _ESCAPED = re.compile(
     r"(?=[%\\&])(?:%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\([\"'\\/])"
     r"|(&(?:#[0-9]{1,5}|#[xX][0-9A-Fa-f]{1,4}|amp|lt|gt|quot|apos);))"
 )
-_HIDDEN = re.compile(
-    r"(?=[*….•●·█▪xX#\[(<{])(?:\*{3,}|…+|\.{3,}|[•●·█▪]{2,}|[xX]{4,}|#{3,}|[\[(<{]"
-    r"(?i:redacted|hidden|masked|removed|omitted|truncated|snip|\.\.\.|…|\*+)[\])>}])"
-)
+_HIDDEN = re.compile(r"(?=[*….•●·█▪xX#])(?:\*{3,}|…+|\.{3,}|[•●·█▪]{2,}|[xX]{4,}|#{3,})[\])>}]?")
+_LEFT_OUT = re.compile(r"[\[(<{](?i:redacted|hidden|masked|removed|omitted|truncated|snip)[\])>}]")
+_ESCAPES = ("%", "&", "\\u", "\\x", '\\"', "\\'", "\\\\", "\\/")
+_HIDES = ("***", "…", "...", "••", "●●", "··", "██", "▪▪", "xxx", "XXX", "xX", "Xx", "###")
+"""What texts hold in which escapes or runs are: most hold nothing of it, and are not searched."""
+
 _FEWEST = 8
 _LONGEST_END = 32
 _OF_A_MAKER = re.compile(
@@ -230,6 +232,8 @@ class _Known:
             for above in reversed(layers):
                 spans = _before(above, spans)
             found += spans
+            if not _holds(layer, _ESCAPES):
+                break
             layers.append(layer)
             layer = _ESCAPED.sub(_meant, layer)
             if layer == layers[-1]:
@@ -246,8 +250,11 @@ class _Known:
 
     def _ends_in(self, text: str) -> Iterator[Span]:
         """Both ends of a secret around a run of asterisks, or a long one beside it."""
-        for match in _HIDDEN.finditer(text):
-            before = text[max(0, match.start() - _LONGEST_END - 2) : match.start()].rstrip()
+        runs = _HIDDEN.finditer(text) if _holds(text, _HIDES) else ()
+        for match in (*runs, *_LEFT_OUT.finditer(text)):
+            before = text[max(0, match.start() - _LONGEST_END - 2) : match.start()].rstrip(
+                " \t\n[(<{"
+            )
             after = text[match.end() : match.end() + _LONGEST_END + 2].lstrip()
             head = _longest((before[-n:] for n in _lengths(before)), self._heads)
             tail = _longest((after[:n] for n in _lengths(after)), self._tails)
@@ -265,6 +272,10 @@ class _Known:
 
 
 _NOBODY: frozenset[int] = frozenset()
+
+
+def _holds(text: str, any_of: Iterable[str]) -> bool:
+    return any(part in text for part in any_of)
 
 
 def _lengths(text: str) -> range:
