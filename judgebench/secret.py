@@ -11,7 +11,10 @@ import base64
 import html
 import json
 import re
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import NoReturn
 from urllib.parse import quote, quote_plus, unquote
 
@@ -192,6 +195,7 @@ _HIDES = ("***", "…", "...", "••", "●●", "··", "██", "▪▪", "
 
 _FEWEST = 8
 _LONGEST_END = 32
+_MOST_RUNS = 10_000  # a text of nothing else must not take minutes
 _OF_A_MAKER = re.compile(
     r"(?:sk|pk|rk|hf|gsk|xai|key|glpat|gh[pousr]|github_pat)[-_]"
     r"(?:proj-|svcacct-|admin-|ant-(?:api|admin)\d\d-|or-v1-|live_|test_)?|AIza"
@@ -250,8 +254,8 @@ class _Known:
 
     def _ends_in(self, text: str) -> Iterator[Span]:
         """Both ends of a secret around a run of asterisks, or a long one beside it."""
-        runs = _HIDDEN.finditer(text) if _holds(text, _HIDES) else ()
-        for match in (*runs, *_LEFT_OUT.finditer(text)):
+        runs = islice(_HIDDEN.finditer(text), _MOST_RUNS) if _holds(text, _HIDES) else ()
+        for match in (*runs, *islice(_LEFT_OUT.finditer(text), _MOST_RUNS)):
             before = text[max(0, match.start() - _LONGEST_END - 2) : match.start()].rstrip(
                 " \t\n[(<{"
             )
@@ -338,23 +342,30 @@ def _forms(value: str) -> Iterator[str]:
 def _meant(escape: re.Match[str]) -> str:
     percent, four, two, itself, entity = escape.groups()
     if itself or entity:
-        return itself or html.unescape(entity)[:1]
+        return itself or html.unescape(entity)[:1] or "\ufffd"
     return chr(int(percent or four or two, 16))
 
 
 def _before(text: str, spans: Iterable[Span]) -> list[Span]:
-    """Where in a text those are that were found once its escapes were read."""
+    """Where in a text those are that were found once its escapes, a letter each, were read."""
     spans = list(spans)
     if not spans:
         return []
-    places: list[int] = []
-    at = 0
+    begins, ends, letters = array("q"), array("q"), array("q")
+    shorter = 0
     for escape in _ESCAPED.finditer(text):
-        places += range(at, escape.start())
-        places += [escape.start()] * len(_meant(escape))
-        at = escape.end()
-    places += range(at, len(text) + 1)
-    return [(places[start], places[end]) for start, end in spans]
+        begins.append(escape.start())
+        ends.append(escape.end())
+        letters.append(escape.start() - shorter)
+        shorter += escape.end() - escape.start() - 1
+
+    def place(at: int) -> int:
+        n = bisect_right(letters, at) - 1
+        if n < 0:
+            return at
+        return begins[n] if at == letters[n] else ends[n] + at - letters[n] - 1
+
+    return [(place(start), place(end)) for start, end in spans]
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:

@@ -94,6 +94,17 @@ def test_what_is_around_a_secret_stays_as_it_is() -> None:
     assert masked(f"{key}{key} {key}") == "*** ***"
 
 
+def test_escapes_around_a_secret_move_nothing() -> None:
+    key = planted("moved")
+    draw = random.Random(11)
+    pieces = ["%41", "\\u00e9", '\\"', "&amp;", "&#1;", "%", "\\", "&", "a", "é", "%255C"]
+    spellings = ("as it is", *(how for how in SPELLINGS if how.endswith("all of it")))
+    for n in range(200):
+        before, after = ("".join(draw.choices(pieces, k=draw.randrange(30))) for _ in range(2))
+        spelled = SPELLINGS[spellings[n % len(spellings)]](key)
+        assert masked(f"{before} {spelled} {after}") == f"{before} *** {after}"
+
+
 def test_only_a_long_part_beside_asterisks_is_masked() -> None:
     """What services show so that a key can be told from others is as good as nothing."""
     key = planted("beside")
