@@ -530,6 +530,7 @@ def run(
     refresh_anchors: bool = False,
     stack_anchors: int | None = None,
     again: Collection[str] = (),
+    narrowing: config.Narrowing | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -549,11 +550,14 @@ def run(
     again
         Names of judges of the suite that are asked anew about everything it has them judge.
         Earlier runs keep what was said to them, and later ones use the new verdicts.
+    narrowing
+        Some of its models, judges and items alone; the manifest keeps which.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
     path = Path(suite)
-    work = _resolved(path, limits=limits, batch=batch)
+    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing)
+    left = {} if narrowing is None else narrowing.as_json()
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
@@ -563,6 +567,8 @@ def run(
         asked["refresh_anchors"] = occasion
     if stack_anchors is not None:
         asked["stack_anchors"] = stack_anchors
+    if left:
+        asked["narrowed"] = left
     with open_live_store(store_url(work.suite, store)) as opened:
         work = with_occasions(work, opened.runs(), again)
         doors = Doors(work.suite, opened)
@@ -625,7 +631,13 @@ def confirm(
             )
 
 
-def _resolved(path: Path, *, limits: Mapping[str, Any] | None = None, batch: bool = False) -> Work:
+def _resolved(
+    path: Path,
+    *,
+    limits: Mapping[str, Any] | None = None,
+    batch: bool = False,
+    narrowing: config.Narrowing | None = None,
+) -> Work:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     suite = config.load_suite(path)
     if limits:
@@ -634,7 +646,7 @@ def _resolved(path: Path, *, limits: Mapping[str, Any] | None = None, batch: boo
     if batch:
         suite = suite.in_batches()
     with _named(path):
-        return resolve(suite)
+        return resolve(suite, narrowing)
 
 
 @contextmanager
@@ -683,6 +695,7 @@ def plan(
     margin: float | None = None,
     refresh_anchors: bool = False,
     again: Collection[str] = (),
+    narrowing: config.Narrowing | None = None,
 ) -> list[PlanRow]:
     """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
 
@@ -690,12 +703,12 @@ def plan(
     ----------
     margin
         A difference in the units of each judge's metric, of which the items needed are said.
-    refresh_anchors, again
+    refresh_anchors, again, narrowing
         As for `run`.
     """
     from judgebench.report.foreseen import Foreseen
 
-    work = _resolved(Path(suite), batch=batch)
+    work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_occasions(work, [] if opened is None else opened.runs(), again)
         doors, detects = Doors(work.suite, opened), Foreseen(opened, margin)

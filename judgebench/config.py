@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -33,7 +34,7 @@ from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
 from judgebench.addresses import checked_base_url
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.records import PANEL, is_human
 from judgebench.secret import Secret
 from judgebench.written_keys import note_secrets, refuse_written_keys
@@ -373,6 +374,28 @@ class BenchmarkConfig(Section):
         """The panel, with its defaults."""
         return Panel(judges=self.panel) if isinstance(self.panel, list) else self.panel
 
+    def narrowed(self, to: Narrowing) -> BenchmarkConfig | None:
+        """The benchmark with these judges, models and first items alone; None if none is left.
+
+        One without judges, whose answers are asked for alone, keeps none. A panel of which a judge
+        is missing is none.
+        """
+        judges = [judge for judge in self.judges if not to.judges or judge in to.judges]
+        models = self.models
+        if models is not None and to.models:
+            models = [model for model in models if model in to.models]
+        if (self.judges and not judges) or (self.models and not models):
+            return None
+        limits = [limit for limit in (self.limit, to.limit) if limit is not None]
+        whole = self.jury is not None and set(self.jury.judges) <= set(judges)
+        changed = {
+            "judges": judges,
+            "models": models,
+            "limit": min(limits, default=None),
+            "panel": self.panel if whole else None,
+        }
+        return self.model_copy(update=changed)
+
     @model_validator(mode="after")
     def _whole(self) -> BenchmarkConfig:
         own = {
@@ -419,6 +442,24 @@ class Limits(Section):
         return max(self.timeout_s, LOADING_S)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowing:
+    """What of a suite is asked, where that is not all of it.
+
+    ``limit`` is the first items of each benchmark; ``models`` and ``judges`` are names of the
+    suite, all of them where none is named.
+    """
+
+    limit: int | None = None
+    models: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What a manifest keeps; empty where nothing is left out."""
+        said = {"limit": self.limit, "models": list(self.models), "judges": list(self.judges)}
+        return {name: value for name, value in said.items() if value}
+
+
 class Suite(Section):
     """Which models answer which benchmarks, and who judges."""
 
@@ -455,6 +496,28 @@ class Suite(Section):
                     raise ValueError(unknown_name("model", name, known))
         return self
 
+    def narrowed(self, to: Narrowing) -> Suite:
+        """The suite with the named judges and models and the first items alone.
+
+        A benchmark that is left without judges, or without the models that it lists, is left out.
+        A baseline stays, since its answers are what others are compared with.
+
+        Raises
+        ------
+        UsageError
+            For a name that the suite does not have, with the nearest; where nothing is left.
+        """
+        if not to.as_json():
+            return self
+        _all_known("judge", to.judges, {judge for b in self.benchmarks for judge in b.judges})
+        _all_known("model", to.models, {model.name for model in self.models})
+        left = [b for b in (benchmark.narrowed(to) for benchmark in self.benchmarks) if b]
+        if not left:
+            raise nothing_left(to)
+        baselines = {benchmark.baseline for benchmark in left}
+        named = [m for m in self.models if not to.models or m.name in {*to.models, *baselines}]
+        return self.model_copy(update={"benchmarks": left, "models": named})
+
     def in_batches(self) -> Suite:
         """The suite with every provider that takes batches asked that way."""
         judges = [j.model_copy(update={"batch": j.provider in BATCHING}) for j in self.judges]
@@ -467,6 +530,19 @@ class Suite(Section):
             for m in self.models
         ]
         return self.model_copy(update={"judges": judges, "models": models})
+
+
+def _all_known(what: str, wanted: Sequence[str], known: Iterable[str]) -> None:
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"--{what}: {unknown_name(what, name, known)}")
+
+
+def nothing_left(to: Narrowing) -> UsageError:
+    """That no benchmark of a suite has both one of the judges and one of the models."""
+    judges = f"judged by {' or '.join(to.judges)}" if to.judges else "judged"
+    models = f" with answers of {' or '.join(to.models)}" if to.models else ""
+    return UsageError(f"no benchmark of the suite is {judges}{models}: nothing would be asked")
 
 
 def _twice(names: Sequence[str]) -> str:
@@ -616,15 +692,15 @@ def as_asked(
     if limits:
         asked["limits"] = {**(written.get("limits") or {}), **limits}
     if in_batches is not None:
+        judges = {judge.name for judge in in_batches.judges if judge.batch}
+        models = {m.name for m in in_batches.models if m.api is not None and m.api.batch}
         asked["judges"] = [
-            {**judge, "batch": True} if config.batch else judge
-            for judge, config in zip(written.get("judges") or (), in_batches.judges, strict=True)
+            {**judge, "batch": True} if judge["name"] in judges else judge
+            for judge in written.get("judges") or ()
         ]
         asked["models"] = [
-            {**model, "api": {**model["api"], "batch": True}}
-            if config.api is not None and config.api.batch
-            else model
-            for model, config in zip(written.get("models") or (), in_batches.models, strict=True)
+            {**model, "api": {**model["api"], "batch": True}} if model["name"] in models else model
+            for model in written.get("models") or ()
         ]
     return asked
 

@@ -42,6 +42,27 @@ def suite_store_option(command: Command) -> Command:
     )(command)
 
 
+def narrowing_options(command: Command) -> Command:
+    """``--model``, ``--judge`` and ``--limit`` of a command about a suite."""
+    model = click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME",
+        help="Only this model of SUITE; what it is compared with stays. Repeatable.",
+    )
+    judge = click.option(
+        "--judge", "judges", multiple=True, metavar="NAME", help="Only this judge. Repeatable."
+    )
+    limit = click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only the first N items of each benchmark.",
+    )
+    return model(judge(limit(command)))
+
+
 def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
     """``--format`` and ``--output``; ``also`` are forms of this command alone."""
     output = click.option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import report_options, show, suite_store_option
+from judgebench.cli.options import narrowing_options, report_options, show, suite_store_option
 from judgebench.cli.streams import say
 from judgebench.plain_text import dollars
 
@@ -52,10 +52,14 @@ SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "record
     metavar="gate.yaml",
     help="A gate's policy: how often it would pass an unchanged model with these items.",
 )
+@narrowing_options
 @report_options
 def command(
     suite: Path,
     store: str | None,
+    models: tuple[str, ...],
+    judges: tuple[str, ...],
+    limit: int | None,
     batch: bool,
     refresh_anchors: bool,
     again: tuple[str, ...],
@@ -95,10 +99,11 @@ def command(
     Examples:
       judgebench plan suites/demo.yaml
       judgebench plan suites/demo.yaml --margin 0.02
+      judgebench plan nightly.yaml --limit 50 --judge gpt
       judgebench plan suites/nightly/suite.yaml --policy suites/nightly/gate.yaml
     """
     from judgebench import api
-    from judgebench.config import load_suite
+    from judgebench.config import Narrowing, load_suite
     from judgebench.report.gate_policy import read_policy
 
     for note in load_suite(suite).notes:
@@ -111,13 +116,17 @@ def command(
         margin=margin,
         refresh_anchors=refresh_anchors,
         again=again,
+        narrowing=Narrowing(limit=limit, models=models, judges=judges),
     )
-    show(_document(rows, suite, margin, policy), form, outputs)
+    words = [str(suite), *(word for name in models for word in ("--model", name))]
+    words += [word for name in judges for word in ("--judge", name)]
+    words += [] if limit is None else ["--limit", str(limit)]
+    show(_document(rows, shlex.join(words), margin, policy), form, outputs)
     return 0
 
 
 def _document(
-    rows: Sequence[PlanRow], suite: Path, margin: float | None, policy: Policy | None
+    rows: Sequence[PlanRow], asked: str, margin: float | None, policy: Policy | None
 ) -> Document:
     from judgebench.report import designs
     from judgebench.report.foreseen import gate_ahead, gate_notes, gate_record
@@ -148,7 +157,7 @@ def _document(
     ]
     total, gate = _total(rows), gate_ahead(rows, policy)
     table = Table(
-        title=f"what `judgebench run {shlex.quote(str(suite))}` would do now",
+        title=f"what `judgebench run {asked}` would do now",
         columns=columns,
         rows=cells,
         notes=[

@@ -12,6 +12,7 @@ import click
 
 from judgebench.cli.options import (
     check_outputs,
+    narrowing_options,
     report_options,
     show,
     suite_store_option,
@@ -77,10 +78,14 @@ STACK_ANCHORS = 100  # without a change among them, at most 3 % of all prompts m
 @click.option("--max-connections", type=int, help="Calls under way at once, for each provider.")
 @click.option("--max-retries", type=int, help="Further attempts of a call that failed.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long one attempt may take.")
+@narrowing_options
 @report_options
 def command(
     suite: Path,
     store: str | None,
+    models: tuple[str, ...],
+    judges: tuple[str, ...],
+    limit: int | None,
     quiet: bool,
     batch: bool,
     refresh_anchors: bool,
@@ -102,6 +107,9 @@ def command(
     What calls cost is said before the run and after it, judge by judge; `judgebench plan` says it
     without running. With --max-cost (or limits.max_cost_usd in SUITE) the run stops before a call
     could exceed that, with everything kept. The limit is of one run: the next may spend as much.
+
+    With --model, --judge and --limit only a part of SUITE is asked: a first look, or one judge
+    more. The rest is neither asked nor needed, and running all of SUITE later asks what is missing.
 
     With --batch (or batch: true in SUITE) questions are handed over, and the run ends with exit
     code 75. `judgebench batches collect` fetches the replies once they are there; then the same run
@@ -126,6 +134,7 @@ def command(
     Examples:
       judgebench run suites/demo.yaml
       judgebench run nightly.yaml --store sqlite:///results/nightly.db --output nightly.md
+      judgebench run nightly.yaml --limit 20 --judge gpt --model llama3-8b-apo
       judgebench run nightly.yaml --batch --max-cost 20
       judgebench run nightly.yaml --stack-anchors
       judgebench run nightly.yaml --again local-llama
@@ -137,7 +146,7 @@ def command(
     """
     from judgebench import api
     from judgebench.cli.progress import progress_for
-    from judgebench.config import load_suite
+    from judgebench.config import Narrowing, load_suite
 
     check_outputs(outputs)
     began = time.monotonic()
@@ -157,8 +166,9 @@ def command(
         say(f"forecast: {_in_words(forecast)}")
 
     stated = {name: value for name, value in limits.items() if value is not None}
+    narrowing = Narrowing(limit=limit, models=models, judges=judges)
     if gate is not None:
-        if batch or refresh_anchors or stack_anchors or again:
+        if batch or refresh_anchors or stack_anchors or again or narrowing.as_json():
             raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
         from judgebench.report.gate_said import read_gate
 
@@ -180,8 +190,29 @@ def command(
                 refresh_anchors=refresh_anchors,
                 stack_anchors=stack_anchors,
                 again=again,
+                narrowing=narrowing,
                 on_forecast=foretold,
             )
+    return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
+
+
+def finish(
+    outcome: Outcome,
+    url: str,
+    forecast: Mapping[str, Range | None],
+    form: str,
+    outputs: Sequence[Path],
+    *,
+    quiet: bool,
+    began: float,
+    suite: Path | None = None,
+) -> int:
+    """Say how a run ended, show its boards unless ``quiet``; the exit code.
+
+    Of a ``suite`` it is said how a judge of it is asked anew.
+    """
+    from judgebench import api
+
     for warning in outcome.warnings:
         say(f"warning: {warning}")
     for note in outcome.notes():
@@ -215,7 +246,7 @@ def command(
     return RETRY if left else 0
 
 
-def _say_unread(found: Unread, suite: Path, url: str) -> None:
+def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
     """That a judge cannot be read, how its replies look, and what can be done."""
     from judgebench import api
 
@@ -227,11 +258,16 @@ def _say_unread(found: Unread, suite: Path, url: str) -> None:
     )
     for example in found.examples:
         say(f"  {example}")
+    anew = (
+        ""
+        if suite is None
+        else ", or, where what answers for it has changed, `judgebench run "
+        f"{shlex.quote(str(suite))} --again {shlex.quote(found.judge)}{where}`"
+    )
     say(
         f"  `judgebench replies {judge} --unreadable{where}` shows the rest. Running again asks "
         "nothing anew: let the judge be asked otherwise (options: {format: json}, more max_tokens, "
-        "another model), or, where what answers for it has changed, `judgebench run "
-        f"{shlex.quote(str(suite))} --again {shlex.quote(found.judge)}{where}`"
+        f"another model){anew}"
     )
 
 

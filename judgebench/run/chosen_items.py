@@ -13,6 +13,8 @@ from judgebench.records import Item
 def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:
     """The items in the benchmark's order; those without a category are one more category.
 
+    Where a run is narrowed, the first of those that its suite asks by category.
+
     Raises
     ------
     ConfigError
@@ -33,4 +35,4 @@ def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, .
         seen[item.category] += 1
         if seen[item.category] <= config.limit_by_category:
             chosen.append(item)
-    return tuple(chosen)
+    return tuple(chosen[: config.limit])

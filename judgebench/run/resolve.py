@@ -7,8 +7,8 @@ asked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -23,7 +23,9 @@ from judgebench.config import (
     Endpoint,
     JudgeConfig,
     ModelConfig,
+    Narrowing,
     Suite,
+    nothing_left,
 )
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.protocols import Judge, JudgeSettings
@@ -76,7 +78,8 @@ class Candidate:
     """A model on a benchmark. ``wanted`` maps each response key to its items and its sample.
 
     Identical items share a key: they are asked once and counted as often as they occur. ``key_of``
-    is the way back, from (item id, sample).
+    is the way back, from (item id, sample). ``compared_only`` is a baseline of a narrowed run that
+    is not named: others are compared with it, and nobody judges it.
     """
 
     config: ModelConfig
@@ -88,6 +91,7 @@ class Candidate:
     api: ApiModel | None = None
     recorded: RecordedAnswers | None = None
     key_of: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
+    compared_only: bool = False
 
     @property
     def brought(self) -> bool:
@@ -139,7 +143,9 @@ class Seat:
         return range(1 if first else n)
 
     def judges(self, candidate: Candidate) -> bool:
-        """Whether it judges the answers of a candidate."""
+        """Whether it judges the answers of a candidate, or compares with them."""
+        if candidate.compared_only and not self.compares:
+            return False
         return self.asked is candidate.asked and self.only in (None, candidate.name)
 
     @property
@@ -163,16 +169,25 @@ class Work:
     warnings: tuple[str, ...] = field(default=())
 
 
-def resolve(suite: Suite) -> Work:
+def resolve(suite: Suite, narrowing: Narrowing | None = None) -> Work:
     """Load what the suite names and give everything its key.
+
+    Parameters
+    ----------
+    narrowing
+        What of the suite is asked; the rest is not even looked at.
 
     Raises
     ------
+    UsageError
+        For a name of ``narrowing`` that the suite does not have, and where nothing is left.
     ConfigError
         For an unknown benchmark, judge or option, or a model that is not there.
     InputError
         For a file of answers that cannot be used.
     """
+    to = narrowing or Narrowing()
+    suite = suite.narrowed(to)
     asked = tuple(_asked(config) for config in suite.benchmarks)
     names = Counter((a.benchmark.name, a.benchmark.version) for a in asked)
     for (name, version), count in names.items():
@@ -188,7 +203,14 @@ def resolve(suite: Suite) -> Work:
         _check_baseline(a, suite)
         _check_repeats(a, seats)
         _check_panel(a, seats)
-    candidates = tuple(candidate for a in asked for candidate in _candidates(suite, a))
+    candidates = tuple(c for a in asked for c in _candidates(suite, a, seats, to.models))
+    if to.models:
+        answered = [c.asked for c in candidates if not c.compared_only]
+        asked = tuple(a for a in asked if a in answered)
+        candidates = tuple(c for c in candidates if c.asked in answered)
+        seats = tuple(s for s in seats if s.asked in answered and s.only in (None, *to.models))
+        if not asked:
+            raise nothing_left(to)
     warnings = tuple(
         f"{c.name}: {c.recorded.path} has no answer for {n} of {len(c.asked.items)} items of "
         f"{c.asked.benchmark.name}"
@@ -402,11 +424,14 @@ def _local_identity(local: LocalModel) -> str:
     return f"{weights}+{keys.content_key('way', way).hex()[:12]}" if way else weights
 
 
-def _candidates(suite: Suite, asked: Asked) -> list[Candidate]:
+def _candidates(
+    suite: Suite, asked: Asked, seats: Sequence[Seat], named: Collection[str]
+) -> list[Candidate]:
     """Who is judged, and the baseline.
 
     A benchmark that brings answers to be judged is about its judges: the suite's models have no
-    part in it unless it names them.
+    part in it unless it names them. Where a run names some of the suite's models, only they are
+    judged, and it may be that the benchmark has none of them.
 
     Raises
     ------
@@ -418,13 +443,20 @@ def _candidates(suite: Suite, asked: Asked) -> list[Candidate]:
     if config.models is None and brought:
         config = config.model_copy(update={"models": []})
     models = list(models_on(suite, config, asked.baseline))
-    if not models and not brought:
+    baseline = _brought_baseline(suite, asked)
+    if named:
+        compares = any(seat.compares and seat.asked is asked for seat in seats)
+        brought, baseline = [], baseline if compares else None
+        needed = {*named, asked.baseline} if compares else {*named}
+        models = [model for model in models if model.name in needed]
+    if not models and not brought and not named:
         raise ConfigError(
             f"benchmark {asked.config.name}: no model answers it; name one below 'models'"
         )
-    if (baseline := _brought_baseline(suite, asked)) is not None:
+    if baseline is not None:
         models.append(baseline)
-    return [_candidate(model, asked, suite.seed) for model in [*models, *brought]]
+    found = [_candidate(model, asked, suite.seed) for model in [*models, *brought]]
+    return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
 
 
 def _brought_models(suite: Suite, asked: Asked) -> list[ModelConfig]:
