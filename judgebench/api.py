@@ -14,8 +14,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgebench import DEFAULT_STORE, config
-from judgebench.errors import ConfigError, InputError, StoreBusyError, StoreError, UsageError
+from judgebench import DEFAULT_STORE, config, registry
+from judgebench.errors import (
+    ConfigError,
+    InputError,
+    StoreBusyError,
+    StoreError,
+    UsageError,
+    unknown_name,
+)
 from judgebench.exchange.labels import import_labels, read_label_rows
 from judgebench.protocols import Progress, at_once
 from judgebench.run.again import with_occasions
@@ -27,7 +34,7 @@ from judgebench.run.evaluate import evaluate
 from judgebench.run.forecast import PlanRow
 from judgebench.run.forecast import plan as plan_work
 from judgebench.run.outcome import Outcome
-from judgebench.run.resolve import Work, endpoints, resolve
+from judgebench.run.resolve import Asked, Work, endpoints, resolve
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -598,6 +605,98 @@ def run(
         return outcome
 
 
+def judge(
+    paths: Sequence[Path],
+    *,
+    judges: Sequence[str],
+    rubric: Path,
+    scale: tuple[float, float] | None = None,
+    benchmark: str = "answers",
+    base_url: str | None = None,
+    limit: int | None = None,
+    store: str | Path | None = None,
+    progress: Progress,
+    limits: Mapping[str, Any] | None = None,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+) -> Outcome:
+    """Have judges rate answers that exist by a rubric, without a suite; else as `run`.
+
+    Parameters
+    ----------
+    paths
+        Files of answers, as `judgebench.exchange.answer_files` reads them.
+    judges
+        Each as PROVIDER/MODEL, which is also its name.
+    rubric, scale
+        A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
+        given.
+    benchmark
+        How the questions of these files are called; their version is the hash of what is asked.
+    base_url
+        Where the judges are reached, where that is not their provider's usual address.
+    limit
+        Only the first questions.
+
+    Raises
+    ------
+    UsageError
+        For a judge that is not PROVIDER/MODEL, or of which nobody knows where it is.
+    InputError
+        For a file of answers or a rubric that cannot be used, naming row and field.
+    """
+    from judgebench.benchmarks.own_prompts import own_benchmark
+    from judgebench.exchange.answer_files import read_answer_files
+
+    found = read_answer_files(paths)
+    written = {
+        "name": benchmark,
+        "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
+        "judges": [_judge_called(one, base_url) for one in judges],
+        "benchmarks": [
+            {
+                "name": benchmark,
+                "items": str(paths[0]),
+                "rubric": str(rubric),
+                "judges": list(judges),
+                "samples": found.samples,
+                **({} if scale is None else {"scale": list(scale)}),
+                **({} if limit is None else {"limit": limit}),
+            }
+        ],
+        "limits": dict(limits or {}),
+    }
+    suite = config.check(config.Suite, written, "what is judged")
+    (section,) = suite.benchmarks
+    asked = own_benchmark(section, found.questions)
+    given = Asked(
+        config=section, benchmark=asked, items=tuple(asked.items(limit)), recorded=found.answers
+    )
+    work = resolve(suite, given=given)
+    with open_live_store(store_url(None, store)) as opened:
+        doors = Doors(suite, opened)
+        doors.check(endpoints(work))
+        if on_forecast is not None and doors.cost_money(list(endpoints(work).values())):
+            on_forecast(plan_work(work, opened, doors))
+        return evaluate(work, store=opened, doors=doors, progress=progress, configuration=written)
+
+
+def _judge_called(name: str, base_url: str | None) -> dict[str, Any]:
+    """The judge that is meant by PROVIDER/MODEL."""
+    provider, _, model = name.partition("/")
+    if not model:
+        raise UsageError(
+            f"--judge: a judge is named as PROVIDER/MODEL, such as openai/gpt-5-mini, not {name!r}"
+        )
+    if provider not in registry.names("providers"):
+        raise UsageError(
+            f"--judge: {unknown_name('provider', provider, registry.names('providers'))}"
+        )
+    if provider == "openai_compatible" and base_url is None:
+        raise UsageError(f"--judge {name}: --base-url says where its server is reached")
+    reached = {} if base_url is None else {"base_url": base_url}
+    return {"name": name, "kind": "rubric", "provider": provider, "model": model, **reached}
+
+
 def confirm(
     suite: Path | str,
     wanted: Sequence[Unconfirmed],
@@ -738,6 +837,7 @@ def _usual_store(given: str | Path | None) -> str:
 
 __all__: Sequence[str] = [
     "StoredResults",
+    "judge",
     "leaderboard",
     "open_store",
     "plan",

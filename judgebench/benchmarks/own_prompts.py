@@ -190,8 +190,15 @@ class OwnPrompts:
         )
 
 
-def own_benchmark(config: BenchmarkConfig) -> OwnPrompts:
+def own_benchmark(
+    config: BenchmarkConfig, questions: tuple[Question, ...] | None = None
+) -> OwnPrompts:
     """The benchmark that a suite's section with ``items`` describes.
+
+    Parameters
+    ----------
+    questions
+        Where they are read already: what stands in ``items`` otherwise.
 
     Raises
     ------
@@ -215,7 +222,7 @@ def own_benchmark(config: BenchmarkConfig) -> OwnPrompts:
     return OwnPrompts(
         name=config.name,
         path=config.items,
-        questions=read_questions(config.items),
+        questions=read_questions(config.items) if questions is None else questions,
         rubric=rubric,
         scale=scale,
         dimensions=tuple(config.dimensions),

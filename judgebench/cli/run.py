@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judgebench.cli.options import (
+    Command,
     check_outputs,
     narrowing_options,
     report_options,
@@ -22,7 +23,7 @@ from judgebench.cli.streams import say
 from judgebench.plain_text import counted, dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from judgebench.report.table import Document, Table
     from judgebench.run.forecast import PlanRow
@@ -36,6 +37,23 @@ UNAVAILABLE = 69
 CONFIGURATION = 78
 
 STACK_ANCHORS = 100  # without a change among them, at most 3 % of all prompts may differ
+
+
+def limit_options(command: Command) -> Command:
+    """``--max-cost`` and what else goes before the limits of a suite."""
+    cost = click.option(
+        "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
+    )
+    connections = click.option(
+        "--max-connections", type=int, help="Calls under way at once, for each provider."
+    )
+    retries = click.option(
+        "--max-retries", type=int, help="Further attempts of a call that failed."
+    )
+    timeout = click.option(
+        "--timeout", type=float, metavar="SECONDS", help="How long one attempt may take."
+    )
+    return cost(connections(retries(timeout(command))))
 
 
 @click.command("run", short_help="Answer, judge and report what a suite asks for.")
@@ -72,12 +90,7 @@ STACK_ANCHORS = 100  # without a change among them, at most 3 % of all prompts m
     help="Answer N prompts of each benchmark again where a local model runs on another stack now "
     f"than its answers came from ({STACK_ANCHORS} if no N is said).",
 )
-@click.option(
-    "--max-cost", type=float, metavar="USD", help="Stop this run before a call could exceed it."
-)
-@click.option("--max-connections", type=int, help="Calls under way at once, for each provider.")
-@click.option("--max-retries", type=int, help="Further attempts of a call that failed.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long one attempt may take.")
+@limit_options
 @narrowing_options
 @report_options
 def command(
@@ -158,13 +171,6 @@ def command(
         "timeout_s": timeout,
     }
     forecast: dict[str, Range | None] = {}
-
-    def foretold(rows: Sequence[PlanRow]) -> None:
-        from judgebench.run.forecast import by_asker
-
-        forecast.update(by_asker(rows))
-        say(f"forecast: {_in_words(forecast)}")
-
     stated = {name: value for name, value in limits.items() if value is not None}
     narrowing = Narrowing(limit=limit, models=models, judges=judges)
     if gate is not None:
@@ -191,7 +197,7 @@ def command(
                 stack_anchors=stack_anchors,
                 again=again,
                 narrowing=narrowing,
-                on_forecast=foretold,
+                on_forecast=foretelling(forecast),
             )
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
 
@@ -269,6 +275,18 @@ def _say_unread(found: Unread, suite: Path | None, url: str) -> None:
         "nothing anew: let the judge be asked otherwise (options: {format: json}, more max_tokens, "
         f"another model){anew}"
     )
+
+
+def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow]], None]:
+    """What says what a run will take before it begins, and remembers it for the end."""
+
+    def foretold(rows: Sequence[PlanRow]) -> None:
+        from judgebench.run.forecast import by_asker
+
+        forecast.update(by_asker(rows))
+        say(f"forecast: {_in_words(forecast)}")
+
+    return foretold
 
 
 def _say_spending(outcome: Outcome, url: str, forecast: Mapping[str, Range | None]) -> None:

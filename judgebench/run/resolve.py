@@ -54,11 +54,15 @@ from judgebench.run.judges_meant import judges_meant, models_on, with_examples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A benchmark of the suite with the items that are asked."""
+    """A benchmark of the suite with the items that are asked.
+
+    ``recorded`` are answers that are read already, by model; others stand in files.
+    """
 
     config: BenchmarkConfig
     benchmark: Benchmark
     items: tuple[Item, ...]
+    recorded: Mapping[str, RecordedAnswers] = field(default_factory=dict)
 
     @property
     def baseline(self) -> str | None:
@@ -169,13 +173,17 @@ class Work:
     warnings: tuple[str, ...] = field(default=())
 
 
-def resolve(suite: Suite, narrowing: Narrowing | None = None) -> Work:
+def resolve(
+    suite: Suite, narrowing: Narrowing | None = None, *, given: Asked | None = None
+) -> Work:
     """Load what the suite names and give everything its key.
 
     Parameters
     ----------
     narrowing
         What of the suite is asked; the rest is not even looked at.
+    given
+        Its one benchmark, where that is read already.
 
     Raises
     ------
@@ -188,7 +196,7 @@ def resolve(suite: Suite, narrowing: Narrowing | None = None) -> Work:
     """
     to = narrowing or Narrowing()
     suite = suite.narrowed(to)
-    asked = tuple(_asked(config) for config in suite.benchmarks)
+    asked = (given,) if given else tuple(_asked(config) for config in suite.benchmarks)
     names = Counter((a.benchmark.name, a.benchmark.version) for a in asked)
     for (name, version), count in names.items():
         if count > 1:
@@ -571,7 +579,7 @@ def _key_of(
 
 
 def _recorded_candidate(config: ModelConfig, asked: Asked, path: Path) -> Candidate:
-    recorded = read_answers(
+    recorded = asked.recorded.get(config.name) or read_answers(
         path,
         model=config.name,
         benchmark=asked.benchmark.name,
