@@ -242,7 +242,7 @@ def known_in(folder: str, **judge: Any) -> list[str]:
     answers = "tasks/trivia_judging_mini/answers.jsonl"
     suite = {
         "name": "inventory",
-        "models": [{"name": "taker-weak", "responses": str(ROOT / answers)}],
+        "models": [{"name": "model-weak", "responses": str(ROOT / answers)}],
         "judges": [{"name": "j", **judge}],
         "benchmarks": [{"name": "trivia_judging_mini", "judges": ["j"]}],
     }

@@ -31,22 +31,22 @@ CONFIDENCES = "generated_confidences.db"
 SUITE = """\
 name: written-answers
 models:
-  - {name: taker-careful, responses: tasks/trivia_judging_mini/answers.jsonl}
-  - {name: taker-terse, responses: tasks/trivia_judging_mini/answers.jsonl}
-  - {name: taker-verbose, responses: tasks/trivia_judging_mini/answers.jsonl}
-  - {name: taker-weak, responses: tasks/trivia_judging_mini/answers.jsonl}
-  - {name: sitter-terse, responses: tasks/mixeval_mini/answers.jsonl}
-  - {name: sitter-wordy, responses: tasks/mixeval_mini/answers.jsonl}
-  - {name: sitter-careless, responses: tasks/mixeval_mini/answers.jsonl}
+  - {name: model-careful, responses: tasks/trivia_judging_mini/answers.jsonl}
+  - {name: model-terse, responses: tasks/trivia_judging_mini/answers.jsonl}
+  - {name: model-verbose, responses: tasks/trivia_judging_mini/answers.jsonl}
+  - {name: model-weak, responses: tasks/trivia_judging_mini/answers.jsonl}
+  - {name: model-curt, responses: tasks/mixeval_mini/answers.jsonl}
+  - {name: model-chatty, responses: tasks/mixeval_mini/answers.jsonl}
+  - {name: model-hasty, responses: tasks/mixeval_mini/answers.jsonl}
 judges:
   - {name: rules, kind: graded, options: {free_form: rule, multiple_choice: rule}}
 benchmarks:
   - name: trivia_judging_mini
-    models: [taker-careful, taker-terse, taker-verbose, taker-weak]
+    models: [model-careful, model-terse, model-verbose, model-weak]
     judges: [exact_match, contains]
     labels: [tasks/trivia_judging_mini/labels.jsonl]
   - name: mixeval_mini
-    models: [sitter-terse, sitter-wordy, sitter-careless]
+    models: [model-curt, model-chatty, model-hasty]
     judges: [rules]
 """
 

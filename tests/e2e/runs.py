@@ -29,7 +29,7 @@ def suite(
     url: str = "",
     *,
     limit: int = 6,
-    takers: Sequence[str] = ("taker-terse", "taker-weak"),
+    takers: Sequence[str] = ("model-terse", "model-weak"),
     answers: Path = MINI / "answers.jsonl",
     judge: Mapping[str, Any] | None = None,
     more_judges: Sequence[Mapping[str, Any]] = (),

@@ -86,7 +86,7 @@ def rated(ask: Ask) -> Reaction:
 
 def test_recorded_answers_are_rated_on_their_dimensions(tmp_path: Path) -> None:
     with Loopback(rated) as server:
-        path = suite(tmp_path, server.url, models=[recorded("scribe-careless")])
+        path = suite(tmp_path, server.url, models=[recorded("model-sloppy")])
         done = typed("run", path)
         assert done.code == 0, done.err
         asks = list(server.asks)
@@ -134,7 +134,8 @@ BAD = {
 @pytest.mark.parametrize("reason", BAD)
 def test_a_judge_that_states_no_score_is_counted_as_unreadable(tmp_path: Path, reason: str) -> None:
     with Loopback(lambda ask: Reaction(text=BAD[reason](ask))) as server:
-        done = typed("run", suite(tmp_path, server.url, models=[recorded("scribe-good")], limit=3))
+        models = [recorded("model-thorough")]
+        done = typed("run", suite(tmp_path, server.url, models=models, limit=3))
     assert done.code == 0, done.err
     rows = verdicts(tmp_path)
     assert [row["kind"] for row in rows] == ["unreadable"] * 3
@@ -216,11 +217,11 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         return rated(ask) if len(server.asks) <= 5 else Reaction(status=500, text="no")
 
     with Loopback(failing) as server:
-        path = suite(tmp_path, server.url, models=[recorded("scribe-good")], limit=12)
+        path = suite(tmp_path, server.url, models=[recorded("model-thorough")], limit=12)
         assert typed("run", path).code in {69, 75}
         done = {ask.sha for ask in server.asks[:5]}
     with Loopback(rated) as second:
-        path = suite(tmp_path, second.url, models=[recorded("scribe-good")], limit=12)
+        path = suite(tmp_path, second.url, models=[recorded("model-thorough")], limit=12)
         assert typed("run", path).code == 0
         assert len(second.asks) == 7
         assert not done & {ask.sha for ask in second.asks}

@@ -31,7 +31,7 @@ def suite(
     folder: Path,
     url: str,
     *,
-    models: Sequence[str] = ("writer-brief",),
+    models: Sequence[str] = ("model-brief",),
     answers: Path = ANSWERS,
     judge: Mapping[str, Any] | None = None,
     **benchmark: Any,
@@ -83,11 +83,11 @@ def test_answers_are_compared_with_those_that_the_benchmark_brings(tmp_path: Pat
 
 def test_another_baseline_is_a_model_of_the_suite(tmp_path: Path) -> None:
     with Loopback(lambda ask: likely(A=-0.1, B=-2.4)) as server:
-        two = ("writer-brief", "writer-lengthy")
-        path = suite(tmp_path, server.url, models=two, limit=2, baseline="writer-lengthy")
+        two = ("model-brief", "model-lengthy")
+        path = suite(tmp_path, server.url, models=two, limit=2, baseline="model-lengthy")
         assert typed("run", path).code == 0
         assert {row["opponent"] for row in verdicts(tmp_path, "alpaca_eval_mini")} == {
-            "writer-lengthy"
+            "model-lengthy"
         }
         unknown = typed("run", suite(tmp_path, server.url, baseline="baselin"))
     assert unknown.code == 78

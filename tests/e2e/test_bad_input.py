@@ -136,7 +136,7 @@ def test_a_faulty_file_of_answers_is_refused_and_costs_nothing(
 
 
 def test_faulty_labels_are_said_before_anything_is_asked(tmp_path: Path, server: Loopback) -> None:
-    row = {"benchmark": "trivia_judging_mini", "item_id": "0", "model": "taker-weak"}
+    row = {"benchmark": "trivia_judging_mini", "item_id": "0", "model": "model-weak"}
     row |= {"judge": "human/me", "kind": "label", "value": "correct"}
     labels = tmp_path / "labels.jsonl"
     suite = runs.suite(tmp_path, server.url, benchmark={"labels": [str(labels)]})
@@ -232,7 +232,7 @@ def test_a_faulty_server_costs_what_it_did_not_answer(
     assert messages(tmp_path)
     assert all(says in message for message in messages(tmp_path))
     rows = runs.rows(tmp_path)
-    for taker in ("taker-terse", "taker-weak"):
+    for taker in ("model-terse", "model-weak"):
         counts, accuracy = rows["small", taker]["counts"], rows["small", taker]["metrics"]
         assert counts["verdicts"] == accuracy["accuracy"]["n"] == 2
         assert counts["failed"] + counts["not_asked"] == accuracy["accuracy"]["missing"] == 2
@@ -311,7 +311,7 @@ def test_replies_without_a_verdict_are_counted_and_not_asked_again(tmp_path: Pat
         )
         assert runs.typed("run", suite).code == 0
         assert len(server.asks) == 4
-    row = runs.rows(tmp_path)["small", "taker-weak"]
+    row = runs.rows(tmp_path)["small", "model-weak"]
     assert row["counts"]["unreadable"] == 2
     assert row["metrics"]["accuracy"]["value"] is None
     assert row["metrics"]["accuracy"]["undefined"] == "no readable verdict"
@@ -360,7 +360,7 @@ def test_a_server_that_does_not_come_up(
         assert all(words in message for message in messages(tmp_path))
     assert "Traceback" not in done.err
     assert psutil.Process().children(recursive=True) == []
-    assert runs.rows(tmp_path)["contains", "taker-weak"]["counts"]["verdicts"] == 2
+    assert runs.rows(tmp_path)["contains", "model-weak"]["counts"]["verdicts"] == 2
     assert not server.asks
 
     healthy = own(["python", LOOPBACK, "--port", "{port}"])

@@ -76,14 +76,14 @@ def test_streams_may_be_closed(tmp_path: Path, closed: str) -> None:
     codes, said = shell(f"judgebench run {suite} --format json {closed} | cat > /dev/null")
     assert codes[0] == 0
     assert "Traceback" not in said
-    assert runs.rows(tmp_path)["contains", "taker-weak"]["counts"]["verdicts"] == 2
+    assert runs.rows(tmp_path)["contains", "model-weak"]["counts"]["verdicts"] == 2
 
 
 def test_a_run_goes_on_when_nobody_reads_its_progress(tmp_path: Path) -> None:
     suite = runs.suite(tmp_path, limit=2)
     codes, _ = shell(f"judgebench run {suite} 2>&1 >/dev/null | true")
     assert codes == [0, 0]
-    assert runs.rows(tmp_path)["contains", "taker-weak"]["counts"]["verdicts"] == 2
+    assert runs.rows(tmp_path)["contains", "model-weak"]["counts"]["verdicts"] == 2
 
 
 @pytest.mark.parametrize("words", [[], ["runs"]])

@@ -17,7 +17,7 @@ from tests.e2e.runs import ROOT, planned, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction
 
 MINI = ROOT / "tasks" / "honestybench_mini"
-GUESSERS = ("guesser-steady", "guesser-bluffer")
+GUESSERS = ("model-consistent", "model-bluffing")
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_the_share_of_replies_that_are_neither_word_is_what_is_unreadable(tmp_pa
         folder = tmp_path / reader
         folder.mkdir()
         with Loopback(vague) as server:
-            models, options = recorded("guesser-steady"), {"reader": reader}
+            models, options = recorded("model-consistent"), {"reader": reader}
             path = suite(folder, server.url, models=models, options=options, limit=6)
             done = typed("run", path)
             assert done.code == 0, done.err

@@ -127,7 +127,7 @@ def local(backend: str, folder: Path) -> dict[str, Any]:
 
 def suite(folder: Path, model: dict[str, Any], url: str = "", *, limit: int = ITEMS) -> Path:
     """The local model, and answers that exist."""
-    taker = {"name": "taker-weak", "responses": str(runs.MINI / "answers.jsonl")}
+    taker = {"name": "model-weak", "responses": str(runs.MINI / "answers.jsonl")}
     return runs.suite(folder, url, limit=limit, models=[model, taker])
 
 
@@ -226,7 +226,7 @@ def test_a_worker_that_fails_costs_what_it_did_not_answer(
         assert all("| last words, with ***" in message for message in messages)
         assert "warning: local: the worker that runs the local model ended" in done.err
     assert TOKEN not in done.err + done.out + "".join(messages)
-    assert verdicts(tmp_path) == {"local": ITEMS - lost, "taker-weak": ITEMS}
+    assert verdicts(tmp_path) == {"local": ITEMS - lost, "model-weak": ITEMS}
     assert runs.rows(tmp_path)["contains", "local"]["counts"]["failed"] == lost
     assert psutil.Process().children(recursive=True) == []
     before = scripted.asked()
@@ -235,7 +235,7 @@ def test_a_worker_that_fails_costs_what_it_did_not_answer(
     assert again.code == 0, again.err
     assert f"{lost} generations" in again.err
     assert failed(tmp_path) == []
-    assert verdicts(tmp_path) == {"local": ITEMS, "taker-weak": ITEMS}
+    assert verdicts(tmp_path) == {"local": ITEMS, "model-weak": ITEMS}
     twice = [prompt for prompt, count in scripted.asked().items() if count > 1]
     assert len(twice) == BATCH  # the batch that failed, and no other
     assert set(twice) <= before.keys()
@@ -248,7 +248,7 @@ def test_a_model_that_cannot_be_loaded_does_not_end_the_run(tmp_path: Path) -> N
     assert f"{ITEMS} failed; store " in done.err
     assert "no-such-backend" in done.err
     assert len(failed(tmp_path)) == ITEMS
-    assert verdicts(tmp_path) == {"local": 0, "taker-weak": ITEMS}
+    assert verdicts(tmp_path) == {"local": 0, "model-weak": ITEMS}
     assert runs.rows(tmp_path)["contains", "local"]["counts"]["failed"] == ITEMS
 
 
@@ -291,7 +291,7 @@ def test_a_run_that_ends_while_it_generates_keeps_what_came(
     again = runs.typed("run", path)
     assert again.code == 0, again.err
     assert f"{ITEMS - BATCH} generations" in again.err
-    assert verdicts(tmp_path) == {"local": ITEMS, "taker-weak": ITEMS}
+    assert verdicts(tmp_path) == {"local": ITEMS, "model-weak": ITEMS}
     assert sorted(scripted.asked().values()) == [1] * (ITEMS - BATCH) + [2] * BATCH
     with open_store(runs.store_url(tmp_path), read_only=True) as store:
         assert [manifest.state for manifest in store.runs()] == ["interrupted", "done"]
@@ -307,4 +307,4 @@ def test_two_processes_at_once_generate_nothing_twice(tmp_path: Path, scripted: 
     assert sum(f"{ITEMS} generations" in text for text in said) == 1, said
     assert sum(" 0 generations" in text for text in said) == 1, said
     assert set(scripted.asked().values()) == {1}
-    assert verdicts(tmp_path) == {"local": ITEMS, "taker-weak": ITEMS}
+    assert verdicts(tmp_path) == {"local": ITEMS, "model-weak": ITEMS}

@@ -24,7 +24,7 @@ from tests.tiny_models import save_causal
 from tests.unit.judging import talk
 
 MINI = ROOT / "tasks" / "mixeval_mini"
-SITTERS = ("sitter-terse", "sitter-wordy", "sitter-careless")
+SITTERS = ("model-curt", "model-chatty", "model-hasty")
 RULES = {
     "name": "rules",
     "kind": "graded",
@@ -125,7 +125,7 @@ def in_our_form(ask: Ask) -> Reaction:
 
 def test_our_own_prompts_judge_where_the_official_ones_are_not_here(tmp_path: Path) -> None:
     with Loopback(in_our_form) as server:
-        path = suite(tmp_path, models=sitters("sitter-terse"), judges=[at(server.url)])
+        path = suite(tmp_path, models=sitters("model-curt"), judges=[at(server.url)])
         assert planned(path)["judge_calls"] == 48
         done = typed("run", path)
         assert done.code == 0, done.err
@@ -143,7 +143,7 @@ def test_options_by_rule_and_free_answers_by_a_model(tmp_path: Path) -> None:
     half = {"multiple_choice": "rule"}
     with Loopback(in_our_form) as server:
         judges = [at(server.url, options=half)]
-        path = suite(tmp_path, models=sitters("sitter-wordy"), judges=judges)
+        path = suite(tmp_path, models=sitters("model-chatty"), judges=judges)
         assert planned(path)["judge_calls"] == 24
         assert typed("run", path).code == 0
         assert len(server.asks) == 24
@@ -151,7 +151,7 @@ def test_options_by_rule_and_free_answers_by_a_model(tmp_path: Path) -> None:
 
 
 def test_a_judge_called_graded_needs_a_model(tmp_path: Path) -> None:
-    path = suite(tmp_path, models=sitters("sitter-terse"), judges=[{"name": "graded"}])
+    path = suite(tmp_path, models=sitters("model-curt"), judges=[{"name": "graded"}])
     done = typed("plan", path)
     assert done.code == 78
     assert "judge graded asks a model; give its 'provider' and 'model'" in done.err
@@ -162,7 +162,7 @@ def test_panels_take_a_mean_of_graded_judges(tmp_path: Path) -> None:
     names = [judge["name"] for judge in judges]
     path = suite(
         tmp_path,
-        models=sitters("sitter-terse"),
+        models=sitters("model-curt"),
         judges=judges,
         panel={"judges": names, "rule": "majority"},
     )

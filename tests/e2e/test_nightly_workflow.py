@@ -23,7 +23,7 @@ from tests.e2e.runs import MINI, ROOT
 
 WORKFLOW = ROOT / ".github" / "workflows" / "nightly.yml"
 RUNNER = ROOT / "suites" / "nightly" / "as_ci_would.py"
-GOOD, WEAK = "taker-careful", "taker-weak"
+GOOD, WEAK = "model-careful", "model-weak"
 SMALL = ROOT / "tests" / "data" / "small_model_answers.jsonl"
 """What SmolLM2-135M answered, kept by perf/small_model_nights.py."""
 

@@ -89,7 +89,7 @@ def test_a_raised_limit_asks_what_came_with_it(tmp_path: Path) -> None:
         assert runs.planned(suite) == {"generations": 0, "judge_calls": 4, "recorded": 18}
         assert last_line(runs.typed("run", suite).err)["calls"] == 4
         assert set(server.arrivals.values()) == {1}
-        assert runs.rows(tmp_path)["small", "taker-weak"]["counts"]["verdicts"] == 5
+        assert runs.rows(tmp_path)["small", "model-weak"]["counts"]["verdicts"] == 5
         back = runs.typed("run", runs.suite(tmp_path, server.url, limit=3))
     assert back.code == 0
     assert last_line(back.err)["calls"] == 0
@@ -130,7 +130,7 @@ def test_a_judge_is_what_it_asks_not_its_name_or_address(tmp_path: Path) -> None
         suite = runs.suite(tmp_path, two.url, limit=3, judge={"name": "renamed"})
         assert last_line(runs.typed("run", suite).err)["calls"] == 0
         assert not two.asks
-    assert ("renamed", "taker-weak") in runs.rows(tmp_path)
+    assert ("renamed", "model-weak") in runs.rows(tmp_path)
 
 
 def test_the_same_answer_of_two_models_is_judged_once(tmp_path: Path) -> None:
@@ -177,11 +177,11 @@ def test_labels_of_a_suite_are_taken_in_once_and_only_about_its_answers(tmp_path
     assert len(states(tmp_path)) == 3
     with judgebench.open_store(runs.store_url(tmp_path)) as store:
         said = store.verdicts("trivia_judging_mini", judges=["human/authors"])
-    assert Counter(said["model"]) == {"taker-terse": 4, "taker-weak": 4}
+    assert Counter(said["model"]) == {"model-terse": 4, "model-weak": 4}
     assert set(said["item_id"]) == {"0", "1", "2", "3"}
 
     runs.typed("run", runs.suite(tmp_path, limit=6, benchmark=labels))
-    assert runs.rows(tmp_path)["human/authors", "taker-weak"]["counts"]["verdicts"] == 6
+    assert runs.rows(tmp_path)["human/authors", "model-weak"]["counts"]["verdicts"] == 6
 
 
 # Beside each other ------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ def test_verdicts_are_a_long_table(tmp_path: Path) -> None:
     with judgebench.open_store(runs.store_url(tmp_path)) as store:
         assert store.benchmarks() == [("trivia_judging_mini", "1")]
         verdicts = store.verdicts("trivia_judging_mini")
-        some = store.verdicts("trivia_judging_mini", judges=["small"], models=["taker-weak"])
+        some = store.verdicts("trivia_judging_mini", judges=["small"], models=["model-weak"])
         texts = store.responses("trivia_judging_mini")
         nothing = store.failures()
         nowhere = store.verdicts("trivia_judging_mini", "2")

@@ -16,7 +16,7 @@ def answers(folder: Path, changed: int) -> Path:
     rows = [json.loads(line) for line in (runs.MINI / "answers.jsonl").read_text().splitlines()]
     left = changed
     for row in rows:
-        if row["model"] == "taker-terse" and left:
+        if row["model"] == "model-terse" and left:
             row["text"], left = "I could not say.", left - 1
     path = folder / f"answers-{changed}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -39,21 +39,21 @@ def test_two_nights_and_one_of_them_again(tmp_path: Path) -> None:
 
     found = difference(tmp_path, "latest~2", "latest~1")
     changed = {(one["part"], one["field"]): (one["in_a"], one["in_b"]) for one in found["changed"]}
-    assert changed["suite", "models[taker-terse].responses"] == (str(before), str(after))
+    assert changed["suite", "models[model-terse].responses"] == (str(before), str(after))
     assert changed["suite", "benchmarks[trivia_judging_mini].limit"] == ("8", "10")
     assert changed["seeds", "run"] == ("1234", "7")
     assert changed["trivia_judging_mini@1", "items judged"] == ("8", "10")
-    assert ("model taker-terse", "weights") in changed
+    assert ("model model-terse", "weights") in changed
     assert {part for part, _ in changed} == {
-        "suite", "seeds", "trivia_judging_mini@1", "model taker-terse",
+        "suite", "seeds", "trivia_judging_mini@1", "model model-terse",
     }  # fmt: skip
     moved = {(one["judge"]["name"], one["model"]["name"]): one for one in found["moved"]}
     assert set(moved) == {
         (judge, model)
         for judge in ("contains", "exact_match")
-        for model in ("taker-terse", "taker-weak")
+        for model in ("model-terse", "model-weak")
     }
-    terse = moved["contains", "taker-terse"]
+    terse = moved["contains", "model-terse"]
     assert (terse["model"]["same"], terse["judge"]["same"]) == (False, True)
     assert terse["items"] == {"both": 8, "a_alone": 0, "b_alone": 2}
     assert terse["answers"] == {"compared": 8, "differ": 3}
@@ -61,7 +61,7 @@ def test_two_nights_and_one_of_them_again(tmp_path: Path) -> None:
     lost = terse["flips"]["flipped"] / 8
     assert terse["difference"]["value"] == pytest.approx(-lost)
     assert terse["b"]["value"] - terse["a"]["value"] == pytest.approx(-lost)
-    assert moved["contains", "taker-weak"]["flips"]["flipped"] == 0
+    assert moved["contains", "model-weak"]["flips"]["flipped"] == 0
 
     again = difference(tmp_path, "latest~1", "latest")
     assert again["changed"] == []

@@ -13,7 +13,7 @@ from judgebench.judges.marks import marks_of
 from judgebench.records import Case, Item, Message, Response
 
 FOLDER = Path(__file__).parents[2] / "tasks" / "alpaca_eval_mini"
-MODELS = ("writer-brief", "writer-lengthy", "writer-careless")
+MODELS = ("model-brief", "model-lengthy", "model-careless")
 
 
 def read(name: str) -> list[dict[str, Any]]:

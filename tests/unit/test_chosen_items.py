@@ -71,7 +71,7 @@ def test_one_limit_at_a_time() -> None:
 
 def test_a_plan_counts_what_is_chosen(tmp_path: Path) -> None:
     benchmark = {"limit": None, "limit_by_category": 2}
-    path = runs.suite(tmp_path, takers=("taker-terse",), benchmark=benchmark)
+    path = runs.suite(tmp_path, takers=("model-terse",), benchmark=benchmark)
     categories = {item.category for item in load_benchmark("trivia_judging_mini").items()}
     total = json.loads(runs.typed("plan", path, "--format", "json").out)["rows"][0]
     assert total["items"] == 2 * len(categories) == 20

@@ -20,7 +20,7 @@ from tests.unit.exchanged import rows_file
 API = {"provider": "openai_compatible", "base_url": "http://127.0.0.1:9/v1", "model": "small"}
 OTHER = {**API, "base_url": "http://127.0.0.1:10/v1", "identity": "other", "requests_per_minute": 5}
 ANSWERS = Path(__file__).parents[2] / "tasks" / "honestybench_mini" / "answers.jsonl"
-RECORDED = {"name": "guesser-steady", "responses": str(ANSWERS)}
+RECORDED = {"name": "model-consistent", "responses": str(ANSWERS)}
 THEMSELVES = {"name": "sure", "kind": "stated_confidence", "provider": "candidate"}
 MODELS: tuple[Mapping[str, Any], ...] = ({"name": "a", "api": API}, {"name": "b", "api": OTHER})
 
@@ -171,8 +171,8 @@ def test_of_some_that_can_and_some_that_cannot_be_asked_the_latter_are_named() -
     found = work(models=[*MODELS, RECORDED])
     assert [seat.only for seat in found.seats if seat.name == "sure"] == ["a", "b"]
     assert found.warnings == (
-        "sure is each model itself; of guesser-steady there are recorded answers only, so it says "
-        "nothing of them on honestybench_mini",
+        "sure is each model itself; of model-consistent there are recorded answers only, so it "
+        "says nothing of them on honestybench_mini",
     )
     assert work().warnings == ()
     # The benchmark's own models count.

@@ -16,7 +16,7 @@ import pytest
 
 TASKS = Path(__file__).parents[2] / "tasks"
 SPLITS = ["free-form", "multiple-choice"]
-SITTERS = ["sitter-terse", "sitter-wordy", "sitter-careless"]
+SITTERS = ["model-curt", "model-chatty", "model-hasty"]
 REPEATS = {
     "free-form/24": "free-form/8",
     "free-form/25": "free-form/16",
@@ -25,9 +25,9 @@ REPEATS = {
 }
 LANGUAGE = ["基本任务", "中文理解", "综合问答", "文本写作", "角色扮演", "专业能力"]
 REASONING = ["数学计算", "逻辑推理"]
-SCRIBES = ["scribe-good", "scribe-wordy", "scribe-careless"]
+SCRIBES = ["model-thorough", "model-rambling", "model-sloppy"]
 SETS = ["primer", "margins"]
-GUESSERS = ["guesser-steady", "guesser-bluffer"]
+GUESSERS = ["model-consistent", "model-bluffing"]
 ANSWERS = [
     ("mixeval_mini", "answers.jsonl", SITTERS, 1),
     ("mixeval_mini", "labels.jsonl", SITTERS, 1),
@@ -372,8 +372,8 @@ def test_honestybench_equal_answers_have_equal_labels() -> None:
     right = sum(values == {"correct"} for values in given.values())
     steady, bluffer = (len(by_model[model]) for model in GUESSERS)
     assert (
-        f"{len(given)} are distinct ({steady} of `guesser-steady`, {bluffer} of "
-        f"`guesser-bluffer`), and {right} of these are correct."
+        f"{len(given)} are distinct ({steady} of `model-consistent`, {bluffer} of "
+        f"`model-bluffing`), and {right} of these are correct."
     ) in readme("honestybench_mini")
 
 

@@ -16,7 +16,7 @@ from tests.loopback import Ask, Loopback, Reaction, verdict
 
 RULES = {"free_form": "rule", "multiple_choice": "rule"}
 NOBODY = "http://127.0.0.1:1/v1"
-TAKERS = ("taker-careful", "taker-terse", "taker-weak")
+TAKERS = ("model-careful", "model-terse", "model-weak")
 
 
 def react(ask: Ask) -> Reaction:
@@ -32,17 +32,17 @@ def wide(folder: Path, url: str) -> Path:
         more_judges=[{"name": "comparer", "kind": "pairwise"}],
         benchmark={
             "models": [*TAKERS],
-            "baseline": "taker-careful",
+            "baseline": "model-careful",
             "panel": ["exact_match", "contains"],
         },
     )
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     written["benchmarks"].append(
-        {"name": "mixeval_mini", "models": ["sitter-terse"], "judges": ["rules"], "limit": 9}
+        {"name": "mixeval_mini", "models": ["model-curt"], "judges": ["rules"], "limit": 9}
     )
     written["judges"].append({"name": "rules", "kind": "graded", "options": RULES})
     answers = runs.ROOT / "tasks" / "mixeval_mini" / "answers.jsonl"
-    written["models"].append({"name": "sitter-terse", "responses": str(answers)})
+    written["models"].append({"name": "model-curt", "responses": str(answers)})
     path.write_text(yaml.safe_dump(written), encoding="utf-8")
     return path
 
@@ -66,14 +66,14 @@ def manifest(folder: Path) -> Any:
 def test_one_judge_one_model_and_the_first_items(tmp_path: Path) -> None:
     with Loopback(react) as server:
         path = wide(tmp_path, server.url)
-        words = ("--model", "taker-weak", "--judge", "small", "--judge", "contains", "--limit", 2)
+        words = ("--model", "model-weak", "--judge", "small", "--judge", "contains", "--limit", 2)
         done = runs.typed("run", path, "--quiet", *map(str, words))
         assert done.code == 0, done.err
         assert judged(tmp_path) == {
-            ("trivia_judging_mini", "contains", "taker-weak"): 2,
-            ("trivia_judging_mini", "small", "taker-weak"): 2,
+            ("trivia_judging_mini", "contains", "model-weak"): 2,
+            ("trivia_judging_mini", "small", "model-weak"): 2,
         }
-        narrowed = {"limit": 2, "models": ["taker-weak"], "judges": ["small", "contains"]}
+        narrowed = {"limit": 2, "models": ["model-weak"], "judges": ["small", "contains"]}
         assert manifest(tmp_path)["narrowed"] == narrowed
         before = len(server.asks)
         assert runs.typed("run", path, "--quiet").code == 0
@@ -86,12 +86,12 @@ def test_one_judge_one_model_and_the_first_items(tmp_path: Path) -> None:
 def test_a_baseline_that_is_not_named_is_compared_with_and_not_judged(tmp_path: Path) -> None:
     with Loopback(react) as server:
         path = wide(tmp_path, server.url)
-        words = ("--model", "taker-weak", "--judge", "comparer", "--judge", "small")
+        words = ("--model", "model-weak", "--judge", "comparer", "--judge", "small")
         done = runs.typed("run", path, "--quiet", *words)
     assert done.code == 0, done.err
     assert judged(tmp_path) == {
-        ("trivia_judging_mini", "comparer", "taker-weak"): 6,
-        ("trivia_judging_mini", "small", "taker-weak"): 6,
+        ("trivia_judging_mini", "comparer", "model-weak"): 6,
+        ("trivia_judging_mini", "small", "model-weak"): 6,
     }
 
 
@@ -99,11 +99,11 @@ def test_a_limit_never_asks_more_than_the_suite(tmp_path: Path) -> None:
     path = wide(tmp_path, NOBODY)
     done = runs.typed("run", path, "--quiet", "--judge", "rules", "--limit", "400")
     assert done.code == 0, done.err
-    assert judged(tmp_path) == {("mixeval_mini", "rules", "sitter-terse"): 9}
+    assert judged(tmp_path) == {("mixeval_mini", "rules", "model-curt"): 9}
 
 
 def test_the_first_of_those_that_are_chosen_by_category(tmp_path: Path) -> None:
-    path = runs.suite(tmp_path, takers=("sitter-terse",))
+    path = runs.suite(tmp_path, takers=("model-curt",))
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     written["models"][0]["responses"] = str(runs.ROOT / "tasks" / "mixeval_mini" / "answers.jsonl")
     benchmark = {"name": "mixeval_mini", "judges": ["rules"], "limit_by_category": 1}
@@ -118,12 +118,12 @@ def test_the_first_of_those_that_are_chosen_by_category(tmp_path: Path) -> None:
 
 def test_plan_takes_the_same_and_says_what_it_plans(tmp_path: Path) -> None:
     path = wide(tmp_path, NOBODY)
-    words = ("--model", "taker-weak", "--judge", "small", "--limit", "3")
+    words = ("--model", "model-weak", "--judge", "small", "--limit", "3")
     rows = json.loads(runs.typed("plan", path, *words, "--format", "json").out)["rows"]
     asked = {(row["benchmark"], row["model"], row["judge"]) for row in rows}
     assert asked == {
-        ("trivia_judging_mini", "taker-weak", None),
-        ("trivia_judging_mini", "taker-weak", "small"),
+        ("trivia_judging_mini", "model-weak", None),
+        ("trivia_judging_mini", "model-weak", "small"),
     }
     assert {row["items"] for row in rows} == {3}
     said = runs.typed("plan", path, *words).out
@@ -135,13 +135,13 @@ def test_plan_takes_the_same_and_says_what_it_plans(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (
-            ("--model", "taker-week"),
-            "--model: no model called 'taker-week'; did you mean 'taker-weak'",
+            ("--model", "model-week"),
+            "--model: no model called 'model-week'; did you mean 'model-weak'",
         ),
         (("--judge", "contians"), "--judge: no judge called 'contians'; did you mean 'contains'"),
         (
-            ("--judge", "rules", "--model", "taker-weak"),
-            "no benchmark of the suite is judged by rules with answers of taker-weak",
+            ("--judge", "rules", "--model", "model-weak"),
+            "no benchmark of the suite is judged by rules with answers of model-weak",
         ),
         (("--limit", "0"), "0 is not in the range x>=1"),
     ],
@@ -166,9 +166,9 @@ def test_what_is_left_out_need_not_be_there(tmp_path: Path) -> None:
     ]
     path.write_text(yaml.safe_dump(written), encoding="utf-8")
     assert runs.typed("run", path, "--quiet").code != 0
-    done = runs.typed("run", path, "--quiet", "--judge", "contains", "--model", "taker-terse")
+    done = runs.typed("run", path, "--quiet", "--judge", "contains", "--model", "model-terse")
     assert done.code == 0, done.err
-    assert judged(tmp_path) == {("trivia_judging_mini", "contains", "taker-terse"): 6}
+    assert judged(tmp_path) == {("trivia_judging_mini", "contains", "model-terse"): 6}
 
 
 def test_asking_afresh_takes_no_part_of_a_suite(tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ from tests.unit.exchanged import Rows, rows_file
 
 MINI = "trivia_judging_mini"
 NOWHERE = "http://127.0.0.1:9/v1"
-TAKERS = ("taker-terse", "taker-verbose", "taker-weak")
+TAKERS = ("model-terse", "model-verbose", "model-weak")
 BOARD = {
     model: np.random.default_rng(seed).uniform(0, 0.6, 48).round(3)
-    for seed, model in enumerate(("taker-verbose", "taker-weak"))
+    for seed, model in enumerate(("model-verbose", "model-weak"))
 }
 HEADS = [(1.0, 1.0), (0.0, 0.0), (1.0, 0.0)] * 16
 """Of 48 items in both orders: a third of the wins hangs on the place."""
@@ -38,16 +38,16 @@ HEADS = [(1.0, 1.0), (0.0, 0.0), (1.0, 0.0)] * 16
 
 def on_board(board: Mapping[str, Any] = BOARD) -> list[dict[str, Any]]:
     return [
-        verdict(item, model, "small", float(p), benchmark=MINI, opponent="taker-terse")
+        verdict(item, model, "small", float(p), benchmark=MINI, opponent="model-terse")
         for model, values in board.items()
         for item, p in enumerate(values)
     ]
 
 
-def head_to_head(opponent: str = "taker-verbose") -> list[dict[str, Any]]:
+def head_to_head(opponent: str = "model-verbose") -> list[dict[str, Any]]:
     orders = ("model_first", "opponent_first")
     return [
-        verdict(item, "taker-weak", "small", p, benchmark=MINI, opponent=opponent, order=order)
+        verdict(item, "model-weak", "small", p, benchmark=MINI, opponent=opponent, order=order)
         for item, both in enumerate(HEADS)
         for order, p in zip(orders, both, strict=True)
     ]
@@ -59,7 +59,7 @@ def planned(folder: Path, rows: Rows, *more: str, **benchmark: Any) -> Any:
         import_verdicts(store, rows_file(folder / "v.jsonl", rows))
     path = suite(
         folder, NOWHERE, limit=40, takers=TAKERS,
-        judge={"kind": "pairwise"}, benchmark={"baseline": "taker-terse", **benchmark},
+        judge={"kind": "pairwise"}, benchmark={"baseline": "model-terse", **benchmark},
     )  # fmt: skip
     done = typed("plan", path, *more, "--format", "json")
     assert done.code == 0, done.err
@@ -71,7 +71,7 @@ def test_head_to_head_with_a_spread_that_was_seen(tmp_path: Path) -> None:
     designs, printed = planned(tmp_path, [*on_board(), *head_to_head()], "--margin", "5")
     one = designs["small"]
     level = np.mean([values.mean() for values in BOARD.values()])
-    items = units_to_detect(float((BOARD["taker-verbose"] - BOARD["taker-weak"]).std(ddof=1)),
+    items = units_to_detect(float((BOARD["model-verbose"] - BOARD["model-weak"]).std(ddof=1)),
                             0.05, alpha=0.05)  # fmt: skip
     board = math.ceil(items)
     assert one["board"] == {
@@ -117,8 +117,8 @@ def test_without_a_margin_it_is_the_drop_that_the_items_detect(tmp_path: Path) -
 
 
 def test_comparisons_with_the_opponent_count_where_there_are_no_others(tmp_path: Path) -> None:
-    own = [row for row in on_board() if row["model"] == "taker-verbose"]
-    board = [*own, *head_to_head("taker-terse")]
+    own = [row for row in on_board() if row["model"] == "model-verbose"]
+    board = [*own, *head_to_head("model-terse")]
     designs, _ = planned(tmp_path, board, "--margin", "5")
     seen = designs["small"]["head_to_head"]
     assert (seen["pairs"], seen["at_most"]) == (1, False)
@@ -147,7 +147,7 @@ def test_single_answers_and_an_empty_store(tmp_path: Path) -> None:
         "preferred"  # fmt: skip
     assert not json.loads(typed("plan", path, "--format", "json").out)["designs"]
     path = suite(tmp_path, NOWHERE, limit=4, takers=TAKERS, judge={"kind": "pairwise"},
-                 benchmark={"baseline": "taker-terse"})  # fmt: skip
+                 benchmark={"baseline": "model-terse"})  # fmt: skip
     (one,) = json.loads(typed("plan", path, "--format", "json").out)["designs"]
     assert one["undefined"] == "no two models have been judged on 20 items or more"
 

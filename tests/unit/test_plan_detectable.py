@@ -27,7 +27,7 @@ from tests.unit.exchanged import rows_file
 
 MINI = "trivia_judging_mini"
 WORDS = ("INCORRECT", "CORRECT")
-TAKERS = ("taker-terse", "taker-verbose", "taker-weak")
+TAKERS = ("model-terse", "model-verbose", "model-weak")
 
 
 @pytest.fixture
@@ -139,9 +139,9 @@ def test_a_judge_without_verdicts_learns_from_those_of_its_kind(tmp_path: Path) 
 def test_win_rates_are_in_percent_and_the_baseline_has_no_row(tmp_path: Path) -> None:
     """From verdicts that were imported under the judge's name."""
     generator = np.random.default_rng(4)
-    won = {m: generator.uniform(0, 1, 48).round(3) for m in ("taker-verbose", "taker-weak")}
+    won = {m: generator.uniform(0, 1, 48).round(3) for m in ("model-verbose", "model-weak")}
     rows = [
-        verdict(item, model, "small", float(p), benchmark=MINI, opponent="taker-terse")
+        verdict(item, model, "small", float(p), benchmark=MINI, opponent="model-terse")
         for model, values in won.items()
         for item, p in enumerate(values)
     ]
@@ -149,11 +149,11 @@ def test_win_rates_are_in_percent_and_the_baseline_has_no_row(tmp_path: Path) ->
         import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
     path = suite(
         tmp_path, "http://127.0.0.1:9/v1", limit=40, takers=TAKERS,
-        judge={"kind": "pairwise"}, benchmark={"baseline": "taker-terse"},
+        judge={"kind": "pairwise"}, benchmark={"baseline": "model-terse"},
     )  # fmt: skip
     first, *others = of(api.plan(path, margin=5), "small")
-    assert (first.model, first.detectable) == ("taker-terse", None)
-    spread = float((won["taker-verbose"] - won["taker-weak"]).std(ddof=1))
+    assert (first.model, first.detectable) == ("model-terse", None)
+    spread = float((won["model-verbose"] - won["model-weak"]).std(ddof=1))
     for row in others:
         assert row.detectable is not None
         assert row.detectable.difference == pytest.approx(100 * detectable(spread, 40, alpha=0.05))
@@ -163,13 +163,13 @@ def test_win_rates_are_in_percent_and_the_baseline_has_no_row(tmp_path: Path) ->
 
 
 def test_models_that_never_differ_say_nothing_of_a_difference(tmp_path: Path) -> None:
-    takers = ("taker-terse", "again")
+    takers = ("model-terse", "again")
     answers = tmp_path / "answers.jsonl"
     rows = [
         json.loads(line)
         for line in (FOLDER / "answers.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    rows = [row for row in rows if row["model"] == "taker-terse"]
+    rows = [row for row in rows if row["model"] == "model-terse"]
     rows_file(
         answers, [*rows, *(row | {"model": "again", "text": f"{row['text']} So."} for row in rows)]
     )

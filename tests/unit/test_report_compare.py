@@ -319,16 +319,16 @@ def test_hostile_questions_stay_text_in_every_form(store: Store, tmp_path: Path)
 def test_the_command_compares_and_ends_well_whatever_it_finds(tmp_path: Path) -> None:
     at = ("--store", store_url(tmp_path))
     assert typed("run", suite(tmp_path, limit=20)).code == 0
-    done = typed("compare", "taker-weak", "taker-terse", *at, "--format", "json")
+    done = typed("compare", "model-weak", "model-terse", *at, "--format", "json")
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)
     assert {test["judge"] for test in found["tests"]} == {"contains", "exact_match"}
     assert found["verdict"] in ("worse", "undecided")
     grouped = typed(
-        "compare", "taker-weak", "taker-terse", "trivia_judging_mini", *at,
+        "compare", "model-weak", "model-terse", "trivia_judging_mini", *at,
         "--judge", "contains", "--by", "category", "--show-flips", "3",
     )  # fmt: skip
     assert grouped.code == 0
     assert "accuracy/geography" in grouped.out
     assert "items that decided it" in grouped.out
-    assert typed("compare", "taker-weak", "nobody", *at).code == 64
+    assert typed("compare", "model-weak", "nobody", *at).code == 64

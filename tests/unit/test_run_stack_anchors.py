@@ -220,13 +220,13 @@ def test_what_cannot_be_had_is_said_and_no_failure_of_an_answer(tmp_path: Path) 
 
 def test_anchors_are_for_local_models_that_answer_greedily(tmp_path: Path) -> None:
     drawn = {"gen_kwargs": {"do_sample": True, "temperature": 0.7}}
-    taker = {"name": "taker-weak", "responses": str(runs.MINI / "answers.jsonl")}
+    taker = {"name": "model-weak", "responses": str(runs.MINI / "answers.jsonl")}
     path = suite(tmp_path, local(tmp_path, "drawn", **drawn), taker)
     assert runs.typed("run", path).code == 0
     Worker.stack, Worker.starts = NEW, 0
     done = runs.typed("run", path, "--stack-anchors")
     assert (done.code, Worker.starts) == (0, 0)
-    assert "taker-weak: stack anchors are for local models only" in done.err
+    assert "model-weak: stack anchors are for local models only" in done.err
     assert "drawn: all its answers are drawn, and stack anchors are greedy" in done.err
 
 

@@ -138,7 +138,7 @@ def write_answers(folder: Path) -> None:
     folder.mkdir()
     tasks = ROOT / "tasks"
     baseline = read(tasks / "alpaca_eval_mini" / "baseline.jsonl")
-    lengthy = read(tasks / "alpaca_eval_mini" / "answers.jsonl", model="writer-lengthy")
+    lengthy = read(tasks / "alpaca_eval_mini" / "answers.jsonl", model="model-lengthy")
     doubled = (
         row["text"] + "\n\n" + more["text"] for row, more in zip(baseline, lengthy, strict=True)
     )
@@ -147,12 +147,12 @@ def write_answers(folder: Path) -> None:
         folder / "writers.jsonl",
         [
             {"item_id": row["item_id"], "model": model, "text": text}
-            for model, texts in (("writer-doubled", doubled), ("writer-halved", halved))
+            for model, texts in (("model-doubled", doubled), ("model-halved", halved))
             for row, text in zip(baseline, texts, strict=True)
         ],
     )
     trivia = tasks / "trivia_judging_mini" / "answers.jsonl"
-    good, bad = read(trivia, model="taker-careful"), read(trivia, model="taker-weak")
+    good, bad = read(trivia, model="model-careful"), read(trivia, model="model-weak")
     for night in range(NIGHTS):
         told = [
             worse if n % 12 < 1 + 3 * night else row
