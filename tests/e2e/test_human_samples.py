@@ -235,8 +235,8 @@ def test_without_both_orders_there_is_no_consistency(tmp_path: Path) -> None:
 def test_critiques_of_open_questions_against_the_authors_scores(tmp_path: Path) -> None:
     """alignbench_mini brings no answers: the suite names them, and the labels."""
     models = [
-        {"name": f"scribe-{how}", "responses": str(MINI / "answers.jsonl")}
-        for how in ("good", "wordy", "careless")
+        {"name": f"model-{how}", "responses": str(MINI / "answers.jsonl")}
+        for how in ("thorough", "rambling", "sloppy")
     ]
     asked = {"name": "alignbench_mini", "labels": [str(MINI / "scores.jsonl")]}
     with Loopback(scores) as server:
