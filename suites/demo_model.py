@@ -38,11 +38,13 @@ class DemoModel:
         environment.update(DEMO_MODEL=str(self.folder), DEMO_GGUF=str(self.gguf))
 
 
-def demo_model(cache: Path | None = None) -> DemoModel:
+def demo_model(cache: Path | None = None, *, convert: bool = True) -> DemoModel:
     """Both formats; the second call finds them and imports nothing heavy.
 
     Parameters
     ----------
+    convert
+        Whether the folder has to be there; where it is going to be is known before.
     cache
         Where the converted model is kept; ``JUDGEBENCH_DEMO_CACHE`` or the user's cache folder if
         None.
@@ -53,7 +55,7 @@ def demo_model(cache: Path | None = None) -> DemoModel:
     if cache is None:
         cache = Path(os.environ.get("JUDGEBENCH_DEMO_CACHE") or _default_cache())
     folder = cache / "SmolLM2-135M-Instruct"
-    if not (folder / _COMPLETE).is_file():
+    if convert and not (folder / _COMPLETE).is_file():
         print("converting the demo's model (once, about half a minute)", file=sys.stderr)
         _convert(gguf, folder)
     return DemoModel(folder=folder, gguf=gguf)

@@ -80,6 +80,9 @@ def test_two_files_one_judge_and_a_board(tmp_path: Path, openai: Loopback) -> No
     again = judge(tmp_path, "--model_outputs", a, "--model_outputs", b)
     assert "0 judge calls made, 6 recorded" in again.err
     assert len(openai.asks) == 6
+    compared = typed("compare", "a", "policy-b", "--store", f"sqlite:///{tmp_path}/s.db")
+    assert compared.code == 0
+    assert "answers@" in compared.out
     with open_store(f"sqlite:///{tmp_path}/s.db", read_only=True) as store:
         run = store.runs()[0]
         assert (run.name, run.state) == ("answers", "done")
