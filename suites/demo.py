@@ -302,7 +302,7 @@ def order_flips(pairs: Mapping[str, Any]) -> list[str]:
     flips = {row["model"]: row["metrics"]["order_flips"]["value"] for row in pairs["rows"]}
     found = [f"{value:.0f} % ({model})" for model, value in flips.items() if value]
     said = f"- smollm2-pairs names another winner when the order is turned: {', '.join(found)}"
-    return textwrap.wrap(said, 100, subsequent_indent="  ") if found else []
+    return textwrap.wrap(said, 100, subsequent_indent="  ", break_on_hyphens=False) if found else []
 
 
 if __name__ == "__main__":
