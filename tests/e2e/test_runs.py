@@ -312,7 +312,7 @@ def test_a_suite_can_be_run_from_anywhere(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_benchmark_without_a_judge_has_answers_alone(tmp_path: Path) -> None:
     models = [
         {"name": "asked", "api": {"provider": "scripted", "model": "dice"}},
-        {"name": "taker-weak", "responses": str(runs.MINI / "answers.jsonl")},
+        {"name": "model-weak", "responses": str(runs.MINI / "answers.jsonl")},
     ]
     unjudged = {"name": "trivia_judging_mini", "limit": 5, "samples": 1}
     path = runs.suite(tmp_path, benchmarks=[unjudged], models=models)
@@ -324,7 +324,7 @@ def test_a_benchmark_without_a_judge_has_answers_alone(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     counts = last_line(done.err)
     assert (counts["generations"], counts["calls"]) == (5, 0)
-    assert re.search(r"answers alone\n.*\n.*\n.*asked +5 +0\n.*taker-weak +5 +0\n", done.out)
+    assert re.search(r"answers alone\n.*\n.*\n.*asked +5 +0\n.*model-weak +5 +0\n", done.out)
     said = json.loads(runs.typed("run", path, "--format", "json").out)
     assert (said["boards"], [one["answers"] for one in said["answers"]]) == ([], [5, 5])
     # With a judge, the same answers are judged and none is asked for again.

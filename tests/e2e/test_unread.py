@@ -108,7 +108,7 @@ def test_a_judge_that_cannot_be_read_is_no_success(judging: Judging) -> None:
     assert lines[at] == "warning: small cannot be read: 12 of its 12 replies state no verdict"
     for example in lines[at + 1 : at + 4]:
         assert re.fullmatch(
-            r"  trivia_judging_mini \d, taker-\w+: [^\x1b\x9b\u202e]+: "
+            r"  trivia_judging_mini \d, model-\w+: [^\x1b\x9b\u202e]+: "
             r'"well ⟨U\+001B⟩\[31m⟨U\+202E⟩⟨U\+009B⟩2J⟨U\+E0041⟩ hmm Verdict: correct\?"',
             example,
         ), example
@@ -342,8 +342,8 @@ def test_what_replies_shows_can_be_narrowed(judging: Judging) -> None:
     assert len(everything) == 12
     assert len(shown("small", "--unreadable")) == 8
     assert len(shown("small", "--limit", "5")) == 5
-    one = shown("small", "--model", "taker-weak")
-    assert {row["model"] for row in one} == {"taker-weak"}
+    one = shown("small", "--model", "model-weak")
+    assert {row["model"] for row in one} == {"model-weak"}
     assert len(one) == 6
     assert shown(everything[0]["judge_id"], "--run", "latest") == everything
     nobody = shown("contains")
@@ -552,7 +552,7 @@ def test_people_and_imports_are_said_to_come_from_files(judging: Judging) -> Non
     judging.run()
     labels = judging.folder / "labels.jsonl"
     rows = (
-        {"benchmark": BENCHMARK, "item_id": str(n), "model": "taker-weak", "judge": "human/anna"}
+        {"benchmark": BENCHMARK, "item_id": str(n), "model": "model-weak", "judge": "human/anna"}
         | {"kind": "label", "value": "correct"}
         for n in range(3)
     )
