@@ -1,6 +1,6 @@
 """The dashboard: which page is shown, on which store, and what is being written to it now.
 
-streamlit run dashboards/app.py -- --store sqlite:///results/judgebench.db
+python dashboards/serve.py -- --store sqlite:///results/judgebench.db
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ def status(url: str) -> None:
 
 
 st.set_page_config(page_title="judgebench", page_icon="⚖️", layout="wide")
+if reach.unguarded():
+    st.error("This was started without what keeps other web pages out. Start it with:", icon="⛔")
+    st.code("judgebench dashboard", language=None)
+    st.stop()
 store = reads.store_url()
 st.session_state["store"] = store
 try:

@@ -1,4 +1,4 @@
-"""`streamlit run app.py`, with what every page needs loaded before the first visitor comes.
+"""The dashboard, behind its guard and with what every page needs loaded before anybody comes.
 
 python dashboards/serve.py --server.port 8501 -- --store sqlite:///results/judgebench.db
 """
@@ -7,8 +7,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+import reach
+import streamlit as st
+from guard import Guard
+from starlette.middleware import Middleware
 
 PAGES_IMPORT = (
     "altair",
@@ -27,13 +35,46 @@ PAGES_IMPORT = (
 )
 
 
+CODE = """\
+To start a run from a page, type this code there: {code}
+"""
+
+
+@asynccontextmanager
+async def told(_: object) -> AsyncIterator[None]:
+    """Say the code where whoever started this reads it, and no page can."""
+    if reach.runs_may_start():
+        print(CODE.format(code=reach.new_code()), end="", file=sys.stderr, flush=True)
+    yield
+
+
+def allowed() -> list[str]:
+    """Origins that whoever started this lets in by name."""
+    named: list[str] = st.get_option("server.corsAllowedOrigins")
+    return named
+
+
+# Streamlit finds this by the name of its class.
+app = st.App("app.py", middleware=[Middleware(Guard, allowed=allowed)], lifespan=told)
+
+
 def main(options: list[str]) -> None:
     """Serve until it is stopped; ``options`` are those of `streamlit run`."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the server ends well, then asks this
+        signal.signal(number, lambda *_: sys.exit(0))
     warm()
+    ask_nobody()
     from streamlit.web import cli
 
-    sys.argv = ["streamlit", "run", str(Path(__file__).with_name("app.py")), *options]
+    sys.argv = ["streamlit", "run", str(Path(__file__)), *options]
     cli.main()
+
+
+def ask_nobody() -> None:
+    """Streamlit asks a server of Amazon for this machine's address, to print it."""
+    from streamlit import net_util
+
+    net_util.get_external_ip = lambda: None
 
 
 def warm() -> None:

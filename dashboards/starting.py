@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import children
 import reach
@@ -19,6 +20,9 @@ from judgebench.store.location import store_path
 
 LOAD = "judgebench import published"
 PUBLISHED = ("import", "published")
+
+CODE = "code"
+"""The field in which the code is typed."""
 
 SHOWN_S = 120.0
 """How long a command that went well is shown after its end; one that failed stays."""
@@ -82,6 +86,22 @@ def begin(url: str, *words: str) -> None:
         children.start(url, *words)
     except children.NotStartedError as error:
         st.session_state["not_started"] = str(error)
+
+
+def begin_run(url: str, words: Sequence[str]) -> None:
+    """Start a run for whoever has typed the code, now or before in this session of the browser.
+
+    A frame, or a script that opens a connection of its own, has another session.
+    """
+    if reach.is_code(st.session_state.get(CODE, "")):
+        st.session_state["confirmed"] = True
+    if st.session_state.get("confirmed"):
+        begin(url, "run", *words)
+    else:
+        st.session_state["not_started"] = (
+            "Nothing was started: that is not the code which the dashboard said where it was "
+            "started, after “type this code there”."
+        )
 
 
 # how it goes on ---------------------------------------------------------------------------------

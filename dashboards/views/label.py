@@ -14,12 +14,12 @@ import raters
 import reads
 import shown
 import streamlit as st
+from folded import visible
 
 from judgebench.errors import JudgebenchError, UsageError
 from judgebench.exchange.label_queue import Asked, Cell, place_of
 from judgebench.exchange.labelling import TAKEN_BACK
 from judgebench.records import Item, Place, Response, Verdict
-from judgebench.store.codec import readable
 
 KINDS = {
     "label": "each answer by itself",
@@ -282,7 +282,7 @@ def read(seen: labels.Shown) -> None:
     formatted.choose_by_button()
     if seen.item is None or not seen.item.turns:
         st.subheader("Question")
-        st.text(f"Its text is not in the store; its id is {readable(seen.place.item_id)}.")
+        st.text(f"Its text is not in the store; its id is {visible(seen.place.item_id)}.")
     else:
         question(seen.item, this)
     names = ["Answer"] if len(seen.answers) == 1 else ["Left", "Right"]
@@ -323,7 +323,7 @@ def folded(text: str, this: str) -> None:
 
     A button and no switch: keys are not heard while a switch has the focus.
     """
-    text = readable(text)
+    text = visible(text)
     if formatted.is_wanted(text):
         st.html(formatted.as_html(text))
         return

@@ -26,6 +26,10 @@ from judgebench.store.holdings import ToldRun
 
 PAGE = 25
 ELSEWHERE = "another file …"
+WHY_A_CODE = (
+    "The dashboard said it where it was started. Asked once in a tab: a web page of somebody else "
+    "that gets hold of this one does not know it."
+)
 MOST_CHARS = 200_000
 
 
@@ -98,19 +102,22 @@ def confirm(url: str, suite: str, found: Plan) -> None:
     st.text(found.line)
     if found.rows:
         shown.table(pd.DataFrame(found.rows))
-    limit, button = st.columns([3, 7], vertical_alignment="bottom")
+    limit, code, button = st.columns([3, 3, 4], vertical_alignment="bottom")
     most = limit.number_input(
         "Stop before it costs more than (USD)", min_value=0.0, value=None, step=1.0,
         placeholder="no limit but the suite's",
     )  # fmt: skip
     capped = ("--max-cost", f"{most:g}") if most else ()
-    words = ("run", "--quiet", *capped, "--", suite)
+    words = ("--quiet", *capped, "--", suite)
+    if not st.session_state.get("confirmed"):
+        code.text_input("Code from the terminal", key=starting.CODE, max_chars=20, help=WHY_A_CODE)
     button.button("Start this run", type="primary", on_click=begin, args=(url, words))
 
 
 def begin(url: str, words: tuple[str, ...]) -> None:
-    starting.begin(url, *words)
-    st.session_state.pop("planned", None)
+    starting.begin_run(url, words)
+    if st.session_state.get("confirmed"):
+        st.session_state.pop("planned", None)
 
 
 # what ran ---------------------------------------------------------------------------------------

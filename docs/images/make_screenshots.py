@@ -97,7 +97,7 @@ def dashboard(store: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboards" / "app.py")]
+    command = [sys.executable, str(ROOT / "dashboards" / "serve.py")]
     command += ["--server.port", str(port), "--", "--store", store]
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:

@@ -68,7 +68,7 @@ def address(store: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     root = Path(__file__).parents[2]
     command = [
-        sys.executable, "-m", "streamlit", "run", str(root / "dashboards" / "app.py"),
+        sys.executable, str(root / "dashboards" / "serve.py"),
         "--server.port", str(port), "--", "--store", f"sqlite:///{store}",
     ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}

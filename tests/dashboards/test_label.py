@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,26 @@ def test_it_is_a_page_of_the_app(open_page: Any, url: str) -> None:
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return label_stores.fill(tmp_path / "s.db")
+
+
+@pytest.mark.parametrize("formatted", ["0", "1"])
+def test_what_nobody_would_see_is_written_out(
+    open_label: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, formatted: str
+) -> None:
+    """As on Items: a label is given to what is there."""
+    hidden = "abc\u202etxt\u202c \u200bzero \U000e0041\U000e0042 \x1b[2J\ufeff\u2066end"
+    (item,) = stores.items(1)
+    turns = (replace(item.turns[0], content=hidden),)
+    item = replace(item, turns=turns, references=(hidden,), options=(hidden, "b"))
+    monkeypatch.setattr(stores, "items", lambda n: [item])
+    path = tmp_path / "hidden.db"
+    url = label_stores.fill(path, n_items=1, answers=[hidden], models=MODELS[:1])
+    app = open_label(url, rater="anna", formatted=formatted)
+    assert not app.exception
+    shown = texts(app) + "\n".join(element.proto.body for element in app.get("html"))
+    assert shown.count("abc⟨U+202E⟩txt⟨U+202C⟩ ⟨U+200B⟩zero ⟨U+E0041⟩⟨U+E0042⟩ ⟨U+001B⟩[2J") == 4
+    assert shown.count("⟨U+FEFF⟩⟨U+2066⟩end") == 4
+    assert not set(hidden) & set(shown) - set("abctxtzero [2Jend")
 
 
 def read_it(app: Any) -> Any:

@@ -38,7 +38,7 @@ def served(store: str, *more: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
-        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboards" / "app.py"),
+        sys.executable, str(ROOT / "dashboards" / "serve.py"),
         "--server.port", str(port), "--server.address", "127.0.0.1", "--", "--store", store, *more,
     ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}

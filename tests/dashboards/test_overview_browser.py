@@ -1,6 +1,6 @@
 """Overview and Runs as a browser sees them: one press fills a store, a run is started and stopped.
 
-And a web page of somebody else that calls itself this machine gets nowhere.
+And a web page of somebody else gets nowhere, whatever it calls itself.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +29,9 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
 ]
 
+SAID = "said.txt"
+"""What the server says where it was started."""
+
 PATIENCE_MS = 120_000
 """How long a busy machine may take to draw what is already there."""
 
@@ -41,14 +46,17 @@ def served(folder: Path, *options: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
-        sys.executable, "-m", "streamlit", "run", str(runs.ROOT / "dashboards" / "app.py"),
+        sys.executable, str(runs.ROOT / "dashboards" / "serve.py"),
         "--server.port", str(port), *options, "--", "--store", runs.store_url(folder),
     ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}
     environment |= {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": str(runs.ROOT)}
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL
-    ) as server:
+    with (
+        (folder / SAID).open("w") as said,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=said
+        ) as server,
+    ):
         try:
             _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
             yield f"http://127.0.0.1:{port}"
@@ -109,6 +117,8 @@ def test_a_run_is_started_watched_and_stopped(tab: Any, tmp_path: Path) -> None:
         page.get_by_role("heading", name="Runs").wait_for()
         page.get_by_role("button", name="What it would do").click()
         page.get_by_text("judge calls").first.wait_for()
+        code = (tmp_path / SAID).read_text().partition("type this code there: ")[2].split()[0]
+        page.get_by_role("textbox", name="Code from the terminal").fill(code)
         page.get_by_role("button", name="Start this run").click()
         page.get_by_text("● under way").wait_for()
         page.get_by_text("judging: ").first.wait_for()
@@ -141,27 +151,97 @@ def _slow_suite(folder: Path) -> None:
     path.write_text(yaml.safe_dump(suite))
 
 
-def test_a_page_that_calls_itself_this_machine_gets_nothing(browser: Any, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("attacked")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def fooled(browser: Any) -> Iterator[Any]:
+    """A browser for which a name of somebody else means this machine."""
+    args = [*ARGUMENTS, "--host-resolver-rules=MAP evil.test 127.0.0.1"]
+    browser = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
+    yield browser
+    browser.close()
+
+
+def test_a_page_that_calls_itself_this_machine_gets_nothing(attacked: str, fooled: Any) -> None:
     """DNS rebinding: its name is made to mean 127.0.0.1 once the reader has opened it."""
-    with served(tmp_path) as address:
-        port = urlsplit(address).port
-        fooled = browser.browser_type.launch(
-            executable_path=CHROMIUM,
-            args=[*ARGUMENTS, "--host-resolver-rules=MAP evil.test 127.0.0.1"],
-        )
+    page = fooled.new_page()
+    with page.expect_websocket() as opened:
+        page.goto(f"http://evil.test:{urlsplit(attacked).port}/")
+    opened.value.wait_for_event("socketerror", timeout=60_000)
+    assert page.get_by_role("heading", name="Overview").count() == 0
+    assert page.get_by_role("button", name="Load the published boards").count() == 0
+    page.close()
+
+
+FOREIGN = """<!doctype html><title>of somebody else</title>
+<iframe src="{at}/label"></iframe><iframe src="{at}/runs" sandbox="allow-scripts"></iframe>
+<script>
+const at = "{at}", found = {{}};
+const tried = (name, going) => going.then(
+    () => {{ found[name] = "let in" }}, () => {{ found[name] = "kept out" }});
+window.found = Promise.all([
+    tried("socket", new Promise((well, ill) => {{
+        const socket = new WebSocket(at.replace("http", "ws") + "/_stcore/stream", ["streamlit"]);
+        socket.onopen = well;
+        socket.onerror = ill;
+    }})),
+    tried("read", fetch(at + "/_stcore/health")),
+    ...["PUT", "DELETE"].map(method => tried(
+        method, fetch(at + "/_stcore/upload_file/a/b", {{method}}))),
+    tried("loaded", new Promise((well, ill) => {{
+        const script = document.createElement("script");
+        script.onload = well;
+        script.onerror = ill;
+        script.src = at + "/_stcore/health?as=script";
+        document.body.append(script);
+    }})),
+]).then(() => found);
+</script>"""
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "evil.test"])
+def test_a_page_at_another_port_frames_nothing_and_is_not_heard(
+    attacked: str, fooled: Any, name: str
+) -> None:
+    """As any program that serves a page on this machine could, to whoever opens it."""
+    with Serves(FOREIGN.format(at=attacked).encode()) as port:
         page = fooled.new_page()
-        refused: list[str] = []
+        page.goto(f"http://{name}:{port}/")
+        found = page.evaluate("window.found")
+        assert found == dict.fromkeys(["socket", "read", "PUT", "DELETE", "loaded"], "kept out")
+        for frame in page.frames[1:]:
+            assert frame.url.startswith("chrome-error:"), "the browser shows no page in a frame"
+        assert len(page.frames) == 3
+        page.close()
 
-        def watch(opened: Any) -> None:
-            opened.on("socketerror", lambda said: refused.append(said))
 
-        page.on("websocket", watch)
-        page.goto(f"http://evil.test:{port}/")
-        runs.eventually(lambda: page.wait_for_timeout(100) or refused)
-        assert page.get_by_role("heading", name="Overview").count() == 0
-        assert page.get_by_role("button", name="Load the published boards").count() == 0
-        assert refused
-        fooled.close()
+class Serves:
+    """One page, on a free port of loopback, as long as the block."""
+
+    def __init__(self, text: bytes) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> int:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self._server.server_address[1]
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def test_a_page_served_to_others_says_so_and_starts_nothing(tab: Any, tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ def test_a_run_is_planned_then_started_into_this_store(
     open_page: Any, here: Path, tmp_path: Path
 ) -> None:
     import children
+    import reach
 
     url = f"sqlite:///{tmp_path / 'new.db'}"
     app = open_page("runs", url)
@@ -209,6 +210,7 @@ def test_a_run_is_planned_then_started_into_this_store(
     assert set(app.dataframe[0].value["judge"]) == {"", "exact_match", "contains"}
     assert not (tmp_path / "new.db").exists(), "a plan writes nothing"
     app.number_input[0].set_value(2.5).run()
+    app.text_input[0].set_value(reach.new_code()).run()
     press(app, "Start this run")
     (child,) = children.children(url)
     assert list(child.words) == ["run", "--quiet", "--max-cost", "2.5", "--", "suites/mine.yaml"]
@@ -217,6 +219,40 @@ def test_a_run_is_planned_then_started_into_this_store(
     with open_store(url, read_only=True) as store:
         assert [run.name for run in store.runs()] == ["test"]
     assert not (here / "store.db").exists(), "the suite's own store is another one"
+
+
+def test_a_run_is_started_by_who_knows_the_code(
+    open_page: Any, here: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that drives a page of its own reads and presses all that is on it."""
+    import children
+    import reach
+
+    begun: list[tuple[str, ...]] = []
+    monkeypatch.setattr(children, "start", lambda _, *words: begun.append(words))
+    code = reach.new_code()
+    app = open_page("runs", url)
+    press(app, "What it would do")
+    for guess in ("", code[:-1], "a" * 8, texts(app)[:20]):
+        app.text_input[0].set_value(guess).run()
+        press(app, "Start this run")
+        assert "that is not the code" in texts(app)
+    assert begun == []
+    assert code not in "".join(str(element) for element in app)
+    app.text_input[0].set_value(code.upper()).run()
+    press(app, "Start this run")
+    press(app, "What it would do")
+    assert not app.text_input, "asked once in a tab"
+    press(app, "Start this run")
+    assert len(begun) == 2
+    app = open_page("runs", url)
+    press(app, "What it would do")
+    press(app, "Start this run")
+    assert len(begun) == 2, "another tab is asked again"
+    monkeypatch.setattr(reach, "_code", "")
+    app.text_input[0].set_value("").run()
+    press(app, "Start this run")
+    assert len(begun) == 2, "no code is no empty code"
 
 
 def test_a_suite_that_is_wrong_cannot_be_started(open_page: Any, here: Path, url: str) -> None:

@@ -56,6 +56,8 @@ def until(condition: Callable[[], object], wait_s: float = 60) -> None:
         ({"Host": "127.0.0.1:8501", "Origin": "https://evil.test"}, "as its Origin"),
         ({"Host": "127.0.0.1:8501", "Origin": "null"}, "as its Origin"),
         ({"Host": "[::1"}, "as its Host"),
+        ({"Host": "127.0.0.1:8501", "Origin": "http://127.0.0.1:8600"}, "of another port"),
+        ({"Host": "127.0.0.1:8501", "Origin": "http://localhost:8501"}, "of another port"),
         ({"Host": "127.0.0.1", "X-Forwarded-For": "192.0.2.1"}, "through a proxy"),
     ],
 )
