@@ -20,7 +20,30 @@ Axes: TypeAlias = Mapping[str, tuple[float, float]]
 WARNING = "warning: "
 _WIDTH = 96  # of the drawing of an interval, in pixels
 _HEIGHT = 12
+_MOST_PX = 384  # of a column whose texts are broken, as in the style below
 _INSET = 4  # leaves the point of a value at the very end whole
+
+_LETTER, _BESIDE, _MARGIN = 7.6, 20, 64  # pixels: of a digit or a letter, between cells, around
+WIDTHS = (640, 800, 1000, 1200, 1400, 1700, 2000)
+"""Of windows. In one that is narrower than a table each row is a few lines, and says its titles."""
+
+_IN_LINES = """
+@media (max-width: %(below)dpx) {
+  .from%(width)d thead { display: none; }
+  .from%(width)d, .from%(width)d tbody { display: block; }
+  .from%(width)d tr {
+    display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr));
+    gap: 0.3rem 1.2rem; padding: 0.5rem 0; border-bottom: 1px solid var(--line);
+  }
+  .from%(width)d td, .from%(width)d td.one, .from%(width)d td.many {
+    display: block; padding: 0; border: 0; max-width: 100%%; text-align: left;
+    white-space: pre-wrap; overflow-wrap: anywhere;
+  }
+  .from%(width)d td:not(:empty)::before {
+    content: attr(data-is); display: block; font-size: 0.8rem; color: var(--quiet);
+  }
+  .from%(width)d svg { display: block; margin: 0.2rem 0 0; }
+}"""
 
 _STYLE = """
 :root {
@@ -65,7 +88,7 @@ ul { margin: 0; padding: 0; max-width: 75rem; list-style: none; }
 li { padding: 0.2rem 0.75rem; border-left: 3px solid var(--line); }
 li.warning { border-color: var(--warn); background: var(--warn-page); }
 @media print { body { padding: 0; } div { overflow: visible; } section { break-inside: avoid; } }
-"""
+""" + "".join(_IN_LINES % {"width": width, "below": width - 1} for width in WIDTHS)
 
 
 def html(document: Document) -> str:
@@ -111,29 +134,46 @@ def _section(i: int, table: Table, axes: Axes) -> list[str]:
         lines += [
             # What scrolls sideways has to be reachable from the keyboard.
             f'<div tabindex="0" role="region" aria-labelledby="t{i}">',
-            "<table>",
-            "<thead><tr>",
+            f'<table role="table"{_from(table, drawn)}>',
+            '<thead role="rowgroup"><tr role="row">',
             *(_head(*one, axes) for one in zip(table.columns, drawn, strict=True)),
             "</tr></thead>",
-            "<tbody>",
+            '<tbody role="rowgroup">',
         ]
         for row in table.rows:
             cells = zip(table.columns, row, drawn, strict=True)
-            lines += ["<tr>", *(_cell(*one, axes) for one in cells), "</tr>"]
+            lines += ['<tr role="row">', *(_cell(*one, axes) for one in cells), "</tr>"]
         lines += ["</tbody>", "</table>", "</div>"]
     if table.notes:
         lines += ["<ul>", *(_note(note) for note in table.notes), "</ul>"]
     return [*lines, "</section>"]
 
 
+def _from(table: Table, drawn: Sequence[bool]) -> str:
+    """The class that says from which window on a table is one; none for the widest of all."""
+    px = _MARGIN + sum(
+        min(_LETTER * max(map(_longest, (column.title, *cells))), _MOST_PX if column.wraps else 1e9)
+        + _BESIDE
+        + (_WIDTH + 12 if is_drawn else 0)
+        for column, is_drawn, cells in zip(
+            table.columns, drawn, zip(*table.rows, strict=True), strict=True
+        )
+    )
+    width = next((width for width in WIDTHS if px <= width), WIDTHS[-1])
+    return f' class="from{width}"'
+
+
+def _longest(text: str) -> int:
+    return max(map(len, text.split("\n")))
+
+
 def _head(column: Column, is_drawn: bool, axes: Axes) -> str:
     how = ' class="end"' if column.align == "right" else ""
     axis = ""
     if is_drawn:
-        low, high = (f"{round(end, 2) + 0.0:g}" for end in axes[column.title])  # no -0
-        ends = (low, high) if low != high else (low,)
+        ends = _ends(axes[column.title])
         axis = f"<small>{''.join(f'<span>{end}</span>' for end in ends)}</small>"
-    return f'<th scope="col"{how}>{_text(column.title)}{axis}</th>'
+    return f'<th scope="col" role="columnheader"{how}>{_text(column.title)}{axis}</th>'
 
 
 def _cell(column: Column, cell: str, is_drawn: bool, axes: Axes) -> str:
@@ -141,7 +181,15 @@ def _cell(column: Column, cell: str, is_drawn: bool, axes: Axes) -> str:
     how += " end" if column.align == "right" else ""
     drawing = _drawing(cell, axes[column.title]) if is_drawn else ""
     text = escape(printable_lines(cell)) if column.lines else _text(cell)
-    return f'<td class="{how}">{text}{drawing}</td>'
+    title = column.title
+    if is_drawn:
+        title += f", drawn from {' to '.join(_ends(axes[title]))}"
+    return f'<td role="cell" class="{how}" data-is="{_text(title)}">{text}{drawing}</td>'
+
+
+def _ends(axis: tuple[float, float]) -> tuple[str, ...]:
+    low, high = (f"{round(end, 2) + 0.0:g}" for end in axis)  # no -0
+    return (low, high) if low != high else (low,)
 
 
 def _note(note: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench.cli.options import FORMATS
+from tests.dashboards import night_stores
 from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM
 from tests.e2e import own, runs
 from tests.loopback import Loopback
@@ -130,7 +131,7 @@ def test_a_browser_shows_the_page_light_and_dark(
         page.on("console", lambda said: complaints.append(said.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path.as_uri())
-        page.get_by_role("cell", name=TAKER, exact=True).first.wait_for()
+        page.get_by_role("cell").get_by_text(TAKER, exact=True).first.wait_for()
         assert page.locator("main b, main i").count() == 0
         # Tables scroll by themselves, the page does not; and the style is one that the page allows.
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
@@ -142,3 +143,51 @@ def test_a_browser_shows_the_page_light_and_dark(
     assert seen == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}
     assert asked == [path.as_uri()] * 2
     assert not complaints
+
+
+HIDDEN = """() => [...document.querySelectorAll('h1, h2, p, li, th, td, small span, svg')]
+    .filter(one => one.getBoundingClientRect().width)
+    .map(one => {
+        const all = document.createRange();
+        all.selectNodeContents(one);
+        return [one.textContent, one.tagName, ...[all, one].map(it => it.getBoundingClientRect())];
+    })
+    .filter(([, , text, box]) => Math.max(text.right, box.right) > innerWidth
+        || text.right > box.right + 1 || text.left < 0)
+    .map(([said, tag]) => [tag, said])"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
+def test_nothing_is_cut_in_a_window_of_800_pixels(
+    folder: Path, tmp_path: Path, browser: Any
+) -> None:
+    """Of a board with a name that no line holds, and of a gate with all its columns."""
+    night_stores.fill(tmp_path / "nights.db", n_items=40)
+    board, gate, agreement = (tmp_path / f"{name}.html" for name in ("board", "gate", "agreement"))
+    runs.typed(*words(folder, "leaderboard"), "--output", board)
+    runs.typed(*words(folder, "agreement"), "--output", agreement)
+    store = ["--store", f"sqlite:///{tmp_path / 'nights.db'}"]
+    said = ["gate", "--baseline", "nightly", "--candidate", "nightly", *store, "--output", gate]
+    runs.typed(*said)
+    page = browser.new_page(viewport={"width": 800, "height": 600})
+    cells = {}
+    for path in (board, agreement, gate):
+        for width in (800, 1280, 2400):
+            page.set_viewport_size({"width": width, "height": 600})
+            page.goto(path.as_uri())
+            assert page.evaluate(HIDDEN) == [], (path.name, width)
+            aria = page.get_by_role("table").first.get_by_role("cell").all_text_contents()
+            assert aria == cells.setdefault(path, aria), "a table for whoever listens, too"
+    page.set_viewport_size({"width": 800, "height": 600})
+    titles = (
+        page.locator("table")
+        .first.locator("td")
+        .evaluate_all(
+            "cells => cells.map(one => getComputedStyle(one, '::before').content.slice(1, -1))"
+        )
+    )
+    heads = page.locator("table").first.locator("th").all_text_contents()
+    assert len(heads) > 10
+    for head, title in zip(heads, titles, strict=True):
+        assert head.startswith(title.partition(", drawn")[0]), "each value has its title beside it"

@@ -14,6 +14,7 @@ from judgebench.plain_text import printable
 from judgebench.records import Estimate
 from judgebench.report import estimates
 from judgebench.report.figure import Figure
+from judgebench.report.html import WIDTHS
 from judgebench.report.table import Column, Document, Table, render
 from tests.unit.reports import HOSTILE, TEXTS, document, table
 
@@ -22,7 +23,7 @@ TAGS = EMPTY | {
     *("html", "head", "title", "style", "body", "main", "section", "h1", "h2", "p", "div"),
     *("table", "thead", "tbody", "tr", "th", "td", "ul", "li", "svg", "small", "span"),
 }
-CLASSES = {"one", "many", "end", "warning"}
+CLASSES = {"one", "many", "end", "warning"} | {f"from{width}" for width in WIDTHS}
 
 
 class Page(HTMLParser):
@@ -99,6 +100,21 @@ def test_titles_of_columns_are_text() -> None:
     columns = [Column(title=name) for name in HOSTILE]
     found = page(Table(title="t", columns=columns, rows=[["x"] * len(HOSTILE)]))
     assert found.texts["th"] == [printable(name) for name in HOSTILE]
+    assert [cell["data-is"] for cell in found.found["td"]] == found.texts["th"]
+
+
+def test_a_table_is_one_where_the_window_has_room_for_it() -> None:
+    """Else it is lines; what is asked for is no more than there is."""
+
+    def room(*cells: str) -> int:
+        columns = [Column(title="of it") for _ in cells]
+        found = page(Table(title="t", columns=columns, rows=[list(cells)]))
+        return int(str(found.found["table"][0]["class"]).removeprefix("from"))
+
+    assert room("short") == WIDTHS[0]
+    rooms = [room(*["a name of some length"] * n) for n in range(1, 20)]
+    assert rooms == sorted(rooms)
+    assert set(rooms) == set(WIDTHS)
 
 
 def test_nothing_may_be_fetched_or_run() -> None:
