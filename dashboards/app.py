@@ -10,6 +10,7 @@ import reads
 import streamlit as st
 from folded import LOOK
 from held import held
+from narrow import NARROW
 from opened import NoStoreError
 
 from judgebench.errors import ConfigError, JudgebenchError
@@ -45,7 +46,7 @@ except ConfigError as error:
     st.stop()
 
 # Streamlit leaves a hand's breadth above a page, which a table could use.
-st.html(f"<style>[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}{LOOK}</style>")
+st.html(f"<style>[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}{LOOK}{NARROW}</style>")
 
 # The folder is not called pages/: Streamlit would run a file of it by itself, without this one,
 # for whoever opens a link to it first. Pages carry no icon of their own: Streamlit would fetch it

@@ -19,7 +19,8 @@ Drawing: TypeAlias = alt.LayerChart | alt.FacetChart
 ROW_PX = 28
 AXIS_PX = 44
 CELL_PX, ROOMY_PX = 42, 52
-MOST_ROOMY = 5
+MOST_ROOMY, MOST_COUNTED = 5, 14
+"""Judges whose cells have room for an interval, and for a count, on a page of 750 pixels."""
 LABELS_PX = 150
 GAP = "–"
 """Stands where a number is undefined."""
@@ -202,20 +203,20 @@ def heat_map(
         ),
     ).add_params(picked)  # fmt: skip
     on_cell = alt.condition("datum.value > 0.6", alt.value(ink.paper), alt.value(ink.text))
-    # More judges than these have cells too narrow for an interval, which the table has as well.
+    # What has no room in a cell stands in the table, and where somebody points at it.
     roomy = len(names) <= MOST_ROOMY and bool((pairs["ends"] != "").any())
     values = base.mark_text(fontSize=14, dy=-11 if roomy else -5)
-    counts = base.mark_text(fontSize=10, dy=16 if roomy else 9)
-    layers = [
-        cells,
-        values.encode(text=alt.Text("text:N"), color=on_cell),
-        counts.encode(text=alt.Text("counts:N"), color=on_cell),
-    ]
+    layers = [cells, values.encode(text=alt.Text("text:N"), color=on_cell)]
+    if len(names) <= MOST_COUNTED:
+        counts = base.mark_text(fontSize=10, dy=16 if roomy else 9)
+        layers.append(counts.encode(text=alt.Text("counts:N"), color=on_cell))
     if roomy:
         ends = base.mark_text(fontSize=10, dy=3).encode(text=alt.Text("ends:N"), color=on_cell)
         layers.append(ends)
     height = (ROOMY_PX if roomy else CELL_PX) * max(1, len(names)) + LABELS_PX
-    return plain(alt.layer(*layers).properties(height=height))
+    # Vega leaves slanted names at the right edge a few pixels too little.
+    padding = {"left": 0, "right": 12, "top": 5, "bottom": 0}
+    return plain(alt.layer(*layers).properties(height=height, padding=padding))
 
 
 def names_axis(ink: Ink, px: int, most_px: int) -> alt.Y:

@@ -32,8 +32,9 @@ MOST_ROWS = 60
 """Drawn at once; the table has all."""
 
 MOST_NAME_PX, TALLY_PX, LEAST_FOREST_PX = 330, 140, 120
+TITLE_LINE_PX = 13
 
-_NAME = 32  # characters of a name beside an axis
+_NAME = 26  # characters of a name below an axis
 
 SHAPES = {"first": "triangle-up", "second": "triangle-down", "rest": "circle"}
 SIDES = {"better": "first", "equal": "grid", "worse": "chosen"}
@@ -119,15 +120,16 @@ def _differences(
         range=[0, alt.ExprRef(room.forest_ends)],
     )  # fmt: skip
     sides = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in names]
-    title = f"← {sides[1]} {says}  ·  {axis.title}  ·  {sides[0]} {says} →"
+    title = [f"← {sides[1]} {says}  ·  {sides[0]} {says} →", axis.title]
     x = alt.X(
         "value:Q",
         title=title,
         scale=scale,
         axis=alt.Axis(
-            gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7, titleLimit=0
+            gridColor=ink.grid, labelColor=ink.text, titleColor=ink.faint, tickCount=7,
+            titleLimit=0, titleAnchor="start",  # often wider than the differences
         ),
-    )
+    )  # fmt: skip
     tones = {"first": ink.first, "second": ink.chosen, "rest": ink.rest}
     tone = alt.Color(
         "tone:N", scale=alt.Scale(domain=list(tones), range=list(tones.values())), legend=None
@@ -227,4 +229,4 @@ def _rows(ink: Ink, room: Room) -> alt.Y:
 
 
 def _height(data: pd.DataFrame) -> int:
-    return ROW_PX * max(1, len(data)) + AXIS_PX
+    return ROW_PX * max(1, len(data)) + AXIS_PX + TITLE_LINE_PX

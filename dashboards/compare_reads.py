@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,6 +91,17 @@ class Meetings:
         ]
         return cls(known, *names)
 
+    def telling(
+        self, weighs: Callable[[Sequence[Judged]], int], least: int = 1
+    ) -> list[tuple[str, str]]:
+        """Benchmarks, by name and version, that weigh at least so much, the heaviest first."""
+        of: dict[tuple[str, str], list[Judged]] = {}
+        for one in self.all:
+            of.setdefault((one.benchmark, one.version), []).append(one)
+        weights = {place: weighs(its) for place, its in of.items()}
+        heavy = [place for place, weight in weights.items() if weight >= least]
+        return sorted(heavy, key=lambda place: -weights[place])
+
     def newest_first(self) -> list[str]:
         """Every model that was judged or compared with; who came last comes first."""
         return [*reversed(dict.fromkeys(who.id for one in self.all for who in one.models))]
@@ -127,6 +139,17 @@ def meetings(url: str, mark: str) -> Meetings:
             for one in soon(url, mark, "computations.met")
         ]
     )
+
+
+def n_judges(known: Sequence[Judged]) -> int:
+    """How many there are of a benchmark, as a weight."""
+    return len({one.judge.id for one in known})
+
+
+def n_nights(known: Sequence[Judged]) -> int:
+    """How many models of one name a judge has judged, at most, as a weight."""
+    found = {(*one.board, one.model.name, one.model.id) for one in known}
+    return max(Counter(of[:-1] for of in found).values(), default=0)
 
 
 def benchmarks_of(shared: Sequence[Judged]) -> dict[str, tuple[str, str]]:

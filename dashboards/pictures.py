@@ -20,8 +20,8 @@ import pandas as pd
 import streamlit as st
 from charts import Drawing, Ink
 
-LINE = 140
-"""Characters of a caption on one line of a drawing as wide as the page."""
+LINE = 125
+"""Characters of a caption on one line of a drawing as wide as a page of 750 pixels."""
 
 CAPTION_PX, LINE_PX = 14, 13
 
@@ -81,8 +81,6 @@ def captioned(draws: Draws, caption: str, ink: Ink, *, share: float = 1.0) -> Ve
         # Streamlit makes all of it as high as the drawing says.
         "height": drawing["height"] + CAPTION_PX + LINE_PX * len(lines),
         "background": ink.paper,
-        # What is saved, however many marks there are.
-        "usermeta": {"embedOptions": {"renderer": "svg"}},
     }  # fmt: skip
 
 
@@ -92,7 +90,8 @@ def _plotted(_draws: Draws, name: tuple[Any, ...]) -> VegaLite:
     # Both settings are of all threads.
     with _PLOTTING, alt.theme.enable("none"), alt.data_transformers.enable(BY_NAME, tables=tables):
         found: VegaLite = _draws().to_dict(validate=False)  # every drawing's test validates it
-    return found | {"datasets": tables}
+    # What is saved, however many marks there are; and letters that can be measured.
+    return found | {"datasets": tables, "usermeta": {"embedOptions": {"renderer": "svg"}}}
 
 
 _PLOTTING = threading.Lock()

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import pandas as pd
 import streamlit as st
-from charts import GAP, INK, Axis, Ink, number
+from charts import GAP, INK, Axis, Ink, number, text_px
 from opened import NoStoreError
 from pandas.io.formats.style import Styler
 from pictures import Draws, as_of, captioned, plotted, save_buttons
@@ -89,27 +89,56 @@ def forget(*keys: str) -> None:
             del st.session_state[name]
 
 
+Telling: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
+"""Name and version of the benchmarks that a page has something to say about, the best first."""
+
+
 def choose_benchmark(
-    known: Sequence[tuple[str, str]], widths: Sequence[float]
+    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
 ) -> tuple[list[DeltaGenerator], str, str] | None:
     """As `choose_among`; None, and what to type, where the store knows no benchmark."""
     if not known:
         empty("The store is empty. A run fills it:", FIRST_STEPS)
         return None
-    return choose_among(known, widths)
+    return choose_among(known, widths, telling)
 
 
 def choose_among(
-    known: Sequence[tuple[str, str]], widths: Sequence[float]
+    known: Sequence[tuple[str, str]], widths: Sequence[float], telling: Telling
 ) -> tuple[list[DeltaGenerator], str, str]:
-    """A row of selectors: benchmark and version chosen, and the places left to fill."""
+    """A row of selectors: benchmark and version chosen, and the places left to fill.
+
+    A link says which. What a reader chose on another page is kept where this page has something to
+    say about it; else the page opens on the best of `telling`.
+    """
+    names = list(dict.fromkeys(name for name, _ in known))
+    best = None
+    if st.query_params.get("benchmark") not in names:
+        best = _opens_on(telling)
     places = st.columns(list(widths))
     with places[0]:
-        benchmark = choose("Benchmark", list(dict.fromkeys(name for name, _ in known)), "benchmark")
+        benchmark = choose("Benchmark", names, "benchmark", default=best and best[0])
     with places[1]:
         versions = [version for name, version in known if name == benchmark]
-        version = choose("Version", versions, "version", default=versions[-1])
+        told = best is not None and best[0] == benchmark and best[1] in versions
+        version = choose(
+            "Version", versions, "version", default=best[1] if best and told else versions[-1]
+        )
     return places[2:], benchmark, version
+
+
+def _opens_on(telling: Telling) -> tuple[str, str] | None:
+    """Where a page begins that no link leads to a benchmark of; None at the first there is."""
+    kept = st.session_state.setdefault("kept", {})
+    chosen = kept.get("benchmark")
+    by_itself = chosen == st.session_state.get("opened on")
+    if chosen and not by_itself and any(chosen == name for name, _ in telling()):
+        return None
+    for name in ("benchmark", "version"):
+        kept.pop(name, None)
+    best = next(iter(telling()), None)
+    st.session_state["opened on"] = best and best[0]
+    return best
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -174,7 +203,7 @@ def columns_of(axis: Axis) -> dict[str, Any]:
         "rank": number_of("rank", width=50, help="Among all models of the board."),
         "rank_low": number_of("from", width=50, help=f"Lowest rank of the set. {RANK_SETS}"),
         "rank_high": number_of("to", width=50, help=f"Highest rank of the set. {RANK_SETS}"),
-        "model": st.column_config.TextColumn("model", width="medium"),
+        "model": st.column_config.TextColumn("model"),  # as wide as the names
         "value": number_of(axis.short),
         "lc value": number_of("LC %", help="Length-controlled win rate."),
         "raw value": number_of("win rate %", help="Plain, not length-controlled."),
@@ -203,9 +232,33 @@ def _tint(said: str, colours: Ink) -> str:
     return f"background-color: {ground}; color: {colours.text}"
 
 
+FIRST_COLUMNS, SEEN_ROWS, PADDING_PX, WIDEST_PX = 3, 5, 32, 500
+"""Of a table: the columns that are shown whole, and rows of which a browser measures every one."""
+
+
 def table(rows: pd.DataFrame | Styler, **options: Any) -> Any:
     """A table; what is selected in it, where that is asked for."""
-    return st.dataframe(rows, hide_index=True, width="stretch", placeholder=GAP, **options)
+    config = whole(
+        rows.data if isinstance(rows, Styler) else rows, options.pop("column_config", {})
+    )
+    return st.dataframe(
+        rows, hide_index=True, width="stretch", placeholder=GAP, column_config=config, **options
+    )
+
+
+def whole(rows: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Any]:
+    """How columns are headed, the first ones as wide as their longest text, wherever it stands.
+
+    A browser measures the first rows, and of more than five leaves out what is twice as wide as
+    they are on average.
+    """
+    found = dict(config)
+    for name in [*rows][:FIRST_COLUMNS]:
+        texts = [text for text in rows[name] if isinstance(text, str)]
+        if len(texts) > SEEN_ROWS and not (found.get(name) or {}).get("width"):
+            width = min(WIDEST_PX, text_px([*texts, name]) + PADDING_PX)
+            found[name] = {**(found.get(name) or {}), "width": width}
+    return found
 
 
 def drawing(draws: Draws, *, alt: str, place: DeltaGenerator | None = None) -> None:

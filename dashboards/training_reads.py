@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,16 @@ def known(url: str, mark: str, benchmark: str, version: str) -> Known:
         most_first = sorted(judged.items(), key=lambda one: (-len(one[1]), one[0]))
         boards[run] = {name: seats[0] for name, seats in most_first}
     return Known(found.runs, boards, found.faults)
+
+
+def most_checkpoints(
+    url: str, mark: str, benchmarks: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Those with training runs, the one with the longest first."""
+    longest = {
+        one: max(map(len, known(url, mark, *one).runs.values()), default=0) for one in benchmarks
+    }
+    return sorted(filter(longest.get, benchmarks), key=lambda one: -longest[one])
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Computing bands …")

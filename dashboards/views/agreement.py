@@ -13,13 +13,14 @@ import charts
 import compare_charts
 import formatted
 import item_parts
+import narrow
 import pandas as pd
 import ranked
 import reads
 import shown
 import streamlit as st
 from agreement_reads import SHOWN, WORDS
-from compare_reads import heads, signed
+from compare_reads import heads, meetings, n_judges, signed
 from folded import visible
 from item_reads import Names, history
 
@@ -50,7 +51,11 @@ def page() -> None:
     st.title("Agreement")
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = shown.choose_benchmark(reads.benchmarks(url, mark), [3, 2, 3, 3, 3])
+    chosen = shown.choose_benchmark(
+        reads.benchmarks(url, mark),
+        [3, 2, 3, 3, 3],
+        lambda: meetings(url, mark).telling(n_judges, 2),
+    )
     if chosen is None:
         return
     places, benchmark, version = chosen
@@ -59,11 +64,11 @@ def page() -> None:
     if not kinds:
         too_few(identity, benchmark, version)
         return
-    kind = kinds[0]
+    kind = max(kinds, key=lambda one: len(agreement_reads.between(*at, one)["judges"]))
     if len(kinds) > 1:
-        narrow, _ = st.columns([3, 7])
-        with narrow:
-            kind = shown.choose("What they gave", kinds, "kind", shows=WORDS)
+        place, _ = st.columns([3, 7])
+        with place:
+            kind = shown.choose("What they gave", kinds, "kind", default=kind, shows=WORDS)
     between = agreement_reads.between(*at, kind)
     references = agreement_reads.references(between["judges"])
     if len(references) < 2:
@@ -86,7 +91,8 @@ def page() -> None:
         judge = shown.choose("Judge", judges, "shown", default=start)
     share = 0.5 if len(between["judges"]) <= BESIDE else 1.0
     if share < 1:
-        left, right = st.columns(2, gap="medium")
+        with st.container(key=f"{narrow.WIDE} of all"):
+            left, right = st.columns(2, gap="medium")
     else:
         left, right = st.container(), st.container()
     with left:
@@ -265,7 +271,8 @@ DIFFERENCE_OF = {
 def two_judges(found: reads.Json, kind: str, place: str) -> None:
     """What one calls what, and by how much it is the more lenient one, model by model."""
     st.subheader("The two judges chosen")
-    left, right = st.columns([2, 3], gap="medium")
+    with st.container(key=f"{narrow.WIDE} of two"):
+        left, right = st.columns([2, 3], gap="medium")
     with left:
         judge, reference = found["judge"], found["reference"]
         st.text(visible(f"{judge} (columns) and {reference} (rows): counts of answers"))
@@ -344,8 +351,8 @@ def where_they_differ(
     at: tuple[str, str, str, str], kind: str, judge: str, reference: str, judges: Sequence[str]
 ) -> None:
     st.subheader("Items on which they disagree most")
-    narrow, _ = st.columns([3, 7])
-    with narrow:
+    place, _ = st.columns([3, 7])
+    with place:
         among = shown.choose("Among", list(AMONG), "among", shows=AMONG)
     asked = (judge, reference) if among == "two" else tuple(judges)
     found = agreement_reads.differences(*at, kind, asked)

@@ -64,7 +64,9 @@ def chosen(known: Meetings) -> tuple[Asked, list[str]]:
     """Models, benchmark, judge, metric and grouping, all of them in the URL."""
     top = st.columns([3, 5, 3])
     with top[0]:
-        first = one_of("First", known.newest_first(), "first", known.models)
+        ids = known.newest_first()
+        start = next((one for one in ids if known.beside(one)), None)
+        first = one_of("First", ids, "first", known.models, default=start)
     with top[1]:
         seconds = some_of("Compared with", known.beside(first), "second", known.models)
     shared = known.shared(first, seconds)
@@ -104,13 +106,16 @@ def narrowed(label: str, options: Sequence[str], key: str, no_choice: str) -> st
     return shown.choose(label, [ALL, *options], key, shows=shows, kept_as=f"compare {key}")
 
 
-def one_of(label: str, ids: Sequence[str], key: str, names: Mapping[str, str]) -> str:
+def one_of(
+    label: str, ids: Sequence[str], key: str, names: Mapping[str, str], default: str | None
+) -> str:
     """A model; a link names it as it is shown, or by its id."""
     linked = st.query_params.get(key)
     if linked in names:
         st.query_params[key] = names[linked]
     by_name = {names[one]: one for one in ids}
-    return by_name[shown.choose(label, list(by_name), key)]
+    start = None if default is None else names[default]
+    return by_name[shown.choose(label, list(by_name), key, default=start)]
 
 
 def some_of(label: str, ids: Sequence[str], key: str, names: Mapping[str, str]) -> list[str]:

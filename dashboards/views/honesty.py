@@ -8,6 +8,7 @@ from functools import partial
 
 import honesty_charts
 import honesty_reads
+import narrow
 import pandas as pd
 import reads
 import shown
@@ -36,7 +37,7 @@ def page() -> None:
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
     known = reads.benchmarks(url, mark)
-    chosen = shown.choose_benchmark(known, [3, 2, 3, 3])
+    chosen = shown.choose_benchmark(known, [3, 2, 3, 3], lambda: with_confidences(url, mark, known))
     if chosen is None:
         return
     places, benchmark, version = chosen
@@ -123,12 +124,19 @@ def no_confidences(
         HOW,
     )
     shown.notes([visible(f"– {name}: {why}") for name, why in there.lacking.items()])
-    looked_at = tuple("@".join(one) for one in known[:MOST_LOOKED_AT])
-    others = [
-        one for one in honesty_reads.that_have_some(url, mark, looked_at) if one != "@".join(here)
-    ]
+    others = [one for one in with_confidences(url, mark, known) if one != here]
     if others:
-        st.text(visible(f"Benchmarks with confidences: {', '.join(others)}"))
+        names = ", ".join("@".join(one) for one in others)
+        st.text(visible(f"Benchmarks with confidences: {names}"))
+
+
+def with_confidences(
+    url: str, mark: str, known: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """By name and version, those that the page can say something about."""
+    looked_at = tuple("@".join(one) for one in known[:MOST_LOOKED_AT])
+    found = set(honesty_reads.that_have_some(url, mark, looked_at))
+    return [one for one in known if "@".join(one) in found]
 
 
 MOST_LOOKED_AT = 20
@@ -223,9 +231,9 @@ def reliability(
     """A diagram for each curve, with how many answers its bins hold."""
     there = [(at, name, row) for at, (name, row) in enumerate(drawn.items())]
     for start in range(0, len(there), ACROSS):
-        for column, (at, name, row) in zip(
-            st.columns(ACROSS), there[start : start + ACROSS], strict=False
-        ):
+        with st.container(key=f"{narrow.SMALL} {start}"):
+            columns = st.columns(ACROSS)
+        for column, (at, name, row) in zip(columns, there[start : start + ACROSS], strict=False):
             with column, st.container(border=True):
                 st.text(name)
                 diagram(row, honesty_charts.hue(at, theme), f"{name} · {said}")

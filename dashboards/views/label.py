@@ -70,7 +70,11 @@ def choose(
     url: str, mark: str, known: Sequence[tuple[str, str]], rater: str
 ) -> tuple[Asked | None, labels.Kind, Sequence[str]]:
     """What the person wants to label, of the benchmark with its declared labels."""
-    places, benchmark, version = shown.choose_among(known, [3, 2, 4])
+    places, benchmark, version = shown.choose_among(
+        known,
+        [3, 2, 4],
+        lambda: (one for one in known if labels.answered(url, labels.answers_state(url), *one)),
+    )
     ground = labels.ground(url, mark, labels.answers_state(url), benchmark, version)
     if not ground.models:
         return None, "label", ()

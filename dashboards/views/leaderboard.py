@@ -16,6 +16,7 @@ import shown
 import streamlit as st
 from board_reads import FORMS, MIME, SUFFIXES, Which
 from board_rows import BESIDE
+from compare_reads import meetings
 from folded import verbatim
 
 from judgebench.report.board_document import EXCLUDED, EXPLAINED, ONE_ORDER
@@ -27,7 +28,11 @@ def page() -> None:
     st.title("Leaderboard")
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = shown.choose_benchmark(reads.benchmarks(url, mark), [3, 2, 4, 3])
+    chosen = shown.choose_benchmark(
+        reads.benchmarks(url, mark),
+        [3, 2, 4, 3],
+        lambda: meetings(url, mark).telling(lambda judged: 1),
+    )
     if chosen is None:
         return
     places, benchmark, version = chosen
@@ -38,7 +43,8 @@ def page() -> None:
         return
     names = shown.distinct(reads.board_names(boards))
     with places[0]:
-        judge = shown.choose("Judge", names, "judge")
+        start = next((name for name, its in zip(names, boards, strict=True) if its["rows"]), None)
+        judge = shown.choose("Judge", names, "judge", default=start)
     board = boards[names.index(judge)]
     identity.text(whose(url, mark, board))
     if not board["rows"]:

@@ -16,6 +16,7 @@ import planning
 import reads
 import shown
 import streamlit as st
+from compare_reads import meetings, n_nights
 from folded import visible
 from night_reads import Drop
 from streamlit.delta_generator import DeltaGenerator
@@ -47,7 +48,9 @@ def page() -> None:
     st.title("Nights")
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = shown.choose_benchmark(reads.benchmarks(url, mark), [3, 2, 4, 3])
+    chosen = shown.choose_benchmark(
+        reads.benchmarks(url, mark), [3, 2, 4, 3], lambda: meetings(url, mark).telling(n_nights)
+    )
     if chosen is None:
         return
     places, benchmark, version = chosen
@@ -62,13 +65,14 @@ def page() -> None:
         return
     names = shown.distinct(reads.board_names(boards))
     with places[0]:
-        judge = shown.choose("Judge", names, "judge")
+        most = max(range(len(boards)), key=lambda at: _n_nights(url, mark, boards[at]))
+        judge = shown.choose("Judge", names, "judge", default=names[most])
     board = boards[names.index(judge)]
     metrics = list(dict.fromkeys(name for row in board["rows"] for name in row["metrics"]))
     with places[1]:
         metric = shown.choose("Metric", metrics, "metric")
     at = benchmark, version, board["judge_id"], board["opponent_id"]
-    lines = night_reads.timelines(url, mark, *at)
+    lines = _lines(url, mark, board)
     if not lines:
         identity.text(reads.identity(board))
         shown.empty("No run has used a verdict of this judge yet.", NIGHTLY)
@@ -84,6 +88,16 @@ def page() -> None:
             "or other decoding under this name."
         )
     draw(place, found, board, metric, lines)
+
+
+def _lines(url: str, mark: str, board: reads.Json) -> Mapping[str, tuple[Night, ...]]:
+    at = (board[name] for name in ("benchmark", "version", "judge_id", "opponent_id"))
+    return night_reads.timelines(url, mark, *at)
+
+
+def _n_nights(url: str, mark: str, board: reads.Json) -> int:
+    """Of the model that has most."""
+    return max(map(len, _lines(url, mark, board).values()), default=0)
 
 
 def asked(

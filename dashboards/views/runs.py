@@ -102,7 +102,7 @@ def confirm(url: str, suite: str, found: Plan) -> None:
     st.text(found.line)
     if found.rows:
         shown.table(pd.DataFrame(found.rows))
-    limit, code, button = st.columns([3, 3, 4], vertical_alignment="bottom")
+    limit, code, button = st.columns([4, 3, 3], vertical_alignment="bottom")
     most = limit.number_input(
         "Stop before it costs more than (USD)", min_value=0.0, value=None, step=1.0,
         placeholder="no limit but the suite's",

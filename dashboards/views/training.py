@@ -29,7 +29,10 @@ def page() -> None:
     st.title("Training")
     identity = st.empty()
     url, mark = st.session_state["store"], st.session_state["mark"]
-    chosen = shown.choose_benchmark(benchmarks(url, mark), [3, 2, 4, 4])
+    there = benchmarks(url, mark)
+    chosen = shown.choose_benchmark(
+        there, [3, 2, 4, 4], lambda: training_reads.most_checkpoints(url, mark, there)
+    )
     if chosen is None:
         return
     places, benchmark, version = chosen

@@ -164,7 +164,7 @@ def test_a_drawing_has_its_caption_as_data_and_its_paper() -> None:
     assert " ".join(spec["title"]["text"]).count("n 9") == 60
     assert max(map(len, spec["title"]["text"])) <= pictures.LINE
     narrow = pictures.captioned(plain, said, charts.INK["dark"], share=0.3)
-    assert max(map(len, narrow["title"]["text"])) <= 0.3 * pictures.LINE
+    assert max(map(len, narrow["title"]["text"])) <= round(0.3 * pictures.LINE)
     assert narrow["height"] > spec["height"]
     assert spec["background"] == charts.INK["dark"].paper
     assert spec["height"] > pictures.plotted(plain)["height"] == drawn(plain())["height"]
@@ -237,3 +237,18 @@ def test_every_drawing_of_a_page_is_what_vega_lite_allows(
 ) -> None:
     """Pages do not ask, which would take as long as drawing."""
     assert drawings(open_page(page, everything, **SEEN[page]))
+
+
+def test_the_first_columns_are_as_wide_as_a_text_that_stands_far_below() -> None:
+    import shown
+
+    rows = pd.DataFrame({"judge": ["a"] * 20 + ["a" * 40], "n": range(21), "why": ["b"] * 21})
+    found = shown.whole(rows, {"judge": {"label": "who"}, "n": {"label": "how many"}})
+    assert found["judge"]["label"] == "who"
+    assert shown.WIDEST_PX > found["judge"]["width"] > 40 * 6
+    assert found["n"] == {"label": "how many"}
+    few = pd.DataFrame({"judge": ["a", "a" * 40]})
+    assert shown.whole(few, {}) == {}, "of few rows a browser measures every one"
+    assert shown.whole(rows, {"judge": {"width": 90}})["judge"] == {"width": 90}
+    rows["judge"] = ["a"] * 20 + ["a" * 4000]
+    assert shown.whole(rows, {})["judge"] == {"width": shown.WIDEST_PX}
