@@ -198,6 +198,20 @@ def test_one_that_was_cut_after_its_last_row_is_ended_by_the_same_again(
     assert held(store) | {"counts": dict(run.counts)} == expected
 
 
+def test_labels_that_change_earlier_ones_are_completed_as_well(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = [label(n, "model", "human/anna", "incorrect") for n in range(ROWS)]
+    import_labels(store, rows_file(tmp_path / "earlier.jsonl", earlier))
+    take = labels(tmp_path)
+    cut_at(monkeypatch, 2, SystemExit())
+    with pytest.raises(SystemExit):
+        take(store)
+    monkeypatch.setattr(outcome, "_pause", lambda _: None)
+    assert 0 < take(store).changed < ROWS
+    assert set(store.verdicts("made_up")["label"]) == {"correct"}
+
+
 def test_another_file_does_not_complete_one_that_was_cut(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
