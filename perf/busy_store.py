@@ -4,7 +4,7 @@
 
 A run with 64 calls under way, while its store is held for 100 s by another program (an SQLite
 transaction) and by another judgebench (the writer's turn), and while a file of a million verdicts
-is imported. Takes ten to twenty minutes. Ends with 1 where a reply was lost or a question asked twice.
+is imported. Takes ten to twenty minutes. Ends with 1 where a reply was lost or asked for twice.
 """
 
 from __future__ import annotations
