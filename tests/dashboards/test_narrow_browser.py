@@ -15,8 +15,6 @@ import pytest
 
 from tests.dashboards import narrow_store
 from tests.dashboards.test_browser import (  # noqa: F401  # the server is a fixture
-    ARGUMENTS,
-    CHROMIUM,
     address,
     go,
     pytestmark,
@@ -114,16 +112,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tab(address: str) -> Iterator[Any]:  # noqa: F811  # the fixture
+def tab(browser: Any) -> Iterator[Any]:
     """A tab for all pages, which keeps what it fetched."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": WIDTHS[-1], "height": 1000})
-        page.add_init_script(WATCHED)
-        yield page
-        browser.close()
+    page = browser.new_page()
+    page.add_init_script(WATCHED)
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("link", PAGES)
