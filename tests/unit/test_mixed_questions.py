@@ -128,7 +128,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / name).unlink()
     (tmp_path / "hard_freeform.parquet").write_bytes(b"no table")
     (tmp_path / "hard_multichoice.parquet").write_bytes(b"no table")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is no whole Parquet file"):
         mixeval_files.read(tmp_path)
     (tmp_path / "old_freeform.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match="one set at a time"):

@@ -36,7 +36,9 @@ class Worker:
     log: ClassVar[list[tuple[str, str, int]]] = []
     starts: ClassVar[int] = 0
 
-    def __init__(self, local: LocalModel, tasks: Sequence[Task], *, seed: int) -> None:
+    def __init__(
+        self, local: LocalModel, tasks: Sequence[Task], *, seed: int, loading_s: float
+    ) -> None:
         self.tasks = {task.task.name: task for task in tasks}
 
     def __enter__(self) -> Worker:
