@@ -103,8 +103,10 @@ class Meetings:
         return sorted(heavy, key=lambda place: -weights[place])
 
     def newest_first(self) -> list[str]:
-        """Every model that was judged or compared with; who came last comes first."""
-        return [*reversed(dict.fromkeys(who.id for one in self.all for who in one.models))]
+        """Every model that was judged, who came last first; then who was only compared with."""
+        judged = [*reversed(dict.fromkeys(one.model.id for one in self.all))]
+        met = reversed(dict.fromkeys(who.id for one in self.all for who in one.models))
+        return [*dict.fromkeys([*judged, *met])]
 
     def beside(self, first: str) -> list[str]:
         """The models that share a board with one, or were compared with it directly."""

@@ -91,14 +91,15 @@ def masked(text: str) -> str:
     characters or more. Nothing else changes: no value below `SHORTEST`, and nothing that only looks
     like a key.
     """
-    spans = _KNOWN.within(text)
-    if not spans:
-        return text
+    return _without(text, _KNOWN.within(text))
+
+
+def _without(text: str, spans: Iterable[Span]) -> str:
     kept, at = [], 0
     for start, end in _joined(spans):
         kept += [text[at:start], MASKED]
         at = end
-    return "".join([*kept, text[at:]])
+    return "".join([*kept, text[at:]]) if kept else text
 
 
 def masked_tokens(tokens: Iterable[str]) -> list[bool]:
@@ -125,11 +126,12 @@ def redact(text: str, secrets: Iterable[Secret | None] = ()) -> str:
     >>> redact("Incorrect API key provided: sk-abcdefghijklmnop.")
     'Incorrect API key provided: ***.'
     """
-    text = masked(text)
+    # All of them are found in the text as it came: what one hides may be the end of another.
+    spans = [*_KNOWN.within(text), *(found.span() for found in _LOOKS_SECRET.finditer(text))]
     for secret in secrets:
         if secret is not None and secret.reveal():
-            text = text.replace(secret.reveal(), MASKED)
-    return _LOOKS_SECRET.sub(MASKED, text)
+            spans += [one.span() for one in re.finditer(re.escape(secret.reveal()), text)]
+    return _without(text, spans)
 
 
 def secrets_of(environment: Mapping[str, str]) -> list[Secret]:

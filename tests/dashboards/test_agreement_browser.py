@@ -38,6 +38,7 @@ def test_a_click_into_the_heat_map_chooses_its_two_judges(tab: Any) -> None:  # 
     tab.wait_for_timeout(1_000)  # a drawing that is still being laid out swallows clicks
     before = asked(tab)
     chart = tab.locator("[data-testid=stVegaLiteChart]").nth(1)
+    chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     two = (before["shown"], before["reference"])
     for across in (0.55, 0.7, 0.85, 0.95):

@@ -50,13 +50,13 @@ def test_the_header_of_a_column_sorts_and_suspicious_ones_stay_below(tab: Any) -
     assert "null-model" not in ranked
     assert column(tab, "rank") == sorted(column(tab, "rank"), key=int)
     head = tab.locator(f"{TABLE} canvas").first.bounding_box()
-    tab.mouse.click(head["x"] + 330, head["y"] + 18)  # of the models
-    tab.wait_for_timeout(500)
-    up = column(tab, "model")
-    tab.mouse.click(head["x"] + 330, head["y"] + 18)
-    tab.wait_for_timeout(500)
-    down = column(tab, "model")
-    assert sorted((up, down)) == sorted([sorted(ranked), sorted(ranked, reverse=True)])
+    both = [sorted(ranked), sorted(ranked, reverse=True)]
+    seen: list[list[str]] = []
+    while len(seen) < 8 and not all(order in seen for order in both):
+        tab.mouse.click(head["x"] + 240, head["y"] + 18)  # of the models
+        tab.wait_for_timeout(500)
+        seen.append(column(tab, "model"))
+    assert all(order in seen for order in both), seen
     tab.get_by_text("Suspicious, excluded from the ranking: their").wait_for()
     tab.locator(CHART).get_by_text("suspicious:").wait_for()
 

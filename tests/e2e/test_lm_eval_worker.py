@@ -114,7 +114,7 @@ def test_answers_noise_and_a_batch_that_fails(tmp_path: Path) -> None:
         "0.",
     )
     one, two = found["i0", 0], found["i1", 0]
-    assert (one.text, one.prompt, one.status) == ("one", prompts[0], "ok")
+    assert (one.text, one.prompt, one.status) == ("one", prompts[0], "end_unknown")
     assert (one.stack, one.model_key, one.source) == (stack, b"k" * 32, "lm-eval")
     assert (one.finish_reason, one.usage.completion_tokens) == (None, None)
     assert (two.text, two.reasoning, two.raw) == ("two", "so", "<think>so</think> two")

@@ -306,3 +306,10 @@ def test_a_message_of_ours_hides_what_a_text_keeps() -> None:
     text = "short~one or hf_looksLikeAKey0123"
     assert masked(text) == text
     assert redact(text, [short]) == "*** or ***"
+
+
+def test_a_key_whose_end_is_that_of_another_is_hidden_whole() -> None:
+    Secret("sk-0123456789abcdef")
+    text = "key sk-planted-0123456789abcdef and team-0123456789abcdef"
+    assert redact(text) == "key *** and team***"
+    assert redact(text, [Secret("team-0123456789abcdef")]) == "key *** and ***"
