@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from judgebench.config import load_suite
+from tests.change_detectors.stores import keep, make
 from tests.e2e.runs import typed
-from tests.golden.stores import keep, make
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES, COLUMNS = 60, 100
