@@ -1,7 +1,7 @@
 """Content keys: equal content, equal key. Cache, resume and de-duplication are this one idea.
 
 A key is the SHA-256 of a kind and the canonical JSON of everything that could change the answer.
-``tests/change_detectors/test_keys.py`` holds a few of them, so that none changes unnoticed: a changed key
+``tests/changes/test_keys.py`` holds a few of them, so that none changes unnoticed: a changed key
 means that everything already paid for is asked again.
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench.config import load_suite
-from tests.change_detectors.stores import keep, make
+from tests.changes.stores import keep, make
 from tests.e2e.runs import typed
 
 ROOT = Path(__file__).resolve().parents[2]

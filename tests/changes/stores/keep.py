@@ -1,7 +1,7 @@
 """What the golden stores say, by the command line: taken, split in two, and compared.
 
-    python tests/change_detectors/stores/keep.py --shown      writes shown/ anew, to be read as a diff
-    python tests/change_detectors/stores/keep.py --values     once, by the release that made the stores
+    python tests/changes/stores/keep.py --shown      writes shown/ anew, to be read as a diff
+    python tests/changes/stores/keep.py --values     once, by the release that made the stores
 
 `values` are what was measured: point values, n, units, missing, counts, reasons why a number is
 undefined, who answered and who judged. They are facts with an address of names and no place in a

@@ -1,8 +1,8 @@
 """Makes the golden stores of a release; see README.md beside it, which says what is in them.
 
-    python tests/change_detectors/stores/make.py demo        # minutes: a small real model answers and judges
-    python tests/change_detectors/stores/make.py published   # seconds
-    python tests/change_detectors/stores/make.py kinds       # seconds
+    python tests/changes/stores/make.py demo        # minutes: a small real model answers and judges
+    python tests/changes/stores/make.py published   # seconds
+    python tests/changes/stores/make.py kinds       # seconds
 
 Run it in a clean checkout of that release, from its root. It is kept to say where the stores come
 from: they stay as that release wrote them and are never made again.

@@ -1,6 +1,6 @@
 """The prompts of our own that judge answers in Chinese, as files.
 
-Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.change_detectors.test_prompts`.
+Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.changes.test_prompts`.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.judges import critique, dimensions
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Response
-from tests.change_detectors.test_prompts import chat, same
+from tests.changes.test_prompts import chat, same
 
 
 @pytest.mark.parametrize(

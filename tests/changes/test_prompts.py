@@ -1,6 +1,6 @@
 """Prompts as files: a change is a diff that somebody reads. Official ones are hashes only.
 
-Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1 pytest tests/change_detectors/test_prompts.py``.
+Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1 pytest tests/changes/test_prompts.py``.
 """
 
 import json

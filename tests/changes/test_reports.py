@@ -1,6 +1,6 @@
 """Leaderboards, agreement and spending as people see them, kept as files: a change is a diff.
 
-JUDGEBENCH_WRITE_GOLDEN=1 python -m pytest tests/change_detectors/test_reports.py
+JUDGEBENCH_WRITE_GOLDEN=1 python -m pytest tests/changes/test_reports.py
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The prompts of our own for HonestyBench's form, as files.
 
-Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.change_detectors.test_prompts`.
+Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.changes.test_prompts`.
 """
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.judges import consistency, equivalence, stated_confidence
 from judgebench.protocols import JudgeSettings
-from tests.change_detectors.test_prompts import case, chat, same
+from tests.changes.test_prompts import case, chat, same
 
 EXAMPLES = [
     {"question": "Which sea is the {saltiest}?", "confidence": 0.35},

@@ -1,6 +1,6 @@
 """Stores of the first release, opened today: the same values, and nothing asked again.
 
-`tests/change_detectors/stores/README.md` says what they hold and what to do where a test here fails.
+`tests/changes/stores/README.md` says what they hold and what to do where a test here fails.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.change_detectors.stores import keep, make
+from tests.changes.stores import keep, make
 from tests.e2e.runs import typed
 from tests.loopback import Ask, Loopback, Reaction
 
-REGENERATE = "python tests/change_detectors/stores/keep.py --shown"
+REGENERATE = "python tests/changes/stores/keep.py --shown"
 
 
 @pytest.fixture(scope="module")

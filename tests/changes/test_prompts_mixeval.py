@@ -1,6 +1,6 @@
 """The prompts of the graded judge and of mixed questions, as files; official ones as hashes.
 
-Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.change_detectors.test_prompts`.
+Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.changes.test_prompts`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from judgebench.judges import graded
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case
-from tests.change_detectors.test_prompts import case, chat, same
+from tests.changes.test_prompts import case, chat, same
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "mixeval"
 OPTIONS = ("the Rhine", "the Danube", "the {Elbe}")
