@@ -68,7 +68,8 @@ JOBS ?= 3
 
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs=2 check-types check-tests
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	@env -u PYTHONDONTWRITEBYTECODE OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.dev
 	@$(BIN)/python perf/coverage_agreement.py
