@@ -16,7 +16,7 @@ from tests.dashboards.test_overview import PROGRESS
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.e2e import runs
 
-KEY = "sk-planted-0123456789abcdef"
+KEY = "sk-planted-by-the-tests-of-runs-77"
 
 
 @pytest.fixture

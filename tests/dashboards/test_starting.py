@@ -19,7 +19,7 @@ from tests.dashboards import stores
 from tests.dashboards.test_pages import texts
 from tests.e2e import runs
 
-KEY = "sk-planted-0123456789abcdef"
+KEY = "sk-planted-in-what-a-child-says-77"
 
 
 @pytest.fixture
