@@ -163,7 +163,10 @@ def written(folder: Path, url: str) -> tuple[Path, str]:
             {
                 "name": "walk",
                 "models": [
-                    {"name": "model-terse", "responses": str(ROOT / "tasks" / BENCHMARK / "answers.jsonl")}
+                    {
+                        "name": "model-terse",
+                        "responses": str(ROOT / "tasks" / BENCHMARK / "answers.jsonl"),
+                    }
                 ],
                 "judges": [
                     {
