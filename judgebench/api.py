@@ -203,10 +203,9 @@ def leaderboard(
     from judgebench.report.panels import parse_panel
     from judgebench.report.several_boards import boards_of, no_boards
 
-    opened = store if isinstance(store, StoredResults) else open_store(store)
-    try:
+    with _opened(store) as its:
         found = boards_of(
-            opened._store,
+            its,
             _listed(benchmarks),
             judges=_listed(judges),
             panels=[parse_panel(written) for written in _listed(panels)],
@@ -219,15 +218,12 @@ def leaderboard(
         if not any(found.values()):
             raise no_boards(_listed(benchmarks), _listed(judges))
         boards = chosen(
-            opened._store,
-            [board for its in found.values() for board in its],
+            its,
+            [board for boards in found.values() for board in boards],
             models=_listed(models),
             columns=_listed(metrics),
             sort=sort,
         )
-    finally:
-        if opened is not store:
-            opened.close()
     return _tidy(document(boards, by=_listed(by)).records)
 
 
@@ -290,10 +286,9 @@ def agreement(
     from judgebench.report.agreement import document
     from judgebench.report.outcome_agreement import agreement_reports, or_refused
 
-    opened = store if isinstance(store, StoredResults) else open_store(store)
-    try:
+    with _opened(store) as its:
         reports = agreement_reports(
-            opened._store,
+            its,
             benchmark,
             reference=reference,
             judges=_listed(judges),
@@ -301,9 +296,6 @@ def agreement(
             intervals=Intervals(level=level),
             checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
         )
-    finally:
-        if opened is not store:
-            opened.close()
     found = document(*or_refused(reports, benchmark), by_model=True)
     frame = _tidy(found.records)
     frame.attrs["warnings"] = list(found.data["warnings"])
@@ -347,9 +339,7 @@ def judged_replies(
     from judgebench.report.boards import meant
     from judgebench.report.run_called import run_called
 
-    opened = store if isinstance(store, StoredResults) else open_store(store)
-    its = opened._store
-    try:
+    with _opened(store) as its:
         return found.judged_replies(
             its,
             judge,
@@ -359,9 +349,6 @@ def judged_replies(
             run_id=None if run is None else run_called(its.runs(), run, its.url).id,
             limit=limit,
         )
-    finally:
-        if opened is not store:
-            opened.close()
 
 
 def replies(
@@ -424,18 +411,13 @@ def verdicts(
     from judgebench.report.boards import meant
     from judgebench.store.replies import with_texts
 
-    opened = store if isinstance(store, StoredResults) else open_store(store)
-    its = opened._store
-    try:
+    with _opened(store) as its:
         which = meant(its, benchmark)
         whose, about = _listed(judges) or None, _listed(models) or None
         if not with_text:
             return _frame(its.verdicts(which.name, which.version, judges=whose, models=about))
         found = its.judged_columns(which.name, which.version, judges=whose, models=about)
         return _frame(with_texts(its, found))
-    finally:
-        if opened is not store:
-            opened.close()
 
 
 def forget(
@@ -829,6 +811,16 @@ def _store_if_there(url: str) -> Iterator[Store | None]:
 def store_url(suite: config.Suite | None, given: str | Path | None = None) -> str:
     """Where a suite's results go: as told, else as the suite says, else where they usually go."""
     return _usual_store(given or (suite.store if suite is not None else None))
+
+
+@contextmanager
+def _opened(store: str | Path | StoredResults | None) -> Iterator[Store]:
+    """A store that is open stays so; one that is named is opened and closed again."""
+    if isinstance(store, StoredResults):
+        yield store._store
+        return
+    with open_store(store) as opened:
+        yield opened._store
 
 
 def _usual_store(given: str | Path | None) -> str:

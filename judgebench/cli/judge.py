@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from judgebench.cli.options import check_outputs, report_options, store_option
-from judgebench.cli.run import finish, foretelling, limit_options
+from judgebench.cli.run import finish, foretelling, limit_options, stated_limits
 
 if TYPE_CHECKING:
     from judgebench.run.scales import Range
@@ -117,12 +117,6 @@ def command(
         raise click.UsageError("name a file of answers: --model_outputs FILE")
     began = time.monotonic()
     forecast: dict[str, Range | None] = {}
-    limits = {
-        "max_cost_usd": max_cost,
-        "max_connections": max_connections,
-        "max_retries": max_retries,
-        "timeout_s": timeout,
-    }
     with progress_for(sys.stderr) as progress:
         outcome = api.judge(
             paths,
@@ -134,7 +128,7 @@ def command(
             limit=limit,
             store=store,
             progress=progress,
-            limits={name: value for name, value in limits.items() if value is not None},
+            limits=stated_limits(max_cost, max_connections, max_retries, timeout),
             on_forecast=foretelling(forecast),
         )
     return finish(outcome, store, forecast, form, outputs, quiet=quiet, began=began)

@@ -164,14 +164,8 @@ def command(
     check_outputs(outputs)
     began = time.monotonic()
     url = api.store_url(load_suite(suite), store)
-    limits = {
-        "max_cost_usd": max_cost,
-        "max_connections": max_connections,
-        "max_retries": max_retries,
-        "timeout_s": timeout,
-    }
     forecast: dict[str, Range | None] = {}
-    stated = {name: value for name, value in limits.items() if value is not None}
+    stated = stated_limits(max_cost, max_connections, max_retries, timeout)
     narrowing = Narrowing(limit=limit, models=models, judges=judges)
     if gate is not None:
         if batch or refresh_anchors or stack_anchors or again or narrowing.as_json():
@@ -200,6 +194,22 @@ def command(
                 on_forecast=foretelling(forecast),
             )
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
+
+
+def stated_limits(
+    max_cost: float | None,
+    max_connections: int | None,
+    max_retries: int | None,
+    timeout: float | None,
+) -> dict[str, Any]:
+    """What `limit_options` read, as a suite's limits are called; what was not said is left out."""
+    limits = {
+        "max_cost_usd": max_cost,
+        "max_connections": max_connections,
+        "max_retries": max_retries,
+        "timeout_s": timeout,
+    }
+    return {name: value for name, value in limits.items() if value is not None}
 
 
 def finish(
