@@ -19,7 +19,7 @@ from kept import Kept, name_of, usual_folder
 from opened import computing, opened
 
 from judgebench.store import Store
-from judgebench.store.location import store_path
+from judgebench.store.opening import store_path
 
 LARGE = 64 * 2**20
 """Bytes of a store from which on computing is worth a process, and its results a place on disk."""

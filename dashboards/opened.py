@@ -12,7 +12,7 @@ from pathlib import Path
 
 from judgebench.errors import StoreError
 from judgebench.store import Store, open_store
-from judgebench.store.location import store_path
+from judgebench.store.opening import store_path
 
 
 class NoStoreError(StoreError):

@@ -22,7 +22,7 @@ from opened import opened
 
 from judgebench import DEFAULT_STORE
 from judgebench.store.holdings import last_numbers, n_failures, runs_under_way
-from judgebench.store.location import store_path
+from judgebench.store.opening import store_path
 
 KEPT = 64
 

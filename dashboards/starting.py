@@ -16,7 +16,7 @@ from reads import duration
 
 from judgebench.errors import InputError
 from judgebench.registry import figures_folder
-from judgebench.store.location import store_path
+from judgebench.store.opening import store_path
 
 LOAD = "judgebench import published"
 PUBLISHED = ("import", "published")

@@ -799,7 +799,7 @@ def plan(
 
 @contextmanager
 def _store_if_there(url: str) -> Iterator[Store | None]:
-    from judgebench.store.location import store_path
+    from judgebench.store.opening import store_path
 
     if not store_path(url).exists():
         yield None

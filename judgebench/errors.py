@@ -51,6 +51,10 @@ class StoreBusyError(StoreError):
     """Somebody else is writing, or holds what is asked for; nothing was written."""
 
 
+class StoreGoneError(StoreError):
+    """The server that holds the store does not answer, or no longer; nothing was written."""
+
+
 class StoreFullError(StoreError):
     """There is no room for what was to be written; nothing of it was.
 

@@ -58,7 +58,7 @@ def command(address: str, port: int | None, rater_header: str | None, store: str
       judgebench dashboard --address 0.0.0.0 --rater-header X-Forwarded-User
     """
     from judgebench.addresses import is_loopback
-    from judgebench.store.location import store_path
+    from judgebench.store.opening import store_path
 
     app = _app()
     store_path(store)  # a URL that names no file is said here, not on a page

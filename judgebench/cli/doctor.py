@@ -104,7 +104,7 @@ def _devices() -> Iterator[Finding]:
 def _store(url: str) -> Finding:
     from judgebench.errors import JudgebenchError
     from judgebench.store import open_store
-    from judgebench.store.location import store_path
+    from judgebench.store.opening import store_path
 
     try:
         if not store_path(url).exists():

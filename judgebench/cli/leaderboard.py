@@ -254,7 +254,7 @@ def _holds(url: str, benchmark: str) -> bool:
     from judgebench.benchmarks.description import split_version
     from judgebench.report.boards import described
     from judgebench.store import open_store
-    from judgebench.store.location import store_path
+    from judgebench.store.opening import store_path
 
     name, version = split_version(benchmark)
     if described(name) is None:

@@ -54,7 +54,7 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import Store
-from judgebench.store.chunks import chunks
+from judgebench.store.database import chunks
 
 _MOST = 5
 UNSAID = Unreadable(reason=NOT_SAID)

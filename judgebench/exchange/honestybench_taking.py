@@ -36,7 +36,7 @@ from judgebench.records import (
 )
 from judgebench.rows import Row
 from judgebench.store import Store
-from judgebench.store.chunks import chunks
+from judgebench.store.database import chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

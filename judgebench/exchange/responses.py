@@ -31,8 +31,8 @@ from judgebench.records import ModelSpec, Response
 from judgebench.responses.recorded_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout
 from judgebench.store import Store
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import readable
+from judgebench.store.database import chunks
 
 _Where: TypeAlias = tuple[str, str, str, str, int, int]
 Answers: TypeAlias = Sequence[tuple[_Where, AnswerRow]]

@@ -48,7 +48,7 @@ from judgebench.records import (
 from judgebench.rows import OURS, Layout
 from judgebench.store import Store
 from judgebench.store.anchors import StoredAnchors
-from judgebench.store.chunks import chunks
+from judgebench.store.database import chunks
 
 
 def import_verdicts(

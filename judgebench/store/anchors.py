@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench.errors import StoreError
 from judgebench.records import Judgment, Look, Place
 from judgebench.store import schema, write
 from judgebench.store.codec import KINDS, ORDERS, stored_text
+from judgebench.store.database import insert
 from judgebench.store.interning import Interned
 from judgebench.store.schema import NONE
 from judgebench.store.tables import Columns, as_columns

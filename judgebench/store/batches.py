@@ -6,14 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench import keys
 from judgebench.errors import StoreError
 from judgebench.records import Batch, BatchState, Request
 from judgebench.secret import masked
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
     REQUESTS,
     plain,
@@ -22,6 +20,7 @@ from judgebench.store.codec import (
     store_text,
     stored_text,
 )
+from judgebench.store.database import chunks, insert
 from judgebench.store.interning import Interned
 from judgebench.store.texts import put_text, put_texts
 

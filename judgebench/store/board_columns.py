@@ -18,10 +18,9 @@ from sqlalchemy import Connection, Select, bindparam, case, func, select
 from judgebench.columns import Coded, Column, compact, marked, taken
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import KINDS, ORDERS, read_marks, read_parts, stored_text
+from judgebench.store.database import Prepared, chunks
 from judgebench.store.met import boards_of
-from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE, PLACE
 from judgebench.store.tables import Names, marks_shown
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from judgebench.errors import StoreError
-from judgebench.store.location import store_path
+from judgebench.store.opening import store_path
 
 _EMPTIED = (
     "anchors", "baselines", "batch_requests", "batches", "leases", "looks", "replies", "spend",

@@ -36,8 +36,8 @@ from sqlalchemy import (
 from judgebench.errors import UsageError
 from judgebench.records import HUMAN
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import KINDS, reply_keys
+from judgebench.store.database import chunks
 from judgebench.store.schema import NONE, PLACE
 
 _ids = MetaData()

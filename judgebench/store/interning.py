@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, bindparam, select
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench.errors import StoreError
 from judgebench.records import Place
 from judgebench.store import schema
 from judgebench.store.codec import ORDERS, plain
-from judgebench.store.prepared import Prepared
+from judgebench.store.database import Prepared, insert
 from judgebench.store.schema import NONE
 
 MOST = 50_000

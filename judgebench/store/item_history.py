@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Select, select, tuple_
 from judgebench.records import AFRESH, Item, Order, Stack, Verdict
 from judgebench.store import schema
 from judgebench.store.catalog import StoredJudge, StoredModel, judges, models
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
     ORDERS,
     VerdictRow,
@@ -25,6 +24,7 @@ from judgebench.store.codec import (
     reply_keys,
     stored_text,
 )
+from judgebench.store.database import chunks
 from judgebench.store.met import BOARD, boards_of
 from judgebench.store.schema import NONE, PLACE
 from judgebench.store.store import Store

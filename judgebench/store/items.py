@@ -7,14 +7,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench import keys
 from judgebench.errors import InputError
 from judgebench.records import Item
 from judgebench.store import schema
-from judgebench.store.chunks import CHUNK, chunks
 from judgebench.store.codec import item_json, messages, plain, read_item, store_text, stored_text
+from judgebench.store.database import CHUNK, chunks, insert
 from judgebench.store.interning import Interned
 from judgebench.store.texts import put_texts
 

@@ -14,14 +14,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench.errors import StoreBusyError, StoreError
 from judgebench.protocols import at_once
-from judgebench.store.engine import Database
+from judgebench.store.database import Database, insert
 from judgebench.store.processes import Process, is_dead, this_process
 from judgebench.store.schema import leases
 
@@ -181,14 +179,14 @@ def _let_go_soon(database: Database, name: str, token: str) -> bool:
             return _let_go(database, name, token)
     except StoreBusyError:
         threading.Thread(
-            target=_let_go_later, args=(database.path, name, token), daemon=True
+            target=_let_go_later, args=(database.another, name, token), daemon=True
         ).start()
         return True
 
 
-def _let_go_later(path: Path, name: str, token: str) -> None:
+def _let_go_later(another: Callable[[], Database], name: str, token: str) -> None:
     try:
-        database = Database(path)
+        database = another()
         try:
             _let_go(database, name, token)
         finally:
@@ -220,7 +218,7 @@ class _Renewal(threading.Thread):
 
     def __init__(self, database: Database, name: str, token: str, ended: threading.Event) -> None:
         super().__init__(name=f"lease-{name}", daemon=True)
-        self._path = database.path
+        self._another = database.another
         self._this = (leases.c.name == name) & (leases.c.token == token)
         self._ended = ended
         self.error: StoreError | None = None
@@ -240,7 +238,7 @@ class _Renewal(threading.Thread):
                 self.error = None
 
     def _renew(self) -> None:
-        database = Database(self._path)
+        database = self._another()
         try:
             with database.writing() as connection:
                 beat = update(leases).where(self._this).values(heartbeat=time.time())

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, FromClause, bindparam, func, select
 
 from judgebench.records import Judgment, Reply, Response, RunManifest, Stack, Usage
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
     TOKENS,
     VerdictRow,
@@ -22,7 +21,7 @@ from judgebench.store.codec import (
     reply_keys,
     stored_text,
 )
-from judgebench.store.prepared import Prepared
+from judgebench.store.database import Prepared, chunks
 
 _text, _raw, _reasoning, _prompt, _logprobs, _reason = (
     schema.texts.alias(name)

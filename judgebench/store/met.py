@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select, tuple_
 
 from judgebench.store import schema
 from judgebench.store.catalog import StoredJudge, StoredModel, judges, models
-from judgebench.store.prepared import Prepared
+from judgebench.store.database import Prepared
 
 _b, _a, _f, _u = schema.benchmarks.c, schema.answers.c, schema.failures.c, schema.uses.c
 BOARD = (_u.judge_id, _u.model_id, _u.opponent_id)

@@ -1,13 +1,116 @@
-"""Opening a store: is there one, is it ours, can it be kept there, is its schema the newest."""
+"""Where a store is, and opening it: is there one, is it ours, is its schema the newest.
+
+Alembic costs a third of a second to import and is needed only where an older store must change.
+"""
 
 from __future__ import annotations
 
-from judgebench.errors import StoreError
-from judgebench.store.engine import Database
-from judgebench.store.location import refuse_network_file_systems, store_path
-from judgebench.store.refusals import make_folder, refuse_foreign_file, refuse_unwritable
-from judgebench.store.store import Store
-from judgebench.store.versions import bring_up_to_date
+import re
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from judgebench.errors import ConfigError, StoreError
+from judgebench.store import schema
+from judgebench.store.schema import REVISION
+
+if TYPE_CHECKING:
+    from judgebench.store.database import Database
+    from judgebench.store.store import Store
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+OLDER: frozenset[str] = frozenset({"0001", "0002", "0003", "0004", "0005", "0006"})
+"""Revisions before `REVISION` that stores in the field may have."""
+
+READABLE: frozenset[str] = OLDER - {"0001"}
+"""Those that are read without being changed."""
+
+SERVERS = ("postgresql", "postgres")
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z0-9][A-Za-z0-9+.-]*)://")
+_ALMOST = re.compile(r"(?P<scheme>[A-Za-z0-9+]+):")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a store is: in a file, or on a server.
+
+    name
+        The address as messages show it, without a password.
+    path
+        The file; None on a server.
+    """
+
+    url: str
+    name: str
+    path: Path | None
+
+    def exists(self) -> bool:
+        """Whether there may be one; of a server only opening it tells."""
+        return self.path is None or self.path.exists()
+
+
+def located(url: str) -> Location:
+    """Raises `ConfigError` for what names neither a file nor a database on a server."""
+    match = _SCHEME.match(url)
+    if match is None or match["scheme"] not in SERVERS:
+        path = store_path(url)
+        return Location(url, str(path), path)
+    try:
+        from judgebench.store.postgres import conninfo, printable
+    except ImportError as error:
+        raise ConfigError(
+            "a store on a PostgreSQL server needs psycopg: pip install"
+            " 'judgebench-harness[postgres]'"
+        ) from error
+    conninfo(url)
+    return Location(url, printable(url), None)
+
+
+def store_path(url: str) -> Path:
+    """The file that a URL or a bare path names.
+
+    Raises
+    ------
+    ConfigError
+        For a URL of anything but an SQLite file. The message names its scheme only, since a
+        database URL may hold a password.
+    """
+    match = _SCHEME.match(url)
+    if match is None and (almost := _ALMOST.match(url)):
+        raise ConfigError(
+            f"a store's URL is written sqlite:///results/judgebench.db, and this one begins with"
+            f" {almost['scheme']}: and no three slashes; a file of such a name is written with ./"
+            " before it"
+        )
+    if match is None:
+        path = url
+    elif match["scheme"] in SERVERS:
+        raise ConfigError("this needs a store in a file, and the one that is given is on a server")
+    elif match["scheme"] != "sqlite":
+        raise ConfigError(
+            f"a store cannot be kept at a {match['scheme']}:// URL; give a file, as"
+            " sqlite:///results/judgebench.db, or a server, as postgresql://user@host/database"
+        )
+    elif not url.startswith("sqlite:///"):
+        raise ConfigError(
+            f"{url!r} names no file: after sqlite: come three slashes and a path"
+            " (four slashes for an absolute one)"
+        )
+    else:
+        path, _, option = url.removeprefix("sqlite:///").partition("?")
+        if option not in ("", "synchronous=full", "synchronous=normal"):
+            raise ConfigError(
+                f"{url!r}: the one option of a store in a file is ?synchronous=full, for what"
+                " survives a power cut; leave out the rest behind '?'"
+            )
+    if path in ("", ":memory:") or "\0" in path:
+        raise ConfigError(f"{url!r} names no file; give one, as sqlite:///results/judgebench.db")
+    return Path(path).expanduser()
 
 
 def open_store(
@@ -18,7 +121,10 @@ def open_store(
     Parameters
     ----------
     url
-        ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``, or a bare path.
+        ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``, or a bare path, with
+        ``?synchronous=full`` behind it where a power cut may lose nothing; or
+        ``postgresql://user@host/database``, whose password libpq finds (``PGPASSWORD``,
+        ``~/.pgpass``), or ``${NAME}`` in the address gives.
     read_only
         Open without ever writing; the store must be there.
     create
@@ -29,26 +135,161 @@ def open_store(
     Raises
     ------
     ConfigError
-        For a URL that names no SQLite file.
+        For a URL that names no store.
     StoreError
-        For a file that is no store, or a newer one, or in a place where none can be kept.
+        For a file or database that is no store, or a newer one, or in a place where none can be
+        kept; `StoreGoneError` where a server cannot be reached.
     """
-    path = store_path(url)
-    refuse_network_file_systems(path)
-    there = refuse_foreign_file(path)
-    if not there and (read_only or not create):
-        found = f"the file {path} is empty" if path.exists() else f"there is no store at {path}"
-        raise StoreError(
-            f"{found}; `judgebench run` and `judgebench import` make one there (--store or"
-            " JUDGEBENCH_STORE say where)"
-        )
-    if not read_only:
-        make_folder(path.parent)
-        refuse_unwritable(path)
-    database = Database(path, read_only=read_only, wait_s=wait_s)
+    from judgebench.store.store import Store
+
+    where = located(url)
+    create = create and not read_only
+    if where.path is None:
+        from judgebench.store.postgres import Postgres
+
+        database: Database = Postgres(url, read_only=read_only, wait_s=wait_s)
+    else:
+        database = _file(url, where.path, read_only, create, wait_s)
     try:
-        bring_up_to_date(database)
+        _bring_up_to_date(database, create)
     except BaseException:
         database.close()
         raise
     return Store(url, database)
+
+
+def _file(url: str, path: Path, read_only: bool, create: bool, wait_s: float | None) -> Database:
+    from judgebench.store import sqlite
+
+    sqlite.refuse_network_file_systems(path)
+    if not sqlite.refuse_foreign_file(path) and not create:
+        empty, nothing = f"the file {path} is empty", f"there is no store at {path}"
+        raise _no_store(empty if path.exists() else nothing)
+    if not read_only:
+        sqlite.refuse_unwritable(path)
+    full = url.endswith("?synchronous=full")
+    return sqlite.SQLite(path, read_only=read_only, wait_s=wait_s, synchronous_full=full)
+
+
+def _no_store(found: str) -> StoreError:
+    return StoreError(
+        f"{found}; `judgebench run` and `judgebench import` make one there (--store or"
+        " JUDGEBENCH_STORE say where)"
+    )
+
+
+# the schema ---------------------------------------------------------------------------------------
+
+
+def _bring_up_to_date(database: Database, create: bool) -> None:
+    """Create the tables of a new store, or migrate an older one, in one transaction.
+
+    Raises
+    ------
+    StoreError
+        For a store that a newer judgebench wrote, and for an unfinished one, or one older than
+        those that can be read as they are, that was opened for reading only.
+    """
+    found = database.revision()
+    if found == REVISION:
+        return
+    if found is not None and found not in OLDER:
+        raise StoreError(
+            f"the store {database.name} was written by a newer judgebench (its schema is {found},"
+            f" this version knows {REVISION}); upgrade judgebench-harness, or give another path"
+            " with --store"
+        )
+    if database.read_only and found in READABLE:
+        _stand_in(database)
+        return
+    if database.read_only:
+        state = "was not finished being made" if found is None else f"has the older schema {found}"
+        raise StoreError(
+            f"the store {database.name} {state} and is opened for reading only; open it once for"
+            " writing, as `judgebench run` and `judgebench import` do"
+        )
+    with database.writing() as connection:
+        there = database.revision()  # another process may have been quicker
+        if there is None:
+            if not create:
+                raise _no_store(f"there is no store in {database.name}")
+            make(connection)
+        elif there != REVISION:
+            _upgrade(connection, there)
+
+
+def _stand_in(database: Database) -> None:
+    """Let this connection, and no other, see tables as they are now: nothing is written.
+
+    What stands for a table that has grown since has the new columns at their defaults. A column
+    that the table has by now comes first, so that a writer may bring it up to date meanwhile.
+    """
+    with database.reading() as connection:
+        known = inspect(connection)
+        tables = set(known.get_table_names())
+        for table in schema.metadata.sorted_tables:
+            there = (
+                {column["name"] for column in known.get_columns(table.name)}
+                if (table.name in tables)
+                else set()
+            )
+            lacking = [
+                f"{getattr(column.server_default, 'arg', 'NULL')} AS {column.name}"
+                for column in table.c
+                if column.name not in there
+            ]
+            if lacking:
+                rest = (
+                    f"*, {', '.join(lacking)} FROM main.{table.name}"
+                    if there
+                    else (f"{', '.join(lacking)} WHERE FALSE")
+                )
+                connection.execute(text(f"CREATE TEMP VIEW {table.name} AS SELECT {rest}"))
+
+
+def make(connection: Connection) -> None:
+    """All tables and views, at the newest revision.
+
+    A server would look each reference of a row up when that row comes, and each row that refers to
+    one that goes: there they are checked together instead (`database.hanging_references`).
+    """
+    on_server = connection.dialect.name != "sqlite"
+    for table in schema.metadata.sorted_tables:
+        connection.execute(
+            CreateTable(table, include_foreign_key_constraints=[] if on_server else None)
+        )
+        for index in table.indexes:
+            connection.execute(CreateIndex(index))
+    for view in schema.VIEWS.values():
+        connection.execute(text(view))
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+            " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version VALUES (:now)"), {"now": REVISION})
+    _name(connection)
+
+
+def _name(connection: Connection) -> None:
+    """What tells this store from others: a journal of another one is not taken in."""
+    connection.execute(schema.meta.insert(), {"name": schema.STORE_ID, "value": uuid.uuid4().hex})
+
+
+def _upgrade(connection: Connection, older: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    for view in reversed(schema.VIEWS):  # SQLite renames no table that a view speaks of
+        connection.execute(text(f"DROP VIEW IF EXISTS {view}"))
+    if older in OLDER:  # one migration brings all of them here
+        connection.execute(text("DELETE FROM alembic_version"))
+    config = Config(attributes={"connection": connection})
+    # A '%' in the path would be read as an interpolation.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "head")
+    for view in schema.VIEWS.values():
+        connection.execute(text(view))
+    _name(connection)

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import case, func, select
 
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import KINDS, read_scores, stored_text
+from judgebench.store.database import chunks
 from judgebench.store.store import Store
 from judgebench.store.tables import Columns
 

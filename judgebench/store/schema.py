@@ -1,8 +1,8 @@
 """The tables of a store, as they are now. ``migrations/`` says how an older store gets here.
 
 What is known by content has its 32-byte key as a unique column; integers stand for keys and names
-wherever rows are many. Long text is kept once in ``texts``. The schema is portable: nothing here
-is known to SQLite alone but ``WITHOUT ROWID``.
+wherever rows are many. Long text is kept once in ``texts``. Both engines have this schema; nothing
+in it is known to SQLite alone but ``WITHOUT ROWID``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sqlalchemy import (
 APPLICATION_ID = 0x6A626368
 """``jbch``: what SQLite's header says of a file that is ours."""
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 NONE = 0
@@ -363,3 +363,128 @@ leases = Table(
     Column("process_started", Text, nullable=False),
     Column("heartbeat", Double, nullable=False),
 )
+meta = Table(  # what is said of the store itself, by name
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+STORE_ID = "store_id"
+"""The row of ``meta`` that tells this store from every other one."""
+
+
+# Views for people who read with SQL. A view's name carries its version: its columns never change.
+# What a use shows is the newest of its place, and a preference's value is the probability that
+# `model` beats `opponent`.
+
+_MODEL = "(SELECT n.name FROM model_names n WHERE n.model_id = {} ORDER BY n.newest DESC LIMIT 1)"
+_JUDGE = "(SELECT n.name FROM judge_names n WHERE n.judge_id = {} ORDER BY n.newest DESC LIMIT 1)"
+
+
+def _verdicts(name: str, uses: str, more: str = "") -> str:
+    return f"""
+CREATE VIEW {name} AS
+SELECT b.name AS benchmark, b.version AS version, i.item_id AS item_id, i.category AS category,
+       {_MODEL.format("u.model_id")} AS model, m.short AS model_id,
+       {_MODEL.format("u.opponent_id")} AS opponent, o.short AS opponent_id,
+       {_JUDGE.format("u.judge_id")} AS judge, g.short AS judge_id, g.kind AS judge_kind,
+       g.official_prompt AS official_prompt,
+       CASE u.shown WHEN 0 THEN 'single' WHEN 1 THEN 'model_first' ELSE 'opponent_first' END
+         AS "order",
+       u.sample AS sample, u.turn AS turn,
+       CASE j.kind WHEN 0 THEN 'preference' WHEN 1 THEN 'score' WHEN 2 THEN 'label'
+         ELSE 'unreadable' END AS kind,
+       l.name AS label,
+       CASE WHEN j.kind = 0 AND u.shown = 2 THEN 1 - j.value ELSE j.value END AS value,
+       j.p AS p, j.low AS low, j.high AS high, t.body AS reason, s.name AS served_model,
+       r.run_id AS run_id, j.at AS at{more}
+  FROM (SELECT uses.*, ROW_NUMBER() OVER (
+                 PARTITION BY {", ".join(PLACE)}
+                 ORDER BY used_at DESC, run_id DESC, judgment_id DESC) AS age
+          FROM {uses}) u
+  JOIN judgments j ON j.id = u.judgment_id
+  JOIN benchmarks b ON b.id = u.benchmark_id
+  JOIN items i ON i.id = u.item_id
+  JOIN models m ON m.id = u.model_id
+  JOIN judges g ON g.id = u.judge_id
+  JOIN runs r ON r.id = u.run_id
+  LEFT JOIN models o ON o.id = u.opponent_id
+  LEFT JOIN names l ON l.id = j.label_id
+  LEFT JOIN names s ON s.id = j.served_id
+  LEFT JOIN texts t ON t.sha = j.reason_sha
+ WHERE u.age = 1
+"""
+
+
+def _spent(name: str, counters: str) -> str:
+    return f"""
+CREATE VIEW {name} AS
+SELECT r.run_id AS run_id, b.name AS benchmark, b.version AS version,
+       {_MODEL.format("s.model_id")} AS model, m.short AS model_id,
+       {_JUDGE.format("s.judge_id")} AS judge, g.short AS judge_id,
+       CASE s.how WHEN 0 THEN 'live' WHEN 1 THEN 'batch' WHEN 2 THEN 'recorded'
+         WHEN 3 THEN 'retried' ELSE 'wasted' END AS how,
+       p.name AS provider, q.name AS requested_model,
+       {", ".join(f"s.{counter} AS {counter}" for counter in counters.split())}
+  FROM spend s
+  JOIN runs r ON r.id = s.run_id
+  JOIN benchmarks b ON b.id = s.benchmark_id
+  JOIN models m ON m.id = s.model_id
+  JOIN names p ON p.id = s.provider_id
+  JOIN names q ON q.id = s.requested_id
+  LEFT JOIN judges g ON g.id = s.judge_id
+"""
+
+
+VIEWS = {
+    # Who reads the first version knows of no repeats: it goes on showing one row for each of its
+    # places, what was said when the judge was asked first.
+    "verdicts_v1": _verdicts("verdicts_v1", "uses WHERE repeat = 0"),
+    "verdicts_v2": _verdicts(
+        "verdicts_v2",
+        "uses",
+        """,
+       u.repeat AS repeat, j.parts AS parts,
+       CASE WHEN g.kind IN ('human', 'imported') THEN NULL ELSE j.marks END AS marks""",
+    ),
+    "responses_v1": f"""
+CREATE VIEW responses_v1 AS
+SELECT b.name AS benchmark, b.version AS version, i.item_id AS item_id, i.category AS category,
+       {_MODEL.format("a.model_id")} AS model, m.short AS model_id, a.sample AS sample,
+       a.turn AS turn, t.body AS text, g.body AS reasoning, r.status AS status,
+       r.finish_reason AS finish_reason, r.prompt_tokens AS prompt_tokens,
+       r.completion_tokens AS completion_tokens, r.logprob AS logprob, r.source AS source,
+       s.stack AS stack, r.at AS at
+  FROM answers a
+  JOIN responses r ON r.id = a.response_id
+  JOIN benchmarks b ON b.id = a.benchmark_id
+  JOIN items i ON i.id = a.item_id
+  JOIN models m ON m.id = a.model_id
+  JOIN texts t ON t.sha = r.text_sha
+  LEFT JOIN texts g ON g.sha = r.reasoning_sha
+  LEFT JOIN stacks s ON s.id = r.stack_id
+""",
+    # One row for each label, and one for all scores, preferences or unreadable replies, of a judge
+    # on a model: how many, their share of all that judge's verdicts there, and the mean value.
+    "scores_v1": """
+CREATE VIEW scores_v1 AS
+SELECT benchmark, version, judge, judge_id, model, model_id, opponent, opponent_id, kind, label,
+       COUNT(*) AS n,
+       CAST(COUNT(*) AS DOUBLE PRECISION) / SUM(COUNT(*)) OVER (
+         PARTITION BY benchmark, version, judge_id, model_id, opponent_id) AS share,
+       AVG(value) AS mean_value, MIN(low) AS low, MAX(high) AS high
+  FROM verdicts_v1
+ GROUP BY benchmark, version, judge, judge_id, model, model_id, opponent, opponent_id, kind, label
+""",
+    "spend_v1": _spent(
+        "spend_v1",
+        "calls unpriced_calls prompt_tokens completion_tokens cached_tokens reasoning_tokens"
+        " cost_usd",
+    ),
+    "spend_v2": _spent(
+        "spend_v2",
+        "calls unpriced_calls prompt_tokens completion_tokens cached_tokens cache_write_tokens"
+        " reasoning_tokens cost_usd",
+    ),
+}
+"""In the order in which they can be made."""

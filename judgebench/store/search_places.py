@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Select, select
 
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import KINDS as VERDICTS
 from judgebench.store.codec import ORDERS
+from judgebench.store.database import chunks
 from judgebench.store.search_texts import KINDS, Kind
 
 

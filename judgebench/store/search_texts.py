@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from sqlalchemy import Connection, Select, func, select
 
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import read_item, reply_keys
+from judgebench.store.database import chunks
 
 Kind: TypeAlias = Literal["question", "answer", "reasoning"]
 KINDS: tuple[Kind, ...] = ("question", "answer", "reasoning")

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench.records import AFRESH, Spend
 from judgebench.store import schema
 from judgebench.store.catalog import judges, models
 from judgebench.store.codec import HOWS, KINDS, TOKENS, readable
+from judgebench.store.database import Prepared, insert
 from judgebench.store.interning import Interned
-from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE
 from judgebench.store.tables import Columns, as_columns
 

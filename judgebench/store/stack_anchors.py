@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, case, func, select
 from judgebench import keys as content
 from judgebench.records import Stack
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
+from judgebench.store.database import chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

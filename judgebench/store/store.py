@@ -53,9 +53,10 @@ from judgebench.store.anchors import StoredAnchors
 from judgebench.store.baselines import StoredBaseline
 from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
-from judgebench.store.engine import Database
+from judgebench.store.database import Database
 from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.interning import Interned
+from judgebench.store.opening import store_path
 from judgebench.store.stack_anchors import AnsweredAgain
 from judgebench.store.tables import Columns
 
@@ -84,7 +85,13 @@ class Store:
 
     @property
     def path(self) -> Path:
-        return self._database.path
+        """The file of a store that is one."""
+        return store_path(self.url)
+
+    @property
+    def name(self) -> str:
+        """The address as messages show it, without a password."""
+        return self._database.name
 
     @property
     def read_only(self) -> bool:

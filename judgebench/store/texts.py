@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench.secret import masked
 from judgebench.store import schema
 from judgebench.store.codec import StoredText, readable, store_text
-from judgebench.store.prepared import Prepared
+from judgebench.store.database import Prepared, insert
 
 _PUT_TEXT = Prepared(insert(schema.texts).on_conflict_do_nothing())
 

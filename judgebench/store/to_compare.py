@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from judgebench.store import schema
 from judgebench.store.catalog import StoredJudge, StoredModel, judges, models
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import read_item, stored_text
+from judgebench.store.database import chunks
 from judgebench.store.met import boards_of
 from judgebench.store.schema import NONE
 from judgebench.store.store import Store

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from judgebench import keys
 from judgebench.errors import StoreError
@@ -24,7 +23,6 @@ from judgebench.records import (
 )
 from judgebench.secret import masked
 from judgebench.store import schema
-from judgebench.store.chunks import chunks
 from judgebench.store.codec import (
     logprobs_json,
     plain,
@@ -33,8 +31,8 @@ from judgebench.store.codec import (
     to_json,
     usage_columns,
 )
+from judgebench.store.database import Prepared, chunks, insert
 from judgebench.store.interning import Interned
-from judgebench.store.prepared import Prepared
 from judgebench.store.schema import NONE, PLACE
 from judgebench.store.texts import Texts, put_optional_text, put_text, put_texts, word
 

@@ -142,7 +142,7 @@ def being_migrated(path: Path) -> Iterator[None]:
 @contextmanager
 def being_made(path: Path) -> Iterator[None]:
     """It has a log and a name on its first page, and no table yet."""
-    from judgebench.store.engine import Database
+    from judgebench.store.sqlite import SQLite as Database
 
     Database(path).close()
     with another(path, "BEGIN IMMEDIATE", "CREATE TABLE alembic_version (version_num)"):
@@ -260,9 +260,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    from judgebench.store import engine
+    from judgebench.store import sqlite
 
-    monkeypatch.setattr(engine, "BUSY_S", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.1)
 
 
 # One place opens the store for all pages: each page meets some of what may lie there, and all of it

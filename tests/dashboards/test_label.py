@@ -471,7 +471,7 @@ def test_a_label_that_could_not_be_stored_is_said_and_the_item_stays(
         raise StoreError("the disk is :red[full]")
 
     with monkeypatch.context() as patch:
-        patch.setattr("judgebench.store.engine.Database.writing", refuse)
+        patch.setattr("judgebench.store.database.Database.writing", refuse)
         press(app, "correct")
     assert not app.exception
     assert app.error[0].value.startswith("Your label was not stored")

@@ -23,7 +23,7 @@ from judgebench.cli.main import run
 from judgebench.exchange import outcome
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.protocols import Waiting
-from judgebench.store import engine, open_store
+from judgebench.store import open_store, sqlite
 from tests.faults.busy_store import by_another_program, by_turn, verdict
 from tests.faults.many_judgments import CONNECTIONS, ROOT, write_suite
 from tests.loopback import Ask, Loopback, Reaction
@@ -35,7 +35,7 @@ JUDGMENTS = 150
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever gives up after a while gives up soon here."""
-    monkeypatch.setattr(engine, "BUSY_S", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.05)
 
 
 def at_question(number: int, do: Callable[[], object]) -> Callable[[Ask], Reaction]:
@@ -109,7 +109,7 @@ def test_an_import_beside_a_run_takes_turns_with_it(
 ) -> None:
     """The import goes on for as long as the run does: every portion waits for some replies."""
     monkeypatch.setattr(outcome, "PORTION", 20)
-    monkeypatch.setattr("judgebench.store.chunks.CHUNK", 20)
+    monkeypatch.setattr("judgebench.store.database.CHUNK", 20)
     rows = 400
     file = tmp_path / "verdicts.jsonl"
     file.write_text("".join(json.dumps(verdict(n)) + "\n" for n in range(rows)))
@@ -143,7 +143,7 @@ def test_an_import_beside_a_run_takes_turns_with_it(
 def test_a_second_ctrl_c_ends_the_wait_and_says_what_is_not_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(engine, "CLOSING_S", 0.05)
+    monkeypatch.setattr(sqlite, "CLOSING_S", 0.05)
     held = threading.Event()
     left = threading.Event()
 

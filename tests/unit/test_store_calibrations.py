@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec, ModelSpec
-from judgebench.store import Store, open_store, versions
+from judgebench.store import Store, open_store, opening
 from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.schema import APPLICATION_ID, metadata
 
@@ -75,7 +75,7 @@ def second_schema(path: Path) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(versions.MIGRATIONS))
+        config.set_main_option("script_location", str(opening.MIGRATIONS))
         config.set_main_option("path_separator", "os")
         command.upgrade(config, "0002")
     engine.dispose()

@@ -8,7 +8,8 @@ import pytest
 
 from judgebench.errors import ConfigError, StoreError
 from judgebench.store import open_store
-from judgebench.store.location import file_system, refuse_network_file_systems, store_path
+from judgebench.store.opening import store_path
+from judgebench.store.sqlite import file_system, refuse_network_file_systems
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:26 / /proc rw,nosuid - proc proc rw

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.errors import StoreError
-from judgebench.store import open_store, versions
+from judgebench.store import open_store, opening
 
 
 def refusal(path: Path, *, read_only: bool = False, create: bool = True) -> str:
@@ -165,13 +165,13 @@ def test_an_unfolded_log_on_a_read_only_disk_is_read_or_explained(tmp_path: Path
 
 def test_making_a_store_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.db"
-    upgrade = versions._upgrade
+    upgrade = opening._upgrade
 
     def die_half_way(connection: object) -> None:
         upgrade(connection)  # type: ignore[arg-type]
         raise ZeroDivisionError
 
-    monkeypatch.setattr(versions, "_upgrade", die_half_way)
+    monkeypatch.setattr(opening, "_upgrade", die_half_way)
     with pytest.raises(ZeroDivisionError):
         open_store(str(path))
     monkeypatch.undo()

@@ -21,7 +21,7 @@ from alembic.script import ScriptDirectory
 from judgebench import keys
 from judgebench.errors import StoreError
 from judgebench.records import Label
-from judgebench.store import Store, open_store, versions
+from judgebench.store import Store, open_store, opening
 from judgebench.store.schema import APPLICATION_ID, REVISION, metadata
 
 STORES = Path(__file__).parents[1] / "data" / "stores"
@@ -35,12 +35,12 @@ def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
 
 def test_the_newest_migration_is_the_one_the_code_knows() -> None:
     config = Config()
-    config.set_main_option("script_location", str(versions.MIGRATIONS))
+    config.set_main_option("script_location", str(opening.MIGRATIONS))
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_heads() == [REVISION]
     known = {script.revision for script in scripts.walk_revisions()}
-    assert known == {REVISION, *versions.OLDER}
+    assert known == {REVISION, *opening.OLDER}
 
 
 def test_the_file_says_that_it_is_ours(tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ def test_an_older_store_is_brought_up_to_date_by_a_writer_only(
     connection.execute("UPDATE alembic_version SET version_num = '0000'")
     connection.commit()
     connection.close()
-    monkeypatch.setattr(versions, "OLDER", frozenset({"0000"}))
+    monkeypatch.setattr(opening, "OLDER", frozenset({"0000"}))
     with pytest.raises(StoreError, match="has the older schema 0000 and is opened for reading"):
         open_store(str(path), read_only=True)
     upgraded: list[object] = []
-    monkeypatch.setattr(versions, "_upgrade", upgraded.append)
+    monkeypatch.setattr(opening, "_upgrade", upgraded.append)
     open_store(str(path)).close()
     assert len(upgraded) == 1
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +19,7 @@ from judgebench.protocols import Waiting, at_once
 from judgebench.providers import recorded
 from judgebench.providers.recorded import keep
 from judgebench.records import ChatRequest, Reply
-from judgebench.store import Store, engine, leases, open_store
-from judgebench.store.engine import WriterTurn
+from judgebench.store import Store, leases, open_store, sqlite
 
 REQUEST = ChatRequest(provider="p", model="m", messages=())
 LONG_S = 0.2  # ten times what is patched in for the thirty seconds of before
@@ -29,7 +30,7 @@ Hold = Callable[[Path], Callable[[], None]]
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever gives up after a while gives up soon here."""
-    monkeypatch.setattr(engine, "BUSY_S", 0.02)
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.02)
     monkeypatch.setattr(Waiting, "_say_at", 0.0)
 
 
@@ -41,12 +42,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def turn(store: Path) -> Callable[[], None]:
     """Another judgebench writes, until what is returned is called."""
-    held = WriterTurn(store)
-    held.take(None)
+    held = os.open(f"{store}-turn", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
 
     def release() -> None:
-        held.__exit__(None, None, None)
-        held.close()
+        os.close(held)
 
     return release
 
@@ -153,7 +153,7 @@ def test_who_may_wait_for_so_long_only_is_told(tmp_path: Path) -> None:
 def test_a_store_is_closed_while_others_write_and_keeps_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "CLOSING_S", 0.01)
+    monkeypatch.setattr(sqlite, "CLOSING_S", 0.01)
     path = tmp_path / "x.db"
     store = open_store(str(path))
     put(store, 1)
@@ -285,9 +285,9 @@ def test_a_log_that_finds_no_room_to_be_folded_stays_and_is_whole(
     def no_room(*_: object, **__: object) -> None:
         raise full
 
-    monkeypatch.setattr(engine, "_LOOK_EVERY", 1)
-    monkeypatch.setattr(engine, "_FOLD_AT", 0)
-    monkeypatch.setattr(engine.Database, "_checkpoint", no_room)
+    monkeypatch.setattr(sqlite, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(sqlite, "_FOLD_AT", 0)
+    monkeypatch.setattr(sqlite.SQLite, "_checkpoint", no_room)
     path = tmp_path / "x.db"
     with open_store(str(path)) as store:
         put(store, 1)
@@ -303,7 +303,7 @@ def test_a_run_is_refused_where_nothing_can_be_set_aside(
     def no_room(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(engine.os, "posix_fallocate", no_room, raising=False)
+    monkeypatch.setattr(sqlite.os, "posix_fallocate", no_room, raising=False)
     with (
         pytest.raises(StoreFullError, match=r"no room for 4 MiB.*make room and run again"),
         store.set_aside(4 << 20, lambda: None),
@@ -314,15 +314,15 @@ def test_a_run_is_refused_where_nothing_can_be_set_aside(
 def test_room_is_set_aside_where_the_system_cannot_be_asked_for_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(engine.os, "posix_fallocate", raising=False)
+    monkeypatch.delattr(sqlite.os, "posix_fallocate", raising=False)
     sizes: list[int] = []
-    before = engine._write_zeros
+    before = sqlite._write_zeros
 
     def write(file: object, size: int) -> None:
         before(file, size)  # type: ignore[arg-type]
         sizes.append(file.tell())  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(engine, "_write_zeros", write)
+    monkeypatch.setattr(sqlite, "_write_zeros", write)
     with store.set_aside(3_000_000, lambda: None):
         pass
     assert sizes == [3_000_000]

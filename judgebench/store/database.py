@@ -1,0 +1,246 @@
+"""What the two engines of a store have in common: transactions, statements, waiting in turn.
+
+An engine is a subclass of `Database`: SQLite in one file (`sqlite.py`), or PostgreSQL
+(`postgres.py`). Everything else in this package speaks SQLAlchemy Core to a connection of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import chain, islice
+from typing import Any, ClassVar, TypeVar
+
+from sqlalchemy import Connection, Engine, Executable, Transaction, func, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.elements import CompilerElement
+
+from judgebench.errors import StoreBusyError, StoreError
+from judgebench.protocols import MAY_WAIT, Waiting
+from judgebench.store.schema import metadata
+
+_T = TypeVar("_T")
+Row = Mapping[str, Any]
+
+insert = postgresql.insert
+"""With ``on_conflict_do_…``, which SQLite takes in the same words."""
+
+CHUNK = 1000
+"""Values in one ``IN (...)`` or one batch of rows; SQLite takes 32 766 in a statement."""
+
+
+def chunks(values: Collection[_T]) -> Iterator[list[_T]]:
+    """All values, in their order, at most `CHUNK` at a time: what is held at once stays bounded."""
+    rest = iter(values)
+    while portion := list(islice(rest, CHUNK)):
+        yield portion
+
+
+class Database:
+    """A connection for one thread. `reading` and `writing` are its two kinds of transaction.
+
+    Readers see a snapshot and disturb nobody. Writers take turns, on either engine: what is read
+    within a write is still so when it is committed. A write waits for others for as long as it
+    takes, and says so; ``wait_s`` is where somebody would wait in vain for being told.
+
+    Attributes
+    ----------
+    name
+        The store as messages call it: a path, or an address without its password.
+    """
+
+    errors: ClassVar[tuple[type[Exception], ...]] = (DBAPIError,)
+
+    def __init__(self, name: str, *, read_only: bool, wait_s: float | None) -> None:
+        self.name = name
+        self.read_only = read_only
+        self.wait_s = wait_s
+        self.in_write = False
+        self._engine: Engine
+        self._connection: Connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot for all selects inside; within a write, that write's own view."""
+        with self._in_words():
+            if self.in_write:
+                yield self._connection
+                return
+            self._begin_reading()
+            with self._connection.begin():
+                yield self._connection
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """For one prepared statement, which is a snapshot by itself and needs no transaction."""
+        with self._in_words():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """All inside is one durable commit, or nothing. Does not nest."""
+        if self.read_only:
+            raise StoreError(f"the store {self.name} was opened for reading only")
+        if self.in_write:
+            raise StoreError("a transaction of this store is open already; they do not nest")
+        with self._in_words(), self._turn():
+            self._begin_writing()
+            self.in_write = True
+            transaction = self._connection.begin()
+            try:
+                yield self._connection
+                self._commit(transaction)
+            except BaseException:
+                with suppress(*self.errors):  # a server that is gone keeps nothing of it
+                    transaction.rollback()
+                raise
+            finally:
+                self.in_write = False
+            self._committed()
+
+    @contextmanager
+    def removing(self) -> Iterator[Connection]:
+        """As `writing`, for taking rows out by the thousand.
+
+        References are not looked up row by row, but all at the end, and nothing goes if one was
+        left hanging.
+        """
+        with self.writing() as connection:
+            yield connection
+            if hanging := next(hanging_references(connection), None):
+                raise StoreError(
+                    f"nothing was removed: a row of {hanging[0]} needs one of {hanging[1]} "
+                    "that was to go"
+                )
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # what an engine says ------------------------------------------------------------------------
+
+    def explained(self, error: Exception) -> StoreError:
+        """A database error in words, without the values that were being written."""
+        raise NotImplementedError
+
+    def revision(self) -> str | None:
+        """Of the tables; None where there are none yet."""
+        raise NotImplementedError
+
+    def another(self) -> Database:
+        """One more connection to the same store, for another thread."""
+        raise NotImplementedError
+
+    def now(self) -> float:
+        """Seconds by the clock that all who share the store go by."""
+        raise NotImplementedError
+
+    def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
+        """Keep room for what must still be written when there is none left."""
+        raise NotImplementedError
+
+    def _begin_reading(self) -> None:
+        raise NotImplementedError
+
+    def _begin_writing(self) -> None:
+        """Begin, once it is our turn."""
+        raise NotImplementedError
+
+    def _commit(self, transaction: Transaction) -> None:
+        transaction.commit()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold what keeps others from writing, where that is not part of the transaction."""
+        yield
+
+    def _committed(self) -> None:
+        """Called after each commit, still in turn."""
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except self.errors as error:
+            raise self.explained(error) from error
+
+    def wait(self, waiting: Waiting, why: str, holder: str, error: Exception | None) -> None:
+        """Say that a write waits, or raise that it may not, or not any longer."""
+        if not MAY_WAIT.get():
+            raise StoreBusyError(why) from error
+        if self.wait_s is not None and waiting.seconds >= self.wait_s:
+            raise StoreBusyError(
+                f"another process has been writing to the store for {self.wait_s:.0f} s (it holds "
+                f"{holder}); wait for it, or end it, and run again"
+            ) from error
+        waiting.goes_on(f"{why}; Ctrl-C leaves without what was to be stored")
+
+
+def hanging_references(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Table and table of every reference that leads nowhere, by the schema's foreign keys."""
+    for table in metadata.sorted_tables:
+        for key in table.foreign_keys:
+            there = select(1).where(key.column == key.parent).correlate(table)
+            nowhere = select(func.count()).where(key.parent.is_not(None), ~there.exists())
+            if connection.execute(nowhere.select_from(table).limit(1)).scalar():
+                yield table.name, key.column.table.name
+
+
+class Prepared:
+    """A statement of every single call, compiled once and handed to the driver as it is.
+
+    It is given its parameters by name, within a transaction of the connection. SQLAlchemy takes
+    several times as long to execute a small statement as SQLite itself, and a judgment has a dozen
+    of them. What the database says against it comes as the driver's own error.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        assert isinstance(statement, CompilerElement)
+        self._statement = statement
+        self._compiled: dict[tuple[str, tuple[str, ...]], tuple[str, Row]] = {}
+
+    def put(self, connection: Connection, row: Row) -> None:
+        self._execute(connection, row).close()
+
+    def put_all(self, connection: Connection, rows: Iterable[Row]) -> None:
+        """Once for each row; all of them have the same names."""
+        rest = iter(rows)
+        for first in rest:
+            sql, constants = self._sql(connection, tuple(first))
+            cursor = _driver(connection).cursor()
+            cursor.executemany(sql, ({**constants, **row} for row in chain((first,), rest)))
+            cursor.close()
+
+    def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
+        """The first row of what it returns."""
+        found: tuple[Any, ...] | None = next(iter(self._execute(connection, row).fetchall()), None)
+        return found
+
+    def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
+        """The rows of what it returns, one at a time."""
+        return iter(self._execute(connection, row))
+
+    def _execute(self, connection: Connection, row: Row) -> Any:
+        sql, constants = self._sql(connection, tuple(row))
+        return _driver(connection).execute(sql, {**constants, **row})
+
+    def _sql(self, connection: Connection, names: tuple[str, ...]) -> tuple[str, Row]:
+        """The text for these parameters, and the values that are part of the statement itself."""
+        known = connection.dialect.name, names
+        if known not in self._compiled:
+            compiled = self._statement.compile(dialect=_named(connection), column_keys=list(names))
+            constants = {n: v for n, v in compiled.params.items() if n not in names}
+            self._compiled[known] = str(compiled), constants
+        return self._compiled[known]
+
+
+def _named(connection: Connection) -> Any:
+    """The connection's dialect with parameters by name."""
+    style = "named" if connection.dialect.name == "sqlite" else "pyformat"
+    dialect: Any = type(connection.dialect)
+    return dialect(paramstyle=style)
+
+
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection: both drivers have ``execute`` on it."""
+    return connection.connection.dbapi_connection

@@ -1,0 +1,56 @@
+"""From any store of the first release: all that has come since, and what both engines need.
+
+What a table or column of today's schema lacks is added, so this stays true of later schemas too: a
+migration after it looks whether it is still needed.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from judgebench.store.schema import PLACE, metadata
+
+revision = "0007"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    there = sa.inspect(op.get_bind())
+    columns = {
+        name: {c["name"] for c in there.get_columns(name)} for name in there.get_table_names()
+    }
+    if "repeat" not in columns["uses"]:
+        _repeats()
+    for table in metadata.sorted_tables:
+        if table.name not in columns:
+            op.execute(sa.schema.CreateTable(table))
+            for index in table.indexes:
+                op.execute(sa.schema.CreateIndex(index))
+            continue
+        for column in table.c:
+            if column.name not in columns[table.name] and column.name != "repeat":
+                op.add_column(
+                    table.name,
+                    sa.Column(
+                        column.name,
+                        column.type,
+                        nullable=column.nullable,
+                        server_default=getattr(column.server_default, "arg", None),
+                    ),
+                )
+
+
+def _repeats() -> None:
+    """All that was asked before was asked once; all that failed before did so unexplained."""
+    keys = {"uses": (*PLACE, "run_id", "judgment_id"), "failures": ("key", *PLACE)}
+    for table, key in keys.items():
+        with op.batch_alter_table(
+            table, recreate="always", table_kwargs={"sqlite_with_rowid": False}
+        ) as batch:
+            repeat = sa.Column("repeat", sa.Integer, nullable=False, server_default=sa.text("0"))
+            batch.add_column(repeat, insert_after="turn")
+            batch.drop_constraint(f"pk_{table}", type_="primary")
+            batch.create_primary_key(f"pk_{table}", list(key))
