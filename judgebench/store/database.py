@@ -6,12 +6,13 @@ An engine is a subclass of `Database`: SQLite in one file (`sqlite.py`), or Post
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import chain, islice
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Transaction, func, select
+from sqlalchemy import Connection, Engine, Executable, Insert, Transaction, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import CompilerElement
@@ -48,6 +49,10 @@ class Database:
     ----------
     name
         The store as messages call it: a path, or an address without its password.
+    on_wait
+        Told for how many seconds a write has waited; says what becomes of what waits.
+    on_read
+        Called before something is read within a write.
     """
 
     errors: ClassVar[tuple[type[Exception], ...]] = (DBAPIError,)
@@ -57,6 +62,8 @@ class Database:
         self.read_only = read_only
         self.wait_s = wait_s
         self.in_write = False
+        self.on_wait: Callable[[float], str] | None = None
+        self.on_read: Callable[[], object] = bool
         self._engine: Engine
         self._connection: Connection
 
@@ -65,6 +72,7 @@ class Database:
         """One snapshot for all selects inside; within a write, that write's own view."""
         with self._in_words():
             if self.in_write:
+                self.on_read()
                 yield self._connection
                 return
             self._begin_reading()
@@ -75,6 +83,8 @@ class Database:
     def looking(self) -> Iterator[Connection]:
         """For one prepared statement, which is a snapshot by itself and needs no transaction."""
         with self._in_words():
+            if self.in_write:
+                self.on_read()
             yield self._connection
 
     @contextmanager
@@ -173,7 +183,8 @@ class Database:
                 f"another process has been writing to the store for {self.wait_s:.0f} s (it holds "
                 f"{holder}); wait for it, or end it, and run again"
             ) from error
-        waiting.goes_on(f"{why}; Ctrl-C leaves without what was to be stored")
+        lost = "Ctrl-C leaves without what was to be stored"
+        waiting.goes_on(f"{why}; {self.on_wait(waiting.seconds) if self.on_wait else lost}")
 
 
 def hanging_references(connection: Connection) -> Iterator[tuple[str, str]]:
@@ -197,19 +208,25 @@ class Prepared:
     def __init__(self, statement: Executable) -> None:
         assert isinstance(statement, CompilerElement)
         self._statement = statement
+        self._inserts = isinstance(statement, Insert)
         self._compiled: dict[tuple[str, tuple[str, ...]], tuple[str, Row]] = {}
+        self._many: dict[tuple[str, ...], str] = {}
 
     def put(self, connection: Connection, row: Row) -> None:
         self._execute(connection, row).close()
 
-    def put_all(self, connection: Connection, rows: Iterable[Row]) -> None:
-        """Once for each row; all of them have the same names."""
-        rest = iter(rows)
-        for first in rest:
-            sql, constants = self._sql(connection, tuple(first))
-            cursor = _driver(connection).cursor()
-            cursor.executemany(sql, ({**constants, **row} for row in chain((first,), rest)))
-            cursor.close()
+    def put_all(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Once for each row; all of them have the same names. A server is asked once for all."""
+        if not rows:
+            return
+        names = tuple(rows[0])
+        sql, constants = self._sql(connection, names)
+        with closing(_driver(connection).cursor()) as cursor:
+            if connection.dialect.name == "sqlite" or not self._inserts:
+                cursor.executemany(sql, ({**constants, **row} for row in rows))
+            else:
+                columns = {name: [row[name] for row in rows] for name in names}
+                cursor.execute(self._as_columns(sql, names), {**constants, **columns})
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
@@ -219,6 +236,20 @@ class Prepared:
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
         """The rows of what it returns, one at a time."""
         return iter(self._execute(connection, row))
+
+    def _as_columns(self, sql: str, names: tuple[str, ...]) -> str:
+        """PostgreSQL's text for many rows: it is given a list for each parameter."""
+        if names not in self._many:
+            start = sql.index("VALUES (") + len("VALUES (")
+            end = next(at for at, depth in _depths(sql, start) if depth < 0)
+            types = {name: kind for name, kind in _PARAMETER.findall(sql) if kind}
+            lists = ", ".join(f"%({name})s{types.get(name, '::bytea')}[]" for name in names)
+            values = _PARAMETER.sub(
+                lambda found: f"r.{found[1]}" if found[1] in names else found[0], sql[start:end]
+            )
+            rows = f"SELECT {values} FROM unnest({lists}) AS r({', '.join(names)})"
+            self._many[names] = f"{sql[: start - len('VALUES (')]}{rows}{sql[end + 1 :]}"
+        return self._many[names]
 
     def _execute(self, connection: Connection, row: Row) -> Any:
         sql, constants = self._sql(connection, tuple(row))
@@ -232,6 +263,18 @@ class Prepared:
             constants = {n: v for n, v in compiled.params.items() if n not in names}
             self._compiled[known] = str(compiled), constants
         return self._compiled[known]
+
+
+_PARAMETER = re.compile(r"%\((\w+)\)s(::[A-Z]+(?: [A-Z]+)*)?")
+"""As the dialect writes one: with its type, but for texts and bytes."""
+
+
+def _depths(sql: str, start: int) -> Iterator[tuple[int, int]]:
+    """Each position with how many parentheses are open there."""
+    depth = 0
+    for at in range(start, len(sql)):
+        depth += {"(": 1, ")": -1}.get(sql[at], 0)
+        yield at, depth
 
 
 def _named(connection: Connection) -> Any:

@@ -155,7 +155,10 @@ def open_store(
     except BaseException:
         database.close()
         raise
-    return Store(url, database)
+    store = Store(url, database)
+    if not read_only:
+        store.take_in_journals()
+    return store
 
 
 def _file(url: str, path: Path, read_only: bool, create: bool, wait_s: float | None) -> Database:
