@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
+from operator import add
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from judgebench.errors import InputError, StoreError
 from judgebench.records import (
     Batch,
     Failure,
+    How,
     Item,
     JsonObject,
     JudgeSpec,
@@ -122,6 +124,8 @@ _PUT_SPEND = Prepared(
         set_={name: _s.c[name] + _ADD.excluded[name] for name in COUNTERS},
     )
 )
+_SPEND = (*(column.name for column in _s.primary_key), *COUNTERS)
+_NOTHING = (0,) * len(COUNTERS)
 _GATHERED = (
     _PUT_TEXT, _PUT_REPLY, _DROP_ANCHOR, _PUT_RESPONSE, _PUT_ANSWER, _PUT_JUDGMENT, _PUT_USE,
     _CLEAR_FAILURE, _PUT_SPEND,
@@ -157,6 +161,13 @@ _UNIQUE = {
     schema.judges: ("key",),
     schema.runs: ("run_id",),
 }
+_CALLED = {
+    ("names", "name"): "the name",
+    ("benchmarks", "name"): "the benchmark",
+    ("benchmarks", "version"): "the version",
+    ("items", "item_id"): "the item id",
+    ("runs", "run_id"): "the run id",
+}
 _FIND = {t: Prepared(_known_by({n: n for n in names}, t)) for t, names in _UNIQUE.items()}
 _ADD_TO = {table: insert(table).on_conflict_do_nothing() for table in _UNIQUE}
 
@@ -185,12 +196,14 @@ class Writing:
         self._shas: set[bytes] = set()
         self._judged: set[bytes] = set()
         self._used: set[tuple[int, ...]] = set()
-        self._spent: dict[tuple[int, ...], dict[str, float]] = {}
+        self._boards: dict[tuple[Any, ...], tuple[int, int, int, int]] = {}
+        self._spent: dict[tuple[int, ...], tuple[float, ...]] = {}
+        self._spenders: dict[tuple[Any, ...], tuple[int, ...]] = {}
 
     def flush(self) -> Connection:
         """Write what was gathered; what is executed next sees it."""
         self._rows[_PUT_SPEND] = [
-            dict(zip((column.name for column in _s.primary_key), key, strict=True)) | counters
+            dict(zip(_SPEND, (*key, *counters), strict=True))
             for key, counters in self._spent.items()
         ]
         for statement in _GATHERED:
@@ -208,6 +221,9 @@ class Writing:
         known = (table.name, *key)
         found = self._numbers.get(known)
         if found is None:
+            for name, value in zip(_UNIQUE[table], key, strict=True):
+                if isinstance(value, str):
+                    plain(_CALLED[table.name, name], value)
             row = dict(zip(_UNIQUE[table], key, strict=True))
             there = _FIND[table].first(self._connection, row)
             if there is None and more is not None:
@@ -224,26 +240,33 @@ class Writing:
         return found
 
     def _name(self, name: str) -> int:
-        return self._number(schema.names, plain("the name", name), more={})
+        return self._number(schema.names, name, more={})
 
     def _benchmark(self, name: str, version: str) -> int:
-        named = plain("the benchmark", name), plain("the version", version)
-        return self._number(schema.benchmarks, *named, more={})
+        return self._number(schema.benchmarks, name, version, more={})
 
     def _item(self, benchmark: int, item_id: str) -> int:
         """An item that was never put is known by its id alone; its content may come later."""
-        return self._number(schema.items, benchmark, plain("the item id", item_id), more={})
+        return self._number(schema.items, benchmark, item_id, more={})
 
     def _place(self, place: Place) -> dict[str, int]:
         """The coordinates of a use; an unknown model or judge is refused."""
-        benchmark, opponent = self._benchmark(place.benchmark, place.version), place.opponent_key
-        judge = place.judge_key
+        opponent, judge = place.opponent_key, place.judge_key
+        about = (place.benchmark, place.version, judge, place.model_key, opponent)
+        board = self._boards.get(about)
+        if board is None:
+            board = self._boards[about] = (
+                self._benchmark(place.benchmark, place.version),
+                self._number(schema.judges, judge) if judge else NONE,
+                self._number(schema.models, place.model_key),
+                NONE if opponent is None else self._number(schema.models, opponent),
+            )
         return {
-            "benchmark_id": benchmark,
-            "judge_id": self._number(schema.judges, judge) if judge else NONE,
-            "model_id": self._number(schema.models, place.model_key),
-            "opponent_id": NONE if opponent is None else self._number(schema.models, opponent),
-            "item_id": self._item(benchmark, place.item_id),
+            "benchmark_id": board[0],
+            "judge_id": board[1],
+            "model_id": board[2],
+            "opponent_id": board[3],
+            "item_id": self._item(board[0], place.item_id),
             "shown": ORDERS.index(place.order),
             "sample": place.sample,
             "turn": place.turn,
@@ -423,24 +446,36 @@ class Writing:
         for spend in spends:
             place, cost = spend.purpose.place, spend.cost_usd
             priced = cost is not None and math.isfinite(cost)
-            judge = place.judge_key
-            key = (
-                self._number(schema.runs, spend.purpose.run_id),
-                self._benchmark(place.benchmark, place.version),
-                self._number(schema.models, place.model_key),
-                self._number(schema.judges, judge) if judge else NONE,
-                HOWS.index(spend.how),
-                self._name(readable(spend.provider)),
-                self._name(readable(spend.model)),
+            about = (
+                spend.purpose.run_id, place.benchmark, place.version, place.model_key,
+                place.judge_key, spend.how, spend.provider, spend.model,
+            )  # fmt: skip
+            key = self._spenders.get(about) or self._spender(*about)
+            took = (
+                spend.calls,
+                0 if priced else spend.calls,
+                *(getattr(spend.usage, name) or 0 for name in TOKENS),
+                cost if cost is not None and priced else 0.0,
             )
-            took: dict[str, float] = {
-                "calls": spend.calls,
-                "unpriced_calls": 0 if priced else spend.calls,
-                **{name: getattr(spend.usage, name) or 0 for name in TOKENS},
-                "cost_usd": cost if cost is not None and priced else 0.0,
-            }
-            before = self._spent.get(key, dict.fromkeys(COUNTERS, 0))
-            self._spent[key] = {name: before[name] + took[name] for name in COUNTERS}
+            before = self._spent.get(key, _NOTHING)
+            self._spent[key] = tuple(map(add, before, took))
+
+    def _spender(
+        self, run: str, benchmark: str, version: str, model: bytes, judge: bytes, how: How,
+        provider: str, requested: str,
+    ) -> tuple[int, ...]:  # fmt: skip
+        """The row to which what calls took is added."""
+        about = run, benchmark, version, model, judge, how, provider, requested
+        self._spenders[about] = key = (
+            self._number(schema.runs, run),
+            self._benchmark(benchmark, version),
+            self._number(schema.models, model),
+            self._number(schema.judges, judge) if judge else NONE,
+            HOWS.index(how),
+            self._name(readable(provider)),
+            self._name(readable(requested)),
+        )
+        return key
 
     # what was judged ----------------------------------------------------------------------------
 
@@ -530,8 +565,8 @@ class Writing:
 
     def start_run(self, manifest: RunManifest) -> None:
         row = {"run_id": plain("the run id", manifest.id), **_run_columns(manifest)}
-        put = insert(schema.runs).on_conflict_do_nothing()
-        if not self._connection.execute(put, row).rowcount:
+        put = insert(schema.runs).on_conflict_do_nothing().returning(schema.runs.c.id)
+        if self._connection.execute(put, row).first() is None:
             raise StoreError(f"a run {manifest.id!r} was started before; give this one another id")
 
     def update_run(self, manifest: RunManifest) -> None:

@@ -177,14 +177,14 @@ def test_a_second_ctrl_c_ends_the_wait_and_says_what_is_not_stored(
         kept = len(journal.read_text().splitlines()) - 1
         assert kept > 0
         assert re.search(rf"; {kept} repl(y|ies) that came (is|are) kept beside the store", said)
-        without = re.search(r"interrupted; (\d+) calls? w", said)
-        assert kept + int(without[1] if without else 0) == CONNECTIONS
+        found = re.search(r"interrupted; (\d+) calls? w", said)
+        without = int(found[1]) if found else 0
+        assert kept + without <= CONNECTIONS
         assert stored(tmp_path) == 0
         monkeypatch.undo()
         assert run(["run", suite_at(tmp_path, server.url, monkeypatch), "--quiet"]) == 0
         # What was paid for is not asked again.
-        assert len(server.asks) == JUDGMENTS + CONNECTIONS - kept
-    assert f"{kept} repl" in capsys.readouterr().err
+        assert len(server.asks) == JUDGMENTS + without
     assert list(tmp_path.glob("store.db-paid-*")) == []
     assert stored(tmp_path) == JUDGMENTS
     with open_store(str(tmp_path / "store.db"), read_only=True) as store:
