@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
@@ -222,12 +222,14 @@ class Prepared:
             return
         names = tuple(rows[0])
         sql, constants = self._sql(connection, names)
-        with closing(_driver(connection).cursor()) as cursor:
-            if connection.dialect.name == "sqlite" or not self._inserts:
+        if connection.dialect.name == "sqlite":
+            with closing(_driver(connection).cursor()) as cursor:
                 cursor.executemany(sql, ({**constants, **row} for row in rows))
-            else:
-                columns = {name: _array([row[name] for row in rows]) for name in names}
-                cursor.execute(self._as_columns(connection, names), {**constants, **columns})
+        else:
+            columns = {name: _array([row[name] for row in rows]) for name in names}
+            _driver(connection).execute(
+                self._as_columns(connection, names), {**constants, **columns}
+            )
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
@@ -245,15 +247,18 @@ class Prepared:
             kinds = {
                 name: bind.type.compile(compiled.dialect) for name, bind in compiled.binds.items()
             }
-            sql = str(compiled)
-            start = sql.index("VALUES (") + len("VALUES (")
-            end = next(at for at, depth in _depths(sql, start) if depth < 0)
             lists = ", ".join(f"%({name})s::{kinds[name]}[]" for name in names)
-            values = _PARAMETER.sub(
-                lambda found: f"r.{found[1]}" if found[1] in names else found[0], sql[start:end]
+            rows = f"unnest({lists}) AS r({', '.join(names)})"
+            sql = _PARAMETER.sub(
+                lambda found: f"r.{found[1]}" if found[1] in names else found[0], str(compiled)
             )
-            rows = f"SELECT {values} FROM unnest({lists}) AS r({', '.join(names)})"
-            self._many[names] = f"{sql[: start - len('VALUES (')]}{rows}{sql[end + 1 :]}"
+            if self._inserts:
+                start = sql.index("VALUES (")
+                end = next(at for at, depth in _depths(sql, start + 8) if depth < 0)
+                chosen = f"SELECT {sql[start + 8 : end]} FROM {rows}"
+                self._many[names] = f"{sql[:start]}{chosen}{sql[end + 1 :]}"
+            else:
+                self._many[names] = sql.replace(" WHERE", f" USING {rows} WHERE", 1)
         return self._many[names]
 
     def _execute(self, connection: Connection, row: Row) -> Any:
@@ -274,6 +279,14 @@ class Prepared:
             constants = {n: v for n, v in compiled.params.items() if n not in names}
             self._compiled[known] = str(compiled), constants
         return self._compiled[known]
+
+
+def pipelined(connection: Connection) -> AbstractContextManager[object]:
+    """What is put inside is sent to a server without waiting for each answer."""
+    if connection.dialect.name == "sqlite":
+        return nullcontext()
+    pipeline: AbstractContextManager[object] = _driver(connection).pipeline()
+    return pipeline
 
 
 def _array(values: list[Any]) -> str:

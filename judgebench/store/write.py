@@ -58,7 +58,7 @@ from judgebench.store.codec import (
     usage_columns,
     word,
 )
-from judgebench.store.database import CHUNK, Prepared, Row, chunks, insert
+from judgebench.store.database import CHUNK, Prepared, Row, chunks, insert, pipelined
 from judgebench.store.schema import NONE, PLACE
 from judgebench.store.spending import COUNTERS
 
@@ -206,10 +206,11 @@ class Writing:
             dict(zip(_SPEND, (*key, *counters), strict=True))
             for key, counters in self._spent.items()
         ]
-        for statement in _GATHERED:
-            if rows := self._rows[statement]:
-                self._rows[statement] = []
-                statement.put_all(self._connection, rows)
+        with pipelined(self._connection):
+            for statement in _GATHERED:
+                if rows := self._rows[statement]:
+                    self._rows[statement] = []
+                    statement.put_all(self._connection, rows)
         for gathered in (self._shas, self._judged, self._used, self._spent):
             gathered.clear()
         return self._connection
