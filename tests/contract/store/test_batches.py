@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -74,8 +73,8 @@ REQUESTS: dict[bytes, Request] = {keys.request_key(one): one for one in (CHAT, S
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "x.db")) as opened:
+def store(store_url: str) -> Iterator[Store]:
+    with open_store(store_url) as opened:
         opened.start_run(
             RunManifest(
                 id="run-1", name="n", configuration={}, versions={}, git_sha=None, data_sha={},

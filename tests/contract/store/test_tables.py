@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
-import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 
 from judgebench import keys
 from judgebench.errors import StoreError
@@ -35,10 +34,11 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from judgebench.store.export import export_csv, export_jsonl, export_parquet
 from judgebench.store.spending import SPEND_COLUMNS
 from judgebench.store.tables import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
+from tests.postgres import beside
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")
 STRICT = JudgeSpec(kind="reference", model="judge-1", official_prompt=True)
@@ -111,9 +111,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_store(str(tmp_path / "x.db")) as store:
-        yield Bench(store)
+def bench(store: Store) -> Bench:
+    return Bench(store)
 
 
 def rows(columns: dict[str, list[object]], *names: str) -> list[tuple[object, ...]]:
@@ -311,12 +310,10 @@ VIEWS = {
 
 
 def query(bench: Bench, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
-    """As a notebook would: the file, SQL, nothing of ours."""
-    connection = sqlite3.connect(f"file:{bench.store.path}?mode=ro", uri=True)
-    cursor = connection.execute(sql)
-    found = [column[0] for column in cursor.description], cursor.fetchall()
-    connection.close()
-    return found
+    """As a notebook would: SQL, and nothing of ours."""
+    with beside(bench.store.url) as connection:
+        found = connection.execute(text(sql))
+        return list(found.keys()), [tuple(row) for row in found]
 
 
 @pytest.mark.parametrize("view", VIEWS)
