@@ -67,14 +67,27 @@ def postgres() -> Iterator[Server]:
         yield started
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+ENGINES = pytest.fixture(params=["sqlite", "postgres"])
+
+
+@ENGINES
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a store of one test is, on either engine: opening it makes it, or finds it empty."""
+    yield from _somewhere(request, tmp_path, "store")
+
+
+@ENGINES
+def unmade_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where there is no store yet."""
+    yield from _somewhere(request, tmp_path, "template0")
+
+
+def _somewhere(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
+        yield f"sqlite:///{folder / 'store.db'}"
         return
     server: Server = request.getfixturevalue("postgres")
-    with server.database(template="store") as name:
+    with server.database(template) as name:
         yield server.url(name)
 
 

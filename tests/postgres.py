@@ -4,9 +4,9 @@ One server serves a process of tests, and each test has a database of its own, c
 that is made once: 25 ms, where making one anew takes ten times as long, and less than a schema of
 its own in one database.
 
-A server is a folder in memory or under the system's temporary one. A shell waits beside it for the end of a
-pipe that only the process of tests holds: when that process ends, however it does, the shell stops
-the server and removes the folder.
+A server is a folder in memory or under the system's temporary one. A shell waits beside it for the
+end of a pipe that only the process of tests holds: when that process ends, however it does, the
+shell stops the server and removes the folder.
 """
 
 from __future__ import annotations

@@ -147,7 +147,9 @@ PANEL = "panel/majority(gpt,claude)"
 ORDERS: tuple[Order, Order] = ("model_first", "opponent_first")
 
 
-def fill_kinds(path: Path | str, *, n_items: int = 60, seed: int = 3, baseline: str = BASELINE) -> str:
+def fill_kinds(
+    path: Path | str, *, n_items: int = 60, seed: int = 3, baseline: str = BASELINE
+) -> str:
     """A store of comparisons in both orders, of scores with parts, and of marks; its URL."""
     draw = random.Random(seed)
     url = address(path)

@@ -186,10 +186,9 @@ def test_repeats_stand_beside_each_other_and_each_has_its_newest_use(bench: Benc
 def test_a_use_after_the_clock_was_set_back_is_still_the_newest(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter((2_000_000_000.0, 1_000_000_000.0, 1_000_000_000.0, 1_500_000_000.0))
-    monkeypatch.setattr(time, "time", lambda: next(clock))
     place = bench.place(judge=bench.human)
-    for name in ("correct", "incorrect", "correct", "unsure"):
+    for name, now in (("correct", 2e9), ("incorrect", 1e9), ("correct", 1e9), ("unsure", 1.5e9)):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
         bench.judge(Label(name=name), place)
         assert bench.store.verdicts("trivia")["label"] == [name]
         _, view = query(bench, "SELECT label FROM verdicts_v1")
