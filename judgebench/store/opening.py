@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from judgebench.errors import ConfigError, StoreError
 from judgebench.store import schema
+from judgebench.store.database import insert
 from judgebench.store.schema import REVISION
 
 if TYPE_CHECKING:
@@ -277,7 +278,8 @@ def make(connection: Connection) -> None:
 
 def _name(connection: Connection) -> None:
     """What tells this store from others: a journal of another one is not taken in."""
-    connection.execute(schema.meta.insert(), {"name": schema.STORE_ID, "value": uuid.uuid4().hex})
+    named = insert(schema.meta).on_conflict_do_nothing()
+    connection.execute(named, {"name": schema.STORE_ID, "value": uuid.uuid4().hex})
 
 
 def _upgrade(connection: Connection, older: str) -> None:
