@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class Location:
         The file; None on a server.
     """
 
-    url: str
+    url: str = field(repr=False)  # there may be a password in it
     name: str
     path: Path | None
 
@@ -206,6 +206,8 @@ def _bring_up_to_date(database: Database, create: bool) -> None:
     if database.read_only and found in READABLE:
         _stand_in(database)
         return
+    if database.read_only and found is None and database.on_server:
+        raise _no_store(f"there is no store in {database.name}")
     if database.read_only:
         state = "was not finished being made" if found is None else f"has the older schema {found}"
         raise StoreError(
