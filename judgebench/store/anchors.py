@@ -33,7 +33,7 @@ _ALL = (
     .join(_b, _b.c.id == _a.c.benchmark_id)
     .join(_d, _d.c.id == _a.c.judge_id)
     .join(_l, _l.c.anchors_id == _a.c.id)
-    .group_by(_a.c.id)
+    .group_by(_a.c.id, _b.c.id, _d.c.id)
     .order_by(_a.c.id)
 )  # fmt: skip
 _j, _reason = schema.judgments, schema.texts.alias("reason")

@@ -56,6 +56,7 @@ class Database:
     """
 
     errors: ClassVar[tuple[type[Exception], ...]] = (DBAPIError,)
+    on_server: ClassVar[bool] = False
 
     def __init__(self, name: str, *, read_only: bool, wait_s: float | None) -> None:
         self.name = name
@@ -79,13 +80,12 @@ class Database:
             with self._connection.begin():
                 yield self._connection
 
-    @contextmanager
-    def looking(self) -> Iterator[Connection]:
+    def look(self, read: Callable[[Connection], _T]) -> _T:
         """For one prepared statement, which is a snapshot by itself and needs no transaction."""
         with self._in_words():
             if self.in_write:
                 self.on_read()
-            yield self._connection
+            return read(self._connection)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

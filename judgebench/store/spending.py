@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, cast, func, select
 
 from judgebench.records import AFRESH
 from judgebench.store import schema
@@ -73,8 +73,9 @@ _u, _j, _p = schema.uses, schema.judgments, schema.replies
 
 def judge_spend(connection: Connection, benchmark: str, version: str) -> Columns:
     """What calls for verdicts on a benchmark took, over all runs, by judge and ``how``."""
+    counted = [_s.c[name] for name in JUDGE_SPEND_COLUMNS[2:]]
     query = (
-        select(_s.c.judge_id, _s.c.how, *(func.sum(_s.c[name]) for name in JUDGE_SPEND_COLUMNS[2:]))
+        select(_s.c.judge_id, _s.c.how, *(cast(func.sum(one), one.type) for one in counted))
         .join(_b, _b.c.id == _s.c.benchmark_id)
         .where(_b.c.name == benchmark, _b.c.version == version, _s.c.judge_id != NONE)
         .group_by(_s.c.judge_id, _s.c.how)

@@ -276,8 +276,7 @@ class Store:
             yield connection
 
     def reply(self, key: bytes) -> Reply | None:
-        with self._database.looking() as connection:
-            return lookups.reply(connection, key)
+        return self._database.look(lambda connection: lookups.reply(connection, key))
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]:
         """Which of the keys have a judgment."""

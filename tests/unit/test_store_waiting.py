@@ -216,7 +216,7 @@ def test_a_lease_that_cannot_be_given_back_ends_with_its_process(
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(leases, "_let_go", fail)
-    leases._let_go_later(store.path, "x", "token")
+    leases._let_go_later(store._database.another, "x", "token")
 
 
 # a full disk -------------------------------------------------------------------------------------

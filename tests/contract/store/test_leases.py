@@ -31,16 +31,10 @@ HOLD = """
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "x.db")) as opened:
-        yield opened
-
-
-@pytest.fixture
 def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
     """Another process, which holds the lease ``respond`` until a line is sent to it."""
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(HOLD), str(store.path)],
+        [sys.executable, "-c", textwrap.dedent(HOLD), store.url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,8 +76,8 @@ def item(item_id: str = "0", **changes: Any) -> Item:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(f"sqlite:///{tmp_path}/results/test.db") as opened:
+def store(store_url: str) -> Iterator[Store]:
+    with open_store(store_url) as opened:
         opened.put_model("base", MODEL)
         opened.put_judge("strict", JUDGE)
         opened.start_run(manifest())
