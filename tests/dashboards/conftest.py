@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +49,24 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]
     st.cache_data.clear()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One browser for a file of tests. No longer: while it lives its thread has a running loop."""
+@contextmanager
+def launched(*more: str) -> Iterator[Any]:
+    """A browser, with more arguments than all of them have."""
     from playwright.sync_api import sync_playwright
 
     from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *more])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for a file of tests. No longer: while it lives its thread has a running loop."""
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,9 @@ ARGUMENTS = [
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """What Streamlit's own page looks for below the address of a link first, and then at the root."""
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+UNFINISHED = (
+    "[data-testid=stSkeleton], [data-testid=stSpinner], [data-testid=stMain] [data-stale=true]"
+)
 VERBATIM = "[class*=st-key-verbatim] [data-testid=stText]"
 
 pytestmark = [
@@ -122,6 +125,13 @@ def open_at(page: Any, link: str) -> None:
     page.evaluate(
         "link => { history.pushState(null, '', link); dispatchEvent(new Event('popstate')) }", link
     )
+
+
+def settled(tab: Any) -> None:
+    """Everything is drawn: the server has said so, and nothing is in the making or of before."""
+    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    tab.wait_for_function("unfinished => !document.querySelector(unfinished)", arg=UNFINISHED)
+    tab.wait_for_timeout(300)  # what comes fades in
 
 
 def test_a_link_to_a_page_is_the_first_thing_opened(address: str, visitor: Any) -> None:

@@ -18,8 +18,9 @@ from tests.dashboards.test_browser import (  # noqa: F401  # the server is a fix
     PROBES,
     address,
     pytestmark,
+    settled,
 )
-from tests.dashboards.test_theme_browser import CONTRAST, ENOUGH
+from tests.dashboards.test_theme_browser import CONTRAST, ENOUGH, THEMES, turned
 from tests.dashboards.watched import Watched
 
 PAGES = sorted(path.stem for path in (DASHBOARDS / "views").glob("[a-z]*.py"))
@@ -33,8 +34,6 @@ LINKS = {
     "label": f"label?rater=ann&{HOSTILE}",
 }
 """Of a page that shows more when it is asked for it, or lies elsewhere."""
-
-THEMES = ("light", "dark")
 
 NO_CHOICE = ("overview",)
 """Pages without a select box."""
@@ -56,23 +55,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def loaded(browser: Any) -> Iterator[tuple[Any, Watched]]:
-    """A tab for all pages, which keeps what it fetched."""
-    tab = browser.new_page(viewport={"width": 1400, "height": 1000})
-    yield tab, Watched(tab)
-    tab.close()
+def tab(browser: Any, address: str) -> Iterator[Any]:  # noqa: F811  # the fixture
+    """A tab for all pages, which keeps what it fetched. It is closed before the server is."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_whole_literal_legible_and_silent(
-    loaded: tuple[Any, Watched],
+    tab: Any,
     address: str,  # noqa: F811  # the fixture
     name: str,
 ) -> None:
     """As the first one opened, in one theme, and when its reader turns to the other."""
-    tab, seen = loaded
-    tab.goto("about:blank")  # so that nothing more is heard of the page before
-    seen.forget()
+    seen = Watched(tab)
     first, second = THEMES if PAGES.index(name) % 2 else reversed(THEMES)
     tab.emulate_media(color_scheme=first)
     tab.goto(f"{address}/{LINKS.get(name, name)}")
@@ -88,6 +85,8 @@ def test_a_page_is_whole_literal_legible_and_silent(
     turned(tab, second)
     whole_literal_and_legible(tab, title)
     # silent
+    tab.goto("about:blank")
+    seen.leave()
     assert seen.hosts == {"127.0.0.1"}
     below = "" if name == "overview" else f"/{name}"
     assert set(seen.refused) <= {f"{address}{below}{probe}" for probe in PROBES}
@@ -107,23 +106,6 @@ def whole_literal_and_legible(tab: Any, title: str) -> None:
     assert not faint
     wide = "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
     assert tab.evaluate(f"{wide}.every(one => one.scrollWidth <= one.clientWidth)")
-
-
-def turned(tab: Any, theme: str) -> None:
-    """The page in another theme, as when a reader's machine turns to it; its drawings follow."""
-    ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-    before = tab.evaluate(ground)
-    tab.emulate_media(color_scheme=theme)
-    tab.wait_for_function(f"before => {ground} !== before", arg=before)
-
-
-def settled(tab: Any) -> None:
-    """Everything is drawn: the server has said so, and nothing is in the making."""
-    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
-    tab.wait_for_function(
-        """() => !document.querySelector("[data-testid=stSkeleton], [data-testid=stSpinner]")"""
-    )
-    tab.wait_for_timeout(300)  # what comes fades in
 
 
 def reach(tab: Any, what: str) -> None:
