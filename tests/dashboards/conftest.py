@@ -35,15 +35,14 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]
 
     def opened(page: str, url: str, **query: str) -> AppTest:
         monkeypatch.setenv("JUDGEBENCH_STORE", url)
-        app = AppTest.from_file(str(DASHBOARDS / "app.py"), default_timeout=30)
+        app = AppTest.from_file(str(DASHBOARDS / "app.py"), default_timeout=120)
+        if page != "overview":
+            app.switch_page(f"views/{page}.py")  # found by its file's name, as is its address
         for key, value in query.items():
             app.query_params[key] = value
-        if page != "overview":
-            app.run()
-            app.switch_page(f"views/{page}.py")
-            for key, value in query.items():
-                app.query_params[key] = value
-        return app.run()
+        app.run()
+        assert [one.value for one in app.title][:1] in ([], [page.capitalize()])
+        return app
 
     yield opened
     st.cache_data.clear()
