@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.warm import Warm
 
 # Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
 # deadline, since the first example pays for importing scikit-learn or scipy.
@@ -29,6 +32,18 @@ def pytest_collection_finish() -> None:
     """Thousands of tests are never garbage: without this each sweep goes through them again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    with Warm() as running:
+        yield running
+
+
+@pytest.fixture
+def forked(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and workers of this test do not load anew what they load (`tests.warm`)."""
+    monkeypatch.setattr(sys, "executable", warm.executable)
 
 
 @pytest.hookimpl(wrapper=True)
