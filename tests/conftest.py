@@ -42,7 +42,11 @@ def warm() -> Iterator[Warm]:
 
 @pytest.fixture
 def forked(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands and workers of this test do not load anew what they load (`tests.warm`)."""
+    """Commands and workers of this test do not load anew what they load, and ask no Hub.
+
+    See `tests.warm`.
+    """
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(sys, "executable", warm.executable)
 
 
