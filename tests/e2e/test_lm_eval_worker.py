@@ -126,6 +126,7 @@ def test_answers_noise_and_a_batch_that_fails(tmp_path: Path) -> None:
     assert log.read_text().count("one") == 1
 
 
+@pytest.mark.usefixtures("forked")
 def test_resuming_batches_as_an_undisturbed_run(tmp_path: Path) -> None:
     prompts = [f"{'x' * (n * 3 % 7)}{n} ANSWER {n}" for n in range(7)]
     whole = run(scripted(tmp_path / "whole"), tmp_path / "t", prompts, all_ids(prompts))
@@ -238,6 +239,7 @@ def test_a_task_that_does_not_say_where_answers_end_is_refused(tmp_path: Path) -
     assert last["message"] == "task small: until, sampling has to be said explicitly"
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_job_that_cannot_be_done_names_the_reason(tmp_path: Path) -> None:
     task = work(write_task(tmp_path, ["x ANSWER"]), ["x ANSWER"])
     unknown = LocalModel(model="no-such-backend", model_args={"pretrained": "org/m"})

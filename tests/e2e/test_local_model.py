@@ -196,6 +196,7 @@ def test_a_model_is_its_weights(tmp_path: Path) -> None:
             assert "two versions" in shown[model]["flags"]
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("script", "lost", "says"),
     [
@@ -299,6 +300,7 @@ def test_a_run_that_ends_while_it_generates_keeps_what_came(
         assert [manifest.state for manifest in store.runs()] == ["interrupted", "done"]
 
 
+@pytest.mark.usefixtures("forked")
 def test_two_processes_at_once_generate_nothing_twice(tmp_path: Path, scripted: Scripted) -> None:
     path = suite(tmp_path, local("scripted", checkpoint(tmp_path / "checkpoint")))
     both = [
