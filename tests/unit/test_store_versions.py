@@ -45,9 +45,13 @@ def test_a_store_that_tests_make_is_as_a_command_makes_it(tmp_path: Path) -> Non
     assert copied == migrated
 
 
-def dump(store: Path) -> list[str]:
+def dump(store: Path) -> list[list[str]]:
+    """The statements that make it, each by its lines: a migration orders constraints by chance."""
     with contextlib.closing(sqlite3.connect(store)) as connection:
-        return list(connection.iterdump())
+        return [
+            sorted(line.strip(", \t") for line in statement.splitlines())
+            for statement in connection.iterdump()
+        ]
 
 
 def test_the_newest_migration_is_the_one_the_code_knows() -> None:
