@@ -262,7 +262,6 @@ def test_two_models_are_compared_by_how_sure_they_are(tmp_path: Path) -> None:
     assert test["because"].endswith("has no label on old")
 
 
-@pytest.mark.usefixtures("forked")
 def test_a_run_that_is_killed_and_goes_on_asks_nothing_twice(tmp_path: Path) -> None:
     """Killed among the answers, and again among the verdicts."""
 
