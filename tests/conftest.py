@@ -7,13 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
-from unittest import mock
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import Connection
 
-from judgebench.store import versions
+from tests.made_tables import tables_made_once
 from tests.warm import Warm
 
 # Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
@@ -39,36 +37,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _tables_made_once() -> Iterator[None]:
-    """The migrations make the first new store of a process; the next have its tables."""
-    migrated, made = versions._upgrade, list[str]()
-
-    def upgrade(connection: Connection) -> None:
-        if versions.revision(connection) is not None:
-            migrated(connection)
-        elif made:
-            for statement in made:
-                connection.exec_driver_sql(statement)
-        else:
-            migrated(connection)
-            made.extend(_as_statements(connection))
-
-    with mock.patch.object(versions, "_upgrade", upgrade):
+    with tables_made_once():
         yield
-
-
-def _as_statements(connection: Connection) -> list[str]:
-    """What makes a store that is empty but for its revision, as this one is."""
-    found = connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master ORDER BY rowid")
-    made = [tuple(row) for row in found]
-    for kind, name, _ in made:
-        if kind == "table" and name != "alembic_version":
-            rows = connection.exec_driver_sql(f'SELECT count(*) FROM "{name}"').scalar()
-            assert rows == 0, f"a new store has rows in {name}"
-    number = versions.revision(connection)
-    return [
-        *(statement for _, _, statement in made if statement is not None),
-        f"INSERT INTO alembic_version VALUES ('{number}')",
-    ]
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ from judgebench.providers.batches.calls import Calls
 from judgebench.records import Reply, Request
 from judgebench.run.collecting import WAITING
 from judgebench.store.engine import Database
+from tests.made_tables import tables_made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = ("openai_compatible", "openai", "anthropic")
@@ -246,4 +247,5 @@ class _Stepping:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with tables_made_once():
+        main(sys.argv[1:])
