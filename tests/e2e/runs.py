@@ -21,7 +21,7 @@ from judgebench.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "tasks" / "trivia_judging_mini"
-COMMAND = [sys.executable, "-m", "judgebench.cli.main"]
+COMMAND = ("-m", "judgebench.cli.main")
 
 
 def suite(
@@ -97,7 +97,7 @@ def judgebench(
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [sys.executable, *COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -112,7 +112,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start the command line, in a process group of its own."""
     return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        [sys.executable, *COMMAND, *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
