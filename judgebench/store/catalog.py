@@ -202,7 +202,7 @@ class _Paths:
         """The column that leads to the end of a path."""
         before, _, name = path.rpartition(".")
         here = self.to(before).c
-        return here.get(f"{name}_id", here.get(f"{name}_sha"))
+        return here[f"{name}_id" if f"{name}_id" in here else f"{name}_sha"]
 
     def column(self, path: str) -> Any:
         before, _, name = path.rpartition(".")
@@ -221,8 +221,8 @@ class _Paths:
             yield label or name, text.body, False
             yield _EXACT + (label or name), text.exact, False
         else:
-            for found in fnmatch.filter(here.keys(), name):
-                yield label or found, here[found], False
+            for one in fnmatch.filter(here.keys(), name) if "*" in name else (name,):
+                yield label or one, here[one], False
 
 
 @lru_cache(maxsize=256)
@@ -307,10 +307,15 @@ def rows(
 
 
 def row(
-    connection: Connection, table: Table, columns: str, where: Mapping[str, Any] = NOTHING
+    connection: Connection,
+    table: Table,
+    columns: str,
+    where: Mapping[str, Any] = NOTHING,
+    *,
+    order: str = "",
 ) -> Any:
     """The first of `rows`; None where there are none."""
-    return next(iter(list(rows(connection, table, columns, where, limit=1))), None)
+    return next(iter([*rows(connection, table, columns, where, order=order, limit=1)]), None)
 
 
 def names_of(

@@ -452,9 +452,16 @@ def responses(connection: Connection, keys: Collection[bytes]) -> dict[bytes, li
 
 def calibrations(connection: Connection, benchmark: str, version: str) -> list[StoredCalibration]:
     """Of all judges and opponents, in the order in which they were put."""
-    its = "key:id judge.key:judge_key opponent.key:opponent_key models content at"
-    found = rows(connection, schema.calibrations, its, _on(benchmark, version), order="at id")
-    told = (values(one) for one in found)
+    told = (
+        values(one)
+        for one in rows(
+            connection,
+            schema.calibrations,
+            "key:id judge.key:judge_key opponent.key:opponent_key models content at",
+            _on(benchmark, version),
+            order="at id",
+        )
+    )
     return [
         StoredCalibration(
             **one
@@ -474,8 +481,10 @@ def baselines(connection: Connection) -> list[StoredBaseline]:
         "name benchmark.name:benchmark benchmark.version model.key:model_key model.short:model_id"
         " run.run_id at"
     )
-    found = rows(connection, schema.baselines, its, order="at id")
-    return [StoredBaseline(**values(one)) for one in found]
+    return [
+        StoredBaseline(**values(one))
+        for one in rows(connection, schema.baselines, its, order="at id")
+    ]
 
 
 def anchors(connection: Connection) -> list[StoredAnchors]:
@@ -485,8 +494,10 @@ def anchors(connection: Connection) -> list[StoredAnchors]:
         " anchors.judge.key:judge_key anchors.judge.short:judge_id anchors.at count():verdicts"
     )
     when = {"occasion_id": NONE}
-    found = rows(connection, schema.looks, its, when, order="anchors.at anchors.id")
-    return [StoredAnchors(**values(one)) for one in found]
+    return [
+        StoredAnchors(**values(one))
+        for one in rows(connection, schema.looks, its, when, order="anchors.at anchors.id")
+    ]
 
 
 class Reading(Snapshots):
@@ -504,8 +515,12 @@ class Reading(Snapshots):
 
     @read
     def judgment(self, c: Connection, key: bytes) -> Judgment | None:
-        its = f"key judge.key:judge_key case_key {_VERDICT} {_SAID} marks"
-        found = row(c, schema.judgments, its, {"key": key})
+        found = row(
+            c,
+            schema.judgments,
+            f"key judge.key:judge_key case_key {_VERDICT} {_SAID} marks",
+            {"key": key},
+        )
         return (
             None
             if found is None
@@ -525,17 +540,27 @@ class Reading(Snapshots):
         self, c: Connection, benchmark: str, version: str, model: bytes, items: Collection[str]
     ) -> list[Response]:
         """All answers of a model, by its key, to some items, of all stacks, the newest first."""
-        where = {**_on(benchmark, version), "model.key": model, "item.item_id": sorted(items)}
-        return [_response(one) for one in _responses(c, where)]
+        return [
+            _response(one)
+            for one in _responses(
+                c, {**_on(benchmark, version), "model.key": model, "item.item_id": sorted(items)}
+            )
+        ]
 
     @read
     def answered(
         self, c: Connection, benchmark: str, version: str, model: bytes
     ) -> set[tuple[str, int]]:
         """Item and sample of every answer of a model, by its key, that stands on a benchmark."""
-        where = {**_on(benchmark, version), "model.key": model, "turn": 0}
-        found = rows(c, schema.answers, "item.item_id sample", where)
-        return {(item, sample) for item, sample in found}
+        return {
+            (item, sample)
+            for item, sample in rows(
+                c,
+                schema.answers,
+                "item.item_id sample",
+                {**_on(benchmark, version), "model.key": model, "turn": 0},
+            )
+        }
 
     @read
     def newest_answer(self, c: Connection) -> int:
@@ -550,8 +575,12 @@ class Reading(Snapshots):
     @read
     def answered_on(self, c: Connection, keys: Collection[bytes], stack: Stack) -> set[bytes]:
         """Which of the keys were answered on a stack, by an answer that stands or an anchor."""
-        where = {"key": keys, "stack.key": content.stack_key(stack)}
-        return {found.key for found in rows(c, schema.responses, "key", where)}
+        return {
+            found.key
+            for found in rows(
+                c, schema.responses, "key", {"key": keys, "stack.key": content.stack_key(stack)}
+            )
+        }
 
     @read
     def answered_again(
@@ -580,16 +609,20 @@ class Reading(Snapshots):
     @read
     def items(self, c: Connection, benchmark: str, version: str) -> list[Item]:
         """In the order in which they came; without turns where only the id is known."""
-        found = rows(c, schema.items, _ITEM, _on(benchmark, version), order="id")
-        return [_item(benchmark, version, one) for one in found]
+        return [
+            _item(benchmark, version, one)
+            for one in rows(c, schema.items, _ITEM, _on(benchmark, version), order="id")
+        ]
 
     @read
     def questions(
         self, c: Connection, benchmark: str, version: str, items: Collection[str]
     ) -> dict[str, str]:
         """What some items ask, by id; those are left out of which the id alone is known."""
-        found = rows(c, schema.items, _ITEM, {**_on(benchmark, version), "item_id": items})
-        known = (_item(benchmark, version, one) for one in found)
+        known = (
+            _item(benchmark, version, one)
+            for one in rows(c, schema.items, _ITEM, {**_on(benchmark, version), "item_id": items})
+        )
         return {item.id: item.question for item in known if item.turns}
 
     @read
@@ -598,10 +631,11 @@ class Reading(Snapshots):
 
         Two items of equal content are one question that stands in the benchmark twice.
         """
-        found = rows(c, schema.items, "item_id category content_sha", _on(benchmark, version))
         return {
             item_id: None if sha is None else f"{sha.hex()}/{category or ''}"
-            for item_id, category, sha in found
+            for item_id, category, sha in rows(
+                c, schema.items, "item_id category content_sha", _on(benchmark, version)
+            )
         }
 
     @read
@@ -609,8 +643,11 @@ class Reading(Snapshots):
         self, c: Connection, benchmark: str | None, version: str | None
     ) -> list[str]:
         """Of the items of a benchmark, or of all, in alphabetical order."""
-        found = rows(c, schema.items, "category", _on(benchmark, version), distinct=True)
-        return sorted(one.category for one in found if one.category)
+        return sorted(
+            one.category
+            for one in rows(c, schema.items, "category", _on(benchmark, version), distinct=True)
+            if one.category
+        )
 
     @read
     def neighbours(
@@ -620,12 +657,10 @@ class Reading(Snapshots):
         found = row(c, schema.items, _ITEM, {**_on(benchmark, version), "item_id": item_id})
         if found is None:
             return None, None
-        ends = []
-        for beyond, order in (("id<", "-id"), ("id>", "id")):
-            where = {"benchmark_id": found.benchmark_id, beyond: found.id}
-            ends += [*rows(c, schema.items, "item_id", where, order=order, limit=1), None][:1]
-        before, after = (one and one.item_id for one in ends)
-        return before, after
+        here = {"benchmark_id": found.benchmark_id}
+        before = row(c, schema.items, "item_id", here | {"id<": found.id}, order="-id")
+        after = row(c, schema.items, "item_id", here | {"id>": found.id}, order="id")
+        return before and before.item_id, after and after.item_id
 
     @read
     def item_history(
@@ -645,22 +680,33 @@ class Reading(Snapshots):
     @read
     def answer_texts(self, c: Connection, numbers: Collection[int]) -> dict[int, ToldText]:
         """The final text of answers, and what was thought before it, by their numbers."""
-        found = rows(c, schema.responses, "id text reasoning:thoughts", {"id": numbers})
-        return {one.id: ToldText(**values(one, "id")) for one in found}
+        return {
+            one.id: ToldText(**values(one, "id"))
+            for one in rows(c, schema.responses, "id text reasoning:thoughts", {"id": numbers})
+        }
 
     @read
     def reply_texts(self, c: Connection, keys: Collection[bytes]) -> dict[bytes, ToldText]:
         """What judges wrote, and what they thought before it, by the keys of the replies."""
-        found = rows(c, schema.replies, "key text reasoning:thoughts", {"key": keys})
-        return {one.key: ToldText(**values(one, "key")) for one in found}
+        return {
+            one.key: ToldText(**values(one, "key"))
+            for one in rows(c, schema.replies, "key text reasoning:thoughts", {"key": keys})
+        }
 
     # replies ------------------------------------------------------------------------------------
 
     @read
     def calls(self, c: Connection, keys: Collection[bytes]) -> dict[bytes, JudgeCall]:
         """What judges were asked and replied, letter by letter, by the keys of the replies."""
-        its = "key request text reasoning finish_reason scores served_model"
-        return {one.key: _call(one) for one in rows(c, schema.replies, its, {"key": keys})}
+        return {
+            one.key: _call(one)
+            for one in rows(
+                c,
+                schema.replies,
+                "key request text reasoning finish_reason scores served_model",
+                {"key": keys},
+            )
+        }
 
     @read
     def left_out(self, c: Connection, judge: str, benchmark: str, version: str) -> tuple[str, ...]:
@@ -668,8 +714,12 @@ class Reading(Snapshots):
 
         As one reply to it says, since all of its questions are of one make.
         """
-        where = {**_on(benchmark, version), "judge.short": judge, "judgment.reply_keys!": b""}
-        asked = row(c, schema.uses, "judgment.reply_keys", where)
+        asked = row(
+            c,
+            schema.uses,
+            "judgment.reply_keys",
+            {**_on(benchmark, version), "judge.short": judge, "judgment.reply_keys!": b""},
+        )
         found = None if asked is None else _reply(c, reply_keys(asked.reply_keys)[0])
         return () if found is None else found.left_out
 
@@ -700,8 +750,9 @@ class Reading(Snapshots):
             "judgment.reply_keys!": b"",
         }  # fmt: skip
         n: dict[bytes, Counter[str]] = {}
-        its = "judge.key judgment.kind distinct(judgment_id)"
-        for key, kind, count in rows(c, schema.uses, its, where, order="judge_id"):
+        for key, kind, count in rows(
+            c, schema.uses, "judge.key judgment.kind distinct(judgment_id)", where, order="judge_id"
+        ):
             n.setdefault(key, Counter())[KINDS[kind]] += count
         return [
             RepliesOfRun(
@@ -718,9 +769,16 @@ class Reading(Snapshots):
     @read
     def batches(self, c: Connection, states: Collection[BatchState] | None = None) -> list[Batch]:
         """Those in one of the states, or all, in the order in which they were put."""
-        its = "batch_id:id run.run_id asker provider state remote_id requests created ended note"
-        found = rows(c, schema.batches, its, {"state": states}, order="created id")
-        return [Batch(**values(one)) for one in found]
+        return [
+            Batch(**values(one))
+            for one in rows(
+                c,
+                schema.batches,
+                "batch_id:id run.run_id asker provider state remote_id requests created ended note",
+                {"state": states},
+                order="created id",
+            )
+        ]
 
     @read
     def batch_requests(self, c: Connection, batch_id: str) -> dict[bytes, Request]:
@@ -729,8 +787,12 @@ class Reading(Snapshots):
         Hints for caches of prompts are not kept, and a tuple among the parameters of a question
         comes back as a list.
         """
-        where = {"batch.batch_id": batch_id}
-        found = map(values, rows(c, schema.batch_requests, "key kind request purpose", where))
+        found = map(
+            values,
+            rows(
+                c, schema.batch_requests, "key kind request purpose", {"batch.batch_id": batch_id}
+            ),
+        )
         return {one["key"]: read_request(*list(one.values())[1:]) for one in found}
 
     @read
@@ -744,9 +806,16 @@ class Reading(Snapshots):
 
         Of two batches with one question, the one that came first.
         """
-        where = {"key": keys, "batch.state": OPEN}
         last_first = "-batch.created -batch_id"
-        return dict(rows(c, schema.batch_requests, "key batch.batch_id", where, order=last_first))
+        return dict(
+            rows(
+                c,
+                schema.batch_requests,
+                "key batch.batch_id",
+                {"key": keys, "batch.state": OPEN},
+                order=last_first,
+            )
+        )
 
     # what was set down --------------------------------------------------------------------------
 
@@ -827,10 +896,19 @@ class Reading(Snapshots):
 
         As equally long lists (`read.JUDGE_SPEND_COLUMNS`).
         """
-        its = "judge.short:judge_id how sum(calls) sum(unpriced_calls) sum(cost_usd)"
-        where = {**_on(benchmark, version), "judge_id!": NONE}
-        found = rows(c, schema.spend, its, where, order="judge_id how")
-        return _columns(JUDGE_SPEND_COLUMNS, map(values, found))
+        return _columns(
+            JUDGE_SPEND_COLUMNS,
+            map(
+                values,
+                rows(
+                    c,
+                    schema.spend,
+                    "judge.short:judge_id how sum(calls) sum(unpriced_calls) sum(cost_usd)",
+                    {**_on(benchmark, version), "judge_id!": NONE},
+                    order="judge_id how",
+                ),
+            ),
+        )
 
     @read
     def judge_verdicts(self, c: Connection, benchmark: str, version: str) -> Columns:
@@ -839,10 +917,16 @@ class Reading(Snapshots):
         Equal answers have one judgment, which was asked for once. As equally long lists
         (`read.JUDGE_VERDICT_COLUMNS`).
         """
-        its = "judge.short:judge_id judgment.kind distinct(judgment_id):verdicts"
-        where = {**_on(benchmark, version), "repeat!": AFRESH}
-        found = rows(c, schema.uses, its, where, order="judge_id judgment.kind")
-        told = (dict(one._mapping) | {"kind": KINDS[one.kind]} for one in found)
+        told = (
+            dict(one._mapping) | {"kind": KINDS[one.kind]}
+            for one in rows(
+                c,
+                schema.uses,
+                "judge.short:judge_id judgment.kind distinct(judgment_id):verdicts",
+                {**_on(benchmark, version), "repeat!": AFRESH},
+                order="judge_id judgment.kind",
+            )
+        )
         return _columns(JUDGE_VERDICT_COLUMNS, told)
 
     @read
@@ -893,8 +977,10 @@ class Reading(Snapshots):
         A name that was dropped since keeps its tags.
         """
         its, where = "model.short:model_id name tags", {"tags!": "{}"}
-        found = rows(c, schema.model_names, its, where, order="newest model_id name")
-        return [Tagged(**values(one)) for one in found]
+        return [
+            Tagged(**values(one))
+            for one in rows(c, schema.model_names, its, where, order="newest model_id name")
+        ]
 
     @read
     def holdings(self, c: Connection) -> list[Holding]:
@@ -929,8 +1015,10 @@ class Reading(Snapshots):
         A pass over the key of ``uses``, 0.1 s a million.
         """
         names = names_of(c, schema.benchmarks, "name version")
-        found = rows(c, schema.uses, "benchmark_id count() max(used_at)")
-        return {names[number]: Verdicts(used=n, newest=at) for number, n, at in found}
+        return {
+            names[number]: Verdicts(used=n, newest=at)
+            for number, n, at in rows(c, schema.uses, "benchmark_id count() max(used_at)")
+        }
 
     @read
     def boards_met(self, c: Connection) -> list[Judged]:
@@ -954,8 +1042,10 @@ class Reading(Snapshots):
     @read
     def failure_kinds(self, c: Connection) -> list[FailureKind]:
         """What failed and was not done since, the most frequent first."""
-        found = rows(c, schema.failures, "boundary kind retriable count():n")
-        kinds = (FailureKind(**values(one)) for one in found)
+        kinds = (
+            FailureKind(**values(one))
+            for one in rows(c, schema.failures, "boundary kind retriable count():n")
+        )
         return sorted(kinds, key=lambda one: (-one.n, one.boundary, one.kind, one.retriable))
 
     @read
@@ -986,8 +1076,10 @@ class Reading(Snapshots):
     @read
     def runs(self, c: Connection) -> list[RunManifest]:
         """In the order in which they were started."""
-        found = rows(c, schema.runs, "manifest", order="started id")
-        return [read_manifest(one.manifest) for one in found]
+        return [
+            read_manifest(one.manifest)
+            for one in rows(c, schema.runs, "manifest", order="started id")
+        ]
 
     @read
     def run(self, c: Connection, run_id: str) -> RunManifest | None:
@@ -1009,8 +1101,13 @@ class Reading(Snapshots):
     @read
     def runs_under_way(self, c: Connection) -> list[ToldRun]:
         """Those that say they are running and have not gone, the newest first."""
-        found = rows(c, schema.runs, "manifest", {"state": "running"}, order="-started -id")
-        return [run for run in _told_runs(c, found) if not run.died]
+        return [
+            run
+            for run in _told_runs(
+                c, rows(c, schema.runs, "manifest", {"state": "running"}, order="-started -id")
+            )
+            if not run.died
+        ]
 
     @read
     def told_run(self, c: Connection, run_id: str) -> ToldRun | None:
@@ -1034,9 +1131,9 @@ class Reading(Snapshots):
             The id of whom answers were compared with; None where each stood alone.
         """
         board = _on_board(benchmark, version, judges, opponent)
-        served = [one.run_id for one in rows(c, schema.uses, "run_id", board, distinct=True)]
-        found = rows(c, schema.runs, "manifest started", {"id": served}, order="started id")
-        return sorted((read_manifest(one.manifest) for one in found), key=lambda run: run.started)
+        served = {one.run_id for one in rows(c, schema.uses, "run_id", board, distinct=True)}
+        known = rows(c, schema.runs, "id manifest", order="started id")
+        return [read_manifest(one.manifest) for one in known if one.id in served]
 
     @read
     def evaluated(
@@ -1052,8 +1149,10 @@ class Reading(Snapshots):
         Ids are the first digits of keys; no verdict is read for it.
         """
         board = _on_board(benchmark, version, [judge_id], opponent_id) | {"repeat!": AFRESH}
-        found = rows(c, schema.uses, "model.short run.run_id", board, distinct=True)
-        return [Evaluated(*one) for one in found]
+        return [
+            Evaluated(*one)
+            for one in rows(c, schema.uses, "model.short run.run_id", board, distinct=True)
+        ]
 
 
 # the history of an item -------------------------------------------------------------------------
@@ -1067,10 +1166,15 @@ def _answers_told(
         "model_id sample turn response_id:number response.status response.finish_reason"
         " response.completion_tokens response.source response.stack.stack response.at"
     )
-    where = {"model_id": sorted(known), "benchmark_id": item.benchmark_id, "item_id": item.id}
     last_first = "model_id sample turn -response.at -response_id"
     before: tuple[Any, ...] | None = None
-    for one in rows(c, schema.answers, its, where, order=last_first):
+    for one in rows(
+        c,
+        schema.answers,
+        its,
+        {"model_id": sorted(known), "benchmark_id": item.benchmark_id, "item_id": item.id},
+        order=last_first,
+    ):
         place = tuple(one[:3])
         told = values(one, "model_id")
         yield ToldAnswer(model=known[one.model_id], newest=place != before, **told)
@@ -1082,9 +1186,12 @@ def _verdicts_told(
 ) -> list[ToldVerdict]:
     """The uses of an item on all boards, those of one place together."""
     said = " ".join(f"judgment.{name}" for name in f"{_VERDICT} {_SAID}".split())
-    its = f"{' '.join(PLACE)} used_at judgment_id run.run_id {said} judgment.marks"
     here = {"benchmark_id": item.benchmark_id, "item_id": item.id}
-    query = asking(schema.uses, its, tuple((name, False) for name in here))
+    query = asking(
+        schema.uses,
+        f"{' '.join(PLACE)} used_at judgment_id run.run_id {said} judgment.marks",
+        tuple((name, False) for name in here),
+    )
     board = [schema.uses.c[name] for name in ("judge_id", "model_id", "opponent_id")]
     places: dict[tuple[Any, ...], list[Any]] = {}
     for portion in chunks(boards_of(c, item.benchmark_id)):
