@@ -51,6 +51,9 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound="Snapshots")
 
+Columns: TypeAlias = dict[str, list[Any]]
+"""Equally long lists, by name."""
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 MOST_TRIES = 5

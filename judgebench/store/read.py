@@ -36,6 +36,7 @@ from judgebench.records import (
 )
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
+    Columns,
     Snapshots,
     StoredJudge,
     StoredModel,
@@ -65,7 +66,6 @@ from judgebench.store.codec import (
 from judgebench.store.database import Prepared, chunks
 from judgebench.store.leases import holder
 from judgebench.store.schema import NONE, PLACE
-from judgebench.store.tables import Columns, as_columns
 
 OPEN: tuple[BatchState, ...] = ("submitting", "submitted")
 """The states in which a reply may still come."""
@@ -946,14 +946,15 @@ class Reading(Snapshots):
             .join(schema.judgments, said.id == its.judgment_id)
             .join(schema.replies, asked.key == part)
         )
-        told: list[tuple[Any, ...]] = []
+        told: Columns = {name: [] for name in JUDGE_REPLY_COLUMNS}
         longest = begin = 1
         while begin <= longest:
             for *one, length in c.execute(query, {**where, "at": begin}):
                 longest = max(longest, length)
-                told.append(tuple(one))
+                for name, value in zip(JUDGE_REPLY_COLUMNS, one, strict=True):
+                    told[name].append(value)
             begin += _KEY
-        return as_columns(JUDGE_REPLY_COLUMNS, told)
+        return told
 
     # what there is ------------------------------------------------------------------------------
 
