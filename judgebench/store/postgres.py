@@ -79,7 +79,15 @@ class Postgres(Database):
         return self._raw
 
     def another(self) -> Postgres:
-        return Postgres(self._url, read_only=self.read_only, wait_s=self.wait_s)
+        """For which a server that has gone is waited for."""
+        waiting = Waiting()
+        while True:
+            try:
+                return Postgres(self._url, read_only=self.read_only, wait_s=self.wait_s)
+            except StoreGoneError as error:
+                gone = f"the server of the store {self.name} does not answer"
+                self.wait(waiting, gone, "the connection", error)
+                time.sleep(_LOOK_S)
 
     def revision(self) -> str | None:
         with self.reading():

@@ -401,6 +401,16 @@ def test_a_look_up_waits_for_a_server_that_is_started_again(postgres: Server, st
         starting.join()
 
 
+def test_another_connection_waits_for_a_server_as_well(postgres: Server, store: Store) -> None:
+    postgres.stop()
+    starting = threading.Timer(0.5, postgres.start)
+    starting.start()
+    try:
+        store._database.another().close()
+    finally:
+        starting.join()
+
+
 def committing(
     monkeypatch: pytest.MonkeyPatch, around: Callable[[Callable[[], None]], None]
 ) -> list[bool]:
