@@ -97,13 +97,15 @@ class Database:
         with self._in_words(), self._turn():
             self._begin_writing()
             self.in_write = True
-            transaction = self._connection.begin()
+            connection = self._connection
+            transaction = connection.begin()
             try:
-                yield self._connection
+                yield connection
                 self._commit(transaction)
             except BaseException:
-                with suppress(*self.errors):  # a server that is gone keeps nothing of it
-                    transaction.rollback()
+                if not connection.closed:
+                    with suppress(*self.errors):  # a server that is gone keeps nothing of it
+                        transaction.rollback()
                 raise
             finally:
                 self.in_write = False

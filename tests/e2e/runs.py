@@ -67,8 +67,14 @@ def suite(
 
 
 def store_url(folder: Path) -> str:
-    """Where a suite of `suite` keeps its results."""
-    return f"sqlite:///{folder / 'store.db'}"
+    """Where a suite of `suite` keeps its results: a file, unless `keep_at` said otherwise."""
+    elsewhere = folder / "store-url"
+    return elsewhere.read_text() if elsewhere.exists() else f"sqlite:///{folder / 'store.db'}"
+
+
+def keep_at(folder: Path, url: str) -> None:
+    """Results of the suites of a folder go to a store on a server."""
+    (folder / "store-url").write_text(url)
 
 
 @dataclass(frozen=True, slots=True)
