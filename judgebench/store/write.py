@@ -641,12 +641,13 @@ class Writing:
         }
         its = schema.calibrations.c
         last = select(its.key).where(*(its[name] == number for name, number in place.items()))
-        if self._connection.execute(last.order_by(its.id.desc()).limit(1)).scalar() != key:
+        newest = last.order_by(its.at.desc(), its.id.desc()).limit(1)
+        if self._connection.execute(newest).scalar() != key:
             more = {
                 "key": key,
                 "models": json.dumps(list(models)),
                 "content_sha": self._text(to_json(content)),
-                "at": time.time(),
+                "at": self._now(schema.calibrations),
             }
             self.flush().execute(insert(schema.calibrations), {**place, **more})
         return next(
@@ -671,12 +672,17 @@ class Writing:
             "benchmark_id": self._benchmark(benchmark, version),
             "model_id": self._number(schema.models, model),
             "run_id": None if run_id is None else self._number(schema.runs, run_id),
-            "at": time.time(),
+            "at": self._now(schema.baselines),
         }
         self._connection.execute(insert(schema.baselines), row)
         found = self._baseline(name, benchmark, version)
         assert found is not None
         return found
+
+    def _now(self, table: Table) -> float:
+        """Later than every row of the table: the last one counts, and a clock may be set back."""
+        last = self._connection.execute(select(func.max(table.c.at))).scalar()
+        return time.time() if last is None else max(time.time(), last + _STEP_S)
 
     def _baseline(self, *wanted: str) -> StoredBaseline | None:
         known = read.baselines(self._connection)
@@ -697,7 +703,7 @@ class Writing:
         row = {
             "benchmark_id": self._benchmark(benchmark, version),
             "judge_id": self._number(schema.judges, judge),
-            "at": time.time(),
+            "at": self._now(schema.anchors),
         }
         put = insert(schema.anchors).returning(schema.anchors.c.id)
         number = self.flush().execute(put, row).scalar_one()
