@@ -121,6 +121,12 @@ class Server:
         name = f"test_{next(self._numbers)}"
         self.make(name, template)
         try:
+            if template != "template0":  # a store of its own, not the same one
+                with self.administrator(name) as connection:
+                    connection.execute(
+                        "UPDATE meta SET value = md5(%s) WHERE name = 'store_id'",
+                        (f"{self.folder} {name}",),
+                    )
             yield name
         finally:
             self.drop(name)
