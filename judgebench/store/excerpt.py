@@ -15,7 +15,9 @@ _EMPTIED = (
 )  # fmt: skip
 """What says nothing of a verdict: what was paid, what was said on the way to it, who works."""
 
-_OF_BENCHMARKS = ("answers", "calibrations", "failures", "items", "uses")
+_OF_BENCHMARKS = (
+    "answers", "calibrations", "chunks", "failures", "items", "tails", "uses",
+)  # fmt: skip
 
 _UNUSED = (
     "DELETE FROM judgments WHERE id NOT IN (SELECT judgment_id FROM uses)",
