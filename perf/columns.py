@@ -54,8 +54,8 @@ INSERT INTO judgments (id, key, judge_id, case_key, kind, value, low, high, reas
 SELECT :first + n, {key}, 1 + n % {judges}, {key}, CASE WHEN n % 101 = 0 THEN 3 ELSE 1 END,
        CASE WHEN n % 101 = 0 THEN NULL ELSE (n * 7919 % 10007) / 10007.0 END,
        CASE WHEN n % 101 = 0 THEN NULL ELSE 0.0 END, CASE WHEN n % 101 = 0 THEN NULL ELSE 1.0 END,
-       CASE WHEN n % 101 = 0 THEN (SELECT sha FROM texts WHERE body = 'truncated') END, 1, {key}, '[]',
-       1700000000.25 + n * 0.001
+       CASE WHEN n % 101 = 0 THEN (SELECT sha FROM texts WHERE body = 'truncated') END, 1, {key},
+       '[]', 1700000000.25 + n * 0.001
   FROM {numbers} AS numbers
 """
 _USES = """

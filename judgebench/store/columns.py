@@ -843,15 +843,30 @@ _OF_ALL = _newest_answers(_LAST)
 _OF_MODEL = _newest_answers(_LAST.where(_a.model_id == bindparam("model")))
 
 
-class _Gathered:
+class _Filling:
+    """An array with room for all that may come; what does not come takes no memory."""
+
+    def __init__(self, room: int, dtype: Any) -> None:
+        self._room: NDArray[Any] = np.empty(room, dtype=dtype)
+        self._n = 0
+
+    def add(self, some: NDArray[Any], n: int) -> None:
+        self._room[self._n : self._n + n] = some
+        self._n += n
+
+    def array(self) -> NDArray[Any]:
+        return self._room[: self._n]
+
+
+class _Gathered(_Filling):
     """A column of integers that comes in portions and is kept as codes of one or two bytes."""
 
-    def __init__(self) -> None:
-        self.codes: NDArray[Any] = np.zeros(0, dtype=np.int8)
+    def __init__(self, room: int) -> None:
+        super().__init__(room, np.int8)
         self._known = np.zeros(0, dtype=np.int64)  # sorted
         self._code_of = np.zeros(0, dtype=np.int64)
 
-    def add(self, numbers: NDArray[Any], index: NDArray[Any] | None = None) -> None:
+    def gather(self, numbers: NDArray[Any], index: NDArray[Any] | None = None) -> None:
         """The numbers, or those at the places of ``index``."""
         n = len(numbers if index is None else index)
         if not n:
@@ -866,8 +881,7 @@ class _Gathered:
             self._learn(new)
             place = self._place(one)
         codes = self._code_of.take(place)
-        self.codes = _grown(self.codes, n)
-        self.codes[-n:] = codes if index is None else codes[index]
+        self.add(codes if index is None else codes[index], n)
 
     def _place(self, numbers: NDArray[Any]) -> NDArray[np.int64]:
         """Where a number is among those known, if it is."""
@@ -881,17 +895,14 @@ class _Gathered:
         code_of = np.concatenate([self._code_of, np.arange(len(self._known), len(known))])
         ordered = np.argsort(known)
         self._known, self._code_of = known[ordered], code_of[ordered]
-        self.codes = self.codes.astype(np.min_scalar_type(-len(known)), copy=False)
+        if (fitting := np.min_scalar_type(-len(known))) != self._room.dtype:
+            room = np.empty(len(self._room), dtype=fitting)
+            room[: self._n] = self.array()
+            self._room = room
 
     def column(self, name_of: Callable[[Any], Any]) -> Coded:
         numbers = self._known[np.argsort(self._code_of)]
-        return Coded(self.codes, [name_of(number) for number in numbers.tolist()])
-
-
-def _grown(array: NDArray[Any], more: int) -> NDArray[Any]:
-    """In place, where memory allows: a long array is never there twice."""
-    array.resize(len(array) + more, refcheck=False)
-    return array
+        return Coded(self.array(), [name_of(number) for number in numbers.tolist()])
 
 
 class _Words:
@@ -936,18 +947,19 @@ def board_verdicts(
         if judges is None or names.judges[board[0]].id in judges
         if models is None or names.models[board[1]].id in models
     ]
-    gathered = {name: _Gathered() for name in (*_BOARD, *_CODED)}
+    packed = is_packed(connection)
+    room = sum(_room(connection, number, packed) for number in names.benchmarks)
+    gathered = {name: _Gathered(room) for name in (*_BOARD, *_CODED)}
     words = {name: _Words() for name in ("reason", "parts", "marks")}
-    value, at = np.zeros(0), np.zeros(0)
-    for rows, whose in _groups(connection, boards):
+    value, at = _Filling(room, np.float64), _Filling(room, np.float64)
+    for rows, whose in _groups(connection, boards, packed):
         rows = _told(connection, names, rows, whose[:, 1], words)
         for number, name in enumerate(_BOARD[1:], 1):
-            gathered[name].add(whose[:, number], rows["board"])
+            gathered[name].gather(whose[:, number], rows["board"])
         for name in _CODED:
-            gathered[name].add(rows[name])
-        value, at = (_grown(one, len(rows["told"])) for one in (value, at))
-        value[len(value) - len(rows["told"]) :] = rows["value"]
-        at[len(value) - len(rows["told"]) :] = rows["judged_at"]
+            gathered[name].gather(rows[name])
+        value.add(rows["value"], len(rows["told"]))
+        at.add(rows["judged_at"], len(rows["told"]))
     judge = gathered["judge_id"].column(names.judges.__getitem__)
     return {
         "item_id": gathered["item_id"].column(lambda item: names.items[item][0]),
@@ -960,11 +972,11 @@ def board_verdicts(
         **{name: gathered[name].column(int) for name in ("sample", "turn", "repeat")},
         "kind": gathered["kind"].column(KINDS.__getitem__),
         "label": gathered["label_id"].column(names.names.get),
-        "value": value,
+        "value": value.array(),
         **{name: gathered[name].column(_end) for name in ("low", "high")},
         "served_model": gathered["served_id"].column(names.names.get),
         "run_id": gathered["run_id"].column(names.runs.__getitem__),
-        "at": at,
+        "at": at.array(),
         **{name: gathered[name].column(its.values.__getitem__) for name, its in words.items()},
     }
 
@@ -989,14 +1001,24 @@ def _both(names: Names, who: str, numbers: _Gathered) -> dict[str, Coded]:
     }
 
 
+def _room(connection: Connection, benchmark: int, packed: bool) -> int:
+    """How many verdicts on a benchmark may come, at most."""
+    counts = (
+        [select(func.sum(_c.n)).where(_c.benchmark_id == benchmark),
+         select(func.count()).select_from(schema.tails).where(_l.benchmark_id == benchmark)]
+        if packed
+        else [select(func.count()).select_from(schema.uses).where(_u.benchmark_id == benchmark)]
+    )  # fmt: skip
+    return sum(int(connection.execute(count).scalar() or 0) for count in counts)
+
+
 def _groups(
-    connection: Connection, boards: Sequence[Sequence[int]]
+    connection: Connection, boards: Sequence[Sequence[int]], packed: bool
 ) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
     """The newest verdicts of all places of some whole boards, in order, until none is left.
 
     With the boards themselves, of which ``board`` says each row's.
     """
-    packed = is_packed(connection)
     pieces: list[_Piece] = []
     sizes: list[int] = []
     for end, board in enumerate(boards, 1):
@@ -1111,7 +1133,6 @@ def board_answers(
     """
     names = Names.of(connection, benchmark, version)
     known = [None] if models is None else [n for n, its in names.models.items() if its.id in models]
-    gathered = {name: _Gathered() for name in ("model_id", "item_id", "stack_id")}
     found = [np.zeros(0, dtype=list(_ANSWER.items()))]
     for number in names.benchmarks:
         for model in known:
@@ -1119,8 +1140,9 @@ def board_answers(
             answers = (_OF_ALL if model is None else _OF_MODEL).rows(connection, asked)
             found.append(np.fromiter(answers, dtype=found[0].dtype))
     rows = np.concatenate(found)
+    gathered = {name: _Gathered(len(rows)) for name in ("model_id", "item_id", "stack_id")}
     for name, column in gathered.items():
-        column.add(rows[name])
+        column.gather(rows[name])
     stacks = schema.stacks.c
     stack_of = {row[0]: row[1] for row in connection.execute(select(stacks.id, stacks.stack))}
     return {

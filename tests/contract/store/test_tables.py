@@ -35,8 +35,8 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.store import Store
-from judgebench.store.export import export_csv, export_jsonl, export_parquet
 from judgebench.store.columns import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
+from judgebench.store.export import export_csv, export_jsonl, export_parquet
 from judgebench.store.read import SPEND_COLUMNS
 from tests.postgres import beside
 

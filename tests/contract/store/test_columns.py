@@ -10,12 +10,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import Connection, delete, func, select
 
@@ -41,27 +40,7 @@ from tests.faults.folds import STEPS
 
 BENCHMARKS = ("bench", "other")
 VERSION = "1"
-SERVER = "postgresql://judge@127.0.0.1:54321"
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
-        return
-    name = f"columns_{time.time_ns()}"
-    try:
-        server = psycopg.connect(f"{SERVER}/postgres", autocommit=True)
-    except psycopg.OperationalError:
-        pytest.skip("no PostgreSQL server")
-    with server:
-        server.execute(f"CREATE DATABASE {name}")
-        try:
-            yield f"{SERVER}/{name}"
-        finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    server.close()
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -199,9 +178,9 @@ def differing(store: Store) -> list[tuple[int, ...]]:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_happens_boards_read_what_reports_read(url: str, seed: int) -> None:
+def test_whatever_happens_boards_read_what_reports_read(store_url: str, seed: int) -> None:
     done: Counter[str] = Counter()
-    with open_store(url) as store:
+    with open_store(store_url) as store:
         filling = Filling(store, seed)
         store.put_judgments([filling.one() for _ in range(100)])
         for _ in range(14):
@@ -211,14 +190,14 @@ def test_whatever_happens_boards_read_what_reports_read(url: str, seed: int) -> 
             with store.snapshot() as connection:
                 long = [n for n in tails(connection).values() if n >= columns.TAIL]
                 assert not long, done
-    with open_store(url) as store:
+    with open_store(store_url) as store:
         assert same_as_lists(store) > 10
         assert len(done) > 3
 
 
 @pytest.mark.usefixtures("small")
-def test_rows_are_folded_and_small_chunks_become_whole_ones(url: str) -> None:
-    with open_store(url) as store:
+def test_rows_are_folded_and_small_chunks_become_whole_ones(store_url: str) -> None:
+    with open_store(store_url) as store:
         filling = Filling(store)
         here = {"benchmark": "bench", "judge_key": filling.judges[0], "repeat": 0,
                 "model_key": filling.models[0]}  # fmt: skip
@@ -241,8 +220,8 @@ def test_rows_are_folded_and_small_chunks_become_whole_ones(url: str) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_judged_again_counts_in_whatever_piece_it_lies(url: str) -> None:
-    with open_store(url) as store:
+def test_what_is_judged_again_counts_in_whatever_piece_it_lies(store_url: str) -> None:
+    with open_store(store_url) as store:
         filling = Filling(store)
         here = {"benchmark": "bench", "version": VERSION, "judge_key": filling.judges[0],
                 "model_key": filling.models[0], "sample": 0, "turn": 0, "repeat": 0}  # fmt: skip
@@ -258,8 +237,10 @@ def test_what_is_judged_again_counts_in_whatever_piece_it_lies(url: str) -> None
 
 
 @pytest.mark.usefixtures("small")
-def test_a_store_that_is_not_packed_is_read_all_the_same_and_packed_by_a_writer(url: str) -> None:
-    with open_store(url) as store:
+def test_a_store_that_is_not_packed_is_read_and_packed_by_a_writer(
+    store_url: str,
+) -> None:
+    with open_store(store_url) as store:
         filling = Filling(store)
         store.put_judgments([filling.one() for _ in range(120)])
         n = same_as_lists(store)
@@ -267,17 +248,17 @@ def test_a_store_that_is_not_packed_is_read_all_the_same_and_packed_by_a_writer(
         assert same_as_lists(store) == n  # and while somebody goes on writing who does not pack it
         store.put_judgments([filling.one() for _ in range(40)])
         same_as_lists(store)
-    with open_store(url, read_only=True) as store:
+    with open_store(store_url, read_only=True) as store:
         n = same_as_lists(store)
         assert differing(store)
-    with open_store(url) as store:
+    with open_store(store_url) as store:
         assert differing(store) == []
         assert same_as_lists(store) == n
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_amiss_is_found_and_made_anew(url: str) -> None:
-    with open_store(url) as store:
+def test_what_is_amiss_is_found_and_made_anew(store_url: str) -> None:
+    with open_store(store_url) as store:
         filling = Filling(store)
         store.put_judgments([filling.one() for _ in range(150)])
         with store._database.writing() as connection:
@@ -293,12 +274,12 @@ def test_what_is_amiss_is_found_and_made_anew(url: str) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_reader_beside_a_writer_that_folds_sees_whole_commits(url: str) -> None:
+def test_a_reader_beside_a_writer_that_folds_sees_whole_commits(store_url: str) -> None:
     """Each commit has a verdict on each of three items, of one sample: never a part of them."""
     commits, over, wrong = 60, threading.Event(), []
 
     def write() -> None:
-        with open_store(url) as store:
+        with open_store(store_url) as store:
             filling = Filling(store)
             for number in range(commits):
                 here = {"benchmark": "bench", "judge_key": filling.judges[0], "turn": 0,
@@ -306,11 +287,11 @@ def test_a_reader_beside_a_writer_that_folds_sees_whole_commits(url: str) -> Non
                 store.put_judgments([filling.one(**here, item_id=str(n)) for n in range(3)])
         over.set()
 
-    open_store(url).close()
+    open_store(store_url).close()
     writer = threading.Thread(target=write)
     writer.start()
     seen = []
-    with open_store(url, read_only=True) as store:
+    with open_store(store_url, read_only=True) as store:
         while True:
             last = over.is_set()
             found = store.board_verdicts("bench", VERSION)
@@ -328,9 +309,9 @@ def test_a_reader_beside_a_writer_that_folds_sees_whole_commits(url: str) -> Non
     assert len(set(seen)) > 3, "the reader came too late to prove anything"
 
 
-def test_a_process_killed_anywhere_in_a_fold_leaves_what_was_committed(url: str) -> None:
+def test_a_process_killed_anywhere_in_a_fold_leaves_what_was_committed(store_url: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.folds", url],
+        [sys.executable, "-m", "tests.faults.folds", store_url],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
