@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -345,16 +345,8 @@ def _verdicts(
 
 def _newest(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
     """Of the uses of one place, which follow each other, the one recorded last."""
-    newest: Row[Any] | None = None
-    for row in rows:
-        if newest is not None and row[: len(PLACE)] == newest[: len(PLACE)]:
-            newest = max(newest, row, key=lambda use: (use.used_at, use.run_id, use.judgment_id))
-            continue
-        if newest is not None:
-            yield newest
-        newest = row
-    if newest is not None:
-        yield newest
+    for _, uses in groupby(rows, key=lambda row: tuple(row[: len(PLACE)])):
+        yield max(uses, key=lambda use: (use.used_at, use.run_id, use.judgment_id))
 
 
 def marks_shown(marks: tuple[str, ...] | None, order: Order) -> tuple[str, ...] | None:

@@ -329,6 +329,8 @@ def test_a_part_of_a_store_has_its_boards(tmp_path: Path) -> None:
         expected = store.verdicts("bench", VERSION)
     write_excerpt(url, tmp_path / "part.db", [("bench", VERSION)])
     with open_store(f"sqlite:///{tmp_path / 'part.db'}", read_only=True) as part:
-        assert differing(part) == []
+        with part.snapshot() as connection:
+            assert not columns.is_packed(connection)
+            assert not tails(connection)
         assert list(part.board_verdicts("bench", VERSION)["run_id"]) == expected["run_id"]
         assert len(part.board_verdicts("other", VERSION)["run_id"]) == 0
