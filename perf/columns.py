@@ -2,10 +2,11 @@
 
     python perf/columns.py [--judgments 5000000] [--server postgresql://user@host/database]
 
-Makes a store in a file of a temporary folder (``--folder``) and one on a server, by SQL alone and
-always the same: a benchmark of 5 judges on 50 models, and one of a tenth of it. Each reading is of
-a process of its own, whose peak is the kernel's (``ru_maxrss``), with the file in memory; the best
-of three. The database on the server has to be there and empty, and is left empty.
+Makes a store in a temporary folder and one on a server, by SQL alone and always the same: a
+benchmark of 5 judges on 50 models, and one of a tenth of it. Each reading is of a process of its
+own, whose peak is the kernel's (``ru_maxrss``), with the file in memory; the best of three. CPU is
+that of the process that reads. The database on the server has to be there and empty, and is left
+empty. With ``--made FILE`` a store that this script made before is read instead, and stays.
 """
 
 from __future__ import annotations
@@ -176,11 +177,8 @@ def plans(url: str) -> None:
                 print(f"    {name}: {row[-1]}")
 
 
-def measure(url: str, judgments: int) -> bool:
-    """Make, read and print; whether all was quick and small enough."""
-    where = located(url)
-    engine = "SQLite" if where.path else "PostgreSQL"
-    print(f"{engine}: {make(url, judgments)}", flush=True)
+def measure(url: str) -> bool:
+    """Read and print; whether all was quick and small enough."""
     well = True
     for what, (_, title, _) in WHAT.items():
         took = best(url, what)
@@ -207,6 +205,7 @@ def main() -> None:
     parser.add_argument("--judgments", type=int, default=5_000_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--server")
+    parser.add_argument("--made", nargs="+")
     parser.add_argument("--read", help=argparse.SUPPRESS)
     parser.add_argument("--what", choices=WHAT, help=argparse.SUPPRESS)
     parser.add_argument("--unpacked", action="store_true", help=argparse.SUPPRESS)
@@ -214,15 +213,19 @@ def main() -> None:
     if given.read:
         read(given.read, given.what, not given.unpacked)
         return
-    print(f"{platform.platform()}, Python {platform.python_version()}, load"
-          f" {os.getloadavg()[0]:.1f}; {given.judgments:,} judgments")  # fmt: skip
+    print(f"{platform.platform()}, Python {platform.python_version()},"
+          f" {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    well = True
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        well = measure(f"sqlite:///{folder}/store.db", given.judgments)
-    if given.server:
-        try:
-            well &= measure(given.server, given.judgments)
-        finally:
-            emptied(given.server)
+        urls = given.made or [f"sqlite:///{folder}/store.db", *filter(None, [given.server])]
+        for url in urls:
+            engine = "SQLite" if located(url).path else "PostgreSQL"
+            print(f"{engine}: {'' if given.made else make(url, given.judgments)}", flush=True)
+            try:
+                well &= measure(url)
+            finally:
+                if url == given.server:
+                    emptied(url)
     sys.exit(0 if well else 1)
 
 

@@ -79,7 +79,10 @@ START = 160
 """How many characters of an answer `board_answers` reads beside its length."""
 
 TAIL, CHUNK = 256, 4096
-"""Verdicts of a board at which its rows are folded into a chunk, and of a chunk that stays."""
+"""Verdicts of a board at which its rows are folded into a chunk, and of a chunk that stays.
+
+Many boards never have 4,096 verdicts, and their rows would all be read one by one.
+"""
 
 Rows: TypeAlias = dict[str, NDArray[Any]]
 """Verdicts of boards as integers and doubles: equally long arrays by the names of `_FIELDS`."""
@@ -299,9 +302,9 @@ def first_verdicts(
     return as_columns(VERDICT_COLUMNS, rows)
 
 
-def _at(place: Sequence[int], of: Any = _u) -> list[ColumnElement[bool]]:
+def _at(place: Sequence[int]) -> list[ColumnElement[bool]]:
     """Conditions: the first coordinates of a place are these."""
-    return [of[name] == value for name, value in zip(PLACE, place, strict=False)]
+    return [_u[name] == value for name, value in zip(PLACE, place, strict=False)]
 
 
 def _verdicts(
