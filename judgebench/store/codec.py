@@ -46,14 +46,6 @@ TOKENS = (
 
 _Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Stack)
 
-Columns = dict[str, list[Any]]
-
-
-def as_columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Columns:
-    """Equally long lists by name, also where there are no rows."""
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return {name: list(column) for name, column in zip(names, columns, strict=True)}
-
 
 # text -------------------------------------------------------------------------------------------
 

@@ -30,7 +30,6 @@ from sqlalchemy import (
     cast,
     delete,
     func,
-    literal,
     select,
     tuple_,
 )
@@ -38,13 +37,20 @@ from sqlalchemy import (
 from judgebench.columns import Coded, Column
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
 from judgebench.store import schema
-from judgebench.store.catalog import Named, StoredJudge, StoredModel, chosen, judges, models
+from judgebench.store.catalog import (
+    Columns,
+    Named,
+    StoredJudge,
+    StoredModel,
+    boards_of,
+    chosen,
+    judges,
+    models,
+)
 from judgebench.store.codec import (
     KINDS,
     ORDERS,
-    Columns,
     VerdictRow,
-    as_columns,
     read_marks,
     read_parts,
     read_verdict,
@@ -295,7 +301,7 @@ def first_verdicts(
         rows = [
             row
             for number in names.benchmarks
-            for board in list(boards_of(connection, number))
+            for board in boards_of(connection, number)
             if board[2] == NONE and (judges is None or names.judges[board[0]].id in judges)
             for row in _verdicts(connection, names, *_at((number, *board)), most=n)
         ]
@@ -475,33 +481,19 @@ def _answers(
         before = place
 
 
+def as_columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Columns:
+    """Equally long lists by name, also where there are no rows."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}
+
+
 # who has met whom -------------------------------------------------------------------------------
 
-BOARD = (_u.judge_id, _u.model_id, _u.opponent_id)
-_SOME_BOARD = (
-    select(*BOARD).where(_u.benchmark_id == bindparam("benchmark")).order_by(*BOARD).limit(1)
-)
-_FIRST_BOARD = Prepared(_SOME_BOARD)
-# Behind all items of a board: SQLite would step over its rows to find the next one.
-_AFTER = (*(bindparam(name) for name in ("judge", "model", "opponent")), literal(2**63 - 1))
-_NEXT_BOARD = Prepared(_SOME_BOARD.where(tuple_(*BOARD, _u.item_id) > tuple_(*_AFTER)))
 _NEXT_ANSWERING = Prepared(
     select(func.min(_a.model_id)).where(
         _a.benchmark_id == bindparam("benchmark"), _a.model_id > bindparam("after")
     )
 )
-
-
-def boards_of(connection: Connection, benchmark: int) -> Iterator[Sequence[int]]:
-    """Judge, model and opponent of each board: one step in the key of ``uses`` for each."""
-    board = _FIRST_BOARD.first(connection, {"benchmark": benchmark})
-    while board is not None:
-        yield board
-        judge, model, opponent = board
-        board = _NEXT_BOARD.first(
-            connection,
-            {"benchmark": benchmark, "judge": judge, "model": model, "opponent": opponent},
-        )
 
 
 def models_met(connection: Connection, benchmark: str, version: str) -> list[StoredModel]:
@@ -938,7 +930,7 @@ def board_verdicts(
     boards = [
         (number, *board)
         for number in names.benchmarks
-        for board in list(boards_of(connection, number))
+        for board in boards_of(connection, number)
         if judges is None or names.judges[board[0]].id in judges
         if models is None or names.models[board[1]].id in models
     ]

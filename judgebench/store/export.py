@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from judgebench.errors import StoreError, UsageError
-from judgebench.store.catalog import Columns
-from judgebench.store.catalog import distinct_names
+from judgebench.store.catalog import Columns, distinct_names
 from judgebench.store.codec import readable, to_json
 from judgebench.store.columns import RESPONSE_COLUMNS, VERDICT_COLUMNS
 from judgebench.store.read import CALL_COLUMNS, with_texts

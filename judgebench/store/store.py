@@ -27,8 +27,7 @@ from judgebench.store import (
     leases,
     schema,
 )
-from judgebench.store.catalog import Named, StoredJudge, StoredModel
-from judgebench.store.codec import Columns
+from judgebench.store.catalog import Columns, Named, StoredJudge, StoredModel
 from judgebench.store.database import Database
 from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.opening import located, store_path
