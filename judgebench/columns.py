@@ -153,8 +153,10 @@ def extended(column: Column, more: Sequence[Any]) -> Column:
     """The column with rows after its own; a number that is None is nan in an array."""
     if isinstance(column, Coded):
         added = coded(more)
-        codes = (added.codes + len(column.values)).astype(column.codes.dtype)
-        return Coded(np.concatenate([column.codes, codes]), [*column.values, *added.values])
+        codes = added.codes + len(column.values)
+        kind = np.result_type(column.codes, np.min_scalar_type(-1 - int(codes.max(initial=0))))
+        both = np.concatenate([column.codes, codes], dtype=kind, casting="same_kind")
+        return Coded(both, [*column.values, *added.values])
     if isinstance(column, np.ndarray):
         return np.concatenate([column, np.array(more, dtype=column.dtype)])
     return [*column, *more]

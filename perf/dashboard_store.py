@@ -25,7 +25,7 @@ from judgebench.keys import stack_key
 from judgebench.records import Item, JudgeSpec, Message, ModelSpec, RunManifest, Stack
 from judgebench.store import open_store
 from judgebench.store.codec import KINDS, ORDERS, spec_json
-from judgebench.store.schema import NONE
+from judgebench.store.schema import NONE, PACKED
 
 BENCHMARKS = {
     "facts": "label",
@@ -251,8 +251,11 @@ def make(path: Path, *, n_models: int, n_items: int, seed: int) -> int:
     with closing(bulk.connection):
         for name, kind in BENCHMARKS.items():
             bulk.benchmark(name, kind)
+        bulk.connection.execute("DELETE FROM meta WHERE name = ?", (PACKED,))
         bulk.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return bulk._one("SELECT max(id) FROM judgments")
+        n = bulk._one("SELECT max(id) FROM judgments")
+    open_store(url).close()  # packs what boards read
+    return n
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

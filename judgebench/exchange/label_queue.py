@@ -17,7 +17,7 @@ from judgebench.exchange.labelling import labelling_run
 from judgebench.exchange.verdicts import imported_judge
 from judgebench.records import Order, Place
 from judgebench.store import Store
-from judgebench.store.tables import Columns
+from judgebench.store.catalog import Columns
 
 Cell: TypeAlias = tuple[str, bytes]
 """An item, and the model whose answer to it is labelled."""

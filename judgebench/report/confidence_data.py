@@ -27,7 +27,7 @@ from judgebench.stats.answer_confidence import (
     semantic_consistency,
 )
 from judgebench.store import Store
-from judgebench.store.first_rows import first_answers, first_verdicts
+from judgebench.store.columns import first_answers, first_verdicts
 
 Answer: TypeAlias = tuple[str, str]
 """A model, as it is shown, and an item: its greedy answer."""

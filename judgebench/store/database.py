@@ -240,7 +240,7 @@ class Prepared:
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
         """The rows of what it returns, one at a time."""
-        return iter(self._execute(connection, row))
+        return iter(self._execute(connection, row, **_AS_BYTES.get(connection.dialect.name, {})))
 
     def _as_columns(self, connection: Connection, names: tuple[str, ...]) -> str:
         """PostgreSQL's text for many rows: it is given a list for each parameter."""
@@ -254,7 +254,9 @@ class Prepared:
             sql = _PARAMETER.sub(
                 lambda found: f"r.{found[1]}" if found[1] in names else found[0], str(compiled)
             )
-            if self._inserts:
+            if self._inserts and "VALUES (" not in sql:  # the rows of a select
+                self._many[names] = sql.replace("WHERE", f"CROSS JOIN {rows} WHERE", 1)
+            elif self._inserts:
                 start = sql.index("VALUES (")
                 end = next(at for at, depth in _depths(sql, start + 8) if depth < 0)
                 chosen = f"SELECT {sql[start + 8 : end]} FROM {rows}"
@@ -263,9 +265,9 @@ class Prepared:
                 self._many[names] = sql.replace(" WHERE", f" USING {rows} WHERE", 1)
         return self._many[names]
 
-    def _execute(self, connection: Connection, row: Row) -> Any:
+    def _execute(self, connection: Connection, row: Row, **how: bool) -> Any:
         sql, constants = self._sql(connection, tuple(row))
-        return _driver(connection).execute(sql, {**constants, **row})
+        return _driver(connection).execute(sql, {**constants, **row}, **how)
 
     def _compile(self, connection: Connection, names: tuple[str, ...]) -> Any:
         """For the connection's dialect, with parameters by name."""
@@ -308,6 +310,9 @@ def _element(value: Any) -> str:
         case _:
             return repr(value)
 
+
+_AS_BYTES = {"postgresql": {"binary": True}}
+"""How values are asked for: bytes would come as twice as many digits, and numbers as texts."""
 
 _PARAMETER = re.compile(r"%\((\w+)\)s(?:::(?:DOUBLE PRECISION|\w+))?")
 """As the dialect writes one, with its type where that is not plain."""

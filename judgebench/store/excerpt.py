@@ -9,6 +9,7 @@ from pathlib import Path
 
 from judgebench.errors import StoreError
 from judgebench.store.opening import store_path
+from judgebench.store.schema import PACKED
 
 _EMPTIED = (
     "anchors", "baselines", "batch_requests", "batches", "leases", "looks", "replies", "spend",
@@ -71,6 +72,13 @@ def write_excerpt(url: str, target: Path, benchmarks: Collection[tuple[str, str]
             )
             for table in _EMPTIED:
                 part.execute(f"DELETE FROM {table}")
+            # Packed rows go: boards of a part are read from the verdicts themselves, which somebody
+            # may have changed, and a part is the same however its store was filled.
+            there = {row[0] for row in part.execute("SELECT name FROM sqlite_master")}
+            for table in {"chunks", "tails"} & there:
+                part.execute(f"DELETE FROM {table}")
+            if "meta" in there:
+                part.execute("DELETE FROM meta WHERE name = ?", (PACKED,))
             for table in _OF_BENCHMARKS:
                 part.execute(f"DELETE FROM {table} WHERE benchmark_id NOT IN kept")
             part.execute("DELETE FROM benchmarks WHERE id NOT IN kept")

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from judgebench.errors import StoreError, UsageError
-from judgebench.store.catalog import distinct_names
+from judgebench.store.catalog import Columns, distinct_names
 from judgebench.store.codec import readable, to_json
+from judgebench.store.columns import RESPONSE_COLUMNS, VERDICT_COLUMNS
 from judgebench.store.read import CALL_COLUMNS, with_texts
 from judgebench.store.store import Store
-from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS, Columns
 
 _WHOLE = frozenset(("sample", "turn", "repeat", "prompt_tokens", "completion_tokens"))
 _REAL = frozenset(("value", "p", "low", "high", "at", "logprob"))

@@ -332,6 +332,8 @@ class _Forgetting:
     def _remove(self, used: ColumnElement[bool]) -> None:
         going, replies = select(_gone.c.one), select(_replies.c.one)
         failed = _f.c.judge_id.in_(self.whole)
+        from judgebench.store import columns  # numpy
+
         named = [
             *(select(sha).where(_p.c.key.in_(replies)) for sha in _REPLY_TEXTS),
             select(_j.c.reason_sha).where(_j.c.id.in_(going)),
@@ -339,6 +341,8 @@ class _Forgetting:
         ]
         texts = union(*named).subquery()
         self._put(_texts, select(texts.c[0]).where(texts.c[0].is_not(None)))
+        touched = select(*(_u.c[name] for name in PLACE[:4])).where(used).distinct()
+        boards = [tuple(row) for row in self.connection.execute(touched)]
         for table, condition in (
             (_l, self._looks_gone()),
             (_a, _a.c.judge_id.in_(self.whole)),
@@ -348,6 +352,7 @@ class _Forgetting:
             (_p, _p.c.key.in_(replies)),
         ):
             self.connection.execute(delete(table).where(condition))
+        columns.rebuild(self.connection, boards)
         for column in _NAMING_TEXTS:
             named_still = select(column).where(column.in_(select(_texts.c.one)))
             self.connection.execute(delete(_texts).where(_texts.c.one.in_(named_still)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from judgebench.errors import ConfigError, StoreError
@@ -196,6 +196,7 @@ def _bring_up_to_date(database: Database, create: bool) -> None:
     """
     found = database.revision()
     if found == REVISION:
+        _pack(database)
         return
     if found is not None and found not in OLDER:
         raise StoreError(
@@ -222,6 +223,25 @@ def _bring_up_to_date(database: Database, create: bool) -> None:
             make(connection)
         elif there != REVISION:
             _upgrade(connection, there)
+    _pack(database)
+
+
+def _pack(database: Database) -> None:
+    """What boards read, packed once where it is not yet; whoever only reads does without.
+
+    An older store is not, nor one that was filled by other means.
+    """
+    if database.read_only:
+        return
+    known = select(schema.meta.c.value).where(schema.meta.c.name == schema.PACKED)
+    with database.reading() as connection:
+        if connection.execute(known).scalar() is not None:
+            return
+    from judgebench.store import columns  # numpy
+
+    with database.writing() as connection:
+        if not columns.is_packed(connection):
+            columns.rebuild(connection)
 
 
 def _stand_in(database: Database) -> None:
@@ -266,6 +286,9 @@ def make(connection: Connection) -> None:
         )
         for index in table.indexes:
             connection.execute(CreateIndex(index))
+    if on_server:  # it cannot be made smaller, and is read in one piece
+        connection.execute(text("ALTER TABLE chunks ALTER blob SET STORAGE EXTERNAL"))
+    connection.execute(schema.meta.insert(), {"name": schema.PACKED, "value": "1"})
     for view in schema.VIEWS.values():
         connection.execute(text(view))
     connection.execute(

@@ -239,6 +239,29 @@ uses = Table(  # a board, one judge on one benchmark, is one range of the primar
     Column("used_at", Double, nullable=False),  # later than every earlier use of its place
     sqlite_with_rowid=False,
 )
+# What boards read of `uses` and `judgments`, kept once more: the newest as rows, the rest packed.
+tails = Table(
+    "tails",
+    metadata,
+    *(Column(key.name, key.type, primary_key=True) for key in uses.primary_key.columns),
+    Column("used_at", Double, nullable=False),
+    Column("told", SmallInteger, nullable=False),  # the kind, and in bits what there is beside it
+    Column("value", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("label_id", Integer, nullable=False),
+    Column("served_id", Integer, nullable=False),
+    Column("judged_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+chunks = Table(
+    "chunks",
+    metadata,
+    *(Column(name, Integer, primary_key=True) for name in PLACE[:4]),
+    Column("seq", Integer, primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("blob", LargeBinary, nullable=False),  # `columns` packs it
+)
 failures = Table(  # one judgment may be missing in many places: equal answers have one key
     "failures",
     metadata,
@@ -369,6 +392,9 @@ meta = Table(  # what is said of the store itself, by name
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+PACKED = "columns"
+"""The row of ``meta`` that is there once `chunks` and `tails` say all that boards read."""
+
 STORE_ID = "store_id"
 """The row of ``meta`` that tells this store from every other one."""
 

@@ -25,16 +25,13 @@ from judgebench.secret import secrets_of
 from judgebench.store import (
     forget,
     leases,
-    met,
     schema,
-    tables,
 )
-from judgebench.store.catalog import Named, StoredJudge, StoredModel
+from judgebench.store.catalog import Columns, Named, StoredJudge, StoredModel
 from judgebench.store.database import Database
 from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.opening import located, store_path
 from judgebench.store.read import Reading
-from judgebench.store.tables import Columns
 from judgebench.store.write import Writing, check_items
 from judgebench.store.writer import Entry, Journal, Writer
 
@@ -251,8 +248,10 @@ class Store(Reading):
 
     def current(self, benchmark: str, version: str) -> dict[Place, tuple[bytes, Verdict]]:
         """The judgment's key and verdict that count at each place: those of the newest use."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.current(connection, benchmark, version)
+            return columns.current(connection, benchmark, version)
 
     # columns for reports ------------------------------------------------------------------------
 
@@ -265,14 +264,16 @@ class Store(Reading):
         models: Collection[Named] | None = None,
         afresh: bool = False,
     ) -> Columns:
-        """The newest verdict of every place, as equally long lists (`tables.VERDICT_COLUMNS`).
+        """The newest verdict of every place, as equally long lists (`columns.VERDICT_COLUMNS`).
 
         Models and judges are chosen by any of their names, their short id, or their key.
         ``afresh``: in place of those on boards, those that judges were asked for once more to
         confirm a regression.
         """
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.verdicts(
+            return columns.verdicts(
                 connection, benchmark, version, judges=judges, models=models, afresh=afresh
             )
 
@@ -281,26 +282,36 @@ class Store(Reading):
 
         Of a pair, also those on the same two models the other way round.
         """
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.verdicts_beside(connection, benchmark, version, judge)
+            return columns.verdicts_beside(connection, benchmark, version, judge)
 
     def said_of(self, benchmark: str, version: str, item_id: str) -> Columns:
         """As `verdicts`, of everybody on the single answers to one item."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.said_of(connection, benchmark, version, item_id)
+            return columns.said_of(connection, benchmark, version, item_id)
 
     def some_of_each(self, benchmark: str, version: str, n: int) -> Columns:
         """As `verdicts`, but the first ``n`` of each judge: what sort of verdicts it gives."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.some_of_each(connection, benchmark, version, n)
+            return columns.some_of_each(connection, benchmark, version, n)
 
     def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
-        """The verdicts that served a run, whatever came later (`tables.RUN_VERDICT_COLUMNS`).
+        """The verdicts that served a run, whatever came later (`columns.RUN_VERDICT_COLUMNS`).
 
         Those asked for to confirm a regression are left out. Empty for a run that is not known.
         """
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.run_verdicts(connection, run_id, benchmark, version)
+            return columns.verdicts(
+                connection, benchmark, version, run_id=run_id, columns=columns.RUN_VERDICT_COLUMNS
+            )
 
     def judged_columns(
         self,
@@ -313,21 +324,26 @@ class Store(Reading):
         afresh: bool = False,
     ) -> Columns:
         """As `verdicts`, of all benchmarks if none is named, with judgments and replies by key."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.judged(
+            return columns.verdicts(
                 connection,
                 benchmark,
                 version,
                 judges=judges,
                 models=models,
                 run_id=run_id,
-                afresh=afresh,
+                afresh=None if afresh else False,
+                columns=columns.JUDGED_COLUMNS,
             )
 
     def failures(self, benchmark: str | None = None, version: str | None = None) -> Columns:
-        """What could not be done, as equally long lists (`tables.FAILURE_COLUMNS`)."""
+        """What could not be done, as equally long lists (`columns.FAILURE_COLUMNS`)."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.failures(connection, benchmark, version)
+            return columns.failures(connection, benchmark, version)
 
     def responses_table(
         self,
@@ -336,40 +352,50 @@ class Store(Reading):
         *,
         models: Collection[Named] | None = None,
     ) -> Columns:
-        """The answers of every place and stack (`tables.RESPONSE_COLUMNS`); models as above."""
+        """The answers of every place and stack (`columns.RESPONSE_COLUMNS`); models as above."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return tables.responses(connection, benchmark, version, models=models)
+            return columns.responses(connection, benchmark, version, models=models)
 
     def board_verdicts(
-        self, benchmark: str, version: str, models: Collection[str] | None = None
+        self,
+        benchmark: str,
+        version: str,
+        models: Collection[str] | None = None,
+        judges: Collection[str] | None = None,
     ) -> dict[str, Column]:
-        """As `verdicts`, for boards: codes in place of lists (`board_columns.board_verdicts`).
+        """As `verdicts`, for boards: codes in place of lists (`columns.board_verdicts`).
 
-        Of some models alone, by short id, where they are named.
+        Of some models or judges alone, by short id, where they are named.
         """
-        from judgebench.store import board_columns  # numpy, which most of a run does without
+        from judgebench.store import columns
 
         with self._database.reading() as connection:
-            return board_columns.board_verdicts(connection, benchmark, version, models)
+            return columns.board_verdicts(connection, benchmark, version, models, judges)
 
     def board_answers(
         self, benchmark: str, version: str, models: Collection[str] | None = None
     ) -> dict[str, Column]:
-        """The newest answers, for boards: how long they are (`board_columns.board_answers`)."""
-        from judgebench.store import board_columns
+        """The newest answers, for boards: how long they are (`columns.board_answers`)."""
+        from judgebench.store import columns
 
         with self._database.reading() as connection:
-            return board_columns.board_answers(connection, benchmark, version, models)
+            return columns.board_answers(connection, benchmark, version, models)
 
     def models_met(self, benchmark: str, version: str) -> list[StoredModel]:
         """Those that a benchmark has to do with, as judged, opponents, or in want of an answer."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return met.models_met(connection, benchmark, version)
+            return columns.models_met(connection, benchmark, version)
 
     def judges_met(self, benchmark: str, version: str) -> list[StoredJudge]:
         """Those that judged on a benchmark, or failed to."""
+        from judgebench.store import columns
+
         with self._database.reading() as connection:
-            return met.judges_met(connection, benchmark, version)
+            return columns.judges_met(connection, benchmark, version)
 
     # leases -------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.secret import masked
-from judgebench.store import read, schema, tables
+from judgebench.store import read, schema
 from judgebench.store.codec import (
     HOWS,
     ORDERS,
@@ -203,11 +203,16 @@ class Writing:
             dict(zip(_SPEND, (*key, *counters), strict=True))
             for key, counters in self._spent.items()
         ]
+        used = self._rows[_PUT_USE]
         with pipelined(self._connection):
             for statement in _GATHERED:
                 if rows := self._rows[statement]:
                     self._rows[statement] = []
                     statement.put_all(self._connection, rows)
+        if used:
+            from judgebench.store import columns  # numpy, which many commands do without
+
+            columns.put_tails(self._connection, used)
         for gathered in (self._shas, self._judged, self._used, self._spent):
             gathered.clear()
         return self._connection
@@ -742,7 +747,9 @@ class Writing:
 
         Raises `StoreError` for a model or judge that was never put.
         """
-        return tables.current_at(self.flush(), self._place(place))
+        from judgebench.store import columns
+
+        return columns.current_at(self.flush(), self._place(place))
 
 
 def _run_columns(manifest: RunManifest) -> dict[str, Any]:

@@ -35,9 +35,9 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.store import Store
+from judgebench.store.columns import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from judgebench.store.export import export_csv, export_jsonl, export_parquet
 from judgebench.store.read import SPEND_COLUMNS
-from judgebench.store.tables import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from tests.postgres import beside
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")
