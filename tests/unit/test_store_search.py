@@ -13,11 +13,16 @@ from hypothesis import strategies as st
 from judgebench.errors import StoreError
 from judgebench.records import Item, JudgeSpec, Message, ModelSpec, Score, Use
 from judgebench.store import open_store
-from judgebench.store.search import Found, search
-from judgebench.store.search_index import SearchIndex, index_path
-from judgebench.store.search_places import Filters, Hit
-from judgebench.store.search_texts import SEARCHED_CHARS
-from judgebench.store.search_words import Words
+from judgebench.store.search import (
+    SEARCHED_CHARS,
+    Filters,
+    Found,
+    Hit,
+    Words,
+    index_of,
+    index_path,
+    search,
+)
 from tests.dashboards import item_stores, stores
 from tests.unit.hostile import HOSTILE
 
@@ -295,7 +300,9 @@ def test_where_nothing_can_be_written_the_index_is_in_the_users_cache(
     assert place != index_path(tmp_path / "another.db")
 
 
-def test_while_another_process_indexes_what_is_there_is_searched(url: str, tmp_path: Path) -> None:
+def test_while_another_process_indexes_what_is_there_is_searched(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked(url, "")
     with open_store(url) as store:
         store.put_items(item_stores.questions(4))
@@ -305,19 +312,25 @@ def test_while_another_process_indexes_what_is_there_is_searched(url: str, tmp_p
         found = looked(url, "river")
         assert not found.coverage.complete
         assert (found.coverage.indexed, found.coverage.rows) == (3 + 6 + 8, 4 + 6 + 8)
-        assert len(found.hits) == 4
+        assert len(found.hits) == 5, "what is new is looked through, if it is not much"
+        monkeypatch.setattr("judgebench.store.search._LAG", -1)
+        assert len(looked(url, "river").hits) == 4
     finally:
         holder.close()
+    monkeypatch.undo()
     assert len(looked(url, "river").hits) == 5
 
 
-def test_the_index_goes_on_in_portions(url: str) -> None:
-    with (
-        open_store(url, read_only=True) as store,
-        SearchIndex(store.path) as index,
-        store.snapshot() as connection,
-    ):
-        assert not index.catch_up(connection, 0).complete
-        coverage = index.catch_up(connection, LONG_ENOUGH_S)
+def test_the_index_goes_on_in_portions(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("judgebench.store.search._PORTION_S", 0.0)
+    with open_store(url, read_only=True) as store, index_of(store) as index:
+        assert index.grow()
+        with store.snapshot() as connection:
+            assert index.look(connection).indexed == 0
+        monkeypatch.setattr("judgebench.store.search._PORTION_S", LONG_ENOUGH_S)
+        assert index.grow()
+        assert not index.grow()
+        with store.snapshot() as connection:
+            coverage = index.look(connection)
     assert coverage.complete
     assert coverage.indexed == coverage.rows
