@@ -611,6 +611,7 @@ class ServerIndex(Index):
         with self.store.snapshot() as connection:
             if not _on_server(connection)[0]:
                 connection.exec_driver_sql(_MAKE_TABLES)
+        with self.store.snapshot() as connection:
             self._ask(connection, "SELECT 1 FROM search_seen FOR UPDATE NOWAIT")
             yield connection
 
