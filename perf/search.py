@@ -32,9 +32,7 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.search import Found, search
-from judgebench.store.search_index import index_path
-from judgebench.store.search_places import Filters
+from judgebench.store.search import Filters, Found, index_path, search
 
 ITEMS = 1000
 WRITTEN = 5000

@@ -678,8 +678,8 @@ def _on_server(connection: Connection) -> tuple[bool, bool]:
         " (SELECT datctype NOT IN ('C', 'POSIX') FROM pg_database"
         " WHERE datname = current_database())"
     )
-    there, any_script = said.one()
-    return there, any_script
+    row = said.one()
+    return row[0], row[1]
 
 
 def forget_gone(connection: Connection) -> None:
@@ -843,10 +843,15 @@ def search(
 
 
 def count(
-    store: Store, words: str, filters: Filters | None = None, *, for_s: float = 1.0
+    store: Store,
+    words: str,
+    filters: Filters | None = None,
+    *,
+    for_s: float = 1.0,
+    maker: str | None = None,
 ) -> tuple[int, bool]:
     """How many hits there are, `MOST_COUNTED` at most, and whether these are all."""
-    found = search(store, words, filters, limit=MOST_COUNTED, for_s=for_s)
+    found = search(store, words, filters, limit=MOST_COUNTED, for_s=for_s, maker=maker)
     return len(found.hits), found.then is None and found.coverage.complete
 
 
