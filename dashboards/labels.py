@@ -256,8 +256,8 @@ def _refuse_another(url: str, labelled: Store) -> None:
     with opened(url) as store:
         if store_id(store) != store_id(labelled):
             raise ConfigError(
-                f"labels are written to {labelled.name} ({LABEL_STORE}), which is another store than"
-                f" the one that is shown, {store.name}; give the address of the same one"
+                f"labels are written to {labelled.name} ({LABEL_STORE}), which is another store"
+                f" than the one that is shown, {store.name}; give the address of the same one"
             )
 
 
