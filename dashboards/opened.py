@@ -17,6 +17,7 @@ from judgebench.store.opening import Location, located
 _first_seen: dict[str, float] = {}
 """When a mark of a store on a server was met first."""
 
+
 class NoStoreError(StoreError):
     """There is nothing yet where the store should be."""
 

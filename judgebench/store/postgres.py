@@ -362,7 +362,7 @@ def without_password(url: str) -> tuple[str, dict[str, str]]:
     user, _, place = parts.netloc.rpartition("@")
     name, _, password = user.partition(":")
     options = dict(parse_qsl(parts.query))
-    password = options.pop("password", None) or unquote(password)
+    password = options.pop("password", "") or unquote(password)
     if not password or password.startswith("${"):
         return url, {}
     where = parts._replace(

@@ -667,7 +667,7 @@ class ServerIndex(Index):
 def _pairs(*texts: str) -> list[int]:
     """Two Han characters as one number, of all that stand in texts."""
     found = {pair for text in texts for pair in bigrams(text)}
-    return sorted({(ord(first) << 16 ^ ord(second)) & 0x7FFFFFFF for first, second in found})
+    return sorted({(ord(pair[0]) << 16 ^ ord(pair[1])) & 0x7FFFFFFF for pair in found})
 
 
 def _on_server(connection: Connection) -> tuple[bool, bool]:

@@ -27,6 +27,7 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import Store, open_store, schema
+from tests import postgres
 from tests.dashboards import item_stores, stores
 from tests.dashboards.stores import BENCHMARK, VERSION
 
@@ -97,7 +98,7 @@ def fill(
                 anchors = store.put_anchors(pinned)
             elif drifts:
                 _look(store, anchors.id, pinned, number, changed=number >= 7)
-    with beside(url) as connection:
+    with postgres.beside(url) as connection:
         for number, at in enumerate(held, start=1):
             its = schema.baselines
             connection.execute(update(its).where(its.c.id == number).values(at=at))

@@ -73,7 +73,7 @@ def test_who_may_only_read_sees_every_page(
 
 
 def test_who_may_only_read_searches(open_page: Any, whole: str) -> None:
-    app = open_page("items", by(READER, whole), q="planet")
+    app = open_page("items", by(READER, whole), q="alert")
     said = fine(app)
     assert "The search index does not grow here" in said
     assert any(one.label == "Open" for one in app.button)
