@@ -282,12 +282,8 @@ class Filters:
     @property
     def searched(self) -> list[Kind]:
         """The kinds that these filters leave, in the order of the hits."""
-        left: tuple[Kind, ...] = KINDS
-        if self.model:
-            left = ("answer", "reasoning")
-        if self.judge or self.verdict or self.mark:
-            left = ("reasoning",)
-        return [kind for kind in left if kind in self.kinds]
+        first = 2 if self.judge or self.verdict or self.mark else 1 if self.model else 0
+        return [kind for kind in KINDS[first:] if kind in self.kinds]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +346,8 @@ def stands(
     connection: Connection, kind: Kind, numbers: Collection[int], wanted: Filters
 ) -> Iterator[Hit]:
     """The rows of these numbers, 10,000 at most, that the filters leave, each once."""
+    if not numbers:
+        return
     query = _STANDS[kind].where(
         (_u.judgment_id if kind == "reasoning" else _NUMBER[kind]).in_(numbers)
     )
@@ -455,6 +453,9 @@ class Index(ABC):
                 self._ask(connection, seen, number, key, n, kind)
         return True
 
+    def close(self) -> None:
+        """Let go of what is open."""
+
     @abstractmethod
     def pages(self, connection: Connection, kind: Kind, words: Words) -> Ask | None:
         """What asks for rows in which the words may occur; None where no index narrows it down."""
@@ -493,6 +494,9 @@ class FileIndex(Index):
             self.connection = _opened(self.path)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the search index {self.path} cannot be opened: {error}") from error
+
+    def close(self) -> None:
+        self.connection.close()
 
     @contextmanager
     def _portion(self) -> Iterator[Connection | None]:
@@ -695,15 +699,9 @@ def forget_gone(connection: Connection) -> None:
             )
 
 
-@contextmanager
-def index_of(store: Store) -> Iterator[Index]:
+def index_of(store: Store) -> AbstractContextManager[Index]:
     """The index of a store, for a moment and one thread."""
-    if located(store.url).path is None:
-        yield ServerIndex(store)
-        return
-    index = FileIndex(store)
-    with closing(index.connection):
-        yield index
+    return closing(FileIndex(store) if located(store.url).path else ServerIndex(store))
 
 
 # making it ----------------------------------------------------------------------------------------
