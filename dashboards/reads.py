@@ -108,9 +108,11 @@ def duration(seconds: float) -> str:
 
 
 def shown_url(url: str) -> str:
-    """The store's file, without the folders of an absolute path, or its database on a server."""
+    """The store's file, without the folders of an absolute path, or its server and database."""
     where = located(url)
-    return where.path.name if where.path and where.path.is_absolute() else where.name
+    if where.path is None:
+        return where.name.partition("://")[2].rpartition("@")[2]
+    return where.path.name if where.path.is_absolute() else where.name
 
 
 # numbers ----------------------------------------------------------------------------------------
