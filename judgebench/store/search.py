@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, TypeAlias
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -61,7 +61,7 @@ OURS = (0x6A626373, 2)
 
 _PORTION, _PORTION_S = 500, 2.0  # rows of one insert, and seconds of one commit
 _LAG = 2000  # texts that are not in the index yet, and are looked through all the same
-_FIRST_BATCH, _LARGEST_BATCH = 100, 2000
+_FIRST_BATCH, _LARGEST_BATCH = 100, 4000
 _END = 2**62
 _MOST_GRAMS = 48  # of one word: a longer one is told apart by the text itself
 _MOST_MATCHES = 3000  # that are put in order, where the server finds more it goes through texts
@@ -453,6 +453,7 @@ class Index(ABC):
                 self._ask(connection, seen, number, key, n, kind)
         return True
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of what is open."""
 
@@ -505,7 +506,7 @@ class FileIndex(Index):
             self.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise self._in_words(error) from error
+                self._failed(error)
             yield None
             return
         self._ask(None, f"PRAGMA busy_timeout = {_WAIT_MS}")
@@ -513,23 +514,23 @@ class FileIndex(Index):
             yield connection
         self._ask(None, "COMMIT")
 
-    def _in_words(self, error: sqlite3.Error) -> StoreError:
+    def _failed(self, error: sqlite3.Error) -> NoReturn:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
             self.path.unlink(missing_ok=True)
-            return StoreError(
+            raise StoreError(
                 f"the search index {self.path} was damaged and has been removed; search again,"
                 " and it is made anew"
-            )
-        return StoreError(
+            ) from error
+        raise StoreError(
             f"the search index {self.path} failed ({error}); make room if the disk is full, or"
             " delete that file: it is made anew"
-        )
+        ) from error
 
     def _ask(self, connection: Connection | None, sql: str, *values: Any) -> Sequence[Any]:
         try:
             return self.connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise self._in_words(error) from error
+            self._failed(error)
 
     def _seen(self, connection: Connection) -> Sequence[Any]:
         return self._ask(connection, _SEEN)
@@ -610,6 +611,9 @@ class ServerIndex(Index):
 
     numbers_again = False  # they come from sequences
 
+    def close(self) -> None:
+        """The connection is the store's."""
+
     @contextmanager
     def _portion(self) -> Iterator[Connection | None]:
         with self.store.snapshot() as connection:
@@ -624,7 +628,8 @@ class ServerIndex(Index):
         return found.all() if found.returns_rows else ()
 
     def _seen(self, connection: Connection) -> Sequence[Any]:
-        return self._ask(connection, _SEEN) if _on_server(connection)[0] else ()
+        self.there, self.any_script = _on_server(connection)
+        return self._ask(connection, _SEEN) if self.there else ()
 
     def _put(self, connection: Connection, kind: Kind, texts: Sequence[tuple[int, str]]) -> None:
         rows = [(number, text, _pairs(text)) for number, text in texts]
@@ -639,11 +644,10 @@ class ServerIndex(Index):
 
         What there is much of, and not among the newest, is gone through from these on.
         """
-        there, any_script = _on_server(connection)
         parts = [folded(part) for part in words.parts]
-        indexed = re.compile(r"[^\W_]{3}" if any_script else "[a-z0-9]{3}")
+        indexed = re.compile(r"[^\W_]{3}" if self.any_script else "[a-z0-9]{3}")
         pairs = _pairs(*parts)
-        if not there or not (pairs or any(map(indexed.search, parts))):
+        if not self.there or not (pairs or any(map(indexed.search, parts))):
             return None
         holds = " AND ".join(["body LIKE ?"] * len(parts) + ["han @> ?::int4[]"] * bool(pairs))
         values: list[Any] = ["%" + re.sub(r"([\\%_])", r"\\\1", part) + "%" for part in parts]
@@ -661,7 +665,7 @@ class ServerIndex(Index):
                 few = self._ask(connection, older, beyond, *asked, _MOST_MATCHES + 1)
                 if len(few) <= _MOST_MATCHES:
                     return sorted((row[0] for row in few), reverse=order == "DESC"), None
-            rows = self._ask(connection, newest, *asked, beyond, 20 * size)
+            rows = self._ask(connection, newest, *asked, beyond, min(20 * size, 20_000))
             found = [row[0] for row in rows if row[1]]
             return found, rows[-1][0] if rows else None
 
