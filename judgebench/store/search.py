@@ -459,7 +459,10 @@ class Index(ABC):
 
     @abstractmethod
     def pages(self, connection: Connection, kind: Kind, words: Words) -> Ask | None:
-        """What asks for rows in which the words may occur; None where no index narrows it down."""
+        """What asks for rows in which the words may occur; None where no index narrows it down.
+
+        To be called after `look`.
+        """
 
     @abstractmethod
     def _portion(self) -> AbstractContextManager[Connection | None]:
@@ -610,6 +613,7 @@ class ServerIndex(Index):
     """The index of a store on a server: tables of their own, with the texts in lower case."""
 
     numbers_again = False  # they come from sequences
+    there = any_script = False  # as `look` finds
 
     def close(self) -> None:
         """The connection is the store's."""

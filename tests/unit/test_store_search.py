@@ -444,6 +444,7 @@ def test_an_index_whose_builder_is_killed_has_every_text_once(store_url: str) ->
     with open_store(url, read_only=True) as store:
         assert make_index(store, LONG_ENOUGH_S).complete
         with index_of(store) as index, store.snapshot() as connection:
+            assert index.look(connection).complete
             for word in ("always", "模型"):
                 ask = index.pages(connection, "answer", Words(word))
                 assert ask is not None
