@@ -24,7 +24,7 @@ import platformdirs
 from judgebench.errors import JudgebenchError
 from judgebench.plain_text import printable_lines
 from judgebench.secret import redact, secrets_of
-from judgebench.store.opening import store_path
+from judgebench.store.opening import located
 from judgebench.store.processes import started
 
 TAIL_LINES, TAIL_BYTES = 24, 32_768
@@ -102,15 +102,19 @@ def start(url: str, *words: str) -> Child:
 
 
 def _started(url: str, words: Sequence[str]) -> Child:
+    from judgebench.store.postgres import without_password
+
     folder = _folder(url)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _forget_the_oldest(folder)
     now = time.time()
     base = folder / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{os.urandom(3).hex()}"
     command = [sys.executable, "-m", "judgebench.cli.detached", str(base.with_suffix(".code"))]
+    address, secret = (url, {}) if located(url).path else without_password(url)
     with base.with_suffix(".log").open("xb") as log:
         process = subprocess.Popen(
-            [*command, words[0], "--store", url, *words[1:]],
+            [*command, words[0], "--store", address, *words[1:]],
+            env=os.environ | secret,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -157,16 +161,10 @@ def _forget_the_oldest(folder: Path) -> None:
 
 
 def _folder(url: str) -> Path:
-    known = hashlib.sha256(os.fsencode(store_path(url).absolute())).hexdigest()
+    known = hashlib.sha256(os.fsencode(located(url).identity)).hexdigest()
     return Path(platformdirs.user_state_dir("judgebench")) / "started" / known[:16]
 
 
 def writable(url: str) -> str:
     """Why nothing can be written to a store from here; empty where it can be."""
-    path = store_path(url)
-    nearest = next((one for one in (path, *path.absolute().parents) if one.exists()), Path("/"))
-    if not os.access(nearest, os.W_OK):
-        return f"{nearest} cannot be written"
-    if path.exists() and not os.access(path.absolute().parent, os.W_OK):
-        return f"{path.absolute().parent} cannot be written, where the store's log has to lie"
-    return ""
+    return located(url).why_read_only()

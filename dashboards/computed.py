@@ -19,7 +19,7 @@ from kept import Kept, name_of, usual_folder
 from opened import computing, opened
 
 from judgebench.store import Store
-from judgebench.store.opening import store_path
+from judgebench.store.opening import located
 
 LARGE = 64 * 2**20
 """Bytes of a store from which on computing is worth a process, and its results a place on disk."""
@@ -57,10 +57,13 @@ def desk() -> Desk:
 
 
 def is_large(url: str) -> bool:
-    try:
-        return store_path(url).stat().st_size >= LARGE
-    except OSError:  # absent, or not ours to look at
-        return False
+    where = located(url)
+    return (_size_on_server(url) if where.path is None else where.size()) >= LARGE
+
+
+@st.cache_data(ttl=RECENT_S, max_entries=16, show_spinner=False)
+def _size_on_server(url: str) -> int:
+    return located(url).size()
 
 
 def answer(url: str, mark: str, *question: str) -> Any:
@@ -87,7 +90,7 @@ def soon(url: str, mark: str, *question: str) -> Any:
         with opened(url) as store:
             return _said(store, question)
     desk().note(url, question)
-    shelf, name = desk().kept, name_of(store_path(url), mark, question)
+    shelf, name = desk().kept, name_of(located(url).identity, mark, question)
     if (found := shelf.get(name)) is None:
         with opened(url) as store:
             found = _said(store, question)
@@ -114,7 +117,7 @@ def ready(url: str, mark: str, *question: str) -> None:
 
 def _kept(url: str, mark: str, question: Question, *, nobody_waits: bool) -> Any:
     shelf, computer = desk().kept, desk().computer
-    name = name_of(store_path(url), mark, question)
+    name = name_of(located(url).identity, mark, question)
     if (found := shelf.get(name)) is not None:
         return found
     with computer.turn(question, nobody_waits=nobody_waits):

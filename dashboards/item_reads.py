@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 from folded import visible
+from labels import label_url
 from opened import opened
 from reads import KEPT
 
@@ -19,15 +20,20 @@ from judgebench.plain_text import counted
 from judgebench.records import Verdict
 from judgebench.report.marks import CUT, SUSPECT
 from judgebench.report.replies import in_words
-from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
 from judgebench.store.read import ItemHistory, ToldAnswer, ToldText, ToldVerdict
-from judgebench.store.search import Found, search
-from judgebench.store.search_index import Coverage, SearchIndex
-from judgebench.store.search_places import Filters, Hit
-from judgebench.store.search_texts import KINDS, Kind
-
-Begin = tuple[Kind, int | None]
+from judgebench.store.search import (
+    KINDS,
+    MOST_COUNTED,
+    Begin,
+    Coverage,
+    Filters,
+    Found,
+    Hit,
+    count,
+    make_index,
+    search,
+)
 
 MARKS = (CUT, *SUSPECT)
 """What may be noticed about an answer when it is judged."""
@@ -72,21 +78,35 @@ def found(url: str, mark: str, words: str, filters: Filters, begin: Begin | None
     if remembered is not None and remembered[0] == asked:
         return remembered[1]
     with opened(url) as store:
-        hits = search(store, words, filters, begin=begin)
+        hits = search(store, words, filters, begin=begin, maker=label_url())
     if hits.coverage.complete:
         st.session_state["searched"] = asked, hits
     return hits
 
 
-def index_more(url: str, for_s: float) -> Coverage:
-    """Go on with the index, for so many seconds at most."""
+def index_more(url: str) -> Coverage:
+    """How far the index is, which is made beside the pages."""
     with opened(url) as store:
-        return _index_more(store, for_s)
+        return make_index(store, 0, label_url())
 
 
-def _index_more(store: Store, for_s: float) -> Coverage:
-    with SearchIndex(store.path) as index, store.snapshot() as connection:
-        return index.catch_up(connection, for_s)
+@st.cache_data(max_entries=KEPT, show_spinner="Counting …")
+def counted_hits(url: str, mark: str, words: str, filters: Filters) -> str:
+    """How many texts hold the words; for a second at most, and up to a number."""
+    with opened(url) as store:
+        n, whole = count(store, words, filters, maker=label_url())
+    if whole:
+        return f"{counted(n, 'text')} in all"
+    return f"more than {n:,} texts" if n >= MOST_COUNTED else f"{n:,} texts and more"
+
+
+def not_made(coverage: Coverage) -> str:
+    """Why the index does not grow, and what is searched without it."""
+    return visible(
+        f"The search index does not grow here: {coverage.why}. It holds {coverage.indexed:,} of"
+        f" about {coverage.rows:,} texts; what it does not hold is read one by one, as far as a"
+        " second goes."
+    )
 
 
 def begin_of(text: str | None) -> Begin | None:
@@ -128,6 +148,11 @@ def nothing(found: Found, filters: Filters) -> str:
     """Why a page of hits is empty."""
     if not filters.searched:
         return "These filters exclude each other: only reasoning has a judge, a verdict and flags."
+    if found.then and not found.by_index:
+        return (
+            "No index holds this (one character, or signs alone, or an index that is not there), so"
+            f" texts are read one by one: nothing among {found.looked_at:,} of them in a second."
+        )
     if found.then:
         return f"Nothing among the newest {found.looked_at:,} texts that may hold this."
     if not found.coverage.complete:

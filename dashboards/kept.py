@@ -31,9 +31,15 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "statsmodels", "evalica")
 """What numbers are computed with beside our own code."""
 
 
-def name_of(store: Path, mark: str, question: Iterable[str]) -> str:
-    """Of a question to a state of a store, as it would be answered here and now."""
-    told = [FORM, str(store.resolve()), mark, *question, *_code(), *_outside()]
+def name_of(store: str, mark: str, question: Iterable[str]) -> str:
+    """Of a question to a state of a store, as it would be answered here and now.
+
+    Parameters
+    ----------
+    store
+        `Location.identity`.
+    """
+    told = [FORM, store, mark, *question, *_code(), *_outside()]
     return hashlib.sha256(json.dumps(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 

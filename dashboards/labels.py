@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import reads
 import streamlit as st
 from opened import opened
 
+from judgebench.errors import ConfigError
 from judgebench.exchange.label_queue import (
     Asked,
     Cell,
@@ -27,8 +29,9 @@ from judgebench.records import Item, Label, Place, Preference, Response, Score, 
 from judgebench.report.boards import meant
 from judgebench.report.estimates import to_json
 from judgebench.report.rater_agreement import rater_agreement
-from judgebench.store import open_store
+from judgebench.store import Store, open_store
 from judgebench.store.catalog import distinct_names
+from judgebench.store.opening import store_id
 
 SAMPLED = 50
 """How many verdicts of each judge tell what people are asked for."""
@@ -39,6 +42,8 @@ FEW = 10
 
 WAIT_S = 30.0
 """How long a label waits while others write: the page cannot say that it waits."""
+
+LABEL_STORE = "JUDGEBENCH_LABEL_STORE"
 
 MOST_POINTS = 11
 """The digits of a keyboard, and one without a key."""
@@ -234,8 +239,26 @@ def verdicts_of(kind: Kind, labels: Sequence[str]) -> dict[str, tuple[str, Verdi
 
 def write(url: str, rater: str, place: Place, verdict: Verdict) -> None:
     """The one thing that this page writes; in the store, durably, when this returns."""
-    with open_store(url, create=False, wait_s=WAIT_S) as store:
+    address = label_url() or url
+    with open_store(address, create=False, wait_s=WAIT_S) as store:
+        if address != url:
+            _refuse_another(url, store)
         put_label(store, rater, place, verdict)
+
+
+def label_url() -> str | None:
+    """The address under which labels are written, where that of the pages may only read."""
+    return os.environ.get(LABEL_STORE) or None
+
+
+def _refuse_another(url: str, labelled: Store) -> None:
+    """The two addresses are of one store with two users; labels in another one would be lost."""
+    with opened(url) as store:
+        if store_id(store) != store_id(labelled):
+            raise ConfigError(
+                f"labels are written to {labelled.name} ({LABEL_STORE}), which is another store"
+                f" than the one that is shown, {store.name}; give the address of the same one"
+            )
 
 
 @st.cache_data(max_entries=reads.KEPT, show_spinner=False)

@@ -6,17 +6,20 @@ And by what its states are told apart.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from judgebench.errors import StoreError
 from judgebench.store import Store, open_store
-from judgebench.store.opening import store_path
+from judgebench.store.opening import Location, located
+
+_first_seen: dict[str, float] = {}
+"""When a mark of a store on a server was met first."""
 
 
 class NoStoreError(StoreError):
-    """There is no file yet where the store should be."""
+    """There is nothing yet where the store should be."""
 
 
 @contextmanager
@@ -26,22 +29,34 @@ def opened(url: str) -> Iterator[Store]:
     Raises
     ------
     NoStoreError
-        Where there is no file.
+        Where there is no file, or a database without a store.
     StoreError
         Where it cannot be read.
     """
-    path = store_path(url)
+    where = located(url)
+    if where.path is not None:
+        _look_at(where)
     try:
-        path.stat()
+        store = open_store(url, read_only=True)
+    except StoreError:
+        if where.path is None and not where.exists():
+            raise NoStoreError(where.name) from None
+        raise
+    with store:
+        yield store
+
+
+def _look_at(where: Location) -> None:
+    assert where.path is not None
+    try:
+        where.path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise NoStoreError(str(path)) from None
+        raise NoStoreError(where.name) from None
     except OSError as error:
         raise StoreError(
-            f"the store {path} cannot be read: {error.strerror or error}; change its permissions "
-            "or give another path with --store"
+            f"the store {where.name} cannot be read: {error.strerror or error}; change its "
+            "permissions or give another path with --store"
         ) from error
-    with open_store(url, read_only=True) as store:
-        yield store
 
 
 _TURN = threading.Lock()
@@ -57,18 +72,21 @@ def computing(url: str) -> Iterator[Store]:
 
 
 def mark_of(url: str) -> str:
-    """A string that differs whenever anything was committed to the store.
+    """A string that differs whenever anything was committed to the store; see `Location.mark`.
 
-    It is made of size and time of the file and its log, so that asking costs microseconds
-    whatever the store holds. An empty log is no log: readers make one.
+    Empty where there is no store, or none that can be asked: whoever opens it says why.
     """
-    path = store_path(url)
-    return " ".join(_mark(file) for file in (path, path.with_name(path.name + "-wal")))
-
-
-def _mark(file: Path) -> str:
+    where = located(url)
+    if where.path is not None:
+        return where.mark()
     try:
-        seen = file.stat()
-    except OSError:  # a log goes when its last user goes; why else, whoever opens it says
+        mark = where.mark()
+    except StoreError:
         return ""
-    return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""
+    _first_seen.setdefault(mark, time.time())
+    return mark
+
+
+def seen_at(mark: str) -> float | None:
+    """When a state of a store on a server was met first; None for one that never was."""
+    return _first_seen.get(mark)

@@ -19,6 +19,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 from charts import Drawing, Ink
+from opened import seen_at
 
 LINE = 125
 """Characters of a caption on one line of a drawing as wide as a page of 750 pixels."""
@@ -95,6 +96,7 @@ def _plotted(_draws: Draws, name: tuple[Any, ...]) -> VegaLite:
 
 
 _PLOTTING = threading.Lock()
+_OF_A_FILE = re.compile(r"\d+:\d+")
 
 
 def _named(draws: Draws) -> tuple[Any, ...]:
@@ -148,10 +150,15 @@ def file_name(name: str) -> str:
 def as_of(mark: str) -> str:
     """When the state of a store that a page shows was written, of `reads.mark_of`; empty if never.
 
+    On a server, which does not say so: when that state was met first.
+
     >>> as_of("4096:1700000000000000000 ")
     '2023-11-14 22:13 UTC'
     """
-    written = [int(part.partition(":")[2]) for part in mark.split()]
+    of_files = filter(_OF_A_FILE.fullmatch, mark.split())
+    written = [int(part.partition(":")[2]) / 1e9 for part in of_files]
+    if not written and (met := seen_at(mark)) is not None:
+        written = [met]
     if not written:
         return ""
-    return f"{datetime.fromtimestamp(max(written) / 1e9, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromtimestamp(max(written), UTC):%Y-%m-%d %H:%M} UTC"

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -21,7 +20,7 @@ from opened import mark_of as mark_of
 from opened import opened
 
 from judgebench import DEFAULT_STORE
-from judgebench.store.opening import store_path
+from judgebench.store.opening import located
 
 KEPT = 64
 
@@ -60,19 +59,23 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What the store holds, and who is writing to it."""
+    """What the store holds, and who is writing to it.
+
+    ``idle_s`` is None where nobody knows: a server does not say when it was written last.
+    """
 
     judgments: int
     answers: int
     failures: int
-    idle_s: float
+    idle_s: float | None
     running: tuple[Running, ...]
 
     def lines(self) -> Iterator[str]:
         yield f"{self.judgments:,} judgments · {self.answers:,} answers"
         if self.failures:
             yield f"{self.failures:,} failures to retry"
-        yield f"last written {duration(self.idle_s)} ago"
+        if self.idle_s is not None:
+            yield f"last written {duration(self.idle_s)} ago"
         for run in self.running:
             yield f"running: {run.name}, since {duration(run.for_s)}"
             if run.counts:
@@ -84,25 +87,16 @@ def status(url: str) -> Status:
     with opened(url) as store:
         runs = [run.manifest for run in store.runs_under_way()]
         last, failures = store.last_numbers(), store.n_failures()
-    path = store_path(url)
-    written = max(_written(file) for file in (path, path.with_name(path.name + "-wal")))
-    now = time.time()
+    written, now = located(url).written(), time.time()
     return Status(
         judgments=last["judgments"],
         answers=last["answers"],
         failures=failures,
-        idle_s=max(0.0, now - written),
+        idle_s=None if written is None else max(0.0, now - written),
         running=tuple(
             Running(name=run.name, for_s=now - run.started, counts=run.counts) for run in runs
         ),
     )
-
-
-def _written(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:  # it went since it was read, as a log does
-        return 0.0
 
 
 def duration(seconds: float) -> str:
@@ -114,9 +108,11 @@ def duration(seconds: float) -> str:
 
 
 def shown_url(url: str) -> str:
-    """The store's file, without the folders of an absolute path."""
-    path = store_path(url)
-    return path.name if path.is_absolute() else str(path)
+    """The store's file, without the folders of an absolute path, or its server and database."""
+    where = located(url)
+    if where.path is None:
+        return where.name.partition("://")[2].rpartition("@")[2]
+    return where.path.name if where.path.is_absolute() else where.name
 
 
 # numbers ----------------------------------------------------------------------------------------

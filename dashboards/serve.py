@@ -31,7 +31,7 @@ PAGES_IMPORT = (
     "judgebench.run.plan",
     "judgebench.store",
     "judgebench.store.read",
-    "judgebench.store.search_places",
+    "judgebench.store.search",
 )
 
 

@@ -16,7 +16,7 @@ from reads import duration
 
 from judgebench.errors import InputError
 from judgebench.registry import figures_folder
-from judgebench.store.opening import store_path
+from judgebench.store.opening import located
 
 LOAD = "judgebench import published"
 PUBLISHED = ("import", "published")
@@ -44,7 +44,7 @@ def first_steps(url: str, what: str) -> None:
     """An empty store: what to type, and the published boards at one press."""
     st.info(f"{what} A run fills it:", icon="📭")
     st.code(shown.FIRST_STEPS, language=None)
-    st.text(f"Looked for {store_path(url)}")
+    st.text(f"Looked for {located(url).name}")
     st.text(
         "Or begin with what was published: AlpacaEval's board of 29 models, and eleven judges "
         "beside people on trivia.\nVerdicts as numbers, without any text."

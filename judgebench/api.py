@@ -798,9 +798,9 @@ def plan(
 
 @contextmanager
 def _store_if_there(url: str) -> Iterator[Store | None]:
-    from judgebench.store.opening import store_path
+    from judgebench.store.opening import located
 
-    if not store_path(url).exists():
+    if not located(url).exists():
         yield None
         return
     with open_live_store(url, read_only=True) as opened:

@@ -1,7 +1,8 @@
-"""How fast texts are indexed and found: ``python perf/search.py [COUNT] [FOLDER]``.
+"""How fast texts are indexed and found: ``python perf/search.py [COUNT] [URL…]``.
 
 COUNT answers of made-up words, each with a judgment and its reasoning, a tenth of them Chinese;
 then the index, searches of every kind, and a writer beside somebody who searches every second.
+Without a URL: a file. Of a server: an empty database, which is left full.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
+
+import sqlalchemy as sa
 
 from judgebench.keys import content_key, request_key
 from judgebench.records import (
@@ -32,12 +35,22 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.search import Found, search
-from judgebench.store.search_index import index_path
-from judgebench.store.search_places import Filters
+from judgebench.store.opening import located
+from judgebench.store.search import (
+    Filters,
+    Found,
+    count,
+    index_path,
+    make_index,
+    search,
+)
 
 ITEMS = 1000
-WRITTEN = 5000
+WRITTEN = 2000
+SIZE = sa.text(
+    "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
+    " WHERE relname LIKE 'search\\_%' AND relkind = 'r'"
+)
 SEARCHING = """
 import sys, time
 from judgebench.store import open_store
@@ -71,7 +84,7 @@ class Texts:
         return " ".join(self._draw.choices(self.words, cum_weights=self._often, k=words))
 
 
-def fill(store: Store, texts: Texts, count: int) -> bytes:
+def fill(store: Store, texts: Texts, answers: int) -> bytes:
     """Items, models in portions of `ITEMS` answers, and what a judge said of each; its key."""
     store.start_run(
         RunManifest(
@@ -84,16 +97,22 @@ def fill(store: Store, texts: Texts, count: int) -> bytes:
         [Item(benchmark="b", version="1", id=str(i), turns=(m,)) for i, m in enumerate(asked)]
     )
     judge = store.put_judge("judge", JudgeSpec(kind="rubric", model="judge"))
-    for number in range(count // ITEMS):
+    for number in range(answers // ITEMS):
         model = store.put_model(f"model {number}", ModelSpec(weights=f"name:{number}"))
         with store.transaction():
-            answers = {}
+            here = {}
             for i in range(ITEMS):
-                text = texts.text(80)
-                answers[content_key("response", [number, i])] = Response(
-                    benchmark="b", version="1", item_id=str(i), model_key=model, text=text, raw=text
+                old = " antediluvian" if number < answers // ITEMS // 10 else ""
+                said_here = texts.text(80) + old
+                here[content_key("response", [number, i])] = Response(
+                    benchmark="b",
+                    version="1",
+                    item_id=str(i),
+                    model_key=model,
+                    text=said_here,
+                    raw=said_here,
                 )
-            store.put_responses(answers)
+            store.put_responses(here)
             for i in range(ITEMS):
                 said(store, model, judge, f"{number} {i}", str(i), texts.text(40))
     return judge
@@ -136,50 +155,75 @@ def write(store: Store, judge: bytes, texts: Texts, name: str) -> float:
     return WRITTEN / (time.perf_counter() - start)
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as folder:
-        path = Path(folder) / "s.db"
-        texts = Texts(7)
-        with open_store(str(path)) as store:
-            judge = fill(store, texts, count)
-        with open_store(str(path), read_only=True) as store:
-            start = time.perf_counter()
-            while not (coverage := search(store, "", for_s=4).coverage).complete:
-                pass
-            took = time.perf_counter() - start
-            sizes = [file.stat().st_size / 1e6 for file in (index_path(path), path)]
-            print(f"indexed         {coverage.rows:,} texts, {coverage.rows / took:,.0f} a second")
-            print(f"size            {sizes[0]:,.0f} MB beside a store of {sizes[1]:,.0f} MB")
-            model = store.models()[len(store.models()) // 2].id
-            rare = " ".join(texts.words[5000:5001])
-            for name, words, filters in (
-                ("no words", "", Filters()),
-                ("a frequent word", texts.words[50], Filters()),
-                ("a rare word", rare, Filters()),
-                ("two words", f"{texts.words[300]} {texts.words[2000]}", Filters()),
-                ("in no text", "nowhere to be found", Filters()),
-                ("two signs", "丅丆", Filters()),
-                ("one sign", "丠", Filters()),
-                ("of one model", texts.words[50], Filters(model=model)),
-                ("of one judge", texts.words[50], Filters(judge=store.judges()[0].id)),
-            ):
-                took, found = measured(lambda w=words, f=filters: search(store, w, f))  # type: ignore[misc]
-                more = "" if found.then is None else ", more follow"
-                print(f"{name:15} {took:,.0f} ms, {len(found.hits)} hits{more}")
-        with open_store(str(path)) as store:
-            alone, beside = [], []
-            for turn in range(5):  # by turns, since a machine is seldom as quick as before
-                alone.append(write(store, judge, texts, f"alone {turn}"))
-                command = [sys.executable, "-c", SEARCHING, str(path), texts.words[50]]
-                with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
-                    assert reader.stdout is not None
-                    reader.stdout.readline()
-                    beside.append(write(store, judge, texts, f"beside {turn}"))
-                    reader.kill()
-        print(f"writer alone    {median(alone):,.0f} judgments a second, each with its reply")
-        print(f"beside searches {median(beside):,.0f} judgments a second")
+def first_page(store: Store, name: str, words: str, filters: Filters) -> None:
+    """Milliseconds to a page, to the hits of one, and of all there are."""
+    took, found = measured(lambda: search(store, words, filters))
+    more = "" if found.then is None else ", more follow"
+    how = "" if found.by_index else ", read one by one"
+    start = time.perf_counter()
+    n, whole = count(store, words, filters)
+    counting = 1000 * (time.perf_counter() - start)
+    print(
+        f"{name:17} {took:6,.0f} ms, {len(found.hits)} hits{more}{how};"
+        f" {n:,}{'' if whole else ' and more'} counted in {counting:,.0f} ms"
+    )
+
+
+def measure(url: str, number: int) -> None:
+    texts = Texts(7)
+    with open_store(url) as store:
+        judge = fill(store, texts, number)
+    where = located(url)
+    with open_store(url) as store:
+        start = time.perf_counter()
+        while not (coverage := make_index(store, 1.0)).complete:
+            pass
+        took = time.perf_counter() - start
+        with store.snapshot() as connection:
+            size = index_path(where.path).stat().st_size if where.path else connection.scalar(SIZE)
+        print(f"indexed           {coverage.rows:,} texts, {coverage.rows / took:,.0f} a second")
+        print(
+            f"size              {size / 1e6:,.0f} MB beside a store of {where.size() / 1e6:,.0f} MB"
+        )
+        model = store.models()[len(store.models()) // 2].id
+        words = texts.words
+        often, old = words[50], "antediluvian"
+        for name, asked, filters in (
+            ("no words", "", Filters()),
+            ("a frequent word", often, Filters(kinds=("answer",))),
+            ("one in a hundred", words[1000], Filters(kinds=("answer",))),
+            ("a rare word", words[9000], Filters(kinds=("answer",))),
+            ("three letters", next(w for w in words[3000:] if len(w) == 3), Filters()),
+            ("two words", f"{words[300]} {words[2000]}", Filters()),
+            ("the oldest tenth", old, Filters()),
+            ("of reasoning", words[9000], Filters(kinds=("reasoning",))),
+            ("in no text", "nowhere to be found", Filters()),
+            ("two signs of Han", "丅丆", Filters()),
+            ("three", "丠一丁", Filters()),
+            ("one", "丠", Filters()),
+            ("two letters", "qx", Filters()),
+            ("of one model", often, Filters(model=model)),
+            ("of one judge", often, Filters(judge=store.judges()[0].id)),
+        ):
+            first_page(store, name, asked, filters)
+    with open_store(url) as store:
+        alone, beside = [], []
+        for turn in range(3):  # by turns, since a machine is seldom as quick as before
+            alone.append(write(store, judge, texts, f"alone {turn}"))
+            command = [sys.executable, "-c", SEARCHING, url, often]
+            with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
+                assert reader.stdout is not None
+                reader.stdout.readline()
+                beside.append(write(store, judge, texts, f"beside {turn}"))
+                reader.kill()
+    print(f"writer alone      {median(alone):,.0f} judgments a second, each with its reply")
+    print(f"beside searches   {median(beside):,.0f} judgments a second")
 
 
 if __name__ == "__main__":
-    main()
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    urls = [word for word in sys.argv[1:] if not word.isdigit()]
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        for address in urls or [f"sqlite:///{Path(folder) / 's.db'}"]:
+            print({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[address.partition(":")[0]])
+            measure(address, numbers[0] if numbers else 500_000)

@@ -13,8 +13,7 @@ from item_parts import PAGES, question, show_answers, show_verdicts, who_said_wh
 
 from judgebench.store.codec import KINDS as VERDICTS
 from judgebench.store.read import ItemHistory, ToldAnswer, ToldVerdict
-from judgebench.store.search_places import Filters
-from judgebench.store.search_texts import KINDS
+from judgebench.store.search import KINDS, Filters
 
 IN = {
     "": "everywhere",
@@ -24,9 +23,6 @@ IN = {
 }
 MODEL, JUDGE = "about", "said_by"
 """In the URL: names of their own, since other pages always have some judge chosen."""
-
-PORTION_S = 1.2
-"""How long the index is worked on before others have their turn."""
 
 
 def page() -> None:
@@ -63,6 +59,8 @@ def look_for(url: str, mark: str, known: Sequence[tuple[str, str]]) -> None:
                 go_to(hit.benchmark, hit.version, hit.item_id)
             said = f"{item_reads.hit_line(hit, names)}\n{item_reads.snippet(hit)}"
             st.text(said, width="stretch")
+    if words and found.hits and found.coverage.complete:
+        st.caption(item_reads.counted_hits(url, mark, words, filters))
     with st.container(horizontal=True):
         if begin and st.button("First page"):
             st.query_params.pop("begin", None)
@@ -129,14 +127,17 @@ def pick_named(label: str, names: dict[str, str], key: str) -> str | None:
 
 @st.fragment(run_every=1)
 def indexing(url: str) -> None:
-    """Go on with the index in portions, so that nobody waits for all of it."""
+    """How far the index is, which is made beside the pages: nobody waits for it."""
     shown.or_say_what_is_wrong(lambda: index_more(url))
 
 
 def index_more(url: str) -> None:
-    coverage = item_reads.index_more(url, PORTION_S)
+    coverage = item_reads.index_more(url)
     if coverage.complete:
         st.rerun(scope="app")
+    if coverage.why:
+        st.caption(item_reads.not_made(coverage))
+        return
     st.progress(
         min(1.0, coverage.indexed / max(1, coverage.rows)),
         f"The search index is being made: {coverage.indexed:,} of about {coverage.rows:,} texts."

@@ -44,8 +44,17 @@ warning: {address} can be reached from other machines. Everybody who reaches the
     "sets it. Nothing is believed unless you say so: who reaches the port without the proxy can "
     "claim to be anybody.",
 )
+@click.option(
+    "--label-store",
+    metavar="URL",
+    envvar="JUDGEBENCH_LABEL_STORE",
+    help="The same store under the address of a user who may write, where that of --store may only "
+    "read: labels and the search index are written by this one (or JUDGEBENCH_LABEL_STORE).",
+)
 @store_option
-def command(address: str, port: int | None, rater_header: str | None, store: str) -> int:
+def command(
+    address: str, port: int | None, rater_header: str | None, label_store: str | None, store: str
+) -> int:
     """Serve the dashboard until Ctrl-C, for this machine alone (127.0.0.1) unless told otherwise.
 
     The store is read only but for labels that people give, and may be written meanwhile: pages
@@ -55,18 +64,23 @@ def command(address: str, port: int | None, rater_header: str | None, store: str
     Examples:
       judgebench dashboard
       judgebench dashboard --store sqlite:///results/nightly.db --port 8600
+      judgebench dashboard --store postgresql://reader@host/db
       judgebench dashboard --address 0.0.0.0 --rater-header X-Forwarded-User
     """
     from judgebench.addresses import is_loopback
-    from judgebench.store.opening import store_path
+    from judgebench.store.opening import located
 
     app = _app()
-    store_path(store)  # a URL that names no file is said here, not on a page
+    where = located(store)  # a URL that names no store is said here, not on a page
+    if label_store:
+        os.environ["JUDGEBENCH_LABEL_STORE"] = label_store
+        located(label_store)
     chosen = _port(address, port)
     if not is_loopback(address):
         say(REACHED.format(address=address))
     shown = f"[{address}]" if ":" in address else address
-    say(f"dashboard on {store}: http://{shown}:{chosen} (Ctrl-C ends it)")
+    named = store if where.path else where.name
+    say(f"dashboard on {named}: http://{shown}:{chosen} (Ctrl-C ends it)")
     command_line = [sys.executable, str(app.with_name("serve.py"))]
     command_line += ["--server.port", str(chosen), "--server.address", address]
     command_line += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
@@ -76,7 +90,10 @@ def command(address: str, port: int | None, rater_header: str | None, store: str
         command_line += ["--server.allowedHosts", "*"]
     sys.stderr.flush()
     # In place of this process: nothing is left behind, whatever signal ends it.
-    given = ["--store", store, *(["--rater-header", rater_header] if rater_header else [])]
+    if where.path is None:  # everybody on this machine sees a program's arguments
+        os.environ["JUDGEBENCH_STORE"] = store
+    given = ["--store", store] if where.path else []
+    given += ["--rater-header", rater_header] if rater_header else []
     os.execv(sys.executable, [*command_line, "--", *given])
 
 

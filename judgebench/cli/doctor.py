@@ -104,14 +104,16 @@ def _devices() -> Iterator[Finding]:
 def _store(url: str) -> Finding:
     from judgebench.errors import JudgebenchError
     from judgebench.store import open_store
-    from judgebench.store.opening import store_path
+    from judgebench.store.opening import located
 
     try:
-        if not store_path(url).exists():
-            return Finding("store", "absent", f"none at {url} yet; `judgebench run` makes one")
+        where = located(url)
+        shown = where.name if where.path is None else url
+        if not where.exists():
+            return Finding("store", "absent", f"none at {shown} yet; `judgebench run` makes one")
         with open_store(url, read_only=True) as store:
             held = ", ".join(f"{name}@{version}" for name, version in store.benchmarks())
-            return Finding("store", "ok", f"{url}: {len(store.runs())} runs; {held or 'empty'}")
+            return Finding("store", "ok", f"{shown}: {len(store.runs())} runs; {held or 'empty'}")
     except JudgebenchError as error:
         return Finding("store", "fault", str(error))
 

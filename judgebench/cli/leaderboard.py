@@ -254,12 +254,12 @@ def _holds(url: str, benchmark: str) -> bool:
     from judgebench.benchmarks.description import split_version
     from judgebench.report.boards import described
     from judgebench.store import open_store
-    from judgebench.store.opening import store_path
+    from judgebench.store.opening import located
 
     name, version = split_version(benchmark)
     if described(name) is None:
         return True
-    if not store_path(url).exists():
+    if not located(url).exists():
         return False
     with open_store(url, read_only=True) as opened:
         return any(n == name and version in (None, v) for n, v in opened.benchmarks())

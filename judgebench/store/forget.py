@@ -359,6 +359,9 @@ class _Forgetting:
         self.connection.execute(
             delete(schema.texts).where(schema.texts.c.sha.in_(select(_texts.c.one)))
         )
+        from judgebench.store.search import forget_gone  # which stands on the whole store
+
+        forget_gone(self.connection)
 
     def _put(self, table: Table, rows: Select[Any]) -> None:
         self.connection.execute(insert(table).from_select(["one"], rows))

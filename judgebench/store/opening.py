@@ -5,8 +5,11 @@ Alembic costs a third of a second to import and is needed only where an older st
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +24,7 @@ from judgebench.store.schema import REVISION
 
 if TYPE_CHECKING:
     from judgebench.store.database import Database
+    from judgebench.store.postgres import Postgres
     from judgebench.store.store import Store
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -50,9 +54,89 @@ class Location:
     name: str
     path: Path | None
 
+    @property
+    def identity(self) -> str:
+        """What tells this place from every other one; no password is in it. Not to be shown."""
+        if self.path is not None:
+            return str(self.path.resolve())
+        from judgebench.store.postgres import identity
+
+        return identity(self.url)
+
     def exists(self) -> bool:
-        """Whether there may be one; of a server only opening it tells."""
-        return self.path is None or self.path.exists()
+        """Whether there is one. Raises `StoreError` where a server cannot be asked."""
+        if self.path is not None:
+            return self.path.exists()
+        with self._server() as server:
+            return server.revision() is not None
+
+    def mark(self) -> str:
+        """A string that differs whenever anything was committed to the store.
+
+        Of a file it is made of size and time of it and its log, so that asking costs microseconds
+        whatever the store holds; an empty log is no log, since readers make one. Of a server see
+        `Postgres.mark`. Raises `StoreError` where a server cannot be asked.
+        """
+        if self.path is not None:
+            return " ".join(_seen(file) for file in _files(self.path))
+        with self._server() as server:
+            return server.mark()
+
+    def written(self) -> float | None:
+        """When something was last committed to a file; of a server nobody knows."""
+        if self.path is None:
+            return None
+        marks = [_seen(file).partition(":")[2] for file in _files(self.path)]
+        return max((int(mark) / 1e9 for mark in marks if mark), default=0.0)
+
+    def size(self) -> int:
+        """In bytes, of the file or of all tables; 0 where there is none or it cannot be seen."""
+        try:
+            if self.path is not None:
+                return self.path.stat().st_size
+            with self._server() as server:
+                return server.size()
+        except (OSError, StoreError):
+            return 0
+
+    def why_read_only(self) -> str:
+        """Why nothing can be written there from here; empty where it can be."""
+        if self.path is not None:
+            return _why_read_only(self.path)
+        try:
+            with self._server() as server:
+                may = server.may_write()
+        except StoreError as error:
+            return str(error)
+        return "" if may else f"the user of {self.name} may only read it"
+
+    @contextmanager
+    def _server(self) -> Iterator[Postgres]:
+        from judgebench.store.postgres import Postgres
+
+        with closing(Postgres(self.url, read_only=True)) as server:
+            yield server
+
+
+def _files(path: Path) -> tuple[Path, Path]:
+    return path, path.with_name(path.name + "-wal")
+
+
+def _seen(file: Path) -> str:
+    try:
+        seen = file.stat()
+    except OSError:  # a log goes when its last user goes; why else, whoever opens it says
+        return ""
+    return f"{seen.st_size}:{seen.st_mtime_ns}" if seen.st_size else ""
+
+
+def _why_read_only(path: Path) -> str:
+    nearest = next((one for one in (path, *path.absolute().parents) if one.exists()), Path("/"))
+    if not os.access(nearest, os.W_OK):
+        return f"{nearest} cannot be written"
+    if path.exists() and not os.access(path.absolute().parent, os.W_OK):
+        return f"{path.absolute().parent} cannot be written, where the store's log has to lie"
+    return ""
 
 
 def located(url: str) -> Location:
@@ -305,6 +389,14 @@ def _name(connection: Connection) -> None:
     """What tells this store from others: a journal of another one is not taken in."""
     named = insert(schema.meta).on_conflict_do_nothing()
     connection.execute(named, {"name": schema.STORE_ID, "value": uuid.uuid4().hex})
+
+
+def store_id(store: Store) -> str | None:
+    """What tells a store from every other one; None for one that is older than its name."""
+    with store.snapshot() as connection:
+        its = schema.meta.c
+        found: str | None = connection.scalar(select(its.value).where(its.name == schema.STORE_ID))
+    return found
 
 
 def _upgrade(connection: Connection, older: str) -> None:

@@ -26,6 +26,7 @@ from judgebench.errors import ConfigError, StoreError, StoreFullError, StoreGone
 from judgebench.protocols import MAY_WAIT, Waiting
 from judgebench.secret import Secret, masked
 from judgebench.store.database import Database
+from judgebench.store.schema import metadata
 
 _T = TypeVar("_T")
 
@@ -48,6 +49,22 @@ _RECEIPT = (
 _FORGET_OLD = "DELETE FROM meta WHERE name LIKE 'commit of %%' AND value < %(long_ago)s"
 _OLD_S = 30 * 86_400.0  # nobody asks any more what became of a commit
 
+_MARK = """
+SELECT concat_ws(' ', current_database(), current_schema(),
+         extract(epoch FROM pg_postmaster_start_time()),
+         (SELECT md5(string_agg(name || value, ' ' ORDER BY name)) FROM meta),
+         CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
+              ELSE (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::text FROM pg_stat_user_tables
+                     WHERE schemaname = current_schema() AND relname = ANY(%s)) END)
+"""
+_SIZE = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+ WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname = ANY(%s)
+"""
+_MAY_WRITE = """
+SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'
+   AND has_table_privilege('judgments', 'INSERT')
+"""
 _GONE = ("08", "57P", "53300")
 """SQLSTATEs of a server that went, starts, or has no connection to spare."""
 
@@ -118,6 +135,29 @@ class Postgres(Database):
             with suppress(*self.errors):  # a later one takes it away
                 self._raw.execute("DELETE FROM meta WHERE name = %s", (self._receipts,))
         super().close()
+
+    def mark(self) -> str:
+        """A string that differs once anything was committed to this store.
+
+        It is made of the receipts of its writers and, since these go when a writer ends, of the
+        rows that were written as the server counts them by then; so it stands still while other
+        databases are written, or the index of a search. A standby counts nothing: there it is how
+        far it has come.
+        """
+        return str(self._one(_MARK, [sorted(metadata.tables)]))
+
+    def size(self) -> int:
+        """Of all tables of the store, in bytes."""
+        return int(self._one(_SIZE, [sorted(metadata.tables)]))
+
+    def may_write(self) -> bool:
+        """Whether this user may add judgments here."""
+        return bool(self._one(_MAY_WRITE, None))
+
+    def _one(self, sql: str, values: list[Any] | None) -> Any:
+        with self._in_words():
+            found = self._raw.execute(sql, values).fetchone()
+        return None if found is None else found[0]
 
     # transactions -------------------------------------------------------------------------------
 
@@ -301,6 +341,34 @@ def conninfo(url: str) -> str:
     asked.setdefault("connect_timeout", CONNECT_S)
     asked.setdefault("application_name", "judgebench")
     return make_conninfo(**asked)
+
+
+def identity(url: str) -> str:
+    """All that an address says of where its database is, and of who asks, but no password."""
+    asked = conninfo_to_dict(conninfo(url))
+    left = {name: str(value) for name, value in asked.items() if name != "password"}
+    return make_conninfo(**left)
+
+
+PASSWORD = "JUDGEBENCH_STORE_PASSWORD"
+"""The variable by which a program that we start is told a password: others see its arguments."""
+
+
+def without_password(url: str) -> tuple[str, dict[str, str]]:
+    """An address that names a variable in place of its password, and that variable if it does."""
+    from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    options = dict(parse_qsl(parts.query))
+    password = options.pop("password", "") or unquote(password)
+    if not password or password.startswith("${"):
+        return url, {}
+    where = parts._replace(
+        netloc=f"{name}:${{{PASSWORD}}}@{place}", query=urlencode(options, quote_via=quote)
+    )
+    return where.geturl(), {PASSWORD: password}
 
 
 def printable(url: str) -> str:

@@ -16,7 +16,7 @@ SPARES = {"strict": 0.95, "lenient": 0.45, "human/a": 1.0, "human/b": 0.9}
 """How likely each judge calls a wrong answer so."""
 
 
-def fill(path: Path, *, n_items: int = 90, texts: Sequence[str] = (), names: str = "") -> str:
+def fill(path: Path | str, *, n_items: int = 90, texts: Sequence[str] = (), names: str = "") -> str:
     """Four judges of labels on two models, each verdict with what was written; the URL.
 
     Parameters
@@ -27,7 +27,7 @@ def fill(path: Path, *, n_items: int = 90, texts: Sequence[str] = (), names: str
         Behind the names of models and judges.
     """
     draw = random.Random(3)
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         store.start_run(run := stores.manifest())
         asked = [*texts, *(f"Which river flows through capital {i}?" for i in range(n_items))]
@@ -70,12 +70,12 @@ def fill(path: Path, *, n_items: int = 90, texts: Sequence[str] = (), names: str
     return url
 
 
-def hostile(path: Path) -> str:
+def hostile(path: Path | str) -> str:
     """Questions, answers, replies, thoughts and names that want to be more than text."""
     return fill(path, n_items=12, texts=list(HOSTILE.values()), names=stores.HOSTILE[0])
 
 
-def fill_scores(path: Path, *, n_items: int = 30, high: float = 10) -> str:
+def fill_scores(path: Path | str, *, n_items: int = 30, high: float = 10) -> str:
     """Two judges and a person who score three models from 1 to 10; the URL.
 
     Parameters
@@ -84,7 +84,7 @@ def fill_scores(path: Path, *, n_items: int = 30, high: float = 10) -> str:
         Where the scale of the second judge ends.
     """
     draw = random.Random(4)
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         store.start_run(run := stores.manifest("scores"))
         judges = {

@@ -19,7 +19,7 @@ NEW = "The river is the {0}. It flows slowly through capital {0}, as everybody k
 
 
 def fill(
-    path: Path, *, n_items: int = 48, texts: Mapping[str, tuple[str, str]] | None = None
+    path: Path | str, *, n_items: int = 48, texts: Mapping[str, tuple[str, str]] | None = None
 ) -> str:
     """Three models and a baseline in the eyes of three judges, each with what it wrote; the URL.
 
@@ -29,7 +29,7 @@ def fill(
         By item, what ``newer`` and ``older`` answer there; no item has more to say of both.
     """
     draw = random.Random(5)
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         store.start_run(run := stores.manifest())
         store.put_items(item_stores.questions(n_items))
@@ -71,7 +71,7 @@ HOSTILE = {
 """Answers that want to be more than text, each beside one that is nearly the same."""
 
 
-def hostile(path: Path) -> str:
+def hostile(path: Path | str) -> str:
     """A store whose first items have hostile pairs of answers; the URL."""
     pairs = {str(i): pair for i, pair in enumerate(HOSTILE.values())}
     return fill(path, n_items=12, texts=pairs)

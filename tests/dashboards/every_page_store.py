@@ -16,7 +16,7 @@ SURE = "confidences"
 """A benchmark with confidences."""
 
 
-def fill(path: Path) -> str:
+def fill(path: Path | str) -> str:
     """Its URL."""
     night_stores.fill(
         path, name=LATEX, beside=EMOJI, judge=f"night {MARKUP}", baseline=LINK, n_items=40

@@ -35,7 +35,11 @@ WORDS = ("Danube", "Rhine", "the river Po", "I do not know")
 
 
 def fill(
-    path: Path, *, names: Mapping[str, str] | None = None, seed: int = 11, run_id: str = "first"
+    path: Path | str,
+    *,
+    names: Mapping[str, str] | None = None,
+    seed: int = 11,
+    run_id: str = "first",
 ) -> str:
     """Two models before a judge of labels, and three ways to be sure; the URL.
 
@@ -48,7 +52,7 @@ def fill(
         What models and judges are called instead.
     """
     draw, called = random.Random(seed), names or {}
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         store.start_run(run := stores.manifest(run_id))
         items = [

@@ -35,7 +35,7 @@ def model(name: str) -> bytes:
 
 
 def fill(
-    path: Path,
+    path: Path | str,
     *,
     n_items: int = 6,
     answers: Sequence[str] = (),
@@ -43,7 +43,7 @@ def fill(
     version: str = VERSION,
 ) -> str:
     """Items with one reference each, and the answers of two models to all of them; its URL."""
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         store.put_items([replace(item, version=version) for item in stores.items(n_items)])
         for name in models:

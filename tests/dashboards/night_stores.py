@@ -6,11 +6,11 @@ And of training runs: checkpoints that are tagged with their step.
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from sqlalchemy import update
 
 from judgebench.keys import content_key
 from judgebench.records import (
@@ -26,7 +26,8 @@ from judgebench.records import (
     Unreadable,
     Use,
 )
-from judgebench.store import Store, open_store
+from judgebench.store import Store, open_store, schema
+from tests import postgres
 from tests.dashboards import item_stores, stores
 from tests.dashboards.stores import BENCHMARK, VERSION
 
@@ -63,7 +64,7 @@ NIGHTS = (
 
 
 def fill(
-    path: Path,
+    path: Path | str,
     *,
     nights: Sequence[Planned] = NIGHTS,
     name: str = "nightly",
@@ -74,7 +75,7 @@ def fill(
     drifts: bool = True,
 ) -> str:
     """Each night of a name, and every other one of a second name; the URL."""
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         store.put_items(item_stores.questions(n_items))
         reader = store.put_judge(judge, JudgeSpec(kind="reference", model="gpt"))
@@ -97,11 +98,11 @@ def fill(
                 anchors = store.put_anchors(pinned)
             elif drifts:
                 _look(store, anchors.id, pinned, number, changed=number >= 7)
-    with closing(sqlite3.connect(path)) as connection:
+    with postgres.beside(url) as connection:
         for number, at in enumerate(held, start=1):
-            connection.execute("UPDATE baselines SET at = ? WHERE id = ?", (at, number))
-        connection.execute("UPDATE anchors SET at = ?", (FIRST + 60,))
-        connection.commit()
+            its = schema.baselines
+            connection.execute(update(its).where(its.c.id == number).values(at=at))
+        connection.execute(update(schema.anchors).values(at=FIRST + 60))
     return url
 
 
@@ -161,7 +162,7 @@ CURVE = (0.35, 0.45, 0.52, 0.60, 0.62, 0.63, 0.61, 0.45)
 
 
 def train(
-    path: Path,
+    path: Path | str,
     *,
     skills: Sequence[float] = CURVE,
     run: str = "apo-november",
@@ -171,7 +172,7 @@ def train(
     n_items: int = 150,
 ) -> str:
     """Checkpoints every 200 steps of one run, and a model without tags; the URL."""
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         store.start_run(manifest := stores.manifest(f"of {run}"))
         store.put_items(item_stores.questions(n_items))

@@ -217,7 +217,7 @@ def test_a_name_follows_from_all_that_the_numbers_follow_from(
     folder.mkdir()
     (folder / "benchmark.toml").write_text("one")
     monkeypatch.setattr(parts.kept.registry, "benchmark_folders", lambda: {"own_task": folder})
-    asked = {"store": tmp_path / "s.db", "mark": "1", "question": ("f", "a")}
+    asked: dict[str, Any] = {"store": "s.db", "mark": "1", "question": ("f", "a")}
     before = parts.kept.name_of(*(asked[name] for name in ("store", "mark", "question")))
     match what:
         case "mark":
@@ -225,7 +225,7 @@ def test_a_name_follows_from_all_that_the_numbers_follow_from(
         case "question":
             asked["question"] = ("f", "b")
         case "store":
-            asked["store"] = tmp_path / "t.db"
+            asked["store"] = "t.db"
         case "data":
             (home / "trivia_judging" / "v1" / "items.jsonl").write_text("{}")
         case "description":

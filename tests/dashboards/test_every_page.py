@@ -372,7 +372,7 @@ def test_a_store_that_goes_away_while_a_page_is_open(
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me:secret@host/db", "sqlite://s.db", ":memory:", "sqlite:///s.db?mode=ro"]
+    "url", ["mysql://me:secret@host/db", "sqlite://s.db", ":memory:", "sqlite:///s.db?mode=ro"]
 )
 def test_a_url_that_names_no_file_is_a_sentence(open_page: Any, url: str) -> None:
     app = open_page("overview", url)

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench.store import open_store
-from judgebench.store.search import PAGE
-from judgebench.store.search_index import index_path
+from judgebench.store.search import PAGE, index_path
 from tests.dashboards import item_stores, stores
 from tests.dashboards.item_stores import BENCHMARK
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts

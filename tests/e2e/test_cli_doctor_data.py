@@ -17,7 +17,9 @@ import pytest
 from judgebench.cli import dashboard
 from judgebench.cli.main import run
 from judgebench.cli.options import FORMATS
+from judgebench.store import open_store
 from tests.e2e.runs import MINI
+from tests.postgres import Server
 
 Typed = Callable[..., tuple[int, str, str]]
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "trivia_judging"
@@ -228,6 +230,34 @@ def test_the_dashboard_is_for_this_machine_alone(typed: Typed, started: list[lis
     line = " ".join(words)
     assert f"--server.port {port} --server.address 127.0.0.1" in line
     assert line.endswith("-- --store sqlite:///some.db"), "no header is believed unasked"
+
+
+def test_no_password_of_a_store_is_an_argument_or_said(
+    typed: Typed, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody on a machine sees what a program was started with."""
+    for name in ("JUDGEBENCH_STORE", "JUDGEBENCH_LABEL_STORE"):
+        monkeypatch.setenv(name, "")
+    address, labels = (f"postgresql://{user}:open-sesame@host/db" for user in ("reader", "writer"))
+    code, _, err = typed("dashboard", "--store", address, "--label-store", labels)
+    assert code == 0
+    assert "dashboard on postgresql://reader@host/db" in err
+    assert "open-sesame" not in err + " ".join(started[0])
+    assert os.environ["JUDGEBENCH_STORE"] == address
+    assert os.environ["JUDGEBENCH_LABEL_STORE"] == labels
+    code, _, err = typed("dashboard", "--label-store", "mysql://me:open-sesame@host/db")
+    assert code == 78
+    assert "open-sesame" not in err
+
+
+def test_a_store_on_a_server_is_looked_at(typed: Typed, postgres: Server) -> None:
+    with postgres.database() as name:
+        url = postgres.url(name)
+        _, out, _ = typed("doctor", "--store", url)
+        assert "none at postgresql://judge@127.0.0.1" in out
+        open_store(url).close()
+        _, out, _ = typed("doctor", "--store", url)
+        assert "0 runs; empty" in out
 
 
 def test_web_pages_of_others_are_kept_out(typed: Typed, started: list[list[str]]) -> None:

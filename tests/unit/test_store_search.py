@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,25 +16,40 @@ from hypothesis import strategies as st
 from judgebench.errors import StoreError
 from judgebench.records import Item, JudgeSpec, Message, ModelSpec, Score, Use
 from judgebench.store import open_store
-from judgebench.store.search import Found, search
-from judgebench.store.search_index import SearchIndex, index_path
-from judgebench.store.search_places import Filters, Hit
-from judgebench.store.search_texts import SEARCHED_CHARS
-from judgebench.store.search_words import Words
+from judgebench.store.forget import Forgettable
+from judgebench.store.search import (
+    SEARCHED_CHARS,
+    Filters,
+    Found,
+    Hit,
+    Words,
+    count,
+    index_of,
+    index_path,
+    make_index,
+    search,
+)
 from tests.dashboards import item_stores, stores
+from tests.postgres import Server
 from tests.unit.hostile import HOSTILE
 
 LONG_ENOUGH_S = 60.0
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(store_url: str) -> str:
+    return item_stores.fill(store_url)
+
+
+@pytest.fixture
+def file_url(tmp_path: Path) -> str:
+    """Of a store in the file ``s.db``."""
     return item_stores.fill(tmp_path / "s.db")
 
 
 def looked(url: str, words: str, filters: Filters | None = None, **more: object) -> Found:
     with open_store(url, read_only=True) as store:
-        return search(store, words, filters, for_s=LONG_ENOUGH_S, **more)  # type: ignore[arg-type]
+        return search(store, words, filters, **{"for_s": LONG_ENOUGH_S, **more})  # type: ignore[arg-type]
 
 
 def places(found: Found) -> list[tuple[str, str]]:
@@ -97,11 +115,20 @@ def test_short_words_are_found_at_the_end_of_a_text_and_in_any_case(url: str) ->
     assert looked(url, "qx").hits == []
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def hostile(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Answers that hold everything that could be part of a query language."""
-    path = tmp_path_factory.mktemp("hostile") / "s.db"
-    url = f"sqlite:///{path}"
+    if request.param == "sqlite":
+        yield filled_with_hostile(f"sqlite:///{tmp_path_factory.mktemp('hostile') / 's.db'}")
+        return
+    server: Server = request.getfixturevalue("postgres")
+    with server.database("store") as name:
+        yield filled_with_hostile(server.url(name))
+
+
+def filled_with_hostile(url: str) -> str:
     with open_store(url) as store, store.transaction():
         model = store.put_model("m", ModelSpec(weights="name:m"))
         store.put_items(stores.items(len(HOSTILE)))
@@ -187,10 +214,10 @@ def test_a_page_that_takes_too_long_says_where_to_go_on(url: str) -> None:
 
 
 def test_what_is_written_later_is_found_and_the_store_is_not_written(
-    url: str, tmp_path: Path
+    file_url: str, tmp_path: Path
 ) -> None:
-    looked(url, "")
-    with open_store(url) as store, store.transaction():
+    looked(file_url, "")
+    with open_store(file_url) as store, store.transaction():
         model = store.put_model("late", ModelSpec(weights="name:late"))
         store.put_responses(dict([item_stores.answer(model, "2", "Mississippi")]))
         judge = store.put_judge("rubric", JudgeSpec(kind="rubric", model="gpt"))
@@ -204,7 +231,7 @@ def test_what_is_written_later_is_found_and_the_store_is_not_written(
             "not the Mississippi",
         )
     before = (tmp_path / "s.db").read_bytes()
-    assert places(looked(url, "Mississippi")) == [("answer", "2"), ("reasoning", "2")]
+    assert places(looked(file_url, "Mississippi")) == [("answer", "2"), ("reasoning", "2")]
     assert (tmp_path / "s.db").read_bytes() == before
 
 
@@ -222,45 +249,45 @@ def test_a_verdict_that_serves_a_second_place_later_is_told_with_both(url: str) 
     assert hit.places == 2
 
 
-def test_a_question_that_comes_after_its_id_is_found(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 's.db'}"
+def test_a_question_that_comes_after_its_id_is_found(store_url: str) -> None:
     bare = [Item(benchmark="b", version="1", id=str(i), turns=()) for i in range(2)]
-    with open_store(url) as store:
+    with open_store(store_url) as store:
         store.put_items([bare[0]])
         store.put_items(item_stores.questions(1))
-    assert len(looked(url, "").hits) == 1
+    assert len(looked(store_url, "").hits) == 1
     asked = Message(role="user", content="Where is Ulm?")
-    with open_store(url) as store:
+    with open_store(store_url) as store:
         store.put_items([Item(benchmark="b", version="1", id="0", turns=(asked,))])
-    assert places(looked(url, "Ulm")) == [("question", "0")]
+    assert places(looked(store_url, "Ulm")) == [("question", "0")]
 
 
-def test_only_the_beginning_of_a_very_long_text_is_searched(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 's.db'}"
+def test_only_the_beginning_of_a_very_long_text_is_searched(store_url: str) -> None:
     text = "needle " + "hay " * SEARCHED_CHARS + "pin"
-    with open_store(url) as store, store.transaction():
+    with open_store(store_url) as store, store.transaction():
         model = store.put_model("m", ModelSpec(weights="name:m"))
         store.put_items(stores.items(1))
         store.put_responses(dict([item_stores.answer(model, "0", text)]))
-    assert len(looked(url, "needle").hits) == 1
-    assert looked(url, "pin").hits == []
+    assert len(looked(store_url, "needle").hits) == 1
+    assert looked(store_url, "pin").hits == []
 
 
-def test_a_store_that_was_replaced_gets_an_index_of_its_own(url: str, tmp_path: Path) -> None:
-    assert looked(url, "careful").hits == []
-    looked(url, "")
+def test_a_store_that_was_replaced_gets_an_index_of_its_own(file_url: str, tmp_path: Path) -> None:
+    assert looked(file_url, "careful").hits == []
+    looked(file_url, "")
     other = stores.fill_with(tmp_path / "other.db", {"m": {"judge": stores.labels("+-")}})
     with open_store(other) as store, store.transaction():
         model = store.put_model("m", ModelSpec(weights="name:m"))
         for i in range(2):
             store.put_responses(dict([item_stores.answer(model, str(i), f"another {i}")]))
     shutil.copy(tmp_path / "other.db", tmp_path / "s.db")
-    assert looked(url, "Danube").hits == []
-    assert len(looked(url, "another").hits) == 2
+    assert looked(file_url, "Danube").hits == []
+    assert len(looked(file_url, "another").hits) == 2
 
 
 @pytest.mark.parametrize("damage", ["no database", "of another program", "of another form"])
-def test_an_index_that_cannot_be_used_is_made_anew(url: str, damage: str, tmp_path: Path) -> None:
+def test_an_index_that_cannot_be_used_is_made_anew(
+    file_url: str, damage: str, tmp_path: Path
+) -> None:
     index = index_path(tmp_path / "s.db")
     if damage == "no database":
         index.write_bytes(b"something else, and long enough to be looked at" * 40)
@@ -269,20 +296,20 @@ def test_an_index_that_cannot_be_used_is_made_anew(url: str, damage: str, tmp_pa
             connection.execute("CREATE TABLE t (x)")
             connection.execute("PRAGMA user_version = 999")
         connection.close()
-    assert len(looked(url, "river").hits) == 4
+    assert len(looked(file_url, "river").hits) == 4
 
 
 def test_damage_that_shows_later_is_said_and_mended_by_asking_again(
-    url: str, tmp_path: Path
+    file_url: str, tmp_path: Path
 ) -> None:
-    looked(url, "")
+    looked(file_url, "")
     index = index_path(tmp_path / "s.db")
     content = bytearray(index.read_bytes())
     content[8192:] = b"\xff" * (len(content) - 8192)
     index.write_bytes(bytes(content))
     with pytest.raises(StoreError, match="damaged and has been removed; search again"):
-        looked(url, "river")
-    assert len(looked(url, "river").hits) == 4
+        looked(file_url, "river")
+    assert len(looked(file_url, "river").hits) == 4
 
 
 def test_where_nothing_can_be_written_the_index_is_in_the_users_cache(
@@ -295,29 +322,190 @@ def test_where_nothing_can_be_written_the_index_is_in_the_users_cache(
     assert place != index_path(tmp_path / "another.db")
 
 
-def test_while_another_process_indexes_what_is_there_is_searched(url: str, tmp_path: Path) -> None:
-    looked(url, "")
-    with open_store(url) as store:
+def test_while_another_process_indexes_what_is_there_is_searched(
+    file_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked(file_url, "")
+    with open_store(file_url) as store:
         store.put_items(item_stores.questions(4))
     holder = sqlite3.connect(index_path(tmp_path / "s.db"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
-        found = looked(url, "river")
+        found = looked(file_url, "river")
         assert not found.coverage.complete
         assert (found.coverage.indexed, found.coverage.rows) == (3 + 6 + 8, 4 + 6 + 8)
-        assert len(found.hits) == 4
+        assert len(found.hits) == 5, "what is new is looked through, if it is not much"
+        monkeypatch.setattr("judgebench.store.search._LAG", -1)
+        assert len(looked(file_url, "river").hits) == 4
     finally:
         holder.close()
-    assert len(looked(url, "river").hits) == 5
+    monkeypatch.undo()
+    assert len(looked(file_url, "river").hits) == 5
 
 
-def test_the_index_goes_on_in_portions(url: str) -> None:
-    with (
-        open_store(url, read_only=True) as store,
-        SearchIndex(store.path) as index,
-        store.snapshot() as connection,
-    ):
-        assert not index.catch_up(connection, 0).complete
-        coverage = index.catch_up(connection, LONG_ENOUGH_S)
+def test_the_index_goes_on_in_portions(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("judgebench.store.search._PORTION_S", 0.0)
+    with open_store(url) as store, index_of(store) as index:
+        assert index.grow()
+        with store.snapshot() as connection:
+            assert index.look(connection).indexed == 0
+        monkeypatch.setattr("judgebench.store.search._PORTION_S", LONG_ENOUGH_S)
+        assert index.grow()
+        assert not index.grow()
+        with store.snapshot() as connection:
+            coverage = index.look(connection)
     assert coverage.complete
     assert coverage.indexed == coverage.rows
+
+
+# many texts ---------------------------------------------------------------------------------------
+
+
+MANY = 240
+
+
+def many(url: str) -> str:
+    """Words that stand in every text, in the oldest ones, in a few and in one."""
+    with open_store(url) as store, store.transaction():
+        model = store.put_model("m", ModelSpec(weights="name:m"))
+        store.put_items(stores.items(MANY))
+        for n in range(MANY):
+            said = ["always", "oldest" * (n < MANY // 2), "seldom" * (n % 60 == 7), f"no{n}no 模型"]
+            store.put_responses(dict([item_stores.answer(model, str(n), " ".join(said))]))
+    return url
+
+
+def test_what_is_frequent_old_or_rare_is_found_a_page_at_a_time(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server, by the newest texts first, then by the index, or from the newest ones on."""
+    url = many(store_url)
+    for name, value in (("_FIRST_BATCH", 2), ("_LARGEST_BATCH", 8), ("_MOST_MATCHES", 20)):
+        monkeypatch.setattr(f"judgebench.store.search.{name}", value)
+    newest = list(reversed(range(MANY)))
+    for words, there in (
+        ("always", newest),
+        ("oldest", [n for n in newest if n < MANY // 2]),
+        ("SELDOM", [n for n in newest if n % 60 == 7]),
+        ("no11no", [11]),
+        ("模型", newest),
+        ("模型 seldom", [n for n in newest if n % 60 == 7]),
+        ("型模", []),
+        ("nowhere", []),
+    ):
+        answers = Filters(kinds=("answer",))
+        found = everything(url, words, answers, limit=25)
+        assert [int(hit.item_id) for hit in found] == there
+        assert looked(url, words, answers).by_index
+
+
+def test_what_no_index_holds_is_looked_for_as_long_as_the_time_lasts(store_url: str) -> None:
+    url = many(store_url)
+    looked(url, "")
+    with open_store(url, read_only=True) as store:
+        found = search(store, "7", Filters(kinds=("answer",)), limit=MANY, for_s=0)
+        assert not found.by_index
+        assert 0 < found.looked_at < MANY
+        assert found.then is not None
+        rest = search(store, "7", begin=found.then, limit=MANY, for_s=LONG_ENOUGH_S)
+    assert not rest.by_index
+    assert len(found.hits) + len(rest.hits) == sum("7" in str(n) for n in range(MANY))
+
+
+def test_hits_are_counted_up_to_a_number(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = many(store_url)
+    looked(url, "")
+    with open_store(url, read_only=True) as store:
+        assert count(store, "seldom", for_s=LONG_ENOUGH_S) == (4, True)
+        monkeypatch.setattr("judgebench.store.search.MOST_COUNTED", 50)
+        assert count(store, "always", for_s=LONG_ENOUGH_S) == (50, False)
+
+
+INDEXING = """
+import sys
+from judgebench.store import open_store, search
+search._PORTION, search._PORTION_S = 1, 0.0005
+with open_store(sys.argv[1]) as store, search.index_of(store) as index:
+    while index.grow():
+        print(".", flush=True)
+"""
+
+
+def test_an_index_whose_builder_is_killed_has_every_text_once(store_url: str) -> None:
+    url = many(store_url)
+    for portions in (1, 20):
+        with subprocess.Popen(
+            [sys.executable, "-c", INDEXING, url], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for _ in range(portions):
+                assert process.stdout.readline() == ".\n"
+            process.kill()
+    with open_store(url, read_only=True) as store:
+        assert make_index(store, LONG_ENOUGH_S).complete
+        with index_of(store) as index, store.snapshot() as connection:
+            assert index.look(connection).complete
+            for word in ("always", "模型"):
+                ask = index.pages(connection, "answer", Words(word))
+                assert ask is not None
+                numbers = list(ask(2**62, 10_000)[0])
+                assert len(numbers) == len(set(numbers)) == MANY
+
+
+def test_one_process_at_a_time_makes_the_index(url: str) -> None:
+    with (
+        open_store(url) as first, open_store(url) as second,
+        index_of(first) as one, index_of(second) as other,
+        one._portion() as connection,
+    ):  # fmt: skip
+        assert connection is not None
+        if url.startswith("sqlite"):
+            assert not other.grow()
+        else:
+            with pytest.raises(StoreError, match="could not obtain lock"):
+                other.grow()
+        assert not looked(url, "river", for_s=1.0).coverage.complete
+    assert looked(url, "river").coverage.complete
+
+
+# on a server --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_server(postgres: Server) -> Iterator[str]:
+    with postgres.database("store") as name:
+        yield item_stores.fill(postgres.url(name))
+
+
+def test_who_may_only_read_searches_and_is_told_who_makes_the_index(
+    on_server: str, postgres: Server
+) -> None:
+    name = on_server.rpartition("/")[2]
+    reader = on_server.replace("judge@", "only_reads@")
+    with postgres.administrator(name) as connection:
+        connection.execute("CREATE ROLE only_reads LOGIN")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads")
+    try:
+        found = looked(reader, "river")
+        assert len(found.hits) == 4
+        assert not found.by_index
+        assert not found.coverage.complete
+        assert "whoever owns the store's tables" in found.coverage.why
+        made = looked(reader, "river", maker=on_server)
+        assert (made.by_index, made.coverage.complete, made.coverage.why) == (True, True, "")
+        assert looked(reader, "river").hits == made.hits == found.hits
+    finally:
+        with postgres.administrator(name) as connection:
+            connection.execute("DROP OWNED BY only_reads")
+            connection.execute("DROP ROLE only_reads")
+
+
+def test_texts_that_are_forgotten_go_from_the_index_as_well(on_server: str) -> None:
+    looked(on_server, "")
+    with open_store(on_server) as store:
+        (judge,) = (one for one in store.judges() if one.name == "gpt")
+        store.forget(Forgettable(judges=(judge.key,)))
+        with store.snapshot() as connection:
+            left = connection.exec_driver_sql("SELECT body FROM search_reasoning").scalars().all()
+    assert left
+    assert not any("first is longer" in body for body in left)
