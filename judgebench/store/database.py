@@ -145,6 +145,18 @@ class Database:
         """Seconds by the clock that all who share the store go by."""
         raise NotImplementedError
 
+    def place(self) -> object:
+        """Equal for two connections to one store, by whatever address each was opened."""
+        raise NotImplementedError
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give back the room of what was removed; bytes taken before and after."""
+        raise NotImplementedError
+
+    def damage(self) -> list[str]:
+        """What the engine itself finds wrong with how the store lies on its disk."""
+        raise NotImplementedError
+
     def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
         """Keep room for what must still be written when there is none left."""
         raise NotImplementedError

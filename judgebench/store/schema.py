@@ -371,6 +371,8 @@ meta = Table(  # what is said of the store itself, by name
 )
 STORE_ID = "store_id"
 """The row of ``meta`` that tells this store from every other one."""
+UNFINISHED, REDACTED = "unfinished_copy", "redacted"
+"""Rows of ``meta`` that say what a copy is not: whole yet, or with its texts."""
 
 
 # Views for people who read with SQL. A view's name carries its version: its columns never change.

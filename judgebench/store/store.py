@@ -36,7 +36,6 @@ from judgebench.store import (
     batches,
     calibrations,
     catalog,
-    forget,
     leases,
     lookups,
     met,
@@ -51,7 +50,6 @@ from judgebench.store.baselines import StoredBaseline
 from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.database import Database
-from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.opening import located, store_path
 from judgebench.store.stack_anchors import AnsweredAgain
 from judgebench.store.tables import Columns
@@ -60,6 +58,7 @@ from judgebench.store.writer import Entry, Journal, Writer
 
 if TYPE_CHECKING:
     from judgebench.columns import Column
+    from judgebench.store.copy import Forgettable, Forgotten
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -259,13 +258,17 @@ class Store:
         What they took, runs, judges, models and answers stay. Not within a transaction. Raises
         `UsageError` for digits that begin no judgment's key, or several.
         """
+        from judgebench.store.copy import forget
+
         with self._database.removing() as connection:
-            return forget.forget(connection, wanted, remove=True)
+            return forget(connection, wanted, remove=True)
 
     def forgettable(self, wanted: Forgettable) -> Forgotten:
         """What `forget` would remove; removes nothing."""
+        from judgebench.store.copy import forget
+
         with self._database.reading() as connection:
-            return forget.forget(connection, wanted, remove=False)
+            return forget(connection, wanted, remove=False)
 
     # look-ups -----------------------------------------------------------------------------------
 
