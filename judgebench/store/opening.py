@@ -201,7 +201,7 @@ def marks(connection: Connection) -> dict[str, str]:
     """What a store says of itself: that it is an unfinished copy, or that texts were left out."""
     its = schema.meta.c
     query = select(its.name, its.value).where(its.name.in_((schema.UNFINISHED, schema.REDACTED)))
-    return dict(connection.execute(query).tuples().all())
+    return {row.name: row.value for row in connection.execute(query)}
 
 
 def _refuse_marked(database: Database) -> None:

@@ -221,6 +221,9 @@ class SQLite(Database):
         finally:
             self._raw.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
 
+    def take_unchecked(self) -> None:
+        self._raw.execute("PRAGMA foreign_keys = OFF")
+
     @contextmanager
     def removing(self) -> Iterator[Connection]:
         """SQLite would look through whole tables for rows that refer to each one that goes."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from judgebench import keys
 from judgebench.records import (
-    AFRESH,
     Batch,
     ChatRequest,
     Failure,
@@ -147,7 +146,7 @@ class Machine:
 
     def rest(self, number: int) -> None:
         """What there is beside verdicts: a failure, a batch, a calibration, a baseline, anchors."""
-        failed = self.place(number, self.strict, repeat=AFRESH)
+        failed = self.place(number, self.strict, repeat=1)
         self.store.put_failure(
             Failure(
                 key=hashlib.sha256(f"{self.run_id} failed".encode()).digest(), boundary="provider",
