@@ -265,15 +265,15 @@ class _Cut:
 
     def _portions(self, query: Select[Any], table: Table) -> Iterator[list[list[Any]]]:
         """Where texts are left out, one that says nothing and is as long stands for each."""
-        found = self.connection.execute(query, execution_options=_STREAM)
         hides = self.part.redact and table is schema.texts
-        for some in found.partitions():
-            rows: list[list[Any]] = [[None if v != v else v for v in row] for row in some]
-            for row in rows if hides else ():
-                if row[0] not in self.readable:
-                    n = len(row[1])
-                    row[1:] = [(_REDACTED * (n // len(_REDACTED) + 1))[:n], None]
-            yield rows
+        with self.connection.execute(query, execution_options=_STREAM) as found:
+            for some in found.partitions():
+                rows: list[list[Any]] = [[None if v != v else v for v in row] for row in some]
+                for row in rows if hides else ():
+                    if row[0] not in self.readable:
+                        n = len(row[1])
+                        row[1:] = [(_REDACTED * (n // len(_REDACTED) + 1))[:n], None]
+                yield rows
 
     def count(self, table: Table) -> int:
         query = select(func.count()).select_from(table).where(self.where(table))

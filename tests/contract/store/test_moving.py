@@ -39,7 +39,7 @@ COUNTED = ("calls", "unpriced_calls", "completion_tokens", "cost_usd")
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
-    """Makes addresses of one engine at which there is no store yet."""
+    """Makes addresses of one engine at which there is no store yet, or an empty one."""
     if request.param == "sqlite":
         numbers = iter(range(100))
         yield lambda: f"sqlite:///{tmp_path / f'place-{next(numbers)}.db'}"
@@ -49,7 +49,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
 
     def make() -> str:
         made.append(f"moving_{len(made)}")
-        server.make(made[-1])
+        server.make(made[-1], "store")
         return str(server.url(made[-1]))
 
     yield make
@@ -148,7 +148,7 @@ def test_a_copy_is_another_store(one: str, places: Places) -> None:
         assert first.execute(number).scalar() != second.execute(number).scalar()
 
 
-@pytest.mark.parametrize("after", [1, 4, 9, 15, 24, 30])
+@pytest.mark.parametrize("after", [1, 9, 15, 30])
 def test_an_interrupted_copy_goes_on(
     one: str, places: Places, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -264,7 +264,7 @@ def test_a_server_that_goes_stops_a_copy_which_goes_on_later(
 ) -> None:
     monkeypatch.setitem(_streams(), "yield_per", 5)
     server = request.getfixturevalue("postgres")
-    with server.database(template="template0") as name, server.database("template0") as far:
+    with server.database("store") as name, server.database("store") as far:
         there = server.url(name)
         copy(one, there)
 
