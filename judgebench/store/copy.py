@@ -148,7 +148,8 @@ class _Cut:
     def __init__(self, connection: Connection, part: Part) -> None:
         self.connection = connection
         self.part = part
-        self.whole = part in (_ALL, Part(redact=True))
+        restricted = part.benchmarks or part.models or part.since is not None
+        self.whole = not (restricted or part.verdicts_only)
         self._where: dict[Table, ColumnElement[bool]] = {}
         self.left_out: tuple[str, ...] = () if self.whole else _BATCHES
         self.instead: Mapping[str, Mapping[str, str | None]] = {}

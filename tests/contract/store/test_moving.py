@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
+import re
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from pyarrow import dataset
 from sqlalchemy import text
 
 from judgebench import keys
+from judgebench.cli.progress import PlainProgress
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.protocols import NoProgress
 from judgebench.records import Item, Label, Stack
@@ -400,8 +406,6 @@ LIKE_ONE = (
 
 def timeless(rows: list[str]) -> list[str]:
     """Without the seconds at which each machine put it."""
-    import re
-
     return sorted(re.sub(r"1[67]\d{8}(\.\d+)?", "T", row) for row in rows)
 
 
@@ -600,6 +604,184 @@ def _board(store: str) -> Any:
     done = runs.typed("leaderboard", "trivia_judging_mini", "--store", store, "--format", "csv")
     assert done.code == 0, done.err
     return sorted(done.out.splitlines())
+
+
+# the command line ---------------------------------------------------------------------------------
+
+
+def test_commands_say_what_they_did(one: str, places: Places, tmp_path: Path) -> None:
+    there, two = places(), f"sqlite:///{tmp_path / 'two.db'}"
+    with open_store(two) as store:
+        Machine(store, "run-2").judge(range(8, 3, -1))
+    done = runs.typed("store", "copy", one, there)
+    assert (done.code, done.out) == (0, "")
+    assert "copied and compared: 1 run, 6 items, 13 answers, 19 judgments, " in done.err
+    for said in (
+        "1 run, 3 items, 6 answers, 9 judgments, 15 verdicts",
+        "0 runs, 0 items, 0 answers",
+    ):
+        done = runs.typed("store", "merge", there, two)
+        assert done.code == 0, done.err
+        assert said in done.err
+        assert "warning" not in done.err
+    done = runs.typed("store", "check", "--store", there)
+    assert (done.code, done.out) == (0, "")
+    assert "nothing is wrong with it" in done.err
+    done = runs.typed("store", "vacuum", "--store", there)
+    assert done.code == 0
+    assert re.fullmatch(r"\d+\.\d MiB gained: \d+\.\d before, \d+\.\d now\n", done.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("copy", "ONE", "NEW", "--only", "trivai"), 64, "did you mean 'trivia@v1'?"),
+        (("copy", "ONE", "NEW", "--only", "trivia@v2"), 64, "no benchmark called 'trivia@v2'"),
+        (("copy", "ONE", "NEW", "--models", "model_a"), 64, "did you mean 'model-a'?"),
+        (("copy", "ONE", "NEW", "--since", "yesterday"), 64, "does not match the formats"),
+        (("copy", "ONE", "ONE"), 73, "are one store; nothing was copied"),
+        (("copy", "NEW", "ONE"), 73, "there is no store at"),
+        (("copy", "ONE", "postgresql://judge@127.0.0.1:1/x"), 73, "cannot be reached"),
+        (("merge", "ONE", "ONE"), 73, "is the store that others are merged into"),
+        (("merge", "ONE"), 64, "Missing argument"),
+        (("merge", "ONE", "NEW"), 73, "there is no store at"),
+        (("check", "--store", "NEW"), 73, "there is no store at"),
+        (("vacuum", "--store", "NEW"), 73, "there is no store at"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    one: str, tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    before, new = told(one), tmp_path / "new.db"
+    named = {"ONE": one, "NEW": f"sqlite:///{new}"}
+    done = runs.typed("store", *(named.get(word, word) for word in words))
+    assert done.code == code, done.err
+    assert said in done.err
+    assert told(one) == before
+    assert not new.exists()
+
+
+def test_a_part_is_named_on_the_command_line(two_benchmarks: str, tmp_path: Path) -> None:
+    path = tmp_path / "part.db"
+    done = runs.typed(
+        *("store", "copy", two_benchmarks, str(path), "--only", "other", "--models", "model-b"),
+        *("--since", "2020-01-01", "--redact"),
+    )
+    assert done.code == 0, done.err
+    with open_store(str(path), read_only=True) as store:
+        assert store.benchmarks() == [("other", "v1")]
+        assert {model.name for model in store.models()} == {"model-b"}
+        assert SECRET_WORDS not in repr(responses_of(store))
+
+
+def test_an_interrupted_command_says_how_it_goes_on(
+    one: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = places()
+    monkeypatch.setattr("judgebench.cli.store.progress_for", lambda stream: _Interrupted())
+    done = runs.typed("store", "copy", one, there)
+    assert done.code == 130
+    assert "not finished; it goes on with: judgebench store copy " in done.err
+    monkeypatch.undo()
+    done = runs.typed("store", "copy", one, there)
+    assert done.code == 0, done.err
+    assert told(one) == told(there)
+
+
+class _Interrupted(PlainProgress):
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        raise KeyboardInterrupt
+
+
+# what people read with SQL, and files -------------------------------------------------------------
+
+
+def test_views_say_the_same_on_both_engines(one: str, request: pytest.FixtureRequest) -> None:
+    with request.getfixturevalue("postgres").database("store") as name:
+        there = request.getfixturevalue("postgres").url(name)
+        copy(one, there)
+        with beside(one) as ours, beside(there) as theirs:
+            for view, columns in VIEW_COLUMNS.items():
+                found = []
+                for connection in (ours, theirs):
+                    result = connection.execute(text(f"SELECT * FROM {view}"))
+                    assert " ".join(result.keys()) == columns, view
+                    found.append(sorted(map(_plainly, result)))
+                assert found[0] == found[1], view
+                assert found[0], view
+
+
+def _plainly(row: Any) -> str:
+    """Numbers as numbers: one engine has booleans and decimals where the other has none."""
+    values = [float(v) if isinstance(v, bool | int | float | Decimal) else v for v in row]
+    return repr(values)
+
+
+_VERDICT_COLUMNS = (
+    "benchmark version item_id category model model_id opponent opponent_id judge judge_id"
+    " judge_kind official_prompt order sample turn kind label value p low high reason served_model"
+    " run_id at"
+)
+_SPEND_COLUMNS = (
+    "run_id benchmark version model model_id judge judge_id how provider requested_model calls"
+    " unpriced_calls prompt_tokens completion_tokens cached_tokens"
+)
+VIEW_COLUMNS = {
+    "verdicts_v1": _VERDICT_COLUMNS,
+    "verdicts_v2": f"{_VERDICT_COLUMNS} repeat parts marks",
+    "responses_v1": "benchmark version item_id category model model_id sample turn text reasoning"
+    " status finish_reason prompt_tokens completion_tokens logprob source stack at",
+    "scores_v1": "benchmark version judge judge_id model model_id opponent opponent_id kind label"
+    " n share mean_value low high",
+    "spend_v1": f"{_SPEND_COLUMNS} reasoning_tokens cost_usd",
+    "spend_v2": f"{_SPEND_COLUMNS} cache_write_tokens reasoning_tokens cost_usd",
+}
+"""A contract: scripts are written against them."""
+
+
+def test_a_folder_of_parquet_is_two_tables_to_others(two_benchmarks: str, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with open_store(two_benchmarks) as store:
+        Machine(store, "run-3", "with/slash and space").judge([1])
+    done = runs.typed("export", "parquet", "--output", folder, "--store", two_benchmarks)
+    assert (done.code, done.out) == (0, "")
+    assert (folder / "verdicts/benchmark=trivia/judge=human%2Fann/v1.parquet").exists()
+    with open_store(two_benchmarks, read_only=True) as store:
+        tables = {"verdicts": verdicts_of(store), "responses": responses_of(store)}
+    for name, columns in tables.items():
+        wanted = pd.DataFrame(columns)
+        for found in (
+            pd.read_parquet(folder / name),
+            dataset.dataset(folder / name, partitioning="hive").to_table().to_pandas(),
+        ):
+            for key in ("benchmark", "judge"):
+                if key in found:
+                    found[key] = found[key].astype(str)
+            order = [key for key in wanted if key not in ("reason", "reasoning", "text")]
+            order = [key for key in order if found[key].notna().any()]
+            ours, theirs = (
+                frame[order].sort_values(order).reset_index(drop=True) for frame in (wanted, found)
+            )
+            pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+    alone = tmp_path / "alone"
+    done = runs.typed("export", "parquet", "other", "--output", alone, "--store", two_benchmarks)
+    assert done.code == 0
+    assert {path.name for path in (alone / "verdicts").iterdir()} == {"benchmark=other"}
+    done = runs.typed("export", "parquet", "--output", folder, "--store", two_benchmarks)
+    assert (done.code, "there is something already; name a new folder" in done.err) == (64, True)
+    assert runs.typed("export", "parquet", "--store", two_benchmarks).code == 64
+
+
+def test_the_queries_of_the_docs_run(two_benchmarks: str, tmp_path: Path) -> None:
+    """The one for pandas always, the others where DuckDB and Polars are installed."""
+    runs.typed("export", "parquet", "--output", tmp_path / "november", "--store", two_benchmarks)
+    page = (runs.ROOT / "docs" / "files-in-and-out.md").read_text("utf-8")
+    queries = re.findall(r"```python\n(import (?:duckdb|polars|pandas).*?)```", page, re.DOTALL)
+    assert len(queries) == 3
+    for query in queries:
+        module = query.split()[1]
+        if module == "pandas" or importlib.util.find_spec(module):
+            subprocess.run([sys.executable, "-c", query], check=True, cwd=tmp_path)
 
 
 # looking through, tidying -------------------------------------------------------------------------
