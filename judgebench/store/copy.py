@@ -157,7 +157,9 @@ class _Cut:
             self.left_out, self.instead = (*_BATCHES, "replies"), _NO_TEXTS
         if part.verdicts_only:
             self.left_out, self.instead = _HOW_THEY_WERE_HAD, _ANSWER_ALONE
-        self.models = self._keyed(schema.models, part.models)
+        models = schema.models.c
+        keyed = select(models.id).where(models.key.in_(list(part.models)))
+        self.models = list(connection.execute(keyed).scalars())
         self.met: list[int] | None = None
         self.benchmarks: list[int] | None = None
         if part.benchmarks:
@@ -168,10 +170,6 @@ class _Cut:
             self._meet()
         calibrated = select(schema.calibrations.c.content_sha)
         self.readable = set(connection.execute(calibrated).scalars()) if part.redact else set()
-
-    def _keyed(self, table: Table, keys: Collection[bytes]) -> list[int]:
-        found = select(table.c.id).where(table.c.key.in_(list(keys)))
-        return list(self.connection.execute(found).scalars())
 
     def _meet(self) -> None:
         """The models and benchmarks that verdicts or answers of this part are about."""
@@ -375,7 +373,7 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
     mark = json.dumps([cut.connection.execute(number).scalar() or old.name, about])
     with new.writing() as connection:
         there = marks(connection).get(schema.UNFINISHED)
-        if there == json.dumps(json.loads(mark)):
+        if there == mark:
             return
         if there is not None:
             raise StoreError(

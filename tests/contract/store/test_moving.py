@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
+import lzma
 import re
 import subprocess
 import sys
@@ -144,6 +145,19 @@ def test_a_copy_tells_what_the_store_tells(one: str, places: Places, tmp_path: P
         assert other.answered_on([b"s" * 32], Stack(backend="vllm")) == {b"s" * 32}
         Machine(other, "run-2").judge([7])  # numbers go on where those of the copy end
     assert check(there) == []
+
+
+def test_a_store_of_the_first_release_is_copied_as_it_is(places: Places, tmp_path: Path) -> None:
+    """With what runs, imports, batches and anchors write; the file is not brought up to date."""
+    old = tmp_path / "old.db"
+    kept = runs.ROOT / "tests" / "changes" / "stores" / "demo.db.xz"
+    old.write_bytes(lzma.decompress(kept.read_bytes()))
+    before, there = old.read_bytes(), places()
+    copy(str(old), there)
+    assert told(str(old)) == told(there)
+    assert old.read_bytes() == before
+    assert check(there) == []
+    assert set(merge(there, [str(old)]).new.values()) == {0}
 
 
 def test_a_copy_is_another_store(one: str, places: Places) -> None:
