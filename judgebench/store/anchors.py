@@ -34,7 +34,7 @@ _ALL = (
     .join(_d, _d.c.id == _a.c.judge_id)
     .join(_l, _l.c.anchors_id == _a.c.id)
     .group_by(_a.c.id, _b.c.id, _d.c.id)
-    .order_by(_a.c.id)
+    .order_by(_a.c.at, _a.c.id)  # numbers are no time where stores were merged
 )  # fmt: skip
 _j, _reason = schema.judgments, schema.texts.alias("reason")
 _occasion, _label, _served = (schema.names.alias(name) for name in ("occasion", "label", "served"))

@@ -14,7 +14,7 @@ _ALL = (
     .join(_b, _b.c.id == _l.c.benchmark_id)
     .join(_m, _m.c.id == _l.c.model_id)
     .join(_r, _r.c.id == _l.c.run_id, isouter=True)
-    .order_by(_l.c.id)
+    .order_by(_l.c.at, _l.c.id)  # numbers are no time where stores were merged
 )
 
 

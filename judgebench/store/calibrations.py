@@ -22,7 +22,7 @@ _ALL = (
     .join(schema.models, schema.models.c.id == _c.c.opponent_id)
     .join(_t, _t.c.sha == _c.c.content_sha)
     .where(_b.c.name == bindparam("name"), _b.c.version == bindparam("version"))
-    .order_by(_c.c.id)
+    .order_by(_c.c.at, _c.c.id)  # numbers are no time where stores were merged
 )  # fmt: skip
 
 

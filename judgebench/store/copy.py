@@ -511,7 +511,6 @@ def _clear_failures(connection: Connection) -> None:
     connection.execute(delete(schema.failures).where(or_(*(f.key.in_(keys) for keys in done))))
 
 
-_ADDED_UP = {column.name for column in schema.spend.c if not column.primary_key}
 _WITHOUT_KEY = ("calibrations", "baselines", "anchors")
 
 

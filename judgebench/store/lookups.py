@@ -263,7 +263,7 @@ def benchmarks(connection: Connection) -> list[tuple[str, str]]:
 
 
 def runs(connection: Connection) -> list[RunManifest]:
-    query = select(schema.runs.c.manifest).order_by(schema.runs.c.id)
+    query = select(schema.runs.c.manifest).order_by(schema.runs.c.started, schema.runs.c.id)
     return [read_manifest(text) for text in connection.execute(query).scalars()]
 
 

@@ -489,6 +489,31 @@ def test_names_stay_and_others_stand_behind(halves: tuple[str, str, str]) -> Non
         assert other.names == ("and later", "only there")
 
 
+def test_the_last_is_told_by_its_time_and_not_by_where_it_came_from(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early, late = places(), places()
+    for url, seconds, run_id in ((early, 5000.0, "run-1"), (late, 6000.0, "run-2")):
+        monkeypatch.setattr("time.time", lambda now=seconds: now)
+        with open_store(url) as store:
+            machine = Machine(store, run_id)
+            machine.judge([1])
+            machine.rest(1)
+            later = dataclasses.replace(machine.manifest, id=f"{run_id}b", started=seconds)
+            store.start_run(later)
+            model = machine.a if url == late else machine.b
+            store.put_baseline("accepted", "trivia", "v1", model=model)
+    monkeypatch.undo()
+    merge(late, [early])
+    with open_store(late, read_only=True) as store:
+        assert [run.id for run in store.runs()][-2:] == ["run-1b", "run-2b"]
+        accepted = [one for one in store.baselines() if one.name == "accepted"]
+        assert [one.at for one in accepted] == [5000.0, 6000.0]
+        assert accepted[-1].model_key == keys.model_key(A)
+        assert [one.at for one in store.anchors()] == [5000.0, 6000.0]
+        assert [one.at for one in store.calibrations("trivia", "v1")] == [5000.0, 6000.0]
+
+
 def test_what_was_done_in_one_store_has_not_failed(halves: tuple[str, str, str]) -> None:
     left, right, _ = halves
     seen = hashlib.sha256(b"trivia 8").digest()
