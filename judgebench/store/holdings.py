@@ -148,13 +148,15 @@ class ToldRun:
 
 def newest_runs(store: Store, n: int, *, after: int = 0) -> list[ToldRun]:
     """So many runs and imports, the newest first, without the first ones."""
-    query = select(_r.manifest).order_by(_r.id.desc()).limit(n).offset(after)
+    query = select(_r.manifest).order_by(_r.started.desc(), _r.id.desc()).limit(n).offset(after)
     return _told(store, query)
 
 
 def runs_under_way(store: Store) -> list[ToldRun]:
     """Those that say they are running and have not gone, the newest first."""
-    query = select(_r.manifest).where(_r.state == "running").order_by(_r.id.desc())
+    query = (
+        select(_r.manifest).where(_r.state == "running").order_by(_r.started.desc(), _r.id.desc())
+    )
     return [run for run in _told(store, query) if not run.died]
 
 

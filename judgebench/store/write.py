@@ -644,7 +644,10 @@ class Writing:
         }
         its = schema.calibrations.c
         last = select(its.key).where(*(its[name] == number for name, number in place.items()))
-        if self._connection.execute(last.order_by(its.id.desc()).limit(1)).scalar() != key:
+        if (
+            self._connection.execute(last.order_by(its.at.desc(), its.id.desc()).limit(1)).scalar()
+            != key
+        ):
             more = {
                 "key": key,
                 "models": json.dumps(list(models)),
