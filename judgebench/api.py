@@ -409,7 +409,7 @@ def verdicts(
         For a benchmark that the store does not hold.
     """
     from judgebench.report.boards import meant
-    from judgebench.store.replies import with_texts
+    from judgebench.store.read import with_texts
 
     with _opened(store) as its:
         which = meant(its, benchmark)
@@ -479,9 +479,8 @@ def forget(
 @contextmanager
 def _nobody_judges(store: Store, found: Forgotten) -> Iterator[None]:
     """No run is under way, and none asks the judges of what goes."""
-    from judgebench.store.holdings import runs_under_way
 
-    if alive := runs_under_way(store):
+    if alive := store.runs_under_way():
         raise StoreError(
             f"the run {alive[0].manifest.id} is under way and may need what would go; nothing was "
             "removed: wait until it has ended, or stop it"

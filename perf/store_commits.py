@@ -165,7 +165,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def measure(name: str, url: str, count: int) -> None:
-    took, cpu, waits = through_the_queue(url, count, f"run {time.time()}")
+    took, cpu, _ = through_the_queue(url, count, f"run {time.time()}")
     print(
         f"{name:28}{count / took:10,.0f} judgments/s, {UNDER_WAY} under way;"
         f" {1e6 * cpu / count:.0f} µs each in the loop's thread"

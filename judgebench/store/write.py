@@ -36,10 +36,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.secret import masked
-from judgebench.store import anchors, baselines, calibrations, lookups, schema, tables
-from judgebench.store.anchors import PINNED, StoredAnchors
-from judgebench.store.baselines import StoredBaseline
-from judgebench.store.calibrations import StoredCalibration
+from judgebench.store import read, schema, tables
 from judgebench.store.codec import (
     HOWS,
     ORDERS,
@@ -59,8 +56,8 @@ from judgebench.store.codec import (
     word,
 )
 from judgebench.store.database import CHUNK, Prepared, Row, chunks, insert, pipelined
+from judgebench.store.read import COUNTERS, PINNED, StoredAnchors, StoredBaseline, StoredCalibration
 from judgebench.store.schema import NONE, PLACE
-from judgebench.store.spending import COUNTERS
 
 MOST = 50_000
 """Integers remembered at most, about 10 MB; looking one up again takes some 20 µs."""
@@ -657,7 +654,7 @@ class Writing:
             self.flush().execute(insert(schema.calibrations), {**place, **more})
         return next(
             one
-            for one in reversed(calibrations.calibrations(self._connection, benchmark, version))
+            for one in reversed(read.calibrations(self._connection, benchmark, version))
             if (one.judge_key, one.opponent_key) == (judge, opponent)
         )
 
@@ -685,7 +682,7 @@ class Writing:
         return found
 
     def _baseline(self, *wanted: str) -> StoredBaseline | None:
-        known = baselines.baselines(self._connection)
+        known = read.baselines(self._connection)
         its = [one for one in known if (one.name, one.benchmark, one.version) == wanted]
         return its[-1] if its else None
 
@@ -709,7 +706,7 @@ class Writing:
         number = self.flush().execute(put, row).scalar_one()
         for place, judgment in pinned:
             self._put_look(Look(anchors=number, occasion=PINNED, place=place), judgment)
-        return next(one for one in anchors.anchors(self._connection) if one.id == number)
+        return next(one for one in read.anchors(self._connection) if one.id == number)
 
     def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None:
         """What a judge says of anchors anew, on no board; the first look of an occasion is kept."""
@@ -731,11 +728,11 @@ class Writing:
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]:
         """Which of the keys have a judgment."""
-        return lookups.judged(self.flush(), keys)
+        return read.judged(self.flush(), keys)
 
     def responses(self, keys: Collection[bytes]) -> dict[bytes, list[Response]]:
         """The responses that there are, of all stacks, the newest first."""
-        return lookups.responses(self.flush(), keys)
+        return read.responses(self.flush(), keys)
 
     def current_at(self, place: Place) -> tuple[bytes, Verdict] | None:
         """What counts at one place now: what is put next follows it, whoever else writes.

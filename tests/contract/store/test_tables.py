@@ -36,7 +36,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store
 from judgebench.store.export import responses_of, verdicts_of, write_table
-from judgebench.store.spending import SPEND_COLUMNS
+from judgebench.store.read import SPEND_COLUMNS
 from judgebench.store.tables import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from tests.postgres import beside
 
