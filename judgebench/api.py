@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from judgebench.report.length_boards import LengthControl
     from judgebench.report.replies import JudgedReply
     from judgebench.report.table import Document
-    from judgebench.store.forget import Forgotten
+    from judgebench.store.copy import Forgotten
 
 
 class StoredResults:
@@ -454,7 +454,7 @@ def forget(
     from judgebench.report.forgotten import document, usd_per_call
     from judgebench.report.replies import judges_called
     from judgebench.report.run_called import run_called
-    from judgebench.store.forget import Forgettable, digits_of
+    from judgebench.store.copy import Forgettable, digits_of
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         ran = opened.runs()

@@ -12,7 +12,8 @@ from judgebench.cli.streams import say
 
 ALPACA_EVAL = "alpaca-eval"
 EXAMPLES = "confidence-examples"
-FORMATS = ("verdicts", "responses", ALPACA_EVAL, EXAMPLES)
+PARQUET = "parquet"
+FORMATS = ("verdicts", "responses", PARQUET, ALPACA_EVAL, EXAMPLES)
 
 
 @click.command("export", short_help="Write verdicts or responses to a file.")
@@ -33,7 +34,7 @@ FORMATS = ("verdicts", "responses", ALPACA_EVAL, EXAMPLES)
     type=click.Path(path_type=Path),
     multiple=True,
     help="Write a file instead; its suffix says the format (.jsonl .csv .parquet). Repeatable. "
-    "For alpaca-eval a folder.",
+    "For parquet and alpaca-eval a folder.",
 )
 @click.option("--model", "models", metavar="NAME", multiple=True, help="Only these (not of all).")
 @click.option("--judge", "judges", metavar="NAME", multiple=True, help="alpaca-eval: only these.")
@@ -63,6 +64,9 @@ def command(
     call that it was read from; earlier_calls has the others, as JSON, of a judge that asks more
     than once.
 
+    parquet writes a folder with all verdicts and responses, by benchmark and judge, which DuckDB,
+    Polars and pandas read as two tables: verdicts/benchmark=<name>/judge=<name>/<version>.parquet.
+
     `judgebench import` reads verdicts and responses again, so that every text is as it was: one
     that begins with = + - or @ is a formula to a spreadsheet. alpaca-eval writes a folder as
     AlpacaEval keeps its results: <model>/model_outputs.json, <model>/<judge>/annotations.json.
@@ -74,6 +78,7 @@ def command(
       judgebench export verdicts trivia_judging_mini > verdicts.jsonl
       judgebench export verdicts alpaca_eval --with-text --output verdicts.parquet
       judgebench export responses --output answers.parquet
+      judgebench export parquet --output verdicts_of_november/
       judgebench export alpaca-eval alpaca_eval --output results/
       judgebench export confidence-examples honestybench --correct equal --output examples.jsonl
     """
@@ -87,6 +92,8 @@ def command(
         raise click.UsageError(f"--judge and --baseline go with `export {ALPACA_EVAL}`")
     if models and what != EXAMPLES:
         raise click.UsageError(f"--model goes with `export {ALPACA_EVAL}` and `export {EXAMPLES}`")
+    if what == PARQUET:
+        return _dataset(benchmark, outputs, store)
     from judgebench.exchange.confidence_examples import confidence_examples
     from judgebench.report.boards import meant
     from judgebench.store import export, open_store
@@ -119,6 +126,20 @@ def command(
     for path in outputs:
         export.write_table(path, columns)
         say(f"written: {path}")
+    return 0
+
+
+def _dataset(benchmark: str | None, outputs: tuple[Path, ...], store: str) -> int:
+    from judgebench.report.boards import meant
+    from judgebench.store import open_store
+    from judgebench.store.export import write_dataset
+
+    if len(outputs) != 1:
+        raise click.UsageError("name one folder to write to: --output FOLDER")
+    with open_store(store, read_only=True) as opened:
+        name = None if benchmark is None else meant(opened, benchmark).name
+        paths = write_dataset(opened, outputs[0], name)
+    say(f"written: {outputs[0]}: {len(paths)} files")
     return 0
 
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "replies": "What a judge was asked, replied, and what was read from it.",
     "items": "One question with its answers, verdicts, prompts and replies.",
     "forget": "Remove verdicts and replies, so that they can be asked for anew.",
+    "store": "Stores: copy, merge, check, vacuum.",
     "cost": "What runs took: calls, tokens and money, by judge and model.",
     "batches": "Questions in batches: list, collect, cancel.",
     "dashboard": "Open the dashboard on a store.",

@@ -232,18 +232,6 @@ class BarProgress:
         self._task = None
 
 
-class NoProgress:
-    """Says nothing; for use as a library."""
-
-    def stage(self, name: str, total: int | None) -> None: ...
-
-    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None: ...
-
-    def meter(self, figures: Meter) -> None: ...
-
-    def say(self, message: str) -> None: ...
-
-
 def progress_for(stream: TextIO) -> PlainProgress | BarProgress:
     """A bar where a person looks at a terminal, lines elsewhere."""
     return BarProgress() if stream.isatty() else PlainProgress(stream)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sqlite3
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from judgebench.errors import InputError, JudgebenchError
 from judgebench.report.board_request import BoardRequest
 from judgebench.report.leaderboard import document
 from judgebench.store import Store, open_store
-from judgebench.store.excerpt import write_excerpt
+from judgebench.store.copy import Part, copy
 
 REQUEST, BOARDS, STORE = "request.json", "boards.json", "store.db"
 MAX_JSON = 200_000_000
@@ -73,7 +75,8 @@ def write_bundle(path: Path, store: Store, url: str, request: BoardRequest) -> N
     asked = replace(request, benchmarks=tuple(f"{n}@{v}" for n, v in sorted(versions)))
     with tempfile.TemporaryDirectory() as scratch:
         part, made = Path(scratch) / STORE, Path(scratch) / "bundle.zip"
-        write_excerpt(url, part, versions)
+        copy(url, str(part), Part(benchmarks=versions, verdicts_only=True))
+        _settle(part)
         written = {"judgebench": __version__, "request": asked.to_json()}
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as bundle:
             for name, value in ((REQUEST, written), (BOARDS, _boards(part, asked))):
@@ -89,6 +92,14 @@ def write_bundle(path: Path, store: Store, url: str, request: BoardRequest) -> N
             path.with_name(path.name + ".part").replace(path)
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _settle(part: Path) -> None:
+    """One file whose bytes say what is in it, and nothing of when or how it was made."""
+    with closing(sqlite3.connect(part, isolation_level=None)) as file:
+        file.execute("DELETE FROM meta")
+        file.execute("PRAGMA journal_mode = DELETE")
+        file.execute("VACUUM")
 
 
 def verify_bundle(path: Path) -> Verified:

@@ -8,7 +8,7 @@ from typing import Any
 from judgebench.plain_text import counted, dollars
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store
-from judgebench.store.forget import Forgotten, JudgeForgotten
+from judgebench.store.copy import Forgotten, JudgeForgotten
 
 _ASKED = ("live", "batch")
 

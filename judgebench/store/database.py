@@ -126,6 +126,9 @@ class Database:
                     "that was to go"
                 )
 
+    def take_unchecked(self) -> None:
+        """From here on references are not looked up row by row; a copy is compared as a whole."""
+
     def close(self) -> None:
         self._connection.close()
 
@@ -145,6 +148,18 @@ class Database:
 
     def now(self) -> float:
         """Seconds by the clock that all who share the store go by."""
+        raise NotImplementedError
+
+    def place(self) -> object:
+        """Equal for two connections to one store, by whatever address each was opened."""
+        raise NotImplementedError
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give back the room of what was removed; bytes taken before and after."""
+        raise NotImplementedError
+
+    def damage(self) -> list[str]:
+        """What the engine itself finds wrong with how the store lies on its disk."""
         raise NotImplementedError
 
     def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:

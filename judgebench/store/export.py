@@ -13,8 +13,10 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from judgebench.errors import StoreError, UsageError
 from judgebench.store.catalog import Columns, distinct_names
@@ -26,35 +28,6 @@ from judgebench.store.store import Store
 _WHOLE = frozenset(("sample", "turn", "repeat", "prompt_tokens", "completion_tokens"))
 _REAL = frozenset(("value", "p", "low", "high", "at", "logprob"))
 _YES_NO = frozenset(("official_prompt", "newest"))
-
-
-def export_parquet(store: Store, folder: Path) -> list[Path]:
-    """Write ``verdicts.parquet`` and ``responses.parquet``; returns their paths."""
-    return _export(store, folder, "parquet", _write_parquet)
-
-
-def export_csv(store: Store, folder: Path) -> list[Path]:
-    """Write ``verdicts.csv`` and ``responses.csv``; an empty field is an absent value."""
-    return _export(store, folder, "csv", _write_csv)
-
-
-def export_jsonl(store: Store, folder: Path) -> list[Path]:
-    """Write ``verdicts.jsonl`` and ``responses.jsonl``, one object a line."""
-    return _export(store, folder, "jsonl", _write_jsonl)
-
-
-def _export(
-    store: Store, folder: Path, suffix: str, write: Callable[[Path, Columns], None]
-) -> list[Path]:
-    tables = {"verdicts": verdicts_of(store), "responses": responses_of(store)}
-    paths = [folder / f"{name}.{suffix}" for name in tables]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, columns in zip(paths, tables.values(), strict=True):
-            _write_whole(path, columns, write)
-    except OSError as error:
-        raise StoreError(f"the export to {folder} failed: {error.strerror or error}") from error
-    return paths
 
 
 def verdicts_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
@@ -96,6 +69,43 @@ def write_table(path: Path, columns: Columns) -> None:
         _write_whole(path, columns, SUFFIXES[path.suffix.lower()])
     except OSError as error:
         raise StoreError(f"the export to {path} failed: {error.strerror or error}") from error
+
+
+def write_dataset(store: Store, folder: Path, benchmark: str | None = None) -> list[Path]:
+    """Parquet in folders as hives have them, which many programs read as one table; the paths.
+
+    ``verdicts/benchmark=NAME/judge=NAME/VERSION.parquet``, and ``responses`` by benchmark alone.
+    What one judge said on one benchmark is held at once.
+
+    Raises
+    ------
+    UsageError
+        For a folder that is not empty.
+    StoreError
+        Where it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: there is something already; name a new folder")
+    paths = []
+    for name, version in store.benchmarks():
+        if benchmark not in (None, name):
+            continue
+        parts: list[tuple[str, Callable[..., Columns], tuple[str, ...]]] = [
+            ("responses", store.responses_table, RESPONSE_COLUMNS),
+            *(
+                ("verdicts", partial(store.verdicts, judges=[judge.id]), VERDICT_COLUMNS)
+                for judge in store.judges_met(name, version)
+            ),
+        ]
+        for table, read, names in parts:
+            columns = _all(read, store, names, name, version)
+            if not columns["item_id"]:  # a judge that only failed
+                continue
+            said = {key: columns.pop(key)[0] for key in ("benchmark", "judge") if key in columns}
+            place = folder.joinpath(table, *(f"{k}={quote(v, safe='')}" for k, v in said.items()))
+            paths.append(place / f"{quote(version, safe='')}.parquet")
+            write_table(paths[-1], columns)
+    return paths
 
 
 def check_suffix(path: Path) -> None:

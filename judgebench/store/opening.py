@@ -227,6 +227,22 @@ def open_store(
     """
     from judgebench.store.store import Store
 
+    database = open_database(url, read_only=read_only, create=create, wait_s=wait_s)
+    store = Store(url, database)
+    if not read_only:
+        store.take_in_journals()
+    return store
+
+
+def open_database(
+    url: str,
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    wait_s: float | None = None,
+    unfinished: bool = False,
+) -> Database:
+    """What `open_store` opens; ``unfinished`` lets a copy be opened that is not whole yet."""
     where = located(url)
     create = create and not read_only
     if where.path is None:
@@ -237,13 +253,12 @@ def open_store(
         database = _file(url, where.path, read_only, create, wait_s)
     try:
         _bring_up_to_date(database, create)
+        if not unfinished:
+            _refuse_marked(database)
     except BaseException:
         database.close()
         raise
-    store = Store(url, database)
-    if not read_only:
-        store.take_in_journals()
-    return store
+    return database
 
 
 def _file(url: str, path: Path, read_only: bool, create: bool, wait_s: float | None) -> Database:
@@ -264,6 +279,28 @@ def _no_store(found: str) -> StoreError:
         f"{found}; `judgebench run` and `judgebench import` make one there (--store or"
         " JUDGEBENCH_STORE say where)"
     )
+
+
+def marks(connection: Connection) -> dict[str, str]:
+    """What a store says of itself: that it is an unfinished copy, or that texts were left out."""
+    its = schema.meta.c
+    query = select(its.name, its.value).where(its.name.in_((schema.UNFINISHED, schema.REDACTED)))
+    return {row.name: row.value for row in connection.execute(query)}
+
+
+def _refuse_marked(database: Database) -> None:
+    with database.reading() as connection:
+        said = marks(connection)
+    if schema.UNFINISHED in said:
+        raise StoreError(
+            f"the store {database.name} is an unfinished copy, of which no number is to be trusted;"
+            " run the same `judgebench store copy` again, which goes on where it stopped"
+        )
+    if schema.REDACTED in said and not database.read_only:
+        raise StoreError(
+            f"the store {database.name} is a copy without its texts (--redact), which can be read"
+            " and not be judged; give the store that it was made of with --store"
+        )
 
 
 # the schema ---------------------------------------------------------------------------------------

@@ -159,6 +159,26 @@ class Postgres(Database):
             found = self._raw.execute(sql, values).fetchone()
         return None if found is None else found[0]
 
+    def place(self) -> object:
+        """A server is known by the moment at which it was started."""
+        where = "SELECT pg_postmaster_start_time(), current_database(), current_schema()"
+        with self._in_words():
+            return self._raw.execute(where).fetchone()
+
+    def vacuum(self) -> tuple[int, int]:
+        """Each table written anew, for which it is held from readers too."""
+        sizes = []
+        for statement in ("SELECT 1", "VACUUM (FULL, ANALYZE)"):
+            with self._in_words():
+                self._raw.execute(statement)
+                found = self._raw.execute("SELECT pg_database_size(current_database())").fetchone()
+            sizes.append(int(found[0]) if found else 0)
+        return sizes[0], sizes[1]
+
+    def damage(self) -> list[str]:
+        """A server looks after its own disk."""
+        return []
+
     # transactions -------------------------------------------------------------------------------
 
     def look(self, read: Callable[[Connection], _T]) -> _T:

@@ -397,6 +397,8 @@ PACKED = "columns"
 
 STORE_ID = "store_id"
 """The row of ``meta`` that tells this store from every other one."""
+UNFINISHED, REDACTED = "unfinished_copy", "redacted"
+"""Rows of ``meta`` that say what a copy is not: whole yet, or with its texts."""
 
 
 # Views for people who read with SQL. A view's name carries its version: its columns never change.

@@ -143,6 +143,24 @@ class SQLite(Database):
         """All who share a file share a machine."""
         return time.time()
 
+    def place(self) -> object:
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
+
+    def vacuum(self) -> tuple[int, int]:
+        """Written anew beside it first, so that it needs as much room again for a while."""
+        with self._in_words(), self._turn():
+            self._checkpoint("TRUNCATE", wait_ms=1000)
+            before = self.path.stat().st_size
+            self._raw.execute("VACUUM")
+            self._checkpoint("TRUNCATE", wait_ms=1000)
+        return before, self.path.stat().st_size
+
+    def damage(self) -> list[str]:
+        with self.reading() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars()
+            return [said for said in found if said != "ok"]
+
     # transactions -------------------------------------------------------------------------------
 
     @contextmanager
@@ -202,6 +220,9 @@ class SQLite(Database):
                     return
         finally:
             self._raw.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
+
+    def take_unchecked(self) -> None:
+        self._raw.execute("PRAGMA foreign_keys = OFF")
 
     @contextmanager
     def removing(self) -> Iterator[Connection]:
@@ -482,8 +503,10 @@ def refuse_network_file_systems(path: Path, mounts: Path = _MOUNTS) -> None:
     if kind in NETWORK_FILE_SYSTEMS:
         raise StoreError(
             f"{path} lies on a network file system ({kind}), where SQLite's write-ahead log can"
-            " corrupt; put the store on a local disk (--store or JUDGEBENCH_STORE) and copy the"
-            " file there when the run is done"
+            " corrupt. Three ways on: a store on a local disk (--store or JUDGEBENCH_STORE), and"
+            " `judgebench store merge` for those of several machines; a PostgreSQL server (--store"
+            " postgresql://USER@HOST/DATABASE); or, to read alone, a copy of the file on a local"
+            " disk. docs/sharing.md has all three"
         )
 
 

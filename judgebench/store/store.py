@@ -23,13 +23,11 @@ from judgebench.records import (
 )
 from judgebench.secret import secrets_of
 from judgebench.store import (
-    forget,
     leases,
     schema,
 )
 from judgebench.store.catalog import Columns, Named, StoredJudge, StoredModel
 from judgebench.store.database import Database
-from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.opening import located, store_path
 from judgebench.store.read import Reading
 from judgebench.store.write import Writing, check_items
@@ -37,6 +35,7 @@ from judgebench.store.writer import Entry, Journal, Writer
 
 if TYPE_CHECKING:
     from judgebench.columns import Column
+    from judgebench.store.copy import Forgettable, Forgotten
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -236,13 +235,17 @@ class Store(Reading):
         What they took, runs, judges, models and answers stay. Not within a transaction. Raises
         `UsageError` for digits that begin no judgment's key, or several.
         """
+        from judgebench.store.copy import forget
+
         with self._database.removing() as connection:
-            return forget.forget(connection, wanted, remove=True)
+            return forget(connection, wanted, remove=True)
 
     def forgettable(self, wanted: Forgettable) -> Forgotten:
         """What `forget` would remove; removes nothing."""
+        from judgebench.store.copy import forget
+
         with self._database.reading() as connection:
-            return forget.forget(connection, wanted, remove=False)
+            return forget(connection, wanted, remove=False)
 
     # what counts --------------------------------------------------------------------------------
 

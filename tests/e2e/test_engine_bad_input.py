@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from judgebench import api
-from judgebench.cli.progress import NoProgress
+from judgebench.protocols import NoProgress
 from judgebench.run import execute
 from tests.e2e import own, runs
 from tests.e2e.test_bad_input import free_port

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from judgebench import api
-from judgebench.cli.progress import NoProgress
 from judgebench.config import load_suite
+from judgebench.protocols import NoProgress
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = {Path("suites/nightly/gate.yaml")}

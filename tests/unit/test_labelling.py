@@ -47,7 +47,7 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.export import export_jsonl
+from judgebench.store.export import verdicts_of, write_table
 from tests.unit.exchanged import label as file_row
 from tests.unit.exchanged import rows_file
 
@@ -132,7 +132,8 @@ def test_labels_exported_and_imported_again_change_nothing(store: Store, tmp_pat
     put_label(store, ANNA, place(3), CORRECT)
     take_back(store, ANNA, place(3))
     before = store.current(BENCHMARK, VERSION)
-    file, _ = export_jsonl(store, tmp_path / "out")
+    file = tmp_path / "out" / "verdicts.jsonl"
+    write_table(file, verdicts_of(store))
     report = import_labels(store, file)
     assert (report.rows, report.new, report.known) == (3, 0, 3)
     assert store.current(BENCHMARK, VERSION) == before

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.cli.progress import NoProgress
-from judgebench.protocols import Meter
+from judgebench.protocols import Meter, NoProgress
 from judgebench.records import RunManifest
 from judgebench.run import told
 from judgebench.run.told import Told

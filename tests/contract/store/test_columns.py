@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judgebench.store.excerpt import write_excerpt
+from judgebench.store.forget import Forgettable
 from sqlalchemy import Connection, delete, func, select
 
 from judgebench.keys import content_key
@@ -34,8 +36,6 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.store import Store, columns, open_store, schema
-from judgebench.store.excerpt import write_excerpt
-from judgebench.store.forget import Forgettable
 from tests.faults.folds import STEPS
 
 BENCHMARKS = ("bench", "other")

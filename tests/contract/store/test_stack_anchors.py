@@ -11,7 +11,7 @@ import pytest
 from judgebench import keys
 from judgebench.records import Failure, Item, Message, ModelSpec, Place, Response, Stack
 from judgebench.store import Store, open_store
-from judgebench.store.excerpt import write_excerpt
+from judgebench.store.copy import Part, copy
 
 OLD, NEW, THIRD = (Stack(backend="hf", versions={"torch": n}) for n in ("2.5", "2.6", "2.7"))
 N = 6
@@ -76,10 +76,12 @@ def test_an_excerpt_leaves_anchors_out(tmp_path: Path) -> None:
     with open_store(str(tmp_path / "whole.db")) as store:
         fill(store)
         store.put_stack_anchors({key(0): response(0, "text 0", NEW)})
-        write_excerpt(store.url, tmp_path / "part.db", [("b", "1")])
-    with open_store(str(tmp_path / "part.db"), read_only=True) as part:
-        assert part.answered_on([key(0)], NEW) == set()
-        assert part.answered_on([key(0)], OLD) == {key(0)}
+        copy(
+            store.url, str(tmp_path / "part.db"), Part(benchmarks=[("b", "1")], verdicts_only=True)
+        )
+    with open_store(str(tmp_path / "part.db"), read_only=True) as excerpt:
+        assert excerpt.answered_on([key(0)], NEW) == set()
+        assert excerpt.answered_on([key(0)], OLD) == {key(0)}
 
 
 def test_anchors_are_held_against_the_answers_of_one_stack(store: Store) -> None:

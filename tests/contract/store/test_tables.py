@@ -36,7 +36,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store
 from judgebench.store.columns import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
-from judgebench.store.export import export_csv, export_jsonl, export_parquet
+from judgebench.store.export import responses_of, verdicts_of, write_table
 from judgebench.store.read import SPEND_COLUMNS
 from tests.postgres import beside
 
@@ -397,12 +397,9 @@ def test_the_view_of_scores_counts_and_averages(bench: Bench) -> None:
 def test_exports_hold_the_same_columns(bench: Bench, tmp_path: Path) -> None:
     everything(bench)
     folder = tmp_path / "out" / "deep"
-    assert export_parquet(bench.store, folder) == [
-        folder / "verdicts.parquet",
-        folder / "responses.parquet",
-    ]
-    export_csv(bench.store, folder)
-    export_jsonl(bench.store, folder)
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        write_table(folder / f"verdicts{suffix}", verdicts_of(bench.store))
+        write_table(folder / f"responses{suffix}", responses_of(bench.store))
     assert sorted(path.suffix for path in folder.iterdir()) == sorted(
         2 * [".csv", ".jsonl", ".parquet"]
     )
@@ -424,7 +421,7 @@ def test_exports_hold_the_same_columns(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_an_export_of_nothing_has_its_columns(bench: Bench, tmp_path: Path) -> None:
-    export_parquet(bench.store, tmp_path / "out")
+    write_table(tmp_path / "out" / "verdicts.parquet", verdicts_of(bench.store))
     table = pq.read_table(tmp_path / "out" / "verdicts.parquet")
     assert table.column_names == list(VERDICT_COLUMNS)
     assert str(table.schema.field("value").type) == "double"
@@ -432,7 +429,7 @@ def test_an_export_of_nothing_has_its_columns(bench: Bench, tmp_path: Path) -> N
 
 def test_an_undefined_score_is_exported_as_absent(bench: Bench, tmp_path: Path) -> None:
     bench.judge(Score(value=math.nan, low=0, high=1), bench.place())
-    export_jsonl(bench.store, tmp_path)
+    write_table(tmp_path / "verdicts.jsonl", verdicts_of(bench.store))
     line = json.loads((tmp_path / "verdicts.jsonl").read_text("utf-8"))
     assert (line["kind"], line["value"]) == ("score", None)
 
@@ -440,4 +437,4 @@ def test_an_undefined_score_is_exported_as_absent(bench: Bench, tmp_path: Path) 
 def test_an_export_below_a_file_says_why_not(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"the export to .* failed: Not a directory"):
-        export_csv(bench.store, tmp_path / "file" / "out")
+        write_table(tmp_path / "file" / "out" / "v.csv", verdicts_of(bench.store))
