@@ -78,14 +78,18 @@ class Database:
             yield self._connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """All inside is one durable commit, or nothing. Does not nest."""
+    def writing(self, *, in_turn: bool = True) -> Iterator[Connection]:
+        """All inside is one durable commit, or nothing. Does not nest.
+
+        Of rows that only their owner changes, or that it locks, a write need not be in turn where
+        the engine knows how (PostgreSQL): what was read may then be otherwise by the commit.
+        """
         if self.read_only:
             raise StoreError(f"the store {self.name} was opened for reading only")
         if self.in_write:
             raise StoreError("a transaction of this store is open already; they do not nest")
         with self._in_words(), self._turn():
-            self._begin_writing()
+            self._begin_writing(in_turn)
             self.in_write = True
             transaction = self._connection.begin()
             try:
@@ -142,8 +146,8 @@ class Database:
     def _begin_reading(self) -> None:
         raise NotImplementedError
 
-    def _begin_writing(self) -> None:
-        """Begin, once it is our turn."""
+    def _begin_writing(self, in_turn: bool) -> None:
+        """Begin, once it is our turn, or at once."""
         raise NotImplementedError
 
     def _commit(self, transaction: Transaction) -> None:

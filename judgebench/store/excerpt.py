@@ -11,7 +11,8 @@ from judgebench.errors import StoreError
 from judgebench.store.opening import store_path
 
 _EMPTIED = (
-    "anchors", "baselines", "batch_requests", "batches", "leases", "looks", "replies", "spend",
+    "anchors", "baselines", "batch_requests", "batches", "budgets", "claims", "looks", "owners",
+    "replies", "reservations", "spend",
 )  # fmt: skip
 """What says nothing of a verdict: what was paid, what was said on the way to it, who works."""
 

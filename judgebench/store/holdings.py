@@ -6,7 +6,6 @@ store holds. How many verdicts there are takes a pass over that key, 0.1 s a mil
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from judgebench.records import RunManifest, is_human
 from judgebench.store import schema
 from judgebench.store.catalog import judges
 from judgebench.store.codec import read_manifest
-from judgebench.store.leases import holder
+from judgebench.store.claims import holder, key_of
 from judgebench.store.store import Store
 
 At = tuple[str, str]
@@ -164,13 +163,12 @@ def told_run(store: Store, run_id: str) -> ToldRun | None:
 
 def _told(store: Store, query: object) -> list[ToldRun]:
     """A run that lives holds a lease: one that says it runs and holds none was killed."""
-    now = time.time()
     with store.snapshot() as connection:
         found = []
         for said in connection.execute(query).scalars():  # type: ignore[call-overload]
             manifest = read_manifest(said)
-            owner = holder(connection, f"run {manifest.id}")
-            gone = owner is None or owner.has_gone(now)
+            owner = holder(connection, key_of(f"run {manifest.id}"))
+            gone = owner is None or owner.has_gone()
             found.append(ToldRun(manifest=manifest, died=manifest.state == "running" and gone))
     return found
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from judgebench.errors import StoreError
+from judgebench.protocols import Drawn
 from judgebench.records import (
     Batch,
     BatchState,
@@ -40,7 +41,6 @@ from judgebench.store import (
     calibrations,
     catalog,
     forget,
-    leases,
     lookups,
     met,
     spending,
@@ -53,6 +53,7 @@ from judgebench.store.anchors import StoredAnchors
 from judgebench.store.baselines import StoredBaseline
 from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
+from judgebench.store.claims import Claims, key_of, project_budgets
 from judgebench.store.database import Database
 from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.interning import Interned
@@ -82,6 +83,7 @@ class Store:
         self._database = database
         self._interned = Interned()
         self._transaction: _Transaction | None = None
+        self._claims = Claims(database)
 
     @property
     def path(self) -> Path:
@@ -109,6 +111,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        self._claims.close()
         self._database.close()
 
     # transactions -------------------------------------------------------------------------------
@@ -632,7 +635,24 @@ class Store:
         with self._database.reading() as connection:
             return lookups.run(connection, run_id)
 
-    # leases -------------------------------------------------------------------------------------
+    # claims -------------------------------------------------------------------------------------
+
+    def claim(self, keys: Collection[bytes]) -> set[bytes]:
+        """Keep every other process from working on these keys; returns those that are ours now.
+
+        What a dead process had claimed is free: at once on the same host, elsewhere when it has not
+        said for a minute that it lives.
+        """
+        return self._claims.claim(keys)
+
+    def release(self, keys: Collection[bytes]) -> None:
+        """Give claims back; all that are left go back when the store is closed."""
+        self._claims.release(keys)
+
+    def claimed_by(self, key: bytes) -> str | None:
+        """Who works on a key, in words; None for nobody."""
+        owner = self._claims.holder(key)
+        return None if owner is None else str(owner)
 
     def lease(
         self,
@@ -641,8 +661,57 @@ class Store:
         wait_s: float | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> AbstractContextManager[None]:
-        """Keep every other process from holding the lease of that name; see `leases.lease`."""
-        return leases.lease(self._database, name, wait_s=wait_s, on_wait=on_wait)
+        """Keep every other process from holding the lease of that name while the block runs.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for a living owner; None for as long as it takes.
+        on_wait
+            Told once of each owner that is waited for.
+
+        Raises
+        ------
+        StoreBusyError
+            If ``wait_s`` is over.
+        StoreError
+            At the end of the block, if the lease was lost meanwhile.
+        """
+        return self._claims.lease(name, wait_s, on_wait)
+
+    def is_leased(self, name: str) -> bool:
+        """Whether somebody who lives holds the lease of that name."""
+        owner = self._claims.holder(key_of(name))
+        return owner is not None and not owner.has_gone()
+
+    def draw(
+        self, project: str, cap_usd: float, *, spent: float, held: float, wanted: float, more: float
+    ) -> Drawn:
+        """Reserve money of a project's budget for this month, and count what was spent of it.
+
+        What is spent and reserved by all never exceeds the cap. What a dead process had reserved is
+        free again.
+
+        Parameters
+        ----------
+        cap_usd
+            What the project may cost in a month, by the clock of the database (UTC).
+        spent
+            US dollars to be counted as spent.
+        held
+            What calls under way may still take: it stays reserved.
+        wanted, more
+            What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
+            what is left then.
+        """
+        return self._claims.draw(
+            project, cap_usd, spent=spent, held=held, wanted=wanted, more=more
+        )
+
+    def budgets(self) -> Columns:
+        """What projects have spent and reserved, by month (`claims.BUDGET_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return project_budgets(connection)
 
 
 class _Transaction:
