@@ -234,7 +234,9 @@ class Claimant(Protocol):
         """Those that are ours now; one that was ours before is ours again."""
         ...
 
-    def release(self, keys: Collection[bytes]) -> None: ...
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+        """Give them back; ``soon`` is as soon as nobody else writes, without waiting for that."""
+        ...
 
     def claimed_by(self, key: bytes) -> str | None:
         """Who works on a key, in words; None for nobody."""

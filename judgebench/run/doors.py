@@ -34,7 +34,7 @@ def groups(seats: Sequence[Seat]) -> Iterator[list[Seat]]:
     together: list[Seat] = []
     alone: dict[str, list[Seat]] = {}
     for seat in seats:
-        needs = _needs_the_machine(seat.config)
+        needs = needs_the_machine(seat.config)
         if needs is None:
             together.append(seat)
         else:
@@ -44,7 +44,7 @@ def groups(seats: Sequence[Seat]) -> Iterator[list[Seat]]:
     yield from alone.values()
 
 
-def _needs_the_machine(config: JudgeConfig | None) -> str | None:
+def needs_the_machine(config: JudgeConfig | None) -> str | None:
     """What has to be loaded or started for a judge; None for nothing."""
     if config is None:
         return None

@@ -216,10 +216,18 @@ class Claims:
             rows = [(key, self._me) for key in keys]
         return connection.exec_driver_sql(_CLAIM[engine], rows).rowcount
 
-    def release(self, keys: Collection[bytes]) -> int:
-        """Give claims back; returns how many were still ours."""
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> bool:
+        """Give claims back; whether all of them were still ours, as far as that is known."""
+
+        def write(connection: Connection) -> bool:
+            mine = delete(claims).where(claims.c.owner == self._me)
+            portions = (mine.where(claims.c.key.in_(some)) for some in chunks(keys))
+            return sum(connection.execute(gone).rowcount for gone in portions) == len(keys)
+
+        if soon:
+            return self._soon(write)
         with self._database.writing(in_turn=False) as connection:
-            return _released(connection, self._me, keys)
+            return write(connection)
 
     def holder(self, key: bytes) -> Owner | None:
         """Who has claimed a key."""
@@ -233,7 +241,7 @@ class Claims:
         self._looked = time.monotonic()
         with self._database.reading() as connection:
             others = list(_owners(connection, owners.c.token != self._me))
-        return any([self._freed(owner, self._unchanged_s(owner)) for owner in others])
+        return bool([o for o in others if self._freed(o, self._unchanged_s(o))])
 
     def _freed(self, owner: Owner, watched_s: float | None) -> bool:
         """Whether an owner had gone; then what it held is free."""
@@ -270,10 +278,7 @@ class Claims:
             interrupted = True
             raise
         finally:
-            if interrupted:
-                kept = self._soon(lambda connection: _released(connection, self._me, [key]))
-            else:
-                kept = bool(self.release([key]))
+            kept = self.release([key], soon=interrupted)
         if not kept:
             raise StoreError(
                 f"the lease of {name!r} was lost to another process, which took this one for dead"
@@ -306,12 +311,12 @@ class Claims:
         self._renewal.begin()
         return bool(self._claimed([key]))
 
-    def _soon(self, write: Callable[[Connection], object]) -> bool:
+    def _soon(self, write: Callable[[Connection], bool]) -> bool:
         """Ctrl-C does not wait for others to be done; while this process lives, a thread does."""
         try:
             with at_once(), self._database.writing(in_turn=False) as connection:
-                return bool(write(connection))
-        except StoreBusyError:
+                return write(connection)
+        except StoreError:
             later = (self._database.another, write)
             threading.Thread(target=_write_later, args=later, daemon=True).start()
             return True
@@ -334,9 +339,7 @@ class Claims:
         with self._database.writing(in_turn=False) as connection:
             _renew(connection, self._me)
             month = datetime.fromtimestamp(self._database.now(), UTC).strftime("%Y-%m")
-            row = insert(budgets).values(
-                project=project, month=month, spent_usd=spent, cap_usd=cap
-            )
+            row = insert(budgets).values(project=project, month=month, spent_usd=spent, cap_usd=cap)
             added = budgets.c.spent_usd + row.excluded.spent_usd
             # The row is locked until the commit, so what others reserve stands still.
             total = connection.execute(
@@ -391,15 +394,6 @@ def project_budgets(connection: Connection) -> dict[str, list[Any]]:
         for project, month, spent, cap in connection.execute(newest_first)
     ]
     return {name: [row[i] for row in rows] for i, name in enumerate(BUDGET_COLUMNS)}
-
-
-def _released(connection: Connection, owner: bytes, keys: Collection[bytes]) -> int:
-    return sum(
-        connection.execute(
-            delete(claims).where((claims.c.owner == owner) & claims.c.key.in_(some))
-        ).rowcount
-        for some in chunks(keys)
-    )
 
 
 def _end(connection: Connection, owner: bytes) -> bool:

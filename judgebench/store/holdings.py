@@ -15,8 +15,8 @@ from sqlalchemy import func, select, text
 from judgebench.records import RunManifest, is_human
 from judgebench.store import schema
 from judgebench.store.catalog import judges
-from judgebench.store.codec import read_manifest
 from judgebench.store.claims import holder, key_of
+from judgebench.store.codec import read_manifest
 from judgebench.store.store import Store
 
 At = tuple[str, str]

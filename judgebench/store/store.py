@@ -645,9 +645,12 @@ class Store:
         """
         return self._claims.claim(keys)
 
-    def release(self, keys: Collection[bytes]) -> None:
-        """Give claims back; all that are left go back when the store is closed."""
-        self._claims.release(keys)
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+        """Give claims back; all that are left go back when the store is closed.
+
+        ``soon`` is as soon as nobody else writes, without waiting for that.
+        """
+        self._claims.release(keys, soon=soon)
 
     def claimed_by(self, key: bytes) -> str | None:
         """Who works on a key, in words; None for nobody."""
@@ -704,9 +707,7 @@ class Store:
             What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
             what is left then.
         """
-        return self._claims.draw(
-            project, cap_usd, spent=spent, held=held, wanted=wanted, more=more
-        )
+        return self._claims.draw(project, cap_usd, spent=spent, held=held, wanted=wanted, more=more)
 
     def budgets(self) -> Columns:
         """What projects have spent and reserved, by month (`claims.BUDGET_COLUMNS`)."""
