@@ -577,8 +577,7 @@ class _Work:
             job = await self._next()
 
     async def _do(self, job: Job) -> bool:
-        """Whether others may have it from now on; what goes into a batch is held till that is sent.
-        """
+        """Whether others may have it from now on: not what goes into a batch, till that is sent."""
         talk = Talk()
         try:
             result = await self._talk(job, talk)

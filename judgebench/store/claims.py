@@ -26,7 +26,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, literal_column, select
+from sqlalchemy import Connection, Double, delete, func, literal_column, select
 
 from judgebench.errors import StoreBusyError, StoreError
 from judgebench.protocols import Drawn, at_once
@@ -164,7 +164,7 @@ def holder(connection: Connection, key: bytes) -> Owner | None:
 
 
 def _owners(connection: Connection, *which: Any) -> Iterator[Owner]:
-    now = literal_column(_NOW[connection.dialect.name])
+    now = literal_column(_NOW[connection.dialect.name], Double)
     found = select(owners, (now - owners.c.heartbeat).label("age_s")).where(*which)
     for row in connection.execute(found):
         yield Owner(**row._mapping)
@@ -385,7 +385,7 @@ def project_budgets(connection: Connection) -> dict[str, list[Any]]:
     by_project = select(reservations.c.project, func.sum(reservations.c.usd)).group_by(
         reservations.c.project
     )
-    reserved = dict(connection.execute(by_project).tuples().all())
+    reserved = {project: usd for project, usd in connection.execute(by_project)}  # noqa: C416
     newest_first = select(_b.project, _b.month, _b.spent_usd, _b.cap_usd).order_by(
         _b.project, _b.month.desc()
     )
@@ -405,7 +405,7 @@ def _end(connection: Connection, owner: bytes) -> bool:
 
 def _renew(connection: Connection, token: bytes) -> bool:
     """Say that an owner lives; one that is not known, or was taken for dead, is there again."""
-    process, now = this_process(), literal_column(_NOW[connection.dialect.name])
+    process, now = this_process(), literal_column(_NOW[connection.dialect.name], Double)
     row = insert(owners).values(
         token=token,
         host=process.host,
