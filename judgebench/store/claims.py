@@ -49,8 +49,8 @@ _CLAIM = {
     " WHERE token = ?",
     # In one order for all, or they would wait for each other's keys. Whoever takes this owner for
     # dead waits for its row, and then sees these.
-    "postgresql": "INSERT INTO claims (key, owner) SELECT k, o.token FROM unnest(%s::bytea[]) AS k,"
-    " (SELECT token FROM owners WHERE token = %s FOR KEY SHARE) AS o ORDER BY k"
+    "postgresql": "INSERT INTO claims (key, owner) SELECT k, o.token FROM unnest(%b::bytea[]) AS k,"
+    " (SELECT token FROM owners WHERE token = %b FOR KEY SHARE) AS o ORDER BY k"
     " ON CONFLICT DO NOTHING",
 }
 
@@ -201,13 +201,19 @@ class Claims:
 
     def _claimed(self, keys: list[bytes]) -> Collection[bytes]:
         with self._database.writing(in_turn=False) as connection:
-            n = self._insert(connection, keys)
-            if not n and _renew(connection, self._me):  # for the first time, or taken for dead
-                n = self._insert(connection, keys)
-            if n == len(keys):
+            if self._insert(connection, keys) == len(keys):
                 return keys
-            mine = (claims.c.owner == self._me) & claims.c.key.in_(keys)
-            return connection.execute(select(claims.c.key).where(mine)).scalars().all()
+            if not connection.execute(select(owners.c.pid).where(owners.c.token == self._me)).all():
+                _renew(connection, self._me)  # for the first time, or it was taken for dead
+                self._insert(connection, keys)
+            if connection.dialect.name == "sqlite":
+                marks = ", ".join("?" * len(keys))
+                mine = f"SELECT key FROM claims WHERE owner = ? AND key IN ({marks})"  # noqa: S608
+                found = connection.exec_driver_sql(mine, (self._me, *keys))
+            else:
+                mine = "SELECT key FROM claims WHERE owner = %b AND key = ANY(%b)"
+                found = connection.exec_driver_sql(mine, (self._me, keys))
+            return found.scalars().all()
 
     def _insert(self, connection: Connection, keys: list[bytes]) -> int:
         engine = connection.dialect.name
