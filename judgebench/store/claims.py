@@ -14,15 +14,15 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from itertools import islice
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +90,10 @@ def _process(pid: int) -> Process:
 def is_dead(process: Process) -> bool | None:
     """Whether a process has ended; None where that cannot be seen from here."""
     here = this_process()
-    if process.host != here.host:
+    rebooted = process.boot != here.boot  # the machine was started anew since
+    if process.host != here.host or (process.namespace != here.namespace and not rebooted):
         return None
-    if process.boot != here.boot:
-        return True  # the machine was started anew since
-    if process.namespace != here.namespace:
-        return None
-    return started(process.pid) != process.started
+    return rebooted or started(process.pid) != process.started
 
 
 def started(pid: int) -> str:
@@ -124,8 +121,7 @@ def _boot() -> str:
 
 
 def _said_by(*command: str) -> str:
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    return answer.stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 # owners -------------------------------------------------------------------------------------------
@@ -139,17 +135,12 @@ class Owner(Process):
     heartbeat: float
     age_s: float
 
-    __str__ = Process.__str__
-
     def has_gone(self, watched_s: float | None = None) -> bool:
         """``watched_s`` is for how long it was seen not to be renewed, if somebody looked."""
-        dead = is_dead(self)
-        if dead is not None:
+        if (dead := is_dead(self)) is not None:
             return dead
         stale = self.age_s > STALE_S
-        if watched_s is None:
-            return stale
-        return watched_s > (2 * RENEW_S if stale else STALE_S)
+        return stale if watched_s is None else watched_s > (2 * RENEW_S if stale else STALE_S)
 
 
 def key_of(name: str) -> bytes:
@@ -191,8 +182,7 @@ class Claims:
         """
         self._renewal.begin()
         won: set[bytes] = set()
-        rest = iter(sorted(set(keys)))
-        while portion := list(islice(rest, PORTION)):
+        for portion in chunks(sorted(set(keys)), PORTION):
             won.update(self._claimed(portion))
             lost = [key for key in portion if key not in won]
             if lost and self._free_the_dead():
@@ -206,34 +196,17 @@ class Claims:
             if not connection.execute(select(owners.c.pid).where(owners.c.token == self._me)).all():
                 _renew(connection, self._me)  # for the first time, or it was taken for dead
                 self._insert(connection, keys)
-            if connection.dialect.name == "sqlite":
-                marks = ", ".join("?" * len(keys))
-                mine = f"SELECT key FROM claims WHERE owner = ? AND key IN ({marks})"  # noqa: S608
-                found = connection.exec_driver_sql(mine, (self._me, *keys))
-            else:
-                mine = "SELECT key FROM claims WHERE owner = %b AND key = ANY(%b)"
-                found = connection.exec_driver_sql(mine, (self._me, keys))
-            return found.scalars().all()
+            mine = (claims.c.owner == self._me) & claims.c.key.in_(keys)
+            return connection.execute(select(claims.c.key).where(mine)).scalars().all()
 
     def _insert(self, connection: Connection, keys: list[bytes]) -> int:
         engine = connection.dialect.name
-        rows: Any = (keys, self._me)
-        if engine == "sqlite":
-            rows = [(key, self._me) for key in keys]
+        rows: Any = [(key, self._me) for key in keys] if engine == "sqlite" else (keys, self._me)
         return connection.exec_driver_sql(_CLAIM[engine], rows).rowcount
 
     def release(self, keys: Collection[bytes], *, soon: bool = False) -> bool:
         """Give claims back; whether all of them were still ours, as far as that is known."""
-
-        def write(connection: Connection) -> bool:
-            mine = delete(claims).where(claims.c.owner == self._me)
-            portions = (mine.where(claims.c.key.in_(some)) for some in chunks(keys))
-            return sum(connection.execute(gone).rowcount for gone in portions) == len(keys)
-
-        if soon:
-            return self._soon(write)
-        with self._database.writing(in_turn=False) as connection:
-            return write(connection)
+        return self._write(partial(_released, self._me, keys), soon=soon)
 
     def holder(self, key: bytes) -> Owner | None:
         """Who has claimed a key."""
@@ -256,17 +229,15 @@ class Claims:
         with self._database.writing(in_turn=False) as connection:
             same = (owners.c.token == owner.token) & (owners.c.heartbeat == owner.heartbeat)
             if connection.execute(delete(owners).where(same)).rowcount:
-                _end(connection, owner.token)
+                _ended(owner.token, connection)
         return True
 
     def _unchanged_s(self, owner: Owner) -> float:
         """For how long it was seen not to say that it lives, by a clock that cannot jump."""
         now = time.monotonic()
         heartbeat, since = self._watched.get(owner.token, (None, now))
-        if heartbeat != owner.heartbeat:
-            since = now
-        self._watched[owner.token] = owner.heartbeat, since
-        return now - since
+        self._watched[owner.token] = owner.heartbeat, since if heartbeat == owner.heartbeat else now
+        return now - self._watched[owner.token][1]
 
     # leases -------------------------------------------------------------------------------------
 
@@ -277,13 +248,10 @@ class Claims:
         """See `Store.lease`."""
         key = key_of(name)
         self._acquire(name, key, wait_s, on_wait)
-        interrupted = False
         try:
             yield
-        except KeyboardInterrupt:
-            interrupted = True
-            raise
         finally:
+            interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
             kept = self.release([key], soon=interrupted)
         if not kept:
             raise StoreError(
@@ -301,7 +269,7 @@ class Claims:
             # Who does not wait cannot watch either.
             watched_s = None if owner is None or wait_s == 0 else self._unchanged_s(owner)
             if owner is None or self._freed(owner, watched_s):
-                if self._claimed_now(key):
+                if self.claim([key]):
                     return
                 continue  # another one was quicker
             if deadline is not None and time.monotonic() >= deadline:
@@ -313,16 +281,17 @@ class Claims:
                 told = owner.token
             time.sleep(_LOOK_S)
 
-    def _claimed_now(self, key: bytes) -> bool:
-        self._renewal.begin()
-        return bool(self._claimed([key]))
-
-    def _soon(self, write: Callable[[Connection], bool]) -> bool:
+    def _write(self, write: Callable[[Connection], bool], *, soon: bool) -> bool:
         """Ctrl-C does not wait for others to be done; while this process lives, a thread does."""
         try:
-            with at_once(), self._database.writing(in_turn=False) as connection:
+            with (
+                at_once() if soon else nullcontext(),
+                self._database.writing(in_turn=False) as connection,
+            ):
                 return write(connection)
         except StoreError:
+            if not soon:
+                raise
             later = (self._database.another, write)
             threading.Thread(target=_write_later, args=later, daemon=True).start()
             return True
@@ -370,16 +339,10 @@ class Claims:
 
     def close(self) -> None:
         """Give everything back, as soon as nobody else writes."""
-        if not self._renewal.ident:
-            return
-        self._renewal.ended.set()
-        self._renewal.join()
-
-        def leave(connection: Connection) -> bool:
-            connection.execute(delete(owners).where(owners.c.token == self._me))
-            return _end(connection, self._me)
-
-        self._soon(leave)
+        if self._renewal.ident:
+            self._renewal.ended.set()
+            self._renewal.join()
+            self._write(partial(_ended, self._me), soon=True)
 
 
 BUDGET_COLUMNS = ("project", "month", "spent_usd", "reserved_usd", "cap_usd")
@@ -402,14 +365,20 @@ def project_budgets(connection: Connection) -> dict[str, list[Any]]:
     return {name: [row[i] for row in rows] for i, name in enumerate(BUDGET_COLUMNS)}
 
 
-def _end(connection: Connection, owner: bytes) -> bool:
-    """Free what an owner holds, whose row is gone: nobody claims in its name any more."""
-    for table in (claims, reservations):
-        connection.execute(delete(table).where(table.c.owner == owner))
+def _released(owner: bytes, keys: Collection[bytes], connection: Connection) -> bool:
+    mine = delete(claims).where(claims.c.owner == owner)
+    portions = (mine.where(claims.c.key.in_(some)) for some in chunks(keys))
+    return sum(connection.execute(gone).rowcount for gone in portions) == len(keys)
+
+
+def _ended(owner: bytes, connection: Connection) -> bool:
+    """Free all that an owner holds; the owner first, so that nothing is claimed in its name."""
+    for column in (owners.c.token, claims.c.owner, reservations.c.owner):
+        connection.execute(delete(column.table).where(column == owner))
     return True
 
 
-def _renew(connection: Connection, token: bytes) -> bool:
+def _renew(connection: Connection, token: bytes) -> None:
     """Say that an owner lives; one that is not known, or was taken for dead, is there again."""
     process, now = this_process(), literal_column(_NOW[connection.dialect.name], Double)
     row = insert(owners).values(
@@ -422,19 +391,17 @@ def _renew(connection: Connection, token: bytes) -> bool:
         heartbeat=now,
     )
     beat = row.on_conflict_do_update(index_elements=["token"], set_={"heartbeat": now})
-    return bool(connection.execute(beat).rowcount)
+    connection.execute(beat)
 
 
 def _write_later(another: Callable[[], Database], write: Callable[[Connection], object]) -> None:
-    try:
-        database = another()
-        try:
-            with database.writing(in_turn=False) as connection:
-                write(connection)
-        finally:
-            database.close()
-    except StoreError:  # then it ends with the process, which everybody can see
-        return
+    with suppress(StoreError):  # then it ends with the process, which everybody can see
+        _write_beside(another, write)
+
+
+def _write_beside(another: Callable[[], Database], write: Callable[[Connection], object]) -> None:
+    with closing(another()) as database, database.writing(in_turn=False) as connection:
+        write(connection)
 
 
 class _Renewal(threading.Thread):
@@ -470,9 +437,4 @@ class _Renewal(threading.Thread):
                 self.error = None
 
     def _renew(self) -> None:
-        database = self._another()
-        try:
-            with database.writing(in_turn=False) as connection:
-                _renew(connection, self.token)
-        finally:
-            database.close()
+        _write_beside(self._another, partial(_renew, token=self.token))

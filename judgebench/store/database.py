@@ -30,10 +30,10 @@ CHUNK = 1000
 """Values in one ``IN (...)`` or one batch of rows; SQLite takes 32 766 in a statement."""
 
 
-def chunks(values: Collection[_T]) -> Iterator[list[_T]]:
-    """All values, in their order, at most `CHUNK` at a time: what is held at once stays bounded."""
+def chunks(values: Collection[_T], most: int = CHUNK) -> Iterator[list[_T]]:
+    """All values, in their order, some at a time: what is held at once stays bounded."""
     rest = iter(values)
-    while portion := list(islice(rest, CHUNK)):
+    while portion := list(islice(rest, most)):
         yield portion
 
 

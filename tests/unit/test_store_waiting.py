@@ -212,7 +212,7 @@ def test_ctrl_c_gives_a_lease_back_once_nobody_writes(store: Store) -> None:
 def test_a_lease_that_cannot_be_given_back_ends_with_its_process(store: Store) -> None:
     tried: list[bool] = []
 
-    def fail(*_: object) -> bool:
+    def fail(_: object) -> bool:
         tried.append(True)
         raise StoreError("the disk is full")
 

@@ -1,4 +1,4 @@
-"""Two runs at one store share the work: no question is asked twice, and none waits for the other."""
+"""Two runs at one store share the work: nothing is asked twice, and none waits for the other."""
 
 from __future__ import annotations
 
