@@ -468,7 +468,7 @@ class _Work:
                 if (job := await self._next()) is None:
                     break
                 group.create_task(self._slot(slot, job))
-        if self.claimed is not None:  # other benches may go on for long
+        if self.claimed is not None and not self.stop.is_set():  # other benches may go on for long
             for job in self.queue:
                 self.claimed.finish(job)
             await _at_once(self.claimed.flush)

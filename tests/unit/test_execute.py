@@ -6,14 +6,15 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from judgebench import keys
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
-from judgebench.errors import CallError, StoreError
+from judgebench.errors import CallError, DeferredError, StoreError
 from judgebench.protocols import Meter
 from judgebench.providers.limited import Limited
 from judgebench.providers.limiter import Limiter
@@ -51,6 +52,9 @@ class Kept:
         if self.full:
             raise StoreError("the disk is full")
         self.judgments[judgment.key] = judgment
+        self.uses += uses
+
+    def put_uses(self, uses: Sequence[Use]) -> None:
         self.uses += uses
 
     def put_failure(self, failure: Failure) -> None:
@@ -419,3 +423,133 @@ def test_a_judge_that_asks_nobody_can_be_interrupted_too() -> None:
     with pytest.raises(KeyboardInterrupt):
         _judge(store, Bench(name="j", jobs=[questions]), Interrupts())
     assert 5 <= len(store.judgments) < 100
+
+
+# what others work on ------------------------------------------------------------------------------
+
+
+@dataclass
+class Elsewhere:
+    """Another process that has claimed some keys, and what was claimed and given back here."""
+
+    theirs: set[bytes] = field(default_factory=set)
+    claimed: list[set[bytes]] = field(default_factory=list)
+    released: list[set[bytes]] = field(default_factory=list)
+    on_claim: Callable[[], None] = lambda: None
+    soon: bool = False
+
+    def claim(self, keys: Collection[bytes]) -> set[bytes]:
+        self.on_claim()
+        self.claimed.append(set(keys))
+        return set(keys) - self.theirs
+
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+        self.released.append(set(keys))
+        self.soon = soon
+
+    def claimed_by(self, key: bytes) -> str | None:
+        return "process 12 on host" if key in self.theirs else None
+
+
+def _shared(
+    store: Kept, elsewhere: Elsewhere, questions: Sequence[Question], said: Said, **more: Any
+) -> execute.Tally:
+    provider = more.pop("provider", Answers(lambda request: Reply(text="correct")))
+    bench = Bench(
+        name="j",
+        jobs=[questions],
+        provider=provider,
+        there=lambda jobs: [job.key in store.judgments for job in jobs],
+        **more,
+    )
+    with execute.claiming(elsewhere) as claimed:
+        tallies = carry_out(
+            [bench],
+            store=store,  # type: ignore[arg-type]
+            run_id="r",
+            progress=said,
+            claimed=claimed,
+        )
+    return tallies["j"]
+
+
+def test_what_another_has_judged_meanwhile_is_used_and_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(execute, "LOOK_S", 0.01)
+    monkeypatch.setattr(execute.Waiting, "SAID_AFTER_S", 0.05)
+    questions = _questions(Asks(), list("abcdef"), places=2)
+    store, said, looks = Kept(), Said(), 0
+    theirs = {question.key for question in questions[:2]}
+    donor = Kept()
+    questions[0].keep(donor, "theirs", Label(name="correct"), execute.Talk())  # type: ignore[arg-type]
+
+    def on_claim() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 20:  # they have judged one, and failed to judge the other
+            store.judgments |= donor.judgments
+            elsewhere.theirs = set()
+
+    elsewhere = Elsewhere(theirs, on_claim=on_claim)
+    provider = Answers(lambda request: Reply(text="correct"))
+    tally = _shared(store, elsewhere, questions, said, provider=provider, slots=2)
+    assert (tally.done, tally.reused, provider.asked) == (5, 1, 5)
+    assert set(store.judgments) == {question.key for question in questions}
+    assert len(store.uses) == 12
+    assert said.done == 6
+    assert said.lines == ["j: waiting for process 12 on host, which works on 2 questions"]
+    assert max(map(len, elsewhere.claimed)) <= 4  # twice as many as slots
+    won = {question.key for question in questions} - {questions[0].key}
+    assert won <= set().union(*elsewhere.released)
+
+
+def test_equal_questions_of_one_run_do_not_wait_for_each_other() -> None:
+    questions = _questions(Asks(), ["a", "a", "b"])
+    elsewhere, store = Elsewhere(), Kept()
+    tally = _shared(store, elsewhere, questions, Said(), slots=3)
+    assert (tally.done, tally.reused) == (3, 0)
+    assert elsewhere.claimed == [{question.key for question in questions}]
+
+
+def test_what_goes_into_a_batch_is_held_and_waits_for_nobody() -> None:
+    """They may wait for what we hold until the batch is sent."""
+    questions = _questions(Asks(), list("abc"))
+    elsewhere = Elsewhere({questions[0].key})
+    ours = {question.key for question in questions[1:]}
+    held: list[bool] = []
+
+    def defer(request: ChatRequest) -> Reply | Exception:
+        held.append(not elsewhere.released)
+        return DeferredError("in a batch")
+
+    tally = _shared(
+        Kept(), elsewhere, questions, Said(), provider=Answers(defer), slots=3, collects=True
+    )
+    assert (tally.done, tally.waiting) == (0, 3)
+    assert held == [True, True]
+    assert elsewhere.released == [ours]
+
+
+def test_a_judge_that_is_stopped_leaves_the_rest_to_others() -> None:
+    questions = _questions(Asks(), list("abcdefgh"))
+    elsewhere = Elsewhere()
+    refused = Answers(lambda request: CallError("no", retriable=False, status=401, kind="key"))
+    tally = _shared(Kept(), elsewhere, questions, Said(), provider=refused, slots=2)
+    assert tally.stopped is not None
+    assert refused.asked <= 2
+    assert set().union(*elsewhere.released) == set().union(*elsewhere.claimed)
+    assert len(set().union(*elsewhere.claimed)) == 4
+
+
+def test_ctrl_c_gives_claims_back_without_waiting() -> None:
+    questions = _questions(Asks(), list("abcdefgh"))
+    elsewhere = Elsewhere()
+
+    def interrupt(request: ChatRequest) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Reply(text="correct")
+
+    with pytest.raises(KeyboardInterrupt):
+        _shared(Kept(), elsewhere, questions, Said(), provider=Answers(interrupt), slots=1)
+    assert elsewhere.soon
