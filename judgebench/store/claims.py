@@ -339,7 +339,7 @@ class Claims:
 
     def close(self) -> None:
         """Give everything back, as soon as nobody else writes."""
-        if self._renewal.ident:
+        if self._renewal.ident and not self._renewal.ended.is_set():
             self._renewal.ended.set()
             self._renewal.join()
             self._write(partial(_ended, self._me), soon=True)
