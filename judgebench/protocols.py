@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -157,6 +157,16 @@ class Judge(Protocol):
     def judge(self, case: Case) -> Dialogue: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """A reply that was paid for, as it is put."""
+
+    key: bytes
+    request: Request
+    reply: Reply
+    spend: Spend | None = None
+
+
 class Provider(Protocol):
     """The outside world, one door.
 
@@ -181,6 +191,26 @@ class Replies(Protocol):
         ...
 
     def put_spend(self, spends: Sequence[Spend]) -> None: ...
+
+    def submit(
+        self,
+        work: Callable[[Any], Any],
+        tell: Callable[[list[Any]], None],
+        *,
+        about: Any = None,
+        paid: Paid | None = None,
+    ) -> None:
+        """Write out of an event loop: do ``work`` with a `Writer`, in a commit with others.
+
+        ``tell`` is called from another thread, with all entries of the commit that share it: each
+        has what is said here, and ``value`` or ``error``. What is ``paid`` is not lost where it
+        cannot be stored.
+        """
+        ...
+
+    def waiting(self) -> tuple[int, int]:
+        """How many entries that were submitted are still to be written, and how many are paid."""
+        ...
 
 
 class Benchmark(Protocol):

@@ -1,35 +1,161 @@
-"""How fast the store takes and finds judgments: ``python perf/store_commits.py [COUNT] [FOLDER]``.
+"""How fast a store takes whole judgments: ``python perf/store_commits.py [COUNT] [URL]``.
 
-One writer, one judgment a commit, as a run writes them; then the look-ups of a run planned again.
+A judgment is a reply with its question (two texts of 250 characters), what it took, the verdict and
+where it serves. They come out of an event loop with 256 of them under way, through the queue of the
+thread that writes; then from four processes at once. Then the look-ups of a run planned again.
+Without a URL: a file, as it is by default and with ``?synchronous=full``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import multiprocessing
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from judgebench.protocols import Paid
+from judgebench.providers.recorded import keep
 from judgebench.records import (
     ChatRequest,
     JudgeSpec,
     Judgment,
-    Label,
     Message,
     ModelSpec,
     Place,
     Purpose,
     Reply,
     RunManifest,
+    Score,
     Spend,
     Usage,
     Use,
 )
 from judgebench.store import Store, open_store
 
-ITEMS = 800
+ITEMS = 5_000
+UNDER_WAY = 256
+PROCESSES = 4
+USAGE = Usage(prompt_tokens=100, completion_tokens=20)
+
+
+def begun(store: Store, run: str) -> tuple[bytes, bytes]:
+    store.start_run(
+        RunManifest(
+            id=run, name="perf", configuration={}, versions={}, git_sha=None, data_sha={},
+            seeds={}, started=time.time(),
+        )
+    )  # fmt: skip
+    return store.put_model("m", ModelSpec(weights="m")), store.put_judge("j", JudgeSpec(kind="k"))
+
+
+def judgment_of(run: str, number: int, model: bytes, judge: bytes) -> tuple[Paid, Judgment, Use]:
+    place = Place(
+        benchmark="b", version="1", item_id=str(number % ITEMS), model_key=model,
+        judge_key=judge, sample=number // ITEMS + os.getpid() % 10_000 * 1_000,
+    )  # fmt: skip
+    key = hashlib.sha256(f"{run} {number}".encode()).digest()
+    asked = Message(role="user", content=f"{run} {number} ".ljust(250, "x"))
+    purpose = Purpose(run_id=run, place=place)
+    paid = Paid(
+        key=key,
+        request=ChatRequest(provider="p", model="jm", messages=(asked,)),
+        reply=Reply(text=f"{run} {number} ".ljust(250, "y"), usage=USAGE, served_model="jm"),
+        spend=Spend(
+            purpose=purpose, how="live", provider="p", model="jm", usage=USAGE, cost_usd=0.001
+        ),
+    )
+    judgment = Judgment(
+        key=hashlib.sha256(key).digest(), judge_key=judge, case_key=key,
+        verdict=Score(value=0.5, low=0, high=1), reply_keys=(key,), served_model="jm",
+        at=time.time(),
+    )  # fmt: skip
+    return paid, judgment, Use(run_id=run, place=place, judgment_key=judgment.key)
+
+
+def through_the_queue(url: str, count: int, run: str) -> tuple[float, float, list[float]]:
+    """Seconds, seconds of CPU in the loop's thread, and how long each waited (seconds)."""
+    waits: list[float] = []
+    with open_store(url) as store:
+        model, judge = begun(store, run)
+        made = [judgment_of(run, number, model, judge) for number in range(count)]
+
+        async def one(paid: Paid, judgment: Judgment, use: Use) -> None:
+            def put(into: Any) -> None:
+                into.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+                into.put_judgment(judgment, [use])
+
+            began = time.perf_counter()
+            await keep(store, put, paid=paid)
+            waits.append(time.perf_counter() - began)
+
+        async def all_of_them() -> None:
+            rest = iter(made)
+
+            async def slot() -> None:
+                for paid, judgment, use in rest:
+                    await one(paid, judgment, use)
+
+            await asyncio.gather(*(slot() for _ in range(UNDER_WAY)))
+
+        began, cpu = time.perf_counter(), time.thread_time()
+        asyncio.run(all_of_them())
+        return time.perf_counter() - began, time.thread_time() - cpu, sorted(waits)
+
+
+def paced(url: str, count: int, run: str, rate: float) -> list[float]:
+    """How long each waited where so many come in a second."""
+    waits: list[float] = []
+    with open_store(url) as store:
+        model, judge = begun(store, run)
+        made = [judgment_of(run, number, model, judge) for number in range(count)]
+
+        async def one(paid: Paid, judgment: Judgment, use: Use) -> None:
+            def put(into: Any) -> None:
+                into.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+                into.put_judgment(judgment, [use])
+
+            began = time.perf_counter()
+            await keep(store, put, paid=paid)
+            waits.append(time.perf_counter() - began)
+
+        async def all_of_them() -> None:
+            began = time.perf_counter()
+            async with asyncio.TaskGroup() as group:
+                for number, each in enumerate(made):
+                    if (early := began + number / rate - time.perf_counter()) > 0:
+                        await asyncio.sleep(early)
+                    group.create_task(one(*each))
+
+        asyncio.run(all_of_them())
+    return sorted(waits)
+
+
+def _beside(url: str, count: int, number: int, ready: Any) -> None:
+    ready.wait()
+    through_the_queue(url, count, f"beside {number} {time.time()}")
+
+
+def beside_each_other(url: str, count: int) -> float:
+    """Seconds in which so many processes put ``count`` each."""
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Barrier(PROCESSES + 1)
+    children = [
+        spawn.Process(target=_beside, args=(url, count, number, ready))
+        for number in range(PROCESSES)
+    ]
+    for child in children:
+        child.start()
+    ready.wait()
+    began = time.perf_counter()
+    for child in children:
+        child.join()
+    return time.perf_counter() - began
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -38,77 +164,37 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measure(store: Store, count: int) -> None:
-    model = store.put_model("model", ModelSpec(weights="m"))
-    judge = store.put_judge("judge", JudgeSpec(kind="exact_match"))
-    store.start_run(
-        RunManifest(
-            id="run", name="perf", configuration={}, versions={}, git_sha=None, data_sha={},
-            seeds={}, started=time.time(),
-        )
-    )  # fmt: skip
-    keys = [hashlib.sha256(str(number).encode()).digest() for number in range(count)]
-
-    def put(number: int) -> None:
-        key = keys[number]
-        place = Place(
-            benchmark="b", version="1", item_id=str(number % ITEMS), model_key=model,
-            judge_key=judge, sample=number // ITEMS,
-        )  # fmt: skip
-        judgment = Judgment(
-            key=key, judge_key=judge, case_key=key, verdict=Label(name="correct"),
-            reply_keys=(key,), at=time.time(),
-        )  # fmt: skip
-        store.put_judgment(judgment, [Use(run_id="run", place=place, judgment_key=key)])
-
-    request = ChatRequest(
-        provider="p", model="m", messages=(Message(role="user", content="x" * 2000),)
+def measure(name: str, url: str, count: int) -> None:
+    took, cpu, _ = through_the_queue(url, count, f"run {time.time()}")
+    print(
+        f"{name:28}{count / took:10,.0f} judgments/s, {UNDER_WAY} under way;"
+        f" {1e6 * cpu / count:.0f} µs each in the loop's thread"
     )
-    replies = keys[: count // 5]
-    purpose = Purpose(
-        run_id="run",
-        place=Place(benchmark="b", version="1", item_id="0", model_key=model, judge_key=judge),
+    slow = paced(url, min(count, 5_000), f"paced {time.time()}", 1_000)
+    print(
+        f"{'':28}{1e3 * slow[len(slow) // 2]:10.1f} ms added at the median at 1,000/s, p99"
+        f" {1e3 * slow[int(len(slow) * 0.99)]:.1f}, worst {1e3 * slow[-1]:.1f}"
     )
-    took = Spend(
-        purpose=purpose, how="live", provider="p", model="m", cost_usd=0.01,
-        usage=Usage(prompt_tokens=500, completion_tokens=1),
-    )  # fmt: skip
-
-    def put_all() -> None:
-        for number in range(count):
-            put(number)
-
-    def put_replies() -> None:
-        for key in replies:
-            store.put_reply(key, request, Reply(text=key.hex() * 8))
-
-    def put_paid_replies() -> None:
-        for key in replies:
-            store.put_reply(key[::-1], request, Reply(text=key.hex() * 8 + "."), took)
-
-    taken = seconds(put_all)
-    print(f"put_judgment   {count / taken:9,.0f} commits/s")
-    taken = seconds(put_replies)
-    print(f"put_reply      {len(replies) / taken:9,.0f} commits/s")
-    taken = seconds(put_paid_replies)
-    print(f"  and spend    {len(replies) / taken:9,.0f} commits/s")
-    taken = seconds(lambda: store.judged(keys))
-    print(f"judged         {taken / count * 1e6:9.1f} µs a key, {count:,} keys at once")
-    taken = seconds(lambda: [store.judged([key]) for key in replies])
-    print(f"judged         {taken / len(replies) * 1e6:9.1f} µs a key, one at a time")
-    taken = seconds(lambda: [store.reply(key) for key in replies])
-    print(f"reply          {taken / len(replies) * 1e6:9.1f} µs")
-    taken = seconds(lambda: store.verdicts("b"))
-    print(f"verdicts       {taken / count * 1e6:9.1f} µs a row, {count:,} rows")
+    each = count // PROCESSES
+    beside = beside_each_other(url, each)
+    print(f"{'':28}{PROCESSES * each / beside:10,.0f} judgments/s from {PROCESSES} processes")
+    with open_store(url) as store:
+        keys = [hashlib.sha256(f"nobody {n}".encode()).digest() for n in range(20_000)]
+        took = seconds(lambda: store.judged(keys))
+        print(f"{'':28}{1e6 * took / len(keys):10.1f} µs a key that is looked up with others")
+        took = seconds(lambda: [store.reply(key) for key in keys[:2_000]])
+        print(f"{'':28}{1e6 * took / 2_000:10.1f} µs a reply that is looked up alone")
 
 
 if __name__ == "__main__":
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    place = sys.argv[2] if len(sys.argv) > 2 else None
-    with (
-        tempfile.TemporaryDirectory(dir=place) as folder,
-        open_store(str(Path(folder) / "perf.db")) as opened,
-    ):
-        measure(opened, rows)
-        size = sum(path.stat().st_size for path in Path(folder).iterdir())
-        print(f"on disk        {size / rows:9.0f} bytes a judgment, with log and replies")
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    urls = [word for word in sys.argv[1:] if not word.isdigit()]
+    total = numbers[0] if numbers else 40_000
+    if urls:
+        for address in urls:
+            measure(address.partition(":")[0], address, total)
+    else:
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            measure("SQLite", f"sqlite:///{Path(folder) / 'normal.db'}", total)
+            full = f"sqlite:///{Path(folder) / 'full.db'}?synchronous=full"
+            measure("SQLite, synchronous=full", full, total)

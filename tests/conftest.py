@@ -5,10 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from judgebench.store import Store
+    from tests.postgres import Server
 
 # Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
 # deadline, since the first example pays for importing scikit-learn or scipy.
@@ -35,11 +41,59 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where the gold data has to be, a test that skips for want of it has failed."""
+    """Where something has to be, a test that skips for want of it has failed."""
     report = yield
-    if report.skipped and os.environ.get("JUDGEBENCH_REQUIRE_GOLD") == "1":
+    if report.skipped:
         why = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        if "gold data" in why:
-            report.outcome = "failed"
-            report.longrepr = f"JUDGEBENCH_REQUIRE_GOLD=1, and this was skipped: {why}"
+        for variable, word in _REQUIRED.items():
+            if os.environ.get(variable) == "1" and word in why:
+                report.outcome = "failed"
+                report.longrepr = f"{variable}=1, and this was skipped: {why}"
     return report
+
+
+_REQUIRED = {
+    "JUDGEBENCH_REQUIRE_GOLD": "gold data",
+    "JUDGEBENCH_REQUIRE_POSTGRES": "PostgreSQL server",
+}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    from tests.postgres import running
+
+    with running() as started:
+        yield started
+
+
+ENGINES = pytest.fixture(params=["sqlite", "postgres"])
+
+
+@ENGINES
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a store of one test is, on either engine: opening it makes it, or finds it empty."""
+    yield from _somewhere(request, tmp_path, "store")
+
+
+@ENGINES
+def unmade_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where there is no store yet."""
+    yield from _somewhere(request, tmp_path, "template0")
+
+
+def _somewhere(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{folder / 'store.db'}"
+        return
+    server: Server = request.getfixturevalue("postgres")
+    with server.database(template) as name:
+        yield server.url(name)
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    from judgebench.store import open_store
+
+    with open_store(store_url) as opened:
+        yield opened

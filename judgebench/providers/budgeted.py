@@ -14,6 +14,7 @@ from judgebench.errors import (
     JudgebenchError,
     StoreBusyError,
     StoreFullError,
+    StoreGoneError,
 )
 from judgebench.protocols import Drawn, Provider, Replies, Waiting, at_once
 from judgebench.providers.limited import NotSentError
@@ -81,7 +82,7 @@ class ProjectBudget:
         try:
             with at_once():
                 drawn = self._reserve(held, cost_usd, self.AHEAD * cost_usd)
-        except (StoreBusyError, StoreFullError) as error:
+        except (StoreBusyError, StoreFullError, StoreGoneError) as error:
             if isinstance(error, StoreFullError) and not error.again:
                 raise
             return self._wait(str(error), self.AGAIN_S)

@@ -6,13 +6,13 @@ import asyncio
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from judgebench.errors import CallError, StoreBusyError, StoreFullError
+from judgebench.errors import CallError, StoreBusyError
 from judgebench.keys import request_key
-from judgebench.protocols import Provider, Replies, Waiting, at_once
+from judgebench.protocols import Paid, Provider, Replies, at_once
 from judgebench.providers.counts import Counts
 from judgebench.providers.prices import Price
 from judgebench.providers.spending import Saved, spend_of
@@ -20,54 +20,46 @@ from judgebench.records import Reply, Request
 
 _T = TypeVar("_T")
 
-AGAIN_S = 0.005
-"""Between two tries of a write while others write."""
-
-ROOM_S = 0.25
-"""And while the disk is full."""
+_tells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[list[Any]], None]]
+_tells = weakref.WeakKeyDictionary()
 
 
-@dataclass(slots=True)
-class _Line:
-    """Those of one event loop that wait to write; the first of them tries."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    length: int = 0
-
-
-_lines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Line] = weakref.WeakKeyDictionary()
-
-
-async def keep(write: Callable[[], _T]) -> _T:
+async def keep(store: Replies, work: Callable[[Any], _T], *, paid: Paid | None = None) -> _T:
     """Write to a store out of an event loop, for as long as it takes.
 
     While others write, or a full disk has no room, the loop goes on: calls under way come back, and
-    what they brought waits here, in order.
+    what they brought waits in line. No more than one entry for each call under way does.
 
     Parameters
     ----------
-    write
-        One commit. It is called again until it goes through.
+    work
+        What is put, by the `Writer` that it is given. It is called again until it goes through.
+    paid
+        The reply that is put, where there is one: it is not lost where it cannot be stored.
     """
-    line = _lines.setdefault(asyncio.get_running_loop(), _Line())
-    line.length += 1
-    try:
-        async with line.lock:
-            waiting, pause_s = Waiting(), AGAIN_S
-            while True:
-                try:
-                    with at_once():
-                        return write()
-                except StoreBusyError as error:
-                    why = str(error)
-                except StoreFullError as error:
-                    if not error.again:
-                        raise
-                    why, pause_s = str(error), ROOM_S
-                waiting.goes_on(f"{why}; {line.length} to be stored, none is lost meanwhile")
-                await asyncio.sleep(pause_s)
-    finally:
-        line.length -= 1
+    loop = asyncio.get_running_loop()
+    if loop not in _tells:
+        _tells[loop] = partial(_tell, weakref.ref(loop))
+    done: asyncio.Future[_T] = loop.create_future()
+    store.submit(work, _tells[loop], about=done, paid=paid)
+    return await done
+
+
+def _tell(loop: weakref.ref[asyncio.AbstractEventLoop], entries: list[Any]) -> None:
+    """Called by the thread that writes; a loop that has ended waits for nothing."""
+    if (there := loop()) is not None:
+        with suppress(RuntimeError):
+            there.call_soon_threadsafe(_deliver, entries)
+
+
+def _deliver(entries: list[Any]) -> None:
+    for entry in entries:
+        if entry.about.done():  # who waited for it was cancelled
+            continue
+        if entry.error is None:
+            entry.about.set_result(entry.value)
+        else:
+            entry.about.set_exception(entry.error)
 
 
 @dataclass(slots=True)
@@ -138,12 +130,11 @@ class Recorded:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             if saved := self._saved.emptied():
-                put = partial(self._replies.put_spend, saved)
                 if leaving:
                     with suppress(StoreBusyError), at_once():
-                        put()
+                        self._replies.put_spend(saved)
                 else:
-                    await keep(put)
+                    await keep(self._replies, lambda store: store.put_spend(saved))
         finally:
             await self._inner.close()
 
@@ -173,6 +164,12 @@ class Recorded:
             self.counts.failed += 1
             raise
         spend = spend_of(request, reply, "live", self._price)
-        await keep(partial(self._replies.put_reply, key, request, reply, spend))
+        paid = Paid(key=key, request=request, reply=reply, spend=spend)
+        put = partial(_put, paid)
+        await keep(self._replies, put, paid=paid)
         self.counts.sent += 1
         return reply
+
+
+def _put(paid: Paid, store: Replies) -> None:
+    store.put_reply(paid.key, paid.request, paid.reply, paid.spend)

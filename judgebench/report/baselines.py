@@ -66,7 +66,7 @@ def set_baseline(
         found.append((which, model_id, run_id))
     if not found:
         raise UsageError(
-            f"{store.url} has no verdicts on a model called {model!r}; `judgebench leaderboard "
+            f"{store.name} has no verdicts on a model called {model!r}; `judgebench leaderboard "
             "BENCHMARK` shows whom it has"
         )
     key_of = {one.id: one.key for one in store.models()}

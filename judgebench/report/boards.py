@@ -124,9 +124,9 @@ def described(name: str) -> tuple[Description, Path] | None:
 
 def _holds_no(name: str, held: Collection[tuple[str, str]], store: Store) -> str:
     if not held:
-        return f"{store.url} holds nothing yet; `judgebench run SUITE.yaml` fills it"
+        return f"{store.name} holds nothing yet; `judgebench run SUITE.yaml` fills it"
     known = sorted({n for n, _ in held})
-    return f"{store.url} has {unknown_name('benchmark', name, known)}"
+    return f"{store.name} has {unknown_name('benchmark', name, known)}"
 
 
 def told_apart(tables: Iterable[Columns], who: str) -> dict[str, str]:

@@ -248,9 +248,9 @@ class _Asked:
         plain = {model.name for model in self.store.models()}
         for name in self.names:
             if name.partition("@")[0] not in known:
-                return f"{self.store.url} has {unknown_name('model', name, plain)}"
+                return f"{self.store.name} has {unknown_name('model', name, plain)}"
         said = "".join(f"\n  {fault}" for fault in faults)
-        return f"{self.store.url} has nothing on which {' and '.join(self.names)} meet:{said}"
+        return f"{self.store.name} has nothing on which {' and '.join(self.names)} meet:{said}"
 
     def _take(self, data: PairData) -> None:
         two = data.two(*self.names)

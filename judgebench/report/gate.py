@@ -287,7 +287,7 @@ def boards_in_common(
                 )
     if not found:
         raise UsageError(
-            f"{store.url} has no benchmark on which one judge has judged both {candidate!r} and "
+            f"{store.name} has no benchmark on which one judge has judged both {candidate!r} and "
             f"{baseline!r}; `judgebench leaderboard BENCHMARK` shows whom it has, and `judgebench "
             f"baseline list` which baselines have a name{':' if faults else ''}{''.join(faults)}"
         )

@@ -103,7 +103,7 @@ class PairData:
 
     def _of_run(self, wanted: str, name: str) -> str:
         store = self.board.store
-        run = run_called(store.runs(), wanted, store.url)
+        run = run_called(store.runs(), wanted, store.name)
         judged = store.run_verdicts(run.id, self.which.name, self.which.version)
         names = {model.id: (model.name, *model.names) for model in store.models()}
         its = {one for one in judged["model_id"] if not name or name in (one, *names.get(one, ()))}

@@ -81,7 +81,7 @@ def judges_called(store: Store, name: str) -> list[StoredJudge]:
     ):
         if means:
             return means
-    raise UsageError(f"{store.url}: {unknown_name('judge', name, list(shown.values()))}")
+    raise UsageError(f"{store.name}: {unknown_name('judge', name, list(shown.values()))}")
 
 
 def judged_replies(

@@ -424,7 +424,7 @@ def _fixed_baseline(
         raise UsageError(f"the policy's fixed_baseline: {error}") from None
     model_id = data.board.model_ids[shown]
     if name.startswith(OF_RUN):
-        run = run_called(store.runs(), name.removeprefix(OF_RUN).partition("/")[0], store.url)
+        run = run_called(store.runs(), name.removeprefix(OF_RUN).partition("/")[0], store.name)
         return Fixed(name, model_id, ran_at(run)), shown
     ran = {run.id: ran_at(run) for run in store.runs()}
     here = (name, data.which.name, data.which.version)

@@ -124,7 +124,7 @@ def training(
     which = meant(store, benchmark)
     runs = training_runs(store).runs
     if run not in runs:
-        raise UsageError(f"{store.url} has {unknown_name('training run', run, runs)}")
+        raise UsageError(f"{store.name} has {unknown_name('training run', run, runs)}")
     data = BoardData(store, which, (), [one.model_id for one in runs[run]])
     against = None if opponent is None else data.models.get(opponent, opponent)
     shown = data.judges.get(judge)

@@ -183,9 +183,8 @@ class Question:
 
     def keep(self, store: Writer, run_id: str, result: Response, talk: object) -> bool:
         """The answer at the place of every item that asks the same."""
-        with store.transaction():
-            for item in self.items:
-                store.put_responses({self.key: replace(result, item_id=item.id)})
+        for item in self.items:
+            store.put_responses({self.key: replace(result, item_id=item.id)})
         return True
 
     def reuse(self, store: Writer, run_id: str) -> None:

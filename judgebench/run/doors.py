@@ -255,11 +255,13 @@ class _Nothing:
     def reply(self, key: bytes) -> None:
         return None
 
-    def put_reply(self, *anything: object) -> None:
+    def put_reply(self, *anything: object, **named: object) -> None:
         raise AssertionError("nothing is asked without a store")
 
-    def put_spend(self, spends: object) -> None:
-        raise AssertionError("nothing is asked without a store")
+    put_spend = submit = put_reply
+
+    def waiting(self) -> tuple[int, int]:
+        return 0, 0
 
 
 def stated_price(stated: PriceConfig) -> Price:

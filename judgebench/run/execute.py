@@ -30,6 +30,7 @@ from judgebench.errors import (
     ProviderUnavailableError,
     StoreBusyError,
     StoreFullError,
+    StoreGoneError,
 )
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Meter, Progress, Provider, Waiting, Writer, at_once
@@ -300,6 +301,7 @@ async def _carry_out(
     claimed: Claimed | None,
 ) -> dict[str, Tally]:
     stop, full = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
     works = [_Work(bench, Tally(), store, run_id, progress, stop, claimed) for bench in benches]
 
     def touched() -> None:
@@ -308,13 +310,17 @@ async def _carry_out(
         wind_down()
         progress.say(f"{NO_ROOM}: nothing more is asked, and the replies under way are stored")
 
+    def in_the_loop() -> None:
+        """It is the thread that writes that finds the disk full."""
+        loop.call_soon_threadsafe(touched)
+
     def under_way() -> int:
         return sum(len(work.under_way) for work in works)
 
     try:
         with (
-            nullcontext() if set_aside is None else set_aside(touched),
-            _interrupts(stop, progress, wind_down, under_way),
+            nullcontext() if set_aside is None else set_aside(in_the_loop),
+            _interrupts(stop, progress, wind_down, under_way, store.waiting),
         ):
             watch = asyncio.create_task(_watch(works, progress, meter, unreached))
             try:
@@ -382,16 +388,18 @@ def _interrupts(
     progress: Progress,
     wind_down: Callable[[], None],
     under_way: Callable[[], int],
+    waiting: Callable[[], tuple[int, int]],
 ) -> Iterator[None]:
     """First signal: stop taking new jobs. Second: cancel what is under way, and say how much."""
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
-    left = 0
+    left: tuple[int, int] | None = None
 
     def interrupted() -> None:
         nonlocal left
         if stop.is_set() and main is not None:
-            left = left or under_way()
+            came, paid = waiting()
+            left = left or (max(0, under_way() - came), paid)
             main.cancel()
             return
         stop.set()
@@ -411,20 +419,22 @@ def _interrupts(
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
-        raise KeyboardInterrupt(*([_left(left)] if left else [])) from None
+        raise KeyboardInterrupt(*([_left(*left)] if left and any(left) else [])) from None
     finally:
         for number, was in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, was or signal.SIG_DFL)
 
 
-def _left(calls: int) -> str:
-    """What a second Ctrl-C gives up."""
+def _left(calls: int, kept: int) -> str:
+    """What a second Ctrl-C gives up, and what it does not."""
     were = "1 call was under way and is" if calls == 1 else f"{calls} calls were under way and are"
-    return (
-        f"interrupted; {were} left without the reply, which may be paid for; everything before is "
-        "stored, run again to go on"
-    )
+    came = "1 reply that came is" if kept == 1 else f"{kept} replies that came are"
+    said = [
+        *([f"{were} left without the reply, which may be paid for"] if calls else []),
+        *([f"{came} kept beside the store, which takes them in with the next run"] if kept else []),
+    ]
+    return f"interrupted; {'; '.join(said)}; everything before is stored, run again to go on"
 
 
 class _Work:
@@ -513,7 +523,7 @@ class _Work:
             if found is None:
                 return []
             if isinstance(found, Known):
-                await keep(partial(found.keep, self.store))
+                await keep(self.store, found.keep)
             else:
                 self.planned.extend(found)
         n = min(PORTION, 2 * self.bench.slots, len(self.planned))
@@ -532,7 +542,7 @@ class _Work:
         self.aside = []
         for job, is_there in zip(new, there, strict=True):
             if is_there:
-                await keep(partial(job.reuse, self.store, self.run_id))
+                await keep(self.store, partial(_reused, job, self.run_id))
                 self.tally.reused += 1
                 self.progress.advance()
                 if job.key in won:
@@ -603,8 +613,8 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
             await self._failed(job, "reader", "reader", f"{type(error).__name__}: {error}", False)
         else:
-            put = partial(job.keep, self.store, self.run_id, result, talk)
-            readable = await keep(put)
+            put = partial(_kept, job, self.run_id, result, talk)
+            readable = await keep(self.store, put)
             self.tally.left_out |= talk.left_out
             self.in_a_row = self.bugs_in_a_row = 0
             self.tally.done += 1
@@ -656,7 +666,7 @@ class _Work:
                 place=place,
                 at=time.time(),
             )
-            await keep(partial(self.store.put_failure, failure))
+            await keep(self.store, partial(_put_failure, failure))
         self.tally.failed += 1
         self.tally.failures[kind] = self.tally.failures.get(kind, 0) + 1
         self.tally.reasons.setdefault(kind, message)
@@ -694,7 +704,7 @@ async def _at_once(do: Callable[[], _T]) -> _T:
         try:
             with at_once():
                 return do()
-        except StoreBusyError as error:
+        except (StoreBusyError, StoreGoneError) as error:
             why = str(error)
         except StoreFullError as error:
             if not error.again:
@@ -702,6 +712,18 @@ async def _at_once(do: Callable[[], _T]) -> _T:
             why = str(error)
         waiting.goes_on(why)
         await asyncio.sleep(AGAIN_S)
+
+
+def _kept(job: Job, run_id: str, result: Any, talk: Talk, store: Writer) -> bool:
+    return job.keep(store, run_id, result, talk)
+
+
+def _reused(job: Job, run_id: str, store: Writer) -> None:
+    job.reuse(store, run_id)
+
+
+def _put_failure(failure: Failure, store: Writer) -> None:
+    store.put_failure(failure)
 
 
 async def _call(provider: Provider, request: Request) -> Reply:

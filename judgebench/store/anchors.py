@@ -5,18 +5,14 @@ They stand apart from ``uses``: what a judge says of an answer for the second ti
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from judgebench.errors import StoreError
-from judgebench.records import Judgment, Look, Place
-from judgebench.store import schema, write
+from judgebench.records import Place
+from judgebench.store import schema
 from judgebench.store.codec import KINDS, ORDERS, stored_text
-from judgebench.store.database import insert
-from judgebench.store.interning import Interned
 from judgebench.store.schema import NONE
 from judgebench.store.tables import Columns, as_columns
 
@@ -37,7 +33,7 @@ _ALL = (
     .join(_b, _b.c.id == _a.c.benchmark_id)
     .join(_d, _d.c.id == _a.c.judge_id)
     .join(_l, _l.c.anchors_id == _a.c.id)
-    .group_by(_a.c.id)
+    .group_by(_a.c.id, _b.c.id, _d.c.id)
     .order_by(_a.c.id)
 )  # fmt: skip
 _j, _reason = schema.judgments, schema.texts.alias("reason")
@@ -59,7 +55,6 @@ _LOOKS = (
     .outerjoin(_reason, _reason.c.sha == _j.c.reason_sha)
     .order_by(*_l.primary_key.columns)
 )  # fmt: skip
-_PUT_LOOK = insert(_l).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,48 +71,6 @@ class StoredAnchors:
     judge_id: str
     at: float
     verdicts: int
-
-
-def put_anchors(
-    connection: Connection, interned: Interned, pinned: Sequence[tuple[Place, bytes]]
-) -> StoredAnchors:
-    """A new set: places of one judge on one benchmark, with the keys of what it said there."""
-    (benchmark, version, judge), *others = {
-        (place.benchmark, place.version, place.judge_key) for place, _ in pinned
-    }
-    if others:
-        raise StoreError("anchors are of one judge on one benchmark")
-    row = {
-        "benchmark_id": interned.benchmark(connection, benchmark, version),
-        "judge_id": interned.judge(connection, judge),
-        "at": time.time(),
-    }
-    number = connection.execute(insert(_a).returning(_a.c.id), row).scalar_one()
-    for place, judgment in pinned:
-        look = Look(anchors=number, occasion=PINNED, place=place)
-        _put(connection, interned, look, write.judgment_id(connection, judgment))
-    return next(one for one in anchors(connection) if one.id == number)
-
-
-def put_looks(
-    connection: Connection, interned: Interned, looks: Sequence[tuple[Judgment, Look]]
-) -> None:
-    """What was said anew. The first look of an occasion at a place is kept."""
-    for judgment, look in looks:
-        write.put_judgment(connection, interned, judgment, ())
-        _put(connection, interned, look, write.judgment_id(connection, judgment.key))
-
-
-def _put(connection: Connection, interned: Interned, look: Look, judgment: int) -> None:
-    place = interned.place(connection, look.place)
-    names = ("model_id", "opponent_id", "item_id", "shown", "sample", "turn")
-    occasion = interned.name(connection, look.occasion) if look.occasion else NONE
-    row = {name: place[name] for name in names} | {
-        "anchors_id": look.anchors,
-        "occasion_id": occasion,
-        "judgment_id": judgment,
-    }
-    connection.execute(_PUT_LOOK, row)
 
 
 def anchors(connection: Connection) -> list[StoredAnchors]:

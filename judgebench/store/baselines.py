@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from judgebench.store import schema
-from judgebench.store.codec import plain
-from judgebench.store.interning import Interned
 
 _l, _b, _m, _r = schema.baselines, schema.benchmarks, schema.models, schema.runs
 _ALL = (
@@ -38,31 +35,6 @@ class StoredBaseline:
     at: float
 
 
-def put_baseline(
-    connection: Connection,
-    interned: Interned,
-    name: str,
-    benchmark: str,
-    version: str,
-    model: bytes,
-    run_id: str | None,
-) -> StoredBaseline:
-    last = _last(connection, name, benchmark, version)
-    if last is not None and (last.model_key, last.run_id) == (model, run_id):
-        return last
-    row = {
-        "name": plain("the name", name),
-        "benchmark_id": interned.benchmark(connection, benchmark, version),
-        "model_id": interned.model(connection, model),
-        "run_id": None if run_id is None else interned.run(connection, run_id),
-        "at": time.time(),
-    }
-    connection.execute(insert(_l), row)
-    found = _last(connection, name, benchmark, version)
-    assert found is not None
-    return found
-
-
 def baselines(connection: Connection) -> list[StoredBaseline]:
     return [
         StoredBaseline(
@@ -76,9 +48,3 @@ def baselines(connection: Connection) -> list[StoredBaseline]:
         )
         for name, benchmark, version, key, short, run_id, at in connection.execute(_ALL)
     ]
-
-
-def _last(connection: Connection, name: str, benchmark: str, version: str) -> StoredBaseline | None:
-    wanted = (name, benchmark, version)
-    its = [b for b in baselines(connection) if (b.name, b.benchmark, b.version) == wanted]
-    return its[-1] if its else None

@@ -71,11 +71,11 @@ _MORE = select(_j.id, _reason.c.body, _reason.c.exact, _j.parts, _j.marks).outer
     _reason, _reason.c.sha == _j.reason_sha
 )
 _a, _r, _t = schema.answers.c, schema.responses.c, schema.texts.c
+_ANSWERED = (_a.model_id, _a.item_id, _a.sample, _a.turn)
 _EVERY_LAST = (
-    select(_a.model_id, _a.item_id, func.max(_a.response_id).label("response_id"))
+    select(*_ANSWERED, func.max(_a.response_id).label("response_id"))
     .where(_a.benchmark_id == bindparam("benchmark"))
-    .group_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn)
-    .order_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn)
+    .group_by(_a.benchmark_id, *_ANSWERED)
 )
 _ANSWER = {
     "model_id": (_a.model_id, "i4"),
@@ -97,6 +97,7 @@ def _answers(last: Select[Any]) -> Prepared:
         .select_from(newest)
         .join(schema.responses, _r.id == newest.c.response_id)
         .join(schema.texts, _t.sha == _r.text_sha)
+        .order_by(*(newest.c[column.name] for column in _ANSWERED))
     )
 
 

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, select
 
-from judgebench import keys
 from judgebench.records import JsonObject
 from judgebench.store import schema
-from judgebench.store.codec import stored_text, to_json
-from judgebench.store.interning import Interned
-from judgebench.store.texts import put_text
+from judgebench.store.codec import stored_text
 
 _c, _b, _t = schema.calibrations, schema.benchmarks, schema.texts
-_PUT = insert(_c)
-_LAST = (
-    select(_c.c.key)
-    .where(*(_c.c[name] == bindparam(name) for name in ("benchmark_id", "judge_id", "opponent_id")))
-    .order_by(_c.c.id.desc())
-    .limit(1)
-)
 _ALL = (
     select(
         _c.c.key, schema.judges.c.key, schema.models.c.key, _c.c.models, _t.c.body, _t.c.exact,
@@ -52,38 +40,6 @@ class StoredCalibration:
     models: tuple[str, ...]
     content: JsonObject
     at: float
-
-
-def put_calibration(
-    connection: Connection,
-    interned: Interned,
-    benchmark: str,
-    version: str,
-    judge: bytes,
-    opponent: bytes,
-    models: Sequence[str],
-    content: JsonObject,
-) -> StoredCalibration:
-    about = [benchmark, version, judge, opponent, list(models), content]
-    key = keys.content_key("calibration", about)
-    place = {
-        "benchmark_id": interned.benchmark(connection, benchmark, version),
-        "judge_id": interned.judge(connection, judge),
-        "opponent_id": interned.model(connection, opponent),
-    }
-    if connection.execute(_LAST, place).scalar() != key:
-        more = {
-            "key": key,
-            "models": json.dumps(list(models)),
-            "content_sha": put_text(connection, to_json(content)),
-            "at": time.time(),
-        }
-        connection.execute(_PUT, {**place, **more})
-    return next(
-        one
-        for one in reversed(calibrations(connection, benchmark, version))
-        if (one.judge_key, one.opponent_key) == (judge, opponent)
-    )
 
 
 def calibrations(connection: Connection, benchmark: str, version: str) -> list[StoredCalibration]:

@@ -19,19 +19,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Double, delete, func, literal_column, select
 
-from judgebench.errors import StoreBusyError, StoreError
-from judgebench.protocols import Drawn, at_once
+from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
+from judgebench.protocols import MAY_WAIT, Drawn, at_once
 from judgebench.store.database import Database, chunks, insert
 from judgebench.store.schema import budgets, claims, owners, reservations
+
+_T = TypeVar("_T")
 
 RENEW_S = 10.0
 STALE_S = 60.0
@@ -190,7 +192,7 @@ class Claims:
         return won
 
     def _claimed(self, keys: list[bytes]) -> Collection[bytes]:
-        with self._database.writing(in_turn=False) as connection:
+        def write(connection: Connection) -> Collection[bytes]:
             if self._insert(connection, keys) == len(keys):
                 return keys
             if not connection.execute(select(owners.c.pid).where(owners.c.token == self._me)).all():
@@ -199,14 +201,37 @@ class Claims:
             mine = (claims.c.owner == self._me) & claims.c.key.in_(keys)
             return connection.execute(select(claims.c.key).where(mine)).scalars().all()
 
+        return self._write(write)
+
     def _insert(self, connection: Connection, keys: list[bytes]) -> int:
         engine = connection.dialect.name
         rows: Any = [(key, self._me) for key in keys] if engine == "sqlite" else (keys, self._me)
         return connection.exec_driver_sql(_CLAIM[engine], rows).rowcount
 
+    def _write(self, write: Callable[[Connection], _T]) -> _T:
+        """One commit, which is made again where a server went in the middle of it."""
+        while True:
+            try:
+                with self._database.writing(in_turn=False) as connection:
+                    return write(connection)
+            except StoreGoneError:
+                if not MAY_WAIT.get():
+                    raise
+
     def release(self, keys: Collection[bytes], *, soon: bool = False) -> bool:
         """Give claims back; whether all of them were still ours, as far as that is known."""
-        return self._write(partial(_released, self._me, keys), soon=soon)
+        write = partial(_released, self._me, keys)
+        return self._write_soon(write) if soon else self._write(write)
+
+    def _write_soon(self, write: Callable[[Connection], bool]) -> bool:
+        """Ctrl-C does not wait for others to be done; while this process lives, a thread does."""
+        try:
+            with at_once():
+                return self._write(write)
+        except StoreError:
+            later = (self._database.another, write)
+            threading.Thread(target=_write_later, args=later, daemon=True).start()
+            return True
 
     def holder(self, key: bytes) -> Owner | None:
         """Who has claimed a key."""
@@ -226,11 +251,14 @@ class Claims:
         """Whether an owner had gone; then what it held is free."""
         if not owner.has_gone(watched_s):
             return False
-        with self._database.writing(in_turn=False) as connection:
+
+        def write(connection: Connection) -> bool:
             same = (owners.c.token == owner.token) & (owners.c.heartbeat == owner.heartbeat)
-            if connection.execute(delete(owners).where(same)).rowcount:
-                _ended(owner.token, connection)
-        return True
+            return not connection.execute(delete(owners).where(same)).rowcount or _ended(
+                owner.token, connection
+            )
+
+        return self._write(write)
 
     def _unchanged_s(self, owner: Owner) -> float:
         """For how long it was seen not to say that it lives, by a clock that cannot jump."""
@@ -281,21 +309,6 @@ class Claims:
                 told = owner.token
             time.sleep(_LOOK_S)
 
-    def _write(self, write: Callable[[Connection], bool], *, soon: bool) -> bool:
-        """Ctrl-C does not wait for others to be done; while this process lives, a thread does."""
-        try:
-            with (
-                at_once() if soon else nullcontext(),
-                self._database.writing(in_turn=False) as connection,
-            ):
-                return write(connection)
-        except StoreError:
-            if not soon:
-                raise
-            later = (self._database.another, write)
-            threading.Thread(target=_write_later, args=later, daemon=True).start()
-            return True
-
     # budgets ------------------------------------------------------------------------------------
 
     def draw(
@@ -303,38 +316,40 @@ class Claims:
     ) -> Drawn:
         """See `Store.draw`."""
         self._renewal.begin()
-        drawn = self._drawn(project, cap_usd, spent, held, wanted, more)
+        drawn = self._write(partial(self._drawn, project, cap_usd, spent, held, wanted, more))
         if not drawn.fits and self._free_the_dead():
-            drawn = self._drawn(project, cap_usd, 0.0, held, wanted, more)
+            drawn = self._write(partial(self._drawn, project, cap_usd, 0.0, held, wanted, more))
         return drawn
 
     def _drawn(
-        self, project: str, cap: float, spent: float, held: float, wanted: float, more: float
+        self,
+        project: str,
+        cap: float,
+        spent: float,
+        held: float,
+        wanted: float,
+        more: float,
+        connection: Connection,
     ) -> Drawn:
-        with self._database.writing(in_turn=False) as connection:
-            _renew(connection, self._me)
-            month = datetime.fromtimestamp(self._database.now(), UTC).strftime("%Y-%m")
-            row = insert(budgets).values(project=project, month=month, spent_usd=spent, cap_usd=cap)
-            added = budgets.c.spent_usd + row.excluded.spent_usd
-            # The row is locked until the commit, so what others reserve stands still.
-            total = connection.execute(
-                row.on_conflict_do_update(
-                    index_elements=["project", "month"],
-                    set_={"spent_usd": added, "cap_usd": cap},
-                ).returning(budgets.c.spent_usd)
-            ).scalar_one()
-            of_others = (reservations.c.project == project) & (reservations.c.owner != self._me)
-            others = select(func.sum(reservations.c.usd)).where(of_others)
-            left = cap - total - (connection.execute(others).scalar() or 0.0)
-            fits = held + wanted <= left
-            reserved = held + (wanted + min(more, (left - held - wanted) / 16) if fits else 0.0)
-            mine = {"project": project, "owner": self._me, "usd": reserved}
-            put = insert(reservations).values(mine)
-            connection.execute(
-                put.on_conflict_do_update(
-                    index_elements=["project", "owner"], set_={"usd": reserved}
-                )
+        _renew(connection, self._me)
+        month = datetime.fromtimestamp(self._database.now(), UTC).strftime("%Y-%m")
+        row = insert(budgets).values(project=project, month=month, spent_usd=spent, cap_usd=cap)
+        added = {"spent_usd": budgets.c.spent_usd + row.excluded.spent_usd, "cap_usd": cap}
+        # The row is locked until the commit, so what others reserve stands still.
+        total = connection.execute(
+            row.on_conflict_do_update(index_elements=["project", "month"], set_=added).returning(
+                budgets.c.spent_usd
             )
+        ).scalar_one()
+        of_others = (reservations.c.project == project) & (reservations.c.owner != self._me)
+        others = select(func.sum(reservations.c.usd)).where(of_others)
+        left = cap - total - (connection.execute(others).scalar() or 0.0)
+        fits = held + wanted <= left
+        reserved = held + (wanted + min(more, (left - held - wanted) / 16) if fits else 0.0)
+        mine = insert(reservations).values(project=project, owner=self._me, usd=reserved)
+        connection.execute(
+            mine.on_conflict_do_update(index_elements=["project", "owner"], set_={"usd": reserved})
+        )
         return Drawn(fits=fits, reserved_usd=reserved, spent_usd=total, month=month)
 
     def close(self) -> None:
@@ -342,7 +357,7 @@ class Claims:
         if self._renewal.ident and not self._renewal.ended.is_set():
             self._renewal.ended.set()
             self._renewal.join()
-            self._write(partial(_ended, self._me), soon=True)
+            self._write_soon(partial(_ended, self._me))
 
 
 BUDGET_COLUMNS = ("project", "month", "spent_usd", "reserved_usd", "cap_usd")

@@ -78,6 +78,11 @@ def readable(text: str) -> str:
     return "".join("�" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
 
 
+def word(said: str | None) -> str | None:
+    """A word of a provider's: short, and nothing of ours hangs on its being exact."""
+    return None if said is None else readable(masked(said))
+
+
 def plain(what: str, text: str) -> str:
     """An identifier, which must be storable as it is."""
     if readable(text) != text:
@@ -205,7 +210,7 @@ def read_request(kind: int, canonical: str, purpose: str | None) -> Request:
     said["messages"] = tuple(Message(**message) for message in said["messages"])
     if "candidates" in said:
         said["candidates"] = tuple(said["candidates"])
-    meant = None if purpose is None else _read_purpose(purpose)
+    meant = None if purpose is None else read_purpose(purpose)
     return REQUESTS[kind](**said, purpose=meant)
 
 
@@ -217,7 +222,7 @@ def purpose_json(purpose: Purpose) -> str:
     return to_json({"run_id": purpose.run_id, "place": place})
 
 
-def _read_purpose(text: str) -> Purpose:
+def read_purpose(text: str) -> Purpose:
     said = json.loads(text)
     place = said["place"]
     for name in ("model_key", "judge_key", "opponent_key"):
@@ -246,10 +251,10 @@ class VerdictRow:
 def store_verdict(verdict: Verdict) -> VerdictRow:
     match verdict:
         case Preference(winner=winner, p_first=p_first):
-            return VerdictRow(kind=0, value=p_first, winner=winner)
+            return VerdictRow(kind=0, value=_real(p_first), winner=winner)
         case Score(value=value, low=low, high=high, parts=parts):
             named = to_json(parts) if parts else None
-            return VerdictRow(kind=1, value=value, low=low, high=high, parts=named)
+            return VerdictRow(1, _real(value), None, _real(low), _real(high), parts=named)
         case Label(name=name, p=p):
             return VerdictRow(kind=2, label=masked(name), p=p)
         case Unreadable(reason=reason):
@@ -273,8 +278,12 @@ def read_verdict(row: VerdictRow) -> Verdict:
             return Unreadable(reason=row.reason or "")
 
 
+def _real(value: float) -> float | None:
+    """SQLite knows no nan: it is NULL in a store, whatever the engine."""
+    return None if value != value else value
+
+
 def _number(value: float | None) -> float:
-    """SQLite keeps nan as NULL."""
     return float("nan") if value is None else value
 
 

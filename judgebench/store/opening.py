@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from judgebench.errors import ConfigError, StoreError
 from judgebench.store import schema
+from judgebench.store.database import insert
 from judgebench.store.schema import REVISION
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Location:
         The file; None on a server.
     """
 
-    url: str
+    url: str = field(repr=False)  # there may be a password in it
     name: str
     path: Path | None
 
@@ -155,7 +156,10 @@ def open_store(
     except BaseException:
         database.close()
         raise
-    return Store(url, database)
+    store = Store(url, database)
+    if not read_only:
+        store.take_in_journals()
+    return store
 
 
 def _file(url: str, path: Path, read_only: bool, create: bool, wait_s: float | None) -> Database:
@@ -202,6 +206,8 @@ def _bring_up_to_date(database: Database, create: bool) -> None:
     if database.read_only and found in READABLE:
         _stand_in(database)
         return
+    if database.read_only and found is None and database.on_server:
+        raise _no_store(f"there is no store in {database.name}")
     if database.read_only:
         state = "was not finished being made" if found is None else f"has the older schema {found}"
         raise StoreError(
@@ -274,7 +280,8 @@ def make(connection: Connection) -> None:
 
 def _name(connection: Connection) -> None:
     """What tells this store from others: a journal of another one is not taken in."""
-    connection.execute(schema.meta.insert(), {"name": schema.STORE_ID, "value": uuid.uuid4().hex})
+    named = insert(schema.meta).on_conflict_do_nothing()
+    connection.execute(named, {"name": schema.STORE_ID, "value": uuid.uuid4().hex})
 
 
 def _upgrade(connection: Connection, older: str) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Transaction, create_engine
+from sqlalchemy import Connection, Transaction, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -24,6 +26,8 @@ from judgebench.errors import ConfigError, StoreError, StoreFullError, StoreGone
 from judgebench.protocols import MAY_WAIT, Waiting
 from judgebench.secret import Secret, masked
 from judgebench.store.database import Database
+
+_T = TypeVar("_T")
 
 CONNECT_S = 10
 """How long one try to reach a server may take, where the address does not say."""
@@ -37,6 +41,13 @@ _WAIT = (
     f" SELECT pg_advisory_xact_lock({_TURN}); SET LOCAL lock_timeout = 0"
 )
 _AT_ONCE = f"SELECT pg_try_advisory_xact_lock({_TURN})"
+_RECEIPT = (
+    "INSERT INTO meta (name, value) VALUES (%(name)s, %(value)s)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_FORGET_OLD = "DELETE FROM meta WHERE name LIKE 'commit of %%' AND value < %(long_ago)s"
+_OLD_S = 30 * 86_400.0  # nobody asks any more what became of a commit
+
 _GONE = ("08", "57P", "53300")
 """SQLSTATEs of a server that went, starts, or has no connection to spare."""
 
@@ -45,12 +56,15 @@ class Postgres(Database):
     """A connection to the server, which is made again whenever it is lost."""
 
     errors = (DBAPIError, psycopg.Error)
+    on_server = True
 
     def __init__(self, url: str, *, read_only: bool = False, wait_s: float | None = None) -> None:
         super().__init__(printable(url), read_only=read_only, wait_s=wait_s)
         self._url = url
         self._asked = conninfo(url)
         self._raw: psycopg.Connection[Any]
+        self._receipts = f"commit of {uuid.uuid4().hex}"
+        self._commits = 0
         self._engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
@@ -91,13 +105,30 @@ class Postgres(Database):
         assert found is not None
         return float(found[0])
 
+    def close(self) -> None:
+        if self._commits and not self._raw.closed:
+            with suppress(*self.errors):  # a later one takes it away
+                self._raw.execute("DELETE FROM meta WHERE name = %s", (self._receipts,))
+        super().close()
+
     # transactions -------------------------------------------------------------------------------
+
+    def look(self, read: Callable[[Connection], _T]) -> _T:
+        """A server that goes meanwhile is asked again once it is back."""
+        while True:
+            try:
+                return super().look(read)
+            except StoreGoneError:
+                if self.in_write:
+                    raise
+                with self._in_words():
+                    self._reaching("SELECT 1")
 
     def _begin_reading(self) -> None:
         only = " READ ONLY" if self.read_only else ""
         self._reaching(f"BEGIN ISOLATION LEVEL REPEATABLE READ{only}")
 
-    def _begin_writing(self, in_turn: bool) -> None:
+    def _begin_writing(self, in_turn: bool = True) -> None:
         if not in_turn:
             self._reaching("BEGIN")
             return
@@ -138,17 +169,34 @@ class Postgres(Database):
                 return
 
     def _commit(self, transaction: Transaction) -> None:
-        """A server that goes while it commits is asked, once it is back, whether it has."""
-        found = self._raw.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
+        """A server that goes while it commits is asked, once it is back, whether it has.
+
+        Part of each commit is a receipt, the number of our last one. A transaction's own number
+        would not do: a server that crashed may have given it to another one since.
+        """
+        number = self._commits + 1
+        receipt = {"name": self._receipts, "value": f"{time.time():.0f} {number}"}
+        if number == 1:
+            self._raw.execute(_FORGET_OLD, {"long_ago": f"{time.time() - _OLD_S:.0f}"})
+        self._raw.execute(_RECEIPT, receipt)
         try:
             transaction.commit()
         except self.errors as error:
-            if found is None or found[0] is None or not _is_gone(error, self._raw):
+            if not _is_gone(error, self._raw) or self._last_receipt() != receipt["value"]:
                 raise
-            self._reaching("SELECT 1")
-            asked = self._raw.execute("SELECT pg_xact_status(%s::xid8)", (found[0],)).fetchone()
-            if asked is None or asked[0] != "committed":
-                raise
+        self._commits = number
+
+    def _last_receipt(self) -> str | None:
+        """Once it is our turn again: what the server was still doing for us has ended by then."""
+        may_wait = MAY_WAIT.set(True)
+        try:
+            self._begin_writing()
+        finally:
+            MAY_WAIT.reset(may_wait)
+        asked = "SELECT value FROM meta WHERE name = %s"
+        found = self._raw.execute(asked, (self._receipts,)).fetchone()
+        self._raw.rollback()
+        return None if found is None else str(found[0])
 
     @contextmanager
     def set_aside(self, size: int, on_touch: Callable[[], None]) -> Iterator[None]:
@@ -159,7 +207,7 @@ class Postgres(Database):
 
     def explained(self, error: Exception) -> StoreError:
         original = error.orig if isinstance(error, DBAPIError) else error
-        state = getattr(original, "sqlstate", None) or ""
+        state = _state(original)
         detail = masked(str(original).strip().splitlines()[0] if str(original).strip() else "")
         said = f"PostgreSQL says: {detail}"
         if state in ("53100", "53200"):
@@ -169,7 +217,7 @@ class Postgres(Database):
                 again=True,
             )
         for start, meaning in _MEANINGS:
-            if state.startswith(start) and state:
+            if state.startswith(start):
                 return StoreError(f"the store {self.name} {meaning} ({said})")
         if isinstance(original, BaseException) and _is_gone(original, getattr(self, "_raw", None)):
             return StoreGoneError(
@@ -186,15 +234,32 @@ _MEANINGS = (
     ),
     ("3D000", "is not there: `createdb` makes a database"),
     ("42501", "does not let this user do so; docs/sharing.md has the rights that each needs"),
+    ("3F", "has no schema for its tables: see the search_path of the address or of this user"),
     ("25006", "is read-only; give another one with --store, or a server that may be written"),
     ("53300", "has no connection to spare; end another program, or raise max_connections"),
 )
 
 
+_UNTOLD = (
+    (r"password|pg_hba\.conf|authentication|role .* (does not exist|is not permitted)", "28000"),
+    (r"database .* does not exist", "3D000"),
+    (r"too many|connection slots", "53300"),
+)
+"""SQLSTATEs of what a server says to who cannot connect: the driver hands on the words alone."""
+
+
+def _state(error: BaseException | None) -> str:
+    """The SQLSTATE of an error, as far as it is known."""
+    told = getattr(error, "sqlstate", None)
+    if told is None and isinstance(error, psycopg.OperationalError):
+        told = next((state for said, state in _UNTOLD if re.search(said, str(error))), None)
+    return told or ""
+
+
 def _is_gone(error: BaseException, connection: psycopg.Connection[Any] | None) -> bool:
     """Whether what failed is for want of a server, rather than for what it was asked."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    state = getattr(original, "sqlstate", None) or ""
+    state = _state(original)
     lost = not state and isinstance(original, psycopg.OperationalError)
     return lost or state.startswith(_GONE) or (connection is not None and connection.closed)
 
@@ -214,9 +279,9 @@ def conninfo(url: str) -> str:
     def value(name: re.Match[str]) -> str:
         found = os.environ.get(name[1])
         if found is None:
-            raise ConfigError(f"the store {printable(url)}: {name[1]} is not set")
-        from urllib.parse import quote
-
+            raise ConfigError(
+                f"the store {printable(url)}: ${{{name[1]}}} in its address is not set; export it"
+            )
         return quote(Secret(found, variable=name[1]).reveal(), safe="")
 
     try:
@@ -234,8 +299,13 @@ def conninfo(url: str) -> str:
 
 
 def printable(url: str) -> str:
-    """The address without its password and options."""
-    address, _, _ = url.partition("?")
-    scheme, _, rest = address.partition("://")
-    who, at, where = rest.rpartition("@")
-    return f"{scheme}://{who.partition(':')[0]}{at}{where}"
+    """The address without its password and options; its scheme alone where it cannot be read."""
+    scheme = url.partition("://")[0]
+    try:
+        asked = conninfo_to_dict(url)
+    except psycopg.Error:
+        return f"{scheme}://…"
+    user, host, port, database = (asked.get(n) for n in ("user", "host", "port", "dbname"))
+    _, beyond, host = str(host or "").rpartition("@")  # an @ in a password has to be written %40
+    where = f"{'…@' if beyond else ''}{host}{f':{port}' if port else ''}"
+    return f"{scheme}://{f'{user}@' if user else ''}{where}{f'/{database}' if database else ''}"

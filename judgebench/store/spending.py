@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, cast, func, select
 
-from judgebench.records import AFRESH, Spend
+from judgebench.records import AFRESH
 from judgebench.store import schema
 from judgebench.store.catalog import judges, models
-from judgebench.store.codec import HOWS, KINDS, TOKENS, readable
-from judgebench.store.database import Prepared, insert
-from judgebench.store.interning import Interned
+from judgebench.store.codec import HOWS, KINDS, TOKENS
 from judgebench.store.schema import NONE
 from judgebench.store.tables import Columns, as_columns
 
@@ -25,12 +21,6 @@ SPEND_COLUMNS = (
 
 _s, _b, _r = schema.spend, schema.benchmarks, schema.runs
 _provider, _requested = schema.names.alias("provider"), schema.names.alias("requested")
-_ADD = insert(_s)
-_ADD = _ADD.on_conflict_do_update(
-    index_elements=[column.name for column in _s.primary_key],
-    set_={name: _s.c[name] + _ADD.excluded[name] for name in COUNTERS},
-)
-_PUT_SPEND = Prepared(_ADD)
 _SPENT = (
     select(
         _r.c.run_id, _b.c.name, _b.c.version, _s.c.model_id, _s.c.judge_id, _s.c.how,
@@ -42,30 +32,6 @@ _SPENT = (
     .join(_requested, _requested.c.id == _s.c.requested_id)
     .order_by(*_s.primary_key.columns)
 )  # fmt: skip
-
-
-def put_spend(connection: Connection, interned: Interned, spends: Sequence[Spend]) -> None:
-    """Added to what is there; each call is paid for, so nothing here is kept only once."""
-    _PUT_SPEND.put_all(connection, [_row(connection, interned, spend) for spend in spends])
-
-
-def _row(connection: Connection, interned: Interned, spend: Spend) -> dict[str, Any]:
-    place = spend.purpose.place
-    judge, cost = place.judge_key, spend.cost_usd
-    priced = cost is not None and math.isfinite(cost)
-    return {
-        "run_id": interned.run(connection, spend.purpose.run_id),
-        "benchmark_id": interned.benchmark(connection, place.benchmark, place.version),
-        "model_id": interned.model(connection, place.model_key),
-        "judge_id": interned.judge(connection, judge) if judge else NONE,
-        "how": HOWS.index(spend.how),
-        "provider_id": interned.name(connection, readable(spend.provider)),
-        "requested_id": interned.name(connection, readable(spend.model)),
-        "calls": spend.calls,
-        "unpriced_calls": 0 if priced else spend.calls,
-        **{name: getattr(spend.usage, name) or 0 for name in TOKENS},
-        "cost_usd": cost if priced else 0.0,
-    }
 
 
 def spent(connection: Connection, run_id: str | None = None) -> Columns:
@@ -107,8 +73,9 @@ _u, _j, _p = schema.uses, schema.judgments, schema.replies
 
 def judge_spend(connection: Connection, benchmark: str, version: str) -> Columns:
     """What calls for verdicts on a benchmark took, over all runs, by judge and ``how``."""
+    counted = [_s.c[name] for name in JUDGE_SPEND_COLUMNS[2:]]
     query = (
-        select(_s.c.judge_id, _s.c.how, *(func.sum(_s.c[name]) for name in JUDGE_SPEND_COLUMNS[2:]))
+        select(_s.c.judge_id, _s.c.how, *(cast(func.sum(one), one.type) for one in counted))
         .join(_b, _b.c.id == _s.c.benchmark_id)
         .where(_b.c.name == benchmark, _b.c.version == version, _s.c.judge_id != NONE)
         .group_by(_s.c.judge_id, _s.c.how)

@@ -75,7 +75,7 @@ class SQLite(Database):
         self._lock = path.with_name(path.name + "-turn")
         self._raw: sqlite3.Connection
         self._commits = 0
-        self._reserve: _Reserve | None = None
+        self._reserves: list[_Reserve] = []  # shared by all connections of this store
         self._turn_file = None if read_only else self._opened_turn()
         self._engine = create_engine(
             "sqlite://",
@@ -102,10 +102,11 @@ class SQLite(Database):
         if self.read_only:
             return _open_read_only(self.path, self._log)
         connection = _open(self.path, "mode=rwc")
-        with self._turn():
-            if _pragma(connection, "application_id") != APPLICATION_ID:
+        ours = [_pragma(connection, name) for name in ("application_id", "journal_mode")]
+        if ours != [APPLICATION_ID, "wal"]:
+            with self._turn():
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute(f"PRAGMA journal_size_limit = {_FORCE_AT}")
@@ -123,12 +124,12 @@ class SQLite(Database):
             ) from error
 
     def another(self) -> SQLite:
-        return SQLite(
-            self.path,
-            read_only=self.read_only,
-            wait_s=self.wait_s,
-            synchronous_full=self._synchronous == "FULL",
+        full = self._synchronous == "FULL"
+        other = SQLite(
+            self.path, read_only=self.read_only, wait_s=self.wait_s, synchronous_full=full
         )
+        other._reserves = self._reserves
+        return other
 
     def revision(self) -> str | None:
         with self.reading() as connection:
@@ -180,7 +181,7 @@ class SQLite(Database):
     def _begin_reading(self) -> None:
         self._raw.execute("BEGIN")
 
-    def _begin_writing(self, in_turn: bool) -> None:
+    def _begin_writing(self, in_turn: bool = True) -> None:
         """We have the turn, of which other programs know nothing: they may hold the file itself.
 
         SQLite's own waiting cannot be ended with Ctrl-C, and says nothing.
@@ -231,11 +232,12 @@ class SQLite(Database):
         StoreFullError
             Where there is not so much room.
         """
-        with _Reserve(self.path, size, on_touch) as self._reserve:
+        with _Reserve(self.path, size, on_touch) as reserve:
+            self._reserves.append(reserve)
             try:
                 yield
             finally:
-                self._reserve = None
+                self._reserves.remove(reserve)
 
     def explained(self, error: Exception) -> StoreError:
         original = error.orig if isinstance(error, DBAPIError) else error
@@ -249,8 +251,8 @@ class SQLite(Database):
         if not is_full(original):
             return StoreError(said)
         full = StoreFullError(said, again=code != sqlite3.SQLITE_IOERR_WRITE)
-        if self._reserve is not None:
-            full.again |= self._reserve.give()
+        for reserve in self._reserves:
+            full.again |= reserve.give()
         return full
 
     # the log ------------------------------------------------------------------------------------

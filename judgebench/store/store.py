@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from judgebench.errors import StoreError
-from judgebench.protocols import Drawn
+from judgebench.errors import StoreError, StoreGoneError
+from judgebench.plain_text import counted
+from judgebench.protocols import MAY_WAIT, Drawn, Paid
 from judgebench.records import (
     Batch,
     BatchState,
-    Failure,
     Item,
-    JsonObject,
-    JudgeSpec,
     Judgment,
-    Look,
-    ModelSpec,
     Place,
     Reply,
     Request,
     Response,
     RunManifest,
-    Spend,
     Stack,
-    Use,
     Verdict,
 )
 from judgebench.secret import secrets_of
@@ -43,10 +39,10 @@ from judgebench.store import (
     forget,
     lookups,
     met,
+    schema,
     spending,
     stack_anchors,
     tables,
-    write,
 )
 from judgebench.store import items as item_rows
 from judgebench.store.anchors import StoredAnchors
@@ -56,15 +52,29 @@ from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.claims import Claims, key_of, project_budgets
 from judgebench.store.database import Database
 from judgebench.store.forget import Forgettable, Forgotten
-from judgebench.store.interning import Interned
-from judgebench.store.opening import store_path
+from judgebench.store.opening import located, store_path
 from judgebench.store.stack_anchors import AnsweredAgain
 from judgebench.store.tables import Columns
+from judgebench.store.write import Writing, check_items
+from judgebench.store.writer import Entry, Journal, Writer
 
 if TYPE_CHECKING:
     from judgebench.columns import Column
 
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+
+def _put(
+    put: Callable[Concatenate[Writing, _P], _T],
+) -> Callable[Concatenate[Store, _P], _T]:
+    """The same as a method of the store: a commit of its own, or a part of one."""
+
+    @wraps(put)
+    def of_store(self: Store, /, *args: _P.args, **named: _P.kwargs) -> _T:
+        return self.write(lambda writing: put(writing, *args, **named))
+
+    return of_store
 
 
 class Store:
@@ -81,8 +91,10 @@ class Store:
         secrets_of(os.environ)  # known to `masked` from here on
         self.url = url
         self._database = database
-        self._interned = Interned()
-        self._transaction: _Transaction | None = None
+        self._numbers: dict[Any, int] = {}
+        self._open: Writing | None = None
+        self._spoiled: BaseException | None = None
+        self._writer: Writer | None = None
         self._claims = Claims(database)
 
     @property
@@ -111,10 +123,15 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        self._claims.close()
-        self._database.close()
+        """What was submitted is written first; see `Writer.close` where that takes long."""
+        try:
+            if self._writer is not None:
+                self._writer.close()
+            self._claims.close()
+        finally:
+            self._database.close()
 
-    # transactions -------------------------------------------------------------------------------
+    # writing ------------------------------------------------------------------------------------
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -122,33 +139,89 @@ class Store:
 
         A put that failed inside spoils the whole, even where its error was caught.
         """
-        if self._transaction is not None:
+        if self._open is not None:
             raise StoreError("a transaction of this store is open already; they do not nest")
+        resting = nullcontext() if self._writer is None else self._writer.resting()
         try:
-            with self._database.writing() as connection:
-                self._transaction = _Transaction(connection)
+            with resting, self._database.writing() as connection:
+                self._open = Writing(connection, self._numbers)
+                self._database.on_read = self._open.flush
                 yield
-                if self._transaction.spoiled is not None:
+                if self._spoiled is not None:
                     raise StoreError(
                         "nothing was stored: one part of the transaction had failed"
-                    ) from self._transaction.spoiled
+                    ) from self._spoiled
+                self._open.flush()
         except BaseException:
-            self._interned.forget()
+            self._numbers.clear()
             raise
         finally:
-            self._transaction = None
+            self._open = self._spoiled = None
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        if self._transaction is None:
-            with self.transaction(), self._writing() as connection:
-                yield connection
-            return
+    def write(self, work: Callable[[Writing], _T]) -> _T:
+        """Do what is to be one commit, or a part of the transaction that is open.
+
+        Where a server goes in the middle it is done again, once it is back.
+        """
+        if self._open is None:
+            while True:
+                try:
+                    with self.transaction():
+                        return self.write(work)
+                except StoreGoneError:
+                    if not MAY_WAIT.get():
+                        raise
         try:
-            yield self._transaction.connection
+            return work(self._open)
         except BaseException as error:
-            self._transaction.spoiled = error
+            self._spoiled = error
             raise
+
+    def submit(
+        self,
+        work: Callable[[Any], Any],
+        tell: Callable[[list[Any]], None],
+        *,
+        about: Any = None,
+        paid: Paid | None = None,
+    ) -> None:
+        """Write from an event loop, which waits for nothing; see `Replies.submit`."""
+        if self._writer is None:
+            self._writer = Writer(self._database.another, self._journal())
+        self._writer.submit(Entry(work, tell, paid, about))
+
+    def waiting(self) -> tuple[int, int]:
+        """How many entries that were submitted are still to be written, and how many are paid."""
+        return (0, 0) if self._writer is None else self._writer.waiting()
+
+    def _journal(self) -> Journal:
+        """Beside the store; in the user's cache where that is on a server."""
+        with self._database.reading() as connection:
+            its = schema.meta.c
+            named = select(its.value).where(its.name == schema.STORE_ID)
+            store_id = connection.execute(named).scalar_one()
+        place = located(self.url).path
+        if place is None:
+            import platformdirs
+
+            place = Path(platformdirs.user_cache_dir("judgebench")) / "journals" / store_id
+        return Journal(place, store_id)
+
+    def take_in_journals(self) -> None:
+        """What was paid for and could not be stored, by processes that have ended since.
+
+        Raises `StoreError` for a journal that cannot be read, or is another store's.
+        """
+        for path, left in self._journal().left():
+            new = [paid for paid in left if self.reply(paid.key) is None]
+            with self.transaction():
+                for paid in new:
+                    self.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+            print(
+                f"{counted(len(new), 'reply', 'replies')} that an earlier run had paid for "
+                f"{'is' if len(new) == 1 else 'are'} stored now, from {path}",
+                file=sys.stderr,
+            )
 
     def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
         """Keep room for what must still be written on a full disk; see `Database.set_aside`."""
@@ -156,151 +229,31 @@ class Store:
 
     # values in ----------------------------------------------------------------------------------
 
-    def put_items(self, items: Sequence[Item]) -> None:
-        """Raises `InputError` for an item that differs from the one in the store."""
-        with self._writing() as connection:
-            item_rows.put_items(connection, self._interned, items)
+    put_items = _put(Writing.put_items)
+    put_model = _put(Writing.put_model)
+    put_judge = _put(Writing.put_judge)
+    put_responses = _put(Writing.put_responses)
+    put_stack_anchors = _put(Writing.put_stack_anchors)
+    put_reply = _put(Writing.put_reply)
+    put_spend = _put(Writing.put_spend)
+    put_judgment = _put(Writing.put_judgment)
+    put_judgments = _put(Writing.put_judgments)
+    put_uses = _put(Writing.put_uses)
+    put_failure = _put(Writing.put_failure)
+    start_run = _put(Writing.start_run)
+    update_run = _put(Writing.update_run)
+    put_batch = _put(Writing.put_batch)
+    update_batch = _put(Writing.update_batch)
+    put_calibration = _put(Writing.put_calibration)
+    put_baseline = _put(Writing.put_baseline)
+    put_anchors = _put(Writing.put_anchors)
+    put_looks = _put(Writing.put_looks)
+    current_at = _put(Writing.current_at)
 
     def check_items(self, items: Iterable[Item]) -> None:
         """Raises `InputError` as putting all of them would; writes nothing."""
         with self._database.reading() as connection:
-            item_rows.check_items(connection, items)
-
-    def put_model(self, name: str, spec: ModelSpec, tags: Mapping[str, str] = _NO_TAGS) -> bytes:
-        """Returns the model's key. Name and tags are labels, of which the newest are shown."""
-        with self._writing() as connection:
-            return write.put_model(connection, self._interned, name, spec, tags)
-
-    def put_judge(self, name: str, spec: JudgeSpec) -> bytes:
-        """Returns the judge's key."""
-        with self._writing() as connection:
-            return write.put_judge(connection, self._interned, name, spec)
-
-    def put_responses(self, responses: Mapping[bytes, Response]) -> None:
-        """Kept once for each key and stack, and at each place it answers; clears failures."""
-        with self._writing() as connection:
-            write.put_responses(connection, self._interned, responses)
-
-    def put_stack_anchors(self, responses: Mapping[bytes, Response]) -> None:
-        """Questions answered again on another stack than the answers that stand.
-
-        Kept once for each key and stack, and at no place: nothing but `answered_again` tells of
-        them. An answer that comes later on that stack takes their place.
-        """
-        with self._writing() as connection:
-            write.put_stack_anchors(connection, self._interned, responses)
-
-    def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
-    ) -> None:
-        """The reply and what it took, in one commit.
-
-        Of two replies to one question the first is kept, and both are paid for.
-        """
-        with self._writing() as connection:
-            write.put_reply(connection, key, request, reply)
-            if spend is not None:
-                spending.put_spend(connection, self._interned, (spend,))
-
-    def put_spend(self, spends: Sequence[Spend]) -> None:
-        """Added to what was spent before: putting the same twice counts it twice.
-
-        Raises `StoreError` for a run, model or judge that was never put.
-        """
-        with self._writing() as connection:
-            spending.put_spend(connection, self._interned, spends)
-
-    def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None:
-        """The judgment, where it serves, and that it no longer fails, in one commit.
-
-        Of two judgments with one key the first is kept. What is judged anew, as a label that a
-        person gives again, must say so in its key.
-        """
-        with self._writing() as connection:
-            write.put_judgment(connection, self._interned, judgment, uses)
-
-    def put_judgments(self, judgments: Sequence[tuple[Judgment, Use]]) -> None:
-        """Many at once, each with the place it serves; as `put_judgment`."""
-        with self._writing() as connection:
-            write.put_judgments(connection, self._interned, judgments)
-
-    def put_uses(self, uses: Sequence[Use]) -> None:
-        with self._writing() as connection:
-            write.put_uses(connection, self._interned, uses)
-
-    def put_failure(self, failure: Failure) -> None:
-        """Kept for each key and place: the newest message, and the attempts added up."""
-        with self._writing() as connection:
-            write.put_failure(connection, self._interned, failure)
-
-    def start_run(self, manifest: RunManifest) -> None:
-        with self._writing() as connection:
-            write.start_run(connection, manifest)
-
-    def update_run(self, manifest: RunManifest) -> None:
-        with self._writing() as connection:
-            write.update_run(connection, manifest)
-
-    def put_batch(self, batch: Batch, requests: Mapping[bytes, Request]) -> None:
-        """A batch that is about to be sent, with its questions by key.
-
-        Raises `StoreError` for one whose id is there already.
-        """
-        with self._writing() as connection:
-            batches.put_batch(connection, self._interned, batch, requests)
-
-    def update_batch(self, batch: Batch) -> None:
-        """Everything that may have changed: its state, the provider's id, when and how it ended."""
-        with self._writing() as connection:
-            batches.update_batch(connection, self._interned, batch)
-
-    def put_calibration(
-        self,
-        benchmark: str,
-        version: str,
-        *,
-        judge: bytes,
-        opponent: bytes,
-        models: Sequence[str],
-        content: JsonObject,
-    ) -> StoredCalibration:
-        """A calibration of length, for a judge's comparisons with one opponent.
-
-        ``models`` are those that it was fitted on, by short id. The last one counts, and earlier
-        ones stay; one that is the last already is not put again. Raises `StoreError` for a judge
-        or opponent that was never put.
-        """
-        with self._writing() as connection:
-            return calibrations.put_calibration(
-                connection, self._interned, benchmark, version, judge, opponent, models, content
-            )
-
-    def put_baseline(
-        self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
-    ) -> StoredBaseline:
-        """Which model goes by a name from now on, as the baseline of a benchmark.
-
-        The last one counts, and earlier ones stay; one that is the last already is not put again.
-        Raises `StoreError` for a model or run that was never put.
-        """
-        with self._writing() as connection:
-            return baselines.put_baseline(
-                connection, self._interned, name, benchmark, version, model, run_id
-            )
-
-    def put_anchors(self, pinned: Sequence[tuple[Place, bytes]]) -> StoredAnchors:
-        """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
-
-        Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of
-        several judges or benchmarks, and for a judgment that was never put.
-        """
-        with self._writing() as connection:
-            return anchors.put_anchors(connection, self._interned, pinned)
-
-    def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None:
-        """What a judge says of anchors anew, on no board; the first look of an occasion is kept."""
-        with self._writing() as connection:
-            anchors.put_looks(connection, self._interned, looks)
+            check_items(connection, items)
 
     def forget(self, wanted: Forgettable) -> Forgotten:
         """Remove judgments, where they served, and replies and texts that nothing else needs.
@@ -325,8 +278,7 @@ class Store:
             yield connection
 
     def reply(self, key: bytes) -> Reply | None:
-        with self._database.looking() as connection:
-            return lookups.reply(connection, key)
+        return self._database.look(lambda connection: lookups.reply(connection, key))
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]:
         """Which of the keys have a judgment."""
@@ -381,17 +333,6 @@ class Store:
         """The judgment's key and verdict that count at each place: those of the newest use."""
         with self._database.reading() as connection:
             return tables.current(connection, benchmark, version)
-
-    def current_at(self, place: Place) -> tuple[bytes, Verdict] | None:
-        """What `current` says of one place, asked within a transaction.
-
-        So what is put next follows it, whoever else writes. Raises `StoreError` for a model or
-        judge that was never put.
-        """
-        with self._writing() as connection:
-            found = self._interned.place(connection, place)
-            found["judge_id"] = self._interned.judge(connection, place.judge_key)
-            return tables.current_at(connection, found)
 
     def item(self, benchmark: str, version: str, item_id: str) -> Item | None:
         """One item, without turns where only the id is known."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judgebench.records import Reply, Request, Spend
+from tests.written import WrittenAtOnce
 
 
-class Remembered:
+class Remembered(WrittenAtOnce):
     """Keeps replies by their key, and no spending: what is asked here has no purpose."""
 
     def __init__(self) -> None:

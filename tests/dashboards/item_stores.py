@@ -99,9 +99,9 @@ def questions(n: int) -> list[Item]:
     ]  # fmt: skip
 
 
-def fill(path: Path, *, n_items: int = 3, hostile: Sequence[str] = ()) -> str:
+def fill(path: Path | str, *, n_items: int = 3, hostile: Sequence[str] = ()) -> str:
     """Item 0 has everything; the others an answer each. Hostile texts are answers to item 1."""
-    url = f"sqlite:///{path}"
+    url = stores.address(path)
     with open_store(url) as store, store.transaction():
         for run in ("first", "second"):
             store.start_run(stores.manifest(run))

@@ -110,10 +110,15 @@ def put(store: Store, model: bytes, judge: bytes, verdicts: Sequence[Verdict], r
         )
 
 
-def fill(path: Path, *, n_items: int = 48, seed: int = 7) -> str:
+def address(path: Path | str) -> str:
+    """The URL of a store in a file; a text is a URL already."""
+    return path if isinstance(path, str) else f"sqlite:///{path}"
+
+
+def fill(path: Path | str, *, n_items: int = 48, seed: int = 7) -> str:
     """A store like the demo's, at a path; its URL."""
     draw = random.Random(seed)
-    url = f"sqlite:///{path}"
+    url = address(path)
     with open_store(url) as store, store.transaction():
         store.start_run(run := manifest())
         store.put_items(items(n_items))
@@ -142,10 +147,12 @@ PANEL = "panel/majority(gpt,claude)"
 ORDERS: tuple[Order, Order] = ("model_first", "opponent_first")
 
 
-def fill_kinds(path: Path, *, n_items: int = 60, seed: int = 3, baseline: str = BASELINE) -> str:
+def fill_kinds(
+    path: Path | str, *, n_items: int = 60, seed: int = 3, baseline: str = BASELINE
+) -> str:
     """A store of comparisons in both orders, of scores with parts, and of marks; its URL."""
     draw = random.Random(seed)
-    url = f"sqlite:///{path}"
+    url = address(path)
     suite = {"benchmarks": [{"name": BENCHMARK, "panel": ["gpt", "claude"]}]}
     with open_store(url) as store, store.transaction():
         store.start_run(run := manifest(f"against {baseline}", configuration=suite))
@@ -204,14 +211,14 @@ HOSTILE = (
 
 
 def fill_with(
-    path: Path,
+    path: Path | str,
     table: Mapping[str, Mapping[str, Sequence[Verdict]]],
     *,
     run_id: str = "first",
     state: str = "done",
 ) -> str:
     """A store of the verdicts given: model -> judge -> one for each item."""
-    url = f"sqlite:///{path}"
+    url = address(path)
     n = max(len(said) for by_judge in table.values() for said in by_judge.values())
     with open_store(url) as store, store.transaction():
         store.start_run(run := manifest(run_id, state=state))

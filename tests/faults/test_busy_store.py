@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -172,10 +173,19 @@ def test_a_second_ctrl_c_ends_the_wait_and_says_what_is_not_stored(
         holder.join()
         said = capsys.readouterr().err
         assert code == 130, said
-        assert f"interrupted; {CONNECTIONS} calls were under way and are left without" in said
+        (journal,) = tmp_path.glob("store.db-paid-*")
+        kept = len(journal.read_text().splitlines()) - 1
+        assert kept > 0
+        assert re.search(rf"; {kept} repl(y|ies) that came (is|are) kept beside the store", said)
+        found = re.search(r"interrupted; (\d+) calls? w", said)
+        without = int(found[1]) if found else 0
+        assert kept + without <= CONNECTIONS
         assert stored(tmp_path) == 0
         monkeypatch.undo()
         assert run(["run", suite_at(tmp_path, server.url, monkeypatch), "--quiet"]) == 0
+        # What was paid for is not asked again.
+        assert len(server.asks) == JUDGMENTS + without
+    assert list(tmp_path.glob("store.db-paid-*")) == []
     assert stored(tmp_path) == JUDGMENTS
     with open_store(str(tmp_path / "store.db"), read_only=True) as store:
         assert [one.state for one in store.runs()] == ["interrupted", "done"]

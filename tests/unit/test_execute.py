@@ -37,10 +37,11 @@ from judgebench.records import (
 from judgebench.run import execute
 from judgebench.run.execute import Bench, carry_out
 from judgebench.run.question import Question
+from tests.written import WrittenAtOnce
 
 
 @dataclass
-class Kept:
+class Kept(WrittenAtOnce):
     """A store that only remembers what it was given."""
 
     judgments: dict[bytes, Judgment] = field(default_factory=dict)

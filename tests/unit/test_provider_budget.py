@@ -32,6 +32,7 @@ from judgebench.records import (
     Usage,
 )
 from tests.unit import virtual_time
+from tests.written import WrittenAtOnce
 
 DOLLAR_A_TOKEN = Price(input=1e6, output=1e6)
 MOST = Usage(prompt_tokens=6, completion_tokens=4)
@@ -49,7 +50,7 @@ def used(prompt: int | None, completion: int | None) -> Reply:
     return Reply(text="r", usage=Usage(prompt_tokens=prompt, completion_tokens=completion))
 
 
-class Ledger:
+class Ledger(WrittenAtOnce):
     """Spends in memory."""
 
     def __init__(self) -> None:

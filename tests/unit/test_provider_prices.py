@@ -10,6 +10,7 @@ import pytest
 from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
 from judgebench.providers.prices import LOCAL, Price, PriceTable, cost_of
 from judgebench.records import Reply, Request, Spend, Usage
+from tests.written import WrittenAtOnce
 
 TABLE = PriceTable.load()
 
@@ -152,7 +153,7 @@ def test_the_table_makes_sense() -> None:
 # Of an endpoint ---------------------------------------------------------------------------------
 
 
-class Nothing:
+class Nothing(WrittenAtOnce):
     def reply(self, key: bytes) -> Reply | None:
         return None
 

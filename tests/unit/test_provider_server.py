@@ -22,6 +22,7 @@ from judgebench.providers.server import LocalServer
 from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 from judgebench.secret import Secret
 from tests.loopback import Loopback
+from tests.written import WrittenAtOnce
 
 LOOPBACK = [str(Path(__file__).parents[1] / "loopback.py")]
 URL = "http://127.0.0.1:{port}/v1"
@@ -206,7 +207,7 @@ def test_one_that_dies_in_use_is_noticed() -> None:
     assert children() == []
 
 
-class Nowhere:
+class Nowhere(WrittenAtOnce):
     """Replies that are forgotten."""
 
     def reply(self, key: bytes) -> Reply | None:

@@ -26,6 +26,7 @@ from judgebench.providers.scripted import Scripted
 from judgebench.records import ChatRequest, Message, Place, Purpose, Reply, Request, Spend, Usage
 from judgebench.secret import Secret, redact
 from tests.loopback import Loopback
+from tests.written import WrittenAtOnce
 
 
 def question(text: str = "q", sample: int = 0) -> ChatRequest:
@@ -37,7 +38,7 @@ def endpoint(url: str | None, **options: Any) -> EndpointOptions:
     return EndpointOptions(provider="openai_compatible", model="m", base_url=url, **options)
 
 
-class Memory:
+class Memory(WrittenAtOnce):
     """Replies in memory; ``order`` says what happened when."""
 
     def __init__(self) -> None:

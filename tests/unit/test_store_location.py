@@ -41,14 +41,14 @@ def test_urls_and_bare_paths_name_files(url: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql://me:secret@host/db", "postgresql:// URL; give a file"),
-        ("postgresql+psycopg://me:secret@host/db", "give a file"),
+        ("postgresql+psycopg://me:secret@host/db", r"postgresql\+psycopg:// URL; give a file"),
+        ("mysql://me:secret@host/db", "mysql:// URL; give a file, .* or a server"),
         ("sqlite://", "names no file"),
         ("sqlite://results/x.db", "three slashes"),
         ("sqlite:results/x.db", "begins with sqlite: and no three slashes"),
         ("postgresql:me:secret@host/db", "begins with postgresql: and no three slashes"),
         ("sqlite:///:memory:", "names no file"),
-        ("sqlite:///x.db?mode=ro", "takes no options"),
+        ("sqlite:///x.db?mode=ro", "the one option of a store in a file is .synchronous=full"),
         ("", "names no file"),
         ("a\0b", "names no file"),
     ],

@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from judgebench.errors import StoreError
 from judgebench.store import open_store, opening
@@ -165,13 +166,13 @@ def test_an_unfolded_log_on_a_read_only_disk_is_read_or_explained(tmp_path: Path
 
 def test_making_a_store_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.db"
-    upgrade = opening._upgrade
+    make = opening.make
 
-    def die_half_way(connection: object) -> None:
-        upgrade(connection)  # type: ignore[arg-type]
+    def die_half_way(connection: Connection) -> None:
+        make(connection)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(opening, "_upgrade", die_half_way)
+    monkeypatch.setattr(opening, "make", die_half_way)
     with pytest.raises(ZeroDivisionError):
         open_store(str(path))
     monkeypatch.undo()

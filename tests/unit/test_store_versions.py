@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -39,8 +40,8 @@ def test_the_newest_migration_is_the_one_the_code_knows() -> None:
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_heads() == [REVISION]
-    known = {script.revision for script in scripts.walk_revisions()}
-    assert known == {REVISION, *opening.OLDER}
+    assert {script.revision for script in scripts.walk_revisions()} == {REVISION}
+    assert sorted(opening.OLDER) == OLDER_ONES, "one migration brings all of these here"
 
 
 def test_the_file_says_that_it_is_ours(tmp_path: Path) -> None:
@@ -67,22 +68,29 @@ def test_opening_loads_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
-def test_an_older_store_is_brought_up_to_date_by_a_writer_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "old.db"
-    open_store(str(path)).close()
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    connection.commit()
-    connection.close()
-    monkeypatch.setattr(opening, "OLDER", frozenset({"0000"}))
-    with pytest.raises(StoreError, match="has the older schema 0000 and is opened for reading"):
+def test_an_older_store_is_brought_up_to_date_by_a_writer_only(tmp_path: Path) -> None:
+    path = first_schema(tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="has the older schema 0001 and is opened for reading"):
         open_store(str(path), read_only=True)
-    upgraded: list[object] = []
-    monkeypatch.setattr(opening, "_upgrade", upgraded.append)
+    assert path.read_bytes() == before
     open_store(str(path)).close()
-    assert len(upgraded) == 1
+    open_store(str(path), read_only=True).close()
+
+
+@pytest.mark.parametrize("revision", sorted(opening.READABLE))
+def test_a_store_of_most_older_schemas_is_read_as_it_is(tmp_path: Path, revision: str) -> None:
+    path, make = of_schema(tmp_path, revision), builder()
+    before = path.read_bytes()
+    with open_store(str(path), read_only=True) as reader:
+        assert reader.judged(make.JUDGMENT_KEYS) == set(make.JUDGMENT_KEYS)
+        assert reader.reply(make.REQUEST_KEY) == make.REPLY
+        assert len(reader.verdicts("trivia")["label"]) == make.PLACES
+        assert len(reader.board_verdicts("trivia", "v1")["label"]) == make.PLACES
+        empty = (reader.calibrations("trivia", "v1"), reader.baselines(), reader.anchors())
+        assert empty == ([], [], [])
+        assert reader.spend()["calls"] == reader.batches() == []
+    assert path.read_bytes() == before
 
 
 def builder() -> ModuleType:
@@ -174,18 +182,24 @@ def holds_the_fifth(store: Store, make: ModuleType) -> None:
     assert looks["served_model"][1] == "strict-2"
 
 
-def test_a_store_made_today_holds_what_a_release_will_leave_behind(tmp_path: Path) -> None:
-    make = builder()
-    make.make(tmp_path / "new.db")
-    with open_store(str(tmp_path / "new.db"), read_only=True) as store:
-        holds_the_second(store, make)
-        holds_the_third(store, make)
-        holds_the_fourth(store, make)
-        holds_the_fifth(store, make)
+OLDER_ONES = [f"000{number}" for number in range(1, 7)]
 
 
 def first_schema(folder: Path) -> Path:
     return Path(shutil.copy(STORES / "0.1.0.db", folder / "old.db"))
+
+
+def of_schema(folder: Path, revision: str) -> Path:
+    """The store of the first schema as the migrations of its time brought it to a later one."""
+    path = first_schema(folder)
+    steps = (STORES / "older_schemas.sql").read_text("ascii").split("-- ")[1:]
+    assert [step[:4] for step in steps] == OLDER_ONES[1:]
+    with closing(sqlite3.connect(path)) as connection:
+        for step in steps[: OLDER_ONES.index(revision)]:
+            connection.executescript(step[4:])
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [(revision,)]
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
 
 
 def everything(path: Path) -> list[str]:
@@ -208,15 +222,18 @@ def test_what_notebooks_read_of_an_older_store_stays_the_same(tmp_path: Path) ->
     assert [row for row in everything(path) if "_v1: " in row] == before
 
 
-def test_a_migrated_store_takes_what_the_older_one_could_not(tmp_path: Path) -> None:
-    path, make = first_schema(tmp_path), builder()
+@pytest.mark.parametrize("revision", OLDER_ONES)
+def test_a_migrated_store_takes_what_the_older_one_could_not(tmp_path: Path, revision: str) -> None:
+    path, make = of_schema(tmp_path, revision), builder()
     with open_store(str(path)) as store, mock.patch("time.time", return_value=make.NOW):
         make._fill_second(store)
         make._fill_third(store)
         make._fill_fourth(store)
+        make._fill_fifth(store)
         holds_the_second(store, make)
         holds_the_third(store, make)
         holds_the_fourth(store, make)
+        holds_the_fifth(store, make)
         older = store.verdicts("trivia")
         place = dataclasses.replace(next(iter(store.current("trivia", "v1"))), repeat=1)
         make._judge(store, b"k" * 32, b"c" * 32, Label(name="correct"), place, "run-1", ("cut",))
@@ -229,8 +246,9 @@ def test_a_migrated_store_takes_what_the_older_one_could_not(tmp_path: Path) -> 
     connection.close()
 
 
-def test_a_migrated_store_has_the_tables_of_the_schema(tmp_path: Path) -> None:
-    path = first_schema(tmp_path)
+@pytest.mark.parametrize("revision", OLDER_ONES)
+def test_a_migrated_store_has_the_tables_of_the_schema(tmp_path: Path, revision: str) -> None:
+    path = of_schema(tmp_path, revision)
     with open_store(str(path)) as store, store._database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         made = "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"
@@ -245,15 +263,15 @@ def test_a_migrated_store_has_the_tables_of_the_schema(tmp_path: Path) -> None:
 def test_a_migration_that_fails_leaves_the_older_store_as_it_was(tmp_path: Path) -> None:
     path = first_schema(tmp_path)
     connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE batch_requests (in_the_way)")  # the last that is made
+    connection.execute("CREATE INDEX ix_batch_requests_key ON runs (id)")  # some tables later
     connection.commit()
     connection.close()
     before = everything(path)
-    with pytest.raises(StoreError, match="batch_requests already exists"):
+    with pytest.raises(StoreError, match="ix_batch_requests_key already exists"):
         open_store(str(path))
     assert everything(path) == before
     connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE batch_requests")
+    connection.execute("DROP INDEX ix_batch_requests_key")
     connection.commit()
     connection.close()
     with open_store(str(path)) as store:

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from judgebench import protocols
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError
 from judgebench.protocols import Waiting, at_once
-from judgebench.providers import recorded
 from judgebench.providers.recorded import keep
 from judgebench.records import ChatRequest, Reply
-from judgebench.store import Store, claims, open_store, sqlite
+from judgebench.store import Store, claims, open_store, sqlite, writer
 
 REQUEST = ChatRequest(provider="p", model="m", messages=())
 LONG_S = 0.2  # ten times what is patched in for the thirty seconds of before
@@ -78,7 +78,7 @@ def waits(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> Iterat
     assert called, "nobody waited"
 
 
-def put(store: Store, number: int) -> None:
+def put(store: Any, number: int) -> None:
     store.put_reply(number.to_bytes(32), REQUEST, Reply(text=f"{number}"))
 
 
@@ -181,7 +181,7 @@ def test_the_event_loop_goes_on_while_many_wait(store: Store, hold: Hold) -> Non
 
     async def all_of_them() -> None:
         asyncio.get_running_loop().call_later(LONG_S, release)
-        await asyncio.gather(*(keep(lambda n=n: put(store, n)) for n in range(64)))
+        await asyncio.gather(*(keep(store, lambda into, n=n: put(into, n)) for n in range(64)))
 
     asyncio.run(all_of_them())
     assert all(store.reply(n.to_bytes(32)) is not None for n in range(64))
@@ -193,7 +193,7 @@ def test_a_wait_in_the_event_loop_is_said_with_how_many_there_are(
     with waits(monkeypatch, turn(store.path)) as looked:
 
         async def three() -> None:
-            await asyncio.gather(*(keep(lambda n=n: put(store, n)) for n in range(3)))
+            await asyncio.gather(*(keep(store, lambda into, n=n: put(into, n)) for n in range(3)))
 
         asyncio.run(three())
     assert looked[-1].endswith("; 3 to be stored, none is lost meanwhile")
@@ -261,17 +261,32 @@ def test_what_was_set_aside_is_used_once_and_says_that_the_same_goes_through(sto
 def test_replies_on_a_full_disk_wait_until_there_is_room(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded, "ROOM_S", 0.005)
-    disk = disk_of(store)
+    monkeypatch.setattr(writer, "ROOM_S", 0.005)
+    most = [0]
+    connections = [store._database._raw]
+    opened = sqlite._open
+
+    def limited(path: Path, options: str) -> sqlite3.Connection:
+        """The thread that writes has a connection of its own."""
+        connections.append(opened(path, options))
+        connections[-1].execute(f"PRAGMA max_page_count = {most[0]}").close()
+        return connections[-1]
+
+    def disk(pages: int) -> None:
+        most[0] = pages
+        for connection in connections:
+            connection.execute(f"PRAGMA max_page_count = {pages}").close()
+
+    monkeypatch.setattr(sqlite, "_open", limited)
     fill(store, disk)
 
     async def all_of_them() -> None:
         asyncio.get_running_loop().call_later(0.1, lambda: disk(100_000))
 
-        def long(n: int) -> None:
-            store.put_reply(n.to_bytes(32), REQUEST, Reply(text=f"{n}{LONG}"))
+        def long(into: Any, n: int) -> None:
+            into.put_reply(n.to_bytes(32), REQUEST, Reply(text=f"{n}{LONG}"))
 
-        await asyncio.gather(*(keep(lambda n=n: long(n)) for n in range(20)))
+        await asyncio.gather(*(keep(store, lambda into, n=n: long(into, n)) for n in range(20)))
 
     asyncio.run(all_of_them())
     assert all(store.reply(n.to_bytes(32)) is not None for n in range(20))

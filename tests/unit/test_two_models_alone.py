@@ -11,7 +11,7 @@ import pytest
 from judgebench.report import compare
 from judgebench.report.model_pairs import PairData
 from judgebench.store import Store, open_store
-from tests.unit.test_store_board_columns import BENCHMARK, VERSION, fill
+from tests.contract.store.test_board_columns import BENCHMARK, VERSION, fill
 
 
 @pytest.fixture(params=range(4))

@@ -182,7 +182,8 @@ BASELINE = "last-green"
 OCCASION = "2026-11-27"
 
 
-def make(path: Path) -> None:
+def make(path: Path | str) -> None:
+    """At a path, or at the URL of an empty store."""
     with mock.patch("time.time", return_value=NOW), open_store(str(path)) as store:
         _fill(store)
         _fill_second(store)

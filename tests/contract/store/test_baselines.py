@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from judgebench.errors import StoreError
@@ -17,8 +15,8 @@ def put(store: Store, model: str, name: str = "main", version: str = "v1") -> St
     return store.put_baseline(name, "made_up", version, model=key)
 
 
-def test_what_is_put_comes_back_and_the_last_counts(tmp_path: Path) -> None:
-    with open_store(str(tmp_path / "s.db")) as store:
+def test_what_is_put_comes_back_and_the_last_counts(store_url: str) -> None:
+    with open_store(store_url) as store:
         assert store.baselines() == []
         first, again = put(store, "a"), put(store, "a")
         assert again == first  # nothing new
@@ -29,12 +27,12 @@ def test_what_is_put_comes_back_and_the_last_counts(tmp_path: Path) -> None:
         assert store.baselines() == [first, other, version, second, back]
         assert back.model_key == first.model_key
         assert back.model_id == first.model_key.hex()[:12]
-    with open_store(str(tmp_path / "s.db"), read_only=True) as store:
+    with open_store(store_url, read_only=True) as store:
         assert store.baselines()[-1] == back
 
 
-def test_the_model_and_the_run_have_to_be_there(tmp_path: Path) -> None:
-    with open_store(str(tmp_path / "s.db")) as store:
+def test_the_model_and_the_run_have_to_be_there(store_url: str) -> None:
+    with open_store(store_url) as store:
         with pytest.raises(StoreError):
             store.put_baseline("main", "made_up", "v1", model=b"k" * 32)
         key = store.put_model("a", ModelSpec(weights="a"))

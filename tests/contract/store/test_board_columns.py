@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -32,17 +30,11 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 
 BENCHMARK, VERSION = "bench", "1"
 ORDERS: tuple[Order, ...] = ("model_first", "opponent_first")
 TEXTS = ("", "plain", "nul \0 and half a pair \ud83d", "\u2003 wide " + "x" * 300, "🏁" * 200)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(f"sqlite:///{tmp_path / 'store.db'}") as opened:
-        yield opened
 
 
 def fill(store: Store, draw: random.Random) -> None:

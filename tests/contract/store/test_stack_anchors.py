@@ -18,13 +18,17 @@ N = 6
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A model with answers on the old stack."""
-    with open_store(f"sqlite:///{tmp_path / 'store.db'}") as opened:
-        opened.put_items([item(i) for i in range(N)])
-        opened.put_model("m", ModelSpec(weights="w"))
-        opened.put_responses({key(i): response(i, f"text {i}") for i in range(N)})
+def store(store_url: str) -> Iterator[Store]:
+    with open_store(store_url) as opened:
+        fill(opened)
         yield opened
+
+
+def fill(store: Store) -> None:
+    """A model with answers on the old stack."""
+    store.put_items([item(i) for i in range(N)])
+    store.put_model("m", ModelSpec(weights="w"))
+    store.put_responses({key(i): response(i, f"text {i}") for i in range(N)})
 
 
 MODEL = keys.model_key(ModelSpec(weights="w"))
@@ -52,7 +56,7 @@ def counts(store: Store, stack: Stack = OLD, other: Stack = NEW) -> tuple[int, i
     return found.prompts, found.again, found.changed
 
 
-def test_an_anchor_is_no_answer(store: Store, tmp_path: Path) -> None:
+def test_an_anchor_is_no_answer(store: Store) -> None:
     before = store.responses_table("b")
     place = Place(benchmark="b", version="1", item_id="0", model_key=MODEL, judge_key=b"")
     failure = Failure(
@@ -66,7 +70,13 @@ def test_an_anchor_is_no_answer(store: Store, tmp_path: Path) -> None:
     assert store.responses([key(9)]) == {}
     assert store.answered("b", "1", MODEL) == {(str(i), 0) for i in range(N)}
     assert store.failures("b")["message"] == ["m"]  # what failed for an answer failed all the same
-    write_excerpt(store.url, tmp_path / "part.db", [("b", "1")])
+
+
+def test_an_excerpt_leaves_anchors_out(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "whole.db")) as store:
+        fill(store)
+        store.put_stack_anchors({key(0): response(0, "text 0", NEW)})
+        write_excerpt(store.url, tmp_path / "part.db", [("b", "1")])
     with open_store(str(tmp_path / "part.db"), read_only=True) as part:
         assert part.answered_on([key(0)], NEW) == set()
         assert part.answered_on([key(0)], OLD) == {key(0)}

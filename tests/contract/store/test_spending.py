@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from judgebench import keys
 from judgebench.errors import StoreError
@@ -25,6 +24,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store, open_store
 from judgebench.store.spending import COUNTERS, SPEND_COLUMNS
+from tests.postgres import beside
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="rubric")
 PLACE = Place(
@@ -62,8 +62,8 @@ def start(store: Store, run_id: str) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "x.db")) as opened:
+def store(store_url: str) -> Iterator[Store]:
+    with open_store(store_url) as opened:
         opened.put_model("tuned", MODEL)
         opened.put_judge("rubric", JUDGE)
         start(opened, "run-1")
@@ -172,10 +172,9 @@ def test_the_view_of_spending_tells_what_the_columns_tell(store: Store) -> None:
     store.put_model("renamed", MODEL)
     columns = store.spend()
     assert sorted(columns["how"]) == ["batch", "live", "live", "recorded", "retried", "wasted"]
-    connection = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)
-    for view in ("spend_v1", "spend_v2"):
-        cursor = connection.execute(f"SELECT * FROM {view}")
-        names = [column[0] for column in cursor.description]
-        assert sorted(cursor.fetchall(), key=str) == sorted(told(store, *names), key=str)
-    connection.close()
+    with beside(store.url) as connection:
+        for view in ("spend_v1", "spend_v2"):
+            found = connection.execute(text(f"SELECT * FROM {view}"))
+            names = list(found.keys())
+            assert sorted(found, key=str) == sorted(told(store, *names), key=str)
     assert set(columns["model"]) == {"renamed"}

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.store import Store, interning, open_store
+from judgebench.store import Store, open_store, write
 
 MODEL = ModelSpec(weights="hub:org/model@1", decoding={"temperature": 0.0})
 JUDGE = JudgeSpec(kind="reference", provider="openai", model="judge-1", official_prompt=False)
@@ -77,8 +76,8 @@ def item(item_id: str = "0", **changes: Any) -> Item:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(f"sqlite:///{tmp_path}/results/test.db") as opened:
+def store(store_url: str) -> Iterator[Store]:
+    with open_store(store_url) as opened:
         opened.put_model("base", MODEL)
         opened.put_judge("strict", JUDGE)
         opened.start_run(manifest())
@@ -294,12 +293,12 @@ def test_many_items_come_back_in_their_order_and_a_changed_one_is_found(store: S
 def test_what_is_remembered_of_a_store_is_bounded_and_stays_right(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interning, "MOST", 7)
+    monkeypatch.setattr(write, "MOST", 7)
     for number in range(50):
         put = judgment(number, Label(name=f"label {number % 9}"))
         use = Use(run_id="run-1", place=place(str(number % 25)), judgment_key=put.key)
         store.put_judgment(put, [use])
-        assert len(store._interned._ids) <= 7
+        assert len(store._numbers) <= 7
     found = store.verdicts("trivia")
     told = dict(zip(found["item_id"], found["label"], strict=True))
     assert told == {str(number - 25): f"label {number % 9}" for number in range(25, 50)}

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
-import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 
 from judgebench import keys
 from judgebench.errors import StoreError
@@ -35,10 +34,11 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.store import Store, open_store
+from judgebench.store import Store
 from judgebench.store.export import export_csv, export_jsonl, export_parquet
 from judgebench.store.spending import SPEND_COLUMNS
 from judgebench.store.tables import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
+from tests.postgres import beside
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")
 STRICT = JudgeSpec(kind="reference", model="judge-1", official_prompt=True)
@@ -111,9 +111,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_store(str(tmp_path / "x.db")) as store:
-        yield Bench(store)
+def bench(store: Store) -> Bench:
+    return Bench(store)
 
 
 def rows(columns: dict[str, list[object]], *names: str) -> list[tuple[object, ...]]:
@@ -187,10 +186,9 @@ def test_repeats_stand_beside_each_other_and_each_has_its_newest_use(bench: Benc
 def test_a_use_after_the_clock_was_set_back_is_still_the_newest(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter((2_000_000_000.0, 1_000_000_000.0, 1_000_000_000.0, 1_500_000_000.0))
-    monkeypatch.setattr(time, "time", lambda: next(clock))
     place = bench.place(judge=bench.human)
-    for name in ("correct", "incorrect", "correct", "unsure"):
+    for name, now in (("correct", 2e9), ("incorrect", 1e9), ("correct", 1e9), ("unsure", 1.5e9)):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
         bench.judge(Label(name=name), place)
         assert bench.store.verdicts("trivia")["label"] == [name]
         _, view = query(bench, "SELECT label FROM verdicts_v1")
@@ -311,12 +309,10 @@ VIEWS = {
 
 
 def query(bench: Bench, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
-    """As a notebook would: the file, SQL, nothing of ours."""
-    connection = sqlite3.connect(f"file:{bench.store.path}?mode=ro", uri=True)
-    cursor = connection.execute(sql)
-    found = [column[0] for column in cursor.description], cursor.fetchall()
-    connection.close()
-    return found
+    """As a notebook would: SQL, and nothing of ours."""
+    with beside(bench.store.url) as connection:
+        found = connection.execute(text(sql))
+        return list(found.keys()), [tuple(row) for row in found]
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from judgebench.records import Item, Label, ModelSpec, Preference, Score, Unreadable, Use
@@ -22,8 +20,8 @@ BENCHMARK, VERSION, NOON = item_stores.BENCHMARK, item_stores.VERSION, item_stor
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return item_stores.fill(tmp_path / "s.db")
+def url(store_url: str) -> str:
+    return item_stores.fill(store_url)
 
 
 def history(url: str, item: str = "0") -> ItemHistory:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -24,8 +23,8 @@ from tests.dashboards import stores
 
 
 @pytest.mark.parametrize("fill", [stores.fill, stores.fill_kinds])
-def test_counts_are_those_of_every_row(tmp_path: Path, fill: object) -> None:
-    url = fill(tmp_path / "s.db")  # type: ignore[operator]
+def test_counts_are_those_of_every_row(store_url: str, fill: object) -> None:
+    url = fill(store_url)  # type: ignore[operator]
     with open_store(url, read_only=True) as store:
         (found,) = holdings(store)
         columns = store.verdicts(stores.BENCHMARK, stores.VERSION)
@@ -38,32 +37,32 @@ def test_counts_are_those_of_every_row(tmp_path: Path, fill: object) -> None:
     assert found.items == (48 if fill is stores.fill else 60)
 
 
-def test_a_store_without_anything(tmp_path: Path) -> None:
-    with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
+def test_a_store_without_anything(store_url: str) -> None:
+    with open_store(store_url) as store:
         assert holdings(store) == []
         assert verdicts_used(store) == {}
         assert last_numbers(store) == {"judgments": 0, "answers": 0}
         assert (n_runs(store), newest_runs(store, 5), told_run(store, "x")) == (0, [], None)
 
 
-def test_items_that_nobody_judged_are_held(tmp_path: Path) -> None:
-    with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
+def test_items_that_nobody_judged_are_held(store_url: str) -> None:
+    with open_store(store_url) as store:
         store.put_items(stores.items(3))
         (found,) = holdings(store)
     assert (found.items, found.models, found.judges) == (3, 0, 0)
 
 
-def test_a_verdict_that_a_later_run_uses_counts_again(tmp_path: Path) -> None:
+def test_a_verdict_that_a_later_run_uses_counts_again(store_url: str) -> None:
     table = {"m": {"judge": stores.labels("+-")}}
     for run in ("first", "second"):
-        url = stores.fill_with(tmp_path / "s.db", table, run_id=run)
+        url = stores.fill_with(store_url, table, run_id=run)
     with open_store(url, read_only=True) as store:
         assert verdicts_used(store)[stores.BENCHMARK, stores.VERSION].used == 4
         assert last_numbers(store)["judgments"] == 2
 
 
-def test_failures_are_counted_by_where_and_what(tmp_path: Path) -> None:
-    url = stores.fill_with(tmp_path / "s.db", {"m": {"judge": stores.labels("+-+-")}})
+def test_failures_are_counted_by_where_and_what(store_url: str) -> None:
+    url = stores.fill_with(store_url, {"m": {"judge": stores.labels("+-+-")}})
     with open_store(url) as store:
         (model,), (judge,) = store.models(), store.judges()
         for i, (boundary, kind, again) in enumerate(
@@ -85,8 +84,8 @@ def test_failures_are_counted_by_where_and_what(tmp_path: Path) -> None:
         ]
 
 
-def test_a_run_that_holds_no_lease_has_died(tmp_path: Path) -> None:
-    with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
+def test_a_run_that_holds_no_lease_has_died(store_url: str) -> None:
+    with open_store(store_url) as store:
         for name in ("killed", "alive"):
             store.start_run(stores.manifest(name, state="running"))
         store.start_run(stores.manifest("ended"))

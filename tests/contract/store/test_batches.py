@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from judgebench import keys
 from judgebench.errors import InputError, StoreError
@@ -27,6 +27,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store, open_store
 from judgebench.store.batches import OPEN
+from tests.postgres import beside
 
 BATCH = Batch(
     id="0f3c", run_id="run-1", asker="gpt", provider="openai", requests=2, created=1000.5
@@ -74,8 +75,8 @@ REQUESTS: dict[bytes, Request] = {keys.request_key(one): one for one in (CHAT, S
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(str(tmp_path / "x.db")) as opened:
+def store(store_url: str) -> Iterator[Store]:
+    with open_store(store_url) as opened:
         opened.start_run(
             RunManifest(
                 id="run-1", name="n", configuration={}, versions={}, git_sha=None, data_sha={},
@@ -130,8 +131,9 @@ def test_a_huge_question_comes_back_and_is_kept_once_beside_its_reply(store: Sto
     store.put_batch(BATCH, {key: request})
     store.put_reply(key, request, Reply(text="A"))
     assert store.batch_requests(BATCH.id) == {key: request}
-    store.close()
-    assert store.path.stat().st_size < 4_000_000
+    with beside(store.url) as connection:
+        kept = connection.execute(text("SELECT sum(length(body)) FROM texts")).scalar_one()
+    assert kept < 4_000_000
 
 
 def test_many_questions_in_several_portions(store: Store) -> None:

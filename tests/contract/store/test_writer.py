@@ -1,0 +1,323 @@
+"""What an event loop submits: in one commit with others, and in a journal where it cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench.errors import StoreError
+from judgebench.protocols import Paid
+from judgebench.providers.recorded import keep
+from judgebench.records import (
+    ChatRequest,
+    JudgeSpec,
+    Judgment,
+    Label,
+    Message,
+    ModelSpec,
+    Place,
+    Purpose,
+    Reply,
+    RunManifest,
+    Score,
+    Spend,
+    TokenLogprob,
+    Usage,
+    Use,
+)
+from judgebench.store import Store, open_store, writer
+
+MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")
+
+
+def begun(store: Store) -> Store:
+    store.put_model("m", MODEL)
+    store.put_judge("j", JUDGE)
+    store.start_run(
+        RunManifest(
+            id="r", name="n", configuration={}, versions={}, git_sha=None, data_sha={}, seeds={},
+            started=1.0,
+        )
+    )  # fmt: skip
+    return store
+
+
+@pytest.fixture
+def opened(store_url: str) -> Any:
+    with open_store(store_url) as store:
+        yield begun(store)
+
+
+def place(number: int) -> Place:
+    from judgebench.keys import judge_key, model_key
+
+    return Place(
+        benchmark="b",
+        version="1",
+        item_id=str(number),
+        model_key=model_key(MODEL),
+        judge_key=judge_key(JUDGE),
+    )
+
+
+def paid(number: int) -> Paid:
+    asked = ChatRequest(provider="p", model="jm", messages=(Message(role="user", content="?"),))
+    return Paid(
+        key=hashlib.sha256(f"{number}".encode()).digest(),
+        request=dataclasses.replace(asked, sample=number),
+        reply=Reply(
+            text=f"said {number} \ud800",
+            usage=Usage(prompt_tokens=3, completion_tokens=4),
+            logprobs=(TokenLogprob(token="a", logprob=-0.5, top=(("b", -1.0),)),),
+            served_model="jm-1",
+            left_out=("seed",),
+            seconds=0.5,
+        ),
+        spend=Spend(
+            purpose=Purpose(run_id="r", place=place(number)),
+            how="live",
+            provider="p",
+            model="jm",
+            usage=Usage(prompt_tokens=3, completion_tokens=4),
+            cost_usd=0.25,
+        ),
+    )
+
+
+def put(one: Paid) -> Callable[[Any], None]:
+    return lambda into: into.put_reply(one.key, one.request, one.reply, one.spend)
+
+
+def judged(number: int) -> Callable[[Any], int]:
+    judgment = Judgment(
+        key=hashlib.sha256(f"j{number}".encode()).digest(),
+        judge_key=place(number).judge_key,
+        case_key=bytes(32),
+        verdict=Score(value=float("nan") if number % 5 == 0 else number / 7, low=0, high=100),
+        reply_keys=(paid(number).key,),
+        at=2.0,
+    )
+    use = Use(run_id="r", place=place(number), judgment_key=judgment.key)
+
+    def work(into: Any) -> int:
+        into.put_judgment(judgment, [use])
+        return number
+
+    return work
+
+
+async def all_of(store: Store, numbers: range) -> list[int]:
+    async def one(number: int) -> int:
+        await keep(store, put(paid(number)), paid=paid(number))
+        return await keep(store, judged(number))
+
+    return await asyncio.gather(*(one(number) for number in numbers))
+
+
+def test_all_that_is_submitted_is_there_once_each_has_been_told(opened: Store) -> None:
+    assert asyncio.run(all_of(opened, range(300))) == list(range(300))
+    assert all(opened.reply(paid(n).key) == paid(n).reply for n in range(300))
+    verdicts = opened.verdicts("b")
+    assert sorted(map(int, verdicts["item_id"])) == list(range(300))
+    told = dict(zip(verdicts["item_id"], verdicts["value"], strict=True))
+    assert told["7"] == 1.0
+    assert told["5"] is None
+    spent = opened.spend("r")
+    assert (spent["calls"], spent["cost_usd"]) == ([300], [75.0])
+
+
+def test_many_are_one_commit(opened: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[int] = []
+    commit = writer.Writer._commit
+
+    def counted(self: Any, database: Any, numbers: Any, group: list[Any]) -> None:
+        groups.append(len(group))
+        commit(self, database, numbers, group)
+
+    monkeypatch.setattr(writer.Writer, "_commit", counted)
+    asyncio.run(all_of(opened, range(200)))
+    assert sum(groups) == 400
+    assert max(groups) > 20
+
+
+def test_one_that_cannot_be_written_costs_none_of_the_others(opened: Store) -> None:
+    def wrong(into: Any) -> None:
+        into.put_reply(bytes(32), paid(0).request, paid(0).reply)
+        into.put_uses([Use(run_id="r", place=place(1), judgment_key=b"n" * 32)])
+
+    async def run() -> list[Any]:
+        works = [judged(1), wrong, judged(2)]
+        return await asyncio.gather(*(keep(opened, w) for w in works), return_exceptions=True)
+
+    first, error, last = asyncio.run(run())
+    assert (first, last) == (1, 2)
+    assert isinstance(error, StoreError)
+    assert "put_judgment() must come before" in str(error)
+    assert opened.reply(bytes(32)) is None
+    assert len(opened.verdicts("b")["item_id"]) == 2
+
+
+def test_the_last_of_two_at_one_place_counts_also_in_one_commit(opened: Store) -> None:
+    def twice(into: Any) -> None:
+        for name in ("first", "second"):
+            key = hashlib.sha256(name.encode()).digest()
+            judgment = Judgment(
+                key=key,
+                judge_key=place(0).judge_key,
+                case_key=key,
+                verdict=Label(name=name),
+                at=1.0,
+            )
+            into.put_judgment(judgment, [Use(run_id="r", place=place(0), judgment_key=key)])
+
+    asyncio.run(keep(opened, twice))
+    assert opened.verdicts("b")["label"] == ["second"]
+
+
+# the journal --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_url: str) -> Any:
+    """A journal as a process leaves it that ended before its store could be written."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with open_store(store_url) as store:
+        begun(store)
+        journal = store._journal()
+        journal.keep([paid(1), paid(2)])
+        assert journal.path is not None
+        kept = journal.path.read_text()
+        name = journal.path
+        assert journal._file is not None
+        journal._file.close()  # as the end of its process does
+    assert name.read_text() == kept
+    return name
+
+
+def test_the_next_opening_takes_in_what_was_paid_for(
+    store_url: str, left: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(store_url, read_only=True) as store:
+        assert store.reply(paid(1).key) is None
+    with open_store(store_url) as store:
+        assert [store.reply(paid(n).key) for n in (1, 2)] == [paid(1).reply, paid(2).reply]
+        assert store.spend("r")["calls"] == [2]
+    assert not left.exists()
+    assert "2 replies that an earlier run had paid for are stored now" in capsys.readouterr().err
+
+
+def test_what_is_there_by_then_is_not_paid_for_twice(store_url: str, left: Path) -> None:
+    kept = left.read_text()
+    open_store(store_url).close()
+    left.write_text(kept)  # killed between the commit and the removal
+    with open_store(store_url) as store:
+        assert store.spend("r")["calls"] == [2]
+    assert not left.exists()
+
+
+def test_a_line_that_was_cut_is_none(store_url: str, left: Path) -> None:
+    left.write_text(left.read_text()[:-20])
+    with open_store(store_url) as store:
+        assert store.reply(paid(1).key) is not None
+        assert store.reply(paid(2).key) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda head: "what is this", "cannot be read as a journal of replies"),
+        (lambda head: json.dumps({**json.loads(head), "store": "0"}), "2 replies of another store"),
+        (lambda head: json.dumps({**json.loads(head), "judgebench_journal": 9}), "does not begin"),
+    ],
+)
+def test_a_journal_that_is_not_ours_is_left_alone(
+    store_url: str, left: Path, change: Callable[[str], str], says: str
+) -> None:
+    head, _, rest = left.read_text().partition("\n")
+    left.write_text(f"{change(head)}\n{rest}")
+    with pytest.raises(StoreError, match=says):
+        open_store(store_url)
+    assert left.exists()
+
+
+def test_no_key_is_written_to_it(
+    store_url: str, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from judgebench.secret import Secret
+
+    secret = Secret("planted-in-a-journal-93127")
+    with open_store(store_url) as store:
+        journal = store._journal()
+        one = paid(3)
+        said = dataclasses.replace(one.reply, text=f"it is {secret.reveal()}")
+        journal.keep([dataclasses.replace(one, reply=said)])
+        assert journal.path is not None
+        written = journal.path.read_text()
+        journal.path.unlink()
+        assert journal._file is not None
+        journal._file.close()
+    assert secret.reveal() not in written
+    assert "it is ***" in written
+
+
+KILLED = """
+    import asyncio, sys, threading
+    from judgebench.providers.recorded import keep
+    from judgebench.store import open_store
+    from tests.contract.store.test_writer import all_of, paid, put
+
+    store = open_store(sys.argv[1])
+
+    async def run():
+        print("asking", flush=True)
+        await asyncio.gather(*(keep(store, put(paid(n)), paid=paid(n)) for n in range(64)))
+
+    sys.stdin.readline()
+    asyncio.run(run())
+"""
+
+
+def test_a_process_killed_while_others_hold_the_store_loses_nothing_it_had_for_a_second(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with open_store(store_url) as store:
+        begun(store)
+        child = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(KILLED), store_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdin
+        assert child.stdout
+        place = store._journal()._place
+        with store.transaction():
+            child.stdin.write("go\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "asking\n"
+            there = threading.Event()
+            for _ in range(600):
+                journals = list(place.parent.glob(f"{place.name}-paid-*"))
+                if journals and len(journals[0].read_text().splitlines()) == 65:
+                    break
+                there.wait(0.05)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            child.stdin.close()
+            child.stdout.close()
+    with open_store(store_url) as store:
+        assert all(store.reply(paid(n).key) == paid(n).reply for n in range(64))
+        assert store.spend("r")["calls"] == [64]
