@@ -1,17 +1,19 @@
-"""How fast keys are claimed by several processes: ``python perf/claims.py STORE [STORE...]``.
+"""How fast keys are claimed by several processes: ``python perf/claims.py [STORE...]``.
 
-STORE is the address of a store that may be filled with claims and emptied of them: a new file, or
-a database on a server. Each process claims its keys in portions of 256, then gives them back; once
-all have keys of their own, once all want the same ones, each in an order of its own. Every key is
-won by one of them, or the script ends with an error. ``make bench`` keeps what it prints.
+STORE is the address of a store that may be filled with claims and emptied of them: a file, or a
+database on a server. Without one: a new file. Each process claims its keys in portions of 256, then
+gives them back; once all have keys of their own, once all want the same ones, each in an order of
+its own. Every key is won by one of them, or the script ends with an error.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -112,6 +114,7 @@ def line(url: str, same: bool, processes: int) -> str:
 
 
 def main(urls: list[str]) -> None:
+    print(f"{os.cpu_count()} processors, of which others had {os.getloadavg()[0]:.1f} busy")
     for url in urls:
         with open_store(url):
             print(located(url).url.partition("://")[0] if "://" in url else "sqlite")
@@ -123,4 +126,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
         worker(sys.argv[2], int(sys.argv[3]), bool(int(sys.argv[4])))
     else:
-        main(sys.argv[1:])
+        with tempfile.TemporaryDirectory() as folder:
+            main(sys.argv[1:] or [f"sqlite:///{folder}/claims.db"])

@@ -18,6 +18,7 @@ from judgebench.store import Store, claims, open_store
 from judgebench.store.claims import PORTION
 from judgebench.store.schema import claims as claimed
 from judgebench.store.schema import owners
+from tests.postgres import Server
 
 WORKER = """
     import random, sys
@@ -189,3 +190,23 @@ def test_one_that_was_taken_for_dead_goes_on(store: Store) -> None:
 def test_nothing_is_claimed_inside_a_transaction(store: Store) -> None:
     with pytest.raises(StoreError, match="do not nest"), store.transaction():
         store.claim(numbered(1))
+
+
+def test_claims_outlast_a_server_that_goes_and_comes_back(postgres: Server) -> None:
+    keys = numbered(3)
+    with (
+        postgres.database(template="store") as name,
+        open_store(postgres.url(name)) as ours,
+        open_store(postgres.url(name)) as other,
+        ours.lease("x"),
+    ):
+        assert ours.claim(keys[:2]) == set(keys[:2])
+        assert postgres.end_connections(name) >= 2
+        assert other.claim(keys) == {keys[2]}
+        assert postgres.end_connections(name) >= 1
+        ours.release(keys[:1])
+        assert other.claim(keys) == {keys[0], keys[2]}
+        assert not other.draw("p", 1.0, spent=0.9, held=0.0, wanted=0.2, more=0.0).fits
+        assert postgres.end_connections(name) >= 1
+        drawn = other.draw("p", 1.0, spent=0.05, held=0.0, wanted=0.0, more=0.0)
+        assert drawn.spent_usd == pytest.approx(0.95)
