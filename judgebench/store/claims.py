@@ -176,13 +176,18 @@ class Claims:
         self._watched: dict[bytes, tuple[float, float]] = {}
         self._looked = -_LOOK_S
 
+    def _begin(self) -> None:
+        if not self._renewal.ident:
+            self._renewal.start()
+            self._free_the_dead()
+
     def claim(self, keys: Collection[bytes]) -> set[bytes]:
         """Claim what nobody else has, in portions; returns what is ours now.
 
         Each key is won by one owner. One that is ours already is won again, so that a claim that
         was cut short may be made once more.
         """
-        self._renewal.begin()
+        self._begin()
         won: set[bytes] = set()
         for portion in chunks(sorted(set(keys)), PORTION):
             won.update(self._claimed(portion))
@@ -315,7 +320,7 @@ class Claims:
         self, project: str, cap_usd: float, *, spent: float, held: float, wanted: float, more: float
     ) -> Drawn:
         """See `Store.draw`."""
-        self._renewal.begin()
+        self._begin()
         drawn = self._write(partial(self._drawn, project, cap_usd, spent, held, wanted, more))
         if not drawn.fits and self._free_the_dead():
             drawn = self._write(partial(self._drawn, project, cap_usd, 0.0, held, wanted, more))
@@ -432,10 +437,6 @@ class _Renewal(threading.Thread):
         self.token = token
         self.ended = threading.Event()
         self.error: StoreError | None = None
-
-    def begin(self) -> None:
-        if not self.ident:
-            self.start()
 
     def run(self) -> None:
         pause_s = RENEW_S

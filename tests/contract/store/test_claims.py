@@ -167,12 +167,12 @@ def test_one_elsewhere_has_gone_when_its_heartbeat_stops(
         other._claims._renewal.ended.set()
         other._claims._renewal.join()
         elsewhere(other, 0.0)
-        assert store.claim(keys) == set()  # it may be the clock that has jumped
         began = time.monotonic()
+        assert store.claim(keys) == set()  # it may be the clock that has jumped
         while not (won := store.claim(keys)):
             assert time.monotonic() - began < 5
             time.sleep(0.05)
-        assert time.monotonic() - began >= 0.5
+        assert time.monotonic() - began >= 2 * claims.RENEW_S
         assert won == set(keys)
         assert other.claim(keys) == set()  # it sees what it has lost
 
