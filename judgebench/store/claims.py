@@ -200,11 +200,14 @@ class Claims:
         def write(connection: Connection) -> Collection[bytes]:
             if self._insert(connection, keys) == len(keys):
                 return keys
-            if not connection.execute(select(owners.c.pid).where(owners.c.token == self._me)).all():
+            ours = (claims.c.owner == owners.c.token) & claims.c.key.in_(keys)
+            mine = select(claims.c.key).select_from(owners.outerjoin(claims, ours))
+            mine = mine.where(owners.c.token == self._me)
+            if not (found := connection.execute(mine).scalars().all()):
                 _renew(connection, self._me)  # for the first time, or it was taken for dead
                 self._insert(connection, keys)
-            mine = (claims.c.owner == self._me) & claims.c.key.in_(keys)
-            return connection.execute(select(claims.c.key).where(mine)).scalars().all()
+                found = connection.execute(mine).scalars().all()
+            return [key for key in found if key is not None]
 
         return self._write(write)
 
