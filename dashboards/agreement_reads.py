@@ -19,7 +19,7 @@ from reads import KEPT, Json
 from judgebench.metrics.board_kinds import Kind
 from judgebench.records import HUMAN, Label, Preference, Score, Verdict, is_human
 from judgebench.report.estimates import p_text
-from judgebench.store.item_history import ItemHistory, ToldVerdict
+from judgebench.store.read import ItemHistory, ToldVerdict
 
 LABEL: Kind = "label"
 

@@ -16,7 +16,6 @@ from judgebench.records import RunManifest
 from judgebench.report.boards import meant
 from judgebench.report.length_boards import LengthControl
 from judgebench.report.panels import panels_in
-from judgebench.store.runs_behind import runs_behind
 
 LENGTH_CONTROLLED, WIN_RATE = "length_controlled_win_rate", "win_rate"
 
@@ -148,7 +147,7 @@ def manifests(url: str, mark: str, which: Which) -> list[str]:
         names = [judge for panel in panels if panel.name == which.judge for judge in panel.judges]
         ids = [one.id for one in store.judges() if one.name in names or one.id in names]
         judges = ids if which.judge_id is None else [which.judge_id]
-        found = runs_behind(store, which.benchmark, which.version, judges, which.opponent_id)
+        found = store.runs_behind(which.benchmark, which.version, judges, which.opponent_id)
     return [_as_text(run) for run in reversed(found)]
 
 

@@ -30,8 +30,7 @@ from judgebench.report.gate_document import head
 from judgebench.report.model_pairs import Flip
 from judgebench.report.table import Document, render
 from judgebench.store.catalog import distinct_names
-from judgebench.store.item_history import ToldVerdict
-from judgebench.store.to_compare import questions
+from judgebench.store.read import ToldVerdict
 
 MINE, THEIRS, NEITHER = "first", "second", "rest"
 """Whom a test speaks for: the tones of `charts.Ink`, blue, orange and grey."""
@@ -386,7 +385,7 @@ def heads(
 ) -> dict[str, str]:
     """The beginnings of the questions of some items."""
     with opened(url) as store:
-        asked = questions(store, benchmark, version, items)
+        asked = store.questions(benchmark, version, items)
     return {item: head(text) for item, text in asked.items()}
 
 

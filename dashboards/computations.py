@@ -15,7 +15,7 @@ from judgebench.report.confidence_choice import choice, labelling
 from judgebench.report.length_boards import LengthControl
 from judgebench.report.panels import panels_in
 from judgebench.report.table import render
-from judgebench.store import Store, holdings, to_compare
+from judgebench.store import Store
 
 FORMS = ("csv", "md", "latex", "json")
 """How a board can be taken along."""
@@ -100,7 +100,7 @@ def met(store: Store) -> list[dict[str, Any]]:
             "model": [one.model.id, one.model.name],
             "opponent": None if one.opponent is None else [one.opponent.id, one.opponent.name],
         }
-        for one in to_compare.judged(store)
+        for one in store.boards_met()
     ]
 
 
@@ -108,7 +108,7 @@ def verdicts_used(store: Store) -> list[dict[str, Any]]:
     """Of every benchmark that has any, how many, and when the newest one was."""
     return [
         {"benchmark": benchmark, "version": version, "verdicts": asdict(verdicts)}
-        for (benchmark, version), verdicts in holdings.verdicts_used(store).items()
+        for (benchmark, version), verdicts in store.verdicts_used().items()
     ]
 
 

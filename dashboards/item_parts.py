@@ -12,7 +12,7 @@ import streamlit as st
 from folded import COLUMN_PX, folded
 
 from judgebench.records import Item
-from judgebench.store.item_history import ItemHistory, ToldAnswer, ToldText, ToldVerdict
+from judgebench.store.read import ItemHistory, ToldAnswer, ToldText, ToldVerdict
 
 _T = TypeVar("_T")
 

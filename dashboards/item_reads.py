@@ -21,17 +21,7 @@ from judgebench.report.marks import CUT, SUSPECT
 from judgebench.report.replies import in_words
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
-from judgebench.store.item_history import (
-    ItemHistory,
-    ToldAnswer,
-    ToldText,
-    ToldVerdict,
-    answer_texts,
-    item_categories,
-    item_history,
-    neighbours,
-    reply_texts,
-)
+from judgebench.store.read import ItemHistory, ToldAnswer, ToldText, ToldVerdict
 from judgebench.store.search import Found, search
 from judgebench.store.search_index import Coverage, SearchIndex
 from judgebench.store.search_places import Filters, Hit
@@ -69,7 +59,7 @@ def _distinct(known: Sequence[StoredModel] | Sequence[StoredJudge]) -> dict[str,
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def categories(url: str, mark: str, benchmark: str | None, version: str | None) -> list[str]:
     with opened(url) as store:
-        return item_categories(store, benchmark, version)
+        return store.item_categories(benchmark, version)
 
 
 # search -----------------------------------------------------------------------------------------
@@ -151,7 +141,7 @@ def nothing(found: Found, filters: Filters) -> str:
 @st.cache_data(max_entries=8, show_spinner=False)
 def history(url: str, mark: str, benchmark: str, version: str, item: str) -> ItemHistory | None:
     with opened(url) as store:
-        return item_history(store, benchmark, version, item)
+        return store.item_history(benchmark, version, item)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
@@ -160,19 +150,19 @@ def around(
 ) -> tuple[str | None, str | None]:
     """The items before and after."""
     with opened(url) as store:
-        return neighbours(store, benchmark, version, item)
+        return store.neighbours(benchmark, version, item)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def answers(url: str, mark: str, numbers: tuple[int, ...]) -> dict[int, ToldText]:
     with opened(url) as store:
-        return answer_texts(store, numbers)
+        return store.answer_texts(numbers)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def said(url: str, mark: str, keys: tuple[bytes, ...]) -> dict[bytes, ToldText]:
     with opened(url) as store:
-        return reply_texts(store, keys)
+        return store.reply_texts(keys)
 
 
 def identity(history: ItemHistory) -> str:

@@ -24,7 +24,7 @@ from judgebench.errors import JudgebenchError
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.records import is_human
-from judgebench.store.holdings import At, Holding, Verdicts, holdings
+from judgebench.store.read import At, Holding, Verdicts
 
 TOP = 3
 """How many of a board are drawn."""
@@ -33,7 +33,7 @@ TOP = 3
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def held_of_each(url: str, mark: str) -> list[Holding]:
     with opened(url) as store:
-        return holdings(store)
+        return store.holdings()
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)

@@ -21,7 +21,6 @@ from opened import mark_of as mark_of
 from opened import opened
 
 from judgebench import DEFAULT_STORE
-from judgebench.store.holdings import last_numbers, n_failures, runs_under_way
 from judgebench.store.opening import store_path
 
 KEPT = 64
@@ -83,8 +82,8 @@ class Status:
 def status(url: str) -> Status:
     """Not cached: it is asked every other second, and answered from the ends of three indexes."""
     with opened(url) as store:
-        runs = [run.manifest for run in runs_under_way(store)]
-        last, failures = last_numbers(store), n_failures(store)
+        runs = [run.manifest for run in store.runs_under_way()]
+        last, failures = store.last_numbers(), store.n_failures()
     path = store_path(url)
     written = max(_written(file) for file in (path, path.with_name(path.name + "-wal")))
     now = time.time()

@@ -18,15 +18,7 @@ from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
 from judgebench.report.spend import spend_table
 from judgebench.report.table import Table
-from judgebench.store.holdings import (
-    FailureKind,
-    ToldRun,
-    failure_kinds,
-    n_runs,
-    newest_runs,
-    runs_under_way,
-    told_run,
-)
+from judgebench.store.read import FailureKind, ToldRun
 
 WINDOW_S = 30.0
 """Over how long the rate of a run is taken, so that it follows and does not flutter."""
@@ -52,25 +44,25 @@ _looked: dict[str, deque[tuple[float, int]]] = {}
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def newest(url: str, mark: str, n: int, after: int = 0) -> list[ToldRun]:
     with opened(url) as store:
-        return newest_runs(store, n, after=after)
+        return store.newest_runs(n, after=after)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def how_many(url: str, mark: str) -> int:
     with opened(url) as store:
-        return n_runs(store)
+        return store.n_runs()
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def one(url: str, mark: str, run_id: str) -> ToldRun | None:
     with opened(url) as store:
-        return told_run(store, run_id)
+        return store.told_run(run_id)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def failures(url: str, mark: str) -> list[FailureKind]:
     with opened(url) as store:
-        return failure_kinds(store)
+        return store.failure_kinds()
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
@@ -84,7 +76,7 @@ def spent(url: str, mark: str, run_id: str) -> Table | None:
 def under_way(url: str) -> list[ToldRun]:
     """Not cached: it is asked every other second, and there are few."""
     with opened(url) as store:
-        return runs_under_way(store)
+        return store.runs_under_way()
 
 
 # a run under way --------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ PAGES_IMPORT = (
     "judgebench.report.training",
     "judgebench.run.plan",
     "judgebench.store",
-    "judgebench.store.item_history",
+    "judgebench.store.read",
     "judgebench.store.search_places",
 )
 

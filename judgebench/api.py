@@ -408,7 +408,7 @@ def verdicts(
         For a benchmark that the store does not hold.
     """
     from judgebench.report.boards import meant
-    from judgebench.store.replies import with_texts
+    from judgebench.store.read import with_texts
 
     with _opened(store) as its:
         which = meant(its, benchmark)
@@ -479,10 +479,9 @@ def forget(
 def _nobody_judges(store: Store) -> Iterator[None]:
     """No run is under way, and none begins: it says that it lives, and then looks for the lease."""
     from judgebench.run.manifest import FORGETTING
-    from judgebench.store.holdings import runs_under_way
 
     with store.lease(FORGETTING, wait_s=0):
-        if alive := runs_under_way(store):
+        if alive := store.runs_under_way():
             raise StoreError(
                 f"the run {alive[0].manifest.id} is under way and may need what would go; nothing"
                 " was removed: wait until it has ended, or stop it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from judgebench.store import Store
     from tests.postgres import Server
+
+from tests.warm import Warm
 
 # Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
 # deadline, since the first example pays for importing scikit-learn or scipy.
@@ -35,6 +38,22 @@ def pytest_collection_finish() -> None:
     """Thousands of tests are never garbage: without this each sweep goes through them again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    with Warm() as running:
+        yield running
+
+
+@pytest.fixture
+def forked(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and workers of this test do not load anew what they load, and ask no Hub.
+
+    See `tests.warm`.
+    """
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(sys, "executable", warm.executable)
 
 
 @pytest.hookimpl(wrapper=True)

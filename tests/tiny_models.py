@@ -1,10 +1,16 @@
-"""Random models of a few thousand weights, made here: nothing is downloaded."""
+"""Random models of a few thousand weights, made here: nothing is downloaded.
+
+python -m tests.tiny_models FOLDER POSITIONS
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.warm import Warm
 
 SHOWS_SYSTEM = "{% for m in messages %}[{{ m.role }}]{{ m.content }}<end>{% endfor %}"
 REFUSES_SYSTEM = (
@@ -119,3 +125,41 @@ def save_classifier(
     )
     LlamaForSequenceClassification(config).save_pretrained(folder)
     return folder
+
+
+def letters(warm: Warm, folder: Path, *, positions: int) -> Path:
+    """What `save_letters` makes, without torch in this process."""
+    warm.run("tests.tiny_models", folder, str(positions))
+    return folder
+
+
+def save_letters(folder: Path, positions: int) -> None:
+    """A decoder of one layer whose own settings would end an answer after three tokens.
+
+    One token a byte. Its template is ``[role]content…[assistant]``.
+    """
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: n for n, letter in enumerate(["<end>", "<pad>", *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>")
+    fast.chat_template = (
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
+    )
+    fast.save_pretrained(folder)
+    torch.manual_seed(3)
+    sizes = _SIZES | {"num_hidden_layers": 1, "max_position_embeddings": positions}
+    model: Any = LlamaForCausalLM(
+        LlamaConfig(vocab_size=len(vocabulary), pad_token_id=1, initializer_range=1.0, **sizes)
+    )
+    model.generation_config.max_new_tokens = 3
+    model.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    save_letters(Path(sys.argv[1]), int(sys.argv[2]))

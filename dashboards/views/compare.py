@@ -19,7 +19,7 @@ from item_reads import Names, answer_line, answers, history, said, verdict_line
 
 from judgebench.report.compare import COMPARISON_METRICS, Comparison, Difference
 from judgebench.report.compare_document import DIRECTLY
-from judgebench.store.item_history import ItemHistory, ToldAnswer, ToldText, ToldVerdict
+from judgebench.store.read import ItemHistory, ToldAnswer, ToldText, ToldVerdict
 
 ALL = ""
 """In the URL: no choice was made."""

@@ -12,7 +12,7 @@ import streamlit as st
 from item_parts import PAGES, question, show_answers, show_verdicts, who_said_what
 
 from judgebench.store.codec import KINDS as VERDICTS
-from judgebench.store.item_history import ItemHistory, ToldAnswer, ToldVerdict
+from judgebench.store.read import ItemHistory, ToldAnswer, ToldVerdict
 from judgebench.store.search_places import Filters
 from judgebench.store.search_texts import KINDS
 

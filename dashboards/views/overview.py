@@ -18,7 +18,7 @@ from opened import NoStoreError
 from overview_reads import Leader
 from streamlit.delta_generator import DeltaGenerator
 
-from judgebench.store.holdings import At, Holding
+from judgebench.store.read import At, Holding
 
 DRAWN = 12
 """Benchmarks that are drawn with their leaders; of more the counts stand in a table."""

@@ -22,7 +22,7 @@ from planning import Plan
 
 from judgebench.plain_text import dollars
 from judgebench.secret import redact
-from judgebench.store.holdings import ToldRun
+from judgebench.store.read import ToldRun
 
 PAGE = 25
 ELSEWHERE = "another file …"

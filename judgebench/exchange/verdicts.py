@@ -47,8 +47,8 @@ from judgebench.records import (
 )
 from judgebench.rows import OURS, Layout
 from judgebench.store import Store
-from judgebench.store.anchors import StoredAnchors
 from judgebench.store.database import chunks
+from judgebench.store.read import StoredAnchors
 
 
 def import_verdicts(

@@ -10,8 +10,8 @@ from judgebench.errors import UsageError, unknown_name
 from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Place, Unreadable, Verdict
 from judgebench.report.boards import Meant, meant
 from judgebench.store import Store
-from judgebench.store.anchors import StoredAnchors
 from judgebench.store.catalog import StoredJudge
+from judgebench.store.read import StoredAnchors
 
 ANSWERS = 100
 """How many answers are pinned unless somebody says otherwise."""

@@ -16,7 +16,7 @@ from judgebench.report.gate_models import newest_called
 from judgebench.report.gate_said import GateSaid
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store
-from judgebench.store.baselines import StoredBaseline
+from judgebench.store.read import StoredBaseline
 
 
 def set_baseline(

@@ -18,7 +18,7 @@ from judgebench.report.boards import judges_called, meant, model_called
 from judgebench.report.length_calibrations import Calibrations
 from judgebench.stats.length_calibration import Calibration, fit_difficulty
 from judgebench.store import Store
-from judgebench.store.calibrations import StoredCalibration
+from judgebench.store.read import StoredCalibration
 
 MIN_MODELS = 5
 """Models below which no calibration is fitted. With the published verdicts of AlpacaEval 2, five

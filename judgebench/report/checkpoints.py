@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from judgebench.store import Store
-from judgebench.store.tagged import Tagged, tagged
+from judgebench.store.read import Tagged
 
 RUN, STEP = "training_run", "step"
 NO_OTHER_TAGS = "(no other tags)"
@@ -54,7 +54,7 @@ def training_runs(store: Store, among: Collection[str] | None = None) -> Trainin
         The ids of the models to look at; all if not given.
     """
     newest: dict[str, Tagged] = {}
-    for one in tagged(store):
+    for one in store.tagged():
         if STEP in one.tags and (among is None or one.model_id in among):
             newest.pop(one.model_id, None)
             newest[one.model_id] = one

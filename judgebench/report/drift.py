@@ -14,7 +14,7 @@ from judgebench.report.boards import Columns, Meant, where
 from judgebench.stats.judge_drift import Bools, Drift, Floats, drift
 from judgebench.stats.resample import content_seed
 from judgebench.store import Store
-from judgebench.store.anchors import PINNED, StoredAnchors
+from judgebench.store.read import PINNED, StoredAnchors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

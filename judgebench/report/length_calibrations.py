@@ -13,7 +13,7 @@ from judgebench.report import calibration_files as files
 from judgebench.report.board_data import BoardData
 from judgebench.report.boards import described
 from judgebench.report.published import PublishedNumbers
-from judgebench.store.calibrations import StoredCalibration
+from judgebench.store.read import StoredCalibration
 
 FAIR, GOOD = 0.5, 0.7
 """Reliability of difficulties. With AlpacaEval 2's verdicts, another model's length-controlled win

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 from judgebench.records import RunManifest
 from judgebench.store import Store
-from judgebench.store.evaluated import evaluated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ def nights_of(
     runs = {run.id: run for run in store.runs()}
     models = {model.id: model for model in store.models()}
     seen: dict[str, list[tuple[float, str, str]]] = {}
-    for one in evaluated(store, benchmark, version, judge_id, opponent_id):
+    for one in store.evaluated(benchmark, version, judge_id, opponent_id):
         when = ran_at(runs[one.run_id])
         for name in models[one.model_id].names:
             seen.setdefault(name, []).append((when, one.run_id, one.model_id))

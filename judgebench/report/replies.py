@@ -16,14 +16,14 @@ from judgebench.report.boards import Meant
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge, distinct_names
-from judgebench.store.item_history import (
+from judgebench.store.read import (
+    CALL_COLUMNS,
     ItemHistory,
+    JudgeCall,
     ToldAnswer,
     ToldVerdict,
-    answer_texts,
-    item_history,
+    call_columns,
 )
-from judgebench.store.replies import CALL_COLUMNS, JudgeCall, call_columns, calls
 
 WIDTH = 88
 """Where lines are broken in tables; in JSON texts are as they are."""
@@ -124,8 +124,8 @@ def judged_replies(
         if not unreadable or kind == "unreadable":
             at.setdefault(key, []).append(i)
     chosen = list(at.items())[:limit]
-    found = calls(
-        store, dict.fromkeys(key for _, rows in chosen for key in columns["reply_keys"][rows[0]])
+    found = store.calls(
+        dict.fromkeys(key for _, rows in chosen for key in columns["reply_keys"][rows[0]])
     )
     return [
         JudgedReply(
@@ -277,7 +277,7 @@ def item_document(
     UsageError
         For an item that the store does not have.
     """
-    told = item_history(store, benchmark.name, benchmark.version, item_id)
+    told = store.item_history(benchmark.name, benchmark.version, item_id)
     if told is None:
         known = list(store.item_contents(benchmark.name, benchmark.version))
         near = get_close_matches(item_id, known, n=3)
@@ -298,8 +298,8 @@ def item_document(
         and _is_among(judges, one.judge.names, one.judge.id)
         and _is_among(models, one.model.names, one.model.id)
     ]
-    texts = answer_texts(store, [one.number for one in answers])
-    found = calls(store, dict.fromkeys(key for one in verdicts for key in one.reply_keys))
+    texts = store.answer_texts([one.number for one in answers])
+    found = store.calls(dict.fromkeys(key for one in verdicts for key in one.reply_keys))
     made = [tuple(found[key] for key in one.reply_keys if key in found) for one in verdicts]
     answered = [
         {"model": one.model.name, "model_id": one.model.id, "sample": one.sample, "turn": one.turn}

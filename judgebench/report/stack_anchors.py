@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from judgebench.records import Stack
 from judgebench.stats.exact_share import upper_bound
 from judgebench.store import Store
-from judgebench.store.stack_anchors import AnsweredAgain
+from judgebench.store.read import AnsweredAgain
 
 TOLERANCE = 0.05
 """The share of prompts that may be answered with another text: shown by 59 without a change."""

@@ -21,7 +21,7 @@ from judgebench.run.question import afresh
 from judgebench.run.resolve import Seat
 from judgebench.run.seen_cases import seen_cases
 from judgebench.store import Store
-from judgebench.store.anchors import StoredAnchors
+from judgebench.store.read import StoredAnchors
 
 
 def occasion_of_today() -> str:

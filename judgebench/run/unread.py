@@ -7,7 +7,7 @@ from collections import Counter
 from judgebench.plain_text import written_out
 from judgebench.run.outcome import LEAST_UNREADABLE, Outcome, Unread
 from judgebench.store import Store
-from judgebench.store.replies import RepliesOfRun, calls, replies_of_run
+from judgebench.store.read import RepliesOfRun
 
 EXAMPLES = 3
 EXCERPT = 120
@@ -33,7 +33,7 @@ def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
             unreadable=found.unreadable,
             examples=tuple(_examples(store, found, run_id, sorted(about))),
         )
-        for found in replies_of_run(store, run_id, judges, about)
+        for found in store.replies_of_run(run_id, judges, about)
         if found.unreadable >= max(LEAST_UNREADABLE, found.replies / 2)
     ]
 
@@ -53,7 +53,7 @@ def _examples(
         ):
             if kind != "unreadable" or not keys or judgment in said:
                 continue
-            call = calls(store, keys[-1:]).get(keys[-1])
+            call = store.calls(keys[-1:]).get(keys[-1])
             reply = "" if call is None else excerpt(call.reply)
             said[judgment] = f"{benchmark} {item}, {model}: {reason}: {reply or '(empty)'}"
             if len(said) == EXAMPLES:

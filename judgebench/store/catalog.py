@@ -1,18 +1,367 @@
-"""The models and judges a store knows, with the names they go or went by."""
+"""What every read begins with: a snapshot, names behind integers, rows as values.
+
+Also the models and judges a store knows, with the names they go or went by.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import json
+import operator
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from functools import lru_cache, wraps
+from types import MappingProxyType
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    cast,
+    func,
+    select,
+    text,
+)
 
-from judgebench.records import JudgeSpec, ModelSpec
+from judgebench.errors import StoreGoneError
+from judgebench.records import JudgeSpec, ModelSpec, Stack, Usage
 from judgebench.store import schema
-from judgebench.store.codec import read_spec
+from judgebench.store.codec import (
+    HOWS,
+    ORDERS,
+    TOKENS,
+    VerdictRow,
+    read_logprobs,
+    read_names,
+    read_scores,
+    read_spec,
+    read_verdict,
+    reply_keys,
+    stored_text,
+)
+from judgebench.store.database import Database, chunks
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_S = TypeVar("_S", bound="Snapshots")
+
+Columns: TypeAlias = dict[str, list[Any]]
+"""Equally long lists, by name."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+MOST_TRIES = 5
+"""How often a read is begun whose server goes in the midst of it each time."""
+
+
+class Snapshots:
+    """What reads a store: each read is one snapshot, and may be begun again."""
+
+    _database: Database
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One state of the store for all selects inside, where rows are read and not values."""
+        with self._database.reading() as connection:
+            yield connection
+
+    def _read(
+        self,
+        query: Callable[Concatenate[Connection, _P], _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """What a query finds in one snapshot.
+
+        One whose server went in the midst of it is asked again from the beginning, once the server
+        is back. Within a write it raises `StoreGoneError`: what was written is lost as well.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                with self._database.reading() as connection:
+                    return query(connection, *args, **kwargs)
+            except StoreGoneError:
+                if self._database.in_write or tries == MOST_TRIES:
+                    raise
+
+
+def read(
+    query: Callable[Concatenate[_S, Connection, _P], _T],
+) -> Callable[Concatenate[_S, _P], _T]:
+    """A method that is called without the connection, and asks as `Snapshots._read` does."""
+
+    @wraps(query)
+    def asked(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self._read(lambda connection: query(self, connection, *args, **kwargs))
+
+    return asked
+
+
+# rows as values ---------------------------------------------------------------------------------
+
+_EXACT = "exact_"
+_VERDICT = ("winner", "kind", "value", "p", "low", "high", "label", "parts", "reason")
+_PARTS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
+    ("verdict", lambda **its: read_verdict(VerdictRow(**its)), _VERDICT),
+    ("usage", Usage, TOKENS),
+)
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "stack": lambda stack: read_spec(Stack, stack),
+    "logprobs": read_logprobs,
+    "scores": read_scores,
+    "left_out": read_names,
+    "marks": read_names,
+    "reply_keys": reply_keys,
+    "tags": json.loads,
+    "order": ORDERS.__getitem__,
+    "how": HOWS.__getitem__,
+}
+
+
+def values(row: Row[Any], *without: str) -> dict[str, Any]:
+    """What a row says, by the labels of its columns; see `said_by`."""
+    return said_by(row._fields, row, *without)
+
+
+def said_by(labels: tuple[str, ...], row: Iterable[Any], *without: str) -> dict[str, Any]:
+    """Texts are strings as they were, and what is kept as JSON is read.
+
+    The columns of a verdict, where there is one with a ``winner``, are one ``verdict``, and those
+    of tokens one ``usage``.
+    """
+    found = dict(zip(labels, row, strict=True))
+    texts, readers, parts = _plan(labels)
+    for name in texts:
+        found[name] = stored_text(found[name], found.pop(_EXACT + name))
+    for name, reader in readers:
+        if found[name] is not None:
+            found[name] = reader(found[name])
+    for name, kind, names in parts:
+        found[name] = kind(**{one: found.pop(one) for one in names})
+    for name in without:
+        del found[name]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _plan(labels: tuple[str, ...]) -> tuple[list[str], list[Any], list[Any]]:
+    """Which columns are texts, which are read, and which are parts of one value."""
+    texts = [name.removeprefix(_EXACT) for name in labels if name.startswith(_EXACT)]
+    readers = [(name, _READ[name]) for name in labels if name in _READ]
+    return texts, readers, [part for part in _PARTS if part[2][0] in labels]
+
+
+# queries by paths -------------------------------------------------------------------------------
+
+_REFERS = {
+    column.name: next(iter(column.foreign_keys)).column.table
+    for table in schema.metadata.sorted_tables
+    for column in table.c
+    if column.foreign_keys
+} | {"stack_id": schema.stacks, "occasion_id": schema.names}
+"""The table that a column points into. Where there may be nothing, it has no foreign key."""
+
+_FEW = frozenset(
+    (schema.anchors, schema.batches, schema.benchmarks, schema.judges, schema.models)
+) | {schema.runs, schema.stacks}
+"""Tables in which the rows that are meant are looked up first: rows that point there are many."""
+
+_TOTALS: Mapping[str, Callable[[Any], Any]] = {
+    "count": lambda _: func.count(),
+    "distinct": lambda column: func.count(column.distinct()),
+    "max": func.max,
+    "sum": lambda column: cast(func.sum(column), column.type),  # a server's sum is a Decimal
+}
+_ONE = (str, bytes, int, float)
+_COMPARED = {"!": operator.ne, "<": operator.lt, ">": operator.gt}
+
+
+class _Paths:
+    """Tables joined to one, each by the path of references that leads to it."""
+
+    def __init__(self, table: Table) -> None:
+        self.source: FromClause = table
+        self._at: dict[str, FromClause] = {"": table}
+
+    def to(self, path: str) -> FromClause:
+        if path not in self._at:
+            column = self.reference(path)
+            there = _REFERS[column.name].alias()
+            missing = "." in path or column.nullable or not column.foreign_keys
+            here = next(iter(there.primary_key)) == column
+            self.source = self.source.join(there, here, isouter=missing)
+            self._at[path] = there
+        return self._at[path]
+
+    def reference(self, path: str) -> Any:
+        """The column that leads to the end of a path."""
+        before, _, name = path.rpartition(".")
+        here = self.to(before).c
+        return here[f"{name}_id" if f"{name}_id" in here else f"{name}_sha"]
+
+    def column(self, path: str) -> Any:
+        before, _, name = path.rpartition(".")
+        return self.to(before).c[name]
+
+    def shown(self, word: str) -> Iterator[tuple[str, Any, bool]]:
+        """Label and column of what a word of `rows` asks for, and whether it adds rows up."""
+        asked, _, label = word.partition(":")
+        function, _, path = asked.rstrip(")").rpartition("(")
+        before, _, name = path.rpartition(".")
+        here = self.to(before).c
+        if function:
+            yield label or name, _TOTALS[function](here.get(name)), True
+        elif f"{name}_sha" in here:
+            text = self.to(path).c
+            yield label or name, text.body, False
+            yield _EXACT + (label or name), text.exact, False
+        else:
+            for one in fnmatch.filter(here.keys(), name) if "*" in name else (name,):
+                yield label or one, here[one], False
+
+
+@lru_cache(maxsize=256)
+def asking(
+    table: Table,
+    columns: str,
+    where: tuple[tuple[str, bool], ...] = (),
+    order: str = "",
+    distinct: bool = False,
+    limit: int | None = None,
+    after: int = 0,
+) -> Select[Any]:
+    """What `rows` asks; ``where`` are paths, and whether several values may be at their end."""
+    paths = _Paths(table)
+    shown = [one for word in columns.split() for one in paths.shown(word)]
+    wanted: list[Any] = []
+    few: dict[str, list[Any]] = {}
+    for compared, many in where:
+        path = compared.rstrip("!<>")
+        before, _, name = path.rpartition(".")
+        by = _COMPARED.get(compared[len(path) :], operator.eq)
+        asked: Any = bindparam(compared, expanding=many)
+        at = _REFERS[paths.reference(before).name] if before else table
+        found = at.c[name] if before and at in _FEW else paths.column(path)
+        holds = found.in_(asked) if many else by(found, asked)
+        (few.setdefault(before, []) if before and at in _FEW else wanted).append(holds)
+    for path, its in few.items():
+        column = paths.reference(path)
+        wanted.append(column.in_(select(_REFERS[column.name].c.id).where(*its)))
+    last_first = {word.lstrip("-"): word.startswith("-") for word in order.split()}
+    ordered = {path: paths.column(path) for path in last_first}
+    query = (
+        select(*(column.label(label) for label, column, _ in shown))
+        .select_from(paths.source)
+        .where(*wanted)
+        .order_by(*(one.desc() if last_first[path] else one for path, one in ordered.items()))
+    )
+    if any(adds_up for *_, adds_up in shown):
+        query = query.group_by(
+            *(column for _, column, adds_up in shown if not adds_up), *ordered.values()
+        )
+    query = query.distinct() if distinct else query
+    return query if limit is None else query.limit(limit).offset(after)
+
+
+def rows(
+    connection: Connection,
+    table: Table,
+    columns: str,
+    where: Mapping[str, Any] = NOTHING,
+    *,
+    order: str = "",
+    distinct: bool = False,
+    limit: int | None = None,
+    after: int = 0,
+) -> Iterator[Any]:
+    """The rows of a table, with what they point to.
+
+    Parameters
+    ----------
+    columns
+        Paths of references, with dots between: ``model.name`` of a row with a ``model_id``. A
+        label may follow after a colon, and is the last name otherwise. What has a ``…_sha`` is a
+        text, for `values`. A name may have a ``*``. ``count()``, ``distinct(path)``, ``sum(path)``
+        and ``max(path)`` add up all rows that are equal in the other columns.
+    where
+        What is at the end of a path: a value, or one of several, however many in the first that
+        has several. A path may end with ``!``, ``<`` or ``>``: another, a smaller, a greater value.
+        None asks for nothing.
+    order
+        Paths, with a ``-`` before one of which the last is first.
+    """
+    asked = {path: value for path, value in where.items() if value is not None}
+    several = [path for path, value in asked.items() if not isinstance(value, _ONE)]
+    named = tuple((path, path in several) for path in asked)
+    query = asking(table, columns, named, order, distinct, limit, after)
+    for portion in chunks(asked[several[0]]) if several else ([],):
+        lists = {path: list(asked[path]) for path in several}
+        yield from connection.execute(
+            query, {**asked, **lists, **dict.fromkeys(several[:1], portion)}
+        )
+
+
+def row(
+    connection: Connection,
+    table: Table,
+    columns: str,
+    where: Mapping[str, Any] = NOTHING,
+    *,
+    order: str = "",
+) -> Any:
+    """The first of `rows`; None where there are none."""
+    return next(iter([*rows(connection, table, columns, where, order=order, limit=1)]), None)
+
+
+def names_of(
+    connection: Connection, table: Table, columns: str, where: Mapping[str, Any] = NOTHING
+) -> dict[int, Any]:
+    """What stands behind each number of a table: one value, or a tuple of several."""
+    found = rows(connection, table, f"id {columns}", where, order="id")
+    return {one[0]: one[1] if len(one) == 2 else tuple(one[1:]) for one in found}
+
+
+_STEPS = """
+WITH RECURSIVE steps(at) AS (
+    SELECT min({column}) FROM uses WHERE {of}
+    UNION ALL
+    SELECT (SELECT min({column}) FROM uses WHERE {of} AND {column} > steps.at)
+    FROM steps WHERE steps.at IS NOT NULL
+)
+SELECT at FROM steps WHERE at IS NOT NULL ORDER BY at
+"""
+
+
+def steps(connection: Connection, column: str, **at: int) -> list[int]:
+    """The values of a column of the key of ``uses``, of which those before it are given.
+
+    A step in the index for each; DISTINCT reads every row.
+    """
+    of = " AND ".join(f"{name} = :{name}" for name in at)
+    return list(connection.execute(text(_STEPS.format(column=column, of=of)), at).scalars())
+
+
+def boards_of(connection: Connection, benchmark: int) -> list[tuple[int, int, int]]:
+    """Judge, model and opponent of each board of a benchmark."""
+    return [
+        (judge, model, opponent)
+        for judge in steps(connection, "judge_id", benchmark_id=benchmark)
+        for model in steps(connection, "model_id", benchmark_id=benchmark, judge_id=judge)
+        for opponent in steps(
+            connection, "opponent_id", benchmark_id=benchmark, judge_id=judge, model_id=model
+        )
+    ]
+
+
+# models and judges ------------------------------------------------------------------------------
 
 _SHORT, _LONG = 6, 12  # digits of a key that tell two of one name apart
 
@@ -43,44 +392,35 @@ class StoredJudge:
     names: tuple[str, ...] = ()
 
 
+_Stored = TypeVar("_Stored", StoredModel, StoredJudge)
+
+
 def models(connection: Connection) -> dict[int, StoredModel]:
     """By the integer that stands for them."""
-    named: dict[int, list[tuple[str, str]]] = {}
-    n, m = schema.model_names.c, schema.models.c
-    newest_first = select(n.model_id, n.name, n.tags).order_by(n.newest.desc())
-    for model, name, tags in connection.execute(newest_first):
-        named.setdefault(model, []).append((name, tags))
-    query = select(m.id, m.key, m.short, m.spec).order_by(m.id)
-    return {
-        number: StoredModel(
-            key=key,
-            id=short,
-            name=named[number][0][0],
-            spec=read_spec(ModelSpec, spec),
-            tags=json.loads(named[number][0][1]),
-            names=tuple(name for name, _ in named[number]),
-        )
-        for number, key, short, spec in connection.execute(query)
-    }
+    return _stored(connection, StoredModel, ModelSpec, schema.models, schema.model_names)
 
 
 def judges(connection: Connection) -> dict[int, StoredJudge]:
     """By the integer that stands for them."""
-    named: dict[int, list[str]] = {}
-    n, j = schema.judge_names.c, schema.judges.c
-    newest_first = select(n.judge_id, n.name).order_by(n.newest.desc())
-    for judge, name in connection.execute(newest_first):
-        named.setdefault(judge, []).append(name)
-    query = select(j.id, j.key, j.short, j.spec).order_by(j.id)
+    return _stored(connection, StoredJudge, JudgeSpec, schema.judges, schema.judge_names)
+
+
+def _stored(
+    connection: Connection, kind: type[_Stored], spec: Any, table: Table, named: Table
+) -> dict[int, _Stored]:
+    whose, *shown = [column.name for column in named.c if column.name != "newest"]
+    labels: dict[int, list[dict[str, Any]]] = {}
+    for label in rows(connection, named, " ".join((whose, *shown)), order="-newest name"):
+        labels.setdefault(label[0], []).append(values(label, whose))
     return {
-        number: StoredJudge(
+        number: kind(
             key=key,
             id=short,
-            name=named[number][0],
-            spec=read_spec(JudgeSpec, spec),
-            names=tuple(named[number]),
+            spec=read_spec(spec, what),
+            names=tuple(label["name"] for label in labels[number]),
+            **labels[number][0],
         )
-        for number, key, short, spec in connection.execute(query)
+        for number, (key, short, what) in names_of(connection, table, "key short spec").items()
     }
 
 

@@ -7,7 +7,7 @@ An engine is a subclass of `Database`: SQLite in one file (`sqlite.py`), or Post
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
@@ -31,7 +31,7 @@ CHUNK = 1000
 """Values in one ``IN (...)`` or one batch of rows; SQLite takes 32 766 in a statement."""
 
 
-def chunks(values: Collection[_T], most: int = CHUNK) -> Iterator[list[_T]]:
+def chunks(values: Iterable[_T], most: int = CHUNK) -> Iterator[list[_T]]:
     """All values, in their order, some at a time: what is held at once stays bounded."""
     rest = iter(values)
     while portion := list(islice(rest, most)):
@@ -101,13 +101,15 @@ class Database:
         with self._in_words(), self._turn():
             self._begin_writing(in_turn)
             self.in_write = True
-            transaction = self._connection.begin()
+            connection = self._connection
+            transaction = connection.begin()
             try:
-                yield self._connection
+                yield connection
                 self._commit(transaction)
             except BaseException:
-                with suppress(*self.errors):  # a server that is gone keeps nothing of it
-                    transaction.rollback()
+                if not connection.closed:
+                    with suppress(*self.errors):  # a server that is gone keeps nothing of it
+                        transaction.rollback()
                 raise
             finally:
                 self.in_write = False

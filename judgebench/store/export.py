@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from judgebench.errors import StoreError, UsageError
 from judgebench.store.catalog import distinct_names
 from judgebench.store.codec import readable, to_json
-from judgebench.store.replies import CALL_COLUMNS, with_texts
+from judgebench.store.read import CALL_COLUMNS, with_texts
 from judgebench.store.store import Store
 from judgebench.store.tables import RESPONSE_COLUMNS, VERDICT_COLUMNS, Columns
 

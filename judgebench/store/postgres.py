@@ -79,7 +79,15 @@ class Postgres(Database):
         return self._raw
 
     def another(self) -> Postgres:
-        return Postgres(self._url, read_only=self.read_only, wait_s=self.wait_s)
+        """For which a server that has gone is waited for."""
+        waiting = Waiting()
+        while True:
+            try:
+                return Postgres(self._url, read_only=self.read_only, wait_s=self.wait_s)
+            except StoreGoneError as error:
+                gone = f"the server of the store {self.name} does not answer"
+                self.wait(waiting, gone, "the connection", error)
+                time.sleep(_LOOK_S)
 
     def revision(self) -> str | None:
         with self.reading():
@@ -154,9 +162,9 @@ class Postgres(Database):
         while True:
             try:
                 if self._raw.closed:
-                    with suppress(*self.errors):
+                    if not self._connection.closed:
                         self._connection.invalidate()
-                    self._connection.close()
+                        self._connection.close()
                     self._connection = self._engine.connect()
                 self._raw.execute(statement)
             except self.errors as error:
@@ -299,13 +307,14 @@ def conninfo(url: str) -> str:
 
 
 def printable(url: str) -> str:
-    """The address without its password and options; its scheme alone where it cannot be read."""
+    """The address without its password and options; its scheme alone where that is not clear."""
     scheme = url.partition("://")[0]
     try:
         asked = conninfo_to_dict(url)
     except psycopg.Error:
         return f"{scheme}://…"
     user, host, port, database = (asked.get(n) for n in ("user", "host", "port", "dbname"))
-    _, beyond, host = str(host or "").rpartition("@")  # an @ in a password has to be written %40
-    where = f"{'…@' if beyond else ''}{host}{f':{port}' if port else ''}"
-    return f"{scheme}://{f'{user}@' if user else ''}{where}{f'/{database}' if database else ''}"
+    if any("@" in str(part) for part in (host, port, database)):  # of a password: it is %40 there
+        return f"{scheme}://…"
+    where = f"{host or ''}{f':{port}' if port else ''}{f'/{database}' if database else ''}"
+    return f"{scheme}://{f'{user}@' if user else ''}{where}"

@@ -11,49 +11,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Drawn, Paid
 from judgebench.records import (
-    Batch,
-    BatchState,
     Item,
-    Judgment,
     Place,
-    Reply,
-    Request,
-    Response,
-    RunManifest,
-    Stack,
     Verdict,
 )
 from judgebench.secret import secrets_of
 from judgebench.store import (
-    anchors,
-    baselines,
-    batches,
-    calibrations,
-    catalog,
     forget,
-    lookups,
     met,
     schema,
-    spending,
-    stack_anchors,
     tables,
 )
-from judgebench.store import items as item_rows
-from judgebench.store.anchors import StoredAnchors
-from judgebench.store.baselines import StoredBaseline
-from judgebench.store.calibrations import StoredCalibration
 from judgebench.store.catalog import Named, StoredJudge, StoredModel
 from judgebench.store.claims import Claims, key_of, project_budgets
 from judgebench.store.database import Database
 from judgebench.store.forget import Forgettable, Forgotten
 from judgebench.store.opening import located, store_path
-from judgebench.store.stack_anchors import AnsweredAgain
+from judgebench.store.read import Reading
 from judgebench.store.tables import Columns
 from judgebench.store.write import Writing, check_items
 from judgebench.store.writer import Entry, Journal, Writer
@@ -77,7 +57,7 @@ def _put(
     return of_store
 
 
-class Store:
+class Store(Reading):
     """Values in, values and columns out. To be used from one thread at a time.
 
     Each ``put_…`` is one durable commit; inside ``with store.transaction():`` they are one commit
@@ -269,134 +249,12 @@ class Store:
         with self._database.reading() as connection:
             return forget.forget(connection, wanted, remove=False)
 
-    # look-ups -----------------------------------------------------------------------------------
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """One state of the store for all selects inside, where rows are read and not values."""
-        with self._database.reading() as connection:
-            yield connection
-
-    def reply(self, key: bytes) -> Reply | None:
-        return self._database.look(lambda connection: lookups.reply(connection, key))
-
-    def judged(self, keys: Collection[bytes]) -> set[bytes]:
-        """Which of the keys have a judgment."""
-        with self._database.reading() as connection:
-            return lookups.judged(connection, keys)
-
-    def judgment(self, key: bytes) -> Judgment | None:
-        with self._database.reading() as connection:
-            return lookups.judgment(connection, key)
-
-    def responses(self, keys: Collection[bytes]) -> dict[bytes, list[Response]]:
-        """The responses that there are, of all stacks, the newest first.
-
-        One response may answer the same question in several places; it is told with the first.
-        """
-        with self._database.reading() as connection:
-            return lookups.responses(connection, keys)
-
-    def answers_to(
-        self, benchmark: str, version: str, model: bytes, items: Collection[str]
-    ) -> list[Response]:
-        """All answers of a model, by its key, to some items, of all stacks, the newest first."""
-        with self._database.reading() as connection:
-            return lookups.answers_to(connection, benchmark, version, model, items)
-
-    def answered(self, benchmark: str, version: str, model: bytes) -> set[tuple[str, int]]:
-        """Item and sample of every answer of a model, by its key, that stands on a benchmark."""
-        with self._database.reading() as connection:
-            return lookups.answered(connection, benchmark, version, model)
-
-    def newest_answer(self) -> int:
-        """A number that grows whenever a response comes; 0 without any."""
-        with self._database.reading() as connection:
-            return lookups.newest_answer(connection)
-
-    def answered_on(self, keys: Collection[bytes], stack: Stack) -> set[bytes]:
-        """Which of the keys were answered on a stack, by an answer that stands or an anchor."""
-        with self._database.reading() as connection:
-            return stack_anchors.answered_on(connection, keys, stack)
-
-    def answered_again(
-        self, benchmark: str, version: str, model: str, *, stack: Stack, other: Stack
-    ) -> AnsweredAgain:
-        """A model's first answers on a benchmark on ``stack``, beside those on ``other``.
-
-        The model by its short id. Those on ``other`` may be answers that stand there, or anchors.
-        """
-        with self._database.reading() as connection:
-            return stack_anchors.answered_again(connection, benchmark, version, model, stack, other)
+    # what counts --------------------------------------------------------------------------------
 
     def current(self, benchmark: str, version: str) -> dict[Place, tuple[bytes, Verdict]]:
         """The judgment's key and verdict that count at each place: those of the newest use."""
         with self._database.reading() as connection:
             return tables.current(connection, benchmark, version)
-
-    def item(self, benchmark: str, version: str, item_id: str) -> Item | None:
-        """One item, without turns where only the id is known."""
-        with self._database.reading() as connection:
-            return item_rows.item(connection, benchmark, version, item_id)
-
-    def items(self, benchmark: str, version: str) -> list[Item]:
-        """In the order in which they came; without turns where only the id is known."""
-        with self._database.reading() as connection:
-            return item_rows.items(connection, benchmark, version)
-
-    def item_contents(self, benchmark: str, version: str) -> dict[str, str | None]:
-        """What each item is but for its id, by id; None where only the id is known."""
-        with self._database.reading() as connection:
-            return item_rows.contents(connection, benchmark, version)
-
-    def batches(self, states: Collection[BatchState] | None = None) -> list[Batch]:
-        """Those in one of the states, or all, in the order in which they were put."""
-        with self._database.reading() as connection:
-            return batches.batches(connection, states)
-
-    def batch_requests(self, batch_id: str) -> dict[bytes, Request]:
-        """The questions of a batch by key, with their purposes; empty for one that is not known.
-
-        Hints for caches of prompts are not kept, and a tuple among the parameters of a question
-        comes back as a list.
-        """
-        with self._database.reading() as connection:
-            return batches.batch_requests(connection, batch_id)
-
-    def batched(self, keys: Collection[bytes]) -> set[bytes]:
-        """Which questions were put into a batch, whatever became of it."""
-        with self._database.reading() as connection:
-            return batches.batched(connection, keys)
-
-    def in_batches(self, keys: Collection[bytes]) -> dict[bytes, str]:
-        """Which questions wait in a batch that is being submitted or was, and in which."""
-        with self._database.reading() as connection:
-            return batches.in_batches(connection, keys)
-
-    def calibrations(self, benchmark: str, version: str) -> list[StoredCalibration]:
-        """Of all judges and opponents, in the order in which they were put."""
-        with self._database.reading() as connection:
-            return calibrations.calibrations(connection, benchmark, version)
-
-    def baselines(self) -> list[StoredBaseline]:
-        """Of all names and benchmarks, in the order in which they were set."""
-        with self._database.reading() as connection:
-            return baselines.baselines(connection)
-
-    def anchors(self) -> list[StoredAnchors]:
-        """Of all judges and benchmarks, in the order in which they were pinned."""
-        with self._database.reading() as connection:
-            return anchors.anchors(connection)
-
-    def pinned(self, of: StoredAnchors) -> dict[Place, bytes]:
-        """The places of a set of anchors, with the key of the case that the judge saw there."""
-        with self._database.reading() as connection:
-            return anchors.pinned(connection, of)
-
-    def looked(self, of: StoredAnchors, occasion: str) -> set[Place]:
-        """The places of a set about which the judge was asked again on an occasion."""
-        with self._database.reading() as connection:
-            return anchors.looked(connection, of, occasion)
 
     # columns for reports ------------------------------------------------------------------------
 
@@ -505,54 +363,6 @@ class Store:
         with self._database.reading() as connection:
             return board_columns.board_answers(connection, benchmark, version, models)
 
-    def left_out(self, judge: str, benchmark: str, version: str) -> tuple[str, ...]:
-        """What a judge, by its short id, asked for on a benchmark and its model does not take.
-
-        As one reply to it says, since all of its questions are of one make.
-        """
-        with self._database.reading() as connection:
-            return lookups.left_out(connection, judge, benchmark, version)
-
-    def spend(self, run_id: str | None = None) -> Columns:
-        """What a run took, or all of them, as equally long lists (`spending.SPEND_COLUMNS`).
-
-        One row for each run, benchmark, model, judge (None for answers), ``how`` and requested
-        model. ``cost_usd`` is that of the calls with a known price: a lower bound wherever
-        ``unpriced_calls`` is not 0. Tokens are those that somebody stated. Empty for a run that
-        is not known.
-        """
-        with self._database.reading() as connection:
-            return spending.spent(connection, run_id)
-
-    def judge_spend(self, benchmark: str, version: str) -> Columns:
-        """What calls for verdicts took, over all runs (`spending.JUDGE_SPEND_COLUMNS`)."""
-        with self._database.reading() as connection:
-            return spending.judge_spend(connection, benchmark, version)
-
-    def judge_verdicts(self, benchmark: str, version: str) -> Columns:
-        """How many different judgments there are (`spending.JUDGE_VERDICT_COLUMNS`)."""
-        with self._database.reading() as connection:
-            return spending.judge_verdicts(connection, benchmark, version)
-
-    def judge_replies(self, benchmark: str, version: str) -> Columns:
-        """What judgments were read from, and how long it took (`spending.JUDGE_REPLY_COLUMNS`)."""
-        with self._database.reading() as connection:
-            return spending.judge_replies(connection, benchmark, version)
-
-    def looks(self, of: StoredAnchors) -> Columns:
-        """What was said of a set of anchors, as equally long lists (`anchors.LOOK_COLUMNS`)."""
-        with self._database.reading() as connection:
-            return anchors.looks(connection, of.id)
-
-    def benchmarks(self) -> list[tuple[str, str]]:
-        """Names and versions."""
-        with self._database.reading() as connection:
-            return lookups.benchmarks(connection)
-
-    def models(self) -> list[StoredModel]:
-        with self._database.reading() as connection:
-            return list(catalog.models(connection).values())
-
     def models_met(self, benchmark: str, version: str) -> list[StoredModel]:
         """Those that a benchmark has to do with, as judged, opponents, or in want of an answer."""
         with self._database.reading() as connection:
@@ -562,19 +372,6 @@ class Store:
         """Those that judged on a benchmark, or failed to."""
         with self._database.reading() as connection:
             return met.judges_met(connection, benchmark, version)
-
-    def judges(self) -> list[StoredJudge]:
-        with self._database.reading() as connection:
-            return list(catalog.judges(connection).values())
-
-    def runs(self) -> list[RunManifest]:
-        """In the order in which they were started."""
-        with self._database.reading() as connection:
-            return lookups.runs(connection)
-
-    def run(self, run_id: str) -> RunManifest | None:
-        with self._database.reading() as connection:
-            return lookups.run(connection, run_id)
 
     # claims -------------------------------------------------------------------------------------
 
@@ -654,11 +451,3 @@ class Store:
         """What projects have spent and reserved, by month (`claims.BUDGET_COLUMNS`)."""
         with self._database.reading() as connection:
             return project_budgets(connection)
-
-
-class _Transaction:
-    """An open write, and the error that spoiled it, if one did."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.spoiled: BaseException | None = None

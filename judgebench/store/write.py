@@ -36,10 +36,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.secret import masked
-from judgebench.store import anchors, baselines, calibrations, lookups, schema, tables
-from judgebench.store.anchors import PINNED, StoredAnchors
-from judgebench.store.baselines import StoredBaseline
-from judgebench.store.calibrations import StoredCalibration
+from judgebench.store import read, schema, tables
 from judgebench.store.codec import (
     HOWS,
     ORDERS,
@@ -59,8 +56,8 @@ from judgebench.store.codec import (
     word,
 )
 from judgebench.store.database import CHUNK, Prepared, Row, chunks, insert, pipelined
+from judgebench.store.read import COUNTERS, PINNED, StoredAnchors, StoredBaseline, StoredCalibration
 from judgebench.store.schema import NONE, PLACE
-from judgebench.store.spending import COUNTERS
 
 MOST = 50_000
 """Integers remembered at most, about 10 MB; looking one up again takes some 20 µs."""
@@ -644,17 +641,18 @@ class Writing:
         }
         its = schema.calibrations.c
         last = select(its.key).where(*(its[name] == number for name, number in place.items()))
-        if self._connection.execute(last.order_by(its.id.desc()).limit(1)).scalar() != key:
+        newest = last.order_by(its.at.desc(), its.id.desc()).limit(1)
+        if self._connection.execute(newest).scalar() != key:
             more = {
                 "key": key,
                 "models": json.dumps(list(models)),
                 "content_sha": self._text(to_json(content)),
-                "at": time.time(),
+                "at": self._now(schema.calibrations),
             }
             self.flush().execute(insert(schema.calibrations), {**place, **more})
         return next(
             one
-            for one in reversed(calibrations.calibrations(self._connection, benchmark, version))
+            for one in reversed(read.calibrations(self._connection, benchmark, version))
             if (one.judge_key, one.opponent_key) == (judge, opponent)
         )
 
@@ -674,15 +672,20 @@ class Writing:
             "benchmark_id": self._benchmark(benchmark, version),
             "model_id": self._number(schema.models, model),
             "run_id": None if run_id is None else self._number(schema.runs, run_id),
-            "at": time.time(),
+            "at": self._now(schema.baselines),
         }
         self._connection.execute(insert(schema.baselines), row)
         found = self._baseline(name, benchmark, version)
         assert found is not None
         return found
 
+    def _now(self, table: Table) -> float:
+        """Later than every row of the table: the last one counts, and a clock may be set back."""
+        last = self._connection.execute(select(func.max(table.c.at))).scalar()
+        return time.time() if last is None else max(time.time(), last + _STEP_S)
+
     def _baseline(self, *wanted: str) -> StoredBaseline | None:
-        known = baselines.baselines(self._connection)
+        known = read.baselines(self._connection)
         its = [one for one in known if (one.name, one.benchmark, one.version) == wanted]
         return its[-1] if its else None
 
@@ -700,13 +703,13 @@ class Writing:
         row = {
             "benchmark_id": self._benchmark(benchmark, version),
             "judge_id": self._number(schema.judges, judge),
-            "at": time.time(),
+            "at": self._now(schema.anchors),
         }
         put = insert(schema.anchors).returning(schema.anchors.c.id)
         number = self.flush().execute(put, row).scalar_one()
         for place, judgment in pinned:
             self._put_look(Look(anchors=number, occasion=PINNED, place=place), judgment)
-        return next(one for one in anchors.anchors(self._connection) if one.id == number)
+        return next(one for one in read.anchors(self._connection) if one.id == number)
 
     def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None:
         """What a judge says of anchors anew, on no board; the first look of an occasion is kept."""
@@ -728,11 +731,11 @@ class Writing:
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]:
         """Which of the keys have a judgment."""
-        return lookups.judged(self.flush(), keys)
+        return read.judged(self.flush(), keys)
 
     def responses(self, keys: Collection[bytes]) -> dict[bytes, list[Response]]:
         """The responses that there are, of all stacks, the newest first."""
-        return lookups.responses(self.flush(), keys)
+        return read.responses(self.flush(), keys)
 
     def current_at(self, place: Place) -> tuple[bytes, Verdict] | None:
         """What counts at one place now: what is put next follows it, whoever else writes.

@@ -23,6 +23,8 @@ from judgebench.records import Reply, Request
 from tests.contract.remembered import Remembered
 from tests.contract.subjects import FAILS, SUBJECTS, Made, Subject
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 NO_PROVIDERS = {"batches"}
 """Folders beside the providers that are none: batch interfaces, with a contract of their own."""
 

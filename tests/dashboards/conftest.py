@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,31 +35,37 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]
 
     def opened(page: str, url: str, **query: str) -> AppTest:
         monkeypatch.setenv("JUDGEBENCH_STORE", url)
-        app = AppTest.from_file(str(DASHBOARDS / "app.py"), default_timeout=30)
+        app = AppTest.from_file(str(DASHBOARDS / "app.py"), default_timeout=120)
+        if page != "overview":
+            app.switch_page(f"views/{page}.py")  # found by its file's name, as is its address
         for key, value in query.items():
             app.query_params[key] = value
-        if page != "overview":
-            app.run()
-            app.switch_page(f"views/{page}.py")
-            for key, value in query.items():
-                app.query_params[key] = value
-        return app.run()
+        app.run()
+        assert [one.value for one in app.title][:1] in ([], [page.capitalize()])
+        return app
 
     yield opened
     st.cache_data.clear()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One browser for a file of tests. No longer: while it lives its thread has a running loop."""
+@contextmanager
+def launched(*more: str) -> Iterator[Any]:
+    """A browser, with more arguments than all of them have."""
     from playwright.sync_api import sync_playwright
 
     from tests.dashboards.test_browser import ARGUMENTS, CHROMIUM
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *more])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for a file of tests. No longer: while it lives its thread has a running loop."""
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

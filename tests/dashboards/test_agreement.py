@@ -377,13 +377,13 @@ def test_a_store_that_goes_away_while_the_page_is_open_is_said(
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
-    aged(url, 60)
+    aged(url, 600)
     app.run()
     assert not app.exception
     assert app.error[0].value == "This cannot be shown."
     for file in tmp_path.iterdir():
         file.unlink()
-    aged(url, 60)
+    aged(url, 600)
     app.run()
     assert not app.exception
     assert app.info[0].value.startswith("There is no store here yet")

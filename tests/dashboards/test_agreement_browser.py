@@ -9,14 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.dashboards import agreement_stores, item_stores, stores
-from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tabs are fixtures
     CHART,
     VERBATIM,
     address,
+    loaded,
+    open_at,
     pytestmark,
     tab,
 )
-from tests.dashboards.test_compare_browser import open_at, press
+from tests.dashboards.test_compare_browser import press
 
 
 @pytest.fixture(scope="module")

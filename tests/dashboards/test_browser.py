@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from judgebench.store import open_store
 from tests.dashboards import stores
+from tests.dashboards.watched import Watched
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -35,6 +35,9 @@ ARGUMENTS = [
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """What Streamlit's own page looks for below the address of a link first, and then at the root."""
 CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+UNFINISHED = (
+    "[data-testid=stSkeleton], [data-testid=stSpinner], [data-testid=stMain] [data-stale=true]"
+)
 VERBATIM = "[class*=st-key-verbatim] [data-testid=stText]"
 
 pytestmark = [
@@ -88,41 +91,60 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
     raise AssertionError(f"streamlit did not come up (exit code {server.poll()})")
 
 
-@pytest.fixture
-def tab(address: str, visitor: Any) -> Iterator[Any]:
-    """A tab with the first page loaded. It may talk to loopback alone and complain of nothing."""
-    asked: list[str] = []
-    complaints: list[str] = []
+@pytest.fixture(scope="module")
+def loaded(address: str, visitor: Any) -> Iterator[tuple[Any, Watched]]:
+    """A tab for the tests of a file: what its scripts take to load is seconds of a core."""
     page = visitor.new_page()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
-    page.on(
-        "console",
-        lambda said: complaints.append(said.text) if said.type == "error" else None,
-    )
+    seen = Watched(page)
     page.goto(address)
     page.get_by_role("heading", name="Overview").wait_for(timeout=60_000)
-    go(page, "Leaderboard")
-    yield page
+    yield page, seen
     page.close()
-    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
-    assert hosts == {"127.0.0.1"}
-    assert not complaints
 
 
-def test_a_link_to_a_page_is_the_first_thing_opened(address: str, browser: Any) -> None:
-    """On a server that nobody has visited, with the choices of whoever sent the link."""
-    page = browser.new_page()
+@pytest.fixture
+def tab(loaded: tuple[Any, Watched]) -> Iterator[Any]:
+    """A tab with the first page shown. It may talk to loopback alone and complain of nothing,
+    from when it was loaded to the end of the test.
+    """
+    page, seen = loaded
+    open_at(page, "/")
+    page.get_by_role("heading", name="Overview", exact=True).wait_for(timeout=60_000)
+    yield page
+    assert seen.hosts == {"127.0.0.1"}
+    assert not seen.complaints
+
+
+def open_at(page: Any, link: str) -> None:
+    """Follow a link within the app, as its own links and the way back do."""
+    page.evaluate(
+        "link => { history.pushState(null, '', link); dispatchEvent(new Event('popstate')) }", link
+    )
+
+
+def settled(tab: Any) -> None:
+    """Everything is drawn: the server has said so, and nothing is in the making or of before."""
+    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    tab.wait_for_function("unfinished => !document.querySelector(unfinished)", arg=UNFINISHED)
+    tab.wait_for_timeout(300)  # what comes fades in
+
+
+def test_a_link_to_a_page_is_the_first_thing_opened(address: str, visitor: Any) -> None:
+    """On a server that nobody has visited, with the choices of whoever sent the link. Nothing fails
+    but where Streamlit looks for itself.
+    """
+    page = visitor.new_page()
+    seen = Watched(page)
     page.goto(f"{address}/agreement?scope=macro")
     page.locator(CHART).nth(1).wait_for(timeout=60_000)
     page.get_by_text("Unweighted mean over models").wait_for()
     page.close()
+    assert set(seen.refused) == {f"{address}/agreement{probe}" for probe in PROBES}
 
 
 def go(page: Any, name: str) -> None:
@@ -146,20 +168,8 @@ def hears(page: Any, button: str) -> None:
     page.locator("[data-testid=stButton] button:enabled", has_text=button).wait_for(timeout=60_000)
 
 
-def test_a_link_to_a_page_fails_at_nothing_but_where_streamlit_looks_for_itself(
-    address: str, browser: Any
-) -> None:
-    refused: set[str] = set()
-    page = browser.new_page()
-    page.on("response", lambda got: refused.add(got.url) if got.status >= 400 else None)
-    page.goto(f"{address}/compare")
-    page.get_by_role("heading", name="Compare").wait_for(timeout=60_000)
-    page.locator(CHART).first.wait_for(timeout=60_000)
-    page.close()
-    assert refused == {f"{address}/compare{probe}" for probe in PROBES}
-
-
 def test_both_pages_are_drawn(tab: Any) -> None:
+    go(tab, "Leaderboard")
     tab.locator(CHART).first.wait_for(timeout=60_000)
     go(tab, "Agreement")
     tab.get_by_role("heading", name="Agreement").wait_for()
@@ -168,6 +178,7 @@ def test_both_pages_are_drawn(tab: Any) -> None:
 
 
 def test_hostile_names_appear_letter_by_letter(tab: Any) -> None:
+    go(tab, "Leaderboard")
     tab.locator(CHART).first.wait_for(timeout=60_000)
     tab.get_by_role("combobox", name="Judge").click()
     for name in (stores.HOSTILE[0], stores.HOSTILE[2]):

@@ -15,7 +15,6 @@ import pytest
 from judgebench.report.compare import Comparison, comparison
 from judgebench.report.compare_document import most_telling, moved
 from judgebench.store import open_store
-from judgebench.store.to_compare import judged, questions
 from tests.dashboards import compare_stores, stores
 from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
 from tests.dashboards.told import verbatim
@@ -244,8 +243,8 @@ def test_hostile_names_are_text(open_page: Any, tmp_path: Path) -> None:
 
 def test_who_can_be_compared_is_told_without_reading_verdicts(store: str) -> None:
     with open_store(store, read_only=True) as opened:
-        found = judged(opened)
-        asked = questions(opened, stores.BENCHMARK, stores.VERSION, ["3", "no such"])
+        found = opened.boards_met()
+        asked = opened.questions(stores.BENCHMARK, stores.VERSION, ["3", "no such"])
     assert {(one.judge.name, one.model.name) for one in found} == {
         (judge, model)
         for judge in ("reader", "rubric", "pairwise")
@@ -294,13 +293,13 @@ def test_a_store_of_a_later_version_and_one_that_goes_away_are_said(
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
-    aged(url, 60)
+    aged(url, 600)
     app.run()
     assert not app.exception
     assert app.error[0].value == "This cannot be shown."
     for file in tmp_path.iterdir():
         file.unlink()
-    aged(url, 60)
+    aged(url, 600)
     app.run()
     assert not app.exception
     assert app.info[0].value.startswith("There is no store here yet")

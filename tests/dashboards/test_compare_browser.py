@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from tests.dashboards import compare_stores, item_stores
-from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tabs are fixtures
     CHART,
     address,
     go,
     hears,
+    loaded,
+    open_at,
     pytestmark,
     tab,
 )
@@ -84,10 +86,3 @@ def test_hostile_answers_are_marked_and_stay_text(tab: Any, address: str) -> Non
     tab.get_by_text("Show all: 40,001 lines, 1,160,000 characters").first.wait_for()
     markup = "img[src=x], main script, main b, .katex, a[href*='example.org']"
     assert tab.locator(markup).count() == 0
-
-
-def open_at(tab: Any, link: str) -> None:  # noqa: F811  # the fixture, handed on
-    """Follow a link within the app, as its own links and the way back do."""
-    tab.evaluate(
-        "link => { history.pushState(null, '', link); dispatchEvent(new Event('popstate')) }", link
-    )

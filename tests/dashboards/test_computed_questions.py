@@ -20,8 +20,6 @@ from judgebench.report.confidence_choice import Choice, choice, labelling
 from judgebench.report.estimates import to_json
 from judgebench.report.judge_pairs import judged_values
 from judgebench.store import Store, open_store
-from judgebench.store.holdings import verdicts_used
-from judgebench.store.to_compare import judged
 from tests.dashboards import agreement_stores, compare_stores, honesty_stores, stores
 from tests.dashboards.conftest import DASHBOARDS, until
 
@@ -127,8 +125,8 @@ def test_who_met_whom_and_how_many_verdicts_there_are(
     st.cache_data.clear()
     st.cache_resource.clear()
     with open_store(url, read_only=True) as store:
-        known, expected = compare_reads.meetings(url, "mark").all, judged(store)
-        assert overview_reads.verdicts(url, "mark") == verdicts_used(store)
+        known, expected = compare_reads.meetings(url, "mark").all, store.boards_met()
+        assert overview_reads.verdicts(url, "mark") == store.verdicts_used()
     for one, other in zip(known, expected, strict=True):
         assert (one.benchmark, one.version) == (other.benchmark, other.version)
         for name in ("judge", "model", "opponent"):

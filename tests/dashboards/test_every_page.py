@@ -258,6 +258,19 @@ def path(tmp_path: Path) -> Path:
     return folder / "s.db"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that every page has something of."""
+    path = tmp_path_factory.mktemp("made") / "s.db"
+    compare_stores.fill(path, n_items=4)
+    return path
+
+
+def copied(made: Path, path: Path) -> str:
+    """The URL of the copy."""
+    return f"sqlite:///{shutil.copyfile(made, path)}"
+
+
 @pytest.fixture(autouse=True)
 def _nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
     from judgebench.store import sqlite
@@ -295,9 +308,9 @@ def test_what_is_no_store_is_left_as_it_is(open_page: Any, path: Path, page: str
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_store_that_another_process_writes_is_shown(
-    open_page: Any, path: Path, page: str
+    open_page: Any, path: Path, page: str, made: Path
 ) -> None:
-    url = compare_stores.fill(path, n_items=4)
+    url = copied(made, path)
     with another(path, "BEGIN EXCLUSIVE"):
         said = fine(open_page(page, url, **LINKS.get(page, {})))
     assert "48 judgments" in said
@@ -306,12 +319,12 @@ def test_a_store_that_another_process_writes_is_shown(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_store_where_nothing_can_be_written_is_shown(
-    open_page: Any, path: Path, page: str
+    open_page: Any, path: Path, page: str, made: Path
 ) -> None:
     """As it would be shown elsewhere; only what writes is off."""
     import streamlit as st
 
-    url = compare_stores.fill(path, n_items=4)
+    url = copied(made, path)
     elsewhere = open_page(page, url, **LINKS.get(page, {}))
     fine(elsewhere)
     st.cache_data.clear()
@@ -339,8 +352,10 @@ def test_a_label_that_cannot_be_kept_is_not_lost_in_silence(open_page: Any, path
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_store_that_goes_away_while_a_page_is_open(open_page: Any, path: Path, page: str) -> None:
-    url = compare_stores.fill(path, n_items=4)
+def test_a_store_that_goes_away_while_a_page_is_open(
+    open_page: Any, path: Path, page: str, made: Path
+) -> None:
+    url = copied(made, path)
     app = open_page(page, url, **LINKS.get(page, {}))
     fine(app)
     for file in path.parent.iterdir():
@@ -350,7 +365,7 @@ def test_a_store_that_goes_away_while_a_page_is_open(open_page: Any, path: Path,
     said = fine(app.run())
     assert re.search(NO_STORE, said)
     assert re.search(A_RUN, said)
-    compare_stores.fill(path, n_items=4)
+    copied(made, path)
     aged(url, 600)
     said = fine(app.run())
     assert not re.search(NO_STORE, said), "and there it is again"

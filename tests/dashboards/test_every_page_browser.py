@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 
@@ -18,8 +18,10 @@ from tests.dashboards.test_browser import (  # noqa: F401  # the server is a fix
     PROBES,
     address,
     pytestmark,
+    settled,
 )
-from tests.dashboards.test_theme_browser import CONTRAST, ENOUGH
+from tests.dashboards.test_theme_browser import CONTRAST, ENOUGH, THEMES, turned
+from tests.dashboards.watched import Watched
 
 PAGES = sorted(path.stem for path in (DASHBOARDS / "views").glob("[a-z]*.py"))
 HOSTILE = f"benchmark={quote(every_page_store.NAMED)}"
@@ -52,41 +54,51 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def context(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A theme, whose pages share what they fetched."""
-    context = browser.new_context(
-        viewport={"width": 1400, "height": 1000}, color_scheme=request.param
-    )
-    yield context
-    context.close()
+@pytest.fixture(scope="module")
+def tab(browser: Any, address: str) -> Iterator[Any]:  # noqa: F811  # the fixture
+    """A tab for all pages, which keeps what it fetched. It is closed before the server is."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_whole_literal_legible_and_silent(
-    context: Any,
+    tab: Any,
     address: str,  # noqa: F811  # the fixture
     name: str,
 ) -> None:
-    asked: list[str] = []
-    refused: list[str] = []
-    complaints: list[str] = []
-    tab = context.new_page()
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("response", lambda got: refused.append(got.url) if got.status >= 400 else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
-    tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    """As the first one opened, in one theme, and when its reader turns to the other."""
+    seen = Watched(tab)
+    first, second = THEMES if PAGES.index(name) % 2 else reversed(THEMES)
+    tab.emulate_media(color_scheme=first)
     tab.goto(f"{address}/{LINKS.get(name, name)}")
     title = name.capitalize()
     tab.get_by_role("heading", name=title, exact=True).wait_for(timeout=60_000)
+    whole_literal_and_legible(tab, title)
+    if name in FOLDED:
+        reach(tab, "summary")
+        tab.keyboard.press("Enter")
+        tab.locator("[data-testid=stMain] details[open]").first.wait_for()
+    if name not in NO_CHOICE:
+        reach(tab, "[role=combobox], [data-testid=stTextInput] input")
+    turned(tab, second)
+    whole_literal_and_legible(tab, title)
+    # silent
+    tab.goto("about:blank")
+    seen.leave()
+    assert seen.hosts == {"127.0.0.1"}
+    below = "" if name == "overview" else f"/{name}"
+    assert set(seen.refused) <= {f"{address}{below}{probe}" for probe in PROBES}
+    assert [said for said in seen.complaints if not re.search("status of 404", said)] == []
+    assert len(seen.complaints) == len(seen.refused)
+
+
+def whole_literal_and_legible(tab: Any, title: str) -> None:
     settled(tab)
-    # whole
     assert tab.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
     assert tab.get_by_text("This cannot be shown.").count() == 0
-    # literal
     assert tab.locator(MADE).count() == 0
-    # legible
     found = tab.evaluate(CONTRAST, FIRST)
     assert found
     assert found[0][0] == title
@@ -94,29 +106,6 @@ def test_a_page_is_whole_literal_legible_and_silent(
     assert not faint
     wide = "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
     assert tab.evaluate(f"{wide}.every(one => one.scrollWidth <= one.clientWidth)")
-    if name in FOLDED:
-        reach(tab, "summary")
-        tab.keyboard.press("Enter")
-        tab.locator("[data-testid=stMain] details[open]").first.wait_for()
-    if name not in NO_CHOICE:
-        reach(tab, "[role=combobox], [data-testid=stTextInput] input")
-    # silent
-    tab.close()
-    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
-    assert hosts == {"127.0.0.1"}
-    below = "" if name == "overview" else f"/{name}"
-    assert set(refused) <= {f"{address}{below}{probe}" for probe in PROBES}
-    assert [said for said in complaints if not re.search("status of 404", said)] == []
-    assert len(complaints) == len(refused)
-
-
-def settled(tab: Any) -> None:
-    """Everything is drawn: the server has said so, and nothing is in the making."""
-    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
-    tab.wait_for_function(
-        """() => !document.querySelector("[data-testid=stSkeleton], [data-testid=stSpinner]")"""
-    )
-    tab.wait_for_timeout(300)  # what comes fades in
 
 
 def reach(tab: Any, what: str) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from tests.dashboards import honesty_stores, stores
-from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tabs are fixtures
     CHART,
     address,
     go,
+    loaded,
+    open_at,
     pytestmark,
     tab,
 )
-from tests.dashboards.test_compare_browser import open_at
 
 
 @pytest.fixture(scope="module")

@@ -275,7 +275,7 @@ def test_a_store_that_goes_away_says_what_to_type(open_page: Any, tmp_path: Path
     app = open_page("items", url, q="river")
     for file in tmp_path.glob("s.db*"):
         file.unlink()
-    aged(url, 60)
+    aged(url, 600)
     app.run()
     assert not app.exception
     assert app.info[0].value.startswith("There is no store here yet")

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.dashboards import item_stores
-from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tabs are fixtures
     address,
     go,
+    loaded,
     pytestmark,
     tab,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -56,9 +57,17 @@ def test_it_is_a_page_of_the_app(open_page: Any, url: str) -> None:
     assert "0 of 12 labelled" in texts(app)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("label") / "s.db"
+    label_stores.fill(path)
+    return path
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return label_stores.fill(tmp_path / "s.db")
+def url(made: Path, tmp_path: Path) -> str:
+    """A copy, since making a store takes longer than many a test of it."""
+    return f"sqlite:///{shutil.copyfile(made, tmp_path / 's.db')}"
 
 
 @pytest.mark.parametrize("formatted", ["0", "1"])

@@ -18,6 +18,7 @@ import pytest
 from tests.dashboards import label_stores
 from tests.dashboards.label_stores import HOSTILE, MODELS, RIGHT, WRONG
 from tests.dashboards.test_browser import CHROMIUM, PROBES, _wait_for, hears
+from tests.dashboards.watched import Watched
 
 pytestmark = [
     pytest.mark.browser,
@@ -69,39 +70,40 @@ def address(url: str) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def known() -> list[Any]:
+    """Windows that earlier tests have opened, and which have loaded what draws a page."""
+    return []
+
+
 @pytest.fixture
-def windows(address: str, browser: Any) -> Iterator[Callable[..., Any]]:
+def windows(
+    address: str, browser: Any, visitor: Any, known: list[Any]
+) -> Iterator[Callable[..., Any]]:
     """Windows of a browser. They may talk to loopback alone, and complain of nothing."""
-    asked: list[str] = []
-    complaints: list[str] = []
-    open_now: list[Any] = []
-
-    def told(said: Any) -> None:
-        if said.type == "error" and "404" not in said.text:
-            complaints.append(said.text)
-
-    def answered(got: Any) -> None:
-        if got.status >= 400 and not urlsplit(got.url).path.endswith(PROBES):
-            complaints.append(f"{got.status}: {got.url}")
+    free, open_now = list(known), []
 
     def opened(query: str = "", at: str = address, **more: Any) -> Any:
-        page = browser.new_page(viewport={"width": 1400, "height": 900}, **more)
-        open_now.append(page)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
-        page.on("console", told)
-        page.on("response", answered)
+        if more:
+            page = browser.new_page(viewport={"width": 1400, "height": 900}, **more)
+        elif free:
+            page = free.pop()
+        else:
+            page = visitor.new_page()
+            known.append(page)
+        open_now.append((page, Watched(page)))
         page.goto(f"{at}?{query}")
         page.get_by_role("heading", name="Label").wait_for(timeout=60_000)
         return page
 
     yield opened
-    for page in open_now:
-        page.close()
-    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
-    assert hosts == {"127.0.0.1"}
-    assert not complaints
+    for page, seen in open_now:
+        if not page.is_closed():
+            page.goto("about:blank")
+        seen.leave()
+        assert seen.hosts == {"127.0.0.1"}
+        assert [url for url in seen.refused if not urlsplit(url).path.endswith(PROBES)] == []
+        assert [said for said in seen.complaints if "404" not in said] == []
 
 
 def labels_of(url: str, rater: str, version: str = "v1") -> list[tuple[str, str, object]]:

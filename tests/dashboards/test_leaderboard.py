@@ -17,7 +17,6 @@ from judgebench.report.calibrate_length import calibrate_length
 from judgebench.report.leaderboard import leaderboards, to_json
 from judgebench.report.panels import panels_in
 from judgebench.store import open_store
-from judgebench.store.runs_behind import runs_behind
 from tests.dashboards import stores
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.dashboards.told import verbatim
@@ -394,13 +393,13 @@ def test_the_runs_behind_a_board_are_those_in_which_its_judge_judged(tmp_path: P
         def behind(judge: str, opponent: str | None = None) -> list[str]:
             against = None if opponent is None else models[opponent]
             place = (stores.BENCHMARK, stores.VERSION)
-            return [one.id for one in runs_behind(store, *place, [judges[judge]], against)]
+            return [one.id for one in store.runs_behind(*place, [judges[judge]], against)]
 
         assert behind("gpt", "one") == ["against one"]
         assert behind("gpt", "two") == ["against two"]
         assert behind("gpt") == [], "it compared every answer with another"
         assert set(behind("rubric")) == {"against one", "against two"}
-        assert runs_behind(store, "nothing", stores.VERSION, list(judges.values())) == []
+        assert store.runs_behind("nothing", stores.VERSION, list(judges.values())) == []
 
 
 def test_a_manifest_is_text_with_its_configuration_and_times(kinds: str) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tests.dashboards import stores
-from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tabs are fixtures
     CHART,
     address,
+    go,
+    loaded,
     pytestmark,
     tab,
 )
@@ -44,6 +46,7 @@ def column(tab: Any, head: str) -> list[str]:  # noqa: F811  # the fixture, hand
 
 
 def test_the_header_of_a_column_sorts_and_suspicious_ones_stay_below(tab: Any) -> None:  # noqa: F811
+    go(tab, "Leaderboard")
     tab.locator(ROWS).nth(3).wait_for(state="attached", timeout=60_000)
     ranked = column(tab, "model")
     assert len(ranked) == 3
@@ -62,6 +65,7 @@ def test_the_header_of_a_column_sorts_and_suspicious_ones_stay_below(tab: Any) -
 
 
 def test_every_table_downloads(tab: Any, tmp_path: Path) -> None:  # noqa: F811
+    go(tab, "Leaderboard")
     tab.locator(ROWS).nth(3).wait_for(state="attached", timeout=60_000)
     # Chromium would ask in a window of its own where to put it, which nobody answers here.
     tab.evaluate("window.showSaveFilePicker = undefined")
@@ -77,6 +81,7 @@ def test_every_table_downloads(tab: Any, tmp_path: Path) -> None:  # noqa: F811
 
 
 def test_what_is_typed_narrows_table_and_drawing(tab: Any) -> None:  # noqa: F811
+    go(tab, "Leaderboard")
     tab.locator(CHART).first.wait_for(timeout=60_000)
     tab.get_by_label("Filter by name").fill("apo")
     tab.keyboard.press("Enter")

@@ -283,7 +283,7 @@ def test_a_store_of_a_later_version_is_said(open_page: Any, tmp_path: Path) -> N
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
-    aged(url, 60)
+    aged(url, 600)
     app.run()
     assert not app.exception
     assert app.error[0].value == "This cannot be shown."

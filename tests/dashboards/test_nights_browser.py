@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from tests.dashboards import night_stores, stores
-from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tabs are fixtures
     CHART,
     address,
     go,
+    loaded,
+    open_at,
     pytestmark,
     tab,
 )
-from tests.dashboards.test_compare_browser import open_at
 
 MARKUP = "img[src=x], main b, .katex, main a[href='http://x']"
 
@@ -45,7 +46,6 @@ def test_nights_are_drawn_and_held_against_what_is_chosen(tab: Any) -> None:  # 
 
 
 def test_a_training_run_is_drawn_from_a_link(tab: Any) -> None:  # noqa: F811
-    tab.locator(CHART).first.wait_for(timeout=60_000)
     open_at(tab, "/training")
     tab.get_by_role("heading", name="Training").wait_for()
     tab.locator(CHART).first.wait_for(timeout=60_000)

@@ -21,7 +21,9 @@ import pytest
 import yaml
 
 from judgebench.store import open_store
-from tests.dashboards.test_browser import ARGUMENTS, CHART, CHROMIUM, _wait_for
+from tests.dashboards.conftest import launched
+from tests.dashboards.test_browser import CHART, CHROMIUM, _wait_for
+from tests.dashboards.watched import Watched
 from tests.e2e import runs
 
 pytestmark = [
@@ -64,48 +66,38 @@ def served(folder: Path, *options: str) -> Iterator[str]:
             server.terminate()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One for which a name of somebody else means this machine."""
+    with launched("--host-resolver-rules=MAP evil.test 127.0.0.1") as browser:
+        yield browser
+
+
 @pytest.fixture
-def tab(browser: Any) -> Iterator[Callable[..., Any]]:
+def tab(visitor: Any) -> Iterator[Callable[..., Any]]:
     """A browser's tab, which may talk to loopback alone and complain of nothing."""
-    asked: list[str] = []
-    complaints: list[str] = []
-    open_now: list[Any] = []
+    watched: list[tuple[Any, Watched]] = []
 
     def opened(address: str) -> Any:
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        open_now.append(page)
+        page = visitor.new_page()
+        watched.append((page, Watched(page)))
         page.set_default_timeout(PATIENCE_MS)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda said: complaints.append(said.text) if said.type == "error" else None,
-        )
         page.goto(address)
         page.get_by_role("heading", name="Overview").wait_for()
         return page
 
     yield opened
-    for page in open_now:
+    for page, seen in watched:
         page.close()
-    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in ("http", "https")}
-    assert hosts == {"127.0.0.1"}
-    assert not complaints
+        assert seen.hosts == {"127.0.0.1"}
+        assert not seen.complaints
 
 
-def test_one_press_fills_an_empty_store(tab: Any, tmp_path: Path) -> None:
-    with served(tmp_path) as address:
-        page = tab(address)
-        page.get_by_role("button", name="Load the published boards").click()
-        page.get_by_text("judgebench import published").wait_for()
-        page.get_by_text("✓ done (exit code 0)").wait_for(timeout=240_000)  # the work, not a clock
-        page.get_by_text("FuseChat-Llama-3.1-8B-Instruct is first").wait_for()
-        page.locator(CHART).nth(1).wait_for()
-        page.get_by_text("judged by human").wait_for()
-        page.get_by_role("link", name="Leaderboard", exact=True).nth(1).click()
-        page.get_by_role("heading", name="Leaderboard").wait_for()
-        assert "benchmark=alpaca_eval" in page.url
-        page.close()  # before the server is, which is nothing to complain of
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Served on a store that is not there until one press fills it, which is tested last."""
+    with served(tmp_path_factory.mktemp("empty")) as address:
+        yield address
 
 
 def test_a_run_is_started_watched_and_stopped(tab: Any, tmp_path: Path) -> None:
@@ -151,31 +143,16 @@ def _slow_suite(folder: Path) -> None:
     path.write_text(yaml.safe_dump(suite))
 
 
-@pytest.fixture(scope="module")
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("attacked")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def fooled(browser: Any) -> Iterator[Any]:
-    """A browser for which a name of somebody else means this machine."""
-    args = [*ARGUMENTS, "--host-resolver-rules=MAP evil.test 127.0.0.1"]
-    browser = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
-    yield browser
-    browser.close()
-
-
-def test_a_page_that_calls_itself_this_machine_gets_nothing(attacked: str, fooled: Any) -> None:
+def test_a_page_that_calls_itself_this_machine_gets_nothing(empty: str, browser: Any) -> None:
     """DNS rebinding: its name is made to mean 127.0.0.1 once the reader has opened it."""
-    page = fooled.new_page()
+    page = browser.new_page()
     refused: list[str] = []
 
     def watch(opened: Any) -> None:
         opened.on("socketerror", lambda said: refused.append(said))
 
     page.on("websocket", watch)
-    page.goto(f"http://evil.test:{urlsplit(attacked).port}/")
+    page.goto(f"http://evil.test:{urlsplit(empty).port}/")
     runs.eventually(lambda: page.wait_for_timeout(100) or refused)
     assert page.get_by_role("heading", name="Overview").count() == 0
     assert page.get_by_role("button", name="Load the published boards").count() == 0
@@ -210,11 +187,11 @@ window.found = Promise.all([
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "evil.test"])
 def test_a_page_at_another_port_frames_nothing_and_is_not_heard(
-    attacked: str, fooled: Any, name: str
+    empty: str, browser: Any, name: str
 ) -> None:
     """As any program that serves a page on this machine could, to whoever opens it."""
-    with Serves(FOREIGN.format(at=attacked).encode()) as port:
-        page = fooled.new_page()
+    with Serves(FOREIGN.format(at=empty).encode()) as port:
+        page = browser.new_page()
         page.goto(f"http://{name}:{port}/")
         found = page.evaluate("window.found")
         assert found == dict.fromkeys(["socket", "read", "PUT", "DELETE", "loaded"], "kept out")
@@ -260,3 +237,17 @@ def test_a_page_served_to_others_says_so_and_starts_nothing(tab: Any, tmp_path: 
         page.get_by_text("Loading them from here is off: other machines").wait_for()
         assert page.get_by_role("button", name="Load the published boards").count() == 0
         page.close()
+
+
+def test_one_press_fills_an_empty_store(tab: Any, empty: str) -> None:
+    page = tab(empty)
+    page.get_by_role("button", name="Load the published boards").click()
+    page.get_by_text("judgebench import published").wait_for()
+    page.get_by_text("✓ done (exit code 0)").wait_for(timeout=240_000)  # the work, not a clock
+    page.get_by_text("FuseChat-Llama-3.1-8B-Instruct is first").wait_for()
+    page.locator(CHART).nth(1).wait_for()
+    page.get_by_text("judged by human").wait_for()
+    page.get_by_role("link", name="Leaderboard", exact=True).nth(1).click()
+    page.get_by_role("heading", name="Leaderboard").wait_for()
+    assert "benchmark=alpaca_eval" in page.url
+    page.close()  # before the server is, which is nothing to complain of

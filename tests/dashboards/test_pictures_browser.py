@@ -10,10 +10,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.dashboards import compare_stores, stores
-from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tab are fixtures
+from tests.dashboards.test_browser import (  # noqa: F401  # the server and the tabs are fixtures
     CHART,
     address,
     go,
+    loaded,
     pytestmark,
     tab,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,20 @@ def expected() -> dict[str, dict[str, str]]:
         return {row["model"]: row for row in csv.DictReader(lines)}
 
 
-def write_results(folder: Path, *, new_names: bool = False) -> list[str]:
+def write_results(
+    folder: Path, *, new_names: bool = False, only: Container[str] | None = None
+) -> list[str]:
     """``<model>/model_outputs.json`` and ``<model>/<judge>/annotations.json``; the models' names.
 
-    Old files name ``raw_completion`` what newer ones call ``preference_raw_completion``.
+    ``only`` says of which models, where it is not all of them. Old files name ``raw_completion``
+    what newer ones call ``preference_raw_completion``.
     """
     prefix = "preference_" if new_names else ""
     items = {row["index"]: row for row in rows("instructions.parquet")}
     models: dict[str, list[dict[str, Any]]] = {}
     for row in rows("annotations.parquet"):
+        if only is not None and row["model"] not in only:
+            continue
         models.setdefault(row["model"], []).append(row)
     for model, judged in models.items():
         outputs, annotations = [], []
@@ -97,4 +102,4 @@ def _choice(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _write(path: Path, records: list[dict[str, Any]]) -> None:
-    path.write_text(json.dumps(records, indent=2), encoding="utf-8")
+    path.write_text(json.dumps(records), encoding="utf-8")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import yaml
+from sqlalchemy import text
 
 from tests.e2e import runs
+from tests.postgres import beside
 
 BENCHMARK = "sums"
 
@@ -100,8 +100,8 @@ def row(folder: Path, judge: str, model: str = "taker") -> dict[str, Any]:
 
 def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """What the store says, in SQL."""
-    with closing(sqlite3.connect(f"file:{folder / 'store.db'}?mode=ro", uri=True)) as store:
-        return store.execute(sql).fetchall()
+    with beside(runs.store_url(folder)) as store:
+        return [tuple(row) for row in store.execute(text(sql))]
 
 
 def spent(folder: Path) -> dict[str, int]:

@@ -21,7 +21,7 @@ from judgebench.cli.main import run
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "tasks" / "trivia_judging_mini"
-COMMAND = [sys.executable, "-m", "judgebench.cli.main"]
+COMMAND = ("-m", "judgebench.cli.main")
 
 
 def suite(
@@ -67,8 +67,14 @@ def suite(
 
 
 def store_url(folder: Path) -> str:
-    """Where a suite of `suite` keeps its results."""
-    return f"sqlite:///{folder / 'store.db'}"
+    """Where a suite of `suite` keeps its results: a file, unless `keep_at` said otherwise."""
+    elsewhere = folder / "store-url"
+    return elsewhere.read_text() if elsewhere.exists() else f"sqlite:///{folder / 'store.db'}"
+
+
+def keep_at(folder: Path, url: str) -> None:
+    """Results of the suites of a folder go to a store on a server."""
+    (folder / "store-url").write_text(url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def judgebench(
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [sys.executable, *COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -112,7 +118,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start the command line, in a process group of its own."""
     return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        [sys.executable, *COMMAND, *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -170,6 +170,7 @@ def test_a_model_behind_an_api_is_asked_at_its_categorys_temperature(tmp_path: P
     assert all("seed" not in body for body in again)
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the extra hf")
 def test_a_local_model_is_run_at_each_temperature_apart(tmp_path: Path) -> None:
     prompts = ["a", "bb", "ccc", "dd", "e"]

@@ -13,6 +13,8 @@ import judgebench
 from tests.e2e import runs
 from tests.loopback import Loopback, Reaction
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 PROMPTS = ["Which river?", "Which lake?", "Which river?"]  # the last one repeats the first
 
 

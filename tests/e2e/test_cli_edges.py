@@ -7,6 +7,7 @@ import io
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def usual_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def shell(line: str) -> tuple[list[int], str]:
     """The exit codes of a shell's pipeline, and what was said."""
-    command = " ".join(runs.COMMAND)
+    command = " ".join([sys.executable, *runs.COMMAND])
     done = subprocess.run(
         ["bash", "-c", f'{line.replace("judgebench", command)}; echo "${{PIPESTATUS[@]}}"'],
         capture_output=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,15 @@ from judgebench.records import Response
 from judgebench.responses.lm_eval import Answered, LmEvalWorker
 from judgebench.responses.local_model import LocalModel
 from judgebench.workers.generated import Decoding
+from tests.e2e.lm_eval_tasks import work, write_task
 from tests.tiny_models import save_causal
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from lm_eval_tasks import work, write_task  # noqa: E402  (tests are no package)
-
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="needs judgebench-harness[hf]"
-)
+pytestmark = [
+    pytest.mark.usefixtures("forked"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("torch") is None, reason="needs judgebench-harness[hf]"
+    ),
+]
 
 PROMPTS = ["Which river?", "As it is: who?", "What a long question this one is, is it not?"]
 DRAWN = {"do_sample": True, "temperature": 1.0, "top_p": 0.95, "top_k": 50}

@@ -86,6 +86,7 @@ def confidences(done: Done) -> dict[str, Any]:
 # a model here -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.slow
 @pytest.mark.hf
 @pytest.mark.skipif(

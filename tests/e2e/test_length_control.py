@@ -32,8 +32,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUDGEBENCH_DATA", str(folder / "data"))
         patch.setenv("JUDGEBENCH_STORE", f"sqlite:///{folder / 's.db'}")
-        alpaca_gold.write_results(folder / "results")
-        paths = [folder / "results" / model for model in (*FULL, *LACKING, BASELINE)]
+        models = (*FULL, *LACKING, BASELINE)
+        alpaca_gold.write_results(folder / "results", only=models)
+        paths = [folder / "results" / model for model in models]
         done = typed("import", "alpaca-eval", *paths)
         assert done.code == 0, done.err
         yield folder

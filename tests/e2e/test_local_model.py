@@ -149,6 +149,7 @@ def verdicts(folder: Path) -> dict[str, int]:
     return {model: row["counts"]["verdicts"] for model, row in rows.items()}
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_model_is_its_weights(tmp_path: Path) -> None:
     nothing = {"generations": 0, "judge_calls": 0}
     everything = {"generations": 3, "judge_calls": 3}
@@ -195,6 +196,7 @@ def test_a_model_is_its_weights(tmp_path: Path) -> None:
             assert "two versions" in shown[model]["flags"]
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("script", "lost", "says"),
     [
@@ -241,6 +243,7 @@ def test_a_worker_that_fails_costs_what_it_did_not_answer(
     assert set(twice) <= before.keys()
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_model_that_cannot_be_loaded_does_not_end_the_run(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "checkpoint")
     done = runs.typed("run", suite(tmp_path, local("no-such-backend", folder)))
@@ -297,6 +300,7 @@ def test_a_run_that_ends_while_it_generates_keeps_what_came(
         assert [manifest.state for manifest in store.runs()] == ["interrupted", "done"]
 
 
+@pytest.mark.usefixtures("forked")
 def test_two_processes_at_once_generate_nothing_twice(tmp_path: Path, scripted: Scripted) -> None:
     path = suite(tmp_path, local("scripted", checkpoint(tmp_path / "checkpoint")))
     both = [

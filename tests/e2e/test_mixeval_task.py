@@ -255,6 +255,7 @@ def test_a_thousand_rows_are_446_questions(imported: list[dict[str, Any]], tmp_p
     assert board["judge", "model"] == pytest.approx((250 + chosen) / 1000, abs=1e-9)
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.slow
 @pytest.mark.hf
 @pytest.mark.skipif(

@@ -20,6 +20,7 @@ from judgebench.cli.main import COMMANDS
 from judgebench.report.gate_policy import read_policy
 from judgebench.store import open_store
 from tests.e2e.runs import MINI, ROOT
+from tests.warm import Warm
 
 WORKFLOW = ROOT / ".github" / "workflows" / "nightly.yml"
 RUNNER = ROOT / "suites" / "nightly" / "as_ci_would.py"
@@ -54,14 +55,15 @@ class Night:
 class Repository:
     """A team's checkout between nights: the store stays, as the cache would keep it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warm: Warm) -> None:
         self.folder = folder
+        self.warm = warm
         for name in ("suites", "tasks"):
             (folder / name).symlink_to(ROOT / name)
         programs = folder / "bin"
         programs.mkdir()
         program = programs / "judgebench"
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m judgebench.cli.main "$@"\n')
+        program.write_text(f'#!/bin/sh\nexec {warm.executable} -m judgebench.cli.main "$@"\n')
         program.chmod(0o755)
         path = os.pathsep.join([str(programs), os.environ["PATH"]])
         self.environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
@@ -104,9 +106,9 @@ def answers_of(taker: str, file: Path = MINI / "answers.jsonl") -> dict[str, str
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def started(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Repository:
     """A repository after its first night, on which somebody accepted the model."""
-    repository = Repository(tmp_path_factory.mktemp("team"))
+    repository = Repository(tmp_path_factory.mktemp("team"), warm)
     first = repository.night(answers_of(GOOD))
     assert first.code == 64, first.log
     assert "Nor has a baseline that name; `judgebench baseline set` would give it one" in first.log
@@ -118,7 +120,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 @pytest.fixture
 def repository(started: Repository, tmp_path: Path) -> Repository:
     """One of its own for each test, as it was after the first night."""
-    own = Repository(tmp_path)
+    own = Repository(tmp_path, started.warm)
     shutil.copytree(started.folder / "results", tmp_path / "results")
     return own
 
@@ -167,9 +169,9 @@ def test_too_few_answers_decide_nothing(repository: Repository) -> None:
     assert night.baseline == answers_of(GOOD)["0"]
 
 
-def test_a_real_small_model_is_red_where_it_was_damaged(tmp_path: Path) -> None:
+def test_a_real_small_model_is_red_where_it_was_damaged(tmp_path: Path, warm: Warm) -> None:
     """It says one token, or was shown examples that answer nothing; a third answers too little."""
-    repository = Repository(tmp_path)
+    repository = Repository(tmp_path, warm)
     sound, one_token, damaged = (
         answers_of(name, SMALL) for name in ("sound", "one-token", "damaged")
     )
@@ -197,9 +199,9 @@ def test_a_real_small_model_is_red_where_it_was_damaged(tmp_path: Path) -> None:
     ids=["variable", "secret"],
 )
 def test_what_is_missing_stops_the_night_at_once(
-    tmp_path: Path, answers: dict[str, str] | None, needed: str, missing: str
+    tmp_path: Path, warm: Warm, answers: dict[str, str] | None, needed: str, missing: str
 ) -> None:
-    night = Repository(tmp_path).night(answers, "--env", f"NEEDED={needed}")
+    night = Repository(tmp_path, warm).night(answers, "--env", f"NEEDED={needed}")
     assert night.code == 78
     assert night.steps == ["Stop where something is missing"]
     assert f"Not set in this repository's secrets or variables: {missing}\n" in night.log

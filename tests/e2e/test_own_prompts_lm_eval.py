@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,12 @@ from judgebench.errors import ConfigError
 from judgebench.records import Response
 from judgebench.responses.lm_eval import Answered, LmEvalWorker, Task
 from judgebench.responses.local_model import LocalModel
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_lm_eval_worker import TINY
+from tests.tiny_models import letters
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.hf,
+    pytest.mark.usefixtures("forked"),
     pytest.mark.skipif(
         importlib.util.find_spec("torch") is None, reason="needs judgebench-harness[hf]"
     ),
@@ -44,12 +42,9 @@ def _empty_data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Path:
     """A random model of one layer; its template is ``[role]content…[assistant]``."""
-    folder = tmp_path_factory.mktemp("tiny")
-    program = TINY.replace("max_position_embeddings=64", "max_position_embeddings=256")
-    subprocess.run([sys.executable, "-c", program, str(folder)], check=True, capture_output=True)
-    return folder
+    return letters(warm, tmp_path_factory.mktemp("tiny"), positions=256)
 
 
 def local(folder: Path, **changes: Any) -> LocalModel:
@@ -145,33 +140,10 @@ def test_prompts_that_were_changed_meanwhile_are_refused(tiny: Path, tmp_path: P
         answers(local(tiny), benchmark)
 
 
-BY_HAND = """
-import json, sys
-import lm_eval
-from lm_eval.tasks import TaskManager
-
-folder, task = sys.argv[1:]
-manager = TaskManager(include_path=folder, include_defaults=False)
-found = lm_eval.simple_evaluate(
-    model="dummy", tasks=[task], task_manager=manager, predict_only=True, bootstrap_iters=0
-)
-samples = found["samples"][task]
-print("\\n" + json.dumps([[one["doc"]["id"], *one["arguments"][0]] for one in samples]))
-"""
-
-
-def test_the_task_works_by_hand(tmp_path: Path) -> None:
+def test_the_task_works_by_hand(tmp_path: Path, warm: Warm) -> None:
     benchmark = own(tmp_path, "support", [{"id": "a", "prompt": "Hm?"}, {"prompt": "{{ So }}?"}])
     task = benchmark.lm_eval_task
-    done = subprocess.run(
-        [sys.executable, "-c", BY_HAND, str(task.include_path), task.name],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    words = ("asked", task.include_path, json.dumps(dict(task.metadata)), task.name)
+    asked, _ = json.loads(warm.run("tests.e2e.by_lm_eval", *words).splitlines()[-1])
     settings = {"until": [], "max_gen_toks": 6, "do_sample": False}
-    assert json.loads(done.stdout.splitlines()[-1]) == [
-        ["a", "Hm?", settings],
-        ["1", "{{ So }}?", settings],
-    ]
+    assert asked[task.name] == [["a", "Hm?", settings], ["1", "{{ So }}?", settings]]

@@ -33,9 +33,12 @@ from tests.e2e.lm_eval_tasks import work, write_task
 from tests.e2e.runs import ROOT, store_url, typed
 from tests.tiny_models import WRITES_BOS, save_causal
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="needs judgebench-harness[hf]"
-)
+pytestmark = [
+    pytest.mark.usefixtures("forked"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("torch") is None, reason="needs judgebench-harness[hf]"
+    ),
+]
 
 TRIVIA_GOLD = ROOT.parent / "shared" / "gold" / "trivia_judging"
 MINIS = (

@@ -10,6 +10,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tests.e2e import real_sets, runs
 from tests.loopback import Ask, Loopback, Reaction
 from tests.official_judge import judged
 from tests.tiny_models import save_causal
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.slow,
@@ -111,14 +113,16 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("real")
     environment = real_sets.environment(folder)
     for name in CHOSEN:
         with (folder / "tasks" / name / "utils.py").open("a", encoding="utf-8") as code:
             code.write(HOLDS)
     save_causal(folder / "tiny")
-    return Place(folder, environment)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", warm.executable)
+        yield Place(folder, environment)
 
 
 @pytest.fixture(scope="module")

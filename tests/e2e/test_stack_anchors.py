@@ -44,6 +44,7 @@ def standing(folder: Path, model: str) -> list[tuple[str, str]]:
     return sorted(zip(its["item_id"], its["text"] + its["stack"], strict=True))
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.slow
 def test_a_night_after_an_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,29 +15,11 @@ from judgebench import registry
 from judgebench.benchmarks.data_source import import_data
 from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
 from tests.e2e import mixeval_gold, real_sets
+from tests.warm import Warm
 
 TASKS = sorted(file.stem for file in registry.tasks_root().glob("*/*.yaml"))
 N = 5
 """Questions of each task that are asked by hand."""
-
-CODE = """
-import json, sys
-import lm_eval
-from lm_eval.tasks import TaskManager
-job = json.loads(sys.stdin.read())
-manager = TaskManager(
-    include_path=job["include_path"], include_defaults=False, metadata=job["metadata"]
-)
-found = lm_eval.simple_evaluate(
-    model="dummy", tasks=job["tasks"], task_manager=manager, bootstrap_iters=0
-)
-asked = {
-    task: [[sample["doc"]["id"], *sample["arguments"][0]] for sample in samples]
-    for task, samples in found["samples"].items()
-}
-metrics = {task: sorted(results) for task, results in found["results"].items()}
-print("\\n" + json.dumps([asked, metrics]))
-"""
 
 
 @pytest.mark.slow
@@ -55,26 +33,16 @@ print("\\n" + json.dumps([asked, metrics]))
         ("alpaca_eval_mini", {}, {"length,none"}),
     ],
 )
-def test_lm_eval_asks_what_is_planned(name: str, options: dict[str, Any], shown: set[str]) -> None:
+def test_lm_eval_asks_what_is_planned(
+    name: str, options: dict[str, Any], shown: set[str], warm: Warm
+) -> None:
     chosen = [
         load_benchmark(name, options={"prompt": prompt, **options}) for prompt in prompts_of(name)
     ]
-    job = {
-        "include_path": str(chosen[0].lm_eval_task.include_path),
-        "metadata": chosen[0].lm_eval_task.metadata,
-        "tasks": [benchmark.lm_eval_task.name for benchmark in chosen],
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        input=json.dumps(job),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    asked, metrics = json.loads(done.stdout.splitlines()[-1])
+    task = chosen[0].lm_eval_task
+    names = [benchmark.lm_eval_task.name for benchmark in chosen]
+    words = ("asked", task.include_path, json.dumps(dict(task.metadata)), *names)
+    asked, metrics = json.loads(warm.run("tests.e2e.by_lm_eval", *words).splitlines()[-1])
     for benchmark in chosen:
         task = benchmark.lm_eval_task
         for item, (found_id, prompt, arguments) in zip(
@@ -105,7 +73,7 @@ class ByHand:
 
 
 @pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
+def by_hand(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> ByHand:
     """Every task there is, asked by ``lm_eval --include_path … --tasks …``.
 
     The gold has MixEval-Hard and not MixEval, so that both are asked the same questions.
@@ -130,15 +98,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
     out = folder / "out"
     words = ["--include_path", str(tasks), "--tasks", ",".join(TASKS), "--model", "dummy"]
     words += ["--limit", str(N), "--log_samples", "--output_path", str(out)]
-    done = subprocess.run(
-        [sys.executable, "-m", "lm_eval", *words],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, **environment},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    warm.run("lm_eval", *words, environment=environment)
     (results,) = out.rglob("results_*.json")
     samples = {}
     for name in TASKS:
@@ -146,7 +106,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
         # Not splitlines: prompts may hold what ends a line elsewhere.
         lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         samples[name] = [json.loads(line) for line in lines]
-    yield ByHand(
+    return ByHand(
         tasks=tasks,
         home=Path(environment["JUDGEBENCH_DATA"]),
         results=json.loads(results.read_text(encoding="utf-8"))["results"],

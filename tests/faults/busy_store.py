@@ -136,7 +136,7 @@ def _disturbed(
 
 def _suite(folder: Path, judgments: int) -> Path:
     """Nothing is asked again for being slow."""
-    path = write_suite(folder, judgments)
+    path = write_suite(folder, judgments, f"sqlite:///{folder / 'store.db'}")
     written = yaml.safe_load(path.read_text())
     written["limits"] |= {"timeout_s": 600, "max_retries": 0}
     path.write_text(yaml.safe_dump(written))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+
+from sqlalchemy import text
 
 from judgebench.records import TRUNCATED
 from tests.faults.server import true_verdict
+from tests.postgres import beside
 
 _JUDGED = """
-SELECT i.item_id, n.name, r.body, j.reply_keys
+SELECT DISTINCT i.item_id, n.name, r.body, j.reply_keys
   FROM uses u
   JOIN judgments j ON j.id = u.judgment_id
   JOIN items i ON i.id = u.item_id
   LEFT JOIN names n ON n.id = j.label_id
   LEFT JOIN texts r ON r.sha = j.reason_sha
- GROUP BY u.item_id, u.judgment_id
 """
 _FAILED = "SELECT i.item_id, f.kind FROM failures f JOIN items i ON i.id = f.item_id"
 _ASKED = "SELECT key, body FROM replies JOIN texts ON sha = request_sha"
@@ -52,28 +51,30 @@ class Kept:
         return {*self.verdicts, *self.unreadable}
 
 
-def kept(path: Path) -> Kept:
+def kept(url: str) -> Kept:
     """What the store says now."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
-        judged = store.execute(_JUDGED).fetchall()
-        failed = dict(store.execute(_FAILED).fetchall())
-        asked = dict(store.execute(_ASKED).fetchall())
-        spend = Counter(dict(store.execute(_SPENT).fetchall()))
+    with beside(url) as store:
+        judged, failed, asked, spent = (
+            [tuple(row) for row in store.execute(text(query))]
+            for query in (_JUDGED, _FAILED, _ASKED, _SPENT)
+        )
+    request_of = dict(asked)
     return Kept(
         verdicts={item: label for item, label, _, _ in judged if label is not None},
         unreadable={item: reason for item, label, reason, _ in judged if label is None},
-        failed=failed,
+        failed=dict(failed),
         wrong=[
             item
             for item, label, _, replies in judged
-            if label is not None and label != true_verdict(_question(asked[_split(replies)[-1]]))
+            if label is not None
+            and label != true_verdict(_question(request_of[_split(replies)[-1]]))
         ],
         cut_off=[
             item
             for item, _, reason, replies in judged
             if reason == TRUNCATED and len(set(_split(replies))) != 2
         ],
-        spend=spend,
+        spend=Counter({how: int(calls) for how, calls in spent}),
     )
 
 

@@ -15,13 +15,18 @@ import argparse
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e import own
+from sqlalchemy import inspect
+
+from judgebench.store.opening import located
+from tests.e2e import own, runs
 from tests.faults.nursery import Nursery, Order
 from tests.loopback import Ask, Loopback, Reaction, completion
+from tests.postgres import beside
 
 _VERDICTS = """
 SELECT judge_id, model_id, opponent_id, item_id, "order", kind, label, value, served_model
@@ -44,10 +49,12 @@ def signed(ask: Ask) -> Reaction:
 
 def stored_replies(folder: Path) -> set[str]:
     """Which questions have their reply in the store, by the SHA-256 that they arrived under."""
-    if not (folder / "store.db").exists():
+    url = runs.store_url(folder)
+    if not located(url).exists():
         return set()
-    if not own.query(folder, "SELECT 1 FROM sqlite_master WHERE name = 'replies'"):
-        return set()
+    with beside(url) as store:
+        if not inspect(store).has_table("replies"):
+            return set()
     rows = own.query(folder, "SELECT served_model FROM replies")
     return {row[0].removeprefix("asked-") for row in rows}
 
@@ -70,15 +77,24 @@ class Kills:
     def __str__(self) -> str:
         at = ", ".join(f"{n} {step}" for step, n in sorted(self.at.items()))
         return (
-            f"{self.at.total()} runs killed, one at every step ({at})\n"
+            f"{self.at.total()} runs killed, each at a step of its own ({at})\n"
             f"  {self.stored:,} replies were stored by then: none of their questions was asked "
             f"again\n  {self.resent:,} questions were on their way, and were asked again\n"
             f"  every run that followed ended like one that nobody disturbed; {self.seconds:.0f} s"
         )
 
 
-def kill_at_every_step(folder: Path, *, items: int) -> Kills:
+def kill_at_every_step(
+    folder: Path, *, items: int, new_store: Callable[[], str] | None = None, stride: int = 1
+) -> Kills:
     """Kill a run at its first step, the next one at its second, until one comes to its end.
+
+    Parameters
+    ----------
+    new_store
+        Gives the URL of an empty place for the store of each run; if None it is a file.
+    stride
+        From one of the steps to the next.
 
     Raises
     ------
@@ -86,10 +102,12 @@ def kill_at_every_step(folder: Path, *, items: int) -> Kills:
         For whatever does not hold.
     """
     began = time.monotonic()
+    if new_store is not None:
+        runs.keep_at(folder, new_store())
     with Loopback(signed) as server, Nursery("run", _suite(folder, server, items)) as nursery:
         wanted, boards = _outcome(folder), own.boards(folder)
         kills = Kills()
-        while (here := _kill(folder, items, server, nursery, kills)) is not None:
+        while (here := _kill(folder, items, server, nursery, kills, new_store, stride)) is not None:
             assert _outcome(here) == wanted, kills.last
             if kills.at.total() % _BOARD_EVERY == 0:
                 assert own.boards(here) == boards, kills.last
@@ -98,12 +116,20 @@ def kill_at_every_step(folder: Path, *, items: int) -> Kills:
 
 
 def _kill(
-    folder: Path, items: int, server: Loopback, nursery: Nursery, kills: Kills
+    folder: Path,
+    items: int,
+    server: Loopback,
+    nursery: Nursery,
+    kills: Kills,
+    new_store: Callable[[], str] | None,
+    stride: int,
 ) -> Path | None:
     """One run killed at the next step, and run again; its folder, or None where it got through."""
-    step = kills.at.total() + 1
+    step = kills.at.total() * stride + 1
     here = folder / str(step)
     here.mkdir()
+    if new_store is not None:
+        runs.keep_at(here, new_store())
     suite = _suite(here, server, items)
     words = ("run", str(suite), "--quiet")
 

@@ -60,15 +60,22 @@ class Figures:
     after_second: Kept
 
 
-def measure(folder: Path, judgments: int) -> Figures:
-    """Run twice in an empty folder, the second time without faults."""
-    suite = write_suite(folder, judgments)
+def measure(folder: Path, judgments: int, store: str | None = None) -> Figures:
+    """Run twice in an empty folder, the second time without faults.
+
+    Parameters
+    ----------
+    store
+        The URL of an empty store; one in the folder if None.
+    """
+    store = store or f"sqlite:///{folder / 'store.db'}"
+    suite = write_suite(folder, judgments, store)
     with serving(folder) as url:
         first = run(folder, suite, url)
-        after_first = kept(folder / "store.db")
+        after_first = kept(store)
         (folder / "calm").touch()
         second = run(folder, suite, url)
-        after_second = kept(folder / "store.db")
+        after_second = kept(store)
     return Figures(
         judgments=judgments,
         first=first,
@@ -78,7 +85,7 @@ def measure(folder: Path, judgments: int) -> Figures:
     )
 
 
-def write_suite(folder: Path, judgments: int) -> Path:
+def write_suite(folder: Path, judgments: int, store: str) -> Path:
     """Own prompts with a reference each, answers to them, and a model that judges."""
     with (
         (folder / "prompts.jsonl").open("w") as prompts,
@@ -108,7 +115,7 @@ def write_suite(folder: Path, judgments: int) -> Path:
             "timeout_s": 3,
             "max_minutes": 1,
         },
-        "store": f"sqlite:///{folder / 'store.db'}",
+        "store": store,
     }
     path = folder / "suite.yaml"
     path.write_text(yaml.safe_dump(written))

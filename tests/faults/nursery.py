@@ -31,7 +31,7 @@ from judgebench.protocols import Provider
 from judgebench.providers.batches.calls import Calls
 from judgebench.records import Reply, Request
 from judgebench.run.collecting import WAITING
-from judgebench.store.sqlite import SQLite as Database
+from judgebench.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = ("openai_compatible", "openai", "anthropic")

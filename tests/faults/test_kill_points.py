@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.faults.kill_points import kill_at_every_step
+from tests.postgres import Server
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_step_loses_nothing_and_costs_nothing(tmp_path: Path) -> None:
-    kills = kill_at_every_step(tmp_path, items=1)
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_kill_at_any_step_loses_nothing_and_costs_nothing(
+    tmp_path: Path, request: pytest.FixtureRequest, engine: str
+) -> None:
+    with ExitStack() as databases:
 
+        def new_store() -> str:
+            server: Server = request.getfixturevalue("postgres")
+            return server.url(databases.enter_context(server.database()))
+
+        kills = kill_at_every_step(
+            tmp_path,
+            items=1,
+            new_store=None if engine == "sqlite" else new_store,
+            stride=1 if engine == "sqlite" else 3,  # each takes twice as long
+        )
     assert kills.at.keys() == {"before a call", "after a call", "in a commit", "after a commit"}
     assert kills.stored > 0

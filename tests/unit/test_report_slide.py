@@ -33,7 +33,7 @@ from judgebench.report.slide import _counts, policy_slide
 from judgebench.report.slide import in_words as slide_words
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
-from judgebench.store.baselines import StoredBaseline
+from judgebench.store.read import StoredBaseline
 from tests.dashboards import item_stores, stores
 from tests.dashboards.night_stores import DAY, FIRST
 from tests.dashboards.stores import BENCHMARK, VERSION

@@ -19,7 +19,7 @@ from judgebench.report.compare_document import document
 from judgebench.report.stack_anchors import may_differ
 from judgebench.report.table import render
 from judgebench.store import Store, open_store
-from judgebench.store.stack_anchors import AnsweredAgain
+from judgebench.store.read import AnsweredAgain
 from tests.e2e.runs import typed
 from tests.unit.two_runs import Judged, put_run
 

@@ -170,6 +170,7 @@ def request(answer: str) -> ScoreRequest:
     return ScoreRequest(provider="here", model="m", messages=messages)
 
 
+@pytest.mark.usefixtures("forked")
 @needs_torch
 def test_the_provider_scores_through_its_worker(tmp_path: Path) -> None:
     folder = save_classifier(tmp_path / "tiny-reward")
@@ -189,6 +190,7 @@ def test_the_provider_scores_through_its_worker(tmp_path: Path) -> None:
     assert provider.worker_pid is None
 
 
+@pytest.mark.usefixtures("forked")
 @needs_torch
 def test_a_model_that_is_nowhere_is_named(tmp_path: Path) -> None:
     provider = reward_model.make(identity="here", options={"pretrained": str(tmp_path / "none")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import shutil
@@ -32,6 +33,26 @@ def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
     with open_store(str(tmp_path / "x.db")) as store, store._database.reading() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
+
+
+def test_a_store_that_tests_make_is_as_a_command_makes_it(tmp_path: Path) -> None:
+    """Here the tables of all stores but the first are copied; a command has its migrations."""
+    for name in ("first", "copied"):
+        open_store(str(tmp_path / f"{name}.db")).close()
+    code = "import sys; from judgebench.store import open_store; open_store(sys.argv[1]).close()"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "migrated.db")], check=True)
+    copied, migrated = (dump(tmp_path / f"{name}.db") for name in ("copied", "migrated"))
+    assert len(copied) > 30
+    assert copied == migrated
+
+
+def dump(store: Path) -> list[list[str]]:
+    """The statements that make it, each by its lines: a migration orders constraints by chance."""
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        return [
+            sorted(line.strip(", \t") for line in statement.splitlines())
+            for statement in connection.iterdump()
+        ]
 
 
 def test_the_newest_migration_is_the_one_the_code_knows() -> None:

@@ -7,7 +7,7 @@ import pytest
 from judgebench.errors import StoreError
 from judgebench.records import ModelSpec
 from judgebench.store import Store, open_store
-from judgebench.store.baselines import StoredBaseline
+from judgebench.store.read import StoredBaseline
 
 
 def put(store: Store, model: str, name: str = "main", version: str = "v1") -> StoredBaseline:

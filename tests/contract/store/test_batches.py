@@ -26,7 +26,7 @@ from judgebench.records import (
     ScoreRequest,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.batches import OPEN
+from judgebench.store.read import OPEN
 from tests.postgres import beside
 
 BATCH = Batch(

@@ -7,7 +7,7 @@ import pytest
 from judgebench.errors import StoreError
 from judgebench.records import JudgeSpec, ModelSpec
 from judgebench.store import Store, open_store
-from judgebench.store.calibrations import StoredCalibration
+from judgebench.store.read import StoredCalibration
 
 CONTENT = {"difficulty": {"0": 0.1 + 0.2, "1": -1.5}, "anchors": None, "reliability": 0.5}
 AT = ("made_up", "v1")

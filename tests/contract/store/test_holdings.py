@@ -8,17 +8,7 @@ import pytest
 
 from judgebench.records import Failure, Place
 from judgebench.store import open_store
-from judgebench.store.holdings import (
-    FailureKind,
-    failure_kinds,
-    holdings,
-    last_numbers,
-    n_runs,
-    newest_runs,
-    runs_under_way,
-    told_run,
-    verdicts_used,
-)
+from judgebench.store.read import FailureKind
 from tests.dashboards import stores
 
 
@@ -26,9 +16,9 @@ from tests.dashboards import stores
 def test_counts_are_those_of_every_row(store_url: str, fill: object) -> None:
     url = fill(store_url)  # type: ignore[operator]
     with open_store(url, read_only=True) as store:
-        (found,) = holdings(store)
+        (found,) = store.holdings()
         columns = store.verdicts(stores.BENCHMARK, stores.VERSION)
-        used = verdicts_used(store)[stores.BENCHMARK, stores.VERSION]
+        used = store.verdicts_used()[stores.BENCHMARK, stores.VERSION]
     assert (found.benchmark, found.version) == (stores.BENCHMARK, stores.VERSION)
     assert found.models == len(set(columns["model_id"]))
     assert found.judges == len(set(columns["judge_id"]))
@@ -39,16 +29,16 @@ def test_counts_are_those_of_every_row(store_url: str, fill: object) -> None:
 
 def test_a_store_without_anything(store_url: str) -> None:
     with open_store(store_url) as store:
-        assert holdings(store) == []
-        assert verdicts_used(store) == {}
-        assert last_numbers(store) == {"judgments": 0, "answers": 0}
-        assert (n_runs(store), newest_runs(store, 5), told_run(store, "x")) == (0, [], None)
+        assert store.holdings() == []
+        assert store.verdicts_used() == {}
+        assert store.last_numbers() == {"judgments": 0, "answers": 0}
+        assert (store.n_runs(), store.newest_runs(5), store.told_run("x")) == (0, [], None)
 
 
 def test_items_that_nobody_judged_are_held(store_url: str) -> None:
     with open_store(store_url) as store:
         store.put_items(stores.items(3))
-        (found,) = holdings(store)
+        (found,) = store.holdings()
     assert (found.items, found.models, found.judges) == (3, 0, 0)
 
 
@@ -57,8 +47,8 @@ def test_a_verdict_that_a_later_run_uses_counts_again(store_url: str) -> None:
     for run in ("first", "second"):
         url = stores.fill_with(store_url, table, run_id=run)
     with open_store(url, read_only=True) as store:
-        assert verdicts_used(store)[stores.BENCHMARK, stores.VERSION].used == 4
-        assert last_numbers(store)["judgments"] == 2
+        assert store.verdicts_used()[stores.BENCHMARK, stores.VERSION].used == 4
+        assert store.last_numbers()["judgments"] == 2
 
 
 def test_failures_are_counted_by_where_and_what(store_url: str) -> None:
@@ -78,7 +68,7 @@ def test_failures_are_counted_by_where_and_what(store_url: str) -> None:
                     retriable=again, attempts=1, place=place, at=1.0,
                 )
             )  # fmt: skip
-        assert failure_kinds(store) == [
+        assert store.failure_kinds() == [
             FailureKind(boundary="provider", kind="timeout", retriable=True, n=2),
             FailureKind(boundary="reader", kind="reader", retriable=False, n=1),
         ]
@@ -90,14 +80,14 @@ def test_a_run_that_holds_no_lease_has_died(store_url: str) -> None:
             store.start_run(stores.manifest(name, state="running"))
         store.start_run(stores.manifest("ended"))
         with store.lease("run alive"):
-            assert [run.manifest.id for run in runs_under_way(store)] == ["alive"]
-            told = {run.manifest.id: run.state for run in newest_runs(store, 5)}
+            assert [run.manifest.id for run in store.runs_under_way()] == ["alive"]
+            told = {run.manifest.id: run.state for run in store.newest_runs(5)}
             assert told == {"ended": "done", "alive": "running", "killed": "died"}
-        assert [run.manifest.id for run in newest_runs(store, 1, after=1)] == ["alive"]
-        assert n_runs(store) == 3
-        found = told_run(store, "alive")
+        assert [run.manifest.id for run in store.newest_runs(1, after=1)] == ["alive"]
+        assert store.n_runs() == 3
+        found = store.told_run("alive")
         assert found is not None
         assert found.died
         store.update_run(replace(found.manifest, state="interrupted"))
-        (told_again,) = (run for run in newest_runs(store, 5) if run.manifest.id == "alive")
+        (told_again,) = (run for run in store.newest_runs(5) if run.manifest.id == "alive")
         assert told_again.state == "interrupted"

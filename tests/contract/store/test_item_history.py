@@ -6,14 +6,7 @@ import pytest
 
 from judgebench.records import Item, Label, ModelSpec, Preference, Score, Unreadable, Use
 from judgebench.store import open_store
-from judgebench.store.item_history import (
-    ItemHistory,
-    answer_texts,
-    item_categories,
-    item_history,
-    neighbours,
-    reply_texts,
-)
+from judgebench.store.read import ItemHistory
 from tests.dashboards import item_stores
 
 BENCHMARK, VERSION, NOON = item_stores.BENCHMARK, item_stores.VERSION, item_stores.NOON
@@ -26,7 +19,7 @@ def url(store_url: str) -> str:
 
 def history(url: str, item: str = "0") -> ItemHistory:
     with open_store(url, read_only=True) as store:
-        found = item_history(store, BENCHMARK, VERSION, item)
+        found = store.item_history(BENCHMARK, VERSION, item)
     assert found is not None
     return found
 
@@ -34,7 +27,7 @@ def history(url: str, item: str = "0") -> ItemHistory:
 def test_every_answer_is_told_with_its_stack_and_whether_it_is_the_newest(url: str) -> None:
     told = history(url).answers
     with open_store(url, read_only=True) as store:
-        texts = answer_texts(store, [answer.number for answer in told])
+        texts = store.answer_texts([answer.number for answer in told])
     rows = [
         (a.model.name, a.sample, a.newest, a.stack and a.stack.backend, texts[a.number].text)
         for a in told
@@ -71,7 +64,7 @@ def test_every_verdict_is_told_the_newest_first_and_which_of_them_count(url: str
 def test_the_reasoning_of_a_verdict_is_what_its_replies_say(url: str) -> None:
     told = history(url).verdicts[3]
     with open_store(url, read_only=True) as store:
-        (reply,) = reply_texts(store, told.reply_keys).values()
+        (reply,) = store.reply_texts(told.reply_keys).values()
     assert (reply.text, reply.thoughts) == (
         "The first answer names the river. [[A]]", "The first is longer.",
     )  # fmt: skip
@@ -91,17 +84,17 @@ def test_a_judgment_that_serves_two_runs_is_told_once(url: str) -> None:
 def test_the_item_is_whole_and_items_around_it_are_known(url: str) -> None:
     assert history(url).item == item_stores.questions(1)[0]
     with open_store(url, read_only=True) as store:
-        assert neighbours(store, BENCHMARK, VERSION, "0") == (None, "1")
-        assert neighbours(store, BENCHMARK, VERSION, "1") == ("0", "2")
-        assert neighbours(store, BENCHMARK, VERSION, "none") == (None, None)
-        assert item_categories(store, None, None) == ["capitals", "rivers"]
-        assert item_categories(store, "another", None) == []
+        assert store.neighbours(BENCHMARK, VERSION, "0") == (None, "1")
+        assert store.neighbours(BENCHMARK, VERSION, "1") == ("0", "2")
+        assert store.neighbours(BENCHMARK, VERSION, "none") == (None, None)
+        assert store.item_categories(None, None) == ["capitals", "rivers"]
+        assert store.item_categories("another", None) == []
 
 
 def test_an_item_that_nobody_knows_has_no_history(url: str) -> None:
     with open_store(url, read_only=True) as store:
-        assert item_history(store, BENCHMARK, VERSION, "none") is None
-        assert item_history(store, BENCHMARK, "v0", "0") is None
+        assert store.item_history(BENCHMARK, VERSION, "none") is None
+        assert store.item_history(BENCHMARK, "v0", "0") is None
 
 
 def test_an_item_known_by_its_id_alone_has_no_turns(url: str) -> None:

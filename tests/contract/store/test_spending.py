@@ -23,7 +23,7 @@ from judgebench.records import (
     Usage,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.spending import COUNTERS, SPEND_COLUMNS
+from judgebench.store.read import COUNTERS, SPEND_COLUMNS
 from tests.postgres import beside
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="rubric")

@@ -36,7 +36,7 @@ from judgebench.records import (
 )
 from judgebench.store import Store
 from judgebench.store.export import export_csv, export_jsonl, export_parquet
-from judgebench.store.spending import SPEND_COLUMNS
+from judgebench.store.read import SPEND_COLUMNS
 from judgebench.store.tables import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from tests.postgres import beside
 

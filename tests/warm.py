@@ -1,0 +1,262 @@
+"""Commands and workers forked out of a process that has loaded what they load.
+
+Most of what a worker with a model costs is the import of torch, transformers and lm-eval: five
+seconds of a core each time. A `Warm` takes the place of the interpreter (``sys.executable``) in
+tests to which the start of a process is not the point. ``-m`` with a module of `LOADS` is forked
+from a server, with the caller's environment, folder, arguments and streams; whatever else it is
+asked to do, the interpreter itself does. What is forked leads a session of its own, ends with the
+exit status or signal of its own, and is killed when the process that stands for it is.
+
+A server is nobody's child, and ends with the process that asked for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from judgebench.workers.lm_eval_worker import QUIET
+
+ROOT = Path(__file__).resolve().parents[1]
+_COMMAND = (
+    "judgebench.api",
+    "judgebench.cli.baseline",
+    "judgebench.cli.gate",
+    "judgebench.cli.leaderboard",
+    "judgebench.cli.run",
+    "judgebench.report.baselines",
+    "judgebench.report.board",
+    "judgebench.report.board_document",
+    "judgebench.report.gate_document",
+    "judgebench.report.html",
+    "scipy.special",
+    "scipy.stats",
+)
+_WORKER = (
+    "lm_eval.models.huggingface",
+    "lm_eval.evaluator",
+    "lm_eval.tasks",
+    "transformers.models.llama.modeling_llama",
+    "transformers.models.auto.tokenization_auto",
+    "judgebench.workers.hf_backend",
+    "judgebench.workers.judge_worker",
+    "judgebench.workers.lm_eval_worker",
+    "judgebench.workers.reward_model_worker",
+    "judgebench.workers.task_prompts",
+)
+LOADS = {
+    "judgebench.cli.main": _COMMAND,
+    "lm_eval": _WORKER,
+    "tests.e2e.by_lm_eval": _WORKER,
+    "tests.tiny_models": _WORKER,
+    "judgebench.workers.judge_worker": _WORKER,
+    "judgebench.workers.lm_eval_worker": _WORKER,
+    "judgebench.workers.reward_model_worker": _WORKER,
+}
+"""What is loaded before a module is forked, by the module."""
+
+# No thread of a library's own, which a fork would lose, and nobody asks the Hub.
+_ALONE = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "HF_HUB_OFFLINE": "1",
+    **QUIET,
+}
+
+# Stands for what is forked: as long as it lives, that lives, and it ends as that ends. What may ask
+# the Hub starts afresh, since whether it may is settled at an import; a command imports that late.
+_STANDS = """#!{python} -IS
+import json, os, signal, socket, sys
+words, servers = sys.argv[1:], {servers!r}
+known = servers.get(words[1]) if words[:1] == ["-m"] and len(words) > 1 else None
+asks = words[1:2] != ["judgebench.cli.main"] and os.environ.get("HF_HUB_OFFLINE") != "1"
+if known is None or asks:
+    os.execv({python!r}, [{python!r}, *words])
+asked = {{"words": words[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect(known)
+    server.sendall(json.dumps(asked).encode() + b"\\n")
+    socket.send_fds(server, [b"."], [0, 1, 2])
+    for number in (0, 1, 2):
+        os.close(number)
+    code = int(server.recv(16) or b"70")
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL) if -code not in (signal.SIGKILL, signal.SIGSTOP) else None
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+
+
+class Warm:
+    """The servers, from the side of the tests; `executable` stands for the interpreter."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="warm")
+        self._server: subprocess.Popen[bytes] | None = None
+        self.executable = str(Path(self._folder.name, "python"))
+
+    def __enter__(self) -> Self:
+        folder = Path(self._folder.name)
+        sockets = {loads: str(folder / str(n)) for n, loads in enumerate(set(LOADS.values()))}
+        servers = {module: sockets[loads] for module, loads in LOADS.items()}
+        stands = Path(self.executable)
+        stands.write_text(_STANDS.format(python=sys.executable, servers=servers))
+        stands.chmod(0o755)
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.warm", self.executable, json.dumps(servers)],
+            cwd=ROOT,
+            env={**os.environ, **_ALONE, "HF_HOME": str(folder / "hub")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._server.stdout is not None
+        assert self._server.stdout.readline() == b"ready\n"
+        self._server.wait()  # its child serves
+        return self
+
+    def run(
+        self, module: str, *words: str | Path, environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Carry out a module that asks the Hub nothing; what it wrote to standard output."""
+        done = subprocess.run(
+            [self.executable, "-m", module, *map(str, words)],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {}), "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()  # the end of its input is its end
+        self._server.stdout.close()
+        self._folder.cleanup()
+
+
+# The other side: a server -------------------------------------------------------------------------
+
+
+def main(executable: str, servers: dict[str, str]) -> None:
+    """Listen for each set of modules, in a process that loads it when it is first asked for."""
+    listening = {}
+    for path in dict.fromkeys(servers.values()):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        listening[path] = listener
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    print("ready", flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.executable = executable
+    loads = {path: LOADS[module] for module, path in servers.items()}
+    for path, listener in listening.items():
+        if os.fork() == 0:
+            serve(listener, loads[path])
+
+
+def serve(listener: socket.socket, modules: tuple[str, ...]) -> None:
+    """Fork what is asked for; returns never."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    loaded = False
+    while True:
+        ready, _, _ = select.select([listener, 0], [], [])
+        if 0 in ready:
+            os._exit(0)
+        asked, _ = listener.accept()
+        if not loaded:
+            for module in modules:
+                importlib.import_module(module)
+            assert len([*Path("/proc/self/task").iterdir()]) == 1, "no thread survives a fork"
+            gc.freeze()
+            loaded = True
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listener.close()
+            _wait_for(asked)
+        asked.close()
+
+
+def _wait_for(asked: socket.socket) -> None:
+    """Fork what was asked for, say how it ended, and end it where nobody wants it any more."""
+    with asked.makefile("rb", buffering=0) as stream:
+        order = json.loads(stream.readline())
+    _, streams, _, _ = socket.recv_fds(asked, 1, 3)
+    lives, ends = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(lives)
+        asked.close()
+        _be(order, streams)
+    for number in (*streams, ends, 0):
+        os.close(number)
+    ready, _, _ = select.select([asked, lives], [], [])
+    if asked in ready:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(BrokenPipeError):
+        asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _be(order: dict[str, Any], streams: list[int]) -> None:
+    """The whole life of what is forked."""
+    code = 1
+    try:
+        os.setsid()
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        os.chdir(order["folder"])
+        module, *words = order["words"]
+        path = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        sys.path[:0] = [order["folder"], *path]
+        sys.argv = [module, *words]
+        if not hasattr(sys.modules.get(module), "__path__"):
+            sys.modules.pop(module, None)
+        importlib.invalidate_caches()
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except BaseException:  # noqa: BLE001 - nothing of the child may go on in the server's code
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], json.loads(sys.argv[2]))
