@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -197,21 +197,23 @@ class Claims:
         return won
 
     def _claimed(self, keys: list[bytes]) -> Collection[bytes]:
-        def write(connection: Connection) -> Collection[bytes]:
-            if self._insert(connection, keys) == len(keys):
-                return keys
-            ours = (claims.c.owner == owners.c.token) & claims.c.key.in_(keys)
-            mine = select(claims.c.key).select_from(owners.outerjoin(claims, ours))
-            mine = mine.where(owners.c.token == self._me)
-            if not (found := connection.execute(mine).scalars().all()):
-                _renew(connection, self._me)  # for the first time, or it was taken for dead
-                self._insert(connection, keys)
-                found = connection.execute(mine).scalars().all()
-            return [key for key in found if key is not None]
+        insert_them = partial(self._insert, keys)
+        if self._write(insert_them) == len(keys):
+            return keys
+        if not (found := self._mine(keys)):  # for the first time, or it was taken for dead
+            self._write(partial(_renew, token=self._me))
+            self._write(insert_them)
+            found = self._mine(keys)
+        return [key for key in found if key is not None]
 
-        return self._write(write)
+    def _mine(self, keys: list[bytes]) -> Sequence[bytes | None]:
+        """Those of the keys that are ours; None for none, and nothing where we are no owner."""
+        ours = (claims.c.owner == owners.c.token) & claims.c.key.in_(keys)
+        mine = select(claims.c.key).select_from(owners.outerjoin(claims, ours))
+        with self._database.reading() as connection:
+            return connection.execute(mine.where(owners.c.token == self._me)).scalars().all()
 
-    def _insert(self, connection: Connection, keys: list[bytes]) -> int:
+    def _insert(self, keys: list[bytes], connection: Connection) -> int:
         engine = connection.dialect.name
         rows: Any = [(key, self._me) for key in keys] if engine == "sqlite" else (keys, self._me)
         return connection.exec_driver_sql(_CLAIM[engine], rows).rowcount
