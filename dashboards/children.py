@@ -24,8 +24,8 @@ import platformdirs
 from judgebench.errors import JudgebenchError
 from judgebench.plain_text import printable_lines
 from judgebench.secret import redact, secrets_of
+from judgebench.store.claims import started
 from judgebench.store.opening import located
-from judgebench.store.processes import started
 
 TAIL_LINES, TAIL_BYTES = 24, 32_768
 KEPT = 20

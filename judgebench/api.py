@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from judgebench.report.length_boards import LengthControl
     from judgebench.report.replies import JudgedReply
     from judgebench.report.table import Document
-    from judgebench.store.copy import Forgotten
 
 
 class StoredResults:
@@ -470,24 +469,23 @@ def forget(
             raise UsageError("name what is to be forgotten: judges, runs or judgments")
         found = opened.forgettable(wanted)
         if remove:
-            with _nobody_judges(opened, found):
+            with _nobody_judges(opened):
                 found = opened.forget(wanted)
         names = {judge.key: judge.name for judge in opened.judges()}
         return document(found, names, usd_per_call(opened), removed=remove)
 
 
 @contextmanager
-def _nobody_judges(store: Store, found: Forgotten) -> Iterator[None]:
-    """No run is under way, and none asks the judges of what goes."""
+def _nobody_judges(store: Store) -> Iterator[None]:
+    """No run is under way, and none begins: it says that it lives, and then looks for the lease."""
+    from judgebench.run.manifest import FORGETTING
 
-    if alive := store.runs_under_way():
-        raise StoreError(
-            f"the run {alive[0].manifest.id} is under way and may need what would go; nothing was "
-            "removed: wait until it has ended, or stop it"
-        )
-    with ExitStack() as leases:
-        for key in sorted(one.judge for one in found.judges):
-            leases.enter_context(store.lease(f"judge {key.hex()[:12]}", wait_s=0))
+    with store.lease(FORGETTING, wait_s=0):
+        if alive := store.runs_under_way():
+            raise StoreError(
+                f"the run {alive[0].manifest.id} is under way and may need what would go; nothing"
+                " was removed: wait until it has ended, or stop it"
+            )
         yield
 
 

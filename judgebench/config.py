@@ -442,6 +442,13 @@ class Limits(Section):
         return max(self.timeout_s, LOADING_S)
 
 
+class BudgetConfig(Section):
+    """What a project may cost in a calendar month (UTC), over all runs that share the store."""
+
+    project: Name
+    usd_per_month: Amount = Field(description="stops before a call could exceed it")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:
     """What of a suite is asked, where that is not all of it.
@@ -470,6 +477,7 @@ class Suite(Section):
     judges: list[JudgeConfig] = Field(default_factory=list)
     benchmarks: list[BenchmarkConfig] = Field(min_length=1)
     limits: Limits = Field(default_factory=Limits)
+    budget: BudgetConfig | None = Field(None, description="shared by all runs of a project")
     prices: dict[str, PriceConfig] = Field(
         default_factory=dict, description="by model, over the table that comes with judgebench"
     )

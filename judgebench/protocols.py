@@ -90,6 +90,20 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What a store says to whoever reserves money of a project's budget for the month.
+
+    ``fits`` is whether what was wanted is reserved; ``reserved_usd`` all that is reserved for this
+    process now; ``spent_usd`` what all have spent in ``month``, as 2026-11.
+    """
+
+    fits: bool
+    reserved_usd: float
+    spent_usd: float
+    month: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSettings:
     """What a suite and its benchmark say of a judge; each way of judging takes what it has use for.
 
@@ -241,6 +255,22 @@ class Writer(Replies, Protocol):
     def put_failure(self, failure: Failure) -> None: ...
 
     def responses(self, keys: Collection[bytes]) -> Mapping[bytes, Sequence[Response]]: ...
+
+
+class Claimant(Protocol):
+    """Where processes say what they work on, so that no two work on the same."""
+
+    def claim(self, keys: Collection[bytes]) -> set[bytes]:
+        """Those that are ours now; one that was ours before is ours again."""
+        ...
+
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+        """Give them back; ``soon`` is as soon as nobody else writes, without waiting for that."""
+        ...
+
+    def claimed_by(self, key: bytes) -> str | None:
+        """Who works on a key, in words; None for nobody."""
+        ...
 
 
 class Reader(Protocol):

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from judgebench.errors import BudgetSpentError, CallError, ConfigError, JudgebenchError
-from judgebench.protocols import Provider, Replies
+from judgebench.errors import (
+    BudgetSpentError,
+    CallError,
+    ConfigError,
+    JudgebenchError,
+    StoreBusyError,
+    StoreFullError,
+    StoreGoneError,
+)
+from judgebench.protocols import Drawn, Provider, Replies, Waiting, at_once
 from judgebench.providers.limited import NotSentError
 from judgebench.providers.prices import Price, cost_of
 from judgebench.providers.waiting_line import WaitingLine
@@ -22,6 +31,92 @@ class Hold:
     tokens: int = 0
 
 
+class ProjectBudget:
+    """What a project may cost in a month, for all processes that share a store.
+
+    Money is reserved there some calls ahead, so that it is not a write for each, and never more
+    than is left: all together spend no more than the cap, as long as no call costs more than the
+    most that was set aside for it. What calls cost is counted there with the next reservation, at
+    the end, and at least every `SETTLE_S` while calls are sent. Of a process that is killed, what
+    it spent since then is not counted: at most what it had reserved.
+
+    Parameters
+    ----------
+    draw
+        `Store.draw`.
+    """
+
+    AHEAD = 32
+    """Calls like the one in question for which is reserved, where there is plenty."""
+
+    SETTLE_S = 1.0
+    LOOK_S = 0.25
+    AGAIN_S = 0.005
+
+    def __init__(self, draw: Callable[..., Drawn], project: str, cap_usd: float) -> None:
+        self.project = project
+        self.cap_usd = cap_usd
+        self.spent = 0.0
+        """US dollars that are not counted in the store yet."""
+        self._draw = draw
+        self._reserved = 0.0
+        self._drawn_at = -math.inf
+        self._waiting: Waiting | None = None
+
+    def take(self, cost_usd: float, held: float) -> float:
+        """Set aside what a call may cost, beside what is ``held`` for others under way.
+
+        Returns
+        -------
+        float
+            0 where it is set aside, else after how many seconds it is worth asking again.
+
+        Raises
+        ------
+        BudgetSpentError
+            If it would not fit even if calls under way anywhere took nothing.
+        """
+        fits = held + self.spent + cost_usd <= self._reserved
+        if not cost_usd or (fits and time.monotonic() - self._drawn_at < self.SETTLE_S):
+            return 0.0
+        try:
+            with at_once():
+                drawn = self._reserve(held, cost_usd, self.AHEAD * cost_usd)
+        except (StoreBusyError, StoreFullError, StoreGoneError) as error:
+            if isinstance(error, StoreFullError) and not error.again:
+                raise
+            return self._wait(str(error), self.AGAIN_S)
+        if drawn.fits:
+            self._waiting = None
+            return 0.0
+        if drawn.spent_usd + cost_usd > self.cap_usd:
+            raise BudgetSpentError(
+                f"${drawn.spent_usd:.4f} of budget.usd_per_month = ${self.cap_usd:g} of project "
+                f"{self.project!r} are spent in {drawn.month}, and the next call could cost "
+                f"${cost_usd:.4f}. Everything that came back is kept; raise the budget, or run "
+                "again next month"
+            )
+        why = f"the rest of the budget of project {self.project!r} is reserved for calls under way"
+        return self._wait(why, self.LOOK_S)
+
+    def settle_up(self) -> None:
+        """Count what was spent and give the rest back: no call is under way."""
+        if self._reserved or self.spent:
+            self._reserve(0.0, 0.0, 0.0)
+
+    def _reserve(self, held: float, wanted: float, more: float) -> Drawn:
+        drawn = self._draw(
+            self.project, self.cap_usd, spent=self.spent, held=held, wanted=wanted, more=more
+        )
+        self.spent, self._reserved, self._drawn_at = 0.0, drawn.reserved_usd, time.monotonic()
+        return drawn
+
+    def _wait(self, why: str, seconds: float) -> float:
+        self._waiting = self._waiting or Waiting()
+        self._waiting.goes_on(why)
+        return seconds
+
+
 class Budget:
     """What a run may take in all, through whatever doors, threads and event loops.
 
@@ -32,9 +127,18 @@ class Budget:
     ----------
     max_cost_usd, max_tokens
         None for no limit. Tokens are those of questions and replies together.
+    project
+        The budget of the project that it belongs to, which holds as well.
     """
 
-    def __init__(self, *, max_cost_usd: float | None = None, max_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_cost_usd: float | None = None,
+        max_tokens: int | None = None,
+        project: ProjectBudget | None = None,
+    ) -> None:
+        self.project = project
         self.max_cost_usd = max_cost_usd
         self.max_tokens = max_tokens
         self._line = WaitingLine()
@@ -47,7 +151,14 @@ class Budget:
 
     @property
     def is_limited(self) -> bool:
-        return self.max_cost_usd is not None or self.max_tokens is not None
+        return self.max_tokens is not None or self.limits_cost is not None
+
+    @property
+    def limits_cost(self) -> str | None:
+        """The field of a suite that limits money; None where none does."""
+        if self.max_cost_usd is not None:
+            return "limits.max_cost_usd"
+        return None if self.project is None else "budget.usd_per_month"
 
     @property
     def spent_usd(self) -> float | None:
@@ -91,7 +202,14 @@ class Budget:
                 self._unpriced = True
             else:
                 self._spent_usd += cost_usd
+                if self.project is not None:
+                    self.project.spent += cost_usd
             self._line.look_again()
+
+    def settle_up(self) -> None:
+        """Tell those who share the project's budget what was spent; no call is under way."""
+        if self.project is not None:
+            self.project.settle_up()
 
     def _take(self, hold: Hold) -> float:
         if (why := self._too_much(hold)) is not None:
@@ -103,6 +221,10 @@ class Budget:
         tokens = self._spent_tokens + self._held_tokens + hold.tokens
         if money > _or_inf(self.max_cost_usd) or tokens > _or_inf(self.max_tokens):
             return math.inf
+        if self.project is not None:
+            wait_s = self.project.take(hold.cost_usd, self._held_usd)
+            if wait_s:
+                return wait_s
         self._holds += 1
         self._held_usd += hold.cost_usd
         self._held_tokens += hold.tokens
@@ -156,9 +278,9 @@ class Budgeted:
         model: str,
         ledger: Replies | None = None,
     ) -> None:
-        if budget.max_cost_usd is not None and price is None:
+        if budget.limits_cost is not None and price is None:
             raise ConfigError(
-                f"limits.max_cost_usd is set, and the price of {model} is not known: state it as "
+                f"{budget.limits_cost} is set, and the price of {model} is not known: state it as "
                 "price: {input: …, output: …} where the model is named, in US dollars for a "
                 f"million tokens, or for the whole suite as prices: {{{model}: {{…}}}}"
             )

@@ -70,7 +70,7 @@ def spend_document(store: Store, run_id: str | None = None) -> Document:
     """What one run took, or all runs of a store: by run, benchmark and who was asked, and in all.
 
     In the JSON a cost is null where no call has a known price, and ``unpriced_calls`` says how many
-    have none; what is unknown is never counted as 0.
+    have none; what is unknown is never counted as 0. With all runs stand the budgets of projects.
     """
     columns = store.spend(run_id)
     names = ("run_id", "benchmark", "version", "role", "asker")
@@ -78,12 +78,32 @@ def spend_document(store: Store, run_id: str | None = None) -> Document:
         dict(zip(names, who, strict=True)) | _record(taken)
         for who, taken in _by(columns, names).items()
     ]
-    return Document(
-        tables=[
-            spend_table(columns, title=f"spent by {f'run {run_id}' if run_id else 'all runs'}")
+    tables = [spend_table(columns, title=f"spent by {f'run {run_id}' if run_id else 'all runs'}")]
+    data: dict[str, Any] = {"rows": records, "total": _record(_total(columns))}
+    budgets = store.budgets()
+    if run_id is None and budgets["project"]:
+        tables.append(_budget_table(budgets))
+        rows = zip(*budgets.values(), strict=True)
+        data["budgets"] = [dict(zip(budgets, row, strict=True)) for row in rows]
+    return Document(tables=tables, records=records, data=data)
+
+
+def _budget_table(budgets: Columns) -> Table:
+    """What projects may cost in a month, and what of it is spent, or reserved by runs under way."""
+    rows = zip(*budgets.values(), strict=True)
+    return Table(
+        title="budgets of projects, by month (UTC)",
+        columns=[
+            Column(title="project", wraps=True),
+            Column(title="month"),
+            *(
+                Column(title=name, align="right")
+                for name in ("spent USD", "reserved USD", "cap USD")
+            ),
         ],
-        records=records,
-        data={"rows": records, "total": _record(_total(columns))},
+        rows=[
+            [project, month, *(f"{usd:.4f}" for usd in money)] for project, month, *money in rows
+        ],
     )
 
 

@@ -187,6 +187,9 @@ class Question:
             store.put_responses({self.key: replace(result, item_id=item.id)})
         return True
 
+    def reuse(self, store: Writer, run_id: str) -> None:
+        """An answer that is there is put where it stands by whoever plans the run."""
+
 
 def messages_of(item: Item, system: str | None) -> tuple[Message, ...]:
     """The conversation that is sent: the item's prompt where it has one, else its turns."""

@@ -58,6 +58,9 @@ class Again:
         store.put_looks([(judgment, self.look)])
         return not isinstance(result, Unreadable)
 
+    def reuse(self, store: Writer, run_id: str) -> None:
+        """Whoever had it asked has kept the look as well."""
+
 
 class Anchors:
     """What the judges of a suite are to be asked again on an occasion."""
@@ -93,6 +96,14 @@ class Anchors:
                 name = f"{seat.title}, anchors of {seat.asked.benchmark.name}"
                 found[name] = seat.config, again
         return found
+
+    def there(self, questions: Sequence[Again]) -> list[bool]:
+        """Which of them have been asked by now."""
+        known: set[Place] = set()
+        for anchors in self._of.values():
+            if any(question.look.anchors == anchors.id for question in questions):
+                known |= self._store.looked(anchors, self._occasion)
+        return [question.look.place in known for question in questions]
 
     def _of_seat(self, seat: Seat, anchors: StoredAnchors) -> list[Again]:
         pinned = self._store.pinned(anchors)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import chain
 
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.protocols import Progress
@@ -17,7 +18,7 @@ from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Ta
 from judgebench.responses.remote import Question
 from judgebench.run.asking import Asking
 from judgebench.run.outcome import Outcome
-from judgebench.run.plan import Answers, chunks, stack_of
+from judgebench.run.plan import Answers, batched, chunks, stack_of
 from judgebench.run.resolve import Candidate, identity_of
 from judgebench.store import Store
 
@@ -81,24 +82,21 @@ class Answering:
     # behind an API ------------------------------------------------------------------------------
 
     def _ask(self, models: Sequence[Sequence[Candidate]]) -> list[Answers]:
-        """Answers of the models behind an API. Leases keep two runs from paying twice."""
-        with ExitStack() as leases:
-            named = {candidate.key: candidate.name for m in models for candidate in m}
-            for key in sorted(named):
-                leases.enter_context(self._lease(named[key], key))
-            missing = {m[0].name: [Answers(c, self.store, None) for c in m] for m in models}
-            benches = [
-                self.asking.bench(
-                    name,
-                    (question for one in found for question in questions_of(one)),
-                    found[0].candidate.config.api,
-                )
-                for name, found in missing.items()
-                if not all(one.complete for one in found)
-            ]
-            wanted = sum(len(one.missing) for found in missing.values() for one in found)
-            self.outcome.reused_answers += sum(len(a) for found in missing.values() for a in found)
-            self.asking.answers(benches, wanted)
+        """Answers of the models behind an API. Claims keep two runs from paying twice."""
+        missing = {m[0].name: [Answers(c, self.store, None) for c in m] for m in models}
+        benches = [
+            self.asking.bench(
+                name,
+                chain.from_iterable(batched(questions_of(one)) for one in found),
+                found[0].candidate.config.api,
+                self.asking.answered,
+            )
+            for name, found in missing.items()
+            if not all(one.complete for one in found)
+        ]
+        wanted = sum(len(one.missing) for found in missing.values() for one in found)
+        self.outcome.reused_answers += sum(len(a) for found in missing.values() for a in found)
+        self.asking.answers(benches, wanted)
         return [Answers(c, self.store, None) for m in models for c in m]
 
     def _lease(self, name: str, key: bytes) -> AbstractContextManager[None]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from judgebench.config import Endpoint
 from judgebench.errors import CallError
@@ -11,7 +12,7 @@ from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.run.batches import submit
 from judgebench.run.doors import Doors
-from judgebench.run.execute import Bench, Job, Known, Tally, carry_out
+from judgebench.run.execute import Bench, Job, Known, Tally, carry_out, claiming
 from judgebench.run.outcome import Outcome
 from judgebench.store import Store
 
@@ -31,14 +32,34 @@ class Asking:
         self.progress = progress
         self.doors = doors
 
-    def bench(self, name: str, jobs: Iterable[Job | Known], config: Endpoint | None) -> Bench:
-        """The jobs of one judge or model, with its door and as many slots as it may have."""
+    def bench(
+        self,
+        name: str,
+        jobs: Iterable[Sequence[Job] | Known],
+        config: Endpoint | None,
+        there: Callable[[Sequence[Any]], Sequence[bool]] | None = None,
+    ) -> Bench:
+        """The jobs of one judge or model, with its door and as many slots as it may have.
+
+        ``there`` says which results the store has by now; by default, which judgments.
+        """
         return Bench(
             name=name,
             jobs=jobs,
             provider=self.doors.door(name, config),
             slots=self.doors.slots(config),
+            there=there or self._judged,
+            collects=config is not None and config.batch,
         )
+
+    def _judged(self, jobs: Sequence[Job]) -> list[bool]:
+        known = self.store.judged([job.key for job in jobs])
+        return [job.key in known for job in jobs]
+
+    def answered(self, jobs: Sequence[Job]) -> list[bool]:
+        """Which answers of models behind an API the store has by now."""
+        known = self.store.responses([job.key for job in jobs])
+        return [any(r.stack is None for r in known.get(job.key, ())) for job in jobs]
 
     def answers(self, benches: Sequence[Bench], total: int) -> None:
         """Have models answer, side by side."""
@@ -51,7 +72,9 @@ class Asking:
     def verdicts(self, benches: Sequence[Bench], total: int) -> None:
         """Have judges judge, side by side."""
         try:
-            self.outcome.judging |= self._ask("judging", benches, total)
+            tallies = self._ask("judging", benches, total)
+            self.outcome.judging |= tallies
+            self.outcome.known += sum(tally.reused for tally in tallies.values())
         finally:
             self.outcome.judge_calls += self.doors.sent
             self.outcome.recorded += self.doors.recorded
@@ -61,18 +84,22 @@ class Asking:
         if not benches:
             return {}
         self.progress.stage(f"{what}: {', '.join(bench.name for bench in benches)}", total)
-        tallies = carry_out(
-            benches,
-            store=self.store,
-            run_id=self.outcome.manifest.id,
-            progress=self.progress,
-            meter=self.doors.meter,
-            unreached=self.doors.unreached,
-            wind_down=self.doors.wind_down,
-            close=self.doors.close,
-            set_aside=partial(self.store.set_aside, size) if (size := _reserve(benches)) else None,
-        )
-        self._submit(tallies)
+        with claiming(self.store) as claimed:
+            tallies = carry_out(
+                benches,
+                store=self.store,
+                run_id=self.outcome.manifest.id,
+                progress=self.progress,
+                meter=self.doors.meter,
+                unreached=self.doors.unreached,
+                wind_down=self.doors.wind_down,
+                close=self.doors.close,
+                set_aside=partial(self.store.set_aside, size)
+                if (size := _reserve(benches))
+                else None,
+                claimed=claimed,
+            )
+            self._submit(tallies)
         return tallies
 
     def _submit(self, tallies: Mapping[str, Tally]) -> None:

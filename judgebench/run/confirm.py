@@ -67,7 +67,7 @@ def confirm(
                     again = list(_questions(store, seat, one, outcome))
                     questions.setdefault(seat.title, (seat, []))[1].extend(again)
             benches = [
-                asking.bench(name, again, seat.config)
+                asking.bench(name, [again], seat.config)
                 for name, (seat, again) in questions.items()
                 if again
             ]

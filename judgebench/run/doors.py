@@ -17,7 +17,7 @@ from judgebench.providers.batches.collecting import Collecting
 from judgebench.providers.batches.held import Held
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
-from judgebench.providers.budgeted import Budget
+from judgebench.providers.budgeted import Budget, ProjectBudget
 from judgebench.providers.call_size import CallSize
 from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
 from judgebench.providers.prices import Price
@@ -34,7 +34,7 @@ def groups(seats: Sequence[Seat]) -> Iterator[list[Seat]]:
     together: list[Seat] = []
     alone: dict[str, list[Seat]] = {}
     for seat in seats:
-        needs = _needs_the_machine(seat.config)
+        needs = needs_the_machine(seat.config)
         if needs is None:
             together.append(seat)
         else:
@@ -44,7 +44,7 @@ def groups(seats: Sequence[Seat]) -> Iterator[list[Seat]]:
     yield from alone.values()
 
 
-def _needs_the_machine(config: JudgeConfig | None) -> str | None:
+def needs_the_machine(config: JudgeConfig | None) -> str | None:
     """What has to be loaded or started for a judge; None for nothing."""
     if config is None:
         return None
@@ -77,7 +77,12 @@ class Doors:
         self.suite = suite
         self.limits = limits
         self.replies: Replies = _Nothing() if store is None else store
-        self.budget = Budget(max_cost_usd=limits.max_cost_usd, max_tokens=limits.max_tokens)
+        project = None
+        if suite.budget is not None and store is not None:
+            project = ProjectBudget(store.draw, suite.budget.project, suite.budget.usd_per_month)
+        self.budget = Budget(
+            max_cost_usd=limits.max_cost_usd, max_tokens=limits.max_tokens, project=project
+        )
         known = [] if store is None else store.batches()
         self._batched = (
             None if store is None or not known else lambda key: bool(store.batched([key]))
@@ -88,7 +93,8 @@ class Doors:
         self._store = store
 
     def renew(self) -> None:
-        """Fresh connections, for the next event loop; the budget goes on."""
+        """Fresh connections, for the next event loop; the budget goes on, and is settled."""
+        self.budget.settle_up()
         for collected in self.collected.values():
             collected.interface.close()
         self.providers = Providers(self.replies, budget=self.budget, batched=self._batched)

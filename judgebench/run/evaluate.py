@@ -6,6 +6,7 @@ judge's own server starts when the first call needs it.
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,9 +20,9 @@ from judgebench.run.again import asked_again, settled
 from judgebench.run.anchors import Anchors
 from judgebench.run.answering import Answering
 from judgebench.run.asking import Asking
-from judgebench.run.doors import Doors, groups
+from judgebench.run.doors import Doors, groups, needs_the_machine
 from judgebench.run.execute import Known
-from judgebench.run.manifest import alive, new_manifest
+from judgebench.run.manifest import FORGETTING, alive, new_manifest
 from judgebench.run.outcome import Outcome
 from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
 from judgebench.run.question import Question
@@ -59,6 +60,9 @@ def evaluate(
     """
     with under_way(work, store, doors, configuration) as outcome:
         told = Told(progress, store, outcome.manifest)
+        if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
+            with store.lease(FORGETTING, on_wait=told.say):
+                pass
         _Run(outcome, store, told, doors, occasion).carry_out(stack_anchors)
     return outcome
 
@@ -169,11 +173,15 @@ class _Run:
         self.outcome.seconds["judging"] = time.monotonic() - began
 
     def _judge(self, seats: Sequence[Seat], answers: Sequence[Answers]) -> None:
-        """Judges that are asked side by side. Leases keep two runs from paying twice."""
+        """Judges that are asked side by side. Claims keep two runs from paying twice.
+
+        One that needs the machine for itself is loaded there once: a second run waits.
+        """
         with ExitStack() as leases:
-            for key in sorted({seat.key for seat in seats if seat.config is not None}):
-                lease = self.store.lease(f"judge {key.hex()[:12]}", on_wait=self.progress.say)
-                leases.enter_context(lease)
+            alone = {seat.key for seat in seats if needs_the_machine(seat.config) is not None}
+            for key in sorted(alone):
+                name = f"judge {key.hex()[:12]} on {platform.node()}"
+                leases.enter_context(self.store.lease(name, on_wait=self.progress.say))
             by_name: dict[str, list[Seat]] = {}
             for seat in seats:
                 by_name.setdefault(seat.title, []).append(seat)
@@ -185,7 +193,12 @@ class _Run:
             again = {} if self.anchors is None else self.anchors.questions(seats)
             benches += [
                 # Live, since what comes with a batch may come on another day.
-                self.asking.bench(name, questions, config.model_copy(update={"batch": False}))
+                self.asking.bench(
+                    name,
+                    [questions],
+                    config.model_copy(update={"batch": False}),
+                    self.anchors.there if self.anchors is not None else None,
+                )
                 for name, (config, questions) in again.items()
             ]
             total += sum(len(questions) for _, questions in again.values())
@@ -193,13 +206,13 @@ class _Run:
 
     def _questions(
         self, seats: Sequence[Seat], answers: Sequence[Answers]
-    ) -> Iterator[Question | Known]:
+    ) -> Iterator[Sequence[Question] | Known]:
         """What one judge still has to judge, as it is taken; what is known is used on the way."""
         for seat in seats:
             for judging in judgings(seat, _on_board(seat, answers), self.store.judged):
                 if uses := self._reused(judging):
                     yield Known(partial(_put_uses, uses))
-                yield from judging.questions
+                yield judging.questions
 
     def _reused(self, judging: Judging) -> list[Use]:
         uses = [

@@ -13,12 +13,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from judgebench import keys
 from judgebench.errors import (
@@ -27,9 +28,12 @@ from judgebench.errors import (
     DeferredError,
     JudgebenchError,
     ProviderUnavailableError,
+    StoreBusyError,
     StoreFullError,
+    StoreGoneError,
 )
-from judgebench.protocols import Meter, Progress, Provider, Writer
+from judgebench.plain_text import counted
+from judgebench.protocols import Claimant, Meter, Progress, Provider, Waiting, Writer, at_once
 from judgebench.providers.http_errors import excerpt
 from judgebench.providers.limiter import WindingDownError
 from judgebench.providers.recorded import keep
@@ -44,6 +48,8 @@ from judgebench.records import (
     Request,
 )
 from judgebench.secret import masked
+
+_T = TypeVar("_T")
 
 NO_ROOM = "the disk that the store is on became full"
 
@@ -62,6 +68,16 @@ BUGS = 10
 
 STUCK_S = 60.0
 """A call that is under way for longer is named."""
+
+
+PORTION = 256
+"""Jobs at most that are claimed at once: twice as many as there are slots."""
+
+LOOK_S = 0.25
+"""Between two looks at what others work on, once there is nothing else to do."""
+
+AGAIN_S = 0.005
+"""Between two tries of a write while others write."""
 
 
 @dataclass(slots=True)
@@ -92,6 +108,10 @@ class Job(Protocol):
         """Store the result in one commit; whether it could be read."""
         ...
 
+    def reuse(self, store: Writer, run_id: str) -> None:
+        """Note that what somebody else has had done meanwhile serves here too."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -108,26 +128,31 @@ SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None
 class Bench:
     """A judge or a remote model with its jobs and the door to whoever answers them.
 
-    ``jobs`` are taken one by one, as slots are free, so that planning needs no memory for all of
-    them.
+    ``jobs`` come some at a time, as slots are free, so that planning needs no memory for all of
+    them. ``there`` says which of some jobs the store has the result of by now; ``collects``, that
+    questions are put together for a batch, which is sent at the end.
     """
 
     name: str
-    jobs: Iterable[Job | Known]
+    jobs: Iterable[Sequence[Job] | Known]
     provider: Provider | None = None
     slots: int = 1
+    there: Callable[[Sequence[Any]], Sequence[bool]] | None = None
+    collects: bool = False
 
 
 @dataclass(slots=True)
 class Tally:
     """What came of the jobs of one bench.
 
-    ``waiting`` are questions in a batch, ``stopped`` says why the rest was not asked.
+    ``reused`` are those that another process had done meanwhile, ``waiting`` questions in a batch,
+    ours or another's; ``stopped`` says why the rest was not asked.
     ``failures`` counts by kind, and ``reasons`` has the first message of each; ``left_out`` names
     what was not sent, since the model does not take it.
     """
 
     done: int = 0
+    reused: int = 0
     unreadable: int = 0
     failed: int = 0
     waiting: int = 0
@@ -160,6 +185,52 @@ class Tally:
         self.stop(f"the batch was not taken: {error}", unavailable=error.status in HOPELESS)
 
 
+class Claimed:
+    """What this process works on, so that no other does: by key, for all benches of a stage.
+
+    ``collects`` is whether some of it goes into a batch, and is held until that is sent.
+    """
+
+    def __init__(self, store: Claimant) -> None:
+        self.store = store
+        self.collects = False
+        self._jobs: Counter[bytes] = Counter()
+        self._done: set[bytes] = set()
+
+    def take(self, jobs: Sequence[Job]) -> tuple[Collection[bytes], Collection[bytes]]:
+        """The keys of the jobs that were ours before, and those that are ours from now on."""
+        self.flush()
+        keys = {job.key for job in jobs}
+        ours = keys & self._jobs.keys()
+        won = self.store.claim(keys - ours)
+        self._jobs.update(job.key for job in jobs if job.key in won or job.key in ours)
+        return ours, won
+
+    def finish(self, job: Job) -> None:
+        """Let others have the key, if no other job of ours has it: soon, with the next flush."""
+        self._jobs[job.key] -= 1
+        if not self._jobs[job.key]:
+            del self._jobs[job.key]
+            self._done.add(job.key)
+
+    def flush(self, *, soon: bool = False) -> None:
+        if self._done:
+            self.store.release(self._done, soon=soon)
+            self._done = set()
+
+
+@contextmanager
+def claiming(store: Claimant) -> Iterator[Claimed]:
+    """Claims that are given back when the block ends; where an error ends it, without waiting."""
+    claimed, soon = Claimed(store), True
+    try:
+        yield claimed
+        soon = False
+    finally:
+        claimed._done |= claimed._jobs.keys()
+        claimed.flush(soon=soon)
+
+
 def carry_out(
     benches: Sequence[Bench],
     *,
@@ -171,6 +242,7 @@ def carry_out(
     wind_down: Callable[[], None] | None = None,
     close: Callable[[], Awaitable[None]] | None = None,
     set_aside: SetAside | None = None,
+    claimed: Claimed | None = None,
 ) -> dict[str, Tally]:
     """Do every job; returns what came of them, by the name of the bench.
 
@@ -181,6 +253,10 @@ def carry_out(
     servers cannot be reached, which is said after the first second, once each. ``wind_down`` is
     called at the first Ctrl-C: what still waits to be sent is not sent any more. ``close`` ends
     connections and servers, however it ended.
+
+    Where there is ``claimed``, jobs that ask somebody are claimed before they are done. What
+    another process works on is put aside, and looked at again now and then: either its result is
+    there by then, or it is free.
 
     What is written waits for whoever else writes to the store, for as long as that takes, and the
     calls under way go on meanwhile. Where the disk is full, what was ``set_aside`` makes room for
@@ -205,6 +281,7 @@ def carry_out(
                 wind_down or _nothing,
                 close,
                 set_aside,
+                claimed,
             )
         )
     except BaseExceptionGroup as group:
@@ -221,10 +298,11 @@ async def _carry_out(
     wind_down: Callable[[], None],
     close: Callable[[], Awaitable[None]] | None,
     set_aside: SetAside | None,
+    claimed: Claimed | None,
 ) -> dict[str, Tally]:
     stop, full = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    works = [_Work(bench, Tally(), store, run_id, progress, stop) for bench in benches]
+    works = [_Work(bench, Tally(), store, run_id, progress, stop, claimed) for bench in benches]
 
     def touched() -> None:
         full.set()
@@ -370,6 +448,7 @@ class _Work:
         run_id: str,
         progress: Progress,
         stop: asyncio.Event,
+        claimed: Claimed | None,
     ) -> None:
         self.bench = bench
         self.tally = tally
@@ -384,6 +463,14 @@ class _Work:
         self.told: set[int] = set()
         self.told_at = -math.inf
         self.notes: set[str] = set()
+        # Who asks nobody is done before others could have it.
+        self.claimed = None if bench.provider is None or bench.there is None else claimed
+        self.turn = asyncio.Lock()
+        self.planned: deque[Job] = deque()
+        self.queue: deque[Job] = deque()
+        self.aside: list[Job] = []
+        self.waits_since = math.inf
+        self.waited_for: set[str] = set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -391,6 +478,10 @@ class _Work:
                 if (job := await self._next()) is None:
                     break
                 group.create_task(self._slot(slot, job))
+        if self.claimed is not None and not self.stop.is_set():  # other benches may go on for long
+            for job in self.queue:
+                self.claimed.finish(job)
+            await _at_once(self.claimed.flush)
 
     def newly_stuck(self, now: float) -> str | None:
         """What waits too long, in a line; None if that was said of all of it, or just now.
@@ -413,25 +504,90 @@ class _Work:
         )
 
     async def _next(self) -> Job | None:
-        while self.tally.stopped is None and not self.stop.is_set():
-            found = next(self.jobs, None)
-            if not isinstance(found, Known):
-                return found
-            await keep(self.store, found.keep)
+        async with self.turn:
+            while self.tally.stopped is None and not self.stop.is_set():
+                if self.queue:
+                    return self.queue.popleft()
+                portion = await self._portion()
+                if not portion and not self.aside:
+                    return None
+                await self._sort_out(portion)
+                if not portion and not self.queue and self.aside:
+                    await self._wait()
         return None
+
+    async def _portion(self) -> list[Job]:
+        """The next jobs, of those that were planned together; empty when there are no more."""
+        while not self.planned:
+            found = next(self.jobs, None)
+            if found is None:
+                return []
+            if isinstance(found, Known):
+                await keep(self.store, found.keep)
+            else:
+                self.planned.extend(found)
+        n = min(PORTION, 2 * self.bench.slots, len(self.planned))
+        return [self.planned.popleft() for _ in range(n)]
+
+    async def _sort_out(self, portion: Sequence[Job]) -> None:
+        """Queue what is ours to do, use what is there by now, and put the rest aside."""
+        if self.claimed is None or self.bench.there is None:
+            self.queue.extend(portion)
+            return
+        jobs = [*self.aside, *portion]
+        ours, won = await _at_once(partial(self.claimed.take, jobs))
+        new = [job for job in jobs if job.key not in ours]
+        self.queue.extend(job for job in jobs if job.key in ours)
+        there = await _at_once(partial(self.bench.there, new))  # after the claim: before it changes
+        self.aside = []
+        for job, is_there in zip(new, there, strict=True):
+            if is_there:
+                await keep(self.store, partial(_reused, job, self.run_id))
+                self.tally.reused += 1
+                self.progress.advance()
+                if job.key in won:
+                    self.claimed.finish(job)
+            else:
+                (self.queue if job.key in won else self.aside).append(job)
+
+    async def _wait(self) -> None:
+        """Nothing is left but what others work on. Said after a second, once for each of them."""
+        assert self.claimed is not None
+        if self.claimed.collects:  # what goes into our batch may be what they wait for
+            for _ in self.aside:
+                self.tally.waiting += 1
+                self.progress.advance(waiting=True)
+            self.aside = []
+            return
+        self.waits_since = min(self.waits_since, time.monotonic())
+        if time.monotonic() - self.waits_since >= Waiting.SAID_AFTER_S:
+            claimant = self.claimed.store.claimed_by
+            who = await _at_once(partial(claimant, self.aside[0].key))
+            if who is not None and who not in self.waited_for:
+                self.waited_for.add(who)
+                what = counted(len(self.aside), "question")
+                self.progress.say(f"{self.bench.name}: waiting for {who}, which works on {what}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), LOOK_S)
 
     async def _slot(self, slot: int, job: Job | None) -> None:
         while job is not None:
             self.under_way[slot] = (time.monotonic(), job)
             self.told.discard(slot)
             try:
-                await self._do(job)
+                is_done = await self._do(job)
             finally:
                 del self.under_way[slot]
+            if self.claimed is not None:
+                if is_done:
+                    self.claimed.finish(job)
+                else:
+                    self.claimed.collects = True
             await asyncio.sleep(0)  # a judge that asks nobody must not keep the others waiting
             job = await self._next()
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job) -> bool:
+        """Whether others may have it from now on: not what goes into a batch, till that is sent."""
         talk = Talk()
         try:
             result = await self._talk(job, talk)
@@ -445,12 +601,13 @@ class _Work:
             await self._failed(job, "provider", "connection", str(error), True)
             self.tally.stop(str(error), unavailable=True)
         except WindingDownError:  # not asked, so not failed
-            return
+            return True
         except BudgetSpentError as error:
             self.tally.stop(str(error))
         except DeferredError:
             self.tally.waiting += 1
             self.progress.advance(waiting=True)
+            return not self.bench.collects
         except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
             raise
         except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
@@ -463,6 +620,7 @@ class _Work:
             self.tally.done += 1
             self.tally.unreadable += not readable
             self.progress.advance()
+        return True
 
     async def _talk(self, job: Job, talk: Talk) -> Any:
         purpose = Purpose(run_id=self.run_id, place=job.places[0])
@@ -539,8 +697,29 @@ class _Work:
             )
 
 
+async def _at_once(do: Callable[[], _T]) -> _T:
+    """Look into a store, or claim in it, out of an event loop: it goes on while others write."""
+    waiting = Waiting()
+    while True:
+        try:
+            with at_once():
+                return do()
+        except (StoreBusyError, StoreGoneError) as error:
+            why = str(error)
+        except StoreFullError as error:
+            if not error.again:
+                raise
+            why = str(error)
+        waiting.goes_on(why)
+        await asyncio.sleep(AGAIN_S)
+
+
 def _kept(job: Job, run_id: str, result: Any, talk: Talk, store: Writer) -> bool:
     return job.keep(store, run_id, result, talk)
+
+
+def _reused(job: Job, run_id: str, store: Writer) -> None:
+    job.reuse(store, run_id)
 
 
 def _put_failure(failure: Failure, store: Writer) -> None:

@@ -29,6 +29,10 @@ WATCHED = (
 )
 
 
+FORGETTING = "forget"
+"""The lease of whoever removes judgments: a run that starts meanwhile waits for it."""
+
+
 def alive(manifest: RunManifest) -> str:
     """The lease that whoever is under way under this manifest holds while it lives."""
     return f"run {manifest.id}"

@@ -6,8 +6,9 @@ than one over a few.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeVar
 
 from judgebench import keys
@@ -297,6 +298,13 @@ def _shown(
         return
     for order in orders_of(item, seat.asked.config.orders):
         yield order, ((response, opponent) if order == "model_first" else (opponent, response))
+
+
+def batched(values: Iterable[T]) -> Iterator[list[T]]:
+    """The values as they come, some at a time."""
+    rest = iter(values)
+    while some := list(islice(rest, CHUNK)):
+        yield some
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -60,6 +60,9 @@ class Question:
         store.put_judgment(judgment, uses)
         return not isinstance(result, Unreadable)
 
+    def reuse(self, store: Writer, run_id: str) -> None:
+        store.put_uses([Use(run_id=run_id, place=at, judgment_key=self.key) for at in self.places])
+
     def _marks(self) -> tuple[str, ...]:
         """The marks of the answer; of two answers with the position, since either may be judged."""
         each = marks_of(self.case, max_answer_chars=self.judge.max_answer_chars)

@@ -688,10 +688,10 @@ def check(url: str, progress: Progress = _QUIET) -> list[str]:
                     progress.advance(len(rows))
                 if n:
                     found.append(f"{what}: {n} whose content is not theirs, the first {first}")
-            if schema.PACKED in said and (other := _packed_otherwise(connection)):
+            if schema.PACKED in said and (boards := _packed_otherwise(connection)):
                 found.append(
-                    f"{other} boards are packed otherwise than their verdicts are: open the store "
-                    "with `judgebench store vacuum`, which packs them anew"
+                    f"{boards} boards are packed otherwise than their verdicts are: `judgebench "
+                    "store vacuum` packs them anew"
                 )
     return found
 
@@ -766,8 +766,13 @@ def _is_judgment(
 
 
 def vacuum(url: str) -> tuple[int, int]:
-    """Give back the room of what was removed; bytes that the store took before and after."""
+    """Give back the room of what was removed, and pack what boards read anew.
+
+    Returns the bytes that the store took before and after.
+    """
     with closing(open_database(url, create=False)) as store:
+        with store.writing() as connection:
+            _pack(connection)
         return store.vacuum()
 
 

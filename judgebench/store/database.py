@@ -31,10 +31,10 @@ CHUNK = 1000
 """Values in one ``IN (...)`` or one batch of rows; SQLite takes 32 766 in a statement."""
 
 
-def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
-    """All values, in their order, at most `CHUNK` at a time: what is held at once stays bounded."""
+def chunks(values: Iterable[_T], most: int = CHUNK) -> Iterator[list[_T]]:
+    """All values, in their order, some at a time: what is held at once stays bounded."""
     rest = iter(values)
-    while portion := list(islice(rest, CHUNK)):
+    while portion := list(islice(rest, most)):
         yield portion
 
 
@@ -88,14 +88,18 @@ class Database:
             return read(self._connection)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """All inside is one durable commit, or nothing. Does not nest."""
+    def writing(self, *, in_turn: bool = True) -> Iterator[Connection]:
+        """All inside is one durable commit, or nothing. Does not nest.
+
+        Of rows that only their owner changes, or that it locks, a write need not be in turn where
+        the engine knows how (PostgreSQL): what was read may then be otherwise by the commit.
+        """
         if self.read_only:
             raise StoreError(f"the store {self.name} was opened for reading only")
         if self.in_write:
             raise StoreError("a transaction of this store is open already; they do not nest")
         with self._in_words(), self._turn():
-            self._begin_writing()
+            self._begin_writing(in_turn)
             self.in_write = True
             connection = self._connection
             transaction = connection.begin()
@@ -169,8 +173,8 @@ class Database:
     def _begin_reading(self) -> None:
         raise NotImplementedError
 
-    def _begin_writing(self) -> None:
-        """Begin, once it is our turn."""
+    def _begin_writing(self, in_turn: bool = True) -> None:
+        """Begin, once it is our turn, or at once."""
         raise NotImplementedError
 
     def _commit(self, transaction: Transaction) -> None:

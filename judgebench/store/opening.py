@@ -282,9 +282,10 @@ def _no_store(found: str) -> StoreError:
 
 
 def marks(connection: Connection) -> dict[str, str]:
-    """What a store says of itself: that it is an unfinished copy, or that texts were left out."""
+    """What a store says of itself: an unfinished copy, texts left out, boards packed."""
     its = schema.meta.c
-    query = select(its.name, its.value).where(its.name.in_((schema.UNFINISHED, schema.REDACTED)))
+    named = (schema.UNFINISHED, schema.REDACTED, schema.PACKED)
+    query = select(its.name, its.value).where(its.name.in_(named))
     return {row.name: row.value for row in connection.execute(query)}
 
 

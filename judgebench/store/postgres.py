@@ -196,7 +196,10 @@ class Postgres(Database):
         only = " READ ONLY" if self.read_only else ""
         self._reaching(f"BEGIN ISOLATION LEVEL REPEATABLE READ{only}")
 
-    def _begin_writing(self) -> None:
+    def _begin_writing(self, in_turn: bool = True) -> None:
+        if not in_turn:
+            self._reaching("BEGIN")
+            return
         waiting = Waiting()
         while True:
             try:

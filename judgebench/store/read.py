@@ -7,7 +7,6 @@ which it came, and by its number only where these are equal.
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +49,7 @@ from judgebench.store.catalog import (
     steps,
     values,
 )
+from judgebench.store.claims import holder, key_of
 from judgebench.store.codec import (
     HOWS,
     KINDS,
@@ -64,7 +64,6 @@ from judgebench.store.codec import (
     stored_text,
 )
 from judgebench.store.database import Prepared, chunks
-from judgebench.store.leases import holder
 from judgebench.store.schema import NONE, PLACE
 
 OPEN: tuple[BatchState, ...] = ("submitting", "submitted")
@@ -426,10 +425,10 @@ def _columns(names: Sequence[str], told: Iterable[Mapping[str, Any]]) -> Columns
 
 def _told_runs(connection: Connection, found: Iterable[Any]) -> list[ToldRun]:
     """A run that lives holds a lease: one that says it runs and holds none was killed."""
-    told, now = [], time.time()
+    told = []
     for manifest in (read_manifest(one.manifest) for one in found):
-        owner = holder(connection, f"run {manifest.id}")
-        gone = owner is None or owner.has_gone(now)
+        owner = holder(connection, key_of(f"run {manifest.id}"))
+        gone = owner is None or owner.has_gone()
         told.append(ToldRun(manifest=manifest, died=manifest.state == "running" and gone))
     return told
 

@@ -374,17 +374,41 @@ looks = Table(  # what the judge said of the answers of a set, at each occasion
     Column("judgment_id", BigId, ForeignKey("judgments.id"), nullable=False),
     sqlite_with_rowid=False,
 )
-leases = Table(
-    "leases",
+owners = Table(  # who is at work: `claims.Owner`
+    "owners",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("token", Text, nullable=False),
+    Column("token", LargeBinary, primary_key=True),
     Column("host", Text, nullable=False),
     Column("namespace", Text, nullable=False),
     Column("boot", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("process_started", Text, nullable=False),
-    Column("heartbeat", Double, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("heartbeat", Double, nullable=False),  # by the clock of the database
+    sqlite_with_rowid=False,
+)
+claims = Table(  # what is being worked on, and by whom: keys of judgments and answers, hashed names
+    "claims",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("owner", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+budgets = Table(  # what projects have spent, by month of the database's clock (UTC)
+    "budgets",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("month", Text, primary_key=True),  # as 2026-11
+    Column("spent_usd", Double, nullable=False),
+    Column("cap_usd", Double, nullable=False),  # as the last one who asked said
+    sqlite_with_rowid=False,
+)
+reservations = Table(  # what those at work have set aside of it
+    "reservations",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("owner", LargeBinary, primary_key=True),
+    Column("usd", Double, nullable=False),
+    sqlite_with_rowid=False,
 )
 meta = Table(  # what is said of the store itself, by name
     "meta",

@@ -199,7 +199,7 @@ class SQLite(Database):
     def _begin_reading(self) -> None:
         self._raw.execute("BEGIN")
 
-    def _begin_writing(self) -> None:
+    def _begin_writing(self, in_turn: bool = True) -> None:
         """We have the turn, of which other programs know nothing: they may hold the file itself.
 
         SQLite's own waiting cannot be ended with Ctrl-C, and says nothing.

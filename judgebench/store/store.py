@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.plain_text import counted
-from judgebench.protocols import MAY_WAIT, Paid
+from judgebench.protocols import MAY_WAIT, Drawn, Paid
 from judgebench.records import (
     Item,
     Place,
@@ -23,10 +23,10 @@ from judgebench.records import (
 )
 from judgebench.secret import secrets_of
 from judgebench.store import (
-    leases,
     schema,
 )
 from judgebench.store.catalog import Columns, Named, StoredJudge, StoredModel
+from judgebench.store.claims import Claims, key_of, project_budgets
 from judgebench.store.database import Database
 from judgebench.store.opening import located, store_path
 from judgebench.store.read import Reading
@@ -71,6 +71,7 @@ class Store(Reading):
         self._open: Writing | None = None
         self._spoiled: BaseException | None = None
         self._writer: Writer | None = None
+        self._claims = Claims(database)
 
     @property
     def path(self) -> Path:
@@ -102,6 +103,7 @@ class Store(Reading):
         try:
             if self._writer is not None:
                 self._writer.close()
+            self._claims.close()
         finally:
             self._database.close()
 
@@ -400,7 +402,27 @@ class Store(Reading):
         with self._database.reading() as connection:
             return columns.judges_met(connection, benchmark, version)
 
-    # leases -------------------------------------------------------------------------------------
+    # claims -------------------------------------------------------------------------------------
+
+    def claim(self, keys: Collection[bytes]) -> set[bytes]:
+        """Keep every other process from working on these keys; returns those that are ours now.
+
+        What a dead process had claimed is free: at once on the same host, elsewhere when it has not
+        said for a minute that it lives.
+        """
+        return self._claims.claim(keys)
+
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+        """Give claims back; all that are left go back when the store is closed.
+
+        ``soon`` is as soon as nobody else writes, without waiting for that.
+        """
+        self._claims.release(keys, soon=soon)
+
+    def claimed_by(self, key: bytes) -> str | None:
+        """Who works on a key, in words; None for nobody."""
+        owner = self._claims.holder(key)
+        return None if owner is None else str(owner)
 
     def lease(
         self,
@@ -409,5 +431,52 @@ class Store(Reading):
         wait_s: float | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> AbstractContextManager[None]:
-        """Keep every other process from holding the lease of that name; see `leases.lease`."""
-        return leases.lease(self._database, name, wait_s=wait_s, on_wait=on_wait)
+        """Keep every other process from holding the lease of that name while the block runs.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for a living owner; None for as long as it takes.
+        on_wait
+            Told once of each owner that is waited for.
+
+        Raises
+        ------
+        StoreBusyError
+            If ``wait_s`` is over.
+        StoreError
+            At the end of the block, if the lease was lost meanwhile.
+        """
+        return self._claims.lease(name, wait_s, on_wait)
+
+    def is_leased(self, name: str) -> bool:
+        """Whether somebody who lives holds the lease of that name."""
+        owner = self._claims.holder(key_of(name))
+        return owner is not None and not owner.has_gone()
+
+    def draw(
+        self, project: str, cap_usd: float, *, spent: float, held: float, wanted: float, more: float
+    ) -> Drawn:
+        """Reserve money of a project's budget for this month, and count what was spent of it.
+
+        What is spent and reserved by all never exceeds the cap. What a dead process had reserved is
+        free again.
+
+        Parameters
+        ----------
+        cap_usd
+            What the project may cost in a month, by the clock of the database (UTC).
+        spent
+            US dollars to be counted as spent.
+        held
+            What calls under way may still take: it stays reserved.
+        wanted, more
+            What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
+            what is left then.
+        """
+        return self._claims.draw(project, cap_usd, spent=spent, held=held, wanted=wanted, more=more)
+
+    def budgets(self) -> Columns:
+        """What projects have spent and reserved, by month (`claims.BUDGET_COLUMNS`)."""
+        with self._database.reading() as connection:
+            return project_budgets(connection)

@@ -180,8 +180,8 @@ def _outcome(folder: Path) -> dict[str, Any]:
         "replies": len(stored_replies(folder)),
         "live calls": live[0],
         "failures": own.failures(folder),
-        # That of a run which was killed before it was on record stays, and is in nobody's way.
-        "leases": own.query(folder, "SELECT name FROM leases WHERE name NOT LIKE 'run %'"),
+        "claims": own.query(folder, "SELECT key FROM claims"),
+        "owners": own.query(folder, "SELECT pid FROM owners"),
     }
 
 

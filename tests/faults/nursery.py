@@ -200,8 +200,8 @@ def _step_at_commits(step: Callable[[str], None]) -> None:
     writing = Database.writing
 
     @contextlib.contextmanager
-    def stepping(database: Database) -> Iterator[Connection]:
-        with writing(database) as connection:
+    def stepping(database: Database, **how: bool) -> Iterator[Connection]:
+        with writing(database, **how) as connection:
             yield connection
             step("in a commit")
         step("after a commit")

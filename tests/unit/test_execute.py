@@ -6,14 +6,15 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from judgebench import keys
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
-from judgebench.errors import CallError, StoreError
+from judgebench.errors import CallError, DeferredError, StoreError
 from judgebench.protocols import Meter
 from judgebench.providers.limited import Limited
 from judgebench.providers.limiter import Limiter
@@ -52,6 +53,9 @@ class Kept(WrittenAtOnce):
         if self.full:
             raise StoreError("the disk is full")
         self.judgments[judgment.key] = judgment
+        self.uses += uses
+
+    def put_uses(self, uses: Sequence[Use]) -> None:
         self.uses += uses
 
     def put_failure(self, failure: Failure) -> None:
@@ -185,7 +189,7 @@ def _judge(store: Kept, bench: Bench, said: Said | None = None, provider: Answer
 def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text="correct", served_model="m-1"))
     questions = _questions(Asks(), [f"q{i}" for i in range(20)], places=3)
-    bench = Bench(name="j", jobs=questions, provider=provider, slots=4)
+    bench = Bench(name="j", jobs=[questions], provider=provider, slots=4)
     tally = _judge(store, bench, provider=provider)
     assert tally.done == len(store.judgments) == provider.asked == 20
     assert len(store.uses) == 60
@@ -199,27 +203,27 @@ def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
 
 def test_what_is_odd_about_replies_is_said_once() -> None:
     provider, said = Answers(lambda request: Reply(text="correct", note="odd numbers")), Said()
-    bench = Bench(name="j", jobs=_questions(Asks(), ["q", "r"]), provider=provider)
+    bench = Bench(name="j", jobs=[_questions(Asks(), ["q", "r"])], provider=provider)
     assert _judge(Kept(), bench, said).done == 2
     assert said.lines == ["j: odd numbers"]
 
 
 def test_a_dialogue_of_two_steps_keeps_both_replies() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text="correct"))
-    bench = Bench(name="j", jobs=_questions(Asks(2), ["q"]), provider=provider)
+    bench = Bench(name="j", jobs=[_questions(Asks(2), ["q"])], provider=provider)
     _judge(store, bench)
     assert [len(j.reply_keys) for j in store.judgments.values()] == [2]
 
 
 def test_a_judge_that_asks_nobody_needs_no_provider() -> None:
     store = Kept()
-    tally = _judge(store, Bench(name="j", jobs=_questions(Knows(), ["a", "b"])))
+    tally = _judge(store, Bench(name="j", jobs=[_questions(Knows(), ["a", "b"])]))
     assert tally.done == 2
 
 
 def test_what_cannot_be_read_is_counted_apart() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text=""))
-    bench = Bench(name="j", jobs=_questions(Asks(), ["q"]), provider=provider)
+    bench = Bench(name="j", jobs=[_questions(Asks(), ["q"])], provider=provider)
     tally = _judge(store, bench)
     assert (tally.done, tally.unreadable, tally.failed) == (1, 1, 0)
 
@@ -232,7 +236,7 @@ def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
 
     store, said = Kept(), Said()
     questions = _questions(Asks(), [f"q{i}" for i in range(8)], places=2)
-    tally = _judge(store, Bench(name="j", jobs=questions, provider=Answers(answer)), said)
+    tally = _judge(store, Bench(name="j", jobs=[questions], provider=Answers(answer)), said)
     assert (tally.done, tally.failed, tally.stopped) == (7, 1, None)
     assert (said.done, said.failed) == (8, 1)
     assert [f.place.item_id for f in store.failures if f.place] == ["q3/0", "q3/1"]
@@ -243,7 +247,7 @@ def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
 
 def test_a_faulty_reader_costs_its_verdict_and_says_so() -> None:
     store, provider = Kept(), Answers(lambda r: Reply(text="bug"))
-    bench = Bench(name="j", jobs=_questions(Asks(), ["q"]), provider=provider)
+    bench = Bench(name="j", jobs=[_questions(Asks(), ["q"])], provider=provider)
     tally = _judge(store, bench)
     assert (tally.done, tally.failed) == (0, 1)
     assert store.failures[0].boundary == "reader"
@@ -261,7 +265,7 @@ def test_a_fault_of_the_code_during_a_call_is_a_bug_of_the_provider() -> None:
 
     store = Kept()
     questions = _questions(Asks(), ["q1", "q2", "q3", "q4"])
-    tally = _judge(store, Bench(name="j", jobs=questions, provider=Answers(answer)))
+    tally = _judge(store, Bench(name="j", jobs=[questions], provider=Answers(answer)))
     assert (tally.done, tally.failed, tally.failures, tally.stopped) == (3, 1, {"bug": 1}, None)
     (failure,) = store.failures
     assert (failure.boundary, failure.kind, failure.retriable) == ("provider", "bug", False)
@@ -281,8 +285,8 @@ def test_after_ten_bugs_in_a_row_the_judge_is_given_up_and_others_go_on() -> Non
     store = Kept()
     tallies = carry_out(
         [
-            Bench(name="faulty", jobs=_questions(Asks(), questions), provider=faulty, slots=8),
-            Bench(name="sound", jobs=_questions(Asks(), questions), provider=sound, slots=2),
+            Bench(name="faulty", jobs=[_questions(Asks(), questions)], provider=faulty, slots=8),
+            Bench(name="sound", jobs=[_questions(Asks(), questions)], provider=sound, slots=2),
         ],
         store=store,  # type: ignore[arg-type]
         run_id="r",
@@ -304,7 +308,7 @@ def test_bugs_that_are_not_in_a_row_give_nobody_up() -> None:
         return Reply(text="correct")
 
     questions = _questions(Asks(), [f"q{i}" for i in range(60)])
-    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=Answers(every_second)))
+    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=Answers(every_second)))
     assert (tally.done, tally.failed, tally.stopped) == (30, 30, None)
 
 
@@ -312,7 +316,7 @@ def test_a_refused_key_stops_the_judge_at_once() -> None:
     error = CallError("HTTP 401: check OPENAI_API_KEY", retriable=False, status=401)
     provider = Answers(lambda request: error)
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=provider))
+    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider))
     assert provider.asked == 1
     assert tally.stopped == str(error)
 
@@ -323,7 +327,7 @@ def test_a_key_that_is_good_no_more_stops_the_judge_at_once(status: int) -> None
     replies: list[Reply | Exception] = [*(Reply(text="correct") for _ in range(5)), error]
     provider = Answers(lambda request: replies.pop(0) if len(replies) > 1 else error)
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=provider))
+    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider))
     assert (tally.done, tally.failed, provider.asked) == (5, 1, 6)
     assert tally.unreached  # later is no better
 
@@ -331,7 +335,7 @@ def test_a_key_that_is_good_no_more_stops_the_judge_at_once(status: int) -> None
 def test_a_judge_that_never_answers_is_given_up() -> None:
     provider = Answers(lambda request: CallError("no answer in 120 s", retriable=True))
     questions = _questions(Asks(), [f"q{i}" for i in range(500)])
-    tally = _judge(Kept(), Bench(name="j", jobs=questions, provider=provider, slots=2))
+    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider, slots=2))
     assert provider.asked <= 12
     assert tally.stopped is not None
     assert "in a row failed" in tally.stopped
@@ -340,7 +344,7 @@ def test_a_judge_that_never_answers_is_given_up() -> None:
 def test_a_full_disk_ends_the_run_with_its_own_error() -> None:
     provider = Answers(lambda request: Reply(text="correct"))
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    bench = Bench(name="j", jobs=questions, provider=provider, slots=3)
+    bench = Bench(name="j", jobs=[questions], provider=provider, slots=3)
     with pytest.raises(StoreError, match="the disk is full"):
         _judge(Kept(full=True), bench, provider=provider)
     assert provider.closed
@@ -359,7 +363,7 @@ def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
 
     provider = Answers(answer)
     questions = _questions(Asks(), [f"q{i}" for i in range(500)])
-    bench = Bench(name="j", jobs=questions, provider=provider, slots=4)
+    bench = Bench(name="j", jobs=[questions], provider=provider, slots=4)
     with pytest.raises(KeyboardInterrupt):
         _judge(store, bench, said, provider)
     assert len(store.judgments) == provider.asked < 100
@@ -381,7 +385,7 @@ def test_what_only_waits_to_be_sent_is_not_sent_after_an_interrupt() -> None:
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
     with pytest.raises(KeyboardInterrupt):
         carry_out(
-            [Bench(name="j", jobs=questions, provider=limited, slots=20)],
+            [Bench(name="j", jobs=[questions], provider=limited, slots=20)],
             store=store,  # type: ignore[arg-type]
             run_id="r",
             progress=Said(),
@@ -403,7 +407,7 @@ def test_what_is_stuck_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
     provider = Slow(lambda _: Reply(text="correct"))
     questions = _questions(Asks(), [f"q{i}" for i in range(8)])
-    _judge(Kept(), Bench(name="j", jobs=questions, provider=provider, slots=4), said, provider)
+    _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider, slots=4), said, provider)
     (line,) = said.lines
     assert line.startswith("j: no reply for 0 s about item q1/0 of b (and about 1 more); still")
 
@@ -418,5 +422,135 @@ def test_a_judge_that_asks_nobody_can_be_interrupted_too() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        _judge(store, Bench(name="j", jobs=questions), Interrupts())
+        _judge(store, Bench(name="j", jobs=[questions]), Interrupts())
     assert 5 <= len(store.judgments) < 100
+
+
+# what others work on ------------------------------------------------------------------------------
+
+
+@dataclass
+class Elsewhere:
+    """Another process that has claimed some keys, and what was claimed and given back here."""
+
+    theirs: set[bytes] = field(default_factory=set)
+    claimed: list[set[bytes]] = field(default_factory=list)
+    released: list[set[bytes]] = field(default_factory=list)
+    on_claim: Callable[[], None] = lambda: None
+    soon: bool = False
+
+    def claim(self, keys: Collection[bytes]) -> set[bytes]:
+        self.on_claim()
+        self.claimed.append(set(keys))
+        return set(keys) - self.theirs
+
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+        self.released.append(set(keys))
+        self.soon = soon
+
+    def claimed_by(self, key: bytes) -> str | None:
+        return "process 12 on host" if key in self.theirs else None
+
+
+def _shared(
+    store: Kept, elsewhere: Elsewhere, questions: Sequence[Question], said: Said, **more: Any
+) -> execute.Tally:
+    provider = more.pop("provider", Answers(lambda request: Reply(text="correct")))
+    bench = Bench(
+        name="j",
+        jobs=[questions],
+        provider=provider,
+        there=lambda jobs: [job.key in store.judgments for job in jobs],
+        **more,
+    )
+    with execute.claiming(elsewhere) as claimed:
+        tallies = carry_out(
+            [bench],
+            store=store,  # type: ignore[arg-type]
+            run_id="r",
+            progress=said,
+            claimed=claimed,
+        )
+    return tallies["j"]
+
+
+def test_what_another_has_judged_meanwhile_is_used_and_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(execute, "LOOK_S", 0.01)
+    monkeypatch.setattr(execute.Waiting, "SAID_AFTER_S", 0.05)
+    questions = _questions(Asks(), list("abcdef"), places=2)
+    store, said, looks = Kept(), Said(), 0
+    theirs = {question.key for question in questions[:2]}
+    donor = Kept()
+    questions[0].keep(donor, "theirs", Label(name="correct"), execute.Talk())  # type: ignore[arg-type]
+
+    def on_claim() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 20:  # they have judged one, and failed to judge the other
+            store.judgments |= donor.judgments
+            elsewhere.theirs = set()
+
+    elsewhere = Elsewhere(theirs, on_claim=on_claim)
+    provider = Answers(lambda request: Reply(text="correct"))
+    tally = _shared(store, elsewhere, questions, said, provider=provider, slots=2)
+    assert (tally.done, tally.reused, provider.asked) == (5, 1, 5)
+    assert set(store.judgments) == {question.key for question in questions}
+    assert len(store.uses) == 12
+    assert said.done == 6
+    assert said.lines == ["j: waiting for process 12 on host, which works on 2 questions"]
+    assert max(map(len, elsewhere.claimed)) <= 4  # twice as many as slots
+    won = {question.key for question in questions} - {questions[0].key}
+    assert won <= set().union(*elsewhere.released)
+
+
+def test_equal_questions_of_one_run_do_not_wait_for_each_other() -> None:
+    questions = _questions(Asks(), ["a", "a", "b"])
+    elsewhere, store = Elsewhere(), Kept()
+    tally = _shared(store, elsewhere, questions, Said(), slots=3)
+    assert (tally.done, tally.reused) == (3, 0)
+    assert elsewhere.claimed == [{question.key for question in questions}]
+
+
+def test_what_goes_into_a_batch_is_held_and_waits_for_nobody() -> None:
+    """They may wait for what we hold until the batch is sent."""
+    questions = _questions(Asks(), list("abc"))
+    elsewhere = Elsewhere({questions[0].key})
+    ours = {question.key for question in questions[1:]}
+    held: list[bool] = []
+
+    def defer(request: ChatRequest) -> Reply | Exception:
+        held.append(not elsewhere.released)
+        return DeferredError("in a batch")
+
+    tally = _shared(
+        Kept(), elsewhere, questions, Said(), provider=Answers(defer), slots=3, collects=True
+    )
+    assert (tally.done, tally.waiting) == (0, 3)
+    assert held == [True, True]
+    assert elsewhere.released == [ours]
+
+
+def test_a_judge_that_is_stopped_leaves_the_rest_to_others() -> None:
+    questions = _questions(Asks(), list("abcdefgh"))
+    elsewhere = Elsewhere()
+    refused = Answers(lambda request: CallError("no", retriable=False, status=401, kind="key"))
+    tally = _shared(Kept(), elsewhere, questions, Said(), provider=refused, slots=2)
+    assert tally.stopped is not None
+    assert refused.asked <= 2
+    assert set().union(*elsewhere.released) == set().union(*elsewhere.claimed)
+    assert len(set().union(*elsewhere.claimed)) == 4
+
+
+def test_ctrl_c_gives_claims_back_without_waiting() -> None:
+    questions = _questions(Asks(), list("abcdefgh"))
+    elsewhere = Elsewhere()
+
+    def interrupt(request: ChatRequest) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Reply(text="correct")
+
+    with pytest.raises(KeyboardInterrupt):
+        _shared(Kept(), elsewhere, questions, Said(), provider=Answers(interrupt), slots=1)
+    assert elsewhere.soon

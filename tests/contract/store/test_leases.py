@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from judgebench.errors import StoreError
-from judgebench.store import Store, leases, open_store, processes
-from judgebench.store.processes import Process, is_dead, started, this_process
-from judgebench.store.schema import leases as table
+from judgebench.store import Store, claims, open_store
+from judgebench.store.claims import Process, is_dead, key_of, started, this_process
+from judgebench.store.schema import claims as claimed
+from judgebench.store.schema import owners as table
 
 HOLD = """
     import sys, time
@@ -109,7 +110,7 @@ def owned_by(store: Store, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("owner", "free"),
     [
-        ({"process_started": "0"}, True),  # the number is in use again, by another process
+        ({"started": "0"}, True),  # the number is in use again, by another process
         ({"boot": "an earlier one"}, True),
         ({"host": "elsewhere", "pid": 1}, False),
         ({"host": "elsewhere", "heartbeat": 0.0}, True),
@@ -139,8 +140,8 @@ ELSEWHERE = {"host": "elsewhere", "pid": 1}
 def test_a_clock_that_was_set_forward_takes_nothing_from_one_who_renews(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "RENEW_S", 0.3)
-    monkeypatch.setattr(leases, "_LOOK_S", 0.02)
+    monkeypatch.setattr(claims, "RENEW_S", 0.3)
+    monkeypatch.setattr(claims, "_LOOK_S", 0.02)
     with open_store(store.url) as other, store.lease("x"):
         owned_by(store, **ELSEWHERE, heartbeat=0.0)  # to the other, it is long ago
         done = threading.Event()
@@ -163,11 +164,11 @@ def test_a_clock_that_was_set_forward_takes_nothing_from_one_who_renews(
 def test_one_who_does_not_renew_has_gone_whatever_the_clocks_say(
     store: Store, monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
-    monkeypatch.setattr(leases, "STALE_S", 0.5)
-    monkeypatch.setattr(leases, "_LOOK_S", 0.02)
+    monkeypatch.setattr(claims, "STALE_S", 0.5)
+    monkeypatch.setattr(claims, "_LOOK_S", 0.02)
     lost = pytest.raises(StoreError, match="was lost to another process")
     with open_store(store.url) as other, lost, store.lease("x"):
-        monkeypatch.setattr(leases, "RENEW_S", 0.1)  # of the one who waits
+        monkeypatch.setattr(claims, "RENEW_S", 0.1)  # of the one who waits
         owned_by(store, **ELSEWHERE, heartbeat=time.time() + ahead_s)
         began = time.monotonic()
         with other.lease("x", wait_s=5.0):
@@ -175,14 +176,14 @@ def test_one_who_does_not_renew_has_gone_whatever_the_clocks_say(
 
 
 def test_a_lease_is_renewed_beside_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "RENEW_S", 0.02)
+    monkeypatch.setattr(claims, "RENEW_S", 0.02)
     with store.lease("x"):
         owned_by(store, heartbeat=0.0)
         deadline = time.monotonic() + 10
         heartbeat = 0.0
         while not heartbeat and time.monotonic() < deadline:
             with store._database.reading() as connection:
-                owner = leases.holder(connection, "x")
+                owner = claims.holder(connection, key_of("x"))
             assert owner is not None
             heartbeat = owner.heartbeat
     assert time.time() - heartbeat < 60
@@ -197,14 +198,16 @@ def test_a_renewal_that_fails_does_no_harm_while_the_lease_is_kept(
         failed.append(True)
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr(leases, "RENEW_S", 0.01)
-    monkeypatch.setattr(leases._Renewal, "_renew", fail)
-    with pytest.raises(StoreError, match="was lost") as lost, store.lease("x"):
-        while not failed:
+    monkeypatch.setattr(claims, "RENEW_S", 0.01)
+    monkeypatch.setattr(claims._Renewal, "_renew", fail)
+    lost = pytest.raises(StoreError, match="was lost")
+    with open_store(store.url) as other, other.lease("y"), lost as said, store.lease("x"):
+        while store._claims._renewal.error is None:
             time.sleep(0.005)
-        owned_by(store, token="another's")
-    assert str(lost.value.__cause__) == "the disk is full"
-    owned_by(store, pid=0)
+        with store._database.writing() as connection:  # as one who took this one for dead
+            of_y = select(claimed.c.owner).where(claimed.c.key == key_of("y")).scalar_subquery()
+            connection.execute(update(claimed).values(owner=of_y))
+    assert str(said.value.__cause__) == "the disk is full"
     with store.lease("x", wait_s=0.0):
         failed.clear()
         while not failed:
@@ -228,16 +231,16 @@ def test_processes_are_told_apart() -> None:
 
 
 def test_without_proc_the_system_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    monkeypatch.setattr(claims, "_PROC", tmp_path)
     asked: list[tuple[str, ...]] = []
 
     def answer(*command: str) -> str:
         asked.append(command)
         return "Mon Jan  5 10:00:00 2026"
 
-    monkeypatch.setattr(processes, "_said_by", answer)
+    monkeypatch.setattr(claims, "_said_by", answer)
     assert started(1) == "Mon Jan  5 10:00:00 2026"
-    assert processes._boot() == "Mon Jan  5 10:00:00 2026"
-    assert processes._namespace() == ""
+    assert claims._boot() == "Mon Jan  5 10:00:00 2026"
+    assert claims._namespace() == ""
     assert asked == [("ps", "-o", "lstart=", "-p", "1"), ("sysctl", "-n", "kern.boottime")]
     assert str(Process(host="h", namespace="", boot="", pid=7, started="")) == "process 7 on h"

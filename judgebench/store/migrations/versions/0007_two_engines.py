@@ -24,6 +24,8 @@ def upgrade() -> None:
     }
     if "repeat" not in columns["uses"]:
         _repeats()
+    if "leases" in columns:  # of those who are at work, and none is: they are claims now
+        op.drop_table("leases")
     for table in metadata.sorted_tables:
         if table.name not in columns:
             op.execute(sa.schema.CreateTable(table))

@@ -1,0 +1,461 @@
+"""Claims: what one process works on, no other does at the same time.
+
+Whoever is at work is an owner, and says every ten seconds that it lives, by the clock of the
+database. A claim is a key with its owner: of a judgment or answer that is being asked for, or the
+hash of a name, which makes it a lease. What a dead owner claimed, and the money that it had
+reserved, is free: at once on the same host, where its process can be looked up; elsewhere when it
+has not said for a minute that it lives. Who waits sees that for itself as well, since a clock may
+jump: for two renewals, or for a minute whatever the clock says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Double, delete, func, literal_column, select
+
+from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
+from judgebench.protocols import MAY_WAIT, Drawn, at_once
+from judgebench.store.database import Database, chunks, insert
+from judgebench.store.schema import budgets, claims, owners, reservations
+
+_T = TypeVar("_T")
+
+RENEW_S = 10.0
+STALE_S = 60.0
+PORTION = 256
+"""Keys that are claimed in one commit."""
+
+_LOOK_S = 0.2
+_PROC = Path("/proc")
+_NOW = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
+}
+_CLAIM = {
+    "sqlite": "INSERT OR IGNORE INTO claims (key, owner) SELECT ?, token FROM owners"
+    " WHERE token = ?",
+    # In one order for all, or they would wait for each other's keys. Whoever takes this owner for
+    # dead waits for its row, and then sees these.
+    "postgresql": "INSERT INTO claims (key, owner) SELECT k, o.token FROM unnest(%b::bytea[]) AS k,"
+    " (SELECT token FROM owners WHERE token = %b FOR KEY SHARE) AS o ORDER BY k"
+    " ON CONFLICT DO NOTHING",
+}
+
+
+# processes ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process, told apart from every other one there was or will be.
+
+    ``namespace`` is the set of process numbers that ``pid`` belongs to: containers on one host
+    each have their own. ``started`` is in whatever unit the system counts in.
+    """
+
+    host: str
+    namespace: str
+    boot: str
+    pid: int
+    started: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+def this_process() -> Process:
+    return _process(os.getpid())
+
+
+@cache
+def _process(pid: int) -> Process:
+    return Process(
+        host=platform.node(), namespace=_namespace(), boot=_boot(), pid=pid, started=started(pid)
+    )
+
+
+def is_dead(process: Process) -> bool | None:
+    """Whether a process has ended; None where that cannot be seen from here."""
+    here = this_process()
+    rebooted = process.boot != here.boot  # the machine was started anew since
+    if process.host != here.host or (process.namespace != here.namespace and not rebooted):
+        return None
+    return rebooted or started(process.pid) != process.started
+
+
+def started(pid: int) -> str:
+    """When a process began; empty if there is none of that number, or only what is left of one."""
+    if (_PROC / "self" / "stat").exists():
+        try:
+            stat = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        state, *others = stat.rpartition(")")[2].split()  # the name before may hold anything
+        return "" if state in "ZX" else others[18]
+    return _said_by("ps", "-o", "lstart=", "-p", str(pid))
+
+
+def _namespace() -> str:
+    link = _PROC / "self" / "ns" / "pid"
+    return str(link.stat().st_ino) if link.exists() else ""
+
+
+def _boot() -> str:
+    boot_id = _PROC / "sys" / "kernel" / "random" / "boot_id"
+    if boot_id.exists():
+        return boot_id.read_text("ascii").strip()
+    return _said_by("sysctl", "-n", "kern.boottime")
+
+
+def _said_by(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+# owners -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner(Process):
+    """A process at work; ``age_s`` is how long ago it said so, by the clock of the database."""
+
+    token: bytes
+    heartbeat: float
+    age_s: float
+
+    def has_gone(self, watched_s: float | None = None) -> bool:
+        """``watched_s`` is for how long it was seen not to be renewed, if somebody looked."""
+        if (dead := is_dead(self)) is not None:
+            return dead
+        stale = self.age_s > STALE_S
+        return stale if watched_s is None else watched_s > (2 * RENEW_S if stale else STALE_S)
+
+
+def key_of(name: str) -> bytes:
+    """The key that is claimed by whoever holds the lease of that name."""
+    return hashlib.sha256(name.encode()).digest()
+
+
+def holder(connection: Connection, key: bytes) -> Owner | None:
+    """Who has claimed a key."""
+    of = (claims.c.owner == owners.c.token) & (claims.c.key == key)
+    return next(_owners(connection, of), None)
+
+
+def _owners(connection: Connection, *which: Any) -> Iterator[Owner]:
+    now = literal_column(_NOW[connection.dialect.name], Double)
+    found = select(owners, (now - owners.c.heartbeat).label("age_s")).where(*which)
+    for row in connection.execute(found):
+        yield Owner(**row._mapping)
+
+
+class Claims:
+    """What one user of a store claims, as one owner; its claims end with it.
+
+    To be used from one thread at a time, as the store. It becomes an owner with its first claim.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._renewal = _Renewal(database.another, uuid.uuid4().bytes)
+        self._me = self._renewal.token
+        self._watched: dict[bytes, tuple[float, float]] = {}
+        self._looked = -_LOOK_S
+
+    def _begin(self) -> None:
+        if not self._renewal.ident:
+            self._renewal.start()
+            self._free_the_dead()
+
+    def claim(self, keys: Collection[bytes]) -> set[bytes]:
+        """Claim what nobody else has, in portions; returns what is ours now.
+
+        Each key is won by one owner. One that is ours already is won again, so that a claim that
+        was cut short may be made once more.
+        """
+        self._begin()
+        won: set[bytes] = set()
+        for portion in chunks(sorted(set(keys)), PORTION):
+            won.update(self._claimed(portion))
+            lost = [key for key in portion if key not in won]
+            if lost and self._free_the_dead():
+                won.update(self._claimed(lost))
+        return won
+
+    def _claimed(self, keys: list[bytes]) -> Collection[bytes]:
+        insert_them = partial(self._insert, keys)
+        if self._write(insert_them) == len(keys):
+            return keys
+        if not (found := self._mine(keys)):  # for the first time, or it was taken for dead
+            self._write(partial(_renew, token=self._me))
+            self._write(insert_them)
+            found = self._mine(keys)
+        return [key for key in found if key is not None]
+
+    def _mine(self, keys: list[bytes]) -> Sequence[bytes | None]:
+        """Those of the keys that are ours; None for none, and nothing where we are no owner."""
+        ours = (claims.c.owner == owners.c.token) & claims.c.key.in_(keys)
+        mine = select(claims.c.key).select_from(owners.outerjoin(claims, ours))
+        with self._database.reading() as connection:
+            return connection.execute(mine.where(owners.c.token == self._me)).scalars().all()
+
+    def _insert(self, keys: list[bytes], connection: Connection) -> int:
+        engine = connection.dialect.name
+        rows: Any = [(key, self._me) for key in keys] if engine == "sqlite" else (keys, self._me)
+        return connection.exec_driver_sql(_CLAIM[engine], rows).rowcount
+
+    def _write(self, write: Callable[[Connection], _T]) -> _T:
+        """One commit, which is made again where a server went in the middle of it."""
+        while True:
+            try:
+                with self._database.writing(in_turn=False) as connection:
+                    return write(connection)
+            except StoreGoneError:
+                if not MAY_WAIT.get():
+                    raise
+
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> bool:
+        """Give claims back; whether all of them were still ours, as far as that is known."""
+        write = partial(_released, self._me, keys)
+        return self._write_soon(write) if soon else self._write(write)
+
+    def _write_soon(self, write: Callable[[Connection], bool]) -> bool:
+        """Ctrl-C does not wait for others to be done; while this process lives, a thread does."""
+        try:
+            with at_once():
+                return self._write(write)
+        except StoreError:
+            later = (self._database.another, write)
+            threading.Thread(target=_write_later, args=later, daemon=True).start()
+            return True
+
+    def holder(self, key: bytes) -> Owner | None:
+        """Who has claimed a key."""
+        with self._database.reading() as connection:
+            return holder(connection, key)
+
+    def _free_the_dead(self) -> bool:
+        """Free what dead owners hold; whether there was one. Looks a few times a second at most."""
+        if time.monotonic() - self._looked < _LOOK_S:
+            return False
+        self._looked = time.monotonic()
+        with self._database.reading() as connection:
+            others = list(_owners(connection, owners.c.token != self._me))
+        return bool([o for o in others if self._freed(o, self._unchanged_s(o))])
+
+    def _freed(self, owner: Owner, watched_s: float | None) -> bool:
+        """Whether an owner had gone; then what it held is free."""
+        if not owner.has_gone(watched_s):
+            return False
+
+        def write(connection: Connection) -> bool:
+            same = (owners.c.token == owner.token) & (owners.c.heartbeat == owner.heartbeat)
+            return not connection.execute(delete(owners).where(same)).rowcount or _ended(
+                owner.token, connection
+            )
+
+        return self._write(write)
+
+    def _unchanged_s(self, owner: Owner) -> float:
+        """For how long it was seen not to say that it lives, by a clock that cannot jump."""
+        now = time.monotonic()
+        heartbeat, since = self._watched.get(owner.token, (None, now))
+        self._watched[owner.token] = owner.heartbeat, since if heartbeat == owner.heartbeat else now
+        return now - self._watched[owner.token][1]
+
+    # leases -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lease(
+        self, name: str, wait_s: float | None, on_wait: Callable[[str], None] | None
+    ) -> Iterator[None]:
+        """See `Store.lease`."""
+        key = key_of(name)
+        self._acquire(name, key, wait_s, on_wait)
+        try:
+            yield
+        finally:
+            interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+            kept = self.release([key], soon=interrupted)
+        if not kept:
+            raise StoreError(
+                f"the lease of {name!r} was lost to another process, which took this one for dead"
+                " (was the machine asleep?); what was committed is kept, run again"
+            ) from self._renewal.error
+
+    def _acquire(
+        self, name: str, key: bytes, wait_s: float | None, on_wait: Callable[[str], None] | None
+    ) -> None:
+        deadline = None if wait_s is None else time.monotonic() + wait_s
+        told: bytes | None = None
+        while True:
+            owner = self.holder(key)
+            # Who does not wait cannot watch either.
+            watched_s = None if owner is None or wait_s == 0 else self._unchanged_s(owner)
+            if owner is None or self._freed(owner, watched_s):
+                if self.claim([key]):
+                    return
+                continue  # another one was quicker
+            if deadline is not None and time.monotonic() >= deadline:
+                raise StoreBusyError(
+                    f"{name!r} is being worked on by {owner}; wait for it, or end it, and run again"
+                )
+            if on_wait is not None and told != owner.token:
+                on_wait(f"waiting for {owner}, which works on {name!r}")
+                told = owner.token
+            time.sleep(_LOOK_S)
+
+    # budgets ------------------------------------------------------------------------------------
+
+    def draw(
+        self, project: str, cap_usd: float, *, spent: float, held: float, wanted: float, more: float
+    ) -> Drawn:
+        """See `Store.draw`."""
+        self._begin()
+        drawn = self._write(partial(self._drawn, project, cap_usd, spent, held, wanted, more))
+        if not drawn.fits and self._free_the_dead():
+            drawn = self._write(partial(self._drawn, project, cap_usd, 0.0, held, wanted, more))
+        return drawn
+
+    def _drawn(
+        self,
+        project: str,
+        cap: float,
+        spent: float,
+        held: float,
+        wanted: float,
+        more: float,
+        connection: Connection,
+    ) -> Drawn:
+        _renew(connection, self._me)
+        month = datetime.fromtimestamp(self._database.now(), UTC).strftime("%Y-%m")
+        row = insert(budgets).values(project=project, month=month, spent_usd=spent, cap_usd=cap)
+        added = {"spent_usd": budgets.c.spent_usd + row.excluded.spent_usd, "cap_usd": cap}
+        # The row is locked until the commit, so what others reserve stands still.
+        total = connection.execute(
+            row.on_conflict_do_update(index_elements=["project", "month"], set_=added).returning(
+                budgets.c.spent_usd
+            )
+        ).scalar_one()
+        of_others = (reservations.c.project == project) & (reservations.c.owner != self._me)
+        others = select(func.sum(reservations.c.usd)).where(of_others)
+        left = cap - total - (connection.execute(others).scalar() or 0.0)
+        fits = held + wanted <= left
+        reserved = held + (wanted + min(more, (left - held - wanted) / 16) if fits else 0.0)
+        mine = insert(reservations).values(project=project, owner=self._me, usd=reserved)
+        connection.execute(
+            mine.on_conflict_do_update(index_elements=["project", "owner"], set_={"usd": reserved})
+        )
+        return Drawn(fits=fits, reserved_usd=reserved, spent_usd=total, month=month)
+
+    def close(self) -> None:
+        """Give everything back, as soon as nobody else writes."""
+        if self._renewal.ident and not self._renewal.ended.is_set():
+            self._renewal.ended.set()
+            self._renewal.join()
+            self._write_soon(partial(_ended, self._me))
+
+
+BUDGET_COLUMNS = ("project", "month", "spent_usd", "reserved_usd", "cap_usd")
+
+
+def project_budgets(connection: Connection) -> dict[str, list[Any]]:
+    """Equally long lists, a row for each project and month; what is reserved is of the newest."""
+    _b = budgets.c
+    by_project = select(reservations.c.project, func.sum(reservations.c.usd)).group_by(
+        reservations.c.project
+    )
+    reserved = {project: usd for project, usd in connection.execute(by_project)}  # noqa: C416
+    newest_first = select(_b.project, _b.month, _b.spent_usd, _b.cap_usd).order_by(
+        _b.project, _b.month.desc()
+    )
+    rows = [
+        (project, month, spent, reserved.pop(project, 0.0), cap)
+        for project, month, spent, cap in connection.execute(newest_first)
+    ]
+    return {name: [row[i] for row in rows] for i, name in enumerate(BUDGET_COLUMNS)}
+
+
+def _released(owner: bytes, keys: Collection[bytes], connection: Connection) -> bool:
+    mine = delete(claims).where(claims.c.owner == owner)
+    portions = (mine.where(claims.c.key.in_(some)) for some in chunks(keys))
+    return sum(connection.execute(gone).rowcount for gone in portions) == len(keys)
+
+
+def _ended(owner: bytes, connection: Connection) -> bool:
+    """Free all that an owner holds; the owner first, so that nothing is claimed in its name."""
+    for column in (owners.c.token, claims.c.owner, reservations.c.owner):
+        connection.execute(delete(column.table).where(column == owner))
+    return True
+
+
+def _renew(connection: Connection, token: bytes) -> None:
+    """Say that an owner lives; one that is not known, or was taken for dead, is there again."""
+    process, now = this_process(), literal_column(_NOW[connection.dialect.name], Double)
+    row = insert(owners).values(
+        token=token,
+        host=process.host,
+        namespace=process.namespace,
+        boot=process.boot,
+        pid=process.pid,
+        started=process.started,
+        heartbeat=now,
+    )
+    beat = row.on_conflict_do_update(index_elements=["token"], set_={"heartbeat": now})
+    connection.execute(beat)
+
+
+def _write_later(another: Callable[[], Database], write: Callable[[Connection], object]) -> None:
+    with suppress(StoreError):  # then it ends with the process, which everybody can see
+        _write_beside(another, write)
+
+
+def _write_beside(another: Callable[[], Database], write: Callable[[Connection], object]) -> None:
+    with closing(another()) as database, database.writing(in_turn=False) as connection:
+        write(connection)
+
+
+class _Renewal(threading.Thread):
+    """Says every ten seconds that the owner lives; keeps its last error.
+
+    An error while renewing does no harm as long as nobody takes what is claimed; it is the cause
+    that the owner names if somebody does.
+    """
+
+    def __init__(self, another: Callable[[], Database], token: bytes) -> None:
+        super().__init__(name="claims", daemon=True)
+        self._another = another
+        self.token = token
+        self.ended = threading.Event()
+        self.error: StoreError | None = None
+
+    def run(self) -> None:
+        pause_s = RENEW_S
+        while not self.ended.wait(pause_s):
+            pause_s = RENEW_S
+            try:
+                with at_once():
+                    self._renew()
+            except StoreBusyError:  # who works says that it waits
+                pause_s = min(_LOOK_S, RENEW_S)
+            except StoreError as error:
+                self.error = error
+            else:
+                self.error = None
+
+    def _renew(self) -> None:
+        _write_beside(self._another, partial(_renew, token=self.token))

@@ -1,0 +1,117 @@
+"""Two runs at one store share the work: nothing is asked twice, and none waits for the other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from judgebench.store import Store, open_store
+from tests.e2e import own
+from tests.faults.kill_points import signed
+from tests.loopback import Ask, Loopback, Reaction
+
+ITEMS, SLOTS = 24, 3
+CLAIMED = 2 * SLOTS
+"""Questions that a run claims at once."""
+RUN = "import sys; from judgebench.cli.main import main; sys.exit(main())"
+
+
+def suite(folder: Path, server: Loopback, url: str) -> Path:
+    return own.suite(
+        folder,
+        items=ITEMS,
+        judges=[own.endpoint(server.url, "grader", kind="rubric")],
+        benchmark={"scale": [1, 10]},
+        limits={"max_connections": SLOTS, "timeout_s": 120},
+        store=url,
+    )
+
+
+def run(path: Path) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", RUN, "run", str(path), "--quiet"]
+    return subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def until(happened: Callable[[], object], seconds: float = 60.0) -> float:
+    """Seconds until it has happened."""
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    assert " 0 failed" in said
+    return said
+
+
+def nothing_is_left(url: str) -> None:
+    with open_store(url, read_only=True) as store, store.snapshot() as connection:
+        for table in ("claims", "owners", "reservations"):
+            left = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
+            assert left == 0, table
+        rows = connection.exec_driver_sql("SELECT count(*) FROM verdicts_v2").scalar()
+        assert rows == ITEMS
+
+
+def test_two_runs_of_one_suite_share_its_questions(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    store.close()
+
+    def script(ask: Ask) -> Reaction:
+        """The second run asks while the first question of the first one is under way."""
+        return replace(signed(ask), delay_s=8 if len(server.asks) == 1 else 0.05)
+
+    with Loopback(script) as server:
+        path = suite(tmp_path, server, store_url)
+        first = run(path)
+        until(lambda: server.asks)
+        said = [end(process) for process in (run(path), first)]
+        asked = Counter(ask.sha for ask in server.asks)
+    assert len(asked) == ITEMS
+    assert set(asked.values()) == {1}
+    assert all(" 0 judge calls made" not in one for one in said), said
+    nothing_is_left(store_url)
+
+
+def test_what_a_killed_run_worked_on_is_taken_over_at_once(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    store.close()
+
+    def script(ask: Ask) -> Reaction:
+        return replace(signed(ask), delay_s=90 if len(server.asks) == 1 else 0)
+
+    with Loopback(script) as server:
+        path = suite(tmp_path, server, store_url)
+        killed = run(path)
+        until(lambda: server.asks)  # the first goes alone, and is not answered
+        other = run(path)
+        until(lambda: judged(store_url) == ITEMS - CLAIMED)
+        time.sleep(2)  # it waits, and says so after one
+        assert other.poll() is None
+        assert len(server.asks) == 1 + ITEMS - CLAIMED
+        killed.kill()
+        assert until(lambda: len(server.asks) > ITEMS) < 3  # a quarter of a second, and the load
+        said = end(other)
+        killed.communicate()
+        asked = Counter(ask.sha for ask in server.asks)
+    assert f"waiting for process {killed.pid} on " in said
+    assert f"which works on {CLAIMED} questions" in said
+    assert len(asked) == ITEMS
+    assert asked.total() == ITEMS + 1  # what was on its way at the kill is asked once more
+    nothing_is_left(store_url)
+
+
+def judged(url: str) -> int:
+    with open_store(url, read_only=True) as store, store.snapshot() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM judgments").scalar() or 0)
