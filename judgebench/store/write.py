@@ -685,9 +685,9 @@ class Writing:
         return found
 
     def _now(self, table: Table) -> float:
-        """Later than every row of the table: the last one counts, and a clock may be set back."""
+        """Before no row of the table: the last one counts, and a clock may be set back."""
         last = self._connection.execute(select(func.max(table.c.at))).scalar()
-        return time.time() if last is None else max(time.time(), last + _STEP_S)
+        return max(time.time(), last or 0.0)
 
     def _baseline(self, *wanted: str) -> StoredBaseline | None:
         known = read.baselines(self._connection)
