@@ -16,6 +16,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,12 +37,15 @@ USER = "judge"
 GUARDED, PASSWORD = "guarded", "open sesame"
 """A user who is asked for a password; everybody else is let in."""
 
-_START = """
+_WATCH = """
 trap '' INT TERM
 cat >/dev/null
 "$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1
 cd / && rm -rf "$2"
 """
+_START = 'exec 3<&0; sh -c "$0" sh "$1" "$2" <&3 >/dev/null 2>&1 &'
+"""It is nobody's child then: tests count the processes that a command leaves behind."""
+
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "off",  # nothing here outlives the machine
@@ -155,13 +159,14 @@ def running() -> Iterator[Server]:
         owner = "postgres"
         shutil.chown(home, owner, owner)
     with subprocess.Popen(
-        ["sh", "-c", _START, "sh", folder, home],
+        ["sh", "-c", _START, _WATCH, folder, home],
         stdin=subprocess.PIPE,
         user=owner,
         group=owner,
         extra_groups=None if owner is None else [],
         start_new_session=True,  # Ctrl-C is for the tests, which then let go of the pipe
-    ):
+    ) as watch:
+        watch.wait()
         server = Server(folder, home, _free_port(), owner)
         data = str(home / "data")
         server.call(
@@ -175,6 +180,10 @@ def running() -> Iterator[Server]:
         server.make("store")
         open_store(server.url("store")).close()
         yield server
+    for _ in range(200):  # the folder goes once the server has ended
+        if not home.exists():
+            break
+        time.sleep(0.05)
 
 
 def _in_memory() -> Path | None:

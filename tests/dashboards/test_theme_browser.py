@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from tests.dashboards.test_browser import (  # noqa: F401  # the server is a fix
     address,
     hears,
     pytestmark,
-    settled,
 )
 
 PAGES = {
@@ -25,7 +24,6 @@ PAGES = {
 }
 """Where each page is, and what can be chosen on it, in the order in which Tab comes by."""
 
-THEMES = ("light", "dark")
 DRAWN = ("Leaderboard", "Compare")
 ENOUGH = 4.5
 """Contrast that WCAG 2.1 asks of text that is not large (level AA)."""
@@ -109,22 +107,23 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tab(browser: Any, address: str) -> Iterator[Any]:  # noqa: F811  # the fixture
-    """A tab for all pages, which keeps what it fetched. It is closed before the server is."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    yield page
-    page.close()
+def themes(browser: Any) -> Mapping[str, Any]:
+    """One visitor for each theme, whose pages share what they fetched."""
+    size = {"width": 1400, "height": 1000}
+    return {one: browser.new_context(viewport=size, color_scheme=one) for one in ("light", "dark")}
 
 
 @pytest.fixture
 def opened(
     address: str,  # noqa: F811  # the fixture
-    tab: Any,
-) -> Callable[[str, str], Any]:
+    themes: Mapping[str, Any],
+) -> Iterator[Callable[[str, str], Any]]:
     """A page in a theme, drawn to its end."""
+    open_now: list[Any] = []
 
     def at(name: str, theme: str) -> Any:
-        tab.emulate_media(color_scheme=theme)
+        tab = themes[theme].new_page()
+        open_now.append(tab)
         tab.goto(f"{address}/{PAGES[name][0]}")
         tab.get_by_role("heading", name=name, exact=True).wait_for(timeout=60_000)
         for box in PAGES[name][1][-1:]:
@@ -138,66 +137,46 @@ def opened(
             hears(tab, "Skip")
         return tab
 
-    return at
+    yield at
+    for tab in open_now:
+        tab.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_can_be_read_in_each_theme_and_used_without_a_mouse(
-    opened: Callable[[str, str], Any], name: str
+def test_what_is_written_can_be_read_and_drawings_are_in_the_ink_of_the_theme(
+    opened: Callable[[str, str], Any], name: str, theme: str
 ) -> None:
-    first, second = THEMES if list(PAGES).index(name) % 2 else reversed(THEMES)
-    tab = opened(name, first)
-    can_be_read(name, first, tab)
-    turned(tab, second)
-    if name in DRAWN:
-        tab.keyboard.press("r")  # run it again: its drawings keep their paper until then
-    can_be_read(name, second, tab)
-    if PAGES[name][1]:
-        is_chosen_by_keys(tab, PAGES[name][1])
-
-
-def turned(tab: Any, theme: str) -> None:
-    """The page in another theme, as when a reader's machine turns to it."""
-    ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-    before = tab.evaluate(ground)
-    tab.emulate_media(color_scheme=theme)
-    tab.wait_for_function(f"before => {ground} !== before", arg=before)
-
-
-def can_be_read(name: str, theme: str, tab: Any) -> None:
-    """Also what is written in its drawings, which are in the ink of the theme."""
-    if name in DRAWN:
-        in_the_ink_of(theme, tab)
-    settled(tab)
+    tab = opened(name, theme)
+    tab.wait_for_timeout(500)  # what comes fades in
     found = tab.evaluate(CONTRAST, TEXTS)
     assert len(found) > 10
     faint = [(text, round(contrast, 2)) for text, contrast in found if contrast < ENOUGH]
     assert not faint
+    if name in DRAWN:
+        in_the_ink_of(theme, tab)
 
 
 def in_the_ink_of(theme: str, tab: Any) -> None:
-    """All of them, once the page is drawn anew for a theme that it was turned to."""
     from charts import INK
 
-    mine, other = INK[theme], INK["light" if theme == "dark" else "dark"]
-    paper = f"rgb({', '.join(str(int(mine.paper[at : at + 2], 16)) for at in (1, 3, 5))})"
-    tab.wait_for_function(
-        """paper => {
-             const drawings = [...document.querySelectorAll("svg.marks")];
-             return drawings.length && drawings.every(one => one.style.backgroundColor === paper);
-           }""",
-        arg=paper,
-    )
     used = tab.evaluate(
         """() => [...document.querySelectorAll("svg.marks *")].flatMap(
              mark => [mark.getAttribute("fill"), mark.getAttribute("stroke")])"""
     )
+    mine, other = INK[theme], INK["light" if theme == "dark" else "dark"]
     assert {mine.text, mine.faint, mine.first} <= set(used)
     assert not {other.first, other.faint} & set(used)
+    paper = tab.evaluate("document.querySelector('svg.marks').style.backgroundColor")
+    assert paper == f"rgb({', '.join(str(int(mine.paper[at : at + 2], 16)) for at in (1, 3, 5))})"
 
 
-def is_chosen_by_keys(tab: Any, boxes: Sequence[str]) -> None:
-    """What can be chosen is reached by Tab, and chosen by arrows and Enter."""
+@pytest.mark.parametrize("name", [name for name, (_, boxes) in PAGES.items() if boxes])
+def test_what_can_be_chosen_is_reached_by_tab_and_chosen_by_arrows_and_enter(
+    opened: Callable[[str, str], Any], name: str
+) -> None:
+    tab = opened(name, "light")
+    boxes = PAGES[name][1]
     passed = []
     for _ in range(60):
         tab.keyboard.press("Tab")

@@ -12,7 +12,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 import judgebench
-from judgebench.store import Store
+from judgebench.store.write import Writing
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction
 from tests.unit.exchanged import rows_file
@@ -443,7 +443,7 @@ def test_a_fault_of_our_own_shows_no_key(tmp_path: Path, monkeypatch: pytest.Mon
     with Loopback() as server:
         suite = runs.suite(tmp_path, server.url, limit=2, judge={"api_key": "${JUDGE_KEY}"})
         with monkeypatch.context() as patch:
-            patch.setattr(Store, "put_judgment", broken)
+            patch.setattr(Writing, "put_judgment", broken)
             done = runs.typed("run", suite)
         assert done.code == 70, done.err
         assert "RuntimeError: a fault in judgebench" in done.err

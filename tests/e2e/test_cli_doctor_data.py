@@ -326,5 +326,5 @@ def test_a_port_that_is_taken(typed: Typed, started: list[list[str]]) -> None:
 def test_a_store_that_is_no_file_is_refused_before_anything_starts(
     typed: Typed, started: list[list[str]]
 ) -> None:
-    assert typed("dashboard", "--store", "postgresql://u:p@h/db")[0] == 78
+    assert typed("dashboard", "--store", "mysql://u:p@h/db")[0] == 78
     assert started == []

@@ -21,7 +21,7 @@ from pyarrow import parquet
 
 from judgebench.cli.options import FORMATS
 from judgebench.report.table import SUFFIXES, Column, Document, Table, render
-from judgebench.store import Store
+from judgebench.store.write import Writing
 from tests.e2e import own, runs
 from tests.loopback import Ask, Loopback, Reaction
 from tests.unit.exchanged import label, rows_file
@@ -318,7 +318,7 @@ def _in_a_traceback(found: Artefacts) -> None:
         section = own.endpoint(server.url, "new", model="new", api_key="${TEAM_GATEWAY_KEY}")
         path = _suite(found, [section])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Store, "put_judgment", broken)
+            patch.setattr(Writing, "put_judgment", broken)
             done = found.typed("run", path, code=70)
     assert "RuntimeError: a fault in judgebench" in done.err
     found.files()
