@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from judgebench.errors import (
@@ -210,6 +211,16 @@ class Budget:
         """Tell those who share the project's budget what was spent; no call is under way."""
         if self.project is not None:
             self.project.settle_up()
+
+    def settle_idle(self) -> None:
+        """As `settle_up` while no call is under way; where others write, at the next call of this.
+
+        Who waits for others must not keep from them what they wait for.
+        """
+        with self._line.lock:
+            if self.project is not None and not self._holds:
+                with suppress(StoreBusyError, StoreFullError, StoreGoneError), at_once():
+                    self.project.settle_up()
 
     def _take(self, hold: Hold) -> float:
         if (why := self._too_much(hold)) is not None:

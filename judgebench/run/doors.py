@@ -231,7 +231,8 @@ class Doors:
         return max(wanted, 2 * loaded.batch_size)  # a batch fills while another one is worked on
 
     def meter(self) -> Meter:
-        """What was taken so far."""
+        """What was taken so far. Called every second: a budget that lies idle is given back."""
+        self.budget.settle_idle()
         return Meter(
             calls=self.sent,
             tokens=self.budget.spent_tokens,

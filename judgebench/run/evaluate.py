@@ -107,6 +107,7 @@ def under_way(
             else:
                 store.update_run(outcome.manifest)
         outcome.unread = judges_unread(store, outcome)
+    _end_dead_runs(store)  # those of other hosts are known to be dead once they were watched
 
 
 def _end_dead_runs(store: Store) -> None:

@@ -534,12 +534,14 @@ class _Work:
         if self.claimed is None or self.bench.there is None:
             self.queue.extend(portion)
             return
-        jobs = [*self.aside, *portion]
+        held = self.aside  # looked at again once nothing new is left, a portion at a time
+        jobs = list(portion) or held[:PORTION]
         ours, won = await _at_once(partial(self.claimed.take, jobs))
         new = [job for job in jobs if job.key not in ours]
         self.queue.extend(job for job in jobs if job.key in ours)
         there = await _at_once(partial(self.bench.there, new))  # after the claim: before it changes
-        self.aside = []
+        self.aside = held if portion else held[PORTION:]
+        await asyncio.sleep(0)
         for job, is_there in zip(new, there, strict=True):
             if is_there:
                 await keep(self.store, partial(_reused, job, self.run_id))

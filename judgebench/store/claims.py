@@ -89,10 +89,16 @@ def _process(pid: int) -> Process:
     )
 
 
-def is_dead(process: Process) -> bool | None:
-    """Whether a process has ended; None where that cannot be seen from here."""
+def is_dead(process: Process, *, one_machine: bool = True) -> bool | None:
+    """Whether a process has ended; None where that cannot be seen from here.
+
+    Where all processes are of one machine, another boot was before this one. On a server it may be
+    that of another machine which has the same name.
+    """
     here = this_process()
-    rebooted = process.boot != here.boot  # the machine was started anew since
+    rebooted = process.boot != here.boot
+    if rebooted and not one_machine:
+        return None
     if process.host != here.host or (process.namespace != here.namespace and not rebooted):
         return None
     return rebooted or started(process.pid) != process.started
@@ -136,10 +142,11 @@ class Owner(Process):
     token: bytes
     heartbeat: float
     age_s: float
+    one_machine: bool = True
 
     def has_gone(self, watched_s: float | None = None) -> bool:
         """``watched_s`` is for how long it was seen not to be renewed, if somebody looked."""
-        if (dead := is_dead(self)) is not None:
+        if (dead := is_dead(self, one_machine=self.one_machine)) is not None:
             return dead
         stale = self.age_s > STALE_S
         return stale if watched_s is None else watched_s > (2 * RENEW_S if stale else STALE_S)
@@ -159,8 +166,9 @@ def holder(connection: Connection, key: bytes) -> Owner | None:
 def _owners(connection: Connection, *which: Any) -> Iterator[Owner]:
     now = literal_column(_NOW[connection.dialect.name], Double)
     found = select(owners, (now - owners.c.heartbeat).label("age_s")).where(*which)
+    one_machine = connection.dialect.name == "sqlite"
     for row in connection.execute(found):
-        yield Owner(**row._mapping)
+        yield Owner(**row._mapping, one_machine=one_machine)
 
 
 class Claims:
@@ -304,8 +312,8 @@ class Claims:
         told: bytes | None = None
         while True:
             owner = self.holder(key)
-            # Who does not wait cannot watch either.
-            watched_s = None if owner is None or wait_s == 0 else self._unchanged_s(owner)
+            # Who does not wait has watched since it looked first, if it looks again.
+            watched_s = None if owner is None else self._unchanged_s(owner)
             if owner is None or self._freed(owner, watched_s):
                 if self.claim([key]):
                     return

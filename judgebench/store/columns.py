@@ -138,7 +138,8 @@ _ANSWERS = (
     .join(_text, _text.c.sha == _r.text_sha)
     .outerjoin(_thought, _thought.c.sha == _r.reasoning_sha)
     .outerjoin(schema.stacks, schema.stacks.c.id == _r.stack_id)
-    .order_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn, _a.response_id.desc())
+    .order_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn, _r.at.desc(),
+              _a.response_id.desc())
 )  # fmt: skip
 
 
@@ -803,17 +804,20 @@ _SAID = {
 }
 _TEXTS = select(_t.sha, _t.body, _t.exact).where(_t.sha.in_(bindparam("shas", expanding=True)))
 _ANSWERED = (_a.model_id, _a.item_id, _a.sample, _a.turn)
-_LAST = (
-    select(*_ANSWERED, func.max(_a.response_id).label("response_id"))
+_newest_first = func.row_number().over(
+    partition_by=_ANSWERED, order_by=(_r.at.desc(), _r.id.desc())
+)
+_BY_AGE = (
+    select(*_ANSWERED, _a.response_id, _newest_first.label("age"))
+    .join_from(schema.answers, schema.responses, _r.id == _a.response_id)
     .where(_a.benchmark_id == bindparam("benchmark"))
-    .group_by(_a.benchmark_id, *_ANSWERED)
 )
 _ANSWER = {"model_id": "i8", "item_id": "i8", "stack_id": "i8", "at": "f8", "length": "i8",
            "status": "O", "start": "O"}  # fmt: skip
 
 
-def _newest_answers(last: Any) -> Prepared:
-    newest = last.subquery()
+def _newest_answers(by_age: Any) -> Prepared:
+    newest = by_age.subquery()
     return Prepared(
         select(
             newest.c.model_id, newest.c.item_id, _r.stack_id, _r.at, func.length(_t.body),
@@ -822,12 +826,13 @@ def _newest_answers(last: Any) -> Prepared:
         .select_from(newest)
         .join(schema.responses, _r.id == newest.c.response_id)
         .join(schema.texts, _t.sha == _r.text_sha)
+        .where(newest.c.age == 1)
         .order_by(*(newest.c[column.name] for column in _ANSWERED))
     )  # fmt: skip
 
 
-_OF_ALL = _newest_answers(_LAST)
-_OF_MODEL = _newest_answers(_LAST.where(_a.model_id == bindparam("model")))
+_OF_ALL = _newest_answers(_BY_AGE)
+_OF_MODEL = _newest_answers(_BY_AGE.where(_a.model_id == bindparam("model")))
 
 
 class _Filling:

@@ -47,7 +47,16 @@ from sqlalchemy import (
 from judgebench.errors import StoreError, UsageError
 from judgebench.keys import judge_key, judgment_key, model_key, stack_key
 from judgebench.protocols import NoProgress, Progress
-from judgebench.records import AFRESH, HUMAN, JudgeSpec, ModelSpec, Stack
+from judgebench.records import (
+    AFRESH,
+    HUMAN,
+    REFUSED,
+    TRUNCATED,
+    WITHDRAWN,
+    JudgeSpec,
+    ModelSpec,
+    Stack,
+)
 from judgebench.secret import MASKED
 from judgebench.store import schema
 from judgebench.store.codec import KINDS, read_spec, reply_keys
@@ -135,9 +144,15 @@ class Part:
 _ALL = Part()
 _OWNED = {"model_names": "model_id", "judge_names": "judge_id", "looks": "anchors_id"}
 _OF_MODELS = ("uses", "failures", "spend", "baselines", "looks")
+_SET_ONCE = ("calibrations", "baselines", "anchors")
+"""What holds from then on goes along with later verdicts."""
+
 _BATCHES = ("batches", "batch_requests")
 _ANSWER_ALONE = {"responses": {"raw_sha": "text_sha", "reasoning_sha": None, "prompt_sha": None}}
-_NO_TEXTS = _ANSWER_ALONE | {"items": {"content_sha": None}, "judgments": {"reason_sha": None}}
+_NO_TEXTS = _ANSWER_ALONE | {"items": {"content_sha": None}}
+_WORDS = {hashlib.sha256(word.encode()).digest() for word in (WITHDRAWN, TRUNCATED, REFUSED)}
+"""Reasons that are words of ours: by them it is told whether a verdict counts."""
+
 _HOW_THEY_WERE_HAD = (*_BATCHES, "anchors", "baselines", "looks", "replies", "spend")
 _REDACTED = "(redacted) "
 
@@ -169,7 +184,9 @@ class _Cut:
         if part.models or part.since is not None:
             self._meet()
         calibrated = select(schema.calibrations.c.content_sha)
-        self.readable = set(connection.execute(calibrated).scalars()) if part.redact else set()
+        self.readable: set[bytes] = set()
+        if part.redact:
+            self.readable = _WORDS.union(connection.execute(calibrated).scalars())
 
     def _meet(self) -> None:
         """The models and benchmarks that verdicts or answers of this part are about."""
@@ -199,7 +216,8 @@ class _Cut:
         if since is not None and table is schema.spend:
             runs = schema.runs.c
             yield its.run_id.in_(select(runs.id).where(runs.started >= since))
-        elif since is not None and (at := its.get("used_at", its.get("at"))) is not None:
+        at = None if table.name in _SET_ONCE else its.get("used_at", its.get("at"))
+        if since is not None and at is not None:
             yield at >= since
 
     def where(self, table: Table) -> ColumnElement[bool]:
@@ -550,7 +568,10 @@ def _put(table: Table) -> Any:
         case "items":
             better = and_(old.identity.is_(None), new.identity.is_not(None))
         case "runs":
-            better = and_(old.state == "running", new.state != "running")
+            better = or_(
+                and_(old.state == "running", new.state != "running"),
+                and_(old.state == "interrupted", new.state.in_(("done", "failed"))),
+            )
         case "failures":
             better = new.at > old.at
         case "batches":
