@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from judgebench.errors import CallError, StoreBusyError
+from judgebench.errors import CallError, StoreBusyError, StoreGoneError
 from judgebench.keys import request_key
-from judgebench.protocols import Paid, Provider, Replies, at_once
+from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
 from judgebench.providers.counts import Counts
 from judgebench.providers.prices import Price
 from judgebench.providers.spending import Saved, spend_of
 from judgebench.records import Reply, Request
 
 _T = TypeVar("_T")
+
+LOOK_S = 0.25
+"""Between two looks into a store whose server does not answer."""
 
 _tells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[list[Any]], None]]
 _tells = weakref.WeakKeyDictionary()
@@ -108,14 +111,27 @@ class Recorded:
         key = request_key(request)
         if key in self._flights:
             return self._from_record(key, request, await self._join(key))
-        recorded = self._replies.reply(key)
+        recorded = await self._looked_up(key)
         if recorded is not None:
             return self._from_record(key, request, recorded)
+        if key in self._flights:  # asked while a server was waited for
+            return self._from_record(key, request, await self._join(key))
         task = asyncio.create_task(self._send(key, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._flights[key] = _Flight(task)
         return await self._join(key)
+
+    async def _looked_up(self, key: bytes) -> Reply | None:
+        """The loop goes on, and hears Ctrl-C, while a server does not answer."""
+        waiting = Waiting()
+        while True:
+            try:
+                with at_once():
+                    return self._replies.reply(key)
+            except (StoreBusyError, StoreGoneError) as error:
+                waiting.goes_on(str(error))
+            await asyncio.sleep(LOOK_S)
 
     async def close(self) -> None:
         """Take back what is under way, keep what was saved, then close what is inside.

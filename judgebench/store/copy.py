@@ -570,7 +570,7 @@ def _put(table: Table) -> Any:
         case "runs":
             better = or_(
                 and_(old.state == "running", new.state != "running"),
-                and_(old.state == "interrupted", new.state.in_(("done", "failed"))),
+                and_(old.state == "interrupted", or_(new.state == "done", new.state == "failed")),
             )
         case "failures":
             better = new.at > old.at

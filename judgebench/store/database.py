@@ -326,8 +326,10 @@ def _element(value: Any) -> str:
         case str():
             escaped = value.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{escaped}"'
+        case float():
+            return repr(float(value))
         case _:
-            return repr(value)
+            return str(value + 0)  # a number of numpy's, or a truth value
 
 
 _AS_BYTES = {"postgresql": {"binary": True}}

@@ -173,7 +173,7 @@ def store_path(url: str) -> Path:
             " before it"
         )
     if match is None:
-        path = url
+        path = url.removesuffix("?synchronous=full")
     elif match["scheme"] in SERVERS:
         raise ConfigError("this needs a store in a file, and the one that is given is on a server")
     elif match["scheme"] != "sqlite":

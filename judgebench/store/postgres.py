@@ -36,7 +36,10 @@ CONNECT_S = 10
 _LOOK_S = 0.25
 """Between two tries of who waits for a turn, or for a server."""
 
-_TURN = "hashtextextended(current_schema(), 1784832872)"
+_TURN = (  # of the schema that the tables are in, which need not be the first of the path
+    "hashtextextended(coalesce((SELECT relnamespace::regnamespace::text FROM pg_class"
+    " WHERE oid = to_regclass('judgments')), quote_ident(current_schema())), 1784832872)"
+)
 _WAIT = (
     f"BEGIN; SET LOCAL lock_timeout = '{_LOOK_S * 1000:.0f}ms';"
     f" SELECT pg_advisory_xact_lock({_TURN}); SET LOCAL lock_timeout = 0"

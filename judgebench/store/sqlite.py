@@ -112,6 +112,7 @@ class SQLite(Database):
         connection.execute(f"PRAGMA journal_size_limit = {_FORCE_AT}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -32768")
+        connection.create_function("judgebench_0007", 0, int)  # see the migration of that number
         return connection
 
     def _opened_turn(self) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import select
 
-from judgebench.errors import StoreError, StoreGoneError
+from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Drawn, Paid
 from judgebench.records import (
@@ -189,10 +189,19 @@ class Store(Reading):
         Raises `StoreError` for a journal that cannot be read, or is another store's.
         """
         for path, left in self._journal().left():
-            new = [paid for paid in left if self.reply(paid.key) is None]
-            with self.transaction():
-                for paid in new:
-                    self.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+            once = {paid.key: paid for paid in left}.values()
+            try:
+                with self.transaction():  # nobody else stores one of them meanwhile
+                    new = [paid for paid in once if self.reply(paid.key) is None]
+                    for paid in new:
+                        self.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+            except (StoreBusyError, StoreGoneError):
+                raise
+            except StoreError as error:
+                raise StoreError(
+                    f"what is in {path} cannot be stored: {error}; it was left as it is: move it "
+                    "away to go on without what is in it"
+                ) from error
             print(
                 f"{counted(len(new), 'reply', 'replies')} that an earlier run had paid for "
                 f"{'is' if len(new) == 1 else 'are'} stored now, from {path}",

@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from glob import escape
+from io import FileIO
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -96,8 +98,7 @@ class Writer:
             self._ended = True
             self._there.notify()
         self._thread.join(LEAVING_S)
-        if self._thread.is_alive():
-            self.journal.keep(self._paid())
+        self.journal.keep(self._paid())  # none, where the thread came to its end
 
     def waiting(self) -> tuple[int, int]:
         """How many entries are still to be written, and how many of them are paid for."""
@@ -107,11 +108,18 @@ class Writer:
         return [entry.paid for entry in [*self._group, *self._queue] if entry.paid is not None]
 
     def _run(self) -> None:
-        database, numbers = self.another(), dict[Any, int]()
-        database.on_wait = self._waits
+        database, numbers = None, dict[Any, int]()
         try:
             while group := self._next():
-                self._commit(database, numbers, group)
+                try:
+                    if database is None:
+                        database = self.another()
+                        database.on_wait = self._waits
+                    self._commit(database, numbers, group)
+                except BaseException as error:  # noqa: BLE001 - who waits for it is told
+                    for entry in group:
+                        entry.error = entry.error or error
+                    self._keep_paid()
                 self._group = []
                 told: dict[Callable[[list[Entry]], None], list[Entry]] = {}
                 for entry in group:
@@ -119,7 +127,8 @@ class Writer:
                 for tell, entries in told.items():
                     tell(entries)
         finally:
-            database.close()
+            if database is not None:
+                database.close()
 
     def _waits(self, seconds: float) -> str:
         """Somebody else holds the store: what is said of those that wait."""
@@ -162,7 +171,8 @@ class Writer:
                     return
                 group[0].error = error
                 if group[0].paid is not None and isinstance(error, StoreError):
-                    self.journal.keep([group[0].paid])
+                    with suppress(StoreError):  # what is told is why the store cannot be written
+                        self.journal.keep([group[0].paid])
                 return
             self.journal.stored(group)
             return
@@ -179,7 +189,7 @@ class Journal:
         self._place = place
         self._store_id = store_id
         self._kept: set[bytes] = set()
-        self._file: TextIO | None = None
+        self._file: FileIO | None = None
         self._lock = threading.Lock()
 
     @property
@@ -189,17 +199,12 @@ class Journal:
 
     def keep(self, paid: Sequence[Paid]) -> None:
         """Raises `StoreError` where it cannot be written either."""
-        new = [one for one in paid if one.key not in self._kept]
-        if not new:
-            return
         with self._lock:
+            new = [one for one in paid if one.key not in self._kept]
+            if not new:
+                return
             try:
-                if self._file is None:
-                    self._file = self._begun()
-                for one in new:
-                    self._file.write(_line(one))
-                self._file.flush()
-                os.fsync(self._file.fileno())
+                self._add("".join(map(_line, new)).encode())
             except OSError as error:
                 raise StoreError(
                     f"{len(new)} replies that are paid for could not be kept in {self._place}-paid "
@@ -207,12 +212,29 @@ class Journal:
                 ) from error
             self._kept |= {one.key for one in new}
 
-    def _begun(self) -> TextIO:
+    def _add(self, lines: bytes) -> None:
+        """All of them, or none: what was cut is taken back, and one that is empty goes."""
+        file = self._file or self._begun()
+        end = os.fstat(file.fileno()).st_size
+        try:
+            if not end:
+                head = to_json({"judgebench_journal": FORM, "store": self._store_id})
+                lines = f"{head}\n".encode() + lines
+            while lines:
+                lines = lines[file.write(lines) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.seek(end)
+            file.truncate()
+            raise
+        self._file = file
+
+    def _begun(self) -> FileIO:
         self._place.parent.mkdir(parents=True, exist_ok=True)
         path = self._place.with_name(f"{self._place.name}-paid-{uuid.uuid4().hex[:12]}")
-        file = path.open("x", encoding="utf-8")
+        file = path.open("xb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX)  # while we live, nobody else takes it in
-        file.write(to_json({"judgebench_journal": FORM, "store": self._store_id}) + "\n")
+        self._file = file
         return file
 
     def stored(self, entries: Sequence[Entry]) -> None:
@@ -234,13 +256,16 @@ class Journal:
         StoreError
             For a file that is none of ours, or another store's: it is left as it is.
         """
-        for path in sorted(self._place.parent.glob(f"{self._place.name}-paid-*")):
+        for path in sorted(self._place.parent.glob(f"{escape(self._place.name)}-paid-*")):
             with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:  # its process lives
                     continue
-                yield path, self._read(path, file)
+                if os.fstat(file.fileno()).st_size:  # one that is empty is just begun, or was never
+                    yield path, self._read(path, file)
+                elif time.time() - os.fstat(file.fileno()).st_mtime < 60:
+                    continue
                 path.unlink(missing_ok=True)
 
     def _read(self, path: Path, file: TextIO) -> list[Paid]:

@@ -25,6 +25,7 @@ PAGES = {
 """Where each page is, and what can be chosen on it, in the order in which Tab comes by."""
 
 DRAWN = ("Leaderboard", "Compare")
+THEMES = ("light", "dark")
 ENOUGH = 4.5
 """Contrast that WCAG 2.1 asks of text that is not large (level AA)."""
 
@@ -205,3 +206,11 @@ def test_labels_are_given_and_taken_back_without_a_mouse(
     tab.wait_for_timeout(500)
     tab.keyboard.press("u")
     tab.get_by_text("0 of ", exact=False).first.wait_for()
+
+
+def turned(tab: Any, theme: str) -> None:
+    """The page in another theme, as when a reader's machine turns to it."""
+    ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    before = tab.evaluate(ground)
+    tab.emulate_media(color_scheme=theme)
+    tab.wait_for_function(f"before => {ground} !== before", arg=before)

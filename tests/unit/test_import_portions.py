@@ -19,7 +19,7 @@ from judgebench.exchange.verdicts import import_verdicts
 from judgebench.protocols import at_once
 from judgebench.records import ChatRequest, Item, Message, Reply
 from judgebench.run.evaluate import _end_dead_runs
-from judgebench.store import Store, chunks, open_store
+from judgebench.store import Store, database, open_store
 from tests.unit.evaluated import lm_eval_line, lm_eval_results, lm_eval_run
 from tests.unit.exchanged import label, rows_file
 
@@ -32,7 +32,7 @@ Import = Callable[[Store], ImportReport]
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcome, "PORTION", PORTION)
-    monkeypatch.setattr(chunks, "CHUNK", PORTION)
+    monkeypatch.setattr(database, "CHUNK", PORTION)
     monkeypatch.setattr(evaluations_rows, "PORTION", PORTION)
     monkeypatch.setattr(outcome, "_pause", lambda _: None)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from judgebench.store.forget import Forgettable
 
 from judgebench.errors import StoreError
 from judgebench.records import Item, JudgeSpec, Message, ModelSpec, Score, Use
 from judgebench.store import open_store
+from judgebench.store.copy import Forgettable
 from judgebench.store.search import (
     SEARCHED_CHARS,
     Filters,

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judgebench.store.excerpt import write_excerpt
-from judgebench.store.forget import Forgettable
 from sqlalchemy import Connection, delete, func, select
 
 from judgebench.keys import content_key
@@ -36,6 +34,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.store import Store, columns, open_store, schema
+from judgebench.store.copy import Forgettable, Part, copy
 from tests.faults.folds import STEPS
 
 BENCHMARKS = ("bench", "other")
@@ -327,7 +326,7 @@ def test_a_part_of_a_store_has_its_boards(tmp_path: Path) -> None:
         filling = Filling(store)
         store.put_judgments([filling.one() for _ in range(150)])
         expected = store.verdicts("bench", VERSION)
-    write_excerpt(url, tmp_path / "part.db", [("bench", VERSION)])
+    copy(url, str(tmp_path / "part.db"), Part(benchmarks=[("bench", VERSION)], verdicts_only=True))
     with open_store(f"sqlite:///{tmp_path / 'part.db'}", read_only=True) as part:
         with part.snapshot() as connection:
             assert not columns.is_packed(connection)

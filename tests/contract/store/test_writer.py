@@ -321,3 +321,110 @@ def test_a_process_killed_while_others_hold_the_store_loses_nothing_it_had_for_a
     with open_store(store_url) as store:
         assert all(store.reply(paid(n).key) == paid(n).reply for n in range(64))
         assert store.spend("r")["calls"] == [64]
+
+
+def test_where_the_thread_has_no_connection_each_is_told(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another, spare = opened._database.another, [False]
+
+    def none() -> Any:
+        if not spare[0]:
+            raise StoreError("there is no connection to spare")
+        return another()
+
+    monkeypatch.setattr(opened._database, "another", none)
+
+    async def run() -> list[Any]:
+        two = [keep(opened, put(paid(n)), paid=paid(n)) for n in (1, 2)]
+        return await asyncio.wait_for(asyncio.gather(*two, return_exceptions=True), 20)
+
+    assert [str(error) for error in asyncio.run(run())] == ["there is no connection to spare"] * 2
+    journal = opened._writer.journal.path if opened._writer else None
+    assert journal is not None
+    assert len(journal.read_text().splitlines()) == 3
+    spare[0] = True
+    asyncio.run(all_of(opened, range(4)))  # the next ones find one
+    assert not journal.exists()
+
+
+def test_what_two_threads_keep_is_kept_once(opened: Store) -> None:
+    journal = opened._journal()
+    many = [paid(n) for n in range(40)]
+    barrier = threading.Barrier(4)
+
+    def together() -> None:
+        barrier.wait()
+        journal.keep(many)
+
+    threads = [threading.Thread(target=together) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert journal.path is not None
+    assert len(journal.path.read_text().splitlines()) == 1 + len(many)
+    journal.path.unlink()
+    assert journal._file is not None
+    journal._file.close()
+
+
+def test_a_journal_that_holds_a_reply_twice_counts_it_once(store_url: str, left: Path) -> None:
+    lines = left.read_text().splitlines(keepends=True)
+    left.write_text("".join([*lines, *lines[1:]]))
+    with open_store(store_url) as store:
+        assert store.spend("r")["calls"] == [2]
+
+
+def test_a_journal_that_is_only_begun_is_in_nobodys_way(store_url: str, left: Path) -> None:
+    begun_now = left.with_name(left.name[:-1] + "x")
+    begun_now.touch()
+    with open_store(store_url) as store:
+        assert store.spend("r")["calls"] == [2]
+    assert begun_now.exists()
+    begun_now.unlink()
+
+
+def test_a_line_that_finds_no_room_is_taken_back(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened._journal()
+    journal.keep([paid(1)])
+    assert journal.path is not None
+    before = journal.path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer.os, "fsync", full)
+    with pytest.raises(StoreError, match="could not be kept"):
+        journal.keep([paid(2)])
+    assert journal.path.read_bytes() == before
+    monkeypatch.undo()
+    journal.keep([paid(2)])
+    assert len(journal.path.read_text().splitlines()) == 3
+    journal.path.unlink()
+    assert journal._file is not None
+    journal._file.close()
+
+
+def test_a_store_with_signs_in_its_name_finds_its_journal(tmp_path: Path) -> None:
+    path = tmp_path / "odd[1]*.db"
+    with open_store(str(path)) as store:
+        begun(store)
+        journal = store._journal()
+        journal.keep([paid(1)])
+        assert journal._file is not None
+        journal._file.close()
+    with open_store(str(path)) as store:
+        assert store.spend("r")["calls"] == [1]
+
+
+@pytest.mark.parametrize("value", [True, 1, 0.25, float("inf"), -1e300])
+def test_a_score_of_any_number_is_the_same_on_both_engines(opened: Store, value: float) -> None:
+    judgment = Judgment(
+        key=b"k" * 32, judge_key=place(0).judge_key, case_key=bytes(32),
+        verdict=Score(value=value, low=0, high=100), at=1.0,
+    )  # fmt: skip
+    opened.put_judgment(judgment, [Use(run_id="r", place=place(0), judgment_key=judgment.key)])
+    assert opened.verdicts("b")["value"] == [float(value)]

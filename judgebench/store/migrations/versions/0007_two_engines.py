@@ -43,6 +43,10 @@ def upgrade() -> None:
                         server_default=getattr(column.server_default, "arg", None),
                     ),
                 )
+    # What an older judgebench still writes that has the store open would be on no board: it fails.
+    op.execute(
+        "CREATE TRIGGER uses_as_of_0007 BEFORE INSERT ON uses BEGIN SELECT judgebench_0007(); END"
+    )
 
 
 def _repeats() -> None:
