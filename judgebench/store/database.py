@@ -31,10 +31,10 @@ CHUNK = 1000
 """Values in one ``IN (...)`` or one batch of rows; SQLite takes 32 766 in a statement."""
 
 
-def chunks(values: Iterable[_T], most: int = CHUNK) -> Iterator[list[_T]]:
+def chunks(values: Iterable[_T], most: int | None = None) -> Iterator[list[_T]]:
     """All values, in their order, some at a time: what is held at once stays bounded."""
     rest = iter(values)
-    while portion := list(islice(rest, most)):
+    while portion := list(islice(rest, most or CHUNK)):
         yield portion
 
 
