@@ -62,7 +62,7 @@ def stored(folder: Path) -> int:
 
 def suite_at(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("FAULTY_URL", url)
-    return str(write_suite(folder, JUDGMENTS))
+    return str(write_suite(folder, JUDGMENTS, f"sqlite:///{folder / 'store.db'}"))
 
 
 @pytest.mark.parametrize("held", [by_turn, by_another_program])
@@ -169,8 +169,6 @@ def test_a_second_ctrl_c_ends_the_wait_and_says_what_is_not_stored(
     monkeypatch.setattr(Waiting, "goes_on", goes_on)
     with Loopback(at_question(1, take)) as server:
         code = run(["run", suite_at(tmp_path, server.url, monkeypatch), "--quiet"])
-        left.set()
-        holder.join()
         said = capsys.readouterr().err
         assert code == 130, said
         (journal,) = tmp_path.glob("store.db-paid-*")
@@ -181,6 +179,8 @@ def test_a_second_ctrl_c_ends_the_wait_and_says_what_is_not_stored(
         without = int(found[1]) if found else 0
         assert kept + without <= CONNECTIONS
         assert stored(tmp_path) == 0
+        left.set()
+        holder.join()
         monkeypatch.undo()
         assert run(["run", suite_at(tmp_path, server.url, monkeypatch), "--quiet"]) == 0
         # What was paid for is not asked again.
@@ -212,7 +212,7 @@ FILLED = """
                 except OSError:
                     pass
 
-    suite = write_suite(folder, {judgments})
+    suite = write_suite(folder, {judgments}, f"sqlite:///{{folder / 'store.db'}}")
     answer = at_question({connections}, fill)
     def long(ask):
         return Reaction(text="correct " + answer(ask).text * 400, delay_s=0.1)
