@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from judgebench.errors import BudgetSpentError, CallError, ConfigError, ProviderUnavailableError
-from judgebench.protocols import Provider
-from judgebench.providers.budgeted import Budget, Budgeted
+from judgebench.protocols import Drawn, Provider
+from judgebench.providers.budgeted import Budget, Budgeted, ProjectBudget
 from judgebench.providers.call_size import REPLY_TOKENS_AT_MOST, CallSize
 from judgebench.providers.compose import EndpointOptions, Providers
 from judgebench.providers.limited import NotSentError
@@ -408,3 +408,28 @@ def test_a_batch_is_counted_at_the_most_it_can_cost_at_its_own_price() -> None:
 
 def test_how_long_a_call_may_take_before_it_is_stuck() -> None:
     assert endpoint(max_minutes=2, timeout_s=30).call_budget_s == 150
+
+
+def test_a_project_budget_that_lies_idle_is_given_back() -> None:
+    """Another run may wait for what this one keeps, while this one waits for that run."""
+    drawn: list[tuple[float, float]] = []
+
+    def draw(
+        project: str, cap: float, *, spent: float, held: float, wanted: float, more: float
+    ) -> Drawn:
+        drawn.append((spent, held + wanted))
+        return Drawn(fits=True, reserved_usd=held + wanted, spent_usd=0.0, month="2026-11")
+
+    budget = Budget(project=ProjectBudget(draw, "p", 1.0))
+
+    async def run() -> None:
+        hold = await budget.reserve(0.5, 10)
+        budget.settle_idle()
+        assert drawn == [(0.0, 0.5)]  # a call is under way
+        budget.settle(hold, 0.25, 10)
+
+    asyncio.run(run())
+    budget.settle_idle()
+    assert drawn == [(0.0, 0.5), (0.25, 0.0)]
+    budget.settle_idle()
+    assert len(drawn) == 2

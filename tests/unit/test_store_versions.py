@@ -339,3 +339,19 @@ def test_a_release_that_does_not_know_a_new_column_writes_on(tmp_path: Path) -> 
     connection.execute(f"INSERT INTO spend ({known}) VALUES ({', '.join('?' * len(row))})", row)
     assert connection.execute("SELECT cache_write_tokens FROM spend").fetchall() == [(0,)]
     connection.close()
+
+
+def test_who_has_an_older_store_open_cannot_write_where_no_board_looks(tmp_path: Path) -> None:
+    """An older judgebench knows nothing of what boards read: it fails, and says so."""
+    path = tmp_path / "old.db"
+    shutil.copy(STORES / "0.1.0.db", path)
+    older = sqlite3.connect(path)
+    assert older.execute("SELECT count(*) FROM uses").fetchone()[0] > 0
+    open_store(str(path)).close()
+    columns = [row[1] for row in older.execute("PRAGMA table_info(uses)")]
+    copied = ", ".join("run_id + 1" if name == "run_id" else name for name in columns)
+    with pytest.raises(sqlite3.OperationalError, match="judgebench_0007"):
+        older.execute(f"INSERT INTO uses SELECT {copied} FROM uses LIMIT 1")
+    older.close()
+    with open_store(str(path)) as store:
+        assert store.board_verdicts("trivia", "v1")["item_id"]
