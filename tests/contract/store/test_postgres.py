@@ -13,7 +13,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from judgebench.errors import ConfigError, JudgebenchError, StoreError, StoreGoneError
+from judgebench.errors import (
+    ConfigError,
+    JudgebenchError,
+    StoreBusyError,
+    StoreError,
+    StoreGoneError,
+)
 from judgebench.protocols import at_once
 from judgebench.records import ChatRequest, Failure, ModelSpec, Reply
 from judgebench.store import Store, open_store
@@ -498,3 +504,17 @@ def test_receipts_of_commits_go_with_who_made_them(postgres: Server, database: s
         put(store, 2)
         assert receipts() == 1, "the old one went"
     assert receipts() == 0
+
+
+def test_writers_take_one_turn_whatever_their_search_path(postgres: Server) -> None:
+    """Whoever has a schema of their own name finds the tables behind it, and waits like others."""
+    with postgres.database("store") as name:
+        with postgres.administrator(name) as connection:
+            connection.execute("CREATE SCHEMA other")
+        url = postgres.url(name)
+        elsewhere = f"{url}?options=-csearch_path%3Dother,public"
+        with open_store(url) as one, open_store(elsewhere) as two:
+            with one.transaction(), at_once(), pytest.raises(StoreBusyError):
+                two.put_model("m", ModelSpec(weights="m"))
+            two.put_model("m", ModelSpec(weights="m"))
+            assert [model.name for model in one.models()] == ["m"]
