@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from judgebench.errors import CallError, StoreBusyError, StoreGoneError
+from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError
 from judgebench.keys import request_key
 from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
 from judgebench.providers.counts import Counts
@@ -20,8 +20,11 @@ from judgebench.records import Reply, Request
 
 _T = TypeVar("_T")
 
-LOOK_S = 0.25
-"""Between two looks into a store whose server does not answer."""
+AGAIN_S = 0.005
+"""Between two looks into a store, or claims in it, while others write."""
+
+GONE_S = 0.25
+"""And while its server does not answer, or its disk is full."""
 
 _tells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[list[Any]], None]]
 _tells = weakref.WeakKeyDictionary()
@@ -63,6 +66,26 @@ def _deliver(entries: list[Any]) -> None:
             entry.about.set_result(entry.value)
         else:
             entry.about.set_exception(entry.error)
+
+
+async def look(do: Callable[[], _T]) -> _T:
+    """Look into a store, or claim in it, out of an event loop.
+
+    The loop goes on, and hears Ctrl-C, while others write or a server does not answer.
+    """
+    waiting = Waiting()
+    while True:
+        try:
+            with at_once():
+                return do()
+        except StoreBusyError as error:
+            why, pause_s = str(error), AGAIN_S
+        except (StoreGoneError, StoreFullError) as error:
+            if isinstance(error, StoreFullError) and not error.again:
+                raise
+            why, pause_s = str(error), GONE_S
+        waiting.goes_on(why)
+        await asyncio.sleep(pause_s)
 
 
 @dataclass(slots=True)
@@ -111,7 +134,7 @@ class Recorded:
         key = request_key(request)
         if key in self._flights:
             return self._from_record(key, request, await self._join(key))
-        recorded = await self._looked_up(key)
+        recorded = await look(partial(self._replies.reply, key))
         if recorded is not None:
             return self._from_record(key, request, recorded)
         if key in self._flights:  # asked while a server was waited for
@@ -121,17 +144,6 @@ class Recorded:
         task.add_done_callback(self._tasks.discard)
         self._flights[key] = _Flight(task)
         return await self._join(key)
-
-    async def _looked_up(self, key: bytes) -> Reply | None:
-        """The loop goes on, and hears Ctrl-C, while a server does not answer."""
-        waiting = Waiting()
-        while True:
-            try:
-                with at_once():
-                    return self._replies.reply(key)
-            except (StoreBusyError, StoreGoneError) as error:
-                waiting.goes_on(str(error))
-            await asyncio.sleep(LOOK_S)
 
     async def close(self) -> None:
         """Take back what is under way, keep what was saved, then close what is inside.

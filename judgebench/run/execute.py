@@ -28,15 +28,13 @@ from judgebench.errors import (
     DeferredError,
     JudgebenchError,
     ProviderUnavailableError,
-    StoreBusyError,
     StoreFullError,
-    StoreGoneError,
 )
 from judgebench.plain_text import counted
-from judgebench.protocols import Claimant, Meter, Progress, Provider, Waiting, Writer, at_once
+from judgebench.protocols import Claimant, Meter, Progress, Provider, Waiting, Writer
 from judgebench.providers.http_errors import excerpt
 from judgebench.providers.limiter import WindingDownError
-from judgebench.providers.recorded import keep
+from judgebench.providers.recorded import keep, look
 from judgebench.providers.retrying import MAX_WAIT_S
 from judgebench.records import (
     Boundary,
@@ -75,9 +73,6 @@ PORTION = 256
 
 LOOK_S = 0.25
 """Between two looks at what others work on, once there is nothing else to do."""
-
-AGAIN_S = 0.005
-"""Between two tries of a write while others write."""
 
 
 @dataclass(slots=True)
@@ -481,7 +476,7 @@ class _Work:
         if self.claimed is not None and not self.stop.is_set():  # other benches may go on for long
             for job in self.queue:
                 self.claimed.finish(job)
-            await _at_once(self.claimed.flush)
+            await look(self.claimed.flush)
 
     def newly_stuck(self, now: float) -> str | None:
         """What waits too long, in a line; None if that was said of all of it, or just now.
@@ -536,10 +531,10 @@ class _Work:
             return
         held = self.aside  # looked at again once nothing new is left, a portion at a time
         jobs = list(portion) or held[:PORTION]
-        ours, won = await _at_once(partial(self.claimed.take, jobs))
+        ours, won = await look(partial(self.claimed.take, jobs))
         new = [job for job in jobs if job.key not in ours]
         self.queue.extend(job for job in jobs if job.key in ours)
-        there = await _at_once(partial(self.bench.there, new))  # after the claim: before it changes
+        there = await look(partial(self.bench.there, new))  # after the claim: before it changes
         self.aside = held if portion else held[PORTION:]
         await asyncio.sleep(0)
         for job, is_there in zip(new, there, strict=True):
@@ -564,7 +559,7 @@ class _Work:
         self.waits_since = min(self.waits_since, time.monotonic())
         if time.monotonic() - self.waits_since >= Waiting.SAID_AFTER_S:
             claimant = self.claimed.store.claimed_by
-            who = await _at_once(partial(claimant, self.aside[0].key))
+            who = await look(partial(claimant, self.aside[0].key))
             if who is not None and who not in self.waited_for:
                 self.waited_for.add(who)
                 what = counted(len(self.aside), "question")
@@ -697,23 +692,6 @@ class _Work:
             self.tally.stop(
                 f"{self.in_a_row} calls in a row failed; the last: {error}", unavailable=True
             )
-
-
-async def _at_once(do: Callable[[], _T]) -> _T:
-    """Look into a store, or claim in it, out of an event loop: it goes on while others write."""
-    waiting = Waiting()
-    while True:
-        try:
-            with at_once():
-                return do()
-        except (StoreBusyError, StoreGoneError) as error:
-            why = str(error)
-        except StoreFullError as error:
-            if not error.again:
-                raise
-            why = str(error)
-        waiting.goes_on(why)
-        await asyncio.sleep(AGAIN_S)
 
 
 def _kept(job: Job, run_id: str, result: Any, talk: Talk, store: Writer) -> bool:

@@ -12,8 +12,17 @@ from typing import Any
 
 import pytest
 
-from judgebench.errors import CallError, ConfigError, StoreError
+from judgebench.errors import (
+    CallError,
+    ConfigError,
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    StoreGoneError,
+)
 from judgebench.keys import request_key
+from judgebench.protocols import MAY_WAIT
+from judgebench.providers import recorded
 from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
 from judgebench.providers.counts import Counts
 from judgebench.providers.http_errors import excerpt, retry_after_s, status_error
@@ -612,3 +621,41 @@ def test_a_secret_never_shows() -> None:
 def test_what_looks_like_a_key_is_taken_out(text: str) -> None:
     assert "abc" not in redact(text)
     assert "my own secret" not in redact(text, [Secret("my own secret"), None])
+
+
+def test_the_loop_goes_on_while_a_store_cannot_be_looked_into(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorded, "GONE_S", 0.01)
+    errors: list[StoreError] = [
+        StoreGoneError("the server does not answer"),
+        StoreBusyError("others write"),
+        StoreFullError("the disk is full", again=True),
+    ]
+    ticks = [0]
+
+    def do() -> str:
+        assert not MAY_WAIT.get()
+        if errors:
+            raise errors.pop()
+        return "found"
+
+    async def run() -> str:
+        async def tick() -> None:
+            while True:
+                ticks[0] += 1
+                await asyncio.sleep(0.001)
+
+        ticking = asyncio.create_task(tick())
+        found = await recorded.look(do)
+        ticking.cancel()
+        return found
+
+    assert asyncio.run(run()) == "found"
+    assert ticks[0] > 3
+
+    def full() -> None:
+        raise StoreFullError("no room at all", again=False)
+
+    with pytest.raises(StoreFullError, match="no room at all"):
+        asyncio.run(recorded.look(full))
