@@ -7,6 +7,7 @@ An engine is a subclass of `Database`: SQLite in one file (`sqlite.py`), or Post
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from itertools import islice
@@ -38,7 +39,7 @@ def chunks(values: Iterable[_T], most: int | None = None) -> Iterator[list[_T]]:
         yield portion
 
 
-class Database:
+class Database(ABC):
     """A connection for one thread. `reading` and `writing` are its two kinds of transaction.
 
     Readers see a snapshot and disturb nobody. Writers take turns, on either engine: what is read
@@ -132,50 +133,51 @@ class Database:
 
     def take_unchecked(self) -> None:
         """From here on references are not looked up row by row; a copy is compared as a whole."""
+        return  # an engine may have nothing to do here
 
     def close(self) -> None:
         self._connection.close()
 
     # what an engine says ------------------------------------------------------------------------
 
+    @abstractmethod
     def explained(self, error: Exception) -> StoreError:
         """A database error in words, without the values that were being written."""
-        raise NotImplementedError
 
+    @abstractmethod
     def revision(self) -> str | None:
         """Of the tables; None where there are none yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def another(self) -> Database:
         """One more connection to the same store, for another thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def now(self) -> float:
         """Seconds by the clock that all who share the store go by."""
-        raise NotImplementedError
 
+    @abstractmethod
     def place(self) -> object:
         """Equal for two connections to one store, by whatever address each was opened."""
-        raise NotImplementedError
 
+    @abstractmethod
     def vacuum(self) -> tuple[int, int]:
         """Give back the room of what was removed; bytes taken before and after."""
-        raise NotImplementedError
 
+    @abstractmethod
     def damage(self) -> list[str]:
         """What the engine itself finds wrong with how the store lies on its disk."""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
         """Keep room for what must still be written when there is none left."""
-        raise NotImplementedError
 
-    def _begin_reading(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _begin_reading(self) -> None: ...
 
+    @abstractmethod
     def _begin_writing(self, in_turn: bool = True) -> None:
         """Begin, once it is our turn, or at once."""
-        raise NotImplementedError
 
     def _commit(self, transaction: Transaction) -> None:
         transaction.commit()
@@ -187,6 +189,7 @@ class Database:
 
     def _committed(self) -> None:
         """Called after each commit, still in turn."""
+        return  # an engine may have nothing to do here
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
