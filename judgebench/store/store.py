@@ -264,8 +264,7 @@ class Store(Reading):
         """The judgment's key and verdict that count at each place: those of the newest use."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.current(connection, benchmark, version)
+        return self._read(columns.current, benchmark, version)
 
     # columns for reports ------------------------------------------------------------------------
 
@@ -286,10 +285,9 @@ class Store(Reading):
         """
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.verdicts(
-                connection, benchmark, version, judges=judges, models=models, afresh=afresh
-            )
+        return self._read(
+            columns.verdicts, benchmark, version, judges=judges, models=models, afresh=afresh
+        )
 
     def verdicts_beside(self, benchmark: str, version: str, judge: bytes) -> Columns:
         """As `verdicts`, of everybody where a judge, by its key, has a verdict; quick.
@@ -298,22 +296,19 @@ class Store(Reading):
         """
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.verdicts_beside(connection, benchmark, version, judge)
+        return self._read(columns.verdicts_beside, benchmark, version, judge)
 
     def said_of(self, benchmark: str, version: str, item_id: str) -> Columns:
         """As `verdicts`, of everybody on the single answers to one item."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.said_of(connection, benchmark, version, item_id)
+        return self._read(columns.said_of, benchmark, version, item_id)
 
     def some_of_each(self, benchmark: str, version: str, n: int) -> Columns:
         """As `verdicts`, but the first ``n`` of each judge: what sort of verdicts it gives."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.some_of_each(connection, benchmark, version, n)
+        return self._read(columns.some_of_each, benchmark, version, n)
 
     def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
         """The verdicts that served a run, whatever came later (`columns.RUN_VERDICT_COLUMNS`).
@@ -322,10 +317,9 @@ class Store(Reading):
         """
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.verdicts(
-                connection, benchmark, version, run_id=run_id, columns=columns.RUN_VERDICT_COLUMNS
-            )
+        return self._read(
+            columns.verdicts, benchmark, version, run_id=run_id, columns=columns.RUN_VERDICT_COLUMNS
+        )
 
     def judged_columns(
         self,
@@ -340,24 +334,22 @@ class Store(Reading):
         """As `verdicts`, of all benchmarks if none is named, with judgments and replies by key."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.verdicts(
-                connection,
-                benchmark,
-                version,
-                judges=judges,
-                models=models,
-                run_id=run_id,
-                afresh=None if afresh else False,
-                columns=columns.JUDGED_COLUMNS,
-            )
+        return self._read(
+            columns.verdicts,
+            benchmark,
+            version,
+            judges=judges,
+            models=models,
+            run_id=run_id,
+            afresh=None if afresh else False,
+            columns=columns.JUDGED_COLUMNS,
+        )
 
     def failures(self, benchmark: str | None = None, version: str | None = None) -> Columns:
         """What could not be done, as equally long lists (`columns.FAILURE_COLUMNS`)."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.failures(connection, benchmark, version)
+        return self._read(columns.failures, benchmark, version)
 
     def responses_table(
         self,
@@ -369,8 +361,7 @@ class Store(Reading):
         """The answers of every place and stack (`columns.RESPONSE_COLUMNS`); models as above."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.responses(connection, benchmark, version, models=models)
+        return self._read(columns.responses, benchmark, version, models=models)
 
     def board_verdicts(
         self,
@@ -385,8 +376,7 @@ class Store(Reading):
         """
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.board_verdicts(connection, benchmark, version, models, judges)
+        return self._read(columns.board_verdicts, benchmark, version, models, judges)
 
     def board_answers(
         self, benchmark: str, version: str, models: Collection[str] | None = None
@@ -394,22 +384,19 @@ class Store(Reading):
         """The newest answers, for boards: how long they are (`columns.board_answers`)."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.board_answers(connection, benchmark, version, models)
+        return self._read(columns.board_answers, benchmark, version, models)
 
     def models_met(self, benchmark: str, version: str) -> list[StoredModel]:
         """Those that a benchmark has to do with, as judged, opponents, or in want of an answer."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.models_met(connection, benchmark, version)
+        return self._read(columns.models_met, benchmark, version)
 
     def judges_met(self, benchmark: str, version: str) -> list[StoredJudge]:
         """Those that judged on a benchmark, or failed to."""
         from judgebench.store import columns
 
-        with self._database.reading() as connection:
-            return columns.judges_met(connection, benchmark, version)
+        return self._read(columns.judges_met, benchmark, version)
 
     # claims -------------------------------------------------------------------------------------
 
