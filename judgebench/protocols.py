@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -227,20 +227,8 @@ class Benchmark(Protocol):
     def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]: ...
 
 
-class ResponseSource(Protocol):
-    """Answers, as they arrive. What could not be had is a `Failure`, not an exception."""
-
-    def respond(
-        self, items: Sequence[Item], missing: Collection[tuple[str, int]]
-    ) -> Iterator[Sequence[Response] | Failure]: ...
-
-
 class Writer(Replies, Protocol):
-    """What a run needs of a store while it writes. Each call is one durable commit."""
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make everything that is put inside one commit."""
-        ...
+    """What a run needs of a store while it writes."""
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]: ...
 
@@ -271,12 +259,6 @@ class Claimant(Protocol):
     def claimed_by(self, key: bytes) -> str | None:
         """Who works on a key, in words; None for nobody."""
         ...
-
-
-class Reader(Protocol):
-    """What reports need: columns of equal length, not objects."""
-
-    def verdicts(self, benchmark: str, version: str | None = None) -> Mapping[str, Any]: ...
 
 
 class Progress(Protocol):
