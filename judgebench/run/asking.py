@@ -90,7 +90,7 @@ class Asking:
                 store=self.store,
                 run_id=self.outcome.manifest.id,
                 progress=self.progress,
-                meter=self.doors.meter,
+                meter=self.doors.look_after,
                 unreached=self.doors.unreached,
                 wind_down=self.doors.wind_down,
                 close=self.doors.close,

@@ -230,9 +230,13 @@ class Doors:
             return wanted
         return max(wanted, 2 * loaded.batch_size)  # a batch fills while another one is worked on
 
-    def meter(self) -> Meter:
-        """What was taken so far. Called every second: a budget that lies idle is given back."""
+    def look_after(self) -> Meter:
+        """Called every second: gives back what lies idle of a budget; what was taken so far."""
         self.budget.settle_idle()
+        return self.meter()
+
+    def meter(self) -> Meter:
+        """What was taken so far."""
         return Meter(
             calls=self.sent,
             tokens=self.budget.spent_tokens,
