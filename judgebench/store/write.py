@@ -166,7 +166,7 @@ _CALLED = {
     ("runs", "run_id"): "the run id",
 }
 _FIND = {t: Prepared(_known_by({n: n for n in names}, t)) for t, names in _UNIQUE.items()}
-_ADD_TO = {table: insert(table).on_conflict_do_nothing() for table in _UNIQUE}
+_ADD_TO = {t: Prepared(insert(t).returning(t.c.id)) for t in _UNIQUE}
 
 
 class _Kept(NamedTuple):
@@ -230,8 +230,7 @@ class Writing:
             row = dict(zip(_UNIQUE[table], key, strict=True))
             there = _FIND[table].first(self._connection, row)
             if there is None and more is not None:
-                self._connection.execute(_ADD_TO[table], {**row, **more})
-                there = _FIND[table].first(self._connection, row)
+                there = _ADD_TO[table].first(self._connection, {**row, **more})
             if there is None:
                 what = table.name.removesuffix("s")
                 shown = key[0].hex()[:12] if isinstance(key[0], bytes) else repr(key[0])
