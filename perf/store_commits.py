@@ -78,34 +78,34 @@ def judgment_of(run: str, number: int, model: bytes, judge: bytes) -> tuple[Paid
     return paid, judgment, Use(run_id=run, place=place, judgment_key=judgment.key)
 
 
-def through_the_queue(url: str, count: int, run: str) -> tuple[float, float, list[float]]:
-    """Seconds, seconds of CPU in the loop's thread, and how long each waited (seconds)."""
-    waits: list[float] = []
+async def timed(store: Store, paid: Paid, judgment: Judgment, use: Use, waits: list[float]) -> None:
+    def put(into: Any) -> None:
+        into.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+        into.put_judgment(judgment, [use])
+
+    began = time.perf_counter()
+    await keep(store, put, paid=paid)
+    waits.append(time.perf_counter() - began)
+
+
+def through_the_queue(url: str, count: int, run: str) -> tuple[float, float]:
+    """Seconds, and seconds of CPU in the loop's thread."""
     with open_store(url) as store:
         model, judge = begun(store, run)
         made = [judgment_of(run, number, model, judge) for number in range(count)]
-
-        async def one(paid: Paid, judgment: Judgment, use: Use) -> None:
-            def put(into: Any) -> None:
-                into.put_reply(paid.key, paid.request, paid.reply, paid.spend)
-                into.put_judgment(judgment, [use])
-
-            began = time.perf_counter()
-            await keep(store, put, paid=paid)
-            waits.append(time.perf_counter() - began)
 
         async def all_of_them() -> None:
             rest = iter(made)
 
             async def slot() -> None:
-                for paid, judgment, use in rest:
-                    await one(paid, judgment, use)
+                for each in rest:
+                    await timed(store, *each, [])
 
             await asyncio.gather(*(slot() for _ in range(UNDER_WAY)))
 
         began, cpu = time.perf_counter(), time.thread_time()
         asyncio.run(all_of_them())
-        return time.perf_counter() - began, time.thread_time() - cpu, sorted(waits)
+        return time.perf_counter() - began, time.thread_time() - cpu
 
 
 def paced(url: str, count: int, run: str, rate: float) -> list[float]:
@@ -115,22 +115,13 @@ def paced(url: str, count: int, run: str, rate: float) -> list[float]:
         model, judge = begun(store, run)
         made = [judgment_of(run, number, model, judge) for number in range(count)]
 
-        async def one(paid: Paid, judgment: Judgment, use: Use) -> None:
-            def put(into: Any) -> None:
-                into.put_reply(paid.key, paid.request, paid.reply, paid.spend)
-                into.put_judgment(judgment, [use])
-
-            began = time.perf_counter()
-            await keep(store, put, paid=paid)
-            waits.append(time.perf_counter() - began)
-
         async def all_of_them() -> None:
             began = time.perf_counter()
             async with asyncio.TaskGroup() as group:
                 for number, each in enumerate(made):
                     if (early := began + number / rate - time.perf_counter()) > 0:
                         await asyncio.sleep(early)
-                    group.create_task(one(*each))
+                    group.create_task(timed(store, *each, waits))
 
         asyncio.run(all_of_them())
     return sorted(waits)
@@ -165,7 +156,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def measure(name: str, url: str, count: int) -> None:
-    took, cpu, _ = through_the_queue(url, count, f"run {time.time()}")
+    took, cpu = through_the_queue(url, count, f"run {time.time()}")
     print(
         f"{name:28}{count / took:10,.0f} judgments/s, {UNDER_WAY} under way;"
         f" {1e6 * cpu / count:.0f} µs each in the loop's thread"

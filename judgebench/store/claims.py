@@ -387,7 +387,7 @@ def project_budgets(connection: Connection) -> dict[str, list[Any]]:
     by_project = select(reservations.c.project, func.sum(reservations.c.usd)).group_by(
         reservations.c.project
     )
-    reserved = {project: usd for project, usd in connection.execute(by_project)}  # noqa: C416
+    reserved = dict(connection.execute(by_project).all())
     newest_first = select(_b.project, _b.month, _b.spent_usd, _b.cap_usd).order_by(
         _b.project, _b.month.desc()
     )
