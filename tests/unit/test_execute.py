@@ -505,6 +505,25 @@ def test_what_another_has_judged_meanwhile_is_used_and_not_asked(
     assert won <= set().union(*elsewhere.released)
 
 
+def test_what_another_works_on_is_claimed_again_once_nothing_new_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not with every portion: of thousands that would be millions of claims."""
+    monkeypatch.setattr(execute, "LOOK_S", 0.001)
+    questions = _questions(Asks(), [f"{n}" for n in range(1000)])
+    first = 1000 // 4  # portions until all were seen once, two slots and twice as many at a time
+
+    def on_claim() -> None:
+        if len(elsewhere.claimed) == first:
+            elsewhere.theirs = set()
+
+    elsewhere = Elsewhere({question.key for question in questions}, on_claim=on_claim)
+    tally = _shared(Kept(), elsewhere, questions, Said(), slots=2)
+    assert tally.done == 1000
+    assert sum(map(len, elsewhere.claimed[:first])) == 1000
+    assert sum(map(len, elsewhere.claimed)) == 2000
+
+
 def test_equal_questions_of_one_run_do_not_wait_for_each_other() -> None:
     questions = _questions(Asks(), ["a", "a", "b"])
     elsewhere, store = Elsewhere(), Kept()

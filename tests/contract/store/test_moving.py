@@ -939,3 +939,20 @@ def test_what_holds_from_then_on_goes_along_with_a_later_part(one: str, tmp_path
         assert set(store.verdicts("trivia")["item_id"]) == {"9"}
         assert (len(store.baselines()), len(store.calibrations("trivia", "v1"))) == expected
         assert expected > (0, 0)
+
+
+def test_a_run_that_was_taken_for_dead_is_told_as_it_ended(places: Places) -> None:
+    into, other = places(), places()
+    with open_store(other) as store:
+        manifest = Machine(store, "run-1").manifest
+        store.update_run(dataclasses.replace(manifest, state="running"))
+    merge(into, [other])
+    with open_store(into) as store:  # as the next run here does
+        store.update_run(dataclasses.replace(manifest, state="interrupted"))
+    with open_store(other) as store:
+        store.update_run(dataclasses.replace(manifest, state="done", counts={"judged": 3}))
+    for _ in range(2):
+        merge(into, [other])
+        with open_store(into, read_only=True) as store:
+            [run] = store.runs()
+            assert (run.state, run.counts) == ("done", {"judged": 3})
