@@ -196,7 +196,6 @@ def test_a_model_is_its_weights(tmp_path: Path) -> None:
             assert "two versions" in shown[model]["flags"]
 
 
-@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("script", "lost", "says"),
     [
