@@ -54,6 +54,8 @@ WIDGETS = {
 }
 PLAIN_ERRORS = {"AssertionError", "AttributeError", "RuntimeError", "TypeError", "ValueError"}
 """Those of programs and not of people, except where a configuration is checked."""
+TABLES = {"_NO_FILE"}
+"""Of what errors say."""
 
 
 def main() -> int:
@@ -345,7 +347,7 @@ def first_argument(call: ast.Call) -> list[ast.expr]:
 
 
 def error_texts() -> Iterator[Line]:
-    """What raise statements say to people, with {} for what is filled in."""
+    """What raise statements say to people, with {} for what is filled in, and tables of errors."""
     for folder in ("judgebench", "dashboards"):
         for _, tree in sources(folder):
             checked = {
@@ -356,13 +358,18 @@ def error_texts() -> Iterator[Line]:
                 if {"Section", "Endpoint"} & set(map(name_called, node.bases))
             }
             for node in ast.walk(tree):
+                texts: list[str] = []
                 if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                     if name_called(node.exc.func) in PLAIN_ERRORS and node not in checked:
                         continue
-                    for argument in (*node.exc.args, *(word.value for word in node.exc.keywords)):
-                        text = one_line(text_of(argument))
-                        if len(re.findall(r"[^\W\d_]{2,}", text.replace("{}", ""))) > 1:
-                            yield "error", text, ""
+                    said = (*node.exc.args, *(word.value for word in node.exc.keywords))
+                    texts = [text_of(argument) for argument in said]
+                elif isinstance(node, ast.Assign) and name_called(node.targets[0]) in TABLES:
+                    strings = (one for one in ast.walk(node) if isinstance(one, ast.Constant))
+                    texts = [re.sub(r"\{[^{}]*\}", "{}", text_of(one)) for one in strings]
+                for text in map(one_line, texts):
+                    if len(re.findall(r"[^\W\d_]{2,}", text.replace("{}", ""))) > 1:
+                        yield "error", text, ""
 
 
 def files() -> Iterator[Line]:
