@@ -25,6 +25,7 @@ from judgebench.exchange.label_queue import (
 )
 from judgebench.exchange.labelling import put_label
 from judgebench.metrics.board_kinds import Kind
+from judgebench.protocols import at_most
 from judgebench.records import Item, Label, Place, Preference, Response, Score, Verdict, is_human
 from judgebench.report.boards import meant
 from judgebench.report.estimates import to_json
@@ -240,7 +241,7 @@ def verdicts_of(kind: Kind, labels: Sequence[str]) -> dict[str, tuple[str, Verdi
 def write(url: str, rater: str, place: Place, verdict: Verdict) -> None:
     """The one thing that this page writes; in the store, durably, when this returns."""
     address = label_url() or url
-    with open_store(address, create=False, wait_s=WAIT_S) as store:
+    with at_most(WAIT_S), open_store(address, create=False) as store:
         if address != url:
             _refuse_another(url, store)
         put_label(store, rater, place, verdict)

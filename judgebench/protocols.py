@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -30,24 +30,29 @@ from judgebench.records import (
 )
 from judgebench.template import PromptText
 
-MAY_WAIT: ContextVar[bool] = ContextVar("may_wait", default=True)
-"""Whether a write may wait for others to be done; if not, it raises `StoreBusyError`."""
+MAY_WAIT: ContextVar[float] = ContextVar("may_wait", default=math.inf)
+"""For how many seconds a write may wait for others to be done; then it raises `StoreBusyError`."""
 
 
 @contextmanager
-def at_once() -> Iterator[None]:
-    """Writes to a store inside go through now or not at all: for an event loop, which waits itself.
+def at_most(seconds: float) -> Iterator[None]:
+    """Writes to a store inside wait for others no longer than so.
 
     Raises
     ------
     StoreBusyError
-        Where somebody else is writing. Nothing was written.
+        Where somebody else is writing for longer. Nothing was written.
     """
-    token = MAY_WAIT.set(False)
+    token = MAY_WAIT.set(seconds)
     try:
         yield
     finally:
         MAY_WAIT.reset(token)
+
+
+def at_once() -> AbstractContextManager[None]:
+    """As `at_most`, not at all: for an event loop, which waits itself."""
+    return at_most(0.0)
 
 
 class Waiting:

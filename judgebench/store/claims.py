@@ -30,7 +30,7 @@ from sqlalchemy import Connection, Double, delete, func, literal_column, select
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.protocols import MAY_WAIT, Drawn, at_once
-from judgebench.store.database import Database, chunks, insert
+from judgebench.store.database import NOW, Database, chunks, insert
 from judgebench.store.schema import budgets, claims, owners, reservations
 
 _T = TypeVar("_T")
@@ -42,10 +42,6 @@ PORTION = 256
 
 _LOOK_S = 0.2
 _PROC = Path("/proc")
-_NOW = {
-    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
-    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
-}
 _CLAIM = {
     "sqlite": "INSERT OR IGNORE INTO claims (key, owner) SELECT ?, token FROM owners"
     " WHERE token = ?",
@@ -164,7 +160,7 @@ def holder(connection: Connection, key: bytes) -> Owner | None:
 
 
 def _owners(connection: Connection, *which: Any) -> Iterator[Owner]:
-    now = literal_column(_NOW[connection.dialect.name], Double)
+    now = literal_column(NOW[connection.dialect.name], Double)
     found = select(owners, (now - owners.c.heartbeat).label("age_s")).where(*which)
     one_machine = connection.dialect.name == "sqlite"
     for row in connection.execute(found):
@@ -413,7 +409,7 @@ def _ended(owner: bytes, connection: Connection) -> bool:
 
 def _renew(connection: Connection, token: bytes) -> None:
     """Say that an owner lives; one that is not known, or was taken for dead, is there again."""
-    process, now = this_process(), literal_column(_NOW[connection.dialect.name], Double)
+    process, now = this_process(), literal_column(NOW[connection.dialect.name], Double)
     row = insert(owners).values(
         token=token,
         host=process.host,

@@ -350,7 +350,7 @@ def copy(
             raise StoreError(f"{old.name} and {new.name} are one store; nothing was copied")
         cut = _Cut(opened.enter_context(old.reading()), part)
         said = marks(cut.connection)
-        new.take_unchecked()  # what was copied before may lack what has come since
+        opened.enter_context(new.unchecked())  # what was copied may lack what has come since
         _begin(cut, old, new)
         progress.stage("copying", sum(map(cut.count, TABLES)))
         for table in TABLES:

@@ -7,16 +7,19 @@ An engine is a subclass of `Database`: SQLite in one file (`sqlite.py`), or Post
 from __future__ import annotations
 
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from copy import copy
+from functools import partial
 from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Insert, Transaction, func, select
+from sqlalchemy import Connection, Executable, Insert, create_engine, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.elements import CompilerElement
+from sqlalchemy.pool import NullPool
 
 from judgebench.errors import StoreBusyError, StoreError
 from judgebench.protocols import MAY_WAIT, Waiting
@@ -39,12 +42,21 @@ def chunks(values: Iterable[_T], most: int | None = None) -> Iterator[list[_T]]:
         yield portion
 
 
+NOW = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
+}
+"""Seconds by the clock of the database, which all who share it go by."""
+
+_LOST = "Ctrl-C leaves without what was to be stored"
+
+
 class Database(ABC):
     """A connection for one thread. `reading` and `writing` are its two kinds of transaction.
 
     Readers see a snapshot and disturb nobody. Writers take turns, on either engine: what is read
     within a write is still so when it is committed. A write waits for others for as long as it
-    takes, and says so; ``wait_s`` is where somebody would wait in vain for being told.
+    takes, or as `protocols.at_most` lets it, and says so.
 
     Attributes
     ----------
@@ -54,20 +66,53 @@ class Database(ABC):
         Told for how many seconds a write has waited; says what becomes of what waits.
     on_read
         Called before something is read within a write.
+
+    Parameters
+    ----------
+    dialect
+        As SQLAlchemy calls the engine.
+    pause_s
+        Between two tries of who waits, at most.
+    tables
+        Asks whether there are tables of a store, and how many there are of others.
     """
 
-    errors: ClassVar[tuple[type[Exception], ...]] = (DBAPIError,)
-    on_server: ClassVar[bool] = False
+    vacuums: ClassVar[str]
+    """How tables are written anew, without the room of what is gone."""
 
-    def __init__(self, name: str, *, read_only: bool, wait_s: float | None) -> None:
+    def __init__(
+        self, name: str, dialect: str, *, read_only: bool, pause_s: float, tables: str
+    ) -> None:
         self.name = name
         self.read_only = read_only
-        self.wait_s = wait_s
+        self._dialect = dialect
+        self._pause_s = pause_s
+        self._tables = tables
+        self._reads = "BEGIN"
+        self._open()
+
+    def _open(self) -> None:
         self.in_write = False
-        self.on_wait: Callable[[float], str] | None = None
+        self.on_wait: Callable[[float], str] = lambda _: _LOST
         self.on_read: Callable[[], object] = bool
-        self._engine: Engine
-        self._connection: Connection
+        self._commits = 0
+        self._raw: Any = None
+        engine = create_engine(
+            f"{self._dialect}://",
+            creator=self._connected,
+            poolclass=NullPool,
+            hide_parameters=True,  # texts of models do not belong in a traceback
+        )
+        self.errors = DBAPIError, engine.dialect.loaded_dbapi.Error
+        with self._in_words():
+            self._connection = engine.connect()
+            self._raw = _driver(self._connection)
+
+    def another(self) -> Self:
+        """One more connection to the same store, for another thread; a server is waited for."""
+        other = copy(self)
+        self._patiently(other._open)
+        return other
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -77,7 +122,7 @@ class Database(ABC):
                 self.on_read()
                 yield self._connection
                 return
-            self._begin_reading()
+            self._patiently(partial(self._begin, self._reads))
             with self._connection.begin():
                 yield self._connection
 
@@ -87,6 +132,14 @@ class Database(ABC):
             if self.in_write:
                 self.on_read()
             return read(self._connection)
+
+    def row(self, sql: str, *values: Any) -> Any:
+        """The first row of what the engine itself is asked, in its own words."""
+        return self.look(lambda connection: _driver(connection).execute(sql, values).fetchone())
+
+    def now(self) -> float:
+        """Seconds by the clock that all who share the store go by."""
+        return float(self.row(f"SELECT {NOW[self._connection.dialect.name]}")[0])
 
     @contextmanager
     def writing(self, *, in_turn: bool = True) -> Iterator[Connection]:
@@ -102,18 +155,15 @@ class Database(ABC):
         with self._in_words(), self._turn():
             self._begin_writing(in_turn)
             self.in_write = True
-            connection = self._connection
-            transaction = connection.begin()
+            transaction = self._connection.begin()
             try:
-                yield connection
-                self._commit(transaction)
-            except BaseException:
-                if not connection.closed:
-                    with suppress(*self.errors):  # a server that is gone keeps nothing of it
-                        transaction.rollback()
-                raise
+                yield self._connection
+                self._commit()
+                self._commits += 1
             finally:
                 self.in_write = False
+                with suppress(*self.errors):  # a server that is gone keeps nothing of it
+                    transaction.close()  # takes back what was not committed
             self._committed()
 
     @contextmanager
@@ -123,7 +173,7 @@ class Database(ABC):
         References are not looked up row by row, but all at the end, and nothing goes if one was
         left hanging.
         """
-        with self.writing() as connection:
+        with self.unchecked(), self.writing() as connection:
             yield connection
             if hanging := next(hanging_references(connection), None):
                 raise StoreError(
@@ -131,12 +181,56 @@ class Database(ABC):
                     "that was to go"
                 )
 
-    def take_unchecked(self) -> None:
-        """From here on references are not looked up row by row; a copy is compared as a whole."""
-        return  # an engine may have nothing to do here
+    def unchecked(self) -> AbstractContextManager[None]:
+        """References are not looked up row by row inside; a copy is compared as a whole."""
+        return nullcontext()
 
     def close(self) -> None:
         self._connection.close()
+
+    def revision(self) -> str | None:
+        """Of the tables; None where there are none yet. Raises `StoreError` for those of others."""
+        ours, others = self.row(self._tables)
+        if ours:
+            found = self.row("SELECT version_num FROM alembic_version")
+            return None if found is None else str(found[0])
+        if others:
+            raise StoreError(
+                f"{self.name} holds {others} tables of another program and no store; it was left"
+                " as it is: give another database with --store (`createdb` makes one)"
+            )
+        return None
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give back the room of what was removed; bytes taken before and after."""
+        with self._in_words(), self._turn():
+            before = self._size()
+            self._raw.execute(self.vacuums)
+            return before, self._size()
+
+    def damage(self) -> list[str]:
+        """What the engine itself finds wrong with how the store lies on its disk."""
+        return []  # a server looks after its own
+
+    def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
+        """Keep room on the disk for what must still be written when there is none left.
+
+        A write that finds the disk full frees it, fails with a `StoreFullError` that says so, and
+        goes through when it is tried again. The disk of a server is not ours.
+
+        Parameters
+        ----------
+        size
+            In bytes.
+        on_touch
+            Called when the room is freed, within the write that needs it.
+
+        Raises
+        ------
+        StoreFullError
+            Where there is not so much room.
+        """
+        return nullcontext()
 
     # what an engine says ------------------------------------------------------------------------
 
@@ -145,42 +239,30 @@ class Database(ABC):
         """A database error in words, without the values that were being written."""
 
     @abstractmethod
-    def revision(self) -> str | None:
-        """Of the tables; None where there are none yet."""
-
-    @abstractmethod
-    def another(self) -> Database:
-        """One more connection to the same store, for another thread."""
-
-    @abstractmethod
-    def now(self) -> float:
-        """Seconds by the clock that all who share the store go by."""
-
-    @abstractmethod
     def place(self) -> object:
         """Equal for two connections to one store, by whatever address each was opened."""
 
     @abstractmethod
-    def vacuum(self) -> tuple[int, int]:
-        """Give back the room of what was removed; bytes taken before and after."""
+    def _size(self) -> int:
+        """Bytes that the store takes; asked in turn."""
 
     @abstractmethod
-    def damage(self) -> list[str]:
-        """What the engine itself finds wrong with how the store lies on its disk."""
-
-    @abstractmethod
-    def set_aside(self, size: int, on_touch: Callable[[], None]) -> AbstractContextManager[None]:
-        """Keep room for what must still be written when there is none left."""
-
-    @abstractmethod
-    def _begin_reading(self) -> None: ...
+    def _connected(self) -> Any:
+        """A connection of the driver."""
 
     @abstractmethod
     def _begin_writing(self, in_turn: bool = True) -> None:
         """Begin, once it is our turn, or at once."""
 
-    def _commit(self, transaction: Transaction) -> None:
-        transaction.commit()
+    @abstractmethod
+    def _awaited(self, error: Exception) -> tuple[str, str] | None:
+        """Why something may go through later that failed so, and what others hold; None: never."""
+
+    def _begin(self, statement: str) -> None:
+        self._raw.execute(statement)
+
+    def _commit(self) -> None:
+        self._raw.commit()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -198,17 +280,28 @@ class Database(ABC):
         except self.errors as error:
             raise self.explained(error) from error
 
-    def wait(self, waiting: Waiting, why: str, holder: str, error: Exception | None) -> None:
-        """Say that a write waits, or raise that it may not, or not any longer."""
-        if not MAY_WAIT.get():
-            raise StoreBusyError(why) from error
-        if self.wait_s is not None and waiting.seconds >= self.wait_s:
-            raise StoreBusyError(
-                f"another process has been writing to the store for {self.wait_s:.0f} s (it holds "
-                f"{holder}); wait for it, or end it, and run again"
-            ) from error
-        lost = "Ctrl-C leaves without what was to be stored"
-        waiting.goes_on(f"{why}; {self.on_wait(waiting.seconds) if self.on_wait else lost}")
+    def _patiently(self, attempt: Callable[[], _T]) -> _T:
+        """Try until nobody is in the way any more, for as long as may be; say that it waits."""
+        waiting, pause_s = Waiting(), 0.0002
+        while True:
+            try:
+                return attempt()
+            except Exception as error:
+                awaited = self._awaited(error)
+                if awaited is None:
+                    raise
+                why, holder = awaited
+                most_s = MAY_WAIT.get()
+                if not most_s:
+                    raise StoreBusyError(why) from error
+                if waiting.seconds >= most_s:
+                    raise StoreBusyError(
+                        f"another process has been writing to the store for {most_s:.0f} s (it "
+                        f"holds {holder}); wait for it, or end it, and run again"
+                    ) from error
+                waiting.goes_on(f"{why}; {self.on_wait(waiting.seconds)}")
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, self._pause_s)
 
 
 def hanging_references(connection: Connection) -> Iterator[tuple[str, str]]:
@@ -230,12 +323,8 @@ class Prepared:
     """
 
     def __init__(self, statement: Executable) -> None:
-        assert isinstance(statement, CompilerElement)
-        self._inserts = isinstance(statement, Insert)
-        inlined: Any = statement
-        self._statement = inlined.inline() if self._inserts else inlined
-        self._compiled: dict[tuple[str, tuple[str, ...]], tuple[str, Row]] = {}
-        self._many: dict[tuple[str, ...], str] = {}
+        self._statement: Any = statement.inline() if isinstance(statement, Insert) else statement
+        self._known: dict[tuple[Any, ...], tuple[str, Row]] = {}
 
     def put(self, connection: Connection, row: Row) -> None:
         self._execute(connection, row).close()
@@ -244,67 +333,42 @@ class Prepared:
         """Once for each row; all of them have the same names. A server is asked once for all."""
         if not rows:
             return
-        names = tuple(rows[0])
-        sql, constants = self._sql(connection, names)
-        if connection.dialect.name == "sqlite":
-            with closing(_driver(connection).cursor()) as cursor:
-                cursor.executemany(sql, ({**constants, **row} for row in rows))
+        names, on_server = tuple(rows[0]), connection.dialect.name != "sqlite"
+        sql, constants = self._sql(connection, names, by_columns=on_server)
+        if on_server:
+            lists = {name: _array([row[name] for row in rows]) for name in names}
+            _driver(connection).execute(sql, {**constants, **lists})
         else:
-            columns = {name: _array([row[name] for row in rows]) for name in names}
-            _driver(connection).execute(
-                self._as_columns(connection, names), {**constants, **columns}
-            )
+            _driver(connection).executemany(sql, ({**constants, **row} for row in rows)).close()
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
-        found: tuple[Any, ...] | None = next(iter(self._execute(connection, row).fetchall()), None)
-        return found
+        return next(iter(list(self.rows(connection, row))), None)
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
         """The rows of what it returns, one at a time."""
-        return iter(self._execute(connection, row, **_AS_BYTES.get(connection.dialect.name, {})))
+        return iter(self._execute(connection, row))
 
-    def _as_columns(self, connection: Connection, names: tuple[str, ...]) -> str:
-        """PostgreSQL's text for many rows: it is given a list for each parameter."""
-        if names not in self._many:
-            compiled = self._compile(connection, names)
-            kinds = {
-                name: bind.type.compile(compiled.dialect) for name, bind in compiled.binds.items()
-            }
-            lists = ", ".join(f"%({name})s::{kinds[name]}[]" for name in names)
-            rows = f"unnest({lists}) AS r({', '.join(names)})"
-            sql = _PARAMETER.sub(
-                lambda found: f"r.{found[1]}" if found[1] in names else found[0], str(compiled)
-            )
-            if self._inserts and "VALUES (" not in sql:  # the rows of a select
-                self._many[names] = sql.replace("WHERE", f"CROSS JOIN {rows} WHERE", 1)
-            elif self._inserts:
-                start = sql.index("VALUES (")
-                end = next(at for at, depth in _depths(sql, start + 8) if depth < 0)
-                chosen = f"SELECT {sql[start + 8 : end]} FROM {rows}"
-                self._many[names] = f"{sql[:start]}{chosen}{sql[end + 1 :]}"
-            else:
-                self._many[names] = sql.replace(" WHERE", f" USING {rows} WHERE", 1)
-        return self._many[names]
-
-    def _execute(self, connection: Connection, row: Row, **how: bool) -> Any:
+    def _execute(self, connection: Connection, row: Row) -> Any:
         sql, constants = self._sql(connection, tuple(row))
+        how = _AS_BYTES.get(connection.dialect.name, {})
         return _driver(connection).execute(sql, {**constants, **row}, **how)
 
-    def _compile(self, connection: Connection, names: tuple[str, ...]) -> Any:
-        """For the connection's dialect, with parameters by name."""
-        style = "named" if connection.dialect.name == "sqlite" else "pyformat"
-        dialect: Any = type(connection.dialect)
-        return self._statement.compile(dialect=dialect(paramstyle=style), column_keys=list(names))
-
-    def _sql(self, connection: Connection, names: tuple[str, ...]) -> tuple[str, Row]:
+    def _sql(
+        self, connection: Connection, names: tuple[str, ...], *, by_columns: bool = False
+    ) -> tuple[str, Row]:
         """The text for these parameters, and the values that are part of the statement itself."""
-        known = connection.dialect.name, names
-        if known not in self._compiled:
-            compiled = self._compile(connection, names)
+        known = connection.dialect.name, names, by_columns
+        if known not in self._known:
+            dialect: Any = type(connection.dialect)
+            style = "named" if known[0] == "sqlite" else "pyformat"
+            compiled = self._statement.compile(
+                dialect=dialect(paramstyle=style), column_keys=list(names)
+            )
             constants = {n: v for n, v in compiled.params.items() if n not in names}
-            self._compiled[known] = str(compiled), constants
-        return self._compiled[known]
+            sql = _by_columns(compiled, names) if by_columns else str(compiled)
+            self._known[known] = sql, constants
+        return self._known[known]
 
 
 def pipelined(connection: Connection) -> AbstractContextManager[object]:
@@ -313,6 +377,20 @@ def pipelined(connection: Connection) -> AbstractContextManager[object]:
         return nullcontext()
     pipeline: AbstractContextManager[object] = _driver(connection).pipeline()
     return pipeline
+
+
+def _by_columns(compiled: Any, names: tuple[str, ...]) -> str:
+    """PostgreSQL's text for many rows: it is given a list for each parameter."""
+    kinds = {name: compiled.binds[name].type.compile(compiled.dialect) for name in names}
+    lists = ", ".join(f"%({name})s::{kind}[]" for name, kind in kinds.items())
+    rows = f"unnest({lists}) AS r({', '.join(names)})"
+    sql = _PARAMETER.sub(
+        lambda found: f"r.{found[1]}" if found[1] in names else found[0], str(compiled)
+    )
+    if "VALUES (" in sql:
+        return _VALUES.sub(lambda found: f"SELECT {found[1]} FROM {rows}", sql, count=1)
+    joined = "CROSS JOIN" if compiled.isinsert else "USING"
+    return sql.replace("WHERE", f"{joined} {rows} WHERE", 1)
 
 
 def _array(values: list[Any]) -> str:
@@ -341,13 +419,7 @@ _AS_BYTES = {"postgresql": {"binary": True}}
 _PARAMETER = re.compile(r"%\((\w+)\)s(?:::(?:DOUBLE PRECISION|\w+))?")
 """As the dialect writes one, with its type where that is not plain."""
 
-
-def _depths(sql: str, start: int) -> Iterator[tuple[int, int]]:
-    """Each position with how many parentheses are open there."""
-    depth = 0
-    for at in range(start, len(sql)):
-        depth += {"(": 1, ")": -1}.get(sql[at], 0)
-        yield at, depth
+_VALUES = re.compile(r"VALUES \((.*?)\)(?= ON CONFLICT| RETURNING|\Z)", re.DOTALL)
 
 
 def _driver(connection: Connection) -> Any:

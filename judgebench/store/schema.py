@@ -7,10 +7,14 @@ in it is known to SQLite alone but ``WITHOUT ROWID``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     ForeignKey,
     Integer,
@@ -20,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    inspect,
     text,
 )
 
@@ -416,6 +421,12 @@ meta = Table(  # what is said of the store itself, by name
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+# A server would look each reference of a row up when that row comes, and each row that refers to
+# one that goes: there they are checked together instead (`database.hanging_references`).
+for _table in metadata.tables.values():
+    for _reference in _table.foreign_key_constraints:
+        _reference.ddl_if(dialect="sqlite")
+
 PACKED = "columns"
 """The row of ``meta`` that is there once `chunks` and `tails` say all that boards read."""
 
@@ -423,6 +434,18 @@ STORE_ID = "store_id"
 """The row of ``meta`` that tells this store from every other one."""
 UNFINISHED, REDACTED = "unfinished_copy", "redacted"
 """Rows of ``meta`` that say what a copy is not: whole yet, or with its texts."""
+
+
+def lacking(connection: Connection) -> Iterator[tuple[Table, bool, list[Column[Any]]]]:
+    """Each table that is not as it is now: whether it is there at all, and the columns it lacks."""
+    known = inspect(connection)
+    names = known.get_table_names()
+    for table in metadata.sorted_tables:
+        found = known.get_columns(table.name) if table.name in names else []
+        there = {column["name"] for column in found}
+        missing = [column for column in table.c if column.name not in there]
+        if missing:
+            yield table, bool(there), missing
 
 
 # Views for people who read with SQL. A view's name carries its version: its columns never change.

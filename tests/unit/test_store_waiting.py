@@ -16,7 +16,7 @@ import pytest
 
 from judgebench import protocols
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError
-from judgebench.protocols import Waiting, at_once
+from judgebench.protocols import Waiting, at_most, at_once
 from judgebench.providers.recorded import keep
 from judgebench.records import ChatRequest, Reply
 from judgebench.store import Store, claims, open_store, sqlite, writer
@@ -142,9 +142,9 @@ def test_ctrl_c_ends_a_wait_and_nothing_is_written(
 def test_who_may_wait_for_so_long_only_is_told(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     open_store(str(path)).close()
-    with open_store(str(path), wait_s=0.05) as store:
+    with open_store(str(path)) as store:
         release = turn(path)
-        with pytest.raises(StoreBusyError, match="wait for it, or end it"):
+        with at_most(0.05), pytest.raises(StoreBusyError, match="wait for it, or end it"):
             put(store, 1)
         release()
         put(store, 1)
@@ -298,12 +298,16 @@ def test_a_log_that_finds_no_room_to_be_folded_stays_and_is_whole(
     full = sqlite3.OperationalError("database or disk is full")
     full.sqlite_errorcode = sqlite3.SQLITE_FULL
 
-    def no_room(*_: object, **__: object) -> None:
-        raise full
+    within = sqlite.SQLite._within
+
+    def no_room(database: sqlite.SQLite, wait_ms: int, statement: str) -> None:
+        if "wal_checkpoint" in statement:
+            raise full
+        within(database, wait_ms, statement)
 
     monkeypatch.setattr(sqlite, "_LOOK_EVERY", 1)
     monkeypatch.setattr(sqlite, "_FOLD_AT", 0)
-    monkeypatch.setattr(sqlite.SQLite, "_checkpoint", no_room)
+    monkeypatch.setattr(sqlite.SQLite, "_within", no_room)
     path = tmp_path / "x.db"
     with open_store(str(path)) as store:
         put(store, 1)
@@ -334,9 +338,9 @@ def test_room_is_set_aside_where_the_system_cannot_be_asked_for_it(
     sizes: list[int] = []
     before = sqlite._write_zeros
 
-    def write(file: object, size: int) -> None:
-        before(file, size)  # type: ignore[arg-type]
-        sizes.append(file.tell())  # type: ignore[attr-defined]
+    def write(file: int, start: int, end: int) -> None:
+        before(file, start, end)
+        sizes.append(os.fstat(file).st_size)
 
     monkeypatch.setattr(sqlite, "_write_zeros", write)
     with store.set_aside(3_000_000, lambda: None):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from judgebench.store.schema import PLACE, metadata
+from judgebench.store.schema import PLACE, lacking, metadata
 
 revision = "0007"
 down_revision = None
@@ -18,31 +18,21 @@ depends_on = None
 
 
 def upgrade() -> None:
-    there = sa.inspect(op.get_bind())
-    columns = {
-        name: {c["name"] for c in there.get_columns(name)} for name in there.get_table_names()
-    }
-    if "repeat" not in columns["uses"]:
+    connection = op.get_bind()
+    older = sa.inspect(connection)
+    if "repeat" not in {column["name"] for column in older.get_columns("uses")}:
         _repeats()
-    if "leases" in columns:  # of those who are at work, and none is: they are claims now
-        op.drop_table("leases")
-    for table in metadata.sorted_tables:
-        if table.name not in columns:
-            op.execute(sa.schema.CreateTable(table))
-            for index in table.indexes:
-                op.execute(sa.schema.CreateIndex(index))
-            continue
-        for column in table.c:
-            if column.name not in columns[table.name] and column.name != "repeat":
-                op.add_column(
-                    table.name,
-                    sa.Column(
-                        column.name,
-                        column.type,
-                        nullable=column.nullable,
-                        server_default=getattr(column.server_default, "arg", None),
-                    ),
-                )
+    op.execute("DROP TABLE IF EXISTS leases")  # of those who are at work, and none is: claims now
+    metadata.create_all(connection)
+    for table, _, columns in lacking(connection):
+        for column in columns:
+            new = sa.Column(
+                column.name,
+                column.type,
+                nullable=column.nullable,
+                server_default=getattr(column.server_default, "arg", None),
+            )
+            op.add_column(table.name, new)
     # What an older judgebench still writes that has the store open would be on no board: it fails.
     op.execute(
         "CREATE TRIGGER uses_as_of_0007 BEFORE INSERT ON uses BEGIN SELECT judgebench_0007(); END"
