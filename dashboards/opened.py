@@ -5,6 +5,7 @@ And by what its states are told apart.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -85,6 +86,16 @@ def mark_of(url: str) -> str:
         return ""
     _first_seen.setdefault(mark, time.time())
     return mark
+
+
+def written_at(mark: str) -> float | None:
+    """When a file was last written, of the mark of its state; None for one of a server.
+
+    >>> written_at("4096:1700000000000000000 ")
+    1700000000.0
+    """
+    times = (int(time) / 1e9 for time in re.findall(r"(?:^| )\d+:(\d+)(?= |$)", mark))
+    return max(times, default=None)
 
 
 def seen_at(mark: str) -> float | None:

@@ -19,7 +19,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 from charts import Drawing, Ink
-from opened import seen_at
+from opened import seen_at, written_at
 
 LINE = 125
 """Characters of a caption on one line of a drawing as wide as a page of 750 pixels."""
@@ -96,7 +96,6 @@ def _plotted(_draws: Draws, name: tuple[Any, ...]) -> VegaLite:
 
 
 _PLOTTING = threading.Lock()
-_OF_A_FILE = re.compile(r"\d+:\d+")
 
 
 def _named(draws: Draws) -> tuple[Any, ...]:
@@ -155,10 +154,7 @@ def as_of(mark: str) -> str:
     >>> as_of("4096:1700000000000000000 ")
     '2023-11-14 22:13 UTC'
     """
-    of_files = filter(_OF_A_FILE.fullmatch, mark.split())
-    written = [int(part.partition(":")[2]) / 1e9 for part in of_files]
-    if not written and (met := seen_at(mark)) is not None:
-        written = [met]
-    if not written:
+    at = written_at(mark) or seen_at(mark)
+    if at is None:
         return ""
-    return f"{datetime.fromtimestamp(max(written), UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

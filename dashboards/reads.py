@@ -17,7 +17,7 @@ from typing import Any
 import streamlit as st
 from computed import answer, ready
 from opened import mark_of as mark_of
-from opened import opened
+from opened import opened, written_at
 
 from judgebench import DEFAULT_STORE
 from judgebench.store.opening import located
@@ -87,7 +87,7 @@ def status(url: str) -> Status:
     with opened(url) as store:
         runs = [run.manifest for run in store.runs_under_way()]
         last, failures = store.last_numbers(), store.n_failures()
-    written, now = located(url).written(), time.time()
+    written, now = written_at(mark_of(url)), time.time()
     return Status(
         judgments=last["judgments"],
         answers=last["answers"],

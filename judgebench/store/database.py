@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from copy import copy
 from functools import partial
 from itertools import islice
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Executable, Insert, create_engine, func, select
 from sqlalchemy.dialects import postgresql
@@ -48,8 +48,6 @@ NOW = {
 }
 """Seconds by the clock of the database, which all who share it go by."""
 
-_LOST = "Ctrl-C leaves without what was to be stored"
-
 
 class Database(ABC):
     """A connection for one thread. `reading` and `writing` are its two kinds of transaction.
@@ -75,25 +73,27 @@ class Database(ABC):
         Between two tries of who waits, at most.
     tables
         Asks whether there are tables of a store, and how many there are of others.
+    vacuum
+        Writes all tables anew, without the room of what is gone.
     """
 
-    vacuums: ClassVar[str]
-    """How tables are written anew, without the room of what is gone."""
-
     def __init__(
-        self, name: str, dialect: str, *, read_only: bool, pause_s: float, tables: str
+        self, name: str, dialect: str, *, read_only: bool, pause_s: float, tables: str, vacuum: str
     ) -> None:
         self.name = name
         self.read_only = read_only
         self._dialect = dialect
         self._pause_s = pause_s
         self._tables = tables
+        self._vacuum = vacuum
         self._reads = "BEGIN"
         self._open()
 
     def _open(self) -> None:
         self.in_write = False
-        self.on_wait: Callable[[float], str] = lambda _: _LOST
+        self.on_wait: Callable[[float], str] = lambda _: (
+            "Ctrl-C leaves without what was to be stored"
+        )
         self.on_read: Callable[[], object] = bool
         self._commits = 0
         self._raw: Any = None
@@ -164,7 +164,6 @@ class Database(ABC):
                 self.in_write = False
                 with suppress(*self.errors):  # a server that is gone keeps nothing of it
                     transaction.close()  # takes back what was not committed
-            self._committed()
 
     @contextmanager
     def removing(self) -> Iterator[Connection]:
@@ -205,7 +204,7 @@ class Database(ABC):
         """Give back the room of what was removed; bytes taken before and after."""
         with self._in_words(), self._turn():
             before = self._size()
-            self._raw.execute(self.vacuums)
+            self._raw.execute(self._vacuum)
             return before, self._size()
 
     def damage(self) -> list[str]:
@@ -268,10 +267,6 @@ class Database(ABC):
     def _turn(self) -> Iterator[None]:
         """Hold what keeps others from writing, where that is not part of the transaction."""
         yield
-
-    def _committed(self) -> None:
-        """Called after each commit, still in turn."""
-        return  # an engine may have nothing to do here
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -373,10 +368,8 @@ class Prepared:
 
 def pipelined(connection: Connection) -> AbstractContextManager[object]:
     """What is put inside is sent to a server without waiting for each answer."""
-    if connection.dialect.name == "sqlite":
-        return nullcontext()
-    pipeline: AbstractContextManager[object] = _driver(connection).pipeline()
-    return pipeline
+    in_a_file = connection.dialect.name == "sqlite"
+    return nullcontext() if in_a_file else _driver(connection).pipeline()
 
 
 def _by_columns(compiled: Any, names: tuple[str, ...]) -> str:
@@ -407,10 +400,8 @@ def _element(value: Any) -> str:
         case str():
             escaped = value.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{escaped}"'
-        case float():
-            return repr(float(value))
         case _:
-            return str(value + 0)  # a number of numpy's, or a truth value
+            return str(value + 0)  # a number, also of numpy's, or a truth value
 
 
 _AS_BYTES = {"postgresql": {"binary": True}}

@@ -106,12 +106,6 @@ class Location:
             return str(self._told(lambda server: server.told("mark")))
         return " ".join(map(_seen, (self.path, self.path.with_name(self.path.name + "-wal"))))
 
-    def written(self) -> float | None:
-        """When something was last committed to a file; of a server nobody knows."""
-        if self.path is None:
-            return None
-        return max((int(at) / 1e9 for at in re.findall(r":(\d+)", self.mark())), default=0.0)
-
     def size(self) -> int:
         """In bytes, of the file or of all tables; 0 where there is none or it cannot be seen."""
         try:
@@ -200,8 +194,7 @@ def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Sto
     """
     from judgebench.store.store import Store
 
-    database = open_database(url, read_only=read_only, create=create)
-    store = Store(url, database)
+    store = Store(url, open_database(url, read_only=read_only, create=create))
     if not read_only:
         store.take_in_journals()
     return store
@@ -238,8 +231,8 @@ def _prepare(path: Path, read_only: bool, create: bool) -> None:
 
     sqlite.refuse_network_file_systems(path)
     if not sqlite.refuse_foreign_file(path) and not create:
-        empty, nothing = f"the file {path} is empty", f"there is no store at {path}"
-        raise _no_store(empty if path.exists() else nothing)
+        there = f"the file {path} is empty" if path.exists() else f"there is no store at {path}"
+        raise _no_store(there)
     if not read_only:
         sqlite.refuse_unwritable(path)
         try:

@@ -84,8 +84,6 @@ SELECT to_regclass('alembic_version') IS NOT NULL AND to_regclass('judgments') I
 class Postgres(Database):
     """A connection to the server, which is made again whenever it is lost."""
 
-    vacuums = "VACUUM (FULL, ANALYZE)"  # each table is held from readers too meanwhile
-
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self._asked = conninfo(url)
         super().__init__(
@@ -94,6 +92,7 @@ class Postgres(Database):
             read_only=read_only,
             pause_s=0.25,
             tables=_TABLES,
+            vacuum="VACUUM (FULL, ANALYZE)",  # each table is held from readers too meanwhile
         )
         self._reads = f"BEGIN ISOLATION LEVEL REPEATABLE READ{' READ ONLY' * read_only}"
 

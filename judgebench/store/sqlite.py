@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError
-from judgebench.protocols import at_most
+from judgebench.protocols import MAY_WAIT, at_most
 from judgebench.store.database import Database
 from judgebench.store.schema import APPLICATION_ID
 
@@ -55,8 +55,6 @@ _SETTINGS = (
 class SQLite(Database):
     """A store's file, opened."""
 
-    vacuums = "VACUUM"  # beside it first, so that it needs as much room again for a while
-
     def __init__(
         self, path: Path, *, read_only: bool = False, synchronous_full: bool = False
     ) -> None:
@@ -70,6 +68,7 @@ class SQLite(Database):
             read_only=read_only,
             pause_s=0.01,
             tables="SELECT count(*), 0 FROM sqlite_master WHERE name = 'alembic_version'",
+            vacuum="VACUUM",  # beside it first, so that it needs as much room again for a while
         )
 
     def _connected(self) -> sqlite3.Connection:
@@ -179,9 +178,10 @@ class SQLite(Database):
         meaning = _MEANINGS.get(code & 0xFF)
         if meaning is None:
             return StoreError(f"the store {self.path} failed; {detail}")
-        said = f"the store {self.path} failed: {meaning} ({detail}); what was committed before is "
-        said += "kept"
-        if not is_full(original):
+        said = (
+            f"the store {self.path} failed: {meaning} ({detail}); what was committed before is kept"
+        )
+        if code not in _NO_ROOM:
             return StoreError(said)
         full = StoreFullError(said, again=code != sqlite3.SQLITE_IOERR_WRITE)
         for file, on_touch in list(self._reserves.items()):
@@ -193,7 +193,9 @@ class SQLite(Database):
 
     # the log ------------------------------------------------------------------------------------
 
-    def _committed(self) -> None:
+    def _commit(self) -> None:
+        """And look at the log now and then."""
+        super()._commit()
         if self._commits % _LOOK_EVERY:
             return
         size = self._log.stat().st_size if self._log.exists() else 0
@@ -207,7 +209,7 @@ class SQLite(Database):
         try:
             self._within(wait_ms, f"PRAGMA wal_checkpoint({how})")
         except sqlite3.Error as error:
-            if not is_full(error):
+            if _code(error) not in _NO_ROOM:
                 raise
 
     def _size(self) -> int:
@@ -223,7 +225,7 @@ class SQLite(Database):
         with closing(self._connection), suppress(StoreBusyError):
             if not (self.read_only or self._connection.closed):
                 with (
-                    at_most(CLOSING_S),
+                    at_most(min(CLOSING_S, MAY_WAIT.get())),
                     self._in_words(),
                     self._turn(),
                     closing(self._connection),
@@ -395,8 +397,3 @@ _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOER
 def _code(error: BaseException) -> int:
     """Of SQLite's; 0 for what is none of its errors."""
     return int(getattr(error, "sqlite_errorcode", 0))
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether an error may be for want of room on the disk."""
-    return _code(error) in _NO_ROOM
