@@ -101,11 +101,10 @@ def counted_hits(url: str, mark: str, words: str, filters: Filters) -> str:
 
 
 def not_made(coverage: Coverage) -> str:
-    """Why the index does not grow, and what is searched without it."""
+    """Why the index does not grow, or is not read, and what is searched without it."""
     return visible(
-        f"The search index does not grow here: {coverage.why}. It holds {coverage.indexed:,} of"
-        f" about {coverage.rows:,} texts; what it does not hold is read one by one, as far as a"
-        " second goes."
+        f"The search index {coverage.why}. It gives this user {coverage.indexed:,} of about"
+        f" {coverage.rows:,} texts; others are read one by one, as far as a second goes."
     )
 
 

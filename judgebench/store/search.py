@@ -3,9 +3,8 @@
 Two indexes, one for each engine, say in which texts words may stand; the store says whether they
 do. SQLite's is a file of its own beside the store (FTS5, grams of three characters), which holds
 no text and may be deleted at any time. PostgreSQL's are tables of its own (``pg_trgm``), filled
-in portions; no writer of the store knows of either or waits for it. Grams of two Han characters
-have an index of their own. What no index holds is looked for in the store itself, as long as the
-time lasts.
+in portions; no writer of the store knows of either or waits for it. Every two Han characters are
+a gram as well. What no index holds is looked for in the store itself, as long as the time lasts.
 """
 
 from __future__ import annotations
@@ -17,31 +16,33 @@ import sqlite3
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Table
 
 from judgebench.errors import StoreError
 from judgebench.store import schema
+from judgebench.store.catalog import row, rows, values
 from judgebench.store.codec import KINDS as VERDICTS
-from judgebench.store.codec import ORDERS, read_item, readable, reply_keys
+from judgebench.store.codec import read_item, readable, reply_keys
 from judgebench.store.database import chunks
 from judgebench.store.opening import located, open_store
 from judgebench.store.store import Store
 
 Kind: TypeAlias = Literal["question", "answer", "reasoning"]
 KINDS: tuple[Kind, ...] = ("question", "answer", "reasoning")
-Begin: TypeAlias = tuple[Kind, int | None]
-Ask: TypeAlias = Callable[[int, int], tuple[Sequence[int], int | None]]
-"""Numbers of rows behind one, about so many; and where to go on, None where there are no more.
+Begin: TypeAlias = tuple[Kind, int]
+Ask: TypeAlias = Callable[[int, int], Sequence[tuple[int, bool]]]
+"""Numbers of rows behind one, as many at most, and whether the words may occur in each.
 
-Questions come in the order of their benchmark, of the rest the newest first.
+Fewer are the last. Questions come in the order of their benchmark, of the rest the newest first.
 """
 
 PAGE = 25
@@ -56,8 +57,8 @@ MOST_COUNTED = 1000
 GRAM = 3
 """Characters of a gram, the unit of the index."""
 
-OURS = (0x6A626373, 2)
-"""What SQLite's header says of an index of ours: ``jbcs``, and its form. Another is made anew."""
+OURS = 0x6A627303
+"""The ``user_version`` of an index of ours in a file: ``jbs``, and its form. Others give way."""
 
 _PORTION, _PORTION_S = 500, 2.0  # rows of one insert, and seconds of one commit
 _LAG = 2000  # texts that are not in the index yet, and are looked through all the same
@@ -67,52 +68,32 @@ _MOST_GRAMS = 48  # of one word: a longer one is told apart by the text itself
 _MOST_MATCHES = 3000  # that are put in order, where the server finds more it goes through texts
 _BEFORE, _AFTER = 60, 160
 _WAIT_MS, _TRY_AGAIN_S = 10_000, 60.0
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NOT_YET: Sequence[Any] = (0, b"", 0)
+_APART = "\x01"  # in an index, what makes a gram of two Han characters
+_PAIRS = "string_to_array(han, chr(1))"
 _WAYS = {"question": (">", "ASC"), "answer": ("<", "DESC"), "reasoning": ("<", "DESC")}
-_SEEN = "SELECT kind, number, key, n FROM search_seen"
-# Positions of grams would make the index three times as large, and save little: the texts are
-# looked at anyway.
-_MAKE_FILE = "\n".join(
-    [
-        "BEGIN IMMEDIATE;",
-        "CREATE TABLE IF NOT EXISTS search_seen (kind PRIMARY KEY, number, key, n);",
-        *(
-            f"CREATE VIRTUAL TABLE IF NOT EXISTS search_{kind}{which} USING"
-            f" fts5(body, content='', columnsize=0, detail=none, tokenize='{cut}');"
-            for kind in KINDS
-            for which, cut in (("", "trigram case_sensitive 1"), ("_han", "ascii"))
-        ),
-        *(f"INSERT OR IGNORE INTO search_seen VALUES ('{kind}', 0, x'', 0);" for kind in KINDS),
-        f"PRAGMA application_id = {OURS[0]}; PRAGMA user_version = {OURS[1]}; COMMIT",
-    ]
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_MAKE_SEEN = (
+    "CREATE TABLE IF NOT EXISTS search_seen"
+    " (kind text PRIMARY KEY, number bigint, key bytea, n bigint)",
+    *(
+        f"INSERT INTO search_seen VALUES ('{kind}', 0, '', 0) ON CONFLICT DO NOTHING"
+        for kind in KINDS
+    ),
 )
-# Whoever may read the store's texts may read these, and whoever may add some may make the index.
-_MAKE_TABLES = "\n".join(
-    [
-        "CREATE EXTENSION IF NOT EXISTS pg_trgm;",
-        "CREATE TABLE search_seen (kind text PRIMARY KEY, number bigint, key bytea, n bigint);",
-        *(
-            f"INSERT INTO search_seen VALUES ('{kind}', 0, '', 0);"
-            f" CREATE TABLE search_{kind} (number bigint PRIMARY KEY, body text, han int4[]);"
-            f" CREATE INDEX ON search_{kind} USING gin (body gin_trgm_ops);"
-            f" CREATE INDEX ON search_{kind} USING gin (han);"
-            for kind in KINDS
-        ),
-        """DO $$ DECLARE may record; BEGIN
-             FOR may IN SELECT DISTINCT privilege_type AS what, CASE grantee WHEN 'PUBLIC'
-                          THEN 'PUBLIC' ELSE quote_ident(grantee) END AS who
-                FROM information_schema.role_table_grants
-               WHERE table_schema = current_schema() AND table_name = 'texts'
-                 AND grantee <> current_user AND privilege_type IN ('SELECT', 'INSERT')
-             LOOP
-               EXECUTE 'GRANT ' || CASE may.what WHEN 'SELECT' THEN 'SELECT' ELSE 'ALL' END
-                 || ' ON search_seen, search_question, search_answer, search_reasoning TO '
-                 || may.who;
-             END LOOP; END $$""",
-    ]
-)
-_ANOTHER = {"55P03", "40001", "40P01", "23505", "42P07"}
-"""What PostgreSQL says where another process makes the index."""
+# Whoever may read the store's texts may read the index, and who may add some may make it.
+_GRANT = """DO $$ DECLARE may record; BEGIN
+  FOR may IN SELECT DISTINCT privilege_type AS what, CASE grantee WHEN 'PUBLIC'
+               THEN 'PUBLIC' ELSE quote_ident(grantee) END AS who
+     FROM information_schema.role_table_grants
+    WHERE table_schema = current_schema() AND table_name = 'texts'
+      AND grantee <> current_user AND privilege_type IN ('SELECT', 'INSERT')
+  LOOP
+    EXECUTE 'GRANT ' || CASE may.what WHEN 'SELECT' THEN 'SELECT' ELSE 'ALL' END
+      || ' ON search_seen, search_question, search_answer, search_reasoning TO ' || may.who;
+  END LOOP; END $$"""
+_ANOTHER = {sqlite3.SQLITE_BUSY, "55P03", "40001", "40P01", "23505", "42P07"}
+"""What the engines say where another process makes the index."""
 
 _LACKS = "the server lacks the extension pg_trgm, of PostgreSQL's contrib package"
 _NOT_HERE = {
@@ -144,6 +125,10 @@ class Words:
     def parts(self) -> tuple[str, ...]:
         found = _PART.findall(readable(self.text))
         return tuple(dict.fromkeys(quoted or word for quoted, word in found))
+
+    @cached_property
+    def folded(self) -> tuple[str, ...]:
+        return tuple(map(folded, self.parts))
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[str], ...]:
@@ -181,50 +166,24 @@ def folded(text: str) -> str:
     return text.casefold().replace("\u0307", "").replace("ı", "i")
 
 
-def bigrams(text: str) -> set[str]:
+def bigrams(text: str) -> list[str]:
     """Every two Han characters that stand side by side.
 
-    >>> sorted(bigrams("多瑙河 a b流"))
+    >>> bigrams("多瑙河 a b流 瑙河")
     ['多瑙', '瑙河']
     """
-    return {first + second for run in _HAN.findall(text) for first, second in pairwise(run)}
+    pairs = (first + second for run in _HAN.findall(text) for first, second in pairwise(run))
+    return list(dict.fromkeys(pairs))
 
 
 # texts --------------------------------------------------------------------------------------------
 
-
-class SearchText(NamedTuple):
-    """A text with the number of its row, and a hash by which that row is known again."""
-
-    number: int
-    key: bytes
-    text: str
-
-
-_b, _i, _a, _r, _u, _j, _p, _m = (
-    schema.benchmarks.c, schema.items.c, schema.answers.c, schema.responses.c, schema.uses.c,
-    schema.judgments.c, schema.replies.c, schema.models.c,
-)  # fmt: skip
-_text, _thought = schema.texts.alias("text"), schema.texts.alias("thought")
-_body, _thoughts = (func.substr(one.c.body, 1, SEARCHED_CHARS) for one in (_text, _thought))
-_NUMBER = {"question": _i.id, "answer": _r.id, "reasoning": _j.id}
-_ROWS: dict[Kind, Select[Any]] = {
-    "question": select(_i.id, _i.identity, _text.c.body)
-    .join(_text, _text.c.sha == _i.content_sha)
-    .where(_i.identity.is_not(None)),
-    # Answers of a trial on another stack stand at no place, and are found at none.
-    "answer": select(_r.id, _r.key, _body)
-    .join(_text, _text.c.sha == _r.text_sha)
-    .where(select(_a.response_id).where(_a.response_id == _r.id).exists()),
-    "reasoning": select(_j.id, _j.key, _body, _j.reply_keys)
-    .select_from(schema.judgments)
-    .outerjoin(_text, _text.c.sha == _j.reason_sha),
+_TEXTS: Mapping[Kind, tuple[Table, str, Mapping[str, Any]]] = {
+    "question": (schema.items, "id identity:key content:text", {"identity>": b""}),
+    "answer": (schema.responses, "id key text", {}),
+    "reasoning": (schema.judgments, "id key reason:text reply_keys", {}),
 }
-_SAID = (
-    select(_p.key, _thoughts, _body)
-    .join(_text, _text.c.sha == _p.text_sha)
-    .outerjoin(_thought, _thought.c.sha == _p.reasoning_sha)
-)
+"""Where texts are, by which hash their rows are known again, and of which items more is known."""
 
 
 def question_text(content: str) -> str:
@@ -233,24 +192,22 @@ def question_text(content: str) -> str:
     return "\n".join([*(turn.content for turn in item.turns), *item.options, *item.references])
 
 
-def _read(connection: Connection, kind: Kind, query: Select[Any]) -> Iterator[SearchText]:
-    rows = connection.execute(query).all()
-    said: dict[bytes, Sequence[str | None]] = {}
-    if kind == "reasoning":
-        keys = {key for row in rows for key in reply_keys(row[3])}
-        for portion in chunks(sorted(keys)):
-            for key, *texts in connection.execute(_SAID.where(_p.key.in_(portion))):
-                said[key] = texts
-    for number, key, body, *asked in rows:
-        replies = (said.get(reply, ()) for blob in asked for reply in reply_keys(blob))
-        own = question_text(body) if kind == "question" else body
-        text = "\n".join(one for one in (*chain(*replies), own) if one)
-        yield SearchText(number, key, text[:SEARCHED_CHARS])
-
-
-def _last(connection: Connection, kind: Kind) -> int:
-    """The greatest number of a kind: about how many there are."""
-    return connection.execute(select(func.max(_NUMBER[kind]))).scalar() or 0
+def _texts(
+    connection: Connection, kind: Kind, where: Mapping[str, Any], limit: int | None = None
+) -> Iterator[tuple[int, bytes, str]]:
+    """Number, key and text of rows, in their order."""
+    table, columns, some = _TEXTS[kind]
+    found = list(rows(connection, table, columns, {**some, **where}, order="id", limit=limit))
+    keys = {one.id: reply_keys(one.reply_keys) if kind == "reasoning" else () for one in found}
+    asked = sorted({key for its in keys.values() for key in its})
+    replies = {
+        one.key: (one.reasoning, one.text)
+        for one in rows(connection, schema.replies, "key reasoning text", {"key": asked})
+    }
+    for one in found:
+        own = question_text(one.text) if kind == "question" else one.text
+        said = (part for key in keys[one.id] for part in replies.get(key, ()))
+        yield one.id, one.key, "\n".join(filter(None, (*said, own)))[:SEARCHED_CHARS]
 
 
 # places -------------------------------------------------------------------------------------------
@@ -273,11 +230,6 @@ class Filters:
     verdict: str | None = None
     mark: str | None = None
     kinds: tuple[Kind, ...] = KINDS
-
-    @property
-    def narrow(self) -> bool:
-        """Whether they leave anything out but kinds."""
-        return replace(self, kinds=KINDS) != Filters()
 
     @property
     def searched(self) -> list[Kind]:
@@ -311,63 +263,55 @@ class Hit:
     snippet: tuple[str, str, str] = ("", "", "")
 
 
-_other, _g = schema.models.alias("opponent"), schema.judges.c
-_all, _these = schema.benchmarks.alias("all_benchmarks"), schema.judgments.alias("these")
-_ITEM = (_b.name.label("benchmark"), _b.version, _i.item_id, _i.category)
-_STANDS: dict[Kind, Select[Any]] = {
-    "question": select(_i.id.label("number"), *_ITEM).join(
-        schema.benchmarks, _b.id == _i.benchmark_id
+_PLACE = (
+    "benchmark.name:benchmark benchmark.version item.item_id item.category model.short:model"
+    " sample turn"
+)
+_PLACES: Mapping[Kind, tuple[Table, str, str, str]] = {
+    "question": (
+        schema.items, "id", "category",
+        "benchmark.name:benchmark benchmark.version item_id category",
     ),
-    "answer": select(
-        _r.id.label("number"), *_ITEM, _m.short.label("model"), _a.sample, _a.turn, _r.at
-    )
-    .select_from(schema.responses)
-    .join(schema.answers, _a.response_id == _r.id)
-    .join(schema.items, _i.id == _a.item_id)
-    .join(schema.benchmarks, _b.id == _a.benchmark_id)
-    .join(schema.models, _m.id == _a.model_id),
-    "reasoning": select(
-        _u.judgment_id.label("number"), *_ITEM, _m.short.label("model"),
-        _other.c.short.label("opponent"), _g.short.label("judge"), _u.sample, _u.turn,
-        _u.shown.label("order"), _j.at,
-    )
-    .select_from(schema.uses)
-    .join(schema.judgments, _j.id == _u.judgment_id)
-    .join(schema.items, _i.id == _u.item_id)
-    .join(schema.benchmarks, _b.id == _u.benchmark_id)
-    .join(schema.models, _m.id == _u.model_id)
-    .join(schema.judges, _g.id == _u.judge_id)
-    .outerjoin(_other, _other.c.id == _u.opponent_id)
-    .distinct(),
+    "answer": (schema.answers, "response_id", "item.category", f"{_PLACE} response.at"),
+    "reasoning": (
+        schema.uses, "judgment_id", "item.category",
+        f"{_PLACE} opponent.short:opponent judge.short:judge shown:order judgment.at",
+    ),
 }  # fmt: skip
+"""Where texts stand: by which number, the path of their category, and what is told of a place."""
 
 
 def stands(
     connection: Connection, kind: Kind, numbers: Collection[int], wanted: Filters
-) -> Iterator[Hit]:
-    """The rows of these numbers, 10,000 at most, that the filters leave, each once."""
-    if not numbers:
-        return
-    query = _STANDS[kind].where(
-        (_u.judgment_id if kind == "reasoning" else _NUMBER[kind]).in_(numbers)
-    )
-    asked: list[tuple[Any, Any]] = [
-        (_b.name, wanted.benchmark), (_b.version, wanted.version), (_i.category, wanted.category),
-        (_m.short, wanted.model), (_g.short, wanted.judge),
-        (_j.kind, wanted.verdict and VERDICTS.index(wanted.verdict)),
-    ]  # fmt: skip
-    query = query.where(*(column == value for column, value in asked if value is not None))
-    if wanted.mark is not None:  # a JSON list of names, those of a pair with /0 or /1 behind them
-        query = query.where(_j.marks.contains(f'"{wanted.mark}', autoescape=True))
-    if kind == "reasoning":  # ``uses`` is read by ranges of its key, once for a batch
-        judges = select(_these.c.judge_id).where(_these.c.id.in_(numbers))
-        query = query.where(_u.benchmark_id.in_(select(_all.c.id)), _u.judge_id.in_(judges))
-    places: dict[int, list[dict[str, Any]]] = {}
-    for row in connection.execute(query).mappings():
-        places.setdefault(row["number"], []).append(dict(row))
-    for first, *more in places.values():
-        first["order"] = ORDERS[first.get("order", 0)]
-        yield Hit(kind=kind, places=1 + len(more), **first)
+) -> dict[int, Hit]:
+    """Of the rows of these numbers that the filters leave, the first place of each."""
+    table, number, category, told = _PLACES[kind]
+    where: dict[str, Any] = {number: numbers}
+    if kind == "reasoning":  # ``uses`` is read by ranges of its key, and only for what is left
+        verdict = wanted.verdict and VERDICTS.index(wanted.verdict)
+        its = {"id": numbers, "judge.short": wanted.judge, "kind": verdict}
+        judged = [  # marks are a JSON list of names, those of a pair with /0 or /1 behind them
+            one
+            for one in rows(connection, schema.judgments, "id judge_id marks", its)
+            if wanted.mark is None or f'"{wanted.mark}' in (one.marks or "")
+        ]
+        where = {
+            "judge_id": {one.judge_id for one in judged},
+            "judgment_id": [one.id for one in judged],
+            "benchmark_id": [one.id for one in rows(connection, schema.benchmarks, "id")],
+        }
+    where |= {
+        "benchmark.name": wanted.benchmark,
+        "benchmark.version": wanted.version,
+        "model.short": wanted.model,
+        category: wanted.category,
+    }
+    there = list(rows(connection, table, f"{number}:number {told}", where, distinct=True))
+    places = Counter(one.number for one in there)
+    return {
+        one.number: Hit(kind=kind, places=places[one.number], **values(one))
+        for one in reversed(there)
+    }
 
 
 # the index ----------------------------------------------------------------------------------------
@@ -377,13 +321,16 @@ def stands(
 class Coverage:
     """How much of the store is in its index; ``rows`` is about how many there are.
 
-    ``why`` says why it does not grow, where nobody here may write it.
+    ``why`` says that it does not grow, or is not read, and why, or who changes that.
     """
 
     indexed: int
     rows: int
-    complete: bool
     why: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return self.indexed == self.rows
 
 
 class Index(ABC):
@@ -394,12 +341,21 @@ class Index(ABC):
     commit: an end at any time loses what was not in it yet, and nothing is in it twice.
     """
 
-    numbers_again: ClassVar[bool]
+    sql: ClassVar[Mapping[str, str]]
+    """``state`` asks whether there is one, why it cannot be read, if all scripts have grams."""
+
+    make: ClassVar[Sequence[str]]
+    begin: ClassVar[Sequence[str]]
+    numbers_again = False
     """Whether the number of a row that went may be that of another one later."""
+
+    wide = 1
+    """How many rows it goes through for each that is read."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.seen: dict[str, tuple[int, bytes, int]] = {}
+        self.seen: dict[Kind, Sequence[Any]] = {}
+        self.newest: dict[Kind, int] = {}
 
     def look(self, connection: Connection) -> Coverage:
         """How far it reaches: not at all where it is of a store that was replaced by another.
@@ -407,55 +363,73 @@ class Index(ABC):
         The index is read before anything of the store: what another process indexes meanwhile is
         not in it.
         """
-        self.seen = {kind: (n, bytes(key), m) for kind, n, key, m in self._seen(connection)}
-        complete = True
-        for kind in KINDS:
-            column, (number, key, n) = _NUMBER[kind], self.seen.get(kind, (0, b"", 0))
-            rows = list(_read(connection, kind, _ROWS[kind].where(column == number)))
-            if number and (rows[0].key != key if rows else self.numbers_again):
-                self.seen = {}
+        there, why, self.any_script = self._ask(connection, self.sql["state"])[0]
+        seen = "SELECT kind, number, key, n FROM search_seen"
+        known = self._ask(connection, seen) if there and not why else ()
+        self.seen = dict.fromkeys(KINDS, _NOT_YET) | {kind: its for kind, *its in known}
+        for kind, (table, columns, some) in _TEXTS.items():
+            newest = row(connection, table, "id", some, order="-id")
+            self.newest[kind] = newest.id if newest else 0
+            number, key, n = self.seen[kind]
+            its = row(connection, table, columns.split()[1], {"id": number})
+            replaced = number and (its.key != key if its else self.numbers_again)
             # Items may be known by id alone when they are passed, and have a question later.
-            there = select(func.count()).select_from(_ROWS[kind].where(column <= number).subquery())
-            if kind == "question" and connection.scalar(there) != n:
-                self.seen.pop(kind, None)
-            new = connection.execute(_ROWS[kind].where(column > number).limit(1)).first()
-            complete = complete and new is None
-        indexed = sum(number for number, _, _ in self.seen.values())
-        rows_there = sum(_last(connection, kind) for kind in KINDS)
-        if complete and len(self.seen) == len(KINDS):
-            return Coverage(indexed=rows_there, rows=rows_there, complete=True)
-        return Coverage(indexed=indexed, rows=rows_there, complete=False)
+            passed = {**some, "id<": number + 1} if kind == "question" else None
+            if replaced or (passed and row(connection, table, "count()", passed)[0] != n):
+                self.seen[kind] = _NOT_YET
+        reached = (min(self.seen[kind][0], last) for kind, last in self.newest.items())
+        return Coverage(indexed=sum(reached), rows=sum(self.newest.values()), why=why)
 
     def grow(self) -> bool:
         """Take in a portion of what is new, in one commit; whether there is more.
 
-        False as well where another process is at it, and goes on.
+        Raises
+        ------
+        StoreError
+            Also where another process is at it.
         """
         with self._portion() as connection:
             deadline = time.monotonic() + _PORTION_S
-            if connection is None or self.look(connection).complete:
+            if self.look(connection).complete:
                 return False
             for kind in KINDS:
-                number, key, n = self.seen.get(kind, (0, b"", 0))
+                number, key, n = self.seen[kind]
                 if not number:
-                    self._empty(connection, kind)
+                    self._ask(connection, self.sql["empty"].format(kind=kind))
                 while time.monotonic() < deadline:
-                    query = _ROWS[kind].where(_NUMBER[kind] > number).order_by(_NUMBER[kind])
-                    rows = list(_read(connection, kind, query.limit(_PORTION)))
-                    if not rows:
+                    texts = list(_texts(connection, kind, {"id>": number}, _PORTION))
+                    if not texts:
                         break
-                    number, key, n = rows[-1].number, rows[-1].key, n + len(rows)
-                    texts = [
-                        (r.number, folded(r.text)) for r in rows if r.text or kind != "reasoning"
-                    ]
-                    self._put(connection, kind, texts)
+                    number, key, _ = texts[-1]
+                    n += len(texts)
+                    bodies = (
+                        (at, folded(text)) for at, _, text in texts if text or kind != "reasoning"
+                    )
+                    put = [(at, body, self._pairs(body)) for at, body in bodies]
+                    self._ask(connection, self.sql["put"].format(kind=kind), put)
                 seen = "UPDATE search_seen SET number = ?, key = ?, n = ? WHERE kind = ?"
-                self._ask(connection, seen, number, key, n, kind)
+                self._ask(connection, seen, (number, key, n, kind))
         return True
 
-    @abstractmethod
+    @contextmanager
+    def _portion(self) -> Iterator[Connection]:
+        """A commit of the index, which is made first if need be, and a snapshot of the store."""
+        with self.store.snapshot() as connection:
+            for statement in () if self._ask(connection, self.sql["state"])[0][0] else self.make:
+                self._ask(connection, statement)
+        with self.store.snapshot() as connection:
+            for statement in self.begin:
+                self._ask(connection, statement)
+            yield connection
+            self._ask(connection, self.sql["end"])
+
     def close(self) -> None:
-        """Let go of what is open."""
+        """Let go of what was opened for it."""
+        return  # the connection may be the store's
+
+    @abstractmethod
+    def _pairs(self, text: str) -> str:
+        """Every two Han characters, beside the text."""
 
     @abstractmethod
     def pages(self, connection: Connection, kind: Kind, words: Words) -> Ask | None:
@@ -465,29 +439,33 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def _portion(self) -> AbstractContextManager[Connection | None]:
-        """A commit of the index, and a snapshot of the store; None where another one writes."""
-
-    @abstractmethod
-    def _ask(self, connection: Connection, sql: str, *values: Any) -> Sequence[Any]:
-        """The rows of a statement to the index."""
-
-    @abstractmethod
-    def _seen(self, connection: Connection) -> Sequence[Any]:
-        """The rows of ``search_seen``."""
-
-    @abstractmethod
-    def _put(self, connection: Connection, kind: Kind, texts: Sequence[tuple[int, str]]) -> None:
-        """Index texts by their numbers."""
-
-    @abstractmethod
-    def _empty(self, connection: Connection, kind: Kind) -> None:
-        """Take out all of a kind."""
+    def _ask(self, connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
+        """The rows of a statement to the index; a list of values has it done for each of them."""
 
 
 class FileIndex(Index):
     """The index of a store in a file: a file beside it."""
 
+    sql: ClassVar = {
+        "state": "SELECT count(*), '', 1 FROM sqlite_master WHERE name = 'search_seen'",
+        "put": "INSERT INTO search_{kind} (rowid, body) VALUES (?, ? || ' ' || ?)",
+        "empty": "INSERT INTO search_{kind} (search_{kind}) VALUES ('delete-all')",
+        "end": "COMMIT",
+    }
+    # Positions of grams would make the index three times as large, and save little: the texts are
+    # looked at anyway.
+    make = (
+        "BEGIN IMMEDIATE",
+        *_MAKE_SEEN,
+        *(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS search_{kind} USING fts5(body, content='',"
+            " columnsize=0, detail=none, tokenize='trigram case_sensitive 1')"
+            for kind in KINDS
+        ),
+        f"PRAGMA user_version = {OURS}",
+        "COMMIT",
+    )
+    begin = ("PRAGMA busy_timeout = 0", "BEGIN IMMEDIATE", f"PRAGMA busy_timeout = {_WAIT_MS}")
     numbers_again = True
 
     def __init__(self, store: Store) -> None:
@@ -502,77 +480,39 @@ class FileIndex(Index):
     def close(self) -> None:
         self.connection.close()
 
-    @contextmanager
-    def _portion(self) -> Iterator[Connection | None]:
-        self.connection.execute("PRAGMA busy_timeout = 0")
+    def _ask(self, connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
+        run = self.connection.executemany if isinstance(values, list) else self.connection.execute
         try:
-            self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                self._failed(error)
-            yield None
-            return
-        self._ask(None, f"PRAGMA busy_timeout = {_WAIT_MS}")
-        with self.store.snapshot() as connection:
-            yield connection
-        self._ask(None, "COMMIT")
-
-    def _failed(self, error: sqlite3.Error) -> NoReturn:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            return run(sql, values).fetchall()
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                raise StoreError(
+                    f"the search index {self.path} failed ({error}); make room if the disk is full,"
+                    " or delete that file: it is made anew"
+                ) from error
             self.path.unlink(missing_ok=True)
             raise StoreError(
                 f"the search index {self.path} was damaged and has been removed; search again,"
                 " and it is made anew"
             ) from error
-        raise StoreError(
-            f"the search index {self.path} failed ({error}); make room if the disk is full, or"
-            " delete that file: it is made anew"
-        ) from error
 
-    def _ask(self, connection: Connection | None, sql: str, *values: Any) -> Sequence[Any]:
-        try:
-            return self.connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            self._failed(error)
-
-    def _seen(self, connection: Connection) -> Sequence[Any]:
-        return self._ask(connection, _SEEN)
-
-    def _put(self, connection: Connection, kind: Kind, texts: Sequence[tuple[int, str]]) -> None:
-        pairs = ((number, " ".join(found)) for number, text in texts if (found := bigrams(text)))
-        for table, rows in ((f"search_{kind}", texts), (f"search_{kind}_han", pairs)):
-            for row in rows:
-                self._ask(connection, f"INSERT INTO {table} (rowid, body) VALUES (?, ?)", *row)
-
-    def _empty(self, connection: Connection, kind: Kind) -> None:
-        for table in (f"search_{kind}", f"search_{kind}_han"):
-            self._ask(connection, f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
+    def _pairs(self, text: str) -> str:
+        return " ".join(map(_APART.join, _HAN.findall(text)))
 
     def pages(self, connection: Connection, kind: Kind, words: Words) -> Ask | None:
-        parts = [folded(part) for part in words.parts]
-        grams = [part[n : n + GRAM] for part in parts for n in range(len(part) - GRAM + 1)]
-        pairs = [pair for part in parts if len(part) < GRAM for pair in bigrams(part)]
-        asked = [(f"search_{kind}", grams), (f"search_{kind}_han", pairs)]
-        there = [
-            (table, list(dict.fromkeys(found))[:_MOST_GRAMS]) for table, found in asked if found
-        ]
-        if not there:
+        grams = [part[n : n + GRAM] for part in words.folded for n in range(len(part) - GRAM + 1)]
+        short = (part for part in words.folded if len(part) < GRAM)
+        grams += [_APART.join(pair) for part in short for pair in bigrams(part)]
+        if not grams:
             return None
-        where = [f"{there[0][0]} MATCH ?"]
-        where += [f"rowid IN (SELECT rowid FROM {one} WHERE {one} MATCH ?)" for one, _ in there[1:]]
-        quoted = (('"' + gram.replace('"', '""') + '"' for gram in found) for _, found in there)
-        matches = [" AND ".join(some) for some in quoted]
+        quoted = ('"' + gram.replace('"', '""') + '"' for gram in dict.fromkeys(grams))
+        match = " AND ".join(islice(quoted, _MOST_GRAMS))
         comes, order = _WAYS[kind]
         query = (
-            f"SELECT rowid FROM {there[0][0]} WHERE {' AND '.join(where)} AND rowid {comes} ?"
+            f"SELECT rowid, 1 FROM search_{kind} WHERE search_{kind} MATCH ? AND rowid {comes} ?"
             f" ORDER BY rowid {order} LIMIT ?"
         )
-
-        def page(beyond: int, size: int) -> tuple[list[int], int | None]:
-            found = [row[0] for row in self._ask(connection, query, *matches, beyond, size)]
-            return found, found[-1] if len(found) == size else None
-
-        return page
+        return lambda beyond, size: self._ask(connection, query, (match, beyond, size))
 
 
 def index_path(store: Path) -> Path:
@@ -592,106 +532,86 @@ def _opened(path: Path) -> sqlite3.Connection:
         path, timeout=_WAIT_MS / 1000, isolation_level=None, check_same_thread=False
     )
     try:
-        if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            connection.executescript(_MAKE_FILE)
         # Spilling would lock readers out. There is no log: nothing needs checkpoints, and readers
         # wait only while one commits.
         connection.executescript("PRAGMA cache_size = -65536; PRAGMA cache_spill = OFF")
-        said = (f"PRAGMA {name}" for name in ("application_id", "user_version"))
-        if tuple(connection.execute(one).fetchone()[0] for one in said) == OURS:
+        if connection.execute("PRAGMA user_version").fetchone()[0] in (0, OURS):
             return connection
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
-            connection.close()
+        if error.sqlite_errorcode & 0xFF not in _DAMAGED:
             raise
     connection.close()
-    path.unlink(missing_ok=True)
+    path.unlink()
     return _opened(path)
 
 
 class ServerIndex(Index):
     """The index of a store on a server: tables of their own, with the texts in lower case."""
 
-    numbers_again = False  # they come from sequences
-    there = any_script = False  # as `look` finds
+    sql: ClassVar = {
+        "state": "SELECT seen IS NOT NULL, CASE WHEN NOT has_table_privilege(seen, 'SELECT')"
+        " THEN 'cannot be read by this user; its owner changes that with GRANT SELECT ON"
+        " search_seen, search_question, search_answer, search_reasoning TO '"
+        " || quote_ident(current_user)"
+        " ELSE '' END, datctype NOT IN ('C', 'POSIX')"
+        " FROM pg_database, to_regclass('search_seen') seen WHERE datname = current_database()",
+        "put": "INSERT INTO search_{kind} VALUES (?, ?, ?)",
+        "empty": "DELETE FROM search_{kind}",
+        "end": "SELECT 1",
+    }
+    make = (
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+        *_MAKE_SEEN,
+        *(
+            f"CREATE TABLE search_{kind} (number bigint PRIMARY KEY, body text, han text);"
+            f" CREATE INDEX ON search_{kind} USING gin (body gin_trgm_ops);"
+            f" CREATE INDEX ON search_{kind} USING gin ({_PAIRS})"
+            for kind in KINDS
+        ),
+        _GRANT,
+    )
+    begin = ("SELECT 1 FROM search_seen FOR UPDATE NOWAIT",)
+    wide = 20
 
-    def close(self) -> None:
-        """The connection is the store's."""
-
-    @contextmanager
-    def _portion(self) -> Iterator[Connection | None]:
-        with self.store.snapshot() as connection:
-            if not _on_server(connection)[0]:
-                connection.exec_driver_sql(_MAKE_TABLES)
-        with self.store.snapshot() as connection:
-            self._ask(connection, "SELECT 1 FROM search_seen FOR UPDATE NOWAIT")
-            yield connection
-
-    def _ask(self, connection: Connection, sql: str, *values: Any) -> Sequence[Any]:
+    def _ask(self, connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
         found = connection.exec_driver_sql(sql.replace("?", "%s"), values)
         return found.all() if found.returns_rows else ()
 
-    def _seen(self, connection: Connection) -> Sequence[Any]:
-        self.there, self.any_script = _on_server(connection)
-        return self._ask(connection, _SEEN) if self.there else ()
-
-    def _put(self, connection: Connection, kind: Kind, texts: Sequence[tuple[int, str]]) -> None:
-        rows = [(number, text, _pairs(text)) for number, text in texts]
-        if rows:
-            connection.exec_driver_sql(f"INSERT INTO search_{kind} VALUES (%s, %s, %s)", rows)
-
-    def _empty(self, connection: Connection, kind: Kind) -> None:
-        self._ask(connection, f"DELETE FROM search_{kind}")
+    def _pairs(self, text: str) -> str:
+        return _APART.join(bigrams(text))
 
     def pages(self, connection: Connection, kind: Kind, words: Words) -> Ask | None:
         """A frequent word stands in the newest texts already, and a rare one the index finds.
 
         What there is much of, and not among the newest, is gone through from these on.
         """
-        parts = [folded(part) for part in words.parts]
         indexed = re.compile(r"[^\W_]{3}" if self.any_script else "[a-z0-9]{3}")
-        pairs = _pairs(*parts)
-        if not self.there or not (pairs or any(map(indexed.search, parts))):
+        pairs = [pair for part in words.folded for pair in bigrams(part)]
+        if not (pairs or any(map(indexed.search, words.folded))):
             return None
-        holds = " AND ".join(["body LIKE ?"] * len(parts) + ["han @> ?::int4[]"] * bool(pairs))
-        values: list[Any] = ["%" + re.sub(r"([\\%_])", r"\\\1", part) + "%" for part in parts]
-        asked = [*values, pairs] if pairs else values
+        asked: list[Any] = ["%" + re.sub(r"([\\%_])", r"\\\1", part) + "%" for part in words.folded]
+        holds = " AND ".join(
+            ["body LIKE ?"] * len(asked) + [f"{_PAIRS} @> ?::text[]"] * bool(pairs)
+        )
+        asked += [pairs] * bool(pairs)
         comes, order = _WAYS[kind]
         newest = (
             f"SELECT number, {holds} FROM (SELECT number, body, han FROM search_{kind}"
             f" WHERE number {comes} ? ORDER BY number {order} LIMIT ?) newest"
         )
-        older = f"SELECT number FROM search_{kind} WHERE number + 0 {comes} ? AND {holds} LIMIT ?"
+        older = (
+            f"SELECT number, TRUE FROM search_{kind} WHERE number + 0 {comes} ? AND {holds} LIMIT ?"
+        )
 
-        def page(beyond: int, size: int) -> tuple[list[int], int | None]:
-            if size == 2 * _FIRST_BATCH:
-                connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
-                few = self._ask(connection, older, beyond, *asked, _MOST_MATCHES + 1)
+        def page(beyond: int, size: int) -> Sequence[tuple[int, bool]]:
+            if size == 4 * self.wide * _FIRST_BATCH:
+                self._ask(connection, "SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
+                few = self._ask(connection, older, (beyond, *asked, _MOST_MATCHES + 1))
                 if len(few) <= _MOST_MATCHES:
-                    return sorted((row[0] for row in few), reverse=order == "DESC"), None
-            rows = self._ask(connection, newest, *asked, beyond, min(20 * size, 20_000))
-            found = [row[0] for row in rows if row[1]]
-            return found, rows[-1][0] if rows else None
+                    return sorted(few, reverse=order == "DESC")
+            return self._ask(connection, newest, (*asked, beyond, size))
 
         return page
-
-
-def _pairs(*texts: str) -> list[int]:
-    """Two Han characters as one number, of all that stand in texts."""
-    found = {pair for text in texts for pair in bigrams(text)}
-    return sorted({(ord(pair[0]) << 16 ^ ord(pair[1])) & 0x7FFFFFFF for pair in found})
-
-
-def _on_server(connection: Connection) -> tuple[bool, bool]:
-    """Whether there are tables that this user may read, and whether all scripts have grams."""
-    said = connection.exec_driver_sql(
-        "SELECT CASE WHEN to_regclass('search_seen') IS NULL THEN FALSE"
-        " ELSE has_table_privilege('search_seen', 'SELECT') END,"
-        " (SELECT datctype NOT IN ('C', 'POSIX') FROM pg_database"
-        " WHERE datname = current_database())"
-    )
-    row = said.one()
-    return row[0], row[1]
 
 
 def forget_gone(connection: Connection) -> None:
@@ -699,11 +619,12 @@ def forget_gone(connection: Connection) -> None:
 
     SQLite's index holds no texts: what it finds is looked up in the store.
     """
-    if connection.dialect.name != "sqlite" and _on_server(connection)[0]:
-        for kind, table in zip(KINDS, ("items", "responses", "judgments"), strict=True):
+    there = ServerIndex.sql["state"]
+    if connection.dialect.name != "sqlite" and connection.exec_driver_sql(there).one()[0]:
+        for kind, (table, *_) in _TEXTS.items():
             connection.exec_driver_sql(
                 f"DELETE FROM search_{kind} s WHERE NOT EXISTS"
-                f" (SELECT FROM {table} t WHERE t.id = s.number)"
+                f" (SELECT FROM {table.name} t WHERE t.id = s.number)"
             )
 
 
@@ -718,13 +639,11 @@ def index_of(store: Store) -> AbstractContextManager[Index]:
 class _Builder(threading.Thread):
     """Makes the index of a store until all is in it. It may end at any time: a portion is whole."""
 
-    started: ClassVar[dict[str, _Builder]] = {}
-    turn: ClassVar[threading.Lock] = threading.Lock()
+    why, again_at = "", 0.0
 
     def __init__(self, url: str) -> None:
         super().__init__(name="search index", daemon=True)
-        self.url, self.why, self.again_at = url, "", 0.0
-        self.error: StoreError | None = None
+        self.url = url
 
     def run(self) -> None:
         in_a_file = located(self.url).path is not None
@@ -736,11 +655,15 @@ class _Builder(threading.Thread):
                 while index.grow():
                     pass
         except StoreError as error:
-            state = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
-            if state in _NOT_HERE:
-                self.why, self.again_at = _NOT_HERE[state], time.monotonic() + _TRY_AGAIN_S
-            elif state not in _ANOTHER:
-                self.error = error
+            said = getattr(error.__cause__, "orig", error.__cause__)
+            state = getattr(said, "sqlstate", None) or getattr(said, "sqlite_errorcode", None)
+            if state not in _ANOTHER:
+                self.why = f"does not grow here: {_NOT_HERE.get(state or '', str(error))}"
+                self.again_at = time.monotonic() + _TRY_AGAIN_S
+
+
+_builders: dict[str, _Builder] = {}
+"""The last of each store, by its address."""
 
 
 def make_index(store: Store, for_s: float, maker: str | None = None) -> Coverage:
@@ -764,18 +687,16 @@ def make_index(store: Store, for_s: float, maker: str | None = None) -> Coverage
 def _made(index: Index, for_s: float, url: str) -> Coverage:
     with index.store.snapshot() as connection:
         coverage = index.look(connection)
-    if coverage.complete:
+    if coverage.complete or coverage.why:
         return coverage
-    with _Builder.turn:
-        builder = _Builder.started.get(url)
-        if builder is None or not (builder.is_alive() or time.monotonic() < builder.again_at):
-            builder = _Builder.started[url] = _Builder(url)
-            builder.start()
+    builder = _builders.get(url)
+    if builder is None or not (builder.is_alive() or time.monotonic() < builder.again_at):
+        builder = _builders[url] = _Builder(url)  # of two at once one ends at once
+        builder.start()
     builder.join(for_s)
-    if builder.error is not None:
-        raise builder.error
     with index.store.snapshot() as connection:
-        return replace(index.look(connection), why=builder.why)
+        coverage = index.look(connection)
+    return replace(coverage, why=coverage.why or builder.why)
 
 
 # search -------------------------------------------------------------------------------------------
@@ -830,21 +751,25 @@ def search(
     """
     asked, wanted = Words(words), filters or Filters()
     hits: list[Hit] = []
-    looked_at, by_index, then = 0, True, None
+    looked_at, by_index = 0, True
+    then: Begin | None = None
     with index_of(store) as index:
         coverage = _made(index, for_s / 2, maker or store.url)
         with store.snapshot() as connection:
             deadline = time.monotonic() + for_s
             for kind, indexed, numbers, beyond in _batches(connection, index, asked, wanted, begin):
-                looked_at, by_index = looked_at + len(numbers), by_index and indexed
+                if then is not None and time.monotonic() > deadline:
+                    break
+                then = kind, beyond
+                looked_at += len(numbers)
+                by_index = by_index and indexed
                 hits += _hits(connection, kind, numbers, asked, wanted)
                 if len(hits) > limit:
                     hits = hits[:limit]
                     then = hits[-1].kind, hits[-1].number
                     break
-                if beyond is not None and time.monotonic() > deadline:
-                    then = kind, beyond
-                    break
+            else:
+                then = None
     return Found(hits=hits, then=then, looked_at=looked_at, by_index=by_index, coverage=coverage)
 
 
@@ -863,42 +788,42 @@ def count(
 
 def _batches(
     connection: Connection, index: Index, words: Words, wanted: Filters, begin: Begin | None
-) -> Iterator[tuple[Kind, bool, Sequence[int], int | None]]:
+) -> Iterator[tuple[Kind, bool, Sequence[int], int]]:
     """Of each kind what its index has, and what it has not yet, in the order of the hits.
 
-    With the number behind which to go on, None where there is no more.
+    With whether an index says so, and the number behind which to go on.
     """
-    first, from_here = begin or (KINDS[0], None)
-    for kind in wanted.searched:
-        if KINDS.index(kind) < KINDS.index(first):
-            continue
-        matches = index.pages(connection, kind, words)
-        reached = index.seen.get(kind, (0,))[0] if matches else 0
+    first, start = begin or (KINDS[0], 0)
+    left = KINDS[KINDS.index(first) :]
+    for kind in (kind for kind in wanted.searched if kind in left):
+        reached = index.seen[kind][0]
+        matches = index.pages(connection, kind, words) if reached else None
         asks = [matches] if matches else []
-        if not matches or _last(connection, kind) - reached <= _LAG:
-            new = _scan(connection, kind, reached)
-            asks = [*asks, new] if kind == "question" else [new, *asks]
-        for ask in asks:
-            size = _FIRST_BATCH
-            beyond = (0 if kind == "question" else _END) if kind != first else from_here
-            beyond = (0 if kind == "question" else _END) if beyond is None else beyond
-            while beyond is not None:
-                numbers, beyond = ask(beyond, size)
-                for start in range(0, max(len(numbers), 1), size):
-                    some, rest = numbers[start : start + size], numbers[start + size :]
-                    yield kind, matches is not None, some, some[-1] if rest else beyond
-                size = min(2 * size, _LARGEST_BATCH)
+        if not matches or index.newest[kind] - reached <= _LAG:
+            asks.append(_scan(connection, kind, reached if matches else 0))
+        for ask in asks if kind == "question" else reversed(asks):
+            beyond, size = start if kind == first else _END, index.wide * _FIRST_BATCH
+            while there := ask(beyond, size):
+                found = [number for number, may_hold in there if may_hold]
+                for some in chunks(found, size // index.wide):
+                    yield kind, matches is not None, some, some[-1]
+                if len(there) < size:
+                    break
+                beyond = there[-1][0]
+                yield kind, matches is not None, [], beyond
+                size = min(4 * size, index.wide * _LARGEST_BATCH)
 
 
 def _scan(connection: Connection, kind: Kind, above: int) -> Ask:
     """Goes through all rows there are, above one."""
-    column, forward = _NUMBER[kind], kind == "question"
+    table, _, some = _TEXTS[kind]
 
-    def page(beyond: int, size: int) -> tuple[Sequence[int], int | None]:
-        least, most = (max(above, beyond), _END) if forward else (above, beyond)
-        query = select(column).where(column > least, column < most).limit(size)
-        found = connection.scalars(query.order_by(column if forward else column.desc())).all()
-        return found, found[-1] if len(found) == size else None
+    def page(beyond: int, size: int) -> Sequence[tuple[int, bool]]:
+        order, where = "-id", {"id>": above, "id<": beyond}
+        if kind == "question":
+            order, where = "id", {"id>": max(above, beyond)}
+        there = rows(connection, table, "id", {**some, **where}, order=order, limit=size)
+        return [(one.id, True) for one in there]
 
     return page
 
@@ -910,19 +835,17 @@ def _hits(
 
     Filters leave less than words do, and cost less than texts.
     """
-    hits: dict[int, Hit] = {}
-    if wanted.narrow:
-        hits = {hit.number: hit for hit in stands(connection, kind, numbers, wanted)}
+    narrow = replace(wanted, kinds=KINDS) != Filters()
+    places = stands(connection, kind, numbers, wanted) if narrow else {}
     texts = {
-        row.number: row.text
-        for some in chunks(hits if wanted.narrow else numbers)
-        for row in _read(connection, kind, _ROWS[kind].where(_NUMBER[kind].in_(some)))
-        if (row.text or kind != "reasoning") and words.occur_in(row.text)
+        number: text
+        for number, _, text in _texts(connection, kind, {"id": places if narrow else numbers})
+        if (text or kind != "reasoning") and words.occur_in(text)
     }
-    if not wanted.narrow:
-        hits = {hit.number: hit for hit in stands(connection, kind, list(texts), wanted)}
+    if not narrow:
+        places = stands(connection, kind, texts, wanted)
     return [
-        replace(hits[number], snippet=words.snippet(texts[number]))
+        replace(places[number], snippet=words.snippet(texts[number]))
         for number in numbers
-        if number in hits and number in texts
+        if number in places and number in texts
     ]
