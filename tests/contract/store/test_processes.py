@@ -167,6 +167,11 @@ def is_whole(url: str) -> bool:
         return not list(hanging_references(connection))
 
 
+def complaints(errors: str) -> list[str]:
+    """What a process said beside that it waits for its turn, as it may on a busy machine."""
+    return [line for line in errors.splitlines() if not line.endswith(" s so far)")]
+
+
 def test_two_write_and_one_reads_at_once(unmade_url: str) -> None:
     url, count = unmade_url, 400
     writers = [writer(url, run_id, count) for run_id in ("run-1", "run-2")]  # both make the store
@@ -183,7 +188,7 @@ def test_two_write_and_one_reads_at_once(unmade_url: str) -> None:
         assert seen == sorted(seen)
         for process in writers:
             _, errors = process.communicate(timeout=60)
-            assert (process.returncode, errors) == (0, "")
+            assert (process.returncode, complaints(errors)) == (0, [])
         wanted = {
             judgment_key(run, number) for run in ("run-1", "run-2") for number in range(count)
         }
@@ -222,7 +227,7 @@ def test_what_two_spend_at_once_adds_up(store_url: str) -> None:
     spenders = [started(SPEND, store_url, run_id, count) for run_id in ("run-1", "run-2")]
     for spender in spenders:
         _, errors = spender.communicate(timeout=60)
-        assert (spender.returncode, errors) == (0, "")
+        assert (spender.returncode, complaints(errors)) == (0, [])
     with open_store(store_url, read_only=True) as store:
         spent = store.spend()
     names = ("run_id", "calls", "prompt_tokens", "cost_usd")
