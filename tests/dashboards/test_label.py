@@ -34,9 +34,8 @@ def _on_this_machine() -> Iterator[None]:
 
 
 @pytest.fixture
-def open_label() -> Iterator[Callable[..., Any]]:
+def open_label() -> Callable[..., Any]:
     """The page alone, as the app would run it."""
-    import streamlit as st
     from streamlit.testing.v1 import AppTest
 
     def opened(url: str, **query: str) -> Any:
@@ -46,9 +45,7 @@ def open_label() -> Iterator[Callable[..., Any]]:
             app.query_params[key] = value
         return app.run()
 
-    yield opened
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    return opened
 
 
 def test_it_is_a_page_of_the_app(open_page: Any, url: str) -> None:
