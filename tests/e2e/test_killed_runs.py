@@ -18,7 +18,7 @@ from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction, completion
 
 # A kill at every step of the writing is in tests/faults: here a few, perf/killed_runs.py does 200.
-KILLS = int(os.environ.get("JUDGEBENCH_KILLS", "5"))
+KILLS = int(os.environ.get("JUDGEBENCH_KILLS", "2"))
 ITEMS = 48
 TAKERS = ("model-careful", "model-terse", "model-verbose", "model-weak")
 SEED = 20261125
