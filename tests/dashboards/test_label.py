@@ -455,16 +455,6 @@ def test_no_answers_is_said(open_label: Any, tmp_path: Path) -> None:
     assert app.info[0].value.startswith("There is nothing to label")
 
 
-def test_an_empty_store_and_none_say_what_to_type(open_label: Any, tmp_path: Path) -> None:
-    app = open_label(f"sqlite:///{tmp_path / 'none.db'}", rater="anna")
-    assert app.info[0].value.startswith("There is no store here yet")
-    url = f"sqlite:///{tmp_path / 'empty.db'}"
-    open_store(url).close()
-    app = open_label(url, rater="anna")
-    assert app.info[0].value.startswith("The store is empty")
-    assert not app.exception
-
-
 def test_a_label_that_could_not_be_stored_is_said_and_the_item_stays(
     open_label: Any, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
