@@ -60,7 +60,30 @@ _WORKER = (
     "judgebench.workers.reward_model_worker",
     "judgebench.workers.task_prompts",
 )
+_PAGES = (
+    "altair",
+    "pandas.io.formats.style",
+    "streamlit.emojis",
+    "streamlit.web.bootstrap",
+    "streamlit.web.cli",
+    "streamlit.web.server.starlette",
+    "streamlit.starlette",
+    "uvicorn",
+    "judgebench.exchange.labelling",
+    "judgebench.report.compare",
+    "judgebench.report.confidence_choice",
+    "judgebench.report.leaderboard",
+    "judgebench.report.nights",
+    "judgebench.report.training",
+    "judgebench.run.plan",
+    "judgebench.store",
+    "judgebench.store.read",
+    "judgebench.store.search",
+    "scipy.special",
+    "scipy.stats",
+)
 LOADS = {
+    "serve": _PAGES,  # the dashboard's, by whom its folder is in PYTHONPATH
     "judgebench.cli.main": _COMMAND,
     "lm_eval": _WORKER,
     "tests.e2e.by_lm_eval": _WORKER,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -27,10 +28,36 @@ def _as_streamlit_finds_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(sys, "argv", ["app.py"])
 
 
-@pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]]:
-    """Open a page of the app on a store, as a reader who follows a link would."""
+@pytest.fixture(autouse=True, scope="session")
+def _what_a_server_does_once() -> Iterator[None]:
+    """An AppTest does so before each page: it compiles the scripts, and reads what every installed
+    package says of itself, for components that none of them has."""
+    from streamlit.components.v2 import manifest_scanner
+    from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+    from streamlit.testing.v1 import app_test, local_script_runner
+
+    scripts = ScriptCache()
+    with (
+        mock.patch.object(manifest_scanner, "scan_component_manifests", list),
+        mock.patch.object(app_test, "ScriptCache", lambda: scripts),
+        mock.patch.object(local_script_runner, "ScriptCache", lambda: scripts),
+    ):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _remembered_for_one_file() -> Iterator[None]:
+    """What a server has computed of a store is there for whoever opens a page of it next."""
     import streamlit as st
+
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Open a page of the app on a store, as a reader who follows a link would."""
     from streamlit.testing.v1 import AppTest
 
     def opened(page: str, url: str, **query: str) -> AppTest:
@@ -44,8 +71,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]
         assert [one.value for one in app.title][:1] in ([], [page.capitalize()])
         return app
 
-    yield opened
-    st.cache_data.clear()
+    return opened
 
 
 @contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,7 +20,7 @@ from judgebench.store import Store, open_store
 from tests.dashboards import agreement_stores, stores
 from tests.dashboards.agreement_stores import BENCHMARK, VERSION
 from tests.dashboards.drawn import drawings, with_field
-from tests.dashboards.test_pages import MARKUP, aged, boxes, table, texts
+from tests.dashboards.test_pages import MARKUP, boxes, table, texts
 from tests.dashboards.told import verbatim
 
 PAIR = {"shown": "lenient", "reference": "human/a"}
@@ -366,27 +364,6 @@ def test_hostile_texts_reach_no_element_that_reads_markup(
         said = " ".join(expressions(drawing.spec))
         assert text[:40] not in said
         assert stores.HOSTILE[0] not in said
-
-
-def test_a_store_that_goes_away_while_the_page_is_open_is_said(
-    open_page: Any, tmp_path: Path
-) -> None:
-    path = tmp_path / "s.db"
-    url = agreement_stores.fill(path, n_items=4)
-    app = open_page("agreement", url)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
-    aged(url, 600)
-    app.run()
-    assert not app.exception
-    assert app.error[0].value == "This cannot be shown."
-    for file in tmp_path.iterdir():
-        file.unlink()
-    aged(url, 600)
-    app.run()
-    assert not app.exception
-    assert app.info[0].value.startswith("There is no store here yet")
 
 
 def test_a_table_of_many_points_has_no_room_for_shares() -> None:

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +12,9 @@ import pytest
 
 from judgebench.store import open_store
 from tests.dashboards import stores
+from tests.dashboards.serving import served
 from tests.dashboards.watched import Watched
+from tests.warm import Warm
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -64,36 +59,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(store: Path) -> Iterator[str]:
-    """The app as the command line starts it, on a free port of loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    root = Path(__file__).parents[2]
-    command = [
-        sys.executable, str(root / "dashboards" / "serve.py"),
-        "--server.port", str(port), "--", "--store", f"sqlite:///{store}",
-    ]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}
-    with subprocess.Popen(
-        command, cwd=store.parent, env=environment, stdout=subprocess.DEVNULL
-    ) as server:
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise AssertionError(f"streamlit did not come up (exit code {server.poll()})")
+def address(store: Path, warm: Warm) -> Iterator[str]:
+    with served(warm, f"sqlite:///{store}", store.parent) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

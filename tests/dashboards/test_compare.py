@@ -268,21 +268,6 @@ def test_models_that_share_no_board_are_not_offered(tmp_path: Path) -> None:
     assert [one.judge.name for one in known.shared(ids["b"], [ids["a"]])] == ["x"]
 
 
-def test_a_missing_store_an_empty_one_and_no_store_are_one_sentence(
-    open_page: Any, tmp_path: Path
-) -> None:
-    app = opened_on(open_page, f"sqlite:///{tmp_path / 'none.db'}")
-    assert app.info[0].value.startswith("There is no store here yet")
-    open_store(f"sqlite:///{tmp_path / 'empty.db'}").close()
-    app = opened_on(open_page, f"sqlite:///{tmp_path / 'empty.db'}")
-    assert not app.exception
-    assert app.code[0].value == "judgebench run suites/demo.yaml"
-    (tmp_path / "other.db").write_text("not a database, but long enough to be looked at " * 20)
-    app = opened_on(open_page, f"sqlite:///{tmp_path / 'other.db'}")
-    assert not app.exception
-    assert app.error[0].value == "This cannot be shown."
-
-
 def test_a_store_of_a_later_version_and_one_that_goes_away_are_said(
     open_page: Any, tmp_path: Path
 ) -> None:

@@ -266,6 +266,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 's.db'}"
+    open_store(url).close()
+    return url
+
+
 def copied(made: Path, path: Path) -> str:
     """The URL of the copy."""
     return f"sqlite:///{shutil.copyfile(made, path)}"
@@ -298,12 +305,21 @@ def test_what_is_no_store_is_a_sentence_and_a_way_on(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_is_no_store_is_left_as_it_is(open_page: Any, path: Path, page: str) -> None:
-    open_page(page, f"sqlite:///{path}")
+def test_every_page_says_what_to_type_and_leaves_what_is_no_store(
+    open_page: Any, path: Path, empty: str, page: str
+) -> None:
+    for url, says in ((f"sqlite:///{path}", NO_STORE), (empty, EMPTY)):
+        said = fine(open_page(page, url, **LINKS.get(page, {})))
+        assert re.search(says, said)
+        assert re.search(A_RUN, said)
     assert not list(path.parent.iterdir())
-    path.write_text("somebody's notes")
-    open_page(page, f"sqlite:///{path}")
-    assert [file.read_text() for file in path.parent.iterdir()] == ["somebody's notes"]
+    notes = path.with_name("**notes** :red[x].db")
+    notes.write_text("somebody's")
+    app = open_page(page, f"sqlite:///{notes}")
+    fine(app)
+    assert app.error[0].value == "This cannot be shown."
+    assert notes.name in "\n".join(one.value for one in app.text)
+    assert [file.read_text() for file in path.parent.iterdir()] == ["somebody's"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -13,7 +13,7 @@ from judgebench.store import open_store
 from judgebench.store.search import PAGE, index_path
 from tests.dashboards import item_stores, stores
 from tests.dashboards.item_stores import BENCHMARK
-from tests.dashboards.test_pages import MARKUP, aged, boxes, texts
+from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.dashboards.told import verbatim
 
 
@@ -267,21 +267,3 @@ def test_an_index_that_cannot_be_made_is_one_sentence(open_page: Any, tmp_path: 
     assert not app.exception
     assert app.error[0].value == "This cannot be shown."
     assert "the search index" in texts(app)
-
-
-def test_a_store_that_goes_away_says_what_to_type(open_page: Any, tmp_path: Path) -> None:
-    url = item_stores.fill(tmp_path / "s.db")
-    app = open_page("items", url, q="river")
-    for file in tmp_path.glob("s.db*"):
-        file.unlink()
-    aged(url, 600)
-    app.run()
-    assert not app.exception
-    assert app.info[0].value.startswith("There is no store here yet")
-
-
-def test_an_empty_store_says_what_to_type(open_page: Any, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'empty.db'}"
-    open_store(url).close()
-    app = open_page("items", url)
-    assert app.info[0].value.startswith("The store is empty")

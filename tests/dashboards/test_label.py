@@ -34,9 +34,8 @@ def _on_this_machine() -> Iterator[None]:
 
 
 @pytest.fixture
-def open_label() -> Iterator[Callable[..., Any]]:
+def open_label() -> Callable[..., Any]:
     """The page alone, as the app would run it."""
-    import streamlit as st
     from streamlit.testing.v1 import AppTest
 
     def opened(url: str, **query: str) -> Any:
@@ -46,9 +45,7 @@ def open_label() -> Iterator[Callable[..., Any]]:
             app.query_params[key] = value
         return app.run()
 
-    yield opened
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    return opened
 
 
 def test_it_is_a_page_of_the_app(open_page: Any, url: str) -> None:
@@ -456,16 +453,6 @@ def test_no_answers_is_said(open_label: Any, tmp_path: Path) -> None:
     app = open_label(url, rater="anna")
     assert not app.exception
     assert app.info[0].value.startswith("There is nothing to label")
-
-
-def test_an_empty_store_and_none_say_what_to_type(open_label: Any, tmp_path: Path) -> None:
-    app = open_label(f"sqlite:///{tmp_path / 'none.db'}", rater="anna")
-    assert app.info[0].value.startswith("There is no store here yet")
-    url = f"sqlite:///{tmp_path / 'empty.db'}"
-    open_store(url).close()
-    app = open_label(url, rater="anna")
-    assert app.info[0].value.startswith("The store is empty")
-    assert not app.exception
 
 
 def test_a_label_that_could_not_be_stored_is_said_and_the_item_stays(

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,38 +12,21 @@ import pytest
 
 from tests.dashboards import label_stores
 from tests.dashboards.label_stores import HOSTILE, MODELS, RIGHT, WRONG
-from tests.dashboards.test_browser import CHROMIUM, PROBES, _wait_for, hears
+from tests.dashboards.serving import served
+from tests.dashboards.test_browser import CHROMIUM, PROBES, hears
 from tests.dashboards.watched import Watched
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium"),
 ]
-ROOT = Path(__file__).parents[2]
+LOCAL = ("--server.address", "127.0.0.1")
 MAIN = "document.querySelector('[data-testid=stMain]')"
 ONE_OF_THEM = f"texts => texts.some(text => {MAIN}.innerText.includes(text))"
 QUESTION = re.compile(r"^Question \d+\?$")
 READ_MS = 500
 """Nobody presses a key on what they have not read."""
-
-
-@contextmanager
-def served(store: str, *more: str) -> Iterator[str]:
-    """The label page on a store, as the command line serves it, on a free port of loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable, str(ROOT / "dashboards" / "serve.py"),
-        "--server.port", str(port), "--server.address", "127.0.0.1", "--", "--store", store, *more,
-    ]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as server:
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-            yield f"http://127.0.0.1:{port}/label"
-        finally:
-            server.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +43,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def address(url: str) -> Iterator[str]:
-    with served(url) as address:
-        yield address
+def address(url: str, warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(warm, url, tmp_path_factory.mktemp("served"), *LOCAL) as address:
+        yield f"{address}/label"
 
 
 @pytest.fixture(scope="module")
@@ -213,10 +191,13 @@ def test_hostile_answers_are_read_as_text(url: str, windows: Callable[..., Any])
     assert seen == HOSTILE.keys()
 
 
-def test_a_header_of_the_request_says_who_labels(url: str, windows: Callable[..., Any]) -> None:
+def test_a_header_of_the_request_says_who_labels(
+    url: str, windows: Callable[..., Any], warm: Warm, tmp_path: Path
+) -> None:
     """One that a browser can be told to send; what a proxy adds comes the same way."""
-    with served(url, "--rater-header", "User-Agent") as address:
-        page = windows("version=v1&rater=eve", at=address, user_agent="fritz")
+    header = ("--rater-header", "User-Agent")
+    with served(warm, url, tmp_path, *LOCAL, more=header) as address:
+        page = windows("version=v1&rater=eve", at=f"{address}/label", user_agent="fritz")
         page.get_by_text("labels of human/fritz (as User-Agent says)").wait_for()
         page.get_by_text("0 of 40 labelled").wait_for()
         press(page, "1", "1 of 40 labelled")

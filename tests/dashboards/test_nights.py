@@ -258,16 +258,7 @@ def test_hostile_names_are_text(open_page: Any, tmp_path: Path) -> None:
                 assert not any(name in str(element.value) for name in stores.HOSTILE), element
 
 
-def test_no_store_an_empty_one_and_one_without_verdicts_are_one_sentence(
-    open_page: Any, tmp_path: Path
-) -> None:
-    app = open_page("nights", f"sqlite:///{tmp_path / 'none.db'}")
-    assert app.info[0].value.startswith("There is no store here yet")
-    with open_store(f"sqlite:///{tmp_path / 'empty.db'}") as opened:
-        pass
-    app = open_page("nights", f"sqlite:///{tmp_path / 'empty.db'}")
-    assert not app.exception
-    assert app.info[0].value.startswith("The store is empty")
+def test_a_store_without_verdicts_is_one_sentence(open_page: Any, tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path / 'items.db'}") as opened:
         opened.put_items(stores.items(2))
     app = open_page("nights", f"sqlite:///{tmp_path / 'items.db'}")

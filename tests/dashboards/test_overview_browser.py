@@ -5,13 +5,9 @@ And a web page of somebody else gets nowhere, whatever it calls itself.
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,9 +18,11 @@ import yaml
 
 from judgebench.store import open_store
 from tests.dashboards.conftest import launched
-from tests.dashboards.test_browser import CHART, CHROMIUM, _wait_for
+from tests.dashboards.serving import served
+from tests.dashboards.test_browser import CHART, CHROMIUM
 from tests.dashboards.watched import Watched
 from tests.e2e import runs
+from tests.warm import Warm
 
 pytestmark = [
     pytest.mark.browser,
@@ -39,31 +37,6 @@ PATIENCE_MS = 120_000
 
 SLOW_S = 0.4
 """How long a made-up judge takes for each of its questions."""
-
-
-@contextmanager
-def served(folder: Path, *options: str) -> Iterator[str]:
-    """The app on a store that is not there yet, as the command line starts it, in a folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable, str(runs.ROOT / "dashboards" / "serve.py"),
-        "--server.port", str(port), *options, "--", "--store", runs.store_url(folder),
-    ]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k != "JUDGEBENCH_STORE"}
-    environment |= {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": str(runs.ROOT)}
-    with (
-        (folder / SAID).open("w") as said,
-        subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=said
-        ) as server,
-    ):
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +67,20 @@ def tab(visitor: Any) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def empty(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[str]:
     """Served on a store that is not there until one press fills it, which is tested last."""
-    with served(tmp_path_factory.mktemp("empty")) as address:
+    folder = tmp_path_factory.mktemp("empty")
+    with served(warm, runs.store_url(folder), folder) as address:
         yield address
 
 
-def test_a_run_is_started_watched_and_stopped(tab: Any, tmp_path: Path) -> None:
+def test_a_run_is_started_watched_and_stopped(tab: Any, tmp_path: Path, warm: Warm) -> None:
     """It goes on without the page, says how far it is, and loses nothing when it is stopped."""
     _slow_suite(tmp_path)
-    with served(tmp_path) as address:
+    with (
+        (tmp_path / SAID).open("w") as said,
+        served(warm, runs.store_url(tmp_path), tmp_path, said=said) as address,
+    ):
         page = tab(address)
         page.get_by_role("link", name="Runs", exact=True).click()
         page.get_by_role("heading", name="Runs").wait_for()
@@ -231,7 +208,8 @@ class Serves:
 
 
 def test_a_page_served_to_others_says_so_and_starts_nothing(tab: Any, tmp_path: Path) -> None:
-    with served(tmp_path, "--server.address", "0.0.0.0", "--server.allowedHosts", "*") as address:  # noqa: S104
+    everybody = ("--server.address", "0.0.0.0", "--server.allowedHosts", "*")  # noqa: S104
+    with served(None, runs.store_url(tmp_path), tmp_path, *everybody) as address:
         page = tab(address)
         page.get_by_text("Other machines may reach this page.").wait_for()
         page.get_by_text("Loading them from here is off: other machines").wait_for()

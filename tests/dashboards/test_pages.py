@@ -259,24 +259,6 @@ def test_hostile_names_reach_no_element_that_reads_markup(
 
 
 @pytest.mark.parametrize("page", ["leaderboard", "agreement"])
-def test_a_missing_store_says_what_to_type(open_page: Any, tmp_path: Path, page: str) -> None:
-    app = open_page(page, f"sqlite:///{tmp_path / 'none.db'}")
-    assert not app.exception
-    assert app.info[0].value.startswith("There is no store here yet")
-    assert app.code[0].value == "judgebench run suites/demo.yaml"
-    assert not (tmp_path / "none.db").exists()
-
-
-@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
-def test_an_empty_store_says_what_to_type(open_page: Any, tmp_path: Path, page: str) -> None:
-    url = f"sqlite:///{tmp_path / 'empty.db'}"
-    open_store(url).close()
-    app = open_page(page, url)
-    assert not app.exception
-    assert app.info[0].value.startswith("The store is empty")
-
-
-@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
 def test_items_without_verdicts_are_no_board(open_page: Any, tmp_path: Path, page: str) -> None:
     url = f"sqlite:///{tmp_path / 'items.db'}"
     with open_store(url) as store:
@@ -284,16 +266,6 @@ def test_items_without_verdicts_are_no_board(open_page: Any, tmp_path: Path, pag
     app = open_page(page, url)
     assert not app.exception
     assert len(app.info) == 1
-
-
-@pytest.mark.parametrize("page", ["leaderboard", "agreement"])
-def test_a_file_that_is_no_store_is_one_sentence(open_page: Any, tmp_path: Path, page: str) -> None:
-    path = tmp_path / "**notes** :red[x].db"
-    path.write_text("not a database, but long enough to be looked at " * 20)
-    app = open_page(page, f"sqlite:///{path}")
-    assert not app.exception
-    assert app.error[0].value == "This cannot be shown."
-    assert path.name in texts(app)
 
 
 def test_tables_follow_a_store_that_is_being_written(open_page: Any, tmp_path: Path) -> None:

@@ -147,12 +147,3 @@ def test_the_download_is_the_report(store: str, report: Training) -> None:
     rows = pd.read_csv(io.StringIO(training_reads.csv(report)))
     assert list(rows["band_low"]) == pytest.approx([one.low for one in report.checkpoints])
     assert set(rows["training_run"]) == {RUN}
-
-
-def test_no_store_and_an_empty_one_are_one_sentence(open_page: Any, tmp_path: Path) -> None:
-    app = open_page("training", f"sqlite:///{tmp_path / 'none.db'}")
-    assert app.info[0].value.startswith("There is no store here yet")
-    open_store(f"sqlite:///{tmp_path / 'empty.db'}").close()
-    app = open_page("training", f"sqlite:///{tmp_path / 'empty.db'}")
-    assert not app.exception
-    assert app.info[0].value.startswith("The store is empty")

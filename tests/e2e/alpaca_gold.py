@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ JUDGE = "weighted_alpaca_eval_gpt4_turbo"
 ABSENT = "the gold data (../shared/gold/alpaca_eval beside the repository) is absent"
 
 
-def rows(name: str) -> list[dict[str, Any]]:
+def rows(name: str, only: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """Of the models given, or of all."""
     from pyarrow import parquet
 
-    found: list[dict[str, Any]] = parquet.read_table(GOLD / name).to_pylist()
+    filters = [("model", "in", [*only])] if only else None
+    found: list[dict[str, Any]] = parquet.read_table(GOLD / name, filters=filters).to_pylist()
     return found
 
 
@@ -28,7 +30,7 @@ def expected() -> dict[str, dict[str, str]]:
 
 
 def write_results(
-    folder: Path, *, new_names: bool = False, only: Container[str] | None = None
+    folder: Path, *, new_names: bool = False, only: Collection[str] | None = None
 ) -> list[str]:
     """``<model>/model_outputs.json`` and ``<model>/<judge>/annotations.json``; the models' names.
 
@@ -38,9 +40,7 @@ def write_results(
     prefix = "preference_" if new_names else ""
     items = {row["index"]: row for row in rows("instructions.parquet")}
     models: dict[str, list[dict[str, Any]]] = {}
-    for row in rows("annotations.parquet"):
-        if only is not None and row["model"] not in only:
-            continue
+    for row in rows("annotations.parquet", only):
         models.setdefault(row["model"], []).append(row)
     for model, judged in models.items():
         outputs, annotations = [], []

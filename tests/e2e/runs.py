@@ -138,9 +138,9 @@ def eventually(condition: Callable[[], object], wait_s: float = 30) -> None:
 
 def board(store: str, benchmark: str = "trivia_judging_mini") -> Any:
     """The leaderboard as JSON."""
-    done = judgebench("leaderboard", benchmark, "--store", store, "--format", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    done = typed("leaderboard", benchmark, "--store", store, "--format", "json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
 
 
 def rows(folder: Path) -> dict[tuple[str, str], Any]:

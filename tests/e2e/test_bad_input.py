@@ -204,9 +204,7 @@ def messages(folder: Path) -> list[str]:
         ("refuse", "refused the connection: is the server running"),
         ("hang", "gave no whole answer within 0.3 s; raise timeout_s"),
         ("cut", "cut the connection before the whole answer was there"),
-        ("cut_at_once", "cut the connection before the whole answer was there"),
         ("html", "something that is not JSON"),
-        ("half_json", "broken JSON"),
         ("wrong_shape", "no chat completion"),
         ("no_key", "name the variable that holds it in the suite"),
         ("no_model", "check the model's name, 'loopback', and base_url"),
@@ -224,7 +222,7 @@ def test_a_faulty_server_costs_what_it_did_not_answer(
     with Loopback(mode="ok" if mode == "refuse" else mode) as faulty:
         url = f"http://127.0.0.1:{free_port()}/v1" if mode == "refuse" else faulty.url
         done = runs.typed("run", runs.suite(tmp_path, url, limit=4, limits=limits))
-    answered = mode in {"html", "half_json", "wrong_shape", "bad_request"}  # by what is of no use
+    answered = mode in {"html", "wrong_shape", "bad_request"}  # by what is of no use
     assert done.code == (75 if answered else 69), done.err
     again = "running again asks the same" if mode == "bad_request" else "run the same command again"
     assert again in done.err

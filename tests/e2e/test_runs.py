@@ -187,6 +187,7 @@ def test_labels_of_a_suite_are_taken_in_once_and_only_about_its_answers(tmp_path
 # Beside each other ------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked")
 def test_two_processes_at_once_pay_nothing_twice(tmp_path: Path) -> None:
     with Loopback(delay_s=0.02) as server:
         suite = runs.suite(tmp_path, server.url, limit=24)
@@ -202,6 +203,7 @@ def test_two_processes_at_once_pay_nothing_twice(tmp_path: Path) -> None:
     assert counts == [24] * 6
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_board_can_be_read_while_a_run_writes(tmp_path: Path) -> None:
     seen: list[int] = []
     with Loopback(delay_s=0.05) as server:

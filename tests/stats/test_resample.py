@@ -224,12 +224,12 @@ class TestCoverage:
         by_item = by_row = 0
         for trial in range(trials):
             tables = _clustered(generator, n_items)
-            weights = rs.multinomial_weights(n_items, 400, seed=trial)
+            weights = rs.multinomial_weights(n_items, 200, seed=trial)
             draws = ag.cohen_kappa_of(rs.weighted_sums(weights, tables.sum(axis=1)))
             low, high = rs.percentile_interval(draws)
             by_item += bool(low <= truth <= high)
             rows = tables.reshape(-1, 2, 2)
-            weights = rs.multinomial_weights(n_items * n_models, 400, seed=trial)
+            weights = rs.multinomial_weights(n_items * n_models, 200, seed=trial)
             low, high = rs.percentile_interval(ag.cohen_kappa_of(rs.weighted_sums(weights, rows)))
             by_row += bool(low <= truth <= high)
         # Three binomial standard errors at 300 trials are 0.038; percentile intervals of 80

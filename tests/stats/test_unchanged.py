@@ -288,9 +288,9 @@ def lacking(
     return (said[:, 0] - said[:, 1])[both], low[:, 0] - high[:, 1], high[:, 0] - low[:, 1]
 
 
-@pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize(
-    ("share", "strict"), [(0.01, None), (0.03, None), (0.0, 0.01), (0.01, 0.01)]
+    ("soft", "share", "strict"),
+    [(False, 0.01, None), (True, 0.03, None), (False, 0.0, 0.01), (True, 0.01, 0.01)],
 )
 def test_missing_verdicts_and_a_strict_drop_are_counted_in(
     soft: bool, share: float, strict: float | None

@@ -29,7 +29,7 @@ from judgebench.stats.resample import wilson_interval
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import Rows, label, rows_file
-from tests.unit.hostile import HOSTILE
+from tests.unit.reports import HOSTILE
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 QUICK = Intervals(n_replicates=60)
