@@ -87,13 +87,13 @@ _COUNTED = 100_000
 # what is told -----------------------------------------------------------------------------------
 
 StoredCalibration: TypeAlias = Told
-"""A calibration of length: what `Kept.calibrations` says."""
+"""A calibration of length: what `Asked.calibrations` says."""
 
 StoredBaseline: TypeAlias = Told
-"""A model that went by a name on one version of a benchmark: what `Kept.baselines` says."""
+"""A model that went by a name on one version of a benchmark: what `Asked.baselines` says."""
 
 StoredAnchors: TypeAlias = Told
-"""A set of verdicts that was pinned, of one judge on one version: what `Kept.anchors` says."""
+"""A set of verdicts that was pinned, of one judge on one version: what `Asked.anchors` says."""
 
 
 AnsweredAgain: TypeAlias = Told
@@ -211,7 +211,7 @@ def _in_columns(its: str, told: Sequence[Mapping[str, Any]]) -> Columns:
     return {name: [one[name] for one in told] for name in names}
 
 
-class Kept:
+class Asked:
     """What is asked of a store within a write as well."""
 
     _read: Any
@@ -274,7 +274,7 @@ class Kept:
         return told(c, schema.looks, its, when, order="anchors.at anchors.id")
 
 
-class Reading(Snapshots, Kept):
+class Reading(Snapshots, Asked):
     """What a store is asked: values and columns out. See `catalog.read` for how."""
 
     # keys and what stands behind them -----------------------------------------------------------

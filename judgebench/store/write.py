@@ -59,7 +59,7 @@ from judgebench.store.database import CHUNK, Prepared, Row, chunks, insert, pipe
 from judgebench.store.read import (
     COUNTERS,
     PINNED,
-    Kept,
+    Asked,
     StoredAnchors,
     StoredBaseline,
     StoredCalibration,
@@ -184,7 +184,7 @@ class _Kept(NamedTuple):
     content_sha: bytes | None
 
 
-class Writing(Kept):
+class Writing(Asked):
     """One write of the database, from its beginning to its commit.
 
     Rows of the tables that every call writes to are gathered and written together, at the end or
