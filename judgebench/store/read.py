@@ -248,8 +248,14 @@ class Asked:
         return found
 
     @read
-    def baselines(self, c: Connection) -> list[StoredBaseline]:
-        """Of all names and benchmarks, in the order in which they were set.
+    def baselines(
+        self,
+        c: Connection,
+        benchmark: str | None = None,
+        version: str | None = None,
+        name: str | None = None,
+    ) -> list[StoredBaseline]:
+        """Of all benchmarks and names or of one, in the order in which they were set.
 
         ``model_id`` are the first twelve digits of the model's key; ``run_id`` is the run that its
         verdicts came from, None where nobody said; ``at`` the seconds at which it was set.
@@ -258,7 +264,8 @@ class Asked:
             "name benchmark.name:benchmark benchmark.version model.key:model_key"
             " model.short:model_id run.run_id at"
         )
-        return told(c, schema.baselines, its, order="at id")
+        where = {**_on(benchmark, version), "name": name}
+        return told(c, schema.baselines, its, where, order="at id")
 
     @read
     def anchors(self, c: Connection) -> list[StoredAnchors]:
