@@ -195,7 +195,7 @@ def _answers(c: Connection, where: Mapping[str, Any]) -> Iterator[tuple[int, byt
 def _call(found: Row[Any]) -> JudgeCall:
     its = values(found, "key")
     question, text, scores = json.loads(its.pop("request")), its.pop("text"), its.pop("scores")
-    asked = [(one["role"], one["content"]) for one in question["messages"]]
+    asked = [(one["role"], one["content"]) for one in question.get("messages", ())]
     several = "\n\n".join(f"[{role}]\n{said}" for role, said in asked)
     return JudgeCall(
         prompt=asked[0][1] if len(asked) == 1 else several,
