@@ -9,7 +9,7 @@ import fnmatch
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial, wraps
 from itertools import groupby
@@ -82,15 +82,11 @@ class Snapshots:
         One whose server went in the midst of it is asked again from the beginning, once the server
         is back. Within a write it raises `StoreGoneError`: what was written is lost as well.
         """
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                with self._database.reading() as connection:
-                    return query(connection, *args, **kwargs)
-            except StoreGoneError:
-                if self._database.in_write or tries == MOST_TRIES:
-                    raise
+        for _ in range(0 if self._database.in_write else MOST_TRIES - 1):
+            with suppress(StoreGoneError), self._database.reading() as connection:
+                return query(connection, *args, **kwargs)
+        with self._database.reading() as connection:
+            return query(connection, *args, **kwargs)
 
 
 def read(
