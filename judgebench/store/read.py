@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -92,8 +92,21 @@ StoredCalibration: TypeAlias = Told
 StoredBaseline: TypeAlias = Told
 """A model that went by a name on one version of a benchmark: what `Asked.baselines` says."""
 
-StoredAnchors: TypeAlias = Told
-"""A set of verdicts that was pinned, of one judge on one version: what `Asked.anchors` says."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnchors:
+    """A set of verdicts that was pinned, of one judge on one version of a benchmark.
+
+    ``verdicts`` is how many, ``at`` the seconds at which; ``id`` is a number of this store.
+    """
+
+    id: int
+    benchmark: str
+    version: str
+    judge_key: bytes
+    judge_id: str
+    at: float
+    verdicts: int
 
 
 AnsweredAgain: TypeAlias = Told
@@ -269,16 +282,14 @@ class Asked:
 
     @read
     def anchors(self, c: Connection) -> list[StoredAnchors]:
-        """Of all judges and benchmarks, in the order in which they were pinned.
-
-        ``verdicts`` is how many, ``at`` the seconds at which; ``id`` is a number of this store.
-        """
+        """Of all judges and benchmarks, in the order in which they were pinned."""
         its = (
             "anchors.id anchors.benchmark.name:benchmark anchors.benchmark.version"
             " anchors.judge.key:judge_key anchors.judge.short:judge_id anchors.at count():verdicts"
         )
         when = {"occasion_id": NONE}
-        return told(c, schema.looks, its, when, order="anchors.at anchors.id")
+        order = "anchors.at anchors.id"
+        return told(c, schema.looks, its, when, order=order, kind=StoredAnchors)
 
 
 class Reading(Snapshots, Asked):
@@ -503,10 +514,10 @@ class Reading(Snapshots, Asked):
         With the key of the case that it saw there.
         """
         said = self.looks(of)
-        at = {"benchmark": of.benchmark, "version": of.version, "judge_key": of.judge_key}
+        at: dict[str, Any] = {"benchmark": of.benchmark, "version": of.version}
         names = ("item_id", "model_key", "opponent_key", "order", "sample", "turn")
         return {
-            Place(**at, **{name: said[name][i] for name in names}): said["case"][i]
+            Place(judge_key=of.judge_key, **at, **{n: said[n][i] for n in names}): said["case"][i]
             for i, when in enumerate(said["occasion"])
             if when == occasion
         }
