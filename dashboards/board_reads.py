@@ -147,8 +147,10 @@ def manifests(url: str, mark: str, which: Which) -> list[str]:
         names = [judge for panel in panels if panel.name == which.judge for judge in panel.judges]
         ids = [one.id for one in store.judges() if one.name in names or one.id in names]
         judges = ids if which.judge_id is None else [which.judge_id]
-        found = store.runs_behind(which.benchmark, which.version, judges, which.opponent_id)
-    return [_as_text(run) for run in reversed(found)]
+        at = which.benchmark, which.version
+        ran = store.evaluated(*at, judges, which.opponent_id, afresh=True)
+        runs, behind = store.runs(), {run for _, run in ran}
+    return [_as_text(run) for run in reversed(runs) if run.id in behind]
 
 
 def _as_text(run: RunManifest) -> str:

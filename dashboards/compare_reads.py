@@ -385,8 +385,8 @@ def heads(
 ) -> dict[str, str]:
     """The beginnings of the questions of some items."""
     with opened(url) as store:
-        asked = store.questions(benchmark, version, items)
-    return {item: head(text) for item, text in asked.items()}
+        asked = store.items(benchmark, version, items)
+    return {item.id: head(item.question) for item in asked if item.turns}
 
 
 def said_of(

@@ -12,7 +12,7 @@ import streamlit as st
 from folded import COLUMN_PX, folded
 
 from judgebench.records import Item
-from judgebench.store.read import ItemHistory, ToldAnswer, ToldText, ToldVerdict
+from judgebench.store.read import ItemHistory, ToldAnswer, ToldVerdict
 
 _T = TypeVar("_T")
 
@@ -79,7 +79,7 @@ def show_answers(
         st.text(item_reads.answer_line(answer, names))
         told = texts[answer.number]
         key = f"answer {answer.number} {answer.model.id} {answer.sample} {place}"
-        thoughts(told, key)
+        thoughts(told.reasoning, key)
         folded(told.text, key)
 
 
@@ -94,16 +94,14 @@ def show_verdicts(
         for number, key in enumerate(key for key in told.reply_keys if key in texts):
             reply = texts[key]
             this = f"verdict {place} {told.number} {number}"
-            thoughts(reply, this)
-            folded(reply.text, this)
+            thoughts(reply.reasoning, this)
+            folded(reply.reply, this)
 
 
-def thoughts(told: ToldText, key: str) -> None:
-    if told.thoughts:
-        with st.expander(
-            f"What it thought before: {len(told.thoughts):,} characters", width=COLUMN_PX
-        ):
-            folded(told.thoughts, f"thoughts {key}")
+def thoughts(text: str | None, key: str) -> None:
+    if text:
+        with st.expander(f"What it thought before: {len(text):,} characters", width=COLUMN_PX):
+            folded(text, f"thoughts {key}")
 
 
 def paged(rows: Sequence[_T], size: int, key: str) -> Sequence[_T]:

@@ -20,8 +20,8 @@ from judgebench.plain_text import counted
 from judgebench.records import Verdict
 from judgebench.report.marks import CUT, SUSPECT
 from judgebench.report.replies import in_words
-from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
-from judgebench.store.read import ItemHistory, ToldAnswer, ToldText, ToldVerdict
+from judgebench.store.catalog import StoredJudge, StoredModel, Told, distinct_names
+from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
 from judgebench.store.search import (
     KINDS,
     MOST_COUNTED,
@@ -168,25 +168,16 @@ def history(url: str, mark: str, benchmark: str, version: str, item: str) -> Ite
         return store.item_history(benchmark, version, item)
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def around(
-    url: str, mark: str, benchmark: str, version: str, item: str
-) -> tuple[str | None, str | None]:
-    """The items before and after."""
-    with opened(url) as store:
-        return store.neighbours(benchmark, version, item)
-
-
 @st.cache_data(max_entries=8, show_spinner=False)
-def answers(url: str, mark: str, numbers: tuple[int, ...]) -> dict[int, ToldText]:
+def answers(url: str, mark: str, numbers: tuple[int, ...]) -> dict[int, Told]:
     with opened(url) as store:
         return store.answer_texts(numbers)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def said(url: str, mark: str, keys: tuple[bytes, ...]) -> dict[bytes, ToldText]:
+def said(url: str, mark: str, keys: tuple[bytes, ...]) -> dict[bytes, JudgeCall]:
     with opened(url) as store:
-        return store.reply_texts(keys)
+        return store.calls(keys)
 
 
 def identity(history: ItemHistory) -> str:

@@ -194,7 +194,7 @@ def look_at(url: str, asked: Asked, cell: Cell, kind: Kind) -> Shown:
         ]
         if place.order == "opponent_first":
             answers.reverse()
-        item = store.item(asked.benchmark, asked.version, place.item_id)
+        (item,) = store.items(asked.benchmark, asked.version, [place.item_id]) or (None,)
         scale = None
         if kind == "score":
             here = store.said_of(asked.benchmark, asked.version, place.item_id)

@@ -56,12 +56,7 @@ def timelines(
 def baselines(url: str, mark: str, benchmark: str, version: str) -> list[str]:
     """The names of baselines that were ever set here, those that were set first first."""
     with opened(url) as store:
-        here = (benchmark, version)
-        return list(
-            dict.fromkeys(
-                one.name for one in store.baselines() if (one.benchmark, one.version) == here
-            )
-        )
+        return list(dict.fromkeys(one.name for one in store.baselines(benchmark, version)))
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Deciding each night …")

@@ -85,8 +85,8 @@ class Status:
 def status(url: str) -> Status:
     """Not cached: it is asked every other second, and answered from the ends of three indexes."""
     with opened(url) as store:
-        runs = [run.manifest for run in store.runs_under_way()]
-        last, failures = store.last_numbers(), store.n_failures()
+        runs = store.runs_under_way()
+        last, failures = store.last_numbers(), store.n_rows("failures")
     written, now = written_at(mark_of(url)), time.time()
     return Status(
         judgments=last["judgments"],

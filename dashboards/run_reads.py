@@ -18,7 +18,7 @@ from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
 from judgebench.report.spend import spend_table
 from judgebench.report.table import Table
-from judgebench.store.read import FailureKind, ToldRun
+from judgebench.store.catalog import Told
 
 WINDOW_S = 30.0
 """Over how long the rate of a run is taken, so that it follows and does not flutter."""
@@ -42,7 +42,7 @@ _looked: dict[str, deque[tuple[float, int]]] = {}
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def newest(url: str, mark: str, n: int, after: int = 0) -> list[ToldRun]:
+def newest(url: str, mark: str, n: int, after: int = 0) -> list[RunManifest]:
     with opened(url) as store:
         return store.newest_runs(n, after=after)
 
@@ -50,17 +50,17 @@ def newest(url: str, mark: str, n: int, after: int = 0) -> list[ToldRun]:
 @st.cache_data(max_entries=KEPT, show_spinner=False)
 def how_many(url: str, mark: str) -> int:
     with opened(url) as store:
-        return store.n_runs()
+        return store.n_rows("runs")
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def one(url: str, mark: str, run_id: str) -> ToldRun | None:
+def one(url: str, mark: str, run_id: str) -> RunManifest | None:
     with opened(url) as store:
-        return store.told_run(run_id)
+        return next(iter(store.newest_runs(run_id=run_id)), None)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def failures(url: str, mark: str) -> list[FailureKind]:
+def failures(url: str, mark: str) -> list[Told]:
     with opened(url) as store:
         return store.failure_kinds()
 
@@ -73,7 +73,7 @@ def spent(url: str, mark: str, run_id: str) -> Table | None:
     return spend_table(columns) if columns["calls"] else None
 
 
-def under_way(url: str) -> list[ToldRun]:
+def under_way(url: str) -> list[RunManifest]:
     """Not cached: it is asked every other second, and there are few."""
     with opened(url) as store:
         return store.runs_under_way()
@@ -92,8 +92,8 @@ class Going:
     line: str
 
 
-def going(run: ToldRun) -> Going:
-    manifest, told = run.manifest, run.manifest.progress
+def going(manifest: RunManifest) -> Going:
+    told = manifest.progress
     title = visible(f"{manifest.name} · {manifest.id} · since {since(manifest)}")
     if not told:
         return Going(title=title, stage="starting", share=None, line="")
@@ -162,36 +162,36 @@ def money(told: Mapping[str, Any]) -> str:
 # a run that has ended ---------------------------------------------------------------------------
 
 
-def state_of(run: ToldRun) -> str:
+def state_of(run: RunManifest) -> str:
     return STATES[run.state]
 
 
-def rows(runs: Sequence[ToldRun]) -> list[dict[str, str]]:
+def rows(runs: Sequence[RunManifest]) -> list[dict[str, str]]:
     """A line for each, all of it text."""
     return [
         {
             "state": state_of(run),
-            "name": run.manifest.name,
-            "about": ", ".join(benchmarks_of(run.manifest)),
-            "started": when(run.manifest.started),
+            "name": run.name,
+            "about": ", ".join(benchmarks_of(run)),
+            "started": when(run.started),
             "took": took(run),
-            "failed": f"{run.manifest.counts.get('failed') or 0:,}" if _ended(run) else "",
-            "USD": cost(run.manifest),
-            "did": did(run.manifest),
-            "run": run.manifest.id,
+            "failed": f"{run.counts.get('failed') or 0:,}" if _ended(run) else "",
+            "USD": cost(run),
+            "did": did(run),
+            "run": run.id,
         }
         for run in runs
     ]
 
 
-def _ended(run: ToldRun) -> bool:
-    return "failed" in run.manifest.counts
+def _ended(run: RunManifest) -> bool:
+    return "failed" in run.counts
 
 
-def took(run: ToldRun) -> str:
-    if run.manifest.ended is not None:
-        return duration(run.manifest.ended - run.manifest.started)
-    return since(run.manifest) if run.state == "running" else "–"
+def took(run: RunManifest) -> str:
+    if run.ended is not None:
+        return duration(run.ended - run.started)
+    return since(run) if run.state == "running" else "–"
 
 
 def since(manifest: RunManifest) -> str:
@@ -237,7 +237,7 @@ def _names(entries: Sequence[Any]) -> Iterator[str]:
             yield name
 
 
-def to_retry(kinds: Sequence[FailureKind]) -> tuple[Counter[str], Counter[str]]:
+def to_retry(kinds: Sequence[Told]) -> tuple[Counter[str], Counter[str]]:
     """Failures by boundary and kind: those that asking again may help, and the others."""
     again, never = Counter[str](), Counter[str]()
     for kind in kinds:
@@ -245,7 +245,7 @@ def to_retry(kinds: Sequence[FailureKind]) -> tuple[Counter[str], Counter[str]]:
     return again, never
 
 
-def failure_lines(kinds: Sequence[FailureKind]) -> list[str]:
+def failure_lines(kinds: Sequence[Told]) -> list[str]:
     """What failed and was not done since, and what is to be done about it."""
     again, never = to_retry(kinds)
     lines = []

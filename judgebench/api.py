@@ -483,7 +483,7 @@ def _nobody_judges(store: Store) -> Iterator[None]:
     with store.lease(FORGETTING, wait_s=0):
         if alive := store.runs_under_way():
             raise StoreError(
-                f"the run {alive[0].manifest.id} is under way and may need what would go; nothing"
+                f"the run {alive[0].id} is under way and may need what would go; nothing"
                 " was removed: wait until it has ended, or stop it"
             )
         yield

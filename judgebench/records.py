@@ -15,7 +15,9 @@ JsonObject: TypeAlias = Mapping[str, Any]
 Role = Literal["system", "user", "assistant"]
 ResponseStatus = Literal["ok", "truncated", "no_final_answer", "empty", "refused", "end_unknown"]
 Order = Literal["single", "model_first", "opponent_first"]
-RunState = Literal["running", "done", "interrupted", "failed"]
+RunState = Literal["running", "done", "interrupted", "failed", "died"]
+"""``died`` is never written: it is told of a run that says it is running and has gone."""
+
 Boundary = Literal["config", "provider", "local_model", "reader", "store"]
 FailureKind = Literal[
     "rate_limit", "timeout", "connection", "server", "bad_answer", "key", "not_found", "too_long",

@@ -19,7 +19,7 @@ from item_reads import Names, answer_line, answers, history, said, verdict_line
 
 from judgebench.report.compare import COMPARISON_METRICS, Comparison, Difference
 from judgebench.report.compare_document import DIRECTLY
-from judgebench.store.read import ItemHistory, ToldAnswer, ToldText, ToldVerdict
+from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
 
 ALL = ""
 """In the URL: no choice was made."""
@@ -429,13 +429,13 @@ def verdicts(url: str, mark: str, told: ItemHistory, two: tuple[str, str], names
                     st.text(f"{SAID} of {len(side):,} verdicts are shown.")
 
 
-def wrote(one: ToldVerdict, texts: Mapping[bytes, ToldText], key: str) -> None:
+def wrote(one: ToldVerdict, texts: Mapping[bytes, JudgeCall], key: str) -> None:
     """The replies that a verdict was read from, with what was thought before."""
     for number, reply in enumerate(texts[k] for k in one.reply_keys if k in texts):
-        if reply.thoughts:
-            with st.expander(f"What it thought before: {len(reply.thoughts):,} characters"):
-                folded(reply.thoughts, f"thoughts {key} {number}")
-        folded(reply.text, f"reply {key} {number}")
+        if reply.reasoning:
+            with st.expander(f"What it thought before: {len(reply.reasoning):,} characters"):
+                folded(reply.reasoning, f"thoughts {key} {number}")
+        folded(reply.reply, f"reply {key} {number}")
 
 
 shown.or_say_what_is_wrong(page)

@@ -159,7 +159,8 @@ def one_item(url: str, mark: str, known: Sequence[tuple[str, str]], item: str) -
     benchmark = st.query_params.get("benchmark") or known[0][0]
     versions = [version for name, version in known if name == benchmark]
     version = st.query_params.get("version") or (versions[-1] if versions else "")
-    before, after = item_reads.around(url, mark, benchmark, version, item)
+    history = item_reads.history(url, mark, benchmark, version, item)
+    before, after = history and history.before, history and history.after
     with st.container(horizontal=True):
         if st.button("Back to the search"):
             for said_of_the_item in ("item", "benchmark", "version", *PAGES):
@@ -169,7 +170,6 @@ def one_item(url: str, mark: str, known: Sequence[tuple[str, str]], item: str) -
             go_to(benchmark, version, before)
         if st.button("Next item", disabled=after is None) and after is not None:
             go_to(benchmark, version, after)
-    history = item_reads.history(url, mark, benchmark, version, item)
     if history is None:
         st.info("The store has no such item.", icon="📭")
         st.text(f"{benchmark}@{version}, item {item}")

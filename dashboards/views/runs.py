@@ -21,8 +21,8 @@ from opened import NoStoreError
 from planning import Plan
 
 from judgebench.plain_text import dollars
+from judgebench.records import RunManifest
 from judgebench.secret import redact
-from judgebench.store.read import ToldRun
 
 PAGE = 25
 ELSEWHERE = "another file …"
@@ -133,7 +133,7 @@ def listed(url: str, mark: str, n: int) -> str | None:
         pd.DataFrame(run_reads.rows(runs)),
         on_select="rerun",
         selection_mode="single-row",
-        key="\0".join(["runs", *(run.manifest.id for run in runs)]),
+        key="\0".join(["runs", *(run.id for run in runs)]),
     )
     if last > 1:
         newer, where, older = st.columns([2, 6, 2], vertical_alignment="center")
@@ -141,8 +141,8 @@ def listed(url: str, mark: str, n: int) -> str | None:
         where.text(f"page {number} of {last}")
         older.button("Older", on_click=_turn, args=(number + 1,), disabled=number == last)
     for at in picked["selection"]["rows"]:
-        st.query_params["run"] = runs[at].manifest.id
-    return st.query_params.get("run") or (runs[0].manifest.id if runs else None)
+        st.query_params["run"] = runs[at].id
+    return st.query_params.get("run") or (runs[0].id if runs else None)
 
 
 def _turn(to: int) -> None:
@@ -160,11 +160,10 @@ def detail(url: str, mark: str, run_id: str | None) -> None:
     if run is None:
         st.text(f"This store has no run {visible(run_id or '')}.")
         return
-    manifest = run.manifest
     st.subheader("One run")
     st.text(
-        visible(f"{manifest.name} · {manifest.id}")
-        + f"\n{run_reads.state_of(run)} · started {when(manifest.started)} · took "
+        visible(f"{run.name} · {run.id}")
+        + f"\n{run_reads.state_of(run)} · started {when(run.started)} · took "
         f"{run_reads.took(run)}"
     )
     if said := run_reads.AFTERWARDS.get(run.state):
@@ -173,39 +172,39 @@ def detail(url: str, mark: str, run_id: str | None) -> None:
     spent(url, mark, run)
     failed(url, mark, run)
     fields = {
-        "git": manifest.git_sha,
-        "seeds": dict(manifest.seeds),
-        "data": dict(manifest.data_sha),
-        "versions": dict(manifest.versions),
+        "git": run.git_sha,
+        "seeds": dict(run.seeds),
+        "data": dict(run.data_sha),
+        "versions": dict(run.versions),
     }
     left, right = st.columns(2)
     with left:
         st.caption("What it was asked, as written; variables are named and not filled in")
-        as_text(dict(manifest.configuration))
+        as_text(dict(run.configuration))
     with right:
         st.caption("Commit, seeds, data and versions")
         as_text(fields)
 
 
-def counts(run: ToldRun) -> None:
-    told = {name: n for name, n in run.manifest.counts.items() if n}
+def counts(run: RunManifest) -> None:
+    told = {name: n for name, n in run.counts.items() if n}
     if told:
         st.caption("What it did")
         names = [name.replace("_", " ") for name in told]
         shown.table(pd.DataFrame([dict(zip(names, told.values(), strict=True))]))
-    elif run.manifest.progress:
-        progress = run.manifest.progress
+    elif run.progress:
+        progress = run.progress
         so_far = run_reads.going(run) if run.state == "running" else None
-        said = so_far.line if so_far else f"{run_reads.did(run.manifest)} when last heard of"
+        said = so_far.line if so_far else f"{run_reads.did(run)} when last heard of"
         st.text(f"{visible(progress['stage'])}: {said}")
 
 
-def spent(url: str, mark: str, run: ToldRun) -> None:
+def spent(url: str, mark: str, run: RunManifest) -> None:
     """By who was asked, in what way; and against the budget."""
-    table = run_reads.spent(url, mark, run.manifest.id)
+    table = run_reads.spent(url, mark, run.id)
     if table is None:
         return
-    budget = _budget(run.manifest.configuration)
+    budget = _budget(run.configuration)
     st.caption("What it took, by who was asked" + (f"; it might cost {budget}" if budget else ""))
     titles = [column.title for column in table.columns]
     shown.table(pd.DataFrame([dict(zip(titles, row, strict=True)) for row in table.rows]))
@@ -218,12 +217,12 @@ def _budget(configuration: Mapping[str, Any]) -> str:
     return f"{dollars(float(most))} USD" if isinstance(most, int | float) and most else ""
 
 
-def failed(url: str, mark: str, run: ToldRun) -> None:
+def failed(url: str, mark: str, run: RunManifest) -> None:
     """Failures are kept where a verdict or an answer is missing, until it is there."""
-    if not (run.manifest.counts.get("failed") or run.manifest.progress.get("failed")):
+    if not (run.counts.get("failed") or run.progress.get("failed")):
         return
-    by_kind = run_reads.failed_of(run.manifest.progress.get("failed") or {})
-    n = run.manifest.counts.get("failed")
+    by_kind = run_reads.failed_of(run.progress.get("failed") or {})
+    n = run.counts.get("failed")
     st.caption("Failures")
     lines = [by_kind or f"{n:,} failed in this run."]
     if kinds := run_reads.failures(url, mark):

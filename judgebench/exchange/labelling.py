@@ -144,7 +144,7 @@ def _shown(store: Store, place: Place) -> tuple[Item | None, tuple[str, str] | N
     at = (place.benchmark, place.version)
     answers = store.answers_to(*at, place.model_key, [place.item_id])
     same = ((a.text, a.status) for a in answers if (a.sample, a.turn) == (place.sample, place.turn))
-    return store.item(*at, place.item_id), next(same, None)
+    return next(iter(store.items(*at, [place.item_id])), None), next(same, None)
 
 
 def _manifest(run_id: str, rater: str, place: Place) -> RunManifest:

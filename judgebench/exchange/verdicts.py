@@ -172,7 +172,7 @@ _Look: TypeAlias = tuple[VerdictRow, Place, StoredAnchors]
 def _pinned(store: Store) -> dict[Place, StoredAnchors]:
     """The anchors that count, each with its set: the last of its judge and benchmark."""
     last = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
-    return {place: one for one in last.values() for place in store.pinned(one)}
+    return {place: one for one in last.values() for place in store.looked(one)}
 
 
 def _placed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
@@ -48,20 +48,15 @@ class _Record:
 
     def __init__(self) -> None:
         self.spend: dict[str, tuple[int, int, float]] = {}
-        self.verdicts: dict[str, int] = {}
-        self.seconds: dict[int, float] = {}
-        self.replies = 0
-        self.untimed: set[int] = set()
+        self.readable = self.replies = 0
+        self.timed: list[float] = []
 
-    def took(self, verdict: int, seconds: float) -> None:
-        self.replies += 1
-        self.seconds[verdict] = self.seconds.get(verdict, 0.0) + seconds
-        if not seconds > 0.0:
-            self.untimed.add(verdict)
-
-    @property
-    def readable(self) -> int:
-        return sum(n for kind, n in self.verdicts.items() if kind != "unreadable")
+    def took(self, kind: str, seconds: Sequence[float]) -> None:
+        """A verdict, and the seconds of its replies."""
+        self.readable += kind != "unreadable"
+        self.replies += len(seconds)
+        if seconds and all(one > 0.0 for one in seconds):
+            self.timed.append(sum(seconds))
 
 
 def judge_costs(
@@ -85,35 +80,21 @@ def judge_costs(
     for judge in store.judges():
         if named.get(judge.id) in found:
             specs[named[judge.id]] = judge.spec
-    for row in _rows(store.judge_spend(benchmark, version), named, found):
-        found[row["name"]].spend[row["how"]] = (
-            row["calls"], row["unpriced_calls"], row["cost_usd"],
-        )  # fmt: skip
-    for row in _rows(store.judge_verdicts(benchmark, version), named, found):
-        found[row["name"]].verdicts[row["kind"]] = row["verdicts"]
-    for row in _rows(store.judge_replies(benchmark, version), named, found):
-        found[row["name"]].took(row["verdict"], row["seconds"])
+    record_of = {one: found[name] for one, name in named.items() if name in found}
+    for took in store.judge_spend(benchmark, version):
+        if took.judge_id in record_of:
+            its = took.calls, took.unpriced_calls, took.cost_usd
+            record_of[took.judge_id].spend[took.how] = its
+    for judge_id, kind, seconds in store.judge_replies(benchmark, version):
+        if judge_id in record_of:
+            record_of[judge_id].took(kind, seconds)
     return tuple(_cost(name, record, specs.get(name)) for name, record in found.items())
-
-
-def _rows(
-    columns: Mapping[str, Any], named: Mapping[str, str], found: Mapping[str, _Record]
-) -> list[dict[str, Any]]:
-    rows = (
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    )
-    named_rows = [row | {"name": named.get(row["judge_id"])} for row in rows]
-    return [row for row in named_rows if row["name"] in found]
 
 
 def _cost(name: str, record: _Record, spec: JudgeSpec | None) -> JudgeCost:
     usd, no_usd = _usd(record, spec)
     nobody = _asked_nobody(record, spec)
-    timed = (
-        []
-        if nobody
-        else [s for verdict, s in record.seconds.items() if verdict not in record.untimed]
-    )
+    timed = [] if nobody else record.timed
     no_seconds = None if timed else nobody or "no reply says how long it took"
     kept = [record.spend.get(how, (0, 0, 0.0)) for how in ("live", "batch", "recorded")]
     return JudgeCost(

@@ -93,13 +93,8 @@ class PairData:
         """
         if baseline.startswith(OF_RUN):
             return self._of_run(*baseline.removeprefix(OF_RUN).partition("/")[::2])
-        its = [
-            one.model_id
-            for one in self.board.store.baselines()
-            if (one.name, one.benchmark, one.version)
-            == (baseline, self.which.name, self.which.version)
-        ]
-        return its[-1] if its else None
+        its = self.board.store.baselines(self.which.name, self.which.version, baseline)
+        return its[-1].model_id if its else None
 
     def _of_run(self, wanted: str, name: str) -> str:
         store = self.board.store

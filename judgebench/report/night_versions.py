@@ -43,10 +43,10 @@ def nights_of(
     runs = {run.id: run for run in store.runs()}
     models = {model.id: model for model in store.models()}
     seen: dict[str, list[tuple[float, str, str]]] = {}
-    for one in store.evaluated(benchmark, version, judge_id, opponent_id):
-        when = ran_at(runs[one.run_id])
-        for name in models[one.model_id].names:
-            seen.setdefault(name, []).append((when, one.run_id, one.model_id))
+    for model_id, run_id in store.evaluated(benchmark, version, [judge_id], opponent_id):
+        when = ran_at(runs[run_id])
+        for name in models[model_id].names:
+            seen.setdefault(name, []).append((when, run_id, model_id))
     found = {name: _in_a_row(sorted(its)) for name, its in seen.items()}
     return dict(sorted(found.items(), key=lambda one: (-len(one[1]), one[0])))
 

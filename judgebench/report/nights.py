@@ -247,9 +247,7 @@ class _Held:
         self, store: Store, benchmark: str, version: str, its: Sequence[Night], against: str
     ) -> None:
         self._its, self._against = its, against
-        self._set = [
-            one for one in store.baselines() if (one.benchmark, one.version) == (benchmark, version)
-        ]
+        self._set = store.baselines(benchmark, version)
         self._ran = {run.id: ran_at(run) for run in store.runs()}
 
     def everybody(self) -> set[str]:

@@ -304,7 +304,7 @@ def item_document(
     answered = [
         {"model": one.model.name, "model_id": one.model.id, "sample": one.sample, "turn": one.turn}
         | {"status": one.status, "newest": one.newest, "source": one.source}
-        | {"text": texts[one.number].text, "reasoning": texts[one.number].thoughts}
+        | {"text": texts[one.number].text, "reasoning": texts[one.number].reasoning}
         for one in answers
     ]
     said = [_verdict_record(one, its) for one, its in zip(verdicts, made, strict=True)]

@@ -427,8 +427,7 @@ def _fixed_baseline(
         run = run_called(store.runs(), name.removeprefix(OF_RUN).partition("/")[0], store.name)
         return Fixed(name, model_id, ran_at(run)), shown
     ran = {run.id: ran_at(run) for run in store.runs()}
-    here = (name, data.which.name, data.which.version)
-    then = [one for one in store.baselines() if (one.name, one.benchmark, one.version) == here]
+    then = store.baselines(data.which.name, data.which.version, name)
     at = ran.get(then[-1].run_id or "", then[-1].at) if then else math.inf
     return Fixed(name, model_id, at), shown
 

@@ -102,11 +102,11 @@ class Anchors:
         known: set[Place] = set()
         for anchors in self._of.values():
             if any(question.look.anchors == anchors.id for question in questions):
-                known |= self._store.looked(anchors, self._occasion)
+                known |= self._store.looked(anchors, self._occasion).keys()
         return [question.look.place in known for question in questions]
 
     def _of_seat(self, seat: Seat, anchors: StoredAnchors) -> list[Again]:
-        pinned = self._store.pinned(anchors)
+        pinned = self._store.looked(anchors)
         found = list(self._questions(seat, anchors, pinned))
         if lost := len(pinned) - len(found):
             self.warnings.append(

@@ -85,7 +85,7 @@ class Doors:
         )
         known = [] if store is None else store.batches()
         self._batched = (
-            None if store is None or not known else lambda key: bool(store.batched([key]))
+            None if store is None or not known else lambda key: bool(store.in_batches([key], None))
         )
         self._has_batches = any(batch.state in OPEN for batch in known)
         self.providers = Providers(self.replies, budget=self.budget, batched=self._batched)

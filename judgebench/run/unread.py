@@ -7,7 +7,6 @@ from collections import Counter
 from judgebench.plain_text import written_out
 from judgebench.run.outcome import LEAST_UNREADABLE, Outcome, Unread
 from judgebench.store import Store
-from judgebench.store.read import RepliesOfRun
 
 EXAMPLES = 3
 EXCERPT = 120
@@ -22,30 +21,29 @@ def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
     """
     work = outcome.work
     judges = {seat.key: seat.title for seat in work.seats if seat.asks}
-    about = {(one.benchmark.name, one.benchmark.version) for one in work.asked}
+    about = sorted({(one.benchmark.name, one.benchmark.version) for one in work.asked})
     run_id = outcome.manifest.id
+    kinds_of = store.replies_of_run(run_id, judges, [name for name, _ in about])
     names = Counter(judge.name for judge in store.judges())
     return [
         Unread(
-            judge=found.judge,
-            called=found.judge if names[found.judge] == 1 else found.judge_key.hex()[:12],
-            replies=found.replies,
-            unreadable=found.unreadable,
-            examples=tuple(_examples(store, found, run_id, sorted(about))),
+            judge=judges[key],
+            called=judges[key] if names[judges[key]] == 1 else key.hex()[:12],
+            replies=kinds.total(),
+            unreadable=kinds["unreadable"],
+            examples=tuple(_examples(store, key, run_id, about)),
         )
-        for found in store.replies_of_run(run_id, judges, about)
-        if found.unreadable >= max(LEAST_UNREADABLE, found.replies / 2)
+        for key, kinds in kinds_of.items()
+        if kinds["unreadable"] >= max(LEAST_UNREADABLE, kinds.total() / 2)
     ]
 
 
-def _examples(
-    store: Store, found: RepliesOfRun, run_id: str, about: list[tuple[str, str]]
-) -> list[str]:
+def _examples(store: Store, judge: bytes, run_id: str, about: list[tuple[str, str]]) -> list[str]:
     """The first ones, each on a line: where, why, and how the reply begins."""
     said: dict[bytes, str] = {}
     for benchmark, version in about:
         columns = store.judged_columns(
-            benchmark, version, judges=[found.judge_key], run_id=run_id, afresh=True
+            benchmark, version, judges=[judge], run_id=run_id, afresh=True
         )
         names = ("kind", "item_id", "model", "reason", "judgment", "reply_keys")
         for kind, item, model, reason, judgment, keys in zip(

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache, wraps
-from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from functools import lru_cache, partial, wraps
+from itertools import groupby
+from operator import eq, gt, itemgetter, lt, ne
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -36,10 +37,9 @@ from judgebench.store.codec import (
     HOWS,
     ORDERS,
     TOKENS,
-    VerdictRow,
+    VERDICT,
     read_logprobs,
     read_names,
-    read_scores,
     read_spec,
     read_verdict,
     reply_keys,
@@ -49,7 +49,7 @@ from judgebench.store.database import Database, chunks
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_S = TypeVar("_S", bound="Snapshots")
+_Spec = TypeVar("_Spec", ModelSpec, JudgeSpec)
 
 Columns: TypeAlias = dict[str, list[Any]]
 """Equally long lists, by name."""
@@ -82,25 +82,22 @@ class Snapshots:
         One whose server went in the midst of it is asked again from the beginning, once the server
         is back. Within a write it raises `StoreGoneError`: what was written is lost as well.
         """
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                with self._database.reading() as connection:
-                    return query(connection, *args, **kwargs)
-            except StoreGoneError:
-                if self._database.in_write or tries == MOST_TRIES:
-                    raise
+        for _ in range(0 if self._database.in_write else MOST_TRIES - 1):
+            with suppress(StoreGoneError), self._database.reading() as connection:
+                return query(connection, *args, **kwargs)
+        with self._database.reading() as connection:
+            return query(connection, *args, **kwargs)
 
 
 def read(
-    query: Callable[Concatenate[_S, Connection, _P], _T],
-) -> Callable[Concatenate[_S, _P], _T]:
+    query: Callable[Concatenate[Any, Connection, _P], _T],
+) -> Callable[Concatenate[Any, _P], _T]:
     """A method that is called without the connection, and asks as `Snapshots._read` does."""
 
     @wraps(query)
-    def asked(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return self._read(lambda connection: query(self, connection, *args, **kwargs))
+    def asked(self: Any, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        found: _T = self._read(partial(query, self), *args, **kwargs)
+        return found
 
     return asked
 
@@ -108,19 +105,20 @@ def read(
 # rows as values ---------------------------------------------------------------------------------
 
 _EXACT = "exact_"
-_VERDICT = ("winner", "kind", "value", "p", "low", "high", "label", "parts", "reason")
 _PARTS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
-    ("verdict", lambda **its: read_verdict(VerdictRow(**its)), _VERDICT),
-    ("usage", Usage, TOKENS),
+    ("verdict", read_verdict, VERDICT),
+    ("usage", lambda *its: Usage(**dict(zip(TOKENS, its, strict=True))), TOKENS),
 )
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "stack": lambda stack: read_spec(Stack, stack),
     "logprobs": read_logprobs,
-    "scores": read_scores,
+    "scores": lambda scores: tuple(json.loads(scores)),
     "left_out": read_names,
     "marks": read_names,
     "reply_keys": reply_keys,
     "tags": json.loads,
+    "models": read_names,
+    "content": json.loads,
     "order": ORDERS.__getitem__,
     "how": HOWS.__getitem__,
 }
@@ -138,25 +136,23 @@ def said_by(labels: tuple[str, ...], row: Iterable[Any], *without: str) -> dict[
     of tokens one ``usage``.
     """
     found = dict(zip(labels, row, strict=True))
-    texts, readers, parts = _plan(labels)
-    for name in texts:
-        found[name] = stored_text(found[name], found.pop(_EXACT + name))
-    for name, reader in readers:
-        if found[name] is not None:
-            found[name] = reader(found[name])
-    for name, kind, names in parts:
-        found[name] = kind(**{one: found.pop(one) for one in names})
+    for name, reader, names in _plan(labels):
+        its = [found.pop(one) for one in names]
+        found[name] = None if its == [None] else reader(*its)
     for name in without:
         del found[name]
     return found
 
 
 @lru_cache(maxsize=256)
-def _plan(labels: tuple[str, ...]) -> tuple[list[str], list[Any], list[Any]]:
-    """Which columns are texts, which are read, and which are parts of one value."""
+def _plan(labels: tuple[str, ...]) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
+    """What is read of which columns: first texts, then what these and others say, then parts."""
     texts = [name.removeprefix(_EXACT) for name in labels if name.startswith(_EXACT)]
-    readers = [(name, _READ[name]) for name in labels if name in _READ]
-    return texts, readers, [part for part in _PARTS if part[2][0] in labels]
+    return [
+        *((name, stored_text, (name, _EXACT + name)) for name in texts),
+        *((name, _READ[name], (name,)) for name in labels if name in _READ),
+        *(part for part in _PARTS if part[2][0] in labels),
+    ]
 
 
 # queries by paths -------------------------------------------------------------------------------
@@ -181,7 +177,7 @@ _TOTALS: Mapping[str, Callable[[Any], Any]] = {
     "sum": lambda column: cast(func.sum(column), column.type),  # a server's sum is a Decimal
 }
 _ONE = (str, bytes, int, float)
-_COMPARED = {"!": operator.ne, "<": operator.lt, ">": operator.gt}
+_COMPARED = {"!": ne, "<": lt, ">": gt}
 
 
 class _Paths:
@@ -246,7 +242,7 @@ def asking(
     for compared, many in where:
         path = compared.rstrip("!<>")
         before, _, name = path.rpartition(".")
-        by = _COMPARED.get(compared[len(path) :], operator.eq)
+        by = _COMPARED.get(compared[len(path) :], eq)
         asked: Any = bindparam(compared, expanding=many)
         at = _REFERS[paths.reference(before).name] if before else table
         found = at.c[name] if before and at in _FEW else paths.column(path)
@@ -255,13 +251,12 @@ def asking(
     for path, its in few.items():
         column = paths.reference(path)
         wanted.append(column.in_(select(_REFERS[column.name].c.id).where(*its)))
-    last_first = {word.lstrip("-"): word.startswith("-") for word in order.split()}
-    ordered = {path: paths.column(path) for path in last_first}
+    ordered = {word: paths.column(word.lstrip("-")) for word in order.split()}
     query = (
         select(*(column.label(label) for label, column, _ in shown))
         .select_from(paths.source)
         .where(*wanted)
-        .order_by(*(one.desc() if last_first[path] else one for path, one in ordered.items()))
+        .order_by(*(one.desc() if word[0] == "-" else one for word, one in ordered.items()))
     )
     if any(adds_up for *_, adds_up in shown):
         query = query.group_by(
@@ -299,14 +294,12 @@ def rows(
         Paths, with a ``-`` before one of which the last is first.
     """
     asked = {path: value for path, value in where.items() if value is not None}
-    several = [path for path, value in asked.items() if not isinstance(value, _ONE)]
+    several = {path: [*value] for path, value in asked.items() if not isinstance(value, _ONE)}
     named = tuple((path, path in several) for path in asked)
     query = asking(table, columns, named, order, distinct, limit, after)
-    for portion in chunks(asked[several[0]]) if several else ([],):
-        lists = {path: list(asked[path]) for path in several}
-        yield from connection.execute(
-            query, {**asked, **lists, **dict.fromkeys(several[:1], portion)}
-        )
+    first = [*several][:1]
+    for portion in chunks(several[first[0]]) if first else ([],):
+        yield from connection.execute(query, asked | several | dict.fromkeys(first, portion))
 
 
 def row(
@@ -319,6 +312,23 @@ def row(
 ) -> Any:
     """The first of `rows`; None where there are none."""
     return next(iter([*rows(connection, table, columns, where, order=order, limit=1)]), None)
+
+
+class Told(SimpleNamespace):
+    """What a row says, by the labels of its columns."""
+
+
+def told(
+    connection: Connection,
+    table: Table,
+    columns: str,
+    where: Mapping[str, Any] = NOTHING,
+    *,
+    order: str = "",
+    kind: Callable[..., Any] = Told,
+) -> list[Any]:
+    """`rows` as values: each is a ``kind`` of what its columns say, by their labels."""
+    return [kind(**values(one)) for one in rows(connection, table, columns, where, order=order)]
 
 
 def names_of(
@@ -370,50 +380,42 @@ Named: TypeAlias = "str | bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredModel:
-    """A model: what it is, its newest name, all its names with the tags each carries."""
+class Stored(Generic[_Spec]):
+    """A model or judge: what it is, its newest name, all its names; a model with the name's tags.
+
+    ``id`` are the first twelve digits of its key.
+    """
 
     key: bytes
     id: str
     name: str
-    spec: ModelSpec
+    spec: _Spec
     tags: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredJudge:
-    """A judge: what it is, its newest name, all its names."""
-
-    key: bytes
-    id: str
-    name: str
-    spec: JudgeSpec
-    names: tuple[str, ...] = ()
-
-
-_Stored = TypeVar("_Stored", StoredModel, StoredJudge)
+StoredModel: TypeAlias = Stored[ModelSpec]
+StoredJudge: TypeAlias = Stored[JudgeSpec]
 
 
 def models(connection: Connection) -> dict[int, StoredModel]:
     """By the integer that stands for them."""
-    return _stored(connection, StoredModel, ModelSpec, schema.models, schema.model_names)
+    return _stored(connection, ModelSpec, schema.models, schema.model_names, "name tags")
 
 
 def judges(connection: Connection) -> dict[int, StoredJudge]:
     """By the integer that stands for them."""
-    return _stored(connection, StoredJudge, JudgeSpec, schema.judges, schema.judge_names)
+    return _stored(connection, JudgeSpec, schema.judges, schema.judge_names, "name")
 
 
 def _stored(
-    connection: Connection, kind: type[_Stored], spec: Any, table: Table, named: Table
-) -> dict[int, _Stored]:
-    whose, *shown = [column.name for column in named.c if column.name != "newest"]
-    labels: dict[int, list[dict[str, Any]]] = {}
-    for label in rows(connection, named, " ".join((whose, *shown)), order="-newest name"):
-        labels.setdefault(label[0], []).append(values(label, whose))
+    connection: Connection, spec: type[_Spec], table: Table, named: Table, shown: str
+) -> dict[int, Stored[_Spec]]:
+    whose = next(iter(named.c)).name
+    found = rows(connection, named, f"{whose} {shown}", order=f"{whose} -newest name")
+    labels = {n: [values(one, whose) for one in its] for n, its in groupby(found, itemgetter(0))}
     return {
-        number: kind(
+        number: Stored(
             key=key,
             id=short,
             spec=read_spec(spec, what),

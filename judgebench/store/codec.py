@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -43,28 +43,24 @@ TOKENS = (
     "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
     "reasoning_tokens",
 )  # fmt: skip
+VERDICT = ("winner", "kind", "value", "p", "low", "high", "label", "parts", "reason")
+"""A verdict as columns; ``label`` and ``reason`` are numbers in a table, and texts here."""
 
-_Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Stack)
+_Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Stack, RunManifest)
 
 
 # text -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StoredText:
-    """A text as it lies in ``texts``: by its hash, readable, and exact where that differs."""
+def store_text(text: str) -> dict[str, Any]:
+    """The row of ``texts``: its hash, the text readable, and exact where that differs.
 
-    sha: bytes
-    body: str
-    exact: bytes | None
-
-
-def store_text(text: str) -> StoredText:
-    """What models and judges write can be anything, also what databases cannot hold, or a key."""
+    What models and judges write can be anything, also what databases cannot hold, or a key.
+    """
     text = masked(text)
-    exact = text.encode("utf-8", "surrogatepass")
-    body = readable(text)
-    return StoredText(hashlib.sha256(exact).digest(), body, None if body == text else exact)
+    exact, body = text.encode("utf-8", "surrogatepass"), readable(text)
+    sha = hashlib.sha256(exact).digest()
+    return {"sha": sha, "body": body, "exact": None if body == text else exact}
 
 
 def stored_text(body: str, exact: bytes | None) -> str:
@@ -117,10 +113,6 @@ def spec_json(spec: ModelSpec | JudgeSpec | Stack | RunManifest) -> str:
 
 def read_spec(kind: type[_Spec], text: str) -> _Spec:
     return kind(**json.loads(text))
-
-
-def read_manifest(text: str) -> RunManifest:
-    return RunManifest(**json.loads(text))
 
 
 @lru_cache(maxsize=1024)  # the same few, over and over
@@ -193,10 +185,6 @@ def read_logprobs(text: str) -> tuple[TokenLogprob, ...]:
     )
 
 
-def read_scores(text: str) -> tuple[float, ...]:
-    return tuple(json.loads(text))
-
-
 # requests ---------------------------------------------------------------------------------------
 
 
@@ -224,58 +212,57 @@ def purpose_json(purpose: Purpose) -> str:
 
 def read_purpose(text: str) -> Purpose:
     said = json.loads(text)
-    place = said["place"]
-    for name in ("model_key", "judge_key", "opponent_key"):
-        place[name] = None if place[name] is None else bytes.fromhex(place[name])
+    place: dict[str, Any] = {
+        name: bytes.fromhex(value) if value is not None and name.endswith("_key") else value
+        for name, value in said["place"].items()
+    }
     return Purpose(run_id=said["run_id"], place=Place(**place))
 
 
 # verdicts ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictRow:
-    """A verdict as columns; ``label`` and ``reason`` still as text."""
-
-    kind: int
-    value: float | None = None
-    p: float | None = None
-    low: float | None = None
-    high: float | None = None
-    winner: int | None = None
-    label: str | None = None
-    parts: str | None = None
-    reason: str | None = None
-
-
-def store_verdict(verdict: Verdict) -> VerdictRow:
+def store_verdict(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as `VERDICT` says."""
+    its: dict[str, Any] = dict.fromkeys(VERDICT)
     match verdict:
         case Preference(winner=winner, p_first=p_first):
-            return VerdictRow(kind=0, value=_real(p_first), winner=winner)
+            return its | {"kind": 0, "value": _real(p_first), "winner": winner}
         case Score(value=value, low=low, high=high, parts=parts):
-            named = to_json(parts) if parts else None
-            return VerdictRow(1, _real(value), None, _real(low), _real(high), parts=named)
+            its |= {"kind": 1, "parts": to_json(parts) if parts else None}
+            return its | {"value": _real(value), "low": _real(low), "high": _real(high)}
         case Label(name=name, p=p):
-            return VerdictRow(kind=2, label=masked(name), p=p)
+            return its | {"kind": 2, "label": masked(name), "p": p}
         case Unreadable(reason=reason):
-            return VerdictRow(kind=3, reason=reason)
+            return its | {"kind": 3, "reason": reason}
 
 
-def read_verdict(row: VerdictRow) -> Verdict:
-    match KINDS[row.kind]:
+def read_verdict(
+    winner: int | None,
+    kind: int,
+    value: float | None,
+    p: float | None,
+    low: float | None,
+    high: float | None,
+    label: str | None,
+    parts: str | None,
+    reason: str | None,
+) -> Verdict:
+    """A verdict of what `VERDICT` names."""
+    match KINDS[kind]:
         case "preference":
-            return Preference(winner=row.winner, p_first=_number(row.value))  # type: ignore[arg-type]  # 0, 1 or None was stored
+            return Preference(winner=winner, p_first=_number(value))  # type: ignore[arg-type]  # 0, 1 or None was stored
         case "score":
             return Score(
-                value=_number(row.value),
-                low=_number(row.low),
-                high=_number(row.high),
-                parts=read_parts(row.parts) or {},
+                value=_number(value),
+                low=_number(low),
+                high=_number(high),
+                parts=read_parts(parts) or {},
             )
         case "label":
-            return Label(name=row.label or "", p=row.p)
+            return Label(name=label or "", p=p)
         case _:
-            return Unreadable(reason=row.reason or "")
+            return Unreadable(reason=reason or "")
 
 
 def _real(value: float) -> float | None:

@@ -50,7 +50,6 @@ from judgebench.store.catalog import (
 from judgebench.store.codec import (
     KINDS,
     ORDERS,
-    VerdictRow,
     read_marks,
     read_parts,
     read_verdict,
@@ -373,7 +372,7 @@ def _reason_of(row: Row[Any]) -> str | None:
 
 def _verdict(row: Row[Any], label: str | None) -> Verdict:
     its = {name: getattr(row, name) for name in ("kind", "value", "p", "low", "high", "winner")}
-    return read_verdict(VerdictRow(**its, label=label, parts=row.parts, reason=_reason_of(row)))
+    return read_verdict(**its, label=label, parts=row.parts, reason=_reason_of(row))
 
 
 def current(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from operator import add
 from types import MappingProxyType
@@ -36,7 +36,7 @@ from judgebench.records import (
     Verdict,
 )
 from judgebench.secret import masked
-from judgebench.store import read, schema
+from judgebench.store import schema
 from judgebench.store.codec import (
     HOWS,
     ORDERS,
@@ -56,7 +56,14 @@ from judgebench.store.codec import (
     word,
 )
 from judgebench.store.database import CHUNK, Prepared, Row, chunks, insert, pipelined
-from judgebench.store.read import COUNTERS, PINNED, StoredAnchors, StoredBaseline, StoredCalibration
+from judgebench.store.read import (
+    COUNTERS,
+    PINNED,
+    Asked,
+    StoredAnchors,
+    StoredBaseline,
+    StoredCalibration,
+)
 from judgebench.store.schema import NONE, PLACE
 
 MOST = 50_000
@@ -177,7 +184,7 @@ class _Kept(NamedTuple):
     content_sha: bytes | None
 
 
-class Writing:
+class Writing(Asked):
     """One write of the database, from its beginning to its commit.
 
     Rows of the tables that every call writes to are gathered and written together, at the end or
@@ -277,12 +284,12 @@ class Writing:
 
     def _text(self, text: str) -> bytes:
         """Returns the hash by which rows name the text; long text is kept once."""
-        stored = store_text(text)
-        if stored.sha not in self._shas:
-            self._shas.add(stored.sha)
-            row = {"sha": stored.sha, "body": stored.body, "exact": stored.exact}
+        row = store_text(text)
+        sha: bytes = row["sha"]
+        if sha not in self._shas:
+            self._shas.add(sha)
             self._rows[_PUT_TEXT].append(row)
-        return stored.sha
+        return sha
 
     def _optional(self, text: str | None) -> bytes | None:
         return None if text is None else self._text(text)
@@ -487,22 +494,16 @@ class Writing:
         Of two judgments with one key the first is kept. What is judged anew, as a label that a
         person gives again, must say so in its key.
         """
-        verdict = store_verdict(judgment.verdict)
-        label, served = verdict.label, word(judgment.served_model)
+        verdict, served = store_verdict(judgment.verdict), word(judgment.served_model)
+        label, reason = verdict.pop("label"), verdict.pop("reason")
         self._rows[_PUT_JUDGMENT].append(
             {
                 "key": judgment.key,
                 "judge_id": self._number(schema.judges, judgment.judge_key),
                 "case_key": judgment.case_key,
-                "kind": verdict.kind,
-                "value": verdict.value,
-                "p": verdict.p,
-                "low": verdict.low,
-                "high": verdict.high,
-                "winner": verdict.winner,
+                **verdict,
                 "label_id": None if label is None else self._name(label),
-                "parts": verdict.parts,
-                "reason_sha": self._optional(verdict.reason),
+                "reason_sha": self._optional(reason),
                 "served_id": None if served is None else self._name(served),
                 "reply_keys": b"".join(judgment.reply_keys),
                 "marks": to_json(judgment.marks),
@@ -656,7 +657,7 @@ class Writing:
             self.flush().execute(insert(schema.calibrations), {**place, **more})
         return next(
             one
-            for one in reversed(read.calibrations(self._connection, benchmark, version))
+            for one in reversed(self.calibrations(benchmark, version))
             if (one.judge_key, one.opponent_key) == (judge, opponent)
         )
 
@@ -689,7 +690,7 @@ class Writing:
         return max(time.time(), last or 0.0)
 
     def _baseline(self, *wanted: str) -> StoredBaseline | None:
-        known = read.baselines(self._connection)
+        known = self.baselines()
         its = [one for one in known if (one.name, one.benchmark, one.version) == wanted]
         return its[-1] if its else None
 
@@ -713,7 +714,7 @@ class Writing:
         number = self.flush().execute(put, row).scalar_one()
         for place, judgment in pinned:
             self._put_look(Look(anchors=number, occasion=PINNED, place=place), judgment)
-        return next(one for one in read.anchors(self._connection) if one.id == number)
+        return next(one for one in self.anchors() if one.id == number)
 
     def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None:
         """What a judge says of anchors anew, on no board; the first look of an occasion is kept."""
@@ -733,13 +734,9 @@ class Writing:
 
     # what is read on the way --------------------------------------------------------------------
 
-    def judged(self, keys: Collection[bytes]) -> set[bytes]:
-        """Which of the keys have a judgment."""
-        return read.judged(self.flush(), keys)
-
-    def responses(self, keys: Collection[bytes]) -> dict[bytes, list[Response]]:
-        """The responses that there are, of all stacks, the newest first."""
-        return read.responses(self.flush(), keys)
+    def _read(self, query: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """With what was put before."""
+        return query(self.flush(), *args, **kwargs)
 
     def current_at(self, place: Place) -> tuple[bytes, Verdict] | None:
         """What counts at one place now: what is put next follows it, whoever else writes.

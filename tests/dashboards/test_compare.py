@@ -244,14 +244,14 @@ def test_hostile_names_are_text(open_page: Any, tmp_path: Path) -> None:
 def test_who_can_be_compared_is_told_without_reading_verdicts(store: str) -> None:
     with open_store(store, read_only=True) as opened:
         found = opened.boards_met()
-        asked = opened.questions(stores.BENCHMARK, stores.VERSION, ["3", "no such"])
+        (asked,) = opened.items(stores.BENCHMARK, stores.VERSION, ["3", "no such"])
     assert {(one.judge.name, one.model.name) for one in found} == {
         (judge, model)
         for judge in ("reader", "rubric", "pairwise")
         for model in ("older", "newer", "third")
     }
     assert {one.opponent.name for one in found if one.opponent} == {"baseline"}
-    assert asked == {"3": "Which river flows through capital 3?"}
+    assert (asked.id, asked.question) == ("3", "Which river flows through capital 3?")
 
 
 def test_models_that_share_no_board_are_not_offered(tmp_path: Path) -> None:

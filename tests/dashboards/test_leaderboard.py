@@ -390,16 +390,17 @@ def test_the_runs_behind_a_board_are_those_in_which_its_judge_judged(tmp_path: P
         judges = {one.name: one.id for one in store.judges()}
         models = {one.name: one.id for one in store.models()}
 
-        def behind(judge: str, opponent: str | None = None) -> list[str]:
+        def behind(judge: str, opponent: str | None = None) -> set[str]:
             against = None if opponent is None else models[opponent]
             place = (stores.BENCHMARK, stores.VERSION)
-            return [one.id for one in store.runs_behind(*place, [judges[judge]], against)]
+            ran = store.evaluated(*place, [judges[judge]], against, afresh=True)
+            return {run for _, run in ran}
 
-        assert behind("gpt", "one") == ["against one"]
-        assert behind("gpt", "two") == ["against two"]
-        assert behind("gpt") == [], "it compared every answer with another"
-        assert set(behind("rubric")) == {"against one", "against two"}
-        assert store.runs_behind("nothing", stores.VERSION, list(judges.values())) == []
+        assert behind("gpt", "one") == {"against one"}
+        assert behind("gpt", "two") == {"against two"}
+        assert behind("gpt") == set(), "it compared every answer with another"
+        assert behind("rubric") == {"against one", "against two"}
+        assert store.evaluated("nothing", stores.VERSION, list(judges.values())) == set()
 
 
 def test_a_manifest_is_text_with_its_configuration_and_times(kinds: str) -> None:

@@ -173,11 +173,9 @@ def test_a_run_that_writes_says_how_far_it_is(open_page: Any, tmp_path: Path) ->
 def test_a_run_that_says_nothing_any_more_is_pointed_out(tmp_path: Path) -> None:
     import run_reads
 
-    from judgebench.store.read import ToldRun
-
     told = {**PROGRESS, "total": None, "cost_usd": None, "began": 0.0, "at": time.time() - 400}
     run = replace(stores.manifest("now", state="running"), progress=told)
-    going = run_reads.going(ToldRun(manifest=run, died=False))
+    going = run_reads.going(run)
     assert going.share is None
     assert going.line.startswith("403 · ")
     assert "price not known" in going.line

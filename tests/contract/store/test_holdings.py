@@ -8,7 +8,7 @@ import pytest
 
 from judgebench.records import Failure, Place
 from judgebench.store import open_store
-from judgebench.store.read import FailureKind
+from judgebench.store.catalog import Told
 from tests.dashboards import stores
 
 
@@ -32,7 +32,7 @@ def test_a_store_without_anything(store_url: str) -> None:
         assert store.holdings() == []
         assert store.verdicts_used() == {}
         assert store.last_numbers() == {"judgments": 0, "answers": 0}
-        assert (store.n_runs(), store.newest_runs(5), store.told_run("x")) == (0, [], None)
+        assert (store.n_rows("runs"), store.newest_runs(5), store.runs("x")) == (0, [], [])
 
 
 def test_items_that_nobody_judged_are_held(store_url: str) -> None:
@@ -69,8 +69,8 @@ def test_failures_are_counted_by_where_and_what(store_url: str) -> None:
                 )
             )  # fmt: skip
         assert store.failure_kinds() == [
-            FailureKind(boundary="provider", kind="timeout", retriable=True, n=2),
-            FailureKind(boundary="reader", kind="reader", retriable=False, n=1),
+            Told(boundary="provider", kind="timeout", retriable=True, n=2),
+            Told(boundary="reader", kind="reader", retriable=False, n=1),
         ]
 
 
@@ -80,14 +80,14 @@ def test_a_run_that_holds_no_lease_has_died(store_url: str) -> None:
             store.start_run(stores.manifest(name, state="running"))
         store.start_run(stores.manifest("ended"))
         with store.lease("run alive"):
-            assert [run.manifest.id for run in store.runs_under_way()] == ["alive"]
-            told = {run.manifest.id: run.state for run in store.newest_runs(5)}
+            assert [run.id for run in store.runs_under_way()] == ["alive"]
+            told = {run.id: run.state for run in store.newest_runs(5)}
             assert told == {"ended": "done", "alive": "running", "killed": "died"}
-        assert [run.manifest.id for run in store.newest_runs(1, after=1)] == ["alive"]
-        assert store.n_runs() == 3
-        found = store.told_run("alive")
-        assert found is not None
-        assert found.died
-        store.update_run(replace(found.manifest, state="interrupted"))
-        (told_again,) = (run for run in store.newest_runs(5) if run.manifest.id == "alive")
+        assert [run.id for run in store.newest_runs(1, after=1)] == ["alive"]
+        assert store.n_rows("runs") == 3
+        (found,) = store.newest_runs(run_id="alive")
+        assert found.state == "died"
+        assert store.run("alive") == replace(found, state="running"), "nobody wrote that it died"
+        store.update_run(replace(found, state="interrupted"))
+        (told_again,) = (run for run in store.newest_runs(5) if run.id == "alive")
         assert told_again.state == "interrupted"

@@ -38,7 +38,7 @@ def test_every_answer_is_told_with_its_stack_and_whether_it_is_the_newest(url: s
         ("careful", 1, True, None, "The second sample says 多瑙河流经这里。"),
         ("hasty", 0, True, None, "Rhine"),
     ]
-    assert texts[told[1].number].thoughts == "It is the Danube."
+    assert texts[told[1].number].reasoning == "It is the Danube."
 
 
 def test_every_verdict_is_told_the_newest_first_and_which_of_them_count(url: str) -> None:
@@ -64,8 +64,8 @@ def test_every_verdict_is_told_the_newest_first_and_which_of_them_count(url: str
 def test_the_reasoning_of_a_verdict_is_what_its_replies_say(url: str) -> None:
     told = history(url).verdicts[3]
     with open_store(url, read_only=True) as store:
-        (reply,) = store.reply_texts(told.reply_keys).values()
-    assert (reply.text, reply.thoughts) == (
+        (reply,) = store.calls(told.reply_keys).values()
+    assert (reply.reply, reply.reasoning) == (
         "The first answer names the river. [[A]]", "The first is longer.",
     )  # fmt: skip
 
@@ -83,10 +83,9 @@ def test_a_judgment_that_serves_two_runs_is_told_once(url: str) -> None:
 
 def test_the_item_is_whole_and_items_around_it_are_known(url: str) -> None:
     assert history(url).item == item_stores.questions(1)[0]
+    around = [(history(url, item).before, history(url, item).after) for item in "01"]
+    assert around == [(None, "1"), ("0", "2")]
     with open_store(url, read_only=True) as store:
-        assert store.neighbours(BENCHMARK, VERSION, "0") == (None, "1")
-        assert store.neighbours(BENCHMARK, VERSION, "1") == ("0", "2")
-        assert store.neighbours(BENCHMARK, VERSION, "none") == (None, None)
         assert store.item_categories(None, None) == ["capitals", "rivers"]
         assert store.item_categories("another", None) == []
 

@@ -23,7 +23,7 @@ from judgebench.records import (
     Usage,
 )
 from judgebench.store import Store, open_store
-from judgebench.store.read import COUNTERS, SPEND_COLUMNS
+from judgebench.store.read import COUNTERS
 from tests.postgres import beside
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="rubric")
@@ -48,6 +48,10 @@ LIVE = Spend(
     ),
     cost_usd=0.25,
 )
+SPEND_COLUMNS = (
+    "run_id", "benchmark", "version", "model", "model_id", "judge", "judge_id", "how", "provider",
+    "requested_model", *COUNTERS,
+)  # fmt: skip
 REQUEST = ChatRequest(provider="openai", model="judge-1", messages=())
 KEY = keys.request_key(REQUEST)
 

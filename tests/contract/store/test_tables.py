@@ -37,7 +37,7 @@ from judgebench.records import (
 from judgebench.store import Store
 from judgebench.store.columns import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
 from judgebench.store.export import responses_of, verdicts_of, write_table
-from judgebench.store.read import SPEND_COLUMNS
+from judgebench.store.read import COUNTERS
 from tests.postgres import beside
 
 A, B = ModelSpec(weights="a"), ModelSpec(weights="b")
@@ -293,6 +293,10 @@ def test_responses_are_told_for_each_stack_and_the_newest_is_marked(bench: Bench
     assert columns["stack"][1] is None
 
 
+SPEND_COLUMNS = (
+    "run_id", "benchmark", "version", "model", "model_id", "judge", "judge_id", "how", "provider",
+    "requested_model", *COUNTERS,
+)  # fmt: skip
 VIEWS = {
     "verdicts_v1": [
         name for name in VERDICT_COLUMNS if name not in ("repeat", "parts", "marks")
