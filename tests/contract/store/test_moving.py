@@ -174,7 +174,6 @@ def test_an_interrupted_copy_goes_on(
     one: str, places: Places, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     monkeypatch.setattr("judgebench.store.copy.PORTION", 5)
-    monkeypatch.setitem(_streams(), "yield_per", 5)
     there = places()
     with pytest.raises(KeyboardInterrupt):
         copy(one, there, progress=Stops(after))
@@ -185,16 +184,10 @@ def test_an_interrupted_copy_goes_on(
     assert told(one) == told(there)
 
 
-def _streams() -> dict[str, int]:
-    from judgebench.store import copy as module
-
-    return module._STREAM
-
-
 def test_what_changes_while_a_copy_is_interrupted_is_in_it(
     one: str, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_streams(), "yield_per", 5)
+    monkeypatch.setattr("judgebench.store.copy.PORTION", 5)
     there = places()
     with pytest.raises(KeyboardInterrupt):
         copy(one, there, progress=Stops(28))
@@ -283,7 +276,7 @@ def test_a_full_disk_stops_a_copy_which_goes_on_later(tmp_path: Path) -> None:
 def test_a_server_that_goes_stops_a_copy_which_goes_on_later(
     one: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_streams(), "yield_per", 5)
+    monkeypatch.setattr("judgebench.store.copy.PORTION", 5)
     server = request.getfixturevalue("postgres")
     with server.database("store") as name, server.database("store") as far:
         there = server.url(name)
