@@ -7,7 +7,6 @@ by keys and names, in whose place each store has numbers of its own.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -107,6 +106,12 @@ def _identity(table: Table) -> list[str]:
     return [c.name for c in table.c if (c.name != "id" if "id" in table.c else c.primary_key)]
 
 
+def _called_so(named: Collection[tuple[str, str]]) -> Select[Any]:
+    """The numbers of benchmarks, by names and versions."""
+    its = schema.benchmarks.c
+    return select(its.id).where(tuple_(its.name, its.version).in_(list(named)))
+
+
 def _read_from(connection: Connection) -> Subquery:
     """The key of each reply that judgments were read from, with the judgment and its judge."""
     keys = _j.c.reply_keys
@@ -166,8 +171,7 @@ _SINCE: Mapping[Table, Any] = {
 }
 """When it was, of what does not hold from then on: a calibration goes along with later verdicts."""
 
-_BATCHES = ("batches", "batch_requests")
-_HOW_THEY_WERE_HAD = (*_BATCHES, "anchors", "baselines", "looks", "replies", "spend")
+_HOW_THEY_WERE_HAD = ("anchors", "baselines", "looks", "spend")
 _NOTHING: ColumnElement[Any] = cast(null(), LargeBinary)
 _ANSWER_ALONE: Mapping[Any, ColumnElement[Any]] = {
     schema.responses.c.raw_sha: schema.responses.c.text_sha,
@@ -185,26 +189,22 @@ class _Cut:
     """The rows of a store that belong to a part of it."""
 
     def __init__(self, connection: Connection, part: Part = _ALL) -> None:
+        bare = part.redact or part.verdicts_only
         self.connection = connection
         self.part = part
         self.whole = not (part.benchmarks or part.models or part.since or part.verdicts_only)
-        self.left_out: Collection[str] = () if self.whole else _BATCHES
-        self.instead: dict[Any, ColumnElement[Any]] = {}
+        self.left_out = {
+            *(() if self.whole and not bare else ("batches", "batch_requests")),
+            *(("replies",) if bare else ()),
+            *(_HOW_THEY_WERE_HAD if part.verdicts_only else ()),
+        }
+        self.instead: dict[Any, ColumnElement[Any]] = {**_ANSWER_ALONE} if bare else {}
         if part.redact:
-            self.left_out = (*_BATCHES, "replies")
-            self.instead = {**_ANSWER_ALONE, schema.items.c.content_sha: _NOTHING}
-        if part.verdicts_only:
-            self.left_out = _HOW_THEY_WERE_HAD
-            self.instead = {**_ANSWER_ALONE}
-        self.benchmarks: Collection[int] | None = None
-        self.models: Collection[int] | None = None
-        if part.benchmarks:
-            known = catalog.names_of(connection, schema.benchmarks, "name version")
-            self.benchmarks = [n for n, named in known.items() if named in part.benchmarks]
-        if part.models:
-            keys = {"key": list(part.models)}
-            self.models = [*catalog.names_of(connection, schema.models, "key", keys)]
-        self.met = self.models
+            self.instead[schema.items.c.content_sha] = _NOTHING
+        m = schema.models.c
+        self.benchmarks: Any = _called_so(part.benchmarks) if part.benchmarks else None
+        self.models: Any = select(m.id).where(m.key.in_(part.models)) if part.models else None
+        self.met: Any = self.models
         if part.models or part.since:
             self._meet()
 
@@ -275,15 +275,10 @@ class _Cut:
         query = select(*columns).where(self.where(table)).order_by(*table.primary_key).offset(skip)
         hides = self.part.redact and table is schema.texts
         shown = _WORDS.union(self.connection.execute(_CALIBRATED).scalars()) if hides else ()
+        names = table.c.keys()
         with self.connection.execute(query, execution_options={"yield_per": PORTION}) as found:
             for some in found.partitions():
-                rows: list[_Row] = [
-                    {
-                        column.name: None if value != value else value
-                        for column, value in zip(table.c, row, strict=True)
-                    }
-                    for row in some
-                ]
+                rows: list[_Row] = [dict(zip(names, row, strict=True)) for row in some]
                 for row in rows if hides else ():
                     if row["sha"] not in shown:
                         n = len(row["body"])
@@ -296,12 +291,12 @@ class _Cut:
 
     def digest(self, table: Table) -> int:
         """The sum of the hashes of its rows, in whatever order they lie."""
-        total = 0
-        for rows in self.rows(table):
-            for row in rows:
-                said = repr(row).encode("utf-8", "surrogatepass")
-                total += int.from_bytes(hashlib.sha256(said).digest()[:16])
-        return total
+        return sum(_hashed(row) for rows in self.rows(table) for row in rows)
+
+
+def _hashed(row: _Row) -> int:
+    said = repr([None if value != value else value for value in row.values()])
+    return int.from_bytes(hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[:16])
 
 
 def _count(connection: Connection, source: FromClause, *conditions: ColumnElement[bool]) -> int:
@@ -360,10 +355,7 @@ def copy(
 def _begin(cut: _Cut, old: Database, new: Database) -> None:
     """Write into the target what it is to be a copy of; refuse what is none of that."""
     number = select(schema.meta.c.value).where(schema.meta.c.name == schema.STORE_ID)
-    part = cut.part
-    models = sorted(key.hex() for key in part.models)
-    about = [sorted(part.benchmarks), models, part.since, part.redact, part.verdicts_only]
-    mark = json.dumps([cut.connection.execute(number).scalar() or old.name, about])
+    mark = repr((cut.connection.execute(number).scalar() or old.name, cut.part))
     with new.writing() as connection:
         _unpack(connection)
         there = marks(connection).get(schema.UNFINISHED)
@@ -508,10 +500,10 @@ def _add(store: Database, source: Connection, progress: Progress) -> int:
     cut = _Cut(source)
     for table in (schema.model_names, schema.judge_names):
         newest = table.c.newest  # what is called something goes on being called so
+        least, most = (select(func.coalesce(of(newest), 0)) for of in (func.min, func.max))
         with store.reading() as here:
-            least = here.execute(select(func.min(newest))).scalar() or 0
-        most = source.execute(select(func.max(newest))).scalar() or 0
-        cut.instead[newest] = newest + (least - most - 1)
+            behind = here.execute(least).scalar_one() - source.execute(most).scalar_one() - 1
+        cut.instead[newest] = newest + behind
     others: set[int] = set()  # answers in whose place another stands
     differing: set[tuple[int, int]] = set()
     for table in TABLES:
@@ -525,7 +517,7 @@ def _add(store: Database, source: Connection, progress: Progress) -> int:
             with store.writing() as here:
                 _renumber(source, here, table, rows)
                 if table is schema.responses:
-                    others.update(_answered_otherwise(here, rows))
+                    others |= _answered_otherwise(here, rows)
                 if table is _u:
                     _unpack(here)
                 _put(here, table, rows)
@@ -540,48 +532,41 @@ def _answers_of(row: _Row) -> Iterator[tuple[int, int]]:
 
 def _renumber(source: Connection, here: Connection, table: Table, rows: list[_Row]) -> None:
     """Put the numbers of the store that they go to into rows."""
-    for column in table.c:
-        target = _named(column)
-        if target is None or "id" not in target.c:
-            continue
-        numbers = {row[column.name] for row in rows} - {None, NONE}
-        there = _numbers(source, here, target, numbers)
-        if lacking := numbers - there.keys():
-            raise StoreError(
-                f"a row of {table.name} needs one of {target.name} (number {min(lacking)}) that"
-                " is not in its store; `judgebench store check` looks through it"
-            )
-        for row in rows:
-            row[column.name] = there.get(row[column.name], row[column.name])
+    for name in rows[0] if rows else ():
+        target = _named(table.c[name])
+        if target is not None and "id" in target.c:
+            numbers = {row[name] for row in rows} - {None, NONE}
+            there = _numbers(source, here, target, numbers)
+            if lacking := numbers - there.keys():
+                raise StoreError(
+                    f"a row of {table.name} needs one of {target.name} (number {min(lacking)}) that"
+                    " is not in its store; `judgebench store check` looks through it"
+                )
+            for row in rows:
+                row[name] = there.get(row[name], row[name])
 
 
 def _numbers(
     source: Connection, here: Connection, table: Table, numbers: Collection[int]
 ) -> dict[int, int]:
     """Number in the one store -> number in the other, of rows that both have."""
-    paths = [
-        name if other is None else f"{name.removesuffix('_id')}.{told}"
-        for name in _identity(table)
-        for other in (_named(table.c[name]),)
-        for told in ((name,) if other is None else _identity(other))
-    ]
-    asked = f"id {' '.join(paths)}"
-    found = catalog.rows(source, table, asked, {"id": numbers})
-    known = {tuple(told): number for number, *told in found}
-    ends = {path: {told[at] for told in known} for at, path in enumerate(paths)}
-    its = {path: None if None in values else values for path, values in ends.items()}
-    found = catalog.rows(here, table, asked, its)
-    return {known[one]: n for n, *told in found if (one := tuple(told)) in known}
+    names = _identity(table)
+    asked = f"id {' '.join(names)}"
+    rows = [row._asdict() for row in catalog.rows(source, table, asked, {"id": numbers})]
+    _renumber(source, here, table, rows)
+    known = {tuple(row[name] for name in names): row["id"] for row in rows}
+    its = {name: {row[name] for row in rows} for name in names}
+    found = ((number, tuple(told)) for number, *told in catalog.rows(here, table, asked, its))
+    return {known[told]: number for number, told in found if told in known}
 
 
-def _answered_otherwise(here: Connection, rows: list[_Row]) -> Iterator[int]:
-    """The responses that have another text there."""
+def _answered_otherwise(here: Connection, rows: list[_Row]) -> set[int]:
+    """The responses in whose place there is one with another text."""
     its = {"key": [row["key"] for row in rows]}
     found = catalog.rows(here, schema.responses, "key stack_id text_sha", its)
     said = {(key, stack): sha for key, stack, sha in found}
-    for row in rows:
-        if said.get((row["key"], row["stack_id"]), row["text_sha"]) != row["text_sha"]:
-            yield row["id"]
+    texts = ((row["id"], said.get((row["key"], row["stack_id"])), row["text_sha"]) for row in rows)
+    return {number for number, there, text in texts if there not in (None, text)}
 
 
 _WITHOUT_KEY = (schema.calibrations, schema.baselines, _a)
@@ -661,8 +646,9 @@ def check(url: str, progress: Progress = _QUIET) -> list[str]:
 
 def _held_against(connection: Connection) -> Iterator[tuple[Table, str, Callable[..., bool]]]:
     """What is known by its content, first what it is known by, and whether that is right."""
-    yield schema.texts, "sha body exact", _is_text
-    yield _p, "key request.body request.exact", _is_request
+    yield schema.texts, "sha body exact", partial(_is_text, (b"",))
+    request = partial(_is_text, (b"request\n", b"score request\n"))
+    yield _p, "key request.body request.exact", lambda *its: MASKED in its[1] or request(*its)
     yield schema.models, "key spec", partial(_is_spec, ModelSpec, model_key)
     yield schema.judges, "key spec", partial(_is_spec, JudgeSpec, judge_key)
     yield schema.stacks, "key stack", partial(_is_spec, Stack, stack_key)
@@ -678,14 +664,9 @@ def _held_against(connection: Connection) -> Iterator[tuple[Table, str, Callable
 _OCCASION = re.compile(r'"occasion":\s*"([^"]+)"')
 
 
-def _is_text(sha: bytes, body: str, exact: bytes | None) -> bool:
-    return hashlib.sha256(body.encode() if exact is None else exact).digest() == sha
-
-
-def _is_request(key: bytes, body: str, exact: bytes | None) -> bool:
-    asked = body.encode() if exact is None else exact
-    keys = (hashlib.sha256(kind + asked).digest() for kind in (b"request\n", b"score request\n"))
-    return MASKED in body or key in keys
+def _is_text(kinds: Iterable[bytes], key: bytes, body: str, exact: bytes | None) -> bool:
+    said = body.encode() if exact is None else exact
+    return key in {hashlib.sha256(kind + said).digest() for kind in kinds}
 
 
 def _is_spec(kind: type[Any], key_of: Callable[[Any], bytes], key: bytes, spec: str) -> bool:
@@ -744,26 +725,14 @@ class Forgettable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeForgotten:
-    """What goes of one judge: to have it again its model is asked ``replies`` questions.
-
-    Tokens are those that replies state; ``uncounted`` state none. ``elsewhere`` are judgments of a
-    judge that cannot be asked: of people, or imported.
-    """
-
-    judge: bytes
-    judgments: int
-    elsewhere: int
-    replies: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    uncounted: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
     """What goes, or went.
 
+    judges
+        Of each judge, by its key: ``judge``, ``judgments``, ``elsewhere`` (as many of them as were
+        made by people, or imported, so that nobody can be asked), ``replies`` (how many questions
+        it takes to have them again), ``prompt_tokens`` and ``completion_tokens`` of those that
+        state them, ``uncounted`` (replies that state none).
     verdicts
         Places at which the judgments served, over all runs.
     shared
@@ -778,7 +747,7 @@ class Forgotten:
         What was pinned, and what had failed, of judges that go as a whole.
     """
 
-    judges: tuple[JudgeForgotten, ...]
+    judges: Sequence[Mapping[str, Any]]
     verdicts: int
     runs: tuple[str, ...]
     shared: int
@@ -790,11 +759,7 @@ class Forgotten:
 
     @property
     def judgments(self) -> int:
-        return sum(one.judgments for one in self.judges)
-
-    @property
-    def replies(self) -> int:
-        return sum(one.replies for one in self.judges)
+        return sum(one["judgments"] for one in self.judges)
 
 
 _ids = MetaData()
@@ -834,15 +799,14 @@ def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Forg
 
 
 def _forget(connection: Connection, wanted: Forgettable, remove: bool) -> Forgotten:
-    g, r, b = schema.judges.c, schema.runs.c, schema.benchmarks.c
+    g, r = schema.judges.c, schema.runs.c
     narrow = bool(wanted.runs or wanted.benchmarks)
     alone = not (narrow or wanted.judgments or wanted.unreadable)
     judges = select(g.id).where(g.key.in_(wanted.judges))
     runs = select(r.id).where(r.run_id.in_(wanted.runs))
-    named = tuple_(b.name, b.version).in_(list(wanted.benchmarks))
     here = and_(
         _u.c.run_id.in_(runs) if wanted.runs else true(),
-        _u.c.benchmark_id.in_(select(b.id).where(named)) if wanted.benchmarks else true(),
+        _u.c.benchmark_id.in_(_called_so(wanted.benchmarks)) if wanted.benchmarks else true(),
     )
     called = [_called(connection, digits) for digits in wanted.judgments]
     meant = select(_j.c.id).where(
@@ -880,7 +844,7 @@ def _forget(connection: Connection, wanted: Forgettable, remove: bool) -> Forgot
     earlier = select(*place).where(used, there.exists()).distinct().subquery()
     ran = select(r.run_id).where(r.id.in_(select(_u.c.run_id).where(used))).order_by(r.id)
     found = Forgotten(
-        judges=tuple(_by_judge(connection, read)),
+        judges=_by_judge(connection, read),
         verdicts=_count(connection, _u, used),
         runs=tuple(connection.execute(ran).scalars()),
         shared=shared,
@@ -921,30 +885,32 @@ def _keep(connection: Connection, table: Table, needed: Any) -> int:
     return connection.execute(delete(table).where(table.c.one.in_(needed))).rowcount
 
 
-def _by_judge(connection: Connection, read: Any) -> Iterator[JudgeForgotten]:
+def _by_judge(connection: Connection, read: Any) -> list[_Row]:
     """A reply that several judges were read from is told of the first."""
     gone, g = select(_gone.c.one), schema.judges.c
-    first = (
-        select(func.min(read.judge_id).label("judge_id"), read.key)
-        .where(read.id.in_(gone), read.key.in_(select(_unneeded.c.one)))
-        .group_by(read.key)
-        .subquery()
-    )
+    first = select(func.min(read.judge_id).label("judge_id"), read.key).group_by(read.key)
+    first = first.where(read.id.in_(gone), read.key.in_(select(_unneeded.c.one)))
+    its = first.subquery().c
     asked, said = _p.c.prompt_tokens, _p.c.completion_tokens
     took = select(
-        first.c.judge_id,
+        its.judge_id,
         func.count().label("replies"),
-        func.coalesce(func.sum(asked), 0).label("prompt_tokens"),
-        func.coalesce(func.sum(said), 0).label("completion_tokens"),
+        func.sum(asked).label("prompt_tokens"),
+        func.sum(said).label("completion_tokens"),
         func.count(case((or_(asked.is_(None), said.is_(None)), 1))).label("uncounted"),
-    ).join_from(first, _p, _p.c.key == first.c.key)
-    found = connection.execute(took.group_by(first.c.judge_id)).mappings()
-    replies = {row.pop("judge_id"): row for row in map(dict, found)}
-    judged = select(g.id, g.key, g.kind, func.count()).join(_j, _j.c.judge_id == g.id)
-    judged = judged.where(_j.c.id.in_(gone)).group_by(g.id, g.key, g.kind).order_by(g.id)
-    for number, key, kind, n in connection.execute(judged):
-        elsewhere = n if kind in _ELSEWHERE else 0
-        yield JudgeForgotten(judge=key, judgments=n, elsewhere=elsewhere, **replies.get(number, {}))
+    ).where(_p.c.key == its.key)
+    its = took.group_by(its.judge_id).subquery().c
+    elsewhere = func.count(case((g.kind.in_(_ELSEWHERE), 1))).label("elsewhere")
+    sums = [func.coalesce(func.max(one), 0).label(one.name) for one in list(its)[1:]]
+    judged = (
+        select(g.key.label("judge"), func.count().label("judgments"), elsewhere, *sums)
+        .join(_j, _j.c.judge_id == g.id)
+        .outerjoin(its.judge_id.table, its.judge_id == g.id)
+        .where(_j.c.id.in_(gone))
+        .group_by(g.id, g.key)
+        .order_by(g.id)
+    )
+    return [row._asdict() for row in connection.execute(judged)]
 
 
 def _remove(connection: Connection, goes: Mapping[Table, ColumnElement[bool]]) -> None:
