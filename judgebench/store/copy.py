@@ -69,6 +69,7 @@ from judgebench.store.search import forget_gone
 PORTION = 2000
 """Rows of one commit, and of what is held at once."""
 
+_BOARDS = 50  # packed in one commit
 _QUIET = NoProgress()
 _KEY = 32
 _STAY = ("leases", "owners", "claims", "reservations", "meta", "chunks", "tails")
@@ -344,12 +345,12 @@ def copy(
             _count_on(connection)
             done = schema.meta.c.name == schema.UNFINISHED
             connection.execute(delete(schema.meta).where(done))
-            if not part.verdicts_only:  # a part for others is the same however it was filled
-                columns.rebuild(connection)
             if part.redact or schema.REDACTED in marks(cut.connection):
-                mark = {"name": schema.REDACTED, "value": "1"}
-                connection.execute(insert(schema.meta).on_conflict_do_nothing(), mark)
-            return _Cut(connection).counts()
+                _mark(connection, schema.REDACTED)
+            counts = _Cut(connection).counts()
+        if not part.verdicts_only:  # a part for others is the same however it was filled
+            _pack(new)
+        return counts
 
 
 def _begin(cut: _Cut, old: Database, new: Database) -> None:
@@ -371,7 +372,12 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
                 f"{new.name} holds a store already, and a copy goes to a new place; `judgebench"
                 " store merge` adds one store to another"
             )
-        connection.execute(schema.meta.insert(), {"name": schema.UNFINISHED, "value": mark})
+        _mark(connection, schema.UNFINISHED, mark)
+
+
+def _mark(connection: Connection, name: str, value: str = "1") -> None:
+    put = insert(schema.meta).on_conflict_do_nothing()
+    connection.execute(put, {"name": name, "value": value})
 
 
 def _unpack(connection: Connection) -> None:
@@ -379,6 +385,18 @@ def _unpack(connection: Connection) -> None:
     for table in (schema.chunks, schema.tails):
         connection.execute(delete(table))
     connection.execute(delete(schema.meta).where(schema.meta.c.name == schema.PACKED))
+
+
+def _pack(store: Database) -> None:
+    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
+    with store.reading() as connection:
+        known = catalog.names_of(connection, schema.benchmarks, "name")
+        boards = [(n, *board) for n in known for board in catalog.boards_of(connection, n)]
+    for some in chunks(boards, _BOARDS):
+        with store.writing() as connection:
+            columns.rebuild(connection, some)
+    with store.writing() as connection:
+        _mark(connection, schema.PACKED)
 
 
 def _fill(cut: _Cut, new: Database, progress: Progress) -> None:
@@ -459,8 +477,8 @@ def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Merg
             differing += _add(store, connection, progress)
         with store.writing() as connection:
             _clear_failures(connection)
-            columns.rebuild(connection)
             after = _Cut(connection).counts()
+        _pack(store)
     return Merged({name: after[name] - before[name] for name in after}, differing)
 
 
@@ -694,7 +712,8 @@ def vacuum(url: str) -> tuple[int, int]:
     """
     with closing(open_database(url, create=False)) as store:
         with store.writing() as connection:
-            columns.rebuild(connection)
+            _unpack(connection)
+        _pack(store)
         return store.vacuum()
 
 
