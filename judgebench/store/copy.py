@@ -522,20 +522,20 @@ def _add(store: Database, source: Connection, progress: Progress) -> int:
         with store.reading() as here:
             behind = here.execute(least).scalar_one() - source.execute(most).scalar_one() - 1
         cut.instead[newest] = newest + behind
-    others: set[int] = set()  # answers in whose place another stands
     differing: set[tuple[int, int]] = set()
     for table in TABLES:
         for rows in cut.rows(table):
             n = len(rows)
-            if table is schema.answers:
-                its = [row for row in rows if row["response_id"] in others]
-                differing.update((row["model_id"], row["item_id"]) for row in its)
             if table is _u:
                 rows = [row for row in rows if differing.isdisjoint(_answers_of(row))]
             with store.writing() as here:
+                if table is schema.answers:  # another may stand in the place of a response
+                    its = {row["response_id"] for row in rows}
+                    there = _numbers(source, here, table, schema.responses, its)
+                    others = [row for row in rows if row["response_id"] not in there]
+                    differing.update((row["model_id"], row["item_id"]) for row in others)
+                    rows = [row for row in rows if row["response_id"] in there]
                 _renumber(source, here, table, rows)
-                if table is schema.responses:
-                    others |= _answered_otherwise(here, rows)
                 if table is _u:
                     _unpack(here)
                 _put(here, table, rows)
@@ -554,37 +554,33 @@ def _renumber(source: Connection, here: Connection, table: Table, rows: list[_Ro
         target = _named(table.c[name])
         if target is not None and "id" in target.c:
             numbers = {row[name] for row in rows} - {None, NONE}
-            there = _numbers(source, here, target, numbers)
-            if lacking := numbers - there.keys():
-                raise StoreError(
-                    f"a row of {table.name} needs one of {target.name} (number {min(lacking)}) that"
-                    " is not in its store; `judgebench store check` looks through it"
-                )
+            there = _numbers(source, here, table, target, numbers)
             for row in rows:
                 row[name] = there.get(row[name], row[name])
 
 
 def _numbers(
-    source: Connection, here: Connection, table: Table, numbers: Collection[int]
+    source: Connection, here: Connection, table: Table, target: Table, numbers: set[int]
 ) -> dict[int, int]:
-    """Number in the one store -> number in the other, of rows that both have."""
-    names = _identity(table)
+    """Number in the one store -> number in the other, of what a table names.
+
+    Of responses those that say the same: of another, what is there stands.
+    """
+    names = _identity(target)
+    if target is schema.responses:
+        names.append("text_sha")
     asked = f"id {' '.join(names)}"
-    rows = [row._asdict() for row in catalog.rows(source, table, asked, {"id": numbers})]
-    _renumber(source, here, table, rows)
+    rows = [row._asdict() for row in catalog.rows(source, target, asked, {"id": numbers})]
+    if lacking := numbers - {row["id"] for row in rows}:
+        raise StoreError(
+            f"a row of {table.name} needs one of {target.name} (number {min(lacking)}) that"
+            " is not in its store; `judgebench store check` looks through it"
+        )
+    _renumber(source, here, target, rows)
     known = {tuple(row[name] for name in names): row["id"] for row in rows}
     its = {name: {row[name] for row in rows} for name in names}
-    found = ((number, tuple(told)) for number, *told in catalog.rows(here, table, asked, its))
+    found = ((number, tuple(told)) for number, *told in catalog.rows(here, target, asked, its))
     return {known[told]: number for number, told in found if told in known}
-
-
-def _answered_otherwise(here: Connection, rows: list[_Row]) -> set[int]:
-    """The responses in whose place there is one with another text."""
-    its = {"key": [row["key"] for row in rows]}
-    found = catalog.rows(here, schema.responses, "key stack_id text_sha", its)
-    said = {(key, stack): sha for key, stack, sha in found}
-    texts = ((row["id"], said.get((row["key"], row["stack_id"])), row["text_sha"]) for row in rows)
-    return {number for number, there, text in texts if there not in (None, text)}
 
 
 _WITHOUT_KEY = (schema.calibrations, schema.baselines, _a)
