@@ -403,7 +403,7 @@ def _fill(cut: _Cut, new: Database, progress: Progress) -> None:
     """Copy what is not there yet: the rows that follow on as many as there are."""
     with new.reading() as connection:
         there = _Cut(connection).counts()
-    progress.stage("copying", sum(cut.counts().values()) - sum(there.values()))
+    progress.stage("copying", sum(cut.counts().values()))
     for table in TABLES:
         for rows in cut.rows(table, there[table.name]):
             with new.writing() as connection:
@@ -475,8 +475,11 @@ def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Merg
         for one, connection in views.items():
             progress.stage(f"merging {one.name}", sum(_Cut(connection).counts().values()))
             differing += _add(store, connection, progress)
-        with store.writing() as connection:
-            _clear_failures(connection)
+        said, stood = schema.responses.c, schema.answers.c
+        answered = select(said.key).where(stood.response_id == said.id)
+        done = union(select(_j.c.key), select(_p.c.key), answered)
+        with store.writing() as connection:  # what failed in one and was done in another is done
+            connection.execute(delete(_f).where(_f.c.key.in_(done)))
             after = _Cut(connection).counts()
         _pack(store)
     return Merged({name: after[name] - before[name] for name in after}, differing)
@@ -500,14 +503,6 @@ def _refuse_other_items(stores: Mapping[Database, Connection]) -> None:
                         f" {store.name} (its question, references or category); nothing was merged:"
                         " `judgebench store copy --only` takes the rest of a store to a new one"
                     )
-
-
-def _clear_failures(connection: Connection) -> None:
-    """What failed in one store and was done in the other is done."""
-    r = schema.responses.c
-    answered = select(r.key).join(schema.answers, schema.answers.c.response_id == r.id)
-    done = union(select(_j.c.key), select(_p.c.key), answered)
-    connection.execute(delete(_f).where(_f.c.key.in_(done)))
 
 
 def _add(store: Database, source: Connection, progress: Progress) -> int:
@@ -667,11 +662,11 @@ def _held_against(connection: Connection) -> Iterator[tuple[Table, str, Callable
     yield schema.judges, "key spec", partial(_is_spec, JudgeSpec, judge_key)
     yield schema.stacks, "key stack", partial(_is_spec, Stack, stack_key)
     found = catalog.rows(connection, _u, "repeat", distinct=True)
-    repeats = {0, AFRESH, *(repeat for (repeat,) in found)}
+    repeats = dict.fromkeys((0, AFRESH, *(repeat for (repeat,) in found)))
     looked = catalog.rows(connection, _l, "occasion.name", distinct=True)
-    occasions = {None, *(name for (name,) in looked)}
+    occasions = dict.fromkeys((None, *(name for (name,) in looked)))  # the most usual one first
     for (manifest,) in catalog.rows(connection, schema.runs, "manifest"):
-        occasions.update(_OCCASION.findall(manifest))
+        occasions |= dict.fromkeys(_OCCASION.findall(manifest))
     yield _j, "key judge.key judge.kind case_key", partial(_is_judgment, repeats, occasions)
 
 
@@ -808,12 +803,6 @@ def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Forg
     if connection.dialect.name != "sqlite":  # else who only reads may not even count
         connection.execute(text("SET TRANSACTION READ WRITE"))
     _ids.create_all(connection, checkfirst=False)
-    found = _forget(connection, wanted, remove)
-    _ids.drop_all(connection, checkfirst=False)
-    return found
-
-
-def _forget(connection: Connection, wanted: Forgettable, remove: bool) -> Forgotten:
     g, r = schema.judges.c, schema.runs.c
     narrow = bool(wanted.runs or wanted.benchmarks)
     alone = not (narrow or wanted.judgments or wanted.unreadable)
@@ -871,6 +860,7 @@ def _forget(connection: Connection, wanted: Forgettable, remove: bool) -> Forgot
     )
     if remove:
         _remove(connection, goes)
+    _ids.drop_all(connection, checkfirst=False)
     return found
 
 
