@@ -272,8 +272,8 @@ class _Cut:
 
         Where texts are left out, one that says nothing and is as long stands for each.
         """
-        columns = [self.instead.get(column, column) for column in table.c]
-        query = select(*columns).where(self.where(table)).order_by(*table.primary_key).offset(skip)
+        its = [self.instead.get(column, column) for column in table.c]
+        query = select(*its).where(self.where(table)).order_by(*table.primary_key).offset(skip)
         hides = self.part.redact and table is schema.texts
         shown = _WORDS.union(self.connection.execute(_CALIBRATED).scalars()) if hides else ()
         names = table.c.keys()
@@ -343,14 +343,14 @@ def copy(
                 )
         with new.writing() as connection:
             _count_on(connection)
-            done = schema.meta.c.name == schema.UNFINISHED
-            connection.execute(delete(schema.meta).where(done))
             if part.redact or schema.REDACTED in marks(cut.connection):
                 _mark(connection, schema.REDACTED)
-            counts = _Cut(connection).counts()
         if not part.verdicts_only:  # a part for others is the same however it was filled
             _pack(new)
-        return counts
+        with new.writing() as connection:
+            done = schema.meta.c.name == schema.UNFINISHED
+            connection.execute(delete(schema.meta).where(done))
+            return _Cut(connection).counts()
 
 
 def _begin(cut: _Cut, old: Database, new: Database) -> None:

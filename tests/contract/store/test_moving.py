@@ -247,6 +247,24 @@ def test_an_interrupted_copy_goes_on(
     assert told(one) == told(there)
 
 
+def test_a_copy_that_is_interrupted_while_it_is_packed_goes_on(
+    one: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    there = places()
+    with monkeypatch.context() as patch:
+        patch.setattr("judgebench.store.columns.rebuild", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            copy(one, there)
+    with pytest.raises(StoreError, match="unfinished copy"):
+        open_store(there)
+    copy(one, there)
+    assert told(one) == told(there)
+    assert check(there) == []
+
+
 def test_what_changes_while_a_copy_is_interrupted_is_in_it(
     one: str, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -462,7 +480,11 @@ def timeless(rows: list[str]) -> list[str]:
     return sorted(re.sub(r"1[67]\d{8}(\.\d+)?", "T", row) for row in rows)
 
 
-def test_two_halves_are_the_whole(halves: tuple[str, str, str], places: Places) -> None:
+def test_two_halves_are_the_whole(
+    halves: tuple[str, str, str], places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("judgebench.store.copy.PORTION", 4)
+    monkeypatch.setattr("judgebench.store.copy._BOARDS", 1)
     left, right, whole = halves
     for into, others in ((left, [right]), (places(), [right, left])):
         merged = merge(into, others)
@@ -850,9 +872,10 @@ def test_a_folder_of_parquet_is_two_tables_to_others(two_benchmarks: str, tmp_pa
     assert runs.typed("export", "parquet", "--store", two_benchmarks).code == 64
 
 
-def test_the_queries_of_the_docs_run(two_benchmarks: str, tmp_path: Path) -> None:
+def test_the_queries_of_the_docs_run(tmp_path: Path, kept: dict[str, dict[str, str]]) -> None:
     """The one for pandas always, the others where DuckDB and Polars are installed."""
-    runs.typed("export", "parquet", "--output", tmp_path / "november", "--store", two_benchmarks)
+    two = Places(tmp_path, kept["sqlite"])("two")
+    runs.typed("export", "parquet", "--output", tmp_path / "november", "--store", two)
     page = (runs.ROOT / "docs" / "files-in-and-out.md").read_text("utf-8")
     queries = re.findall(r"```python\n(import (?:duckdb|polars|pandas).*?)```", page, re.DOTALL)
     assert len(queries) == 3
