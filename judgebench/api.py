@@ -453,7 +453,7 @@ def forget(
     from judgebench.report.forgotten import document, usd_per_call
     from judgebench.report.replies import judges_called
     from judgebench.report.run_called import run_called
-    from judgebench.store.copy import Forgettable, digits_of
+    from judgebench.store.copy import Forgettable
 
     with open_live_store(_usual_store(store), read_only=not remove) as opened:
         ran = opened.runs()
@@ -461,7 +461,7 @@ def forget(
         wanted = Forgettable(
             judges=[j.key for name in _listed(judges) for j in judges_called(opened, name)],
             runs=[run_called(ran, name, opened.url).id for name in _listed(runs)],
-            judgments=[digits_of(written) for written in _listed(judgments)],
+            judgments=_listed(judgments),
             benchmarks=[(which.name, which.version) for which in on],
             unreadable=unreadable,
         )

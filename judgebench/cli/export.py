@@ -122,7 +122,7 @@ def command(
                 read = export.verdicts_with_text if with_text else export.verdicts_of
             columns = read(opened) if which is None else read(opened, which.name, which.version)
     if not outputs:
-        (export.print_csv if form == "csv" else export.print_jsonl)(sys.stdout, columns)
+        export.SUFFIXES[f".{form}"](sys.stdout, columns)
     for path in outputs:
         export.write_table(path, columns)
         say(f"written: {path}")

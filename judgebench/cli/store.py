@@ -219,5 +219,5 @@ def _part(
         if not called:
             raise UsageError(unknown_name("model", name, {n for m in known for n in m.names}))
         keys += called
-    since_s = None if since is None else since.replace(tzinfo=UTC).timestamp()
-    return Part(benchmarks=meant, models=keys, since=since_s, redact=redact)
+    since_s = 0.0 if since is None else since.replace(tzinfo=UTC).timestamp()
+    return Part(benchmarks=sorted(meant), models=sorted(keys), since=since_s, redact=redact)

@@ -8,7 +8,7 @@ from typing import Any
 from judgebench.plain_text import counted, dollars
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store
-from judgebench.store.copy import Forgotten, JudgeForgotten
+from judgebench.store.copy import Forgotten
 
 _ASKED = ("live", "batch")
 
@@ -65,7 +65,7 @@ def document(
             "judges": records,
             "judgments": found.judgments,
             "verdicts": found.verdicts,
-            "replies": found.replies,
+            "replies": sum(record["replies"] for record in records),
             "runs": list(found.runs),
             "shared": found.shared,
             "pinned": found.pinned,
@@ -78,21 +78,16 @@ def document(
 
 
 def _record(
-    one: JudgeForgotten, names: Mapping[bytes, str], per_call: Mapping[str, float]
+    one: Mapping[str, Any], names: Mapping[bytes, str], per_call: Mapping[str, float]
 ) -> dict[str, Any]:
-    judge_id = one.judge.hex()[:12]
+    judge_id, replies = one["judge"].hex()[:12], one["replies"]
     each = per_call.get(judge_id)
-    cost = 0.0 if not one.replies else None if each is None else one.replies * each
+    cost = 0.0 if not replies else None if each is None else replies * each
     return {
-        "judge": names[one.judge],
+        "judge": names[one["judge"]],
         "judge_id": judge_id,
-        "judgments": one.judgments,
-        "replies": one.replies,
-        "prompt_tokens": one.prompt_tokens,
-        "completion_tokens": one.completion_tokens,
-        "uncounted": one.uncounted,
-        "elsewhere": one.elsewhere,
-        "cost_usd": None if one.elsewhere else cost,
+        **{name: value for name, value in one.items() if name != "judge"},
+        "cost_usd": None if one["elsewhere"] else cost,
     }
 
 

@@ -157,7 +157,7 @@ def _plan(labels: tuple[str, ...]) -> list[tuple[str, Callable[..., Any], tuple[
 
 # queries by paths -------------------------------------------------------------------------------
 
-_REFERS = {
+REFERS = {
     column.name: next(iter(column.foreign_keys)).column.table
     for table in schema.metadata.sorted_tables
     for column in table.c
@@ -190,7 +190,7 @@ class _Paths:
     def to(self, path: str) -> FromClause:
         if path not in self._at:
             column = self.reference(path)
-            there = _REFERS[column.name].alias()
+            there = REFERS[column.name].alias()
             missing = "." in path or column.nullable or not column.foreign_keys
             here = next(iter(there.primary_key)) == column
             self.source = self.source.join(there, here, isouter=missing)
@@ -244,13 +244,13 @@ def asking(
         before, _, name = path.rpartition(".")
         by = _COMPARED.get(compared[len(path) :], eq)
         asked: Any = bindparam(compared, expanding=many)
-        at = _REFERS[paths.reference(before).name] if before else table
+        at = REFERS[paths.reference(before).name] if before else table
         found = at.c[name] if before and at in _FEW else paths.column(path)
         holds = found.in_(asked) if many else by(found, asked)
         (few.setdefault(before, []) if before and at in _FEW else wanted).append(holds)
     for path, its in few.items():
         column = paths.reference(path)
-        wanted.append(column.in_(select(_REFERS[column.name].c.id).where(*its)))
+        wanted.append(column.in_(select(REFERS[column.name].c.id).where(*its)))
     ordered = {word: paths.column(word.lstrip("-")) for word in order.split()}
     query = (
         select(*(column.label(label) for label, column, _ in shown))

@@ -1,39 +1,39 @@
 """Stores elsewhere: copied, cut, merged, looked through. And verdicts taken out of one.
 
-Nothing here knows a table by more than what `schema` says of it. Wherever stores meet, a row is
-told by keys and names, in whose place each store has numbers of its own.
+Nothing here knows a table by more than what `schema` says of it. Where stores meet, a row is told
+by keys and names, in whose place each store has numbers of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    CompoundSelect,
     Connection,
     FromClause,
-    Integer,
     LargeBinary,
     MetaData,
     Select,
+    Subquery,
     Table,
     Text,
     UniqueConstraint,
     and_,
     case,
+    cast,
     delete,
     false,
     func,
-    literal,
     not_,
     null,
     or_,
@@ -42,6 +42,7 @@ from sqlalchemy import (
     true,
     tuple_,
     union,
+    union_all,
 )
 
 from judgebench.errors import StoreError, UsageError
@@ -58,60 +59,72 @@ from judgebench.records import (
     Stack,
 )
 from judgebench.secret import MASKED
-from judgebench.store import schema
-from judgebench.store.codec import KINDS, read_spec, reply_keys
+from judgebench.store import catalog, columns, schema
+from judgebench.store.codec import KINDS, read_spec
 from judgebench.store.database import Database, chunks, hanging_references, insert
 from judgebench.store.opening import marks, open_database
 from judgebench.store.schema import NONE, PLACE
+from judgebench.store.search import forget_gone
 
 PORTION = 2000
 """Rows of one commit, and of what is held at once."""
 
-_MOST = 50_000  # numbers of a table that are remembered at once
+_BOARDS = 50  # packed in one commit
 _QUIET = NoProgress()
-_STREAM = {"yield_per": PORTION}
 _KEY = 32
 _STAY = ("leases", "owners", "claims", "reservations", "meta", "chunks", "tails")
 """Tables of one store alone: who works at it, what it is, and what is packed of its uses."""
 
 _Row = dict[str, Any]
-_NAMED: Mapping[str, Table] = {
-    key.parent.name: key.column.table
-    for table in schema.metadata.sorted_tables
-    for key in table.foreign_keys
-    if key.column.name == "id"
-} | {"stack_id": schema.stacks, "occasion_id": schema.names}
+_j, _u, _l, _p, _f, _a = (
+    schema.judgments, schema.uses, schema.looks, schema.replies, schema.failures, schema.anchors,
+)  # fmt: skip
+
+TABLES = sorted(
+    (table for table in schema.metadata.sorted_tables if table.name not in _STAY),
+    key=lambda table: table is _f,  # whose references are no foreign keys
+)
+"""All tables that move, each after those that it needs."""
 
 
-def _numbers(column: Column[Any]) -> Table | None:
-    """The table whose numbers stand in a column; where none may, the database knows no reference"""
-    return _NAMED.get(column.name) if isinstance(column.type, Integer) else None
+def _named(column: Any) -> Table | None:
+    """The table that a column names a row of."""
+    return None if isinstance(column.type, Text) else catalog.REFERS.get(column.name)
+
+
+_NAMING = {
+    target: [column for table in TABLES for column in table.c if _named(column) is target]
+    for target in TABLES
+}
+"""The columns that name rows of a table."""
 
 
 def _identity(table: Table) -> list[str]:
-    """The columns that tell a row from the others of its table, in any store."""
+    """The columns that tell a row from the others of its table."""
     unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
     if unique:
-        return [column.name for column in unique[0].columns]
+        return unique[0].columns.keys()
     return [c.name for c in table.c if (c.name != "id" if "id" in table.c else c.primary_key)]
 
 
-def _in_order() -> Iterator[Table]:
-    """All tables that move, each after those that it needs."""
-    left = [table for table in schema.metadata.sorted_tables if table.name not in _STAY]
-    while left:
-        table = next(one for one in left if not {*map(_numbers, one.c)} & {*left} - {one})
-        left.remove(table)
-        yield table
+def _called_so(named: Collection[tuple[str, str]]) -> Select[Any]:
+    """The numbers of benchmarks, by names and versions."""
+    its = schema.benchmarks.c
+    return select(its.id).where(tuple_(its.name, its.version).in_(list(named)))
 
 
-TABLES = tuple(_in_order())
-
-
-def _leads(column: Any) -> Table | None:
-    """The table that a column names a row of."""
-    named = next((key.column.table for key in column.foreign_keys), None)
-    return _numbers(column) if named is None else named
+def _read_from(connection: Connection) -> Subquery:
+    """The key of each reply that judgments were read from, with the judgment and its judge."""
+    keys = _j.c.reply_keys
+    longest = connection.execute(select(func.max(func.length(keys)))).scalar() or _KEY
+    return union_all(
+        *(
+            select(_j.c.id, _j.c.judge_id, func.substr(keys, at, _KEY).label("key")).where(
+                func.length(keys) >= at
+            )
+            for at in range(1, longest, _KEY)
+        )
+    ).subquery()
 
 
 # a part of a store --------------------------------------------------------------------------------
@@ -136,96 +149,95 @@ class Part:
 
     benchmarks: Collection[tuple[str, str]] = ()
     models: Collection[bytes] = ()
-    since: float | None = None
+    since: float = 0.0
     redact: bool = False
     verdicts_only: bool = False
 
 
 _ALL = Part()
-_OWNED = {"model_names": "model_id", "judge_names": "judge_id", "looks": "anchors_id"}
-_OF_MODELS = ("uses", "failures", "spend", "baselines", "looks")
-_SET_ONCE = ("calibrations", "baselines", "anchors")
-"""What holds from then on goes along with later verdicts."""
+_OWNED = {
+    schema.model_names: schema.model_names.c.model_id,
+    schema.judge_names: schema.judge_names.c.judge_id,
+    _l: _l.c.anchors_id,
+}
+"""What goes along with a row that it names, and is no reason for that one to go along."""
 
-_BATCHES = ("batches", "batch_requests")
-_ANSWER_ALONE = {"responses": {"raw_sha": "text_sha", "reasoning_sha": None, "prompt_sha": None}}
-_NO_TEXTS = _ANSWER_ALONE | {"items": {"content_sha": None}}
+_OF_MODELS = (_u, _f, _l, schema.answers, schema.baselines, schema.spend)
+_SINCE: Mapping[Table, Any] = {
+    _u: _u.c.used_at,
+    _f: _f.c.at,
+    schema.spend: select(schema.runs.c.started)
+    .where(schema.runs.c.id == schema.spend.c.run_id)
+    .scalar_subquery(),
+}
+"""When it was, of what does not hold from then on: a calibration goes along with later verdicts."""
+
+_HOW_THEY_WERE_HAD = ("anchors", "baselines", "looks", "spend")
+_NOTHING: ColumnElement[Any] = cast(null(), LargeBinary)
+_ANSWER_ALONE: Mapping[Any, ColumnElement[Any]] = {
+    schema.responses.c.raw_sha: schema.responses.c.text_sha,
+    schema.responses.c.reasoning_sha: _NOTHING,
+    schema.responses.c.prompt_sha: _NOTHING,
+}
 _WORDS = {hashlib.sha256(word.encode()).digest() for word in (WITHDRAWN, TRUNCATED, REFUSED)}
 """Reasons that are words of ours: by them it is told whether a verdict counts."""
 
-_HOW_THEY_WERE_HAD = (*_BATCHES, "anchors", "baselines", "looks", "replies", "spend")
+_CALIBRATED = select(schema.calibrations.c.content_sha)
 _REDACTED = "(redacted) "
 
 
 class _Cut:
     """The rows of a store that belong to a part of it."""
 
-    def __init__(self, connection: Connection, part: Part) -> None:
+    def __init__(self, connection: Connection, part: Part = _ALL) -> None:
+        bare = part.redact or part.verdicts_only
         self.connection = connection
         self.part = part
-        restricted = part.benchmarks or part.models or part.since is not None
-        self.whole = not (restricted or part.verdicts_only)
-        self._where: dict[Table, ColumnElement[bool]] = {}
-        self.left_out: tuple[str, ...] = () if self.whole else _BATCHES
-        self.instead: Mapping[str, Mapping[str, str | None]] = {}
+        self.whole = not (part.benchmarks or part.models or part.since or part.verdicts_only)
+        self.left_out = {
+            *(() if self.whole and not bare else ("batches", "batch_requests")),
+            *(("replies",) if bare else ()),
+            *(_HOW_THEY_WERE_HAD if part.verdicts_only else ()),
+        }
+        self.instead: dict[Any, ColumnElement[Any]] = {**_ANSWER_ALONE} if bare else {}
         if part.redact:
-            self.left_out, self.instead = (*_BATCHES, "replies"), _NO_TEXTS
-        if part.verdicts_only:
-            self.left_out, self.instead = _HOW_THEY_WERE_HAD, _ANSWER_ALONE
-        models = schema.models.c
-        keyed = select(models.id).where(models.key.in_(list(part.models)))
-        self.models = list(connection.execute(keyed).scalars())
-        self.met: list[int] | None = None
-        self.benchmarks: list[int] | None = None
-        if part.benchmarks:
-            its = schema.benchmarks.c
-            meant = tuple_(its.name, its.version).in_(list(part.benchmarks))
-            self.benchmarks = list(connection.execute(select(its.id).where(meant)).scalars())
-        if part.models or part.since is not None:
+            self.instead[schema.items.c.content_sha] = _NOTHING
+        m = schema.models.c
+        self.benchmarks: Any = _called_so(part.benchmarks) if part.benchmarks else None
+        self.models: Any = select(m.id).where(m.key.in_(part.models)) if part.models else None
+        self.met: Any = self.models
+        if part.models or part.since:
             self._meet()
-        calibrated = select(schema.calibrations.c.content_sha)
-        self.readable: set[bytes] = set()
-        if part.redact:
-            self.readable = _WORDS.union(connection.execute(calibrated).scalars())
 
     def _meet(self) -> None:
         """The models and benchmarks that verdicts or answers of this part are about."""
-        used, stood, said = schema.uses, schema.answers, schema.responses.c
-        judged = select(used.c.benchmark_id, used.c.model_id, used.c.opponent_id)
-        judged = judged.where(*self._own(used)).distinct()
-        answered = select(stood.c.benchmark_id, stood.c.model_id).distinct()
-        if self.models:
-            answered = answered.where(stood.c.model_id.in_(self.models))
-        if self.part.since is not None:
-            answered = answered.join(schema.responses, said.id == stood.c.response_id)
-            answered = answered.where(said.at >= self.part.since)
-        met = [*self.connection.execute(judged), *self.connection.execute(answered)]
-        self.met = sorted({model for row in met for model in row[1:]})
+        stood, said = schema.answers, schema.responses.c
+        judged = [
+            select(_u.c.benchmark_id, who).where(*self._own(_u))
+            for who in (_u.c.model_id, _u.c.opponent_id)
+        ]
+        answered = select(stood.c.benchmark_id, stood.c.model_id).where(
+            said.id == stood.c.response_id,
+            said.at >= self.part.since,
+            *self._own(stood),
+        )
+        met = self.connection.execute(union(*judged, answered)).all()
+        self.met = {model for _, model in met}
         if self.benchmarks is None:
-            self.benchmarks = sorted({row[0] for row in met})
+            self.benchmarks = {benchmark for benchmark, _ in met}
 
     def _own(self, table: Table) -> Iterator[ColumnElement[bool]]:
         """What a row says itself of whether it is meant."""
-        its, since = table.c, self.part.since
-        if self.benchmarks is not None and "benchmark_id" in its:
+        its = table.c
+        models = self.met if table is schema.answers else self.models
+        if "benchmark_id" in its and self.benchmarks is not None:
             yield its.benchmark_id.in_(self.benchmarks)
-        if self.models and table.name in _OF_MODELS:
-            yield its.model_id.in_(self.models)
-        elif self.met is not None and table is schema.answers:
-            yield its.model_id.in_(self.met)
-        if since is not None and table is schema.spend:
-            runs = schema.runs.c
-            yield its.run_id.in_(select(runs.id).where(runs.started >= since))
-        at = None if table.name in _SET_ONCE else its.get("used_at", its.get("at"))
-        if since is not None and at is not None:
-            yield at >= since
+        if table in _OF_MODELS and models is not None:
+            yield its.model_id.in_(models)
+        if table in _SINCE:
+            yield _SINCE[table] >= self.part.since
 
     def where(self, table: Table) -> ColumnElement[bool]:
-        if table not in self._where:
-            self._where[table] = self._meant(table)
-        return self._where[table]
-
-    def _meant(self, table: Table) -> ColumnElement[bool]:
         """By what it says itself, by what it belongs to, or since something that is meant names it.
 
         Of an opponent or judge that is in no part by itself nothing but its name goes along.
@@ -234,97 +246,63 @@ class _Cut:
             return false()
         if self.whole and not (self.part.redact and table is schema.texts):
             return true()
-        if table.name in _OWNED:
-            column = table.c[_OWNED[table.name]]
-            owner = _NAMED[column.name]
-            owners = select(owner.c.id).where(self.where(owner))
-            return and_(column.in_(owners), *self._own(table))
         if "benchmark_id" in table.c:
             return and_(true(), *self._own(table))
-        if table is schema.replies:
-            return table.c.key.in_(union(*self._read()))
+        if table in _OWNED:
+            [owner] = (key.column for key in _OWNED[table].foreign_keys)
+            owners = select(owner).where(self.where(owner.table))
+            return and_(_OWNED[table].in_(owners), *self._own(table))
         naming = [
-            select(column).where(self.where(other))
-            for other in TABLES
-            if other.name not in _OWNED or _NAMED[_OWNED[other.name]] is not table
-            for column in map(self._kept, other.c)
-            if column is not None and _leads(column) is table
+            select(self.instead.get(column, column)).where(self.where(column.table))
+            for column in _NAMING[table]
+            if column is not _OWNED.get(column.table)
         ]
-        if not naming:
-            return false()
-        return table.c["sha" if table is schema.texts else "id"].in_(union(*naming))
+        if table is _p:
+            read, judged = self._read, select(_j.c.id).where(self.where(_j))
+            naming = [select(read.c.key).where(read.c.id.in_(judged))]
+        named = next(iter(table.primary_key))
+        return named.in_(union(*naming)) if naming else false()
 
-    def _read(self) -> list[Select[Any]]:
-        """The keys of the replies that judgments were read from."""
-        keys = schema.judgments.c.reply_keys
-        longest = self.connection.execute(select(func.max(func.length(keys)))).scalar() or 0
-        meant = self.where(schema.judgments)
-        starts = range(1, max(longest, _KEY), _KEY)
-        return [select(func.substr(keys, at, _KEY)).where(meant) for at in starts]
+    @cached_property
+    def _read(self) -> Subquery:
+        return _read_from(self.connection)
 
-    def _kept(self, column: Any) -> Any:
-        """What stands in a column; None where it is left empty."""
-        instead = self.instead.get(column.table.name, {})
-        name = instead.get(column.name, column.name)
-        return None if name is None else column.table.c[name]
+    def rows(self, table: Table, skip: int = 0) -> Iterator[list[_Row]]:
+        """A portion at a time, in the order of the primary key.
 
-    def rows(self, table: Table, after: Sequence[Any] | None = None) -> Iterator[list[_Row]]:
-        """In the order of the primary key, a portion at a time."""
-        kept = [self._kept(column) for column in table.c]
-        columns = [null() if one is None else one for one in kept]
-        key = list(table.primary_key.columns)
-        query = select(*columns).where(self.where(table)).order_by(*key)
-        if after is not None:
-            values = [literal(value, column.type) for value, column in zip(after, key, strict=True)]
-            query = query.where(tuple_(*key) > tuple_(*values))
-        for some in self._portions(query, table):
-            yield [dict(zip(table.c.keys(), row, strict=True)) for row in some]
-
-    def _portions(self, query: Select[Any], table: Table) -> Iterator[list[list[Any]]]:
-        """Where texts are left out, one that says nothing and is as long stands for each."""
+        Where texts are left out, one that says nothing and is as long stands for each.
+        """
+        its = [self.instead.get(column, column) for column in table.c]
+        query = select(*its).where(self.where(table)).order_by(*table.primary_key).offset(skip)
         hides = self.part.redact and table is schema.texts
-        with self.connection.execute(query, execution_options=_STREAM) as found:
+        shown = _WORDS.union(self.connection.execute(_CALIBRATED).scalars()) if hides else ()
+        names = table.c.keys()
+        with self.connection.execute(query, execution_options={"yield_per": PORTION}) as found:
             for some in found.partitions():
-                rows: list[list[Any]] = [[None if v != v else v for v in row] for row in some]
+                rows: list[_Row] = [dict(zip(names, row, strict=True)) for row in some]
                 for row in rows if hides else ():
-                    if row[0] not in self.readable:
-                        n = len(row[1])
-                        row[1:] = [(_REDACTED * (n // len(_REDACTED) + 1))[:n], None]
+                    if row["sha"] not in shown:
+                        n = len(row["body"])
+                        row |= {"body": (_REDACTED * (n // len(_REDACTED) + 1))[:n], "exact": None}
                 yield rows
 
-    def count(self, table: Table) -> int:
-        query = select(func.count()).select_from(table).where(self.where(table))
-        return int(self.connection.execute(query).scalar_one())
+    def counts(self) -> dict[str, int]:
+        """How many rows there are, by table."""
+        return {table.name: _count(self.connection, table, self.where(table)) for table in TABLES}
 
-    def digest(self, table: Table) -> tuple[int, int]:
-        """How many rows a table has, and the sum of their hashes, in which no number has a part."""
-        source: FromClause = table
-        columns: list[Any] = []
-        for kept in (self._kept(column) for column in table.c if column.name != "id"):
-            told, source = ([null()], source) if kept is None else _told(kept, source)
-            columns += told
-        labelled = [column.label(f"c{number}") for number, column in enumerate(columns)]
-        query = select(*labelled).select_from(source).where(self.where(table))
-        n = total = 0
-        for some in self._portions(query, table):
-            n += len(some)
-            for row in some:
-                hashed = hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest()
-                total = (total + int.from_bytes(hashed[:16], "big")) % (1 << 128)
-        return n, total
+    def digest(self, table: Table) -> int:
+        """The sum of the hashes of its rows, in whatever order they lie."""
+        return sum(_hashed(row) for rows in self.rows(table) for row in rows)
 
 
-def _told(column: Any, source: FromClause) -> tuple[list[Any], FromClause]:
-    """What tells the row that a column names, and the tables to have it from."""
-    target = _numbers(column)
-    if target is None:
-        return [column], source
-    other = target.alias()
-    source, told = source.outerjoin(other, other.c.id == column), []
-    for name in _identity(target):
-        more, source = _told(other.c[name], source)
-        told += more
-    return told, source
+def _hashed(row: _Row) -> int:
+    said = repr([None if value != value else value for value in row.values()])
+    return int.from_bytes(hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[:16])
+
+
+def _count(connection: Connection, source: FromClause, *conditions: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(source).where(*conditions)
+    return int(connection.execute(query).scalar_one())
 
 
 # copying ------------------------------------------------------------------------------------------
@@ -349,24 +327,15 @@ def copy(
         if old.place() == new.place():
             raise StoreError(f"{old.name} and {new.name} are one store; nothing was copied")
         cut = _Cut(opened.enter_context(old.reading()), part)
-        said = marks(cut.connection)
-        opened.enter_context(new.unchecked())  # what was copied may lack what has come since
+        opened.enter_context(new.unchecked())  # what was copied before may lack what has come since
         _begin(cut, old, new)
-        progress.stage("copying", sum(map(cut.count, TABLES)))
-        for table in TABLES:
-            for rows in cut.rows(table, _last(new, table)):
-                with new.writing() as connection:
-                    connection.execute(insert(table).on_conflict_do_nothing(), rows)
-                progress.advance(len(rows))
-        progress.stage("comparing", len(TABLES))
+        _fill(cut, new, progress)
         if other := _other(cut, new, progress):
             progress.say(f"{old.name} has changed since the copy began: {', '.join(other)} anew")
-            with new.removing() as connection:
+            with new.writing() as connection:
                 for name in other:
-                    table = schema.metadata.tables[name]
-                    connection.execute(delete(table))
-                    for rows in cut.rows(table):
-                        connection.execute(insert(table), rows)
+                    connection.execute(delete(schema.metadata.tables[name]))
+            _fill(cut, new, progress)
             if other := _other(cut, new, progress):
                 raise StoreError(
                     f"the copy {new.name} does not say what {old.name} says: {', '.join(other)}"
@@ -374,23 +343,20 @@ def copy(
                 )
         with new.writing() as connection:
             _count_on(connection)
+            if part.redact or schema.REDACTED in marks(cut.connection):
+                _mark(connection, schema.REDACTED)
+        if not part.verdicts_only:  # a part for others is the same however it was filled
+            _pack(new)
+        with new.writing() as connection:
             done = schema.meta.c.name == schema.UNFINISHED
             connection.execute(delete(schema.meta).where(done))
-            if not part.verdicts_only:  # a part for others is the same however it was filled
-                _pack(connection)
-            if part.redact or schema.REDACTED in said:
-                mark = {"name": schema.REDACTED, "value": "1"}
-                connection.execute(insert(schema.meta).on_conflict_do_nothing(), mark)
-            return {table.name: _Cut(connection, _ALL).count(table) for table in TABLES}
+            return _Cut(connection).counts()
 
 
 def _begin(cut: _Cut, old: Database, new: Database) -> None:
     """Write into the target what it is to be a copy of; refuse what is none of that."""
     number = select(schema.meta.c.value).where(schema.meta.c.name == schema.STORE_ID)
-    part = cut.part
-    models = sorted(key.hex() for key in part.models)
-    about = [sorted(part.benchmarks), models, part.since, part.redact, part.verdicts_only]
-    mark = json.dumps([cut.connection.execute(number).scalar() or old.name, about])
+    mark = repr((cut.connection.execute(number).scalar() or old.name, cut.part))
     with new.writing() as connection:
         _unpack(connection)
         there = marks(connection).get(schema.UNFINISHED)
@@ -406,13 +372,12 @@ def _begin(cut: _Cut, old: Database, new: Database) -> None:
                 f"{new.name} holds a store already, and a copy goes to a new place; `judgebench"
                 " store merge` adds one store to another"
             )
-        connection.execute(schema.meta.insert(), {"name": schema.UNFINISHED, "value": mark})
+        _mark(connection, schema.UNFINISHED, mark)
 
 
-def _pack(connection: Connection, boards: Collection[Sequence[int]] | None = None) -> None:
-    from judgebench.store import columns  # numpy
-
-    columns.rebuild(connection, boards)
+def _mark(connection: Connection, name: str, value: str = "1") -> None:
+    put = insert(schema.meta).on_conflict_do_nothing()
+    connection.execute(put, {"name": name, "value": value})
 
 
 def _unpack(connection: Connection) -> None:
@@ -422,21 +387,36 @@ def _unpack(connection: Connection) -> None:
     connection.execute(delete(schema.meta).where(schema.meta.c.name == schema.PACKED))
 
 
-def _last(new: Database, table: Table) -> Sequence[Any] | None:
-    """The primary key up to which a table is copied; None where two engines order it otherwise."""
-    key = list(table.primary_key.columns)
-    if any(isinstance(column.type, Text) for column in key):
-        return None
-    last = select(*key).order_by(*(column.desc() for column in key)).limit(1)
+def _pack(store: Database) -> None:
+    """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
+    with store.reading() as connection:
+        known = catalog.names_of(connection, schema.benchmarks, "name")
+        boards = [(n, *board) for n in known for board in catalog.boards_of(connection, n)]
+    for some in chunks(boards, _BOARDS):
+        with store.writing() as connection:
+            columns.rebuild(connection, some)
+    with store.writing() as connection:
+        _mark(connection, schema.PACKED)
+
+
+def _fill(cut: _Cut, new: Database, progress: Progress) -> None:
+    """Copy what is not there yet: the rows that follow on as many as there are."""
     with new.reading() as connection:
-        return connection.execute(last).first()
+        there = _Cut(connection).counts()
+    progress.stage("copying", sum(cut.counts().values()))
+    for table in TABLES:
+        for rows in cut.rows(table, there[table.name]):
+            with new.writing() as connection:
+                connection.execute(insert(table).on_conflict_do_nothing(), rows)
+            progress.advance(len(rows))
 
 
 def _other(cut: _Cut, new: Database, progress: Progress) -> list[str]:
     """The tables of a copy that do not say what they should."""
     found = []
+    progress.stage("comparing", len(TABLES))
     with new.reading() as connection:
-        there = _Cut(connection, _ALL)
+        there = _Cut(connection)
         for table in TABLES:
             if cut.digest(table) != there.digest(table):
                 found.append(table.name)
@@ -480,207 +460,157 @@ def merge(into: str, others: Sequence[str], progress: Progress = _QUIET) -> Merg
     with ExitStack() as opened:
         store = opened.enter_context(closing(open_database(into)))
         rest = [opened.enter_context(closing(open_database(o, read_only=True))) for o in others]
-        views = [(one, opened.enter_context(one.reading())) for one in rest]
-        for one, connection in views:
+        views = {one: opened.enter_context(one.reading()) for one in rest}
+        for one, connection in views.items():
             if one.place() == store.place():
                 raise StoreError(f"{one.name} is the store that others are merged into")
             if schema.REDACTED in marks(connection):
                 raise StoreError(
                     f"{one.name} is a copy without its texts; merge the store that it was made of"
                 )
-        for number, (one, connection) in enumerate(views):
-            with store.reading() as here:
-                _refuse_other_items(store, here, one, connection)
-            for other, there in views[:number]:
-                _refuse_other_items(other, there, one, connection)
-        before = _counts(store)
-        with store.writing() as connection:
-            _unpack(connection)
+        with store.reading() as here:
+            _refuse_other_items({store: here, **views})
+            before = _Cut(here).counts()
         differing = 0
-        for one, connection in views:
-            its = _Merging(connection)
-            progress.stage(f"merging {one.name}", sum(map(its.cut.count, TABLES)))
-            for table in TABLES:
-                its.begin(store, table)
-                for rows in its.cut.rows(table):
-                    its.put(store, table, rows)
-                    progress.advance(len(rows))
-            differing += len(its.differing)
-        with store.writing() as connection:
-            _clear_failures(connection)
-            _pack(connection)
-        after = _counts(store)
+        for one, connection in views.items():
+            progress.stage(f"merging {one.name}", sum(_Cut(connection).counts().values()))
+            differing += _add(store, connection, progress)
+        said, stood = schema.responses.c, schema.answers.c
+        answered = select(said.key).where(stood.response_id == said.id)
+        done = union(select(_j.c.key), select(_p.c.key), answered)
+        with store.writing() as connection:  # what failed in one and was done in another is done
+            connection.execute(delete(_f).where(_f.c.key.in_(done)))
+            after = _Cut(connection).counts()
+        _pack(store)
     return Merged({name: after[name] - before[name] for name in after}, differing)
 
 
-def _counts(store: Database) -> dict[str, int]:
-    with store.reading() as connection:
-        its = _Cut(connection, _ALL)
-        return {table.name: its.count(table) for table in TABLES}
+def _refuse_other_items(stores: Mapping[Database, Connection]) -> None:
+    named = {
+        tuple(row)
+        for connection in stores.values()
+        for row in catalog.rows(connection, schema.benchmarks, "name version")
+    }
+    for name, version in sorted(named):
+        known: dict[str, tuple[bytes, str]] = {}
+        its = {"benchmark.name": name, "benchmark.version": version, "identity>": b""}
+        for store, connection in stores.items():
+            for item, identity in catalog.rows(connection, schema.items, "item_id identity", its):
+                there, where = known.setdefault(item, (identity, store.name))
+                if there != identity:
+                    raise StoreError(
+                        f"item {item!r} of {name}@{version} is one in {where} and another in"
+                        f" {store.name} (its question, references or category); nothing was merged:"
+                        " `judgebench store copy --only` takes the rest of a store to a new one"
+                    )
 
 
-def _refuse_other_items(
-    one: Database, here: Connection, other: Database, there: Connection
-) -> None:
-    b, i = schema.benchmarks.c, schema.items.c
-    known = select(b.name, b.version, b.id)
-    found = {tuple(row[:2]): row[2] for row in there.execute(known)}
-    for name, version, number in here.execute(known).all():
-        if (name, version) not in found:
-            continue
-        items = select(i.item_id, i.identity).where(i.identity.is_not(None))
-        ours = {row[0]: row[1] for row in here.execute(items.where(i.benchmark_id == number))}
-        theirs = there.execute(items.where(i.benchmark_id == found[name, version]))
-        for item, identity in theirs:
-            if ours.get(item, identity) != identity:
-                raise StoreError(
-                    f"item {item!r} of {name}@{version} is one in {one.name} and another in"
-                    f" {other.name} (its question, references or category); nothing was merged:"
-                    " `judgebench store copy --only` takes the rest of a store to a new one"
-                )
+def _add(store: Database, source: Connection, progress: Progress) -> int:
+    """Put what one store holds into another, which has other numbers for the same.
 
-
-def _clear_failures(connection: Connection) -> None:
-    """What failed in one store and was done in the other is done."""
-    f, r = schema.failures.c, schema.responses
-    answered = select(r.c.key).join(schema.answers, schema.answers.c.response_id == r.c.id)
-    done = (select(schema.judgments.c.key), select(schema.replies.c.key), answered)
-    connection.execute(delete(schema.failures).where(or_(*(f.key.in_(keys) for keys in done))))
-
-
-_WITHOUT_KEY = ("calibrations", "baselines", "anchors")
-
-
-def _put(table: Table) -> Any:
-    """Add a row that is new, or that says more than the one of its identity that is there.
-
-    What a run took only grows, and grows in one store: the greater of two counters is the later.
+    Returns at how many places, of model and item, two answers met.
     """
-    put, names = insert(table), _identity(table)
-    old, new = table.c, put.excluded
-    take: dict[str, Any] = {c.name: new[c.name] for c in table.c if c.name not in ("id", *names)}
-    match table.name:
-        case "spend" | "budgets":
-            take = {
-                name: case((new[name] > old[name], new[name]), else_=old[name]) for name in take
-            }
-            better: ColumnElement[bool] = true()
-        case "items":
-            better = and_(old.identity.is_(None), new.identity.is_not(None))
-        case "runs":
-            better = or_(
-                and_(old.state == "running", new.state != "running"),
-                and_(old.state == "interrupted", or_(new.state == "done", new.state == "failed")),
-            )
-        case "failures":
-            better = new.at > old.at
-        case "batches":
-            sent = and_(old.remote_id.is_(None), new.remote_id.is_not(None))
-            better = and_(old.ended.is_(None), or_(new.ended.is_not(None), sent))
-        case _:
-            return put.on_conflict_do_nothing()
-    return put.on_conflict_do_update(index_elements=names, set_=take, where=better)
-
-
-class _Merging:
-    """Rows of one store on their way into another, which has other numbers for the same."""
-
-    def __init__(self, source: Connection) -> None:
-        self.source = source
-        self.cut = _Cut(source, _ALL)
-        self.differing: set[tuple[int, int]] = set()  # model and item, at which two answers met
-        self._other_answers: set[int] = set()
-        self._known: dict[Table, dict[int, int]] = {}
-        self._there: set[tuple[Any, ...]] = set()
-        self._oldest: dict[int, int] = {}
-
-    def begin(self, store: Database, table: Table) -> None:
-        """Have at hand what is there of a table, where rows have to be held against it."""
-        with store.reading() as connection:
-            if "newest" in table.c:
-                owner = table.c[_OWNED[table.name]]
-                oldest = select(owner, func.min(table.c.newest)).group_by(owner)
-                self._oldest = {row[0]: row[1] for row in connection.execute(oldest)}
-                most = select(func.coalesce(func.max(table.c.newest), 0))
-                self._newest = self.source.execute(most).scalar_one()
-            elif table.name in _WITHOUT_KEY:
-                columns = [table.c[name] for name in _identity(table)]
-                self._there = {tuple(row) for row in connection.execute(select(*columns))}
-
-    def put(self, store: Database, table: Table, rows: list[_Row]) -> None:
-        """One portion, in one commit."""
-        if table is schema.answers:
-            others = [row for row in rows if row["response_id"] in self._other_answers]
-            self.differing.update((row["model_id"], row["item_id"]) for row in others)
-        elif table is schema.uses:
-            rows = [row for row in rows if self.differing.isdisjoint(_answers_of(row))]
-        with store.writing() as connection:
-            self._renumber(connection, table, rows)
-            if table is schema.responses:
-                self._compare(connection, rows)
-            elif "newest" in table.c:  # what is called something goes on being called so
-                for row in rows:
-                    oldest = self._oldest.get(row[_OWNED[table.name]])
-                    row["newest"] += 0 if oldest is None else oldest - self._newest - 1
-            elif table.name in _WITHOUT_KEY:
-                names = _identity(table)
-                rows = [row for row in rows if tuple(row[n] for n in names) not in self._there]
-            for row in rows:
-                row.pop("id", None)
-            if rows:
-                connection.execute(_put(table), rows)
-
-    def _compare(self, connection: Connection, rows: list[_Row]) -> None:
-        """Remember the answers that another one stands in the place of."""
-        said = schema.responses.c
-        for some in chunks(rows):
-            texts = {(row["key"], row["stack_id"]): (row["id"], row["text_sha"]) for row in some}
-            there = select(said.key, said.stack_id, said.text_sha)
-            there = there.where(tuple_(said.key, said.stack_id).in_(list(texts)))
-            for key, stack, sha in connection.execute(there):
-                number, ours = texts[key, stack]
-                if sha != ours:
-                    self._other_answers.add(number)
-
-    def _renumber(self, connection: Connection, table: Table, rows: list[_Row]) -> None:
-        """Put the numbers of the store that they go to into rows."""
-        named: dict[Table, list[str]] = {}
-        for column in table.c:
-            target = _numbers(column)
-            if target is not None and rows and column.name in rows[0]:
-                named.setdefault(target, []).append(column.name)
-        for target, names in named.items():
-            numbers = {row[name] for row in rows for name in names} - {None, NONE}
-            there = self._here(connection, target, numbers)
-            if lacking := numbers - there.keys():
-                raise StoreError(
-                    f"a row of {table.name} needs one of {target.name} (number {min(lacking)}) that"
-                    " is not in its store; `judgebench store check` looks through it"
-                )
-            for row in rows:
-                row.update({name: there.get(row[name], row[name]) for name in names})
-
-    def _here(self, connection: Connection, table: Table, numbers: set[int]) -> dict[int, int]:
-        """Number in the source -> number in the store, of what both of them have."""
-        known = self._known.setdefault(table, {})
-        if len(known) > _MOST:
-            known.clear()
-        names = _identity(table)
-        columns = [table.c[name] for name in names]
-        for some in chunks(numbers - known.keys()):
-            its = select(table.c.id, *columns).where(table.c.id.in_(some))
-            rows = [dict(row._mapping) for row in self.source.execute(its)]
-            self._renumber(connection, table, rows)
-            told = {tuple(row[name] for name in names): row["id"] for row in rows}
-            there = select(table.c.id, *columns).where(tuple_(*columns).in_(list(told)))
-            for number, *values in connection.execute(there):
-                known[told[tuple(values)]] = number
-        return known
+    cut = _Cut(source)
+    for table in (schema.model_names, schema.judge_names):
+        newest = table.c.newest  # what is called something goes on being called so
+        least, most = (select(func.coalesce(of(newest), 0)) for of in (func.min, func.max))
+        with store.reading() as here:
+            behind = here.execute(least).scalar_one() - source.execute(most).scalar_one() - 1
+        cut.instead[newest] = newest + behind
+    differing: set[tuple[int, int]] = set()
+    for table in TABLES:
+        for rows in cut.rows(table):
+            n = len(rows)
+            if table is _u:
+                rows = [row for row in rows if differing.isdisjoint(_answers_of(row))]
+            with store.writing() as here:
+                if table is schema.answers:  # another may stand in the place of a response
+                    its = {row["response_id"] for row in rows}
+                    there = _numbers(source, here, table, schema.responses, its)
+                    others = [row for row in rows if row["response_id"] not in there]
+                    differing.update((row["model_id"], row["item_id"]) for row in others)
+                    rows = [row for row in rows if row["response_id"] in there]
+                _renumber(source, here, table, rows)
+                if table is _u:
+                    _unpack(here)
+                _put(here, table, rows)
+            progress.advance(n)
+    return len(differing)
 
 
 def _answers_of(row: _Row) -> Iterator[tuple[int, int]]:
     """Model and item of the answers that a verdict is about."""
     return ((row[who], row["item_id"]) for who in ("model_id", "opponent_id"))
+
+
+def _renumber(source: Connection, here: Connection, table: Table, rows: list[_Row]) -> None:
+    """Put the numbers of the store that they go to into rows."""
+    for name in rows[0] if rows else ():
+        target = _named(table.c[name])
+        if target is not None and "id" in target.c:
+            numbers = {row[name] for row in rows} - {None, NONE}
+            there = _numbers(source, here, table, target, numbers)
+            for row in rows:
+                row[name] = there.get(row[name], row[name])
+
+
+def _numbers(
+    source: Connection, here: Connection, table: Table, target: Table, numbers: set[int]
+) -> dict[int, int]:
+    """Number in the one store -> number in the other, of what a table names.
+
+    Of responses those that say the same: of another, what is there stands.
+    """
+    names = _identity(target)
+    if target is schema.responses:
+        names.append("text_sha")
+    asked = f"id {' '.join(names)}"
+    rows = [row._asdict() for row in catalog.rows(source, target, asked, {"id": numbers})]
+    if lacking := numbers - {row["id"] for row in rows}:
+        raise StoreError(
+            f"a row of {table.name} needs one of {target.name} (number {min(lacking)}) that"
+            " is not in its store; `judgebench store check` looks through it"
+        )
+    _renumber(source, here, target, rows)
+    known = {tuple(row[name] for name in names): row["id"] for row in rows}
+    its = {name: {row[name] for row in rows} for name in names}
+    found = ((number, tuple(told)) for number, *told in catalog.rows(here, target, asked, its))
+    return {known[told]: number for number, told in found if told in known}
+
+
+_WITHOUT_KEY = (schema.calibrations, schema.baselines, _a)
+_SAYS: Mapping[Table, Callable[[Any], Any]] = {
+    schema.items: lambda its: case((its.identity.is_(None), 0), else_=1),
+    schema.runs: lambda its: case({"running": 0, "interrupted": 1}, value=its.state, else_=2),
+    schema.batches: lambda its: case(
+        (its.ended.is_not(None), 2), (its.remote_id.is_not(None), 1), else_=0
+    ),
+    schema.spend: lambda its: its.calls,
+    schema.budgets: lambda its: its.spent_usd,
+    _f: lambda its: its.at,
+}
+"""How much a row says: the one that says more stands. What a run took only grows, in one store."""
+
+
+def _put(here: Connection, table: Table, rows: list[_Row]) -> None:
+    """Add rows that are new, or say more than the one of their identity that is there."""
+    names = _identity(table)
+    if table in _WITHOUT_KEY:
+        there = {tuple(row) for row in catalog.rows(here, table, " ".join(names))}
+        rows = [row for row in rows if tuple(row[name] for name in names) not in there]
+    new = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+    put = insert(table)
+    says = _SAYS.get(table)
+    if says is None:
+        put = put.on_conflict_do_nothing()
+    else:
+        put = put.on_conflict_do_update(
+            index_elements=names,
+            set_={c.name: put.excluded[c.name] for c in table.c if c.name not in ("id", *names)},
+            where=says(put.excluded) > says(table.c),
+        )
+    if new:
+        here.execute(put, new)
 
 
 # looking through, tidying -------------------------------------------------------------------------
@@ -695,77 +625,57 @@ def check(url: str, progress: Progress = _QUIET) -> list[str]:
     with closing(open_database(url, read_only=True, unfinished=True)) as store:
         found = store.damage()
         with store.reading() as connection:
+            connection.execution_options(yield_per=PORTION)
             said = marks(connection)
             if schema.UNFINISHED in said:
                 found.append("unfinished copy: run the same `judgebench store copy` again")
-            for table, other in hanging_references(connection):
-                found.append(f"{table}: at least one row needs one of {other} that is not there")
-            for what, query, is_right in _held_against(connection, schema.REDACTED in said):
-                n, first = 0, ""
-                progress.stage(f"looking through {what}", None)
-                for rows in connection.execute(query, execution_options=_STREAM).partitions():
-                    wrong = [row[0].hex()[:12] for row in rows if not is_right(*row)]
-                    n, first = n + len(wrong), first or next(iter(wrong), "")
+            for one, other in hanging_references(connection):
+                found.append(f"{one}: at least one row needs one of {other} that is not there")
+            for table, shown, is_right in _held_against(connection):
+                if table is schema.texts and schema.REDACTED in said:
+                    continue
+                progress.stage(f"looking through {table.name}", None)
+                n, first = 0, b""
+                for rows in chunks(catalog.rows(connection, table, shown), PORTION):
+                    wrong = [row[0] for row in rows if not is_right(*row)]
+                    n, first = n + len(wrong), first or next(iter(wrong), b"")
                     progress.advance(len(rows))
                 if n:
-                    found.append(f"{what}: {n} whose content is not theirs, the first {first}")
-            if schema.PACKED in said and (boards := _packed_otherwise(connection)):
+                    known = first.hex()[:12]
+                    found.append(
+                        f"{table.name}: {n} whose content is not theirs, the first {known}"
+                    )
+            if schema.PACKED in said and (boards := columns.verify(connection)):
                 found.append(
-                    f"{boards} boards are packed otherwise than their verdicts are: `judgebench "
-                    "store vacuum` packs them anew"
+                    f"{len(boards)} boards are packed otherwise than their verdicts are:"
+                    " `judgebench store vacuum` packs them anew"
                 )
     return found
 
 
-def _packed_otherwise(connection: Connection) -> int:
-    from judgebench.store import columns  # numpy
-
-    return len(columns.verify(connection))
+def _held_against(connection: Connection) -> Iterator[tuple[Table, str, Callable[..., bool]]]:
+    """What is known by its content, first what it is known by, and whether that is right."""
+    yield schema.texts, "sha body exact", partial(_is_text, (b"",))
+    request = partial(_is_text, (b"request\n", b"score request\n"))
+    yield _p, "key request.body request.exact", lambda *its: MASKED in its[1] or request(*its)
+    yield schema.models, "key spec", partial(_is_spec, ModelSpec, model_key)
+    yield schema.judges, "key spec", partial(_is_spec, JudgeSpec, judge_key)
+    yield schema.stacks, "key stack", partial(_is_spec, Stack, stack_key)
+    found = catalog.rows(connection, _u, "repeat", distinct=True)
+    repeats = dict.fromkeys((0, AFRESH, *(repeat for (repeat,) in found)))
+    looked = catalog.rows(connection, _l, "occasion.name", distinct=True)
+    occasions = dict.fromkeys((None, *(name for (name,) in looked)))  # the most usual one first
+    for (manifest,) in catalog.rows(connection, schema.runs, "manifest"):
+        occasions |= dict.fromkeys(_OCCASION.findall(manifest))
+    yield _j, "key judge.key judge.kind case_key", partial(_is_judgment, repeats, occasions)
 
 
 _OCCASION = re.compile(r'"occasion":\s*"([^"]+)"')
 
 
-def _held_against(
-    connection: Connection, redacted: bool
-) -> Iterator[tuple[str, Select[Any], Callable[..., bool]]]:
-    """What is known by its content, first what it is known by, and whether that is right."""
-    t, j, g, u = schema.texts.c, schema.judgments.c, schema.judges.c, schema.uses.c
-    if not redacted:
-        yield "texts", select(t.sha, t.body, t.exact), _is_text
-        replies = schema.replies.c
-        asked = select(replies.key, t.body, t.exact).join(
-            schema.texts, t.sha == replies.request_sha
-        )
-        yield "replies", asked, _is_request
-    specs: tuple[tuple[Table, type[Any], Callable[[Any], bytes]], ...] = (
-        (schema.models, ModelSpec, model_key),
-        (schema.judges, JudgeSpec, judge_key),
-        (schema.stacks, Stack, stack_key),
-    )
-    for table, kind, key_of in specs:
-        spec = table.c["stack" if table is schema.stacks else "spec"]
-        yield table.name, select(table.c.key, spec), partial(_is_spec, kind, key_of)
-    repeats = sorted({0, AFRESH, *connection.execute(select(u.repeat).distinct()).scalars()})
-    manifests = connection.execute(select(schema.runs.c.manifest)).scalars()
-    occasions = {name for manifest in manifests for name in _OCCASION.findall(manifest)}
-    looked = select(schema.names.c.name).where(
-        schema.names.c.id.in_(select(schema.looks.c.occasion_id))
-    )
-    occasions.update(connection.execute(looked).scalars())
-    asked = select(j.key, g.key, j.case_key).join(schema.judges, g.id == j.judge_id)
-    asked = asked.where(g.kind.not_in((HUMAN, "imported")))
-    yield "judgments", asked, partial(_is_judgment, repeats, [None, *sorted(occasions)])
-
-
-def _is_text(sha: bytes, body: str, exact: bytes | None) -> bool:
-    return hashlib.sha256(body.encode() if exact is None else exact).digest() == sha
-
-
-def _is_request(key: bytes, body: str, exact: bytes | None) -> bool:
-    asked = body.encode() if exact is None else exact
-    keys = (hashlib.sha256(kind + asked).digest() for kind in (b"request\n", b"score request\n"))
-    return MASKED in body or key in keys
+def _is_text(kinds: Iterable[bytes], key: bytes, body: str, exact: bytes | None) -> bool:
+    said = body.encode() if exact is None else exact
+    return key in {hashlib.sha256(kind + said).digest() for kind in kinds}
 
 
 def _is_spec(kind: type[Any], key_of: Callable[[Any], bytes], key: bytes, spec: str) -> bool:
@@ -776,10 +686,10 @@ def _is_spec(kind: type[Any], key_of: Callable[[Any], bytes], key: bytes, spec: 
 
 
 def _is_judgment(
-    repeats: Sequence[int], occasions: Sequence[str | None],
-    key: bytes, judge: bytes, case_key: bytes,
+    repeats: Iterable[int], occasions: Iterable[str | None],
+    key: bytes, judge: bytes, kind: str, case_key: bytes,
 ) -> bool:  # fmt: skip
-    return any(
+    return kind in _ELSEWHERE or any(
         judgment_key(judge, case_key, repeat=repeat, occasion=occasion) == key
         for occasion in occasions
         for repeat in repeats
@@ -793,7 +703,8 @@ def vacuum(url: str) -> tuple[int, int]:
     """
     with closing(open_database(url, create=False)) as store:
         with store.writing() as connection:
-            _pack(connection)
+            _unpack(connection)
+        _pack(store)
         return store.vacuum()
 
 
@@ -822,37 +733,16 @@ class Forgettable:
     benchmarks: Collection[tuple[str, str]] = ()
     unreadable: bool = False
 
-    @property
-    def whole_judges(self) -> bool:
-        return bool(self.judges) and not (self.narrow or self.judgments or self.unreadable)
-
-    @property
-    def narrow(self) -> bool:
-        """Whether judgments are meant in some places alone."""
-        return bool(self.runs or self.benchmarks)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeForgotten:
-    """What goes of one judge: to have it again its model is asked ``replies`` questions.
-
-    Tokens are those that replies state; ``uncounted`` state none. ``elsewhere`` are judgments of a
-    judge that cannot be asked: of people, or imported.
-    """
-
-    judge: bytes
-    judgments: int = 0
-    elsewhere: int = 0
-    replies: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    uncounted: int = 0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
     """What goes, or went.
 
+    judges
+        Of each judge, by its key: ``judge``, ``judgments``, ``elsewhere`` (as many of them as were
+        made by people, or imported, so that nobody can be asked), ``replies`` (how many questions
+        it takes to have them again), ``prompt_tokens`` and ``completion_tokens`` of those that
+        state them, ``uncounted`` (replies that state none).
     verdicts
         Places at which the judgments served, over all runs.
     shared
@@ -867,42 +757,19 @@ class Forgotten:
         What was pinned, and what had failed, of judges that go as a whole.
     """
 
-    judges: tuple[JudgeForgotten, ...] = ()
-    verdicts: int = 0
-    runs: tuple[str, ...] = ()
-    shared: int = 0
-    pinned: int = 0
-    needed_replies: int = 0
-    earlier: int = 0
-    anchors: int = 0
-    failures: int = 0
+    judges: Sequence[Mapping[str, Any]]
+    verdicts: int
+    runs: tuple[str, ...]
+    shared: int
+    pinned: int
+    needed_replies: int
+    earlier: int
+    anchors: int
+    failures: int
 
     @property
     def judgments(self) -> int:
-        return sum(one.judgments for one in self.judges)
-
-    @property
-    def replies(self) -> int:
-        return sum(one.replies for one in self.judges)
-
-
-_DIGITS = re.compile(r"[0-9a-f]{8,64}")
-
-
-def digits_of(written: str) -> str:
-    """The first digits of a judgment's key, as a person writes them.
-
-    Raises
-    ------
-    UsageError
-        For what is none, or too short to mean one.
-    """
-    if not _DIGITS.fullmatch(written.lower()):
-        raise UsageError(
-            f"{written!r} is no key of a judgment: 8 to 64 hexadecimal digits, as `judgebench "
-            "replies JUDGE` shows them"
-        )
-    return written.lower()
+        return sum(one["judgments"] for one in self.judges)
 
 
 _ids = MetaData()
@@ -915,9 +782,8 @@ _chosen, _gone, _unneeded, _unnamed = (
         ("gone_texts", LargeBinary),
     )
 )
-_j, _u, _l, _p, _f, _a = (
-    schema.judgments, schema.uses, schema.looks, schema.replies, schema.failures, schema.anchors,
-)  # fmt: skip
+_DIGITS = re.compile(r"[0-9a-f]{8,64}")
+_ELSEWHERE = (HUMAN, "imported")
 _UNREADABLE = KINDS.index("unreadable")
 
 
@@ -932,168 +798,141 @@ def forget(connection: Connection, wanted: Forgettable, *, remove: bool) -> Forg
     Raises
     ------
     UsageError
-        For digits that begin no judgment's key, or several.
+        For digits that are no judgment's key, too few, or begin none or several.
     """
     if connection.dialect.name != "sqlite":  # else who only reads may not even count
         connection.execute(text("SET TRANSACTION READ WRITE"))
     _ids.create_all(connection, checkfirst=False)
-    found = _Forgetting(connection, wanted).forget(remove)
+    g, r = schema.judges.c, schema.runs.c
+    narrow = bool(wanted.runs or wanted.benchmarks)
+    alone = not (narrow or wanted.judgments or wanted.unreadable)
+    judges = select(g.id).where(g.key.in_(wanted.judges))
+    runs = select(r.id).where(r.run_id.in_(wanted.runs))
+    here = and_(
+        _u.c.run_id.in_(runs) if wanted.runs else true(),
+        _u.c.benchmark_id.in_(_called_so(wanted.benchmarks)) if wanted.benchmarks else true(),
+    )
+    called = [_called(connection, digits) for digits in wanted.judgments]
+    meant = select(_j.c.id).where(
+        _j.c.judge_id.in_(judges) if wanted.judges else true(),
+        _j.c.kind == _UNREADABLE if wanted.unreadable else true(),
+        _j.c.id.in_(called) if called else true(),
+        _j.c.id.in_(select(_u.c.judgment_id).where(here)) if narrow else true(),
+    )
+    whole = judges.where(true() if alone else false())
+    looks = _l.c.anchors_id.in_(select(_a.c.id).where(_a.c.judge_id.in_(whole)))
+    chosen, gone, unneeded = (select(table.c.one) for table in (_chosen, _gone, _unneeded))
+    _put_ids(connection, _chosen, meant)
+    _put_ids(connection, _gone, chosen)
+    served = select(_u.c.judgment_id).where(_u.c.judgment_id.in_(chosen), not_(here))
+    shared = _keep(connection, _gone, served)
+    pinned = _keep(connection, _gone, select(_l.c.judgment_id).where(not_(looks)))
+    read = _read_from(connection).c
+    _put_ids(connection, _unneeded, select(read.key).where(read.id.in_(gone)).distinct())
+    still = select(read.key).where(read.key.in_(unneeded), read.id.not_in(gone))
+    needed = _keep(connection, _unneeded, still)
+    used = and_(here, _u.c.judgment_id.in_(chosen if narrow else gone))
+    goes = {
+        _l: looks,
+        _a: _a.c.judge_id.in_(whole),
+        _f: _f.c.judge_id.in_(whole),
+        _u: used,
+        _j: _j.c.id.in_(gone),
+        _p: _p.c.key.in_(unneeded),
+    }
+    place, other = [_u.c[name] for name in PLACE], _u.alias()
+    there = select(1).where(
+        *(other.c[column.name] == column for column in place),
+        other.c.judgment_id.not_in(chosen),
+    )
+    earlier = select(*place).where(used, there.exists()).distinct().subquery()
+    ran = select(r.run_id).where(r.id.in_(select(_u.c.run_id).where(used))).order_by(r.id)
+    found = Forgotten(
+        judges=_by_judge(connection, read),
+        verdicts=_count(connection, _u, used),
+        runs=tuple(connection.execute(ran).scalars()),
+        shared=shared,
+        pinned=pinned,
+        needed_replies=needed,
+        earlier=_count(connection, earlier),
+        anchors=_count(connection, _l, looks, _l.c.occasion_id == NONE),
+        failures=_count(connection, _f, goes[_f]),
+    )
+    if remove:
+        _remove(connection, goes)
     _ids.drop_all(connection, checkfirst=False)
     return found
 
 
-class _Forgetting:
-    def __init__(self, connection: Connection, wanted: Forgettable) -> None:
-        self.connection = connection
-        self.wanted = wanted
-        runs, which = schema.runs.c, schema.benchmarks.c
-        of_runs = select(runs.id).where(runs.run_id.in_(wanted.runs))
-        named = tuple_(which.name, which.version).in_(list(wanted.benchmarks))
-        of_benchmarks = _u.c.benchmark_id.in_(select(which.id).where(named))
-        self.here = and_(
-            _u.c.run_id.in_(of_runs) if wanted.runs else true(),
-            of_benchmarks if wanted.benchmarks else true(),
+def _called(connection: Connection, written: str) -> int:
+    """The judgment whose key begins so, as a person writes it."""
+    digits = written.lower()
+    if not _DIGITS.fullmatch(digits):
+        raise UsageError(
+            f"{written!r} is no key of a judgment: 8 to 64 hexadecimal digits, as `judgebench "
+            "replies JUDGE` shows them"
         )
-        its = schema.judges.c
-        known = connection.execute(select(its.id, its.key, its.kind)).all()
-        self.judges = {number: key for number, key, _ in known}
-        self.elsewhere = {number for number, _, kind in known if kind in (HUMAN, "imported")}
-        whole = wanted.judges if wanted.whole_judges else ()
-        self.whole = [number for number, key in self.judges.items() if key in whole]
+    least, most = (bytes.fromhex(digits.ljust(2 * _KEY, end)) for end in "0f")
+    between = select(_j.c.id).where(_j.c.key.between(least, most)).limit(2)
+    found = connection.execute(between).scalars().all()
+    if len(found) != 1:
+        many = "several judgments begin" if found else "no judgment begins"
+        raise UsageError(f"{many} with {digits}; `judgebench replies JUDGE` shows their keys")
+    return int(found[0])
 
-    def forget(self, remove: bool) -> Forgotten:
-        shared, pinned = self._choose()
-        needed = self._choose_replies()
-        used: ColumnElement[bool] = _u.c.judgment_id.in_(select(_gone.c.one))
-        if self.wanted.narrow:
-            used = and_(self.here, _u.c.judgment_id.in_(select(_chosen.c.one)))
-        looks = _l.c.anchors_id.in_(select(_a.c.id).where(_a.c.judge_id.in_(self.whole)))
-        runs = schema.runs.c
-        served = select(runs.run_id).where(runs.id.in_(select(_u.c.run_id).where(used)))
-        found = Forgotten(
-            judges=tuple(self._by_judge()),
-            verdicts=self._count(_u, used),
-            runs=tuple(self.connection.execute(served.order_by(runs.id)).scalars()),
-            shared=shared,
-            pinned=pinned,
-            needed_replies=needed,
-            earlier=self._others(used),
-            anchors=self._count(_l, looks, _l.c.occasion_id == NONE),
-            failures=self._count(_f, _f.c.judge_id.in_(self.whole)),
-        )
-        if remove:
-            self._remove(used, looks)
-        return found
 
-    def _choose(self) -> tuple[int, int]:
-        """All judgments that are meant, and of them those that go.
+def _put_ids(connection: Connection, table: Table, rows: Select[Any] | CompoundSelect[Any]) -> None:
+    connection.execute(insert(table).from_select(["one"], rows))
 
-        What is needed beside what is meant stays: for other verdicts, and as anchors; how many.
-        """
-        wanted, its = self.wanted, select(_j.c.id)
-        if wanted.judges:
-            numbers = [number for number, key in self.judges.items() if key in wanted.judges]
-            its = its.where(_j.c.judge_id.in_(numbers))
-        if wanted.unreadable:
-            its = its.where(_j.c.kind == _UNREADABLE)
-        if wanted.judgments:
-            its = its.where(_j.c.id.in_([self._called(digits) for digits in wanted.judgments]))
-        if wanted.narrow:
-            its = its.where(_j.c.id.in_(select(_u.c.judgment_id).where(self.here)))
-        self._put(_chosen, its)
-        chosen = select(_chosen.c.one)
-        there = select(_u.c.judgment_id).where(_u.c.judgment_id.in_(chosen), not_(self.here))
-        anchors = select(_l.c.judgment_id).where(_l.c.judgment_id.in_(chosen))
-        serves = _chosen.c.one.in_(there) if wanted.narrow else false()
-        is_pinned = false() if self.whole else _chosen.c.one.in_(anchors)
-        self._put(_gone, chosen.where(not_(serves), not_(is_pinned)))
-        return self._count(_chosen, serves), self._count(_chosen, is_pinned, not_(serves))
 
-    def _called(self, digits: str) -> int:
-        """The judgment whose key begins so."""
-        least, most = (bytes.fromhex(digits.ljust(2 * _KEY, end)) for end in "0f")
-        between = select(_j.c.id).where(_j.c.key.between(least, most)).limit(2)
-        found = self.connection.execute(between).scalars().all()
-        if len(found) != 1:
-            many = "several judgments begin" if found else "no judgment begins"
-            raise UsageError(f"{many} with {digits}; `judgebench replies JUDGE` shows their keys")
-        return int(found[0])
+def _keep(connection: Connection, table: Table, needed: Any) -> int:
+    """Take out of what goes what something that stays needs; how many that were."""
+    return connection.execute(delete(table).where(table.c.one.in_(needed))).rowcount
 
-    def _choose_replies(self) -> int:
-        """Those that nothing that stays was read from; how many are needed on."""
-        going = select(_gone.c.one)
-        read = select(_j.c.reply_keys).where(_j.c.reply_keys != b"")
-        go, stay = (read.where(_j.c.id.in_(going)), read.where(_j.c.id.not_in(going)))
-        blobs = self.connection.execute(go).scalars()
-        found = {key for blob in blobs for key in reply_keys(blob)}
-        blobs = self.connection.execute(stay.where(true() if found else false())).scalars()
-        needed = {key for blob in blobs for key in reply_keys(blob) if key in found}
-        for some in chunks(found - needed):
-            self.connection.execute(insert(_unneeded), [{"one": key} for key in some])
-        return len(needed)
 
-    def _by_judge(self) -> Iterator[JudgeForgotten]:
-        reply = select(_p.c.key, _p.c.prompt_tokens, _p.c.completion_tokens)
-        reply = reply.join(_unneeded, _unneeded.c.one == _p.c.key)
-        took = {key: tokens for key, *tokens in self.connection.execute(reply)}
-        judged: dict[int, list[bytes]] = {}
-        query = select(_j.c.judge_id, _j.c.reply_keys).join(_gone, _gone.c.one == _j.c.id)
-        for judge, blob in self.connection.execute(query.order_by(_j.c.judge_id, _j.c.id)):
-            judged.setdefault(judge, []).append(blob)
-        for judge, blobs in judged.items():
-            keys = {key for blob in blobs for key in reply_keys(blob)}
-            tokens = [took.pop(key) for key in keys if key in took]
-            yield JudgeForgotten(
-                judge=self.judges[judge],
-                judgments=len(blobs),
-                elsewhere=len(blobs) if judge in self.elsewhere else 0,
-                replies=len(tokens),
-                prompt_tokens=sum(asked or 0 for asked, _ in tokens),
-                completion_tokens=sum(said or 0 for _, said in tokens),
-                uncounted=sum(asked is None or said is None for asked, said in tokens),
-            )
+def _by_judge(connection: Connection, read: Any) -> list[_Row]:
+    """A reply that several judges were read from is told of the first."""
+    gone, g = select(_gone.c.one), schema.judges.c
+    first = select(func.min(read.judge_id).label("judge_id"), read.key).group_by(read.key)
+    first = first.where(read.id.in_(gone), read.key.in_(select(_unneeded.c.one)))
+    its = first.subquery().c
+    asked, said = _p.c.prompt_tokens, _p.c.completion_tokens
+    took = select(
+        its.judge_id,
+        func.count().label("replies"),
+        func.sum(asked).label("prompt_tokens"),
+        func.sum(said).label("completion_tokens"),
+        func.count(case((or_(asked.is_(None), said.is_(None)), 1))).label("uncounted"),
+    ).where(_p.c.key == its.key)
+    its = took.group_by(its.judge_id).subquery().c
+    elsewhere = func.count(case((g.kind.in_(_ELSEWHERE), 1))).label("elsewhere")
+    sums = [func.coalesce(func.max(one), 0).label(one.name) for one in list(its)[1:]]
+    judged = (
+        select(g.key.label("judge"), func.count().label("judgments"), elsewhere, *sums)
+        .join(_j, _j.c.judge_id == g.id)
+        .outerjoin(its.judge_id.table, its.judge_id == g.id)
+        .where(_j.c.id.in_(gone))
+        .group_by(g.id, g.key)
+        .order_by(g.id)
+    )
+    return [row._asdict() for row in connection.execute(judged)]
 
-    def _others(self, used: ColumnElement[bool]) -> int:
-        """Places of what goes at which the judge said something else that stays."""
-        other = _u.alias("other")
-        place = [_u.c[name] for name in PLACE]
-        there = select(1).where(
-            *(other.c[column.name] == column for column in place),
-            other.c.judgment_id.not_in(select(_chosen.c.one)),
-        )
-        return self._count(select(*place).where(used, there.exists()).distinct().subquery())
 
-    def _remove(self, used: ColumnElement[bool], looks: ColumnElement[bool]) -> None:
-        goes = {
-            _l: looks,
-            _a: _a.c.judge_id.in_(self.whole),
-            _f: _f.c.judge_id.in_(self.whole),
-            _u: used,
-            _j: _j.c.id.in_(select(_gone.c.one)),
-            _p: _p.c.key.in_(select(_unneeded.c.one)),
-        }
-        naming = [column for t in TABLES for column in t.c if _leads(column) is schema.texts]
-        named = union(
-            *(select(column).where(goes[column.table]) for column in naming if column.table in goes)
-        ).subquery()
-        self._put(_unnamed, select(named.c[0]).where(named.c[0].is_not(None)))
-        board = [_u.c[name] for name in PLACE[:4]]
-        boards = self.connection.execute(select(*board).where(used).distinct()).all()
-        for table, condition in goes.items():
-            self.connection.execute(delete(table).where(condition))
-        _pack(self.connection, boards)
-        unnamed = select(_unnamed.c.one)
-        for column in naming:
-            still = select(column).where(column.in_(unnamed))
-            self.connection.execute(delete(_unnamed).where(_unnamed.c.one.in_(still)))
-        self.connection.execute(delete(schema.texts).where(schema.texts.c.sha.in_(unnamed)))
-        from judgebench.store.search import forget_gone  # which stands on the whole store
-
-        forget_gone(self.connection)
-
-    def _put(self, table: Table, rows: Select[Any]) -> None:
-        self.connection.execute(insert(table).from_select(["one"], rows))
-
-    def _count(self, table: FromClause, *conditions: ColumnElement[bool]) -> int:
-        query = select(func.count()).select_from(table).where(*conditions)
-        return int(self.connection.execute(query).scalar_one())
+def _remove(connection: Connection, goes: Mapping[Table, ColumnElement[bool]]) -> None:
+    texts = schema.texts
+    named = (
+        select(column).where(goes[column.table], column.is_not(None))
+        for column in _NAMING[texts]
+        if column.table in goes
+    )
+    _put_ids(connection, _unnamed, union(*named))
+    board = select(*(_u.c[name] for name in PLACE[:4])).where(goes[_u]).distinct()
+    boards = connection.execute(board).all()
+    for table, condition in goes.items():
+        connection.execute(delete(table).where(condition))
+    columns.rebuild(connection, boards)
+    unnamed = select(_unnamed.c.one)
+    still = (select(column).where(column.in_(unnamed)) for column in _NAMING[texts])
+    _keep(connection, _unnamed, union(*still))
+    connection.execute(delete(texts).where(texts.c.sha.in_(unnamed)))
+    forget_gone(connection)

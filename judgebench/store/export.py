@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,9 +25,12 @@ from judgebench.store.columns import RESPONSE_COLUMNS, VERDICT_COLUMNS
 from judgebench.store.read import CALL_COLUMNS, with_texts
 from judgebench.store.store import Store
 
-_WHOLE = frozenset(("sample", "turn", "repeat", "prompt_tokens", "completion_tokens"))
-_REAL = frozenset(("value", "p", "low", "high", "at", "logprob"))
-_YES_NO = frozenset(("official_prompt", "newest"))
+_TYPES = {
+    **dict.fromkeys(("sample", "turn", "repeat", "prompt_tokens", "completion_tokens"), "int64"),
+    **dict.fromkeys(("value", "p", "low", "high", "at", "logprob"), "float64"),
+    **dict.fromkeys(("official_prompt", "newest"), "bool_"),
+}
+"""Columns of Parquet, by the name of pyarrow's type; the others are texts."""
 
 
 def verdicts_of(store: Store, benchmark: str | None = None, version: str | None = None) -> Columns:
@@ -64,9 +67,12 @@ def write_table(path: Path, columns: Columns) -> None:
         Where the file cannot be written.
     """
     check_suffix(path)
+    unfinished = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, columns, SUFFIXES[path.suffix.lower()])
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            SUFFIXES[path.suffix.lower()](file, columns)
+        unfinished.replace(path)
     except OSError as error:
         raise StoreError(f"the export to {path} failed: {error.strerror or error}") from error
 
@@ -115,12 +121,6 @@ def check_suffix(path: Path) -> None:
         raise UsageError(f"{path}: the suffix says the format; known are {known}")
 
 
-def _write_whole(path: Path, columns: Columns, write: Callable[[Path, Columns], None]) -> None:
-    unfinished = path.with_name(f".{path.name}.part")
-    write(unfinished, columns)
-    unfinished.replace(path)
-
-
 def _all(
     read: Callable[[str, str | None], Columns],
     store: Store,
@@ -148,56 +148,37 @@ def _plain(value: Any) -> Any:
     return to_json(value) if isinstance(value, dict | tuple | list) else value
 
 
-def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
-    return zip(*columns.values(), strict=True)
-
-
-def _write_parquet(path: Path, columns: Columns) -> None:
+def _write_parquet(file: TextIO, columns: Columns) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {
-        **dict.fromkeys(_WHOLE, pa.int64()),
-        **dict.fromkeys(_REAL, pa.float64()),
-        **dict.fromkeys(_YES_NO, pa.bool_()),
+    arrays = {
+        name: pa.array(values, getattr(pa, _TYPES.get(name, "string"))())
+        for name, values in columns.items()
     }
-    table = pa.table(
-        {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
-    )
-    pq.write_table(table, path, compression="zstd")
+    pq.write_table(pa.table(arrays), file.buffer, compression="zstd")
 
 
-def _write_csv(path: Path, columns: Columns) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        print_csv(file, columns)
-
-
-def _write_jsonl(path: Path, columns: Columns) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        print_jsonl(file, columns)
-
-
-def print_csv(file: TextIO, columns: Columns) -> None:
+def _write_csv(file: TextIO, columns: Columns) -> None:
     """An empty field is an absent value."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(_rows(columns))
+    writer.writerows(zip(*columns.values(), strict=True))
 
 
-def print_jsonl(file: TextIO, columns: Columns) -> None:
+def _write_jsonl(file: TextIO, columns: Columns) -> None:
     """One object a line."""
-    for row in _rows(columns):
-        values = dict(zip(columns, map(_json_value, row), strict=True))
+    for row in zip(*columns.values(), strict=True):
+        values = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in zip(columns, row, strict=True)
+        }
         file.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _json_value(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-SUFFIXES: Mapping[str, Callable[[Path, Columns], None]] = {
+SUFFIXES: Mapping[str, Callable[[TextIO, Columns], None]] = {
     ".jsonl": _write_jsonl,
     ".csv": _write_csv,
     ".parquet": _write_parquet,
 }
-"""The kinds of file there are."""
+"""The kinds of file there are, and how each is written."""

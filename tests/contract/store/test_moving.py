@@ -7,11 +7,12 @@ import hashlib
 import importlib.util
 import lzma
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,36 +40,13 @@ from tests.contract.store.moving import (
     question,
 )
 from tests.e2e import runs
-from tests.postgres import beside
+from tests.postgres import Server, beside
 
-Places = Callable[[], str]
 COUNTED = ("calls", "unpriced_calls", "completion_tokens", "cost_usd")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
-    """Makes addresses of one engine at which there is no store yet, or an empty one."""
-    if request.param == "sqlite":
-        numbers = iter(range(100))
-        yield lambda: f"sqlite:///{tmp_path / f'place-{next(numbers)}.db'}"
-        return
-    server = request.getfixturevalue("postgres")
-    made: list[str] = []
-
-    def make() -> str:
-        made.append(f"moving_{len(made)}")
-        server.make(made[-1], "store")
-        return str(server.url(made[-1]))
-
-    yield make
-    for name in made:
-        server.drop(name)
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> str:
-    """A store with something in every table, in a file."""
-    url = f"sqlite:///{tmp_path / 'one.db'}"
+def fill_one(url: str) -> None:
+    """Something in every table."""
     with open_store(url) as store:
         machine = Machine(store, "run-1")
         machine.judge(range(6))
@@ -76,7 +54,92 @@ def one(tmp_path: Path) -> str:
         store.put_stack_anchors(  # which stands at no place
             {b"s" * 32: _response(machine, "again")}
         )
-    return url
+
+
+def fill_two(url: str) -> None:
+    """Two benchmarks."""
+    with open_store(url) as store:
+        for run_id, benchmark in (("run-1", "trivia"), ("run-2", "other")):
+            machine = Machine(store, run_id, benchmark)
+            machine.judge(range(4))
+            machine.rest(0)
+
+
+def fill_with(*runs: tuple[str, Sequence[int]]) -> Callable[[str], None]:
+    """What machines judged, each in a run of its own."""
+
+    def fill(url: str) -> None:
+        for run_id, numbers in runs:
+            with open_store(url) as store:
+                machine = Machine(store, run_id)
+                machine.judge(numbers)
+                machine.rest(5)
+
+    return fill
+
+
+LEFT, RIGHT = ("run-1", range(6)), ("run-2", range(9, 4, -1))
+FILLED: dict[str, Callable[[str], None]] = {
+    "one": fill_one,
+    "two": fill_two,
+    "left": fill_with(LEFT),
+    "right": fill_with(RIGHT),
+    "whole": fill_with(LEFT, RIGHT),
+}
+"""Stores that several tests begin with: made once on each engine, and copied as a file is."""
+
+
+@dataclasses.dataclass
+class Places:
+    """Makes addresses of one engine at which there is no store yet, or one of `FILLED`."""
+
+    folder: Path
+    kept: dict[str, str]
+    server: Server | None = None
+    made: list[str] = dataclasses.field(default_factory=list)
+
+    def __call__(self, filled: str = "") -> str:
+        if filled and filled not in self.kept:
+            self.kept[filled] = self.new(f"kept_{filled}")
+            FILLED[filled](self.url(self.kept[filled]))
+        self.made.append(self.new(f"moving_{len(self.made)}", self.kept.get(filled)))
+        return self.url(self.made[-1])
+
+    def new(self, name: str, like: str | None = None) -> str:
+        if self.server is not None:
+            self.server.make(name, like or "store")
+            return name
+        folder = self.folder if name.startswith("moving") else Path(self.kept["folder"])
+        if like is not None:
+            shutil.copyfile(like, folder / f"{name}.db")
+        return str(folder / f"{name}.db")
+
+    def url(self, name: str) -> str:
+        return f"sqlite:///{name}" if self.server is None else self.server.url(name)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    return {"sqlite": {"folder": str(tmp_path_factory.mktemp("kept"))}, "postgres": {}}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def places(
+    request: pytest.FixtureRequest, tmp_path: Path, kept: dict[str, dict[str, str]]
+) -> Iterator[Places]:
+    server = None if request.param == "sqlite" else request.getfixturevalue("postgres")
+    places = Places(tmp_path, kept[request.param], server)
+    yield places
+    if server is not None:
+        for name in places.made:
+            server.drop(name)
+
+
+@pytest.fixture
+def one(tmp_path: Path, kept: dict[str, dict[str, str]]) -> str:
+    """A store with something in every table, in a file."""
+    (tmp_path / "one").mkdir()
+    return Places(tmp_path / "one", kept["sqlite"])("one")
 
 
 def _response(machine: Machine, said: str) -> Any:
@@ -174,7 +237,6 @@ def test_an_interrupted_copy_goes_on(
     one: str, places: Places, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     monkeypatch.setattr("judgebench.store.copy.PORTION", 5)
-    monkeypatch.setitem(_streams(), "yield_per", 5)
     there = places()
     with pytest.raises(KeyboardInterrupt):
         copy(one, there, progress=Stops(after))
@@ -185,16 +247,28 @@ def test_an_interrupted_copy_goes_on(
     assert told(one) == told(there)
 
 
-def _streams() -> dict[str, int]:
-    from judgebench.store import copy as module
+def test_a_copy_that_is_interrupted_while_it_is_packed_goes_on(
+    one: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
 
-    return module._STREAM
+    there = places()
+    with monkeypatch.context() as patch:
+        patch.setattr("judgebench.store.columns.rebuild", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            copy(one, there)
+    with pytest.raises(StoreError, match="unfinished copy"):
+        open_store(there)
+    copy(one, there)
+    assert told(one) == told(there)
+    assert check(there) == []
 
 
 def test_what_changes_while_a_copy_is_interrupted_is_in_it(
     one: str, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_streams(), "yield_per", 5)
+    monkeypatch.setattr("judgebench.store.copy.PORTION", 5)
     there = places()
     with pytest.raises(KeyboardInterrupt):
         copy(one, there, progress=Stops(28))
@@ -283,7 +357,7 @@ def test_a_full_disk_stops_a_copy_which_goes_on_later(tmp_path: Path) -> None:
 def test_a_server_that_goes_stops_a_copy_which_goes_on_later(
     one: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_streams(), "yield_per", 5)
+    monkeypatch.setattr("judgebench.store.copy.PORTION", 5)
     server = request.getfixturevalue("postgres")
     with server.database("store") as name, server.database("store") as far:
         there = server.url(name)
@@ -306,13 +380,7 @@ def test_a_server_that_goes_stops_a_copy_which_goes_on_later(
 
 @pytest.fixture
 def two_benchmarks(places: Places) -> str:
-    url = places()
-    with open_store(url) as store:
-        for run_id, benchmark in (("run-1", "trivia"), ("run-2", "other")):
-            machine = Machine(store, run_id, benchmark)
-            machine.judge(range(4))
-            machine.rest(0)
-    return url
+    return places("two")
 
 
 def test_a_benchmark_is_cut_out_whole(two_benchmarks: str, tmp_path: Path) -> None:
@@ -404,19 +472,7 @@ def test_a_copy_without_texts_can_be_read_and_not_judged(
 @pytest.fixture
 def halves(places: Places) -> tuple[str, str, str]:
     """Two machines' stores, of which one item is judged in both, and one with both halves."""
-    left, right, whole = places(), places(), places()
-    for url, run_id, numbers in ((left, "run-1", range(6)), (right, "run-2", range(9, 4, -1))):
-        for place in (url, whole):
-            with open_store(place) as store:
-                machine = Machine(store, run_id)
-                machine.judge(numbers)
-                machine.rest(5)
-    return left, right, whole
-
-
-LIKE_ONE = (
-    "items", "models", "judges", "runs", "spend", "batches", "calibrations", "baselines", "replies",
-)  # fmt: skip
+    return places("left"), places("right"), places("whole")
 
 
 def timeless(rows: list[str]) -> list[str]:
@@ -424,7 +480,11 @@ def timeless(rows: list[str]) -> list[str]:
     return sorted(re.sub(r"1[67]\d{8}(\.\d+)?", "T", row) for row in rows)
 
 
-def test_two_halves_are_the_whole(halves: tuple[str, str, str], places: Places) -> None:
+def test_two_halves_are_the_whole(
+    halves: tuple[str, str, str], places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("judgebench.store.copy.PORTION", 4)
+    monkeypatch.setattr("judgebench.store.copy._BOARDS", 1)
     left, right, whole = halves
     for into, others in ((left, [right]), (places(), [right, left])):
         merged = merge(into, others)
@@ -812,9 +872,10 @@ def test_a_folder_of_parquet_is_two_tables_to_others(two_benchmarks: str, tmp_pa
     assert runs.typed("export", "parquet", "--store", two_benchmarks).code == 64
 
 
-def test_the_queries_of_the_docs_run(two_benchmarks: str, tmp_path: Path) -> None:
+def test_the_queries_of_the_docs_run(tmp_path: Path, kept: dict[str, dict[str, str]]) -> None:
     """The one for pandas always, the others where DuckDB and Polars are installed."""
-    runs.typed("export", "parquet", "--output", tmp_path / "november", "--store", two_benchmarks)
+    two = Places(tmp_path, kept["sqlite"])("two")
+    runs.typed("export", "parquet", "--output", tmp_path / "november", "--store", two)
     page = (runs.ROOT / "docs" / "files-in-and-out.md").read_text("utf-8")
     queries = re.findall(r"```python\n(import (?:duckdb|polars|pandas).*?)```", page, re.DOTALL)
     assert len(queries) == 3
@@ -840,17 +901,12 @@ def test_the_queries_of_the_docs_run(two_benchmarks: str, tmp_path: Path) -> Non
         ("DELETE FROM items WHERE item_id = '2'", "at least one row needs one of items that"),
     ],
 )
-def test_what_is_wrong_is_named(
-    places: Places, one: str, damage: str, said: str, tmp_path: Path
-) -> None:
-    there = places()
-    copy(one, there)
-    assert check(there) == []
+def test_what_is_wrong_is_named(places: Places, damage: str, said: str) -> None:
+    there = places("one")
     literal = "X'{}'" if there.startswith("sqlite") else "'\\x{}'"
     written = damage.replace("'{k}'", literal.format("ab" * 32))
     with beside(there) as connection:
         connection.execute(text(written.replace("{{", "{").replace("}}", "}").replace(":", "\\:")))
-    assert any(said in found for found in check(there)), check(there)
     done = runs.typed("store", "check", "--store", there)
     assert done.code == 73
     assert said in done.out
@@ -861,7 +917,7 @@ def test_room_of_what_was_removed_is_given_back(places: Places) -> None:
     there = places()
     with open_store(there) as store:
         machine = Machine(store, "run-1")
-        machine.judge(range(200))
+        machine.judge(range(60))
         before = told_of_humans(store)
         store.forget(Forgettable(judges=[machine.strict, machine.pairs]))
     taken, now = vacuum(there)
