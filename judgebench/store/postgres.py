@@ -40,8 +40,10 @@ _TURN = (  # of the schema that the tables are in, which need not be the first o
     "hashtextextended(coalesce((SELECT relnamespace::regnamespace::text FROM pg_class"
     " WHERE oid = to_regclass('judgments')), quote_ident(current_schema())), 1784832872)"
 )
+# A plan that was made while tables were small, and is kept, would go through all of one by now.
+_BEGIN = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
 _WAIT = (
-    f"BEGIN; SET LOCAL lock_timeout = '{_LOOK_S * 1000:.0f}ms';"
+    f"{_BEGIN}; SET LOCAL lock_timeout = '{_LOOK_S * 1000:.0f}ms';"
     f" SELECT pg_advisory_xact_lock({_TURN}); SET LOCAL lock_timeout = 0"
 )
 _AT_ONCE = f"SELECT pg_try_advisory_xact_lock({_TURN})"
@@ -209,7 +211,7 @@ class Postgres(Database):
                 if MAY_WAIT.get():
                     self._reaching(_WAIT)
                     return
-                self._reaching("BEGIN")
+                self._reaching(_BEGIN)
                 if (free := self._raw.execute(_AT_ONCE).fetchone()) and free[0]:
                     return
                 busy: Exception | None = None
