@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from itertools import islice
+from operator import itemgetter
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Insert, Transaction, func, select
@@ -236,6 +237,7 @@ class Prepared:
         self._statement = inlined.inline() if self._inserts else inlined
         self._compiled: dict[tuple[str, tuple[str, ...]], tuple[str, Row]] = {}
         self._many: dict[tuple[str, ...], str] = {}
+        self._placed: dict[tuple[str, ...], tuple[str, Callable[[Row], Any]]] = {}
 
     def put(self, connection: Connection, row: Row) -> None:
         self._execute(connection, row).close()
@@ -245,10 +247,17 @@ class Prepared:
         if not rows:
             return
         names = tuple(rows[0])
-        sql, constants = self._sql(connection, names)
+        _, constants = self._sql(connection, names)
         if connection.dialect.name == "sqlite":
+            if names not in self._placed:
+                compiled = self._compile(connection, names, "qmark")  # by name takes twice as long
+                first, *_ = order = compiled.positiontup
+                taken = itemgetter(*order) if order[1:] else lambda row: (row[first],)
+                self._placed[names] = str(compiled), taken
+            sql, taken = self._placed[names]
+            whole = [{**constants, **row} for row in rows] if constants else rows
             with closing(_driver(connection).cursor()) as cursor:
-                cursor.executemany(sql, ({**constants, **row} for row in rows))
+                cursor.executemany(sql, map(taken, whole))
         else:
             columns = {name: _array([row[name] for row in rows]) for name in names}
             _driver(connection).execute(
@@ -258,6 +267,18 @@ class Prepared:
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
         found: tuple[Any, ...] | None = next(iter(self._execute(connection, row).fetchall()), None)
+        return found
+
+    def of_all(self, connection: Connection, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """What it returns for each of them, in any order. A server is asked once for all."""
+        if connection.dialect.name == "sqlite":
+            return [found for row in rows for found in self.rows(connection, row)]
+        names = tuple(rows[0])
+        lists = {name: _array([row[name] for row in rows]) for name in names}
+        sql = self._as_columns(connection, names)
+        found: list[tuple[Any, ...]] = (
+            _driver(connection).execute(sql, lists, binary=True).fetchall()
+        )
         return found
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
@@ -284,16 +305,17 @@ class Prepared:
                 chosen = f"SELECT {sql[start + 8 : end]} FROM {rows}"
                 self._many[names] = f"{sql[:start]}{chosen}{sql[end + 1 :]}"
             else:
-                self._many[names] = sql.replace(" WHERE", f" USING {rows} WHERE", 1)
+                joined = "USING" if compiled.isdelete else "CROSS JOIN"
+                self._many[names] = sql.replace("WHERE", f"{joined} {rows} WHERE", 1)
         return self._many[names]
 
     def _execute(self, connection: Connection, row: Row, **how: bool) -> Any:
         sql, constants = self._sql(connection, tuple(row))
         return _driver(connection).execute(sql, {**constants, **row}, **how)
 
-    def _compile(self, connection: Connection, names: tuple[str, ...]) -> Any:
+    def _compile(self, connection: Connection, names: tuple[str, ...], style: str = "") -> Any:
         """For the connection's dialect, with parameters by name."""
-        style = "named" if connection.dialect.name == "sqlite" else "pyformat"
+        style = style or ("named" if connection.dialect.name == "sqlite" else "pyformat")
         dialect: Any = type(connection.dialect)
         return self._statement.compile(dialect=dialect(paramstyle=style), column_keys=list(names))
 
@@ -317,23 +339,25 @@ def pipelined(connection: Connection) -> AbstractContextManager[object]:
 
 def _array(values: list[Any]) -> str:
     """As PostgreSQL writes it; the driver takes ten times as long over a list."""
-    return "{" + ",".join(map(_element, values)) + "}"
+    return "{" + ",".join([_ELEMENT.get(type(value), _plain)(value) for value in values]) + "}"
 
 
-def _element(value: Any) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bytes():
-            return f'"\\\\x{value.hex()}"'
-        case str():
-            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{escaped}"'
-        case float():
-            return repr(float(value))
-        case _:
-            return str(value + 0)  # a number of numpy's, or a truth value
+def _plain(value: Any) -> str:
+    return str(value + 0)  # a number of numpy's, or a truth value
 
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_ELEMENT: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    bytes: lambda value: f'"\\\\x{value.hex()}"',
+    str: _quoted,
+    int: str,
+    float: repr,
+}
 
 _AS_BYTES = {"postgresql": {"binary": True}}
 """How values are asked for: bytes would come as twice as many digits, and numbers as texts."""
