@@ -30,7 +30,7 @@ from judgebench.store.claims import Claims, key_of, project_budgets
 from judgebench.store.database import Database
 from judgebench.store.opening import located, store_path
 from judgebench.store.read import Reading
-from judgebench.store.write import Writing, check_items
+from judgebench.store.write import Numbers, Writing, check_items
 from judgebench.store.writer import Entry, Journal, Writer
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ class Store(Reading):
         secrets_of(os.environ)  # known to `masked` from here on
         self.url = url
         self._database = database
-        self._numbers: dict[Any, int] = {}
+        self._numbers: Numbers = {}
         self._open: Writing | None = None
-        self._spoiled: BaseException | None = None
         self._writer: Writer | None = None
         self._claims = Claims(database)
 
@@ -120,19 +119,15 @@ class Store(Reading):
         resting = nullcontext() if self._writer is None else self._writer.resting()
         try:
             with resting, self._database.writing() as connection:
-                self._open = Writing(connection, self._numbers)
+                self._open = Writing(lambda: connection, self._numbers)
                 self._database.on_read = self._open.flush
                 yield
-                if self._spoiled is not None:
-                    raise StoreError(
-                        "nothing was stored: one part of the transaction had failed"
-                    ) from self._spoiled
                 self._open.flush()
         except BaseException:
             self._numbers.clear()
             raise
         finally:
-            self._open = self._spoiled = None
+            self._open = None
 
     def write(self, work: Callable[[Writing], _T]) -> _T:
         """Do what is to be one commit, or a part of the transaction that is open.
@@ -150,7 +145,7 @@ class Store(Reading):
         try:
             return work(self._open)
         except BaseException as error:
-            self._spoiled = error
+            self._open.failed = error
             raise
 
     def submit(
