@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import signal
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import reach
 import streamlit as st
@@ -43,26 +39,6 @@ CODE = """\
 To start a run from a page, type this code there: {code}
 """
 
-PATIENCE_S = 5.0
-"""How long the server may take to end. It waits for all its pages, and that of a laptop which fell
-asleep in the midst of an answer would keep it for ever."""
-
-
-def end_in_time() -> None:
-    """Let the server end well, and end it where it does not."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _hastened(signal.getsignal(number)))
-
-
-def _hastened(handler: Any) -> Callable[[int, FrameType | None], None]:
-    def handle(number: int, frame: FrameType | None) -> None:
-        clock = threading.Timer(PATIENCE_S, os._exit, [0])
-        clock.daemon = True
-        clock.start()
-        handler(number, frame)
-
-    return handle
-
 
 @asynccontextmanager
 async def told(_: object) -> AsyncIterator[None]:
@@ -72,14 +48,6 @@ async def told(_: object) -> AsyncIterator[None]:
     yield
 
 
-@asynccontextmanager
-async def serving(app: object) -> AsyncIterator[None]:
-    """Around the time that pages are served; the server's own way to end stands by then."""
-    end_in_time()
-    async with told(app):
-        yield
-
-
 def allowed() -> list[str]:
     """Origins that whoever started this lets in by name."""
     named: list[str] = st.get_option("server.corsAllowedOrigins")
@@ -87,7 +55,7 @@ def allowed() -> list[str]:
 
 
 # Streamlit finds this by the name of its class.
-app = st.App("app.py", middleware=[Middleware(Guard, allowed=allowed)], lifespan=serving)
+app = st.App("app.py", middleware=[Middleware(Guard, allowed=allowed)], lifespan=told)
 
 
 def main(options: list[str]) -> None:
