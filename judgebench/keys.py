@@ -40,8 +40,11 @@ def canonical_json(value: Any) -> str:
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+_AS_IT_IS = frozenset((str, int, bool, type(None)))
+
+
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (str, int)):  # as a union it takes three times as long
+    if type(value) in _AS_IT_IS or isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -51,7 +54,11 @@ def _plain(value: Any) -> Any:
         return value.hex()
     if is_dataclass(value) and not isinstance(value, type):
         told = ((name, getattr(value, name), default) for name, default in _told(type(value)))
-        return {name: _plain(element) for name, element, default in told if element != default}
+        return {
+            name: element if type(element) in _AS_IT_IS else _plain(element)
+            for name, element, default in told
+            if element != default
+        }
     if isinstance(value, Mapping):
         return {_text(key): _plain(element) for key, element in value.items()}
     if isinstance(value, list | tuple):

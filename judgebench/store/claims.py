@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -170,7 +170,7 @@ def _owners(connection: Connection, *which: Any) -> Iterator[Owner]:
 class Claims:
     """What one user of a store claims, as one owner; its claims end with it.
 
-    To be used from one thread at a time, as the store. It becomes an owner with its first claim.
+    To be used from one thread at a time. It becomes an owner with its first claim.
     """
 
     def __init__(self, database: Database) -> None:
@@ -186,41 +186,20 @@ class Claims:
             self._free_the_dead()
 
     def claim(self, keys: Collection[bytes]) -> set[bytes]:
-        """Claim what nobody else has, in portions; returns what is ours now.
+        """Keep every other process from working on these keys; returns those that are ours now.
 
         Each key is won by one owner. One that is ours already is won again, so that a claim that
-        was cut short may be made once more.
+        was cut short may be made once more. What a dead process had claimed is free: at once on the
+        same host, elsewhere when it has not said for a minute that it lives.
         """
         self._begin()
         won: set[bytes] = set()
         for portion in chunks(sorted(set(keys)), PORTION):
-            won.update(self._claimed(portion))
+            won.update(self._write(partial(_claimed, self._me, portion)))
             lost = [key for key in portion if key not in won]
             if lost and self._free_the_dead():
-                won.update(self._claimed(lost))
+                won.update(self._write(partial(_claimed, self._me, lost)))
         return won
-
-    def _claimed(self, keys: list[bytes]) -> Collection[bytes]:
-        insert_them = partial(self._insert, keys)
-        if self._write(insert_them) == len(keys):
-            return keys
-        if not (found := self._mine(keys)):  # for the first time, or it was taken for dead
-            self._write(partial(_renew, token=self._me))
-            self._write(insert_them)
-            found = self._mine(keys)
-        return [key for key in found if key is not None]
-
-    def _mine(self, keys: list[bytes]) -> Sequence[bytes | None]:
-        """Those of the keys that are ours; None for none, and nothing where we are no owner."""
-        ours = (claims.c.owner == owners.c.token) & claims.c.key.in_(keys)
-        mine = select(claims.c.key).select_from(owners.outerjoin(claims, ours))
-        with self._database.reading() as connection:
-            return connection.execute(mine.where(owners.c.token == self._me)).scalars().all()
-
-    def _insert(self, keys: list[bytes], connection: Connection) -> int:
-        engine = connection.dialect.name
-        rows: Any = [(key, self._me) for key in keys] if engine == "sqlite" else (keys, self._me)
-        return connection.exec_driver_sql(_CLAIM[engine], rows).rowcount
 
     def _write(self, write: Callable[[Connection], _T]) -> _T:
         """One commit, which is made again where a server went in the middle of it."""
@@ -232,8 +211,15 @@ class Claims:
                 if not MAY_WAIT.get():
                     raise
 
-    def release(self, keys: Collection[bytes], *, soon: bool = False) -> bool:
-        """Give claims back; whether all of them were still ours, as far as that is known."""
+    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
+        """Give claims back; all that are left go back when the store is closed.
+
+        ``soon`` is as soon as nobody else writes, without waiting for that.
+        """
+        self._release(keys, soon)
+
+    def _release(self, keys: Collection[bytes], soon: bool) -> bool:
+        """Whether all of them were still ours, as far as that is known."""
         write = partial(_released, self._me, keys)
         return self._write_soon(write) if soon else self._write(write)
 
@@ -247,10 +233,19 @@ class Claims:
             threading.Thread(target=_write_later, args=later, daemon=True).start()
             return True
 
-    def holder(self, key: bytes) -> Owner | None:
-        """Who has claimed a key."""
+    def _holder(self, key: bytes) -> Owner | None:
         with self._database.reading() as connection:
             return holder(connection, key)
+
+    def claimed_by(self, key: bytes) -> str | None:
+        """Who works on a key, in words; None for nobody."""
+        owner = self._holder(key)
+        return None if owner is None else str(owner)
+
+    def is_leased(self, name: str) -> bool:
+        """Whether somebody who lives holds the lease of that name."""
+        owner = self._holder(key_of(name))
+        return owner is not None and not owner.has_gone()
 
     def _free_the_dead(self) -> bool:
         """Free what dead owners hold; whether there was one. Looks a few times a second at most."""
@@ -285,16 +280,35 @@ class Claims:
 
     @contextmanager
     def lease(
-        self, name: str, wait_s: float | None, on_wait: Callable[[str], None] | None
+        self,
+        name: str,
+        *,
+        wait_s: float | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> Iterator[None]:
-        """See `Store.lease`."""
+        """Keep every other process from holding the lease of that name while the block runs.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for a living owner; None for as long as it takes.
+        on_wait
+            Told once of each owner that is waited for.
+
+        Raises
+        ------
+        StoreBusyError
+            If ``wait_s`` is over.
+        StoreError
+            At the end of the block, if the lease was lost meanwhile.
+        """
         key = key_of(name)
         self._acquire(name, key, wait_s, on_wait)
         try:
             yield
         finally:
             interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
-            kept = self.release([key], soon=interrupted)
+            kept = self._release([key], interrupted)
         if not kept:
             raise StoreError(
                 f"the lease of {name!r} was lost to another process, which took this one for dead"
@@ -307,7 +321,7 @@ class Claims:
         deadline = None if wait_s is None else time.monotonic() + wait_s
         told: bytes | None = None
         while True:
-            owner = self.holder(key)
+            owner = self._holder(key)
             # Who does not wait has watched since it looked first, if it looks again.
             watched_s = None if owner is None else self._unchanged_s(owner)
             if owner is None or self._freed(owner, watched_s):
@@ -328,7 +342,23 @@ class Claims:
     def draw(
         self, project: str, cap_usd: float, *, spent: float, held: float, wanted: float, more: float
     ) -> Drawn:
-        """See `Store.draw`."""
+        """Reserve money of a project's budget for this month, and count what was spent of it.
+
+        What is spent and reserved by all never exceeds the cap. What a dead process had reserved is
+        free again.
+
+        Parameters
+        ----------
+        cap_usd
+            What the project may cost in a month, by the clock of the database (UTC).
+        spent
+            US dollars to be counted as spent.
+        held
+            What calls under way may still take: it stays reserved.
+        wanted, more
+            What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
+            what is left then.
+        """
         self._begin()
         drawn = self._write(partial(self._drawn, project, cap_usd, spent, held, wanted, more))
         if not drawn.fits and self._free_the_dead():
@@ -366,8 +396,8 @@ class Claims:
         )
         return Drawn(fits=fits, reserved_usd=reserved, spent_usd=total, month=month)
 
-    def close(self) -> None:
-        """Give everything back, as soon as nobody else writes."""
+    def _give_back(self) -> None:
+        """All that is claimed, as soon as nobody else writes."""
         if self._renewal.ident and not self._renewal.ended.is_set():
             self._renewal.ended.set()
             self._renewal.join()
@@ -392,6 +422,20 @@ def project_budgets(connection: Connection) -> dict[str, list[Any]]:
         for project, month, spent, cap in connection.execute(newest_first)
     ]
     return {name: [row[i] for row in rows] for i, name in enumerate(BUDGET_COLUMNS)}
+
+
+def _claimed(owner: bytes, keys: list[bytes], connection: Connection) -> Collection[bytes]:
+    """Which of the keys are an owner's now."""
+    engine = connection.dialect.name
+    rows: Any = [(key, owner) for key in keys] if engine == "sqlite" else (keys, owner)
+    if connection.exec_driver_sql(_CLAIM[engine], rows).rowcount == len(keys):
+        return keys
+    mine = select(claims.c.key).where(claims.c.owner == owner, claims.c.key.in_(keys))
+    known = connection.execute(select(1).where(owners.c.token == owner)).first()
+    if known is None:  # for the first time, or it was taken for dead
+        _renew(connection, owner)
+        connection.exec_driver_sql(_CLAIM[engine], rows)
+    return connection.execute(mine).scalars().all()
 
 
 def _released(owner: bytes, keys: Collection[bytes], connection: Connection) -> bool:

@@ -599,7 +599,7 @@ _PUT_TAIL = Prepared(
         .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
         .where(
             *(_u[name] == bindparam(f"here_{name}", type_=_u[name].type) for name in PLACE),
-            _u.run_id == bindparam("its_run", type_=_u.run_id.type),
+            _u.run_id == bindparam("here_run_id", type_=_u.run_id.type),
             _j.key == bindparam("judgment_key"),
             _u.used_at >= bindparam("now", type_=_u.used_at.type),
             _u.repeat != AFRESH,
@@ -615,13 +615,11 @@ def put_tails(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None
     Parameters
     ----------
     rows
-        For each use its place, once more as ``here_…``, ``run_id``, ``judgment_key``, and as
-        ``now`` the time since which it was put.
+        For each use its place and run as ``here_…``, ``judgment_key``, and as ``now`` the time
+        since which it was put.
     """
-    taken = (*(f"here_{name}" for name in PLACE), "judgment_key", "now")
-    its = [{name: row[name] for name in taken} | {"its_run": row["run_id"]} for row in rows]
-    _PUT_TAIL.put_all(connection, its)
-    for board in sorted({tuple(row[name] for name in _BOARD) for row in rows}):
+    _PUT_TAIL.put_all(connection, rows)
+    for board in sorted({tuple(row[f"here_{name}"] for name in _BOARD) for row in rows}):
         if _LONG.first(connection, _here(board) | {"fewer": TAIL - 1}):
             _fold(connection, board)
 

@@ -10,10 +10,11 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Executable, Insert, create_engine, func, select
@@ -320,6 +321,7 @@ class Prepared:
     def __init__(self, statement: Executable) -> None:
         self._statement: Any = statement.inline() if isinstance(statement, Insert) else statement
         self._known: dict[tuple[Any, ...], tuple[str, Row]] = {}
+        self._placed: dict[tuple[str, ...], tuple[str, Callable[[Row], Any]]] = {}
 
     def put(self, connection: Connection, row: Row) -> None:
         self._execute(connection, row).close()
@@ -333,12 +335,30 @@ class Prepared:
         if on_server:
             lists = {name: _array([row[name] for row in rows]) for name in names}
             _driver(connection).execute(sql, {**constants, **lists})
-        else:
-            _driver(connection).executemany(sql, ({**constants, **row} for row in rows)).close()
+            return
+        if names not in self._placed:
+            compiled = self._compile(connection, names, "qmark")  # by name takes twice as long
+            first, *_ = order = compiled.positiontup
+            taken = itemgetter(*order) if order[1:] else lambda row: (row[first],)
+            self._placed[names] = str(compiled), taken
+        sql, taken = self._placed[names]
+        whole = [{**constants, **row} for row in rows] if constants else rows
+        with closing(_driver(connection).cursor()) as cursor:
+            cursor.executemany(sql, map(taken, whole))
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
         return next(iter(list(self.rows(connection, row))), None)
+
+    def of_all(self, connection: Connection, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """What it returns for each of them, in any order. A server is asked once for all."""
+        if connection.dialect.name == "sqlite":
+            return [found for row in rows for found in self.rows(connection, row)]
+        names = tuple(rows[0])
+        lists = {name: _array([row[name] for row in rows]) for name in names}
+        sql, constants = self._sql(connection, names, by_columns=True)
+        found = _driver(connection).execute(sql, {**constants, **lists}, binary=True)
+        return list(found.fetchall())
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
         """The rows of what it returns, one at a time."""
@@ -349,17 +369,19 @@ class Prepared:
         how = _AS_BYTES.get(connection.dialect.name, {})
         return _driver(connection).execute(sql, {**constants, **row}, **how)
 
+    def _compile(self, connection: Connection, names: tuple[str, ...], style: str = "") -> Any:
+        """For the connection's dialect, with parameters by name."""
+        style = style or ("named" if connection.dialect.name == "sqlite" else "pyformat")
+        dialect: Any = type(connection.dialect)
+        return self._statement.compile(dialect=dialect(paramstyle=style), column_keys=list(names))
+
     def _sql(
         self, connection: Connection, names: tuple[str, ...], *, by_columns: bool = False
     ) -> tuple[str, Row]:
         """The text for these parameters, and the values that are part of the statement itself."""
         known = connection.dialect.name, names, by_columns
         if known not in self._known:
-            dialect: Any = type(connection.dialect)
-            style = "named" if known[0] == "sqlite" else "pyformat"
-            compiled = self._statement.compile(
-                dialect=dialect(paramstyle=style), column_keys=list(names)
-            )
+            compiled = self._compile(connection, names)
             constants = {n: v for n, v in compiled.params.items() if n not in names}
             sql = _by_columns(compiled, names) if by_columns else str(compiled)
             self._known[known] = sql, constants
@@ -382,27 +404,31 @@ def _by_columns(compiled: Any, names: tuple[str, ...]) -> str:
     )
     if "VALUES (" in sql:
         return _VALUES.sub(lambda found: f"SELECT {found[1]} FROM {rows}", sql, count=1)
-    joined = "CROSS JOIN" if compiled.isinsert else "USING"
+    joined = "USING" if compiled.isdelete else "CROSS JOIN"
     return sql.replace("WHERE", f"{joined} {rows} WHERE", 1)
 
 
 def _array(values: list[Any]) -> str:
     """As PostgreSQL writes it; the driver takes ten times as long over a list."""
-    return "{" + ",".join(map(_element, values)) + "}"
+    return "{" + ",".join([_ELEMENT.get(type(value), _plain)(value) for value in values]) + "}"
 
 
-def _element(value: Any) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bytes():
-            return f'"\\\\x{value.hex()}"'
-        case str():
-            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{escaped}"'
-        case _:
-            return str(value + 0)  # a number, also of numpy's, or a truth value
+def _plain(value: Any) -> str:
+    return str(value + 0)  # a number of numpy's, or a truth value
 
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_ELEMENT: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    bytes: lambda value: f'"\\\\x{value.hex()}"',
+    str: _quoted,
+    int: str,
+    float: repr,
+}
 
 _AS_BYTES = {"postgresql": {"binary": True}}
 """How values are asked for: bytes would come as twice as many digits, and numbers as texts."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -15,7 +16,7 @@ from sqlalchemy import select
 
 from judgebench.errors import StoreBusyError, StoreError, StoreGoneError
 from judgebench.plain_text import counted
-from judgebench.protocols import MAY_WAIT, Drawn, Paid
+from judgebench.protocols import MAY_WAIT, Paid
 from judgebench.records import (
     Item,
     Place,
@@ -26,16 +27,27 @@ from judgebench.store import (
     schema,
 )
 from judgebench.store.catalog import Columns, Named, StoredJudge, StoredModel
-from judgebench.store.claims import Claims, key_of, project_budgets
+from judgebench.store.claims import Claims, project_budgets
 from judgebench.store.database import Database
 from judgebench.store.opening import located, store_path
 from judgebench.store.read import Reading
-from judgebench.store.write import Writing, check_items
+from judgebench.store.write import Numbers, Writing, check_items
 from judgebench.store.writer import Entry, Journal, Writer
+
+
+class _Lazily:
+    """`columns`, imported when it is asked: numpy comes with it, which many commands do without."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module("judgebench.store.columns"), name)
+
 
 if TYPE_CHECKING:
     from judgebench.columns import Column
+    from judgebench.store import columns
     from judgebench.store.copy import Forgettable, Forgotten
+else:
+    columns = _Lazily()
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -53,7 +65,7 @@ def _put(
     return of_store
 
 
-class Store(Reading):
+class Store(Reading, Claims):
     """Values in, values and columns out. To be used from one thread at a time.
 
     Each ``put_…`` is one durable commit; inside ``with store.transaction():`` they are one commit
@@ -66,12 +78,10 @@ class Store(Reading):
     def __init__(self, url: str, database: Database) -> None:
         secrets_of(os.environ)  # known to `masked` from here on
         self.url = url
-        self._database = database
-        self._numbers: dict[Any, int] = {}
+        super().__init__(database)
+        self._numbers: Numbers = {}
         self._open: Writing | None = None
-        self._spoiled: BaseException | None = None
         self._writer: Writer | None = None
-        self._claims = Claims(database)
 
     @property
     def path(self) -> Path:
@@ -103,7 +113,7 @@ class Store(Reading):
         try:
             if self._writer is not None:
                 self._writer.close()
-            self._claims.close()
+            self._give_back()
         finally:
             self._database.close()
 
@@ -120,19 +130,15 @@ class Store(Reading):
         resting = nullcontext() if self._writer is None else self._writer.resting()
         try:
             with resting, self._database.writing() as connection:
-                self._open = Writing(connection, self._numbers)
+                self._open = Writing(lambda: connection, self._numbers)
                 self._database.on_read = self._open.flush
                 yield
-                if self._spoiled is not None:
-                    raise StoreError(
-                        "nothing was stored: one part of the transaction had failed"
-                    ) from self._spoiled
                 self._open.flush()
         except BaseException:
             self._numbers.clear()
             raise
         finally:
-            self._open = self._spoiled = None
+            self._open = None
 
     def write(self, work: Callable[[Writing], _T]) -> _T:
         """Do what is to be one commit, or a part of the transaction that is open.
@@ -150,7 +156,7 @@ class Store(Reading):
         try:
             return work(self._open)
         except BaseException as error:
-            self._spoiled = error
+            self._open.failed = error
             raise
 
     def submit(
@@ -262,8 +268,6 @@ class Store(Reading):
 
     def current(self, benchmark: str, version: str) -> dict[Place, tuple[bytes, Verdict]]:
         """The judgment's key and verdict that count at each place: those of the newest use."""
-        from judgebench.store import columns
-
         return self._read(columns.current, benchmark, version)
 
     # columns for reports ------------------------------------------------------------------------
@@ -283,8 +287,6 @@ class Store(Reading):
         ``afresh``: in place of those on boards, those that judges were asked for once more to
         confirm a regression.
         """
-        from judgebench.store import columns
-
         return self._read(
             columns.verdicts, benchmark, version, judges=judges, models=models, afresh=afresh
         )
@@ -294,20 +296,14 @@ class Store(Reading):
 
         Of a pair, also those on the same two models the other way round.
         """
-        from judgebench.store import columns
-
         return self._read(columns.verdicts_beside, benchmark, version, judge)
 
     def said_of(self, benchmark: str, version: str, item_id: str) -> Columns:
         """As `verdicts`, of everybody on the single answers to one item."""
-        from judgebench.store import columns
-
         return self._read(columns.said_of, benchmark, version, item_id)
 
     def some_of_each(self, benchmark: str, version: str, n: int) -> Columns:
         """As `verdicts`, but the first ``n`` of each judge: what sort of verdicts it gives."""
-        from judgebench.store import columns
-
         return self._read(columns.some_of_each, benchmark, version, n)
 
     def run_verdicts(self, run_id: str, benchmark: str, version: str) -> Columns:
@@ -315,8 +311,6 @@ class Store(Reading):
 
         Those asked for to confirm a regression are left out. Empty for a run that is not known.
         """
-        from judgebench.store import columns
-
         return self._read(
             columns.verdicts, benchmark, version, run_id=run_id, columns=columns.RUN_VERDICT_COLUMNS
         )
@@ -332,8 +326,6 @@ class Store(Reading):
         afresh: bool = False,
     ) -> Columns:
         """As `verdicts`, of all benchmarks if none is named, with judgments and replies by key."""
-        from judgebench.store import columns
-
         return self._read(
             columns.verdicts,
             benchmark,
@@ -347,8 +339,6 @@ class Store(Reading):
 
     def failures(self, benchmark: str | None = None, version: str | None = None) -> Columns:
         """What could not be done, as equally long lists (`columns.FAILURE_COLUMNS`)."""
-        from judgebench.store import columns
-
         return self._read(columns.failures, benchmark, version)
 
     def responses_table(
@@ -359,8 +349,6 @@ class Store(Reading):
         models: Collection[Named] | None = None,
     ) -> Columns:
         """The answers of every place and stack (`columns.RESPONSE_COLUMNS`); models as above."""
-        from judgebench.store import columns
-
         return self._read(columns.responses, benchmark, version, models=models)
 
     def board_verdicts(
@@ -374,103 +362,21 @@ class Store(Reading):
 
         Of some models or judges alone, by short id, where they are named.
         """
-        from judgebench.store import columns
-
         return self._read(columns.board_verdicts, benchmark, version, models, judges)
 
     def board_answers(
         self, benchmark: str, version: str, models: Collection[str] | None = None
     ) -> dict[str, Column]:
         """The newest answers, for boards: how long they are (`columns.board_answers`)."""
-        from judgebench.store import columns
-
         return self._read(columns.board_answers, benchmark, version, models)
 
     def models_met(self, benchmark: str, version: str) -> list[StoredModel]:
         """Those that a benchmark has to do with, as judged, opponents, or in want of an answer."""
-        from judgebench.store import columns
-
         return self._read(columns.models_met, benchmark, version)
 
     def judges_met(self, benchmark: str, version: str) -> list[StoredJudge]:
         """Those that judged on a benchmark, or failed to."""
-        from judgebench.store import columns
-
         return self._read(columns.judges_met, benchmark, version)
-
-    # claims -------------------------------------------------------------------------------------
-
-    def claim(self, keys: Collection[bytes]) -> set[bytes]:
-        """Keep every other process from working on these keys; returns those that are ours now.
-
-        What a dead process had claimed is free: at once on the same host, elsewhere when it has not
-        said for a minute that it lives.
-        """
-        return self._claims.claim(keys)
-
-    def release(self, keys: Collection[bytes], *, soon: bool = False) -> None:
-        """Give claims back; all that are left go back when the store is closed.
-
-        ``soon`` is as soon as nobody else writes, without waiting for that.
-        """
-        self._claims.release(keys, soon=soon)
-
-    def claimed_by(self, key: bytes) -> str | None:
-        """Who works on a key, in words; None for nobody."""
-        owner = self._claims.holder(key)
-        return None if owner is None else str(owner)
-
-    def lease(
-        self,
-        name: str,
-        *,
-        wait_s: float | None = None,
-        on_wait: Callable[[str], None] | None = None,
-    ) -> AbstractContextManager[None]:
-        """Keep every other process from holding the lease of that name while the block runs.
-
-        Parameters
-        ----------
-        wait_s
-            How long to wait for a living owner; None for as long as it takes.
-        on_wait
-            Told once of each owner that is waited for.
-
-        Raises
-        ------
-        StoreBusyError
-            If ``wait_s`` is over.
-        StoreError
-            At the end of the block, if the lease was lost meanwhile.
-        """
-        return self._claims.lease(name, wait_s, on_wait)
-
-    def is_leased(self, name: str) -> bool:
-        """Whether somebody who lives holds the lease of that name."""
-        owner = self._claims.holder(key_of(name))
-        return owner is not None and not owner.has_gone()
-
-    def draw(
-        self, project: str, cap_usd: float, *, spent: float, held: float, wanted: float, more: float
-    ) -> Drawn:
-        """Reserve money of a project's budget for this month, and count what was spent of it.
-
-        What is spent and reserved by all never exceeds the cap. What a dead process had reserved is
-        free again.
-
-        Parameters
-        ----------
-        cap_usd
-            What the project may cost in a month, by the clock of the database (UTC).
-        spent
-            US dollars to be counted as spent.
-        held
-            What calls under way may still take: it stays reserved.
-        wanted, more
-            What is to be reserved beside it, and how much more is welcome: at most a sixteenth of
-            what is left then.
-        """
-        return self._claims.draw(project, cap_usd, spent=spent, held=held, wanted=wanted, more=more)
 
     def budgets(self) -> Columns:
         """What projects have spent and reserved, by month (`claims.BUDGET_COLUMNS`)."""

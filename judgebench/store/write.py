@@ -6,19 +6,18 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from functools import lru_cache
 from operator import add
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Double, Table, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Double, Table, bindparam, delete, func, or_, select, update
 
 from judgebench import keys
 from judgebench.errors import InputError, StoreError
 from judgebench.records import (
     Batch,
     Failure,
-    How,
     Item,
     JsonObject,
     JudgeSpec,
@@ -31,17 +30,16 @@ from judgebench.records import (
     Response,
     RunManifest,
     Spend,
-    Stack,
     Use,
     Verdict,
 )
 from judgebench.secret import masked
 from judgebench.store import schema
+from judgebench.store.catalog import rows as rows_of
 from judgebench.store.codec import (
     HOWS,
     ORDERS,
     REQUESTS,
-    TOKENS,
     item_json,
     logprobs_json,
     messages,
@@ -55,7 +53,7 @@ from judgebench.store.codec import (
     usage_columns,
     word,
 )
-from judgebench.store.database import CHUNK, Prepared, Row, chunks, insert, pipelined
+from judgebench.store.database import Prepared, Row, chunks, insert, pipelined
 from judgebench.store.read import (
     COUNTERS,
     PINNED,
@@ -67,20 +65,31 @@ from judgebench.store.read import (
 from judgebench.store.schema import NONE, PLACE
 
 MOST = 50_000
-"""Integers remembered at most, about 10 MB; looking one up again takes some 20 µs."""
+"""Numbers of one table that are remembered at most, about 10 MB."""
 
+Numbers: TypeAlias = dict[Table, dict[Any, Any]]
+"""The integers that stand for keys and names, by table."""
+
+_names = lru_cache(maxsize=1024)(to_json)  # the same few, over and over
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _STEP_S = 1e-6  # what a double can tell apart at the seconds of this century
-_NOWHERE = dict.fromkeys(PLACE, NONE)
+_HERE = tuple(f"here_{name}" for name in PLACE)
 
-_u, _r, _s = schema.uses.c, schema.responses, schema.spend
+_u, _r, _f, _s = schema.uses.c, schema.responses, schema.failures, schema.spend
 
 
-def _known_by(key: Mapping[str, Any], table: Table) -> Any:
-    """The number of the row that has this key; parameters by the names of its columns."""
-    return select(table.c.id).where(
-        *(table.c[name] == bindparam(f"{as_}") for name, as_ in key.items())
-    )
+def _here(table: Table) -> dict[str, Any]:
+    """A place as parameters whose names are free for a statement's conditions as well."""
+    return {name: bindparam(f"here_{name}", type_=table.c[name].type) for name in PLACE}
+
+
+def _over(table: Table, put: Any, **also: Any) -> dict[str, Any]:
+    """Of a row that is there already, what is overwritten: all but what it is known by."""
+    others = [column.name for column in table.c if not column.primary_key]
+    return {
+        "index_elements": [column.name for column in table.primary_key],
+        "set_": {name: put.excluded[name] for name in others} | also,
+    }
 
 
 _PUT_TEXT = Prepared(insert(schema.texts).on_conflict_do_nothing())
@@ -96,67 +105,82 @@ _DROP_ANCHOR = Prepared(
     )
 )
 _PUT_RESPONSE = Prepared(insert(_r).on_conflict_do_nothing())
-_response = _known_by({"key": "key", "stack_id": "stack_id"}, _r).scalar_subquery()
+_response = select(_r.c.id).where(
+    _r.c.key == bindparam("key"), _r.c.stack_id == bindparam("stack_id")
+)
 _PUT_ANSWER = Prepared(
-    insert(schema.answers).values(response_id=_response).on_conflict_do_nothing()
+    insert(schema.answers).values(response_id=_response.scalar_subquery()).on_conflict_do_nothing()
 )
 _PUT_JUDGMENT = Prepared(insert(schema.judgments).on_conflict_do_nothing())
-_FIND_JUDGMENT = Prepared(_known_by({"key": "key"}, schema.judgments))
+_judgment = (
+    select(schema.judgments.c.id)
+    .where(schema.judgments.c.key == bindparam("judgment_key"))
+    .scalar_subquery()
+)
 # The clock may have been set back since a place was used: what is used now is newer all the same.
 _AFTER_THE_LAST = (
     select(func.max(_u.used_at) + _STEP_S)
-    .where(*(_u[name] == bindparam(f"here_{name}", type_=_u[name].type) for name in PLACE))
+    .where(*(_u[name] == here for name, here in _here(schema.uses).items()))
     .where(_u.used_at >= bindparam("now", type_=Double()))
     .scalar_subquery()
 )
-_judgment = _known_by({"key": "judgment_key"}, schema.judgments).scalar_subquery()
 _PUT_USE = Prepared(
     insert(schema.uses)
     .values(
+        **_here(schema.uses),
+        run_id=bindparam("here_run_id", type_=_u.run_id.type),
         judgment_id=_judgment,
         used_at=func.coalesce(_AFTER_THE_LAST, bindparam("now", type_=Double())),
     )
     .on_conflict_do_nothing()
 )
-_CLEAR_FAILURE = Prepared(
-    delete(schema.failures).where(schema.failures.c.key == bindparam("cleared"))
+_put_failure = insert(_f).values(**_here(_f))
+_PUT_FAILURE = Prepared(
+    _put_failure.on_conflict_do_update(
+        **_over(_f, _put_failure, attempts=_f.c.attempts + _put_failure.excluded.attempts)
+    )
 )
-_ADD = insert(_s)
+_PUT_LOOK = Prepared(insert(schema.looks).values(judgment_id=_judgment).on_conflict_do_nothing())
+_CLEAR_FAILURE = Prepared(delete(_f).where(_f.c.key == bindparam("cleared")))
+_put_spend = insert(_s)
 _PUT_SPEND = Prepared(
-    _ADD.on_conflict_do_update(
+    _put_spend.on_conflict_do_update(
         index_elements=[column.name for column in _s.primary_key],
-        set_={name: _s.c[name] + _ADD.excluded[name] for name in COUNTERS},
+        set_={name: _s.c[name] + _put_spend.excluded[name] for name in COUNTERS},
     )
 )
 _SPEND = (*(column.name for column in _s.primary_key), *COUNTERS)
 _NOTHING = (0,) * len(COUNTERS)
+_put_item = insert(schema.items).values(item_id=bindparam("called"))
+_PUT_ITEM = Prepared(
+    _put_item.on_conflict_do_update(
+        index_elements=["benchmark_id", "item_id"],
+        set_={name: _put_item.excluded[name] for name in ("category", "identity", "content_sha")},
+    )
+)
+
+
+def _naming(table: Table, owner: str) -> Prepared:
+    """The newest name counts; naming it so again changes nothing."""
+    its = table.c
+    whose = bindparam(f"here_{owner}", type_=its[owner].type)
+    last = select(func.coalesce(func.max(its.newest), 0) + 1).where(its[owner] == whose)
+    put = insert(table).values({owner: whose, "newest": last.scalar_subquery()})
+    over = _over(table, put)
+    as_it_is = [its[name] == said for name, said in over["set_"].items() if name != "newest"]
+    changed = or_(its.newest != put.excluded.newest - 1, *(~one for one in as_it_is))
+    return Prepared(put.on_conflict_do_update(**over, where=changed))
+
+
+_NAME_MODEL = _naming(schema.model_names, "model_id")
+_NAME_JUDGE = _naming(schema.judge_names, "judge_id")
 _GATHERED = (
-    _PUT_TEXT, _PUT_REPLY, _DROP_ANCHOR, _PUT_RESPONSE, _PUT_ANSWER, _PUT_JUDGMENT, _PUT_USE,
-    _CLEAR_FAILURE, _PUT_SPEND,
+    _PUT_TEXT, _PUT_REPLY, _PUT_ITEM, _NAME_MODEL, _NAME_JUDGE, _DROP_ANCHOR, _PUT_RESPONSE,
+    _PUT_ANSWER, _PUT_JUDGMENT, _PUT_USE, _PUT_FAILURE, _CLEAR_FAILURE, _PUT_SPEND,
 )  # fmt: skip
 """In the order in which they are written: rows come after what they name."""
 
-_PUT_FAILURE = insert(schema.failures)
-_PUT_FAILURE = _PUT_FAILURE.on_conflict_do_update(
-    index_elements=[column.name for column in schema.failures.primary_key],
-    set_={
-        column.name: _PUT_FAILURE.excluded[column.name]
-        for column in schema.failures.c
-        if not column.primary_key
-    }
-    | {"attempts": schema.failures.c.attempts + _PUT_FAILURE.excluded.attempts},
-)
-_i = schema.items.c
-_KNOWN_ITEMS = select(_i.item_id, _i.category, _i.identity, _i.content_sha).where(
-    _i.benchmark_id == bindparam("benchmark_id"),
-    _i.item_id.in_(bindparam("item_ids", expanding=True)),
-)
-_PUT_ITEM = insert(schema.items)
-_PUT_ITEM = _PUT_ITEM.on_conflict_do_update(
-    index_elements=["benchmark_id", "item_id"],
-    set_={name: _PUT_ITEM.excluded[name] for name in ("category", "identity", "content_sha")},
-)
-_UNIQUE = {
+_KNOWN_BY = {
     schema.names: ("name",),
     schema.benchmarks: ("name", "version"),
     schema.items: ("benchmark_id", "item_id"),
@@ -165,6 +189,13 @@ _UNIQUE = {
     schema.judges: ("key",),
     schema.runs: ("run_id",),
 }
+_POINTS = {f"{table.name.removesuffix('s')}_id": table for table in _KNOWN_BY} | {
+    "opponent_id": schema.models,
+    **dict.fromkeys(("label_id", "served_id", "provider_id", "requested_id"), schema.names),
+    "occasion_id": schema.names,
+}
+"""In a row that is gathered these columns hold a key or name, in whose place a number is put."""
+
 _CALLED = {
     ("names", "name"): "the name",
     ("benchmarks", "name"): "the benchmark",
@@ -172,8 +203,22 @@ _CALLED = {
     ("items", "item_id"): "the item id",
     ("runs", "run_id"): "the run id",
 }
-_FIND = {t: Prepared(_known_by({n: n for n in names}, t)) for t, names in _UNIQUE.items()}
-_ADD_TO = {t: Prepared(insert(t).returning(t.c.id)) for t in _UNIQUE}
+_ADD_TO = {table: Prepared(insert(table).on_conflict_do_nothing()) for table in _KNOWN_BY}
+_ASK = {
+    table: Prepared(
+        select(table.c.id, *(table.c[name] for name in names)).where(
+            *(table.c[name] == bindparam(name, type_=table.c[name].type) for name in names)
+        )
+    )
+    for table, names in _KNOWN_BY.items()
+}
+_i, _b = schema.items.c, schema.benchmarks.c
+_KNOWN_ITEMS = Prepared(
+    select(_b.name, _b.version, _i.item_id, _i.category, _i.identity, _i.content_sha)
+    .join(schema.benchmarks, _b.id == _i.benchmark_id)
+    .where(_b.name == bindparam("benchmark"), _b.version == bindparam("version"))
+    .where(_i.item_id == bindparam("id"))
+)
 
 
 class _Kept(NamedTuple):
@@ -184,102 +229,158 @@ class _Kept(NamedTuple):
     content_sha: bytes | None
 
 
+_Items: TypeAlias = dict[tuple[str, str, str], _Kept]
+
+
 class Writing(Asked):
     """One write of the database, from its beginning to its commit.
 
     Rows of the tables that every call writes to are gathered and written together, at the end or
-    when something is read (`flush`). Numbers that stand for keys and names are remembered in
-    ``numbers``: nothing is ever deleted from the tables behind them, so what is remembered stays
-    true, except for what a write had added that was rolled back.
+    when something is read (`flush`); until then the database is not asked for anything, and need
+    not be held. They name others by their keys and names, for which numbers are put in when all
+    are known. These are remembered in ``numbers``: nothing is ever deleted from the tables behind
+    them, so what is remembered stays true, except for what a write had added that was rolled back.
+
+    Parameters
+    ----------
+    begin
+        Called once, when the database is needed first: begins the transaction.
     """
 
-    def __init__(self, connection: Connection, numbers: dict[Any, int]) -> None:
-        self._connection = connection
+    def __init__(self, begin: Callable[[], Connection], numbers: Numbers) -> None:
+        self._begin = begin
+        self._begun: Connection | None = None
         self._numbers = numbers
-        self._rows: dict[Prepared, list[Row]] = {statement: [] for statement in _GATHERED}
+        self._rows: dict[Prepared, list[dict[str, Any]]] = {each: [] for each in _GATHERED}
+        self._more: dict[tuple[Table, bytes], Row] = {}
+        self._seen: set[Any] = set()
         self._shas: set[bytes] = set()
         self._judged: set[bytes] = set()
-        self._used: set[tuple[int, ...]] = set()
-        self._boards: dict[tuple[Any, ...], tuple[int, int, int, int]] = {}
-        self._spent: dict[tuple[int, ...], tuple[float, ...]] = {}
-        self._spenders: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self._used: set[bytes] = set()
+        self._cleared: set[bytes] = set()
+        self._spent: dict[tuple[Any, ...], tuple[float, ...]] = {}
+        self.failed: BaseException | None = None
+
+    @property
+    def _connection(self) -> Connection:
+        # No `cached_property`: in Python 3.11 all writes would share its lock, and wait for each
+        # other while one waits for its turn.
+        if self._begun is None:
+            self._begun = self._begin()
+        return self._begun
 
     def flush(self) -> Connection:
         """Write what was gathered; what is executed next sees it."""
-        self._rows[_PUT_SPEND] = [
-            dict(zip(_SPEND, (*key, *counters), strict=True))
-            for key, counters in self._spent.items()
-        ]
-        used = self._rows[_PUT_USE]
+        if self.failed is not None:
+            raise StoreError(
+                "nothing was stored: one part of the transaction had failed"
+            ) from self.failed
+        try:
+            self._flush()
+        except BaseException as error:
+            self.failed = error
+            raise
+        return self._connection
+
+    def _flush(self) -> None:
+        if unknown := self._used - self._judged:
+            known = rows_of(self._connection, schema.judgments, "key", {"key": unknown})
+            for key in sorted(unknown.difference(row.key for row in known)):
+                raise StoreError(
+                    f"the store has no judgment {key.hex()[:12]}; put_judgment() must come before"
+                )
+        spent = [(*about, *counters) for about, counters in self._spent.items()]
+        self._rows[_PUT_SPEND] = [dict(zip(_SPEND, row, strict=True)) for row in spent]
+        self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._cleared]
+        if not (written := [rows for rows in self._rows.values() if rows]):
+            return
+        for rows in written:
+            self._number(rows)
         with pipelined(self._connection):
-            for statement in _GATHERED:
-                if rows := self._rows[statement]:
-                    self._rows[statement] = []
-                    statement.put_all(self._connection, rows)
-        if used:
+            for statement, rows in self._rows.items():
+                statement.put_all(self._connection, rows)
+        if used := self._rows[_PUT_USE]:
             from judgebench.store import columns  # numpy, which many commands do without
 
             columns.put_tails(self._connection, used)
-        for gathered in (self._shas, self._judged, self._used, self._spent):
+        self._rows = {each: [] for each in _GATHERED}
+        for gathered in (self._seen, self._shas, self._judged, self._used, self._cleared):
             gathered.clear()
-        return self._connection
+        self._spent.clear()
+
+    def _alone(self, *what: Any) -> None:
+        """Rows of one statement do not see each other: one that must is written after the other."""
+        if what in self._seen:
+            self.flush()
+        self._seen.add(what)
 
     # numbers for keys and names -----------------------------------------------------------------
 
-    def _number(self, table: Table, *key: Any, more: Row | None = None) -> int:
-        """The number of a key, which is added with ``more`` where it is not there yet."""
-        known = (table.name, *key)
-        found = self._numbers.get(known)
-        if found is None:
-            for name, value in zip(_UNIQUE[table], key, strict=True):
-                if isinstance(value, str):
-                    plain(_CALLED[table.name, name], value)
-            row = dict(zip(_UNIQUE[table], key, strict=True))
-            there = _FIND[table].first(self._connection, row)
-            if there is None and more is not None:
-                there = _ADD_TO[table].first(self._connection, {**row, **more})
-            if there is None:
-                what = table.name.removesuffix("s")
-                shown = key[0].hex()[:12] if isinstance(key[0], bytes) else repr(key[0])
-                start = "start_run" if what == "run" else f"put_{what}"
-                raise StoreError(f"the store has no {what} {shown}; {start}() must come first")
-            if len(self._numbers) >= MOST:
-                self._numbers.clear()
-            found = self._numbers[known] = int(there[0])
-        return found
+    def _number(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Put numbers in place of keys and names; those of the benchmarks come before its items."""
+        for name in rows[0]:
+            table = _POINTS.get(name.removeprefix("here_"))
+            if table is None:
+                continue
+            if table is schema.items:
+                of = name.replace("item", "benchmark")
+                for row in rows:
+                    row[name] = row[of], row[name]
+            known = self._known(table, {row[name] for row in rows})
+            for row in rows:
+                row[name] = known[row[name]]
 
-    def _name(self, name: str) -> int:
-        return self._number(schema.names, name, more={})
+    def _numbered(self, row: dict[str, Any]) -> dict[str, Any]:
+        self._number([row])
+        return row
 
-    def _benchmark(self, name: str, version: str) -> int:
-        return self._number(schema.benchmarks, name, version, more={})
+    def _known(self, table: Table, wanted: set[Any]) -> Mapping[Any, Any]:
+        """The numbers of a table, all those among them that are wanted."""
+        known = self._numbers.get(table)
+        if known is None or len(known) > MOST:
+            known = self._numbers[table] = {None: None, NONE: NONE, (NONE, NONE): NONE}
+        if new := wanted.difference(known):
+            self._ask(table, known, new)
+            if new := new.difference(known):
+                rows = [self._new(table, key) for key in sorted(new)]
+                _ADD_TO[table].put_all(self._connection, rows)
+                self._ask(table, known, new)
+        return known
 
-    def _item(self, benchmark: int, item_id: str) -> int:
-        """An item that was never put is known by its id alone; its content may come later."""
-        return self._number(schema.items, benchmark, item_id, more={})
+    def _ask(self, table: Table, known: dict[Any, Any], keys: set[Any]) -> None:
+        rows = [_by(table, key) for key in keys]
+        for number, *key in _ASK[table].of_all(self._connection, rows):
+            known[tuple(key) if key[1:] else key[0]] = number
 
-    def _place(self, place: Place) -> dict[str, int]:
-        """The coordinates of a use; an unknown model or judge is refused."""
-        opponent, judge = place.opponent_key, place.judge_key
-        about = (place.benchmark, place.version, judge, place.model_key, opponent)
-        board = self._boards.get(about)
-        if board is None:
-            board = self._boards[about] = (
-                self._benchmark(place.benchmark, place.version),
-                self._number(schema.judges, judge) if judge else NONE,
-                self._number(schema.models, place.model_key),
-                NONE if opponent is None else self._number(schema.models, opponent),
-            )
+    def _new(self, table: Table, key: Any) -> Row:
+        """A row of what is not there yet. What has more to it than its name must have been put.
+
+        An item that was never put is known by its id alone; its content may come later.
+        """
+        row = _by(table, key)
+        for name, value in row.items():
+            if isinstance(value, str):
+                plain(_CALLED[table.name, name], value)
+        if table in (schema.names, schema.benchmarks, schema.items):
+            return row
+        if (table, key) not in self._more:
+            what = table.name.removesuffix("s")
+            shown = key.hex()[:12] if isinstance(key, bytes) else repr(key)
+            start = "start_run" if what == "run" else f"put_{what}"
+            raise StoreError(f"the store has no {what} {shown}; {start}() must come first")
+        return {**row, **self._more[table, key]}
+
+    def _place(self, place: Place) -> dict[str, Any]:
         return {
-            "benchmark_id": board[0],
-            "judge_id": board[1],
-            "model_id": board[2],
-            "opponent_id": board[3],
-            "item_id": self._item(board[0], place.item_id),
-            "shown": ORDERS.index(place.order),
-            "sample": place.sample,
-            "turn": place.turn,
-            "repeat": place.repeat,
+            "here_benchmark_id": (place.benchmark, place.version),
+            "here_judge_id": place.judge_key or NONE,
+            "here_model_id": place.model_key,
+            "here_opponent_id": place.opponent_key or NONE,
+            "here_item_id": place.item_id,
+            "here_shown": ORDERS.index(place.order),
+            "here_sample": place.sample,
+            "here_turn": place.turn,
+            "here_repeat": place.repeat,
         }
 
     def _text(self, text: str) -> bytes:
@@ -299,41 +400,27 @@ class Writing(Asked):
     def put_model(self, name: str, spec: ModelSpec, tags: Mapping[str, str] = _NO_TAGS) -> bytes:
         """Returns the model's key. Name and tags are labels, of which the newest are shown."""
         key = keys.model_key(spec)
-        more = {"short": key.hex()[:12], "spec": spec_json(spec)}
-        number = self._number(schema.models, key, more=more)
-        self._put_name(schema.model_names, "model_id", number, name, {"tags": to_json(tags)})
+        self._more[schema.models, key] = {"short": key.hex()[:12], "spec": spec_json(spec)}
+        self._name(_NAME_MODEL, {"here_model_id": key, "name": name, "tags": to_json(tags)})
         return key
 
     def put_judge(self, name: str, spec: JudgeSpec) -> bytes:
         """Returns the judge's key."""
         key = keys.judge_key(spec)
-        more = {
+        self._more[schema.judges, key] = {
             "short": key.hex()[:12],
             "kind": plain("the judge's kind", spec.kind),
             "official_prompt": spec.official_prompt,
             "spec": spec_json(spec),
         }
-        number = self._number(schema.judges, key, more=more)
-        self._put_name(schema.judge_names, "judge_id", number, name, {})
+        self._name(_NAME_JUDGE, {"here_judge_id": key, "name": name})
         return key
 
-    def _put_name(
-        self, table: Table, owner: str, number: int, name: str, more: dict[str, str]
-    ) -> None:
-        """The newest name counts; naming it so again changes nothing."""
-        row: dict[str, Any] = {owner: number, "name": plain("the name", name), **more}
-        columns = [table.c[column] for column in row]
-        newest = select(*columns, table.c.newest).where(table.c[owner] == number)
-        current = self._connection.execute(newest.order_by(table.c.newest.desc())).first()
-        if current is not None and tuple(current[:-1]) == tuple(row.values()):
-            return
-        row["newest"] = 1 + (current.newest if current else 0)
-        self._connection.execute(
-            insert(table).on_conflict_do_update(
-                index_elements=[owner, "name"], set_={**more, "newest": row["newest"]}
-            ),
-            row,
-        )
+    def _name(self, naming: Prepared, row: dict[str, Any]) -> None:
+        whose, name, *_ = row.values()
+        plain("the name", name)
+        self._alone(naming, whose)
+        self._rows[naming].append(row)
 
     def put_items(self, items: Sequence[Item]) -> None:
         """Raises `InputError` for an item whose question, references or category have changed.
@@ -342,52 +429,38 @@ class Writing(Asked):
         stands in the way of one that comes later.
         """
         for portion in chunks(items):
-            of_benchmark: dict[int, list[Item]] = {}
+            known, rows = _known_items(self.flush(), portion), {}
             for item in portion:
-                at = self._benchmark(item.benchmark, item.version)
-                of_benchmark.setdefault(at, []).append(item)
-            for at, some in of_benchmark.items():
-                self._put_some_items(at, some)
-
-    def _put_some_items(self, benchmark: int, items: Sequence[Item]) -> None:
-        known, rows = _known_items(self._connection, benchmark, items), []
-        for item in items:
-            before, identity = known.get(item.id), _identity(item)
-            if before and before.identity and identity is None:
-                continue
-            if identity is not None:
-                _refuse_changed(item, identity, before.identity if before else None)
-            content = self._text(item_json(item)) if identity else None
-            category = None if item.category is None else plain("the category", item.category)
-            now = _Kept(category, identity, content)
-            if now == before:
-                continue
-            rows.append({"benchmark_id": benchmark, "item_id": item.id, **now._asdict()})
-            known[item.id] = now
-        if rows:
-            self.flush().execute(_PUT_ITEM, rows)
+                at = item.benchmark, item.version, item.id
+                before, identity = known.get(at), _unchanged(item, known)
+                if before and before.identity and identity is None:
+                    continue
+                content = self._text(item_json(item)) if identity else None
+                category = None if item.category is None else plain("the category", item.category)
+                known[at] = now = _Kept(category, identity, content)
+                if now != before:
+                    rows[at] = {"benchmark_id": at[:2], "called": item.id, **now._asdict()}
+            self._rows[_PUT_ITEM] += rows.values()
+        self.flush()
 
     # what was asked and answered ----------------------------------------------------------------
 
     def put_responses(self, responses: Mapping[bytes, Response]) -> None:
         """Kept once for each key and stack, and at each place it answers; clears failures."""
         for key, response in responses.items():
-            row = self._response(key, response)
-            this = {name: row[name] for name in ("key", "stack_id")}
-            benchmark = self._benchmark(response.benchmark, response.version)
-            self._rows[_DROP_ANCHOR].append(this)
-            self._rows[_PUT_RESPONSE].append(row)
+            this = {"key": key, "stack_id": self._response(key, response)}
+            self._rows[_DROP_ANCHOR].append({**this})
             self._rows[_PUT_ANSWER].append(
                 {
-                    "benchmark_id": benchmark,
-                    "model_id": self._number(schema.models, response.model_key),
-                    "item_id": self._item(benchmark, response.item_id),
+                    "benchmark_id": (response.benchmark, response.version),
+                    "model_id": response.model_key,
+                    "item_id": response.item_id,
                     "sample": response.sample,
                     "turn": response.turn,
                     **this,
                 }
             )
-            self._rows[_CLEAR_FAILURE].append({"cleared": key})
+            self._cleared.add(key)
 
     def put_stack_anchors(self, responses: Mapping[bytes, Response]) -> None:
         """Questions answered again on another stack than the answers that stand.
@@ -396,28 +469,31 @@ class Writing(Asked):
         them. An answer that comes later on that stack takes their place.
         """
         for key, response in responses.items():
-            self._rows[_PUT_RESPONSE].append(self._response(key, response))
+            self._response(key, response)
 
-    def _response(self, key: bytes, response: Response) -> dict[str, Any]:
-        stack = response.stack
-        return {
-            "key": key,
-            "stack_id": NONE if stack is None else self._stack(stack),
-            "status": response.status,
-            "text_sha": self._text(response.text),
-            "raw_sha": self._text(response.raw),
-            "reasoning_sha": self._optional(response.reasoning),
-            "prompt_sha": self._optional(response.prompt),
-            "finish_reason": word(response.finish_reason),
-            **usage_columns(response.usage),
-            "logprob": response.logprob,
-            "source": plain("the source", masked(response.source)),
-            "at": time.time(),
-        }
-
-    def _stack(self, stack: Stack) -> int:
-        key = keys.stack_key(stack)
-        return self._number(schema.stacks, key, more={"stack": spec_json(stack)})
+    def _response(self, key: bytes, response: Response) -> Any:
+        """Returns the key of its stack."""
+        stack: Any = NONE
+        if response.stack is not None:
+            stack = keys.stack_key(response.stack)
+            self._more[schema.stacks, stack] = {"stack": spec_json(response.stack)}
+        self._rows[_PUT_RESPONSE].append(
+            {
+                "key": key,
+                "stack_id": stack,
+                "status": response.status,
+                "text_sha": self._text(response.text),
+                "raw_sha": self._text(response.raw),
+                "reasoning_sha": self._optional(response.reasoning),
+                "prompt_sha": self._optional(response.prompt),
+                "finish_reason": word(response.finish_reason),
+                **usage_columns(response.usage),
+                "logprob": response.logprob,
+                "source": plain("the source", masked(response.source)),
+                "at": time.time(),
+            }
+        )
+        return stack
 
     def put_reply(
         self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
@@ -439,11 +515,11 @@ class Writing(Asked):
                 "served_model": word(reply.served_model),
                 "seconds": reply.seconds,
                 "scores": None if reply.scores is None else to_json(reply.scores),
-                "left_out": to_json(reply.left_out) if reply.left_out else None,
+                "left_out": _names(reply.left_out) if reply.left_out else None,
                 "at": time.time(),
             }
         )
-        self._rows[_CLEAR_FAILURE].append({"cleared": key})  # a line of a batch fails by this key
+        self._cleared.add(key)  # a line of a batch fails by this key
         if spend is not None:
             self.put_spend((spend,))
 
@@ -454,37 +530,23 @@ class Writing(Asked):
         """
         for spend in spends:
             place, cost = spend.purpose.place, spend.cost_usd
-            priced = cost is not None and math.isfinite(cost)
             about = (
-                spend.purpose.run_id, place.benchmark, place.version, place.model_key,
-                place.judge_key, spend.how, spend.provider, spend.model,
-            )  # fmt: skip
-            key = self._spenders.get(about) or self._spender(*about)
+                spend.purpose.run_id,
+                (place.benchmark, place.version),
+                place.model_key,
+                place.judge_key or NONE,
+                HOWS.index(spend.how),
+                readable(spend.provider),
+                readable(spend.model),
+            )
+            priced = cost is not None and math.isfinite(cost)
             took = (
                 spend.calls,
                 0 if priced else spend.calls,
-                *(getattr(spend.usage, name) or 0 for name in TOKENS),
+                *(tokens or 0 for tokens in usage_columns(spend.usage).values()),
                 cost if cost is not None and priced else 0.0,
             )
-            before = self._spent.get(key, _NOTHING)
-            self._spent[key] = tuple(map(add, before, took))
-
-    def _spender(
-        self, run: str, benchmark: str, version: str, model: bytes, judge: bytes, how: How,
-        provider: str, requested: str,
-    ) -> tuple[int, ...]:  # fmt: skip
-        """The row to which what calls took is added."""
-        about = run, benchmark, version, model, judge, how, provider, requested
-        self._spenders[about] = key = (
-            self._number(schema.runs, run),
-            self._benchmark(benchmark, version),
-            self._number(schema.models, model),
-            self._number(schema.judges, judge) if judge else NONE,
-            HOWS.index(how),
-            self._name(readable(provider)),
-            self._name(readable(requested)),
-        )
-        return key
+            self._spent[about] = tuple(map(add, self._spent.get(about, _NOTHING), took))
 
     # what was judged ----------------------------------------------------------------------------
 
@@ -494,24 +556,24 @@ class Writing(Asked):
         Of two judgments with one key the first is kept. What is judged anew, as a label that a
         person gives again, must say so in its key.
         """
-        verdict, served = store_verdict(judgment.verdict), word(judgment.served_model)
+        verdict = store_verdict(judgment.verdict)
         label, reason = verdict.pop("label"), verdict.pop("reason")
         self._rows[_PUT_JUDGMENT].append(
             {
                 "key": judgment.key,
-                "judge_id": self._number(schema.judges, judgment.judge_key),
+                "judge_id": judgment.judge_key,
                 "case_key": judgment.case_key,
                 **verdict,
-                "label_id": None if label is None else self._name(label),
+                "label_id": label,
                 "reason_sha": self._optional(reason),
-                "served_id": None if served is None else self._name(served),
+                "served_id": word(judgment.served_model),
                 "reply_keys": b"".join(judgment.reply_keys),
-                "marks": to_json(judgment.marks),
+                "marks": _names(judgment.marks),
                 "at": judgment.at,
             }
         )
         self._judged.add(judgment.key)
-        self._rows[_CLEAR_FAILURE].append({"cleared": judgment.key})
+        self._cleared.add(judgment.key)
         self.put_uses(uses)
 
     def put_judgments(self, judgments: Sequence[tuple[Judgment, Use]]) -> None:
@@ -523,58 +585,46 @@ class Writing(Asked):
         """Raises `StoreError` for a judgment that was never put."""
         now = time.time()
         for use in uses:
-            if use.judgment_key not in self._judged:
-                self._judgment(use.judgment_key)
-                self._judged.add(use.judgment_key)
-            place = self._place(use.place)
-            if (at := tuple(place.values())) in self._used:  # what follows must see it
-                self.flush()
-            self._used.add(at)
+            self._alone(use.place)
+            self._used.add(use.judgment_key)
             self._rows[_PUT_USE].append(
                 {
-                    **place,
-                    **{f"here_{name}": place[name] for name in PLACE},
-                    "run_id": self._number(schema.runs, use.run_id),
+                    **self._place(use.place),
+                    "here_run_id": use.run_id,
                     "judgment_key": use.judgment_key,
                     "now": now,
                 }
             )
 
-    def _judgment(self, key: bytes) -> int:
-        """The integer of a judgment, which has to be there."""
-        found = _FIND_JUDGMENT.first(self._connection, {"key": key})
-        if found is None:
-            raise StoreError(
-                f"the store has no judgment {key.hex()[:12]}; put_judgment() must come before"
-            )
-        return int(found[0])
-
     def put_failure(self, failure: Failure) -> None:
         """Kept for each key and place: the newest message, and the attempts added up."""
-        place = _NOWHERE if failure.place is None else self._place(failure.place)
-        row = {
-            "key": failure.key,
-            "boundary": failure.boundary,
-            "kind": failure.kind,
-            "message_sha": self._text(failure.message),
-            "retriable": failure.retriable,
-            "attempts": failure.attempts,
-            "at": failure.at,
-            **place,
-        }
-        self.flush().execute(_PUT_FAILURE, row)
+        if failure.key in self._cleared:
+            self.flush()
+        self._alone(failure.key, failure.place)
+        nowhere = dict.fromkeys(_HERE, NONE)
+        self._rows[_PUT_FAILURE].append(
+            {
+                "key": failure.key,
+                "boundary": failure.boundary,
+                "kind": failure.kind,
+                "message_sha": self._text(failure.message),
+                "retriable": failure.retriable,
+                "attempts": failure.attempts,
+                "at": failure.at,
+                **(nowhere if failure.place is None else self._place(failure.place)),
+            }
+        )
 
     # runs and what is said of them ----------------------------------------------------------------
 
     def start_run(self, manifest: RunManifest) -> None:
         row = {"run_id": plain("the run id", manifest.id), **_run_columns(manifest)}
-        put = insert(schema.runs).on_conflict_do_nothing().returning(schema.runs.c.id)
-        if self._connection.execute(put, row).first() is None:
+        if self._insert(schema.runs, row) is None:
             raise StoreError(f"a run {manifest.id!r} was started before; give this one another id")
 
     def update_run(self, manifest: RunManifest) -> None:
         this = update(schema.runs).where(schema.runs.c.run_id == manifest.id)
-        if not self._connection.execute(this.values(**_run_columns(manifest))).rowcount:
+        if not self.flush().execute(this.values(**_run_columns(manifest))).rowcount:
             raise StoreError(f"the store has no run {manifest.id!r}; start_run() must come first")
 
     def put_batch(self, batch: Batch, requests: Mapping[bytes, Request]) -> None:
@@ -583,8 +633,7 @@ class Writing(Asked):
         Raises `StoreError` for one whose id is there already.
         """
         row = {"batch_id": plain("the batch id", batch.id), **self._batch(batch)}
-        put = insert(schema.batches).on_conflict_do_nothing().returning(schema.batches.c.id)
-        number = self.flush().execute(put, row).scalar()
+        number = self._insert(schema.batches, row)
         if number is None:
             raise StoreError(f"a batch {batch.id!r} is there already; give this one another id")
         for portion in chunks(requests.items()):
@@ -609,17 +658,29 @@ class Writing(Asked):
 
     def _batch(self, batch: Batch) -> dict[str, Any]:
         remote = None if batch.remote_id is None else masked(batch.remote_id)
-        return {
-            "run_id": self._number(schema.runs, batch.run_id),
-            "asker": plain("the asker", batch.asker),
-            "provider": plain("the provider", batch.provider),
-            "state": batch.state,
-            "remote_id": None if remote is None else plain("the provider's id of a batch", remote),
-            "requests": batch.requests,
-            "created": batch.created,
-            "ended": batch.ended,
-            "note_sha": self._text(batch.note),
-        }
+        return self._numbered(
+            {
+                "run_id": batch.run_id,
+                "asker": plain("the asker", batch.asker),
+                "provider": plain("the provider", batch.provider),
+                "state": batch.state,
+                "remote_id": remote and plain("the provider's id of a batch", remote),
+                "requests": batch.requests,
+                "created": batch.created,
+                "ended": batch.ended,
+                "note_sha": self._text(batch.note),
+            }
+        )
+
+    def _insert(self, table: Table, row: Row) -> Any:
+        """The number of a new row; None where there was one that is known by the same."""
+        put = insert(table).on_conflict_do_nothing().returning(table.c.id)
+        return self.flush().execute(put, row).scalar()
+
+    def _put_last(self, table: Table, row: dict[str, Any]) -> Any:
+        """As the last one of its table, which counts, where a clock was set back as well."""
+        last = self.flush().execute(select(func.max(table.c.at))).scalar()
+        return self._insert(table, {**self._numbered(row), "at": max(time.time(), last or 0.0)})
 
     def put_calibration(
         self,
@@ -639,27 +700,23 @@ class Writing(Asked):
         """
         about = [benchmark, version, judge, opponent, list(models), content]
         key = keys.content_key("calibration", about)
-        place = {
-            "benchmark_id": self._benchmark(benchmark, version),
-            "judge_id": self._number(schema.judges, judge),
-            "opponent_id": self._number(schema.models, opponent),
-        }
-        its = schema.calibrations.c
-        last = select(its.key).where(*(its[name] == number for name, number in place.items()))
-        newest = last.order_by(its.at.desc(), its.id.desc()).limit(1)
-        if self._connection.execute(newest).scalar() != key:
-            more = {
+
+        def last() -> list[StoredCalibration]:
+            known = self.calibrations(benchmark, version)
+            its = [one for one in known if (one.judge_key, one.opponent_key) == (judge, opponent)]
+            return its[-1:]
+
+        if [one.id for one in last()] != [key.hex()[:12]]:
+            row = {
+                "benchmark_id": (benchmark, version),
+                "judge_id": judge,
+                "opponent_id": opponent,
                 "key": key,
                 "models": json.dumps(list(models)),
                 "content_sha": self._text(to_json(content)),
-                "at": self._now(schema.calibrations),
             }
-            self.flush().execute(insert(schema.calibrations), {**place, **more})
-        return next(
-            one
-            for one in reversed(self.calibrations(benchmark, version))
-            if (one.judge_key, one.opponent_key) == (judge, opponent)
-        )
+            self._put_last(schema.calibrations, row)
+        return last()[0]
 
     def put_baseline(
         self, name: str, benchmark: str, version: str, *, model: bytes, run_id: str | None = None
@@ -669,30 +726,20 @@ class Writing(Asked):
         The last one counts, and earlier ones stay; one that is the last already is not put again.
         Raises `StoreError` for a model or run that was never put.
         """
-        last = self._baseline(name, benchmark, version)
-        if last is not None and (last.model_key, last.run_id) == (model, run_id):
-            return last
-        row = {
-            "name": plain("the name", name),
-            "benchmark_id": self._benchmark(benchmark, version),
-            "model_id": self._number(schema.models, model),
-            "run_id": None if run_id is None else self._number(schema.runs, run_id),
-            "at": self._now(schema.baselines),
-        }
-        self._connection.execute(insert(schema.baselines), row)
-        found = self._baseline(name, benchmark, version)
-        assert found is not None
-        return found
+        plain("the name", name)
 
-    def _now(self, table: Table) -> float:
-        """Before no row of the table: the last one counts, and a clock may be set back."""
-        last = self._connection.execute(select(func.max(table.c.at))).scalar()
-        return max(time.time(), last or 0.0)
+        def last() -> list[StoredBaseline]:
+            return self.baselines(benchmark, version, name)[-1:]
 
-    def _baseline(self, *wanted: str) -> StoredBaseline | None:
-        known = self.baselines()
-        its = [one for one in known if (one.name, one.benchmark, one.version) == wanted]
-        return its[-1] if its else None
+        if [(one.model_key, one.run_id) for one in last()] != [(model, run_id)]:
+            row = {
+                "name": name,
+                "benchmark_id": (benchmark, version),
+                "model_id": model,
+                "run_id": run_id,
+            }
+            self._put_last(schema.baselines, row)
+        return last()[0]
 
     def put_anchors(self, pinned: Sequence[tuple[Place, bytes]]) -> StoredAnchors:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
@@ -705,13 +752,8 @@ class Writing(Asked):
         }
         if others:
             raise StoreError("anchors are of one judge on one benchmark")
-        row = {
-            "benchmark_id": self._benchmark(benchmark, version),
-            "judge_id": self._number(schema.judges, judge),
-            "at": self._now(schema.anchors),
-        }
-        put = insert(schema.anchors).returning(schema.anchors.c.id)
-        number = self.flush().execute(put, row).scalar_one()
+        row = {"benchmark_id": (benchmark, version), "judge_id": judge}
+        number = self._put_last(schema.anchors, row)
         for place, judgment in pinned:
             self._put_look(Look(anchors=number, occasion=PINNED, place=place), judgment)
         return next(one for one in self.anchors() if one.id == number)
@@ -723,14 +765,12 @@ class Writing(Asked):
             self._put_look(look, judgment.key)
 
     def _put_look(self, look: Look, judgment: bytes) -> None:
-        place = self._place(look.place)
-        named = ("model_id", "opponent_id", "item_id", "shown", "sample", "turn")
-        row = {name: place[name] for name in named} | {
-            "anchors_id": look.anchors,
-            "occasion_id": self._name(look.occasion) if look.occasion else NONE,
-        }
-        put = insert(schema.looks).on_conflict_do_nothing()
-        self.flush().execute(put, {**row, "judgment_id": self._judgment(judgment)})
+        self._used.add(judgment)
+        place = self._numbered(self._place(look.place)).values()
+        at = dict(zip(PLACE[2:], [*place][2:], strict=True))
+        at |= self._numbered({"occasion_id": look.occasion or NONE})
+        more = {"anchors_id": look.anchors, "judgment_key": judgment}
+        _PUT_LOOK.put(self.flush(), at | more)
 
     # what is read on the way --------------------------------------------------------------------
 
@@ -745,7 +785,14 @@ class Writing(Asked):
         """
         from judgebench.store import columns
 
-        return columns.current_at(self.flush(), self._place(place))
+        at = self._numbered(self._place(place)).values()
+        return columns.current_at(self.flush(), dict(zip(PLACE, at, strict=True)))
+
+
+def _by(table: Table, key: Any) -> dict[str, Any]:
+    """The columns by which a row is known."""
+    names = _KNOWN_BY[table]
+    return dict(zip(names, key if names[1:] else (key,), strict=True))
 
 
 def _run_columns(manifest: RunManifest) -> dict[str, Any]:
@@ -761,44 +808,25 @@ def _run_columns(manifest: RunManifest) -> dict[str, Any]:
 
 def check_items(connection: Connection, items: Iterable[Item]) -> None:
     """Raises as `Writing.put_items` would, all of them together, and writes nothing."""
-    identities: dict[tuple[str, str, str], bytes] = {}
-    benchmarks = dict[tuple[str, str], int | None]()
-    rest = iter(items)
-    while portion := list(islice(rest, CHUNK)):
-        of_benchmark: dict[tuple[str, str], list[Item]] = {}
+    seen: _Items = {}
+    for portion in chunks(items):
+        for at, kept in _known_items(connection, portion).items():
+            seen.setdefault(at, kept)
         for item in portion:
-            of_benchmark.setdefault((item.benchmark, item.version), []).append(item)
-        for named, some in of_benchmark.items():
-            if named not in benchmarks:
-                row = dict(zip(("name", "version"), named, strict=True))
-                found = _FIND[schema.benchmarks].first(connection, row)
-                benchmarks[named] = None if found is None else int(found[0])
-            number = benchmarks[named]
-            known = {} if number is None else _known_items(connection, number, some)
-            for item in some:
-                at, before = (*named, item.id), known.get(item.id)
-                was = identities.get(at, before.identity if before else None)
-                if (identity := _identity(item)) is not None:
-                    _refuse_changed(item, identity, was)
-                    identities[at] = identity
+            if (identity := _unchanged(item, seen)) is not None:
+                seen[item.benchmark, item.version, item.id] = _Kept(None, identity, None)
 
 
-def _known_items(connection: Connection, benchmark: int, items: Sequence[Item]) -> dict[str, _Kept]:
-    ids = [plain("the item id", item.id) for item in items]
-    rows = connection.execute(_KNOWN_ITEMS, {"benchmark_id": benchmark, "item_ids": ids})
-    return {row[0]: _Kept(*row[1:]) for row in rows}
+def _known_items(connection: Connection, items: Sequence[Item]) -> _Items:
+    rows = [
+        {"benchmark": one.benchmark, "version": one.version, "id": plain("the item id", one.id)}
+        for one in items
+    ]
+    return {(*row[:3],): _Kept(*row[3:]) for row in _KNOWN_ITEMS.of_all(connection, rows)}
 
 
-def _refuse_changed(item: Item, identity: bytes, before: bytes | None) -> None:
-    if before is not None and identity != before:
-        raise InputError(
-            f"item {item.id!r} of {item.benchmark}@{item.version} differs from the one in the"
-            " store (its question, references or category); items of one version never change:"
-            " name the changed ones as a new version"
-        )
-
-
-def _identity(item: Item) -> bytes | None:
+def _unchanged(item: Item, known: _Items) -> bytes | None:
+    """The hash of what may never change of an item; None for one that is known by its id alone."""
     if not item.turns:
         return None
     fixed: dict[str, Any] = {
@@ -810,4 +838,12 @@ def _identity(item: Item) -> bytes | None:
         fixed["options"] = item.options
     if item.subcategory is not None:
         fixed["subcategory"] = item.subcategory
-    return keys.content_key("item", fixed)
+    identity = keys.content_key("item", fixed)
+    before = known.get((item.benchmark, item.version, item.id))
+    if before is not None and before.identity not in (None, identity):
+        raise InputError(
+            f"item {item.id!r} of {item.benchmark}@{item.version} differs from the one in the"
+            " store (its question, references or category); items of one version never change:"
+            " name the changed ones as a new version"
+        )
+    return identity

@@ -16,12 +16,14 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from glob import escape
 from io import FileIO
 from pathlib import Path
 from typing import Any, TextIO
+
+from sqlalchemy import Connection
 
 from judgebench import keys
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError, StoreGoneError
@@ -30,7 +32,7 @@ from judgebench.records import Reply, Request, Spend, TokenLogprob, Usage
 from judgebench.secret import masked, masked_tokens
 from judgebench.store.codec import REQUESTS, purpose_json, read_purpose, read_request, to_json
 from judgebench.store.database import Database
-from judgebench.store.write import Writing
+from judgebench.store.write import Numbers, Writing
 
 GROUP = 1024
 """Entries of one commit at most."""
@@ -108,7 +110,7 @@ class Writer:
         return [entry.paid for entry in [*self._group, *self._queue] if entry.paid is not None]
 
     def _run(self) -> None:
-        database, numbers = None, dict[Any, int]()
+        database, numbers = None, Numbers()
         try:
             while group := self._next():
                 try:
@@ -121,11 +123,8 @@ class Writer:
                         entry.error = entry.error or error
                     self._keep_paid()
                 self._group = []
-                told: dict[Callable[[list[Entry]], None], list[Entry]] = {}
-                for entry in group:
-                    told.setdefault(entry.tell, []).append(entry)
-                for tell, entries in told.items():
-                    tell(entries)
+                for tell in {entry.tell for entry in group}:
+                    tell([entry for entry in group if entry.tell is tell])
         finally:
             if database is not None:
                 database.close()
@@ -148,14 +147,19 @@ class Writer:
             self._group = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
         return self._group
 
-    def _commit(self, database: Database, numbers: dict[Any, int], group: list[Entry]) -> None:
+    def _commit(self, database: Database, numbers: Numbers, group: list[Entry]) -> None:
         """All of them, or each by itself where one of them cannot be written."""
         waiting = Waiting()
         while True:
             try:
-                with self.idle, database.writing() as connection:
-                    writing = Writing(connection, numbers)
-                    for entry in group:
+                with ExitStack() as held:
+
+                    def begin() -> Connection:
+                        held.enter_context(self.idle)
+                        return held.enter_context(database.writing())
+
+                    writing = Writing(begin, numbers)
+                    for entry in group:  # which makes rows of values; others write meanwhile
                         entry.value = entry.work(writing)
                     writing.flush()
             except BaseException as error:  # noqa: BLE001 - it is told to whom it is due

@@ -164,8 +164,8 @@ def test_one_elsewhere_has_gone_when_its_heartbeat_stops(
     keys = numbered(3)
     with open_store(store.url) as other:
         assert other.claim(keys) == set(keys)
-        other._claims._renewal.ended.set()
-        other._claims._renewal.join()
+        other._renewal.ended.set()
+        other._renewal.join()
         elsewhere(other, 0.0)
         began = time.monotonic()
         assert store.claim(keys) == set()  # it may be the clock that has jumped

@@ -219,7 +219,7 @@ def test_a_renewal_that_fails_does_no_harm_while_the_lease_is_kept(
     monkeypatch.setattr(claims._Renewal, "_renew", fail)
     lost = pytest.raises(StoreError, match="was lost")
     with open_store(store.url) as other, other.lease("y"), lost as said, store.lease("x"):
-        while store._claims._renewal.error is None:
+        while store._renewal.error is None:
             time.sleep(0.005)
         with store._database.writing() as connection:  # as one who took this one for dead
             of_y = select(claimed.c.owner).where(claimed.c.key == key_of("y")).scalar_subquery()

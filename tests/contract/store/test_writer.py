@@ -22,6 +22,7 @@ from judgebench.protocols import Paid
 from judgebench.providers.recorded import keep
 from judgebench.records import (
     ChatRequest,
+    Failure,
     JudgeSpec,
     Judgment,
     Label,
@@ -38,6 +39,7 @@ from judgebench.records import (
     Use,
 )
 from judgebench.store import Store, open_store, writer
+from judgebench.store.database import Prepared
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")
 
@@ -184,6 +186,63 @@ def test_the_last_of_two_at_one_place_counts_also_in_one_commit(opened: Store) -
 
     asyncio.run(keep(opened, twice))
     assert opened.verdicts("b")["label"] == ["second"]
+
+
+def failed(number: int, message: str) -> Failure:
+    key = hashlib.sha256(f"j{number}".encode()).digest()
+    return Failure(key=key, boundary="provider", message=message, retriable=True, place=place(1))
+
+
+def test_of_a_failure_and_a_success_in_one_commit_the_last_stands(opened: Store) -> None:
+    def went_well(into: Any) -> None:
+        into.put_failure(failed(1, "too early"))
+        judged(1)(into)
+
+    def went_wrong(into: Any) -> None:
+        judged(2)(into)
+        into.put_failure(failed(2, "too late"))
+        into.put_failure(failed(2, "too late again"))
+
+    opened.write(went_well)
+    opened.write(went_wrong)
+    told = opened.failures()
+    assert (told["message"], told["attempts"]) == (["too late again"], [2])
+
+
+def test_a_group_asks_for_all_that_it_names_at_once(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    of_all = Prepared.of_all
+
+    def counted(self: Any, connection: Any, rows: Any) -> Any:
+        asked.append(len(rows))
+        return of_all(self, connection, rows)
+
+    monkeypatch.setattr(Prepared, "of_all", counted)
+    with opened.transaction():
+        for number in range(100):
+            one = paid(number)
+            opened.put_reply(one.key, one.request, one.reply, one.spend)
+            opened.write(judged(number))
+    assert max(asked) == 100
+    assert len(asked) < 16
+    asked.clear()
+    opened.write(judged(7))
+    assert not asked
+
+
+def test_what_names_nobody_is_told_with_its_transaction(opened: Store) -> None:
+    unknown = dataclasses.replace(place(0), model_key=b"m" * 32)
+    nobody = pytest.raises(StoreError, match=r"no model 6d6d.*; put_model\(\) must come first")
+    with nobody, opened.transaction():
+        opened.write(judged(1))
+        opened.write(judged(2))
+        key = hashlib.sha256(b"j2").digest()
+        opened.put_uses([Use(run_id="r", place=unknown, judgment_key=key)])
+    assert opened.verdicts("b")["item_id"] == []
+    opened.write(judged(1))
+    assert opened.verdicts("b")["item_id"] == ["1"]
 
 
 # the journal --------------------------------------------------------------------------------------
