@@ -261,8 +261,15 @@ class Prepared:
         return found
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
-        """The rows of what it returns, one at a time."""
-        return iter(self._execute(connection, row, **_AS_BYTES.get(connection.dialect.name, {})))
+        """The rows of what it returns, one at a time: a server is asked for nothing meanwhile."""
+        if connection.dialect.name == "sqlite":
+            return iter(self._execute(connection, row))
+        sql, constants = self._sql(connection, tuple(row))
+        # Bytes would come as twice as many digits, and numbers as texts.
+        fetched: Iterator[tuple[Any, ...]] = (
+            _driver(connection).cursor(binary=True).stream(sql, {**constants, **row})
+        )
+        return fetched
 
     def _as_columns(self, connection: Connection, names: tuple[str, ...]) -> str:
         """PostgreSQL's text for many rows: it is given a list for each parameter."""
@@ -287,9 +294,9 @@ class Prepared:
                 self._many[names] = sql.replace(" WHERE", f" USING {rows} WHERE", 1)
         return self._many[names]
 
-    def _execute(self, connection: Connection, row: Row, **how: bool) -> Any:
+    def _execute(self, connection: Connection, row: Row) -> Any:
         sql, constants = self._sql(connection, tuple(row))
-        return _driver(connection).execute(sql, {**constants, **row}, **how)
+        return _driver(connection).execute(sql, {**constants, **row})
 
     def _compile(self, connection: Connection, names: tuple[str, ...]) -> Any:
         """For the connection's dialect, with parameters by name."""
@@ -334,9 +341,6 @@ def _element(value: Any) -> str:
         case _:
             return str(value + 0)  # a number of numpy's, or a truth value
 
-
-_AS_BYTES = {"postgresql": {"binary": True}}
-"""How values are asked for: bytes would come as twice as many digits, and numbers as texts."""
 
 _PARAMETER = re.compile(r"%\((\w+)\)s(?:::(?:DOUBLE PRECISION|\w+))?")
 """As the dialect writes one, with its type where that is not plain."""
