@@ -34,7 +34,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from judgebench.columns import Coded, Column, marked, taken
+from judgebench.columns import Coded, Column, coded, marked, taken
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
@@ -299,9 +299,10 @@ def _uses(
 def _not_taken_back(columns: dict[str, Any]) -> dict[str, Any]:
     """Without the labels that their raters have taken back."""
     back = {"judge_kind": HUMAN, "kind": "unreadable", "reason": WITHDRAWN}
-    said = [marked(columns[name], partial(eq, word)) for name, word in back.items()]
-    if not (gone := np.logical_and.reduce(said)).any():
+    if HUMAN not in coded(columns["judge_kind"]).values:
         return columns
+    said = [marked(columns[name], partial(eq, word)) for name, word in back.items()]
+    gone = np.logical_and.reduce(said)
     return {name: taken(column, np.flatnonzero(~gone)) for name, column in columns.items()}
 
 
@@ -603,13 +604,14 @@ def _unpacked(*chunk: Any) -> Rows:
 
 def _laid_out(pieces: Sequence[Rows]) -> Rows:
     """One behind the other."""
-    laid: Rows = {}
-    for name in pieces[0]:
-        parts = [piece[name] for piece in pieces]
-        alike = all(part.strides == (0,) and part[0] == parts[0][0] for part in parts)
-        n = sum(map(len, parts))
-        laid[name] = np.broadcast_to(parts[0][0], n) if alike else np.concatenate(parts)
-    return laid
+    return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    parts = [part for part in parts if len(part)] or parts[:1]
+    if len(parts[0]) and all(one.strides == (0,) and one[0] == parts[0][0] for one in parts):
+        return np.broadcast_to(parts[0][0], sum(map(len, parts)))
+    return np.concatenate(parts)
 
 
 def _taken(rows: Rows, which: NDArray[np.int64]) -> Rows:
@@ -758,9 +760,9 @@ def board_verdicts(
     judge_kind = judge.mapped(lambda one: one and one.spec.kind)
     columns: dict[str, Column] = {
         "item_id": _coded(its["item_id"], items.get),
-        **_both(known, "model", its["model_id"]),
-        **_both(known, "opponent", its["opponent_id"]),
-        **_both(asked, "judge", its["judge_id"]),
+        **_both("model", _coded(its["model_id"], known.get)),
+        **_both("opponent", _coded(its["opponent_id"], known.get)),
+        **_both("judge", judge),
         "judge_kind": judge_kind,
         "order": _coded(its["shown"], ORDERS.__getitem__),
         **{name: _coded(its[name], int) for name in ("sample", "turn", "repeat")},
@@ -782,23 +784,23 @@ def _gathered(pieces: Iterable[_Piece], ends: Mapping[str, dict[Any, int]]) -> d
     Also ``row`` and ``judgment`` of those that have more to say. The numbers of ``low`` and
     ``high`` are those that ``ends`` have for the bits.
     """
-    parts: dict[str, list[NDArray[Any]]] = {
-        name: [np.zeros(0, np.uint8)] for name in (*_WHERE, *_ENDS, "row", "judgment")
-    } | {name: [np.zeros(0)] for name in ("value", "judged_at")}
+    whole = ("value", "judged_at")
+    none: dict[str, NDArray[Any]] = {name: np.zeros(0) for name in whole}
+    none |= {name: np.zeros(0, np.uint8) for name in (*_WHERE, *_ENDS, "row", "judgment")}
+    parts = [none]
     n = 0
     for some in _groups(pieces):
         told = some["told"]
         for name, its in ends.items():
             some[name] = _numbered(some[name], told & 3 == KINDS.index("score"), its)
-        for name in (*_WHERE, *_ENDS):
-            parts[name].append(_narrow(some[name]))
-        for name in ("value", "judged_at"):
-            parts[name].append(some[name].view(np.float64))
         more = np.flatnonzero(told & (_HAS_MORE | _MARKED))
-        parts["row"].append(more + n)
-        parts["judgment"].append(some["judgment_id"][more])
+        parts.append(
+            {name: _narrow(some[name]) for name in (*_WHERE, *_ENDS)}
+            | {name: some[name].view(np.float64) for name in whole}
+            | {"row": more + n, "judgment": some["judgment_id"][more]}
+        )
         n += len(told)
-    return {name: np.concatenate(parts.pop(name)) for name in tuple(parts)}
+    return {name: _joined([one.pop(name) for one in parts]) for name in tuple(none)}
 
 
 def _groups(pieces: Iterable[_Piece]) -> Iterator[Rows]:
@@ -847,25 +849,25 @@ def _numbered(
 def _narrow(numbers: NDArray[Any]) -> NDArray[Any]:
     some = numbers[:1] if numbers.strides == (0,) else numbers
     least, most = np.min_scalar_type(int(some.min())), np.min_scalar_type(int(some.max()))
-    return numbers.astype(np.promote_types(least, most))
+    return np.broadcast_to(some.astype(np.promote_types(least, most)), len(numbers))
 
 
 def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
-    if not len(numbers):
+    some = numbers[:1] if numbers.strides == (0,) else numbers
+    if not len(some):
         return Coded(numbers, ())
-    least, most = int(numbers.min()), int(numbers.max())
+    least, most = int(some.min()), int(some.max())
     known: Sequence[int] = range(least, most + 1)
-    codes = numbers - least
     if len(known) > 4 * len(numbers) + 2**16:
         found, codes = np.unique(numbers, return_inverse=True)
         known = found.tolist()
-    return Coded(codes.astype(np.min_scalar_type(-len(known))), [value_of(one) for one in known])
+    else:
+        codes = numbers - least if least < most else np.zeros(len(numbers), np.int8)
+    kind = np.min_scalar_type(-len(known))
+    return Coded(codes.astype(kind, copy=False), [value_of(one) for one in known])
 
 
-def _both(
-    known: Mapping[int, StoredModel] | Mapping[int, StoredJudge], who: str, numbers: NDArray[Any]
-) -> dict[str, Coded]:
-    its = _coded(numbers, known.get)
+def _both(who: str, its: Coded) -> dict[str, Coded]:
     return {
         who: its.mapped(lambda one: one and one.name),
         f"{who}_id": its.mapped(lambda one: one and one.id),
@@ -892,8 +894,9 @@ def _said(
     connection: Connection, its: Mapping[str, NDArray[Any]], judge_kind: Coded
 ) -> dict[str, Coded]:
     """Reasons, parts of scores and marks: looked up for those rows alone that have any."""
-    looked = marked(judge_kind, lambda kind: read_marks(kind, "[]") is not None)
-    looked &= its["told"] & _LOOKED > 0
+    looked = its["told"] & _LOOKED > 0
+    if silent := {kind for kind in judge_kind.values if read_marks(kind, "[]") is None}:
+        looked &= marked(judge_kind, lambda kind: kind not in silent)
     said = looked.astype(np.int32)
     numbers: dict[Any, int] = {(None, None, None, None, 0): 0, (None, None, None, "[]", 0): 1}
     for portion in chunks(np.argsort(its["judgment"], kind="stable").tolist()):
@@ -939,7 +942,7 @@ def board_answers(
     items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
     stacks = names_of(connection, schema.stacks, "stack")
     return {
-        **_both(known, "model", newest["model_id"]),
+        **_both("model", _coded(newest["model_id"], known.get)),
         "item_id": _coded(newest["item_id"], items.get),
         "stack": _coded(newest["stack_id"], stacks.get),
         **{name: newest[name] for name in ("at", "length", "status", "start")},
