@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
@@ -784,23 +785,25 @@ def _gathered(pieces: Iterable[_Piece], ends: Mapping[str, dict[Any, int]]) -> d
     Also ``row`` and ``judgment`` of those that have more to say. The numbers of ``low`` and
     ``high`` are those that ``ends`` have for the bits.
     """
-    whole = ("value", "judged_at")
-    none: dict[str, NDArray[Any]] = {name: np.zeros(0) for name in whole}
-    none |= {name: np.zeros(0, np.uint8) for name in (*_WHERE, *_ENDS, "row", "judgment")}
-    parts = [none]
+    parts: list[dict[str, NDArray[Any]]] = [
+        {name: np.zeros(0, np.uint8) for name in (*_WHERE, *_ENDS, "row", "judgment")}
+    ]
+    doubles = {name: array("d") for name in ("value", "judged_at")}  # they grow where they lie
     n = 0
     for some in _groups(pieces):
         told = some["told"]
         for name, its in ends.items():
             some[name] = _numbered(some[name], told & 3 == KINDS.index("score"), its)
+        for name, column in doubles.items():
+            column.frombytes(some[name].tobytes())
         more = np.flatnonzero(told & (_HAS_MORE | _MARKED))
         parts.append(
             {name: _narrow(some[name]) for name in (*_WHERE, *_ENDS)}
-            | {name: some[name].view(np.float64) for name in whole}
             | {"row": more + n, "judgment": some["judgment_id"][more]}
         )
         n += len(told)
-    return {name: _joined([one.pop(name) for one in parts]) for name in tuple(none)}
+    joined = {name: _joined([one.pop(name) for one in parts]) for name in tuple(parts[0])}
+    return joined | {name: np.asarray(column) for name, column in doubles.items()}
 
 
 def _groups(pieces: Iterable[_Piece]) -> Iterator[Rows]:
