@@ -97,11 +97,11 @@ Many boards never have 4,096 verdicts, and their rows would all be read one by o
 
 # lists ------------------------------------------------------------------------------------------
 
-_b, _u, _j, _a, _r, _t, _c, _l = (
+_u, _j, _a, _r, _t, _c, _l = (
     table.c
     for table in (
-        schema.benchmarks, schema.uses, schema.judgments, schema.answers, schema.responses,
-        schema.texts, schema.chunks, schema.tails,
+        schema.uses, schema.judgments, schema.answers, schema.responses, schema.texts,
+        schema.chunks, schema.tails,
     )
 )  # fmt: skip
 _USE = (
