@@ -647,7 +647,7 @@ def _pieces(connection: Connection, start: Sequence[int], packed: bool) -> Itera
     """All that lies of the boards whose numbers begin so, in the order of boards."""
     if not packed:
         return _lying(connection, schema.uses, start)
-    tails = list(_lying(connection, schema.tails, start))  # a server answers one at a time
+    tails = _lying(connection, schema.tails, start)
     return heapq.merge(_lying(connection, schema.chunks, start), tails, key=itemgetter(0))
 
 

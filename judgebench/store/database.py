@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from itertools import islice
+from itertools import count, islice
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Insert, Transaction, func, select
@@ -261,15 +261,13 @@ class Prepared:
         return found
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
-        """The rows of what it returns, one at a time: a server is asked for nothing meanwhile."""
+        """The rows of what it returns; a server hands out some at a time, within a transaction."""
         if connection.dialect.name == "sqlite":
             return iter(self._execute(connection, row))
         sql, constants = self._sql(connection, tuple(row))
         # Bytes would come as twice as many digits, and numbers as texts.
-        fetched: Iterator[tuple[Any, ...]] = (
-            _driver(connection).cursor(binary=True).stream(sql, {**constants, **row})
-        )
-        return fetched
+        cursor = _driver(connection).cursor(f"rows_{next(_CURSORS)}", binary=True)
+        return iter(cursor.execute(sql, {**constants, **row}))
 
     def _as_columns(self, connection: Connection, names: tuple[str, ...]) -> str:
         """PostgreSQL's text for many rows: it is given a list for each parameter."""
@@ -342,6 +340,7 @@ def _element(value: Any) -> str:
             return str(value + 0)  # a number of numpy's, or a truth value
 
 
+_CURSORS = count()
 _PARAMETER = re.compile(r"%\((\w+)\)s(?:::(?:DOUBLE PRECISION|\w+))?")
 """As the dialect writes one, with its type where that is not plain."""
 
