@@ -263,11 +263,13 @@ class Prepared:
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
         """The rows of what it returns; a server hands out some at a time, within a transaction."""
         if connection.dialect.name == "sqlite":
-            return iter(self._execute(connection, row))
+            yield from self._execute(connection, row)
+            return
         sql, constants = self._sql(connection, tuple(row))
         # Bytes would come as twice as many digits, and numbers as texts.
         cursor = _driver(connection).cursor(f"rows_{next(_CURSORS)}", binary=True)
-        return iter(cursor.execute(sql, {**constants, **row}))
+        yield from cursor.execute(sql, {**constants, **row})
+        cursor.close()  # where that is not reached, it goes with its transaction
 
     def _as_columns(self, connection: Connection, names: tuple[str, ...]) -> str:
         """PostgreSQL's text for many rows: it is given a list for each parameter."""
