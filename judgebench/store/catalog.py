@@ -339,36 +339,37 @@ def names_of(
     return {one[0]: one[1] if len(one) == 2 else tuple(one[1:]) for one in found}
 
 
-_STEPS = """
-WITH RECURSIVE steps(at) AS (
-    SELECT min({column}) FROM uses WHERE {of}
-    UNION ALL
-    SELECT (SELECT min({column}) FROM uses WHERE {of} AND {column} > steps.at)
-    FROM steps WHERE steps.at IS NOT NULL
-)
-SELECT at FROM steps WHERE at IS NOT NULL ORDER BY at
-"""
+_NEXT = "(SELECT {} FROM {} WHERE {} AND ({}) >= ({}) ORDER BY {} LIMIT 1)"
 
 
-def steps(connection: Connection, column: str, **at: int) -> list[int]:
-    """The values of a column of the key of ``uses``, of which those before it are given.
+def steps(connection: Connection, columns: str, *, table: Table = schema.uses, **at: int) -> Any:
+    """What stands in columns of the key of a table, of which those before them are given.
 
-    A step in the index for each; DISTINCT reads every row.
+    In order: one value each, or a tuple of several columns. A step in the index for each; DISTINCT
+    reads every row. SQLite compares several columns by the index only with sums, not with columns.
     """
-    of = " AND ".join(f"{name} = :{name}" for name in at)
-    return list(connection.execute(text(_STEPS.format(column=column, of=of)), at).scalars())
+    names, of = columns.split(), " AND ".join(f"{name} = :{name}" for name in at)
+    key = ", ".join(names)
+    after = " + 0, ".join(f"steps.{name}" for name in names) + " + 1"
+    first, further = (
+        ", ".join(_NEXT.format(name, table.name, of, key, least, key) for name in names)
+        for least in (", ".join("0" for _ in names), after)
+    )
+    there = f"{names[0]} IS NOT NULL"
+    walked = text(
+        f"WITH RECURSIVE steps({key}) AS (SELECT {first} UNION ALL"
+        f" SELECT {further} FROM steps WHERE {there}) SELECT {key} FROM steps WHERE {there}"
+        f" ORDER BY {key}"
+    )
+    return [one[0] if len(names) == 1 else tuple(one) for one in connection.execute(walked, at)]
 
 
 def boards_of(connection: Connection, benchmark: int) -> list[tuple[int, int, int]]:
     """Judge, model and opponent of each board of a benchmark."""
-    return [
-        (judge, model, opponent)
-        for judge in steps(connection, "judge_id", benchmark_id=benchmark)
-        for model in steps(connection, "model_id", benchmark_id=benchmark, judge_id=judge)
-        for opponent in steps(
-            connection, "opponent_id", benchmark_id=benchmark, judge_id=judge, model_id=model
-        )
-    ]
+    found: list[tuple[int, int, int]] = steps(
+        connection, "judge_id model_id opponent_id", benchmark_id=benchmark
+    )
+    return found
 
 
 # models and judges ------------------------------------------------------------------------------

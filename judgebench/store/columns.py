@@ -10,47 +10,53 @@ that has not been packed yet is read from ``uses``, in the same arrays.
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import heapq
 import math
+from array import array
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from functools import cache, partial
+from itertools import groupby, islice, product
+from operator import eq, itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Connection,
-    Row,
+    Table,
     bindparam,
     case,
-    cast,
     delete,
     func,
     select,
     tuple_,
 )
 
-from judgebench.columns import Coded, Column
+from judgebench.columns import Coded, Column, coded, marked, taken
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
-from judgebench.store import schema
+from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
     Columns,
     Named,
     StoredJudge,
     StoredModel,
+    asking,
     boards_of,
     chosen,
-    judges,
-    models,
+    names_of,
+    row,
+    rows,
+    steps,
 )
 from judgebench.store.codec import (
     KINDS,
     ORDERS,
+    VERDICT,
     read_marks,
+    read_names,
     read_parts,
     read_verdict,
     reply_keys,
@@ -89,109 +95,46 @@ TAIL, CHUNK = 256, 4096
 Many boards never have 4,096 verdicts, and their rows would all be read one by one.
 """
 
-Rows: TypeAlias = dict[str, NDArray[Any]]
-"""Verdicts of boards as integers and doubles: equally long arrays by the names of `_FIELDS`."""
+# lists ------------------------------------------------------------------------------------------
 
-_b, _u, _j, _f, _a, _r, _t, _c, _l = (
+_u, _j, _a, _r, _t, _c, _l = (
     table.c
     for table in (
-        schema.benchmarks, schema.uses, schema.judgments, schema.failures, schema.answers,
-        schema.responses, schema.texts, schema.chunks, schema.tails,
+        schema.uses, schema.judgments, schema.answers, schema.responses, schema.texts,
+        schema.chunks, schema.tails,
     )
 )  # fmt: skip
-_reason, _text, _thought = (schema.texts.alias(name) for name in ("reason", "text", "thought"))
-_USE = tuple(column.name for column in schema.uses.primary_key.columns)
-_BOARD = PLACE[:4]
-_MORE: dict[str, tuple[Any, Callable[[Names, Row[Any]], Any]]] = {
-    "case": (_j.case_key, lambda names, row: row.case_key),
-    "verdict": (_j.winner, lambda names, row: _verdict(row, names.names.get(row.label_id))),
-    "judgment": (_j.key, lambda names, row: row.key),
-    "reply_keys": (_j.reply_keys, lambda names, row: reply_keys(row.reply_keys)),
-}
-_USES = (
-    select(
-        *(_u[name] for name in PLACE), _u.used_at, _u.run_id, _u.judgment_id, _j.kind, _j.value,
-        _j.p, _j.low, _j.high, _j.label_id, _j.parts, _j.marks, _reason.c.body, _reason.c.exact,
-        _j.served_id, _j.at.label("judged_at"),
-    )
-    .join(schema.judgments, _j.id == _u.judgment_id)
-    .outerjoin(_reason, _reason.c.sha == _j.reason_sha)
-    .order_by(*schema.uses.primary_key.columns)
-)  # fmt: skip
-_FAILURES = (
-    select(
-        *(_f[name] for name in PLACE), _f.boundary, _reason.c.body, _reason.c.exact, _f.retriable,
-        _f.attempts, _f.at, _f.kind,
-    )
-    .join(_reason, _reason.c.sha == _f.message_sha)
-    .where(_f.repeat != AFRESH)
-    .order_by(_f.benchmark_id, _f.at, *schema.failures.primary_key.columns)
-)  # fmt: skip
-_ANSWERS = (
-    select(
-        _a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn, _text.c.body, _text.c.exact,
-        _thought.c.body, _thought.c.exact, _r.status, _r.finish_reason, _r.prompt_tokens,
-        _r.completion_tokens, _r.logprob, _r.source, schema.stacks.c.stack, _r.at,
-    )
-    .join(schema.responses, _r.id == _a.response_id)
-    .join(_text, _text.c.sha == _r.text_sha)
-    .outerjoin(_thought, _thought.c.sha == _r.reasoning_sha)
-    .outerjoin(schema.stacks, schema.stacks.c.id == _r.stack_id)
-    .order_by(_a.benchmark_id, _a.model_id, _a.item_id, _a.sample, _a.turn, _r.at.desc(),
-              _a.response_id.desc())
-)  # fmt: skip
+_USE = (
+    f"{' '.join(PLACE)} used_at run_id judgment_id judgment.kind judgment.value judgment.p"
+    " judgment.low judgment.high judgment.winner judgment.label_id judgment.parts judgment.marks"
+    " judgment.reason judgment.served_id judgment.at judgment.case_key:case judgment.key:judgment"
+    " judgment.reply_keys"
+)
+_ANSWER = (
+    "benchmark_id model_id item_id sample turn response.text response.reasoning response.status"
+    " response.finish_reason response.prompt_tokens response.completion_tokens response.logprob"
+    " response.source response.stack_id response.at"
+)
+_NEWEST_ANSWER = "benchmark_id model_id item_id sample turn -response.at -response_id"
+_N_ANSWERED = 5
+_KEY, _FAILURE_KEY = (
+    " ".join(column.name for column in table.primary_key.columns)
+    for table in (schema.uses, schema.failures)
+)
+_BEHIND = (
+    ("benchmark_id", schema.benchmarks, "name:benchmark version"),
+    ("item_id", schema.items, "item_id category"),
+    ("model_id", schema.models, "key:model_key short:model_id"),
+    ("opponent_id", schema.models, "key:opponent_key short:opponent_id"),
+    ("judge_id", schema.judges, "key:judge_key short:judge_id kind:judge_kind official_prompt"),
+    ("run_id", schema.runs, "run_id"),
+    ("label_id", schema.names, "name:label"),
+    ("served_id", schema.names, "name:served_model"),
+    ("stack_id", schema.stacks, "stack"),
+)
+"""What is shown of the rows that numbers stand for."""
 
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names behind the integers, of one snapshot."""
-
-    benchmarks: dict[int, tuple[str, str]]
-    items: dict[int, tuple[str, str | None]]
-    models: dict[int, StoredModel]
-    judges: dict[int, StoredJudge]
-    runs: dict[int, str]
-    names: dict[int, str]
-
-    @classmethod
-    def of(cls, connection: Connection, benchmark: str | None, version: str | None) -> Names:
-        i, r, n = schema.items.c, schema.runs.c, schema.names.c
-        wanted = ((_b.name, benchmark), (_b.version, version))
-        query = select(_b.id, _b.name, _b.version).where(
-            *(column == value for column, value in wanted if value is not None)
-        )
-        benchmarks = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
-        some = select(i.id, i.item_id, i.category).where(i.benchmark_id.in_(list(benchmarks)))
-        return cls(
-            benchmarks=benchmarks,
-            items={row[0]: (row[1], row[2]) for row in connection.execute(some)},
-            models=models(connection),
-            judges=judges(connection),
-            runs={row[0]: row[1] for row in connection.execute(select(r.id, r.run_id))},
-            names={row[0]: row[1] for row in connection.execute(select(n.id, n.name))},
-        )
-
-    def place(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        """The values of `PLACE_COLUMNS`; None where a failure has no such coordinate."""
-        benchmark, judge, model, opponent, item, shown, sample, turn, *_ = row
-        asked, answering = self.judges.get(judge), self.models.get(model)
-        against = self.models.get(opponent)
-        return (
-            *self.benchmarks.get(benchmark, (None, None)),
-            *self.items.get(item, (None, None)),
-            answering and answering.name,
-            answering and answering.id,
-            against and against.name,
-            against and against.id,
-            asked and asked.name,
-            asked and asked.id,
-            asked and asked.spec.kind,
-            asked and asked.spec.official_prompt,
-            *(None if benchmark == NONE else value for value in (ORDERS[shown], sample, turn)),
-        )
-
-
-# lists ------------------------------------------------------------------------------------------
+_ON_BOARDS = {"repeat!": AFRESH}
 
 
 def verdicts(
@@ -221,16 +164,15 @@ def verdicts(
         whose answers nobody knew, that of their place); ``verdict`` as a value; ``judgment`` and
         ``reply_keys``, their keys.
     """
-    names = Names.of(connection, benchmark, version)
-    conditions = [_u.benchmark_id.in_(list(names.benchmarks))]
-    if judges is not None:
-        conditions.append(_u.judge_id.in_(chosen(names.judges, judges) or []))
-    if models is not None:
-        conditions.append(_u.model_id.in_(chosen(names.models, models) or []))
-    if run_id is not None:
-        conditions.append(_u.run_id.in_([n for n, one in names.runs.items() if one == run_id]))
-    rows = _verdicts(connection, names, *conditions, afresh=afresh, columns=columns)
-    return as_columns(columns, list(rows))
+    where = {
+        "benchmark_id": _numbers(connection, benchmark, version),
+        "judge_id": chosen(catalog.judges(connection), judges),
+        "model_id": chosen(catalog.models(connection), models),
+        "run.run_id": run_id,
+        "repeat": AFRESH if afresh else None,
+        "repeat!": AFRESH if afresh is False else None,
+    }
+    return _verdicts(connection, [where], columns)
 
 
 def verdicts_beside(
@@ -240,47 +182,45 @@ def verdicts_beside(
 
     What it takes grows with what that judge has said, not with what the store holds.
     """
-    names = Names.of(connection, benchmark, version)
-    at = next(iter(names.benchmarks), NONE)
-    number = next((n for n, judge in names.judges.items() if judge.key == judge_key), NONE)
-    said = (_u.benchmark_id == at, _u.judge_id == number)
+    at = _number(connection, benchmark, version)
+    whose = row(connection, schema.judges, "id", {"key": judge_key})
+    said = (_u.benchmark_id == at, _u.judge_id == (NONE if whose is None else whose.id))
     model, opponent, item = _u.model_id, _u.opponent_id, _u.item_id
     one_way = select(model, opponent, item).where(*said)
     other_way = select(opponent, model, item).where(*said, opponent != NONE)
     # SQLite looks each place up only where judges are named, and the union is a table by itself.
     places = select(one_way.union(other_way).subquery())
-    there = tuple_(model, opponent, item).in_(places)
-    named = _u.judge_id.in_(list(names.judges))
-    rows = _verdicts(connection, names, _u.benchmark_id == at, named, there)
-    return as_columns(VERDICT_COLUMNS, list(rows))
+    asked = {"benchmark_id": at, "judge_id": [*catalog.judges(connection)], **_ON_BOARDS}
+    named = tuple((path, path == "judge_id") for path in asked)
+    query = asking(schema.uses, _USE, named, _KEY)
+    there = query.where(tuple_(model, opponent, item).in_(places))
+    found = connection.execute(there, asked)
+    return _not_taken_back(_told(connection, found, VERDICT_COLUMNS))
 
 
 def said_of(connection: Connection, benchmark: str, version: str, item_id: str) -> Columns:
     """As `verdicts`, of all judges on the single answers to one item."""
-    names = Names.of(connection, benchmark, version)
-    item = next((n for n, (one, _) in names.items.items() if one == item_id), NONE)
-    rows = _verdicts(
-        connection,
-        names,
-        _u.benchmark_id.in_(list(names.benchmarks)),
-        _u.judge_id.in_(list(names.judges)),
-        _u.model_id.in_(list(names.models)),
-        _u.opponent_id == NONE,
-        _u.item_id == item,
-    )
-    return as_columns(VERDICT_COLUMNS, list(rows))
+    at = _number(connection, benchmark, version)
+    item = row(connection, schema.items, "id", {"benchmark_id": at, "item_id": item_id})
+    where = {
+        "benchmark_id": at,
+        "judge_id": [*catalog.judges(connection)],
+        "model_id": [*catalog.models(connection)],
+        "opponent_id": NONE,
+        "item_id": NONE if item is None else item.id,
+        **_ON_BOARDS,
+    }
+    return _verdicts(connection, [where])
 
 
 def some_of_each(connection: Connection, benchmark: str, version: str, n: int) -> Columns:
     """As `verdicts`, the first ``n`` of every judge."""
-    names = Names.of(connection, benchmark, version)
-    here = _u.benchmark_id.in_(list(names.benchmarks))
-    rows = (
-        row
-        for judge in names.judges
-        for row in _verdicts(connection, names, here, _u.judge_id == judge, most=n)
+    at = _number(connection, benchmark, version)
+    wheres = (
+        {"benchmark_id": at, "judge_id": judge, **_ON_BOARDS}
+        for judge in steps(connection, "judge_id", benchmark_id=at)
     )
-    return as_columns(VERDICT_COLUMNS, list(rows))
+    return _verdicts(connection, wheres, n=n)
 
 
 def first_verdicts(
@@ -297,65 +237,103 @@ def first_verdicts(
         Only of these, by id; of all if not given.
     """
     with store.snapshot() as connection:
-        names = Names.of(connection, benchmark, version)
-        rows = [
-            row
-            for number in names.benchmarks
-            for board in boards_of(connection, number)
-            if board[2] == NONE and (judges is None or names.judges[board[0]].id in judges)
-            for row in _verdicts(connection, names, *_at((number, *board)), most=n)
-        ]
-    return as_columns(VERDICT_COLUMNS, rows)
+        at = _number(connection, benchmark, version)
+        known = catalog.judges(connection)
+        wheres = (
+            {**dict(zip(PLACE, (at, *board), strict=False)), **_ON_BOARDS}
+            for board in boards_of(connection, at)
+            if board[2] == NONE and (judges is None or known[board[0]].id in judges)
+        )
+        return _verdicts(connection, wheres, n=n)
 
 
-def _at(place: Sequence[int]) -> list[ColumnElement[bool]]:
-    """Conditions: the first coordinates of a place are these."""
-    return [_u[name] == value for name, value in zip(PLACE, place, strict=False)]
+def current(
+    connection: Connection, benchmark: str, version: str
+) -> dict[Place, tuple[bytes, Verdict]]:
+    """What counts at each place; of a label that was taken back, that it was."""
+    return dict(_current(connection, {"benchmark_id": _number(connection, benchmark, version)}))
+
+
+def current_at(connection: Connection, place: Mapping[str, int]) -> tuple[bytes, Verdict] | None:
+    """What counts at one place, given by its integers."""
+    where = {name: place[name] for name in PLACE}
+    return next((said for _, said in _current(connection, where)), None)
+
+
+def _current(
+    connection: Connection, where: Mapping[str, Any]
+) -> Iterator[tuple[Place, tuple[bytes, Verdict]]]:
+    names = [field.name for field in dataclasses.fields(Place)]
+    told = _told(connection, _uses(connection, [where]), (*names, "judgment", "verdict"))
+    for *place, key, verdict in zip(*told.values(), strict=True):
+        yield Place(**dict(zip(names, place, strict=True))), (key, verdict)
+
+
+def _numbers(connection: Connection, benchmark: str | None, version: str | None) -> list[int]:
+    """Of the versions of a benchmark, or of all."""
+    where = {"name": benchmark, "version": version}
+    return [*names_of(connection, schema.benchmarks, "name", where)]
+
+
+def _number(connection: Connection, benchmark: str, version: str) -> int:
+    """NONE where there is no such benchmark."""
+    return next(iter(_numbers(connection, benchmark, version)), NONE)
 
 
 def _verdicts(
     connection: Connection,
-    names: Names,
-    *conditions: ColumnElement[bool],
-    afresh: bool | None = False,
-    most: int | None = None,
+    wheres: Iterable[Mapping[str, Any]],
     columns: tuple[str, ...] = VERDICT_COLUMNS,
-) -> Iterator[tuple[Any, ...]]:
-    """What counts at each place that conditions on ``uses`` pick; ``most`` bounds the uses read."""
-    more = [_MORE[name] for name in columns if name in _MORE]
-    query = _USES.add_columns(*(column for column, _ in more)).where(*conditions).limit(most)
-    if afresh is not None:
-        query = query.where(_u.repeat == AFRESH if afresh else _u.repeat != AFRESH)
-    for row in _newest(connection.execute(query)):
-        judge = names.judges[row.judge_id].spec.kind
-        kind, order, value = KINDS[row.kind], ORDERS[row.shown], row.value
-        if judge == HUMAN and kind == "unreadable" and row.body == WITHDRAWN:
-            continue
-        if kind == "preference" and order == "opponent_first" and value is not None:
-            value = 1 - value
-        yield (
-            *names.place(row),
-            kind,
-            names.names.get(row.label_id),
-            value,
-            row.p,
-            row.low,
-            row.high,
-            _reason_of(row),
-            names.names.get(row.served_id),
-            names.runs[row.run_id],
-            row.judged_at,
-            row.repeat,
-            read_parts(row.parts),
-            marks_shown(read_marks(judge, row.marks), order),
-            *(read(names, row) for _, read in more),
-        )
+    n: int | None = None,
+) -> Columns:
+    """Of so many uses at most of each of several conditions."""
+    return _not_taken_back(_told(connection, _uses(connection, wheres, n), columns))
 
 
-def _newest(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+def _uses(
+    connection: Connection, wheres: Iterable[Mapping[str, Any]], n: int | None = None
+) -> Iterator[Any]:
+    for where in wheres:
+        yield from rows(connection, schema.uses, _USE, where, order=_KEY, limit=n)
+
+
+def _not_taken_back(columns: dict[str, Any]) -> dict[str, Any]:
+    """Without the labels that their raters have taken back."""
+    back = {"judge_kind": HUMAN, "kind": "unreadable", "reason": WITHDRAWN}
+    if HUMAN not in coded(columns["judge_kind"]).values:
+        return columns
+    said = [marked(columns[name], partial(eq, word)) for name, word in back.items()]
+    gone = np.logical_and.reduce(said)
+    return {name: taken(column, np.flatnonzero(~gone)) for name, column in columns.items()}
+
+
+def _told(connection: Connection, uses: Iterable[Any], columns: tuple[str, ...]) -> Columns:
+    """What counts at each place of some uses, those of one place together."""
+    its = _shown(connection, _newest(uses))
+    if "verdict" in columns:
+        said = zip(*(its[name] for name in VERDICT), strict=True)
+        its["verdict"] = [read_verdict(*one) for one in said]
+    its["kind"] = [KINDS[kind] for kind in its["kind"]]
+    its["value"] = [
+        1 - value
+        if kind == "preference" and order == "opponent_first" and value is not None
+        else value
+        for kind, order, value in zip(its["kind"], its["order"], its["value"], strict=True)
+    ]
+    its["parts"] = [read_parts(parts) for parts in its["parts"]]
+    its["marks"] = [
+        marks_shown(read_marks(judge, text), order)
+        for judge, text, order in zip(its["judge_kind"], its["marks"], its["order"], strict=True)
+    ]
+    its["reply_keys"] = [reply_keys(keys) for keys in its["reply_keys"]]
+    return {name: its[name] for name in columns}
+
+
+def _newest(uses: Iterable[Any]) -> Iterator[Any]:
     """Of the uses of one place, which follow each other, the one recorded last."""
-    for _, uses in groupby(rows, key=lambda row: tuple(row[: len(PLACE)])):
-        yield max(uses, key=lambda use: (use.used_at, use.run_id, use.judgment_id))
+    n = len(PLACE)
+    for _, its in groupby(uses, key=lambda use: tuple(use[:n])):
+        yield max(its, key=lambda use: tuple(use[n : n + 3]))
 
 
 def marks_shown(marks: tuple[str, ...] | None, order: Order) -> tuple[str, ...] | None:
@@ -366,63 +344,20 @@ def marks_shown(marks: tuple[str, ...] | None, order: Order) -> tuple[str, ...] 
     return tuple(mark.removesuffix(position) for mark in marks if mark.endswith(position))
 
 
-def _reason_of(row: Row[Any]) -> str | None:
-    return None if row.body is None else stored_text(row.body, row.exact)
-
-
-def _verdict(row: Row[Any], label: str | None) -> Verdict:
-    its = {name: getattr(row, name) for name in ("kind", "value", "p", "low", "high", "winner")}
-    return read_verdict(**its, label=label, parts=row.parts, reason=_reason_of(row))
-
-
-def current(
-    connection: Connection, benchmark: str, version: str
-) -> dict[Place, tuple[bytes, Verdict]]:
-    """What counts at each place; of a label that was taken back, that it was."""
-    names = Names.of(connection, benchmark, version)
-    query = _USES.add_columns(_j.key, _j.winner)
-    query = query.where(_u.benchmark_id.in_(list(names.benchmarks)))
-    return {
-        Place(
-            benchmark=benchmark,
-            version=version,
-            item_id=names.items[row.item_id][0],
-            model_key=names.models[row.model_id].key,
-            judge_key=names.judges[row.judge_id].key,
-            opponent_key=None if row.opponent_id == NONE else names.models[row.opponent_id].key,
-            order=ORDERS[row.shown],
-            sample=row.sample,
-            turn=row.turn,
-            repeat=row.repeat,
-        ): (row.key, _verdict(row, names.names.get(row.label_id)))
-        for row in _newest(connection.execute(query))
-    }
-
-
-def current_at(connection: Connection, place: Mapping[str, int]) -> tuple[bytes, Verdict] | None:
-    """What counts at one place, given by its integers."""
-    query = _USES.add_columns(_j.key, _j.winner).where(*_at([place[name] for name in PLACE]))
-    row = next(_newest(connection.execute(query)), None)
-    if row is None:
-        return None
-    name = select(schema.names.c.name).where(schema.names.c.id == row.label_id)
-    return row.key, _verdict(row, connection.execute(name).scalar())
-
-
 def failures(
     connection: Connection, benchmark: str | None = None, version: str | None = None
 ) -> Columns:
-    names = Names.of(connection, benchmark, version)
-    query = _FAILURES
+    """What failed in no place, such as a batch as a whole, has none of its columns."""
+    where: dict[str, Any] = dict(_ON_BOARDS)
     if benchmark is not None or version is not None:
-        query = query.where(_f.benchmark_id.in_(list(names.benchmarks)))
-    rows = []
-    for row in connection.execute(query):
-        boundary, body, exact, retriable, attempts, at, kind = row[len(PLACE) :]
-        message = stored_text(body, exact)
-        repeat = None if row.benchmark_id == NONE else row.repeat
-        rows.append((*names.place(row), boundary, message, retriable, attempts, at, repeat, kind))
-    return as_columns(FAILURE_COLUMNS, rows)
+        where["benchmark_id"] = _numbers(connection, benchmark, version)
+    named = f"{' '.join(PLACE)} boundary message retriable attempts at kind"
+    order = f"benchmark_id at {_FAILURE_KEY}"
+    its = _shown(connection, rows(connection, schema.failures, named, where, order=order))
+    for name in ("order", "sample", "turn", "repeat"):
+        there = zip(its["benchmark"], its[name], strict=True)
+        its[name] = [None if benchmark is None else value for benchmark, value in there]
+    return {name: its[name] for name in FAILURE_COLUMNS}
 
 
 def responses(
@@ -433,114 +368,101 @@ def responses(
     models: Collection[Named] | None = None,
 ) -> Columns:
     """One row for each place and stack; ``newest`` marks the one of a place that came last."""
-    names = Names.of(connection, benchmark, version)
-    conditions = [_a.benchmark_id.in_(list(names.benchmarks))]
-    if models is not None:
-        conditions.append(_a.model_id.in_(chosen(names.models, models) or []))
-    return as_columns(RESPONSE_COLUMNS, list(_answers(connection, names, *conditions)))
+    where = {
+        "benchmark_id": _numbers(connection, benchmark, version),
+        "model_id": chosen(catalog.models(connection), models),
+    }
+    return _answers(connection, [where])
 
 
 def first_answers(store: Store, benchmark: str, version: str, n: int) -> Columns:
     """As `Store.responses_table`, the first ``n`` of each model."""
     with store.snapshot() as connection:
-        names = Names.of(connection, benchmark, version)
-        rows = [
-            row
-            for number in names.benchmarks
-            for model in names.models
-            for row in _answers(
-                connection, names, _a.benchmark_id == number, _a.model_id == model, most=n
-            )
-        ]
-    return as_columns(RESPONSE_COLUMNS, rows)
+        at = _number(connection, benchmark, version)
+        models = steps(connection, "model_id", table=schema.answers, benchmark_id=at)
+        return _answers(connection, [{"benchmark_id": at, "model_id": one} for one in models], n)
 
 
 def _answers(
-    connection: Connection,
-    names: Names,
-    *conditions: ColumnElement[bool],
-    most: int | None = None,
-) -> Iterator[tuple[Any, ...]]:
-    before: tuple[Any, ...] | None = None
-    for row in connection.execute(_ANSWERS.where(*conditions).limit(most)):
-        place = tuple(row[:5])
-        model = names.models[row[1]]
-        body, exact, thought, exact_thought = row[5:9]
-        yield (
-            *names.benchmarks[row[0]],
-            *names.items[row[2]],
-            model.name,
-            model.id,
-            *row[3:5],
-            stored_text(body, exact),
-            None if thought is None else stored_text(thought, exact_thought),
-            *row[9:16],
-            place != before,
-            row[16],
-        )
-        before = place
+    connection: Connection, wheres: Iterable[Mapping[str, Any]], n: int | None = None
+) -> Columns:
+    """So many at most of each of several conditions."""
+    found = [
+        one
+        for where in wheres
+        for one in rows(connection, schema.answers, _ANSWER, where, order=_NEWEST_ANSWER, limit=n)
+    ]
+    its = _shown(connection, found)
+    its["newest"] = [
+        number == 0
+        for _, answers in groupby(found, key=lambda one: tuple(one[:_N_ANSWERED]))
+        for number, _ in enumerate(answers)
+    ]
+    return {name: its[name] for name in RESPONSE_COLUMNS}
 
 
-def as_columns(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Columns:
-    """Equally long lists by name, also where there are no rows."""
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return {name: list(column) for name, column in zip(names, columns, strict=True)}
+def _shown(connection: Connection, found: Iterable[Any]) -> Columns:
+    """The columns of rows, with what their numbers stand for and texts as they were.
+
+    Where there are none, each is empty.
+    """
+    its: Columns = defaultdict(list)
+    if found := [*found]:
+        its.update(zip(found[0]._fields, map(list, zip(*found, strict=True)), strict=True))
+    for name in ("text", "reasoning", "reason", "message"):
+        its[name] = [*map(stored_text, its[name], its[f"exact_{name}"])]
+    its["order"] = [ORDERS[shown] for shown in its["shown"]]
+    for number, table, shown in _BEHIND:
+        labels = [word.rpartition(":")[2] for word in shown.split()]
+        wanted = {"id": {*its[number]}}
+        known = {one: said for one, *said in rows(connection, table, f"id {shown}", wanted)}
+        told = [known.get(one, [None] * len(labels)) for one in its[number]]
+        its.update(zip(labels, map(list, zip(*told, strict=True)), strict=False))
+    called = {one.id: one.name for one in catalog.models(connection).values()}
+    called |= {one.id: one.name for one in catalog.judges(connection).values()}
+    for who in ("model", "opponent", "judge"):
+        its[who] = [called.get(one) for one in its[f"{who}_id"]]
+    return its
 
 
 # who has met whom -------------------------------------------------------------------------------
 
-_NEXT_ANSWERING = Prepared(
-    select(func.min(_a.model_id)).where(
-        _a.benchmark_id == bindparam("benchmark"), _a.model_id > bindparam("after")
-    )
-)
-
 
 def models_met(connection: Connection, benchmark: str, version: str) -> list[StoredModel]:
     """Who was judged, was judged against, answered or failed to, in no particular order."""
-    known = models(connection)
+    at = _number(connection, benchmark, version)
+    met = {one for board in boards_of(connection, at) for one in board[1:]}
+    met.update(steps(connection, "model_id", table=schema.answers, benchmark_id=at))
+    known = catalog.models(connection)
     return [
-        known[number]
-        for number in sorted(_met(connection, benchmark, version, "model"))
-        if number in known
+        known[one] for one in sorted(known.keys() & (met | _failed(connection, at, "model_id")))
     ]
 
 
 def judges_met(connection: Connection, benchmark: str, version: str) -> list[StoredJudge]:
     """Who judged, or failed to, in no particular order."""
-    known = judges(connection)
-    return [
-        known[number]
-        for number in sorted(_met(connection, benchmark, version, "judge"))
-        if number in known
-    ]
+    at = _number(connection, benchmark, version)
+    met = {*steps(connection, "judge_id", benchmark_id=at), *_failed(connection, at, "judge_id")}
+    known = catalog.judges(connection)
+    return [known[one] for one in sorted(known.keys() & met)]
 
 
-def _met(
-    connection: Connection, benchmark: str, version: str, who: Literal["model", "judge"]
-) -> set[int]:
-    met: set[int] = set()
-    named = select(_b.id).where(_b.name == benchmark, _b.version == version)
-    for number in connection.execute(named).scalars().all():
-        failed = select(_f[f"{who}_id"]).where(_f.benchmark_id == number).distinct()
-        met |= set(connection.execute(failed).scalars())
-        for judge, *two in boards_of(connection, number):
-            met |= {judge} if who == "judge" else {*two}
-        if who == "model":
-            met |= set(_answering(connection, number))
-    return met
-
-
-def _answering(connection: Connection, benchmark: int) -> Iterator[int]:
-    after = 0
-    while found := _NEXT_ANSWERING.first(connection, {"benchmark": benchmark, "after": after}):
-        if found[0] is None:
-            return
-        yield (after := found[0])
+def _failed(connection: Connection, benchmark: int, who: str) -> set[int]:
+    where = {"benchmark_id": benchmark}
+    return {one[0] for one in rows(connection, schema.failures, who, where, distinct=True)}
 
 
 # packed -----------------------------------------------------------------------------------------
 
+Rows: TypeAlias = dict[str, NDArray[np.int64]]
+"""Verdicts of boards: equally long arrays by the names of `_ROW`, doubles as their bits.
+
+A column in which all are alike may have no stride.
+"""
+_Piece: TypeAlias = tuple[tuple[int, ...], Rows]
+"""A board's four numbers and some of its rows."""
+
+_BOARD = PLACE[:4]
 _HAS_VALUE, _HAS_MORE, _LOOKED, _MARKED = 4, 8, 16, 32
 _TOLD = (
     _j.kind
@@ -549,36 +471,33 @@ _TOLD = (
     + case((_j.marks.is_(None), 0), (_j.marks == "[]", _LOOKED), else_=_LOOKED + _MARKED)
 )
 _FIELDS: dict[str, ColumnElement[Any]] = {
-    **{name: _u[name] for name in (*_USE[4:], "used_at")},
+    **{name: _u[name] for name in (*_KEY.split()[4:], "used_at")},
     "told": _TOLD,
     **{name: func.coalesce(_j[name], 0.0) for name in ("value", "low", "high")},
     **{name: func.coalesce(_j[name], NONE) for name in ("label_id", "served_id")},
     "judged_at": _j.at,
 }
 _DOUBLES = ("used_at", "value", "low", "high", "judged_at")
-_KINDS = np.dtype([(name, "f8" if name in _DOUBLES else "i8") for name in _FIELDS])
+_NAMES = (*_BOARD, *_FIELDS)
+_ROW = np.dtype([(name, "f8" if name in _DOUBLES else "i8") for name in _NAMES])
 _HEADER = np.dtype([("least", "<i8"), ("size", "<i8")])
 _WIDTHS = {1: "<u1", 2: "<u2", 4: "<u4", 8: "<i8"}
 _HERE: dict[str, Any] = {name: bindparam(f"here_{name}") for name in _BOARD}
-_IN_USES, _IN_CHUNKS, _IN_TAILS = (
-    [of[name] == its for name, its in _HERE.items()] for of in (_u, _c, _l)
-)
+_IN_CHUNKS, _IN_TAILS = ([of[name] == its for name, its in _HERE.items()] for of in (_c, _l))
 _COUNTED = (
-    select(*(column.label(name) for name, column in _FIELDS.items()))
-    .select_from(schema.uses)
-    .join(schema.judgments, _j.id == _u.judgment_id)
+    select(
+        *(_u[name] for name in _BOARD), *(column.label(name) for name, column in _FIELDS.items())
+    )
+    .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
     .where(_u.repeat != AFRESH)
-    .order_by(*schema.uses.primary_key.columns)
 )
-_OF_USES = Prepared(_COUNTED.where(*_IN_USES))
-_OF_TAIL = Prepared(
-    select(*(_l[name] for name in _FIELDS))
-    .where(*_IN_TAILS)
-    .order_by(*schema.tails.primary_key.columns)
-)
-_OF_CHUNKS = Prepared(select(_c.n, _c.blob).where(*_IN_CHUNKS).order_by(_c.seq))
+_LIES = {
+    schema.uses: _COUNTED,
+    schema.tails: select(*(_l[name] for name in _NAMES)),
+    schema.chunks: select(*(_c[name] for name in _BOARD), _c.n, _c.blob),
+}
 _SMALL = _c.n < bindparam("whole")
-_OF_SMALL = Prepared(select(_c.n, _c.blob).where(*_IN_CHUNKS, _SMALL).order_by(_c.seq))
+_OF_SMALL = Prepared(_LIES[schema.chunks].where(*_IN_CHUNKS, _SMALL).order_by(_c.seq))
 _DROP_SMALL = Prepared(delete(schema.chunks).where(*_IN_CHUNKS, _SMALL))
 _DROP_CHUNKS = Prepared(delete(schema.chunks).where(*_IN_CHUNKS))
 _DROP_TAIL = Prepared(delete(schema.tails).where(*_IN_TAILS))
@@ -594,58 +513,60 @@ _PUT_CHUNK = Prepared(
 _PUT_TAIL = Prepared(
     insert(schema.tails)
     .from_select(
-        [*_BOARD, *_FIELDS],
-        select(*(_u[name] for name in _BOARD), *_COUNTED.selected_columns)
-        .join_from(schema.uses, schema.judgments, _j.id == _u.judgment_id)
-        .where(
+        _NAMES,
+        _COUNTED.where(
             *(_u[name] == bindparam(f"here_{name}", type_=_u[name].type) for name in PLACE),
             _u.run_id == bindparam("here_run_id", type_=_u.run_id.type),
             _j.key == bindparam("judgment_key"),
             _u.used_at >= bindparam("now", type_=_u.used_at.type),
-            _u.repeat != AFRESH,
         ),
     )
     .on_conflict_do_nothing()
 )
 
 
-def put_tails(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_tails(connection: Connection, uses: Sequence[Mapping[str, Any]]) -> None:
     """What boards read of uses that were just put, in the transaction that puts them.
 
     Parameters
     ----------
-    rows
-        For each use its place and run as ``here_…``, ``judgment_key``, and as ``now`` the time
+    uses
+        For each its place and run as ``here_…``, ``judgment_key``, and as ``now`` the time
         since which it was put.
     """
-    _PUT_TAIL.put_all(connection, rows)
-    for board in sorted({tuple(row[f"here_{name}"] for name in _BOARD) for row in rows}):
+    _PUT_TAIL.put_all(connection, uses)
+    for board in sorted({tuple(use[f"here_{name}"] for name in _BOARD) for use in uses}):
         if _LONG.first(connection, _here(board) | {"fewer": TAIL - 1}):
             _fold(connection, board)
 
 
 def _here(board: Sequence[int]) -> dict[str, int]:
-    return {f"here_{name}": value for name, value in zip(_BOARD, board, strict=True)}
+    """A board, or the first of its numbers, as parameters."""
+    return {f"here_{name}": value for name, value in zip(_BOARD, board, strict=False)}
 
 
 def _fold(connection: Connection, board: Sequence[int]) -> None:
     """A board's tail into a chunk, with its small chunks where that makes a whole one."""
-    pieces: list[_Piece] = [_fetched(_OF_TAIL.rows(connection, _here(board)))]
     small_of_it = _here(board) | {"whole": CHUNK}
-    small = [(n, blob) for n, blob in _OF_SMALL.rows(connection, small_of_it)]
-    if sum(n for n, _ in small) + len(pieces[0]) >= CHUNK:
-        pieces = [*small, *pieces]
+    pieces = [rows for _, rows in _lying(connection, schema.tails, board)]
+    small = [_unpacked(*one) for one in _OF_SMALL.rows(connection, small_of_it)]
+    if sum(len(rows["told"]) for rows in (*small, *pieces)) >= CHUNK:
+        pieces += small
         _DROP_SMALL.put(connection, small_of_it)
-    _put_chunks(connection, board, _laid_out(pieces))
+    _put_chunks(connection, board, [_laid_out(pieces)])
     _DROP_TAIL.put(connection, _here(board))
 
 
-def _put_chunks(connection: Connection, board: Sequence[int], rows: Rows) -> None:
-    ordered = np.argsort(_places(rows), kind="stable")
-    for start in range(0, len(ordered), CHUNK):
-        some = ordered[start : start + CHUNK]
-        blob = _packed(_taken(rows, some))
-        _PUT_CHUNK.put(connection, _here(board) | {"n": len(some), "blob": blob})
+def _put_chunks(connection: Connection, board: Sequence[int], pieces: Iterable[Rows]) -> None:
+    """Pieces of a board, each in the order of its places; all are read before any is put."""
+    put = []
+    for piece in pieces:
+        ordered = np.lexsort([piece[name] for name in reversed(PLACE)])
+        for start in range(0, len(ordered), CHUNK):
+            some = ordered[start : start + CHUNK]
+            put.append({"n": len(some), "blob": _packed(_taken(piece, some))})
+    for one in put:
+        _PUT_CHUNK.put(connection, _here(board) | one)
 
 
 def _packed(rows: Rows) -> bytes:
@@ -656,7 +577,7 @@ def _packed(rows: Rows) -> bytes:
     """
     header, bodies = np.zeros(len(_FIELDS), dtype=_HEADER), []
     for at, name in enumerate(_FIELDS):
-        bits = np.ascontiguousarray(rows[name]).view("i8")
+        bits = rows[name]
         least, most = int(bits.min()), int(bits.max())
         size = next((size for size in (0, 1, 2, 4) if most - least < 1 << 8 * size), 8)
         header[at] = (least if size < 8 else 0), size
@@ -665,68 +586,30 @@ def _packed(rows: Rows) -> bytes:
     return header.tobytes() + b"".join(bodies)
 
 
-_Piece: TypeAlias = "tuple[int, bytes] | NDArray[np.void]"
-
-
-def _fetched(found: Iterable[tuple[Any, ...]]) -> NDArray[np.void]:
-    return np.fromiter(found, dtype=_KINDS)
-
-
-def _size(piece: _Piece) -> int:
-    return piece[0] if isinstance(piece, tuple) else len(piece)
-
-
-def _laid_out(pieces: Sequence[_Piece]) -> Rows:
-    """Chunks and rows, one behind the other; a column in which all are alike has no stride."""
-    pieces = [piece for piece in pieces if _size(piece)]
-    ends = np.cumsum([0, *map(_size, pieces)]).tolist()
-    unpacked = [list(_columns(piece)) for piece in pieces]
-    rows: Rows = {}
-    for at, name in enumerate(_FIELDS):
-        parts = [piece[at] for piece in unpacked]
-        first = parts[0][0] if parts else 0
-        if all(body is None and least == first for least, body in parts):
-            bits = np.broadcast_to(np.int64(first), ends[-1])
-        else:
-            bits = np.empty(ends[-1], dtype=np.int64)
-            for start, end, (least, body) in zip(ends, ends[1:], parts, strict=False):
-                if body is None:
-                    bits[start:end] = least
-                else:
-                    np.add(body, least, out=bits[start:end], casting="unsafe", dtype=np.int64)
-        rows[name] = bits.view(_KINDS[name])
-    return rows
-
-
-def _columns(piece: _Piece) -> Iterator[tuple[int, NDArray[Any] | None]]:
-    """Of each of `_FIELDS` the least, and what each row adds to it; None where all are alike."""
-    if isinstance(piece, tuple):
-        n, blob = piece
-        header = np.frombuffer(blob, _HEADER, len(_FIELDS))
-        start = header.nbytes
-        for least, size in header.tolist():
-            yield least, np.frombuffer(blob, _WIDTHS[size], n, start) if size else None
+def _unpacked(*chunk: Any) -> Rows:
+    """A row of ``chunks``: the four numbers of a board, how many verdicts, and the blob."""
+    *board, n, blob = chunk
+    header = np.frombuffer(blob, _HEADER, len(_FIELDS))
+    least = np.concatenate([board, header["least"]])
+    start, piece = header.nbytes, {}
+    for at, size in enumerate([0, 0, 0, 0, *header["size"].tolist()]):
+        piece[_NAMES[at]] = np.ndarray(n, least.dtype, least, at * least.itemsize, (0,))
+        if size:
+            piece[_NAMES[at]] = np.ndarray(n, _WIDTHS[size], blob, start) + least[at]
             start += size * n
-    else:
-        for name in _FIELDS:
-            bits = piece[name].view("i8")
-            alike = bool((bits == bits[0]).all())
-            yield (int(bits[0]), None) if alike else (0, bits)
+    return piece
 
 
-def _places(rows: Rows) -> NDArray[np.int64]:
-    """A number for each row's place, in the order of the key of ``uses``."""
-    found, bound = np.zeros(len(rows["told"]), dtype=np.int64), 1
-    for name in ("board", *PLACE[4:]):
-        if name not in rows or not len(found) or rows[name].strides == (0,):
-            continue
-        least = int(rows[name].min())
-        span = int(rows[name].max()) - least + 1
-        if bound * span >= 2**62:
-            found = np.unique(found, return_inverse=True)[1].astype(np.int64)
-            bound = len(found)
-        found, bound = found * span + (rows[name] - least), bound * span
-    return found
+def _laid_out(pieces: Sequence[Rows]) -> Rows:
+    """One behind the other."""
+    return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    parts = [part for part in parts if len(part)] or parts[:1]
+    if len(parts[0]) and all(one.strides == (0,) and one[0] == parts[0][0] for one in parts):
+        return np.broadcast_to(parts[0][0], sum(map(len, parts)))
+    return np.concatenate(parts)
 
 
 def _taken(rows: Rows, which: NDArray[np.int64]) -> Rows:
@@ -736,10 +619,38 @@ def _taken(rows: Rows, which: NDArray[np.int64]) -> Rows:
     }
 
 
+def _lying(connection: Connection, table: Table, start: Sequence[int]) -> Iterator[_Piece]:
+    """What lies in one table of the boards whose numbers begin so: pieces of one board each."""
+    found = _of(table, len(start)).rows(connection, _here(start))
+    if table is schema.chunks:
+        for one in found:
+            yield one[:4], _unpacked(*one)
+        return
+    while len(some := np.fromiter(islice(found, _GROUP), dtype=_ROW)):
+        boards = some[list(_BOARD)]
+        for piece in np.split(some, np.flatnonzero(boards[1:] != boards[:-1]) + 1):
+            rows = {name: piece[name].view(np.int64) for name in _NAMES}
+            yield piece[0].tolist()[:4], rows
+
+
+@cache
+def _of(table: Table, n: int) -> Prepared:
+    """What lies in a table of the boards whose first ``n`` numbers are given, in order."""
+    here = [table.c[name] == its for name, its in islice(_HERE.items(), n)]
+    return Prepared(_LIES[table].where(*here).order_by(*table.primary_key.columns))
+
+
+def _pieces(connection: Connection, start: Sequence[int], packed: bool) -> Iterator[_Piece]:
+    """All that lies of the boards whose numbers begin so, in the order of boards."""
+    if not packed:
+        return _lying(connection, schema.uses, start)
+    tails = _lying(connection, schema.tails, start)
+    return heapq.merge(_lying(connection, schema.chunks, start), tails, key=itemgetter(0))
+
+
 def is_packed(connection: Connection) -> bool:
     """Whether all that boards read lies in chunks and tails."""
-    said = select(schema.meta.c.value).where(schema.meta.c.name == schema.PACKED)
-    return connection.execute(said).scalar() is not None
+    return row(connection, schema.meta, "value", {"name": schema.PACKED}) is not None
 
 
 def rebuild(connection: Connection, boards: Collection[Sequence[int]] | None = None) -> None:
@@ -753,17 +664,16 @@ def rebuild(connection: Connection, boards: Collection[Sequence[int]] | None = N
     for board in boards:
         _DROP_CHUNKS.put(connection, _here(board))
         _DROP_TAIL.put(connection, _here(board))
-        found = _OF_USES.rows(connection, _here(board))
-        while len(some := _fetched(islice(found, CHUNK))):
-            _put_chunks(connection, board, _laid_out([some]))
+        used = _lying(connection, schema.uses, board)
+        _put_chunks(connection, board, (piece for _, piece in used))
 
 
 def verify(connection: Connection) -> list[tuple[int, ...]]:
     """The boards whose chunks and tail are not what ``uses`` say; empty where all is well."""
     packed = {
-        tuple(row)
-        for of in (_c, _l)
-        for row in connection.execute(select(*(of[name] for name in _BOARD)).distinct())
+        tuple(board)
+        for table in (schema.chunks, schema.tails)
+        for board in rows(connection, table, " ".join(_BOARD), distinct=True)
     }
     return [
         board
@@ -773,15 +683,17 @@ def verify(connection: Connection) -> list[tuple[int, ...]]:
 
 
 def _all_boards(connection: Connection) -> list[tuple[int, ...]]:
-    numbers = connection.execute(select(_b.id)).scalars().all()
+    numbers = names_of(connection, schema.benchmarks, "name")
     return [(number, *board) for number in numbers for board in boards_of(connection, number)]
 
 
-def _all_uses(connection: Connection, board: Sequence[int], *, packed: bool) -> list[bytes]:
-    """Each use of a board once, in some order, whatever is newer."""
-    rows = _laid_out(_pieces(connection, board, packed))
-    table = np.stack([column.view("i8") for column in rows.values()], axis=1)
-    return sorted({row.tobytes() for row in table})
+def _all_uses(connection: Connection, board: Sequence[int], *, packed: bool) -> set[bytes]:
+    """Each use of a board, whatever is newer."""
+    return {
+        use.tobytes()
+        for _, piece in _pieces(connection, board, packed)
+        for use in np.stack([*piece.values()], axis=1)
+    }
 
 
 # arrays -----------------------------------------------------------------------------------------
@@ -789,123 +701,22 @@ def _all_uses(connection: Connection, board: Sequence[int], *, packed: bool) -> 
 _GROUP = 65_536
 """Rows of boards that are worked on at once, at least where there are so many."""
 
-_judgments: Any = bindparam("judgments")
-_SAID = {
-    engine: Prepared(
-        select(_j.id, _j.reason_sha, _j.parts, _j.marks).where(_j.id.in_(select(among)))
+_WHERE = (*PLACE[1:], "label_id", "served_id", "run_id", "told")
+_ENDS = ("low", "high")
+_LENGTHS = (
+    select(
+        _a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, func.length(_t.body),
+        _r.status, func.substr(_t.body, 1, START),
     )
-    for engine, among in (
-        ("sqlite", func.json_each(_judgments).table_valued("value").c.value),
-        ("postgresql", func.unnest(cast(_judgments, ARRAY(BigInteger))).column_valued()),
-    )
-}
-_TEXTS = select(_t.sha, _t.body, _t.exact).where(_t.sha.in_(bindparam("shas", expanding=True)))
-_ANSWERED = (_a.model_id, _a.item_id, _a.sample, _a.turn)
-_newest_first = func.row_number().over(
-    partition_by=_ANSWERED, order_by=(_r.at.desc(), _r.id.desc())
+    .join(schema.responses, _r.id == _a.response_id)
+    .join(schema.texts, _t.sha == _r.text_sha)
+    .order_by(_a.model_id, _a.item_id, _a.sample, _a.turn, _r.at.desc(), _r.id.desc())
+)  # fmt: skip
+_ANSWERED_AT = ["model_id", "item_id", "sample", "turn"]
+_LENGTH = np.dtype(
+    [(name, "i8") for name in (*_ANSWERED_AT, "stack_id")]
+    + [("at", "f8"), ("length", "i8"), ("status", "O"), ("start", "O")]
 )
-_BY_AGE = (
-    select(*_ANSWERED, _a.response_id, _newest_first.label("age"))
-    .join_from(schema.answers, schema.responses, _r.id == _a.response_id)
-    .where(_a.benchmark_id == bindparam("benchmark"))
-)
-_ANSWER = {"model_id": "i8", "item_id": "i8", "stack_id": "i8", "at": "f8", "length": "i8",
-           "status": "O", "start": "O"}  # fmt: skip
-
-
-def _newest_answers(by_age: Any) -> Prepared:
-    newest = by_age.subquery()
-    return Prepared(
-        select(
-            newest.c.model_id, newest.c.item_id, _r.stack_id, _r.at, func.length(_t.body),
-            _r.status, func.substr(_t.body, 1, START),
-        )
-        .select_from(newest)
-        .join(schema.responses, _r.id == newest.c.response_id)
-        .join(schema.texts, _t.sha == _r.text_sha)
-        .where(newest.c.age == 1)
-        .order_by(*(newest.c[column.name] for column in _ANSWERED))
-    )  # fmt: skip
-
-
-_OF_ALL = _newest_answers(_BY_AGE)
-_OF_MODEL = _newest_answers(_BY_AGE.where(_a.model_id == bindparam("model")))
-
-
-class _Filling:
-    """An array with room for all that may come; what does not come takes no memory."""
-
-    def __init__(self, room: int, dtype: Any) -> None:
-        self._room: NDArray[Any] = np.empty(room, dtype=dtype)
-        self._n = 0
-
-    def add(self, some: NDArray[Any], n: int) -> None:
-        self._room[self._n : self._n + n] = some
-        self._n += n
-
-    def array(self) -> NDArray[Any]:
-        return self._room[: self._n]
-
-
-class _Gathered(_Filling):
-    """A column of integers that comes in portions and is kept as codes of one or two bytes."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__(room, np.int8)
-        self._known = np.zeros(0, dtype=np.int64)  # sorted
-        self._code_of = np.zeros(0, dtype=np.int64)
-
-    def gather(self, numbers: NDArray[Any], index: NDArray[Any] | None = None) -> None:
-        """The numbers, or those at the places of ``index``."""
-        n = len(numbers if index is None else index)
-        if not n:
-            return
-        one = numbers
-        if one.strides == (0,) or (one == one[0]).all():
-            one, index = numbers[:1], None
-        if not len(self._known):
-            self._learn(one)
-        place = self._place(one)
-        if len(new := one[self._known.take(place) != one]):
-            self._learn(new)
-            place = self._place(one)
-        codes = self._code_of.take(place)
-        self.add(codes if index is None else codes[index], n)
-
-    def _place(self, numbers: NDArray[Any]) -> NDArray[np.int64]:
-        """Where a number is among those known, if it is."""
-        least, most = int(self._known[0]), int(self._known[-1])
-        dense = most - least + 1 == len(self._known)
-        place = numbers - least if dense else np.searchsorted(self._known, numbers)
-        return np.clip(place, 0, len(self._known) - 1)
-
-    def _learn(self, numbers: NDArray[Any]) -> None:
-        known = np.concatenate([self._known, np.unique(numbers)])
-        code_of = np.concatenate([self._code_of, np.arange(len(self._known), len(known))])
-        ordered = np.argsort(known)
-        self._known, self._code_of = known[ordered], code_of[ordered]
-        if (fitting := np.min_scalar_type(-len(known))) != self._room.dtype:
-            room = np.empty(len(self._room), dtype=fitting)
-            room[: self._n] = self.array()
-            self._room = room
-
-    def column(self, name_of: Callable[[Any], Any]) -> Coded:
-        numbers = self._known[np.argsort(self._code_of)]
-        return Coded(self.array(), [name_of(number) for number in numbers.tolist()])
-
-
-class _Words:
-    """What most rows do not have: numbers from 1 on for what some say."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = [None]
-        self._number_of: dict[Any, int] = {}
-
-    def number(self, known_by: Any, value: Any) -> int:
-        if known_by not in self._number_of:
-            self._number_of[known_by] = len(self.values)
-            self.values.append(value)
-        return self._number_of[known_by]
 
 
 def board_verdicts(
@@ -928,188 +739,188 @@ def board_verdicts(
     judges
         By short id, whose verdicts alone are read.
     """
-    names = Names.of(connection, benchmark, version)
-    boards = [
-        (number, *board)
-        for number in names.benchmarks
-        for board in boards_of(connection, number)
-        if judges is None or names.judges[board[0]].id in judges
-        if models is None or names.models[board[1]].id in models
-    ]
+    known, asked = catalog.models(connection), catalog.judges(connection)
+    among: list[list[int]] = []
+    if judges is not None or models is not None:
+        among.append(sorted(asked if judges is None else chosen(asked, judges) or ()))
+    if models is not None:
+        among.append(sorted(chosen(known, models) or ()))
+    at = _number(connection, benchmark, version)
     packed = is_packed(connection)
-    room = sum(_room(connection, number, packed) for number in names.benchmarks)
-    gathered = {name: _Gathered(room) for name in (*_BOARD, *_CODED)}
-    words = {name: _Words() for name in ("reason", "parts", "marks")}
-    value, at = _Filling(room, np.float64), _Filling(room, np.float64)
-    for rows, whose in _groups(connection, boards, packed):
-        rows = _told(connection, names, rows, whose[:, 1], words)
-        for number, name in enumerate(_BOARD[1:], 1):
-            gathered[name].gather(whose[:, number], rows["board"])
-        for name in _CODED:
-            gathered[name].gather(rows[name])
-        value.add(rows["value"], len(rows["told"]))
-        at.add(rows["judged_at"], len(rows["told"]))
-    judge = gathered["judge_id"].column(names.judges.__getitem__)
-    return {
-        "item_id": gathered["item_id"].column(lambda item: names.items[item][0]),
-        **_both(names, "model", gathered["model_id"]),
-        **_both(names, "opponent", gathered["opponent_id"]),
-        "judge": judge.mapped(lambda one: one.name),
-        "judge_id": judge.mapped(lambda one: one.id),
-        "judge_kind": judge.mapped(lambda one: one.spec.kind),
-        "order": gathered["shown"].column(ORDERS.__getitem__),
-        **{name: gathered[name].column(int) for name in ("sample", "turn", "repeat")},
-        "kind": gathered["kind"].column(KINDS.__getitem__),
-        "label": gathered["label_id"].column(names.names.get),
-        "value": value.array(),
-        **{name: gathered[name].column(_end) for name in ("low", "high")},
-        "served_model": gathered["served_id"].column(names.names.get),
-        "run_id": gathered["run_id"].column(names.runs.__getitem__),
-        "at": at.array(),
-        **{name: gathered[name].column(its.values.__getitem__) for name, its in words.items()},
+    starts = ((at, *some) for some in product(*among))
+    ends: dict[str, dict[Any, int]] = {name: {None: 0} for name in _ENDS}
+    its = _gathered(
+        (piece for start in starts for piece in _pieces(connection, start, packed)), ends
+    )
+    names = names_of(connection, schema.names, "name")
+    items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
+    judge = _coded(its["judge_id"], asked.get)
+    judge_kind = judge.mapped(lambda one: one and one.spec.kind)
+    columns: dict[str, Column] = {
+        "item_id": _coded(its["item_id"], items.get),
+        **_both("model", _coded(its["model_id"], known.get)),
+        **_both("opponent", _coded(its["opponent_id"], known.get)),
+        **_both("judge", judge),
+        "judge_kind": judge_kind,
+        "order": _coded(its["shown"], ORDERS.__getitem__),
+        **{name: _coded(its[name], int) for name in ("sample", "turn", "repeat")},
+        "kind": _coded(its["told"] & 3, KINDS.__getitem__),
+        "label": _coded(its["label_id"], names.get),
+        "value": _values(its),
+        **{name: _coded(its[name], [*map(_end, ends[name])].__getitem__) for name in _ENDS},
+        "served_model": _coded(its["served_id"], names.get),
+        "run_id": _coded(its["run_id"], names_of(connection, schema.runs, "run_id").get),
+        "at": its["judged_at"],
+        **_said(connection, its, judge_kind),
     }
+    return _not_taken_back(columns)
 
 
-_CODED = (
-    "item_id", "shown", "sample", "turn", "repeat", "kind", "label_id", "low", "high", "served_id",
-    "run_id", "reason", "parts", "marks",
-)  # fmt: skip
+def _gathered(pieces: Iterable[_Piece], ends: Mapping[str, dict[Any, int]]) -> dict[str, Any]:
+    """Whole columns of what counts: numbers in as few bytes as hold them, and two of doubles.
 
-
-def _end(bits: int) -> float | None:
-    """An end of a scale, from the bits of its double."""
-    end = float(np.int64(bits).view(np.float64))
-    return None if math.isnan(end) else end
-
-
-def _both(names: Names, who: str, numbers: _Gathered) -> dict[str, Coded]:
-    known = numbers.column(names.models.get)
-    return {
-        who: known.mapped(lambda one: one and one.name),
-        f"{who}_id": known.mapped(lambda one: one and one.id),
-    }
-
-
-def _room(connection: Connection, benchmark: int, packed: bool) -> int:
-    """How many verdicts on a benchmark may come, at most."""
-    counts = (
-        [select(func.sum(_c.n)).where(_c.benchmark_id == benchmark),
-         select(func.count()).select_from(schema.tails).where(_l.benchmark_id == benchmark)]
-        if packed
-        else [select(func.count()).select_from(schema.uses).where(_u.benchmark_id == benchmark)]
-    )  # fmt: skip
-    return sum(int(connection.execute(count).scalar() or 0) for count in counts)
-
-
-def _groups(
-    connection: Connection, boards: Sequence[Sequence[int]], packed: bool
-) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
-    """The newest verdicts of all places of some whole boards, in order, until none is left.
-
-    With the boards themselves, of which ``board`` says each row's.
+    Also ``row`` and ``judgment`` of those that have more to say. The numbers of ``low`` and
+    ``high`` are those that ``ends`` have for the bits.
     """
-    pieces: list[_Piece] = []
-    sizes: list[int] = []
-    for end, board in enumerate(boards, 1):
-        found = _pieces(connection, board, packed)
-        pieces += found
-        sizes.append(sum(map(_size, found)))
-        if end == len(boards) or sum(sizes) >= _GROUP:
-            rows = _laid_out(pieces)
-            rows["board"] = np.repeat(np.arange(len(sizes)), sizes)
-            yield _newest_of(rows), np.array(boards[end - len(sizes) : end], dtype=np.int64)
-            pieces, sizes = [], []
+    parts: list[dict[str, NDArray[Any]]] = [
+        {name: np.zeros(0, np.uint8) for name in (*_WHERE, *_ENDS, "row", "judgment")}
+    ]
+    doubles = {name: array("d") for name in ("value", "judged_at")}  # they grow where they lie
+    n = 0
+    for some in _groups(pieces):
+        told = some["told"]
+        for name, its in ends.items():
+            some[name] = _numbered(some[name], told & 3 == KINDS.index("score"), its)
+        for name, column in doubles.items():
+            column.frombytes(some[name].tobytes())
+        more = np.flatnonzero(told & (_HAS_MORE | _MARKED))
+        parts.append(
+            {name: _narrow(some[name]) for name in (*_WHERE, *_ENDS)}
+            | {"row": more + n, "judgment": some["judgment_id"][more]}
+        )
+        n += len(told)
+    joined = {name: _joined([one.pop(name) for one in parts]) for name in tuple(parts[0])}
+    return joined | {name: np.asarray(column) for name, column in doubles.items()}
 
 
-def _pieces(connection: Connection, board: Sequence[int], packed: bool) -> list[_Piece]:
-    here = _here(board)
-    if not packed:
-        return [_fetched(_OF_USES.rows(connection, here))]
-    chunked: list[_Piece] = [(n, blob) for n, blob in _OF_CHUNKS.rows(connection, here)]
-    return [*chunked, _fetched(_OF_TAIL.rows(connection, here))]
+def _groups(pieces: Iterable[_Piece]) -> Iterator[Rows]:
+    """What counts of some whole boards at a time, in order, until none is left."""
+    group: list[Rows] = []
+    n = 0
+    for _, its in groupby(pieces, key=itemgetter(0)):
+        board = [rows for _, rows in its]
+        group += board
+        n += sum(len(rows["told"]) for rows in board)
+        if n >= _GROUP:
+            yield _newest_of(_laid_out(group))
+            group, n = [], 0
+    if group:
+        yield _newest_of(_laid_out(group))
 
 
 def _newest_of(rows: Rows) -> Rows:
     """Of the uses of one place the one recorded last, in the order of places."""
-    place = _places(rows)
-    if (place[1:] > place[:-1]).all():
+    keys = [rows[name] for name in PLACE if rows[name].strides != (0,)] or [rows["item_id"]]
+    rising = np.zeros(len(keys[0]) - 1, dtype=np.bool_)
+    for key in reversed(keys):
+        rising = (key[1:] > key[:-1]) | (key[1:] == key[:-1]) & rising
+    if rising.all():
         return rows
-    ordered = np.argsort(place, kind="stable")
-    if (np.diff(place[ordered]) == 0).any():
-        ordered = np.lexsort((rows["judgment_id"], rows["run_id"], rows["used_at"], place))
-    last = np.append(np.diff(place[ordered]) > 0, True)
-    return _taken(rows, ordered[last])
+    recorded = (rows[name] for name in ("judgment_id", "run_id", "used_at"))
+    ordered = np.lexsort((*recorded, *reversed(keys)))
+    changes = [key[ordered[1:]] != key[ordered[:-1]] for key in keys]
+    return _taken(rows, ordered[np.append(np.logical_or.reduce(changes), True)])
 
 
-def _told(
-    connection: Connection,
-    names: Names,
-    rows: Rows,
-    judges: NDArray[np.int64],
-    words: Mapping[str, _Words],
-) -> Rows:
-    """What the bits tell as columns, without the labels that their raters have taken back.
+def _numbered(
+    bits: NDArray[np.int64], where: NDArray[np.bool_], numbers: dict[Any, int]
+) -> NDArray[np.int64]:
+    """The number of each row's bits, of which there are few; 0 where none are meant."""
+    found = np.zeros(len(bits), np.int64)
+    rest = where.copy()
+    while rest.any():
+        one = bits[rest.argmax()]
+        alike = rest & (bits == one)
+        found[alike] = numbers.setdefault(int(one), len(numbers))
+        rest ^= alike
+    return found
 
-    ``judges`` are those of the boards.
-    """
-    told = rows["told"]
-    kind = told & 3
-    kinds = [names.judges[judge].spec.kind for judge in judges.tolist()]
-    value = np.where(told & _HAS_VALUE, rows["value"], np.nan)
-    turned = (kind == KINDS.index("preference")) & (rows["shown"] == ORDERS.index("opponent_first"))
-    scored = kind == KINDS.index("score")
-    rows |= {
-        "kind": kind,
-        "value": np.where(turned, 1.0 - value, value),
-        **{end: np.where(scored, rows[end], np.nan).view("i8") for end in ("low", "high")},
-        **_said(connection, rows, kinds, words),
+
+def _narrow(numbers: NDArray[Any]) -> NDArray[Any]:
+    some = numbers[:1] if numbers.strides == (0,) else numbers
+    least, most = np.min_scalar_type(int(some.min())), np.min_scalar_type(int(some.max()))
+    return np.broadcast_to(some.astype(np.promote_types(least, most)), len(numbers))
+
+
+def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
+    some = numbers[:1] if numbers.strides == (0,) else numbers
+    if not len(some):
+        return Coded(numbers, ())
+    least, most = int(some.min()), int(some.max())
+    known: Sequence[int] = range(least, most + 1)
+    if len(known) > 4 * len(numbers) + 2**16:
+        found, codes = np.unique(numbers, return_inverse=True)
+        known = found.tolist()
+    else:
+        codes = numbers - least if least < most else np.zeros(len(numbers), np.int8)
+    kind = np.min_scalar_type(-len(known))
+    return Coded(codes.astype(kind, copy=False), [value_of(one) for one in known])
+
+
+def _both(who: str, its: Coded) -> dict[str, Coded]:
+    return {
+        who: its.mapped(lambda one: one and one.name),
+        f"{who}_id": its.mapped(lambda one: one and one.id),
     }
-    if HUMAN not in kinds:
-        return rows
-    back = np.array([kind == HUMAN for kind in kinds])[rows["board"]]
-    back &= kind == KINDS.index("unreadable")
-    back &= rows["reason"] == words["reason"].number(WITHDRAWN, WITHDRAWN)
-    return _taken(rows, np.flatnonzero(~back))
+
+
+def _end(bits: int | None) -> float | None:
+    """An end of a scale, from the bits of its double."""
+    end = math.nan if bits is None else float(np.int64(bits).view(np.float64))
+    return None if math.isnan(end) else end
+
+
+def _values(its: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """The probability that the model wins, whatever was shown first; nan where there is none."""
+    value, told = its["value"], its["told"]
+    value[told & _HAS_VALUE == 0] = np.nan
+    turned = told & 3 == KINDS.index("preference")
+    turned &= its["shown"] == ORDERS.index("opponent_first")
+    value[turned] = 1.0 - value[turned]
+    return value
 
 
 def _said(
-    connection: Connection, rows: Rows, kinds: Sequence[str], words: Mapping[str, _Words]
-) -> Rows:
+    connection: Connection, its: Mapping[str, NDArray[Any]], judge_kind: Coded
+) -> dict[str, Coded]:
     """Reasons, parts of scores and marks: looked up for those rows alone that have any."""
-    told, board = rows["told"], rows["board"]
-    said = {name: np.zeros(len(told), dtype=np.int64) for name in words}
-    looking = np.array([read_marks(kind, "[]") is not None for kind in kinds], dtype=np.bool_)
-    looked = ((told & _LOOKED) > 0) & looking[board]
-    said["marks"][looked] = words["marks"].number((), ())
-    marked = looked & ((told & _MARKED) > 0)
-    rows_of: dict[int, list[int]] = {}
-    asked = np.flatnonzero(((told & _HAS_MORE) > 0) | marked)
-    for row, judgment in zip(asked.tolist(), rows["judgment_id"][asked].tolist(), strict=True):
-        rows_of.setdefault(judgment, []).append(row)
-    because: dict[bytes, list[int]] = {}
-    for judgment, reason, parts, marks in _besides(connection, sorted(rows_of)):
-        its = rows_of[judgment]
-        if reason is not None:
-            because.setdefault(reason, []).extend(its)
-        if parts is not None:
-            said["parts"][its] = words["parts"].number(parts, read_parts(parts))
-        for row in its:
-            if marked[row]:
-                its_marks = read_marks(kinds[board[row]], marks)
-                shown = marks_shown(its_marks, ORDERS[rows["shown"][row]])
-                said["marks"][row] = words["marks"].number(shown, shown)
-    for portion in chunks(because):
-        for sha, body, exact in connection.execute(_TEXTS, {"shas": portion}):
-            reason = stored_text(body, exact)
-            said["reason"][because[sha]] = words["reason"].number(reason, reason)
-    return said
-
-
-def _besides(connection: Connection, judgments: list[int]) -> Iterator[tuple[Any, ...]]:
-    engine = connection.dialect.name
-    for portion in chunks(judgments):
-        asked = json.dumps(portion) if engine == "sqlite" else portion
-        yield from _SAID[engine].rows(connection, {"judgments": asked})
+    looked = its["told"] & _LOOKED > 0
+    if silent := {kind for kind in judge_kind.values if read_marks(kind, "[]") is None}:
+        looked &= marked(judge_kind, lambda kind: kind not in silent)
+    said = looked.astype(np.int32)
+    numbers: dict[Any, int] = {(None, None, None, None, 0): 0, (None, None, None, "[]", 0): 1}
+    for portion in chunks(np.argsort(its["judgment"], kind="stable").tolist()):
+        at, judgments = its["row"][portion], its["judgment"][portion].tolist()
+        wanted = {"id": {*judgments}}
+        found = {
+            one[0]: one[1:]
+            for one in rows(connection, schema.judgments, "id reason parts marks", wanted)
+        }
+        shown, looks = its["shown"][at].tolist(), looked[at].tolist()
+        said[at] = [
+            numbers.setdefault(
+                (*found[judgment][:3], found[judgment][3] if looks else None, shown), len(numbers)
+            )
+            for judgment, shown, looks in zip(judgments, shown, looks, strict=True)
+        ]
+    told = _coded(said, [*numbers].__getitem__)
+    return {
+        "reason": told.mapped(lambda one: one[0] and stored_text(one[0], one[1])),
+        "parts": told.mapped(lambda one: read_parts(one[2])),
+        "marks": told.mapped(
+            lambda one: one[3] and marks_shown(read_names(one[3]), ORDERS[one[4]])
+        ),
+    }
 
 
 def board_answers(
@@ -1120,23 +931,19 @@ def board_answers(
     ``model``, ``model_id``, ``item_id``, ``stack``, ``at``, ``length`` (characters), ``status``,
     ``start`` (what no database can hold is replaced).
     """
-    names = Names.of(connection, benchmark, version)
-    known = [None] if models is None else [n for n, its in names.models.items() if its.id in models]
-    found = [np.zeros(0, dtype=list(_ANSWER.items()))]
-    for number in names.benchmarks:
-        for model in known:
-            asked = {"benchmark": number} | ({} if model is None else {"model": model})
-            answers = (_OF_ALL if model is None else _OF_MODEL).rows(connection, asked)
-            found.append(np.fromiter(answers, dtype=found[0].dtype))
-    rows = np.concatenate(found)
-    gathered = {name: _Gathered(len(rows)) for name in ("model_id", "item_id", "stack_id")}
-    for name, column in gathered.items():
-        column.gather(rows[name])
-    stacks = schema.stacks.c
-    stack_of = {row[0]: row[1] for row in connection.execute(select(stacks.id, stacks.stack))}
+    at = _number(connection, benchmark, version)
+    known = catalog.models(connection)
+    query = _LENGTHS.where(_a.benchmark_id == at)
+    if models is not None:
+        query = query.where(_a.model_id.in_(chosen(known, models) or ()))
+    found = np.fromiter(map(tuple, connection.execute(query)), dtype=_LENGTH)
+    places = found[_ANSWERED_AT]
+    newest = found[np.append(True, places[1:] != places[:-1])[: len(found)]]
+    items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
+    stacks = names_of(connection, schema.stacks, "stack")
     return {
-        **_both(names, "model", gathered["model_id"]),
-        "item_id": gathered["item_id"].column(lambda item: names.items[item][0]),
-        "stack": gathered["stack_id"].column(stack_of.get),
-        **{name: rows[name] for name in ("at", "length", "status", "start")},
+        **_both("model", _coded(newest["model_id"], known.get)),
+        "item_id": _coded(newest["item_id"], items.get),
+        "stack": _coded(newest["stack_id"], stacks.get),
+        **{name: newest[name] for name in ("at", "length", "status", "start")},
     }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from operator import itemgetter
 from typing import Any, Self, TypeVar
 
@@ -348,12 +348,12 @@ class Prepared:
 
     def first(self, connection: Connection, row: Row) -> tuple[Any, ...] | None:
         """The first row of what it returns."""
-        return next(iter(list(self.rows(connection, row))), None)
+        return next(iter(self._execute(connection, row).fetchall()), None)
 
     def of_all(self, connection: Connection, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
         """What it returns for each of them, in any order. A server is asked once for all."""
         if connection.dialect.name == "sqlite":
-            return [found for row in rows for found in self.rows(connection, row)]
+            return [found for row in rows for found in self._execute(connection, row)]
         names = tuple(rows[0])
         lists = {name: _array([row[name] for row in rows]) for name in names}
         sql, constants = self._sql(connection, names, by_columns=True)
@@ -361,8 +361,14 @@ class Prepared:
         return list(found.fetchall())
 
     def rows(self, connection: Connection, row: Row) -> Iterator[tuple[Any, ...]]:
-        """The rows of what it returns, one at a time."""
-        return iter(self._execute(connection, row))
+        """The rows of what it returns; a server hands out some at a time, within a transaction."""
+        if connection.dialect.name == "sqlite":
+            yield from self._execute(connection, row)
+            return
+        sql, constants = self._sql(connection, tuple(row))
+        cursor = _driver(connection).cursor(f"rows_{next(_CURSORS)}", binary=True)
+        yield from cursor.execute(sql, {**constants, **row})
+        cursor.close()  # where that is not reached, it goes with its transaction
 
     def _execute(self, connection: Connection, row: Row) -> Any:
         sql, constants = self._sql(connection, tuple(row))
@@ -433,6 +439,7 @@ _ELEMENT: dict[type, Callable[[Any], str]] = {
 _AS_BYTES = {"postgresql": {"binary": True}}
 """How values are asked for: bytes would come as twice as many digits, and numbers as texts."""
 
+_CURSORS = count()
 _PARAMETER = re.compile(r"%\((\w+)\)s(?:::(?:DOUBLE PRECISION|\w+))?")
 """As the dialect writes one, with its type where that is not plain."""
 

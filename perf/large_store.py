@@ -1,18 +1,22 @@
-"""Reading boards of a store of millions of judgments, on both engines.
+"""Reading a store of ten million judgments, on both engines.
 
-    python perf/columns.py [--judgments 5000000] [--server postgresql://user@host/database]
+    python perf/large_store.py [--engine sqlite|postgresql|both] [--judgments 10000000]
 
-Makes a store in a temporary folder and one on a server, by SQL alone and always the same: a
-benchmark of 5 judges on 50 models, and one of a tenth of it. Each reading is of a process of its
-own, whose peak is the kernel's (``ru_maxrss``), with the file in memory; the best of three. CPU is
-that of the process that reads. The database on the server has to be there and empty, and is left
-empty. With ``--made FILE`` a store that this script made before is read instead, and stays.
+Makes a store in a temporary folder and one on a PostgreSQL server of its own (of Debian's package,
+its files in memory where there is room), by SQL alone and always the same: 5 judges on 50 models,
+half of all verdicts on one benchmark, and the other half on ten alike. There are no answers and no
+texts but a reason. Each reading is of a process of its own, whose peak is the kernel's
+(``ru_maxrss``), with the files in the page cache, since nobody may drop that here; the best of
+three. CPU is that of the process that reads. Pages are what they ask a store before any number is
+computed. With ``--server URL`` an empty database is filled and emptied again, on a server that is
+there; with ``--made URL`` a store that this script made before is read, and stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -20,23 +24,40 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
 
 from judgebench.records import Item, JudgeSpec, ModelSpec, RunManifest
-from judgebench.store import columns, open_store
+from judgebench.store import columns, open_store, schema
 from judgebench.store.opening import located
+from tests.postgres import running
 
 VERSION = "1"
 JUDGES, MODELS = 5, 50
-WHAT = {
-    "all": ("large", "all rows of a benchmark", ""),
-    "one": ("small", "one judge on a benchmark", "judge-0"),
+LARGE, SMALL = "large", [f"small-{number}" for number in range(10)]
+BOARDS = {"all": (LARGE, ""), "unpacked": (LARGE, ""), "one": (SMALL[0], "judge-0")}
+"""What is read of which benchmark, and of which judge alone."""
+
+PAGES = {
+    "overview": ("holdings", "verdicts_used", "failure_kinds", "last_numbers"),
+    "leaderboard": ("benchmarks", "boards_met", "last_numbers"),
+    "runs": ("runs_under_way", "n_failures", "last_numbers"),
+    "compare": ("benchmarks", "boards_met", "tagged", "models"),
 }
-AT_MOST = {"all": (1.0, 350.0), "one": (0.3, 350.0)}
+"""The methods of a store that a page calls."""
+
+WHAT = {
+    "all": ("all rows of a benchmark", 1.0, 350.0),
+    "one": ("one judge on a benchmark", 0.3, 350.0),
+    **{page: (f"what the page {page} asks first", 2.0, 350.0) for page in PAGES},
+    "unpacked": ("all, of a store that is not packed", math.inf, 350.0),
+}
 """Seconds, and megabytes at the peak, of what is read."""
 
 _NUMBERS = {
@@ -84,7 +105,8 @@ def make(url: str, judgments: int) -> str:
     """A store where there is none; what it took, in words."""
     began = time.monotonic()
     each = JUDGES * MODELS
-    items = {"large": judgments // each, "small": judgments // each // 10}
+    items = {LARGE: judgments // 2 // each}
+    items |= dict.fromkeys(SMALL, judgments // 2 // each // len(SMALL))
     with open_store(url) as store:
         with store.transaction():
             store.start_run(
@@ -130,35 +152,39 @@ def make(url: str, judgments: int) -> str:
                 text("SELECT CAST(sum(length(blob)) AS bigint), count(*) FROM chunks")
             ).one()
     return (
-        f"made in {made - began:.0f} s, packed in {packed - made:.0f} s: {n:,} chunks of"
+        f"{first - 1:,} judgments, {located(url).size() / 1e9:.2f} GB, made in"
+        f" {made - began:.0f} s, packed in {packed - made:.0f} s: {n:,} chunks of"
         f" {size / judgments:.1f} bytes a verdict"
     )
 
 
-def read(url: str, what: str, packed: bool) -> None:
+def read(url: str, what: str) -> None:
     """In a process of its own: prints `Took` as JSON."""
-    if not packed:
+    if what == "unpacked":
         columns.is_packed = lambda connection: False
-    benchmark, _, judge = WHAT[what]
+    began, cpu, n = time.perf_counter(), time.process_time(), 0
     with open_store(url, read_only=True) as store:
-        began, cpu = time.perf_counter(), time.process_time()
-        judges = [one.id for one in store.judges() if one.name == judge] if judge else None
-        found = store.board_verdicts(benchmark, VERSION, judges=judges)
+        if what in PAGES:
+            for name in PAGES[what]:
+                getattr(store, name)()
+        else:
+            benchmark, judge = BOARDS[what]
+            judges = [one.id for one in store.judges() if one.name == judge] if judge else None
+            n = len(store.board_verdicts(benchmark, VERSION, judges=judges)["value"])
         took = time.perf_counter() - began
         cpu = time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(json.dumps([len(found["value"]), took, cpu, peak]))
+    print(json.dumps([n, took, cpu, peak]))
 
 
-def best(url: str, what: str, *, packed: bool = True) -> Took:
+def best(url: str, what: str) -> Took:
     """The quickest of some processes."""
-    command = [sys.executable, __file__, "--read", url, "--what", what]
     done = [
         subprocess.run(
-            command if packed else [*command, "--unpacked"],
+            [sys.executable, __file__, "--read", url, "--what", what],
             stdout=subprocess.PIPE, text=True, check=True,
         )
-        for _ in range(3 if packed else 1)
+        for _ in range(1 if what == "unpacked" else 3)
     ]  # fmt: skip
     return min((Took(*json.loads(one.stdout)) for one in done), key=lambda took: took.seconds)
 
@@ -167,65 +193,69 @@ def plans(url: str) -> None:
     """How the engine finds what a board is read from."""
     with open_store(url, read_only=True) as store, store.snapshot() as connection:
         sqlite = connection.dialect.name == "sqlite"
-        for name, prepared in (("chunks", columns._OF_CHUNKS), ("tail", columns._OF_TAIL)):
-            sql, _ = prepared._sql(connection, tuple(columns._here((1, 1, 1, 0))))
-            for found, value in columns._here((1, 1, 1, 0)).items():
-                for written in (f":{found}", f"%({found})s::INTEGER", f"%({found})s"):
+        here = columns._here((1, 1))
+        for table in (schema.chunks, schema.tails):
+            sql, _ = columns._of(table, len(here))._sql(connection, tuple(here))
+            for name, value in here.items():
+                for written in (f":{name}", f"%({name})s::INTEGER", f"%({name})s"):
                     sql = sql.replace(written, str(value))
             rows = connection.execute(text(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{sql}")).all()
             for row in rows:
-                print(f"    {name}: {row[-1]}")
+                print(f"    {table.name}: {row[-1]}")
 
 
 def measure(url: str) -> bool:
     """Read and print; whether all was quick and small enough."""
     well = True
-    for what, (_, title, _) in WHAT.items():
+    for what, (title, most_s, most_mb) in WHAT.items():
         took = best(url, what)
-        most_s, most_mb = AT_MOST[what]
         well &= took.seconds <= most_s and took.mb <= most_mb
-        print(f"  {title:<44}{took.rows:10,} rows{took.seconds:8.2f} s{took.cpu_s:8.2f} s CPU"
+        n = f"{took.rows:,} rows" if took.rows else ""
+        print(f"  {title:<36}{n:>15}{took.seconds:8.2f} s{took.cpu_s:8.2f} s CPU"
               f"{took.mb:7.0f} MB", flush=True)  # fmt: skip
-    slow = best(url, "all", packed=False)
-    print(f"  {'all, of a store that is not packed':<44}{slow.rows:10,} rows"
-          f"{slow.seconds:8.2f} s{slow.cpu_s:8.2f} s CPU{slow.mb:7.0f} MB", flush=True)  # fmt: skip
     plans(url)
     return well
 
 
-def emptied(url: str) -> None:
-    import psycopg
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+@contextmanager
+def place(engine: str, given: argparse.Namespace) -> Iterator[str]:
+    """The address of an empty store, which goes in the end."""
+    if engine == "sqlite":
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            yield f"sqlite:///{folder}/store.db"
+    elif given.server:
+        yield given.server
+        with psycopg.connect(given.server, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    else:
+        with running() as server:
+            server.make("large")
+            yield server.url("large")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--judgments", type=int, default=5_000_000)
+    parser.add_argument("--engine", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--judgments", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--server")
-    parser.add_argument("--made", nargs="+")
+    parser.add_argument("--made")
     parser.add_argument("--read", help=argparse.SUPPRESS)
     parser.add_argument("--what", choices=WHAT, help=argparse.SUPPRESS)
-    parser.add_argument("--unpacked", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.read:
-        read(given.read, given.what, not given.unpacked)
+        read(given.read, given.what)
         return
     print(f"{platform.platform()}, Python {platform.python_version()},"
           f" {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    if given.made:
+        sys.exit(0 if measure(given.made) else 1)
     well = True
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        urls = given.made or [f"sqlite:///{folder}/store.db", *filter(None, [given.server])]
-        for url in urls:
-            engine = "SQLite" if located(url).path else "PostgreSQL"
-            print(f"{engine}: {'' if given.made else make(url, given.judgments)}", flush=True)
-            try:
-                well &= measure(url)
-            finally:
-                if url == given.server:
-                    emptied(url)
+    for engine in ("sqlite", "postgresql") if given.engine == "both" else (given.engine,):
+        with place(engine, given) as url:
+            made = make(url, given.judgments)
+            print(f"{'SQLite' if located(url).path else 'PostgreSQL'}: {made}", flush=True)
+            well &= measure(url)
     sys.exit(0 if well else 1)
 
 
