@@ -795,9 +795,9 @@ _GROUP = 65_536
 _judgments: Any = bindparam("judgments")
 _SAID = {
     engine: Prepared(
-        select(_j.id, _j.reason_sha, _j.parts, _j.marks).where(_j.id.in_(select(among)))
+        select(asked, _j.reason_sha, _j.parts, _j.marks).join(schema.judgments, _j.id == asked)
     )
-    for engine, among in (
+    for engine, asked in (
         ("sqlite", func.json_each(_judgments).table_valued("value").c.value),
         ("postgresql", func.unnest(cast(_judgments, ARRAY(BigInteger))).column_valued()),
     )
@@ -902,7 +902,7 @@ class _Words:
 
     def __init__(self) -> None:
         self.values: list[Any] = [None]
-        self._number_of: dict[Any, int] = {}
+        self._number_of: dict[Any, int] = {None: 0}
 
     def number(self, known_by: Any, value: Any) -> int:
         if known_by not in self._number_of:
@@ -969,7 +969,9 @@ def board_verdicts(
         "served_model": gathered["served_id"].column(names.names.get),
         "run_id": gathered["run_id"].column(names.runs.__getitem__),
         "at": at.array(),
-        **{name: gathered[name].column(its.values.__getitem__) for name, its in words.items()},
+        "reason": gathered["reason"].column(words["reason"].values.__getitem__),
+        "parts": gathered["parts"].column(lambda n: read_parts(words["parts"].values[n])),
+        "marks": gathered["marks"].column(words["marks"].values.__getitem__),
     }
 
 
@@ -1085,34 +1087,39 @@ def _said(
     looked = ((told & _LOOKED) > 0) & looking[board]
     said["marks"][looked] = words["marks"].number((), ())
     marked = looked & ((told & _MARKED) > 0)
-    rows_of: dict[int, list[int]] = {}
     asked = np.flatnonzero(((told & _HAS_MORE) > 0) | marked)
-    for row, judgment in zip(asked.tolist(), rows["judgment_id"][asked].tolist(), strict=True):
-        rows_of.setdefault(judgment, []).append(row)
-    because: dict[bytes, list[int]] = {}
-    for judgment, reason, parts, marks in _besides(connection, sorted(rows_of)):
-        its = rows_of[judgment]
-        if reason is not None:
-            because.setdefault(reason, []).extend(its)
-        if parts is not None:
-            said["parts"][its] = words["parts"].number(parts, read_parts(parts))
-        for row in its:
-            if marked[row]:
-                its_marks = read_marks(kinds[board[row]], marks)
-                shown = marks_shown(its_marks, ORDERS[rows["shown"][row]])
-                said["marks"][row] = words["marks"].number(shown, shown)
-    for portion in chunks(because):
+    besides, which = _besides(connection, rows["judgment_id"][asked])
+    reasons: dict[bytes | None, str | None] = {None: None}
+    for portion in chunks({sha for sha, _, _ in besides if sha is not None}):
         for sha, body, exact in connection.execute(_TEXTS, {"shas": portion}):
-            reason = stored_text(body, exact)
-            said["reason"][because[sha]] = words["reason"].number(reason, reason)
+            reasons[sha] = stored_text(body, exact)
+    for name, known in (
+        ("reason", [reasons[sha] for sha, _, _ in besides]),
+        ("parts", [parts for _, parts, _ in besides]),
+    ):
+        numbers = [words[name].number(one, one) for one in known]
+        said[name][asked] = np.array(numbers, dtype=np.int64)[which]
+    for at in np.flatnonzero(marked[asked]).tolist():
+        row = asked[at]
+        its = read_marks(kinds[board[row]], besides[which[at]][2])
+        shown = marks_shown(its, ORDERS[rows["shown"][row]])
+        said["marks"][row] = words["marks"].number(shown, shown)
     return said
 
 
-def _besides(connection: Connection, judgments: list[int]) -> Iterator[tuple[Any, ...]]:
-    engine = connection.dialect.name
-    for portion in chunks(judgments):
-        asked = json.dumps(portion) if engine == "sqlite" else portion
-        yield from _SAID[engine].rows(connection, {"judgments": asked})
+def _besides(
+    connection: Connection, judgments: NDArray[np.int64]
+) -> tuple[list[tuple[Any, ...]], NDArray[np.int64]]:
+    """What judgments say besides, each once: reason, parts and marks; and which of it each says."""
+    numbers, place = np.unique(judgments, return_inverse=True)
+    engine, asked = connection.dialect.name, numbers.tolist()
+    found = _SAID[engine].rows(
+        connection, {"judgments": json.dumps(asked) if engine == "sqlite" else asked}
+    )
+    said: dict[tuple[Any, ...], int] = {}
+    which = [(number, said.setdefault(tuple(its), len(said))) for number, *its in found]
+    known, code = np.array(which, dtype=np.int64).reshape(-1, 2).T
+    return list(said), code[np.argsort(known)][place]
 
 
 def board_answers(
