@@ -7,7 +7,7 @@ functions here take plain lists and arrays as well, so that who computes need no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -87,8 +87,11 @@ def compact(codes: NDArray[np.integer], n_codes: int) -> tuple[Ints, Ints]:
     if n_codes > 4 * len(codes) + 2**16:
         found, place = np.unique(codes, return_inverse=True)
         return found.astype(np.int64), place.astype(np.int64)
-    there = np.bincount(codes, minlength=n_codes) > 0
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
+    there = np.zeros(n_codes, dtype=np.bool_)
+    there[codes] = True
+    place = np.cumsum(there)
+    place -= 1
+    return np.flatnonzero(there), place[codes]
 
 
 def counted(*columns: Column) -> dict[Any, int]:
@@ -149,17 +152,23 @@ def taken(column: Column, rows: ArrayLike) -> Column:
     return [column[row] for row in np.asarray(rows, dtype=np.int64).tolist()]
 
 
-def extended(column: Column, more: Sequence[Any]) -> Column:
+def extended(column: Column, more: Column) -> Column:
     """The column with rows after its own; a number that is None is nan in an array."""
     if isinstance(column, Coded):
         added = coded(more)
-        codes = added.codes + len(column.values)
+        codes = added.codes.astype(np.int64) + len(column.values)
         kind = np.result_type(column.codes, np.min_scalar_type(-1 - int(codes.max(initial=0))))
         both = np.concatenate([column.codes, codes], dtype=kind, casting="same_kind")
         return Coded(both, [*column.values, *added.values])
     if isinstance(column, np.ndarray):
         return np.concatenate([column, np.array(more, dtype=column.dtype)])
     return [*column, *more]
+
+
+def together(columns: Mapping[str, Column], more: Mapping[str, Column]) -> dict[str, Column]:
+    """The rows of ``more`` behind those of ``columns``; None, or nan, where it lacks a column."""
+    nothing = same(None, len(next(iter(more.values()))))
+    return {name: extended(column, more.get(name, nothing)) for name, column in columns.items()}
 
 
 def marked(column: Column, wanted: Callable[[Any], bool]) -> Bools:

@@ -1,4 +1,4 @@
-"""Verdicts combined by named rules: repeats and orders into one verdict, judges into a panel.
+"""Verdicts of several judges combined into those of a panel, by a named rule.
 
 What comes out are columns like those that went in. They are shown beside the judges' own, under the
 name of the rule, and never stored as verdicts.
@@ -6,81 +6,45 @@ name of the rule, and never stored as verdicts.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from statistics import fmean
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from judgebench.columns import Coded, Column, compact, counted, marked, numbers, paired, same, taken
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
-from judgebench.metrics.verdict_table import FAILED, Columns
-from judgebench.metrics.win_rate import LOST, NEAR, TIED, WON
+from judgebench.metrics.intervals import Floats
+from judgebench.metrics.item_means import quotient
+from judgebench.metrics.label_board import most_frequent
+from judgebench.metrics.scores import DIMENSION
+from judgebench.metrics.verdict_table import FAILED, Columns, Ints, read_table
+from judgebench.metrics.win_rate import TIED, outcome
+
+_RULES = {"label": ("majority",), "score": ("mean",), "preference": ("majority", "mean")}
+
+_OF_ONE = ("item_id", "model", "sample", "turn", "opponent", "low", "high", "failure_kind")
+"""What a panel's verdict has of one of its judges'."""
+
+_READ, _FAILED, _UNREADABLE = range(3)
+"""What came of a question; of several that are one, the first of these counts, and of these the
+first judge's."""
 
 
-class _Place(NamedTuple):
-    """An answer that is judged, alone or against an opponent's."""
-
-    item_id: str
-    model: str
-    sample: int
-    turn: int
-    opponent: str | None
-
-
-class _Said(NamedTuple):
-    """A verdict, or why there is none. ``half``: one of two orders could not be read."""
-
-    kind: str
-    label: str | None = None
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    parts: Mapping[str, float] | None = None
-    reason: str | None = None
-    failure_kind: str | None = None
-    half: bool = False
-
-    @property
-    def readable(self) -> bool:
-        return self.kind not in ("unreadable", FAILED)
-
-
-_Rule = Callable[[Sequence[_Said]], _Said]
-_BySeat = dict[_Place, dict[str, _Said]]
-
-
-def both_orders(columns: Columns) -> dict[str, list[Any]]:
-    """One verdict for each judge and answer, whatever orders and repeats it was asked in.
-
-    Of comparisons the repeats in each order are averaged, then the orders. Where one order cannot
-    be read, the other one counts, and the row is marked ``half``. Of labels the one given most
-    often counts (`tie` is unreadable), of scores the mean.
-
-    Parameters
-    ----------
-    columns
-        ``item_id``, ``model``, ``judge``, ``sample``, ``kind``, ``label``, ``value``, and where
-        they are known ``low``, ``high``, ``parts``, ``turn``, ``opponent``, ``order``, ``repeat``,
-        ``reason`` and ``failure_kind``.
-    """
-    return _columns(
-        (place, judge, said)
-        for place, by_judge in _settled(columns).items()
-        for judge, said in by_judge.items()
-    )
-
-
-def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, list[Any]]:
+def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
     """The verdicts of a panel, as a judge called ``panel.name``.
 
-    Each judge has one verdict on an answer, as `both_orders` makes it.
+    Each judge has one verdict on an answer. Its repeats are combined in each order, then the
+    orders; what cannot be read counts only where nothing can. Of labels the one given most often
+    counts, and none where several are; of scores and of comparisons the mean.
 
     ``majority``
         Of labels the most frequent; where several are, there is no verdict (`tie`). Of comparisons
         whatever most judges say, won, lost or tied; where several are most frequent, tied.
     ``mean``
-        Of scores the mean, and the mean of the parts that all of them have; of comparisons the mean
-        probability.
+        Of scores the mean, and the mean of each dimension that all of them have; of comparisons the
+        mean probability.
 
     An answer with fewer readable verdicts than the panel needs has failed where one of the judges
     has, is not there yet where one has not been asked, and is unreadable otherwise.
@@ -88,7 +52,8 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, list[Any]]:
     Parameters
     ----------
     columns
-        As for `both_orders`.
+        Those of one board: ``kind``, ``label``, ``value``, ``low``, ``high``, ``failure_kind``,
+        ``judge_kind``, those whose names begin with `DIMENSION`, and those of `read_table`.
     panel
         ``min_valid`` readable verdicts are needed; more than half of the judges if unset.
 
@@ -96,169 +61,156 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, list[Any]]:
     ------
     UsageError
         For a judge that has no verdict here, and for verdicts that the rule cannot combine.
+    InputError
+        For two verdicts at one place.
     """
-    known = sorted({str(judge) for judge in columns["judge"]})
+    way_of = {str(judge): way for judge, way in counted(columns["judge"], columns["judge_kind"])}
     for judge in panel.judges:
-        if judge not in known:
-            raise UsageError(f"{panel.name}: {unknown_name('judge', judge, known)}")
-    needed = panel.min_valid or len(panel.judges) // 2 + 1
-    found = []
-    for place, by_judge in _settled(columns).items():
-        given = [by_judge[judge] for judge in panel.judges if judge in by_judge]
-        readable = [said for said in given if said.readable]
-        failed = [said for said in given if said.kind == FAILED]
-        if len(readable) >= needed:
-            found.append((place, panel.name, _rule(panel, readable)(readable)))
-        elif failed:
-            found.append((place, panel.name, failed[0]))
-        elif len(given) == len(panel.judges):
-            reason = f"{len(readable)} of {len(given)} judges readable, {needed} needed"
-            found.append((place, panel.name, _Said("unreadable", reason=reason)))
-    kind_of = dict(zip(columns["judge"], columns.get("judge_kind", ()), strict=False))
-    return _columns(found) | {"judge_kind": [kind_of.get(panel.judges[0])] * len(found)}
+        if judge not in way_of:
+            raise UsageError(f"{panel.name}: {unknown_name('judge', judge, sorted(way_of))}")
+    rows_of = [np.flatnonzero(marked(columns["judge"], judge.__eq__)) for judge in panel.judges]
+    n_judges = len(rows_of)
+    its = {name: taken(column, np.concatenate(rows_of)) for name, column in columns.items()}
+    kind = _kind(its, panel)
+    labels = sorted(label for what, label in counted(its["kind"], its["label"]) if what == "label")
+    said, answer_of = _by_judge(its, labels)
 
-
-def together(*tables: Columns) -> dict[str, list[Any]]:
-    """The rows of several tables; None where one has no such column."""
-    names = dict.fromkeys(name for table in tables for name in table)
-    return {
-        name: [
-            value
-            for table in tables
-            for value in (table[name] if name in table else [None] * len(table["kind"]))
-        ]
-        for name in names
+    answer = answer_of[said.row]
+    n_given = np.bincount(answer)
+    n_read = np.bincount(answer[said.state == _READ], minlength=len(n_given))
+    needed = panel.min_valid or n_judges // 2 + 1
+    few = (said.state == _READ) & (n_read < needed)[answer]
+    said = replace(said, state=np.where(few, _UNREADABLE, said.state))
+    by_outcome = kind == "preference" and panel.rule == "majority"
+    if by_outcome:
+        won = np.where(said.state == _READ, outcome(said.values["value"]), TIED)
+        said = replace(said, vote=(won / TIED).astype(np.int8))
+    found = said.combined(answer)
+    state, vote, values, answer = found.state, found.vote, found.values, answer_of[found.row]
+    tied = (state == _UNREADABLE) & (n_read >= needed)[answer]
+    if by_outcome:
+        state = np.where(tied, _READ, state)
+        values = {"value": np.where(tied, TIED, vote * TIED)}
+    why = ["tie", *(f"{n} of {n_judges} judges readable, {needed} needed" for n in range(needed))]
+    label = np.where(state == _READ, np.minimum(vote, len(labels)), len(labels))
+    reason = np.where(state == _UNREADABLE, np.where(tied, 0, 1 + n_read[answer]), len(why))
+    of_panel = {
+        **{name: taken(its[name], found.row) for name in _OF_ONE},
+        **{name: np.where(state == _READ, one, np.nan) for name, one in values.items()},
+        "kind": Coded(state, [kind, FAILED, "unreadable"]),
+        "label": Coded(label, [*labels, None]),
+        "reason": Coded(reason, [*why, None]),
+        "judge": same(panel.name, len(state)),
+        "judge_kind": same(way_of[panel.judges[0]], len(state)),
+        "order": same("single", len(state)),
+        "repeat": same(0, len(state)),
     }
+    there = np.flatnonzero((state != _UNREADABLE) | tied | (n_given == n_judges)[answer])
+    return {name: taken(column, there) for name, column in of_panel.items()}
 
 
-# rules ------------------------------------------------------------------------------------------
+def _by_judge(columns: Columns, labels: Sequence[str]) -> tuple[_Said, Ints]:
+    """What each judge says of each answer, and the number of each row's answer."""
+    table = read_table(columns)
+    said = _Said.of(columns, labels)
+    for group in (table.asking_of, table.answer_of * len(table.judges) + table.judge_of):
+        said = said.combined(group[said.row])
+    return said, table.answer_of
 
 
-def _rule(panel: Panel, given: Sequence[_Said]) -> _Rule:
-    kinds = sorted({said.kind for said in given})
+def _kind(columns: Columns, panel: Panel) -> str | None:
+    """What the judges of a panel say, where they say anything, which its rule can combine."""
+    kinds = sorted({*counted(columns["kind"])} - {FAILED, "unreadable"})
     if len(kinds) > 1:
         raise UsageError(f"{panel.name}: its judges give verdicts of several kinds: {kinds}")
-    if (rule := _RULES.get((panel.rule, kinds[0]))) is None:
-        other = next(rule for rule, kind in _RULES if kind == kinds[0])
-        raise UsageError(f"{panel.name}: {kinds[0]}s have no {panel.rule}; take 'rule: {other}'")
-    return rule
+    for kind in kinds:
+        if panel.rule not in _RULES[kind]:
+            other = _RULES[kind][0]
+            raise UsageError(f"{panel.name}: {kind}s have no {panel.rule}; take 'rule: {other}'")
+    return kinds[0] if kinds else None
 
 
-def _most_frequent_label(given: Sequence[_Said]) -> _Said:
-    return _first_or(given, [said.label for said in given], _Said("unreadable", reason="tie"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What was said, each of shape (verdicts,).
+
+    row
+        Of the columns, that of a verdict that stands for all that were combined.
+    state
+        `_READ`, `_FAILED` or `_UNREADABLE`.
+    vote
+        What majorities are counted of; -1 where several were most frequent.
+    values
+        What means are taken of, by column.
+    """
+
+    row: Ints
+    state: NDArray[np.integer]
+    scale: Coded
+    vote: NDArray[np.integer]
+    values: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, columns: Columns, labels: Sequence[str]) -> _Said:
+        states = {FAILED: _FAILED, "unreadable": _UNREADABLE}
+        codes = {label: code for code, label in enumerate(labels)}
+        scales = paired(columns["low"], columns["high"])
+        return cls(
+            row=np.arange(len(columns["kind"])),
+            state=numbers(columns["kind"], lambda kind: states.get(kind, _READ)).astype(np.int8),
+            scale=scales,
+            vote=numbers(columns["label"], lambda label: codes.get(label, 0)).astype(np.int8),
+            values={
+                name: np.asarray(column, dtype=np.float64)
+                for name, column in columns.items()
+                if name == "value" or name.startswith(DIMENSION)
+            },
+        )
+
+    def combined(self, group: Ints) -> _Said:
+        """One verdict for each group, by its number: what could be read of it together.
+
+        Of labels that tie there is none.
+
+        Raises
+        ------
+        UsageError
+            For scores of one group on several scales.
+        """
+        group = compact(group, int(group.max()) + 1)[1]
+        sizes = np.bincount(group)
+        if len(sizes) == len(group):
+            return self
+        first = np.lexsort((self.row, self.state, group))[np.cumsum(sizes) - sizes]
+        read = np.flatnonzero(self.state == _READ)
+        of, n = group[read], len(sizes)
+        scale, scales = self.scale.codes[read], self.scale.values
+        apart = of[scale != self.scale.codes[first][of]]
+        if len(apart):
+            several = {str(scales[code]) for code in scale[of == apart[0]].tolist()}
+            raise UsageError(f"scores on several scales have no mean: {sorted(several)}")
+        vote = self.vote[read].astype(np.int64)
+        n_votes = int(vote.max(initial=0)) + 1
+        votes = np.bincount(vote * n + of, minlength=n_votes * n)
+        most = most_frequent(votes.reshape(n_votes, n))
+        tied = (self.state[first] == _READ) & (most < 0)
+        n_read = np.bincount(of, minlength=n).astype(np.float64)
+        return _Said(
+            row=self.row[first],
+            state=np.where(tied, _UNREADABLE, self.state[first]),
+            scale=Coded(self.scale.codes[first], scales),
+            vote=most,
+            values={
+                name: quotient(_sums(one[read], of, n), n_read) for name, one in self.values.items()
+            },
+        )
 
 
-def _most_frequent_winner(given: Sequence[_Said]) -> _Said:
-    outcomes = [_outcome(said.value) for said in given]
-    found = _first_or(given, outcomes, _Said("preference", value=TIED))
-    return found._replace(value=_outcome(found.value), half=any(said.half for said in given))
+def _sums(values: Floats, group: Ints, n_groups: int) -> Floats:
+    """Of each group the sum, whatever the order of what is added.
 
-
-def _first_or(given: Sequence[_Said], votes: Sequence[Any], tie: _Said) -> _Said:
-    """The first who said what most say."""
-    most = Counter(votes).most_common(2)
-    if len(most) > 1 and most[0][1] == most[1][1]:
-        return tie
-    return given[votes.index(most[0][0])]
-
-
-def _outcome(p: float | None) -> float:
-    assert p is not None  # a readable comparison has a probability
-    if abs(p - TIED) < NEAR:
-        return TIED
-    return WON if p > TIED else LOST
-
-
-def _mean_probability(given: Sequence[_Said]) -> _Said:
-    half = any(said.half for said in given)
-    return _Said("preference", value=fmean(said.value or 0.0 for said in given), half=half)
-
-
-def _mean_score(given: Sequence[_Said]) -> _Said:
-    scales = {(said.low, said.high) for said in given}
-    if len(scales) > 1:
-        raise UsageError(f"scores on several scales have no mean: {sorted(map(str, scales))}")
-    named = [said.parts or {} for said in given]
-    shared = [name for name in named[0] if all(name in parts for parts in named)]
-    return given[0]._replace(
-        value=fmean(said.value or 0.0 for said in given),
-        parts={name: fmean(parts[name] for parts in named) for name in shared},
-    )
-
-
-_RULES: Mapping[tuple[str, str], _Rule] = {
-    ("majority", "label"): _most_frequent_label,
-    ("majority", "preference"): _most_frequent_winner,
-    ("mean", "score"): _mean_score,
-    ("mean", "preference"): _mean_probability,
-}
-
-_OF_REPEATS: Mapping[str, _Rule] = {
-    "label": _most_frequent_label,
-    "score": _mean_score,
-    "preference": _mean_probability,
-}
-
-
-# repeats and orders -----------------------------------------------------------------------------
-
-
-def _settled(columns: Columns) -> _BySeat:
-    """One verdict of each judge on each answer, in the order in which the answers come."""
-    by_order: dict[tuple[_Place, str], dict[str, list[_Said]]] = {}
-    for place, judge, order, said in _rows(columns):
-        by_order.setdefault((place, judge), {}).setdefault(order, []).append(said)
-    found: _BySeat = {}
-    for (place, judge), orders in by_order.items():
-        found.setdefault(place, {})[judge] = _of_orders([_one(said) for said in orders.values()])
-    return found
-
-
-def _of_orders(given: Sequence[_Said]) -> _Said:
-    found = _one(given)
-    return found._replace(half=found.readable and not all(said.readable for said in given))
-
-
-def _one(given: Sequence[_Said]) -> _Said:
-    """What is readable combined; else why it failed, which may yet be mended; else why not."""
-    if len(given) == 1:
-        return given[0]
-    readable = [said for said in given if said.readable]
-    if readable:
-        return _OF_REPEATS[readable[0].kind](readable)
-    return next((said for said in given if said.kind == FAILED), given[0])
-
-
-# columns in and out -----------------------------------------------------------------------------
-
-
-def _rows(columns: Columns) -> Iterator[tuple[_Place, str, str, _Said]]:
-    n = len(columns["kind"])
-
-    def column(name: str, default: Any = None) -> Sequence[Any]:
-        return list(columns[name]) if name in columns else [default] * n
-
-    places = map(
-        _Place._make,
-        zip(
-            columns["item_id"], columns["model"], columns["sample"], column("turn", 0),
-            column("opponent"), strict=True,
-        ),
-    )  # fmt: skip
-    orders = (order or "single" for order in column("order", "single"))
-    names = [name for name in _Said._fields if name != "half"]
-    said = map(_Said._make, zip(*(column(name) for name in names), [False] * n, strict=True))
-    yield from zip(places, map(str, columns["judge"]), orders, said, strict=True)
-
-
-def _columns(rows: Iterator[tuple[_Place, str, _Said]] | list[Any]) -> dict[str, list[Any]]:
-    found = list(rows)
-    columns: dict[str, list[Any]] = {
-        name: [getattr(place, name) for place, _, _ in found] for name in _Place._fields
-    }
-    columns |= {name: [getattr(said, name) for _, _, said in found] for name in _Said._fields}
-    return columns | {
-        "judge": [judge for _, judge, _ in found],
-        "order": ["single"] * len(found),
-        "repeat": [0] * len(found),
-    }
+    The halves of the numbers have so few digits that their sums are exact.
+    """
+    upper = (values.view(np.int64) & -(2**27)).view(np.float64)
+    sums = (np.bincount(group, half, n_groups) for half in (upper, values - upper))
+    return np.asarray(np.add(*sums), dtype=np.float64)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from judgebench.columns import Column, counted, extended, marked, paired, same, taken
+from judgebench.columns import Column, counted, marked, paired, same, taken, together
 from judgebench.metrics.verdict_table import FAILED, Columns
 
 
@@ -122,8 +122,5 @@ def _with_rows(
         "judge_kind": [ways.get(place.judge or "") for place in absent],
         "failure_kind": list(absent.values()),
     }
-    nothing = [None] * len(absent)
     held = {**{name: same(_DEFAULTS.get(name), n) for name in added}, **verdicts}
-    if not absent:
-        return held
-    return {name: extended(values, added.get(name, nothing)) for name, values in held.items()}
+    return together(held, added) if absent else held

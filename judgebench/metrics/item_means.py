@@ -65,7 +65,7 @@ def item_means(
         total, n = nested.totals(np.where(np.isnan(asked), end, asked))
         return quotient(total + unasked * end, n + unasked).reshape(table.shape)
 
-    in_cell = table.cell_of[table.answer_of[rows]]
+    in_cell = table.cells(rows)
     n_asked = np.bincount(in_cell, minlength=n_cells).astype(np.float64)
     return ItemMeans(
         mean=quotient(*nested.totals(asked)).reshape(table.shape),

@@ -32,7 +32,7 @@ def judge_noise(table: VerdictTable, rows: Ints, values: Floats, *, unit: float 
     mean = np.bincount(asking_of, values[read]) / np.maximum(repeats, 1)
     again = repeats[asking_of] > 1
     deviation = (values[read] - mean[asking_of])[again]
-    cell = table.cell_of[table.answer_of[read[again]]]
+    cell = table.cells(read[again])
     freedom = 1.0 - 1.0 / repeats[asking_of][again]
 
     def by_cell(weights: Floats) -> Floats:

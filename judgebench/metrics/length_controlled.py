@@ -111,7 +111,7 @@ def compared(
 def _compared(
     table: VerdictTable, rows: Ints, means: ItemMeans, opponent: str, lengths: Lengths
 ) -> Compared:
-    here = np.unique(table.model_of[rows])
+    here = np.unique(table.models_of(rows))
     models = tuple(table.models[m] for m in here)
     items = in_order(table.items)
     at = {item: number for number, item in enumerate(table.items)}

@@ -168,7 +168,7 @@ def lineup(
     taken = board(columns, kind)
     table = read_table(taken)
     its = np.flatnonzero(table.judge_of == table.judges.index(judge))
-    there = {table.models[m] for m in np.unique(table.model_of[its]).tolist()}
+    there = {table.models[m] for m in np.unique(table.models_of(its)).tolist()}
     named = tuple(model for model in models if model in there)
     places = [table.models.index(model) for model in named]
     values, _, metric, _ = as_numbers(taken, kind, labels)

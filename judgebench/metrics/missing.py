@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from judgebench.columns import Coded, counted, same, taken
 from judgebench.metrics.item_means import ItemMeans
 from judgebench.metrics.verdict_table import FAILED, Columns, Ints, VerdictTable
 from judgebench.records import REFUSED, TRUNCATED
@@ -43,23 +44,27 @@ def missing_counts(
         Of each model ``unreadable``, of which `SPLIT` names those of a known reason; ``failed``,
         and how many by `FAILURES` and their kind; ``not_asked``.
     """
-    lacking: dict[int, Counter[str]] = {int(m): Counter() for m in np.unique(table.model_of[rows])}
-    for row in rows[~readable[rows]].tolist():
-        lacking[int(table.model_of[row])].update(_why(columns, row))
+    lacking = rows[~readable[rows]]
+    model = Coded(table.models_of(lacking), range(len(table.models)))
+    why = (
+        taken(columns[name], lacking) if name in columns else same(None, len(lacking))
+        for name in ("kind", "reason", "failure_kind")
+    )
+    found = {int(m): Counter[str]() for m in np.unique(table.models_of(rows))}
+    for (m, *said), n in counted(model, *why).items():
+        found[m].update(dict.fromkeys(_counts(*said), n))
     missing = (means.expected - means.readable).sum(axis=0)
     counts = {}
-    for m, found in lacking.items():
-        said = {name: found[name] for name in ("unreadable", *SPLIT.values(), "failed")}
-        kinds = {name: found[name] for name in sorted(found) if name.startswith(FAILURES)}
-        not_asked = int(missing[m]) - found["unreadable"] - found["failed"]
-        counts[table.models[m]] = said | kinds | {"not_asked": not_asked}
+    for m, of in found.items():
+        of_reasons = {name: of[name] for name in ("unreadable", *SPLIT.values(), "failed")}
+        of_kinds = {name: of[name] for name in sorted(of) if name.startswith(FAILURES)}
+        not_asked = int(missing[m]) - of["unreadable"] - of["failed"]
+        counts[table.models[m]] = of_reasons | of_kinds | {"not_asked": not_asked}
     return counts
 
 
-def _why(columns: Columns, row: int) -> list[str]:
+def _counts(kind: str, reason: str | None, failure_kind: str | None) -> list[str]:
     """The counts that a row without a readable verdict belongs to."""
-    if columns["kind"][row] == FAILED:
-        kind = columns["failure_kind"][row] if "failure_kind" in columns else None
-        return ["failed", *([f"{FAILURES}{kind}"] if kind else [])]
-    reason = columns["reason"][row] if "reason" in columns else None
+    if kind == FAILED:
+        return ["failed", *([f"{FAILURES}{failure_kind}"] if failure_kind else [])]
     return ["unreadable", *([SPLIT[reason]] if reason in SPLIT else [])]

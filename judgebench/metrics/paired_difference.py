@@ -119,7 +119,7 @@ def _measured(
 ) -> _Measured:
     columns = _together(compared, items, units)
     table = read_table(columns)
-    means = item_means(table, np.arange(len(table.item_of)), values(columns), ends=compared.ends)
+    means = item_means(table, np.arange(len(table.answer_of)), values(columns), ends=compared.ends)
     if not items:
         means = _empty()
     there = ~np.isnan(means.mean).any(axis=1, keepdims=True)

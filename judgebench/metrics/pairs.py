@@ -153,8 +153,7 @@ def _cells(
         rows = np.flatnonzero(table.judge_of == j)
         means = item_means(table, rows, values, ends=(0.0, 1.0))
         broken = np.zeros(table.shape, dtype=np.bool_)
-        its = rows[failed[rows]]
-        broken[table.item_of[its], table.model_of[its]] = True
+        broken.flat[table.cells(rows[failed[rows]])] = True
         asked = means.asked > 0
         why = np.where(broken, 0, np.where(asked, 1, 2))
         judged = [m for m in np.flatnonzero(asked.any(axis=0)) if table.models[m] != opponent]

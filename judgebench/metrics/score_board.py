@@ -67,7 +67,7 @@ class ScoreBoard:
         own = self.rows(judge)
         own = own if rows is None else own[rows[own]]
         found = np.zeros(self.table.shape, dtype=np.bool_)
-        found[self.table.item_of[own], self.table.model_of[own]] = True
+        found.flat[self.table.cells(own)] = True
         return found
 
     def several_scales(self, *judges: str) -> str | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
-from judgebench.columns import Coded, counted, marked, numbers
+from judgebench.columns import coded, counted, marked, numbers
 from judgebench.columns import taken as rows_of
 from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
@@ -24,6 +23,8 @@ from judgebench.metrics.verdict_table import Columns, Ints, VerdictTable
 from judgebench.metrics.verdict_values import score_values
 
 SCORE = "score"
+DIMENSION = f"{SCORE}/"
+"""What the columns of named parts of scores begin with."""
 OFFICIAL, ITEMS, GUESSED = f"{SCORE}/official", f"{SCORE}/items", f"{SCORE}/guessed"
 
 Scale = tuple[float, float]
@@ -49,7 +50,7 @@ def scores(
     ----------
     columns
         ``item_id``, ``model``, ``judge``, ``sample``, ``kind``, ``value``, ``low``, ``high``, of
-        equal length, and where they are known ``parts`` and those of `by_board` and `read_table`.
+        equal length, and where they are known those of `by_dimension`, `by_board` and `read_table`.
     groups
         Ways of grouping items: each group has a score of its own.
     balance
@@ -81,13 +82,14 @@ def scores(
     taken = board(columns, BoardKind("score"))
     values = score_values(taken)
     unread = marked(taken["kind"], lambda kind: kind == "unreadable")
-    dimensions = {SCORE: values} | _parts(taken)
+    dimensions = sorted(name for name in taken if name.startswith(DIMENSION))
+    means_of = {SCORE: values} | {name: np.asarray(taken[name]) for name in dimensions}
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         scales = scales_of(taken, rows)
         ends = scales[0] if len(scales) == 1 else (-math.inf, math.inf)
         means = {
-            name: item_means(table, rows, column, ends=ends) for name, column in dimensions.items()
+            name: item_means(table, rows, column, ends=ends) for name, column in means_of.items()
         }
         measures = {name: mean_of(mean) for name, mean in means.items()}
         measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
@@ -148,20 +150,17 @@ def mixed(measure: Measure, scales: Sequence[Scale]) -> Measure:
     )
 
 
-def _parts(columns: Columns) -> dict[str, Floats]:
-    """A column of values for each dimension that any score has; nan where a score lacks it."""
-    if "parts" not in columns or not len(columns["parts"]):
-        return {}
-    given = columns["parts"]
-    parts = given if isinstance(given, Coded) else Coded(np.arange(len(given)), list(given))
-    scored = marked(columns["kind"], lambda kind: kind == "score")
-    there = np.unique(parts.codes[scored]).tolist()
-    names = sorted({name for code in there for name in parts.values[code] or {}})
+def by_dimension(columns: Columns) -> dict[str, Floats]:
+    """The named parts of scores as numbers, a column for each; nan where a score has no such part.
+
+    Parameters
+    ----------
+    columns
+        ``parts`` by row, None where there are none.
+    """
+    parts = coded(columns["parts"])
+    named = [its or {} for its in parts.values]
     return {
-        f"{SCORE}/{name}": np.where(scored, numbers(parts, partial(_part, name)), np.nan)
-        for name in names
+        f"{DIMENSION}{name}": np.array([its.get(name, math.nan) for its in named])[parts.codes]
+        for name in sorted({name for its in named for name in its})
     }
-
-
-def _part(name: str, parts: Mapping[str, float] | None) -> float:
-    return (parts or {}).get(name, math.nan)

@@ -110,18 +110,19 @@ def judge_by_judge(
             }
             counts = {model: said | more[model] for model, said in missing.items()}
             seats.append(_Seat(judge, _shown(one.measures), _width(one), counts))
+            del one  # what is not shown
+    models, units, unit_of = table.models, table.units, table.unit_of
+    del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
     measures = [measure for seat in seats for measure in seat.measures.values()]
-    of_units = [one.of_units(table.unit_of, len(table.units)) for one in measures]
-    sums = zip(of_units, intervals.resamples(table.units).sums(of_units), strict=True)
+    of_units = [one.of_units(unit_of, len(units)) for one in measures]
+    sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
     found: list[Standing] = []
     for seat in seats:
         its = {name: (measure, *next(sums)) for name, measure in seat.measures.items()}
-        placed = _ranks_of(
-            next(iter(its.values())), seat.width, intervals, mask_of(table.models, ranked)
-        )
+        placed = _ranks_of(next(iter(its.values())), seat.width, intervals, mask_of(models, ranked))
         estimates = {name: estimated(*one, intervals).estimates for name, one in its.items()}
-        found += _board(seat, table.models, estimates, placed)
+        found += _board(seat, models, estimates, placed)
     return tuple(found)
 
 

@@ -31,9 +31,9 @@ class VerdictTable:
     may be shown it in two orders, and asked the same several times. Names are sorted, so that equal
     verdicts give equal tables in whatever order they were stored.
 
-    item_of, model_of, judge_of, answer_of, asking_of : shape (rows,)
-        Places in ``items``, ``models`` and ``judges``; the number of the answer; that of the answer
-        in its order and before its judge, which only repeats have in common.
+    judge_of, answer_of, asking_of : shape (rows,)
+        The place in ``judges``; the number of the answer; that of the answer in its order and
+        before its judge, which only repeats have in common.
     cell_of : shape (answers,)
         ``item * len(models) + model`` of each answer.
     units
@@ -48,8 +48,6 @@ class VerdictTable:
     items: tuple[str, ...]
     models: tuple[str, ...]
     judges: tuple[str, ...]
-    item_of: Ints
-    model_of: Ints
     judge_of: Ints
     answer_of: Ints
     asking_of: Ints
@@ -62,6 +60,14 @@ class VerdictTable:
     def shape(self) -> tuple[int, int]:
         """How many items and models there are."""
         return len(self.items), len(self.models)
+
+    def cells(self, rows: Ints) -> Ints:
+        """The cell of each of these rows, as in ``cell_of``."""
+        return self.cell_of[self.answer_of[rows]]
+
+    def models_of(self, rows: Ints) -> Ints:
+        """The place in ``models`` of each of these rows."""
+        return self.cells(rows) % max(1, len(self.models))
 
 
 def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> VerdictTable:
@@ -96,18 +102,14 @@ def read_table(columns: Columns, rows: Sequence[int] | Ints | None = None) -> Ve
         _codes(columns, names, these) for names in (("sample", "turn"), ("order",), ("repeat",))
     )
 
-    cell = item_of * max(1, len(models)) + model_of
-    answers, answer_of = _compact(_joined(cell, sample_of))
-    asking = _joined(_joined(answer_of, judge_of), order_of)
-    asking_of = _compact(asking)[1]
+    answers, answer_of = _compact(_joined(item_of * max(1, len(models)) + model_of, sample_of))
+    asking_of = _compact(_joined(_joined(answer_of, judge_of), order_of))[1]
     _refuse_twice(_joined(asking_of, repeat_of), judge, item, model)
     units, unit_of = units_of(items, columns, these)
     return VerdictTable(
         items=items,
         models=models,
         judges=judges,
-        item_of=item_of,
-        model_of=model_of,
         judge_of=judge_of,
         answer_of=answer_of,
         asking_of=asking_of,
@@ -158,7 +160,7 @@ def coded(values: Column, among: Iterable[Any] = ()) -> tuple[tuple[Any, ...], I
 
 def _codes(columns: Columns, names: Sequence[str], rows: Ints) -> Ints:
     """One code for the values of several columns; those that are not known are all alike."""
-    codes = np.zeros(len(rows), dtype=np.int64)
+    codes = np.broadcast_to(np.int64(0), len(rows))
     for name in names:
         if name in columns and len(counted(columns[name])) > 1:
             codes = _joined(codes, coded(taken(columns[name], rows))[1])
@@ -175,7 +177,11 @@ def _width(codes: Ints) -> int:
 
 def _joined(codes: Ints, finer: Ints) -> Ints:
     """One code for two; equal where both are."""
-    return codes * _width(finer) + finer
+    if (width := _width(finer)) == 1:
+        return codes
+    joined = codes * width
+    joined += finer
+    return joined
 
 
 def _refuse_twice(places: Ints, judge: Column, item: Column, model: Column) -> None:

@@ -41,4 +41,4 @@ def preference_values(columns: Columns) -> Floats:
 
 def _values(columns: Columns, wanted: str) -> Floats:
     said = marked(columns["kind"], lambda kind: kind == wanted)
-    return np.where(said, np.array(columns["value"], dtype=np.float64), np.nan)
+    return np.where(said, np.asarray(columns["value"], dtype=np.float64), np.nan)

@@ -21,15 +21,17 @@ from judgebench.columns import (
     paired,
     same,
     taken,
+    together,
 )
 from judgebench.config import Panel
 from judgebench.errors import UsageError, unknown_name
 from judgebench.metrics.answer_lengths import AVG_LENGTH
 from judgebench.metrics.board_kinds import BoardKind, by_board
-from judgebench.metrics.combine import panel_verdicts, together
+from judgebench.metrics.combine import panel_verdicts
 from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
+from judgebench.metrics.scores import by_dimension
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
@@ -47,6 +49,8 @@ IMPORTED = "imported"
 """The kind of judges whose verdicts came from elsewhere."""
 
 WAITING: tuple[BatchState, ...] = ("submitting", "submitted")
+
+_OF_NO_BOARD = ("run_id", "served_model", "at")
 
 STATUSES = ("empty", "truncated", "no_final_answer", "refused", "end_unknown")
 """Of answers that are not plain ones; the last is counted only where there are any."""
@@ -123,6 +127,7 @@ class BoardData:
         self._served = set(counted(stored["judge_id"], stored["served_model"]))
         self._last_run = _last(stored["judge_id"], stored["run_id"])
         self.both_orders = _in_both_orders(stored)
+        stored = {name: said for name, said in stored.items() if name not in _OF_NO_BOARD}
 
         everything = with_failures(
             *(renamed(c, self.models, self.judges) for c in (stored, failures))
@@ -139,6 +144,8 @@ class BoardData:
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
+        verdicts |= by_dimension(verdicts)
+        del verdicts["parts"]
         self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
         constant = {self.models[one]: said for one, said in self.constant.items()}
         self.suspicious = suspicions(constant, self.marks)
@@ -278,7 +285,7 @@ class BoardData:
                 raise UsageError("its judges have no board in common")
             for kind in boards:
                 said = panel_verdicts(self.verdicts[kind], seated)
-                said["judge"] = [panel.name] * len(said["judge"])
+                said["judge"] = same(panel.name, len(said["judge"]))
                 self.marks |= self._marks_of_panel(kind, seated.judges, panel.name)
                 self.verdicts[kind] = together(self.verdicts[kind], said)
         except UsageError as error:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from judgebench.columns import counted, marked
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import ACCURACY, accuracies
@@ -22,7 +25,7 @@ from judgebench.report.board import Board, Row
 from judgebench.report.board_data import BoardData
 from judgebench.report.board_document import document, to_json
 from judgebench.report.board_warnings import few, flags_of, warnings_of
-from judgebench.report.boards import Columns, judges_called, meant, where
+from judgebench.report.boards import Columns, judges_called, meant
 from judgebench.report.judge_line import judge_line, panel_line
 from judgebench.report.length_boards import LengthBoard, LengthBoards, LengthControl, Wanted
 from judgebench.report.marks import NO_MARKS
@@ -133,7 +136,7 @@ class _Boards:
 
     def __iter__(self) -> Iterator[Board]:
         for kind, verdicts in self.data.verdicts.items():
-            n_items = len(set(verdicts["item_id"]))
+            n_items = len(counted(verdicts["item_id"]))
             opponent = self.data.model_ids[kind.opponent] if kind.opponent else None
             for judge, ranked in self._ranked(kind, verdicts).items():
                 beside = self.published.beside(
@@ -217,7 +220,7 @@ class _Boards:
     def _with_lengths(self, verdicts: Columns, rows: Sequence[Standing]) -> list[Standing]:
         """The standings with the mean length of the answers behind their own metrics."""
         models = sorted({row.model for row in rows})
-        items = sorted(set(verdicts["item_id"]))
+        items = sorted(counted(verdicts["item_id"]))
         found = answer_lengths(self.data.lengths, models, items, self.intervals)
         return [replace(row, metrics={**row.metrics, AVG_LENGTH: found[row.model]}) for row in rows]
 
@@ -328,8 +331,7 @@ def _scale(kind: BoardKind, verdicts: Columns, judge: str) -> tuple[float, float
         return 0.0, 1.0
     if kind.kind == "preference":
         return 0.0, PERCENT
-    its = where(verdicts, (one == judge for one in verdicts["judge"]))
-    scales = scales_of(its, range(len(its["kind"])))
+    scales = scales_of(verdicts, np.flatnonzero(marked(verdicts["judge"], judge.__eq__)))
     ends = scales[0] if len(scales) == 1 else (math.nan, math.nan)
     return ends if all(map(math.isfinite, ends)) else None
 

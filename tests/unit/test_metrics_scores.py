@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from judgebench.columns import Coded
 from judgebench.metrics.intervals import Intervals
-from judgebench.metrics.scores import scores
+from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.standings import Standing
 from judgebench.metrics.verdict_table import FAILED
 from judgebench.stats.ranking import rank_sets
@@ -82,8 +83,8 @@ def test_a_scale_without_ends_has_no_worst_case() -> None:
 
 def test_parts_are_metrics_of_their_own_and_may_be_missing() -> None:
     parts = [{"tone": 2.0, "facts": 6.0}, {"tone": 4.0}, None]
-    columns = given(("a", "1", 4), ("a", "2", 6), ("b", "1", 5), parts=parts)
-    rows = by_model(columns)
+    columns = given(("a", "1", 4), ("a", "2", 6), ("b", "1", 5))
+    rows = by_model(columns | by_dimension({"parts": Coded(np.arange(3), parts)}))
     assert list(rows["a"].metrics) == ["score", "score/facts", "score/tone"]
     assert (rows["a"].metrics["score/tone"].value, rows["a"].metrics["score/tone"].n) == (3, 2)
     facts = rows["a"].metrics["score/facts"]
