@@ -6,6 +6,7 @@ Each can run in a process beside the server (`computer`), which imports this mod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from judgebench.records import is_human
@@ -106,7 +107,7 @@ def met(store: Store) -> list[dict[str, Any]]:
 def verdicts_used(store: Store) -> list[dict[str, Any]]:
     """Of every benchmark that has any, how many, and when the newest one was."""
     return [
-        {"benchmark": benchmark, "version": version, "verdicts": vars(verdicts)}
+        {"benchmark": benchmark, "version": version, "verdicts": asdict(verdicts)}
         for (benchmark, version), verdicts in store.verdicts_used().items()
     ]
 

@@ -20,8 +20,8 @@ from judgebench.plain_text import counted
 from judgebench.records import Verdict
 from judgebench.report.marks import CUT, SUSPECT
 from judgebench.report.replies import in_words
-from judgebench.store.catalog import StoredJudge, StoredModel, Told, distinct_names
-from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldVerdict
+from judgebench.store.catalog import StoredJudge, StoredModel, distinct_names
+from judgebench.store.read import ItemHistory, JudgeCall, ToldAnswer, ToldText, ToldVerdict
 from judgebench.store.search import (
     KINDS,
     MOST_COUNTED,
@@ -169,7 +169,7 @@ def history(url: str, mark: str, benchmark: str, version: str, item: str) -> Ite
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def answers(url: str, mark: str, numbers: tuple[int, ...]) -> dict[int, Told]:
+def answers(url: str, mark: str, numbers: tuple[int, ...]) -> dict[int, ToldText]:
     with opened(url) as store:
         return store.answer_texts(numbers)
 

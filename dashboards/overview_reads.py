@@ -24,39 +24,38 @@ from judgebench.errors import JudgebenchError
 from judgebench.metrics.win_rate import WIN_RATE
 from judgebench.plain_text import counted
 from judgebench.records import is_human
-from judgebench.store.catalog import Told
-from judgebench.store.read import At
+from judgebench.store.read import At, Holding, Verdicts
 
 TOP = 3
 """How many of a board are drawn."""
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def held_of_each(url: str, mark: str) -> list[Told]:
+def held_of_each(url: str, mark: str) -> list[Holding]:
     with opened(url) as store:
         return store.holdings()
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def _verdicts(url: str, mark: str) -> Mapping[At, Told]:
+def _verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
     used = soon(url, mark, "computations.verdicts_used")
-    return {(one["benchmark"], one["version"]): Told(**one["verdicts"]) for one in used}
+    return {(one["benchmark"], one["version"]): Verdicts(**one["verdicts"]) for one in used}
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def counted_before(url: str) -> dict[At, Told]:
+def counted_before(url: str) -> dict[At, Verdicts]:
     """What stands until verdicts are counted anew."""
     return {}
 
 
-def verdicts(url: str, mark: str) -> Mapping[At, Told]:
+def verdicts(url: str, mark: str) -> Mapping[At, Verdicts]:
     """A pass over the key of all verdicts, 0.1 s a million: drawn when it is there."""
     used = _verdicts(url, mark)
     counted_before(url).update(used)
     return used
 
 
-def counts(one: Told, used: Mapping[At, Told] | None) -> str:
+def counts(one: Holding, used: Mapping[At, Verdicts] | None) -> str:
     """What there is of a benchmark, in a line; ``used`` is None until it is known."""
     people = f" ({one.people:,} of them people)" if one.people else ""
     parts = [

@@ -18,7 +18,7 @@ from judgebench.plain_text import dollars
 from judgebench.records import RunManifest
 from judgebench.report.spend import spend_table
 from judgebench.report.table import Table
-from judgebench.store.catalog import Told
+from judgebench.store.read import FailureKind
 
 WINDOW_S = 30.0
 """Over how long the rate of a run is taken, so that it follows and does not flutter."""
@@ -60,7 +60,7 @@ def one(url: str, mark: str, run_id: str) -> RunManifest | None:
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
-def failures(url: str, mark: str) -> list[Told]:
+def failures(url: str, mark: str) -> list[FailureKind]:
     with opened(url) as store:
         return store.failure_kinds()
 
@@ -237,7 +237,7 @@ def _names(entries: Sequence[Any]) -> Iterator[str]:
             yield name
 
 
-def to_retry(kinds: Sequence[Told]) -> tuple[Counter[str], Counter[str]]:
+def to_retry(kinds: Sequence[FailureKind]) -> tuple[Counter[str], Counter[str]]:
     """Failures by boundary and kind: those that asking again may help, and the others."""
     again, never = Counter[str](), Counter[str]()
     for kind in kinds:
@@ -245,7 +245,7 @@ def to_retry(kinds: Sequence[Told]) -> tuple[Counter[str], Counter[str]]:
     return again, never
 
 
-def failure_lines(kinds: Sequence[Told]) -> list[str]:
+def failure_lines(kinds: Sequence[FailureKind]) -> list[str]:
     """What failed and was not done since, and what is to be done about it."""
     again, never = to_retry(kinds)
     lines = []

@@ -18,8 +18,7 @@ from opened import NoStoreError
 from overview_reads import Leader
 from streamlit.delta_generator import DeltaGenerator
 
-from judgebench.store.catalog import Told
-from judgebench.store.read import At
+from judgebench.store.read import At, Holding
 
 DRAWN = 12
 """Benchmarks that are drawn with their leaders; of more the counts stand in a table."""
@@ -54,12 +53,12 @@ def page() -> None:
 # benchmarks -------------------------------------------------------------------------------------
 
 
-def benchmarks(url: str, mark: str, known: Sequence[Told], clock: bool) -> None:
+def benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
     """Every benchmark with its counts, and who leads it as soon as that is known."""
     shown.or_say_what_is_wrong(lambda: _benchmarks(url, mark, known, clock))
 
 
-def _benchmarks(url: str, mark: str, known: Sequence[Told], clock: bool) -> None:
+def _benchmarks(url: str, mark: str, known: Sequence[Holding], clock: bool) -> None:
     rows = [_row(url, one) for one in known[:DRAWN]]
     table = st.empty()
     before = overview_reads.counted_before(url) or None
@@ -102,7 +101,7 @@ def _leader(url: str, mark: str, at: At) -> Leader | None:
     return found if found is not None and found.mark == mark else None
 
 
-def _row(url: str, one: Told) -> tuple[DeltaGenerator, DeltaGenerator]:
+def _row(url: str, one: Holding) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Places for the counts of a benchmark and for its leader."""
     with st.container(border=True):
         left, right = st.columns([3, 7], gap="medium")
@@ -136,11 +135,11 @@ def lead(leader: Leader) -> None:
         st.text(excluded)
 
 
-def _at(one: Told) -> At:
+def _at(one: Holding) -> At:
     return one.benchmark, one.version
 
 
-def _name(one: Told) -> str:
+def _name(one: Holding) -> str:
     return visible(f"{one.benchmark}@{one.version}")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from judgebench.store import Store
-from judgebench.store.catalog import Told
+from judgebench.store.read import Tagged
 
 RUN, STEP = "training_run", "step"
 NO_OTHER_TAGS = "(no other tags)"
@@ -53,7 +53,7 @@ def training_runs(store: Store, among: Collection[str] | None = None) -> Trainin
     among
         The ids of the models to look at; all if not given.
     """
-    newest: dict[str, Told] = {}
+    newest: dict[str, Tagged] = {}
     for one in store.tagged():
         if STEP in one.tags and (among is None or one.model_id in among):
             newest.pop(one.model_id, None)

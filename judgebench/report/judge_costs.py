@@ -81,10 +81,9 @@ def judge_costs(
         if named.get(judge.id) in found:
             specs[named[judge.id]] = judge.spec
     record_of = {one: found[name] for one, name in named.items() if name in found}
-    for took in store.judge_spend(benchmark, version):
-        if took.judge_id in record_of:
-            its = took.calls, took.unpriced_calls, took.cost_usd
-            record_of[took.judge_id].spend[took.how] = its
+    for (judge_id, how), took in store.judge_spend(benchmark, version).items():
+        if judge_id in record_of:
+            record_of[judge_id].spend[how] = took
     for judge_id, kind, seconds in store.judge_replies(benchmark, version):
         if judge_id in record_of:
             record_of[judge_id].took(kind, seconds)

@@ -50,7 +50,7 @@ def may_differ(again: AnsweredAgain) -> float:
     none was.
     """
     if again.again and again.again == again.prompts:
-        return float(again.changed / again.prompts)
+        return again.changed / again.prompts
     return upper_bound(again.changed, again.again, level=LEVEL)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial, wraps
 from itertools import groupby
 from operator import eq, gt, itemgetter, lt, ne
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import (
@@ -314,10 +314,6 @@ def row(
     return next(iter([*rows(connection, table, columns, where, order=order, limit=1)]), None)
 
 
-class Told(SimpleNamespace):
-    """What a row says, by the labels of its columns."""
-
-
 def told(
     connection: Connection,
     table: Table,
@@ -325,8 +321,8 @@ def told(
     where: Mapping[str, Any] = NOTHING,
     *,
     order: str = "",
-    kind: Callable[..., Any] = Told,
-) -> list[Any]:
+    kind: Callable[..., _T],
+) -> list[_T]:
     """`rows` as values: each is a ``kind`` of what its columns say, by their labels."""
     return [kind(**values(one)) for one in rows(connection, table, columns, where, order=order)]
 

@@ -22,13 +22,16 @@ from judgebench.records import (
     Batch,
     BatchState,
     Item,
+    JsonObject,
     Judgment,
+    Order,
     Place,
     Reply,
     Request,
     Response,
     RunManifest,
     Stack,
+    Verdict,
     is_human,
 )
 from judgebench.store import catalog, schema
@@ -37,7 +40,6 @@ from judgebench.store.catalog import (
     Snapshots,
     StoredJudge,
     StoredModel,
-    Told,
     asking,
     boards_of,
     names_of,
@@ -86,11 +88,38 @@ _COUNTED = 100_000
 
 # what is told -----------------------------------------------------------------------------------
 
-StoredCalibration: TypeAlias = Told
-"""A calibration of length: what `Asked.calibrations` says."""
 
-StoredBaseline: TypeAlias = Told
-"""A model that went by a name on one version of a benchmark: what `Asked.baselines` says."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCalibration:
+    """A calibration of length: for whom it holds, and what it says.
+
+    ``models`` are those it was fitted on, by short id. ``id`` are the first twelve digits of the
+    hash of all but ``at``, the seconds at which it was put.
+    """
+
+    id: str
+    judge_key: bytes
+    opponent_key: bytes
+    models: tuple[str, ...]
+    content: JsonObject
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBaseline:
+    """A model that went by a name on one version of a benchmark.
+
+    ``model_id`` are the first twelve digits of the model's key; ``run_id`` is the run that its
+    verdicts came from, None where nobody said; ``at`` the seconds at which it was set.
+    """
+
+    name: str
+    benchmark: str
+    version: str
+    model_key: bytes
+    model_id: str
+    run_id: str | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,49 +138,153 @@ class StoredAnchors:
     verdicts: int
 
 
-AnsweredAgain: TypeAlias = Told
-"""What became of a model's first answers on another stack.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredAgain:
+    """What became of a model's first answers on another stack.
 
-prompts
-    The questions that it answered on its own, identical ones counted once.
-again
-    How many of them it has answered on the other stack as well.
-changed
-    How many of these with another text.
-"""
+    prompts
+        The questions that it answered on its own, identical ones counted once.
+    again
+        How many of them it has answered on the other stack as well.
+    changed
+        How many of these with another text.
+    """
 
-JudgeCall: TypeAlias = Told
-"""One question to a judge's model, and the reply.
-
-``prompt`` is the question as one text, with the roles above where there are several messages, and
-``candidates`` the texts whose likelihood was asked for. ``reply`` is what came back, numbers as
-JSON; ``reasoning`` what was thought before it, or None; ``finish_reason`` how it ended.
-"""
-
-ToldAnswer: TypeAlias = Told
-"""An answer, without its text.
-
-By ``number``: the ``model`` (`StoredModel`), ``sample``, ``turn``, ``status``, ``finish_reason``,
-``completion_tokens``, ``source``, ``stack`` and ``at``. ``newest``: of its model, sample and turn,
-none came later.
-"""
-
-ToldVerdict: TypeAlias = Told
-"""What a judge said at a place, without what it wrote.
-
-By ``number``: the ``judge`` (`StoredJudge`), ``model`` and ``opponent`` (`StoredModel`, None where
-an answer stood alone), ``order``, ``sample``, ``turn``, ``repeat``, ``verdict``, ``marks``,
-``served_model``, ``reply_keys`` and ``at``. ``counts``: it is the one that boards show there.
-``runs`` are those that it serves, in the order in which they took it. ``afresh``: asked for once
-more to confirm a regression.
-"""
+    prompts: int
+    again: int
+    changed: int
 
 
-ItemHistory: TypeAlias = Told
-"""An ``item`` (`Item`) with all its ``answers`` by model and its ``verdicts``, the newest first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """A name of a model with its tags; ``model_id`` are the first twelve digits of its key."""
 
-``before`` and ``after`` are the ids of those beside it, in the order in which they came.
-"""
+    model_id: str
+    name: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeCall:
+    """One question to a judge's model, and the reply.
+
+    ``prompt`` is the question as one text, with the roles above where there are several messages,
+    and ``candidates`` the texts whose likelihood was asked for. ``reply`` is what came back,
+    numbers as JSON; ``reasoning`` what was thought before it; ``finish_reason`` how it ended.
+    """
+
+    prompt: str
+    candidates: tuple[str, ...]
+    reply: str
+    reasoning: str | None
+    finish_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldText:
+    """The final text of an answer, with the reasoning before it."""
+
+    text: str
+    reasoning: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldAnswer:
+    """An answer, without its text. ``newest``: of its model, sample and turn, none came later."""
+
+    number: int
+    model: StoredModel
+    sample: int
+    turn: int
+    newest: bool
+    status: str
+    finish_reason: str | None
+    completion_tokens: int | None
+    source: str
+    stack: Stack | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldVerdict:
+    """What a judge said at a place, without what it wrote.
+
+    ``opponent`` is None where an answer stood alone. ``counts``: it is the one that boards show
+    there. ``runs`` are those that it serves, in the order in which they took it. ``afresh``: asked
+    for once more to confirm a regression.
+    """
+
+    number: int
+    judge: StoredJudge
+    model: StoredModel
+    opponent: StoredModel | None
+    order: Order
+    sample: int
+    turn: int
+    repeat: int
+    verdict: Verdict
+    marks: tuple[str, ...] | None
+    served_model: str | None
+    reply_keys: tuple[bytes, ...]
+    at: float
+    counts: bool
+    runs: tuple[str, ...]
+    afresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemHistory:
+    """An item with all its answers, by model, and all its verdicts, the newest first.
+
+    ``before`` and ``after`` are the ids of those beside it, in the order in which they came.
+    """
+
+    item: Item
+    before: str | None
+    after: str | None
+    answers: Sequence[ToldAnswer]
+    verdicts: Sequence[ToldVerdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What there is of one benchmark: models that were judged, and judges, people among them."""
+
+    benchmark: str
+    version: str
+    items: int
+    models: int
+    judges: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """How often runs have used a judgment, and the seconds at which one last did."""
+
+    used: int
+    newest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureKind:
+    """Failures that are on record: where they happened, what they are, whether to ask again."""
+
+    boundary: str
+    kind: str
+    retriable: bool
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A judge has looked at a model's answers on a benchmark, beside an opponent's or alone."""
+
+    benchmark: str
+    version: str
+    judge: StoredJudge
+    model: StoredModel
+    opponent: StoredModel | None
 
 
 # how it is found --------------------------------------------------------------------------------
@@ -249,16 +382,10 @@ class Asked:
 
     @read
     def calibrations(self, c: Connection, benchmark: str, version: str) -> list[StoredCalibration]:
-        """Of all judges and opponents, in the order in which they were put.
-
-        For whom each holds, the ``models`` it was fitted on by short id, and what it says. ``id``
-        are the first twelve digits of the hash of all but ``at``, the seconds at which it was put.
-        """
-        its = "key:id judge.key:judge_key opponent.key:opponent_key models content at"
-        found = told(c, schema.calibrations, its, _on(benchmark, version), order="at id")
-        for one in found:
-            one.id = one.id.hex()[:12]
-        return found
+        """Of all judges and opponents, in the order in which they were put."""
+        its = "key judge.key:judge_key opponent.key:opponent_key models content at"
+        found = rows(c, schema.calibrations, its, _on(benchmark, version), order="at id")
+        return [StoredCalibration(id=one.key.hex()[:12], **values(one, "key")) for one in found]
 
     @read
     def baselines(
@@ -268,17 +395,13 @@ class Asked:
         version: str | None = None,
         name: str | None = None,
     ) -> list[StoredBaseline]:
-        """Of all benchmarks and names or of one, in the order in which they were set.
-
-        ``model_id`` are the first twelve digits of the model's key; ``run_id`` is the run that its
-        verdicts came from, None where nobody said; ``at`` the seconds at which it was set.
-        """
+        """Of all benchmarks and names or of one, in the order in which they were set."""
         its = (
             "name benchmark.name:benchmark benchmark.version model.key:model_key"
             " model.short:model_id run.run_id at"
         )
         where = {**_on(benchmark, version), "name": name}
-        return told(c, schema.baselines, its, where, order="at id")
+        return told(c, schema.baselines, its, where, order="at id", kind=StoredBaseline)
 
     @read
     def anchors(self, c: Connection) -> list[StoredAnchors]:
@@ -303,7 +426,7 @@ class Reading(Snapshots, Asked):
     @read
     def judgment(self, c: Connection, key: bytes) -> Judgment | None:
         its = f"key judge.key:judge_key case_key {_VERDICT} {_SAID} marks"
-        found = told(c, schema.judgments, its, {"key": key}, kind=dict)
+        found = told(c, schema.judgments, its, {"key": key}, kind=dict[str, Any])
         return Judgment(**found[0] | {"marks": found[0]["marks"] or ()}) if found else None
 
     @read
@@ -406,10 +529,10 @@ class Reading(Snapshots, Asked):
         )
 
     @read
-    def answer_texts(self, c: Connection, numbers: Collection[int]) -> dict[int, Told]:
-        """The final ``text`` of answers, and the ``reasoning`` before it, by their numbers."""
-        found = told(c, schema.responses, "id text reasoning", {"id": numbers})
-        return {one.id: one for one in found}
+    def answer_texts(self, c: Connection, numbers: Collection[int]) -> dict[int, ToldText]:
+        """What answers say, by their numbers."""
+        found = rows(c, schema.responses, "id text reasoning", {"id": numbers})
+        return {one.id: ToldText(**values(one, "id")) for one in found}
 
     # replies ------------------------------------------------------------------------------------
 
@@ -472,8 +595,8 @@ class Reading(Snapshots, Asked):
         comes back as a list.
         """
         of, its = {"batch.batch_id": batch_id}, "key kind request:canonical purpose"
-        found = told(c, schema.batch_requests, its, of)
-        return {one.key: read_request(one.kind, one.canonical, one.purpose) for one in found}
+        found = rows(c, schema.batch_requests, its, of)
+        return {one.key: read_request(**values(one, "key")) for one in found}
 
     @read
     def in_batches(
@@ -500,7 +623,9 @@ class Reading(Snapshots, Asked):
         is the probability that the model beats its opponent.
         """
         order = "occasion_id model_id opponent_id item_id shown sample turn"
-        found = told(c, schema.looks, _LOOK, {"anchors_id": of.id}, order=order, kind=dict)
+        found = told(
+            c, schema.looks, _LOOK, {"anchors_id": of.id}, order=order, kind=dict[str, Any]
+        )
         for one in found:
             one["occasion"], one["kind"] = one["occasion"] or PINNED, KINDS[one["kind"]]
             turned = (one["kind"], one["order"]) == ("preference", "opponent_first")
@@ -544,14 +669,17 @@ class Reading(Snapshots, Asked):
         return _in_columns(_SPEND, told)
 
     @read
-    def judge_spend(self, c: Connection, benchmark: str, version: str) -> list[Told]:
-        """What calls for verdicts took, over all runs and by judge and ``how``.
+    def judge_spend(
+        self, c: Connection, benchmark: str, version: str
+    ) -> dict[tuple[str, str], tuple[int, int, float]]:
+        """What calls for verdicts took, over all runs, by the judge's id and ``how``.
 
-        Each with ``judge_id``, ``calls``, ``unpriced_calls`` and ``cost_usd``.
+        How many there were, how many of them without a known price, and USD for the others.
         """
         its = "judge.short:judge_id how sum(calls) sum(unpriced_calls) sum(cost_usd)"
         where = {**_on(benchmark, version), "judge_id!": NONE}
-        return told(c, schema.spend, its, where, order="judge_id how")
+        found = rows(c, schema.spend, its, where, order="judge_id how")
+        return {(judge, HOWS[how]): (n, unpriced, usd) for judge, how, n, unpriced, usd in found}
 
     @read
     def judge_replies(
@@ -588,19 +716,18 @@ class Reading(Snapshots, Asked):
         return list(catalog.judges(c).values())
 
     @read
-    def tagged(self, c: Connection) -> list[Told]:
-        """Every name that carries tags, the newest of a model last: ``model_id, name, tags``.
+    def tagged(self, c: Connection) -> list[Tagged]:
+        """Every name that carries tags, the newest of a model last.
 
         A name that was dropped since keeps its tags.
         """
         its, where = "model.short:model_id name tags", {"tags!": "{}"}
-        return told(c, schema.model_names, its, where, order="newest model_id name")
+        return told(c, schema.model_names, its, where, order="newest model_id name", kind=Tagged)
 
     @read
-    def holdings(self, c: Connection) -> list[Told]:
-        """What there is of every benchmark, in the order in which they came.
+    def holdings(self, c: Connection) -> list[Holding]:
+        """Of every benchmark, in the order in which they came.
 
-        How many ``items``, ``models`` that were judged, and ``judges``, ``people`` among them.
         Models and judges come from steps in the key of ``uses``, so that it is milliseconds
         whatever the store holds.
         """
@@ -612,32 +739,39 @@ class Reading(Snapshots, Asked):
             judged = {
                 m for j in asked for m in steps(c, "model_id", benchmark_id=number, judge_id=j)
             }
-            n = {"models": len(judged), "judges": len(asked), "people": len(people & {*asked})}
-            n["items"] = items.get(number, 0)
-            found.append(Told(benchmark=benchmark, version=version, **n))
+            found.append(
+                Holding(
+                    benchmark=benchmark,
+                    version=version,
+                    items=items.get(number, 0),
+                    models=len(judged),
+                    judges=len(asked),
+                    people=len(people & {*asked}),
+                )
+            )
         return found
 
     @read
-    def verdicts_used(self, c: Connection) -> dict[At, Told]:
-        """Of every benchmark that has any, how often runs ``used`` one, and the ``newest`` time.
+    def verdicts_used(self, c: Connection) -> dict[At, Verdicts]:
+        """Of every benchmark that has any.
 
         A verdict that a later run used again counts again. A pass over the key of ``uses``, 0.1 s a
         million.
         """
         names = names_of(c, schema.benchmarks, "name version")
         its = "benchmark_id count():used max(used_at):newest"
-        return {names[n]: Told(used=used, newest=at) for n, used, at in rows(c, schema.uses, its)}
+        found = rows(c, schema.uses, its)
+        return {names[n]: Verdicts(used=used, newest=at) for n, used, at in found}
 
     @read
-    def boards_met(self, c: Connection) -> list[Told]:
+    def boards_met(self, c: Connection) -> list[Judged]:
         """Who was judged by whom on what, benchmark by benchmark in the order in which they came.
 
-        ``benchmark``, ``version``, ``judge``, ``model`` and ``opponent``, None where answers stood
-        alone. No verdict is read for it.
+        No verdict is read for it.
         """
         asked, known = catalog.judges(c), catalog.models(c)
         return [
-            Told(
+            Judged(
                 benchmark=name,
                 version=version,
                 judge=asked[judge],
@@ -649,13 +783,10 @@ class Reading(Snapshots, Asked):
         ]
 
     @read
-    def failure_kinds(self, c: Connection) -> list[Told]:
-        """What failed and was not done since, the most frequent first.
-
-        Where it happened (``boundary``), the ``kind``, whether to ask again (``retriable``), and
-        how many of these there are (``n``).
-        """
-        kinds = told(c, schema.failures, "boundary kind retriable count():n")
+    def failure_kinds(self, c: Connection) -> list[FailureKind]:
+        """What failed and was not done since, the most frequent first."""
+        its = "boundary kind retriable count():n"
+        kinds = told(c, schema.failures, its, kind=FailureKind)
         return sorted(kinds, key=lambda one: (-one.n, one.boundary, one.kind, one.retriable))
 
     @read
