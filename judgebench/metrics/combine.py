@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import eq
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +70,7 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
     for judge in panel.judges:
         if judge not in way_of:
             raise UsageError(f"{panel.name}: {unknown_name('judge', judge, sorted(way_of))}")
-    rows_of = [np.flatnonzero(marked(columns["judge"], judge.__eq__)) for judge in panel.judges]
+    rows_of = [np.flatnonzero(marked(columns["judge"], partial(eq, judge))) for judge in panel.judges]
     n_judges = len(rows_of)
     its = {name: taken(column, np.concatenate(rows_of)) for name, column in columns.items()}
     kind = _kind(its, panel)

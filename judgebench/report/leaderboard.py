@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from operator import eq
 
 import numpy as np
 
@@ -331,7 +333,7 @@ def _scale(kind: BoardKind, verdicts: Columns, judge: str) -> tuple[float, float
         return 0.0, 1.0
     if kind.kind == "preference":
         return 0.0, PERCENT
-    scales = scales_of(verdicts, np.flatnonzero(marked(verdicts["judge"], judge.__eq__)))
+    scales = scales_of(verdicts, np.flatnonzero(marked(verdicts["judge"], partial(eq, judge))))
     ends = scales[0] if len(scales) == 1 else (math.nan, math.nan)
     return ends if all(map(math.isfinite, ends)) else None
 
