@@ -70,7 +70,9 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
     for judge in panel.judges:
         if judge not in way_of:
             raise UsageError(f"{panel.name}: {unknown_name('judge', judge, sorted(way_of))}")
-    rows_of = [np.flatnonzero(marked(columns["judge"], partial(eq, judge))) for judge in panel.judges]
+    rows_of = [
+        np.flatnonzero(marked(columns["judge"], partial(eq, judge))) for judge in panel.judges
+    ]
     n_judges = len(rows_of)
     its = {name: taken(column, np.concatenate(rows_of)) for name, column in columns.items()}
     kind = _kind(its, panel)

@@ -35,7 +35,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from judgebench.columns import Coded, Column, coded, marked, taken
+from judgebench.columns import Coded, Column, coded, compact, marked, taken
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
@@ -857,14 +857,13 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     if not len(some):
         return Coded(numbers, ())
     least, most = int(some.min()), int(some.max())
-    known: Sequence[int] = range(least, most + 1)
-    if len(known) > 4 * len(numbers) + 2**16:
-        found, codes = np.unique(numbers, return_inverse=True)
-        known = found.tolist()
-    else:
-        codes = numbers - least if least < most else np.zeros(len(numbers), np.int8)
-    kind = np.min_scalar_type(-len(known))
-    return Coded(codes.astype(kind, copy=False), [value_of(one) for one in known])
+    if least == most:
+        return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
+    found, codes = compact(numbers - least, most - least + 1)
+    kind = np.min_scalar_type(-len(found))
+    return Coded(
+        codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]
+    )
 
 
 def _both(who: str, its: Coded) -> dict[str, Coded]:

@@ -12,7 +12,7 @@ import pytest
 
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.agreement import agreement, between_judges
-from judgebench.metrics.scores import scores
+from judgebench.metrics.scores import by_dimension, scores
 from judgebench.metrics.win_rate import win_rates
 from judgebench.store import open_store
 from tests.dashboards import stores
@@ -111,7 +111,8 @@ def test_win_rates_are_shown_in_percent_against_the_opponent(open_page: Any, kin
 def test_scores_are_shown_on_their_scale_with_their_parts(open_page: Any, kinds: str) -> None:
     app = open_page("leaderboard", kinds, judge="rubric", metric="score/tone")
     assert not app.exception
-    rows = scores(verdicts(kinds))
+    said = verdicts(kinds)
+    rows = scores({**said, **by_dimension(said)})
     shown = pd.concat([table.value for table in app.dataframe[:2]]).set_index("model")["value"]
     for row in rows:
         assert shown[row.model] == pytest.approx(row.metrics["score/tone"].value)
