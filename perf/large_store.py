@@ -1,6 +1,7 @@
 """Reading a store of ten million judgments, on both engines.
 
     python perf/large_store.py [--engine sqlite|postgresql|both] [--judgments 10000000]
+    python perf/large_store.py --boards --judgments 1920000 [--dimensions 3]
 
 Makes a store in a temporary folder and one on a PostgreSQL server of its own (of Debian's package,
 its files in memory where there is room), by SQL alone and always the same: 5 judges on 50 models,
@@ -10,6 +11,9 @@ texts but a reason. Each reading is of a process of its own, whose peak is the k
 three. CPU is that of the process that reads. Pages are what they ask a store before any number is
 computed. With ``--server URL`` an empty database is filled and emptied again, on a server that is
 there; with ``--made URL`` a store that this script made before is read, and stays.
+
+``--boards`` measures the leaderboards made of what is read instead, estimates and ranks with them,
+without a panel and with one of three judges; ``--dimensions`` gives scores so many named parts.
 """
 
 from __future__ import annotations
@@ -24,19 +28,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import text
 
 from judgebench.records import Item, JudgeSpec, ModelSpec, RunManifest
 from judgebench.store import columns, open_store, schema
 from judgebench.store.opening import located
-from tests.postgres import running
 
 VERSION = "1"
 JUDGES, MODELS = 5, 50
@@ -47,10 +49,10 @@ BOARDS = {"all": (LARGE, ""), "unpacked": (LARGE, ""), "one": (SMALL[0], "judge-
 PAGES = {
     "overview": ("holdings", "verdicts_used", "failure_kinds", "last_numbers"),
     "leaderboard": ("benchmarks", "boards_met", "last_numbers"),
-    "runs": ("runs_under_way", "n_failures", "last_numbers"),
+    "runs": ("runs_under_way", "n_rows failures", "last_numbers"),
     "compare": ("benchmarks", "boards_met", "tagged", "models"),
 }
-"""The methods of a store that a page calls."""
+"""The methods of a store that a page calls, with what they are given."""
 
 WHAT = {
     "all": ("all rows of a benchmark", 1.0, 350.0),
@@ -59,6 +61,13 @@ WHAT = {
     "unpacked": ("all, of a store that is not packed", math.inf, 350.0),
 }
 """Seconds, and megabytes at the peak, of what is read."""
+
+LEADERBOARDS = {
+    f"{benchmark} {panel}": (f"leaderboards{' with a panel' if panel else ''}", 4.0, 250.0)
+    for benchmark in (SMALL[0], LARGE)
+    for panel in ("", "mean(judge-0,judge-1,judge-2)")
+}
+"""The same of leaderboards, of a million scores at most."""
 
 _NUMBERS = {
     "sqlite": "(WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < :n - 1)"
@@ -72,12 +81,12 @@ _KEY = {
 # Judgments come item by item, as a run makes them; one in a hundred is unreadable.
 _JUDGMENTS = """
 INSERT INTO judgments (id, key, judge_id, case_key, kind, value, low, high, reason_sha, served_id,
-                       reply_keys, marks, at)
+                       reply_keys, parts, marks, at)
 SELECT :first + n, {key}, 1 + n % {judges}, {key}, CASE WHEN n % 101 = 0 THEN 3 ELSE 1 END,
        CASE WHEN n % 101 = 0 THEN NULL ELSE (n * 7919 % 10007) / 10007.0 END,
        CASE WHEN n % 101 = 0 THEN NULL ELSE 0.0 END, CASE WHEN n % 101 = 0 THEN NULL ELSE 1.0 END,
        CASE WHEN n % 101 = 0 THEN (SELECT sha FROM texts WHERE body = 'truncated') END, 1, {key},
-       '[]', 1700000000.25 + n * 0.001
+       {parts}, '[]', 1700000000.25 + n * 0.001
   FROM {numbers} AS numbers
 """
 _USES = """
@@ -101,7 +110,7 @@ class Took:
     mb: float
 
 
-def make(url: str, judgments: int) -> str:
+def make(url: str, judgments: int, dimensions: int) -> str:
     """A store where there is none; what it took, in words."""
     began = time.monotonic()
     each = JUDGES * MODELS
@@ -138,7 +147,7 @@ def make(url: str, judgments: int) -> str:
                 ).scalar_one()
                 said: dict[str, Any] = {
                     "numbers": _NUMBERS[engine], "key": _KEY[engine], "judges": JUDGES,
-                    "models": MODELS, "each": each,
+                    "models": MODELS, "each": each, "parts": _parts(dimensions),
                 }  # fmt: skip
                 connection.execute(text(_JUDGMENTS.format(**said)), where)
                 connection.execute(text(_USES.format(**said)), where | place)
@@ -158,15 +167,34 @@ def make(url: str, judgments: int) -> str:
     )
 
 
+def _parts(dimensions: int) -> str:
+    """Named parts of a score as SQL, each from 1 to 5."""
+    each = " || ', ' || ".join(
+        f"'\"dimension-{d}\": ' || (1 + n * {7919 + d} % 10007 % 5) || '.0'"
+        for d in range(dimensions)
+    )
+    return f"CASE WHEN n % 101 <> 0 THEN '{{' || {each} || '}}' END" if dimensions else "NULL"
+
+
 def read(url: str, what: str) -> None:
     """In a process of its own: prints `Took` as JSON."""
+    if what in LEADERBOARDS:
+        # Imported here, since rows are read without them.
+        from judgebench.report.leaderboard import leaderboards
+        from judgebench.report.panels import parse_panel
     if what == "unpacked":
         columns.is_packed = lambda connection: False
     began, cpu, n = time.perf_counter(), time.process_time(), 0
     with open_store(url, read_only=True) as store:
         if what in PAGES:
             for name in PAGES[what]:
-                getattr(store, name)()
+                method, *its = name.split()
+                getattr(store, method)(*its)
+        elif what in LEADERBOARDS:
+            benchmark, panel = what.split(" ")
+            made = leaderboards(store, benchmark, panels=[parse_panel(panel)] if panel else [])
+            seats = sum(board.judge_id is not None for board in made)
+            n = seats * MODELS * made[0].rows[0].counts["items"]
         else:
             benchmark, judge = BOARDS[what]
             judges = [one.id for one in store.judges() if one.name == judge] if judge else None
@@ -204,22 +232,28 @@ def plans(url: str) -> None:
                 print(f"    {table.name}: {row[-1]}")
 
 
-def measure(url: str) -> bool:
+def measure(url: str, whats: Mapping[str, tuple[str, float, float]]) -> bool:
     """Read and print; whether all was quick and small enough."""
     well = True
-    for what, (title, most_s, most_mb) in WHAT.items():
+    for what, (title, most_s, most_mb) in whats.items():
         took = best(url, what)
         well &= took.seconds <= most_s and took.mb <= most_mb
-        n = f"{took.rows:,} rows" if took.rows else ""
+        n = f"{took.rows:,} {'scores' if what in LEADERBOARDS else 'rows'}" if took.rows else ""
         print(f"  {title:<36}{n:>15}{took.seconds:8.2f} s{took.cpu_s:8.2f} s CPU"
               f"{took.mb:7.0f} MB", flush=True)  # fmt: skip
-    plans(url)
+    if whats is WHAT:
+        plans(url)
     return well
 
 
 @contextmanager
 def place(engine: str, given: argparse.Namespace) -> Iterator[str]:
     """The address of an empty store, which goes in the end."""
+    # Imported here, since the processes that read do without, and their peak is measured.
+    import psycopg
+
+    from tests.postgres import running
+
     if engine == "sqlite":
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             yield f"sqlite:///{folder}/store.db"
@@ -241,21 +275,24 @@ def main() -> None:
     parser.add_argument("--server")
     parser.add_argument("--made")
     parser.add_argument("--read", help=argparse.SUPPRESS)
-    parser.add_argument("--what", choices=WHAT, help=argparse.SUPPRESS)
+    parser.add_argument("--boards", action="store_true")
+    parser.add_argument("--dimensions", type=int, default=0)
+    parser.add_argument("--what", choices=[*WHAT, *LEADERBOARDS], help=argparse.SUPPRESS)
     given = parser.parse_args()
+    whats = LEADERBOARDS if given.boards else WHAT
     if given.read:
         read(given.read, given.what)
         return
     print(f"{platform.platform()}, Python {platform.python_version()},"
           f" {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")  # fmt: skip
     if given.made:
-        sys.exit(0 if measure(given.made) else 1)
+        sys.exit(0 if measure(given.made, whats) else 1)
     well = True
     for engine in ("sqlite", "postgresql") if given.engine == "both" else (given.engine,):
         with place(engine, given) as url:
-            made = make(url, given.judgments)
+            made = make(url, given.judgments, given.dimensions)
             print(f"{'SQLite' if located(url).path else 'PostgreSQL'}: {made}", flush=True)
-            well &= measure(url)
+            well &= measure(url, whats)
     sys.exit(0 if well else 1)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+import json
 import math
 from array import array
 from collections import defaultdict
@@ -24,18 +25,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
+    JSON,
+    BigInteger,
     ColumnElement,
     Connection,
     Table,
     bindparam,
     case,
+    cast,
     delete,
     func,
     select,
     tuple_,
 )
 
-from judgebench.columns import Coded, Column, coded, compact, marked, taken
+from judgebench.columns import Coded, Column, coded, compact, marked, paired, taken
 from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
@@ -62,7 +66,7 @@ from judgebench.store.codec import (
     reply_keys,
     stored_text,
 )
-from judgebench.store.database import Prepared, chunks, insert
+from judgebench.store.database import Prepared, insert
 from judgebench.store.schema import NONE, PLACE
 
 if TYPE_CHECKING:
@@ -703,6 +707,18 @@ _GROUP = 65_536
 
 _WHERE = (*PLACE[1:], "label_id", "served_id", "run_id", "told")
 _ENDS = ("low", "high")
+_SAID = {
+    engine: Prepared(
+        select(_t.body, _t.exact, _j.parts, _j.marks)
+        .outerjoin_from(schema.judgments, schema.texts, _t.sha == _j.reason_sha)
+        .where(_j.id.in_(select(cast(number, BigInteger))))
+        .order_by(_j.id)
+    )
+    for engine, number in (
+        ("sqlite", func.json_each(bindparam("judgments")).table_valued("value").c.value),
+        ("postgresql", func.json_array_elements_text(cast(bindparam("judgments"), JSON))),
+    )
+}
 _LENGTHS = (
     select(
         _a.model_id, _a.item_id, _a.sample, _a.turn, _r.stack_id, _r.at, func.length(_t.body),
@@ -896,28 +912,27 @@ def _said(
     looked = its["told"] & _LOOKED > 0
     if silent := {kind for kind in judge_kind.values if read_marks(kind, "[]") is None}:
         looked &= marked(judge_kind, lambda kind: kind not in silent)
+    judgments, place = np.unique(its["judgment"], return_inverse=True)
+    texts: dict[Any, int] = {}
+    found = (
+        texts.setdefault(one, len(texts))
+        for some in np.split(judgments, range(_GROUP, len(judgments), _GROUP))
+        for one in _SAID[connection.dialect.name].rows(
+            connection, {"judgments": json.dumps(some.tolist())}
+        )
+    )
+    codes, at = np.fromiter(found, np.int64, len(judgments))[place], its["row"]
+    order = Coded(np.where(looked[at], its["shown"][at] + 1, 0), (None, *ORDERS))
+    more = paired(Coded(codes, [*texts]), order)
     said = looked.astype(np.int32)
-    numbers: dict[Any, int] = {(None, None, None, None, 0): 0, (None, None, None, "[]", 0): 1}
-    for portion in chunks(np.argsort(its["judgment"], kind="stable").tolist()):
-        at, judgments = its["row"][portion], its["judgment"][portion].tolist()
-        wanted = {"id": {*judgments}}
-        found = {
-            one[0]: one[1:]
-            for one in rows(connection, schema.judgments, "id reason parts marks", wanted)
-        }
-        shown, looks = its["shown"][at].tolist(), looked[at].tolist()
-        said[at] = [
-            numbers.setdefault(
-                (*found[judgment][:3], found[judgment][3] if looks else None, shown), len(numbers)
-            )
-            for judgment, shown, looks in zip(judgments, shown, looks, strict=True)
-        ]
-    told = _coded(said, [*numbers].__getitem__)
+    said[at] = more.codes + 2
+    silence = ((None, None, None, None), None), ((None, None, None, "[]"), "single")
+    told = _coded(said, [*silence, *more.values].__getitem__)
     return {
-        "reason": told.mapped(lambda one: one[0] and stored_text(one[0], one[1])),
-        "parts": told.mapped(lambda one: read_parts(one[2])),
+        "reason": told.mapped(lambda one: one[0][0] and stored_text(*one[0][:2])),
+        "parts": told.mapped(lambda one: read_parts(one[0][2])),
         "marks": told.mapped(
-            lambda one: one[3] and marks_shown(read_names(one[3]), ORDERS[one[4]])
+            lambda one: one[1] and one[0][3] and marks_shown(read_names(one[0][3]), one[1])
         ),
     }
 

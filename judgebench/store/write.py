@@ -326,7 +326,7 @@ class Writing(Asked):
                 of = name.replace("item", "benchmark")
                 for row in rows:
                     row[name] = row[of], row[name]
-            known = self._known(table, {row[name] for row in rows})
+            known = self._known(table, dict.fromkeys(row[name] for row in rows))
             for row in rows:
                 row[name] = known[row[name]]
 
@@ -334,20 +334,20 @@ class Writing(Asked):
         self._number([row])
         return row
 
-    def _known(self, table: Table, wanted: set[Any]) -> Mapping[Any, Any]:
-        """The numbers of a table, all those among them that are wanted."""
+    def _known(self, table: Table, wanted: Iterable[Any]) -> Mapping[Any, Any]:
+        """The numbers of a table, all those among them that are wanted; new ones in their order."""
         known = self._numbers.get(table)
         if known is None or len(known) > MOST:
             known = self._numbers[table] = {None: None, NONE: NONE, (NONE, NONE): NONE}
-        if new := wanted.difference(known):
+        if new := [key for key in wanted if key not in known]:
             self._ask(table, known, new)
-            if new := new.difference(known):
-                rows = [self._new(table, key) for key in sorted(new)]
+            if new := [key for key in new if key not in known]:
+                rows = [self._new(table, key) for key in new]
                 _ADD_TO[table].put_all(self._connection, rows)
                 self._ask(table, known, new)
         return known
 
-    def _ask(self, table: Table, known: dict[Any, Any], keys: set[Any]) -> None:
+    def _ask(self, table: Table, known: dict[Any, Any], keys: Sequence[Any]) -> None:
         rows = [_by(table, key) for key in keys]
         for number, *key in _ASK[table].of_all(self._connection, rows):
             known[tuple(key) if key[1:] else key[0]] = number

@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from judgebench.columns import Coded
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.agreement import agreement, between_judges
 from judgebench.metrics.scores import by_dimension, scores
@@ -112,7 +114,8 @@ def test_scores_are_shown_on_their_scale_with_their_parts(open_page: Any, kinds:
     app = open_page("leaderboard", kinds, judge="rubric", metric="score/tone")
     assert not app.exception
     said = verdicts(kinds)
-    rows = scores({**said, **by_dimension(said)})
+    parts = Coded(np.arange(len(said["parts"])), said["parts"])
+    rows = scores({**said, **by_dimension({"parts": parts})})
     shown = pd.concat([table.value for table in app.dataframe[:2]]).set_index("model")["value"]
     for row in rows:
         assert shown[row.model] == pytest.approx(row.metrics["score/tone"].value)

@@ -42,6 +42,15 @@ def answered(store: Store, *texts: str) -> bytes:
     return model
 
 
+def test_what_comes_together_keeps_its_order(store: Store) -> None:
+    with store.transaction():
+        for name in ("newest", "older", "a"):
+            store.put_model(name, ModelSpec(weights=name))
+        store.put_items([item(number) for number in (10, 9, 100, 2)])
+    assert [one.name for one in store.models()] == ["newest", "older", "a"]
+    assert [one.id for one in store.items("b", "1")] == ["10", "9", "100", "2"]
+
+
 # a server that goes -----------------------------------------------------------------------------
 
 
