@@ -96,7 +96,7 @@ def panel_verdicts(columns: Columns, panel: Panel) -> dict[str, Column]:
         state = np.where(tied, _READ, state)
         values = {"value": np.where(tied, TIED, vote * TIED)}
     why = ["tie", *(f"{n} of {n_judges} judges readable, {needed} needed" for n in range(needed))]
-    label = np.where(state == _READ, np.minimum(vote, len(labels)), len(labels))
+    label = np.where((state == _READ) & (vote >= 0), np.minimum(vote, len(labels)), len(labels))
     reason = np.where(state == _UNREADABLE, np.where(tied, 0, 1 + n_read[answer]), len(why))
     of_panel = {
         **{name: taken(its[name], found.row) for name in _OF_ONE},
@@ -163,7 +163,7 @@ class _Said:
             row=np.arange(len(columns["kind"])),
             state=numbers(columns["kind"], lambda kind: states.get(kind, _READ)).astype(np.int8),
             scale=scales,
-            vote=numbers(columns["label"], lambda label: codes.get(label, 0)).astype(np.int8),
+            vote=numbers(columns["label"], lambda label: codes.get(label, 0)).astype(np.int32),
             values={
                 name: np.asarray(column, dtype=np.float64)
                 for name, column in columns.items()

@@ -190,10 +190,10 @@ def majority(votes: Codes, *, n_labels: int) -> Codes:
     int8 array, shape (answers,)
     """
     counts = np.stack([(votes == code).sum(axis=0) for code in range(n_labels)])
-    return most_frequent(counts)
+    return most_frequent(counts).astype(np.int8)
 
 
-def most_frequent(counts: Ints) -> Codes:
+def most_frequent(counts: Ints) -> Ints:
     """The code that was given most often; no verdict where several were, or none was given.
 
     Parameters
@@ -202,8 +202,8 @@ def most_frequent(counts: Ints) -> Codes:
 
     Returns
     -------
-    int8 array, shape (answers,)
+    int array, shape (answers,)
     """
     top = counts.max(axis=0)
     clear = (top > 0) & ((counts == top).sum(axis=0) == 1)
-    return np.where(clear, counts.argmax(axis=0), NO_VERDICT).astype(np.int8)
+    return np.where(clear, counts.argmax(axis=0), NO_VERDICT)

@@ -10,9 +10,10 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
@@ -356,7 +357,8 @@ def copy(
 def _begin(cut: _Cut, old: Database, new: Database) -> None:
     """Write into the target what it is to be a copy of; refuse what is none of that."""
     number = select(schema.meta.c.value).where(schema.meta.c.name == schema.STORE_ID)
-    mark = repr((cut.connection.execute(number).scalar() or old.name, cut.part))
+    of = replace(cut.part, benchmarks=sorted(cut.part.benchmarks), models=sorted(cut.part.models))
+    mark = repr((cut.connection.execute(number).scalar() or old.name, of))
     with new.writing() as connection:
         _unpack(connection)
         there = marks(connection).get(schema.UNFINISHED)
@@ -384,19 +386,25 @@ def _unpack(connection: Connection) -> None:
     """Uses come from elsewhere: until they are packed again, boards are read from themselves."""
     for table in (schema.chunks, schema.tails):
         connection.execute(delete(table))
-    connection.execute(delete(schema.meta).where(schema.meta.c.name == schema.PACKED))
+    said = schema.meta.c.name.in_((schema.PACKED, schema.UNPACKED))
+    connection.execute(delete(schema.meta).where(said))
+    _mark(connection, schema.UNPACKED, uuid4().hex)
 
 
 def _pack(store: Database) -> None:
     """Pack all boards, some in a commit: who writes meanwhile waits for no more than that."""
-    with store.reading() as connection:
-        known = catalog.names_of(connection, schema.benchmarks, "name")
-        boards = [(n, *board) for n in known for board in catalog.boards_of(connection, n)]
-    for some in chunks(boards, _BOARDS):
+    while True:
+        with store.reading() as connection:
+            since = marks(connection).get(schema.UNPACKED)
+            known = catalog.names_of(connection, schema.benchmarks, "name")
+            boards = [(n, *board) for n in known for board in catalog.boards_of(connection, n)]
+        for some in chunks(boards, _BOARDS):
+            with store.writing() as connection:
+                columns.rebuild(connection, some)
         with store.writing() as connection:
-            columns.rebuild(connection, some)
-    with store.writing() as connection:
-        _mark(connection, schema.PACKED)
+            if marks(connection).get(schema.UNPACKED) == since:  # nobody else has begun again
+                _mark(connection, schema.PACKED)
+                return
 
 
 def _fill(cut: _Cut, new: Database, progress: Progress) -> None:
@@ -526,10 +534,9 @@ def _add(store: Database, source: Connection, progress: Progress) -> int:
             with store.writing() as here:
                 if table is schema.answers:  # another may stand in the place of a response
                     its = {row["response_id"] for row in rows}
-                    there = _numbers(source, here, table, schema.responses, its)
+                    there = _numbers(source, here, table, schema.responses, its, "text_sha")
                     others = [row for row in rows if row["response_id"] not in there]
                     differing.update((row["model_id"], row["item_id"]) for row in others)
-                    rows = [row for row in rows if row["response_id"] in there]
                 _renumber(source, here, table, rows)
                 if table is _u:
                     _unpack(here)
@@ -555,15 +562,18 @@ def _renumber(source: Connection, here: Connection, table: Table, rows: list[_Ro
 
 
 def _numbers(
-    source: Connection, here: Connection, table: Table, target: Table, numbers: set[int]
+    source: Connection,
+    here: Connection,
+    table: Table,
+    target: Table,
+    numbers: set[int],
+    *alike: str,
 ) -> dict[int, int]:
     """Number in the one store -> number in the other, of what a table names.
 
-    Of responses those that say the same: of another, what is there stands.
+    Of those alone that are ``alike`` in these columns too.
     """
-    names = _identity(target)
-    if target is schema.responses:
-        names.append("text_sha")
+    names = [*_identity(target), *alike]
     asked = f"id {' '.join(names)}"
     rows = [row._asdict() for row in catalog.rows(source, target, asked, {"id": numbers})]
     if lacking := numbers - {row["id"] for row in rows}:

@@ -160,9 +160,8 @@ class Database(ABC):
             try:
                 yield self._connection
                 self._commit()
-                self._commits += 1
             finally:
-                self.in_write = False
+                self.in_write, self.on_read = False, bool
                 with suppress(*self.errors):  # a server that is gone keeps nothing of it
                     transaction.close()  # takes back what was not committed
 
@@ -263,6 +262,7 @@ class Database(ABC):
 
     def _commit(self) -> None:
         self._raw.commit()
+        self._commits += 1
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -420,7 +420,9 @@ def _array(values: list[Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return str(value + 0)  # a number of numpy's, or a truth value
+    """A number of numpy's, a truth value, or a kind of string or bytes of its own."""
+    known = next((kind for kind in (str, bytes) if isinstance(value, kind)), None)
+    return str(value + 0) if known is None else _ELEMENT[known](value)
 
 
 def _quoted(value: str) -> str:

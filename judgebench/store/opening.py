@@ -42,6 +42,10 @@ _NO_FILE = (
         " {scheme}: and no three slashes; a file of such a name is written with ./ before it",
     ),
     (
+        re.compile(r"postgres(ql)?://"),
+        "this needs a store in a file, and the one that is given is on a server",
+    ),
+    (
         re.compile(r"(?!sqlite://)(?P<scheme>[A-Za-z0-9][A-Za-z0-9+.-]*)://"),
         "a store cannot be kept at a {scheme}:// URL; give a file, as"
         " sqlite:///results/judgebench.db, or a server, as postgresql://user@host/database",
@@ -57,7 +61,9 @@ _NO_FILE = (
         " power cut; leave out the rest behind '?'",
     ),
     (
-        re.compile(r"(sqlite:///)?(:memory:)?(\?synchronous=\w+)?$|.*\0", re.DOTALL),
+        re.compile(
+            r"sqlite:///(:memory:)?(\?.*)?$|(:memory:)?(\?synchronous=\w+)?$|.*\0", re.DOTALL
+        ),
         "{url!r} names no file; give one, as sqlite:///results/judgebench.db",
     ),
 )

@@ -170,6 +170,7 @@ class Postgres(Database):
         except self.errors as error:
             if not self._awaited(error) or self._last_receipt() != receipt:
                 raise
+            self._commits += 1
 
     def _last_receipt(self) -> str | None:
         """Once it is our turn again: what the server was still doing for us has ended by then."""

@@ -430,6 +430,9 @@ for _table in metadata.tables.values():
 PACKED = "columns"
 """The row of ``meta`` that is there once `chunks` and `tails` say all that boards read."""
 
+UNPACKED = "columns_anew"
+"""The row of ``meta`` that is another each time somebody begins to pack all boards anew."""
+
 STORE_ID = "store_id"
 """The row of ``meta`` that tells this store from every other one."""
 UNFINISHED, REDACTED = "unfinished_copy", "redacted"

@@ -406,7 +406,8 @@ class Index(ABC):
                         (at, folded(text)) for at, _, text in texts if text or kind != "reasoning"
                     )
                     put = [(at, body, self._pairs(body)) for at, body in bodies]
-                    self._ask(connection, self.sql["put"].format(kind=kind), put)
+                    if put:
+                        self._ask(connection, self.sql["put"].format(kind=kind), put)
                 seen = "UPDATE search_seen SET number = ?, key = ?, n = ? WHERE kind = ?"
                 self._ask(connection, seen, (number, key, n, kind))
         return True

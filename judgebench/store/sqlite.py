@@ -9,6 +9,7 @@ than SQLite's own waiting, which sleeps in growing steps.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -105,9 +106,15 @@ class SQLite(Database):
         try:
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
+            too_many = error.errno in (errno.EMFILE, errno.ENFILE)
             raise StoreError(
                 f"the store {self.path} cannot be written: {self._lock} cannot be opened"
-                f" ({error.strerror}); change the permissions or give another path with --store"
+                f" ({error.strerror}); "
+                + (
+                    "allow more open files (`ulimit -n`)"
+                    if too_many
+                    else "change the permissions or give another path with --store"
+                )
             ) from error
         try:
             self._patiently(partial(fcntl.flock, lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
@@ -194,15 +201,16 @@ class SQLite(Database):
     # the log ------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        """And look at the log now and then."""
+        """And look at the log now and then; what is committed is, whatever becomes of that."""
         super()._commit()
         if self._commits % _LOOK_EVERY:
             return
         size = self._log.stat().st_size if self._log.exists() else 0
-        if size > _FORCE_AT:
-            self._fold("TRUNCATE", wait_ms=1000)
-        elif size > _FOLD_AT:
-            self._fold("PASSIVE", wait_ms=0)
+        with suppress(sqlite3.Error):  # a disk that fails says so to the next write
+            if size > _FORCE_AT:
+                self._fold("TRUNCATE", wait_ms=1000)
+            elif size > _FOLD_AT:
+                self._fold("PASSIVE", wait_ms=0)
 
     def _fold(self, how: str, *, wait_ms: int) -> None:
         """As far as readers allow; where there is no room for it, the log stays as it is."""
@@ -223,7 +231,8 @@ class SQLite(Database):
         that has a connection, and folds the log.
         """
         with closing(self._connection), suppress(StoreBusyError):
-            if not (self.read_only or self._connection.closed):
+            gone = not self.path.exists()  # with its folder, as one that was for a while
+            if not (self.read_only or self._connection.closed or gone):
                 with (
                     at_most(min(CLOSING_S, MAY_WAIT.get())),
                     self._in_words(),

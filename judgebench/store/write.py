@@ -293,6 +293,7 @@ class Writing(Asked):
         self._rows[_PUT_SPEND] = [dict(zip(_SPEND, row, strict=True)) for row in spent]
         self._rows[_CLEAR_FAILURE] = [{"cleared": key} for key in self._cleared]
         if not (written := [rows for rows in self._rows.values() if rows]):
+            self._used.clear()
             return
         for rows in written:
             self._number(rows)
@@ -340,6 +341,9 @@ class Writing(Asked):
         if known is None or len(known) > MOST:
             known = self._numbers[table] = {None: None, NONE: NONE, (NONE, NONE): NONE}
         if new := [key for key in wanted if key not in known]:
+            for name, value in (its for key in new for its in _by(table, key).items()):
+                if isinstance(value, str):
+                    plain(_CALLED[table.name, name], value)
             self._ask(table, known, new)
             if new := [key for key in new if key not in known]:
                 rows = [self._new(table, key) for key in new]
@@ -358,9 +362,6 @@ class Writing(Asked):
         An item that was never put is known by its id alone; its content may come later.
         """
         row = _by(table, key)
-        for name, value in row.items():
-            if isinstance(value, str):
-                plain(_CALLED[table.name, name], value)
         if table in (schema.names, schema.benchmarks, schema.items):
             return row
         if (table, key) not in self._more:
@@ -819,7 +820,11 @@ def check_items(connection: Connection, items: Iterable[Item]) -> None:
 
 def _known_items(connection: Connection, items: Sequence[Item]) -> _Items:
     rows = [
-        {"benchmark": one.benchmark, "version": one.version, "id": plain("the item id", one.id)}
+        {
+            "benchmark": plain("the benchmark", one.benchmark),
+            "version": plain("the version", one.version),
+            "id": plain("the item id", one.id),
+        }
         for one in items
     ]
     return {(*row[:3],): _Kept(*row[3:]) for row in _KNOWN_ITEMS.of_all(connection, rows)}

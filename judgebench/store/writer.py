@@ -123,8 +123,8 @@ class Writer:
                         entry.error = entry.error or error
                     self._keep_paid()
                 self._group = []
-                for tell in {entry.tell for entry in group}:
-                    tell([entry for entry in group if entry.tell is tell])
+                for tell in dict.fromkeys(entry.tell for entry in group):
+                    tell([entry for entry in group if entry.tell == tell])
         finally:
             if database is not None:
                 database.close()

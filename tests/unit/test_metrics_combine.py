@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.columns import Coded, coded, together
+from judgebench.columns import Coded, coded, counted, together
 from judgebench.config import Panel
 from judgebench.errors import UsageError
 from judgebench.metrics.accuracy import accuracies
@@ -124,6 +124,21 @@ def test_too_few_readable_verdicts_are_none() -> None:
 def test_a_majority_of_comparisons_can_tie(said: tuple[float | None, ...], p: float) -> None:
     columns = preferences(**dict(zip("abc", said, strict=True)))
     assert panel_verdicts(columns, panel("a", "b", "c"))["value"] == [p]
+
+
+def test_a_comparison_that_ties_has_no_label() -> None:
+    found = panel_verdicts(preferences(a=0.9, b=0.1), panel("a", "b"))
+    assert counted(found["kind"], found["label"]) == {("preference", None): 1}
+
+
+def test_labels_are_counted_however_many_there_are() -> None:
+    rows = [
+        {"judge": judge, "item_id": str(n), "label": f"label {n:03}"}
+        for judge in "ab"
+        for n in range(300)
+    ]
+    found = panel_verdicts(table(rows), panel("a", "b"))
+    assert sorted(found["label"]) == [f"label {n:03}" for n in range(300)]
 
 
 def test_means_of_probabilities_and_of_scores_with_the_parts_that_all_have() -> None:

@@ -48,6 +48,8 @@ def test_urls_and_bare_paths_name_files(url: str, path: str) -> None:
         ("sqlite:results/x.db", "begins with sqlite: and no three slashes"),
         ("postgresql:me:secret@host/db", "begins with postgresql: and no three slashes"),
         ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///?", "names no file"),
+        ("sqlite:///:memory:?", "names no file"),
         ("sqlite:///x.db?mode=ro", "the one option of a store in a file is .synchronous=full"),
         ("", "names no file"),
         ("a\0b", "names no file"),

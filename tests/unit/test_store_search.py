@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from judgebench.errors import StoreError
-from judgebench.records import Item, JudgeSpec, Message, ModelSpec, Score, Use
+from judgebench.exchange.labelling import put_label
+from judgebench.records import Item, JudgeSpec, Label, Message, ModelSpec, Place, Score, Use
 from judgebench.store import open_store
 from judgebench.store.copy import Forgettable
 from judgebench.store.search import (
@@ -50,6 +51,18 @@ def file_url(tmp_path: Path) -> str:
 def looked(url: str, words: str, filters: Filters | None = None, **more: object) -> Found:
     with open_store(url, read_only=True) as store:
         return search(store, words, filters, **{"for_s": LONG_ENOUGH_S, **more})  # type: ignore[arg-type]
+
+
+def test_a_judgment_without_a_text_is_no_end_of_the_index(store_url: str) -> None:
+    judge = JudgeSpec(kind="human")
+    with open_store(store_url) as store:
+        place = Place(
+            benchmark="b", version="1", item_id="1",
+            model_key=store.put_model("m", ModelSpec(weights="m")),
+            judge_key=store.put_judge("human/ann", judge),
+        )  # fmt: skip
+        put_label(store, "human/ann", place, Label(name="good"))
+        assert make_index(store, LONG_ENOUGH_S).complete
 
 
 def places(found: Found) -> list[tuple[str, str]]:

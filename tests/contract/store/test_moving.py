@@ -26,8 +26,10 @@ from judgebench import keys
 from judgebench.cli.progress import PlainProgress
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.protocols import NoProgress
-from judgebench.records import Item, Label, Stack
+from judgebench.records import Item, Label, Response, Stack
 from judgebench.store import Store, open_store
+from judgebench.store import columns as packed_columns
+from judgebench.store import copy as moving_copy
 from judgebench.store.copy import Forgettable, Part, check, copy, merge, vacuum
 from judgebench.store.export import responses_of, verdicts_of
 from tests.contract.store.moving import (
@@ -659,6 +661,48 @@ def test_no_verdict_stands_at_an_answer_that_it_was_not_given_for(places: Places
             told = dict(zip(answers["item_id"], answers["text"], strict=True))
             assert told == {"1": "ours", "2": "theirs"}
             assert verdicts_of(store)["item_id"] == ["2", "2"]
+
+
+def test_an_answer_that_differs_stands_at_its_other_places_as_the_first_said_it(
+    places: Places,
+) -> None:
+    left, right = places(), places()
+    for url, benchmark, said in ((left, "trivia", "ours"), (right, "other", "theirs")):
+        with open_store(url) as store:
+            machine = Machine(store, "run-1")
+            store.put_items([dataclasses.replace(item("trivia", 1), benchmark=benchmark)])
+            response = Response(
+                benchmark=benchmark, version="v1", item_id="1", model_key=machine.a, text=said,
+                raw=said,
+            )  # fmt: skip
+            store.put_responses({b"k" * 32: response})  # of one question, in two benchmarks
+    assert merge(left, [right]).differing == 1
+    with open_store(left, read_only=True) as store:
+        assert responses_of(store)["text"] == ["ours", "ours"]
+
+
+def test_who_unpacks_meanwhile_is_waited_for(
+    one: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another that tidies the store, and is killed: what was packed before is gone."""
+    there = places()
+    copy(one, there)
+    rebuild, killed = packed_columns.rebuild, []
+
+    def rebuilds(connection: Any, boards: Any) -> None:
+        rebuild(connection, boards)
+        if len(killed) < 2:
+            killed.append(boards)
+            if len(killed) == 2:  # what was packed until now is gone, as by another's begin
+                moving_copy._unpack(connection)
+
+    monkeypatch.setattr(moving_copy, "_BOARDS", 1)
+    monkeypatch.setattr(packed_columns, "rebuild", rebuilds)
+    vacuum(there)
+    assert len(killed) == 2
+    assert check(there) == []
+    with open_store(there, read_only=True) as store:
+        assert len(store.board_verdicts("trivia", "v1")["value"])
 
 
 def test_a_store_is_not_merged_into_itself(halves: tuple[str, str, str]) -> None:

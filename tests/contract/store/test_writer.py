@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -15,14 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from judgebench.errors import StoreError
+from judgebench.errors import InputError, StoreError
 from judgebench.protocols import Paid
 from judgebench.providers.recorded import keep
 from judgebench.records import (
     ChatRequest,
     Failure,
+    Item,
     JudgeSpec,
     Judgment,
     Label,
@@ -487,3 +490,108 @@ def test_a_score_of_any_number_is_the_same_on_both_engines(opened: Store, value:
     )  # fmt: skip
     opened.put_judgment(judgment, [Use(run_id="r", place=place(0), judgment_key=judgment.key)])
     assert opened.verdicts("b")["value"] == [float(value)]
+
+
+# what one write leaves for the next -------------------------------------------------------------
+
+
+def spent(number: int, model: str = "x") -> Spend:
+    purpose = Purpose(run_id="r", place=place(number))
+    return Spend(purpose=purpose, how="live", provider="p", model=model, cost_usd=1.0)
+
+
+def verdict_of(number: int) -> tuple[Judgment, Use]:
+    key = hashlib.sha256(f"judged {number}".encode()).digest()
+    judgment = Judgment(
+        key=key, judge_key=place(number).judge_key, case_key=key, verdict=Label(name="good"), at=1.0
+    )
+    return judgment, Use(run_id="r", place=place(number), judgment_key=key)
+
+
+def test_what_was_taken_back_is_not_written_by_what_comes_next(opened: Store) -> None:
+    with pytest.raises(KeyboardInterrupt), opened.transaction():
+        opened.put_spend((spent(1),))
+        raise KeyboardInterrupt
+    assert opened.draw("project", 9.0, spent=0, held=0, wanted=1, more=0).fits
+    assert opened.spend()["cost_usd"] == []
+    with pytest.raises(StoreError, match="no judgment"), opened.transaction():
+        opened.put_uses([Use(run_id="r", place=place(1), judgment_key=b"?" * 32)])
+    assert opened.draw("project", 9.0, spent=0, held=0, wanted=1, more=0).fits
+
+
+def test_a_log_that_cannot_be_folded_speaks_for_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from judgebench.store import sqlite
+
+    def fails(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with open_store(f"sqlite:///{tmp_path / 's.db'}") as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite, "_FOLD_AT", 0)
+            patched.setattr(sqlite.SQLite, "_fold", fails)
+            for number in range(sqlite._LOOK_EVERY + 2):
+                store.put_model(f"m{number}", ModelSpec(weights=f"m{number}"))
+        assert len(store.models()) == sqlite._LOOK_EVERY + 2
+
+
+def test_anchors_are_looked_up_once_each(opened: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from judgebench.store import write
+
+    asked: list[bytes] = []
+    rows_of = write.rows_of
+
+    def counting(connection: Any, table: Any, columns: str, where: Any) -> Any:
+        asked.extend(where["key"])
+        return rows_of(connection, table, columns, where)
+
+    made = [verdict_of(number) for number in range(50)]
+    opened.put_judgments(made)
+    monkeypatch.setattr(write, "rows_of", counting)
+    anchors = opened.put_anchors([(use.place, judgment.key) for judgment, use in made])
+    assert anchors.verdicts == 50
+    assert len(asked) <= 50
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800"])
+def test_a_name_that_no_store_holds_is_named(opened: Store, name: str) -> None:
+    judgment, use = verdict_of(1)
+    elsewhere = dataclasses.replace(use.place, item_id=name)
+    with pytest.raises(InputError, match=r"the item id .* holds a NUL character or half"):
+        opened.put_judgment(judgment, [dataclasses.replace(use, place=elsewhere)])
+    item = Item(benchmark=name, version="1", id="i", turns=())
+    with pytest.raises(InputError, match=r"the benchmark .* holds a NUL character or half"):
+        opened.put_items([item])
+    with pytest.raises(InputError, match=r"the name .* holds a NUL character or half"):
+        opened.put_judgment(dataclasses.replace(judgment, verdict=Label(name=name)), [use])
+
+
+def test_strings_of_numpy_are_strings(opened: Store) -> None:
+    judgment, use = verdict_of(1)
+    opened.put_judgment(dataclasses.replace(judgment, verdict=Label(name=np.str_("fine"))), [use])
+    opened.put_spend((spent(1, np.str_("named")),))
+    assert opened.verdicts("b")["label"] == ["fine"]
+    assert opened.spend()["requested_model"] == ["named"]
+
+
+def test_all_entries_of_one_that_is_told_are_told(opened: Store) -> None:
+    class Asks:
+        def __init__(self) -> None:
+            self.done: list[writer.Entry] = []
+
+        def tell(self, entries: list[writer.Entry]) -> None:
+            self.done += entries
+
+    one, other = Asks(), Asks()
+    entries = [
+        writer.Entry(lambda put, n=n: put.put_judge(f"j{n}", JUDGE), asks.tell)
+        for n in range(20)
+        for asks in (one, other)
+    ]
+    thread = writer.Writer(opened._database.another, writer.Journal(Path("nowhere"), "id"))
+    for entry in entries:
+        thread._queue.append(entry)
+    thread.submit(writer.Entry(lambda put: None, one.tell))
+    thread.close()
+    assert (len(one.done), len(other.done)) == (21, 20)
