@@ -106,15 +106,14 @@ class SQLite(Database):
         try:
             lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            too_many = error.errno in (errno.EMFILE, errno.ENFILE)
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise StoreError(
+                    f"the store {self.path} cannot be written: no more files may be open here;"
+                    " allow more (`ulimit -n`)"
+                ) from error
             raise StoreError(
                 f"the store {self.path} cannot be written: {self._lock} cannot be opened"
-                f" ({error.strerror}); "
-                + (
-                    "allow more open files (`ulimit -n`)"
-                    if too_many
-                    else "change the permissions or give another path with --store"
-                )
+                f" ({error.strerror}); change the permissions or give another path with --store"
             ) from error
         try:
             self._patiently(partial(fcntl.flock, lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
