@@ -88,8 +88,10 @@ async def timed(store: Store, paid: Paid, judgment: Judgment, use: Use, waits: l
     waits.append(time.perf_counter() - began)
 
 
-def through_the_queue(url: str, count: int, run: str) -> tuple[float, float]:
-    """Seconds, and seconds of CPU in the loop's thread."""
+def through_the_queue(
+    url: str, count: int, run: str, ready: Callable[[], object] = bool
+) -> tuple[float, float]:
+    """Seconds, and seconds of CPU in the loop's thread; from ``ready`` on, with the store open."""
     with open_store(url) as store:
         model, judge = begun(store, run)
         made = [judgment_of(run, number, model, judge) for number in range(count)]
@@ -103,6 +105,7 @@ def through_the_queue(url: str, count: int, run: str) -> tuple[float, float]:
 
             await asyncio.gather(*(slot() for _ in range(UNDER_WAY)))
 
+        ready()
         began, cpu = time.perf_counter(), time.thread_time()
         asyncio.run(all_of_them())
         return time.perf_counter() - began, time.thread_time() - cpu
@@ -128,8 +131,7 @@ def paced(url: str, count: int, run: str, rate: float) -> list[float]:
 
 
 def _beside(url: str, count: int, number: int, ready: Any) -> None:
-    ready.wait()
-    through_the_queue(url, count, f"beside {number} {time.time()}")
+    through_the_queue(url, count, f"beside {number} {time.time()}", ready.wait)
 
 
 def beside_each_other(url: str, count: int) -> float:
