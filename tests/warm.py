@@ -12,6 +12,7 @@ A server is nobody's child, and ends with the process that asked for it.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 import importlib
@@ -60,25 +61,22 @@ _WORKER = (
     "judgebench.workers.reward_model_worker",
     "judgebench.workers.task_prompts",
 )
+
+
+def _stated(path: str, name: str) -> tuple[str, ...]:
+    """A constant of a module, which is not imported for it."""
+    body = ast.parse((ROOT / path).read_text()).body
+    said = {ast.unparse(one.targets[0]): one.value for one in body if isinstance(one, ast.Assign)}
+    return tuple(ast.literal_eval(said[name]))
+
+
 _PAGES = (
-    "altair",
-    "pandas.io.formats.style",
-    "streamlit.emojis",
+    *_stated("dashboards/serve.py", "PAGES_IMPORT"),
     "streamlit.web.bootstrap",
     "streamlit.web.cli",
     "streamlit.web.server.starlette",
     "streamlit.starlette",
     "uvicorn",
-    "judgebench.exchange.labelling",
-    "judgebench.report.compare",
-    "judgebench.report.confidence_choice",
-    "judgebench.report.leaderboard",
-    "judgebench.report.nights",
-    "judgebench.report.training",
-    "judgebench.run.plan",
-    "judgebench.store",
-    "judgebench.store.read",
-    "judgebench.store.search",
     "scipy.special",
     "scipy.stats",
 )

@@ -662,7 +662,7 @@ def rebuild(connection: Connection, boards: Collection[Sequence[int]] | None = N
     if boards is None:
         connection.execute(delete(schema.chunks))
         connection.execute(delete(schema.tails))
-        boards = _all_boards(connection)
+        boards = all_boards(connection)
         insertion = insert(schema.meta).on_conflict_do_nothing()
         connection.execute(insertion, {"name": schema.PACKED, "value": "1"})
     for board in boards:
@@ -681,12 +681,13 @@ def verify(connection: Connection) -> list[tuple[int, ...]]:
     }
     return [
         board
-        for board in sorted(packed.union(_all_boards(connection)))
+        for board in sorted(packed.union(all_boards(connection)))
         if _all_uses(connection, board, packed=True) != _all_uses(connection, board, packed=False)
     ]
 
 
-def _all_boards(connection: Connection) -> list[tuple[int, ...]]:
+def all_boards(connection: Connection) -> list[tuple[int, ...]]:
+    """The four integers of each board of the store."""
     numbers = names_of(connection, schema.benchmarks, "name")
     return [(number, *board) for number in numbers for board in boards_of(connection, number)]
 
@@ -875,7 +876,11 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     least, most = int(some.min()), int(some.max())
     if least == most:
         return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
-    found, codes = compact(numbers - least, most - least + 1)
+    codes, n = numbers - least, most - least + 1
+    if n <= len(codes) and np.bincount(codes, minlength=n).all():
+        found = np.arange(n)
+    else:  # not all of them occur
+        found, codes = compact(codes, n)
     kind = np.min_scalar_type(-len(found))
     return Coded(
         codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]

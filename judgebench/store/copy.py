@@ -396,8 +396,7 @@ def _pack(store: Database) -> None:
     while True:
         with store.reading() as connection:
             since = marks(connection).get(schema.UNPACKED)
-            known = catalog.names_of(connection, schema.benchmarks, "name")
-            boards = [(n, *board) for n in known for board in catalog.boards_of(connection, n)]
+            boards = columns.all_boards(connection)
         for some in chunks(boards, _BOARDS):
             with store.writing() as connection:
                 columns.rebuild(connection, some)
