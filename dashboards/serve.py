@@ -32,7 +32,7 @@ PAGES_IMPORT = (
     "judgebench.report.leaderboard",
     "judgebench.report.nights",
     "judgebench.report.training",
-    "judgebench.run.plan",
+    "judgebench.execution.plan",
     "judgebench.store",
     "judgebench.store.read",
     "judgebench.store.search",

@@ -24,17 +24,17 @@ from judgebench.errors import (
     unknown_name,
 )
 from judgebench.exchange.labels import import_labels, read_label_rows
+from judgebench.execution.again import with_occasions
+from judgebench.execution.anchors import occasion_of_today
+from judgebench.execution.confirm import Unconfirmed
+from judgebench.execution.confirm import confirm as confirm_work
+from judgebench.execution.doors import Doors
+from judgebench.execution.evaluate import evaluate
+from judgebench.execution.forecast import PlanRow
+from judgebench.execution.forecast import plan as plan_work
+from judgebench.execution.outcome import Outcome
+from judgebench.execution.resolve import Asked, Work, endpoints, resolve
 from judgebench.protocols import Progress, at_once
-from judgebench.run.again import with_occasions
-from judgebench.run.anchors import occasion_of_today
-from judgebench.run.confirm import Unconfirmed
-from judgebench.run.confirm import confirm as confirm_work
-from judgebench.run.doors import Doors
-from judgebench.run.evaluate import evaluate
-from judgebench.run.forecast import PlanRow
-from judgebench.run.forecast import plan as plan_work
-from judgebench.run.outcome import Outcome
-from judgebench.run.resolve import Asked, Work, endpoints, resolve
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -478,7 +478,7 @@ def forget(
 @contextmanager
 def _nobody_judges(store: Store) -> Iterator[None]:
     """No run is under way, and none begins: it says that it lives, and then looks for the lease."""
-    from judgebench.run.manifest import FORGETTING
+    from judgebench.execution.manifest import FORGETTING
 
     with store.lease(FORGETTING, wait_s=0):
         if alive := store.runs_under_way():

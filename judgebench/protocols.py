@@ -1,4 +1,4 @@
-"""The seams. Siblings of one layer meet only here; ``run/`` wires them together."""
+"""The seams. Siblings of one layer meet only here; ``execution/`` wires them together."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ FIRST_RELEASE = {
 MODULES = 230
 """Of `all of these`, at most."""
 
-CALLED = {"run": "execution", "report": "reports", "responses": "responses + workers"} | {
+CALLED = {"report": "reports", "responses": "responses + workers"} | {
     "workers": "responses + workers"
 }
 """Folders of the package that the table calls otherwise."""

@@ -16,10 +16,10 @@ from judgebench.plain_text import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from judgebench.execution.forecast import PlanRow
+    from judgebench.execution.scales import Range
     from judgebench.report.gate_policy import Policy
     from judgebench.report.table import Document
-    from judgebench.run.forecast import PlanRow
-    from judgebench.run.scales import Range
 
 COUNTS = ("items", "distinct_items", "generations", "verdicts", "judge_calls", "recorded")
 _SAVED = ("repeat a question", "need nobody to be asked")
@@ -246,7 +246,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
-    from judgebench.run.scales import Range
+    from judgebench.execution.scales import Range
 
     known = [row.cost_usd for row in rows if row.cost_usd is not None]
     return {
@@ -260,7 +260,7 @@ def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
 def _notes(rows: Sequence[PlanRow]) -> list[str]:
     """Presets, how tokens were counted, what it costs in all, and whose price is not known."""
     from judgebench.benchmarks.presets import CLEAN
-    from judgebench.run.scales import Range
+    from judgebench.execution.scales import Range
 
     asked = [row for row in rows if row.manner.name != CLEAN]
     judged = {row.benchmark for row in rows if row.judge}

@@ -25,11 +25,11 @@ from judgebench.plain_text import counted, dollars
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from judgebench.execution.forecast import PlanRow
+    from judgebench.execution.outcome import Outcome, Unread
+    from judgebench.execution.resolve import Candidate
+    from judgebench.execution.scales import Range
     from judgebench.report.table import Document, Table
-    from judgebench.run.forecast import PlanRow
-    from judgebench.run.outcome import Outcome, Unread
-    from judgebench.run.resolve import Candidate
-    from judgebench.run.scales import Range
     from judgebench.store import Store
 
 RETRY = 75
@@ -291,7 +291,7 @@ def foretelling(forecast: dict[str, Range | None]) -> Callable[[Sequence[PlanRow
     """What says what a run will take before it begins, and remembers it for the end."""
 
     def foretold(rows: Sequence[PlanRow]) -> None:
-        from judgebench.run.forecast import by_asker
+        from judgebench.execution.forecast import by_asker
 
         forecast.update(by_asker(rows))
         say(f"forecast: {_in_words(forecast)}")

@@ -17,6 +17,7 @@ from judgebench import keys
 from judgebench.errors import InputError
 from judgebench.exchange.attach import case_key
 from judgebench.exchange.verdicts import imported_judge, judgment_key
+from judgebench.execution.manifest import new_manifest
 from judgebench.records import (
     HUMAN,
     WITHDRAWN,
@@ -30,7 +31,6 @@ from judgebench.records import (
     Verdict,
     is_human,
 )
-from judgebench.run.manifest import new_manifest
 from judgebench.store import Store
 from judgebench.store.codec import readable
 

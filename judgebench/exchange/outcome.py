@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from judgebench.errors import StoreBusyError
+from judgebench.execution.manifest import alive, new_manifest
 from judgebench.protocols import Meter, at_once
 from judgebench.records import JsonObject, RunManifest
-from judgebench.run.manifest import alive, new_manifest
 from judgebench.store import Store
 
 IMPORT_LEASE = "import"

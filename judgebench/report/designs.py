@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from judgebench.execution.detectable import Designs
+from judgebench.execution.forecast import PlanRow
+from judgebench.execution.plan import verdicts_each
+from judgebench.execution.resolve import Seat
 from judgebench.metrics.head_spread import BOTH, head_spreads
 from judgebench.report.estimates import UNDEFINED, finite
 from judgebench.report.metric_words import digits
 from judgebench.report.model_pairs import PairData
 from judgebench.report.table import Column, Table
-from judgebench.run.detectable import Designs
-from judgebench.run.forecast import PlanRow
-from judgebench.run.plan import verdicts_each
-from judgebench.run.resolve import Seat
 from judgebench.stats.two_designs import MOST_SPREAD, Fewer, TwoDesigns, two_designs
 
 ALONE = "answers are judged alone, and that does not say which of two is preferred"

@@ -14,6 +14,9 @@ from functools import cache
 from statistics import median
 from typing import Any
 
+from judgebench.execution.detectable import Designs, Detectable, PassesUnchanged
+from judgebench.execution.forecast import PlanRow
+from judgebench.execution.resolve import Seat
 from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
@@ -24,9 +27,6 @@ from judgebench.report.gate_policy import GateTest, Policy
 from judgebench.report.gate_unchanged import drop_words, percent
 from judgebench.report.metric_words import in_percent
 from judgebench.report.model_pairs import METRIC_OF, PairData
-from judgebench.run.detectable import Designs, Detectable, PassesUnchanged
-from judgebench.run.forecast import PlanRow
-from judgebench.run.resolve import Seat
 from judgebench.stats.gate_rule import detectable, units_to_detect
 from judgebench.stats.unchanged import (
     CHANCE,

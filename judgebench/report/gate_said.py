@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import InputError
+from judgebench.execution.confirm import Unconfirmed
 from judgebench.report.gate_confirm import Confirmation
-from judgebench.run.confirm import Unconfirmed
 
 WANTED: Confirmation = "wanted"
 """Of a test that would be a regression: its judge is to be asked once more."""

@@ -14,12 +14,12 @@ from judgebench.config import Panel
 from judgebench.exchange.labels import import_labels
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.execution.scales import Range
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.records import How, JudgeSpec, ModelSpec, Place, Purpose, RunManifest, Spend, Usage
 from judgebench.report import agreement, leaderboard
 from judgebench.report.spend import spend_document, spend_table
 from judgebench.report.table import Document, render
-from judgebench.run.scales import Range
 from judgebench.store import open_store
 from tests.unit.exchanged import coded, label, rows_file
 

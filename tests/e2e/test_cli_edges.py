@@ -18,8 +18,8 @@ import judgebench
 from judgebench import keys
 from judgebench.config import load_suite
 from judgebench.errors import LocalModelError
-from judgebench.run import answering
-from judgebench.run.resolve import resolve
+from judgebench.execution import answering
+from judgebench.execution.resolve import resolve
 from tests.e2e import runs
 
 ESCAPE = "\x1b[31m"

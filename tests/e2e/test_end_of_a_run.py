@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from judgebench.execution.evaluate import _end_dead_runs
+from judgebench.execution.manifest import alive, new_manifest
 from judgebench.records import RunManifest
-from judgebench.run.evaluate import _end_dead_runs
-from judgebench.run.manifest import alive, new_manifest
 from judgebench.store import Store, open_store
 from tests.e2e import runs
 from tests.e2e.test_engine import own, recorded, write

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from judgebench import api
+from judgebench.execution import execute
 from judgebench.protocols import NoProgress
-from judgebench.run import execute
 from tests.e2e import own, runs
 from tests.e2e.test_bad_input import free_port
 from tests.loopback import Ask, Loopback, Reaction

@@ -21,11 +21,11 @@ import yaml
 from judgebench.benchmarks.data_source import import_data
 from judgebench.config import load_suite
 from judgebench.errors import ConfigError
+from judgebench.execution.resolve import Candidate, resolve
 from judgebench.keys import text_sha
 from judgebench.records import Item
 from judgebench.responses.lm_eval import LmEvalWorker, NotAnswered, Task
 from judgebench.responses.local_model import LocalModel
-from judgebench.run.resolve import Candidate, resolve
 from judgebench.store import open_store
 from tests import alignbench_gold, honestybench_gold
 from tests.e2e import alpaca_gold, mixeval_gold

@@ -27,10 +27,10 @@ from sqlalchemy import Connection
 
 from judgebench import registry
 from judgebench.cli.main import run
+from judgebench.execution.collecting import WAITING
 from judgebench.protocols import Provider
 from judgebench.providers.batches.calls import Calls
 from judgebench.records import Reply, Request
-from judgebench.run.collecting import WAITING
 from judgebench.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]

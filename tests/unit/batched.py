@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import keys
+from judgebench.execution.batches import submit
+from judgebench.execution.collecting import Look, collect
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
 from judgebench.records import (
@@ -21,8 +23,6 @@ from judgebench.records import (
     Request,
     RunManifest,
 )
-from judgebench.run.batches import submit
-from judgebench.run.collecting import Look, collect
 from judgebench.secret import Secret
 from judgebench.store import Store, open_store
 from tests.wire.batch_servers import KEY, AnthropicServer, OpenAIServer

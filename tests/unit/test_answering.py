@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from judgebench import keys
+from judgebench.execution.answering import Answering
 from judgebench.records import Item, Message, ModelSpec, Response
-from judgebench.run.answering import Answering
 from judgebench.store import open_store
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from judgebench.errors import CallError, ConfigError, UsageError
+from judgebench.execution import collecting
+from judgebench.execution.asker import Asker, asker_of
+from judgebench.execution.batches import duration, submit
+from judgebench.execution.collecting import UNHEARD_S
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.records import Batch, Reply, Request
-from judgebench.run import collecting
-from judgebench.run.asker import Asker, asker_of
-from judgebench.run.batches import duration, submit
-from judgebench.run.collecting import UNHEARD_S
 from judgebench.store import Store, open_store
 from tests.unit.batched import (
     ENVIRONMENT,

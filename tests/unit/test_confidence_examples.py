@@ -12,10 +12,10 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.exchange.confidence_examples import confidence_examples
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.execution.judges_meant import with_examples
 from judgebench.judges import stated_confidence
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Item, Message
-from judgebench.run.judges_meant import with_examples
 from judgebench.store import Store, open_store
 from tests.e2e.runs import typed
 from tests.unit.exchanged import label, rows_file

@@ -15,6 +15,9 @@ import pytest
 from judgebench import keys
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import CallError, DeferredError, StoreError
+from judgebench.execution import execute
+from judgebench.execution.execute import Bench, carry_out
+from judgebench.execution.question import Question
 from judgebench.protocols import Meter
 from judgebench.providers.limited import Limited
 from judgebench.providers.limiter import Limiter
@@ -34,9 +37,6 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.run import execute
-from judgebench.run.execute import Bench, carry_out
-from judgebench.run.question import Question
 from tests.written import WrittenAtOnce
 
 
@@ -272,7 +272,7 @@ def test_a_fault_of_the_code_during_a_call_is_a_bug_of_the_provider() -> None:
     said = failure.message
     assert said.startswith("AttributeError: 'NoneType' object has no attribute 'usage' of *** (at ")
     assert re.search(
-        r"tests/unit/test_execute\.py:\d+, from judgebench/run/execute\.py:\d+\)$", said
+        r"tests/unit/test_execute\.py:\d+, from judgebench/execution/execute\.py:\d+\)$", said
     )
 
 

@@ -16,9 +16,9 @@ from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.exchange.outcome import ImportReport
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.execution.evaluate import _end_dead_runs
 from judgebench.protocols import at_once
 from judgebench.records import ChatRequest, Item, Message, Reply
-from judgebench.run.evaluate import _end_dead_runs
 from judgebench.store import Store, database, open_store
 from tests.unit.evaluated import lm_eval_line, lm_eval_results, lm_eval_run
 from tests.unit.exchanged import label, rows_file

@@ -10,9 +10,9 @@ import pytest
 
 from judgebench.config import Suite
 from judgebench.errors import ConfigError, InputError
+from judgebench.execution.judges_meant import judges_meant, with_examples
+from judgebench.execution.resolve import Work, endpoints, resolve
 from judgebench.report.themselves import named_as_themselves
-from judgebench.run.judges_meant import judges_meant, with_examples
-from judgebench.run.resolve import Work, endpoints, resolve
 from judgebench.store import open_store
 from tests.tiny_models import save_causal
 from tests.unit.exchanged import rows_file

@@ -17,10 +17,10 @@ import pytest
 
 from judgebench.config import BenchmarkConfig, JudgeConfig, Limits, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
+from judgebench.execution.doors import Doors
 from judgebench.providers import local
 from judgebench.providers._batched_worker import BatchedWorker
 from judgebench.records import ChatRequest, Message, ScoreRequest, Stack, TokenLogprob
-from judgebench.run.doors import Doors
 from judgebench.secret import Secret
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Answer, Question, Refusal

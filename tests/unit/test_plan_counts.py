@@ -11,8 +11,8 @@ import yaml
 
 from judgebench import api
 from judgebench.benchmarks.folder import load_benchmark
+from judgebench.execution.forecast import PlanRow
 from judgebench.records import Item
-from judgebench.run.forecast import PlanRow
 from tests import honestybench_gold
 from tests.e2e.runs import store_url, typed
 from tests.loopback import Ask, Loopback, Reaction

@@ -16,8 +16,8 @@ from judgebench.benchmarks.presets import Manner, OverApi, Preset, PromptTokens,
 from judgebench.cli.main import run
 from judgebench.config import load_suite
 from judgebench.errors import ConfigError
+from judgebench.execution.resolve import resolve
 from judgebench.records import ModelSpec
-from judgebench.run.resolve import resolve
 
 MINIS = (
     "mixeval_mini",

@@ -13,6 +13,7 @@ import pytest
 from judgebench import keys
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.exchange.verdicts import import_verdicts
+from judgebench.execution.manifest import new_manifest
 from judgebench.metrics.intervals import Intervals
 from judgebench.records import (
     Failure,
@@ -32,7 +33,6 @@ from judgebench.report.confidence import ConfidenceReport, confidence_report
 from judgebench.report.confidence_document import document
 from judgebench.report.leaderboard import leaderboards
 from judgebench.report.table import render
-from judgebench.run.manifest import new_manifest
 from judgebench.stats.confidence import auroc, brier
 from judgebench.store import Store, open_store
 from tests.unit.exchanged import label, rows_file

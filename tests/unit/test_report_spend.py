@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from judgebench.cli.cost import command
 from judgebench.errors import UsageError
+from judgebench.execution.scales import Range
 from judgebench.records import (
     How,
     JudgeSpec,
@@ -23,7 +24,6 @@ from judgebench.records import (
     Usage,
 )
 from judgebench.report.spend import spend_document, spend_table
-from judgebench.run.scales import Range
 from judgebench.store import Store, open_store
 
 

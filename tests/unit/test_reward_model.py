@@ -13,9 +13,9 @@ import pytest
 
 from judgebench.config import BenchmarkConfig, JudgeConfig, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
+from judgebench.execution.doors import Doors
 from judgebench.providers import reward_model
 from judgebench.records import ChatRequest, Message, Reply, ScoreRequest
-from judgebench.run.doors import Doors
 from judgebench.workers.reward_model_worker import RewardModel, load
 from tests.tiny_models import REFUSES_SYSTEM, SHOWS_SYSTEM, save_causal, save_classifier
 

@@ -13,11 +13,11 @@ import pytest
 
 from judgebench.config import load_suite
 from judgebench.errors import LocalModelError
+from judgebench.execution import answering, stack_anchors
+from judgebench.execution.resolve import resolve
 from judgebench.records import Response, Stack
 from judgebench.responses.lm_eval import Answered, NotAnswered, Task
 from judgebench.responses.local_model import LocalModel
-from judgebench.run import answering, stack_anchors
-from judgebench.run.resolve import resolve
 from judgebench.store import open_store
 from tests.e2e import runs
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from judgebench.execution import told
+from judgebench.execution.told import Told
 from judgebench.protocols import Meter, NoProgress
 from judgebench.records import RunManifest
-from judgebench.run import told
-from judgebench.run.told import Told
 from judgebench.store import Store, open_store
 from tests.dashboards.stores import manifest
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from judgebench.config import ApiModel, Endpoint, JudgeConfig, Limits, PriceConfig, check
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.execution.doors import stated_price
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
 from judgebench.providers.prices import Price, PriceTable
 from judgebench.records import Batch, RunManifest
-from judgebench.run.doors import stated_price
 from judgebench.written_keys import note_secrets
 from judgebench.yaml_file import Written, expanded
 

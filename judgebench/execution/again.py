@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from judgebench.errors import UsageError, unknown_name
+from judgebench.execution.execute import Tally
+from judgebench.execution.resolve import Seat, Work
 from judgebench.records import JsonObject, RunManifest, RunState
-from judgebench.run.execute import Tally
-from judgebench.run.resolve import Seat, Work
 
 AGAIN = "again"
 """What a manifest's configuration calls it."""

@@ -12,6 +12,8 @@ from typing import Any
 
 from judgebench.config import Endpoint, JudgeConfig, PriceConfig, Suite
 from judgebench.errors import ConfigError
+from judgebench.execution.batches import OPEN
+from judgebench.execution.resolve import Seat, identity_of, model_of
 from judgebench.protocols import Meter, Provider, Replies
 from judgebench.providers.batches.collecting import Collecting
 from judgebench.providers.batches.held import Held
@@ -24,8 +26,6 @@ from judgebench.providers.prices import Price
 from judgebench.providers.recorded import Recorded
 from judgebench.records import Request
 from judgebench.responses.identity import pinned
-from judgebench.run.batches import OPEN
-from judgebench.run.resolve import Seat, identity_of, model_of
 from judgebench.store import Store
 
 

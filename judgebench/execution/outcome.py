@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from judgebench.execution.execute import Tally
+from judgebench.execution.resolve import Work
 from judgebench.records import RunManifest
-from judgebench.run.execute import Tally
-from judgebench.run.resolve import Work
 
 LEAST_UNREADABLE = 10
 """From so many unreadable replies on, and half of them, a judge is one that cannot be read."""

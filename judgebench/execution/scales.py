@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from judgebench.config import Endpoint
 from judgebench.decoding import REPLY_LIMITS
+from judgebench.execution.doors import Doors
+from judgebench.execution.plan import Answers
 from judgebench.providers.call_size import CallSize
 from judgebench.providers.prices import Price
 from judgebench.providers.tokens import Estimate, prompt_tokens
 from judgebench.records import Request, Usage
-from judgebench.run.doors import Doors
-from judgebench.run.plan import Answers
 from judgebench.store import Store
 
 REPLY_TOKENS = 512

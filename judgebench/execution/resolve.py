@@ -28,6 +28,8 @@ from judgebench.config import (
     nothing_left,
 )
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.execution.chosen_items import chosen_items
+from judgebench.execution.judges_meant import judges_meant, models_on, with_examples
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
@@ -48,8 +50,6 @@ from judgebench.responses.local_model import (
     shaping_arguments,
 )
 from judgebench.responses.recorded_file import RecordedAnswers, read_answers
-from judgebench.run.chosen_items import chosen_items
-from judgebench.run.judges_meant import judges_meant, models_on, with_examples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from judgebench.run.resolve import Seat
+from judgebench.execution.resolve import Seat
 from judgebench.stats.two_designs import TwoDesigns
 
 

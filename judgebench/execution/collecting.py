@@ -8,6 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from judgebench.errors import CallError, JudgebenchError, StoreError, UsageError, unknown_name
+from judgebench.execution.asker import Asker, asker_of
+from judgebench.execution.batches import OPEN, clock_time, duration, lease_of
+from judgebench.execution.harvest import Harvest
 from judgebench.protocols import Progress
 from judgebench.providers.batches.interface import (
     Absent,
@@ -17,9 +20,6 @@ from judgebench.providers.batches.interface import (
     Undecided,
 )
 from judgebench.records import Batch, BatchState, Request
-from judgebench.run.asker import Asker, asker_of
-from judgebench.run.batches import OPEN, clock_time, duration, lease_of
-from judgebench.run.harvest import Harvest
 from judgebench.store import Store
 
 UNHEARD_S = 900.0

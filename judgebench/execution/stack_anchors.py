@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from judgebench.errors import ConfigError, LocalModelError
+from judgebench.execution.outcome import Outcome
+from judgebench.execution.plan import Answers
+from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.records import Item, Stack
 from judgebench.responses.lm_eval import LmEvalWorker, NotAnswered, Task
 from judgebench.responses.local_model import generation_of
-from judgebench.run.outcome import Outcome
-from judgebench.run.plan import Answers
-from judgebench.run.resolve import Candidate
 from judgebench.store import Store
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from judgebench import keys
 from judgebench.dialogue import Dialogue
+from judgebench.execution.execute import Talk
 from judgebench.judges.marks import marks_of
 from judgebench.protocols import Judge, Writer
 from judgebench.records import (
@@ -21,7 +22,6 @@ from judgebench.records import (
     Use,
     Verdict,
 )
-from judgebench.run.execute import Talk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

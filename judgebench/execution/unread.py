@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from judgebench.execution.outcome import LEAST_UNREADABLE, Outcome, Unread
 from judgebench.plain_text import written_out
-from judgebench.run.outcome import LEAST_UNREADABLE, Outcome, Unread
 from judgebench.store import Store
 
 EXAMPLES = 3

@@ -12,14 +12,14 @@ from dataclasses import replace
 from itertools import chain
 
 from judgebench.errors import ConfigError, LocalModelError
+from judgebench.execution.asking import Asking
+from judgebench.execution.outcome import Outcome
+from judgebench.execution.plan import Answers, batched, chunks, stack_of
+from judgebench.execution.resolve import Candidate, identity_of
 from judgebench.protocols import Progress
 from judgebench.records import Failure, Place, Response, Stack
 from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Task
 from judgebench.responses.remote import Question
-from judgebench.run.asking import Asking
-from judgebench.run.outcome import Outcome
-from judgebench.run.plan import Answers, batched, chunks, stack_of
-from judgebench.run.resolve import Candidate, identity_of
 from judgebench.store import Store
 
 

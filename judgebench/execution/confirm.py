@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 from judgebench import keys
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.execution.asking import Asking
+from judgebench.execution.doors import Doors, groups
+from judgebench.execution.evaluate import under_way
+from judgebench.execution.outcome import Outcome
+from judgebench.execution.question import Question
+from judgebench.execution.resolve import Seat, Work
+from judgebench.execution.seen_cases import seen_cases
+from judgebench.execution.told import Told
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.records import AFRESH, JsonObject, Place
-from judgebench.run.asking import Asking
-from judgebench.run.doors import Doors, groups
-from judgebench.run.evaluate import under_way
-from judgebench.run.outcome import Outcome
-from judgebench.run.question import Question
-from judgebench.run.resolve import Seat, Work
-from judgebench.run.seen_cases import seen_cases
-from judgebench.run.told import Told
 from judgebench.store import Store
 
 

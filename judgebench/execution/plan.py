@@ -12,11 +12,11 @@ from itertools import islice
 from typing import TypeVar
 
 from judgebench import keys
+from judgebench.execution.orders import orders_of
+from judgebench.execution.question import Question
+from judgebench.execution.resolve import Candidate, Seat
 from judgebench.records import Case, Item, Order, Place, Response, Stack
 from judgebench.responses.recorded_file import RecordedAnswers
-from judgebench.run.orders import orders_of
-from judgebench.run.question import Question
-from judgebench.run.resolve import Candidate, Seat
 from judgebench.store import Store
 
 CHUNK = 500

@@ -13,15 +13,15 @@ from typing import NamedTuple
 from judgebench import keys
 from judgebench.benchmarks.presets import Manner
 from judgebench.dialogue import Dialogue
+from judgebench.execution.anchors import Anchors
+from judgebench.execution.answering import questions_of
+from judgebench.execution.detectable import Detectable, Detects
+from judgebench.execution.doors import Doors
+from judgebench.execution.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
+from judgebench.execution.question import asked_first
+from judgebench.execution.resolve import Candidate, Seat, Work
+from judgebench.execution.scales import Lengths, Range, Scale, Scales, Tokens
 from judgebench.records import Item, JsonObject, Reply, Request, Response, ScoreRequest, Stack
-from judgebench.run.anchors import Anchors
-from judgebench.run.answering import questions_of
-from judgebench.run.detectable import Detectable, Detects
-from judgebench.run.doors import Doors
-from judgebench.run.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
-from judgebench.run.question import asked_first
-from judgebench.run.resolve import Candidate, Seat, Work
-from judgebench.run.scales import Lengths, Range, Scale, Scales, Tokens
 from judgebench.store import Store
 
 SAMPLED_ITEMS = 50

@@ -8,12 +8,12 @@ from typing import Any
 
 from judgebench.config import Endpoint
 from judgebench.errors import CallError
+from judgebench.execution.batches import submit
+from judgebench.execution.doors import Doors
+from judgebench.execution.execute import Bench, Job, Known, Tally, carry_out, claiming
+from judgebench.execution.outcome import Outcome
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
-from judgebench.run.batches import submit
-from judgebench.run.doors import Doors
-from judgebench.run.execute import Bench, Job, Known, Tally, carry_out, claiming
-from judgebench.run.outcome import Outcome
 from judgebench.store import Store
 
 RESERVE = 4 << 20

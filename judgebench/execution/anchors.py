@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from judgebench import keys
 from judgebench.config import JudgeConfig
 from judgebench.dialogue import Dialogue
+from judgebench.execution.execute import Talk
+from judgebench.execution.question import afresh
+from judgebench.execution.resolve import Seat
+from judgebench.execution.seen_cases import seen_cases
 from judgebench.plain_text import counted
 from judgebench.protocols import Judge, Writer
 from judgebench.records import Case, Judgment, Look, Place, Unreadable, Verdict
-from judgebench.run.execute import Talk
-from judgebench.run.question import afresh
-from judgebench.run.resolve import Seat
-from judgebench.run.seen_cases import seen_cases
 from judgebench.store import Store
 from judgebench.store.read import StoredAnchors
 

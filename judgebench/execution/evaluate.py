@@ -14,22 +14,22 @@ from dataclasses import replace
 from functools import partial
 
 from judgebench.errors import StoreBusyError
+from judgebench.execution.again import asked_again, settled
+from judgebench.execution.anchors import Anchors
+from judgebench.execution.answering import Answering
+from judgebench.execution.asking import Asking
+from judgebench.execution.doors import Doors, groups, needs_the_machine
+from judgebench.execution.execute import Known
+from judgebench.execution.manifest import FORGETTING, alive, new_manifest
+from judgebench.execution.outcome import Outcome
+from judgebench.execution.plan import Answers, Judging, judgings, verdicts_wanted
+from judgebench.execution.question import Question
+from judgebench.execution.resolve import Seat, Work
+from judgebench.execution.stack_anchors import StackAnchors
+from judgebench.execution.told import Told
+from judgebench.execution.unread import judges_unread
 from judgebench.protocols import Progress, Writer, at_once
 from judgebench.records import JsonObject, RunState, Use
-from judgebench.run.again import asked_again, settled
-from judgebench.run.anchors import Anchors
-from judgebench.run.answering import Answering
-from judgebench.run.asking import Asking
-from judgebench.run.doors import Doors, groups, needs_the_machine
-from judgebench.run.execute import Known
-from judgebench.run.manifest import FORGETTING, alive, new_manifest
-from judgebench.run.outcome import Outcome
-from judgebench.run.plan import Answers, Judging, judgings, verdicts_wanted
-from judgebench.run.question import Question
-from judgebench.run.resolve import Seat, Work
-from judgebench.run.stack_anchors import StackAnchors
-from judgebench.run.told import Told
-from judgebench.run.unread import judges_unread
 from judgebench.store import Store
 
 
