@@ -25,7 +25,7 @@ from judgebench.report.table import render
 from judgebench.report.training import AtStep, Training
 from judgebench.report.training_document import document
 
-Seat = tuple[str, str | None]
+JudgeAssignment = tuple[str, str | None]
 """The ids of a judge, and of whom it compares with, if anybody."""
 
 
@@ -39,7 +39,7 @@ class Known:
     """
 
     runs: Mapping[str, tuple[Checkpoint, ...]]
-    boards: Mapping[str, Mapping[str, Seat]]
+    boards: Mapping[str, Mapping[str, JudgeAssignment]]
     faults: tuple[str, ...]
 
 
@@ -52,14 +52,16 @@ def known(url: str, mark: str, benchmark: str, version: str) -> Known:
     boards = {}
     for run, its in found.runs.items():
         ids = {one.model_id for one in its}
-        judged: dict[str, list[Seat]] = {}
+        judged: dict[str, list[JudgeAssignment]] = {}
         for one in here:
             if one.model.id in ids:
                 against = "" if one.opponent is None else f" · against {one.opponent.name}"
-                seat = one.judge.id, None if one.opponent is None else one.opponent.id
-                judged.setdefault(f"{meetings.judges[one.judge.id]}{against}", []).append(seat)
+                assignment = one.judge.id, None if one.opponent is None else one.opponent.id
+                judged.setdefault(f"{meetings.judges[one.judge.id]}{against}", []).append(
+                    assignment
+                )
         most_first = sorted(judged.items(), key=lambda one: (-len(one[1]), one[0]))
-        boards[run] = {name: seats[0] for name, seats in most_first}
+        boards[run] = {name: assignments[0] for name, assignments in most_first}
     return Known(found.runs, boards, found.faults)
 
 
@@ -74,8 +76,10 @@ def most_checkpoints(
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner="Computing bands …")
-def report(url: str, mark: str, benchmark: str, version: str, run: str, seat: Seat) -> Training:
-    judge, opponent = seat
+def report(
+    url: str, mark: str, benchmark: str, version: str, run: str, assignment: JudgeAssignment
+) -> Training:
+    judge, opponent = assignment
     asked = {
         "benchmark": f"{benchmark}@{version}", "run": run, "judge": judge, "opponent": opponent,
     }  # fmt: skip

@@ -43,7 +43,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Part = TypeVar("Part")
 
 _EXAMPLES = "examples"
-"""The option of a judge that may name a file (`run.judges_meant`)."""
+"""The option of a judge that may name a file (`run.judge_assignment`)."""
 
 _CHECKPOINTS = frozenset({"pretrained", "peft", "delta", "lora_local_path", "tokenizer"})
 """Arguments of lm-eval that are a folder, or a repository of the Hub."""
@@ -311,7 +311,7 @@ class Panel(Section):
     )
 
     @model_validator(mode="after")
-    def _seats(self) -> Panel:
+    def _assignments(self) -> Panel:
         if twice := _twice(self.judges):
             raise ValueError(f"a judge named twice in a panel would have two votes: {twice}")
         if self.min_valid is not None and self.min_valid > len(self.judges):

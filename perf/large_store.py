@@ -193,8 +193,8 @@ def read(url: str, what: str) -> None:
         elif what in LEADERBOARDS:
             benchmark, panel = what.split(" ")
             made = leaderboards(store, benchmark, panels=[parse_panel(panel)] if panel else [])
-            seats = sum(board.judge_id is not None for board in made)
-            n = seats * MODELS * made[0].rows[0].counts["items"]
+            assignments = sum(board.judge_id is not None for board in made)
+            n = assignments * MODELS * made[0].rows[0].counts["items"]
         else:
             benchmark, judge = BOARDS[what]
             judges = [one.id for one in store.judges() if one.name == judge] if judge else None

@@ -344,7 +344,7 @@ def _boards(outcome: Outcome, url: str) -> Document:
         (f"{one.benchmark.name}@{one.benchmark.version}", one.config.jury)
         for one in outcome.work.asked
     ]
-    seated = {seat.key for seat in outcome.work.seats}
+    seated = {assignment.key for assignment in outcome.work.assignments}
     unjudged = [c for c in outcome.work.candidates if not c.asked.config.judges]
     correct = {which: _who_says_correct(outcome, which) for which, _ in asked}
     outcome.let_go()
@@ -434,18 +434,20 @@ def _who_says_correct(outcome: Outcome, benchmark: str) -> str | None:
     """
     from judgebench.records import CONFIDENCES, SCORING
 
-    seats = [
-        seat
-        for seat in outcome.work.seats
-        if f"{seat.asked.benchmark.name}@{seat.asked.benchmark.version}" == benchmark
+    assignments = [
+        assignment
+        for assignment in outcome.work.assignments
+        if f"{assignment.asked.benchmark.name}@{assignment.asked.benchmark.version}" == benchmark
     ]
-    told = any(seat.spec.kind in CONFIDENCES for seat in seats)
-    drawn = any(s.asked.judged_samples == "first" and s.asked.config.samples > 1 for s in seats)
+    told = any(assignment.spec.kind in CONFIDENCES for assignment in assignments)
+    drawn = any(
+        s.asked.judged_samples == "first" and s.asked.config.samples > 1 for s in assignments
+    )
     if not told and not drawn:
         return None
-    labelling = [s for s in seats if s.spec.kind not in SCORING and not s.compares]
+    labelling = [s for s in assignments if s.spec.kind not in SCORING and not s.compares]
     usual = [s for s in labelling if s.spec.kind == s.asked.benchmark.default_judge]
-    return next((seat.name for seat in (*usual, *labelling)), None)
+    return next((assignment.name for assignment in (*usual, *labelling)), None)
 
 
 def _confidences(

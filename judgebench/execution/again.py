@@ -16,7 +16,7 @@ from typing import Any
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.execution.execute import Tally
-from judgebench.execution.resolve import Seat, Work
+from judgebench.execution.resolve import JudgeAssignment, Work
 from judgebench.records import JsonObject, RunManifest, RunState
 
 AGAIN = "again"
@@ -24,7 +24,7 @@ AGAIN = "again"
 
 
 def with_occasions(work: Work, runs: Sequence[RunManifest], again: Collection[str] = ()) -> Work:
-    """The work with seats that know when their judges were asked anew, and who is so now.
+    """The work with assignments that know when their judges were asked anew, and who is so now.
 
     An asking that was interrupted, failed in part or waits in a batch is gone on with; one that
     was finished is followed by the next.
@@ -44,48 +44,53 @@ def with_occasions(work: Work, runs: Sequence[RunManifest], again: Collection[st
     _check(work, again)
     earlier = _occasions(runs)
     now = f"{AGAIN} {time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-    seats, notes = [], []
-    for seat in work.seats:
-        finished = earlier.get(_where(seat), {})
-        seat = replace(seat, occasions=tuple(reversed(finished)))
-        if _is_meant(seat, again):
-            unfinished = [last for last in seat.occasions[:1] if not finished[last]]
-            seat = replace(seat, anew=(*unfinished, now)[0])
+    assignments, notes = [], []
+    for assignment in work.assignments:
+        finished = earlier.get(_where(assignment), {})
+        assignment = replace(assignment, occasions=tuple(reversed(finished)))
+        if _is_meant(assignment, again):
+            unfinished = [last for last in assignment.occasions[:1] if not finished[last]]
+            assignment = replace(assignment, anew=(*unfinished, now)[0])
             notes += [
-                f"{seat.title} goes on with what was begun on {_date(last)} and not finished: what "
-                "came back then is not asked for once more"
+                f"{assignment.title} goes on with what was begun on {_date(last)} and not finished"
+                ": what came back then is not asked for once more"
                 for last in unfinished
             ]
-        seats.append(seat)
+        assignments.append(assignment)
     warnings = (*work.warnings, *dict.fromkeys(notes))
-    return replace(work, seats=tuple(seats), warnings=warnings)
+    return replace(work, assignments=tuple(assignments), warnings=warnings)
 
 
-def asked_again(seats: Sequence[Seat]) -> JsonObject:
+def asked_again(assignments: Sequence[JudgeAssignment]) -> JsonObject:
     """What a manifest says of the judges that are asked anew: not finished, until it is."""
-    told = {_where(s): {"occasion": s.anew, "finished": False} for s in seats if s.anew is not None}
+    told = {
+        _where(s): {"occasion": s.anew, "finished": False}
+        for s in assignments
+        if s.anew is not None
+    }
     return {AGAIN: told} if told else {}
 
 
 def settled(
     configuration: JsonObject,
-    seats: Sequence[Seat],
+    assignments: Sequence[JudgeAssignment],
     judging: Mapping[str, Tally],
     state: RunState,
 ) -> JsonObject:
     """The configuration of a run that has ended, with what was asked anew to the end."""
     told: dict[str, Any] = dict(configuration.get(AGAIN, {}))
-    for seat in seats:
-        tally = judging.get(seat.title)
-        if seat.anew is None or state != "done" or tally is None:
+    for assignment in assignments:
+        tally = judging.get(assignment.title)
+        if assignment.anew is None or state != "done" or tally is None:
             continue
         left = tally.failed or tally.waiting or tally.stopped is not None
-        told[_where(seat)] = {"occasion": seat.anew, "finished": not left}
+        told[_where(assignment)] = {"occasion": assignment.anew, "finished": not left}
     return {**configuration, AGAIN: told} if told else configuration
 
 
-def _where(seat: Seat) -> str:
-    return f"{seat.key.hex()[:12]} {seat.asked.benchmark.name}@{seat.asked.benchmark.version}"
+def _where(assignment: JudgeAssignment) -> str:
+    benchmark = assignment.asked.benchmark
+    return f"{assignment.key.hex()[:12]} {benchmark.name}@{benchmark.version}"
 
 
 def _occasions(runs: Sequence[RunManifest]) -> dict[str, dict[str, bool]]:
@@ -97,17 +102,19 @@ def _occasions(runs: Sequence[RunManifest]) -> dict[str, dict[str, bool]]:
     return found
 
 
-def _is_meant(seat: Seat, again: Collection[str]) -> bool:
-    return seat.name in again or seat.title in again
+def _is_meant(assignment: JudgeAssignment, again: Collection[str]) -> bool:
+    return assignment.name in again or assignment.title in again
 
 
 def _check(work: Work, again: Collection[str]) -> None:
     for name in again:
-        meant = [seat for seat in work.seats if _is_meant(seat, [name])]
+        meant = [assignment for assignment in work.assignments if _is_meant(assignment, [name])]
         if not meant:
-            known = dict.fromkeys(seat.name for seat in work.seats if seat.asks)
+            known = dict.fromkeys(
+                assignment.name for assignment in work.assignments if assignment.asks
+            )
             raise UsageError(f"--again: {unknown_name('judge', name, list(known))}")
-        if not any(seat.asks for seat in meant):
+        if not any(assignment.asks for assignment in meant):
             raise UsageError(f"--again: {name} asks nobody, so it would say the same")
 
 

@@ -15,7 +15,7 @@ from judgebench.config import JudgeConfig
 from judgebench.dialogue import Dialogue
 from judgebench.execution.execute import Talk
 from judgebench.execution.question import afresh
-from judgebench.execution.resolve import Seat
+from judgebench.execution.resolve import JudgeAssignment
 from judgebench.execution.seen_cases import seen_cases
 from judgebench.plain_text import counted
 from judgebench.protocols import Judge, Writer
@@ -65,36 +65,38 @@ class Again:
 class Anchors:
     """What the judges of a suite are to be asked again on an occasion."""
 
-    def __init__(self, store: Store, seats: Sequence[Seat], occasion: str) -> None:
+    def __init__(self, store: Store, assignments: Sequence[JudgeAssignment], occasion: str) -> None:
         self._store, self._occasion = store, occasion
         self._of = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
         self.warnings: list[str] = []
-        for seat in seats:
-            self._check(seat)
+        for assignment in assignments:
+            self._check(assignment)
 
-    def _set_of(self, seat: Seat) -> StoredAnchors | None:
-        benchmark = seat.asked.benchmark
-        return self._of.get((benchmark.name, benchmark.version, seat.key))
+    def _set_of(self, assignment: JudgeAssignment) -> StoredAnchors | None:
+        benchmark = assignment.asked.benchmark
+        return self._of.get((benchmark.name, benchmark.version, assignment.key))
 
-    def _check(self, seat: Seat) -> None:
-        if seat.asks and self._set_of(seat) is None:
-            benchmark = seat.asked.benchmark
+    def _check(self, assignment: JudgeAssignment) -> None:
+        if assignment.asks and self._set_of(assignment) is None:
+            benchmark = assignment.asked.benchmark
             which = f"{benchmark.name}@{benchmark.version}"
             self.warnings.append(
-                f"{seat.title} has no anchors on {which}, so nothing is asked again; `judgebench "
-                f"anchors pin {which} --judge {seat.name}` pins some"
+                f"{assignment.title} has no anchors on {which}, so nothing is asked again; "
+                f"`judgebench anchors pin {which} --judge {assignment.name}` pins some"
             )
 
-    def questions(self, seats: Sequence[Seat]) -> dict[str, tuple[JudgeConfig, list[Again]]]:
+    def questions(
+        self, assignments: Sequence[JudgeAssignment]
+    ) -> dict[str, tuple[JudgeConfig, list[Again]]]:
         """What judges are not asked yet on this occasion, by whom and what it is about."""
         found = {}
-        for seat in seats:
-            anchors = self._set_of(seat)
-            if anchors is None or seat.config is None or not seat.asks:
+        for assignment in assignments:
+            anchors = self._set_of(assignment)
+            if anchors is None or assignment.config is None or not assignment.asks:
                 continue
-            if again := self._of_seat(seat, anchors):
-                name = f"{seat.title}, anchors of {seat.asked.benchmark.name}"
-                found[name] = seat.config, again
+            if again := self._of_assignment(assignment, anchors):
+                name = f"{assignment.title}, anchors of {assignment.asked.benchmark.name}"
+                found[name] = assignment.config, again
         return found
 
     def there(self, questions: Sequence[Again]) -> list[bool]:
@@ -105,21 +107,21 @@ class Anchors:
                 known |= self._store.looked(anchors, self._occasion).keys()
         return [question.look.place in known for question in questions]
 
-    def _of_seat(self, seat: Seat, anchors: StoredAnchors) -> list[Again]:
+    def _of_assignment(self, assignment: JudgeAssignment, anchors: StoredAnchors) -> list[Again]:
         pinned = self._store.looked(anchors)
-        found = list(self._questions(seat, anchors, pinned))
+        found = list(self._questions(assignment, anchors, pinned))
         if lost := len(pinned) - len(found):
             self.warnings.append(
-                f"{seat.title}: {counted(lost, 'anchor')} of {len(pinned)} cannot be asked again, "
-                "since the answers that were judged are not in the store"
+                f"{assignment.title}: {counted(lost, 'anchor')} of {len(pinned)} cannot be asked "
+                "again, since the answers that were judged are not in the store"
             )
         known = self._store.looked(anchors, self._occasion)
         return [question for question in found if question.look.place not in known]
 
     def _questions(
-        self, seat: Seat, anchors: StoredAnchors, pinned: dict[Place, bytes]
+        self, assignment: JudgeAssignment, anchors: StoredAnchors, pinned: dict[Place, bytes]
     ) -> Iterator[Again]:
-        for place, case in seen_cases(self._store, seat.asked.benchmark, pinned):
-            key = keys.judgment_key(seat.key, keys.case_key(case), occasion=self._occasion)
+        for place, case in seen_cases(self._store, assignment.asked.benchmark, pinned):
+            key = keys.judgment_key(assignment.key, keys.case_key(case), occasion=self._occasion)
             look = Look(anchors=anchors.id, occasion=self._occasion, place=place)
-            yield Again(judge=seat.judge, case=case, look=look, key=key)
+            yield Again(judge=assignment.judge, case=case, look=look, key=key)

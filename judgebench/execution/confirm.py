@@ -16,7 +16,7 @@ from judgebench.execution.doors import Doors, groups
 from judgebench.execution.evaluate import under_way
 from judgebench.execution.outcome import Outcome
 from judgebench.execution.question import Question
-from judgebench.execution.resolve import Seat, Work
+from judgebench.execution.resolve import JudgeAssignment, Work
 from judgebench.execution.seen_cases import seen_cases
 from judgebench.execution.told import Told
 from judgebench.plain_text import counted
@@ -56,62 +56,64 @@ def confirm(
     StoreError, KeyboardInterrupt
         As `evaluate` does.
     """
-    seats = {one: _seat_of(work, one) for one in wanted}
+    assignments = {one: _assignment_of(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
     with under_way(work, store, doors, {**configuration, "confirms": about}) as outcome:
         asking = Asking(outcome, store, Told(progress, store, outcome.manifest), doors)
-        for group in groups(list({seat.key: seat for seat in seats.values()}.values())):
-            questions: dict[str, tuple[Seat, list[Question]]] = {}
-            for one, seat in seats.items():
-                if seat in group:
-                    again = list(_questions(store, seat, one, outcome))
-                    questions.setdefault(seat.title, (seat, []))[1].extend(again)
+        for group in groups(
+            list({assignment.key: assignment for assignment in assignments.values()}.values())
+        ):
+            questions: dict[str, tuple[JudgeAssignment, list[Question]]] = {}
+            for one, assignment in assignments.items():
+                if assignment in group:
+                    again = list(_questions(store, assignment, one, outcome))
+                    questions.setdefault(assignment.title, (assignment, []))[1].extend(again)
             benches = [
-                asking.bench(name, [again], seat.config)
-                for name, (seat, again) in questions.items()
+                asking.bench(name, [again], assignment.config)
+                for name, (assignment, again) in questions.items()
                 if again
             ]
             asking.verdicts(benches, sum(len(again) for _, again in questions.values()))
     return outcome
 
 
-def _seat_of(work: Work, wanted: Unconfirmed) -> Seat:
+def _assignment_of(work: Work, wanted: Unconfirmed) -> JudgeAssignment:
     here = [
-        seat
-        for seat in work.seats
-        if (seat.asked.benchmark.name, seat.asked.benchmark.version)
+        assignment
+        for assignment in work.assignments
+        if (assignment.asked.benchmark.name, assignment.asked.benchmark.version)
         == (wanted.benchmark, wanted.version)
     ]
-    for seat in here:
-        if seat.key.hex()[:12] == wanted.judge_id:
-            return seat
-    if wanted.judge in {seat.name for seat in here}:
+    for assignment in here:
+        if assignment.key.hex()[:12] == wanted.judge_id:
+            return assignment
+    if wanted.judge in {assignment.name for assignment in here}:
         raise ConfigError(
             f"{wanted.judge} is another judge in this suite than the one that judged "
             f"{wanted.benchmark}@{wanted.version}: its model, prompt or sampling differs"
         )
     raise ConfigError(
         f"{wanted.benchmark}@{wanted.version}: "
-        f"{unknown_name('judge', wanted.judge, [seat.name for seat in here])}"
+        f"{unknown_name('judge', wanted.judge, [assignment.name for assignment in here])}"
     )
 
 
 def _questions(
-    store: Store, seat: Seat, wanted: Unconfirmed, outcome: Outcome
+    store: Store, assignment: JudgeAssignment, wanted: Unconfirmed, outcome: Outcome
 ) -> Iterator[Question]:
     """What the judge is asked once more, but for what is known."""
     first, known = _judged(store, wanted)
-    cases = dict(seen_cases(store, seat.asked.benchmark, first))
+    cases = dict(seen_cases(store, assignment.asked.benchmark, first))
     if lost := len(first) - len(cases):
         outcome.warnings.append(
-            f"{seat.title}: {counted(lost, 'verdict')} of {len(first)} cannot be asked again, since"
-            " the answers that were judged are not in the store"
+            f"{assignment.title}: {counted(lost, 'verdict')} of {len(first)} cannot be asked "
+            "again, since the answers that were judged are not in the store"
         )
     for place, case in cases.items():
         there = replace(place, repeat=AFRESH)
         if there not in known:
-            key = keys.judgment_key(seat.key, keys.case_key(case), repeat=AFRESH)
-            yield Question(key=key, judge=seat.judge, case=case, places=(there,))
+            key = keys.judgment_key(assignment.key, keys.case_key(case), repeat=AFRESH)
+            yield Question(key=key, judge=assignment.judge, case=case, places=(there,))
 
 
 def _judged(store: Store, wanted: Unconfirmed) -> tuple[Mapping[Place, bytes], frozenset[Place]]:

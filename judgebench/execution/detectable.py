@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from judgebench.execution.resolve import Seat
+from judgebench.execution.resolve import JudgeAssignment
 from judgebench.stats.two_designs import TwoDesigns
 
 
@@ -66,6 +66,6 @@ class Detectable:
     unchanged: PassesUnchanged | None = None
 
 
-Detects = Callable[[Seat, int], Detectable | None]
+Detects = Callable[[JudgeAssignment, int], Detectable | None]
 """Says of a judge and a number of distinct items what they could detect; None for one of whom that
 is not asked."""

@@ -13,7 +13,7 @@ from typing import Any
 from judgebench.config import Endpoint, JudgeConfig, PriceConfig, Suite
 from judgebench.errors import ConfigError
 from judgebench.execution.batches import OPEN
-from judgebench.execution.resolve import Seat, identity_of, model_of
+from judgebench.execution.resolve import JudgeAssignment, identity_of, model_of
 from judgebench.protocols import Meter, Provider, Replies
 from judgebench.providers.batches.collecting import Collecting
 from judgebench.providers.batches.held import Held
@@ -29,16 +29,16 @@ from judgebench.responses.identity import pinned
 from judgebench.store import Store
 
 
-def groups(seats: Sequence[Seat]) -> Iterator[list[Seat]]:
-    """The seats in the order in which they are asked; those of one group side by side."""
-    together: list[Seat] = []
-    alone: dict[str, list[Seat]] = {}
-    for seat in seats:
-        needs = needs_the_machine(seat.config)
+def groups(assignments: Sequence[JudgeAssignment]) -> Iterator[list[JudgeAssignment]]:
+    """The assignments in the order in which they are asked; those of one group side by side."""
+    together: list[JudgeAssignment] = []
+    alone: dict[str, list[JudgeAssignment]] = {}
+    for assignment in assignments:
+        needs = needs_the_machine(assignment.config)
         if needs is None:
-            together.append(seat)
+            together.append(assignment)
         else:
-            alone.setdefault(needs, []).append(seat)
+            alone.setdefault(needs, []).append(assignment)
     if together:
         yield together
     yield from alone.values()

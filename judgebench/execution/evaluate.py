@@ -24,7 +24,7 @@ from judgebench.execution.manifest import FORGETTING, alive, new_manifest
 from judgebench.execution.outcome import Outcome
 from judgebench.execution.plan import Answers, Judging, judgings, verdicts_wanted
 from judgebench.execution.question import Question
-from judgebench.execution.resolve import Seat, Work
+from judgebench.execution.resolve import JudgeAssignment, Work
 from judgebench.execution.stack_anchors import StackAnchors
 from judgebench.execution.told import Told
 from judgebench.execution.unread import judges_unread
@@ -75,7 +75,7 @@ def under_way(
     suite = work.suite
     manifest = new_manifest(
         suite.name,
-        {**configuration, **asked_again(work.seats)},
+        {**configuration, **asked_again(work.assignments)},
         data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
         seed=suite.seed,
     )
@@ -94,7 +94,9 @@ def under_way(
         finally:
             outcome.manifest = replace(
                 outcome.manifest,
-                configuration=settled(manifest.configuration, work.seats, outcome.judging, state),
+                configuration=settled(
+                    manifest.configuration, work.assignments, outcome.judging, state
+                ),
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),
@@ -135,8 +137,8 @@ def _register(work: Work, store: Store) -> None:
         for candidate in work.candidates:
             tags = {name: str(value) for name, value in candidate.config.tags.items()}
             store.put_model(candidate.name, candidate.spec, tags)
-        for seat in work.seats:
-            store.put_judge(seat.name, seat.spec)
+        for assignment in work.assignments:
+            store.put_judge(assignment.name, assignment.spec)
 
 
 class _Run:
@@ -156,7 +158,7 @@ class _Run:
         self.store = store
         self.progress = progress
         self.asking = Asking(outcome, store, progress, doors)
-        self.anchors = Anchors(store, self.work.seats, occasion) if occasion else None
+        self.anchors = Anchors(store, self.work.assignments, occasion) if occasion else None
 
     def carry_out(self, stack_anchors: int | None) -> None:
         began = time.monotonic()
@@ -167,31 +169,38 @@ class _Run:
             again.answer_again(answers, answering.started)
         self.outcome.seconds["answers"] = time.monotonic() - began
         began = time.monotonic()
-        for seats in groups(self.work.seats):
-            self._judge(seats, answers)
+        for assignments in groups(self.work.assignments):
+            self._judge(assignments, answers)
         if self.anchors is not None:
             self.outcome.warnings += self.anchors.warnings
         self.outcome.seconds["judging"] = time.monotonic() - began
 
-    def _judge(self, seats: Sequence[Seat], answers: Sequence[Answers]) -> None:
+    def _judge(self, assignments: Sequence[JudgeAssignment], answers: Sequence[Answers]) -> None:
         """Judges that are asked side by side. Claims keep two runs from paying twice.
 
         One that needs the machine for itself is loaded there once: a second run waits.
         """
         with ExitStack() as leases:
-            alone = {seat.key for seat in seats if needs_the_machine(seat.config) is not None}
+            alone = {
+                assignment.key
+                for assignment in assignments
+                if needs_the_machine(assignment.config) is not None
+            }
             for key in sorted(alone):
                 name = f"judge {key.hex()[:12]} on {platform.node()}"
                 leases.enter_context(self.store.lease(name, on_wait=self.progress.say))
-            by_name: dict[str, list[Seat]] = {}
-            for seat in seats:
-                by_name.setdefault(seat.title, []).append(seat)
+            by_name: dict[str, list[JudgeAssignment]] = {}
+            for assignment in assignments:
+                by_name.setdefault(assignment.title, []).append(assignment)
             benches = [
                 self.asking.bench(name, self._questions(own, answers), own[0].config)
                 for name, own in by_name.items()
             ]
-            total = sum(verdicts_wanted(seat, _on_board(seat, answers)) for seat in seats)
-            again = {} if self.anchors is None else self.anchors.questions(seats)
+            total = sum(
+                verdicts_wanted(assignment, _on_board(assignment, answers))
+                for assignment in assignments
+            )
+            again = {} if self.anchors is None else self.anchors.questions(assignments)
             benches += [
                 # Live, since what comes with a batch may come on another day.
                 self.asking.bench(
@@ -206,11 +215,11 @@ class _Run:
             self.asking.verdicts(benches, total)
 
     def _questions(
-        self, seats: Sequence[Seat], answers: Sequence[Answers]
+        self, assignments: Sequence[JudgeAssignment], answers: Sequence[Answers]
     ) -> Iterator[Sequence[Question] | Known]:
         """What one judge still has to judge, as it is taken; what is known is used on the way."""
-        for seat in seats:
-            for judging in judgings(seat, _on_board(seat, answers), self.store.judged):
+        for assignment in assignments:
+            for judging in judgings(assignment, _on_board(assignment, answers), self.store.judged):
                 if uses := self._reused(judging):
                     yield Known(partial(_put_uses, uses))
                 yield judging.questions
@@ -232,5 +241,5 @@ def _put_uses(uses: Sequence[Use], store: Writer) -> None:
     store.put_uses(uses)
 
 
-def _on_board(seat: Seat, answers: Sequence[Answers]) -> list[Answers]:
-    return [found for found in answers if seat.judges(found.candidate)]
+def _on_board(assignment: JudgeAssignment, answers: Sequence[Answers]) -> list[Answers]:
+    return [found for found in answers if assignment.judges(found.candidate)]

@@ -19,7 +19,7 @@ from judgebench.execution.detectable import Detectable, Detects
 from judgebench.execution.doors import Doors
 from judgebench.execution.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
 from judgebench.execution.question import asked_first
-from judgebench.execution.resolve import Candidate, Seat, Work
+from judgebench.execution.resolve import Candidate, JudgeAssignment, Work
 from judgebench.execution.scales import Lengths, Range, Scale, Scales, Tokens
 from judgebench.records import Item, JsonObject, Reply, Request, Response, ScoreRequest, Stack
 from judgebench.store import Store
@@ -127,16 +127,16 @@ class _Plan:
         answers = [Answers(c, self.store, self._stack(c)) for c in self.work.candidates]
         for found in answers:
             yield self._answering(found)
-            for seat in self.work.seats:
-                if seat.judges(found.candidate):
-                    yield self._judging(seat, found, answers)
+            for assignment in self.work.assignments:
+                if assignment.judges(found.candidate):
+                    yield self._judging(assignment, found, answers)
 
     def again(self, store: Store, occasion: str) -> Iterator[PlanRow]:
         """What judges are asked again about their anchors, which are answers of several models."""
-        anchors = Anchors(store, self.work.seats, occasion)
-        for seat in self.work.seats:
-            for config, questions in anchors.questions([seat]).values():
-                scale = self.scales.of(seat.title, config, seat.key, judges=True)
+        anchors = Anchors(store, self.work.assignments, occasion)
+        for assignment in self.work.assignments:
+            for config, questions in anchors.questions([assignment]).values():
+                scale = self.scales.of(assignment.title, config, assignment.key, judges=True)
                 tokens, calls = Tokens(), 0
                 for question in questions:
                     requests = self._next_requests(question.dialogue())
@@ -144,10 +144,10 @@ class _Plan:
                     for request in requests:
                         tokens += scale.call(request)
                 yield PlanRow(
-                    benchmark=seat.asked.benchmark.name,
-                    version=seat.asked.benchmark.version,
+                    benchmark=assignment.asked.benchmark.name,
+                    version=assignment.asked.benchmark.version,
                     model=ANCHORS,
-                    judge=seat.name,
+                    judge=assignment.name,
                     items=len(questions),
                     distinct_items=len(questions),
                     verdicts=len(questions),
@@ -194,25 +194,27 @@ class _Plan:
         row = replace(row, generations=row.generations - waiting)
         return replace(row, tokens=tokens, cost_usd=scale.cost(tokens), method=scale.counter.method)
 
-    def _judging(self, seat: Seat, found: Answers, answers: list[Answers]) -> PlanRow:
-        row = replace(self._row(found.candidate), judge=seat.name)
-        baseline = baseline_of(seat, answers)
+    def _judging(
+        self, assignment: JudgeAssignment, found: Answers, answers: list[Answers]
+    ) -> PlanRow:
+        row = replace(self._row(found.candidate), judge=assignment.name)
+        baseline = baseline_of(assignment, answers)
         if found is baseline:  # it is compared with, and not judged
             return row
         row = replace(
             row,
-            items=len(seat.asked.items) * len(seat.samples),
-            distinct_items=sum(k in seat.samples for _, k in found.candidate.wanted.values()),
-            detectable=self._detectable(seat, found.candidate),
+            items=len(assignment.asked.items) * len(assignment.samples),
+            distinct_items=sum(k in assignment.samples for _, k in found.candidate.wanted.values()),
+            detectable=self._detectable(assignment, found.candidate),
         )
         on_board = [found] if baseline is None else [found, baseline]
-        if not seat.asks or seat.config is None:
-            there = sum(len(j.known) for j in judgings(seat, on_board, self._judged))
+        if not assignment.asks or assignment.config is None:
+            there = sum(len(j.known) for j in judgings(assignment, on_board, self._judged))
             return replace(row, recorded=there)
-        scale = self.scales.of(seat.title, seat.config, seat.key, judges=True)
+        scale = self.scales.of(assignment.title, assignment.config, assignment.key, judges=True)
         calls, recorded, tokens = 0, 0, Tokens()
         verdicts, repeated, settled = 0, 0, 0
-        for judging in judgings(seat, on_board, self._judged):
+        for judging in judgings(assignment, on_board, self._judged):
             known = judging.known.keys() - self.seen
             new = [question for question in judging.questions if question.key not in self.seen]
             self.seen |= known | {question.key for question in new}
@@ -226,7 +228,7 @@ class _Plan:
                 calls += len(requests)
                 for request in requests:
                     tokens += scale.call(request)
-        unanswered = self._about_no_answer(seat, on_board, found, scale)
+        unanswered = self._about_no_answer(assignment, on_board, found, scale)
         tokens += unanswered.tokens
         return replace(
             row,
@@ -240,12 +242,12 @@ class _Plan:
             method=scale.counter.method,
         )
 
-    def _detectable(self, seat: Seat, candidate: Candidate) -> Detectable | None:
+    def _detectable(self, assignment: JudgeAssignment, candidate: Candidate) -> Detectable | None:
         """With each question once, however many answers to it are judged."""
-        if self.detects is None or not seat.samples:
+        if self.detects is None or not assignment.samples:
             return None
-        first = seat.samples[0]
-        return self.detects(seat, sum(k == first for _, k in candidate.wanted.values()))
+        first = assignment.samples[0]
+        return self.detects(assignment, sum(k == first for _, k in candidate.wanted.values()))
 
     def _judged(self, wanted: Collection[bytes]) -> set[bytes]:
         return self.store.judged(wanted) if self.store is not None else set()
@@ -274,23 +276,25 @@ class _Plan:
         return missing
 
     def _about_no_answer(
-        self, seat: Seat, on_board: Sequence[Answers], found: Answers, scale: Scale
+        self, assignment: JudgeAssignment, on_board: Sequence[Answers], found: Answers, scale: Scale
     ) -> _Unanswered:
         """What is to be judged once it is there: at one call for each question that is another."""
-        places = list(_not_answered(seat, on_board, found))
-        each = verdicts_each(seat)
+        places = list(_not_answered(assignment, on_board, found))
+        each = verdicts_each(assignment)
         verdicts = each * sum(len(items) for items, _ in places)
-        calls = each * sum(_distinct(seat, items, found.candidate) for items, _ in places)
+        calls = each * sum(_distinct(assignment, items, found.candidate) for items, _ in places)
         tokens, built = Tokens(), 0
         for items, sample in places[:: max(1, len(places) // SAMPLED_ITEMS)]:
             item, shown, assumed = items[0], [], Range()
-            for answers, one in _shown(seat, on_board, sample):
+            for answers, one in _shown(assignment, on_board, sample):
                 response = answers.of([item]).get((item.id, one))
                 if response is None:
                     response = _placeholder(item, answers.candidate, one)
                     assumed += self.lengths.of(answers)
                 shown.append(response)
-            request = asked_first(seat.judge.judge(seat.asked.benchmark.case(item, shown)))
+            request = asked_first(
+                assignment.judge.judge(assignment.asked.benchmark.case(item, shown))
+            )
             if request is not None:
                 tokens += scale.call(request) + Tokens(prompt=assumed)
                 built += 1
@@ -306,33 +310,35 @@ class _Unanswered(NamedTuple):
 
 
 def _not_answered(
-    seat: Seat, on_board: Sequence[Answers], found: Answers
+    assignment: JudgeAssignment, on_board: Sequence[Answers], found: Answers
 ) -> Iterator[tuple[tuple[Item, ...], int]]:
     """Identical items, with the sample, for which an answer that a judge is shown is missing."""
     for items, sample in found.candidate.wanted.values():
-        if sample in seat.samples and any(
+        if sample in assignment.samples and any(
             answers.candidate.key_of.get((items[0].id, one)) in answers.missing
-            for answers, one in _shown(seat, on_board, sample)
+            for answers, one in _shown(assignment, on_board, sample)
         ):
             yield items, sample
 
 
-def _distinct(seat: Seat, items: Sequence[Item], candidate: Candidate) -> int:
+def _distinct(assignment: JudgeAssignment, items: Sequence[Item], candidate: Candidate) -> int:
     """How many questions a judge has about one answer to items that models are asked alike.
 
     What answers are accepted may differ between them.
     """
     if len(items) == 1:
         return 1
-    case = seat.asked.benchmark.case
+    case = assignment.asked.benchmark.case
     answer = _placeholder(items[0], candidate, 0)
     return len({keys.case_key(case(item, [answer])) for item in items})
 
 
-def _shown(seat: Seat, on_board: Sequence[Answers], sample: int) -> Iterator[tuple[Answers, int]]:
+def _shown(
+    assignment: JudgeAssignment, on_board: Sequence[Answers], sample: int
+) -> Iterator[tuple[Answers, int]]:
     """Whose answers a judge is shown of a sample, and which of them."""
     for answers in on_board:
-        if seat.sees == "with_first":
+        if assignment.sees == "with_first":
             yield answers, 0
         yield answers, sample
 

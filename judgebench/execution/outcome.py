@@ -92,7 +92,7 @@ class Outcome:
 
     def let_go(self) -> None:
         """Forget items and answers, which are in the store: boards of many need the room."""
-        self.work = replace(self.work, asked=(), candidates=(), seats=())
+        self.work = replace(self.work, asked=(), candidates=(), assignments=())
 
     def notes(self) -> list[str]:
         """What failed of those who were asked, and why; and what they were not asked."""

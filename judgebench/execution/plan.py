@@ -14,7 +14,7 @@ from typing import TypeVar
 from judgebench import keys
 from judgebench.execution.orders import orders_of
 from judgebench.execution.question import Question
-from judgebench.execution.resolve import Candidate, Seat
+from judgebench.execution.resolve import Candidate, JudgeAssignment
 from judgebench.records import Case, Item, Order, Place, Response, Stack
 from judgebench.responses.recorded_file import RecordedAnswers
 from judgebench.store import Store
@@ -144,7 +144,7 @@ class Judging:
     ``known`` are judgments that the store has, with the places they serve in this run.
     """
 
-    seat: Seat
+    assignment: JudgeAssignment
     candidate: Candidate
     questions: Sequence[Question]
     known: Mapping[bytes, Sequence[Place]]
@@ -156,7 +156,7 @@ class Judging:
 
 
 def judgings(
-    seat: Seat,
+    assignment: JudgeAssignment,
     answers: Sequence[Answers],
     judged: Callable[[Collection[bytes]], set[bytes]],
 ) -> Iterator[Judging]:
@@ -169,31 +169,31 @@ def judgings(
     Parameters
     ----------
     answers
-        Of the candidates on this seat's benchmark.
+        Of the candidates on this assignment's benchmark.
     judged
         Says which keys have a judgment already.
     """
-    baseline = baseline_of(seat, answers)
+    baseline = baseline_of(assignment, answers)
     for found in answers:
         if found is baseline:
             continue
-        for items in chunks(seat.asked.items):
-            cases, places = _cases(seat, found, items, baseline)
-            keyed = _keys_of(seat, cases, places)
+        for items in chunks(assignment.asked.items):
+            cases, places = _cases(assignment, found, items, baseline)
+            keyed = _keys_of(assignment, cases, places)
             known = judged([key for own in keyed.values() for key in own])
             serving = {
                 first: next((k for k in own if k in known), None) for first, own in keyed.items()
             }
             yield Judging(
-                seat=seat,
+                assignment=assignment,
                 candidate=found.candidate,
                 questions=[
                     Question(
-                        key=keyed[first][0] if seat.anew is not None else first,
-                        judge=seat.judge,
+                        key=keyed[first][0] if assignment.anew is not None else first,
+                        judge=assignment.judge,
                         case=case,
                         places=tuple(places[first]),
-                        occasion=seat.anew,
+                        occasion=assignment.anew,
                     )
                     for first, case in cases.items()
                     if serving[first] is None
@@ -203,50 +203,52 @@ def judgings(
 
 
 def _keys_of(
-    seat: Seat, cases: Mapping[bytes, Case], places: Mapping[bytes, Sequence[Place]]
+    assignment: JudgeAssignment,
+    cases: Mapping[bytes, Case],
+    places: Mapping[bytes, Sequence[Place]],
 ) -> dict[bytes, Sequence[bytes]]:
     """The keys under which a verdict on each case would serve, the one that goes before first.
 
     That of the occasion on which the judge is asked anew, and no other; else those of all occasions
     on which it was, the newest first, and the one of when it was asked first.
     """
-    occasions = seat.occasions if seat.anew is None else (seat.anew,)
+    occasions = assignment.occasions if assignment.anew is None else (assignment.anew,)
     if not occasions:
         return {first: (first,) for first in cases}
     found: dict[bytes, Sequence[bytes]] = {}
     for first, case in cases.items():
         case_key, repeat = keys.case_key(case), places[first][0].repeat
         of = [
-            keys.judgment_key(seat.key, case_key, repeat=repeat, occasion=occasion)
+            keys.judgment_key(assignment.key, case_key, repeat=repeat, occasion=occasion)
             for occasion in occasions
         ]
-        found[first] = of if seat.anew is not None else (*of, first)
+        found[first] = of if assignment.anew is not None else (*of, first)
     return found
 
 
-def baseline_of(seat: Seat, answers: Sequence[Answers]) -> Answers | None:
+def baseline_of(assignment: JudgeAssignment, answers: Sequence[Answers]) -> Answers | None:
     """The answers that a judge compares with; None for a judge that does not compare."""
-    if not seat.compares:
+    if not assignment.compares:
         return None
-    wanted = (seat.asked, seat.asked.baseline)
+    wanted = (assignment.asked, assignment.asked.baseline)
     return next(a for a in answers if (a.candidate.asked, a.candidate.name) == wanted)
 
 
-def verdicts_each(seat: Seat) -> int:
+def verdicts_each(assignment: JudgeAssignment) -> int:
     """How many elementary verdicts a judge gives on one answer."""
-    orders = 2 if seat.compares and seat.asked.config.orders == "both" else 1
-    return orders * (seat.asked.config.judge_samples if seat.asks else 1)
+    orders = 2 if assignment.compares and assignment.asked.config.orders == "both" else 1
+    return orders * (assignment.asked.config.judge_samples if assignment.asks else 1)
 
 
-def verdicts_wanted(seat: Seat, answers: Sequence[Answers]) -> int:
+def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> int:
     """How many elementary verdicts of a judge these answers call for, known ones included."""
-    baseline = baseline_of(seat, answers)
-    judged = (found.count(seat.samples) for found in answers if found is not baseline)
-    return verdicts_each(seat) * sum(judged)
+    baseline = baseline_of(assignment, answers)
+    judged = (found.count(assignment.samples) for found in answers if found is not baseline)
+    return verdicts_each(assignment) * sum(judged)
 
 
 def _cases(
-    seat: Seat, found: Answers, items: Sequence[Item], baseline: Answers | None
+    assignment: JudgeAssignment, found: Answers, items: Sequence[Item], baseline: Answers | None
 ) -> tuple[dict[bytes, Case], dict[bytes, list[Place]]]:
     """The cases of some items by the key of their judgment, and where each serves."""
     own = found.of(items)
@@ -255,23 +257,25 @@ def _cases(
     places: dict[bytes, list[Place]] = {}
     for item in items:
         first = own.get((item.id, 0))
-        for sample in seat.samples:
+        for sample in assignment.samples:
             response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
             if response is None or (baseline is not None and opponent is None):
                 continue
-            if seat.sees == "with_first" and first is None:
+            if assignment.sees == "with_first" and first is None:
                 continue
-            for order, shown in _shown(seat, item, response, opponent, first):
-                case = seat.asked.benchmark.case(item, shown)
+            for order, shown in _shown(assignment, item, response, opponent, first):
+                case = assignment.asked.benchmark.case(item, shown)
                 case_key = keys.case_key(case)
-                for repeat in range(seat.asked.config.judge_samples if seat.asks else 1):
-                    key = keys.judgment_key(seat.key, case_key, repeat=repeat)
+                for repeat in range(
+                    assignment.asked.config.judge_samples if assignment.asks else 1
+                ):
+                    key = keys.judgment_key(assignment.key, case_key, repeat=repeat)
                     place = Place(
-                        benchmark=seat.asked.benchmark.name,
-                        version=seat.asked.benchmark.version,
+                        benchmark=assignment.asked.benchmark.name,
+                        version=assignment.asked.benchmark.version,
                         item_id=item.id,
                         model_key=found.candidate.key,
-                        judge_key=seat.key,
+                        judge_key=assignment.key,
                         opponent_key=None if baseline is None else baseline.candidate.key,
                         order=order,
                         sample=sample,
@@ -283,20 +287,20 @@ def _cases(
 
 
 def _shown(
-    seat: Seat,
+    assignment: JudgeAssignment,
     item: Item,
     response: Response,
     opponent: Response | None,
     first: Response | None,
 ) -> Iterator[tuple[Order, tuple[Response, ...]]]:
     """What a judge is shown of one answer, in every order that is asked for."""
-    if seat.sees == "with_first" and first is not None:
+    if assignment.sees == "with_first" and first is not None:
         yield "single", (first, response)
         return
     if opponent is None:
         yield "single", (response,)
         return
-    for order in orders_of(item, seat.asked.config.orders):
+    for order in orders_of(item, assignment.asked.config.orders):
         yield order, ((response, opponent) if order == "model_first" else (opponent, response))
 
 

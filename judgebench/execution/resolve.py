@@ -29,7 +29,7 @@ from judgebench.config import (
 )
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.execution.chosen_items import chosen_items
-from judgebench.execution.judges_meant import judges_meant, models_on, with_examples
+from judgebench.execution.judge_assignment import judge_assignment, models_on, with_examples
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
@@ -109,7 +109,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class JudgeAssignment:
     """A judge on a benchmark.
 
     ``sees`` is what it is shown. ``only`` is the model whose answers it judges, where it is that
@@ -169,7 +169,7 @@ class Work:
     suite: Suite
     asked: tuple[Asked, ...]
     candidates: tuple[Candidate, ...]
-    seats: tuple[Seat, ...]
+    assignments: tuple[JudgeAssignment, ...]
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -201,22 +201,24 @@ def resolve(
     for (name, version), count in names.items():
         if count > 1:
             raise ConfigError(f"the suite names the benchmark {name}@{version} {count} times")
-    seats = tuple(
-        _seat(a, name, judge, suite, only)
+    assignments = tuple(
+        _assignment(a, name, judge, suite, only)
         for a in asked
         for name in a.config.judges
-        for judge, only in judges_meant(suite, a.config, name)
+        for judge, only in judge_assignment(suite, a.config, name)
     )
     for a in asked:
         _check_baseline(a, suite)
-        _check_repeats(a, seats)
-        _check_panel(a, seats)
-    candidates = tuple(c for a in asked for c in _candidates(suite, a, seats, to.models))
+        _check_repeats(a, assignments)
+        _check_panel(a, assignments)
+    candidates = tuple(c for a in asked for c in _candidates(suite, a, assignments, to.models))
     if to.models:
         answered = [c.asked for c in candidates if not c.compared_only]
         asked = tuple(a for a in asked if a in answered)
         candidates = tuple(c for c in candidates if c.asked in answered)
-        seats = tuple(s for s in seats if s.asked in answered and s.only in (None, *to.models))
+        assignments = tuple(
+            s for s in assignments if s.asked in answered and s.only in (None, *to.models)
+        )
         if not asked:
             raise nothing_left(to)
     warnings = tuple(
@@ -226,7 +228,9 @@ def resolve(
         if c.recorded is not None and not c.brought and (n := _unanswered(c))
     )
     warnings += (*_not_asked_themselves(asked, suite), *suite.notes)
-    return Work(suite=suite, asked=asked, candidates=candidates, seats=seats, warnings=warnings)
+    return Work(
+        suite=suite, asked=asked, candidates=candidates, assignments=assignments, warnings=warnings
+    )
 
 
 def _not_asked_themselves(asked: Sequence[Asked], suite: Suite) -> Iterator[str]:
@@ -244,7 +248,9 @@ def _not_asked_themselves(asked: Sequence[Asked], suite: Suite) -> Iterator[str]
 def endpoints(work: Work) -> dict[str, Endpoint]:
     """All who would be asked over a provider, by the words in which to speak of them."""
     models = {f"model {c.name}": c.api for c in work.candidates if c.api is not None}
-    judges = {f"judge {s.title}": s.config for s in work.seats if s.config is not None and s.asks}
+    judges = {
+        f"judge {s.title}": s.config for s in work.assignments if s.config is not None and s.asks
+    }
     return {**models, **judges}
 
 
@@ -257,9 +263,9 @@ def _asked(config: BenchmarkConfig) -> Asked:
     return Asked(config=config, benchmark=benchmark, items=chosen_items(benchmark, config))
 
 
-def _seat(
+def _assignment(
     asked: Asked, name: str, config: JudgeConfig | None, suite: Suite, only: str | None
-) -> Seat:
+) -> JudgeAssignment:
     kinds = registry.names("judges")
     if config is None and name not in kinds:
         known = {*kinds, *(judge.name for judge in suite.judges)}
@@ -295,7 +301,7 @@ def _seat(
         _check_log_probabilities(judge.spec, config)
     except ConfigError as error:
         raise ConfigError(f"judge {name}: {error}") from None
-    return Seat(
+    return JudgeAssignment(
         name=name,
         asked=asked,
         judge=judge,
@@ -333,24 +339,29 @@ def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> Non
         )
 
 
-def _check_repeats(asked: Asked, seats: Sequence[Seat]) -> None:
+def _check_repeats(asked: Asked, assignments: Sequence[JudgeAssignment]) -> None:
     """Repeats cost as often, so they have to be able to differ."""
     times = asked.config.judge_samples
-    for seat in seats:
-        settled = seat.spec.sampling.get("temperature") == 0
-        if seat.asked is asked and seat.asks and times > 1 and settled:
+    for assignment in assignments:
+        settled = assignment.spec.sampling.get("temperature") == 0
+        if assignment.asked is asked and assignment.asks and times > 1 and settled:
             raise ConfigError(
-                f"judge {seat.name}: judge_samples: {times} at temperature 0 pays {times} times "
-                "for one reply; say sampling: {temperature: …}, or null where a model takes none"
+                f"judge {assignment.name}: judge_samples: {times} at temperature 0 pays {times} "
+                "times for one reply; say sampling: {temperature: …}, or null where a model "
+                "takes none"
             )
 
 
-def _check_panel(asked: Asked, seats: Sequence[Seat]) -> None:
+def _check_panel(asked: Asked, assignments: Sequence[JudgeAssignment]) -> None:
     """Judges sit together who say the same kind of thing, under a rule for that kind."""
     panel = asked.config.jury
     if panel is None:
         return
-    sitting = [seat for seat in seats if seat.asked is asked and seat.name in panel.judges]
+    sitting = [
+        assignment
+        for assignment in assignments
+        if assignment.asked is asked and assignment.name in panel.judges
+    ]
     kinds = {
         "compare" if s.compares else "score" if s.spec.kind in SCORING else "label" for s in sitting
     }
@@ -433,7 +444,7 @@ def _local_identity(local: LocalModel) -> str:
 
 
 def _candidates(
-    suite: Suite, asked: Asked, seats: Sequence[Seat], named: Collection[str]
+    suite: Suite, asked: Asked, assignments: Sequence[JudgeAssignment], named: Collection[str]
 ) -> list[Candidate]:
     """Who is judged, and the baseline.
 
@@ -453,7 +464,9 @@ def _candidates(
     models = list(models_on(suite, config, asked.baseline))
     baseline = _brought_baseline(suite, asked)
     if named:
-        compares = any(seat.compares and seat.asked is asked for seat in seats)
+        compares = any(
+            assignment.compares and assignment.asked is asked for assignment in assignments
+        )
         brought, baseline = [], baseline if compares else None
         needed = {*named, asked.baseline} if compares else {*named}
         models = [model for model in models if model.name in needed]

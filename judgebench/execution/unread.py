@@ -20,7 +20,9 @@ def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
     stands on them all the same.
     """
     work = outcome.work
-    judges = {seat.key: seat.title for seat in work.seats if seat.asks}
+    judges = {
+        assignment.key: assignment.title for assignment in work.assignments if assignment.asks
+    }
     about = sorted({(one.benchmark.name, one.benchmark.version) for one in work.asked})
     run_id = outcome.manifest.id
     kinds_of = store.replies_of_run(run_id, judges, [name for name, _ in about])

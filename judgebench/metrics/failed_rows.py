@@ -51,12 +51,12 @@ def with_failures(verdicts: Columns, failures: Columns) -> dict[str, Column]:
         failed = list(zip(_places(failures), failures["kind"], strict=True))
         there = list(_places(_near(verdicts, failures)))
         answered = {place._replace(order="single", repeat=0) for place in there}
-        seats = _seats(verdicts, failures)
+        assignments = _assignments(verdicts, failures)
         for place, kind in failed:
             if place.judge is not None:
                 absent.setdefault(place, kind)
                 continue
-            for missing in _missing_everywhere(place, seats):
+            for missing in _missing_everywhere(place, assignments):
                 if missing not in answered:
                     absent.setdefault(missing, kind)
         for place in there:
@@ -84,21 +84,23 @@ def _near(verdicts: Columns, failures: Columns) -> Columns:
     return {name: taken(verdicts[name], near) for name in _Where._fields if name in verdicts}
 
 
-def _seats(*tables: Columns) -> dict[tuple[str, str | None], set[str]]:
+def _assignments(*tables: Columns) -> dict[tuple[str, str | None], set[str]]:
     """Who is on the board of each judge, and of each judge and opponent."""
-    seats: dict[tuple[str, str | None], set[str]] = {}
+    assignments: dict[tuple[str, str | None], set[str]] = {}
     for table in tables:
         opponents = _column(table, "opponent")
         for judge, opponent, model in counted(table["judge"], opponents, table["model"]):
             if judge is not None:
-                seats.setdefault((judge, opponent), set()).add(model)
-    return seats
+                assignments.setdefault((judge, opponent), set()).add(model)
+    return assignments
 
 
 def _missing_everywhere(
-    answer: _Where, seats: dict[tuple[str, str | None], set[str]]
+    answer: _Where, assignments: dict[tuple[str, str | None], set[str]]
 ) -> Iterator[_Where]:
-    for (judge, opponent), models in sorted(seats.items(), key=lambda seat: str(seat[0])):
+    for (judge, opponent), models in sorted(
+        assignments.items(), key=lambda assignment: str(assignment[0])
+    ):
         for model in sorted(models) if opponent == answer.model else [answer.model]:
             yield answer._replace(judge=judge, opponent=opponent, model=model)
 

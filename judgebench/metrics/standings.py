@@ -98,7 +98,7 @@ def judge_by_judge(
         asked about is not on its board.
     """
     table = read_table(columns)
-    seats: list[_Seat] = []
+    assignments: list[_Seat] = []
     for j, judge in enumerate(table.judges):
         rows = np.flatnonzero(table.judge_of == j)
         if len(rows):
@@ -109,20 +109,22 @@ def judge_by_judge(
                 for m, model in enumerate(table.models)
             }
             counts = {model: said | more[model] for model, said in missing.items()}
-            seats.append(_Seat(judge, _shown(one.measures), _width(one), counts))
+            assignments.append(_Seat(judge, _shown(one.measures), _width(one), counts))
             del one  # what is not shown
     models, units, unit_of = table.models, table.units, table.unit_of
     del table  # its rows are many, and measures are of items
     # All at once: draws that are too many to be kept are made anew for each call.
-    measures = [measure for seat in seats for measure in seat.measures.values()]
+    measures = [measure for assignment in assignments for measure in assignment.measures.values()]
     of_units = [one.of_units(unit_of, len(units)) for one in measures]
     sums = zip(of_units, intervals.resamples(units).sums(of_units), strict=True)
     found: list[Standing] = []
-    for seat in seats:
-        its = {name: (measure, *next(sums)) for name, measure in seat.measures.items()}
-        placed = _ranks_of(next(iter(its.values())), seat.width, intervals, mask_of(models, ranked))
+    for assignment in assignments:
+        its = {name: (measure, *next(sums)) for name, measure in assignment.measures.items()}
+        placed = _ranks_of(
+            next(iter(its.values())), assignment.width, intervals, mask_of(models, ranked)
+        )
         estimates = {name: estimated(*one, intervals).estimates for name, one in its.items()}
-        found += _board(seat, models, estimates, placed)
+        found += _board(assignment, models, estimates, placed)
     return tuple(found)
 
 
@@ -154,23 +156,23 @@ def _shown(measures: Mapping[str, Measure]) -> dict[str, Measure]:
 
 
 def _board(
-    seat: _Seat,
+    assignment: _Seat,
     models: tuple[str, ...],
     estimates: Mapping[str, Sequence[Estimate]],
     placed: Sequence[Places],
 ) -> list[Standing]:
     rows = [
         Standing(
-            judge=seat.judge,
+            judge=assignment.judge,
             model=model,
             metrics={name: of[m] for name, of in estimates.items()},
             rank=placed[m][0],
             rank_low=placed[m][1],
             rank_high=placed[m][2],
-            counts=seat.counts[model],
+            counts=assignment.counts[model],
         )
         for m, model in enumerate(models)
-        if model in seat.counts
+        if model in assignment.counts
     ]
     return sorted(rows, key=lambda row: (row.rank or math.inf, row.model))
 

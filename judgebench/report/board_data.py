@@ -153,7 +153,7 @@ class BoardData:
         self.panels: dict[str, Panel] = {}
         self.refused: dict[str, str] = {}
         for panel in panels:
-            self._seat(panel)
+            self._assignment(panel)
 
     def _marks_of_imported(self, verdicts: Columns) -> dict[tuple[str, str], Marks]:
         """By judge and model, of the answers that judges of elsewhere have judged."""
@@ -270,7 +270,7 @@ class BoardData:
 
     # panels -------------------------------------------------------------------------------------
 
-    def _seat(self, panel: Panel) -> None:
+    def _assignment(self, panel: Panel) -> None:
         """Combine its judges' verdicts wherever all of them are, or say why not."""
         try:
             seated = panel.model_copy(

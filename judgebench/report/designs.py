@@ -16,7 +16,7 @@ from typing import Any
 from judgebench.execution.detectable import Designs
 from judgebench.execution.forecast import PlanRow
 from judgebench.execution.plan import verdicts_each
-from judgebench.execution.resolve import Seat
+from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.head_spread import BOTH, head_spreads
 from judgebench.report.estimates import UNDEFINED, finite
 from judgebench.report.metric_words import digits
@@ -66,7 +66,7 @@ def heads(
 
 
 def compared(
-    seat: Seat,
+    assignment: JudgeAssignment,
     *,
     drop: float,
     level: float,
@@ -85,14 +85,16 @@ def compared(
     metric, unit
         What the board shows, and what a share is multiplied with there.
     """
-    asked = len(seat.samples)
+    asked = len(assignment.samples)
     found = two_designs(
         drop=drop,
         level=level,
         board_items=board_items,
         spread=None if heads is None else heads.spread,
-        board_each=asked * verdicts_each(seat),
-        head_each=asked * len(BOTH) * (seat.asked.config.judge_samples if seat.asks else 1),
+        board_each=asked * verdicts_each(assignment),
+        head_each=asked
+        * len(BOTH)
+        * (assignment.asked.config.judge_samples if assignment.asks else 1),
         alpha=alpha,
     )
     undefined = None

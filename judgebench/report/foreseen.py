@@ -16,7 +16,7 @@ from typing import Any
 
 from judgebench.execution.detectable import Designs, Detectable, PassesUnchanged
 from judgebench.execution.forecast import PlanRow
-from judgebench.execution.resolve import Seat
+from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
 from judgebench.plain_text import too_few_items
 from judgebench.records import CONFIDENCES
@@ -89,39 +89,41 @@ class Foreseen:
         self._history = cache(self._look_back)
         self._heads = cache(self._look_at_heads)
 
-    def __call__(self, seat: Seat, items: int) -> Detectable | None:
+    def __call__(self, assignment: JudgeAssignment, items: int) -> Detectable | None:
         """None for a judge whose verdicts are on no board: it says how sure a model is."""
-        if seat.spec.kind in CONFIDENCES:
+        if assignment.spec.kind in CONFIDENCES:
             return None
-        benchmark = (seat.asked.benchmark.name, seat.asked.benchmark.version)
-        judge = (seat.key, seat.name, seat.spec.kind)
+        benchmark = (assignment.asked.benchmark.name, assignment.asked.benchmark.version)
+        judge = (assignment.key, assignment.name, assignment.spec.kind)
         history = None
         if benchmark in self._held:
-            history = self._history(benchmark, judge, seat.compares)
+            history = self._history(benchmark, judge, assignment.compares)
         if history is None:
-            designs = Designs(undefined=NO_HISTORY) if seat.compares else self._alone(seat)
+            designs = (
+                Designs(undefined=NO_HISTORY) if assignment.compares else self._alone(assignment)
+            )
             return Detectable(undefined=NO_HISTORY, designs=designs)
         found = self._found(history, items)
-        if not seat.compares:
-            return replace(found, designs=self._alone(seat))
+        if not assignment.compares:
+            return replace(found, designs=self._alone(assignment))
         drop = self._margin or found.difference
         if math.isnan(drop) or not history.spread:
             return replace(found, designs=Designs(undefined=found.undefined))
         designs = compared(
-            seat,
+            assignment,
             drop=drop / history.unit,
             level=history.level,
             board_items=float(items) if found.items_needed is None else found.items_needed,
-            heads=self._heads(benchmark, judge, seat.asked.baseline),
+            heads=self._heads(benchmark, judge, assignment.asked.baseline),
             metric=history.metric,
             unit=history.unit,
             alpha=ALPHA,
         )
         return replace(found, designs=designs)
 
-    def _alone(self, seat: Seat) -> Designs | None:
+    def _alone(self, assignment: JudgeAssignment) -> Designs | None:
         """Of a judge of single answers, which is told to whoever asks about a margin."""
-        return Designs(undefined=ALONE) if seat.asks and self._margin is not None else None
+        return Designs(undefined=ALONE) if assignment.asks and self._margin is not None else None
 
     def _found(self, history: _History, items: int) -> Detectable:
         drop = detectable(history.spread, items, alpha=ALPHA, right=history.right)

@@ -22,7 +22,7 @@ def models_on(
             yield model
 
 
-def judges_meant(
+def judge_assignment(
     suite: Suite, config: BenchmarkConfig, name: str
 ) -> Iterator[tuple[JudgeConfig | None, str | None]]:
     """What the suite says of the judges of a name, and whose answers alone each of them judges.

@@ -10,7 +10,7 @@ import pytest
 
 from judgebench.config import Suite
 from judgebench.errors import ConfigError, InputError
-from judgebench.execution.judges_meant import judges_meant, with_examples
+from judgebench.execution.judge_assignment import judge_assignment, with_examples
 from judgebench.execution.resolve import Work, endpoints, resolve
 from judgebench.report.themselves import named_as_themselves
 from judgebench.store import open_store
@@ -52,13 +52,16 @@ def work(**said: Any) -> Work:
 
 def test_each_model_is_a_judge_of_its_own_answers() -> None:
     found = work()
-    a, b = (seat for seat in found.seats if seat.name == "sure")
-    assert [(seat.title, seat.only) for seat in (a, b)] == [("sure (a)", "a"), ("sure (b)", "b")]
+    a, b = (assignment for assignment in found.assignments if assignment.name == "sure")
+    assert [(assignment.title, assignment.only) for assignment in (a, b)] == [
+        ("sure (a)", "a"),
+        ("sure (b)", "b"),
+    ]
     assert a.key != b.key
-    for seat, whose in ((a, "a"), (b, "b")):
-        judged = [candidate.name for candidate in found.candidates if seat.judges(candidate)]
+    for assignment, whose in ((a, "a"), (b, "b")):
+        judged = [candidate.name for candidate in found.candidates if assignment.judges(candidate)]
         assert judged == [whose]
-    (contains,) = (seat for seat in found.seats if seat.name == "contains")
+    (contains,) = (assignment for assignment in found.assignments if assignment.name == "contains")
     assert all(contains.judges(candidate) for candidate in found.candidates)
     asked = endpoints(found)
     assert set(asked) == {"model a", "model b", "judge sure (a)", "judge sure (b)"}
@@ -74,8 +77,8 @@ def test_how_it_answers_says_nothing_of_how_it_is_asked() -> None:
         (THEMSELVES, {"temperature": 0, "max_tokens": 32}),
         ({**THEMSELVES, "sampling": {"max_tokens": 9}}, {"temperature": 0, "max_tokens": 9}),
     ):
-        (seat,) = (s for s in work(models=[poet], judge=judge).seats if s.only)
-        assert seat.spec.sampling == sampling
+        (assignment,) = (s for s in work(models=[poet], judge=judge).assignments if s.only)
+        assert assignment.spec.sampling == sampling
 
 
 def test_a_local_model_is_asked_as_a_local_judge(tmp_path: Path) -> None:
@@ -86,13 +89,15 @@ def test_a_local_model_is_asked_as_a_local_judge(tmp_path: Path) -> None:
         "device": "cpu",
         "gen_kwargs": {"do_sample": True, "temperature": 0.7},
     }
-    (seat,) = (s for s in work(models=[{"name": "m", "lm_eval": section}]).seats if s.only)
-    assert seat.config is not None
-    assert seat.config.provider == "local"
-    assert seat.config.lm_eval is not None
-    assert seat.config.lm_eval.model_args == section["model_args"]
-    assert seat.config.lm_eval.gen_kwargs == {}
-    assert seat.spec.sampling["temperature"] == 0
+    (assignment,) = (
+        s for s in work(models=[{"name": "m", "lm_eval": section}]).assignments if s.only
+    )
+    assert assignment.config is not None
+    assert assignment.config.provider == "local"
+    assert assignment.config.lm_eval is not None
+    assert assignment.config.lm_eval.model_args == section["model_args"]
+    assert assignment.config.lm_eval.gen_kwargs == {}
+    assert assignment.spec.sampling["temperature"] == 0
 
 
 def test_each_is_known_as_the_model_that_it_is(tmp_path: Path) -> None:
@@ -116,13 +121,13 @@ def test_each_is_known_as_the_model_that_it_is(tmp_path: Path) -> None:
         for candidate in found.candidates:
             store.put_model(candidate.name, candidate.spec)
         models = {model.key: model.id for model in store.models()}
-        for seat in found.seats:
-            if seat.only is not None:
-                key = store.put_judge(seat.name, seat.spec)
+        for assignment in found.assignments:
+            if assignment.only is not None:
+                key = store.put_judge(assignment.name, assignment.spec)
                 (judge,) = (one.id for one in store.judges() if one.key == key)
-                table["judge"].append(seat.name)
+                table["judge"].append(assignment.name)
                 table["judge_id"].append(judge)
-                table["model_id"].append(models[key_of[seat.only]])
+                table["model_id"].append(models[key_of[assignment.only]])
         assert len(set(table["judge_id"])) == 4
         assert set(named_as_themselves(store, [table]).values()) == {"sure"}
         # Each asked about the next one's answers is a judge of others.
@@ -169,7 +174,10 @@ def test_nobody_can_be_asked_behind_a_file() -> None:
 
 def test_of_some_that_can_and_some_that_cannot_be_asked_the_latter_are_named() -> None:
     found = work(models=[*MODELS, RECORDED])
-    assert [seat.only for seat in found.seats if seat.name == "sure"] == ["a", "b"]
+    assert [assignment.only for assignment in found.assignments if assignment.name == "sure"] == [
+        "a",
+        "b",
+    ]
     assert found.warnings == (
         "sure is each model itself; of model-consistent there are recorded answers only, so it "
         "says nothing of them on honestybench_mini",
@@ -184,7 +192,7 @@ def test_of_some_that_can_and_some_that_cannot_be_asked_the_latter_are_named() -
             "benchmarks": [{"name": "honestybench_mini", "judges": ["sure"], "models": ["a"]}],
         }
     )
-    assert [only for _, only in judges_meant(chosen, chosen.benchmarks[0], "sure")] == ["a"]
+    assert [only for _, only in judge_assignment(chosen, chosen.benchmarks[0], "sure")] == ["a"]
     assert resolve(chosen).warnings == ()
 
 
@@ -195,8 +203,8 @@ def test_consistency_needs_further_answers() -> None:
     agree = {"name": "agree", "kind": "consistency", **API}
     with pytest.raises(ConfigError, match=r"judge agree compares further answers .* samples: 11"):
         work(judge=agree)
-    (seat,) = (s for s in work(judge=agree, samples=4).seats if s.name == "agree")
-    assert (seat.sees, list(seat.samples)) == ("with_first", [1, 2, 3])
+    (assignment,) = (s for s in work(judge=agree, samples=4).assignments if s.name == "agree")
+    assert (assignment.sees, list(assignment.samples)) == ("with_first", [1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -213,8 +221,8 @@ def test_which_of_several_answers_are_judged(
     name: str, said: str | None, judged: list[int]
 ) -> None:
     drawn = {"name": "a", "api": {**API, "sampling": {"temperature": 1}}}
-    seats = work(models=[drawn], name=name, samples=3, judged_samples=said).seats
-    contains, sure = seats
+    assignments = work(models=[drawn], name=name, samples=3, judged_samples=said).assignments
+    contains, sure = assignments
     assert list(contains.samples) == judged
     # What a model is asked about the question alone it is asked once.
     assert (sure.sees, list(sure.samples)) == ("question", [0])
@@ -239,24 +247,28 @@ def test_examples_come_from_a_file_each_model_its_own(tmp_path: Path) -> None:
     rows = [example("A?", 0.25, model="a"), example("B?", 1, model="b"), example("All?", 0)]
     file = rows_file(tmp_path / "examples.jsonl", rows)
     found = work(judge={**THEMSELVES, "options": {"examples": str(file)}})
-    shown = {seat.only: seat.spec.options["examples"] for seat in found.seats if seat.only}
+    shown = {
+        assignment.only: assignment.spec.options["examples"]
+        for assignment in found.assignments
+        if assignment.only
+    }
     everybody = example("All?", 0.0)
     assert shown == {
         "a": [example("A?", 0.25), everybody],
         "b": [example("B?", 1.0), everybody],
     }
     # One that is no model of the suite has those of nobody.
-    (seat,) = (
+    (assignment,) = (
         s
         for s in work(
             judge={
                 **API, "name": "sure", "kind": "stated_confidence",
                 "options": {"examples": str(file)},
             }
-        ).seats
+        ).assignments
         if s.name == "sure"
     )  # fmt: skip
-    assert seat.spec.options["examples"] == [everybody]
+    assert assignment.spec.options["examples"] == [everybody]
 
 
 @pytest.mark.parametrize(
