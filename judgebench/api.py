@@ -28,11 +28,11 @@ from judgebench.execution.again import with_occasions
 from judgebench.execution.anchors import occasion_of_today
 from judgebench.execution.confirm import Unconfirmed
 from judgebench.execution.confirm import confirm as confirm_work
-from judgebench.execution.doors import Doors
 from judgebench.execution.evaluate import evaluate
 from judgebench.execution.forecast import PlanRow
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.outcome import Outcome
+from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import Asked, Work, endpoints, resolve
 from judgebench.protocols import Progress, at_once
 from judgebench.store import Store
@@ -557,16 +557,16 @@ def run(
         asked["narrowed"] = left
     with open_live_store(store_url(work.suite, store)) as opened:
         work = with_occasions(work, opened.runs(), again)
-        doors = Doors(work.suite, opened)
+        pool = ProviderPool(work.suite, opened)
         with _named(path):
-            doors.check(endpoints(work))
-        if on_forecast is not None and doors.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, doors, occasion=occasion))
+            pool.check(endpoints(work))
+        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
+            on_forecast(plan_work(work, opened, pool, occasion=occasion))
         try:
             outcome = evaluate(
                 work,
                 store=opened,
-                doors=doors,
+                pool=pool,
                 progress=progress,
                 configuration=asked,
                 occasion=occasion,
@@ -652,11 +652,11 @@ def judge(
     )
     work = resolve(suite, given=given)
     with open_live_store(store_url(None, store)) as opened:
-        doors = Doors(suite, opened)
-        doors.check(endpoints(work))
-        if on_forecast is not None and doors.cost_money(list(endpoints(work).values())):
-            on_forecast(plan_work(work, opened, doors))
-        return evaluate(work, store=opened, doors=doors, progress=progress, configuration=written)
+        pool = ProviderPool(suite, opened)
+        pool.check(endpoints(work))
+        if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
+            on_forecast(plan_work(work, opened, pool))
+        return evaluate(work, store=opened, pool=pool, progress=progress, configuration=written)
 
 
 def _judge_called(name: str, base_url: str | None) -> dict[str, Any]:
@@ -696,14 +696,14 @@ def confirm(
     path = Path(suite)
     work = _resolved(path, limits=limits)
     with open_live_store(store_url(work.suite, store)) as opened:
-        doors = Doors(work.suite, opened)
+        pool = ProviderPool(work.suite, opened)
         with _named(path):
-            doors.check(endpoints(work))
+            pool.check(endpoints(work))
             return confirm_work(
                 work,
                 wanted,
                 store=opened,
-                doors=doors,
+                pool=pool,
                 progress=progress,
                 configuration=config.as_asked(config.raw_suite(path), limits or {}, None),
             )
@@ -789,9 +789,9 @@ def plan(
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_occasions(work, [] if opened is None else opened.runs(), again)
-        doors, detects = Doors(work.suite, opened), Foreseen(opened, margin)
+        pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
         occasion = occasion_of_today() if refresh_anchors else None
-        return plan_work(work, opened, doors, detects, occasion=occasion)
+        return plan_work(work, opened, pool, detects, occasion=occasion)
 
 
 @contextmanager

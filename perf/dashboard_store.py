@@ -48,7 +48,7 @@ WORDS = "the of a result shows that model answer because in one reason question 
 
 
 def prepare(url: str, n_models: int, n_items: int) -> None:
-    """What is few, by the store's own doors: models, judges, items and the run."""
+    """What is few, by the store's own pool: models, judges, items and the run."""
     with open_store(url) as store, store.transaction():
         store.start_run(
             RunManifest(

@@ -9,7 +9,7 @@ from typing import Any
 
 from judgebench.config import ApiModel, Endpoint, JudgeConfig, Limits, PriceConfig, check
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.execution.doors import stated_price
+from judgebench.execution.pool import stated_price
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
 from judgebench.providers.prices import Price, PriceTable

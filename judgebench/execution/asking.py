@@ -1,4 +1,4 @@
-"""Asking for what a run lacks: benches of judges or models, through the doors, into the outcome."""
+"""Asking for what a run lacks: benches of judges or models, through the pool, into the outcome."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from judgebench.config import Endpoint
 from judgebench.errors import CallError
 from judgebench.execution.batches import submit
-from judgebench.execution.doors import Doors
 from judgebench.execution.execute import Bench, Job, Known, Tally, carry_out, claiming
 from judgebench.execution.outcome import Outcome
+from judgebench.execution.pool import ProviderPool
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.store import Store
@@ -26,11 +26,13 @@ RESERVE_OF_A_CALL = 256 << 10
 class Asking:
     """Makes benches and has them work, some at a time."""
 
-    def __init__(self, outcome: Outcome, store: Store, progress: Progress, doors: Doors) -> None:
+    def __init__(
+        self, outcome: Outcome, store: Store, progress: Progress, pool: ProviderPool
+    ) -> None:
         self.outcome = outcome
         self.store = store
         self.progress = progress
-        self.doors = doors
+        self.pool = pool
 
     def bench(
         self,
@@ -46,8 +48,8 @@ class Asking:
         return Bench(
             name=name,
             jobs=jobs,
-            provider=self.doors.door(name, config),
-            slots=self.doors.slots(config),
+            provider=self.pool.provider(name, config),
+            slots=self.pool.slots(config),
             there=there or self._judged,
             collects=config is not None and config.batch,
         )
@@ -66,8 +68,8 @@ class Asking:
         try:
             self.outcome.answering |= self._ask("answering", benches, total)
         finally:
-            self.outcome.answer_calls += self.doors.sent
-            self.doors.renew()
+            self.outcome.answer_calls += self.pool.sent
+            self.pool.renew()
 
     def verdicts(self, benches: Sequence[Bench], total: int) -> None:
         """Have judges judge, side by side."""
@@ -76,9 +78,9 @@ class Asking:
             self.outcome.judging |= tallies
             self.outcome.known += sum(tally.reused for tally in tallies.values())
         finally:
-            self.outcome.judge_calls += self.doors.sent
-            self.outcome.recorded += self.doors.recorded
-            self.doors.renew()
+            self.outcome.judge_calls += self.pool.sent
+            self.outcome.recorded += self.pool.recorded
+            self.pool.renew()
 
     def _ask(self, what: str, benches: Sequence[Bench], total: int) -> dict[str, Tally]:
         if not benches:
@@ -90,10 +92,10 @@ class Asking:
                 store=self.store,
                 run_id=self.outcome.manifest.id,
                 progress=self.progress,
-                meter=self.doors.look_after,
-                unreached=self.doors.unreached,
-                wind_down=self.doors.wind_down,
-                close=self.doors.close,
+                meter=self.pool.look_after,
+                unreached=self.pool.unreached,
+                wind_down=self.pool.wind_down,
+                close=self.pool.close,
                 set_aside=partial(self.store.set_aside, size)
                 if (size := _reserve(benches))
                 else None,
@@ -104,7 +106,7 @@ class Asking:
 
     def _submit(self, tallies: Mapping[str, Tally]) -> None:
         """Hand over what was put together for batches; one that is refused stops no other."""
-        for name, collected in self.doors.collected.items():
+        for name, collected in self.pool.collected.items():
             if not collected.requests:
                 continue
             try:

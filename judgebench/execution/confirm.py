@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from judgebench import keys
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.execution.asking import Asking
-from judgebench.execution.doors import Doors, groups
 from judgebench.execution.evaluate import under_way
 from judgebench.execution.outcome import Outcome
+from judgebench.execution.pool import ProviderPool, groups
+from judgebench.execution.progress import ProgressRecorder
 from judgebench.execution.question import Question
 from judgebench.execution.resolve import JudgeAssignment, Work
 from judgebench.execution.seen_cases import seen_cases
-from judgebench.execution.told import Told
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.records import AFRESH, JsonObject, Place
@@ -41,7 +41,7 @@ def confirm(
     wanted: Sequence[Unconfirmed],
     *,
     store: Store,
-    doors: Doors,
+    pool: ProviderPool,
     progress: Progress,
     configuration: JsonObject,
 ) -> Outcome:
@@ -58,8 +58,8 @@ def confirm(
     """
     assignments = {one: _assignment_of(work, one) for one in wanted}
     about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
-    with under_way(work, store, doors, {**configuration, "confirms": about}) as outcome:
-        asking = Asking(outcome, store, Told(progress, store, outcome.manifest), doors)
+    with under_way(work, store, pool, {**configuration, "confirms": about}) as outcome:
+        asking = Asking(outcome, store, ProgressRecorder(progress, store, outcome.manifest), pool)
         for group in groups(
             list({assignment.key: assignment for assignment in assignments.values()}.values())
         ):

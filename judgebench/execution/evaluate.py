@@ -18,15 +18,15 @@ from judgebench.execution.again import asked_again, settled
 from judgebench.execution.anchors import Anchors
 from judgebench.execution.answering import Answering
 from judgebench.execution.asking import Asking
-from judgebench.execution.doors import Doors, groups, needs_the_machine
 from judgebench.execution.execute import Known
 from judgebench.execution.manifest import FORGETTING, alive, new_manifest
 from judgebench.execution.outcome import Outcome
 from judgebench.execution.plan import Answers, Judging, judgings, verdicts_wanted
+from judgebench.execution.pool import ProviderPool, groups, needs_the_machine
+from judgebench.execution.progress import ProgressRecorder
 from judgebench.execution.question import Question
 from judgebench.execution.resolve import JudgeAssignment, Work
 from judgebench.execution.stack_anchors import StackAnchors
-from judgebench.execution.told import Told
 from judgebench.execution.unread import judges_unread
 from judgebench.protocols import Progress, Writer, at_once
 from judgebench.records import JsonObject, RunState, Use
@@ -37,7 +37,7 @@ def evaluate(
     work: Work,
     *,
     store: Store,
-    doors: Doors,
+    pool: ProviderPool,
     progress: Progress,
     configuration: JsonObject,
     occasion: str | None = None,
@@ -58,18 +58,18 @@ def evaluate(
     KeyboardInterrupt
         After an interrupt, with everything that came back stored.
     """
-    with under_way(work, store, doors, configuration) as outcome:
-        told = Told(progress, store, outcome.manifest)
+    with under_way(work, store, pool, configuration) as outcome:
+        told = ProgressRecorder(progress, store, outcome.manifest)
         if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
             with store.lease(FORGETTING, on_wait=told.say):
                 pass
-        _Run(outcome, store, told, doors, occasion).carry_out(stack_anchors)
+        _Run(outcome, store, told, pool, occasion).carry_out(stack_anchors)
     return outcome
 
 
 @contextmanager
 def under_way(
-    work: Work, store: Store, doors: Doors, configuration: JsonObject
+    work: Work, store: Store, pool: ProviderPool, configuration: JsonObject
 ) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
@@ -100,7 +100,7 @@ def under_way(
                 ended=time.time(),
                 state=state,
                 counts=outcome.counts(),
-                spend=doors.spent(),
+                spend=pool.spent(),
             )
             if state == "interrupted":
                 # Ctrl-C waits for nobody; the next run tells of one that could not say so itself.
@@ -149,7 +149,7 @@ class _Run:
         outcome: Outcome,
         store: Store,
         progress: Progress,
-        doors: Doors,
+        pool: ProviderPool,
         occasion: str | None,
     ) -> None:
         self.outcome = outcome
@@ -157,7 +157,7 @@ class _Run:
         self.run_id = outcome.manifest.id
         self.store = store
         self.progress = progress
-        self.asking = Asking(outcome, store, progress, doors)
+        self.asking = Asking(outcome, store, progress, pool)
         self.anchors = Anchors(store, self.work.assignments, occasion) if occasion else None
 
     def carry_out(self, stack_anchors: int | None) -> None:

@@ -16,8 +16,8 @@ from judgebench.dialogue import Dialogue
 from judgebench.execution.anchors import Anchors
 from judgebench.execution.answering import questions_of
 from judgebench.execution.detectable import Detectable, Detects
-from judgebench.execution.doors import Doors
 from judgebench.execution.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
+from judgebench.execution.pool import ProviderPool
 from judgebench.execution.question import asked_first
 from judgebench.execution.resolve import Candidate, JudgeAssignment, Work
 from judgebench.execution.scales import Lengths, Range, Scale, Scales, Tokens
@@ -74,7 +74,7 @@ class PlanRow:
 def plan(
     work: Work,
     store: Store | None,
-    doors: Doors,
+    pool: ProviderPool,
     detects: Detects | None = None,
     *,
     occasion: str | None = None,
@@ -93,7 +93,7 @@ def plan(
     occasion
         On which judges are asked again about their anchors; a row for each, if given.
     """
-    planned = _Plan(work, store, doors, detects)
+    planned = _Plan(work, store, pool, detects)
     rows = list(planned.rows())
     return rows if occasion is None or store is None else [*rows, *planned.again(store, occasion)]
 
@@ -111,14 +111,14 @@ class _Plan:
     """The planning of one run."""
 
     def __init__(
-        self, work: Work, store: Store | None, doors: Doors, detects: Detects | None
+        self, work: Work, store: Store | None, pool: ProviderPool, detects: Detects | None
     ) -> None:
         self.work = work
         self.store = store
         self.detects = detects
-        self.scales = Scales(doors, store)
+        self.scales = Scales(pool, store)
         self.lengths = Lengths()
-        self.waits = doors.waits
+        self.waits = pool.waits
         self.replied: set[bytes] = set()
         self.seen: set[bytes] = set()
         self.counted: set[bytes] = set()

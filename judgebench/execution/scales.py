@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from judgebench.config import Endpoint
 from judgebench.decoding import REPLY_LIMITS
-from judgebench.execution.doors import Doors
 from judgebench.execution.plan import Answers
+from judgebench.execution.pool import ProviderPool
 from judgebench.providers.call_size import CallSize
 from judgebench.providers.prices import Price
 from judgebench.providers.tokens import Estimate, prompt_tokens
@@ -128,8 +128,8 @@ class Scale:
 class Scales:
     """A scale for every judge and model that is asked."""
 
-    def __init__(self, doors: Doors, store: Store | None) -> None:
-        self._doors = doors
+    def __init__(self, pool: ProviderPool, store: Store | None) -> None:
+        self._doors = pool
         self._means = {} if store is None else _reply_means(store)
         self._known: dict[str, Scale] = {}
 

@@ -17,7 +17,7 @@ import pytest
 
 from judgebench.config import BenchmarkConfig, JudgeConfig, Limits, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
-from judgebench.execution.doors import Doors
+from judgebench.execution.pool import ProviderPool
 from judgebench.providers import local
 from judgebench.providers._batched_worker import BatchedWorker
 from judgebench.records import ChatRequest, Message, ScoreRequest, Stack, TokenLogprob
@@ -279,7 +279,7 @@ def test_a_judges_own_time_limit_holds_for_loading_and_that_of_all_calls_does_no
             benchmarks=[BenchmarkConfig(name="b", judges=["r"])],
             limits=limits,
         )
-        assert Doors(suite, None).options(judge_).options["loading_s"] == loading_s
+        assert ProviderPool(suite, None).options(judge_).options["loading_s"] == loading_s
 
 
 def test_what_is_not_installed_is_named() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from judgebench.config import BenchmarkConfig, JudgeConfig, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
-from judgebench.execution.doors import Doors
+from judgebench.execution.pool import ProviderPool
 from judgebench.providers import reward_model
 from judgebench.records import ChatRequest, Message, Reply, ScoreRequest
 from judgebench.workers.reward_model_worker import RewardModel, load
@@ -212,9 +212,9 @@ def test_a_checkpoint_with_code_of_its_own_is_refused_at_once(name: str, tmp_pat
         {"name": "r", "kind": "reward", "provider": "reward_model", "reward_model": section}
     )
     benchmarks = [BenchmarkConfig(name="b", judges=["r"])]
-    doors = Doors(Suite(name="s", judges=[judge], benchmarks=benchmarks), None)
+    pool = ProviderPool(Suite(name="s", judges=[judge], benchmarks=benchmarks), None)
     with pytest.raises(ConfigError, match=f"r: {says}"):
-        doors.check({"r": judge})
+        pool.check({"r": judge})
 
 
 @needs_torch

@@ -17,7 +17,7 @@ TOLD_S = 2.0
 
 
 @dataclass(slots=True)
-class Told:
+class ProgressRecorder:
     """A progress that tells another one the same, and the store now and then.
 
     Only the thread of the run that writes the rest of it may tell it anything.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from judgebench.execution import told
-from judgebench.execution.told import Told
+from judgebench.execution.progress import ProgressRecorder
 from judgebench.protocols import Meter, NoProgress
 from judgebench.records import RunManifest
 from judgebench.store import Store, open_store
@@ -30,7 +30,7 @@ def now(store: Store) -> RunManifest:
 def test_a_stage_is_told_when_it_begins_and_counts_when_they_are_due(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    progress = Told(NoProgress(), store, now(store))
+    progress = ProgressRecorder(NoProgress(), store, now(store))
     progress.stage("judging: gpt", 10)
     told_first = now(store).progress
     assert (told_first["stage"], told_first["total"], told_first["done"]) == ("judging: gpt", 10, 0)

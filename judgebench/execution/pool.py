@@ -66,7 +66,7 @@ class Collected:
         return self.collecting.requests
 
 
-class Doors:
+class ProviderPool:
     """The providers of a run, with one budget for all of them.
 
     ``store`` is None where nothing is asked: for planning without a store.
@@ -118,7 +118,7 @@ class Doors:
 
     @property
     def sent(self) -> int:
-        """Calls whose reply was fetched since the doors were made or renewed."""
+        """Calls whose reply was fetched since the pool were made or renewed."""
         return self.providers.counts.sent
 
     @property
@@ -142,12 +142,12 @@ class Doors:
         """
         for name, config in asked.items():
             try:
-                self.door(name, config)
+                self.provider(name, config)
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from None
         self.renew()
 
-    def door(self, name: str, config: Endpoint | None) -> Provider | None:
+    def provider(self, name: str, config: Endpoint | None) -> Provider | None:
         """The provider with everything around it; None for a judge that asks nobody."""
         if config is None or config.provider is None:
             return None
