@@ -26,7 +26,16 @@ from judgebench.exchange.label_queue import (
 from judgebench.exchange.labelling import put_label
 from judgebench.metrics.board_kinds import Kind
 from judgebench.protocols import at_most
-from judgebench.records import Item, Label, Place, Preference, Response, Score, Verdict, is_human
+from judgebench.records import (
+    Item,
+    Label,
+    Preference,
+    Response,
+    Score,
+    Verdict,
+    VerdictSlot,
+    is_human,
+)
 from judgebench.report.boards import meant
 from judgebench.report.estimates import to_json
 from judgebench.report.rater_agreement import rater_agreement
@@ -104,7 +113,7 @@ class Standing:
 class Shown:
     """One item with the answers to it, in the order in which they are shown."""
 
-    place: Place
+    place: VerdictSlot
     item: Item | None
     answers: tuple[Response, ...]
     scale: Scale | None
@@ -238,7 +247,7 @@ def verdicts_of(kind: Kind, labels: Sequence[str]) -> dict[str, tuple[str, Verdi
     }
 
 
-def write(url: str, rater: str, place: Place, verdict: Verdict) -> None:
+def write(url: str, rater: str, place: VerdictSlot, verdict: Verdict) -> None:
     """The one thing that this page writes; in the store, durably, when this returns."""
     address = label_url() or url
     with at_most(WAIT_S), open_store(address, create=False) as store:

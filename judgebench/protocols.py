@@ -24,9 +24,9 @@ from judgebench.records import (
     Reply,
     Request,
     Response,
+    RunVerdict,
     Seen,
     Spend,
-    Use,
 )
 from judgebench.template import PromptText
 
@@ -237,9 +237,9 @@ class Writer(Replies, Protocol):
 
     def judged(self, keys: Collection[bytes]) -> set[bytes]: ...
 
-    def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None: ...
+    def put_judgment(self, judgment: Judgment, uses: Sequence[RunVerdict]) -> None: ...
 
-    def put_uses(self, uses: Sequence[Use]) -> None: ...
+    def put_uses(self, uses: Sequence[RunVerdict]) -> None: ...
 
     def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None: ...
 

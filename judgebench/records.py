@@ -162,7 +162,7 @@ AFRESH = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class VerdictSlot:
     """Where a verdict stands: the coordinates shared by uses, failures and spending.
 
     ``sample`` tells the answers of one model to one item apart, ``repeat`` the times that one
@@ -186,7 +186,7 @@ class Purpose:
     """What a call is made for, so that its cost can be told by run, model, benchmark and judge."""
 
     run_id: str
-    place: Place
+    place: VerdictSlot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,11 +394,11 @@ class Judgment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class RunVerdict:
     """A judgment serving a run, also when it was reused; boards read only these."""
 
     run_id: str
-    place: Place
+    place: VerdictSlot
     judgment_key: bytes
 
 
@@ -411,7 +411,7 @@ class Look:
 
     anchors: int
     occasion: str
-    place: Place
+    place: VerdictSlot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,7 +428,7 @@ class Failure:
     message: str
     retriable: bool
     attempts: int = 1
-    place: Place | None = None
+    place: VerdictSlot | None = None
     at: float = 0.0
     kind: FailureKind = "other"
 

@@ -39,7 +39,15 @@ from typing import Any
 import dashboard_store
 
 from judgebench.keys import content_key
-from judgebench.records import JudgeSpec, Judgment, Label, ModelSpec, Place, RunManifest, Use
+from judgebench.records import (
+    JudgeSpec,
+    Judgment,
+    Label,
+    ModelSpec,
+    RunManifest,
+    RunVerdict,
+    VerdictSlot,
+)
 from judgebench.store import open_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,7 +228,7 @@ def write(url: str, seconds: float, run: str) -> tuple[float, float]:
             if due > now:
                 time.sleep(due - now)
             key = content_key("judgment", [run, len(took)])
-            place = Place(
+            place = VerdictSlot(
                 benchmark="facts", version=VERSION, item_id=str(len(took) % 100), model_key=model,
                 judge_key=judge, sample=len(took) // 100, repeat=1,
             )  # fmt: skip
@@ -229,7 +237,7 @@ def write(url: str, seconds: float, run: str) -> tuple[float, float]:
                 key=key, judge_key=judge, case_key=key, verdict=verdict, at=time.time()
             )
             start = time.perf_counter()
-            store.put_judgment(judgment, [Use(run_id=run, place=place, judgment_key=key)])
+            store.put_judgment(judgment, [RunVerdict(run_id=run, place=place, judgment_key=key)])
             took.append(time.perf_counter() - start)
         return len(took) / (time.perf_counter() - began), 1000 * median(took)
 

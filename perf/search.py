@@ -27,12 +27,12 @@ from judgebench.records import (
     Judgment,
     Message,
     ModelSpec,
-    Place,
     Reply,
     Response,
     RunManifest,
+    RunVerdict,
     Score,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from judgebench.store.opening import located
@@ -125,13 +125,13 @@ def said(store: Store, model: bytes, judge: bytes, name: str, item: str, text: s
     reply = request_key(request)
     store.put_reply(reply, request, Reply(text=f"{text} Score: 7"))
     key = content_key("judgment", name)
-    place = Place(benchmark="b", version="1", item_id=item, model_key=model, judge_key=judge)
+    place = VerdictSlot(benchmark="b", version="1", item_id=item, model_key=model, judge_key=judge)
     store.put_judgment(
         Judgment(
             key=key, judge_key=judge, case_key=key, verdict=Score(value=7, low=1, high=10),
             reply_keys=(reply,), at=time.time(),
         ),
-        [Use(run_id="r", place=place, judgment_key=key)],
+        [RunVerdict(run_id="r", place=place, judgment_key=key)],
     )  # fmt: skip
 
 

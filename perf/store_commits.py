@@ -27,14 +27,14 @@ from judgebench.records import (
     Judgment,
     Message,
     ModelSpec,
-    Place,
     Purpose,
     Reply,
     RunManifest,
+    RunVerdict,
     Score,
     Spend,
     Usage,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 
@@ -54,8 +54,10 @@ def begun(store: Store, run: str) -> tuple[bytes, bytes]:
     return store.put_model("m", ModelSpec(weights="m")), store.put_judge("j", JudgeSpec(kind="k"))
 
 
-def judgment_of(run: str, number: int, model: bytes, judge: bytes) -> tuple[Paid, Judgment, Use]:
-    place = Place(
+def judgment_of(
+    run: str, number: int, model: bytes, judge: bytes
+) -> tuple[Paid, Judgment, RunVerdict]:
+    place = VerdictSlot(
         benchmark="b", version="1", item_id=str(number % ITEMS), model_key=model,
         judge_key=judge, sample=number // ITEMS + os.getpid() % 10_000 * 1_000,
     )  # fmt: skip
@@ -75,10 +77,12 @@ def judgment_of(run: str, number: int, model: bytes, judge: bytes) -> tuple[Paid
         verdict=Score(value=0.5, low=0, high=1), reply_keys=(key,), served_model="jm",
         at=time.time(),
     )  # fmt: skip
-    return paid, judgment, Use(run_id=run, place=place, judgment_key=judgment.key)
+    return paid, judgment, RunVerdict(run_id=run, place=place, judgment_key=judgment.key)
 
 
-async def timed(store: Store, paid: Paid, judgment: Judgment, use: Use, waits: list[float]) -> None:
+async def timed(
+    store: Store, paid: Paid, judgment: Judgment, use: RunVerdict, waits: list[float]
+) -> None:
     def put(into: Any) -> None:
         into.put_reply(paid.key, paid.request, paid.reply, paid.spend)
         into.put_judgment(judgment, [use])

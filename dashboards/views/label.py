@@ -19,7 +19,7 @@ from folded import visible
 from judgebench.errors import JudgebenchError, UsageError
 from judgebench.exchange.label_queue import Asked, Cell, place_of
 from judgebench.exchange.labelling import TAKEN_BACK
-from judgebench.records import Item, Place, Response, Verdict
+from judgebench.records import Item, Response, Verdict, VerdictSlot
 
 KINDS = {
     "label": "each answer by itself",
@@ -183,7 +183,9 @@ def ask(
         st.caption(HURRIED if hurried else "One key a label. What is labelled is stored at once.")
 
 
-def ask_for_points(url: str, asked: Asked, place: Place, scale: labels.Scale, this: str) -> None:
+def ask_for_points(
+    url: str, asked: Asked, place: VerdictSlot, scale: labels.Scale, this: str
+) -> None:
     """One number for each dimension, and one for the whole."""
     given: list[int] = st.session_state["given"]
     at = min(len(given), len(scale.asked) - 1)
@@ -213,13 +215,13 @@ def nothing_left(url: str, asked: Asked, now: labels.Standing) -> None:
 # what a key does --------------------------------------------------------------------------------
 
 
-def give(url: str, asked: Asked, place: Place, verdict: Verdict) -> None:
+def give(url: str, asked: Asked, place: VerdictSlot, verdict: Verdict) -> None:
     if not too_soon():
         stored(url, asked, place, verdict)
 
 
 def give_point(
-    url: str, asked: Asked, place: Place, scale: labels.Scale, at: int, point: int
+    url: str, asked: Asked, place: VerdictSlot, scale: labels.Scale, at: int, point: int
 ) -> None:
     given: list[int] = st.session_state["given"]
     if too_soon() or len(given) != at:  # a press that came twice
@@ -246,7 +248,7 @@ def skip_it(asked: Asked) -> None:
     st.session_state["cell"] = None
 
 
-def stored(url: str, asked: Asked, place: Place, verdict: Verdict) -> bool:
+def stored(url: str, asked: Asked, place: VerdictSlot, verdict: Verdict) -> bool:
     """Whether the store has it now; if not, the page says why, and the cell stays."""
     try:
         labels.write(url, asked.rater, place, verdict)
@@ -382,7 +384,7 @@ def agreement_row(row: dict[str, Any]) -> dict[str, Any]:
     return {"who": row["judge"], "kappa": "too few" if few else told, "n": kappa["n"]}
 
 
-def token(place: Place) -> str:
+def token(place: VerdictSlot) -> str:
     """Names the place in keys of widgets, which a browser sees, without naming its model."""
     return sha256(repr(place).encode()).hexdigest()[:12]
 

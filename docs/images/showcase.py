@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from judgebench.exchange.labelling import put_label, rater_called
-from judgebench.records import Label, Place
+from judgebench.records import Label, VerdictSlot
 from judgebench.store import open_store
 from tests.dashboards import honesty_stores, night_stores
 
@@ -84,7 +84,7 @@ def label(url: str) -> None:
         (version,) = (version for name, version in store.benchmarks() if name == LABELLED)
         for one in draw.sample([row for row in said if row["kind"] == "label"], DONE):
             right = (one["value"] == "correct") != (draw.random() < SLIPS)
-            place = Place(
+            place = VerdictSlot(
                 benchmark=LABELLED, version=version, item_id=one["item_id"],
                 model_key=keys[one["model"]], judge_key=b"",
             )  # fmt: skip

@@ -48,10 +48,10 @@ from judgebench.records import (
     Judgment,
     Message,
     ModelSpec,
-    Place,
     Response,
+    RunVerdict,
     Unreadable,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store
 from judgebench.store.database import chunks
@@ -143,7 +143,7 @@ class _Taking:
         self.models: dict[str, bytes] = {}
         self.new_models: dict[str, ModelSpec] = {}
         self.responses: dict[bytes, Response] = {}
-        self.judgments: list[tuple[About, Place, Judged]] = []
+        self.judgments: list[tuple[About, VerdictSlot, Judged]] = []
         self.warnings: list[str] = []
 
     def find_items(self, known: Mapping[str, Item] | None, allow_unknown: bool) -> None:
@@ -259,7 +259,7 @@ class _Taking:
 
     def find_verdicts(self) -> None:
         for about, judged in self.gathered.judged.items():
-            place = Place(
+            place = VerdictSlot(
                 benchmark=self.benchmark,
                 version=self.version,
                 item_id=self.ids[about.instruction],
@@ -331,13 +331,13 @@ class _Taking:
             yield len(judgments), partial(self._put_judgments, run_id, judgments, now)
 
     def _put_judgments(
-        self, run_id: str, judgments: Sequence[tuple[About, Place, Judged]], now: float
+        self, run_id: str, judgments: Sequence[tuple[About, VerdictSlot, Judged]], now: float
     ) -> None:
         for about, place, judged in judgments:
             self._put_judgment(run_id, about, place, judged, now)
 
     def _put_judgment(
-        self, run_id: str, about: About, place: Place, judged: Judged, now: float
+        self, run_id: str, about: About, place: VerdictSlot, judged: Judged, now: float
     ) -> None:
         at = place_key(place)
         replies = put_reply(self.store, place, about.judge, judged.reply)
@@ -349,5 +349,5 @@ class _Taking:
             reply_keys=replies,
             at=now,
         )
-        use = Use(run_id=run_id, place=place, judgment_key=judgment.key)
+        use = RunVerdict(run_id=run_id, place=place, judgment_key=judgment.key)
         self.store.put_judgment(judgment, [use])

@@ -20,12 +20,12 @@ from judgebench.errors import StoreError, UsageError, unknown_name
 from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, OUTPUTS
 from judgebench.exchange.alpaca_eval_raw import raw_of
 from judgebench.keys import text_sha
-from judgebench.records import AFRESH, Place, Preference, Unreadable, Verdict
+from judgebench.records import AFRESH, Preference, Unreadable, Verdict, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.catalog import distinct_names
 
 Record: TypeAlias = dict[str, Any]
-_Said: TypeAlias = tuple[Place, bytes, Verdict]
+_Said: TypeAlias = tuple[VerdictSlot, bytes, Verdict]
 
 _LONGEST_FOLDER = 100
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from judgebench import keys
 from judgebench.exchange.names import by_id
-from judgebench.records import Case, Item, ModelSpec, Place, Response, Verdict
+from judgebench.records import Case, Item, ModelSpec, Response, Verdict, VerdictSlot
 from judgebench.rows import Row
 from judgebench.store import Store, StoredModel
 
@@ -24,7 +24,7 @@ class Board:
 
     benchmark: str
     version: str
-    current: Mapping[Place, tuple[bytes, Verdict]]
+    current: Mapping[VerdictSlot, tuple[bytes, Verdict]]
     items: dict[str, Item]
     answers: Mapping[tuple[str, bytes, int, int], tuple[str, str]]
     models: dict[str, bytes]
@@ -82,13 +82,13 @@ class Board:
             "newest that has answers"
         )
 
-    def case_key(self, place: Place) -> bytes:
+    def case_key(self, place: VerdictSlot) -> bytes:
         """The key of the answer as a judge sees it, where it is in the store."""
         answer = self.answers.get((place.item_id, place.model_key, place.sample, place.turn))
         return case_key(place, self.items.get(place.item_id), answer)
 
 
-def case_key(place: Place, item: Item | None, answer: tuple[str, str] | None) -> bytes:
+def case_key(place: VerdictSlot, item: Item | None, answer: tuple[str, str] | None) -> bytes:
     """The key of an answer, its text and status, as a judge sees it.
 
     That of the place where one of them is not known, and of a pair.
@@ -110,7 +110,7 @@ def case_key(place: Place, item: Item | None, answer: tuple[str, str] | None) ->
     return keys.case_key(Case(item=item, responses=(response,)))
 
 
-def place_key(place: Place) -> bytes:
+def place_key(place: VerdictSlot) -> bytes:
     """The key of where a verdict stands."""
     return keys.content_key("place", place)
 

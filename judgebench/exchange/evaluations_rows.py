@@ -16,7 +16,16 @@ from judgebench.exchange.evaluations_checking import Checked
 from judgebench.exchange.mark_readings import Reading, verdict
 from judgebench.exchange.responses import recorded_key
 from judgebench.exchange.verdicts import imported_judge
-from judgebench.records import Failure, Item, Judgment, ModelSpec, Place, Response, Score, Use
+from judgebench.records import (
+    Failure,
+    Item,
+    Judgment,
+    ModelSpec,
+    Response,
+    RunVerdict,
+    Score,
+    VerdictSlot,
+)
 
 PORTION = 1000
 """Samples held at once."""
@@ -37,7 +46,7 @@ class Rows:
 
     items: list[Item] = field(default_factory=list)
     responses: dict[bytes, Response] = field(default_factory=dict)
-    judgments: list[tuple[Judgment, Use]] = field(default_factory=list)
+    judgments: list[tuple[Judgment, RunVerdict]] = field(default_factory=list)
     failures: dict[Where, Failure] = field(default_factory=dict)
     where: dict[bytes, str] = field(default_factory=dict)
 
@@ -67,7 +76,7 @@ def portions(checked: Checked, spec: ModelSpec, run_id: str) -> Iterator[Rows]:
                 if (mark := sample.marks.get(judge)) is not None:
                     place = _place(sample, checked, model, judges[judge])
                     judgment = _judgment(place, mark, reading, now)
-                    use = Use(run_id=run_id, place=place, judgment_key=judgment.key)
+                    use = RunVerdict(run_id=run_id, place=place, judgment_key=judgment.key)
                     rows.judgments.append((judgment, use))
             if sample.failure is not None:
                 where = sample.item.id, sample.sample
@@ -75,7 +84,7 @@ def portions(checked: Checked, spec: ModelSpec, run_id: str) -> Iterator[Rows]:
         yield rows
 
 
-def _judgment(place: Place, mark: Mark, reading: Reading, now: float) -> Judgment:
+def _judgment(place: VerdictSlot, mark: Mark, reading: Reading, now: float) -> Judgment:
     at, said = place_key(place), verdict(mark, reading)
     # A scale without ends is left out: infinity can be in no key.
     told = [said.value] if isinstance(said, Score) and math.isinf(said.high) else said
@@ -108,8 +117,8 @@ def _response(sample: Sample, answer: Answer, checked: Checked, model: bytes) ->
     )
 
 
-def _place(sample: Sample, checked: Checked, model: bytes, judge: bytes) -> Place:
-    return Place(
+def _place(sample: Sample, checked: Checked, model: bytes, judge: bytes) -> VerdictSlot:
+    return VerdictSlot(
         benchmark=checked.evaluation.benchmark,
         version=checked.evaluation.version,
         item_id=sample.item.id,

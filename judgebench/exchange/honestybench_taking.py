@@ -27,12 +27,12 @@ from judgebench.records import (
     Judgment,
     Label,
     Message,
-    Place,
     Response,
+    RunVerdict,
     Score,
     Usage,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.rows import Row
 from judgebench.store import Store
@@ -102,7 +102,7 @@ def take_in(
     return ImportReport(rows=rows, new=new, known=rows - new, run_id=run_id)
 
 
-def _put(store: Store, verdicts: Sequence[tuple[Place, Verdict]], run_id: str) -> None:
+def _put(store: Store, verdicts: Sequence[tuple[VerdictSlot, Verdict]], run_id: str) -> None:
     now = time.time()
     for place, verdict in verdicts:
         at = place_key(place)
@@ -114,7 +114,7 @@ def _put(store: Store, verdicts: Sequence[tuple[Place, Verdict]], run_id: str) -
             reply_keys=(),
             at=now,
         )
-        use = Use(run_id=run_id, place=place, judgment_key=judgment.key)
+        use = RunVerdict(run_id=run_id, place=place, judgment_key=judgment.key)
         store.put_judgment(judgment, [use])
 
 
@@ -206,12 +206,12 @@ def _answers(
 
 def _verdicts(
     about: About, records: Mapping[str, Record], model: bytes
-) -> Iterator[tuple[Place, Verdict, Record]]:
+) -> Iterator[tuple[VerdictSlot, Verdict, Record]]:
     correctness = keys.judge_key(imported_judge(about.judge))
     agreement = keys.judge_key(imported_judge(about.agreement_judge))
     for item_id, record in records.items():
         at = partial(
-            Place,
+            VerdictSlot,
             benchmark=about.benchmark,
             version=about.version,
             item_id=item_id,
@@ -227,7 +227,9 @@ def _verdicts(
                 yield at(judge_key=agreement, sample=sample), score, record
 
 
-def _stands(board: Board, about: About, place: Place, verdict: Verdict, record: Record) -> bool:
+def _stands(
+    board: Board, about: About, place: VerdictSlot, verdict: Verdict, record: Record
+) -> bool:
     """Whether the store has the verdict; raises where it has another one."""
     _, said = board.current.get(place, (None, None))
     if said is not None and not same(said, verdict):

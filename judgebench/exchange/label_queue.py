@@ -15,7 +15,7 @@ from typing import TypeAlias
 from judgebench import keys
 from judgebench.exchange.labelling import labelling_run
 from judgebench.exchange.verdicts import imported_judge
-from judgebench.records import Order, Place
+from judgebench.records import Order, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.catalog import Columns
 
@@ -66,7 +66,7 @@ def queue(asked: Asked, answered: Mapping[bytes, Collection[str]]) -> list[Cell]
     return cells
 
 
-def place_of(asked: Asked, cell: Cell) -> Place:
+def place_of(asked: Asked, cell: Cell) -> VerdictSlot:
     """Where the label of a cell stands.
 
     Of a pair this says which answer is shown first, by the hash of rater, item and both models.
@@ -77,7 +77,7 @@ def place_of(asked: Asked, cell: Cell) -> Place:
         about = [asked.rater, asked.benchmark, asked.version, item, model, asked.opponent]
         drawn = keys.content_key("label side", about)[0] % 2
         order = "opponent_first" if drawn else "model_first"
-    return Place(
+    return VerdictSlot(
         benchmark=asked.benchmark,
         version=asked.version,
         item_id=item,

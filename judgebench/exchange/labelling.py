@@ -24,11 +24,11 @@ from judgebench.records import (
     Item,
     Judgment,
     Order,
-    Place,
     RunManifest,
+    RunVerdict,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
     is_human,
 )
 from judgebench.store import Store
@@ -61,7 +61,7 @@ def labelling_run(rater: str, benchmark: str, version: str) -> str:
     return f"labels-{keys.content_key('labels', [rater, benchmark, version]).hex()[:12]}"
 
 
-def put_label(store: Store, rater: str, place: Place, verdict: Verdict) -> bool:
+def put_label(store: Store, rater: str, place: VerdictSlot, verdict: Verdict) -> bool:
     """Write what a person says of an answer or a pair, in one commit.
 
     Whoever writes meanwhile, also under the same name, waits: of two labels the later counts, the
@@ -106,12 +106,12 @@ def put_label(store: Store, rater: str, place: Place, verdict: Verdict) -> bool:
     return new
 
 
-def take_back(store: Store, rater: str, place: Place) -> bool:
+def take_back(store: Store, rater: str, place: VerdictSlot) -> bool:
     """Make a place one that the rater has not labelled; whether it was one that they had."""
     return put_label(store, rater, place, TAKEN_BACK)
 
 
-def _follow(store: Store, run_id: str, place: Place, case: bytes, verdict: Verdict) -> bool:
+def _follow(store: Store, run_id: str, place: VerdictSlot, case: bytes, verdict: Verdict) -> bool:
     before, said = store.current_at(place) or (None, None)
     if said == verdict or (said is None and verdict == TAKEN_BACK):
         return False
@@ -122,12 +122,12 @@ def _follow(store: Store, run_id: str, place: Place, case: bytes, verdict: Verdi
         verdict=verdict,
         at=time.time(),
     )
-    use = Use(run_id=run_id, place=place, judgment_key=judgment.key)
+    use = RunVerdict(run_id=run_id, place=place, judgment_key=judgment.key)
     store.put_judgment(judgment, [use])
     return True
 
 
-def _same_pair(place: Place) -> list[Place]:
+def _same_pair(place: VerdictSlot) -> list[VerdictSlot]:
     """The other places at which a file may have this rater's label of the same two answers."""
     if place.opponent_key is None:
         return []
@@ -139,7 +139,7 @@ def _same_pair(place: Place) -> list[Place]:
     return [found for found in everywhere if found != place]
 
 
-def _shown(store: Store, place: Place) -> tuple[Item | None, tuple[str, str] | None]:
+def _shown(store: Store, place: VerdictSlot) -> tuple[Item | None, tuple[str, str] | None]:
     """The item, and text and status of the answer: the newest, as people are shown."""
     at = (place.benchmark, place.version)
     answers = store.answers_to(*at, place.model_key, [place.item_id])
@@ -147,7 +147,7 @@ def _shown(store: Store, place: Place) -> tuple[Item | None, tuple[str, str] | N
     return next(iter(store.items(*at, [place.item_id])), None), next(same, None)
 
 
-def _manifest(run_id: str, rater: str, place: Place) -> RunManifest:
+def _manifest(run_id: str, rater: str, place: VerdictSlot) -> RunManifest:
     """A run that is never under way: somebody may label for a year."""
     at = f"{place.benchmark}@{place.version}"
     configuration = {"labels": rater, "about": at}

@@ -38,11 +38,11 @@ from judgebench.records import (
     JudgeSpec,
     Judgment,
     Look,
-    Place,
     Reply,
     RunManifest,
-    Use,
+    RunVerdict,
     Verdict,
+    VerdictSlot,
     is_human,
 )
 from judgebench.rows import OURS, Layout
@@ -162,14 +162,14 @@ class _New:
     """A verdict to be stored, and the key of the judgment that it follows."""
 
     row: VerdictRow
-    place: Place
+    place: VerdictSlot
     before: bytes | None
 
 
-_Look: TypeAlias = tuple[VerdictRow, Place, StoredAnchors]
+_Look: TypeAlias = tuple[VerdictRow, VerdictSlot, StoredAnchors]
 
 
-def _pinned(store: Store) -> dict[Place, StoredAnchors]:
+def _pinned(store: Store) -> dict[VerdictSlot, StoredAnchors]:
     """The anchors that count, each with its set: the last of its judge and benchmark."""
     last = {(one.benchmark, one.version, one.judge_key): one for one in store.anchors()}
     return {place: one for one in last.values() for place in store.looked(one)}
@@ -177,14 +177,14 @@ def _pinned(store: Store) -> dict[Place, StoredAnchors]:
 
 def _placed(
     store: Store, rows: Sequence[VerdictRow], boards: Mapping[tuple[str, str], Board]
-) -> list[tuple[VerdictRow, Place]]:
+) -> list[tuple[VerdictRow, VerdictSlot]]:
     """The rows, with the places that they are about."""
     found = []
     known = store.judges()
     judges = {name: keys.judge_key(imported_judge(name)) for name in {r.where.judge for r in rows}}
     for row in rows:
         where, board = row.where, boards[row.at]
-        place = Place(
+        place = VerdictSlot(
             benchmark=where.benchmark,
             version=where.version,
             item_id=where.item_id,
@@ -201,7 +201,7 @@ def _placed(
 
 
 def _new(
-    placed: Sequence[tuple[VerdictRow, Place]],
+    placed: Sequence[tuple[VerdictRow, VerdictSlot]],
     boards: Mapping[tuple[str, str], Board],
     may_change: bool,
 ) -> list[_New]:
@@ -274,7 +274,7 @@ def _put_some(
             reply_keys=replies,
             at=now,
         )
-        use = Use(run_id=run_id, place=place, judgment_key=judgment.key)
+        use = RunVerdict(run_id=run_id, place=place, judgment_key=judgment.key)
         store.put_judgment(judgment, [use])
 
 
@@ -309,7 +309,7 @@ def _look(
     return judgment, Look(anchors=anchors.id, occasion=occasion, place=place)
 
 
-def judgment_key(place: Place, verdict: Verdict, before: bytes | None) -> bytes:
+def judgment_key(place: VerdictSlot, verdict: Verdict, before: bytes | None) -> bytes:
     """The key of a verdict of somebody else, which may follow another one at its place.
 
     Two equal answers may be judged differently by a person: the place is in the key.
@@ -330,7 +330,9 @@ def imported_judge(name: str) -> JudgeSpec:
     return JudgeSpec(kind=HUMAN if is_human(name) else "imported", model=name)
 
 
-def put_reply(store: Store, place: Place, judge: str, reply: Reply | None) -> tuple[bytes, ...]:
+def put_reply(
+    store: Store, place: VerdictSlot, judge: str, reply: Reply | None
+) -> tuple[bytes, ...]:
     """Keep the reply that a verdict was read from, where there is one; the keys it has then.
 
     What was asked is not in the files: the reply is known by what it is about.

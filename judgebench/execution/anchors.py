@@ -19,7 +19,7 @@ from judgebench.execution.resolve import JudgeAssignment
 from judgebench.execution.seen_cases import seen_cases
 from judgebench.plain_text import counted
 from judgebench.protocols import Judge, Writer
-from judgebench.records import Case, Judgment, Look, Place, Unreadable, Verdict
+from judgebench.records import Case, Judgment, Look, Unreadable, Verdict, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.read import StoredAnchors
 
@@ -39,7 +39,7 @@ class Again:
     key: bytes
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[VerdictSlot, ...]:
         return (self.look.place,)
 
     def dialogue(self) -> Dialogue:
@@ -101,7 +101,7 @@ class Anchors:
 
     def there(self, questions: Sequence[Again]) -> list[bool]:
         """Which of them have been asked by now."""
-        known: set[Place] = set()
+        known: set[VerdictSlot] = set()
         for anchors in self._of.values():
             if any(question.look.anchors == anchors.id for question in questions):
                 known |= self._store.looked(anchors, self._occasion).keys()
@@ -119,7 +119,7 @@ class Anchors:
         return [question for question in found if question.look.place not in known]
 
     def _questions(
-        self, assignment: JudgeAssignment, anchors: StoredAnchors, pinned: dict[Place, bytes]
+        self, assignment: JudgeAssignment, anchors: StoredAnchors, pinned: dict[VerdictSlot, bytes]
     ) -> Iterator[Again]:
         for place, case in seen_cases(self._store, assignment.asked.benchmark, pinned):
             key = keys.judgment_key(assignment.key, keys.case_key(case), occasion=self._occasion)

@@ -17,7 +17,7 @@ from judgebench.execution.outcome import Outcome
 from judgebench.execution.plan import Answers, batched, chunks, stack_of
 from judgebench.execution.resolve import Candidate, identity_of
 from judgebench.protocols import Progress
-from judgebench.records import Failure, Place, Response, Stack
+from judgebench.records import Failure, Response, Stack, VerdictSlot
 from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Task
 from judgebench.responses.remote import Question
 from judgebench.store import Store
@@ -222,7 +222,7 @@ class Answering:
     def _fail(
         self, candidate: Candidate, key: bytes, item_id: str, sample: int, message: str
     ) -> None:
-        place = Place(
+        place = VerdictSlot(
             benchmark=candidate.asked.benchmark.name,
             version=candidate.asked.benchmark.version,
             item_id=item_id,
@@ -267,7 +267,7 @@ def questions_of(answers: Answers) -> Iterator[Question]:
         if key not in answers.missing:
             continue
         places = tuple(
-            Place(
+            VerdictSlot(
                 benchmark=benchmark.name,
                 version=benchmark.version,
                 item_id=item.id,

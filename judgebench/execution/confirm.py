@@ -21,7 +21,7 @@ from judgebench.execution.resolve import JudgeAssignment, Work
 from judgebench.execution.seen_cases import seen_cases
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
-from judgebench.records import AFRESH, JsonObject, Place
+from judgebench.records import AFRESH, JsonObject, VerdictSlot
 from judgebench.store import Store
 
 
@@ -116,7 +116,9 @@ def _questions(
             yield Question(key=key, judge=assignment.judge, case=case, places=(there,))
 
 
-def _judged(store: Store, wanted: Unconfirmed) -> tuple[Mapping[Place, bytes], frozenset[Place]]:
+def _judged(
+    store: Store, wanted: Unconfirmed
+) -> tuple[Mapping[VerdictSlot, bytes], frozenset[VerdictSlot]]:
     """The first verdicts with the keys of their cases, and what was asked afresh already."""
     models = {model.key for model in store.models() if model.id in wanted.models}
     first, known = {}, set()

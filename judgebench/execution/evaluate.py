@@ -29,7 +29,7 @@ from judgebench.execution.resolve import JudgeAssignment, Work
 from judgebench.execution.stack_anchors import StackAnchors
 from judgebench.execution.unread import judges_unread
 from judgebench.protocols import Progress, Writer, at_once
-from judgebench.records import JsonObject, RunState, Use
+from judgebench.records import JsonObject, RunState, RunVerdict
 from judgebench.store import Store
 
 
@@ -224,9 +224,9 @@ class _Run:
                     yield Known(partial(_put_uses, uses))
                 yield judging.questions
 
-    def _reused(self, judging: Judging) -> list[Use]:
+    def _reused(self, judging: Judging) -> list[RunVerdict]:
         uses = [
-            Use(run_id=self.run_id, place=place, judgment_key=key)
+            RunVerdict(run_id=self.run_id, place=place, judgment_key=key)
             for key, places in judging.known.items()
             for place in places
         ]
@@ -237,7 +237,7 @@ class _Run:
         return uses
 
 
-def _put_uses(uses: Sequence[Use], store: Writer) -> None:
+def _put_uses(uses: Sequence[RunVerdict], store: Writer) -> None:
     store.put_uses(uses)
 
 

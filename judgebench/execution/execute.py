@@ -40,10 +40,10 @@ from judgebench.records import (
     Boundary,
     Failure,
     FailureKind,
-    Place,
     Purpose,
     Reply,
     Request,
+    VerdictSlot,
 )
 from judgebench.secret import masked
 
@@ -95,7 +95,7 @@ class Job(Protocol):
     def key(self) -> bytes: ...
 
     @property
-    def places(self) -> tuple[Place, ...]: ...
+    def places(self) -> tuple[VerdictSlot, ...]: ...
 
     def dialogue(self) -> Generator[Request, Reply, Any]: ...
 

@@ -15,7 +15,7 @@ from judgebench import keys
 from judgebench.execution.orders import orders_of
 from judgebench.execution.question import Question
 from judgebench.execution.resolve import Candidate, JudgeAssignment
-from judgebench.records import Case, Item, Order, Place, Response, Stack
+from judgebench.records import Case, Item, Order, Response, Stack, VerdictSlot
 from judgebench.responses.recorded_file import RecordedAnswers
 from judgebench.store import Store
 
@@ -147,7 +147,7 @@ class Judging:
     assignment: JudgeAssignment
     candidate: Candidate
     questions: Sequence[Question]
-    known: Mapping[bytes, Sequence[Place]]
+    known: Mapping[bytes, Sequence[VerdictSlot]]
 
     @property
     def places(self) -> int:
@@ -205,7 +205,7 @@ def judgings(
 def _keys_of(
     assignment: JudgeAssignment,
     cases: Mapping[bytes, Case],
-    places: Mapping[bytes, Sequence[Place]],
+    places: Mapping[bytes, Sequence[VerdictSlot]],
 ) -> dict[bytes, Sequence[bytes]]:
     """The keys under which a verdict on each case would serve, the one that goes before first.
 
@@ -249,12 +249,12 @@ def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> 
 
 def _cases(
     assignment: JudgeAssignment, found: Answers, items: Sequence[Item], baseline: Answers | None
-) -> tuple[dict[bytes, Case], dict[bytes, list[Place]]]:
+) -> tuple[dict[bytes, Case], dict[bytes, list[VerdictSlot]]]:
     """The cases of some items by the key of their judgment, and where each serves."""
     own = found.of(items)
     other = {} if baseline is None else baseline.of(items)
     cases: dict[bytes, Case] = {}
-    places: dict[bytes, list[Place]] = {}
+    places: dict[bytes, list[VerdictSlot]] = {}
     for item in items:
         first = own.get((item.id, 0))
         for sample in assignment.samples:
@@ -270,7 +270,7 @@ def _cases(
                     assignment.asked.config.judge_samples if assignment.asks else 1
                 ):
                     key = keys.judgment_key(assignment.key, case_key, repeat=repeat)
-                    place = Place(
+                    place = VerdictSlot(
                         benchmark=assignment.asked.benchmark.name,
                         version=assignment.asked.benchmark.version,
                         item_id=item.id,

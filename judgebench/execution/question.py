@@ -15,12 +15,12 @@ from judgebench.records import (
     Case,
     ChatRequest,
     Judgment,
-    Place,
     Reply,
     Request,
+    RunVerdict,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 
 
@@ -34,7 +34,7 @@ class Question:
     key: bytes
     judge: Judge
     case: Case
-    places: tuple[Place, ...]
+    places: tuple[VerdictSlot, ...]
     occasion: str | None = None
 
     def dialogue(self) -> Dialogue:
@@ -56,12 +56,14 @@ class Question:
             at=time.time(),
             marks=self._marks(),
         )
-        uses = [Use(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
+        uses = [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
         store.put_judgment(judgment, uses)
         return not isinstance(result, Unreadable)
 
     def reuse(self, store: Writer, run_id: str) -> None:
-        store.put_uses([Use(run_id=run_id, place=at, judgment_key=self.key) for at in self.places])
+        store.put_uses(
+            [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
+        )
 
     def _marks(self) -> tuple[str, ...]:
         """The marks of the answer; of two answers with the position, since either may be judged."""

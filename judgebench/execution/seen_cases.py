@@ -7,13 +7,13 @@ from itertools import product
 
 from judgebench import keys
 from judgebench.benchmarks.benchmark import Benchmark
-from judgebench.records import Case, Item, Place, Response
+from judgebench.records import Case, Item, Response, VerdictSlot
 from judgebench.store import Store
 
 
 def seen_cases(
-    store: Store, benchmark: Benchmark, places: Mapping[Place, bytes]
-) -> Iterator[tuple[Place, Case]]:
+    store: Store, benchmark: Benchmark, places: Mapping[VerdictSlot, bytes]
+) -> Iterator[tuple[VerdictSlot, Case]]:
     """The cases at some places of a benchmark, as far as their answers are in the store.
 
     Parameters
@@ -37,7 +37,9 @@ def seen_cases(
 _Answers = Mapping[tuple[bytes, str, int], list[Response]]
 
 
-def _cases(benchmark: Benchmark, item: Item, place: Place, answers: _Answers) -> Iterator[Case]:
+def _cases(
+    benchmark: Benchmark, item: Item, place: VerdictSlot, answers: _Answers
+) -> Iterator[Case]:
     """Of every answer, and every opponent's, that stands there."""
 
     def of(model: bytes) -> list[Response]:
@@ -51,7 +53,7 @@ def _cases(benchmark: Benchmark, item: Item, place: Place, answers: _Answers) ->
         yield benchmark.case(item, (own, other) if place.order == "model_first" else (other, own))
 
 
-def _answers(store: Store, benchmark: Benchmark, places: Iterable[Place]) -> _Answers:
+def _answers(store: Store, benchmark: Benchmark, places: Iterable[VerdictSlot]) -> _Answers:
     wanted: dict[bytes, set[str]] = {}
     for place in places:
         for model in (place.model_key, place.opponent_key):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, zip_longest
 
 from judgebench.errors import UsageError, unknown_name
-from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Place, Unreadable, Verdict
+from judgebench.records import CONFIDENCES, HUMAN, JudgeSpec, Unreadable, Verdict, VerdictSlot
 from judgebench.report.boards import Meant, meant
 from judgebench.store import Store
 from judgebench.store.catalog import StoredJudge
@@ -16,7 +16,7 @@ from judgebench.store.read import StoredAnchors
 ANSWERS = 100
 """How many answers are pinned unless somebody says otherwise."""
 
-_Said = Mapping[Place, tuple[bytes, Verdict]]
+_Said = Mapping[VerdictSlot, tuple[bytes, Verdict]]
 _Answer = tuple[bytes, bytes | None, str]
 
 
@@ -67,7 +67,7 @@ def pin(
             f"{which}: {judge} has no readable verdict"
             f"{f' on {_said(sorted(models))}' if models else ''} that could be pinned"
         )
-    of_answer: dict[_Answer, list[Place]] = {}
+    of_answer: dict[_Answer, list[VerdictSlot]] = {}
     for place in its:
         answer = (place.model_key, place.opponent_key, place.item_id)
         of_answer.setdefault(answer, []).append(place)

@@ -22,11 +22,11 @@ from judgebench.records import (
     JsonObject,
     Message,
     ModelSpec,
-    Place,
     Reply,
     Request,
     Response,
     ResponseStatus,
+    VerdictSlot,
 )
 from judgebench.responses.by_category import draws, is_rule, temperature_of
 
@@ -147,7 +147,7 @@ class Question:
     """
 
     key: bytes
-    places: tuple[Place, ...]
+    places: tuple[VerdictSlot, ...]
     items: tuple[Item, ...]
     spec: ModelSpec
     identity: str
@@ -197,7 +197,7 @@ def messages_of(item: Item, system: str | None) -> tuple[Message, ...]:
     return asked if system is None else (Message(role="system", content=system), *asked)
 
 
-def response_of(reply: Reply, item: Item, place: Place, request: ChatRequest) -> Response:
+def response_of(reply: Reply, item: Item, place: VerdictSlot, request: ChatRequest) -> Response:
     """The answer that a reply is."""
     return Response(
         benchmark=item.benchmark,

@@ -20,7 +20,6 @@ from judgebench.records import (
     Message,
     ModelSpec,
     Order,
-    Place,
     Preference,
     Purpose,
     Request,
@@ -32,6 +31,7 @@ from judgebench.records import (
     Unreadable,
     Usage,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.secret import MASKED, masked, masked_tokens
 
@@ -216,7 +216,7 @@ def read_purpose(text: str) -> Purpose:
         name: bytes.fromhex(value) if value is not None and name.endswith("_key") else value
         for name, value in said["place"].items()
     }
-    return Purpose(run_id=said["run_id"], place=Place(**place))
+    return Purpose(run_id=said["run_id"], place=VerdictSlot(**place))
 
 
 # verdicts ---------------------------------------------------------------------------------------

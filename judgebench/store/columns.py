@@ -40,7 +40,7 @@ from sqlalchemy import (
 )
 
 from judgebench.columns import Coded, Column, coded, compact, marked, paired, taken
-from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Place, Verdict
+from judgebench.records import AFRESH, HUMAN, WITHDRAWN, Order, Verdict, VerdictSlot
 from judgebench.store import catalog, schema
 from judgebench.store.catalog import (
     Columns,
@@ -253,7 +253,7 @@ def first_verdicts(
 
 def current(
     connection: Connection, benchmark: str, version: str
-) -> dict[Place, tuple[bytes, Verdict]]:
+) -> dict[VerdictSlot, tuple[bytes, Verdict]]:
     """What counts at each place; of a label that was taken back, that it was."""
     return dict(_current(connection, {"benchmark_id": _number(connection, benchmark, version)}))
 
@@ -266,11 +266,11 @@ def current_at(connection: Connection, place: Mapping[str, int]) -> tuple[bytes,
 
 def _current(
     connection: Connection, where: Mapping[str, Any]
-) -> Iterator[tuple[Place, tuple[bytes, Verdict]]]:
-    names = [field.name for field in dataclasses.fields(Place)]
+) -> Iterator[tuple[VerdictSlot, tuple[bytes, Verdict]]]:
+    names = [field.name for field in dataclasses.fields(VerdictSlot)]
     told = _told(connection, _uses(connection, [where]), (*names, "judgment", "verdict"))
     for *place, key, verdict in zip(*told.values(), strict=True):
-        yield Place(**dict(zip(names, place, strict=True))), (key, verdict)
+        yield VerdictSlot(**dict(zip(names, place, strict=True))), (key, verdict)
 
 
 def _numbers(connection: Connection, benchmark: str | None, version: str | None) -> list[int]:

@@ -25,13 +25,13 @@ from judgebench.records import (
     JsonObject,
     Judgment,
     Order,
-    Place,
     Reply,
     Request,
     Response,
     RunManifest,
     Stack,
     Verdict,
+    VerdictSlot,
     is_human,
 )
 from judgebench.store import catalog, schema
@@ -633,7 +633,7 @@ class Reading(Snapshots, Asked):
                 one["value"] = 1 - one["value"]
         return _in_columns(_LOOK, found)
 
-    def looked(self, of: StoredAnchors, occasion: str = PINNED) -> dict[Place, bytes]:
+    def looked(self, of: StoredAnchors, occasion: str = PINNED) -> dict[VerdictSlot, bytes]:
         """The places of a set about which the judge was asked on an occasion, or those pinned.
 
         With the key of the case that it saw there.
@@ -642,7 +642,9 @@ class Reading(Snapshots, Asked):
         at: dict[str, Any] = {"benchmark": of.benchmark, "version": of.version}
         names = ("item_id", "model_key", "opponent_key", "order", "sample", "turn")
         return {
-            Place(judge_key=of.judge_key, **at, **{n: said[n][i] for n in names}): said["case"][i]
+            VerdictSlot(judge_key=of.judge_key, **at, **{n: said[n][i] for n in names}): said[
+                "case"
+            ][i]
             for i, when in enumerate(said["occasion"])
             if when == occasion
         }

@@ -19,8 +19,8 @@ from judgebench.plain_text import counted
 from judgebench.protocols import MAY_WAIT, Paid
 from judgebench.records import (
     Item,
-    Place,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.secret import secrets_of
 from judgebench.store import (
@@ -266,7 +266,7 @@ class Store(Reading, Claims):
 
     # what counts --------------------------------------------------------------------------------
 
-    def current(self, benchmark: str, version: str) -> dict[Place, tuple[bytes, Verdict]]:
+    def current(self, benchmark: str, version: str) -> dict[VerdictSlot, tuple[bytes, Verdict]]:
         """The judgment's key and verdict that count at each place: those of the newest use."""
         return self._read(columns.current, benchmark, version)
 

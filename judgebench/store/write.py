@@ -24,14 +24,14 @@ from judgebench.records import (
     Judgment,
     Look,
     ModelSpec,
-    Place,
     Reply,
     Request,
     Response,
     RunManifest,
+    RunVerdict,
     Spend,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.secret import masked
 from judgebench.store import schema
@@ -371,7 +371,7 @@ class Writing(Asked):
             raise StoreError(f"the store has no {what} {shown}; {start}() must come first")
         return {**row, **self._more[table, key]}
 
-    def _place(self, place: Place) -> dict[str, Any]:
+    def _place(self, place: VerdictSlot) -> dict[str, Any]:
         return {
             "here_benchmark_id": (place.benchmark, place.version),
             "here_judge_id": place.judge_key or NONE,
@@ -551,7 +551,7 @@ class Writing(Asked):
 
     # what was judged ----------------------------------------------------------------------------
 
-    def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None:
+    def put_judgment(self, judgment: Judgment, uses: Sequence[RunVerdict]) -> None:
         """The judgment, where it serves, and that it no longer fails.
 
         Of two judgments with one key the first is kept. What is judged anew, as a label that a
@@ -577,12 +577,12 @@ class Writing(Asked):
         self._cleared.add(judgment.key)
         self.put_uses(uses)
 
-    def put_judgments(self, judgments: Sequence[tuple[Judgment, Use]]) -> None:
+    def put_judgments(self, judgments: Sequence[tuple[Judgment, RunVerdict]]) -> None:
         """Many at once, each with the place it serves; as `put_judgment`."""
         for judgment, use in judgments:
             self.put_judgment(judgment, (use,))
 
-    def put_uses(self, uses: Iterable[Use]) -> None:
+    def put_uses(self, uses: Iterable[RunVerdict]) -> None:
         """Raises `StoreError` for a judgment that was never put."""
         now = time.time()
         for use in uses:
@@ -742,7 +742,7 @@ class Writing(Asked):
             self._put_last(schema.baselines, row)
         return last()[0]
 
-    def put_anchors(self, pinned: Sequence[tuple[Place, bytes]]) -> StoredAnchors:
+    def put_anchors(self, pinned: Sequence[tuple[VerdictSlot, bytes]]) -> StoredAnchors:
         """Pin what one judge said on one benchmark: places, and the keys of the judgments there.
 
         Of several sets of a judge and benchmark the last counts. Raises `StoreError` for places of
@@ -779,7 +779,7 @@ class Writing(Asked):
         """With what was put before."""
         return query(self.flush(), *args, **kwargs)
 
-    def current_at(self, place: Place) -> tuple[bytes, Verdict] | None:
+    def current_at(self, place: VerdictSlot) -> tuple[bytes, Verdict] | None:
         """What counts at one place now: what is put next follows it, whoever else writes.
 
         Raises `StoreError` for a model or judge that was never put.

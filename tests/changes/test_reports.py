@@ -16,7 +16,16 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.execution.scales import Range
 from judgebench.metrics.judge_differences import JudgeChecks
-from judgebench.records import How, JudgeSpec, ModelSpec, Place, Purpose, RunManifest, Spend, Usage
+from judgebench.records import (
+    How,
+    JudgeSpec,
+    ModelSpec,
+    Purpose,
+    RunManifest,
+    Spend,
+    Usage,
+    VerdictSlot,
+)
 from judgebench.report import agreement, leaderboard
 from judgebench.report.spend import spend_document, spend_table
 from judgebench.report.table import Document, render
@@ -140,7 +149,7 @@ def spending(tmp_path_factory: pytest.TempPathFactory) -> Document:
         judges = {name: store.put_judge(name, JudgeSpec(kind=name)) for name in ("dear", "unknown")}
 
         def took(judge: str | None, how: How, calls: int, cost: float | None) -> Spend:
-            place = Place(
+            place = VerdictSlot(
                 benchmark="made_up",
                 version="1",
                 item_id="0",

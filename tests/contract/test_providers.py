@@ -24,7 +24,7 @@ from judgebench.errors import CallError, ConfigError
 from judgebench.judges._replies import no_verdict
 from judgebench.providers.compose import EndpointOptions, Providers
 from judgebench.providers.http_provider import HttpProvider
-from judgebench.records import NOT_SAID, Item, Place, Reply, ScoreRequest, TokenLogprob, Usage
+from judgebench.records import NOT_SAID, Item, Reply, ScoreRequest, TokenLogprob, Usage, VerdictSlot
 from judgebench.responses.remote import response_of
 from judgebench.secret import Secret
 from judgebench.store import open_store
@@ -131,7 +131,7 @@ def test_a_reply_that_is_not_said_to_be_whole_is_kept_and_not_finished(
     assert unread is not None
     assert unread.reason.startswith("the server does not say that the reply is whole")
     assert ("cosmic_ray" in unread.reason) == bool(word)
-    place = Place(benchmark="b", version="1", item_id="i", model_key=b"m" * 32, judge_key=b"")
+    place = VerdictSlot(benchmark="b", version="1", item_id="i", model_key=b"m" * 32, judge_key=b"")
     item = Item(benchmark="b", version="1", id="i", turns=())
     assert response_of(reply, item, place, question()).status == "end_unknown"
 

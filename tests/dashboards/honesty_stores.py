@@ -14,13 +14,13 @@ from judgebench.records import (
     Label,
     Message,
     ModelSpec,
-    Place,
     Response,
+    RunVerdict,
     Score,
     Unreadable,
     Usage,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from tests.dashboards import stores
@@ -113,10 +113,10 @@ def answers(
 def put(
     store: Store, run: str, model: bytes, judge: bytes, item: str, verdict: Verdict, sample: int
 ) -> None:
-    place = Place(
+    place = VerdictSlot(
         benchmark=BENCHMARK, version=VERSION, item_id=item, model_key=model, judge_key=judge,
         sample=sample,
     )  # fmt: skip
     key = content_key("judgment", [place])
     judgment = Judgment(key=key, judge_key=judge, case_key=key, verdict=verdict, at=1.79e9)
-    store.put_judgment(judgment, [Use(run_id=run, place=place, judgment_key=key)])
+    store.put_judgment(judgment, [RunVerdict(run_id=run, place=place, judgment_key=key)])

@@ -16,15 +16,15 @@ from judgebench.records import (
     Message,
     ModelSpec,
     Order,
-    Place,
     Preference,
     Reply,
     Response,
+    RunVerdict,
     Score,
     Stack,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from tests.dashboards import stores
@@ -58,8 +58,8 @@ def answer(
 def place(
     model: bytes, judge: bytes, item: str, *, opponent: bytes | None = None,
     order: Order = "single", repeat: int = 0,
-) -> Place:  # fmt: skip
-    return Place(
+) -> VerdictSlot:  # fmt: skip
+    return VerdictSlot(
         benchmark=BENCHMARK, version=VERSION, item_id=item, model_key=model, judge_key=judge,
         opponent_key=opponent, order=order, repeat=repeat,
     )  # fmt: skip
@@ -83,7 +83,7 @@ def judge(
         key=key, judge_key=judge, case_key=key, verdict=verdict, reply_keys=replies, at=at,
         marks=marks,
     )  # fmt: skip
-    store.put_judgment(judgment, [Use(run_id=run, place=here, judgment_key=key)])
+    store.put_judgment(judgment, [RunVerdict(run_id=run, place=here, judgment_key=key)])
     return key
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from judgebench import keys
 from judgebench.exchange.labelling import put_label
-from judgebench.records import JudgeSpec, Label, ModelSpec, Place, Response, Verdict
+from judgebench.records import JudgeSpec, Label, ModelSpec, Response, Verdict, VerdictSlot
 from judgebench.store import open_store
 from tests.dashboards import stores
 from tests.dashboards.stores import BENCHMARK, VERSION
@@ -62,7 +62,7 @@ def say(url: str, judge: str, said: Mapping[tuple[int, str], Verdict]) -> None:
     """Verdicts of a judge, or labels of a person, on single answers: (item, model) -> verdict."""
     with open_store(url) as store:
         for (item, name), verdict in said.items():
-            place = Place(
+            place = VerdictSlot(
                 benchmark=BENCHMARK, version=VERSION, item_id=str(item), model_key=model(name),
                 judge_key=b"",
             )  # fmt: skip

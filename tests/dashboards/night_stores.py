@@ -19,12 +19,12 @@ from judgebench.records import (
     Label,
     Look,
     ModelSpec,
-    Place,
     Purpose,
+    RunVerdict,
     Spend,
     Stack,
     Unreadable,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store, schema
 from tests import postgres
@@ -130,7 +130,7 @@ def _evaluate(
                 key=key, judge_key=judge, case_key=key, verdict=verdict,
                 served_model=night.served, at=at,
             ),
-            [Use(run_id=run, place=place, judgment_key=key)],
+            [RunVerdict(run_id=run, place=place, judgment_key=key)],
         )  # fmt: skip
     purpose = Purpose(run_id=run, place=item_stores.place(model, judge, "0"))
     cost = None if number == 2 else 0.001 * (1 + number)
@@ -141,7 +141,12 @@ def _evaluate(
 
 
 def _look(
-    store: Store, anchors: int, pinned: Sequence[tuple[Place, bytes]], number: int, *, changed: bool
+    store: Store,
+    anchors: int,
+    pinned: Sequence[tuple[VerdictSlot, bytes]],
+    number: int,
+    *,
+    changed: bool,
 ) -> None:
     """What the judge says of its anchors; one that changed calls everything correct."""
     said = []

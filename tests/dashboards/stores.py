@@ -18,13 +18,13 @@ from judgebench.records import (
     Message,
     ModelSpec,
     Order,
-    Place,
     Preference,
     RunManifest,
+    RunVerdict,
     Score,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 
@@ -101,12 +101,12 @@ def put(store: Store, model: bytes, judge: bytes, verdicts: Sequence[Verdict], r
     for i, verdict in enumerate(verdicts):
         case = content_key("case", [model, i])
         key = content_key("judgment", [judge, case])
-        place = Place(
+        place = VerdictSlot(
             benchmark=BENCHMARK, version=VERSION, item_id=str(i), model_key=model, judge_key=judge
         )
         store.put_judgment(
             Judgment(key=key, judge_key=judge, case_key=case, verdict=verdict, at=time.time()),
-            [Use(run_id=run_id, place=place, judgment_key=key)],
+            [RunVerdict(run_id=run_id, place=place, judgment_key=key)],
         )
 
 
@@ -192,7 +192,7 @@ def put_one(
     store: Store, model: bytes, judge: bytes, item: int, verdict: Verdict, run_id: str,
     marks: tuple[str, ...] = (), opponent: bytes | None = None, order: Order = "single",
 ) -> None:  # fmt: skip
-    place = Place(
+    place = VerdictSlot(
         benchmark=BENCHMARK, version=VERSION, item_id=str(item), model_key=model, judge_key=judge,
         opponent_key=opponent, order=order,
     )  # fmt: skip
@@ -201,7 +201,7 @@ def put_one(
         Judgment(
             key=key, judge_key=judge, case_key=key, verdict=verdict, marks=marks, at=time.time()
         ),
-        [Use(run_id=run_id, place=place, judgment_key=key)],
+        [RunVerdict(run_id=run_id, place=place, judgment_key=key)],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.records import Failure, Place, Purpose, Spend, Usage
+from judgebench.records import Failure, Purpose, Spend, Usage, VerdictSlot
 from judgebench.store import open_store
 from tests.dashboards import stores
 from tests.dashboards.test_overview import PROGRESS
@@ -72,7 +72,7 @@ def test_a_run_is_shown_whole(open_page: Any, url: str) -> None:
             seeds={"run": 77},
         )  # fmt: skip
         store.start_run(run)
-        place = Place(
+        place = VerdictSlot(
             benchmark=stores.BENCHMARK, version=stores.VERSION, item_id="0", model_key=model.key,
             judge_key=judge.key,
         )  # fmt: skip

@@ -16,7 +16,7 @@ from judgebench.exchange.alpaca_eval_rows import Told, gather
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.metrics.intervals import Intervals
-from judgebench.records import Place, Purpose, Spend
+from judgebench.records import Purpose, Spend, VerdictSlot
 from judgebench.report.evaluators import evaluator_report
 from judgebench.report.evaluators_document import document, to_json
 from judgebench.report.table import render
@@ -176,7 +176,7 @@ def test_what_calls_cost(store: Store, tmp_path: Path) -> None:
     judge = next(judge for judge in store.judges() if judge.name == "j")
     model = store.models()[0].key
     run = store.runs()[0].id
-    place = Place(benchmark="made_up", version="unversioned", item_id="0", model_key=model,
+    place = VerdictSlot(benchmark="made_up", version="unversioned", item_id="0", model_key=model,
                   judge_key=judge.key)  # fmt: skip
     for cost in (0.02, 0.04, None):
         store.put_spend(

@@ -224,14 +224,14 @@ def test_undefined_has_its_reason(compared: Any) -> None:
 
 
 def test_failures_are_missing(tmp_path: Path) -> None:
-    from judgebench.records import Failure, Place
+    from judgebench.records import Failure, VerdictSlot
 
     with open_store(str(tmp_path / "s.db")) as store:
         rows = [*outcomes("human/ann", "+-"), *outcomes("j", "+.")]
         import_verdicts(store, rows_file(tmp_path / "v.jsonl", rows))
         models = {m.name: m.key for m in store.models()}
         judge = next(j.key for j in store.judges() if j.name == "j")
-        place = Place(
+        place = VerdictSlot(
             benchmark="made_up", version="unversioned", item_id="1", model_key=models["m"],
             judge_key=judge, opponent_key=models["base"],
         )  # fmt: skip

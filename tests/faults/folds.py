@@ -25,10 +25,10 @@ from judgebench.records import (
     JudgeSpec,
     Judgment,
     ModelSpec,
-    Place,
     RunManifest,
+    RunVerdict,
     Score,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import columns, open_store
 from judgebench.store.database import Database
@@ -72,7 +72,7 @@ def put(url: str, start: int, committed: IO[bytes]) -> None:
         judge = store.put_judge("j", JudgeSpec(kind="rubric", model="m"))
         for number in range(start, start + JUDGMENTS):
             key = content_key("judgment", [number])
-            place = Place(
+            place = VerdictSlot(
                 benchmark="bench", version="1", item_id=str(number), model_key=model,
                 judge_key=judge, opponent_key=None, order="single", sample=0, turn=0, repeat=0,
             )  # fmt: skip
@@ -80,7 +80,7 @@ def put(url: str, start: int, committed: IO[bytes]) -> None:
             judgment = Judgment(
                 key=key, judge_key=judge, case_key=key, verdict=verdict, at=1.0, marks=()
             )
-            store.put_judgment(judgment, [Use(run_id="run", place=place, judgment_key=key)])
+            store.put_judgment(judgment, [RunVerdict(run_id="run", place=place, judgment_key=key)])
             os.write(committed.fileno(), f"{number}\n".encode())
 
 

@@ -30,13 +30,13 @@ from judgebench.records import (
     Judgment,
     Label,
     ModelSpec,
-    Place,
     Purpose,
     Reply,
     RunManifest,
+    RunVerdict,
     Spend,
     Usage,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 
@@ -165,7 +165,7 @@ async def _all(store: Store, run_id: str, judgments: int) -> None:
 
 
 async def _judge(store: Store, run_id: str, number: int) -> None:
-    place = Place(
+    place = VerdictSlot(
         benchmark="b", version="1", item_id=_item(run_id, number),
         model_key=keys.model_key(MODEL), judge_key=keys.judge_key(JUDGE),
     )  # fmt: skip
@@ -189,7 +189,7 @@ async def _judge(store: Store, run_id: str, number: int) -> None:
         key=key, judge_key=place.judge_key, case_key=key, verdict=Label(name="correct"),
         reply_keys=(paid.key,),
     )  # fmt: skip
-    use = Use(run_id=run_id, place=place, judgment_key=key)
+    use = RunVerdict(run_id=run_id, place=place, judgment_key=key)
     await keep(store, lambda into: into.put_judgment(judgment, [use]))
 
 

@@ -18,10 +18,10 @@ from judgebench.records import (
     JudgeSpec,
     Message,
     ModelSpec,
-    Place,
     Purpose,
     Request,
     RunManifest,
+    VerdictSlot,
 )
 from judgebench.secret import Secret
 from judgebench.store import Store, open_store
@@ -96,7 +96,7 @@ def item(number: int) -> Item:
 def questions(n: int, *, judge_key: bytes = JUDGE_KEY) -> dict[bytes, Request]:
     asked: dict[bytes, Request] = {}
     for i in range(n):
-        place = Place(
+        place = VerdictSlot(
             benchmark="trivia",
             version="v1",
             item_id=str(i),

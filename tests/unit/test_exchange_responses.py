@@ -20,11 +20,11 @@ from judgebench.records import (
     Judgment,
     Label,
     ModelSpec,
-    Place,
     Preference,
     Response,
     RunManifest,
-    Use,
+    RunVerdict,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from judgebench.store.export import responses_of, verdicts_of, write_table
@@ -136,14 +136,16 @@ def test_two_of_one_name_stay_two_on_their_way_out_and_in(store: Store, tmp_path
             )
         )  # fmt: skip
         for opponent in (None, store.models()[0].key if i else None):
-            place = Place(
+            place = VerdictSlot(
                 benchmark="made_up", version="unversioned", item_id="0", model_key=model,
                 judge_key=judge, opponent_key=opponent,
             )  # fmt: skip
             said = Label(name=BINARY[i]) if opponent is None else Preference(winner=0, p_first=1)
             key = content_key("judgment", place)
             judgment = Judgment(key=key, judge_key=judge, case_key=key, verdict=said)
-            store.put_judgment(judgment, [Use(run_id=f"r{i}", place=place, judgment_key=key)])
+            store.put_judgment(
+                judgment, [RunVerdict(run_id=f"r{i}", place=place, judgment_key=key)]
+            )
     exported = tmp_path / "responses.jsonl", tmp_path / "verdicts.csv"
     write_table(exported[0], responses_of(store))
     write_table(exported[1], verdicts_of(store))

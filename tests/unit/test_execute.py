@@ -30,12 +30,12 @@ from judgebench.records import (
     Judgment,
     Label,
     Message,
-    Place,
     Reply,
     Response,
+    RunVerdict,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from tests.written import WrittenAtOnce
 
@@ -45,17 +45,17 @@ class Kept(WrittenAtOnce):
     """A store that only remembers what it was given."""
 
     judgments: dict[bytes, Judgment] = field(default_factory=dict)
-    uses: list[Use] = field(default_factory=list)
+    uses: list[RunVerdict] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     full: bool = False
 
-    def put_judgment(self, judgment: Judgment, uses: Sequence[Use]) -> None:
+    def put_judgment(self, judgment: Judgment, uses: Sequence[RunVerdict]) -> None:
         if self.full:
             raise StoreError("the disk is full")
         self.judgments[judgment.key] = judgment
         self.uses += uses
 
-    def put_uses(self, uses: Sequence[Use]) -> None:
+    def put_uses(self, uses: Sequence[RunVerdict]) -> None:
         self.uses += uses
 
     def put_failure(self, failure: Failure) -> None:
@@ -163,7 +163,7 @@ def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> li
         case = Case(item=item, responses=(response,))
         key = keys.judgment_key(b"j" * 32, keys.case_key(case))
         at = tuple(
-            Place(
+            VerdictSlot(
                 benchmark="b",
                 version="v1",
                 item_id=f"{text}/{n}",

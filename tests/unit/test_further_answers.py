@@ -14,7 +14,7 @@ import pytest
 from judgebench import keys
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError
-from judgebench.records import Item, Message, ModelSpec, Place, Reply, TokenLogprob, Usage
+from judgebench.records import Item, Message, ModelSpec, Reply, TokenLogprob, Usage, VerdictSlot
 from judgebench.responses.local_model import LocalModel, decoding_of, generation_of
 from judgebench.responses.remote import Question, response_of, spec_of
 
@@ -126,7 +126,7 @@ ITEM = Item(benchmark="b", version="1", id="0", turns=(Message(role="user", cont
 
 
 def question(of: ModelSpec, sample: int, *, logprobs: bool = False) -> Question:
-    place = Place(
+    place = VerdictSlot(
         benchmark="b", version="1", item_id="0", model_key=b"m", judge_key=b"", sample=sample
     )
     return Question(

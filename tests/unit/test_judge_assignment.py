@@ -11,7 +11,7 @@ import pytest
 from judgebench.config import Suite
 from judgebench.errors import ConfigError, InputError
 from judgebench.execution.judge_assignment import judge_assignment, with_examples
-from judgebench.execution.resolve import Work, endpoints, resolve
+from judgebench.execution.resolve import ResolvedSuite, endpoints, resolve
 from judgebench.report.themselves import named_as_themselves
 from judgebench.store import open_store
 from tests.tiny_models import save_causal
@@ -46,7 +46,7 @@ def suite(
     return Suite.model_validate(written)
 
 
-def work(**said: Any) -> Work:
+def work(**said: Any) -> ResolvedSuite:
     return resolve(suite(**said))
 
 

@@ -34,12 +34,12 @@ from judgebench.records import (
     Label,
     Message,
     ModelSpec,
-    Place,
     Purpose,
     Reply,
+    RunVerdict,
     Spend,
     Unreadable,
-    Use,
+    VerdictSlot,
 )
 from judgebench.report import judge_comparison
 from judgebench.report.agreement import agreement_report, document, to_json
@@ -513,10 +513,12 @@ class Asked:
         judgment = Judgment(
             key=key, judge_key=judge, case_key=key, verdict=verdict, reply_keys=tuple(keys), at=0.0
         )
-        self.store.put_judgment(judgment, [Use(run_id=self.run, place=place, judgment_key=key)])
+        self.store.put_judgment(
+            judgment, [RunVerdict(run_id=self.run, place=place, judgment_key=key)]
+        )
 
-    def place(self, judge: bytes, item: str) -> Place:
-        return Place(
+    def place(self, judge: bytes, item: str) -> VerdictSlot:
+        return VerdictSlot(
             benchmark="made_up", version="unversioned", item_id=item, model_key=self.model,
             judge_key=judge,
         )  # fmt: skip

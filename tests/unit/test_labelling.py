@@ -39,12 +39,12 @@ from judgebench.records import (
     Label,
     Message,
     ModelSpec,
-    Place,
     Preference,
     Response,
+    RunVerdict,
     Score,
     Unreadable,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from judgebench.store.export import verdicts_of, write_table
@@ -96,8 +96,8 @@ def asked(*models: str, rater: str = ANNA, opponent: str | None = None) -> Asked
     )  # fmt: skip
 
 
-def place(item: int, name: str = "a", **more: Any) -> Place:
-    given = Place(
+def place(item: int, name: str = "a", **more: Any) -> VerdictSlot:
+    given = VerdictSlot(
         benchmark=BENCHMARK, version=VERSION, item_id=str(item), model_key=model(name),
         judge_key=b"",
     )  # fmt: skip
@@ -179,7 +179,7 @@ def test_a_judge_that_says_withdrawn_is_still_counted(store: Store) -> None:
     put_label(store, ANNA, place(1), CORRECT)
     store.put_judgment(
         Judgment(key=key, judge_key=judge, case_key=key, verdict=Unreadable(reason=WITHDRAWN)),
-        [Use(run_id=labelling_run(ANNA, BENCHMARK, VERSION), place=place(0, judge_key=judge),
+        [RunVerdict(run_id=labelling_run(ANNA, BENCHMARK, VERSION), place=place(0, judge_key=judge),
              judgment_key=key)],
     )  # fmt: skip
     assert ("gpt", "0", None) in said(store)
@@ -238,14 +238,14 @@ def test_what_can_be_no_rater(typed: str) -> None:
 LABEL = """
     import sys
     from judgebench.exchange.labelling import put_label
-    from judgebench.records import Label, Place
+    from judgebench.records import Label, VerdictSlot
     from judgebench.store import open_store
 
     url, rater, model = sys.argv[1], sys.argv[2], bytes.fromhex(sys.argv[3])
     print("ready", flush=True)
     sys.stdin.readline()
     for i in range(12):
-        place = Place(benchmark="made_up", version="v1", item_id=str(i % 6), model_key=model,
+        place = VerdictSlot(benchmark="made_up", version="v1", item_id=str(i % 6), model_key=model,
                       judge_key=b"")
         with open_store(url) as store:
             put_label(store, rater, place, Label(name=f"{sys.argv[4]} {i}"))

@@ -23,13 +23,13 @@ from judgebench.providers.tokens import Estimate
 from judgebench.records import (
     ChatRequest,
     Message,
-    Place,
     Purpose,
     Reply,
     Request,
     ScoreRequest,
     Spend,
     Usage,
+    VerdictSlot,
 )
 from tests.unit import virtual_time
 from tests.written import WrittenAtOnce
@@ -37,7 +37,8 @@ from tests.written import WrittenAtOnce
 DOLLAR_A_TOKEN = Price(input=1e6, output=1e6)
 MOST = Usage(prompt_tokens=6, completion_tokens=4)
 PURPOSE = Purpose(
-    run_id="r", place=Place(benchmark="b", version="1", item_id="1", model_key=b"", judge_key=b"")
+    run_id="r",
+    place=VerdictSlot(benchmark="b", version="1", item_id="1", model_key=b"", judge_key=b""),
 )
 
 

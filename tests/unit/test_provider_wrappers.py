@@ -32,7 +32,16 @@ from judgebench.providers.prices import Price
 from judgebench.providers.recorded import Recorded
 from judgebench.providers.retrying import Retrying
 from judgebench.providers.scripted import Scripted
-from judgebench.records import ChatRequest, Message, Place, Purpose, Reply, Request, Spend, Usage
+from judgebench.records import (
+    ChatRequest,
+    Message,
+    Purpose,
+    Reply,
+    Request,
+    Spend,
+    Usage,
+    VerdictSlot,
+)
 from judgebench.secret import Secret, redact
 from tests.loopback import Loopback
 from tests.written import WrittenAtOnce
@@ -382,7 +391,7 @@ def test_a_failure_reaches_all_who_wait_and_is_not_recorded() -> None:
 
 
 def purposed(text: str, item: str, run: str = "r1") -> ChatRequest:
-    place = Place(benchmark="b", version="1", item_id=item, model_key=b"m", judge_key=b"j")
+    place = VerdictSlot(benchmark="b", version="1", item_id=item, model_key=b"m", judge_key=b"j")
     return replace(question(text), purpose=Purpose(run_id=run, place=place))
 
 

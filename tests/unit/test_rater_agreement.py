@@ -22,12 +22,12 @@ from judgebench.records import (
     Judgment,
     Label,
     ModelSpec,
-    Place,
     Preference,
+    RunVerdict,
     Score,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.report.rater_agreement import rater_agreement
 from judgebench.store import Store, open_store
@@ -41,8 +41,8 @@ def model(name: str) -> bytes:
     return keys.model_key(ModelSpec(weights=f"name:{name}"))
 
 
-def place(item: int, name: str, **more: Any) -> Place:
-    given = Place(benchmark=AT[0], version=AT[1], item_id=str(item), model_key=model(name),
+def place(item: int, name: str, **more: Any) -> VerdictSlot:
+    given = VerdictSlot(benchmark=AT[0], version=AT[1], item_id=str(item), model_key=model(name),
                   judge_key=b"")  # fmt: skip
     return replace(given, **more)
 
@@ -56,7 +56,7 @@ def store(tmp_path: Path) -> Any:
         yield opened
 
 
-def says(store: Store, judge: str, said: dict[Place, Verdict]) -> None:
+def says(store: Store, judge: str, said: dict[VerdictSlot, Verdict]) -> None:
     if judge.startswith("human/"):
         for where, verdict in said.items():
             put_label(store, judge, where, verdict)
@@ -68,14 +68,14 @@ def says(store: Store, judge: str, said: dict[Place, Verdict]) -> None:
             there = replace(where, judge_key=key)
             one = keys.content_key("judgment", there)
             judgment = Judgment(key=one, judge_key=key, case_key=one, verdict=verdict)
-            store.put_judgment(judgment, [Use(run_id=run, place=there, judgment_key=one)])
+            store.put_judgment(judgment, [RunVerdict(run_id=run, place=there, judgment_key=one)])
 
 
 def key_of(rater: str) -> bytes:
     return keys.judge_key(imported_judge(rater))
 
 
-def labels(seed: int, n: int, wrong: float) -> dict[Place, Verdict]:
+def labels(seed: int, n: int, wrong: float) -> dict[VerdictSlot, Verdict]:
     draw, errs = random.Random(1), random.Random(seed)
     return {
         place(i, name): Label(
@@ -176,7 +176,7 @@ def test_scores_have_the_quadratic_kappa_of_the_declared_scale(store: Store) -> 
     mine = np.clip(truth + draw.integers(-1, 2, size=60), 1, 5)
     theirs = np.clip(truth + draw.integers(-1, 2, size=60), 1, 5)
 
-    def scored(values: Any, low: float = 1, high: float = 5) -> dict[Place, Verdict]:
+    def scored(values: Any, low: float = 1, high: float = 5) -> dict[VerdictSlot, Verdict]:
         return {
             place(i, "a"): Score(value=float(value), low=low, high=high)
             for i, value in enumerate(values)

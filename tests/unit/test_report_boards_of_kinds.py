@@ -23,13 +23,13 @@ from judgebench.records import (
     Judgment,
     ModelSpec,
     Order,
-    Place,
     Preference,
     RunManifest,
+    RunVerdict,
     Score,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.report.leaderboard import Board, document, leaderboards, to_json
 from judgebench.report.panels import panels_in, parse_panel
@@ -66,8 +66,8 @@ class Said:
         self.judge = store.put_judge(judge, JudgeSpec(kind=kind, model=judge))
         self.opponent = store.put_model(opponent, ModelSpec(weights=opponent)) if opponent else None
 
-    def place(self, item: int, order: Order, repeat: int) -> Place:
-        return Place(
+    def place(self, item: int, order: Order, repeat: int) -> VerdictSlot:
+        return VerdictSlot(
             benchmark="made_up", version="1", item_id=str(item), model_key=self.model,
             judge_key=self.judge, opponent_key=self.opponent, order=order, repeat=repeat,
         )  # fmt: skip
@@ -86,7 +86,7 @@ class Said:
             verdict=verdict,
             marks=tuple(f"{mark}{shown}" for mark in marks),
         )
-        self.store.put_judgment(judgment, [Use(run_id="r", place=place, judgment_key=key)])
+        self.store.put_judgment(judgment, [RunVerdict(run_id="r", place=place, judgment_key=key)])
 
     def fail(self, item: int, kind: FailureKind) -> None:
         place = self.place(item, "single", 0)
@@ -278,13 +278,13 @@ def test_of_two_judges_of_one_name_the_panel_has_the_one_that_judged_last(store:
         judge = store.put_judge(
             "b" if version == "b" else "a", JudgeSpec(kind="rubric", model=version)
         )
-        place = Place(
+        place = VerdictSlot(
             benchmark="made_up", version="1", item_id="0", model_key=model, judge_key=judge
         )
         key = keys.content_key("judgment", [place])
         verdict = score({"old": 1, "new": 5, "b": 9}[version])
         judgment = Judgment(key=key, judge_key=judge, case_key=key, verdict=verdict)
-        store.put_judgment(judgment, [Use(run_id=version, place=place, judgment_key=key)])
+        store.put_judgment(judgment, [RunVerdict(run_id=version, place=place, judgment_key=key)])
     *_, found = boards(store, panels=[Panel(judges=["a", "b"], rule="mean")])
     assert found.rows[0].leading.value == 7.0
 

@@ -21,13 +21,13 @@ from judgebench.records import (
     JudgeSpec,
     Judgment,
     ModelSpec,
-    Place,
     Response,
+    RunVerdict,
     Score,
     Unreadable,
     Usage,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.report.confidence import ConfidenceReport, confidence_report
 from judgebench.report.confidence_document import document
@@ -184,8 +184,8 @@ def test_an_answer_that_is_not_weighed_lacks_a_confidence(store: Store, tmp_path
 # confidences --------------------------------------------------------------------------------------
 
 
-def place(item: Item, model: bytes, judge: bytes, sample: int) -> Place:
-    return Place(
+def place(item: Item, model: bytes, judge: bytes, sample: int) -> VerdictSlot:
+    return VerdictSlot(
         benchmark=item.benchmark, version=item.version, item_id=item.id, model_key=model,
         judge_key=judge, sample=sample,
     )  # fmt: skip
@@ -203,7 +203,7 @@ def judged(store: Store, model: bytes, spec: JudgeSpec, said: dict[int, list[Ver
             judgment = Judgment(
                 key=key, judge_key=judge, case_key=b"c", verdict=verdict, reply_keys=(), at=0.0
             )
-            store.put_judgment(judgment, [Use(run_id=run.id, place=at, judgment_key=key)])
+            store.put_judgment(judgment, [RunVerdict(run_id=run.id, place=at, judgment_key=key)])
 
 
 def shares(*values: float | None) -> list[Verdict]:

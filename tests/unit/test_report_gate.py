@@ -13,7 +13,7 @@ import pytest
 
 from judgebench.errors import ConfigError, UsageError
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.records import Failure, ModelSpec, Place
+from judgebench.records import Failure, ModelSpec, VerdictSlot
 from judgebench.report.baselines import set_baseline
 from judgebench.report.gate import gate_report, usual_policy
 from judgebench.report.gate_document import document, in_words, junit, to_json
@@ -280,7 +280,7 @@ def test_tonights_model_is_not_taken_for_last_nights(store: Store, tmp_path: Pat
     put(store, tmp_path, coded("old", "J", "+" * MANY), coded("new", "J", "+" * MANY))
     assert only(store).decision == "pass"
     (judge,) = store.judges()
-    place = Place(
+    place = VerdictSlot(
         benchmark="made_up", version="unversioned", item_id="0", judge_key=judge.key,
         model_key=store.put_model("new", ModelSpec(weights="tonight's")),
     )  # fmt: skip

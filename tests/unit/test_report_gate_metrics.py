@@ -18,7 +18,7 @@ from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.keys import content_key
 from judgebench.metrics.intervals import Intervals
-from judgebench.records import JudgeSpec, Judgment, ModelSpec, Place, Preference, Use
+from judgebench.records import JudgeSpec, Judgment, ModelSpec, Preference, RunVerdict, VerdictSlot
 from judgebench.report.calibrate_length import calibrate_length
 from judgebench.report.compare import comparison
 from judgebench.report.compare_document import document as compare_document
@@ -147,7 +147,7 @@ def test_a_judge_that_changed_under_its_name_is_no_regression(compared: Store) -
     new = compared.put_model("new", ModelSpec(weights="new"))
     for i in range(10):
         key = content_key("test", i)
-        place = Place(
+        place = VerdictSlot(
             benchmark="made_up", version="unversioned", item_id=str(i), model_key=new,
             judge_key=changed, opponent_key=models[BASELINE], order="model_first",
         )  # fmt: skip
@@ -155,7 +155,7 @@ def test_a_judge_that_changed_under_its_name_is_no_regression(compared: Store) -
             key=key, judge_key=changed, case_key=key, verdict=Preference(winner=1, p_first=0.1)
         )
         (run, *_) = compared.runs()
-        compared.put_judgment(judgment, [Use(run_id=run.id, place=place, judgment_key=key)])
+        compared.put_judgment(judgment, [RunVerdict(run_id=run.id, place=place, judgment_key=key)])
     one = asked(compared, "new", "m1", metric=LC, judge="j")
     assert one.decision == "inconclusive"
     assert str(one.because).startswith("judge changed: j@")

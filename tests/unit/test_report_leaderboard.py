@@ -20,11 +20,11 @@ from judgebench.records import (
     Judgment,
     Label,
     ModelSpec,
-    Place,
     Response,
     ResponseStatus,
     RunManifest,
-    Use,
+    RunVerdict,
+    VerdictSlot,
 )
 from judgebench.report.agreement import agreement_report
 from judgebench.report.agreement import document as agreement_document
@@ -111,12 +111,14 @@ def test_a_board_for_each_judge_and_those_asked_for(store: Store, tmp_path: Path
 
 
 def put(store: Store, model: bytes, judge: bytes, item: str = "0", served: str = "s-1") -> None:
-    place = Place(benchmark="made_up", version="1", item_id=item, model_key=model, judge_key=judge)
+    place = VerdictSlot(
+        benchmark="made_up", version="1", item_id=item, model_key=model, judge_key=judge
+    )
     key = keys.content_key("judgment", [place])
     judgment = Judgment(
         key=key, judge_key=judge, case_key=key, verdict=Label(name="correct"), served_model=served
     )
-    store.put_judgment(judgment, [Use(run_id="r", place=place, judgment_key=key)])
+    store.put_judgment(judgment, [RunVerdict(run_id="r", place=place, judgment_key=key)])
 
 
 def begin(store: Store) -> None:
@@ -152,7 +154,9 @@ def test_failures_and_served_models_are_said(store: Store) -> None:
     judge = store.put_judge("j", spec)
     for i in range(6):
         put(store, seen, judge, item=str(i), served=f"served-{i}")
-    place = Place(benchmark="made_up", version="1", item_id="0", model_key=unseen, judge_key=judge)
+    place = VerdictSlot(
+        benchmark="made_up", version="1", item_id="0", model_key=unseen, judge_key=judge
+    )
     failure = Failure(
         key=b"f" * 32, boundary="provider", message="HTTP 500", retriable=True, place=place
     )
@@ -180,7 +184,7 @@ def test_a_model_that_could_not_be_loaded_stands_on_every_board(store: Store) ->
         for i in range(3):
             put(store, good, judge, item=str(i))
     for i in range(4):  # item 3 nobody could be asked
-        place = Place(
+        place = VerdictSlot(
             benchmark="made_up", version="1", item_id=str(i), model_key=broken, judge_key=b""
         )
         key = keys.content_key("response", i)
@@ -212,12 +216,12 @@ def test_verdicts_of_each_kind_have_boards_of_their_own(store: Store, tmp_path: 
     filled(store, tmp_path, *rows)
     begin(store)
     old = store.put_judge("old", JudgeSpec(kind="imported", model="old"))
-    place = Place(
+    place = VerdictSlot(
         benchmark="made_up", version="unversioned", item_id="0",
         model_key=store.models()[0].key, judge_key=old,
     )  # fmt: skip
     judgment = Judgment(key=b"j" * 32, judge_key=old, case_key=b"", verdict=Label(name="yes"))
-    store.put_judgment(judgment, [Use(run_id="r", place=place, judgment_key=judgment.key)])
+    store.put_judgment(judgment, [RunVerdict(run_id="r", place=place, judgment_key=judgment.key)])
     labels, compared, scored = leaderboards(store, "made_up", judges=["j"], intervals=QUICK)
     assert [(b.metric, b.opponent, b.scale) for b in (labels, compared, scored)] == [
         ("accuracy", None, (0.0, 1.0)),

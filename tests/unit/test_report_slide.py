@@ -19,7 +19,16 @@ import pytest
 from judgebench.assertions import assert_no_regression
 from judgebench.errors import ConfigError, UsageError
 from judgebench.metrics.paired_models import PairedModels
-from judgebench.records import JudgeSpec, Judgment, Label, ModelSpec, Score, Stack, Unreadable, Use
+from judgebench.records import (
+    JudgeSpec,
+    Judgment,
+    Label,
+    ModelSpec,
+    RunVerdict,
+    Score,
+    Stack,
+    Unreadable,
+)
 from judgebench.report.gate import gate_report
 from judgebench.report.gate_annotations import annotated
 from judgebench.report.gate_document import document, in_words, junit, to_json
@@ -86,7 +95,7 @@ class Team:
                         key=key, judge_key=self.judge, case_key=key, verdict=verdict,
                         served_model=served, at=at + 60,
                     ),
-                    [Use(run_id=run.id, place=place, judgment_key=key)],
+                    [RunVerdict(run_id=run.id, place=place, judgment_key=key)],
                 )  # fmt: skip
         self.number += 1
         return model

@@ -17,11 +17,11 @@ from judgebench.records import (
     How,
     JudgeSpec,
     ModelSpec,
-    Place,
     Purpose,
     RunManifest,
     Spend,
     Usage,
+    VerdictSlot,
 )
 from judgebench.report.spend import spend_document, spend_table
 from judgebench.store import Store, open_store
@@ -46,7 +46,7 @@ def took(
 ) -> None:  # fmt: skip
     model = store.put_model("m", ModelSpec(weights="m"))
     judge_key = store.put_judge(judge, JudgeSpec(kind="pairwise", model=spec)) if judge else b""
-    place = Place(
+    place = VerdictSlot(
         benchmark="made_up", version="1", item_id="0", model_key=model, judge_key=judge_key
     )
     usage = Usage(prompt_tokens=tokens * calls, completion_tokens=calls)

@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from judgebench.errors import StoreError
 from judgebench.exchange.labelling import put_label
-from judgebench.records import Item, JudgeSpec, Label, Message, ModelSpec, Place, Score, Use
+from judgebench.records import (
+    Item,
+    JudgeSpec,
+    Label,
+    Message,
+    ModelSpec,
+    RunVerdict,
+    Score,
+    VerdictSlot,
+)
 from judgebench.store import open_store
 from judgebench.store.copy import Forgettable
 from judgebench.store.search import (
@@ -56,7 +65,7 @@ def looked(url: str, words: str, filters: Filters | None = None, **more: object)
 def test_a_judgment_without_a_text_is_no_end_of_the_index(store_url: str) -> None:
     judge = JudgeSpec(kind="human")
     with open_store(store_url) as store:
-        place = Place(
+        place = VerdictSlot(
             benchmark="b", version="1", item_id="1",
             model_key=store.put_model("m", ModelSpec(weights="m")),
             judge_key=store.put_judge("human/ann", judge),
@@ -257,7 +266,7 @@ def test_a_verdict_that_serves_a_second_place_later_is_told_with_both(url: str) 
             store, "second", judge, twin, "2", Score(value=1, low=1, high=10), "said of two"
         )
         place = item_stores.place(twin, judge, "1")
-        store.put_uses([Use(run_id="second", place=place, judgment_key=key)])
+        store.put_uses([RunVerdict(run_id="second", place=place, judgment_key=key)])
     (hit,) = looked(url, '"said of two"').hits
     assert hit.places == 2
 

@@ -17,15 +17,15 @@ from judgebench.records import (
     Message,
     ModelSpec,
     Order,
-    Place,
     Preference,
     Response,
     RunManifest,
+    RunVerdict,
     Score,
     Stack,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store
 
@@ -102,7 +102,7 @@ def _put(store: Store, run: RunManifest, judged: Judged) -> None:
         case = keys.case_key(
             Case(item=item, responses=(answer,) if opponent is None else (answer, opponent))
         )
-        place = Place(
+        place = VerdictSlot(
             benchmark="made_up", version="1", item_id=item.id, model_key=answer.model_key,
             judge_key=judge, opponent_key=opponent and opponent.model_key, order=order,
         )  # fmt: skip
@@ -110,7 +110,7 @@ def _put(store: Store, run: RunManifest, judged: Judged) -> None:
             key=keys.content_key("judgment", [judge, case, SAID[code], judged.anew]),
             judge_key=judge, case_key=case, verdict=SAID[code], served_model=judged.served,
         )  # fmt: skip
-        use = Use(run_id=run.id, place=place, judgment_key=judgment.key)
+        use = RunVerdict(run_id=run.id, place=place, judgment_key=judgment.key)
         store.put_judgment(judgment, [use])
 
 

@@ -17,21 +17,21 @@ from judgebench.records import (
     Look,
     Message,
     ModelSpec,
-    Place,
     Preference,
     Purpose,
     Reply,
     Request,
     Response,
     RunManifest,
+    RunVerdict,
     Score,
     Spend,
     Stack,
     TokenLogprob,
     Unreadable,
     Usage,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store
 
@@ -77,8 +77,8 @@ class Machine:
 
     def place(
         self, number: int, judge: bytes, opponent: bytes | None = None, repeat: int = 0
-    ) -> Place:
-        return Place(
+    ) -> VerdictSlot:
+        return VerdictSlot(
             benchmark=self.benchmark, version="v1", item_id=str(number), model_key=self.a,
             judge_key=judge, opponent_key=opponent, repeat=repeat,
             order="model_first" if opponent else "single",
@@ -112,7 +112,7 @@ class Machine:
         return key
 
     def judgment(
-        self, number: int, verdict: Verdict, place: Place, replies: tuple[bytes, ...] = ()
+        self, number: int, verdict: Verdict, place: VerdictSlot, replies: tuple[bytes, ...] = ()
     ) -> bytes:
         seen = hashlib.sha256(f"{self.benchmark} {number}".encode()).digest()
         key = keys.judgment_key(place.judge_key, seen, repeat=place.repeat)
@@ -120,7 +120,7 @@ class Machine:
             key=key, judge_key=place.judge_key, case_key=seen, verdict=verdict,
             reply_keys=replies, served_model="judge-1-0613", at=1000.0 + number,
         )  # fmt: skip
-        use = Use(run_id=self.run_id, place=place, judgment_key=key)
+        use = RunVerdict(run_id=self.run_id, place=place, judgment_key=key)
         self.store.put_judgment(judgment, [use])
         return key
 

@@ -18,12 +18,12 @@ from judgebench.records import (
     BatchState,
     ChatRequest,
     Message,
-    Place,
     Purpose,
     Reply,
     Request,
     RunManifest,
     ScoreRequest,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from judgebench.store.read import OPEN
@@ -32,7 +32,7 @@ from tests.postgres import beside
 BATCH = Batch(
     id="0f3c", run_id="run-1", asker="gpt", provider="openai", requests=2, created=1000.5
 )  # fmt: skip
-PLACE = Place(
+PLACE = VerdictSlot(
     benchmark="support",
     version="v1",
     item_id="名/7 \ud83d",

@@ -20,15 +20,15 @@ from judgebench.records import (
     Message,
     ModelSpec,
     Order,
-    Place,
     Preference,
     Response,
     RunManifest,
+    RunVerdict,
     Score,
     Stack,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store
 
@@ -62,7 +62,7 @@ def fill(store: Store, draw: random.Random) -> None:
         for number in range(200):
             kind = draw.choice(list(judges))
             compared = kind == "pairwise"
-            place = Place(
+            place = VerdictSlot(
                 benchmark=benchmark, version=VERSION, item_id=str(draw.randrange(6)),
                 model_key=models[draw.randrange(2)], judge_key=judges[kind],
                 opponent_key=models[2] if compared else None,
@@ -77,7 +77,7 @@ def fill(store: Store, draw: random.Random) -> None:
                 served_model=draw.choice([None, "served"]),
             )  # fmt: skip
             run = draw.choice(["late", "early"])
-            store.put_judgment(judgment, [Use(run_id=run, place=place, judgment_key=key)])
+            store.put_judgment(judgment, [RunVerdict(run_id=run, place=place, judgment_key=key)])
         store.put_responses(
             {
                 content_key("response", [benchmark, number]): Response(

@@ -26,12 +26,12 @@ from judgebench.records import (
     Judgment,
     Label,
     ModelSpec,
-    Place,
     RunManifest,
+    RunVerdict,
     Score,
     Unreadable,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store, columns, open_store, schema
 from judgebench.store.copy import Forgettable, Part, copy
@@ -65,11 +65,11 @@ class Filling:
             store.put_judge(kind, JudgeSpec(kind=kind, model="m")) for kind in ("rubric", "human")
         ]
 
-    def one(self, verdict: Verdict | None = None, **where: Any) -> tuple[Judgment, Use]:
+    def one(self, verdict: Verdict | None = None, **where: Any) -> tuple[Judgment, RunVerdict]:
         self.n += 1
         draw = self.draw
         judge = draw.randrange(2)
-        place = Place(
+        place = VerdictSlot(
             **{
                 "benchmark": draw.choice(BENCHMARKS), "version": VERSION,
                 "item_id": str(draw.randrange(12)), "model_key": draw.choice(self.models),
@@ -86,7 +86,9 @@ class Filling:
             served_model=draw.choice([None, "served", "other"]),
         )  # fmt: skip
         self.judgments.append(judgment)
-        return judgment, Use(run_id=draw.choice(["late", "early"]), place=place, judgment_key=key)
+        return judgment, RunVerdict(
+            run_id=draw.choice(["late", "early"]), place=place, judgment_key=key
+        )
 
     def step(self) -> str:
         """Something that happens to a store."""
@@ -101,7 +103,7 @@ class Filling:
             known = [j for j in self.judgments if self.store.judgment(j.key)]
             for judgment in draw.sample(known, min(4, len(known))):
                 use = self.one(judge_key=judgment.judge_key)[1]
-                again = Use(run_id=use.run_id, place=use.place, judgment_key=judgment.key)
+                again = RunVerdict(run_id=use.run_id, place=use.place, judgment_key=judgment.key)
                 self.store.put_uses([again, again])
         elif what == "undone":
             with suppress(ZeroDivisionError), self.store.transaction():

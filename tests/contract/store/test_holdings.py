@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from judgebench.records import Failure, Place
+from judgebench.records import Failure, VerdictSlot
 from judgebench.store import open_store
 from judgebench.store.read import FailureKind
 from tests.dashboards import stores
@@ -58,7 +58,7 @@ def test_failures_are_counted_by_where_and_what(store_url: str) -> None:
         for i, (boundary, kind, again) in enumerate(
             [("provider", "timeout", True)] * 2 + [("reader", "reader", False)]
         ):
-            place = Place(
+            place = VerdictSlot(
                 benchmark=stores.BENCHMARK, version=stores.VERSION, item_id=str(i),
                 model_key=model.key, judge_key=judge.key,
             )  # fmt: skip

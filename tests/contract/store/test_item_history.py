@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from judgebench.records import Item, Label, ModelSpec, Preference, Score, Unreadable, Use
+from judgebench.records import Item, Label, ModelSpec, Preference, RunVerdict, Score, Unreadable
 from judgebench.store import open_store
 from judgebench.store.read import ItemHistory
 from tests.dashboards import item_stores
@@ -76,7 +76,7 @@ def test_a_judgment_that_serves_two_runs_is_told_once(url: str) -> None:
         judge = next(judge.key for judge in store.judges() if judge.name == "rubric")
         here = item_stores.place(model, judge, "0")
         key = store.current(BENCHMARK, VERSION)[here][0]
-        store.put_uses([Use(run_id="second", place=here, judgment_key=key)])
+        store.put_uses([RunVerdict(run_id="second", place=here, judgment_key=key)])
     told = [v for v in history(url).verdicts if isinstance(v.verdict, Unreadable)]
     assert [v.runs for v in told] == [("first", "second")]
 

@@ -978,14 +978,14 @@ def told_of_humans(store: Store) -> list[str]:
 
 def test_a_label_that_was_taken_back_stays_so_without_texts(places: Places) -> None:
     from judgebench.exchange.labelling import put_label, take_back
-    from judgebench.records import Place
+    from judgebench.records import VerdictSlot
 
     url, target = places(), places()
     with open_store(url) as store:
         machine = Machine(store, "run-1")
         machine.judge(range(3))
         for n in ("0", "1"):
-            where = Place(
+            where = VerdictSlot(
                 benchmark="trivia", version="v1", item_id=n, model_key=machine.a, judge_key=b""
             )
             put_label(store, "human/zoe", where, Label(name="correct"))

@@ -25,12 +25,12 @@ from judgebench.records import (
     Judgment,
     Label,
     ModelSpec,
-    Place,
     Purpose,
     RunManifest,
+    RunVerdict,
     Spend,
     Usage,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from judgebench.store.database import hanging_references
@@ -105,18 +105,18 @@ def judge(store: Store, run_id: str, number: int) -> None:
     """One judgment of this run's own, and now and then one that every run makes."""
     for name, item in ((run_id, f"{run_id}/{number}"), ("shared", f"shared/{number // 10}")):
         key = judgment_key(name, number if name == run_id else number // 10)
-        place = Place(
+        place = VerdictSlot(
             benchmark="b", version="1", item_id=item, model_key=keys.model_key(MODEL),
             judge_key=keys.judge_key(JUDGE),
         )  # fmt: skip
         judgment = Judgment(
             key=key, judge_key=place.judge_key, case_key=key, verdict=Label(name="correct")
         )
-        store.put_judgment(judgment, [Use(run_id=run_id, place=place, judgment_key=key)])
+        store.put_judgment(judgment, [RunVerdict(run_id=run_id, place=place, judgment_key=key)])
 
 
 def spend(run_id: str) -> Spend:
-    place = Place(
+    place = VerdictSlot(
         benchmark="b", version="1", item_id="0", model_key=keys.model_key(MODEL),
         judge_key=keys.judge_key(JUDGE),
     )  # fmt: skip

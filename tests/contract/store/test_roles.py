@@ -11,7 +11,7 @@ import pytest
 
 from judgebench.errors import StoreError
 from judgebench.exchange.labelling import put_label
-from judgebench.records import Label, Place
+from judgebench.records import Label, VerdictSlot
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Forgettable, check, copy
 from tests.contract.store.moving import Machine
@@ -86,7 +86,7 @@ def test_a_labeller_adds_labels_and_nothing_else(postgres: Server, database: str
     with open_store(url) as store:
         (model,) = (model.key for model in store.models() if model.name == "model-a")
         for verdict in (Label(name="correct"), Label(name="wrong")):  # the newest counts
-            place = Place(
+            place = VerdictSlot(
                 benchmark="trivia", version="v1", item_id="1", model_key=model, judge_key=b""
             )
             put_label(store, "human/lena", place, verdict)

@@ -15,19 +15,19 @@ from judgebench.records import (
     ChatRequest,
     JudgeSpec,
     ModelSpec,
-    Place,
     Purpose,
     Reply,
     RunManifest,
     Spend,
     Usage,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 from judgebench.store.read import COUNTERS
 from tests.postgres import beside
 
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="rubric")
-PLACE = Place(
+PLACE = VerdictSlot(
     benchmark="support",
     version="v1",
     item_id="0",

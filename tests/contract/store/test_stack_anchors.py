@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import keys
-from judgebench.records import Failure, Item, Message, ModelSpec, Place, Response, Stack
+from judgebench.records import Failure, Item, Message, ModelSpec, Response, Stack, VerdictSlot
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
 
@@ -58,7 +58,7 @@ def counts(store: Store, stack: Stack = OLD, other: Stack = NEW) -> tuple[int, i
 
 def test_an_anchor_is_no_answer(store: Store) -> None:
     before = store.responses_table("b")
-    place = Place(benchmark="b", version="1", item_id="0", model_key=MODEL, judge_key=b"")
+    place = VerdictSlot(benchmark="b", version="1", item_id="0", model_key=MODEL, judge_key=b"")
     failure = Failure(
         key=key(0), boundary="local_model", message="m", retriable=True, place=place, at=1.0
     )

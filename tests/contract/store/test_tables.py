@@ -23,16 +23,16 @@ from judgebench.records import (
     Message,
     ModelSpec,
     Order,
-    Place,
     Preference,
     Response,
     RunManifest,
+    RunVerdict,
     Score,
     Stack,
     Unreadable,
     Usage,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store
 from judgebench.store.columns import FAILURE_COLUMNS, RESPONSE_COLUMNS, VERDICT_COLUMNS
@@ -90,15 +90,19 @@ class Bench:
         order: Order = "single",
         sample: int = 0,
         repeat: int = 0,
-    ) -> Place:
-        return Place(
+    ) -> VerdictSlot:
+        return VerdictSlot(
             benchmark="trivia", version=version, item_id=item_id, model_key=model or self.a,
             judge_key=judge or self.strict, opponent_key=opponent, order=order, sample=sample,
             repeat=repeat,
         )  # fmt: skip
 
     def judge(
-        self, verdict: Verdict, place: Place, run_id: str = "run-1", marks: tuple[str, ...] = ()
+        self,
+        verdict: Verdict,
+        place: VerdictSlot,
+        run_id: str = "run-1",
+        marks: tuple[str, ...] = (),
     ) -> bytes:
         self.count += 1
         key = keys.content_key("test", self.count)
@@ -106,7 +110,9 @@ class Bench:
             key=key, judge_key=place.judge_key, case_key=key, verdict=verdict,
             served_model="judge-1-0613", at=float(self.count), marks=marks,
         )  # fmt: skip
-        self.store.put_judgment(judgment, [Use(run_id=run_id, place=place, judgment_key=key)])
+        self.store.put_judgment(
+            judgment, [RunVerdict(run_id=run_id, place=place, judgment_key=key)]
+        )
         return key
 
 
@@ -217,7 +223,7 @@ def test_a_judgment_reused_by_a_later_run_counts_again(bench: Bench) -> None:
     first = bench.judge(Label(name="correct"), place, "run-1")
     bench.judge(Label(name="incorrect"), place, "run-2")
     bench.start("run-3")
-    bench.store.put_uses([Use(run_id="run-3", place=place, judgment_key=first)])
+    bench.store.put_uses([RunVerdict(run_id="run-3", place=place, judgment_key=first)])
     assert rows(bench.store.verdicts("trivia"), "label", "run_id", "at") == [
         ("correct", "run-3", 1.0)
     ]

@@ -23,19 +23,19 @@ from judgebench.records import (
     Label,
     Message,
     ModelSpec,
-    Place,
     Preference,
     Reply,
     Response,
     RunManifest,
+    RunVerdict,
     Score,
     ScoreRequest,
     Stack,
     TokenLogprob,
     Unreadable,
     Usage,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store, write
 
@@ -84,8 +84,8 @@ def store(store_url: str) -> Iterator[Store]:
         yield opened
 
 
-def place(item_id: str = "0", **changes: Any) -> Place:
-    plain = Place(
+def place(item_id: str = "0", **changes: Any) -> VerdictSlot:
+    plain = VerdictSlot(
         benchmark="trivia",
         version="v1",
         item_id=item_id,
@@ -141,7 +141,7 @@ def response(**changes: Any) -> Response:
 )
 def test_a_judgment_comes_back_as_it_was(store: Store, verdict: Verdict) -> None:
     put = judgment("x", verdict)
-    store.put_judgment(put, [Use(run_id="run-1", place=place(), judgment_key=put.key)])
+    store.put_judgment(put, [RunVerdict(run_id="run-1", place=place(), judgment_key=put.key)])
     assert store.judgment(put.key) == put
     assert store.current("trivia", "v1") == {place(): (put.key, verdict)}
 
@@ -172,7 +172,7 @@ def test_of_two_judgments_with_one_key_the_first_is_kept(store: Store) -> None:
 
 def test_many_judgments_are_put_as_one_by_one(store: Store) -> None:
     many = [judgment(n, Score(value=n, low=0, high=9000)) for n in range(2500)]
-    uses = [Use(run_id="run-1", place=place(str(m.key)), judgment_key=m.key) for m in many]
+    uses = [RunVerdict(run_id="run-1", place=place(str(m.key)), judgment_key=m.key) for m in many]
     store.put_judgment(many[0], [uses[0]])
     for _ in range(2):
         store.put_judgments(list(zip(many, uses, strict=True)))
@@ -296,7 +296,7 @@ def test_what_is_remembered_of_a_store_is_bounded_and_stays_right(
     monkeypatch.setattr(write, "MOST", 7)
     for number in range(50):
         put = judgment(number, Label(name=f"label {number % 9}"))
-        use = Use(run_id="run-1", place=place(str(number % 25)), judgment_key=put.key)
+        use = RunVerdict(run_id="run-1", place=place(str(number % 25)), judgment_key=put.key)
         store.put_judgment(put, [use])
         assert len(store._numbers) <= 7
     found = store.verdicts("trivia")
@@ -327,7 +327,9 @@ def test_the_prompt_and_metadata_of_an_item_may_change(store: Store) -> None:
 
 
 def test_an_item_known_by_its_id_alone_is_filled_in_later(store: Store) -> None:
-    store.put_judgment(judgment("x"), [Use(run_id="run-1", place=place(), judgment_key=key("x"))])
+    store.put_judgment(
+        judgment("x"), [RunVerdict(run_id="run-1", place=place(), judgment_key=key("x"))]
+    )
     assert [found.turns for found in store.items("trivia", "v1")] == [()]
     bare = Item(benchmark="trivia", version="v1", id="0", turns=())
     store.put_items([bare])
@@ -413,7 +415,7 @@ def test_a_failure_is_kept_for_each_place_and_cleared_for_all(store: Store) -> N
 
 
 def test_a_use_needs_its_judgment_model_judge_and_run(store: Store) -> None:
-    use = Use(run_id="run-1", place=place(), judgment_key=key("x"))
+    use = RunVerdict(run_id="run-1", place=place(), judgment_key=key("x"))
     with pytest.raises(StoreError, match=r"no judgment .* put_judgment\(\) must come before"):
         store.put_uses([use])
     unknown = [
@@ -454,7 +456,7 @@ def test_a_transaction_is_all_or_nothing(store: Store) -> None:
     with store.transaction():
         store.put_items([item()])
         store.put_judgment(
-            judgment("x"), [Use(run_id="run-1", place=place(), judgment_key=key("x"))]
+            judgment("x"), [RunVerdict(run_id="run-1", place=place(), judgment_key=key("x"))]
         )
         assert store.judged([key("x")]) == {key("x")}  # a transaction sees what it wrote
     assert store.items("trivia", "v1") == [item()]
@@ -480,11 +482,13 @@ def test_transactions_do_not_nest(store: Store) -> None:
 
 
 def test_a_read_only_store_reads_and_refuses_to_write(store: Store) -> None:
-    store.put_judgment(judgment("x"), [Use(run_id="run-1", place=place(), judgment_key=key("x"))])
+    store.put_judgment(
+        judgment("x"), [RunVerdict(run_id="run-1", place=place(), judgment_key=key("x"))]
+    )
     with open_store(store.url, read_only=True) as reader:
         assert reader.verdicts("trivia") == store.verdicts("trivia")
         store.put_judgment(
-            judgment("y"), [Use(run_id="run-1", place=place("1"), judgment_key=key("y"))]
+            judgment("y"), [RunVerdict(run_id="run-1", place=place("1"), judgment_key=key("y"))]
         )
         assert reader.judged([key("y")]) == {key("y")}
         with pytest.raises(StoreError, match="opened for reading only"):

@@ -31,15 +31,15 @@ from judgebench.records import (
     Label,
     Message,
     ModelSpec,
-    Place,
     Purpose,
     Reply,
     RunManifest,
+    RunVerdict,
     Score,
     Spend,
     TokenLogprob,
     Usage,
-    Use,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store, writer
 from judgebench.store.database import Prepared
@@ -65,10 +65,10 @@ def opened(store_url: str) -> Any:
         yield begun(store)
 
 
-def place(number: int) -> Place:
+def place(number: int) -> VerdictSlot:
     from judgebench.keys import judge_key, model_key
 
-    return Place(
+    return VerdictSlot(
         benchmark="b",
         version="1",
         item_id=str(number),
@@ -114,7 +114,7 @@ def judged(number: int) -> Callable[[Any], int]:
         reply_keys=(paid(number).key,),
         at=2.0,
     )
-    use = Use(run_id="r", place=place(number), judgment_key=judgment.key)
+    use = RunVerdict(run_id="r", place=place(number), judgment_key=judgment.key)
 
     def work(into: Any) -> int:
         into.put_judgment(judgment, [use])
@@ -160,7 +160,7 @@ def test_many_are_one_commit(opened: Store, monkeypatch: pytest.MonkeyPatch) -> 
 def test_one_that_cannot_be_written_costs_none_of_the_others(opened: Store) -> None:
     def wrong(into: Any) -> None:
         into.put_reply(bytes(32), paid(0).request, paid(0).reply)
-        into.put_uses([Use(run_id="r", place=place(1), judgment_key=b"n" * 32)])
+        into.put_uses([RunVerdict(run_id="r", place=place(1), judgment_key=b"n" * 32)])
 
     async def run() -> list[Any]:
         works = [judged(1), wrong, judged(2)]
@@ -185,7 +185,7 @@ def test_the_last_of_two_at_one_place_counts_also_in_one_commit(opened: Store) -
                 verdict=Label(name=name),
                 at=1.0,
             )
-            into.put_judgment(judgment, [Use(run_id="r", place=place(0), judgment_key=key)])
+            into.put_judgment(judgment, [RunVerdict(run_id="r", place=place(0), judgment_key=key)])
 
     asyncio.run(keep(opened, twice))
     assert opened.verdicts("b")["label"] == ["second"]
@@ -242,7 +242,7 @@ def test_what_names_nobody_is_told_with_its_transaction(opened: Store) -> None:
         opened.write(judged(1))
         opened.write(judged(2))
         key = hashlib.sha256(b"j2").digest()
-        opened.put_uses([Use(run_id="r", place=unknown, judgment_key=key)])
+        opened.put_uses([RunVerdict(run_id="r", place=unknown, judgment_key=key)])
     assert opened.verdicts("b")["item_id"] == []
     opened.write(judged(1))
     assert opened.verdicts("b")["item_id"] == ["1"]
@@ -488,7 +488,9 @@ def test_a_score_of_any_number_is_the_same_on_both_engines(opened: Store, value:
         key=b"k" * 32, judge_key=place(0).judge_key, case_key=bytes(32),
         verdict=Score(value=value, low=0, high=100), at=1.0,
     )  # fmt: skip
-    opened.put_judgment(judgment, [Use(run_id="r", place=place(0), judgment_key=judgment.key)])
+    opened.put_judgment(
+        judgment, [RunVerdict(run_id="r", place=place(0), judgment_key=judgment.key)]
+    )
     assert opened.verdicts("b")["value"] == [float(value)]
 
 
@@ -500,12 +502,12 @@ def spent(number: int, model: str = "x") -> Spend:
     return Spend(purpose=purpose, how="live", provider="p", model=model, cost_usd=1.0)
 
 
-def verdict_of(number: int) -> tuple[Judgment, Use]:
+def verdict_of(number: int) -> tuple[Judgment, RunVerdict]:
     key = hashlib.sha256(f"judged {number}".encode()).digest()
     judgment = Judgment(
         key=key, judge_key=place(number).judge_key, case_key=key, verdict=Label(name="good"), at=1.0
     )
-    return judgment, Use(run_id="r", place=place(number), judgment_key=key)
+    return judgment, RunVerdict(run_id="r", place=place(number), judgment_key=key)
 
 
 def test_what_was_taken_back_is_not_written_by_what_comes_next(opened: Store) -> None:
@@ -515,7 +517,7 @@ def test_what_was_taken_back_is_not_written_by_what_comes_next(opened: Store) ->
     assert opened.draw("project", 9.0, spent=0, held=0, wanted=1, more=0).fits
     assert opened.spend()["cost_usd"] == []
     with pytest.raises(StoreError, match="no judgment"), opened.transaction():
-        opened.put_uses([Use(run_id="r", place=place(1), judgment_key=b"?" * 32)])
+        opened.put_uses([RunVerdict(run_id="r", place=place(1), judgment_key=b"?" * 32)])
     assert opened.draw("project", 9.0, spent=0, held=0, wanted=1, more=0).fits
 
 

@@ -25,12 +25,12 @@ from judgebench.records import (
     Look,
     Message,
     ModelSpec,
-    Place,
     Preference,
     Purpose,
     Reply,
     Response,
     RunManifest,
+    RunVerdict,
     Score,
     ScoreRequest,
     Spend,
@@ -38,8 +38,8 @@ from judgebench.records import (
     TokenLogprob,
     Unreadable,
     Usage,
-    Use,
     Verdict,
+    VerdictSlot,
 )
 from judgebench.store import Store, open_store
 
@@ -123,8 +123,8 @@ SECOND = "support"
 SECOND_RUN = "run-3"
 
 
-def _second(repeat: int, judge_key: bytes = STRICT_KEY) -> Place:
-    return Place(
+def _second(repeat: int, judge_key: bytes = STRICT_KEY) -> VerdictSlot:
+    return VerdictSlot(
         benchmark=SECOND,
         version="v1",
         item_id="0",
@@ -204,7 +204,7 @@ def _fill(store: Store) -> None:
     store.put_reply(REQUEST_KEY, REQUEST, REPLY)
     for number, verdict in enumerate(VERDICTS):
         pairwise = isinstance(verdict, Preference)
-        place = Place(
+        place = VerdictSlot(
             benchmark="trivia",
             version="v1",
             item_id=str(number),
@@ -214,7 +214,7 @@ def _fill(store: Store) -> None:
             order="opponent_first" if pairwise else "single",
         )
         _judge(store, JUDGMENT_KEYS[number], CASE_KEYS[number], verdict, place, "run-1")
-    labelled = Place(
+    labelled = VerdictSlot(
         benchmark="trivia", version="v1", item_id="5", model_key=BASE_KEY, judge_key=PERSON_KEY
     )
     for number, name in ((1, "incorrect"), (2, "correct")):
@@ -228,7 +228,7 @@ def _fill(store: Store) -> None:
             message="503 Service Unavailable",
             retriable=True,
             attempts=3,
-            place=Place(
+            place=VerdictSlot(
                 benchmark="trivia",
                 version="v1",
                 item_id="5",
@@ -278,7 +278,7 @@ def _fill_fourth(store: Store) -> None:
 
 
 def _fill_fifth(store: Store) -> None:
-    place = Place(
+    place = VerdictSlot(
         benchmark="trivia",
         version="v1",
         item_id="0",
@@ -302,7 +302,7 @@ def _judge(
     key: bytes,
     case: bytes,
     verdict: Verdict,
-    place: Place,
+    place: VerdictSlot,
     run_id: str,
     marks: tuple[str, ...] = (),
 ) -> None:
@@ -316,7 +316,7 @@ def _judge(
         at=NOW,
         marks=marks,
     )
-    store.put_judgment(judgment, [Use(run_id=run_id, place=place, judgment_key=key)])
+    store.put_judgment(judgment, [RunVerdict(run_id=run_id, place=place, judgment_key=key)])
 
 
 def _manifest(number: int) -> RunManifest:
