@@ -15,7 +15,7 @@ from dataclasses import Field, fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec, Request, Stack
+from judgebench.records import Case, ChatRequest, JudgeSpec, Message, ModelSpec, Request, Runtime
 
 
 def canonical_json(value: Any) -> str:
@@ -111,7 +111,7 @@ def judge_key(spec: JudgeSpec) -> bytes:
     return content_key("judge", spec)
 
 
-def stack_key(stack: Stack) -> bytes:
+def stack_key(stack: Runtime) -> bytes:
     return content_key("stack", stack)
 
 

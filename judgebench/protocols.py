@@ -15,12 +15,12 @@ from judgebench.dialogue import Dialogue
 from judgebench.plain_text import printable_lines
 from judgebench.records import (
     Case,
+    DriftCheck,
     Failure,
     Item,
     JsonObject,
     JudgeSpec,
     Judgment,
-    Look,
     Reply,
     Request,
     Response,
@@ -241,7 +241,7 @@ class Writer(Replies, Protocol):
 
     def put_uses(self, uses: Sequence[RunVerdict]) -> None: ...
 
-    def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None: ...
+    def put_looks(self, looks: Sequence[tuple[Judgment, DriftCheck]]) -> None: ...
 
     def put_responses(self, responses: Mapping[bytes, Response]) -> None: ...
 

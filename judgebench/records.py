@@ -91,7 +91,7 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class Runtime:
     """How a local model was run. Stored with each response, no part of its key."""
 
     backend: str
@@ -144,7 +144,7 @@ class Response:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     logprob: float | None = None
-    stack: Stack | None = None
+    stack: Runtime | None = None
     source: str = "import"
 
 
@@ -403,7 +403,7 @@ class RunVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class DriftCheck:
     """Where a judgment stands that was asked for again on an occasion: at an anchor, on no board.
 
     ``anchors`` is the number of the set in its store.

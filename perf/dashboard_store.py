@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from judgebench.keys import stack_key
-from judgebench.records import Item, JudgeSpec, Message, ModelSpec, RunManifest, Stack
+from judgebench.records import Item, JudgeSpec, Message, ModelSpec, RunManifest, Runtime
 from judgebench.store import open_store
 from judgebench.store.codec import KINDS, ORDERS, spec_json
 from judgebench.store.schema import NONE, PACKED
@@ -43,7 +43,7 @@ BASELINE = "model-00"
 CONSTANT, ATTACKER = "model-03", "model-04"
 UNREADABLE, FAILED, MARKED = 0.01, 0.002, 0.02
 RUN = "generated"
-STACK = Stack(backend="generated")
+STACK = Runtime(backend="generated")
 WORDS = "the of a result shows that model answer because in one reason question which first "
 
 

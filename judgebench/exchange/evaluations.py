@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from judgebench.records import Item, ModelSpec, ResponseStatus, Stack, Usage
+from judgebench.records import Item, ModelSpec, ResponseStatus, Runtime, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class Evaluation:
     version: str
     model: str
     spec: ModelSpec
-    stack: Stack | None
+    stack: Runtime | None
     samples: Callable[[], Iterator[Sample]]
     printed: Mapping[str, float] = field(default_factory=dict)
     fractions: frozenset[str] = frozenset()

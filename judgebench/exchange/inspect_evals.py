@@ -18,7 +18,7 @@ from judgebench.exchange.inspect_logs import Raw, find_logs, read_head
 from judgebench.exchange.inspect_samples import Samples, judge_name
 from judgebench.exchange.known_items import NO_VERSION, KnownItems, default_version
 from judgebench.keys import content_key
-from judgebench.records import ModelSpec, Stack
+from judgebench.records import ModelSpec, Runtime
 from judgebench.secret import redact
 
 INSPECT = "inspect"
@@ -182,11 +182,11 @@ def _spec(head: Raw, model: str) -> ModelSpec:
     )
 
 
-def _stack(about: Raw, model: str) -> Stack:
+def _stack(about: Raw, model: str) -> Runtime:
     """Inspect, and the part of it that ran the model; how that did so only a local one says."""
     arguments = _mapping(about.get("model_args"))
     packages = _mapping(about.get("packages"))
-    return Stack(
+    return Runtime(
         backend=f"inspect/{model.partition('/')[0]}",
         versions={name: said for name, said in packages.items() if isinstance(said, str)},
         dtype=next((str(arguments[n]) for n in ("dtype", "torch_dtype") if arguments.get(n)), None),

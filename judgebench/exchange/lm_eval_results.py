@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from judgebench.records import ModelSpec, Stack
+from judgebench.records import ModelSpec, Runtime
 from judgebench.responses.identity import LOADED_AS
 from judgebench.secret import redact
 
@@ -93,7 +93,7 @@ class Results:
         )
 
     @property
-    def stack(self) -> Stack | None:
+    def stack(self) -> Runtime | None:
         """How it ran; None where nothing is said of it."""
         backend = self._config.get("model") or self._said.get("model_source")
         if not isinstance(backend, str):
@@ -105,7 +105,7 @@ class Results:
             "torch": torch and torch[1],
         }
         parallel = [f"{name}={self._args[name]}" for name in _PARALLEL if self._args.get(name)]
-        return Stack(
+        return Runtime(
             backend=backend,
             versions=_kept(versions),
             dtype=_text(self._config.get("model_dtype") or self._args.get("dtype")),

@@ -35,9 +35,9 @@ from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdict
 from judgebench.records import (
     HUMAN,
     ChatRequest,
+    DriftCheck,
     JudgeSpec,
     Judgment,
-    Look,
     Reply,
     RunManifest,
     RunVerdict,
@@ -294,7 +294,7 @@ def _look(
     occasion: str,
     now: float,
     boards: Mapping[tuple[str, str], Board],
-) -> tuple[Judgment, Look]:
+) -> tuple[Judgment, DriftCheck]:
     """What an imported judge said of an anchor again."""
     row, place, anchors = looked
     said = [place_key(place), row.verdict, occasion]
@@ -306,7 +306,7 @@ def _look(
         reply_keys=put_reply(store, place, row.where.judge, row.reply),
         at=now,
     )
-    return judgment, Look(anchors=anchors.id, occasion=occasion, place=place)
+    return judgment, DriftCheck(anchors=anchors.id, occasion=occasion, place=place)
 
 
 def judgment_key(place: VerdictSlot, verdict: Verdict, before: bytes | None) -> bytes:

@@ -19,7 +19,7 @@ from judgebench.execution.resolve import JudgeAssignment
 from judgebench.execution.seen_cases import seen_cases
 from judgebench.plain_text import counted
 from judgebench.protocols import Judge, Writer
-from judgebench.records import Case, Judgment, Look, Unreadable, Verdict, VerdictSlot
+from judgebench.records import Case, DriftCheck, Judgment, Unreadable, Verdict, VerdictSlot
 from judgebench.store import Store
 from judgebench.store.read import StoredAnchors
 
@@ -35,7 +35,7 @@ class Again:
 
     judge: Judge
     case: Case
-    look: Look
+    look: DriftCheck
     key: bytes
 
     @property
@@ -123,5 +123,5 @@ class Anchors:
     ) -> Iterator[Again]:
         for place, case in seen_cases(self._store, assignment.asked.benchmark, pinned):
             key = keys.judgment_key(assignment.key, keys.case_key(case), occasion=self._occasion)
-            look = Look(anchors=anchors.id, occasion=self._occasion, place=place)
+            look = DriftCheck(anchors=anchors.id, occasion=self._occasion, place=place)
             yield Again(judge=assignment.judge, case=case, look=look, key=key)

@@ -17,7 +17,7 @@ from judgebench.execution.outcome import Outcome
 from judgebench.execution.plan import Answers, batched, chunks, stack_of
 from judgebench.execution.resolve import Candidate, identity_of
 from judgebench.protocols import Progress
-from judgebench.records import Failure, Response, Stack, VerdictSlot
+from judgebench.records import Failure, Response, Runtime, VerdictSlot
 from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Task
 from judgebench.responses.remote import Question
 from judgebench.store import Store
@@ -124,7 +124,7 @@ class Answering:
         answers = [Answers(c, self.store, stack) for c in candidates]
         return answers if all(a.complete for a in answers) else None
 
-    def _run_worker(self, candidates: Sequence[Candidate]) -> Stack | None:
+    def _run_worker(self, candidates: Sequence[Candidate]) -> Runtime | None:
         """Start the model once, ask it for everything that its stack lacks, keep it as it comes."""
         local = candidates[0].local
         assert local is not None
@@ -148,7 +148,7 @@ class Answering:
             loading_s=self.work.suite.limits.loading_s,
         )
         with worker:
-            stack: Stack | None = None
+            stack: Runtime | None = None
             try:
                 stack = worker.start()
                 missing = self._missing_on(tasks, stack)
@@ -171,7 +171,7 @@ class Answering:
         return stack
 
     def _missing_on(
-        self, tasks: Mapping[str, Candidate], stack: Stack
+        self, tasks: Mapping[str, Candidate], stack: Runtime
     ) -> dict[str, frozenset[bytes]]:
         missing = {}
         for task, candidate in tasks.items():
@@ -188,7 +188,7 @@ class Answering:
         ]
 
     def _tell_other_stacks(
-        self, candidates: Sequence[Candidate], stack: Stack, missing: int
+        self, candidates: Sequence[Candidate], stack: Runtime, missing: int
     ) -> None:
         elsewhere = sum(
             all(r.stack != stack for r in responses)
@@ -214,7 +214,7 @@ class Answering:
         self.outcome.generated += len(rows)
         self.progress.advance(len(rows))
 
-    def _not_answered(self, candidate: Candidate, stack: Stack | None, message: str) -> None:
+    def _not_answered(self, candidate: Candidate, stack: Runtime | None, message: str) -> None:
         left = Answers(candidate, self.store, stack).missing
         for item_id, sample in self._ids(candidate, left):
             self._fail(candidate, candidate.key_of[item_id, sample], item_id, sample, message)

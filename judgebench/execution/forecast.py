@@ -21,7 +21,7 @@ from judgebench.execution.pool import ProviderPool
 from judgebench.execution.question import asked_first
 from judgebench.execution.resolve import Candidate, JudgeAssignment, Work
 from judgebench.execution.scales import Lengths, Range, Scale, Scales, Tokens
-from judgebench.records import Item, JsonObject, Reply, Request, Response, ScoreRequest, Stack
+from judgebench.records import Item, JsonObject, Reply, Request, Response, Runtime, ScoreRequest
 from judgebench.store import Store
 
 SAMPLED_ITEMS = 50
@@ -158,7 +158,7 @@ class _Plan:
                     method=scale.counter.method,
                 )
 
-    def _stack(self, candidate: Candidate) -> Stack | None:
+    def _stack(self, candidate: Candidate) -> Runtime | None:
         if self.store is None or candidate.local is None:
             return None
         same = [c for c in self.work.candidates if c.name == candidate.name]

@@ -15,7 +15,7 @@ from judgebench import keys
 from judgebench.execution.orders import orders_of
 from judgebench.execution.question import Question
 from judgebench.execution.resolve import Candidate, JudgeAssignment
-from judgebench.records import Case, Item, Order, Response, Stack, VerdictSlot
+from judgebench.records import Case, Item, Order, Response, Runtime, VerdictSlot
 from judgebench.responses.recorded_file import RecordedAnswers
 from judgebench.store import Store
 
@@ -30,7 +30,7 @@ class Answers:
     are looked up when they are needed, a few at a time.
     """
 
-    def __init__(self, candidate: Candidate, store: Store | None, stack: Stack | None) -> None:
+    def __init__(self, candidate: Candidate, store: Store | None, stack: Runtime | None) -> None:
         self.candidate = candidate
         self._store = store
         self.stack = stack
@@ -89,13 +89,13 @@ class Answers:
         return found
 
 
-def stack_of(candidates: Sequence[Candidate], store: Store) -> Stack | None:
+def stack_of(candidates: Sequence[Candidate], store: Store) -> Runtime | None:
     """The stack that has most of the answers of one local model, over all its benchmarks.
 
     Of equals the one that answered last; None where nothing is answered, and for models that are
     not run here.
     """
-    count: list[tuple[Stack, int]] = []
+    count: list[tuple[Runtime, int]] = []
     for candidate in candidates:
         for some in chunks(list(candidate.wanted)):
             for responses in store.responses(some).values():
@@ -104,7 +104,7 @@ def stack_of(candidates: Sequence[Candidate], store: Store) -> Stack | None:
     return max(count, key=lambda entry: entry[1])[0] if count else None
 
 
-def _count(count: list[tuple[Stack, int]], stack: Stack | None) -> None:
+def _count(count: list[tuple[Runtime, int]], stack: Runtime | None) -> None:
     if stack is None:
         return
     n = next((i for i, (known, _) in enumerate(count) if known == stack), None)

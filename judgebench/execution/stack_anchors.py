@@ -16,7 +16,7 @@ from judgebench.execution.plan import Answers
 from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
-from judgebench.records import Item, Stack
+from judgebench.records import Item, Runtime
 from judgebench.responses.lm_eval import LmEvalWorker, NotAnswered, Task
 from judgebench.responses.local_model import generation_of
 from judgebench.store import Store
@@ -81,7 +81,7 @@ class StackAnchors:
         assert own is not None  # its answers are complete
         assert first.local is not None
         tasks = [_task(candidate, prompts) for candidate, prompts in chosen]
-        stack: Stack | None = None
+        stack: Runtime | None = None
         try:
             suite = self.outcome.work.suite
             worker = LmEvalWorker(
@@ -109,7 +109,7 @@ class StackAnchors:
             on_wait=lambda said: self.progress.say(f"{candidate.name}: {said}"),
         )
 
-    def _generate(self, worker: LmEvalWorker, chosen: Sequence[Chosen], stack: Stack) -> None:
+    def _generate(self, worker: LmEvalWorker, chosen: Sequence[Chosen], stack: Runtime) -> None:
         """What is missing on this stack, kept as it comes."""
         name = chosen[0][0].name
         keys: dict[str, dict[str, bytes]] = {}
@@ -131,7 +131,7 @@ class StackAnchors:
         for message, n in lost.items():
             self._failed(name, n, message)
 
-    def _missing(self, chosen: Mapping[bytes, Item], stack: Stack | None) -> set[bytes]:
+    def _missing(self, chosen: Mapping[bytes, Item], stack: Runtime | None) -> set[bytes]:
         """All of them where the model never said on what it runs."""
         there = set() if stack is None else self.store.answered_on(chosen, stack)
         return chosen.keys() - there
@@ -144,7 +144,7 @@ class StackAnchors:
         self.outcome.not_generated += n
         self.progress.advance(n, failed="local_model")
 
-    def _compared(self, candidate: Candidate, own: Stack, stack: Stack) -> str:
+    def _compared(self, candidate: Candidate, own: Runtime, stack: Runtime) -> str:
         benchmark, model = candidate.asked.benchmark, candidate.key.hex()[:12]
         found = self.store.answered_again(
             benchmark.name, benchmark.version, model, stack=own, other=stack

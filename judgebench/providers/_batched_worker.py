@@ -15,7 +15,7 @@ from typing import Any
 
 from judgebench.errors import CallError, ProviderUnavailableError
 from judgebench.providers._worker_process import WorkerEndedError, WorkerProcess, clean
-from judgebench.records import FailureKind, Stack
+from judgebench.records import FailureKind, Runtime
 
 RESTARTS = 1
 """How often a worker that ended by itself is started again: by chance once, hardly twice."""
@@ -78,7 +78,7 @@ class BatchedWorker:
         self._loading_s = timeout_s if loading_s is None else loading_s
         self._process: WorkerProcess | None = None
         self._batch = 1
-        self.stack: Stack | None = None
+        self.stack: Runtime | None = None
         """How the model runs; None until it is loaded."""
         self._waiting: list[_Waiting] = []
         self._work: asyncio.Task[None] | None = None
@@ -166,7 +166,7 @@ class BatchedWorker:
                 f"{self._model} cannot be used: {clean(event['message'])}"
             )
         self._batch = event["batch"]
-        self.stack = Stack(**event["stack"])
+        self.stack = Runtime(**event["stack"])
         return worker
 
     async def _linger(self) -> None:

@@ -31,8 +31,8 @@ from judgebench.records import (
     ChatRequest,
     Reply,
     Request,
+    Runtime,
     ScoreRequest,
-    Stack,
     TokenLogprob,
     Usage,
 )
@@ -117,7 +117,7 @@ class LocalJudge:
         return self._worker.pid
 
     @property
-    def stack(self) -> Stack | None:
+    def stack(self) -> Runtime | None:
         """How the model runs: device, dtype, versions; None until it is loaded."""
         return self._worker.stack
 

@@ -17,7 +17,7 @@ from judgebench.providers._local_model import (
     served_name,
     with_defaults,
 )
-from judgebench.records import Reply, Request, ScoreRequest, Stack, Usage
+from judgebench.records import Reply, Request, Runtime, ScoreRequest, Usage
 from judgebench.secret import Secret
 from judgebench.workers.hub import refuse_own_code
 
@@ -98,7 +98,7 @@ class RewardModel:
         return self._worker.pid
 
     @property
-    def stack(self) -> Stack | None:
+    def stack(self) -> Runtime | None:
         """How the model runs: device, dtype, versions; None until it is loaded."""
         return self._worker.stack
 

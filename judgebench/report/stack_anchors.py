@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from judgebench.records import Stack
+from judgebench.records import Runtime
 from judgebench.stats.exact_share import upper_bound
 from judgebench.store import Store
 from judgebench.store.read import AnsweredAgain
@@ -78,7 +78,7 @@ def other_stack(
             )
     tried: list[tuple[AnsweredAgain, str]] = []
     for model, other in ((baseline, candidate), (candidate, baseline)):
-        own, theirs = (Stack(**json.loads(one)) for (one,) in (model.stacks, other.stacks))
+        own, theirs = (Runtime(**json.loads(one)) for (one,) in (model.stacks, other.stacks))
         again = store.answered_again(benchmark, version, model.model_id, stack=own, other=theirs)
         if again.again:
             tried.append((again, model.name))

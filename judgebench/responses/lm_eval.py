@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from judgebench.errors import ConfigError, LocalModelError
-from judgebench.records import Item, Response, Stack, Usage
+from judgebench.records import Item, Response, Runtime, Usage
 from judgebench.responses.identity import pinned
 from judgebench.responses.local_model import Generation, LmEvalTask, LocalModel, generation_of
 from judgebench.secret import redact, secrets_of
@@ -95,7 +95,7 @@ class LmEvalWorker:
             _check_samples(name, task, self._generation[name])
         self._seed = seed
         self._loading_s = loading_s
-        self._stack: Stack | None = None
+        self._stack: Runtime | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._events: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._readers: list[threading.Thread] = []
@@ -113,7 +113,7 @@ class LmEvalWorker:
     ) -> None:
         self.stop()
 
-    def start(self) -> Stack:
+    def start(self) -> Runtime:
         """Start the process and load the model; how it runs.
 
         Raises
@@ -152,7 +152,7 @@ class LmEvalWorker:
         while True:
             event = self._event(deadline)
             if event["event"] == "ready":
-                self._stack = Stack(**event["stack"])
+                self._stack = Runtime(**event["stack"])
                 return self._stack
             if event["event"] == "refused":
                 self.stop()

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 
 from judgebench.errors import StoreGoneError
-from judgebench.records import JudgeSpec, ModelSpec, Stack, Usage
+from judgebench.records import JudgeSpec, ModelSpec, Runtime, Usage
 from judgebench.store import schema
 from judgebench.store.codec import (
     HOWS,
@@ -110,7 +110,7 @@ _PARTS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
     ("usage", lambda *its: Usage(**dict(zip(TOKENS, its, strict=True))), TOKENS),
 )
 _READ: Mapping[str, Callable[[Any], Any]] = {
-    "stack": lambda stack: read_spec(Stack, stack),
+    "stack": lambda stack: read_spec(Runtime, stack),
     "logprobs": read_logprobs,
     "scores": lambda scores: tuple(json.loads(scores)),
     "left_out": read_names,

@@ -24,9 +24,9 @@ from judgebench.records import (
     Purpose,
     Request,
     RunManifest,
+    Runtime,
     Score,
     ScoreRequest,
-    Stack,
     TokenLogprob,
     Unreadable,
     Usage,
@@ -46,7 +46,7 @@ TOKENS = (
 VERDICT = ("winner", "kind", "value", "p", "low", "high", "label", "parts", "reason")
 """A verdict as columns; ``label`` and ``reason`` are numbers in a table, and texts here."""
 
-_Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Stack, RunManifest)
+_Spec = TypeVar("_Spec", ModelSpec, JudgeSpec, Runtime, RunManifest)
 
 
 # text -------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def _fields(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-def spec_json(spec: ModelSpec | JudgeSpec | Stack | RunManifest) -> str:
+def spec_json(spec: ModelSpec | JudgeSpec | Runtime | RunManifest) -> str:
     return masked(to_json(_fields(spec)))
 
 

@@ -57,7 +57,7 @@ from judgebench.records import (
     WITHDRAWN,
     JudgeSpec,
     ModelSpec,
-    Stack,
+    Runtime,
 )
 from judgebench.secret import MASKED
 from judgebench.store import catalog, columns, schema
@@ -669,7 +669,7 @@ def _held_against(connection: Connection) -> Iterator[tuple[Table, str, Callable
     yield _p, "key request.body request.exact", lambda *its: MASKED in its[1] or request(*its)
     yield schema.models, "key spec", partial(_is_spec, ModelSpec, model_key)
     yield schema.judges, "key spec", partial(_is_spec, JudgeSpec, judge_key)
-    yield schema.stacks, "key stack", partial(_is_spec, Stack, stack_key)
+    yield schema.stacks, "key stack", partial(_is_spec, Runtime, stack_key)
     found = catalog.rows(connection, _u, "repeat", distinct=True)
     repeats = dict.fromkeys((0, AFRESH, *(repeat for (repeat,) in found)))
     looked = catalog.rows(connection, _l, "occasion.name", distinct=True)

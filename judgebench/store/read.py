@@ -29,7 +29,7 @@ from judgebench.records import (
     Request,
     Response,
     RunManifest,
-    Stack,
+    Runtime,
     Verdict,
     VerdictSlot,
     is_human,
@@ -201,7 +201,7 @@ class ToldAnswer:
     finish_reason: str | None
     completion_tokens: int | None
     source: str
-    stack: Stack | None
+    stack: Runtime | None
     at: float
 
 
@@ -457,14 +457,21 @@ class Reading(Snapshots, Asked):
         return last + int(late[0])
 
     @read
-    def answered_on(self, c: Connection, keys: Collection[bytes], stack: Stack) -> set[bytes]:
+    def answered_on(self, c: Connection, keys: Collection[bytes], stack: Runtime) -> set[bytes]:
         """Which of the keys were answered on a stack, by an answer that stands or an anchor."""
         on = {"key": keys, "stack.key": content.stack_key(stack)}
         return {found.key for found in rows(c, schema.responses, "key", on)}
 
     @read
     def answered_again(
-        self, c: Connection, benchmark: str, version: str, model: str, *, stack: Stack, other: Stack
+        self,
+        c: Connection,
+        benchmark: str,
+        version: str,
+        model: str,
+        *,
+        stack: Runtime,
+        other: Runtime,
     ) -> AnsweredAgain:
         """A model's first answers on a benchmark on ``stack``, beside those on ``other``.
 

@@ -17,12 +17,12 @@ from judgebench import keys
 from judgebench.errors import InputError, StoreError
 from judgebench.records import (
     Batch,
+    DriftCheck,
     Failure,
     Item,
     JsonObject,
     JudgeSpec,
     Judgment,
-    Look,
     ModelSpec,
     Reply,
     Request,
@@ -756,16 +756,16 @@ class Writing(Asked):
         row = {"benchmark_id": (benchmark, version), "judge_id": judge}
         number = self._put_last(schema.anchors, row)
         for place, judgment in pinned:
-            self._put_look(Look(anchors=number, occasion=PINNED, place=place), judgment)
+            self._put_look(DriftCheck(anchors=number, occasion=PINNED, place=place), judgment)
         return next(one for one in self.anchors() if one.id == number)
 
-    def put_looks(self, looks: Sequence[tuple[Judgment, Look]]) -> None:
+    def put_looks(self, looks: Sequence[tuple[Judgment, DriftCheck]]) -> None:
         """What a judge says of anchors anew, on no board; the first look of an occasion is kept."""
         for judgment, look in looks:
             self.put_judgment(judgment, ())
             self._put_look(look, judgment.key)
 
-    def _put_look(self, look: Look, judgment: bytes) -> None:
+    def _put_look(self, look: DriftCheck, judgment: bytes) -> None:
         self._used.add(judgment)
         place = self._numbered(self._place(look.place)).values()
         at = dict(zip(PLACE[2:], [*place][2:], strict=True))

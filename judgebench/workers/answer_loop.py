@@ -29,7 +29,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TypeAlias
 
 from judgebench.errors import ConfigError
-from judgebench.records import FailureKind, Stack
+from judgebench.records import FailureKind, Runtime
 from judgebench.workers.lm_eval_worker import QUIET
 from judgebench.workers.parent_pipe import ParentPipe
 
@@ -55,7 +55,7 @@ class Answerer(Protocol):
         """How many questions it takes at once."""
         ...
 
-    def stack(self) -> Stack: ...
+    def stack(self) -> Runtime: ...
 
     def refusal(self, question: Question) -> Refusal | None:
         """Why this question cannot be answered; None if it can."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from judgebench.records import Stack
+from judgebench.records import Runtime
 from judgebench.workers.generated import Decoding, Generated, Likelihoods
 
 AUTO_BATCH = 256
@@ -51,11 +51,11 @@ class AnyBackend:
         deaf = frozenset({"logprobs", "prompt_tokens"})
         return deaf if self._name.startswith(_TAKES_SEED) else deaf | {"seed"}
 
-    def stack(self) -> Stack:
+    def stack(self) -> Runtime:
         parallel = [
             f"{name}={self._model_args[name]}" for name in _PARALLEL if name in self._model_args
         ]
-        return Stack(
+        return Runtime(
             backend=self._name,
             versions=_installed(("lm_eval", "transformers", "torch", *_packages(self._name))),
             dtype=self._dtype(),

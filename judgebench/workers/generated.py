@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from judgebench.records import Stack, TokenLogprob
+from judgebench.records import Runtime, TokenLogprob
 from judgebench.workers.prompt_tokens import PromptTokens
 
 
@@ -78,7 +78,7 @@ class Backend(Protocol):
         """What of a `Decoding` it cannot be told: ``seed``, ``logprobs``, ``prompt_tokens``."""
         ...
 
-    def stack(self) -> Stack: ...
+    def stack(self) -> Runtime: ...
 
     def refusal(self, prompt: Any, decoding: Decoding) -> str | None:
         """Why this prompt cannot be answered; None if it can."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from judgebench.records import Stack, TokenLogprob
+from judgebench.records import Runtime, TokenLogprob
 from judgebench.workers.final_answer import THINK_END, THINK_START, cut_at
 from judgebench.workers.generated import Decoding, Generated, Likelihoods
 from judgebench.workers.likelihood import causal_likelihoods, encoded
@@ -51,7 +51,7 @@ class HuggingFace:
     def deaf_to(self) -> frozenset[str]:
         return frozenset()
 
-    def stack(self) -> Stack:
+    def stack(self) -> Runtime:
         model = self.lm.model
         device = str(self.lm.device)
         if self.lm.device.type == "cuda":
@@ -59,7 +59,7 @@ class HuggingFace:
 
             device = f"{device} {torch.cuda.get_device_name(self.lm.device)}"
         names = ("lm_eval", "transformers", "torch")
-        return Stack(
+        return Runtime(
             backend="hf",
             versions={name.replace("_", "-"): version(name) for name in names}
             | {"attention": str(getattr(model.config, "_attn_implementation", None))},

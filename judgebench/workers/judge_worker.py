@@ -24,7 +24,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from judgebench.errors import ConfigError
-from judgebench.records import Stack, TokenLogprob
+from judgebench.records import Runtime, TokenLogprob
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Answer, Question, Refusal
 from judgebench.workers.chat_prompt import ChatPrompts
@@ -76,7 +76,7 @@ class LocalJudge:
     def batch(self) -> int:
         return self._backend.batch
 
-    def stack(self) -> Stack:
+    def stack(self) -> Runtime:
         return self._backend.stack()
 
     def refusal(self, question: Question) -> Refusal | None:

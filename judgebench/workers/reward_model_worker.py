@@ -21,7 +21,7 @@ from importlib.metadata import version
 from typing import Any
 
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.records import Stack
+from judgebench.records import Runtime
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Answer, Question, Refusal
 from judgebench.workers.chat_prompt import ControlTokens, folded, systems_joined
@@ -89,13 +89,13 @@ class RewardModel:
         self._takes_system = self._templated and self._shows_system()
         self._controls = ControlTokens(self._tokenizer)
 
-    def stack(self) -> Stack:
+    def stack(self) -> Runtime:
         import torch
 
         device = str(self._model.device)
         if self._model.device.type == "cuda":
             device = f"{device} {torch.cuda.get_device_name(self._model.device)}"
-        return Stack(
+        return Runtime(
             backend="reward_model",
             versions={name: version(name) for name in ("transformers", "torch")},
             dtype=str(self._model.dtype).removeprefix("torch."),

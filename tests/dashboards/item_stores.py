@@ -19,9 +19,9 @@ from judgebench.records import (
     Preference,
     Reply,
     Response,
+    Runtime,
     RunVerdict,
     Score,
-    Stack,
     Unreadable,
     Verdict,
     VerdictSlot,
@@ -45,7 +45,7 @@ HOSTILE = {
 
 
 def answer(
-    model: bytes, item: str, text: str, *, sample: int = 0, stack: Stack | None = None,
+    model: bytes, item: str, text: str, *, sample: int = 0, stack: Runtime | None = None,
     thoughts: str | None = None,
 ) -> tuple[bytes, Response]:  # fmt: skip
     response = Response(
@@ -113,7 +113,7 @@ def fill(path: Path | str, *, n_items: int = 3, hostile: Sequence[str] = ()) -> 
         pairwise = store.put_judge("gpt", JudgeSpec(kind="pairwise", model="gpt"))
         rubric = store.put_judge("rubric", JudgeSpec(kind="rubric", model="gpt"))
         person = store.put_judge("human/a", JudgeSpec(kind="human", model="human/a"))
-        new = Stack(backend="vllm", versions={"vllm": "0.9"}, dtype="bfloat16")
+        new = Runtime(backend="vllm", versions={"vllm": "0.9"}, dtype="bfloat16")
         answers = [
             answer(careful, "0", "The Danube flows through it.", thoughts="It is the Danube."),
             answer(careful, "0", "It is the Danube, as before.", stack=new),

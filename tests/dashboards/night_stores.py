@@ -14,15 +14,15 @@ from sqlalchemy import update
 
 from judgebench.keys import content_key
 from judgebench.records import (
+    DriftCheck,
     JudgeSpec,
     Judgment,
     Label,
-    Look,
     ModelSpec,
     Purpose,
+    Runtime,
     RunVerdict,
     Spend,
-    Stack,
     Unreadable,
     VerdictSlot,
 )
@@ -36,7 +36,9 @@ FIRST = 1_793_502_000.0
 
 DAY = 86_400.0
 JUDGE = "reader"
-OLD, NEW = (Stack(backend="vllm", versions={"vllm": one}, dtype="bfloat16") for one in ("0.9", "1"))
+OLD, NEW = (
+    Runtime(backend="vllm", versions={"vllm": one}, dtype="bfloat16") for one in ("0.9", "1")
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Planned:
 
     weights: str
     skill: float
-    stack: Stack = OLD
+    stack: Runtime = OLD
     served: str = "gpt-2026-08"
 
 
@@ -156,7 +158,7 @@ def _look(
         verdict = Label(name="correct") if changed else first.verdict
         key = content_key("judgment", [before, number])
         again = replace(first, key=key, verdict=verdict, at=FIRST + number * DAY + 120)
-        said.append((again, Look(anchors=anchors, occasion=f"night {number}", place=place)))  # type: ignore[arg-type]
+        said.append((again, DriftCheck(anchors=anchors, occasion=f"night {number}", place=place)))  # type: ignore[arg-type]
     store.put_looks(said)
 
 

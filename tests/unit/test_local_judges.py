@@ -20,7 +20,7 @@ from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.execution.pool import ProviderPool
 from judgebench.providers import local
 from judgebench.providers._batched_worker import BatchedWorker
-from judgebench.records import ChatRequest, Message, ScoreRequest, Stack, TokenLogprob
+from judgebench.records import ChatRequest, Message, Runtime, ScoreRequest, TokenLogprob
 from judgebench.secret import Secret
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Answer, Question, Refusal
@@ -33,7 +33,7 @@ import json, os, signal, subprocess, sys, time
 from pathlib import Path
 
 from judgebench.errors import ConfigError
-from judgebench.records import Stack
+from judgebench.records import Runtime
 from judgebench.workers import answer_loop
 from judgebench.workers.answer_loop import Refusal
 
@@ -47,7 +47,7 @@ class Scripted:
         self.log = log
 
     def stack(self):
-        return Stack(backend="scripted")
+        return Runtime(backend="scripted")
 
     def refusal(self, question):
         if "LONG" in question["text"]:
@@ -360,8 +360,8 @@ class Fragile:
 
     batch = 8
 
-    def stack(self) -> Stack:
-        return Stack(backend="fragile")
+    def stack(self) -> Runtime:
+        return Runtime(backend="fragile")
 
     def refusal(self, question: Question) -> Refusal | None:
         return None

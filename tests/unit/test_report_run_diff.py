@@ -11,7 +11,7 @@ import pytest
 
 from judgebench.errors import UsageError
 from judgebench.metrics.intervals import Intervals
-from judgebench.records import JudgeSpec, RunManifest, Stack
+from judgebench.records import JudgeSpec, RunManifest, Runtime
 from judgebench.report.changes import changes
 from judgebench.report.run_called import run_called
 from judgebench.report.run_diff import RunDiff, run_diff
@@ -199,7 +199,7 @@ def test_how_sure_models_are_is_left_out_and_said_to_be(store: Store) -> None:
 
 def test_answers_of_several_stacks_are_told_apart_by_what_the_judge_saw(store: Store) -> None:
     """A run on the first stack again finds its answers there; the store has newer ones."""
-    one, two = Stack(backend="hf", dtype="float32"), Stack(backend="vllm", dtype="bfloat16")
+    one, two = Runtime(backend="hf", dtype="float32"), Runtime(backend="vllm", dtype="bfloat16")
     on_one = Judged(said="++--", stack=one)
     on_two = Judged(said="+---", stack=two, texts=["answer 0", "new", "answer 2", "answer 3"])
     runs = [

@@ -24,9 +24,9 @@ from judgebench.records import (
     Judgment,
     Label,
     ModelSpec,
+    Runtime,
     RunVerdict,
     Score,
-    Stack,
     Unreadable,
 )
 from judgebench.report.gate import gate_report
@@ -49,7 +49,9 @@ from tests.dashboards.stores import BENCHMARK, VERSION
 from tests.e2e.runs import typed
 
 ITEMS = 150
-OLD, NEW = (Stack(backend="vllm", versions={"vllm": one}, dtype="bfloat16") for one in ("0.9", "1"))
+OLD, NEW = (
+    Runtime(backend="vllm", versions={"vllm": one}, dtype="bfloat16") for one in ("0.9", "1")
+)
 
 
 class Team:
@@ -67,7 +69,7 @@ class Team:
         *,
         weights: str | None = None,
         name: str = "nightly",
-        stack: Stack | None = None,
+        stack: Runtime | None = None,
         served: str = "gpt-2026-08",
         only: Sequence[int] | None = None,
         unreadable: Sequence[int] = (),

@@ -13,7 +13,7 @@ import yaml
 from scipy.stats import binomtest
 
 from judgebench import keys
-from judgebench.records import Message, ModelSpec, Response, Stack
+from judgebench.records import Message, ModelSpec, Response, Runtime
 from judgebench.report.compare import comparison
 from judgebench.report.compare_document import document
 from judgebench.report.stack_anchors import may_differ
@@ -23,7 +23,7 @@ from judgebench.store.read import AnsweredAgain
 from tests.e2e.runs import typed
 from tests.unit.two_runs import Judged, put_run
 
-OLD, NEW, THIRD = (Stack(backend="vllm", versions={"vllm": n}) for n in ("0.9", "0.10", "0.11"))
+OLD, NEW, THIRD = (Runtime(backend="vllm", versions={"vllm": n}) for n in ("0.9", "0.10", "0.11"))
 N = 200
 
 
@@ -33,17 +33,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def judged(model: str, stack: Stack | None, said: str = "+" * N) -> Judged:
+def judged(model: str, stack: Runtime | None, said: str = "+" * N) -> Judged:
     return Judged(said=said, model=model, weights=f"sha256:{model}", stack=stack)
 
 
-def put(store: Store, *, new: Stack | None = NEW, old: Stack | None = OLD) -> None:
+def put(store: Store, *, new: Runtime | None = NEW, old: Runtime | None = OLD) -> None:
     """A candidate, tonight's, and a baseline that was answered on an earlier stack."""
     put_run(store, "earlier", judged("base", old))
     put_run(store, "tonight", judged("cand", new))
 
 
-def anchors(store: Store, model: str, stack: Stack, n: int, *, changed: int = 0) -> None:
+def anchors(store: Store, model: str, stack: Runtime, n: int, *, changed: int = 0) -> None:
     """The first prompts answered on a stack by a model, some of them with another text."""
     key = keys.model_key(ModelSpec(weights=f"sha256:{model}"))
     found = {}
@@ -200,7 +200,7 @@ def test_answers_of_an_earlier_night_on_the_other_stack_are_as_good(
 
 @pytest.mark.parametrize("stacks", [(OLD, OLD), (None, OLD), (OLD, None), (None, None)])
 def test_without_two_stacks_there_is_no_question(
-    store: Store, tmp_path: Path, stacks: tuple[Stack | None, Stack | None]
+    store: Store, tmp_path: Path, stacks: tuple[Runtime | None, Runtime | None]
 ) -> None:
     new, old = stacks
     put(store, new=new, old=old)

@@ -15,13 +15,13 @@ from judgebench.config import load_suite
 from judgebench.errors import LocalModelError
 from judgebench.execution import answering, stack_anchors
 from judgebench.execution.resolve import resolve
-from judgebench.records import Response, Stack
+from judgebench.records import Response, Runtime
 from judgebench.responses.lm_eval import Answered, NotAnswered, Task
 from judgebench.responses.local_model import LocalModel
 from judgebench.store import open_store
 from tests.e2e import runs
 
-OLD, NEW = Stack(backend="hf", batch_size="1"), Stack(backend="hf", batch_size="4")
+OLD, NEW = Runtime(backend="hf", batch_size="1"), Runtime(backend="hf", batch_size="4")
 NAME = "trivia_judging_mini"
 ITEMS = 12
 
@@ -29,7 +29,7 @@ ITEMS = 12
 class Worker:
     """Answers everything alike, one by one, until it is told to die; ``log`` has what was asked."""
 
-    stack: ClassVar[Stack] = OLD
+    stack: ClassVar[Runtime] = OLD
     dies_after: ClassVar[int | None] = None
     loads: ClassVar[bool] = True
     refuses: ClassVar[Collection[str]] = ()
@@ -46,7 +46,7 @@ class Worker:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def start(self) -> Stack:
+    def start(self) -> Runtime:
         Worker.starts += 1
         if not self.loads:
             raise LocalModelError("there are no weights in it")

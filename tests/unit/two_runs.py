@@ -20,9 +20,9 @@ from judgebench.records import (
     Preference,
     Response,
     RunManifest,
+    Runtime,
     RunVerdict,
     Score,
-    Stack,
     Unreadable,
     Verdict,
     VerdictSlot,
@@ -60,7 +60,7 @@ class Judged:
     judge: str = "judge"
     spec: JudgeSpec = JUDGE
     opponent: Judged | None = None
-    stack: Stack | None = None
+    stack: Runtime | None = None
     served: str | None = None
     anew: str = ""
 

@@ -9,12 +9,12 @@ from judgebench import keys
 from judgebench.records import (
     Batch,
     ChatRequest,
+    DriftCheck,
     Failure,
     Item,
     JudgeSpec,
     Judgment,
     Label,
-    Look,
     Message,
     ModelSpec,
     Preference,
@@ -23,10 +23,10 @@ from judgebench.records import (
     Request,
     Response,
     RunManifest,
+    Runtime,
     RunVerdict,
     Score,
     Spend,
-    Stack,
     TokenLogprob,
     Unreadable,
     Usage,
@@ -39,7 +39,7 @@ A, B = ModelSpec(weights="a"), ModelSpec(weights="b")
 STRICT = JudgeSpec(kind="reference", model="judge-1", official_prompt=True)
 PAIRS = JudgeSpec(kind="pairwise", model="judge-1")
 HUMAN = JudgeSpec(kind="human")
-STACK = Stack(backend="hf", versions={"torch": "2.6"})
+STACK = Runtime(backend="hf", versions={"torch": "2.6"})
 ODD = "half a pair \ud800 and \0"
 SECRET_WORDS = "nobody outside may read this"
 
@@ -84,7 +84,7 @@ class Machine:
             order="model_first" if opponent else "single",
         )  # fmt: skip
 
-    def answer(self, number: int, text: str = "", at: Stack = STACK) -> None:
+    def answer(self, number: int, text: str = "", at: Runtime = STACK) -> None:
         for model in (self.a, self.b):
             key = keys.response_key(model, item(self.benchmark, number).turns, None)
             said = text or f"answer {number} {SECRET_WORDS}"
@@ -172,4 +172,6 @@ class Machine:
             key=keys.judgment_key(self.strict, seen, occasion="2026-11-28"),
             judge_key=self.strict, case_key=seen, verdict=Label(name="correct"), at=2000.0,
         )  # fmt: skip
-        self.store.put_looks([(again, Look(anchors=pinned.id, occasion="2026-11-28", place=place))])
+        self.store.put_looks(
+            [(again, DriftCheck(anchors=pinned.id, occasion="2026-11-28", place=place))]
+        )

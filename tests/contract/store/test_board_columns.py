@@ -23,9 +23,9 @@ from judgebench.records import (
     Preference,
     Response,
     RunManifest,
+    Runtime,
     RunVerdict,
     Score,
-    Stack,
     Unreadable,
     Verdict,
     VerdictSlot,
@@ -85,7 +85,7 @@ def fill(store: Store, draw: random.Random) -> None:
                     model_key=draw.choice(models), sample=draw.randrange(2),
                     text=draw.choice(TEXTS), raw="raw", source="test",
                     status=draw.choice(["ok", "empty"]),
-                    stack=draw.choice([None, Stack(backend="a"), Stack(backend="b")]),
+                    stack=draw.choice([None, Runtime(backend="a"), Runtime(backend="b")]),
                 )
                 for number in range(60)
             }

@@ -26,7 +26,7 @@ from judgebench import keys
 from judgebench.cli.progress import PlainProgress
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.protocols import NoProgress
-from judgebench.records import Item, Label, Response, Stack
+from judgebench.records import Item, Label, Response, Runtime
 from judgebench.store import Store, open_store
 from judgebench.store import columns as packed_columns
 from judgebench.store import copy as moving_copy
@@ -146,7 +146,7 @@ def one(tmp_path: Path, kept: dict[str, dict[str, str]]) -> str:
 
 def _response(machine: Machine, said: str) -> Any:
     (found,) = machine.store.answers_to("trivia", "v1", machine.a, ["0"])
-    return dataclasses.replace(found, text=said, raw=said, stack=Stack(backend="vllm"))
+    return dataclasses.replace(found, text=said, raw=said, stack=Runtime(backend="vllm"))
 
 
 def told(url: str) -> dict[str, Any]:
@@ -207,8 +207,8 @@ def test_a_copy_tells_what_the_store_tells(one: str, places: Places, tmp_path: P
     assert rows["judgments"] == 19
     assert told(one) == told(there) == told(back)
     with open_store(one) as store, open_store(there) as other:
-        assert store.answered_on([b"s" * 32], Stack(backend="vllm")) == {b"s" * 32}
-        assert other.answered_on([b"s" * 32], Stack(backend="vllm")) == {b"s" * 32}
+        assert store.answered_on([b"s" * 32], Runtime(backend="vllm")) == {b"s" * 32}
+        assert other.answered_on([b"s" * 32], Runtime(backend="vllm")) == {b"s" * 32}
         Machine(other, "run-2").judge([7])  # numbers go on where those of the copy end
     assert check(there) == []
 
@@ -1014,7 +1014,7 @@ def test_of_an_older_store_that_is_merged_no_answer_becomes_the_newest(
             machine = Machine(store, url[-6:])
             machine.judge([0])
             (found,) = store.answers_to("trivia", "v1", machine.a, ["0"])
-            again = dataclasses.replace(found, text=said, raw=said, stack=Stack(backend=stack))
+            again = dataclasses.replace(found, text=said, raw=said, stack=Runtime(backend=stack))
             store.put_responses({said.encode().ljust(32, b"."): again})
             store.put_judgments([])
     monkeypatch.undo()

@@ -11,14 +11,14 @@ from sqlalchemy import Connection, text, update
 
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.keys import stack_key
-from judgebench.records import Item, Message, ModelSpec, Response, Stack
+from judgebench.records import Item, Message, ModelSpec, Response, Runtime
 from judgebench.store import Store, catalog, open_store, schema
 from judgebench.store.catalog import MOST_TRIES, row, rows, values
 from tests.dashboards import item_stores
 from tests.postgres import Server, beside
 
 ODD = "half \ud800 a pair"
-THIS, THAT = Stack(backend="this"), Stack(backend="that")
+THIS, THAT = Runtime(backend="this"), Runtime(backend="that")
 
 
 def item(number: int, **more: Any) -> Item:
@@ -26,7 +26,7 @@ def item(number: int, **more: Any) -> Item:
     return Item(benchmark="b", version="1", id=str(number), turns=asked, **more)
 
 
-def response(model: bytes, text: str, *, number: int = 0, stack: Stack | None = None) -> Response:
+def response(model: bytes, text: str, *, number: int = 0, stack: Runtime | None = None) -> Response:
     return Response(
         benchmark="b", version="1", item_id=str(number), model_key=model, text=text, raw=text,
         stack=stack,

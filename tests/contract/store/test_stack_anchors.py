@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from judgebench import keys
-from judgebench.records import Failure, Item, Message, ModelSpec, Response, Stack, VerdictSlot
+from judgebench.records import Failure, Item, Message, ModelSpec, Response, Runtime, VerdictSlot
 from judgebench.store import Store, open_store
 from judgebench.store.copy import Part, copy
 
-OLD, NEW, THIRD = (Stack(backend="hf", versions={"torch": n}) for n in ("2.5", "2.6", "2.7"))
+OLD, NEW, THIRD = (Runtime(backend="hf", versions={"torch": n}) for n in ("2.5", "2.6", "2.7"))
 N = 6
 
 
@@ -44,14 +44,14 @@ def key(i: int, sample: int = 0) -> bytes:
     return keys.response_key(MODEL, item(i).turns, None, sample=sample)
 
 
-def response(i: int, text: str, stack: Stack = OLD, *, sample: int = 0) -> Response:
+def response(i: int, text: str, stack: Runtime = OLD, *, sample: int = 0) -> Response:
     return Response(
         benchmark="b", version="1", item_id=str(i), model_key=MODEL, text=text, raw=text,
         stack=stack, sample=sample,
     )  # fmt: skip
 
 
-def counts(store: Store, stack: Stack = OLD, other: Stack = NEW) -> tuple[int, int, int]:
+def counts(store: Store, stack: Runtime = OLD, other: Runtime = NEW) -> tuple[int, int, int]:
     found = store.answered_again("b", "1", SHORT, stack=stack, other=other)
     return found.prompts, found.again, found.changed
 

@@ -26,9 +26,9 @@ from judgebench.records import (
     Preference,
     Response,
     RunManifest,
+    Runtime,
     RunVerdict,
     Score,
-    Stack,
     Unreadable,
     Usage,
     Verdict,
@@ -276,7 +276,7 @@ def test_failures_stand_at_their_place(bench: Bench) -> None:
     assert bench.store.failures("trivia", "v2")["message"] == []
 
 
-def answer(bench: Bench, item_id: str, stack: Stack | None, text: str) -> Response:
+def answer(bench: Bench, item_id: str, stack: Runtime | None, text: str) -> Response:
     return Response(
         benchmark="trivia", version="v1", item_id=item_id, model_key=bench.a, text=text, raw=text,
         usage=Usage(completion_tokens=3), stack=stack, source="lm_eval",
@@ -284,7 +284,7 @@ def answer(bench: Bench, item_id: str, stack: Stack | None, text: str) -> Respon
 
 
 def test_responses_are_told_for_each_stack_and_the_newest_is_marked(bench: Bench) -> None:
-    stack = Stack(backend="hf", versions={"torch": "2.6"})
+    stack = Runtime(backend="hf", versions={"torch": "2.6"})
     bench.store.put_responses({bytes(32): answer(bench, "0", None, "old")})
     bench.store.put_responses({bytes(32): answer(bench, "0", stack, "new")})
     bench.store.put_responses({b"1" * 32: answer(bench, "1", stack, "other \0")})

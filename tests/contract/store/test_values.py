@@ -27,10 +27,10 @@ from judgebench.records import (
     Reply,
     Response,
     RunManifest,
+    Runtime,
     RunVerdict,
     Score,
     ScoreRequest,
-    Stack,
     TokenLogprob,
     Unreadable,
     Usage,
@@ -252,8 +252,8 @@ def test_empty_and_huge_answers_come_back(store: Store) -> None:
 
 def test_a_response_is_kept_once_for_each_stack_and_the_newest_comes_first(store: Store) -> None:
     imported = response()
-    on_cpu = response(text="Ada.", stack=Stack(backend="hf", versions={"torch": "2.6"}))
-    on_gpu = response(text="Ada!", stack=Stack(backend="vllm", dtype="bfloat16"))
+    on_cpu = response(text="Ada.", stack=Runtime(backend="hf", versions={"torch": "2.6"}))
+    on_gpu = response(text="Ada!", stack=Runtime(backend="vllm", dtype="bfloat16"))
     for one in (imported, on_cpu, on_gpu, on_cpu):
         store.put_responses({key("r"): one})
     store.put_responses({key("r"): response(text="too late", stack=on_cpu.stack)})

@@ -17,12 +17,12 @@ from judgebench.records import (
     Batch,
     Case,
     ChatRequest,
+    DriftCheck,
     Failure,
     Item,
     JudgeSpec,
     Judgment,
     Label,
-    Look,
     Message,
     ModelSpec,
     Preference,
@@ -30,11 +30,11 @@ from judgebench.records import (
     Reply,
     Response,
     RunManifest,
+    Runtime,
     RunVerdict,
     Score,
     ScoreRequest,
     Spend,
-    Stack,
     TokenLogprob,
     Unreadable,
     Usage,
@@ -71,7 +71,7 @@ ITEMS = [
     )
     for number in range(6)
 ]
-STACK = Stack(backend="hf", versions={"lm_eval": "0.4.13", "torch": "2.13.0"}, dtype="float32")
+STACK = Runtime(backend="hf", versions={"lm_eval": "0.4.13", "torch": "2.13.0"}, dtype="float32")
 
 
 def _response(item: Item) -> Response:
@@ -294,7 +294,7 @@ def _fill_fifth(store: Store) -> None:
         served_model="strict-2",
         at=NOW + 1.0,
     )
-    store.put_looks([(again, Look(anchors=pinned.id, occasion=OCCASION, place=place))])
+    store.put_looks([(again, DriftCheck(anchors=pinned.id, occasion=OCCASION, place=place))])
 
 
 def _judge(
