@@ -155,7 +155,7 @@ class Judge(Protocol):
         ...
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         """What it can be shown."""
         ...
 

@@ -1,8 +1,8 @@
-"""Prompt texts with named holes, filled in one pass.
+"""Prompt texts with named placeholders, filled in one pass.
 
-A hole is ``{name}``; every other brace is text. Values are put in once and never looked at again,
-so that braces, ``$``, backslashes or another hole's name inside a question or an answer stay what
-they are.
+A placeholder is ``{name}``; every other brace is text. Values are put in once and never looked at
+again, so that braces, ``$``, backslashes or another placeholder's name inside a question or an
+answer stay what they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from judgebench.errors import ConfigError
 from judgebench.keys import text_sha
 
-HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +33,22 @@ class PromptText:
         return text_sha(self.text)
 
     @property
-    def holes(self) -> frozenset[str]:
-        return frozenset(HOLE.findall(self.text))
+    def placeholders(self) -> frozenset[str]:
+        return frozenset(PLACEHOLDER.findall(self.text))
 
 
 def fill(prompt: PromptText, values: Mapping[str, str]) -> str:
-    """The text with every hole filled; values that have no hole are left over.
+    """The text with every placeholder filled; values that have no placeholder are left over.
 
     Raises
     ------
     ConfigError
-        For a hole without a value.
+        For a placeholder without a value.
     """
-    unknown = prompt.holes - values.keys()
+    unknown = prompt.placeholders - values.keys()
     if unknown:
         raise ConfigError(
             f"prompt {prompt.name}: nothing fills {{{'}, {'.join(sorted(unknown))}}}; "
-            f"known holes: {{{'}, {'.join(sorted(values))}}}"
+            f"known placeholders: {{{'}, {'.join(sorted(values))}}}"
         )
-    return HOLE.sub(lambda hole: values[hole[1]], prompt.text)
+    return PLACEHOLDER.sub(lambda placeholder: values[placeholder[1]], prompt.text)

@@ -252,8 +252,8 @@ class FolderBenchmark:
     def prompt_sha(self) -> str:
         """What is asked around a question, as a hash: part of a model's identity.
 
-        It is the first item's prompt with a hole for its question, so that other wording, other
-        examples or another number of them are another way of asking.
+        It is the first item's prompt with a placeholder for its question, so that other wording,
+        other examples or another number of them are another way of asking.
         """
         first = self._items[0]
         form = (first.prompt or first.question).replace(first.question, "{question}")

@@ -1,9 +1,9 @@
 """Official prompts, read from text, JSON or Python files; a Python file is never run.
 
 From Python only constants are read: texts, also concatenated, dedented or stripped, f-strings and
-lambdas of f-strings whose holes are bare names (or what these hold at a fixed place), lists of chat
-messages of such texts and dictionaries of them, also inside functions and their loops. Anything
-else is refused with its reason, so that a prompt is either upstream's text or not there.
+lambdas of f-strings whose placeholders are bare names (or what these hold at a fixed place), lists
+of chat messages of such texts and dictionaries of them, also inside functions and their loops.
+Anything else is refused with its reason, so that a prompt is either upstream's text or not there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from textwrap import dedent
 from typing import Any
 
 from judgebench.errors import InputError
-from judgebench.template import HOLE
+from judgebench.template import PLACEHOLDER
 
 MAX_BYTES = 4_000_000
 _METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
@@ -28,8 +28,8 @@ _METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
 class Texts:
     """The texts of a file by name, and why others could not be read.
 
-    ``composed`` are those again whose holes are called like another text beside them, with that
-    text put in.
+    ``composed`` are those again whose placeholders are called like another text beside them, with
+    that text put in.
     """
 
     found: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +88,12 @@ def _python_texts(body: list[ast.stmt], prefix: str = "") -> Texts:
                 own[name] = constant_text(value)
             except InputError as error:
                 refused[prefix + name] = str(error)
-    composed = {name: HOLE.sub(lambda hole: own.get(hole[1], hole[0]), own[name]) for name in own}
+    composed = {
+        name: PLACEHOLDER.sub(
+            lambda placeholder: own.get(placeholder[1], placeholder[0]), own[name]
+        )
+        for name in own
+    }
     return Texts(
         {prefix + name: text for name, text in own.items()} | _joined(t.found for t in inner),
         refused | _joined(t.refused for t in inner),
@@ -199,13 +204,15 @@ def _message(node: ast.expr) -> tuple[str, str]:
 def _part(node: ast.expr) -> str:
     match node:
         case ast.Constant(value=str(text)):
-            if mistaken := HOLE.search(text):
-                raise InputError(f"line {node.lineno}: {mistaken[0]} would be taken for a hole")
+            if mistaken := PLACEHOLDER.search(text):
+                raise InputError(
+                    f"line {node.lineno}: {mistaken[0]} would be taken for a placeholder"
+                )
             return text
         case ast.FormattedValue(value=value, conversion=-1, format_spec=None) if _bare(value):
             return f"{{{ast.unparse(value)}}}"
         case _:
-            raise InputError(f"line {node.lineno}: a hole is a bare name, without a format")
+            raise InputError(f"line {node.lineno}: a placeholder is a bare name, without a format")
 
 
 def _bare(node: ast.expr) -> bool:

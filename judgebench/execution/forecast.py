@@ -338,7 +338,7 @@ def _shown(
 ) -> Iterator[tuple[Answers, int]]:
     """Whose answers a judge is shown of a sample, and which of them."""
     for answers in on_board:
-        if assignment.sees == "with_first":
+        if assignment.inputs == "with_first":
             yield answers, 0
         yield answers, sample
 

@@ -261,7 +261,7 @@ def _cases(
             response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
             if response is None or (baseline is not None and opponent is None):
                 continue
-            if assignment.sees == "with_first" and first is None:
+            if assignment.inputs == "with_first" and first is None:
                 continue
             for order, shown in _shown(assignment, item, response, opponent, first):
                 case = assignment.asked.benchmark.case(item, shown)
@@ -294,7 +294,7 @@ def _shown(
     first: Response | None,
 ) -> Iterator[tuple[Order, tuple[Response, ...]]]:
     """What a judge is shown of one answer, in every order that is asked for."""
-    if assignment.sees == "with_first" and first is not None:
+    if assignment.inputs == "with_first" and first is not None:
         yield "single", (first, response)
         return
     if opponent is None:

@@ -15,8 +15,8 @@ from judgebench.errors import ConfigError
 from judgebench.execution.batches import OPEN
 from judgebench.execution.resolve import JudgeAssignment, identity_of, model_of
 from judgebench.protocols import Meter, Provider, Replies
-from judgebench.providers.batches.collecting import Collecting
-from judgebench.providers.batches.held import Held
+from judgebench.providers.batches.collector import BatchCollector
+from judgebench.providers.batches.deferred import BatchDeferred
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
 from judgebench.providers.budgeted import Budget, ProjectBudget
@@ -58,7 +58,7 @@ class Collected:
 
     provider: str
     interface: BatchInterface
-    collecting: Collecting
+    collecting: BatchCollector
     recorded: Recorded
 
     @property
@@ -154,7 +154,7 @@ class ProviderPool:
         if config.batch:
             return self._batch_door(name, config)
         provider = self.providers.get(self.options(config))
-        return Held(provider, self._in_batch) if self._has_batches else provider
+        return BatchDeferred(provider, self._in_batch) if self._has_batches else provider
 
     def _batch_door(self, name: str, config: Endpoint) -> Provider:
         """A door behind which questions are put together for a batch."""
@@ -167,7 +167,7 @@ class ProviderPool:
             options=config.provider_options,
             timeout_s=config.timeout_s or self.limits.timeout_s,
         )
-        collecting = Collecting(
+        collecting = BatchCollector(
             interface,
             under_way=self._in_batch,
             reserve=self.providers.set_aside(self.options(config)),

@@ -112,7 +112,7 @@ class Candidate:
 class JudgeAssignment:
     """A judge on a benchmark.
 
-    ``sees`` is what it is shown. ``only`` is the model whose answers it judges, where it is that
+    ``inputs`` is what it is shown. ``only`` is the model whose answers it judges, where it is that
     model itself; None for all. ``anew`` is the occasion on which this run asks it about everything
     once more, None where it does not; ``occasions`` are those of earlier runs, the newest first.
     """
@@ -122,7 +122,7 @@ class JudgeAssignment:
     judge: Judge
     key: bytes
     config: JudgeConfig | None = None
-    sees: Seen = "answer"
+    inputs: Seen = "answer"
     only: str | None = None
     anew: str | None = None
     occasions: tuple[str, ...] = ()
@@ -135,15 +135,15 @@ class JudgeAssignment:
     @property
     def compares(self) -> bool:
         """Whether it is shown each answer with the baseline's."""
-        return self.sees == "with_baseline"
+        return self.inputs == "with_baseline"
 
     @property
     def samples(self) -> range:
         """Which of a model's answers to an item it judges."""
         n = self.asked.config.samples
-        if self.sees == "with_first":
+        if self.inputs == "with_first":
             return range(1, n)
-        first = self.sees == "question" or self.asked.judged_samples == "first"
+        first = self.inputs == "question" or self.asked.judged_samples == "first"
         return range(1 if first else n)
 
     def judges(self, candidate: Candidate) -> bool:
@@ -307,7 +307,7 @@ def _assignment(
         judge=judge,
         key=keys.judge_key(judge.spec),
         config=config,
-        sees=_seen(name, judge, asked),
+        inputs=_seen(name, judge, asked),
         only=only,
     )
 
@@ -378,16 +378,16 @@ def _check_panel(asked: Asked, assignments: Sequence[JudgeAssignment]) -> None:
 
 def _seen(name: str, judge: Judge, asked: Asked) -> Seen:
     """What a judge is shown: pairs, where there is a baseline and it can compare."""
-    if "with_first" in judge.sees:
+    if "with_first" in judge.inputs:
         if asked.config.samples == 1:
             raise ConfigError(
                 f"judge {name} compares further answers of a model with its first one: say, for "
                 f"the benchmark {asked.config.name}, samples: 11, which are the first and ten more"
             )
         return "with_first"
-    if asked.baseline is not None and "with_baseline" in judge.sees:
+    if asked.baseline is not None and "with_baseline" in judge.inputs:
         return "with_baseline"
-    alone: Sequence[Seen] = [one for one in ("answer", "question") if one in judge.sees]
+    alone: Sequence[Seen] = [one for one in ("answer", "question") if one in judge.inputs]
     if not alone:
         raise ConfigError(
             f"judge {name} compares answers: say with which model's, as the baseline of the "

@@ -64,7 +64,7 @@ class LexicalJudge:
     matches: Matches
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer"})
 
     @property

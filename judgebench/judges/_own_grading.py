@@ -19,7 +19,7 @@ from judgebench.records import Case, JsonObject, Message, Reply, Unreadable, Ver
 from judgebench.template import PromptText
 
 OWN_HOLES = frozenset({"texts", "ask", "reply_form"})
-"""The holes of both prompts."""
+"""The placeholders of both prompts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,12 @@ class Form:
 
     @property
     def of_grades(self) -> Mapping[str, str]:
-        """What fills the judge's holes of the prompt about free answers."""
+        """What fills the judge's placeholders of the prompt about free answers."""
         return {"reply_form": self._reply_form(OVERALL, "the grade: a number from 0 to 1")}
 
     @property
     def of_choices(self) -> Mapping[str, str]:
-        """What fills the judge's holes of the prompt about options."""
+        """What fills the judge's placeholders of the prompt about options."""
         return {"reply_form": self._reply_form("option", f"the letter, or the word {NONE}")}
 
     def _reply_form(self, name: str, what: str) -> str:

@@ -1,8 +1,8 @@
 """A judge's prompt: which one, whether it can be filled, and the messages it makes.
 
 A prompt is one text. Where it is written as a chat (``<|im_start|>system`` … ``<|im_end|>``), it
-is taken apart into messages *before* its holes are filled, so that the same signs inside an answer
-stay part of the answer.
+is taken apart into messages *before* its placeholders are filled, so that the same signs inside an
+answer stay part of the answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import cast
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import text_sha
 from judgebench.records import Message, Role
-from judgebench.template import HOLE, PromptText, fill
+from judgebench.template import PLACEHOLDER, PromptText, fill
 
 OFFICIAL = "official/"
 #: The line break before the end is the frame's; what else there is of white space was written.
@@ -55,24 +55,26 @@ def chosen_prompt(
     return official[wanted]
 
 
-def check_holes(
+def check_placeholders(
     kind: str, prompt: PromptText, fillable: Collection[str], needed: Mapping[str, Collection[str]]
 ) -> None:
     """That everything in a prompt can be filled, and that it shows what is judged.
 
-    ``needed`` says for each thing that must be shown which holes show it.
+    ``needed`` says for each thing that must be shown which placeholders show it.
 
     Raises
     ------
     ConfigError
-        Naming the holes.
+        Naming the placeholders.
     """
-    if unknown := prompt.holes - set(fillable):
+    if unknown := prompt.placeholders - set(fillable):
         raise ConfigError(
-            f"judge {kind}: the prompt {prompt.name!r} has the holes "
+            f"judge {kind}: the prompt {prompt.name!r} has the placeholders "
             f"{', '.join(sorted(unknown))}, which this judge cannot fill"
         )
-    if missing := sorted(what for what, holes in needed.items() if not prompt.holes & set(holes)):
+    if missing := sorted(
+        what for what, placeholders in needed.items() if not prompt.placeholders & set(placeholders)
+    ):
         raise ConfigError(
             f"judge {kind}: the prompt {prompt.name!r} never shows {', '.join(missing)}"
         )
@@ -83,7 +85,8 @@ def messages(
 ) -> tuple[Message, ...]:
     """The prompt's messages, filled in one pass; what is not written as a chat is a user message.
 
-    What comes before the first hole of a case is the same in every question (`Message.constant`).
+    What comes before the first placeholder of a case is the same in every question
+    (`Message.constant`).
     """
     parts = [(found[1], found[2]) for found in _MESSAGE.finditer(prompt.text)]
     values = {**of_judge, **of_case}
@@ -98,17 +101,19 @@ def messages(
 
 
 def sha_as_sent(prompt: PromptText, of_judge: Mapping[str, str]) -> str:
-    """SHA-256 of the prompt as this judge sends it, only the holes of a case left open.
+    """SHA-256 of the prompt as this judge sends it, only the placeholders of a case left open.
 
     So a rubric, a scale or a way of replying that is put in is part of the prompt's identity. Of a
-    prompt without such holes it is the hash of its text.
+    prompt without such placeholders it is the hash of its text.
     """
     return text_sha(_filled(prompt.text, of_judge))
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    return HOLE.sub(lambda hole: values.get(hole[1], hole[0]), text)
+    return PLACEHOLDER.sub(lambda placeholder: values.get(placeholder[1], placeholder[0]), text)
 
 
-def _before_first(text: str, holes: Collection[str]) -> str:
-    return next((text[: m.start()] for m in HOLE.finditer(text) if m[1] in holes), text)
+def _before_first(text: str, placeholders: Collection[str]) -> str:
+    return next(
+        (text[: m.start()] for m in PLACEHOLDER.finditer(text) if m[1] in placeholders), text
+    )

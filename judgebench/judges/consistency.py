@@ -20,7 +20,7 @@ from judgebench.judges._answerer import Answerer, answerer
 from judgebench.judges._certainty import CONSISTENCY, Options
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import Normalisation
-from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -38,9 +38,10 @@ OWN_PROMPTS = {"default": "consistency"}
 READER_VERSION = "1"
 
 _AS_UPSTREAM_WRITES = {"{qa_data[idx]['response'][0]}": "{first}", "{sample_ans}": "{further}"}
-"""The holes of the official prompt, which are expressions of the program that it stands in."""
+"""The placeholders of the official prompt, which are expressions of the program that it stands
+in."""
 
-HOLES = frozenset({"question", "first", "further", "mark"})
+PLACEHOLDERS = frozenset({"question", "first", "further", "mark"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class ConsistencyJudge:
     options: Options
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"with_first"})
 
     @property
@@ -102,15 +103,16 @@ def make(settings: JudgeSettings) -> ConsistencyJudge:
     Raises
     ------
     ConfigError
-        For a missing model, an unknown option or prompt, or a prompt whose holes nothing fills.
+        For a missing model, an unknown option or prompt, or a prompt whose placeholders nothing
+        fills.
     """
     chosen = check(Options, dict(settings.options), "judge consistency: options")
     prompt = chosen_prompt("consistency", chosen.prompt, OWN_PROMPTS, settings.prompts)
     sha, official = prompt.sha, prompt.official
-    for written, hole in _AS_UPSTREAM_WRITES.items():
-        prompt = replace(prompt, text=prompt.text.replace(written, hole))
+    for written, placeholder in _AS_UPSTREAM_WRITES.items():
+        prompt = replace(prompt, text=prompt.text.replace(written, placeholder))
     needed = {name: {name} for name in ("question", "first", "further")}
-    check_holes("consistency", prompt, HOLES, needed)
+    check_placeholders("consistency", prompt, PLACEHOLDERS, needed)
     asked = answerer("consistency", settings, max_tokens=32)
     spec = asked.spec(
         "consistency",
@@ -123,4 +125,4 @@ def make(settings: JudgeSettings) -> ConsistencyJudge:
     return ConsistencyJudge(spec=spec, answerer=asked, prompt=prompt, options=chosen)
 
 
-__all__ = ["HOLES", "OWN_PROMPTS", "ConsistencyJudge", "Options", "make"]
+__all__ = ["PLACEHOLDERS", "OWN_PROMPTS", "ConsistencyJudge", "Options", "make"]

@@ -36,7 +36,7 @@ from judgebench.judges._critique_replies import (
 from judgebench.judges._dimension_ratings import ONE_TO_TEN, OVERALL
 from judgebench.judges._frame import Shown
 from judgebench.judges._loose_dictionary import from_code
-from judgebench.judges._prompts import check_holes, messages, own_prompt
+from judgebench.judges._prompts import check_placeholders, messages, own_prompt
 from judgebench.judges.pairwise import without_asking
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
@@ -122,7 +122,7 @@ class CritiqueJudge:
     options: Options
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer", "with_baseline"})
 
     @property
@@ -240,7 +240,7 @@ def _forms(options: Options, official: Mapping[str, PromptText]) -> dict[str, Pr
         n_answers = 2 if form.startswith("critique_pair") else 1
         needed = {"the question": QUESTION, "the answer type": {"type"}, **ANSWERS[n_answers]}
         shown = set().union(*needed.values())
-        check_holes("critique", prompt, shown | {"reference", "ask"}, needed)
+        check_placeholders("critique", prompt, shown | {"reference", "ask"}, needed)
     return found
 
 

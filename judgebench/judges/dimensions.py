@@ -28,7 +28,7 @@ from judgebench.judges._dimension_ratings_upstream import read_upstream
 from judgebench.judges._frame import Shown
 from judgebench.judges._loose_dictionary import from_code
 from judgebench.judges._normalise import NO_REFERENCE
-from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
 from judgebench.judges._scores import REASON, Scale, read_scores_json, score_schema
 from judgebench.keys import content_key
 from judgebench.protocols import JudgeSettings
@@ -54,7 +54,7 @@ QUESTION = frozenset({"texts", "question"})
 REFERENCE = frozenset({"texts", "reference"})
 ANSWER = frozenset({"texts", "answer"})
 DIMENSIONS = frozenset({"dimensions", "ask"})
-HOLES = QUESTION | REFERENCE | ANSWER | DIMENSIONS | {"category"}
+PLACEHOLDERS = QUESTION | REFERENCE | ANSWER | DIMENSIONS | {"category"}
 
 WHOLE = Scale(low=ONE_TO_TEN.low, high=ONE_TO_TEN.high)
 """What is asked for as JSON, where each score can be listed."""
@@ -101,7 +101,7 @@ class DimensionsJudge:
     defined: Mapping[str, Mapping[str, str]]
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer"})
 
     @property
@@ -182,7 +182,7 @@ def make(settings: JudgeSettings) -> DimensionsJudge:
     official = settings.prompts
     prompt = chosen_prompt("dimensions", chosen.prompt, OWN_PROMPTS, official)
     needed = {"question": QUESTION, "reference": REFERENCE, "answer": ANSWER}
-    check_holes("dimensions", prompt, HOLES, needed | {"dimensions": DIMENSIONS})
+    check_placeholders("dimensions", prompt, PLACEHOLDERS, needed | {"dimensions": DIMENSIONS})
     _check_together(chosen, given, prompt)
     texts = _definitions(given, official if prompt.official else None)
     defined = {

@@ -22,7 +22,7 @@ from judgebench.judges._certainty import Options
 from judgebench.judges._content import checked_content
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE, Normalisation
-from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
 from judgebench.protocols import JudgeSettings
 from judgebench.records import BINARY, Case, JudgeSpec, Label, Message, Seen, Unreadable
 from judgebench.template import PromptText
@@ -33,7 +33,7 @@ READER_VERSION = "1"
 
 #: Holes that show the accepted answers: one on a line, or as upstream writes a list.
 ACCEPTED = frozenset({"references", "answer"})
-HOLES = ACCEPTED | {"question", "prediction", "mark"}
+PLACEHOLDERS = ACCEPTED | {"question", "prediction", "mark"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class EquivalenceJudge:
     options: Options
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer"})
 
     @property
@@ -88,8 +88,8 @@ def make(settings: JudgeSettings) -> EquivalenceJudge:
     Raises
     ------
     ConfigError
-        For a missing model, an unknown option or prompt, a prompt whose holes nothing fills, or a
-        benchmark with labels other than `BINARY`.
+        For a missing model, an unknown option or prompt, a prompt whose placeholders nothing fills,
+        or a benchmark with labels other than `BINARY`.
     """
     chosen = check(Options, dict(settings.options), "judge equivalence: options")
     labels = checked_content("equivalence", settings.content).labels
@@ -104,7 +104,7 @@ def make(settings: JudgeSettings) -> EquivalenceJudge:
         "the accepted answers": ACCEPTED,
         "the answer": {"prediction"},
     }
-    check_holes("equivalence", prompt, HOLES, needed)
+    check_placeholders("equivalence", prompt, PLACEHOLDERS, needed)
     asked = answerer("equivalence", settings, max_tokens=32)
     spec = asked.spec(
         "equivalence",
@@ -117,4 +117,4 @@ def make(settings: JudgeSettings) -> EquivalenceJudge:
     return EquivalenceJudge(spec=spec, answerer=asked, prompt=prompt, options=chosen)
 
 
-__all__ = ["HOLES", "OWN_PROMPTS", "EquivalenceJudge", "Options", "make"]
+__all__ = ["PLACEHOLDERS", "OWN_PROMPTS", "EquivalenceJudge", "Options", "make"]

@@ -25,7 +25,10 @@ from judgebench.judges._bracketed import GRADES, read_graded_score, read_option
 from judgebench.judges._content import checked_content
 from judgebench.judges._frame import cut
 from judgebench.judges._free_form_rule import states
-from judgebench.judges._mixeval_holes import free_form_holes, multiple_choice_holes
+from judgebench.judges._mixeval_placeholders import (
+    free_form_placeholders,
+    multiple_choice_placeholders,
+)
 from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.judges._option_letter import NO_OPTION, Rule, chosen_option
 from judgebench.judges._own_grading import (
@@ -35,7 +38,7 @@ from judgebench.judges._own_grading import (
     about_choice,
     about_free_answer,
 )
-from judgebench.judges._prompts import check_holes, chosen_prompt, messages, sha_as_sent
+from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages, sha_as_sent
 from judgebench.judges._scores import OVERALL
 from judgebench.keys import text_sha
 from judgebench.option_letters import right_letter
@@ -107,7 +110,7 @@ class GradedJudge:
     multiple_choice: PromptText | None
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer"})
 
     @property
@@ -130,7 +133,7 @@ class GradedJudge:
         limit = self.options.max_answer_chars
         if prompt.official:
             answer = cut(response.text, limit)
-            shown = free_form_holes(case.item.question, references, answer)
+            shown = free_form_placeholders(case.item.question, references, answer)
             question = Asked(messages=messages(prompt, {}, shown), read=self.read_grade)
         else:
             question = about_free_answer(prompt, case, self.options.form, limit=limit)
@@ -151,7 +154,7 @@ class GradedJudge:
         limit = self.options.max_answer_chars
         if prompt.official:
             answer = cut(response.text, limit)
-            shown = multiple_choice_holes(item.question, item.options, answer)
+            shown = multiple_choice_placeholders(item.question, item.options, answer)
             n_options = len(item.options)
             question = Asked(
                 messages=messages(prompt, {}, shown),
@@ -205,7 +208,7 @@ def make(settings: JudgeSettings) -> GradedJudge:
     ------
     ConfigError
         For a missing model or one that would not be asked, an unknown option or prompt, a prompt
-        whose holes nothing fills, or a reader that would read nothing.
+        whose placeholders nothing fills, or a reader that would read nothing.
     """
     chosen = check(Options, dict(settings.options), "judge graded: options")
     checked_content("graded", settings.content)
@@ -213,12 +216,12 @@ def make(settings: JudgeSettings) -> GradedJudge:
     if chosen.free_form == "judge":
         free_form = chosen_prompt("graded", chosen.prompt, OWN_FREE_FORM, settings.prompts)
         needed = {"the references": {"gold_ans", "texts"}, "the answer": {"response", "texts"}}
-        check_holes("graded", free_form, FREE_FORM_HOLES, needed)
+        check_placeholders("graded", free_form, FREE_FORM_HOLES, needed)
     if chosen.multiple_choice == "judge":
         of_options = chosen.option_prompt
         multiple_choice = chosen_prompt("graded", of_options, OWN_MULTIPLE_CHOICE, settings.prompts)
         needed = {"the options": {"options", "texts"}, "the answer": {"response", "texts"}}
-        check_holes("graded", multiple_choice, MULTIPLE_CHOICE_HOLES, needed)
+        check_placeholders("graded", multiple_choice, MULTIPLE_CHOICE_HOLES, needed)
     asking = [prompt for prompt in (free_form, multiple_choice) if prompt is not None]
     _check_together(chosen, asking)
     asked = None

@@ -19,7 +19,7 @@ from judgebench.errors import ConfigError
 from judgebench.judges._answerer import Answerer, answerer
 from judgebench.judges._content import checked_content
 from judgebench.judges._frame import Shown
-from judgebench.judges._prompts import check_holes, chosen_prompt, messages, sha_as_sent
+from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages, sha_as_sent
 from judgebench.judges._soft import ask_for_first_token, first_token_shares, likelihood_shares
 from judgebench.judges._winner import (
     Names,
@@ -49,7 +49,7 @@ QUESTION = frozenset({"texts", "question", "question_1", "instruction"})
 FIRST = frozenset({"texts", "output_1", "answer_1", "answer_a"})
 SECOND = frozenset({"texts", "output_2", "answer_2", "answer_b"})
 OF_JUDGE = frozenset({"rubric", "reply_form"})
-HOLES = QUESTION | FIRST | SECOND | OF_JUDGE | {"references", "ask"}
+PLACEHOLDERS = QUESTION | FIRST | SECOND | OF_JUDGE | {"references", "ask"}
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,20}$")]
 
@@ -100,7 +100,7 @@ class PairwiseJudge:
     of_judge: Mapping[str, str]
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"with_baseline"})
 
     @property
@@ -180,13 +180,13 @@ def make(settings: JudgeSettings) -> PairwiseJudge:
     ------
     ConfigError
         For a missing model, an unknown option or prompt, options that make no sense together, or a
-        prompt whose holes nothing fills.
+        prompt whose placeholders nothing fills.
     """
     chosen = check(Options, dict(settings.options), "judge pairwise: options")
     prompt = chosen_prompt("pairwise", chosen.prompt, OWN_PROMPTS, settings.prompts)
     _check_together(chosen)
     needed = {"the question": QUESTION, "the first answer": FIRST, "the second answer": SECOND}
-    check_holes("pairwise", prompt, HOLES, needed)
+    check_placeholders("pairwise", prompt, PLACEHOLDERS, needed)
     of_judge = {
         "rubric": checked_content("pairwise", settings.content).rubric_text,
         "reply_form": _reply_form(chosen),
@@ -267,4 +267,4 @@ def _ask(options: Options, code: str) -> str:
     return f"Which answer is better? One word: {choice}."
 
 
-__all__ = ["HOLES", "OWN_PROMPTS", "Options", "PairwiseJudge", "make", "without_asking"]
+__all__ = ["PLACEHOLDERS", "OWN_PROMPTS", "Options", "PairwiseJudge", "make", "without_asking"]

@@ -2,7 +2,8 @@
 
 The answer is untrusted text. In our own prompts it stands between two equal marks that do not occur
 in it (see `_frame`), so that it cannot pretend to end before it does; nothing in it is looked at
-when holes are filled. Official prompts are sent word for word, with the frame their authors chose.
+when placeholders are filled. Official prompts are sent word for word, with the frame their authors
+chose.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from judgebench.judges._answerer import Answerer, answerer
 from judgebench.judges._content import checked_content
 from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE
-from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
 from judgebench.judges._soft import (
     TOP_LOGPROBS,
     ask_for_first_token,
@@ -52,7 +53,7 @@ READER_VERSION = "2"
 
 #: Holes of our own prompts, and ``response``, the answer in upstream's words.
 ANSWER = frozenset({"answer", "response"})
-HOLES = ANSWER | {"question", "references", "mark", "reply_form"}
+PLACEHOLDERS = ANSWER | {"question", "references", "mark", "reply_form"}
 
 _REPLY_FORM = {
     "word": "Is the answer correct? Reply with one word: correct or incorrect.",
@@ -91,7 +92,7 @@ class ReferenceJudge:
     options: Options
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer"})
 
     @property
@@ -155,15 +156,15 @@ def make(settings: JudgeSettings) -> ReferenceJudge:
     Raises
     ------
     ConfigError
-        For a missing model, an unknown option or prompt, a prompt whose holes nothing fills, or a
-        benchmark with other labels.
+        For a missing model, an unknown option or prompt, a prompt whose placeholders nothing fills,
+        or a benchmark with other labels.
     """
     chosen = check(Options, dict(settings.options), "judge reference: options")
     _check_together(chosen)
     _check_labels(checked_content("reference", settings.content).labels)
     prompt = chosen_prompt("reference", chosen.prompt, OWN_PROMPTS, settings.prompts)
     needed = {name: {name} for name in ("question", "references")} | {"answer": ANSWER}
-    check_holes("reference", prompt, HOLES, needed)
+    check_placeholders("reference", prompt, PLACEHOLDERS, needed)
     room = 32 if chosen.format == "word" else 64
     asked = answerer(
         "reference", settings, max_tokens=None if chosen.verdict == "likelihood" else room
@@ -204,4 +205,4 @@ def _check_together(options: Options) -> None:
         raise ConfigError("judge reference: 'maybe' reads words; it needs 'verdict: text'")
 
 
-__all__ = ["HOLES", "OWN_PROMPTS", "Options", "ReferenceJudge", "make"]
+__all__ = ["PLACEHOLDERS", "OWN_PROMPTS", "Options", "ReferenceJudge", "make"]

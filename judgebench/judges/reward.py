@@ -55,7 +55,7 @@ class RewardJudge:
     options: Options
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer", "with_baseline"})
 
     @property

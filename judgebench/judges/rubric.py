@@ -93,7 +93,7 @@ class RubricJudge:
     names: tuple[str, ...]
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"answer"})
 
     @property

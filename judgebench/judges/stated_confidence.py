@@ -19,7 +19,7 @@ from pydantic import Field
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_once
 from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._prompts import check_holes, chosen_prompt, messages
+from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
 from judgebench.judges._replies import unfinished
 from judgebench.judges._verbal_confidence import (
     read_verbal_confidence,
@@ -31,7 +31,7 @@ from judgebench.template import PromptText, fill
 
 OWN_PROMPTS = {"default": "stated_confidence"}
 READER_VERSION = "1"
-HOLES = frozenset({"question"})
+PLACEHOLDERS = frozenset({"question"})
 
 EXAMPLES = "examples"
 """The option that is of one model, if a suite gives a file of them."""
@@ -66,7 +66,7 @@ class StatedConfidenceJudge:
     options: Options
 
     @property
-    def sees(self) -> frozenset[Seen]:
+    def inputs(self) -> frozenset[Seen]:
         return frozenset({"question"})
 
     @property
@@ -104,11 +104,11 @@ def make(settings: JudgeSettings) -> StatedConfidenceJudge:
     ------
     ConfigError
         For a missing model, an unknown option or prompt, an example whose confidence is not from 0
-        to 1, or a prompt whose holes nothing fills.
+        to 1, or a prompt whose placeholders nothing fills.
     """
     chosen = check(Options, dict(settings.options), "judge stated_confidence: options")
     prompt = chosen_prompt("stated_confidence", chosen.prompt, OWN_PROMPTS, settings.prompts)
-    check_holes("stated_confidence", prompt, HOLES, {"the question": HOLES})
+    check_placeholders("stated_confidence", prompt, PLACEHOLDERS, {"the question": PLACEHOLDERS})
     asked = answerer("stated_confidence", settings, max_tokens=32)
     spec = asked.spec(
         "stated_confidence",
@@ -121,4 +121,4 @@ def make(settings: JudgeSettings) -> StatedConfidenceJudge:
     return StatedConfidenceJudge(spec=spec, answerer=asked, prompt=prompt, options=chosen)
 
 
-__all__ = ["EXAMPLES", "HOLES", "OWN_PROMPTS", "Options", "StatedConfidenceJudge", "make"]
+__all__ = ["EXAMPLES", "PLACEHOLDERS", "OWN_PROMPTS", "Options", "StatedConfidenceJudge", "make"]

@@ -1,9 +1,9 @@
 """Make a provider by its name and stack the wrappers around it.
 
-``Recorded(Fitting(Retrying(Budgeted(Limited(WithServer(OpenAICompatible))))))``: a recorded reply
-costs nothing, what cannot fit is not sent, a wait between two attempts holds neither a slot nor
-money, every attempt is paid for by itself, and a server is started by the first question that is
-sent.
+``Recorded(ContextWindowGuard(Retrying(Budgeted(Limited(WithServer(OpenAICompatible))))))``: a
+recorded reply costs nothing, what cannot fit is not sent, a wait between two attempts holds neither
+a slot nor money, every attempt is paid for by itself, and a server is started by the first question
+that is sent.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from judgebench.keys import content_key
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.budgeted import Budget, Budgeted
 from judgebench.providers.call_size import CallSize
+from judgebench.providers.context_window import ContextWindowGuard
 from judgebench.providers.counts import Counts
-from judgebench.providers.fitting import Fitting
 from judgebench.providers.limited import Limited
 from judgebench.providers.limiter import Limiter, limiter_for
 from judgebench.providers.prices import Price, PriceTable
@@ -233,7 +233,7 @@ class Providers:
             max_minutes=endpoint.max_minutes,
             counts=counts,
         )
-        fitting = Fitting(retrying, size.counter, room=size.room)
+        fitting = ContextWindowGuard(retrying, size.counter, room=size.room)
         recorded = Recorded(fitting, self._replies, counts, price=price, batched=self._batched)
         return _Stack(recorded, retrying, budgeted, limiter)
 

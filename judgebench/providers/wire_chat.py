@@ -13,7 +13,7 @@ from judgebench.providers import reading
 from judgebench.providers.capabilities import Capabilities
 from judgebench.providers.http_errors import status_error
 from judgebench.providers.reading import ShapeError
-from judgebench.providers.taken import taken
+from judgebench.providers.supported_params import supported_params
 from judgebench.records import NOT_SAID, ChatRequest, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret
 
@@ -39,7 +39,7 @@ def body(
     CallError
         For a name in ``decoding`` or ``extra`` that is not a question's to set.
     """
-    asked = taken(request, capabilities)
+    asked = supported_params(request, capabilities)
     messages, moved = _messages(request, capabilities)
     sent: dict[str, Any] = {"model": request.model, "messages": messages, **asked.decoding}
     if asked.limit is not None:

@@ -15,7 +15,7 @@ from judgebench.providers import reading
 from judgebench.providers.capabilities import Capabilities, reasoning_room
 from judgebench.providers.http_errors import status_error
 from judgebench.providers.reading import ShapeError
-from judgebench.providers.taken import SAMPLING, Taken, taken
+from judgebench.providers.supported_params import SAMPLING, SupportedParams, supported_params
 from judgebench.records import MOST_TOKENS, NOT_SAID, ChatRequest, JsonObject, Message, Reply, Usage
 from judgebench.secret import Secret
 
@@ -53,7 +53,7 @@ def body(
     CallError
         For a name in ``decoding`` or ``extra`` that is not a question's to set.
     """
-    asked = taken(request, capabilities)
+    asked = supported_params(request, capabilities)
     system = [m.content for m in request.messages if m.role == "system" and m.content]
     left_out = {*asked.left_out, *(asked.decoding.keys() - SAMPLING - {"stop"})}
     sent: dict[str, Any] = {
@@ -127,7 +127,7 @@ def read(
     raise failed
 
 
-def _reply_tokens(asked: Taken, capabilities: Capabilities) -> Any:
+def _reply_tokens(asked: SupportedParams, capabilities: Capabilities) -> Any:
     if asked.reply_tokens is not None:
         return asked.reply_tokens
     limit = capabilities.default_reply_tokens

@@ -15,7 +15,7 @@ from judgebench.providers import reading
 from judgebench.providers.capabilities import Capabilities
 from judgebench.providers.http_errors import no_success
 from judgebench.providers.reading import ShapeError
-from judgebench.providers.taken import taken
+from judgebench.providers.supported_params import supported_params
 from judgebench.records import NOT_SAID, ChatRequest, JsonObject, Reply, TokenLogprob, Usage
 from judgebench.secret import Secret
 
@@ -38,7 +38,7 @@ def body(
     CallError
         For a name in ``decoding`` or ``extra`` that is not a question's to set.
     """
-    asked = taken(request, capabilities)
+    asked = supported_params(request, capabilities)
     role = {"system": "developer"}
     sent: dict[str, Any] = {
         "model": request.model,

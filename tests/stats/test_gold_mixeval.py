@@ -23,7 +23,10 @@ from judgebench.benchmarks.mixeval_prompts import (
 )
 from judgebench.judges._bracketed import read_graded_score, read_option
 from judgebench.judges._free_form_rule import parts, states
-from judgebench.judges._mixeval_holes import free_form_holes, multiple_choice_holes
+from judgebench.judges._mixeval_placeholders import (
+    free_form_placeholders,
+    multiple_choice_placeholders,
+)
 from judgebench.judges._option_letter import NO_OPTION, chosen_option
 from judgebench.keys import text_sha
 from judgebench.metrics.intervals import Intervals
@@ -129,16 +132,20 @@ def test_a_base_model_sees_five_examples_in_the_same_layout(
     assert base_prompt(asked, examples=examples) == f"{examples}{asked}\n"
 
 
-def test_the_judges_prompts_have_no_other_holes(official: Any) -> None:
+def test_the_judges_prompts_have_no_other_placeholders(official: Any) -> None:
     filled = {
-        "gpt_judge_for_closeended_freeform": free_form_holes("Which?", ["Danube"], "the Danube"),
-        "gpt_judge_for_closeended_multiplechoice": multiple_choice_holes("Wet?", ["yes"], "A"),
+        "gpt_judge_for_closeended_freeform": free_form_placeholders(
+            "Which?", ["Danube"], "the Danube"
+        ),
+        "gpt_judge_for_closeended_multiplechoice": multiple_choice_placeholders(
+            "Wet?", ["yes"], "A"
+        ),
     }
     for name, values in filled.items():
         system, user = official[f"{JUDGING}{name}"]
-        assert PromptText(name=name, text=system["content"]).holes == frozenset()
+        assert PromptText(name=name, text=system["content"]).placeholders == frozenset()
         text = PromptText(name=name, text=user["content"])
-        assert text.holes == values.keys()
+        assert text.placeholders == values.keys()
         assert fill(text, values).endswith(
             f"Model's Answer: {values['response']}\nYour Judgment: \n"
         )

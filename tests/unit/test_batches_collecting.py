@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judgebench.errors import BudgetSpentError, CallError, DeferredError
 from judgebench.providers.batches import lines
-from judgebench.providers.batches.collecting import Collecting
+from judgebench.providers.batches.collector import BatchCollector
 from judgebench.providers.batches.make import make_batches
 from judgebench.providers.recorded import Recorded
 from judgebench.records import ChatRequest, Message, Reply, Request
@@ -25,13 +25,13 @@ from tests.wire.batch_servers import OpenAIServer
 NOWHERE = "http://127.0.0.1:9/v1"
 
 
-def collecting(**more: Any) -> Collecting:
+def collecting(**more: Any) -> BatchCollector:
     """Where questions are noted; what is sent would be refused."""
     key = Secret("sk-0123456789abcdef")
-    return Collecting(make_batches("openai", base_url=NOWHERE, api_key=key), **more)
+    return BatchCollector(make_batches("openai", base_url=NOWHERE, api_key=key), **more)
 
 
-def put_off(provider: Collecting | Recorded, asked: Sequence[Request]) -> list[type[object]]:
+def put_off(provider: BatchCollector | Recorded, asked: Sequence[Request]) -> list[type[object]]:
     """What each question raises, or the kind of what it gets."""
 
     async def each() -> list[type[object]]:

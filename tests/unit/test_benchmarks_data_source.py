@@ -350,4 +350,4 @@ def test_the_published_questions_and_prompts(home: Path) -> None:
     expected = json.loads((GOLD / "official_prompts.json").read_text())
     for name, prompt in load_benchmark("trivia_judging").prompts.items():
         assert prompt.text in expected["prompts"].values(), name
-        assert {"question", "references", "response"} == prompt.holes
+        assert {"question", "references", "response"} == prompt.placeholders

@@ -155,4 +155,4 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
 
 
 def test_holes_are_found() -> None:
-    assert PromptText(name="x", text="{a} {b.c} { d } {} {1}").holes == {"a", "b.c"}
+    assert PromptText(name="x", text="{a} {b.c} { d } {} {1}").placeholders == {"a", "b.c"}

@@ -110,7 +110,7 @@ class Asks:
     """A judge that passes on what it is told, in one step or two."""
 
     spec = JudgeSpec(kind="asks")
-    sees = frozenset({"answer"})
+    inputs = frozenset({"answer"})
     max_answer_chars = None
 
     def __init__(self, steps: int = 1) -> None:
@@ -144,7 +144,7 @@ class Knows:
     """A judge that asks nobody."""
 
     spec = JudgeSpec(kind="knows")
-    sees = frozenset({"answer"})
+    inputs = frozenset({"answer"})
     max_answer_chars = None
 
     def judge(self, case: Case) -> Dialogue:

@@ -86,13 +86,13 @@ def test_the_official_question_is_upstreams_with_its_holes_filled(tmp_path: Path
     expected = texts["full_template"]
     for part in ("base_template", "template1", "template2"):
         expected = expected.replace("{" + part + "}", texts[part])
-    for hole, value in (
+    for placeholder, value in (
         ("{question}", QUESTION),
         ("{qa_data[idx]['response'][0]}", "The Rhine"),
         ("{sample_ans}", "The Danube"),
     ):
-        assert hole in expected
-        expected = expected.replace(hole, value)
+        assert placeholder in expected
+        expected = expected.replace(placeholder, value)
     judge = consistency.make(
         JudgeSettings(
             model="m",

@@ -204,7 +204,7 @@ def test_consistency_needs_further_answers() -> None:
     with pytest.raises(ConfigError, match=r"judge agree compares further answers .* samples: 11"):
         work(judge=agree)
     (assignment,) = (s for s in work(judge=agree, samples=4).assignments if s.name == "agree")
-    assert (assignment.sees, list(assignment.samples)) == ("with_first", [1, 2, 3])
+    assert (assignment.inputs, list(assignment.samples)) == ("with_first", [1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_which_of_several_answers_are_judged(
     contains, sure = assignments
     assert list(contains.samples) == judged
     # What a model is asked about the question alone it is asked once.
-    assert (sure.sees, list(sure.samples)) == ("question", [0])
+    assert (sure.inputs, list(sure.samples)) == ("question", [0])
 
 
 def test_one_answer_and_21_are_of_one_model() -> None:

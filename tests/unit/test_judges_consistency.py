@@ -18,7 +18,8 @@ from tests import honestybench_gold
 from tests.unit.judging import QUESTION, asked_text, case_of, contents, read, talk
 
 AGREES, DIFFERS = (Score(value=value, low=0.0, high=1.0) for value in (1.0, 0.0))
-#: With the holes of the official prompt, which are upstream's expressions, and none of its words.
+#: With the placeholders of the official prompt, which are upstream's expressions, and none of its
+#: words.
 OFFICIAL = PromptText(
     name="official/consistency",
     text="Q {question}\nA {qa_data[idx]['response'][0]}\n\nQ {question}\nA {sample_ans}",
@@ -58,7 +59,7 @@ def test_one_question_one_word() -> None:
 
 
 def test_it_is_shown_a_first_and_a_further_answer_in_this_order() -> None:
-    assert judge().sees == {"with_first"}
+    assert judge().inputs == {"with_first"}
     text = asked_text(judge(), case_of("Rhine", "Danube"))
     assert text.index("First answer:") < text.index("Rhine") < text.index("Second answer:")
     assert text.index("Second answer:") < text.index("Danube")
@@ -193,7 +194,7 @@ def test_the_identity_names_prompt_reader_and_short_cut() -> None:
     assert (spec.prompt_sha, spec.official_prompt) == (own_prompt("consistency").sha, False)
     assert spec.options == {"prompt": "default"}
     official = judge(prompt="official/consistency").spec
-    # The hash is that of upstream's text, with upstream's holes.
+    # The hash is that of upstream's text, with upstream's placeholders.
     assert (official.prompt_sha, official.official_prompt) == (OFFICIAL.sha, True)
     upstream, first = judge(reader="upstream").spec, judge(exact_match_first=True).spec
     specs = {json.dumps([s.options, s.reader_version]) for s in (spec, official, upstream, first)}
@@ -221,10 +222,10 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
         ("{question} {first}", "never shows further"),
         ("{question} {sample_ans}", "never shows first"),
         ("{first} {further}", "never shows question"),
-        ("{question} {first} {further} {tone}", "has the holes tone"),
+        ("{question} {first} {further} {tone}", "has the placeholders tone"),
     ],
 )
-def test_a_prompt_has_the_right_holes(text: str, message: str) -> None:
+def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
         make(

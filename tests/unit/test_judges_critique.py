@@ -36,7 +36,7 @@ TIE = Preference(winner=None, p_first=0.5)
 
 
 def official(**changed: str) -> dict[str, PromptText]:
-    """Forms with the holes of CritiqueLLM's, in other words."""
+    """Forms with the placeholders of CritiqueLLM's, in other words."""
     texts = {
         "critique": "({type}) 问={question} 参={reference} 答={response}",
         "critique_free": "({type}) 问={question} 答={response}",
@@ -283,7 +283,7 @@ def test_any_reply_is_a_verdict_or_a_reason(text: str, pair: bool) -> None:
         (
             {"prompt": "official/critique"},
             official(critique="({type}) {question} {response} {judge}"),
-            "has the holes judge",
+            "has the placeholders judge",
         ),
     ],
 )
@@ -307,4 +307,4 @@ def test_identity_follows_from_what_is_asked_and_how_it_is_read() -> None:
     assert judge_key(judge_of(reference="given").spec) == judge_key(judge_of().spec)
     assert [judge.spec.official_prompt for judge in judges] == [False] * 3 + [True] * 3
     assert set(judge_of().prompts) == set(FORMS)
-    assert judge_of().sees == {"answer", "with_baseline"}
+    assert judge_of().inputs == {"answer", "with_baseline"}

@@ -18,7 +18,7 @@ from tests import honestybench_gold
 from tests.unit.judging import QUESTION, asked_text, case_of, contents, read, talk
 
 ACCEPTED = ("Danube", "Donau", "Danube")
-#: With the holes of the official prompt, and none of its words.
+#: With the placeholders of the official prompt, and none of its words.
 OFFICIAL = PromptText(
     name="official/correctness", text="Q {question}\nE {answer}\nG {prediction}", official=True
 )
@@ -220,10 +220,10 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
         ("{question} {answer}", "never shows the answer"),
         ("{question} {prediction}", "never shows the accepted answers"),
         ("{answer} {prediction}", "never shows question"),
-        ("{question} {answer} {prediction} {tone}", "has the holes tone"),
+        ("{question} {answer} {prediction} {tone}", "has the placeholders tone"),
     ],
 )
-def test_a_prompt_has_the_right_holes(text: str, message: str) -> None:
+def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
         make(

@@ -385,7 +385,7 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
         ({"options": {"prompt": "defualt"}}, "did you mean 'default'"),
         (
             {"options": {"prompt": "official/extracted"}, "prompts": OFFICIAL},
-            "has the holes options, which this judge cannot fill",
+            "has the placeholders options, which this judge cannot fill",
         ),
     ],
 )

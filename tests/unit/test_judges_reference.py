@@ -181,12 +181,12 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{question} {references} {response} {tag}", "has the holes tag"),
+        ("{question} {references} {response} {tag}", "has the placeholders tag"),
         ("{question} {response}", "never shows references"),
         ("{question} {references}", "never shows answer"),
     ],
 )
-def test_a_prompt_has_the_right_holes(text: str, message: str) -> None:
+def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make(
             JudgeSettings(

@@ -38,7 +38,7 @@ def said(value: float) -> Score:
 
 
 def test_the_question_is_asked_and_the_answer_not_shown() -> None:
-    assert judge().sees == {"question"}
+    assert judge().inputs == {"question"}
     request = next(judge().judge(case_of("Der gelbe Fluss")))
     assert isinstance(request, ChatRequest)
     assert request.decoding == {"temperature": 0, "max_tokens": 32}
@@ -172,9 +172,12 @@ def test_the_identity_names_prompt_reader_and_examples() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("How sure?", "never shows the question"), ("{question} {answer}", "has the holes answer")],
+    [
+        ("How sure?", "never shows the question"),
+        ("{question} {answer}", "has the placeholders answer"),
+    ],
 )
-def test_a_prompt_has_the_right_holes(text: str, message: str) -> None:
+def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
         make(

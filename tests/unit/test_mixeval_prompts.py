@@ -14,7 +14,10 @@ from judgebench.benchmarks.mixeval_prompts import (
     free_form_prompt,
     multiple_choice_prompt,
 )
-from judgebench.judges._mixeval_holes import free_form_holes, multiple_choice_holes
+from judgebench.judges._mixeval_placeholders import (
+    free_form_placeholders,
+    multiple_choice_placeholders,
+)
 from judgebench.option_letters import lettered, letters
 
 
@@ -56,8 +59,8 @@ def test_whatever_a_question_holds_stays_what_it_is(
 ) -> None:
     prompt = multiple_choice_prompt(question, options, context=context)
     assert prompt.endswith(f"{question}\n{lettered(options)}\n{OWN.multiple_choice}")
-    holes = multiple_choice_holes(question, options, context)
-    assert (holes["prompt"], holes["response"]) == (question, context)
+    placeholders = multiple_choice_placeholders(question, options, context)
+    assert (placeholders["prompt"], placeholders["response"]) == (question, context)
 
 
 def test_a_hole_in_a_question_is_text() -> None:
@@ -66,8 +69,8 @@ def test_a_hole_in_a_question_is_text() -> None:
 
 
 def test_accepted_answers_are_numbered() -> None:
-    holes = free_form_holes("Which?", ["Danube", "Donau"], "the Rhine")
-    assert holes["gold_ans"] == "<answer 1> Danube; <answer 2> Donau"
+    placeholders = free_form_placeholders("Which?", ["Danube", "Donau"], "the Rhine")
+    assert placeholders["gold_ans"] == "<answer 1> Danube; <answer 2> Donau"
 
 
 @pytest.mark.parametrize("n", [0, 27])

@@ -1,4 +1,4 @@
-"""Tables of upstream's questions with a hole where the order stands."""
+"""Tables of upstream's questions with a placeholder where the order stands."""
 
 from __future__ import annotations
 

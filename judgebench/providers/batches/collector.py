@@ -10,7 +10,7 @@ from judgebench.providers.batches.interface import BatchInterface
 from judgebench.records import Reply, Request
 
 
-class Collecting:
+class BatchCollector:
     """A provider that answers later: every question is noted once, and put off.
 
     Inside `Recorded`, so that what was answered before is answered at once.

@@ -17,7 +17,7 @@ _OURS = frozenset({"model", "messages", "input", "system", "instructions", "stre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class SupportedParams:
     """A question without what its model does not take, still in the words of chat completions.
 
     ``decoding`` is without the limit on the reply, which is ``reply_tokens``, called ``limit`` by
@@ -33,7 +33,7 @@ class Taken:
     left_out: tuple[str, ...] = ()
 
 
-def taken(request: ChatRequest, capabilities: Capabilities) -> Taken:
+def supported_params(request: ChatRequest, capabilities: Capabilities) -> SupportedParams:
     """Sort a question's settings by what its model takes.
 
     Raises
@@ -47,7 +47,7 @@ def taken(request: ChatRequest, capabilities: Capabilities) -> Taken:
     logprobs, most = request.logprobs, capabilities.top_logprobs_max
     if logprobs is not None and most is not None and logprobs > most and capabilities.logprobs:
         logprobs, refused = most, {*refused, "top_logprobs"}
-    return Taken(
+    return SupportedParams(
         decoding={
             name: value
             for name, value in request.decoding.items()

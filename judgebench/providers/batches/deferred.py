@@ -10,7 +10,7 @@ from judgebench.protocols import Provider
 from judgebench.records import Reply, Request
 
 
-class Held:
+class BatchDeferred:
     """Puts off what is in an open batch, and passes everything else on.
 
     Parameters
