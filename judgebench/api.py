@@ -33,7 +33,7 @@ from judgebench.execution.forecast import PlanRow
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.outcome import Outcome
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.resolve import Asked, Work, endpoints, resolve
+from judgebench.execution.resolve import Asked, ResolvedSuite, endpoints, resolve
 from judgebench.protocols import Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
@@ -715,7 +715,7 @@ def _resolved(
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
     narrowing: config.Narrowing | None = None,
-) -> Work:
+) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     suite = config.load_suite(path)
     if limits:
@@ -736,7 +736,7 @@ def _named(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _label_files(work: Work) -> list[tuple[Path, tuple[str, str] | None]]:
+def _label_files(work: ResolvedSuite) -> list[tuple[Path, tuple[str, str] | None]]:
     """The files of labels of a suite, and those that its benchmarks bring, which are about them."""
     named: list[tuple[Path, tuple[str, str] | None]] = [
         (path, None) for asked in work.asked for path in asked.config.labels
@@ -749,7 +749,7 @@ def _label_files(work: Work) -> list[tuple[Path, tuple[str, str] | None]]:
     ]
 
 
-def _take_in_labels(work: Work, store: Store) -> list[str]:
+def _take_in_labels(work: ResolvedSuite, store: Store) -> list[str]:
     """Labels come after the answers that they are about; taking them in twice changes nothing.
 
     The files were read before anybody was asked. What is wrong with one by now, or with what it is

@@ -16,14 +16,16 @@ from typing import Any
 
 from judgebench.errors import UsageError, unknown_name
 from judgebench.execution.execute import Tally
-from judgebench.execution.resolve import JudgeAssignment, Work
+from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.records import JsonObject, RunManifest, RunState
 
 AGAIN = "again"
 """What a manifest's configuration calls it."""
 
 
-def with_occasions(work: Work, runs: Sequence[RunManifest], again: Collection[str] = ()) -> Work:
+def with_occasions(
+    work: ResolvedSuite, runs: Sequence[RunManifest], again: Collection[str] = ()
+) -> ResolvedSuite:
     """The work with assignments that know when their judges were asked anew, and who is so now.
 
     An asking that was interrupted, failed in part or waits in a batch is gone on with; one that
@@ -106,7 +108,7 @@ def _is_meant(assignment: JudgeAssignment, again: Collection[str]) -> bool:
     return assignment.name in again or assignment.title in again
 
 
-def _check(work: Work, again: Collection[str]) -> None:
+def _check(work: ResolvedSuite, again: Collection[str]) -> None:
     for name in again:
         meant = [assignment for assignment in work.assignments if _is_meant(assignment, [name])]
         if not meant:

@@ -17,7 +17,7 @@ from judgebench.execution.outcome import Outcome
 from judgebench.execution.pool import ProviderPool, groups
 from judgebench.execution.progress import ProgressRecorder
 from judgebench.execution.question import Question
-from judgebench.execution.resolve import JudgeAssignment, Work
+from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.execution.seen_cases import seen_cases
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
@@ -37,7 +37,7 @@ class Unconfirmed:
 
 
 def confirm(
-    work: Work,
+    work: ResolvedSuite,
     wanted: Sequence[Unconfirmed],
     *,
     store: Store,
@@ -77,7 +77,7 @@ def confirm(
     return outcome
 
 
-def _assignment_of(work: Work, wanted: Unconfirmed) -> JudgeAssignment:
+def _assignment_of(work: ResolvedSuite, wanted: Unconfirmed) -> JudgeAssignment:
     here = [
         assignment
         for assignment in work.assignments

@@ -25,7 +25,7 @@ from judgebench.execution.plan import Answers, Judging, judgings, verdicts_wante
 from judgebench.execution.pool import ProviderPool, groups, needs_the_machine
 from judgebench.execution.progress import ProgressRecorder
 from judgebench.execution.question import Question
-from judgebench.execution.resolve import JudgeAssignment, Work
+from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.execution.stack_anchors import StackAnchors
 from judgebench.execution.unread import judges_unread
 from judgebench.protocols import Progress, Writer, at_once
@@ -34,7 +34,7 @@ from judgebench.store import Store
 
 
 def evaluate(
-    work: Work,
+    work: ResolvedSuite,
     *,
     store: Store,
     pool: ProviderPool,
@@ -69,7 +69,7 @@ def evaluate(
 
 @contextmanager
 def under_way(
-    work: Work, store: Store, pool: ProviderPool, configuration: JsonObject
+    work: ResolvedSuite, store: Store, pool: ProviderPool, configuration: JsonObject
 ) -> Iterator[Outcome]:
     """A run of a suite that lives as long as the block, and is told how it ended."""
     suite = work.suite
@@ -130,7 +130,7 @@ def _end_if_running(store: Store, run_id: str) -> None:
         store.update_run(replace(now, state="interrupted"))
 
 
-def _register(work: Work, store: Store) -> None:
+def _register(work: ResolvedSuite, store: Store) -> None:
     with store.transaction():
         for asked in work.asked:
             store.put_items(asked.items)

@@ -19,7 +19,7 @@ from judgebench.execution.detectable import Detectable, Detects
 from judgebench.execution.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.question import asked_first
-from judgebench.execution.resolve import Candidate, JudgeAssignment, Work
+from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
 from judgebench.execution.scales import Lengths, Range, Scale, Scales, Tokens
 from judgebench.records import Item, JsonObject, Reply, Request, Response, Runtime, ScoreRequest
 from judgebench.store import Store
@@ -72,7 +72,7 @@ class PlanRow:
 
 
 def plan(
-    work: Work,
+    work: ResolvedSuite,
     store: Store | None,
     pool: ProviderPool,
     detects: Detects | None = None,
@@ -111,7 +111,7 @@ class _Plan:
     """The planning of one run."""
 
     def __init__(
-        self, work: Work, store: Store | None, pool: ProviderPool, detects: Detects | None
+        self, work: ResolvedSuite, store: Store | None, pool: ProviderPool, detects: Detects | None
     ) -> None:
         self.work = work
         self.store = store

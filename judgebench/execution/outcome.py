@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from judgebench.execution.execute import Tally
-from judgebench.execution.resolve import Work
+from judgebench.execution.resolve import ResolvedSuite
 from judgebench.records import RunManifest
 
 LEAST_UNREADABLE = 10
@@ -37,7 +37,7 @@ class Outcome:
     """
 
     manifest: RunManifest
-    work: Work
+    work: ResolvedSuite
     generated: int = 0
     not_generated: int = 0
     reused_answers: int = 0

@@ -163,7 +163,7 @@ class JudgeAssignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class ResolvedSuite:
     """A suite, resolved."""
 
     suite: Suite
@@ -175,7 +175,7 @@ class Work:
 
 def resolve(
     suite: Suite, narrowing: Narrowing | None = None, *, given: Asked | None = None
-) -> Work:
+) -> ResolvedSuite:
     """Load what the suite names and give everything its key.
 
     Parameters
@@ -228,7 +228,7 @@ def resolve(
         if c.recorded is not None and not c.brought and (n := _unanswered(c))
     )
     warnings += (*_not_asked_themselves(asked, suite), *suite.notes)
-    return Work(
+    return ResolvedSuite(
         suite=suite, asked=asked, candidates=candidates, assignments=assignments, warnings=warnings
     )
 
@@ -245,7 +245,7 @@ def _not_asked_themselves(asked: Sequence[Asked], suite: Suite) -> Iterator[str]
             )
 
 
-def endpoints(work: Work) -> dict[str, Endpoint]:
+def endpoints(work: ResolvedSuite) -> dict[str, Endpoint]:
     """All who would be asked over a provider, by the words in which to speak of them."""
     models = {f"model {c.name}": c.api for c in work.candidates if c.api is not None}
     judges = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.execution import told
+from judgebench.execution import progress as recording
 from judgebench.execution.progress import ProgressRecorder
 from judgebench.protocols import Meter, NoProgress
 from judgebench.records import RunManifest
@@ -36,7 +36,7 @@ def test_a_stage_is_told_when_it_begins_and_counts_when_they_are_due(
     assert (told_first["stage"], told_first["total"], told_first["done"]) == ("judging: gpt", 10, 0)
     progress.advance(3)
     assert now(store).progress == told_first, "not a commit for each verdict"
-    monkeypatch.setattr(told, "TOLD_S", 0.0)
+    monkeypatch.setattr(recording, "TOLD_S", 0.0)
     progress.advance(failed="timeout")
     progress.advance(2, waiting=True)
     progress.meter(Meter(calls=4, tokens=900, cost_usd=0.5, budget_usd=20))
