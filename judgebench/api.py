@@ -33,7 +33,7 @@ from judgebench.execution.forecast import PlanRow
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.outcome import Outcome
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.resolve import Asked, ResolvedSuite, endpoints, resolve
+from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.protocols import Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
@@ -647,7 +647,7 @@ def judge(
     suite = config.check(config.Suite, written, "what is judged")
     (section,) = suite.benchmarks
     asked = own_benchmark(section, found.questions)
-    given = Asked(
+    given = ResolvedBenchmark(
         config=section, benchmark=asked, items=tuple(asked.items(limit)), recorded=found.answers
     )
     work = resolve(suite, given=given)

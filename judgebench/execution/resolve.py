@@ -53,7 +53,7 @@ from judgebench.responses.recorded_file import RecordedAnswers, read_answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ResolvedBenchmark:
     """A benchmark of the suite with the items that are asked.
 
     ``recorded`` are answers that are read already, by model; others stand in files.
@@ -87,7 +87,7 @@ class Candidate:
     """
 
     config: ModelConfig
-    asked: Asked
+    asked: ResolvedBenchmark
     spec: ModelSpec
     key: bytes
     wanted: Mapping[bytes, tuple[tuple[Item, ...], int]]
@@ -118,7 +118,7 @@ class JudgeAssignment:
     """
 
     name: str
-    asked: Asked
+    asked: ResolvedBenchmark
     judge: Judge
     key: bytes
     config: JudgeConfig | None = None
@@ -167,14 +167,14 @@ class ResolvedSuite:
     """A suite, resolved."""
 
     suite: Suite
-    asked: tuple[Asked, ...]
+    asked: tuple[ResolvedBenchmark, ...]
     candidates: tuple[Candidate, ...]
     assignments: tuple[JudgeAssignment, ...]
     warnings: tuple[str, ...] = field(default=())
 
 
 def resolve(
-    suite: Suite, narrowing: Narrowing | None = None, *, given: Asked | None = None
+    suite: Suite, narrowing: Narrowing | None = None, *, given: ResolvedBenchmark | None = None
 ) -> ResolvedSuite:
     """Load what the suite names and give everything its key.
 
@@ -233,7 +233,7 @@ def resolve(
     )
 
 
-def _not_asked_themselves(asked: Sequence[Asked], suite: Suite) -> Iterator[str]:
+def _not_asked_themselves(asked: Sequence[ResolvedBenchmark], suite: Suite) -> Iterator[str]:
     """Who cannot be a judge of its own answers: there is nobody to ask behind a file."""
     themselves = {judge.name for judge in suite.judges if judge.provider == CANDIDATE}
     for one in asked:
@@ -254,17 +254,19 @@ def endpoints(work: ResolvedSuite) -> dict[str, Endpoint]:
     return {**models, **judges}
 
 
-def _asked(config: BenchmarkConfig) -> Asked:
+def _asked(config: BenchmarkConfig) -> ResolvedBenchmark:
     benchmark: Benchmark
     if config.items is not None:
         benchmark = own_benchmark(config)
     else:
         benchmark = load_benchmark(config.name, options=config.options)
-    return Asked(config=config, benchmark=benchmark, items=chosen_items(benchmark, config))
+    return ResolvedBenchmark(
+        config=config, benchmark=benchmark, items=chosen_items(benchmark, config)
+    )
 
 
 def _assignment(
-    asked: Asked, name: str, config: JudgeConfig | None, suite: Suite, only: str | None
+    asked: ResolvedBenchmark, name: str, config: JudgeConfig | None, suite: Suite, only: str | None
 ) -> JudgeAssignment:
     kinds = registry.names("judges")
     if config is None and name not in kinds:
@@ -312,7 +314,7 @@ def _assignment(
     )
 
 
-def _check_baseline(asked: Asked, suite: Suite) -> None:
+def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
     brought = asked.benchmark.baseline_answers
     known = [model.name for model in suite.models] + ([brought.model] if brought else [])
     if asked.baseline is not None and asked.baseline not in known:
@@ -339,7 +341,7 @@ def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> Non
         )
 
 
-def _check_repeats(asked: Asked, assignments: Sequence[JudgeAssignment]) -> None:
+def _check_repeats(asked: ResolvedBenchmark, assignments: Sequence[JudgeAssignment]) -> None:
     """Repeats cost as often, so they have to be able to differ."""
     times = asked.config.judge_samples
     for assignment in assignments:
@@ -352,7 +354,7 @@ def _check_repeats(asked: Asked, assignments: Sequence[JudgeAssignment]) -> None
             )
 
 
-def _check_panel(asked: Asked, assignments: Sequence[JudgeAssignment]) -> None:
+def _check_panel(asked: ResolvedBenchmark, assignments: Sequence[JudgeAssignment]) -> None:
     """Judges sit together who say the same kind of thing, under a rule for that kind."""
     panel = asked.config.jury
     if panel is None:
@@ -376,7 +378,7 @@ def _check_panel(asked: Asked, assignments: Sequence[JudgeAssignment]) -> None:
         raise ConfigError(f"benchmark {asked.config.name}: panel: {wrong}")
 
 
-def _seen(name: str, judge: Judge, asked: Asked) -> Seen:
+def _seen(name: str, judge: Judge, asked: ResolvedBenchmark) -> Seen:
     """What a judge is shown: pairs, where there is a baseline and it can compare."""
     if "with_first" in judge.inputs:
         if asked.config.samples == 1:
@@ -444,7 +446,10 @@ def _local_identity(local: LocalModel) -> str:
 
 
 def _candidates(
-    suite: Suite, asked: Asked, assignments: Sequence[JudgeAssignment], named: Collection[str]
+    suite: Suite,
+    asked: ResolvedBenchmark,
+    assignments: Sequence[JudgeAssignment],
+    named: Collection[str],
 ) -> list[Candidate]:
     """Who is judged, and the baseline.
 
@@ -480,7 +485,7 @@ def _candidates(
     return [replace(c, compared_only=bool(named) and c.name not in named) for c in found]
 
 
-def _brought_models(suite: Suite, asked: Asked) -> list[ModelConfig]:
+def _brought_models(suite: Suite, asked: ResolvedBenchmark) -> list[ModelConfig]:
     """The models whose answers a benchmark brings to be judged, as far as they have any here.
 
     Raises
@@ -499,7 +504,7 @@ def _brought_models(suite: Suite, asked: Asked) -> list[ModelConfig]:
     return [ModelConfig(name=name, responses=brought.answers) for name in brought.models]
 
 
-def _brought_baseline(suite: Suite, asked: Asked) -> ModelConfig | None:
+def _brought_baseline(suite: Suite, asked: ResolvedBenchmark) -> ModelConfig | None:
     """The baseline that a benchmark brings, unless the suite has a model of that name."""
     brought = asked.benchmark.baseline_answers
     named = {model.name for model in suite.models}
@@ -508,7 +513,7 @@ def _brought_baseline(suite: Suite, asked: Asked) -> ModelConfig | None:
     return ModelConfig(name=brought.model, responses=brought.path)
 
 
-def _candidate(config: ModelConfig, asked: Asked, seed: int) -> Candidate:
+def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
     if config.responses is not None:
         return _recorded_candidate(config, asked, config.responses)
     manner = asked.benchmark.manner
@@ -540,7 +545,7 @@ def _candidate(config: ModelConfig, asked: Asked, seed: int) -> Candidate:
     )
 
 
-def _check_turns(local: LocalModel, asked: Asked) -> None:
+def _check_turns(local: LocalModel, asked: ResolvedBenchmark) -> None:
     if asked.benchmark.needs_chat_template and not local.apply_chat_template:
         raise ConfigError(
             f"the benchmark {asked.config.name} has conversations of several turns, which no plain "
@@ -557,7 +562,7 @@ def _local_spec(local: LocalModel, benchmark: Benchmark, seed: int) -> ModelSpec
     )
 
 
-def _remote_spec(config: ModelConfig, asked: Asked, seed: int) -> ModelSpec:
+def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> ModelSpec:
     api = config.api
     assert api is not None  # one of the three, says the configuration
     assert api.provider is not None
@@ -591,7 +596,7 @@ def _key_of(
     return {(item.id, sample): key for key, (items, sample) in wanted.items() for item in items}
 
 
-def _recorded_candidate(config: ModelConfig, asked: Asked, path: Path) -> Candidate:
+def _recorded_candidate(config: ModelConfig, asked: ResolvedBenchmark, path: Path) -> Candidate:
     recorded = asked.recorded.get(config.name) or read_answers(
         path,
         model=config.name,
