@@ -19,9 +19,8 @@ from judgebench.judges.readers.option_letters import (
     read_choice_json,
 )
 from judgebench.judges.readers.scores import OVERALL, ScoreLines, read_scores_json, score_schema
-from judgebench.option_letters import lettered
 from judgebench.records import Case, JsonObject, Message, Reply, Unreadable, Verdict
-from judgebench.template import PromptText
+from judgebench.template import PromptText, lettered
 
 OWN_HOLES = frozenset({"texts", "ask", "reply_form"})
 """The placeholders of both prompts."""

@@ -47,7 +47,6 @@ from judgebench.judges.readers.option_letters import NO_OPTION, Rule, chosen_opt
 from judgebench.judges.readers.scores import OVERALL
 from judgebench.judges.readers.upstream import states
 from judgebench.keys import text_sha
-from judgebench.option_letters import right_letter
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -59,7 +58,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText
+from judgebench.template import PromptText, right_letter
 
 READER_VERSION = "1"
 OWN_FREE_FORM = {"default": "graded"}

@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 from pydantic import Field, FiniteFloat, StringConstraints, field_validator, model_validator
 
 from judgebench.config import Section, check
-from judgebench.decoding import over
+from judgebench.dialogue import over
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings

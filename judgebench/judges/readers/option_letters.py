@@ -26,8 +26,8 @@ from judgebench.judges.frame import CODED
 from judgebench.judges.readers.brackets import NO_SUCH_OPTION, TWO_VERDICTS
 from judgebench.judges.readers.json import OTHER_JSON, json_object, json_schema
 from judgebench.judges.readers.replies import no_verdict
-from judgebench.option_letters import letters
 from judgebench.records import Label, Reply, Unreadable, Verdict
+from judgebench.template import letters
 
 Rule = Literal["upstream", "rescue"]
 
