@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from judgebench.decoding import over
+from judgebench.dialogue import over
 from judgebench.errors import ConfigError
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, JsonObject, JudgeSpec, Message, ScoreRequest

@@ -19,8 +19,8 @@ from collections.abc import Callable
 
 from judgebench.judges._replies import no_verdict, unfinished
 from judgebench.judges._scores import OVERALL, Scale
-from judgebench.option_letters import letters
 from judgebench.records import Label, Reply, Score, Unreadable, Verdict
+from judgebench.template import letters
 
 GRADES = Scale(low=0.0, high=1.0, decimals=True)
 """The prompt asks for steps of a tenth; any number between is taken, as upstream does."""

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
-from judgebench.option_letters import letters
 from judgebench.records import Label, Unreadable, Verdict
+from judgebench.template import letters
 
 Rule = Literal["upstream", "rescue"]
 

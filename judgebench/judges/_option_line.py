@@ -14,8 +14,8 @@ from judgebench.judges._bracketed import NO_SUCH_OPTION, TWO_VERDICTS
 from judgebench.judges._frame import CODED
 from judgebench.judges._json_object import OTHER_JSON, json_object, json_schema
 from judgebench.judges._replies import no_verdict
-from judgebench.option_letters import letters
 from judgebench.records import Label, Reply, Unreadable, Verdict
+from judgebench.template import letters
 
 NONE = "none"
 """What a judge says of an answer that chooses no option, or leaves open which."""

@@ -14,9 +14,8 @@ from judgebench.judges._frame import Shown
 from judgebench.judges._option_line import NONE, OptionLine, choice_schema, read_choice_json
 from judgebench.judges._prompts import messages
 from judgebench.judges._scores import OVERALL, ScoreLines, read_scores_json, score_schema
-from judgebench.option_letters import lettered
 from judgebench.records import Case, JsonObject, Message, Reply, Unreadable, Verdict
-from judgebench.template import PromptText
+from judgebench.template import PromptText, lettered
 
 OWN_HOLES = frozenset({"texts", "ask", "reply_form"})
 """The placeholders of both prompts."""

@@ -41,7 +41,6 @@ from judgebench.judges._own_grading import (
 from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages, sha_as_sent
 from judgebench.judges._scores import OVERALL
 from judgebench.keys import text_sha
-from judgebench.option_letters import right_letter
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -53,7 +52,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText
+from judgebench.template import PromptText, right_letter
 
 READER_VERSION = "1"
 OWN_FREE_FORM = {"default": "graded"}

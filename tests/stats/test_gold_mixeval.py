@@ -31,11 +31,10 @@ from judgebench.judges._option_letter import NO_OPTION, chosen_option
 from judgebench.keys import text_sha
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import scores
-from judgebench.option_letters import letters
 from judgebench.records import Label, Reply, Score, Unreadable
 from judgebench.stats.board_correlation import board_correlation
 from judgebench.stats.repeated_items import effective_n
-from judgebench.template import PromptText, fill
+from judgebench.template import PromptText, fill, letters
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "mixeval"
 FILES: dict[Split, str] = {
