@@ -68,7 +68,7 @@ def command(
       judgebench dashboard --address 0.0.0.0 --rater-header X-Forwarded-User
     """
     from judgebench import registry
-    from judgebench.addresses import is_loopback
+    from judgebench.secret import is_loopback
     from judgebench.store.opening import located
 
     app = _app()
