@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 
 from judgebench import __version__
@@ -60,6 +61,7 @@ def new_manifest(
     )
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of judgebench, Python and what stands in `WATCHED`, none of it imported."""
     found = {"judgebench": __version__, "python": platform.python_version(), "os": sys.platform}
