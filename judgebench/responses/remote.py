@@ -9,9 +9,10 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
-from judgebench.decoding import over
+from judgebench.config import ApiModel
+from judgebench.decoding import draws, is_rule, over, temperature_of
 from judgebench.errors import ConfigError
 from judgebench.protocols import Writer
 from judgebench.records import (
@@ -28,7 +29,6 @@ from judgebench.records import (
     ResponseStatus,
     VerdictSlot,
 )
-from judgebench.responses.by_category import draws, is_rule, temperature_of
 
 SAID_OF_DRAWS = ("temperature", "top_p")
 """What chat completions have a word for, of what further samples are drawn with."""
@@ -37,25 +37,8 @@ MOST_STOPS = 4
 """Chat completions take no more stop sequences; the rest is cut where the answer is judged."""
 
 
-class Asking(Protocol):
-    """What a suite says about a model behind an API."""
-
-    @property
-    def provider(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def sampling(self) -> dict[str, Any]: ...
-    @property
-    def extra(self) -> dict[str, Any]: ...
-    @property
-    def system(self) -> str | None: ...
-    @property
-    def reasoning(self) -> str | None: ...
-
-
 def spec_of(
-    api: Asking,
+    api: ApiModel,
     *,
     identity: str,
     prompt_sha: str,
@@ -76,7 +59,7 @@ def spec_of(
         Who answers, as in `ChatRequest.provider`.
     max_tokens, until, temperature
         The task's own, where the suite does not say otherwise. A temperature may be one for each
-        category (`judgebench.responses.by_category`).
+        category (`judgebench.decoding`).
     further
         What samples after the first are drawn with, as far as an API can be told (`SAID_OF_DRAWS`);
         empty where all are alike, as they are where a suite has every answer drawn.
