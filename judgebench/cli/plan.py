@@ -79,7 +79,8 @@ def command(
     Tokens are counted as the questions would be sent; the note says by which tokenizer or estimate.
     Prices come with judgebench, dated, unless the suite states others (prices: or price:). Costs
     are a range: the least, the expected, and the most that replies up to their limit could cost.
-    A reply is expected to be as long as those of the same judge before, else as its limit.
+    A reply is expected to be as long as those of the same judge before, once 20 of them are kept;
+    until then it counts as long as its limit, an upper bound, which ≤ marks.
 
     Detectable is the smallest drop that the items would show with a power of 80 %, in a gate at
     alpha 0.05: a share for accuracies, percent for win rates, points for scores. It is worked out
@@ -149,7 +150,7 @@ def _document(
             *(str(getattr(row, name) or "") for name in names),
             *(_count(row, name) for name in COUNTS),
             _amount(row.tokens.prompt.expected),
-            _amount(row.tokens.completion.expected),
+            ("≤ " if row.at_most else "") + _amount(row.tokens.completion.expected),
             _money(row.cost_usd),
             *_detectable(row, margin),
         ]
@@ -196,6 +197,7 @@ def _record(row: PlanRow) -> dict[str, Any]:
         "prompt_tokens": round(tokens.prompt.expected),
         "completion_tokens": round(tokens.completion.expected),
         "cost_usd": None if row.cost_usd is None else _usd(row.cost_usd),
+        "upper_bound": row.at_most,
         "counted_by": row.method or None,
         **_could_detect(row),
     }
@@ -260,7 +262,7 @@ def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
 def _notes(rows: Sequence[PlanRow]) -> list[str]:
     """Presets, how tokens were counted, what it costs in all, and whose price is not known."""
     from judgebench.benchmarks.presets import CLEAN
-    from judgebench.execution.scales import Range
+    from judgebench.execution.scales import ENOUGH_CALLS, Range
 
     asked = [row for row in rows if row.manner.name != CLEAN]
     judged = {row.benchmark for row in rows if row.judge}
@@ -280,6 +282,11 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
     methods = sorted({row.method for row in rows if row.method})
     if methods:
         notes.append(f"tokens counted by: {', '.join(methods)}")
+    if at_most := sorted({row.asker for row in rows if row.at_most}):
+        notes.append(
+            f"tokens out are an upper bound, since fewer than {ENOUGH_CALLS} replies are kept: "
+            + ", ".join(at_most)
+        )
     known = sum((row.cost_usd for row in rows if row.cost_usd is not None), Range())
     if known.high:
         notes.append(f"cost: {_money(known)} USD (least to most)")
