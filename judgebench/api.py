@@ -849,6 +849,7 @@ def _resolved(
     if unjudged:
         suite = suite.unjudged()
     with _named(path):
+        registry.include(suite.included)
         return resolve(suite, narrowing)
 
 

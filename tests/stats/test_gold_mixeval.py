@@ -21,13 +21,13 @@ from judgebench.benchmarks.mixeval_prompts import (
     free_form_prompt,
     multiple_choice_prompt,
 )
-from judgebench.judges._bracketed import read_graded_score, read_option
-from judgebench.judges._free_form_rule import parts, states
 from judgebench.judges._mixeval_placeholders import (
     free_form_placeholders,
     multiple_choice_placeholders,
 )
-from judgebench.judges._option_letter import NO_OPTION, chosen_option
+from judgebench.judges.readers.brackets import read_graded_score, read_option
+from judgebench.judges.readers.option_letters import NO_OPTION, chosen_option
+from judgebench.judges.readers.upstream import parts, states
 from judgebench.keys import text_sha
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import scores

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
 from judgebench.judges import graded
-from judgebench.judges._frame import Shown
-from judgebench.judges._option_letter import NO_OPTION
-from judgebench.judges._option_line import NONE, OptionLine, read_choice_json
+from judgebench.judges.frame import Shown
+from judgebench.judges.readers.option_letters import NO_OPTION, NONE, OptionLine, read_choice_json
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     TRUNCATED,
