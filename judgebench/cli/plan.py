@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from judgebench.execution.forecast import PlanRow
+    from judgebench.execution.preflight import Finding
     from judgebench.execution.scales import Range
     from judgebench.report.gate_policy import Policy
     from judgebench.report.table import Document
@@ -87,6 +88,9 @@ def command(
     from how much models differed before, in the store, in the eyes of this judge, of others of its
     name or of its kind; where there is no such history it is not known, and a note says so.
 
+    What a run would lack here is said as a warning: a package, a key that is not set, room on the
+    GPUs. `judgebench doctor SUITE` also asks those who are asked in a run.
+
     A note says how often a gate of these benchmarks and judges would pass an unchanged model, at an
     allowed drop of 2 points of the scale (with --margin, of X; with --policy, as it says), and
     which drop or how many items would make it 80 %.
@@ -110,6 +114,7 @@ def command(
     for note in load_suite(suite).notes:
         say(f"warning: {note}")
     policy = None if policy_file is None else read_policy(policy_file)
+    lacking: list[Finding] = []
     rows = api.plan(
         suite,
         store=store,
@@ -118,11 +123,18 @@ def command(
         refresh_anchors=refresh_anchors,
         again=again,
         narrowing=Narrowing(limit=limit, models=models, judges=judges),
+        on_need=lacking.append,
     )
+    lacking = [need for need in lacking if need.state == "fault"]
+    for found in dict.fromkeys(need.found for need in lacking):
+        who = ", ".join(need.what for need in lacking if need.found == found)
+        say(f"warning: {who}: {found}")
     words = [str(suite), *(word for name in models for word in ("--model", name))]
     words += [word for name in judges for word in ("--judge", name)]
     words += [] if limit is None else ["--limit", str(limit)]
-    show(_document(rows, shlex.join(words), margin, policy), form, outputs)
+    document = _document(rows, shlex.join(words), margin, policy)
+    document.data["lacking"] = [need._asdict() for need in lacking]
+    show(document, form, outputs)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What a plan says of tokens: near the truth once a judge was asked twenty times, a bound before."""
+"""What a plan says of tokens: a bound, and near the truth once a judge was asked twenty times."""
 
 from __future__ import annotations
 
