@@ -14,20 +14,20 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
-from judgebench.decoding import draws, is_rule, temperature_of
 from judgebench.errors import ConfigError, InputError
 from judgebench.records import Item, JsonObject, Message, Response, Runtime, Usage
 from judgebench.responses.identity import LOADED_AS, pinned
+from judgebench.responses.remote import draws, is_rule, temperature_of
 from judgebench.workers.hub import SilentHubError, file_of
 from judgebench.workers.process import NEEDS, WorkerProcess, clean
-from judgebench.written_keys import MODEL_TOKENS
+from judgebench.yaml_file import MODEL_TOKENS
 
 
 class LmEvalTask(Protocol):
     """The task that asks, as a benchmark describes it.
 
     ``until`` and ``max_gen_toks`` are explicit; ``generation`` is what else the task says about
-    decoding. Its ``temperature`` may be one for each category (`judgebench.decoding`).
+    decoding. Its ``temperature`` may be one for each category (`remote.is_rule`).
     ``further`` goes over that for every sample after the first; empty where all are alike.
     """
 

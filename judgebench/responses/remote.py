@@ -9,10 +9,10 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from judgebench.config import ApiModel
-from judgebench.decoding import draws, is_rule, over, temperature_of
+from judgebench.dialogue import over
 from judgebench.errors import ConfigError
 from judgebench.protocols import Writer
 from judgebench.records import (
@@ -37,6 +37,29 @@ MOST_STOPS = 4
 """Chat completions take no more stop sequences; the rest is cut where the answer is judged."""
 
 
+OTHERWISE = "default"
+"""Where a temperature is one for each category: that of an item without one, or of one not listed.
+
+Such a rule stands where the number would: in what a task says about decoding, and in a model's key.
+Identical questions are asked once whatever their categories, at the temperature of the first.
+"""
+
+
+def is_rule(temperature: Any) -> TypeGuard[Mapping[str, float]]:
+    """Whether a temperature depends on the item."""
+    return isinstance(temperature, Mapping)
+
+
+def draws(temperature: Any) -> bool:
+    """Whether asking twice can give two answers, to some item at least."""
+    return any(temperature.values()) if is_rule(temperature) else bool(temperature)
+
+
+def temperature_of(rule: Mapping[str, float], item: Item) -> float:
+    """The temperature that an item is answered with."""
+    return float(rule.get(item.category or OTHERWISE, rule[OTHERWISE]))
+
+
 def spec_of(
     api: ApiModel,
     *,
@@ -59,7 +82,7 @@ def spec_of(
         Who answers, as in `ChatRequest.provider`.
     max_tokens, until, temperature
         The task's own, where the suite does not say otherwise. A temperature may be one for each
-        category (`judgebench.decoding`).
+        category (`is_rule`).
     further
         What samples after the first are drawn with, as far as an API can be told (`SAID_OF_DRAWS`);
         empty where all are alike, as they are where a suite has every answer drawn.
