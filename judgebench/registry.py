@@ -1,8 +1,9 @@
 """The folder is the registry: ``judges/contains.py`` is the judge ``contains``.
 
 A module takes part by defining ``make``; names that start with an underscore are private. Installed
-packages add names through the entry points ``judgebench.judges``, ``judgebench.providers``,
-``judgebench.metrics`` and ``judgebench.benchmarks``. Nothing is imported before it is asked for.
+packages add names through the entry points ``judgebench.judges``, ``judgebench.readers``,
+``judgebench.providers``, ``judgebench.metrics`` and ``judgebench.benchmarks`` (docs/extending.md).
+Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
+import operator
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from judgebench.errors import ConfigError, InputError, unknown_name
+from judgebench.keys import text_sha
 
-Group = Literal["judges", "providers", "metrics"]
+Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
 _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
@@ -44,6 +48,56 @@ def load(group: Group, name: str) -> Any:
     if name not in offered:
         raise ConfigError(unknown_name(group.removesuffix("s"), name, names(group)))
     return offered[name].load()
+
+
+FUNCTIONS: MutableMapping[str, Callable[..., Any]] = {}
+"""Functions that no import finds, such as a notebook's, by ``module:qualified.name``."""
+
+
+def function(named: str, group: Group, *, beside: Path | None = None) -> Callable[..., Any]:
+    """The function ``package.module:name``, or the one that a package offers by this name.
+
+    Parameters
+    ----------
+    beside
+        A folder in which modules are looked for too, after all others.
+
+    Raises
+    ------
+    ConfigError
+        Where there is none, with the nearest name or what the import says.
+    """
+    if named in FUNCTIONS:
+        return FUNCTIONS[named]
+    module, colon, inside = named.partition(":")
+    paths = list(sys.path)
+    try:
+        if not colon:
+            offered = _entry_points(group)
+            if named not in offered:
+                what = unknown_name(group.removesuffix("s"), named, offered)
+                raise ConfigError(f"{what}; one of your own is package.module:function")
+            found = offered[named].load()
+        else:
+            sys.path += [] if beside is None else [str(beside)]
+            found = operator.attrgetter(inside)(importlib.import_module(module))
+    except ConfigError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a module may raise whatever it wants
+        raise ConfigError(f"{named}: {type(error).__name__}: {error}") from None
+    finally:
+        sys.path[:] = paths
+    if not callable(found):
+        raise ConfigError(f"{named} is no function")
+    return found  # type: ignore[no-any-return]
+
+
+def source_sha(found: Callable[..., Any]) -> str | None:
+    """The first 12 digits of the SHA-256 of a function's source; None where nobody has it."""
+    try:
+        return text_sha(inspect.getsource(found))[:12]
+    except (OSError, TypeError):
+        return None
 
 
 def tasks_root() -> Path:

@@ -121,7 +121,7 @@ class Anchors:
     def _questions(
         self, assignment: JudgeAssignment, anchors: StoredAnchors, pinned: dict[VerdictSlot, bytes]
     ) -> Iterator[Again]:
-        for place, case in seen_cases(self._store, assignment.asked.benchmark, pinned):
+        for place, case in seen_cases(self._store, assignment, pinned):
             key = keys.judgment_key(assignment.key, keys.case_key(case), occasion=self._occasion)
             look = DriftCheck(anchors=anchors.id, occasion=self._occasion, place=place)
             yield Again(judge=assignment.judge, case=case, look=look, key=key)

@@ -103,7 +103,7 @@ def _questions(
 ) -> Iterator[Question]:
     """What the judge is asked once more, but for what is known."""
     first, known = _judged(store, wanted)
-    cases = dict(seen_cases(store, assignment.asked.benchmark, first))
+    cases = dict(seen_cases(store, assignment, first))
     if lost := len(first) - len(cases):
         outcome.warnings.append(
             f"{assignment.title}: {counted(lost, 'verdict')} of {len(first)} cannot be asked "

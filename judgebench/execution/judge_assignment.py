@@ -6,11 +6,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgebench.config import CANDIDATE, BenchmarkConfig, JudgeConfig, ModelConfig, Suite
+from judgebench import registry
+from judgebench.config import (
+    CANDIDATE,
+    BenchmarkConfig,
+    JudgeConfig,
+    ModelConfig,
+    Reading,
+    Suite,
+)
 from judgebench.errors import ConfigError
 from judgebench.judges.stated_confidence import EXAMPLES
 from judgebench.records import JsonObject
-from judgebench.rows import Row, each_row
+from judgebench.rows import Row, each_row, text_file
+from judgebench.template import PromptText
 
 
 def models_on(
@@ -67,6 +76,28 @@ _REACHED_BY = (
     "capabilities", "provider_options", "price", "reasoning", "max_connections", "max_retries",
     "requests_per_minute", "tokens_per_minute", "timeout_s",
 )  # fmt: skip
+
+
+def own_prompt_of(config: JudgeConfig) -> tuple[JsonObject, PromptText]:
+    """What a suite says of a prompt of its own, the contents of files in place of their names.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or holds nothing.
+    ConfigError
+        For a reader that is not there.
+    """
+    path, options = config.prompt, dict(config.own)
+    assert path is not None  # only then is it asked
+    if isinstance(config.read, Reading) and config.read.python is not None:
+        registry.function(config.read.python, "readers", beside=path.parent)
+    if isinstance(config.examples, str):
+        rows = each_row(Path(config.examples), ("reply",))
+        options["examples"] = [
+            {name: row.text(name) for name in row.values if row.has(name)} for row in rows
+        ]
+    return options, PromptText(name=path.name, text=text_file(path, "prompt", "what is asked"))
 
 
 def with_examples(options: JsonObject, model: str | None) -> JsonObject:

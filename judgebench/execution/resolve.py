@@ -29,16 +29,24 @@ from judgebench.config import (
 )
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.execution.chosen_items import chosen_items
-from judgebench.execution.judge_assignment import judge_assignment, models_on, with_examples
+from judgebench.execution.judge_assignment import (
+    judge_assignment,
+    models_on,
+    own_prompt_of,
+    with_examples,
+)
+from judgebench.judges.own_prompt import OWN
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
     SCORING,
+    Case,
     ChatRequest,
     Item,
     JsonObject,
     JudgeSpec,
     ModelSpec,
+    Response,
     Seen,
 )
 from judgebench.responses import remote
@@ -145,6 +153,12 @@ class JudgeAssignment:
             return range(1, n)
         first = self.inputs == "question" or self.asked.judged_samples == "first"
         return range(1 if first else n)
+
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        """What the judge sees; one that shows fields of items finds them there."""
+        case = self.asked.benchmark.case(item, responses)
+        fields = getattr(self.judge, "fields", None)
+        return case if fields is None else replace(case, fields=fields(item))
 
     def judges(self, candidate: Candidate) -> bool:
         """Whether it judges the answers of a candidate, or compares with them."""
@@ -274,7 +288,8 @@ def _assignment(
         raise ConfigError(f"benchmark {asked.config.name}: {unknown_name('judge', name, known)}")
     if config is not None and config.provider is not None:
         check_provider(f"judge {name}", config.provider)
-    kind = config.kind if config is not None else None
+    own = config is not None and config.prompt is not None
+    kind = "own_prompt" if own else config.kind if config is not None else None
     if kind is None:
         kind = name if name in kinds else asked.benchmark.default_judge
     if kind not in kinds:
@@ -289,6 +304,10 @@ def _assignment(
     options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
         options = with_examples(options, only)
+        prompts, content = asked.benchmark.prompts, asked.benchmark.judging_content
+        if config is not None and config.prompt is not None:
+            options, prompt = own_prompt_of(config)
+            prompts, content = {OWN: prompt}, {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(
             model=model_of(config) if config else None,
             provider=identity_of(config) if config else None,
@@ -296,8 +315,8 @@ def _assignment(
             options=options,
             extra=config.extra if config else {},
             reasoning=config.reasoning if config else None,
-            prompts=asked.benchmark.prompts,
-            content=asked.benchmark.judging_content,
+            prompts=prompts,
+            content=content,
         )
         judge: Judge = registry.load("judges", kind).make(settings)
         _check_log_probabilities(judge.spec, config)
@@ -326,7 +345,11 @@ def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
 
 def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> None:
     """A judge that reads them pays for nothing where the model gives none."""
-    if spec.options.get("verdict") != "logprobs" or config is None or config.provider is None:
+    if (
+        "logprobs" not in (spec.options.get("verdict"), spec.options.get("read"))
+        or config is None
+        or config.provider is None
+    ):
         return
     asked = ChatRequest(
         provider=config.provider,

@@ -7,14 +7,15 @@ from itertools import product
 
 from judgebench import keys
 from judgebench.benchmarks.benchmark import Benchmark
+from judgebench.execution.resolve import JudgeAssignment
 from judgebench.records import Case, Item, Response, VerdictSlot
 from judgebench.store import Store
 
 
 def seen_cases(
-    store: Store, benchmark: Benchmark, places: Mapping[VerdictSlot, bytes]
+    store: Store, assignment: JudgeAssignment, places: Mapping[VerdictSlot, bytes]
 ) -> Iterator[tuple[VerdictSlot, Case]]:
-    """The cases at some places of a benchmark, as far as their answers are in the store.
+    """What a judge saw at some places of a benchmark, as far as the answers are in the store.
 
     Parameters
     ----------
@@ -22,13 +23,14 @@ def seen_cases(
         With the key of the case that the judge saw there: of several answers that a model gave to
         the same, on several stacks, the one that makes this case is meant.
     """
+    benchmark = assignment.asked.benchmark
     items = {item.id: item for item in benchmark.items()}
     answers = _answers(store, benchmark, places)
     for place, key in places.items():
         item = items.get(place.item_id)
         if item is None:
             continue
-        for case in _cases(benchmark, item, place, answers):
+        for case in _cases(assignment, item, place, answers):
             if keys.case_key(case) == key:
                 yield place, case
                 break
@@ -38,7 +40,7 @@ _Answers = Mapping[tuple[bytes, str, int], list[Response]]
 
 
 def _cases(
-    benchmark: Benchmark, item: Item, place: VerdictSlot, answers: _Answers
+    assignment: JudgeAssignment, item: Item, place: VerdictSlot, answers: _Answers
 ) -> Iterator[Case]:
     """Of every answer, and every opponent's, that stands there."""
 
@@ -47,10 +49,10 @@ def _cases(
 
     if place.opponent_key is None:
         for one in of(place.model_key):
-            yield benchmark.case(item, (one,))
+            yield assignment.case(item, (one,))
         return
     for own, other in product(of(place.model_key), of(place.opponent_key)):
-        yield benchmark.case(item, (own, other) if place.order == "model_first" else (other, own))
+        yield assignment.case(item, (own, other) if place.order == "model_first" else (other, own))
 
 
 def _answers(store: Store, benchmark: Benchmark, places: Iterable[VerdictSlot]) -> _Answers:
