@@ -307,7 +307,9 @@ def _assignment(
         prompts, content = asked.benchmark.prompts, asked.benchmark.judging_content
         if config is not None and config.prompt is not None:
             options, prompt = own_prompt_of(config)
-            prompts, content = {OWN: prompt}, {**content, "labels": asked.benchmark.labels}
+            prompts = {OWN: prompt}
+        if kind in ("own_prompt", "python"):  # others say themselves what their labels are
+            content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(
             model=model_of(config) if config else None,
             provider=identity_of(config) if config else None,

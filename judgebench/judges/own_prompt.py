@@ -17,13 +17,12 @@ from judgebench import registry
 from judgebench.config import OwnPrompt, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._content import checked_content
-from judgebench.judges._frame import code_for, conversation, cut, framed
-from judgebench.judges._prompts import messages, own_prompt
-from judgebench.judges._scores import Scale
-from judgebench.judges._soft import TOP_LOGPROBS, ask_for_first_token
+from judgebench.judges._normalise import NO_REFERENCE
+from judgebench.judges.frame import code_for, conversation, cut, framed
+from judgebench.judges.prompt import Answerer, answerer, checked_content, messages, own_prompt
+from judgebench.judges.readers.logprobs import TOP_LOGPROBS, ask_for_first_token
 from judgebench.judges.readers.own import READER_VERSION, OwnReader, own_reader, reading
+from judgebench.judges.readers.scores import Scale
 from judgebench.keys import canonical_json, text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, JsonObject, JudgeSpec, Message, Role, Seen, Unreadable
@@ -83,6 +82,8 @@ class OwnPromptJudge:
         lacking = {name for name in placeholders(self.parts) if ITEM in name} - {*fields}
         if lacking:
             return ask_nobody(Unreadable(reason=f"the item has no {', '.join(sorted(lacking))}"))
+        if "reference" in placeholders(self.parts) and not any(case.item.references):
+            return ask_nobody(Unreadable(reason=NO_REFERENCE))
         question = self.question(case, fields)
         if self.reader.find is None:
             asked = self.answerer.chat(question, logprobs=TOP_LOGPROBS)

@@ -15,13 +15,13 @@ from typing import Any
 from pydantic import Field
 
 from judgebench import registry
-from judgebench.config import OwnPrompt, Section, check
+from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.judges._content import checked_content
-from judgebench.judges._frame import conversation
-from judgebench.judges._scores import Scale
+from judgebench.judges.frame import conversation
+from judgebench.judges.prompt import checked_content
 from judgebench.judges.readers.own import SIDES, OwnReader, returned
+from judgebench.judges.readers.scores import Scale
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     BINARY,
@@ -30,15 +30,14 @@ from judgebench.records import (
     JsonObject,
     JudgeSpec,
     Label,
-    Preference,
-    Score,
     Seen,
-    Unreadable,
     Verdict,
 )
 
 PAIR = frozenset({"answer_a", "answer_b"})
-PARAMETERS = ("question", "turns", "answer", *sorted(PAIR), "reference", "references", "item", "case")
+OF_ITEM = ("question", "turns", "reference", "references", "item", "case")
+PARAMETERS = ("answer", *sorted(PAIR), *OF_ITEM)
+OF_TWO = {"A": "first", "B": "second", **{side: side for side in SIDES}}
 
 
 class Options(Section):
@@ -88,11 +87,10 @@ class PythonJudge:
         """The verdict that a function has returned; unreadable for what is none."""
         if isinstance(found, bool):
             found = Label(name=BINARY[found])
+        kind = "label" if isinstance(found, str | Label) else "score"
+        words = {name: name for name in self.labels}
         if self.wanted & PAIR:
-            kind, words = "preference", dict(zip(("A", "B", *SIDES), (*SIDES[:2], *SIDES), strict=True))
-        else:
-            kind = "label" if isinstance(found, str | Label) else "score"
-            words = {name: name for name in self.labels}
+            kind, words = "preference", OF_TWO
         return OwnReader(verdict=kind, words=words, scale=self.scale, find=None).stated(found)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from judgebench.decoding import REPLY_LIMITS
+from judgebench.dialogue import REPLY_LIMITS
 from judgebench.providers.capabilities import for_request, reasoning_room
 from judgebench.providers.tokens import TokenCounter, prompt_tokens
 from judgebench.records import ChatRequest, Request, Usage

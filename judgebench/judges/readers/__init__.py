@@ -1,1 +1,1 @@
-"""Ways of reading a reply: pure functions of a reply, which they take for data."""
+"""Ways of reading a verdict out of a judge's reply: pure functions, one file a family."""

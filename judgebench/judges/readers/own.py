@@ -16,11 +16,12 @@ from typing import Any, TypeAlias
 from judgebench import registry
 from judgebench.config import OwnPrompt
 from judgebench.errors import ConfigError
-from judgebench.judges._json_object import NOT_AN_OBJECT, TWO_VERDICTS, inside_fence
-from judgebench.judges._replies import RETRACTION, no_verdict
-from judgebench.judges._scores import OVERALL, Scale, ScoreLines
-from judgebench.judges._soft import first_token_shares
-from judgebench.judges._winner import Names, read_brackets
+from judgebench.judges.readers.brackets import read_brackets
+from judgebench.judges.readers.json import NOT_AN_OBJECT, TWO_VERDICTS, inside_fence
+from judgebench.judges.readers.logprobs import first_token_shares
+from judgebench.judges.readers.replies import RETRACTION, no_verdict
+from judgebench.judges.readers.scores import OVERALL, Scale, ScoreLines
+from judgebench.judges.readers.words import Names
 from judgebench.plain_text import printable
 from judgebench.records import Label, Preference, Reply, Score, Unreadable, Verdict
 from judgebench.secret import masked
