@@ -92,6 +92,13 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
     return found  # type: ignore[no-any-return]
 
 
+def known_function(found: Callable[..., Any]) -> str:
+    """The name by which `function` finds a function of this process from now on."""
+    named = f"{found.__module__}:{found.__qualname__}"
+    FUNCTIONS[named] = found
+    return named
+
+
 def source_sha(found: Callable[..., Any]) -> str | None:
     """The first 12 digits of the SHA-256 of a function's source; None where nobody has it."""
     try:
