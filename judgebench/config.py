@@ -560,8 +560,16 @@ class Suite(Section):
     )
     seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
+    include_path: Path | list[Path] = Field(
+        default_factory=list, description="folders with benchmarks or lm-eval tasks"
+    )
 
     _notes: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def included(self) -> list[Path]:
+        """The folders of ``include_path``."""
+        return _listed(self.include_path)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -667,6 +675,9 @@ class _Beside:
                 "benchmarks": [
                     self._benchmark(*one) for one in _with(suite.benchmarks, data, "benchmarks")
                 ],
+                "include_path": [
+                    self._file(Path(one), one) for one in _listed(data.get("include_path"))
+                ],
             }
         )
         made._notes = tuple(self._said())
@@ -753,6 +764,10 @@ class _Beside:
             self._elsewhere[str(named)] = None
             return named
         return None
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [] if given is None else [given]
 
 
 def _with(parts: Sequence[Part], data: Any, name: str) -> Iterator[tuple[Part, Any]]:

@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import operator
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, MutableMapping
@@ -26,6 +27,10 @@ from judgebench.keys import text_sha
 Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
+INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
+"""The variable that names folders of benchmarks, as PATH does those of programs."""
+
+_included: list[Path] = []
 _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
 
@@ -54,6 +59,11 @@ FUNCTIONS: MutableMapping[str, Callable[..., Any]] = {}
 """Functions that no import finds, such as a notebook's, by ``module:qualified.name``."""
 
 
+def offered(group: Group) -> list[str]:
+    """The names that installed packages offer."""
+    return sorted(_entry_points(group))
+
+
 def function(named: str, group: Group, *, beside: Path | None = None) -> Callable[..., Any]:
     """The function ``package.module:name``, or the one that a package offers by this name.
 
@@ -73,11 +83,11 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
     paths = list(sys.path)
     try:
         if not colon:
-            offered = _entry_points(group)
-            if named not in offered:
-                what = unknown_name(group.removesuffix("s"), named, offered)
+            points = _entry_points(group)
+            if named not in points:
+                what = unknown_name(group.removesuffix("s"), named, points)
                 raise ConfigError(f"{what}; one of your own is package.module:function")
-            found = offered[named].load()
+            found = points[named].load()
         else:
             sys.path += [] if beside is None else [str(beside)]
             found = operator.attrgetter(inside)(importlib.import_module(module))
@@ -137,17 +147,45 @@ def figures_folder(benchmark: str, tasks: Path | None = None) -> Path:
     )
 
 
-def benchmark_folders(extra_paths: Iterable[Path] = ()) -> dict[str, Path]:
-    """Benchmark name -> its folder.
+def include(paths: Iterable[Path]) -> None:
+    """Know the benchmarks of these folders too, from here on; each holds such, or is one.
 
-    ``extra_paths`` hold benchmark folders, or are one; they win over installed packages, whose
-    entry points name a folder (or a package that is one), and those over what comes with us.
+    ``JUDGEBENCH_INCLUDE_PATH`` does so from the start. What was named last wins over what was named
+    before, that over installed packages, and those over what comes with judgebench.
+
+    Raises
+    ------
+    ConfigError
+        For a folder that is not there, or holds no benchmark and no lm-eval task.
+    """
+    for path in paths:
+        if not path.is_dir():
+            raise ConfigError(f"include_path: {path}: there is no such folder")
+        if not _folders_below(path) and next(path.rglob("*.yaml"), None) is None:
+            raise ConfigError(
+                f"include_path: {path}: neither a {BENCHMARK_FILE} nor an lm-eval task (.yaml) is "
+                "in it"
+            )
+        where = path.absolute()
+        _included[:] = [*(one for one in _included if one != where), where]
+
+
+def included() -> tuple[Path, ...]:
+    """The folders of `include` and of ``JUDGEBENCH_INCLUDE_PATH``; the last one wins."""
+    named = os.environ.get(INCLUDE_PATH, "").split(os.pathsep)
+    return (*(Path(one) for one in named if one), *_included)
+
+
+def benchmark_folders() -> dict[str, Path]:
+    """Benchmark name -> its folder: ours, those of installed packages, and those of `included`.
+
+    An entry point of a package names a folder, or a package that is one.
     """
     found = dict(_folders_below(tasks_root()))
     for name, point in _entry_points("benchmarks").items():
         offered = point.load()
         found[name] = Path(offered if isinstance(offered, str | Path) else offered.__path__[0])
-    for path in extra_paths:
+    for path in included():
         found |= _folders_below(path)
     return dict(sorted(found.items()))
 

@@ -184,7 +184,7 @@ def make(settings: JudgeSettings) -> OwnPromptJudge:
     if verdict == "label" and (other := {*reader.words.values()} - {*given.labels}):
         raise ConfigError(
             f"labels: {', '.join(sorted(other))}: verdicts here are {', '.join(given.labels)}; say "
-            f"which each word means, as in labels: {{'yes': {given.labels[-1]}}}"
+            f"what each word means, as in labels: {{'yes': {given.labels[0]}}}"
         )
     parts = _with_notice(parts) if options.frame else parts
     rubric = given.rubric_text
