@@ -22,7 +22,7 @@ from judgebench.exchange.known_items import default_version
 from judgebench.exchange.names import benchmark_name, name, optional_name
 from judgebench.records import Item, Message
 from judgebench.registry import tasks_root
-from judgebench.responses.recorded_file import RecordedAnswers
+from judgebench.responses.from_file import RecordedAnswers
 from judgebench.rows import Row
 
 
