@@ -1,7 +1,7 @@
 """The folder is the registry: ``judges/reward.py`` is the judge ``reward``.
 
 A module takes part by defining ``make``; names that start with an underscore are private. Most
-judges are entries of a table instead, `judgebench.judges.kinds.KINDS`. Installed
+judges are entries of a table instead, which `judgebench.judges.KINDS` names. Installed
 packages add names through the entry points ``judgebench.judges``, ``judgebench.providers``,
 ``judgebench.metrics`` and ``judgebench.benchmarks``. Nothing is imported before it is asked for.
 """
@@ -44,8 +44,8 @@ def load(group: Group, name: str) -> Any:
     ConfigError
         For a name nobody offers, with the nearest and the known ones.
     """
-    if found := _table(group).get(name):
-        return found
+    if module := _table(group).get(name):
+        return importlib.import_module(f"judgebench.{group}.{module}").KINDS[name]
     if name in _own(group):
         return importlib.import_module(f"judgebench.{group}.{name}")
     offered = _entry_points(group)
@@ -133,11 +133,10 @@ def _folders_below(root: Path) -> dict[str, Path]:
     return {file.parent.name: file.parent for file in root.glob(f"*/{BENCHMARK_FILE}")}
 
 
-def _table(group: str) -> Mapping[str, Any]:
-    if group != "judges":
-        return {}
-    kinds: Mapping[str, Any] = importlib.import_module("judgebench.judges.kinds").KINDS
-    return kinds
+def _table(group: str) -> Mapping[str, str]:
+    """Names that are entries of a table, and which module has it."""
+    found: Mapping[str, str] = getattr(importlib.import_module(f"judgebench.{group}"), "KINDS", {})
+    return found
 
 
 def _own(group: str) -> list[str]:

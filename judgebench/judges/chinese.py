@@ -29,7 +29,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -372,10 +372,12 @@ def _critique_ask(code: str, *, pair: bool) -> str:
     )
 
 
-DIMENSIONS: Final = Kind(name="dimensions", options=DimensionsOptions, plan=_dimensions)
-CRITIQUE: Final = Kind(
-    name="critique",
-    options=CritiqueOptions,
-    plan=_critique,
-    inputs=frozenset({"answer", "with_baseline"}),
-)
+KINDS: Final[Mapping[str, Kind[Any]]] = {
+    "dimensions": Kind(name="dimensions", options=DimensionsOptions, plan=_dimensions),
+    "critique": Kind(
+        name="critique",
+        options=CritiqueOptions,
+        plan=_critique,
+        inputs=frozenset({"answer", "with_baseline"}),
+    ),
+}

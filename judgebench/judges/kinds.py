@@ -48,7 +48,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StringConstraints
 
 from judgebench.config import Section
-from judgebench.judges import chinese, lexical
+from judgebench.judges import lexical
 from judgebench.judges.frame import Shown, code_for, cut
 from judgebench.judges.prompt import (
     Cut,
@@ -829,9 +829,6 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
             plan=_stated_confidence,
             inputs=frozenset({"question"}),
         ),
-        chinese.DIMENSIONS,
-        chinese.CRITIQUE,
-        *lexical.KINDS,
     )
 }
-"""Every kind by its name; `judgebench.registry` finds them here."""
+"""By its name; `judgebench.registry` finds a kind here."""

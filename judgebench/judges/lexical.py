@@ -126,10 +126,14 @@ def _lexical(setup: Setup[Normalisation], matches: Matches) -> Plan:
     return Plan(ask=ask, version="1", told=setup.options.model_dump(exclude_none=True))
 
 
-KINDS: Final = (
-    Kind(name="contains", options=Normalisation, plan=partial(_lexical, matches=contains)),
-    Kind(name="exact_match", options=Normalisation, plan=partial(_lexical, matches=exact_match)),
-)
+KINDS: Final = {
+    "contains": Kind(
+        name="contains", options=Normalisation, plan=partial(_lexical, matches=contains)
+    ),
+    "exact_match": Kind(
+        name="exact_match", options=Normalisation, plan=partial(_lexical, matches=exact_match)
+    ),
+}
 
 
 # What is clear before a judge asks ----------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.judges.kinds import KINDS
+from judgebench.judges.chinese import KINDS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Response
 from tests.changes.test_prompts import chat, same

@@ -17,7 +17,7 @@ from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
 from judgebench.benchmarks.pull import pull
 from judgebench.errors import ConfigError, InputError
-from judgebench.judges.kinds import KINDS
+from judgebench.judges.chinese import KINDS
 from judgebench.judges.prompt import PromptJudge
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Response, Score, Unreadable

@@ -15,8 +15,7 @@ from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError
 from judgebench.exchange.labels import read_label_rows
-from judgebench.judges.chinese import TYPES
-from judgebench.judges.kinds import KINDS
+from judgebench.judges.chinese import KINDS, TYPES
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Score

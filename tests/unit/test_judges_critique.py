@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges.kinds import KINDS
+from judgebench.judges.chinese import KINDS
 from judgebench.judges.prompt import PromptJudge
 from judgebench.keys import judge_key
 from judgebench.protocols import JudgeSettings

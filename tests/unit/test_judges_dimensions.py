@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges.chinese import NO_DIMENSIONS
-from judgebench.judges.kinds import KINDS
+from judgebench.judges.chinese import KINDS, NO_DIMENSIONS
 from judgebench.judges.lexical import NO_REFERENCE
 from judgebench.judges.prompt import PromptJudge
 from judgebench.keys import case_key, judge_key, request_key

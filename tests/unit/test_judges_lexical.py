@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges.kinds import KINDS
-from judgebench.judges.lexical import Normalisation, contains, exact_match
+from judgebench.judges.lexical import KINDS, Normalisation, contains, exact_match
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Label, Message, Response, Unreadable, Verdict
 
