@@ -16,7 +16,7 @@ from judgebench.config import (
     Suite,
 )
 from judgebench.errors import ConfigError
-from judgebench.judges.stated_confidence import EXAMPLES
+from judgebench.judges.kinds import EXAMPLES
 from judgebench.records import JsonObject
 from judgebench.rows import Row, each_row, text_file
 from judgebench.template import PromptText

@@ -17,8 +17,8 @@ from judgebench import registry
 from judgebench.config import OwnPrompt, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.judges._normalise import NO_REFERENCE
 from judgebench.judges.frame import code_for, conversation, cut, framed
+from judgebench.judges.lexical import NO_REFERENCE
 from judgebench.judges.prompt import Answerer, answerer, checked_content, messages, own_prompt
 from judgebench.judges.readers.logprobs import TOP_LOGPROBS, ask_for_first_token
 from judgebench.judges.readers.own import READER_VERSION, OwnReader, own_reader, reading
@@ -83,7 +83,7 @@ class OwnPromptJudge:
         if lacking:
             return ask_nobody(Unreadable(reason=f"the item has no {', '.join(sorted(lacking))}"))
         if "reference" in placeholders(self.parts) and not any(case.item.references):
-            return ask_nobody(Unreadable(reason=NO_REFERENCE))
+            return ask_nobody(NO_REFERENCE)
         question = self.question(case, fields)
         if self.reader.find is None:
             asked = self.answerer.chat(question, logprobs=TOP_LOGPROBS)

@@ -131,6 +131,16 @@ def test_rubric_turns_reference_and_fields_of_the_item() -> None:
     assert with_none == Unreadable(reason="the item has no item.category, item.notes, item.topic")
 
 
+def test_an_item_without_the_reference_that_a_prompt_shows_is_asked_of_nobody() -> None:
+    own = judge("{reference} {answer}", read="score")
+    asked_for, verdict = talk(own, ONE)
+    assert asked_for == []
+    assert verdict == Unreadable(reason="the item has no reference to compare with")
+    assert read(own, case_of("The Danube.", references=("Danube",)), "3") == Score(
+        value=3, low=1, high=10
+    )
+
+
 def test_the_fields_that_are_shown_are_in_the_key_of_what_is_judged() -> None:
     assert keys.case_key(replace(ONE, fields={"topic": "geo"})) != keys.case_key(ONE)
     assert keys.case_key(replace(ONE, fields={})) == keys.case_key(ONE)
