@@ -722,6 +722,7 @@ def _resolved(
     if batch:
         suite = suite.in_batches()
     with _named(path):
+        registry.include(suite.included)
         return resolve(suite, narrowing)
 
 

@@ -33,11 +33,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
-from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.records import PANEL, is_human
-from judgebench.secret import Secret
-from judgebench.written_keys import note_secrets, refuse_written_keys
+from judgebench.secret import Secret, checked_base_url
+from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 Part = TypeVar("Part")
@@ -483,8 +482,16 @@ class Suite(Section):
     )
     seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
+    include_path: Path | list[Path] = Field(
+        default_factory=list, description="folders with benchmarks or lm-eval tasks"
+    )
 
     _notes: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def included(self) -> list[Path]:
+        """The folders of ``include_path``."""
+        return _listed(self.include_path)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -590,6 +597,9 @@ class _Beside:
                 "benchmarks": [
                     self._benchmark(*one) for one in _with(suite.benchmarks, data, "benchmarks")
                 ],
+                "include_path": [
+                    self._file(Path(one), one) for one in _listed(data.get("include_path"))
+                ],
             }
         )
         made._notes = tuple(self._said())
@@ -672,6 +682,10 @@ class _Beside:
             self._elsewhere[str(named)] = None
             return named
         return None
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [] if given is None else [given]
 
 
 def _with(parts: Sequence[Part], data: Any, name: str) -> Iterator[tuple[Part, Any]]:

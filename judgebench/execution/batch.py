@@ -43,8 +43,7 @@ from judgebench.providers.prices import Price, PriceTable
 from judgebench.records import Batch, BatchState, Failure, How, Request, RunManifest, Spend, Usage
 from judgebench.store import Store
 from judgebench.store.read import OPEN
-from judgebench.written_keys import note_secrets
-from judgebench.yaml_file import Written, expanded
+from judgebench.yaml_file import Written, expanded, note_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,10 +58,10 @@ from judgebench.execution.recheck import Anchors, Unconfirmed, calls_to_confirm,
 from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
+from judgebench.providers.base import WindingDownError
 from judgebench.providers.http_errors import excerpt
-from judgebench.providers.limiter import WindingDownError
-from judgebench.providers.recorded import keep, look
-from judgebench.providers.retrying import MAX_WAIT_S
+from judgebench.providers.replay import keep, look
+from judgebench.providers.retry import MAX_WAIT_S
 from judgebench.records import (
     Boundary,
     Failure,

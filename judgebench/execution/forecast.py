@@ -16,8 +16,7 @@ from typing import NamedTuple
 from judgebench import keys
 from judgebench.benchmarks.presets import Manner
 from judgebench.config import Endpoint
-from judgebench.decoding import REPLY_LIMITS
-from judgebench.dialogue import Dialogue
+from judgebench.dialogue import REPLY_LIMITS, Dialogue
 from judgebench.execution.plan import (
     Answers,
     answer_calls,
@@ -29,9 +28,8 @@ from judgebench.execution.plan import (
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.recheck import Anchors
 from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
-from judgebench.providers.call_size import CallSize
 from judgebench.providers.prices import Price
-from judgebench.providers.tokens import Estimate, prompt_tokens
+from judgebench.providers.tokens import CallSize, Estimate, prompt_tokens
 from judgebench.records import (
     Item,
     JsonObject,

@@ -9,9 +9,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.secret import Secret, secret_parts
+from judgebench.secret import Secret, checked_base_url, secret_parts
 
 CONNECT_S = 10.0
 """Longest wait for a connection, in seconds; shorter where a whole call may take less."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from judgebench.addresses import checked_base_url
 from judgebench.providers.capabilities import checked
 from judgebench.providers.door import Door, refuse_unknown_options
 from judgebench.providers.http_provider import MAX_ANSWER_BYTES, HttpProvider
 from judgebench.providers.openai import OpenAIClient
-from judgebench.secret import Secret
+from judgebench.secret import Secret, checked_base_url
 
 
 def make(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judgebench.decoding import REPLY_LIMITS
+from judgebench.dialogue import REPLY_LIMITS
 from judgebench.errors import CallError
 from judgebench.providers.capabilities import Capabilities, reasoning_room
 from judgebench.records import ChatRequest, JsonObject
