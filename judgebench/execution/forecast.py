@@ -1,8 +1,11 @@
-"""What calls take: tokens of questions and replies, and their price, each as a range.
+"""What a run would do, and what that would take, before it does it. Sends and writes nothing.
 
-The length of an answer that does not exist yet is assumed: that of the model's answers that there
-are, else half of what it may be. A reply is expected to be as long as those of the same judge or
-model were, else as long as it may be.
+Questions that can be built already are counted as they would be sent.
+
+What a judge or model was asked and replied before says what it will take, once the store has
+`ENOUGH_CALLS` of its calls. Until then a reply counts as long as it may be, an upper bound; and an
+answer that does not exist yet as long as the model's answers that there are, else as half of what
+it may be.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from judgebench import keys
 from judgebench.benchmarks.presets import Manner
@@ -45,6 +48,9 @@ from judgebench.store import Store
 
 REPLY_TOKENS = 512
 """How long a reply is expected to be, where nobody says."""
+
+ENOUGH_CALLS = 20
+"""Calls of a judge or model whose mean is taken for that of the next."""
 
 LIMITS = (*REPLY_LIMITS, "max_gen_toks")
 _SOME_ANSWERS = 50
@@ -107,16 +113,23 @@ class Lengths:
         return Range(low=0, expected=min(expected, limit), high=limit)
 
 
+class CallMeans(NamedTuple):
+    """Mean tokens of the calls of a judge or model that the store has."""
+
+    prompt: float
+    completion: float
+
+
 class Scale:
-    """What the calls of one judge or model take."""
+    """What the calls of one judge or model take; ``means`` is None where too few are kept."""
 
     def __init__(
-        self, size: CallSize, price: Price | None, reply_tokens: float | None, batch: bool
+        self, size: CallSize, price: Price | None, means: CallMeans | None, batch: bool
     ) -> None:
         self.counter = size.counter
+        self.means = means
         self._size = size
         self._price = price
-        self._reply_tokens = reply_tokens
         self._batch = batch
 
     def call(self, request: Request) -> Tokens:
@@ -127,9 +140,8 @@ class Scale:
         limit = self._size.most(request).completion_tokens
         if not limit:  # likelihoods and scores: nothing is written
             return Tokens(prompt=prompt)
-        stated = next((request.decoding[n] for n in LIMITS if n in request.decoding), REPLY_TOKENS)
-        expected = stated if self._reply_tokens is None else self._reply_tokens
-        reply = Range(low=1, expected=min(expected, limit), high=limit)
+        expected = limit if self.means is None else min(self.means.completion, limit)
+        reply = Range(low=1, expected=expected, high=limit)
         return Tokens(prompt=prompt, completion=reply)
 
     def cost(self, tokens: Tokens) -> Range | None:
@@ -153,7 +165,7 @@ class Scales:
 
     def __init__(self, pool: ProviderPool, store: Store | None) -> None:
         self._doors = pool
-        self._means = {} if store is None else _reply_means(store)
+        self._means = {} if store is None else _call_means(store)
         self._known: dict[str, Scale] = {}
 
     def of(self, name: str, config: Endpoint, key: bytes, *, judges: bool) -> Scale:
@@ -165,18 +177,22 @@ class Scales:
         return self._known[name]
 
 
-def _reply_means(store: Store) -> dict[tuple[bool, str], float]:
-    """Mean tokens of the replies that the store has, by whether a judge gave them, and its id."""
+def _call_means(store: Store) -> dict[tuple[bool, str], CallMeans]:
+    """Of whoever the store has enough replies of: by whether it judges, and its id."""
     spend = store.spend()
-    calls: Counter[tuple[bool, str]] = Counter()
-    tokens: Counter[tuple[bool, str]] = Counter()
-    columns = ("model_id", "judge_id", "how", "calls", "completion_tokens")
-    for model, judge, how, n, completion in zip(*(spend[c] for c in columns), strict=True):
+    sums: dict[tuple[bool, str], Counter[str]] = {}
+    columns = ("calls", "prompt_tokens", "completion_tokens")
+    for model, judge, how, *counts in zip(
+        *(spend[name] for name in ("model_id", "judge_id", "how", *columns)), strict=True
+    ):
         if how in {"live", "batch"}:
             asker = (True, judge) if judge is not None else (False, model)
-            calls[asker] += n
-            tokens[asker] += completion
-    return {asker: tokens[asker] / n for asker, n in calls.items() if n and tokens[asker]}
+            sums.setdefault(asker, Counter()).update(dict(zip(columns, counts, strict=True)))
+    return {
+        asker: CallMeans(*(of[name] / of["calls"] for name in columns[1:]))
+        for asker, of in sums.items()
+        if of["calls"] >= ENOUGH_CALLS and of["completion_tokens"]
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +270,8 @@ class PlanRow:
     ``judge`` is None on the row about the answers themselves, and ``items`` are the answers that
     are judged on the others. ``asker`` is who would be asked, a judge or a model of the suite;
     ``cost_usd`` is None where its price is not known, and ``method`` says how tokens were counted.
+    ``at_most`` says that tokens of replies, and what they cost, are an upper bound: fewer than
+    `ENOUGH_CALLS` replies are kept from which their length could be told.
     ``manner`` is how a preset has the model asked, and ``decoding`` what that comes down to;
     ``detectable`` is what a judge's verdicts could tell apart, where that was asked.
 
@@ -278,6 +296,7 @@ class PlanRow:
     tokens: Tokens = field(default_factory=Tokens)
     cost_usd: Range | None = field(default_factory=Range)
     method: str = ""
+    at_most: bool = False
     manner: Manner = field(default_factory=Manner)
     decoding: JsonObject = field(default_factory=dict)
     detectable: Detectable | None = None
@@ -369,9 +388,7 @@ class _Plan:
                     verdicts=len(questions),
                     judge_calls=calls,
                     recorded=len(questions) - calls,
-                    tokens=tokens,
-                    cost_usd=scale.cost(tokens),
-                    method=scale.counter.method,
+                    **_takes(scale, tokens),
                 )
 
     def _stack(self, candidate: Candidate) -> Runtime | None:
@@ -408,7 +425,7 @@ class _Plan:
             else:
                 tokens += scale.call(request)
         row = replace(row, generations=row.generations - waiting)
-        return replace(row, tokens=tokens, cost_usd=scale.cost(tokens), method=scale.counter.method)
+        return replace(row, **_takes(scale, tokens))
 
     def _judging(
         self, assignment: JudgeAssignment, found: Answers, answers: list[Answers]
@@ -453,9 +470,7 @@ class _Plan:
             settled=settled,
             judge_calls=calls + unanswered.calls,
             recorded=recorded,
-            tokens=tokens,
-            cost_usd=scale.cost(tokens),
-            method=scale.counter.method,
+            **_takes(scale, tokens),
         )
 
     def _detectable(self, assignment: JudgeAssignment, candidate: Candidate) -> Detectable | None:
@@ -513,7 +528,23 @@ class _Plan:
             if request is not None:
                 tokens += scale.call(request) + Tokens(prompt=assumed)
                 built += 1
-        return _Unanswered(verdicts, calls, tokens.times(calls / built) if built else Tokens())
+        tokens = tokens.times(calls / built) if built else Tokens()
+        if scale.means is not None:  # it has been asked as much about other answers
+            prompt = replace(
+                tokens.prompt, expected=min(calls * scale.means.prompt, tokens.prompt.high)
+            )
+            tokens = replace(tokens, prompt=prompt)
+        return _Unanswered(verdicts, calls, tokens)
+
+
+def _takes(scale: Scale, tokens: Tokens) -> dict[str, Any]:
+    """The fields of a row about what its calls take."""
+    return {
+        "tokens": tokens,
+        "cost_usd": scale.cost(tokens),
+        "method": scale.counter.method,
+        "at_most": scale.means is None and tokens.completion.high > 0,
+    }
 
 
 class _Unanswered(NamedTuple):
