@@ -34,7 +34,7 @@ from judgebench.records import (
     Verdict,
     VerdictSlot,
 )
-from judgebench.responses.recorded_file import RecordedAnswers
+from judgebench.responses.from_file import RecordedAnswers
 from judgebench.responses.remote import Question
 from judgebench.store import Store
 

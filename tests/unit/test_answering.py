@@ -10,7 +10,7 @@ from judgebench import keys
 from judgebench.execution.generate import Generation
 from judgebench.protocols import NoProgress
 from judgebench.records import Item, Message, ModelSpec, Response
-from judgebench.responses.lm_eval import Answered
+from judgebench.responses.local import Answered
 from judgebench.store import open_store
 
 
