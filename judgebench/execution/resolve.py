@@ -28,7 +28,7 @@ from judgebench.config import (
     nothing_left,
 )
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.judges.stated_confidence import EXAMPLES
+from judgebench.judges.kinds import EXAMPLES
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
