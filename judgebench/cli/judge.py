@@ -23,7 +23,7 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from judgebench.execution.scales import Range
+    from judgebench.execution.forecast import Range
 
 
 def _how_to_read(said: str | None) -> Any:

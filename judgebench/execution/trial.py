@@ -6,49 +6,49 @@ What was paid for is kept: the run that follows does not ask it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
-from typing import Any
 
 from judgebench.errors import UsageError
-from judgebench.execution.asking import Asking
-from judgebench.execution.evaluate import under_way
-from judgebench.execution.execute import Talk
-from judgebench.execution.outcome import Outcome
-from judgebench.execution.plan import Answers, judgings, stack_of
+from judgebench.execution.execute import Run
+from judgebench.execution.manifest import Outcome, under_way
+from judgebench.execution.plan import Answers, JudgeCall, judge_calls, stack_of
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.progress import ProgressRecorder
-from judgebench.execution.question import Question
 from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
 from judgebench.protocols import Progress, Writer
-from judgebench.records import JsonObject, Unreadable, Verdict
+from judgebench.records import JsonObject, Reply, Unreadable, Verdict
 from judgebench.store import Store
+
+Result = tuple[JudgeCall, Verdict, tuple[bytes, ...]]
+"""A call, what was read, and the keys of the replies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried(Question):
-    """A question whose verdict is noted in ``results`` and nowhere else, with the replies' keys."""
+class TrialCall(JudgeCall):
+    """A call whose verdict is noted in ``results`` and nowhere else."""
 
-    results: list[tuple[Question, Verdict, tuple[bytes, ...]]] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
 
-    def keep(self, store: Writer, run_id: str, result: Verdict, talk: Talk) -> bool:
-        self.results.append((self, result, tuple(talk.reply_keys)))
+    def keep(
+        self, store: Writer, run_id: str, result: Verdict, replies: Sequence[tuple[bytes, Reply]]
+    ) -> bool:
+        self.results.append((self, result, tuple(key for key, _ in replies)))
         return not isinstance(result, Unreadable)
 
 
-def questions_on(
+def first_calls(
     work: ResolvedSuite, store: Store, assignment: JudgeAssignment, n: int
-) -> list[Question]:
-    """The first questions of a judge about answers that are there.
+) -> list[JudgeCall]:
+    """The first calls of a judge about answers that are there.
 
     Raises
     ------
     UsageError
         Where there are none yet.
     """
-    mine = [c for c in work.candidates if assignment.judges(c)]
-    answers = [Answers(c, store, stack_of([c], store) if c.local else None) for c in mine]
-    every = (q for one in judgings(assignment, answers, lambda _: set()) for q in one.questions)
+    asked = [c for c in work.candidates if c.asked is assignment.asked]
+    answers = [Answers(c, store, stack_of([c], store) if c.local else None) for c in asked]
+    every = (c for some in judge_calls(assignment, answers, lambda _: set()) for c in some.calls)
     found = list(islice(every, n))
     if not found:
         raise UsageError(
@@ -59,35 +59,35 @@ def questions_on(
 
 def try_out(
     work: ResolvedSuite,
-    questions: Sequence[tuple[JudgeAssignment, Sequence[Question]]],
+    calls: Sequence[tuple[JudgeAssignment, Sequence[JudgeCall]]],
     *,
     store: Store,
     pool: ProviderPool,
     progress: Progress,
     configuration: JsonObject,
-) -> tuple[Outcome, list[tuple[Question, Verdict, tuple[bytes, ...]]]]:
-    """Ask some questions; what failed is in the outcome, everything else with what was read.
+) -> tuple[Outcome, list[Result]]:
+    """Make some calls; what failed is in the outcome, everything else with what was read.
 
-    The manifest of this run says ``trial``, and how many questions there were.
+    The manifest of this run says ``trial``, and how many calls there were.
     """
-    results: list[tuple[Question, Verdict, tuple[bytes, ...]]] = []
-    total = sum(len(own) for _, own in questions)
+    results: list[Result] = []
+    total = sum(len(own) for _, own in calls)
     with under_way(work, store, pool, {**configuration, "trial": total}) as outcome:
-        asking = Asking(outcome, store, ProgressRecorder(progress, store, outcome.manifest), pool)
-        benches = [
-            asking.bench(
+        run = Run(outcome, store, progress, pool)
+        queues = [
+            run.queue(
                 assignment.title,
-                [[_tried(one, results) for one in own]],
+                [[_tried(call, results) for call in own]],
                 assignment.config and assignment.config.model_copy(update={"batch": False}),
-                lambda jobs: [False] * len(jobs),
+                lambda some: [False] * len(some),
             )
-            for assignment, own in questions
+            for assignment, own in calls
         ]
-        asking.verdicts(benches, total)
-    order = {q.key: i for i, q in enumerate(q for _, own in questions for q in own)}
-    return outcome, sorted(results, key=lambda one: order[one[0].key])
+        run.ask("judging", queues, total)
+    order = [call.key for _, own in calls for call in own]
+    return outcome, sorted(results, key=lambda one: order.index(one[0].key))
 
 
-def _tried(question: Question, results: list[Any]) -> Tried:
-    of = ("key", "judge", "case", "places", "occasion")
-    return Tried(**{name: getattr(question, name) for name in of}, results=results)
+def _tried(call: JudgeCall, results: list[Result]) -> TrialCall:
+    its = {one.name: getattr(call, one.name) for one in fields(call)}
+    return TrialCall(**its, results=results)

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from judgebench.errors import UsageError, unknown_name
-from judgebench.execution.question import Question, asked_first
+from judgebench.execution.plan import JudgeCall as Call
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.judges.own_prompt import OwnPromptJudge
 from judgebench.plain_text import counted, written_out
@@ -166,7 +166,7 @@ RECORD_COLUMNS = (
 
 def tried(
     store: Store,
-    question: Question,
+    question: Call,
     verdict: Verdict,
     reply_keys: tuple[bytes, ...],
     names: Mapping[bytes, str],
@@ -177,10 +177,10 @@ def tried(
     return replace(unasked(question, names), verdict=_said(verdict, question), calls=calls)
 
 
-def unasked(question: Question, names: Mapping[bytes, str]) -> JudgedReply:
+def unasked(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
     """A question as it would be asked first, and nobody was."""
     at = question.places[0]
-    request = asked_first(question.dialogue())
+    request = next(question.dialogue(), None)
     messages = () if request is None else request.messages
     prompt = one_text([(message.role, message.content) for message in messages])
     call = JudgeCall(prompt=prompt, candidates=(), reply=NOBODY, reasoning=None, finish_reason=None)
@@ -225,7 +225,7 @@ def read_again(
     ]
 
 
-def _said(verdict: Verdict, question: Question) -> str:
+def _said(verdict: Verdict, question: Call) -> str:
     return in_words(verdict, question.places[0].order)
 
 
