@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from judgebench import keys
 from judgebench.dialogue import Dialogue
 from judgebench.execution.execute import Talk
-from judgebench.judges.marks import marks_of
+from judgebench.judges.flags import case_flags
 from judgebench.protocols import Judge, Writer
 from judgebench.records import (
     Case,
@@ -67,7 +67,7 @@ class Question:
 
     def _marks(self) -> tuple[str, ...]:
         """The marks of the answer; of two answers with the position, since either may be judged."""
-        each = marks_of(self.case, max_answer_chars=self.judge.max_answer_chars)
+        each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
         if len(each) == 1:
             return each[0]
         return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
