@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import guard
 import streamlit as st
 
-from judgebench.addresses import is_loopback
+from judgebench.secret import is_loopback
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 """Headers of a request that came through a proxy."""

@@ -33,11 +33,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
-from judgebench.addresses import checked_base_url
 from judgebench.errors import ConfigError, UsageError, unknown_name
 from judgebench.records import PANEL, is_human
-from judgebench.secret import Secret
-from judgebench.written_keys import note_secrets, refuse_written_keys
+from judgebench.secret import Secret, checked_base_url
+from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 Part = TypeVar("Part")

@@ -6,14 +6,16 @@ back in, live or recorded: the judge cannot tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from judgebench.decoding import REPLY_LIMITS
 from judgebench.records import ChatRequest, Reply, Request, Verdict
 
 Dialogue: TypeAlias = Generator[Request, Reply, Verdict]
+
+REPLY_LIMITS = ("max_completion_tokens", "max_tokens")
+"""The names that a limit on the reply has in ``decoding``; the first one that is there counts."""
 
 MORE_ROOM = 4
 """How many times as long the second reply may be, where the first was cut off."""
@@ -47,3 +49,9 @@ def ask_nobody(verdict: Verdict) -> Dialogue:
     """The dialogue of a judge that can tell by itself."""
     yield from ()
     return verdict
+
+
+def over(usual: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """``usual`` with ``said`` over it; either name of the limit replaces the usual limit."""
+    dropped = REPLY_LIMITS if any(name in said for name in REPLY_LIMITS) else ()
+    return {**{name: value for name, value in usual.items() if name not in dropped}, **said}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import InputError
-from judgebench.parquet_rows import each_parquet_row, parquet_columns
+from judgebench.rows import each_parquet_row, parquet_columns
 
 LINES = ("alignbench_reference_based_sample.jsonl", "alignbench_reference_free_sample.jsonl")
 PEOPLE = "human/critiquellm"

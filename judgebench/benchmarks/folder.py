@@ -35,7 +35,7 @@ from judgebench.benchmarks.description import (
 from judgebench.benchmarks.presets import CLEAN, Preset, manner_of
 from judgebench.benchmarks.truncation import MODES, truncate
 from judgebench.config import Section, check
-from judgebench.decoding import over
+from judgebench.dialogue import over
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import text_sha
 from judgebench.records import Case, Item, JsonObject, Message, Response

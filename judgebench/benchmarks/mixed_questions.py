@@ -26,7 +26,7 @@ from judgebench.benchmarks.mixeval_prompts import (
 from judgebench.benchmarks.task_folder import Doc, TaskFolder
 from judgebench.benchmarks.truncation import truncate
 from judgebench.errors import ConfigError, InputError
-from judgebench.option_letters import MOST_OPTIONS, reference_to
+from judgebench.template import MOST_OPTIONS, reference_to
 
 ASK_MULTIPLE_CHOICE = "ask_multiple_choice"
 ASK_FREE_FORM = "ask_free_form"

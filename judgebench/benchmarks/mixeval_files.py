@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from judgebench.benchmarks.content import Content
 from judgebench.benchmarks.mixeval_prompts import Split
 from judgebench.errors import InputError
-from judgebench.parquet_rows import each_parquet_row
+from judgebench.rows import each_parquet_row
 
 Record: TypeAlias = Mapping[str, Any]
 

@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from judgebench.option_letters import lettered
-from judgebench.template import PromptText, fill
+from judgebench.template import PromptText, fill, lettered
 
 Split = Literal["free-form", "multiple-choice"]
 

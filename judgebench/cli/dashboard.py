@@ -67,7 +67,7 @@ def command(
       judgebench dashboard --store postgresql://reader@host/db
       judgebench dashboard --address 0.0.0.0 --rater-header X-Forwarded-User
     """
-    from judgebench.addresses import is_loopback
+    from judgebench.secret import is_loopback
     from judgebench.store.opening import located
 
     app = _app()

@@ -11,7 +11,6 @@ from typing import Any
 from judgebench.errors import InputError
 from judgebench.exchange.evaluations import Answer, Mark, Sample
 from judgebench.exchange.inspect_logs import Raw, each_sample
-from judgebench.option_letters import MOST_OPTIONS, letters, reference_to
 from judgebench.records import (
     MOST_TOKENS,
     Item,
@@ -22,6 +21,7 @@ from judgebench.records import (
     Usage,
 )
 from judgebench.secret import redact
+from judgebench.template import MOST_OPTIONS, letters, reference_to
 from judgebench.workers.final_answer import read_answer
 from judgebench.workers.generated import Generated
 

@@ -14,8 +14,7 @@ from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
 from judgebench.providers.prices import Price, PriceTable
 from judgebench.records import Batch, RunManifest
-from judgebench.written_keys import note_secrets
-from judgebench.yaml_file import Written, expanded
+from judgebench.yaml_file import Written, expanded, note_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

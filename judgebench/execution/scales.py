@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from judgebench.config import Endpoint
-from judgebench.decoding import REPLY_LIMITS
+from judgebench.dialogue import REPLY_LIMITS
 from judgebench.execution.plan import Answers
 from judgebench.execution.pool import ProviderPool
 from judgebench.providers.prices import Price

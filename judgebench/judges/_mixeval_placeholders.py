@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from judgebench.option_letters import lettered
+from judgebench.template import lettered
 
 
 def free_form_placeholders(

@@ -1,6 +1,6 @@
 """Our own questions of a graded judge: what is asked, in which form, and how the reply is read.
 
-Both questions show framed texts (see `_frame`) and end in one verdict: a line with the code of the
+Both questions show framed texts (see `frame`) and end in one verdict: a line with the code of the
 texts, or a JSON object. Who says which option was chosen is not shown which one is right.
 """
 
@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from judgebench.judges._bracketed import GRADES
-from judgebench.judges._frame import Shown
-from judgebench.judges._option_line import NONE, OptionLine, choice_schema, read_choice_json
-from judgebench.judges._prompts import messages
-from judgebench.judges._scores import OVERALL, ScoreLines, read_scores_json, score_schema
-from judgebench.option_letters import lettered
+from judgebench.judges.frame import Shown
+from judgebench.judges.prompt import messages
+from judgebench.judges.readers.brackets import GRADES
+from judgebench.judges.readers.option_letters import (
+    NONE,
+    OptionLine,
+    choice_schema,
+    read_choice_json,
+)
+from judgebench.judges.readers.scores import OVERALL, ScoreLines, read_scores_json, score_schema
 from judgebench.records import Case, JsonObject, Message, Reply, Unreadable, Verdict
-from judgebench.template import PromptText
+from judgebench.template import PromptText, lettered
 
 OWN_HOLES = frozenset({"texts", "ask", "reply_form"})
 """The placeholders of both prompts."""

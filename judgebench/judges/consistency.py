@@ -2,7 +2,7 @@
 
 The share of a model's further answers that agree with its first one is its confidence in it,
 Consis-Sem [1]_. A verdict is a score: 1 for an answer that agrees, 0 for one that does not. In our
-own prompt each answer stands between two marks that occur in neither (see `_frame`).
+own prompt each answer stands between two marks that occur in neither (see `frame`).
 
 References
 ----------
@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from judgebench.config import check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.judges import exact_match
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._certainty import CONSISTENCY, Options
-from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import Normalisation
-from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
+from judgebench.judges.frame import code_for, cut
+from judgebench.judges.prompt import Answerer, answerer, check_placeholders, chosen_prompt, messages
+from judgebench.judges.readers.words import CONSISTENCY
+from judgebench.judges.readers.words import CertaintyOptions as Options
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,

@@ -3,7 +3,7 @@
 With the official forms it is CritiqueLLM's way [1]_: the model was trained on a bracketed answer
 type, the question, the reference where there is one, and one answer or two, and on nothing that
 says what to do with them. With our own wording any model can be asked the same; the answers are
-then data between lines that carry a code (see `_frame`), and only a dictionary that holds the code
+then data between lines that carry a code (see `frame`), and only a dictionary that holds the code
 states the verdict. A blank answer has the lowest score or loses, and two equal ones are a tie,
 without a call.
 
@@ -25,19 +25,19 @@ from pydantic import Field, PositiveInt
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._critique_replies import (
+from judgebench.judges.frame import Shown
+from judgebench.judges.pairwise import without_asking
+from judgebench.judges.prompt import Answerer, answerer, check_placeholders, messages, own_prompt
+from judgebench.judges.readers.dictionaries import (
     COMPARISON,
+    ONE_TO_TEN,
+    OVERALL,
+    from_code,
     read_critique_comparison,
     read_critique_score,
     read_upstream_comparison,
     read_upstream_score,
 )
-from judgebench.judges._dimension_ratings import ONE_TO_TEN, OVERALL
-from judgebench.judges._frame import Shown
-from judgebench.judges._loose_dictionary import from_code
-from judgebench.judges._prompts import check_placeholders, messages, own_prompt
-from judgebench.judges.pairwise import without_asking
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (

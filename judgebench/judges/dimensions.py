@@ -2,7 +2,7 @@
 
 Which dimensions these are follows from the item's subcategory, as the benchmark says. With the
 official prompt and definitions it is AlignBench's rule-calibrated judge; with our own wording the
-answer is data between lines that carry a code (see `_frame`), and only a dictionary that holds the
+answer is data between lines that carry a code (see `frame`), and only a dictionary that holds the
 code states the verdict, or the one JSON object that is the whole reply. A blank answer has the
 lowest score, without a call.
 
@@ -21,15 +21,20 @@ from pydantic import Field, PositiveInt
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._content import Content, checked_content
-from judgebench.judges._dimension_ratings import ONE_TO_TEN, OVERALL, DimensionRatings
-from judgebench.judges._dimension_ratings_upstream import read_upstream
-from judgebench.judges._frame import Shown
-from judgebench.judges._loose_dictionary import from_code
 from judgebench.judges._normalise import NO_REFERENCE
-from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
-from judgebench.judges._scores import REASON, Scale, read_scores_json, score_schema
+from judgebench.judges.frame import Shown
+from judgebench.judges.prompt import (
+    Answerer,
+    Content,
+    answerer,
+    check_placeholders,
+    checked_content,
+    chosen_prompt,
+    messages,
+)
+from judgebench.judges.readers.dictionaries import ONE_TO_TEN, OVERALL, DimensionRatings, from_code
+from judgebench.judges.readers.scores import REASON, Scale, read_scores_json, score_schema
+from judgebench.judges.readers.upstream import read_upstream
 from judgebench.keys import content_key
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (

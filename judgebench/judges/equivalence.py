@@ -2,7 +2,7 @@
 
 This is HonestyBench's question [1]_, which differs from that of `reference` in its two words, in
 how the official prompt writes the accepted answers, and in upstream's way of reading a reply. In
-our own prompt the answer stands between two marks that do not occur in it (see `_frame`).
+our own prompt the answer stands between two marks that do not occur in it (see `frame`).
 
 References
 ----------
@@ -17,12 +17,17 @@ from judgebench.config import check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
 from judgebench.judges import exact_match
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._certainty import Options
-from judgebench.judges._content import checked_content
-from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE, Normalisation
-from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
+from judgebench.judges.frame import code_for, cut
+from judgebench.judges.prompt import (
+    Answerer,
+    answerer,
+    check_placeholders,
+    checked_content,
+    chosen_prompt,
+    messages,
+)
+from judgebench.judges.readers.words import CertaintyOptions as Options
 from judgebench.protocols import JudgeSettings
 from judgebench.records import BINARY, Case, JudgeSpec, Label, Message, Seen, Unreadable
 from judgebench.template import PromptText

@@ -20,17 +20,11 @@ from pydantic import Field, PositiveInt
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._bracketed import GRADES, read_graded_score, read_option
-from judgebench.judges._content import checked_content
-from judgebench.judges._frame import cut
-from judgebench.judges._free_form_rule import states
 from judgebench.judges._mixeval_placeholders import (
     free_form_placeholders,
     multiple_choice_placeholders,
 )
 from judgebench.judges._normalise import NO_REFERENCE
-from judgebench.judges._option_letter import NO_OPTION, Rule, chosen_option
 from judgebench.judges._own_grading import (
     OWN_HOLES,
     Asked,
@@ -38,10 +32,21 @@ from judgebench.judges._own_grading import (
     about_choice,
     about_free_answer,
 )
-from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages, sha_as_sent
-from judgebench.judges._scores import OVERALL
+from judgebench.judges.frame import cut
+from judgebench.judges.prompt import (
+    Answerer,
+    answerer,
+    check_placeholders,
+    checked_content,
+    chosen_prompt,
+    messages,
+    sha_as_sent,
+)
+from judgebench.judges.readers.brackets import GRADES, read_graded_score, read_option
+from judgebench.judges.readers.option_letters import NO_OPTION, Rule, chosen_option
+from judgebench.judges.readers.scores import OVERALL
+from judgebench.judges.readers.upstream import states
 from judgebench.keys import text_sha
-from judgebench.option_letters import right_letter
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -53,7 +58,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText
+from judgebench.template import PromptText, right_letter
 
 READER_VERSION = "1"
 OWN_FREE_FORM = {"default": "graded"}

@@ -16,18 +16,23 @@ from pydantic import Field, PositiveInt, StringConstraints
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._content import checked_content
-from judgebench.judges._frame import Shown
-from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages, sha_as_sent
-from judgebench.judges._soft import ask_for_first_token, first_token_shares, likelihood_shares
-from judgebench.judges._winner import (
-    Names,
-    WinnerLines,
-    read_brackets,
-    read_winner_json,
-    winner_schema,
+from judgebench.judges.frame import Shown
+from judgebench.judges.prompt import (
+    Answerer,
+    answerer,
+    check_placeholders,
+    checked_content,
+    chosen_prompt,
+    messages,
+    sha_as_sent,
 )
+from judgebench.judges.readers.brackets import read_brackets
+from judgebench.judges.readers.logprobs import (
+    ask_for_first_token,
+    first_token_shares,
+    likelihood_shares,
+)
+from judgebench.judges.readers.words import Names, WinnerLines, read_winner_json, winner_schema
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,

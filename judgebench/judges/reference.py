@@ -1,7 +1,7 @@
 """``reference``: a model says whether an answer means the same as a reference answer.
 
 The answer is untrusted text. In our own prompts it stands between two equal marks that do not occur
-in it (see `_frame`), so that it cannot pretend to end before it does; nothing in it is looked at
+in it (see `frame`), so that it cannot pretend to end before it does; nothing in it is looked at
 when placeholders are filled. Official prompts are sent word for word, with the frame their authors
 chose.
 """
@@ -16,18 +16,23 @@ from pydantic import Field, PositiveInt
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._content import checked_content
-from judgebench.judges._frame import code_for, cut
 from judgebench.judges._normalise import NO_REFERENCE
-from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
-from judgebench.judges._soft import (
+from judgebench.judges.frame import code_for, cut
+from judgebench.judges.prompt import (
+    Answerer,
+    answerer,
+    check_placeholders,
+    checked_content,
+    chosen_prompt,
+    messages,
+)
+from judgebench.judges.readers.logprobs import (
     TOP_LOGPROBS,
     ask_for_first_token,
     first_token_shares,
     likelihood_shares,
 )
-from judgebench.judges._verdict_word import (
+from judgebench.judges.readers.words import (
     JSON_SCHEMA,
     VERDICTS,
     likelier,

@@ -19,8 +19,8 @@ from pydantic import Field, PositiveInt
 
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._frame import cut
+from judgebench.judges.frame import cut
+from judgebench.judges.prompt import Answerer, answerer
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,

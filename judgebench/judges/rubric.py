@@ -2,7 +2,7 @@
 
 With dimensions, each is rated by itself, and the whole is asked for too, or is their mean
 (``overall``). The rubric stands in the constant part of the prompt, which providers cache; the
-answer is data (see `_frame`). A score is hard, said in words, or soft: the mean of the scale's
+answer is data (see `frame`). A score is hard, said in words, or soft: the mean of the scale's
 whole numbers by their probability. A blank answer has the lowest score, without a call.
 """
 
@@ -17,24 +17,30 @@ from pydantic import Field, PositiveInt
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import ConfigError
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._content import Content, checked_content
-from judgebench.judges._frame import Shown
-from judgebench.judges._prompts import messages, own_prompt, sha_as_sent
-from judgebench.judges._scores import (
+from judgebench.judges.frame import Shown
+from judgebench.judges.prompt import (
+    Answerer,
+    Content,
+    answerer,
+    checked_content,
+    messages,
+    own_prompt,
+    sha_as_sent,
+)
+from judgebench.judges.readers.logprobs import (
+    TOP_LOGPROBS,
+    Shares,
+    ask_for_first_token,
+    first_token_shares,
+    likelihood_shares,
+)
+from judgebench.judges.readers.scores import (
     OVERALL,
     REASON,
     Scale,
     ScoreLines,
     read_scores_json,
     score_schema,
-)
-from judgebench.judges._soft import (
-    TOP_LOGPROBS,
-    Shares,
-    ask_for_first_token,
-    first_token_shares,
-    likelihood_shares,
 )
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (

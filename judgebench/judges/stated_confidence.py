@@ -18,10 +18,9 @@ from pydantic import Field
 
 from judgebench.config import Section, check
 from judgebench.dialogue import Dialogue, ask_once
-from judgebench.judges._answerer import Answerer, answerer
-from judgebench.judges._prompts import check_placeholders, chosen_prompt, messages
-from judgebench.judges._replies import unfinished
-from judgebench.judges._verbal_confidence import (
+from judgebench.judges.prompt import Answerer, answerer, check_placeholders, chosen_prompt, messages
+from judgebench.judges.readers.replies import unfinished
+from judgebench.judges.readers.scores import (
     read_verbal_confidence,
     read_verbal_confidence_upstream,
 )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from natsort import natsorted, ns
 from numpy.typing import NDArray
 
-from judgebench.item_order import in_order
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.item_means import ItemMeans, item_means
@@ -34,7 +34,7 @@ class Compared:
     """What one judge says of each model beside one opponent, and how long the answers are.
 
     items
-        In the order of `in_order`.
+        In natural order, by their ids.
     board_items
         The same in the board's own order, so that draws are those of every other metric on it.
     place : int array, shape (items,)
@@ -113,7 +113,7 @@ def _compared(
 ) -> Compared:
     here = np.unique(table.models_of(rows))
     models = tuple(table.models[m] for m in here)
-    items = in_order(table.items)
+    items = natsorted(table.items, alg=ns.PRESORT)
     at = {item: number for number, item in enumerate(table.items)}
     place = np.array([at[item] for item in items], dtype=np.int64)
 
@@ -229,7 +229,9 @@ def compat(
         `AS_PUBLISHED` and `PUBLISHED_ERROR`, what upstream prints as ``lc_standard_error``; each by
         model.
     """
-    by_row = [calibration.difficulty[item] for item in in_order(calibration.difficulty)]
+    by_row = [
+        calibration.difficulty[item] for item in natsorted(calibration.difficulty, alg=ns.PRESORT)
+    ]
     found: dict[str, dict[str, Estimate]] = {AS_PUBLISHED: {}, PUBLISHED_ERROR: {}}
     for m, model in enumerate(one.models):
         rows = one.asked[m] & ~np.isnan(one.difference[m])

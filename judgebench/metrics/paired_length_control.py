@@ -10,9 +10,9 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from natsort import natsorted, ns
 from numpy.typing import NDArray
 
-from judgebench.item_order import in_order
 from judgebench.metrics import length_controlled
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.length_calibration import LengthCalibration
@@ -108,7 +108,9 @@ class _Fits:
         self.pair, self.two, self.calibration = pair, two, calibration
         self.alpha, self.intervals = alpha, intervals
         at = {item: place for place, item in enumerate(pair.items)}
-        self.order = np.array([at[item] for item in in_order(pair.items)], dtype=np.int64)
+        self.order = np.array(
+            [at[item] for item in natsorted(pair.items, alg=ns.PRESORT)], dtype=np.int64
+        )
 
         def of(model: str) -> Floats:
             return np.array([lengths.get((model, item), math.nan) for item in pair.items])

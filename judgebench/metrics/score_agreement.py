@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
+from natsort import natsorted, ns
 from numpy.typing import NDArray
 
-from judgebench.item_order import in_order
 from judgebench.metrics.comparison import AgreementRow, pairs_of
 from judgebench.metrics.intervals import Floats, Intervals
 from judgebench.metrics.judge_differences import (
@@ -287,7 +287,7 @@ class _Compared:
         self.refused = f"scores on several scales ({scales})" if scales else None
         asked = scored.marked(judge)
         counted = ~np.isnan(truth) & asked.any(axis=0)
-        place = {item: n for n, item in enumerate(in_order(scored.table.items))}
+        place = {item: n for n, item in enumerate(natsorted(scored.table.items, alg=ns.PRESORT))}
         items = np.array(sorted(range(len(place)), key=lambda n: place[scored.table.items[n]]))
         cells = [(item, model) for item in items for model in np.flatnonzero(counted[item])]
         self.item, model = np.array(cells, dtype=np.int64).reshape(-1, 2).T

@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Any
 
 from judgebench import registry
-from judgebench.addresses import checked_base_url
 from judgebench.keys import content_key
 from judgebench.protocols import Provider, Replies
 from judgebench.providers.base import Counts
@@ -28,7 +27,7 @@ from judgebench.providers.retry import Retry
 from judgebench.providers.server import LocalServer, WithServer
 from judgebench.providers.tokens import CallSize, counter_for
 from judgebench.records import Request
-from judgebench.secret import Secret
+from judgebench.secret import Secret, checked_base_url
 
 
 def _nothing() -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judgebench.decoding import REPLY_LIMITS
+from judgebench.dialogue import REPLY_LIMITS
 from judgebench.providers.capabilities import for_request, reasoning_room
 from judgebench.records import ChatRequest, Request, Usage
 

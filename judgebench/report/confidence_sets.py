@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+from natsort import natsorted, ns
+
 from judgebench.benchmarks.at_hand import items_at_hand
-from judgebench.item_order import in_order
 from judgebench.metrics.confidence_board import QuestionSet
 from judgebench.metrics.verdict_table import coded
 from judgebench.records import Item
@@ -27,7 +28,7 @@ def question_sets(
     """
     contents = data.store.item_contents(data.which.name, data.which.version)
     members: dict[str, list[str]] = {}
-    for item in in_order({item for _, item in answers}):
+    for item in natsorted({item for _, item in answers}, alg=ns.PRESORT):
         members.setdefault(_set_of(data.items.get(item), data.which), []).append(item)
     stored = Counter(_set_of(item, data.which) for item in data.items.values())
     known = _full_sizes(data.which) if len(members) > 1 else None

@@ -16,7 +16,7 @@ from judgebench.records import Item, JsonObject
 from judgebench.responses.by_category import draws, is_rule, temperature_of
 from judgebench.responses.identity import LOADED_AS
 from judgebench.responses.own_sampling import GENERATION_CONFIG, with_own_sampling
-from judgebench.written_keys import MODEL_TOKENS
+from judgebench.yaml_file import MODEL_TOKENS
 
 
 class LmEvalTask(Protocol):

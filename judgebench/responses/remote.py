@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from judgebench.decoding import over
+from judgebench.dialogue import over
 from judgebench.errors import ConfigError
 from judgebench.protocols import Writer
 from judgebench.records import (

@@ -771,22 +771,22 @@ def board_verdicts(
     )
     names = names_of(connection, schema.names, "name")
     items = names_of(connection, schema.items, "item_id", {"benchmark_id": at})
-    judge = _coded(its["judge_id"], asked.get)
+    judge = _coded(its.pop("judge_id"), asked.get)
     judge_kind = judge.mapped(lambda one: one and one.spec.kind)
     columns: dict[str, Column] = {
-        "item_id": _coded(its["item_id"], items.get),
-        **_both("model", _coded(its["model_id"], known.get)),
-        **_both("opponent", _coded(its["opponent_id"], known.get)),
+        "item_id": _coded(its.pop("item_id"), items.get),
+        **_both("model", _coded(its.pop("model_id"), known.get)),
+        **_both("opponent", _coded(its.pop("opponent_id"), known.get)),
         **_both("judge", judge),
         "judge_kind": judge_kind,
         "order": _coded(its["shown"], ORDERS.__getitem__),
-        **{name: _coded(its[name], int) for name in ("sample", "turn", "repeat")},
+        **{name: _coded(its.pop(name), int) for name in ("sample", "turn", "repeat")},
         "kind": _coded(its["told"] & 3, KINDS.__getitem__),
-        "label": _coded(its["label_id"], names.get),
+        "label": _coded(its.pop("label_id"), names.get),
         "value": _values(its),
-        **{name: _coded(its[name], [*map(_end, ends[name])].__getitem__) for name in _ENDS},
-        "served_model": _coded(its["served_id"], names.get),
-        "run_id": _coded(its["run_id"], names_of(connection, schema.runs, "run_id").get),
+        **{name: _coded(its.pop(name), [*map(_end, ends[name])].__getitem__) for name in _ENDS},
+        "served_model": _coded(its.pop("served_id"), names.get),
+        "run_id": _coded(its.pop("run_id"), names_of(connection, schema.runs, "run_id").get),
         "at": its["judged_at"],
         **_said(connection, its, judge_kind),
     }
@@ -877,7 +877,7 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     if least == most:
         return Coded(np.zeros(len(numbers), np.int8), [value_of(least)])
     codes, n = numbers - least, most - least + 1
-    if n <= len(codes) and np.bincount(codes, minlength=n).all():
+    if n <= len(codes) and _occur(codes, n):
         found = np.arange(n)
     else:  # not all of them occur
         found, codes = compact(codes, n)
@@ -885,6 +885,14 @@ def _coded(numbers: NDArray[Any], value_of: Callable[[int], Any]) -> Coded:
     return Coded(
         codes.astype(kind, copy=False), [value_of(one) for one in (found + least).tolist()]
     )
+
+
+def _occur(codes: NDArray[Any], n: int) -> bool:
+    """Whether all codes below ``n`` do. Some rows at a time: to count takes eight bytes a row."""
+    seen = np.zeros(n, np.bool_)
+    for start in range(0, len(codes), _GROUP):
+        seen[codes[start : start + _GROUP]] = True
+    return bool(seen.all())
 
 
 def _both(who: str, its: Coded) -> dict[str, Coded]:

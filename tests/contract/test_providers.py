@@ -21,7 +21,7 @@ import pytest
 
 from judgebench import registry
 from judgebench.errors import CallError, ConfigError
-from judgebench.judges._replies import no_verdict
+from judgebench.judges.readers.replies import no_verdict
 from judgebench.providers.compose import EndpointOptions, Providers
 from judgebench.providers.http_provider import HttpProvider
 from judgebench.records import NOT_SAID, Item, Reply, ScoreRequest, TokenLogprob, Usage, VerdictSlot

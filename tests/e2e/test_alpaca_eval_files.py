@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from judgebench.judges._alpaca_replies import read_ordered_models, read_ranking
 from judgebench.records import Preference, Reply
 from judgebench.store import Store, open_store
 from tests.e2e import alpaca_gold
@@ -25,13 +25,18 @@ MODELS = (
 all 29 `test_reproduce` has every figure."""
 OTHER_BASELINE = "Mistral-7B+RAHF-DUAL+LoRA"
 """Published as judged against text_davinci_003, but the baseline's answers in it are others."""
-READERS = {
-    "alpaca_eval_gpt4": lambda reply: read_ranking(reply, upstream=True),
-    "alpaca_eval_gpt4_turbo_fn": lambda reply: read_ordered_models(reply, upstream=True),
-    "alpaca_eval_cot_gpt4_turbo_fn": lambda reply: read_ordered_models(
-        reply, explain=True, upstream=True
-    ),
-}
+JUDGES = ("alpaca_eval_gpt4", "alpaca_eval_gpt4_turbo_fn", "alpaca_eval_cot_gpt4_turbo_fn")
+
+
+def ranked_first(reply: Reply) -> float | None:
+    """What AlpacaEval makes of a reply: the first answer's first rank decides."""
+    try:
+        found = ast.literal_eval(reply.text) if reply.text[:1] == "[" else json.loads(reply.text)
+    except (SyntaxError, ValueError):
+        return None
+    entries = found["ordered_models"] if isinstance(found, dict) else found
+    ranks = [one["rank"] for one in entries if one["model"] in ("model_1", "m")]
+    return {1: 1.0, 2: 0.0}.get(ranks[0]) if ranks else None
 
 
 def done(*arguments: str | Path) -> Any:
@@ -210,7 +215,7 @@ def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
     items = {row["index"]: row for row in alpaca_gold.rows("instructions.parquet")}
     files: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in alpaca_gold.rows("other_judges.parquet"):
-        if row["annotator"] in READERS and row["raw_completion"]:
+        if row["annotator"] in JUDGES and row["raw_completion"]:
             files.setdefault((row["annotator"], row["model"]), []).append(
                 {
                     "instruction": items[row["index"]]["instruction"],
@@ -232,7 +237,7 @@ def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
     refused = typed("import", "alpaca-eval", some, odd, "--store", url(tmp_path, "odd"))
     assert refused.code == 65
     assert "odd.json: row 1: output_1: another answer of 'text_davinci_003'" in refused.err
-    for judge in READERS:
+    for judge in JUDGES:
         paths = []
         for number, ((annotator, _), records) in enumerate(files.items()):
             if annotator == judge:
@@ -240,10 +245,9 @@ def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
         done("import", "alpaca-eval", *paths, "--store", url(tmp_path, judge))
         checked = 0
         for place, verdict, reply in _with_replies(tmp_path, judge):
-            read = READERS[judge](reply)
-            if isinstance(read, Preference):
+            if (p_first := ranked_first(reply)) is not None:
                 assert place.order != "single"
-                assert read.p_first == verdict.p_first
+                assert p_first == verdict.p_first
                 checked += 1
         assert checked > 3000, judge
 

@@ -21,21 +21,20 @@ from judgebench.benchmarks.mixeval_prompts import (
     free_form_prompt,
     multiple_choice_prompt,
 )
-from judgebench.judges._bracketed import read_graded_score, read_option
-from judgebench.judges._free_form_rule import parts, states
 from judgebench.judges._mixeval_placeholders import (
     free_form_placeholders,
     multiple_choice_placeholders,
 )
-from judgebench.judges._option_letter import NO_OPTION, chosen_option
+from judgebench.judges.readers.brackets import read_graded_score, read_option
+from judgebench.judges.readers.option_letters import NO_OPTION, chosen_option
+from judgebench.judges.readers.upstream import parts, states
 from judgebench.keys import text_sha
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import scores
-from judgebench.option_letters import letters
 from judgebench.records import Label, Reply, Score, Unreadable
 from judgebench.stats.board_correlation import board_correlation
 from judgebench.stats.repeated_items import effective_n
-from judgebench.template import PromptText, fill
+from judgebench.template import PromptText, fill, letters
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "mixeval"
 FILES: dict[Split, str] = {

@@ -9,7 +9,7 @@ import pytest
 
 from judgebench.benchmarks.prompt_text import MAX_BYTES, constant_text, read_texts
 from judgebench.errors import InputError
-from judgebench.judges._prompts import messages
+from judgebench.judges.prompt import messages
 from judgebench.template import PromptText
 
 

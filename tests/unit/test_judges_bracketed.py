@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._bracketed import read_graded_score, read_option
+from judgebench.judges.readers.brackets import read_graded_score, read_option
 from judgebench.records import Label, Reply, Score, Unreadable, Verdict
 
 NONE = "(no verdict in double brackets)"

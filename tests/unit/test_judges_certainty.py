@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._certainty import (
+from judgebench.judges.readers.whole_words import contains_phrase, whole_words
+from judgebench.judges.readers.words import (
     CONSISTENCY,
     NEGATIVE_PHRASES,
     read_certainty,
     read_certainty_upstream,
 )
-from judgebench.judges._whole_words import contains_phrase, whole_words
 from judgebench.records import Label, Reply, Unreadable, Verdict
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"

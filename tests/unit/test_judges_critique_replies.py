@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._critique_replies import (
+from judgebench.judges.readers.dictionaries import (
     read_critique_comparison,
     read_critique_score,
     upstream_comparison,

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._dimension_ratings import DimensionRatings
-from judgebench.judges._dimension_ratings_upstream import (
+from judgebench.judges.readers.dictionaries import DimensionRatings
+from judgebench.judges.readers.scores import Scale
+from judgebench.judges.readers.upstream import (
     UNPARSED,
     UpstreamRatings,
     read_upstream,
     upstream_ratings,
 )
-from judgebench.judges._scores import Scale
 from judgebench.records import Reply, Score, Unreadable, Verdict
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"

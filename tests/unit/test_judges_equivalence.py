@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges._prompts import own_prompt
 from judgebench.judges.equivalence import EquivalenceJudge, make
+from judgebench.judges.prompt import own_prompt
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Label, Reply, Unreadable, Verdict
 from judgebench.template import PromptText

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._free_form_rule import parts, states
+from judgebench.judges.readers.upstream import parts, states
 
 
 @pytest.mark.parametrize(

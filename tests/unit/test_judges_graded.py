@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
 from judgebench.judges import graded
-from judgebench.judges._frame import Shown
-from judgebench.judges._option_letter import NO_OPTION
-from judgebench.judges._option_line import NONE, OptionLine, read_choice_json
-from judgebench.option_letters import lettered, reference_to, right_letter
+from judgebench.judges.frame import Shown
+from judgebench.judges.readers.option_letters import NO_OPTION, NONE, OptionLine, read_choice_json
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     TRUNCATED,
@@ -28,7 +26,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
-from judgebench.template import PromptText
+from judgebench.template import PromptText, lettered, reference_to, right_letter
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import asked_text, read, talk
 from tests.unit.test_judges_injection import quotes

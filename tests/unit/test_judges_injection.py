@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges import consistency, pairwise, reference, rubric
-from judgebench.judges._frame import code_for, conversation, cut, framed
+from judgebench.judges.frame import code_for, conversation, cut, framed
 from judgebench.keys import request_key
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.records import Case, ChatRequest, Label, Message, Preference, Score, Unreadable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from judgebench.judges._json_object import NOT_AN_OBJECT, OTHER_JSON, TWO_VERDICTS, json_object
+from judgebench.judges.readers.json import NOT_AN_OBJECT, OTHER_JSON, TWO_VERDICTS, json_object
 from judgebench.records import Reply
 
 

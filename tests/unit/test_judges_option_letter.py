@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._option_letter import (
+from judgebench.judges.readers.option_letters import (
     NO_OPTION,
     Rule,
     chosen_option,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from judgebench import keys
 from judgebench.errors import ConfigError
-from judgebench.judges._winner import Names, WinnerLines, read_brackets, read_winner_json
 from judgebench.judges.pairwise import PairwiseJudge, make
+from judgebench.judges.readers.brackets import read_brackets
+from judgebench.judges.readers.words import Names, WinnerLines, read_winner_json
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     ChatRequest,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from judgebench import keys
 from judgebench.errors import ConfigError
-from judgebench.judges._prompts import own_prompt
+from judgebench.judges.prompt import own_prompt
 from judgebench.judges.reference import ReferenceJudge, make
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from judgebench import keys
 from judgebench.errors import ConfigError
-from judgebench.judges._scores import Scale, ScoreLines, read_scores_json
+from judgebench.judges.readers.scores import Scale, ScoreLines, read_scores_json
 from judgebench.judges.rubric import RubricJudge, make
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, ScoreRequest, Unreadable, Verdict

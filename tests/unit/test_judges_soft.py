@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._soft import first_token_shares, likelihood_shares
 from judgebench.judges.pairwise import make
+from judgebench.judges.readers.logprobs import first_token_shares, likelihood_shares
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Reply, TokenLogprob, Unreadable
 from judgebench.template import PromptText

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges._prompts import own_prompt
+from judgebench.judges.prompt import own_prompt
 from judgebench.judges.stated_confidence import StatedConfidenceJudge, make
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, Unreadable, Verdict

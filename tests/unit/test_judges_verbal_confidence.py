@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._verbal_confidence import (
+from judgebench.judges.readers.scores import (
     read_verbal_confidence,
     read_verbal_confidence_upstream,
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges._verdict_word import read_json, read_upstream, read_word
+from judgebench.judges.readers.words import read_json, read_upstream, read_word
 from judgebench.records import Label, Reply, Unreadable, Verdict
 
 

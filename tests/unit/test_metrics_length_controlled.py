@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from judgebench.item_order import in_order
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.length_calibration import (
     LengthCalibration,
@@ -66,12 +63,6 @@ def board(*, anchored: bool = False, seed: int = 0) -> Board:
 
 def rows_of(columns: dict[str, list[Any]], lengths: Any, judge: str = "j") -> Compared:
     return compared(columns, "base", lengths, frozenset({judge}))[judge]
-
-
-@given(st.lists(st.text(max_size=8), unique=True))
-def test_the_order_of_items_follows_from_their_ids(items: list[str]) -> None:
-    assert in_order(items) == in_order(items[::-1])
-    assert sorted(in_order(items)) == sorted(items)
 
 
 @pytest.mark.parametrize("anchored", [True, False])

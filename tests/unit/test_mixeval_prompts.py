@@ -18,7 +18,7 @@ from judgebench.judges._mixeval_placeholders import (
     free_form_placeholders,
     multiple_choice_placeholders,
 )
-from judgebench.option_letters import lettered, letters
+from judgebench.template import lettered, letters
 
 
 def test_a_question_with_options() -> None:

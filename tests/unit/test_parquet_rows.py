@@ -12,10 +12,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from judgebench import parquet_rows
+from judgebench import rows
 from judgebench.errors import InputError
-from judgebench.parquet_rows import each_parquet_row, parquet_columns
-from judgebench.rows import read_rows
+from judgebench.rows import each_parquet_row, parquet_columns, read_rows
 
 LONG = "x" * 10_000
 
@@ -122,7 +121,7 @@ def tables() -> dict[str, Any]:
 def test_honest_files_are_read_as_pyarrow_reads_them(
     tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet_rows, "_AT_ONCE", 999)
+    monkeypatch.setattr(rows, "_AT_ONCE", 999)
     file = written(tmp_path, tables(), **options)
     found = list(each_parquet_row(file))
     assert [number for number, _ in found] == list(range(1, 3001))

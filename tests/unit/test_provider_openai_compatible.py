@@ -18,12 +18,11 @@ from typing import Any
 import pytest
 
 import judgebench
-from judgebench.addresses import checked_base_url
 from judgebench.errors import CallError, ConfigError
 from judgebench.providers.door import Door
 from judgebench.providers.openai_compatible import make, provider
 from judgebench.records import NOT_SAID, ChatRequest, Message, Reply, TokenLogprob, Usage
-from judgebench.secret import Secret
+from judgebench.secret import Secret, checked_base_url
 from tests.loopback import MODES, Ask, Loopback, Reaction
 
 KEY = "sk-never-to-be-shown-0123456789"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from judgebench.decoding import over
+from judgebench.dialogue import over
 
 USUAL = {"temperature": 0, "max_tokens": 100}
 

@@ -17,10 +17,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from judgebench.judges._replies import no_verdict, unfinished
-from judgebench.judges._scores import OVERALL, Scale
-from judgebench.option_letters import letters
+from judgebench.judges.readers.replies import no_verdict, unfinished
+from judgebench.judges.readers.scores import OVERALL, Scale
+from judgebench.judges.readers.words import Names
 from judgebench.records import Label, Reply, Score, Unreadable, Verdict
+from judgebench.template import letters
 
 GRADES = Scale(low=0.0, high=1.0, decimals=True)
 """The prompt asks for steps of a tenth; any number between is taken, as upstream does."""
@@ -129,3 +130,30 @@ def _first(forms: tuple[re.Pattern[str], ...], text: str) -> str | None:
 def _score(number: float) -> Score | Unreadable:
     checked = GRADES.checked(number)
     return checked if isinstance(checked, Unreadable) else GRADES.score({OVERALL: checked})
+
+
+_BRACKETS = re.compile(r"\[\[([ABC<>=]+)\]\]")
+_BRACKETED = {
+    **dict.fromkeys(("A", "A>B", "A>>B", "B<A", "B<<A"), "A"),
+    **dict.fromkeys(("B", "B>A", "B>>A", "A<B", "A<<B"), "B"),
+    **dict.fromkeys(("C", "A=B", "B=A"), "tie"),
+}
+
+
+def read_brackets(reply: Reply, *, ties: bool) -> Verdict:
+    """The one verdict in double brackets, wherever it stands: ``[[A]]``, ``[[A>B]]``, ``[[A=B]]``.
+
+    What upstream prompts ask for. The same verdict twice is one; any two that differ, be it only in
+    strength, are none, as upstream reads them.
+    """
+    if reason := no_verdict(reply):
+        return reason
+    found = set(_BRACKETS.findall(reply.text))
+    if len(found) > 1:
+        return Unreadable(reason="two verdicts")
+    stated = _BRACKETED.get(found.pop()) if found else None
+    if stated is None:
+        return Unreadable(reason="no verdict")
+    if stated == "tie" and not ties:
+        return Unreadable(reason="a tie, where none was allowed")
+    return Names().preference(stated)

@@ -2,22 +2,22 @@
 
 The scores have to stand where they were asked for: on the first lines, on the last lines with the
 code of the texts (which no answer can hold, so that no quoted answer is taken for a score), or in
-the one JSON object. A score that is not on the scale is none, and is never moved onto it.
-"""
+the one JSON object. A score that is not on the scale is none, and is never moved onto it."""
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
-from judgebench.judges._frame import CODED
-from judgebench.judges._json_object import OTHER_JSON, json_object, json_schema
-from judgebench.judges._replies import RETRACTION, no_verdict
-from judgebench.judges._soft import Shares
+from judgebench.judges.frame import CODED
+from judgebench.judges.readers.json import OTHER_JSON, json_object, json_schema
+from judgebench.judges.readers.logprobs import Shares
+from judgebench.judges.readers.replies import RETRACTION, no_verdict
 from judgebench.records import Reply, Score, Unreadable
 
 OVERALL = "score"
@@ -168,3 +168,69 @@ def read_scores_json(
             return checked
         scores[name] = checked
     return scores
+
+
+_STATED_OPEN = r"(?:[\s\"'“‘«*_#`(\[{<•]|-(?=\s))*+"  # a dash before a digit is its sign
+_STATED_CLOSE = r"[\s\"'”’»*_`)\]}>]*+"
+_STATED_NUMBER = r"(?P<number>(?:(?<![\w)])[-−+])?(?:[0-9]++(?:[.,][0-9]++)*+|\.[0-9]++))"
+_NAME = r"(?:score|confidence|certainty|probability|likelihood|rating)"
+_STATED_LINE = re.compile(
+    rf"{_STATED_OPEN}(?:(?:(?:the|my|final|overall|confidence)\s+)*+{_NAME}{_STATED_CLOSE}(?:is\b|[:=])?+{_STATED_OPEN})?+"
+    rf"{_STATED_NUMBER}{_STATED_CLOSE}(?:[.!。]{_STATED_CLOSE})?",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    rf"\b{_NAME}{_STATED_CLOSE}(?:[:=]|\b(?:is|of|as|at|(?:to|would)\s+be)\b)?+{_STATED_OPEN}"
+    rf"{_STATED_NUMBER}(?!\w|\s*\?)",
+    re.IGNORECASE,
+)
+_ANY = re.compile(rf"{_STATED_NUMBER}(?P<percent>\s?(?:%|percent\b))?", re.IGNORECASE)
+#: "on a scale from 0 to 1" says what was asked for, not what the answer is.
+_SCALE = re.compile(
+    r"\b0(?:\.0)?\s*(?:and|to|[-–,])\s*1(?:\.0)?(?!\.?[0-9])"
+    r"|(?:\bout\s+of|/)\s*1(?:\.0)?(?!\.?[0-9])",
+    re.IGNORECASE,
+)
+_UPSTREAM = re.compile(r"\b(?:0?\.\d+|1(?:\.0+)?|0)\b")
+
+
+def read_verbal_confidence(reply: Reply) -> Score | Unreadable:
+    """The confidence that a reply states, strictly, on the scale from 0 to 1.
+
+    Full-width digits and brackets are read as their usual forms.
+    """
+    if reason := no_verdict(reply):
+        return reason
+    text = _SCALE.sub(" ", unicodedata.normalize("NFKC", reply.text)).strip()
+    numbers = list(_ANY.finditer(text))
+    if not numbers:
+        return Unreadable(reason="no score")
+    if any(number["percent"] for number in numbers):
+        return Unreadable(reason="a percentage")
+    values = {_value(number["number"]) for number in numbers}
+    if len(values) > 1:
+        return Unreadable(reason="more than one number")
+    lines = text.splitlines()
+    if not (
+        _STATED_LINE.fullmatch(lines[0]) or _STATED_LINE.fullmatch(lines[-1]) or _NAMED.search(text)
+    ):
+        return Unreadable(reason="a number that is not stated as the score")
+    value = values.pop()
+    if math.isnan(value):
+        return Unreadable(reason="digits that are no decimal number")
+    if not 0.0 <= value <= 1.0:
+        return Unreadable(reason="a score outside 0 to 1")
+    return Score(value=value, low=0.0, high=1.0)
+
+
+def read_verbal_confidence_upstream(text: str) -> float:
+    """Upstream's reading of any text: the last number between 0 and 1, and 0 without one."""
+    found = _UPSTREAM.findall(text)
+    return float(found[-1]) if found else 0.0
+
+
+def _value(spelt: str) -> float:
+    try:
+        return float(spelt.replace("−", "-"))
+    except ValueError:  # "1.2.3", "3,000"
+        return math.nan

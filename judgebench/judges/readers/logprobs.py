@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from judgebench.dialogue import Dialogue
-from judgebench.judges._replies import refused
+from judgebench.judges.readers.replies import refused
 from judgebench.records import ChatRequest, Reply, TokenLogprob, Unreadable, Verdict
 
 MIN_MASS = 0.5
