@@ -16,7 +16,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from judgebench.providers.compose import EndpointOptions, Providers
+from judgebench.config import Endpoint
+from judgebench.providers.compose import Providers
 from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 
 LOOPBACK = Path(__file__).parents[1] / "tests" / "loopback.py"
@@ -60,9 +61,7 @@ async def compare(url: str, calls: int, in_flight: int) -> None:
 
     providers = Providers(Forgetful())
     stack = providers.get(
-        EndpointOptions(
-            provider="openai_compatible", model="m", base_url=url, max_connections=in_flight
-        )
+        Endpoint(provider="openai_compatible", model="m", base_url=url, max_connections=in_flight)
     )
 
     async def ours(text: str) -> object:

@@ -9,10 +9,8 @@ from typing import Any
 
 from judgebench.config import ApiModel, Endpoint, JudgeConfig, Limits, PriceConfig, check
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.execution.pool import stated_price
-from judgebench.providers.batches.interface import BatchInterface
-from judgebench.providers.batches.make import make_batches
-from judgebench.providers.prices import Price, PriceTable
+from judgebench.providers.batch import Batches, batches_of
+from judgebench.providers.prices import Price, price_of
 from judgebench.records import Batch, RunManifest
 from judgebench.yaml_file import Written, expanded, note_secrets
 
@@ -25,10 +23,9 @@ class Asker:
     """
 
     endpoint: Endpoint
-    timeout_s: float
     price: Price | None
 
-    def interface(self) -> BatchInterface:
+    def interface(self) -> Batches:
         """The batch interface of its provider.
 
         Raises
@@ -36,15 +33,7 @@ class Asker:
         ConfigError
             For a provider that takes no batches.
         """
-        endpoint = self.endpoint
-        return make_batches(
-            endpoint.provider or "",
-            base_url=endpoint.base_url,
-            api_key=endpoint.api_key,
-            capabilities=endpoint.capabilities,
-            options=endpoint.provider_options,
-            timeout_s=self.timeout_s,
-        )
+        return batches_of(self.endpoint)
 
 
 def asker_of(
@@ -78,11 +67,9 @@ def asker_of(
     stated = endpoint.price
     if stated is None and (of_model := (written.get("prices") or {}).get(endpoint.model)):
         stated = check(PriceConfig, filled(of_model), source)
-    return Asker(
-        endpoint=endpoint,
-        timeout_s=endpoint.timeout_s or limits.timeout_s,
-        price=_price(stated, endpoint),
-    )
+    timeout_s = endpoint.timeout_s or limits.timeout_s
+    endpoint = endpoint.model_copy(update={"timeout_s": timeout_s, "price": stated})
+    return Asker(endpoint=endpoint, price=price_of(endpoint))
 
 
 def _section(
@@ -101,10 +88,3 @@ def _section(
         names.append(name)
     what = "judge" if judges else "model"
     raise ConfigError(f"{source}: {unknown_name(what, batch.asker, names)}")
-
-
-def _price(stated: PriceConfig | None, endpoint: Endpoint) -> Price | None:
-    """What the suite says a million tokens cost, or else the table."""
-    table, provider = PriceTable.load(), endpoint.provider or ""
-    known = table.price(provider, endpoint.model or "", base_url=endpoint.base_url)
-    return known if stated is None else stated_price(stated).beside(known)

@@ -15,8 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from judgebench.errors import CallError
-from judgebench.providers.batches.interface import BatchInterface, UnheardError
-from judgebench.providers.batches.lines import new_token
+from judgebench.providers.batch import Batches, UnheardError, new_token
 from judgebench.records import Batch, BatchState, Request
 from judgebench.store import Store
 
@@ -29,7 +28,7 @@ def submit(
     run_id: str,
     asker: str,
     provider: str,
-    interface: BatchInterface,
+    interface: Batches,
     requests: Mapping[bytes, Request],
 ) -> list[Batch]:
     """Submit questions, in as few batches as the provider allows; returns those that are there.
@@ -55,7 +54,7 @@ def submit(
 
 def _submitted(
     store: Store,
-    interface: BatchInterface,
+    interface: Batches,
     requests: Mapping[bytes, Request],
     *,
     run_id: str,

@@ -12,9 +12,9 @@ from judgebench.execution.asker import Asker, asker_of
 from judgebench.execution.batches import OPEN, clock_time, duration, lease_of
 from judgebench.execution.harvest import Harvest
 from judgebench.protocols import Progress
-from judgebench.providers.batches.interface import (
+from judgebench.providers.batch import (
     Absent,
-    BatchInterface,
+    Batches,
     Found,
     Standing,
     Undecided,
@@ -57,7 +57,7 @@ def collect(
     progress: Progress,
     only: Collection[str] | None = None,
     call_off: bool = False,
-    interface_of: Callable[[Asker], BatchInterface] = Asker.interface,
+    interface_of: Callable[[Asker], Batches] = Asker.interface,
     clock: Callable[[], float] = time.time,
 ) -> list[Look]:
     """Look at the open batches, store what has come, and free what never will.
@@ -126,14 +126,14 @@ class _Visits:
         self,
         store: Store,
         environment: Mapping[str, str],
-        interface_of: Callable[[Asker], BatchInterface],
+        interface_of: Callable[[Asker], Batches],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._environment = environment
         self._interface_of = interface_of
         self._clock = clock
-        self._doors: dict[tuple[str, str, bool], tuple[Asker, BatchInterface]] = {}
+        self._doors: dict[tuple[str, str, bool], tuple[Asker, Batches]] = {}
 
     def close(self) -> None:
         for _, interface in self._doors.values():
@@ -179,9 +179,7 @@ class _Visits:
             return Look(batch=batch, says=self._waits(batch, standing), exit_code=WAITING)
         return self._harvested(batch, standing, requests, asker, interface)
 
-    def _door(
-        self, batch: Batch, requests: Mapping[bytes, Request]
-    ) -> tuple[Asker, BatchInterface]:
+    def _door(self, batch: Batch, requests: Mapping[bytes, Request]) -> tuple[Asker, Batches]:
         purposes = (request.purpose for request in requests.values())
         judges = any(p is not None and p.place.judge_key != b"" for p in purposes)
         key = (batch.run_id, batch.asker, judges)
@@ -195,7 +193,7 @@ class _Visits:
             self._doors[key] = asker, self._interface_of(asker)
         return self._doors[key]
 
-    def _found(self, batch: Batch, interface: BatchInterface, *, call_off: bool) -> Batch | Look:
+    def _found(self, batch: Batch, interface: Batches, *, call_off: bool) -> Batch | Look:
         """The batch with its remote id, where its submission was not heard of."""
         others = {b.remote_id for b in self._store.batches() if b.remote_id is not None}
         match interface.find(batch.id, batch.requests, others=others):
@@ -228,7 +226,7 @@ class _Visits:
         standing: Standing,
         requests: Mapping[bytes, Request],
         asker: Asker,
-        interface: BatchInterface,
+        interface: Batches,
     ) -> Look:
         """Store what came of a batch that has ended."""
         remote_id = batch.remote_id or ""

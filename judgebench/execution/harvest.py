@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from judgebench.errors import CallError
-from judgebench.providers.batches.interface import Answered, Failed, Line, Stray, Unasked
+from judgebench.providers.batch import Answered, Failed, Line, Stray, Unasked
 from judgebench.providers.prices import Price
 from judgebench.records import Failure, How, Request, Spend, Usage
 from judgebench.store import Store

@@ -6,21 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError, unknown_name
 from judgebench.records import Message
-from judgebench.secret import Secret
 
 
-def refuse_remote(
-    provider: str,
-    *,
-    base_url: str | None,
-    api_key: Secret | None,
-    capabilities: Mapping[str, Any] | None,
-) -> None:
+def refuse_remote(provider: str, endpoint: Endpoint) -> None:
     """Refuse what only somebody elsewhere could make use of."""
-    given = {"base_url": base_url, "api_key": api_key, "capabilities": capabilities or None}
-    if names := [name for name, value in given.items() if value is not None]:
+    given = {name: getattr(endpoint, name) for name in ("base_url", "api_key", "capabilities")}
+    if names := [name for name, value in given.items() if value]:
         raise ConfigError(
             f"the provider {provider!r} runs on this machine and takes no {' or '.join(names)}"
         )

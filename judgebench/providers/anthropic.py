@@ -22,9 +22,17 @@ from judgebench.providers.batch import (
     read_lines,
     text_of,
 )
-from judgebench.providers.capabilities import Capabilities, SAMPLING, roomy, supported_params
+from judgebench.providers.capabilities import SAMPLING, Capabilities, roomy, supported_params
 from judgebench.providers.http import Api, HttpProvider, ProviderInfo
-from judgebench.records import MOST_TOKENS, NOT_SAID, ChatRequest, JsonObject, Message, Request, Usage
+from judgebench.records import (
+    MOST_TOKENS,
+    NOT_SAID,
+    ChatRequest,
+    JsonObject,
+    Message,
+    Request,
+    Usage,
+)
 
 INFO = ProviderInfo(
     name="anthropic",
@@ -32,6 +40,7 @@ INFO = ProviderInfo(
     variables="ANTHROPIC",
     key_header=("X-Api-Key", "{}"),
     headers={"anthropic-version": "2023-06-01"},
+    version="/v1",
 )
 
 _MOST_BREAKPOINTS = 4
@@ -205,7 +214,7 @@ def _enforceable(schema: Any) -> Any:
 # Batches ----------------------------------------------------------------------------------------
 
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
-_UNASKED = {"expired": "expired", "canceled": "cancelled"}
+_UNASKED: Mapping[str, Unanswered] = {"expired": "expired", "canceled": "cancelled"}
 
 
 class AnthropicBatches(Batches):

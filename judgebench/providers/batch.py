@@ -263,7 +263,9 @@ class BatchClient:
         """
 
         def attempt() -> str:
-            return text_of(self._object("POST", path, content=encoded(json)), "id", self.call)
+            kind = {"Content-Type": "application/json"}
+            made = self._object("POST", path, content=encoded(json), headers=kind)
+            return text_of(made, "id", self.call)
 
         try:
             return self._persistently(attempt, _surely_not_made)
@@ -315,6 +317,8 @@ class BatchClient:
             file.writelines(response.iter_bytes())
 
     def _object(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        for _, file, _ in content.get("files", {}).values():
+            file.seek(0)
         with self._response(method, path, **content) as response:
             body = response.read()
         wrong = ""
@@ -394,6 +398,7 @@ class BatchClient:
             import httpx2
 
             address = self._address
+            address.refuse_without_key()
             self._client = httpx2.Client(
                 base_url=address.base_url,
                 headers=address.headers(),

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from judgebench.addresses import checked_base_url, is_loopback
 from judgebench.config import Endpoint, Limits
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.providers import reading
@@ -29,7 +28,7 @@ from judgebench.providers.http_errors import (
     no_success,
 )
 from judgebench.records import ChatRequest, Reply, Request, Usage
-from judgebench.secret import Secret, secret_parts
+from judgebench.secret import Secret, checked_base_url, is_loopback, secret_parts
 
 if TYPE_CHECKING:
     import aiohttp
@@ -103,9 +102,7 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
             note=reading.usage_note(answer.get("usage")),
         )
     except reading.BrokenError as error:
-        failed = CallError(
-            f"{call.where} {error}", retriable=True, kind=error.kind, charged=usage
-        )
+        failed = CallError(f"{call.where} {error}", retriable=True, kind=error.kind, charged=usage)
     except reading.ShapeError as error:
         failed = reading.wrong_shape(error, data, api.name, call, usage)
     raise failed
@@ -134,6 +131,8 @@ class ProviderInfo:
         Those of every call.
     environment
         Further headers, by the variable that holds their value.
+    version
+        What an address may end in that the paths begin with.
     options
         What a suite's ``provider_options`` may hold.
     """
@@ -144,6 +143,7 @@ class ProviderInfo:
     key_header: tuple[str, str] = ("Authorization", "Bearer {}")
     headers: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
     options: frozenset[str] = frozenset()
 
 
@@ -164,7 +164,8 @@ class Address:
         named = os.environ.get(f"{info.variables}_BASE_URL") if info.official else ""
         for start, end in secret_parts(named or ""):
             Secret((named or "")[start:end])
-        self.base_url = checked_base_url(given or named or info.official or "")
+        address = checked_base_url(given or named or info.official or "")
+        self.base_url = address.removesuffix(info.version)
         self.key = endpoint.api_key
         own = given is None and info.official is not None
         if self.key is None and own and (text := os.environ.get(variable)):
@@ -182,6 +183,17 @@ class Address:
             raise ConfigError(
                 f"{held_by} holds no key for {self.base_url}: there is a blank, a line break or a "
                 "letter beyond ASCII in it, which no header can carry; set it anew"
+            )
+
+    def refuse_without_key(self) -> None:
+        """Before anything is sent; not when it is made, since what is recorded needs no key."""
+        if self.needs_key and self.key is None:
+            raise CallError(
+                f"{self.base_url}: {key_advice(None, self.variable)}",
+                retriable=False,
+                status=401,
+                attempts=0,
+                kind="key",
             )
 
     def headers(self) -> dict[str, str]:
@@ -250,14 +262,7 @@ class HttpProvider:
         address = self.address
         if self._closed:  # a session made now would never be closed
             raise ProviderUnavailableError(f"{address.base_url} was closed: nothing is sent")
-        if address.needs_key and address.key is None:  # not when made: what is recorded needs none
-            raise CallError(
-                f"{address.base_url}: {key_advice(None, address.variable)}",
-                retriable=False,
-                status=401,
-                attempts=0,
-                kind="key",
-            )
+        address.refuse_without_key()
         takes = for_request(request, self.info.name, self._overrides)
         api = self._api(takes)
         body, left_out = api.body(request, takes)
@@ -302,7 +307,9 @@ class HttpProvider:
 
     async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
         post = self._connected().post(
-            f"{call.where}{path}", data=content, allow_redirects=False  # to a GET, elsewhere
+            f"{call.where}{path}",
+            data=content,
+            allow_redirects=False,  # to a GET, elsewhere
         )
         async with post as response:
             chunks = response.content.iter_any()

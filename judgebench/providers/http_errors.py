@@ -241,20 +241,22 @@ def connection_error(error: BaseException, call: Call, timeout_s: float) -> Call
     charged = None if _never_connected(chain) else Usage()
     match root:
         case ConnectionRefusedError():
-            what, charged = "refused the connection: is the server running, and is this its port?", None
+            what = f"{where} refused the connection: is the server running, and is this its port?"
         case socket.gaierror():
-            what, charged = f"there is no such host ({words}); check base_url and the network", None
+            what = f"{where}: there is no such host ({words}); check base_url and the network"
         case ssl.SSLError():
-            what, charged = f"no secure connection ({words}); http:// for a server without TLS", None
+            what = f"{where}: no secure connection ({words}); http:// for a server without TLS"
         case TimeoutError():
-            kind, what = "timeout", (
-                f"gave no whole answer within {timeout_s:g} s; raise timeout_s if it is slow, "
-                "lower max_connections if it is overloaded"
+            kind = "timeout"
+            what = (
+                f"{where} gave no whole answer within {timeout_s:g} s; raise timeout_s if it is "
+                "slow, lower max_connections if it is overloaded"
             )
         case _:
-            what = f"cut the connection before the whole answer was there ({words})"
-    colon = ":" if isinstance(root, socket.gaierror | ssl.SSLError) else ""
-    return CallError(f"{where}{colon} {what}", retriable=True, kind=kind, charged=charged)
+            what = f"{where} cut the connection before the whole answer was there ({words})"
+    if isinstance(root, ConnectionRefusedError | socket.gaierror | ssl.SSLError):
+        charged = None
+    return CallError(what, retriable=True, kind=kind, charged=charged)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError
 from judgebench.providers._batched_worker import BatchedWorker
 from judgebench.providers._local_decoding import (
@@ -36,7 +37,6 @@ from judgebench.records import (
     TokenLogprob,
     Usage,
 )
-from judgebench.secret import Secret
 
 _OPTIONS: Mapping[str, Any] = {
     "model": "hf",
@@ -53,27 +53,19 @@ _OPTIONS: Mapping[str, Any] = {
 _NEEDS = {"hf": "torch", "hf-auto": "torch", "huggingface": "torch", "vllm": "vllm"}
 
 
-def make(
-    *,
-    base_url: str | None = None,
-    api_key: Secret | None = None,
-    identity: str | None = None,
-    timeout_s: float = 120.0,
-    capabilities: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> LocalJudge:
-    """The provider ``local``; ``options`` are a suite's section ``lm_eval``.
+def make(endpoint: Endpoint) -> LocalJudge:
+    """The provider ``local``; ``provider_options`` are a suite's section ``lm_eval``.
 
     Raises
     ------
     ConfigError
         For an option that is not known, or one that a local model has no use for.
     """
-    refuse_remote("local", base_url=base_url, api_key=api_key, capabilities=capabilities)
-    given = with_defaults("local", options, _OPTIONS)
+    refuse_remote("local", endpoint)
+    given = with_defaults("local", endpoint.provider_options, _OPTIONS)
     if given["fewshot_as_multiturn"]:
         raise ConfigError("lm_eval: fewshot_as_multiturn is for tasks; a judge has no examples")
-    return LocalJudge(given, identity or "local", timeout_s)
+    return LocalJudge(given, endpoint.identity or "local", endpoint.timeout_s or 120.0)
 
 
 class LocalJudge:

@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from judgebench.config import Endpoint
-from judgebench.errors import CallError, ConfigError, unknown_name
+from judgebench.errors import ConfigError, unknown_name
 from judgebench.providers import reading
 from judgebench.providers.batch import (
     Absent,
@@ -313,7 +313,7 @@ CHAT, RESPONSES = Chat(), Responses()
 # Batches ----------------------------------------------------------------------------------------
 
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
-_UNASKED = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
+_UNASKED: Mapping[str, Unanswered] = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
 _LATEST_S = 253_402_300_799
 """The last second that a date can name."""
 

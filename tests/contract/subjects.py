@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import registry
+from judgebench.config import Endpoint
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.providers.scripted import Scripted
@@ -133,7 +134,9 @@ def _at_a_server(speaker: Speaker) -> Subject:
 
 def _here(name: str, options: Mapping[str, Any]) -> Provider:
     told = {**options, "device": "cpu", "batch_size": 4}
-    made: Provider = registry.load("providers", name).make(identity="here", options=told)
+    made: Provider = registry.load("providers", name).make(
+        Endpoint(provider=name, identity="here", provider_options=told)
+    )
     return made
 
 
@@ -156,7 +159,9 @@ def _reward_model(folder: Path) -> Iterator[Made]:
 def _drawn(folder: Path) -> Iterator[Made]:
     replies = [f"reply {number}" for number in range(100_000)]
     options = {"replies": replies, "delay_s": 0.01}
-    yield lambda: registry.load("providers", "scripted").make(identity="here", options=options)
+    yield lambda: registry.load("providers", "scripted").make(
+        Endpoint(provider="scripted", identity="here", provider_options=options)
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from judgebench.execution import collecting
 from judgebench.execution.asker import Asker, asker_of
 from judgebench.execution.batches import duration, submit
 from judgebench.execution.collecting import UNHEARD_S
-from judgebench.providers.batches.interface import BatchInterface
+from judgebench.providers.batch import Batches
 from judgebench.records import Batch, Reply, Request
 from judgebench.store import Store, open_store
 from tests.unit.batched import (
@@ -133,7 +133,7 @@ def test_a_model_is_told_from_a_judge_of_the_same_name(store: Store, server: Ser
     submitted(store, server, questions(1, judge_key=b""))
     askers: list[Asker] = []
 
-    def noted(asker: Asker) -> BatchInterface:
+    def noted(asker: Asker) -> Batches:
         askers.append(asker)
         return asker.interface()
 
