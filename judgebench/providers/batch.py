@@ -49,7 +49,7 @@ MAX_TRIES = 5
 MAX_LINE_BYTES = 32 * 1024 * 1024
 TOKEN_LENGTH = 20
 
-_LEAST_S = 600.0  # a batch is many megabytes, and is looked through before it is acknowledged
+LEAST_S = 600.0  # a batch is many megabytes, and is looked through before it is acknowledged
 _ID = re.compile(r"(?P<token>[0-9a-f]{20})-(?P<key>[A-Za-z0-9_-]{43})")
 # JSON may hold these as they are; what reads a file line by line may take them for the end of one.
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -70,7 +70,7 @@ def batches_of(endpoint: Endpoint) -> Batches:
             f"{', '.join(sorted(BATCHING))}. A server that speaks OpenAI's Batch API is reached as "
             "openai with a base_url; without 'batch', the questions are asked one by one"
         )
-    wait_s = max(endpoint.timeout_s or 0.0, _LEAST_S)
+    wait_s = max(endpoint.timeout_s or 0.0, LEAST_S)
     made: Batches = module.batches(endpoint.model_copy(update={"timeout_s": wait_s}))
     return made
 
@@ -239,9 +239,10 @@ class BatchClient:
         The passing of time between two tries, seconds; for tests.
     """
 
-    def __init__(self, address: Address, sleep: Callable[[float], None]) -> None:
-        self.call = Call(address.base_url, "", address.key, address.variable)
+    def __init__(self, address: Address, timeout_s: float, sleep: Callable[[float], None]) -> None:
+        self.call = address.call
         self._address = address
+        self._timeout_s = timeout_s
         self._sleep = sleep
         self._client: httpx2.Client | None = None
 
@@ -356,7 +357,7 @@ class BatchClient:
                 response.read()
             failed = self._refused(response)
         except (httpx2.HTTPError, OSError) as error:
-            failed = connection_error(error, self.call, self._address.timeout_s)
+            failed = connection_error(error, self.call, self._timeout_s)
         raise failed
 
     def _refused(self, response: httpx2.Response) -> CallError:
@@ -402,9 +403,7 @@ class BatchClient:
             self._client = httpx2.Client(
                 base_url=address.base_url,
                 headers=address.headers(),
-                timeout=httpx2.Timeout(
-                    address.timeout_s, connect=min(CONNECT_S, address.timeout_s)
-                ),
+                timeout=httpx2.Timeout(self._timeout_s, connect=min(CONNECT_S, self._timeout_s)),
                 trust_env=not address.is_loopback,  # no proxy reaches our own machine
                 follow_redirects=False,  # the key is not for another address
             )
@@ -469,7 +468,7 @@ class Batches(ABC):
     ) -> None:
         refuse_unknown_options(info.name, endpoint.provider_options, info.options)
         self.address = Address(info, endpoint)
-        self.client = BatchClient(self.address, sleep)
+        self.client = BatchClient(self.address, endpoint.timeout_s or LEAST_S, sleep)
         self._name, self._api = info.name, api
         self._overrides = checked(endpoint.capabilities)
         self._max_requests = max_requests or self.MAX_REQUESTS
@@ -582,21 +581,21 @@ class Batches(ABC):
         return kind, len(written(entry)) + 1
 
     def _line(self, content: dict[str, Any], key: bytes, request: Request) -> Line:
-        where = self.address.base_url
+        call = self.client.call
         match self.outcome(content):
             case (status, said):
                 pass
             case None:
                 told = {name: value for name, value in content.items() if name != "custom_id"}
-                words = excerpt(json.dumps(told, ensure_ascii=False), 300, self.address.key)
-                message = f"{where} gave no answer in its batch: {words}"
+                words = excerpt(json.dumps(told, ensure_ascii=False), 300, call.key)
+                message = f"{call.where} gave no answer in its batch: {words}"
                 return Failed(key, CallError(message, retriable=True, kind="server"))
             case why:
                 return Unasked(key, why)
         api, _, left_out = self.posed(request)
-        call = Call(where, request.model, self.address.key, self.address.variable, left_out)
+        call = replace(call, model=request.model, left_out=left_out)
         if not 200 <= status < 300:
-            call = replace(call, where=f"{where} (in a batch)")
+            call = replace(call, where=f"{call.where} (in a batch)")
             outcome = no_success(status, {}, json.dumps(said).encode(), call)
         else:
             try:

@@ -11,7 +11,8 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -38,7 +39,6 @@ CONNECT_S = 10.0
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _MAX_ERROR_BYTES = 64 * 1024
-_TIMEOUT_S = Limits().timeout_s
 
 
 class Api(Protocol):
@@ -175,7 +175,6 @@ class Address:
         host = urlsplit(self.base_url).hostname
         self.needs_key = info.official is not None and host == urlsplit(info.official).hostname
         self.is_loopback = is_loopback(host)
-        self.timeout_s = endpoint.timeout_s or _TIMEOUT_S
         self._info, self._own = info, own
         key = "" if self.key is None else self.key.reveal()
         if not all("!" <= letter <= "~" for letter in key):
@@ -184,6 +183,10 @@ class Address:
                 f"{held_by} holds no key for {self.base_url}: there is a blank, a line break or a "
                 "letter beyond ASCII in it, which no header can carry; set it anew"
             )
+
+    @property
+    def call(self) -> Call:
+        return Call(self.base_url, "", self.key, self.variable)
 
     def refuse_without_key(self) -> None:
         """Before anything is sent; not when it is made, since what is recorded needs no key."""
@@ -212,8 +215,8 @@ class Address:
         return headers
 
 
-class HttpProvider:
-    """Puts questions to an address. Whatever goes wrong with a call is a `CallError`.
+class ChatProvider(ABC):
+    """Puts questions to a chat model. Whatever goes wrong with a call is a `CallError`.
 
     A question for another identity than the endpoint's is refused, since its reply would be
     recorded under the wrong name.
@@ -222,6 +225,67 @@ class HttpProvider:
     ----------
     api
         How to speak with a model that takes this.
+    call
+        What is said of each call: where to, by which key.
+
+    Raises
+    ------
+    ConfigError
+        For a capability or an option that cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        api: Callable[[Capabilities], Api],
+        call: Call,
+        options: Collection[str] = (),
+    ) -> None:
+        refuse_unknown_options(name, endpoint.provider_options, options)
+        self.identity = endpoint.identity or name
+        self._name, self._api, self._call = name, api, call
+        self._overrides = checked(endpoint.capabilities)
+        self._timeout_s = endpoint.timeout_s or Limits().timeout_s
+        self._closed = False
+
+    async def complete(self, request: Request) -> Reply:
+        if request.provider != self.identity:
+            raise ValueError(f"a question for {request.provider!r} was put to {self.identity!r}")
+        if not isinstance(request, ChatRequest):
+            raise CallError(
+                f"{self._name} cannot score texts; ask the providers 'local' and 'reward_model' "
+                "for likelihoods and scores, or use a judge that reads a reply",
+                retriable=False,
+                kind="request",
+            )
+        if self._closed:  # a session made now would never be closed
+            raise ProviderUnavailableError(f"{self._call.where} was closed: nothing is sent")
+        takes = for_request(request, self._name, self._overrides)
+        api = self._api(takes)
+        body, left_out = api.body(request, takes)
+        call = replace(self._call, model=request.model, left_out=left_out)
+        content, started = encoded(body), time.perf_counter()
+        got = await self._answer(api.path, content, call)
+        seconds = time.perf_counter() - started
+        if isinstance(got, Reply):
+            return replace(got, seconds=seconds)
+        return reply_of(api, reading.parse(*got, call), call, seconds)
+
+    async def close(self) -> None:
+        """Break off what is under way. Nothing can be asked any more."""
+        self._closed = True
+
+    @abstractmethod
+    async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+        """Body and content type of a successful answer, or a reply that another one amounts to."""
+
+
+class HttpProvider(ChatProvider):
+    """Puts questions to an address.
+
+    Parameters
+    ----------
     max_answer_bytes
         A longer answer is not read to its end.
 
@@ -239,57 +303,26 @@ class HttpProvider:
         *,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
-        refuse_unknown_options(info.name, endpoint.provider_options, info.options)
-        self.info = info
         self.address = Address(info, endpoint)
-        self.identity = endpoint.identity or info.name
-        self._api = api
-        self._overrides = checked(endpoint.capabilities)
+        super().__init__(info.name, endpoint, api, self.address.call, info.options)
         self._max_answer_bytes = max_answer_bytes
         self._session: aiohttp.ClientSession | None = None
-        self._closed = False
-
-    async def complete(self, request: Request) -> Reply:
-        if request.provider != self.identity:
-            raise ValueError(f"a question for {request.provider!r} was put to {self.identity!r}")
-        if not isinstance(request, ChatRequest):
-            raise CallError(
-                f"{self.info.name} cannot score texts; ask the providers 'local' and "
-                "'reward_model' for likelihoods and scores, or use a judge that reads a reply",
-                retriable=False,
-                kind="request",
-            )
-        address = self.address
-        if self._closed:  # a session made now would never be closed
-            raise ProviderUnavailableError(f"{address.base_url} was closed: nothing is sent")
-        address.refuse_without_key()
-        takes = for_request(request, self.info.name, self._overrides)
-        api = self._api(takes)
-        body, left_out = api.body(request, takes)
-        call = Call(address.base_url, request.model, address.key, address.variable, left_out)
-        content, started = encoded(body), time.perf_counter()
-        got = await self._attempt(api.path, content, call)
-        seconds = time.perf_counter() - started
-        if isinstance(got, Reply):
-            return replace(got, seconds=seconds)
-        return reply_of(api, reading.parse(*got, call), call, seconds)
 
     async def close(self) -> None:
-        """Break off what is under way. Nothing can be asked any more."""
-        self._closed = True
+        await super().close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
             for _ in range(3):  # transports end in the loop's next turns, which may be its last
                 await asyncio.sleep(0)
 
-    async def _attempt(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
-        """Body and content type of a successful answer, or a reply that another one amounts to."""
+    async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
         import aiohttp
 
+        self.address.refuse_without_key()
         # Raised outside of the except blocks: the chain would hold the request and its key.
         try:
-            async with asyncio.timeout(self.address.timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 return await self._send(path, content, call)
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             if self._closed:
@@ -302,7 +335,7 @@ class HttpProvider:
             elif isinstance(error, RuntimeError):  # what a session says that is closed
                 raise
             else:
-                failed = connection_error(error, call, self.address.timeout_s)
+                failed = connection_error(error, call, self._timeout_s)
         raise failed
 
     async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
@@ -332,7 +365,7 @@ class HttpProvider:
         if self._session is None:
             import aiohttp
 
-            connect_s = min(CONNECT_S, self.address.timeout_s)
+            connect_s = min(CONNECT_S, self._timeout_s)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -66,6 +66,30 @@ def test_chat_models_of_openai(model: str, left_out: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "effort", "left_out", "thinks"),
+    [
+        ("gemini-2.0-flash", None, (), False),
+        ("gemini-2.5-flash", None, (), True),
+        ("gemini-2.5-flash", "none", (), False),
+        ("gemini-2.5-pro", "none", ("reasoning",), True),
+        ("gemini-3.5-flash", "minimal", (), True),
+    ],
+)
+def test_gemini_refuses_names_that_it_does_not_know(
+    model: str, effort: str | None, left_out: tuple[str, ...], thinks: bool
+) -> None:
+    """As its address for chat completions does: ``Unknown name "seed": Cannot find field``."""
+    request = asked(model, reasoning=effort)
+    takes = for_request(request, "gemini")
+    body, named = CHAT.body(request, takes)
+    assert named == tuple(sorted(("frequency_penalty", "logprobs", "seed", *left_out)))
+    assert not {"frequency_penalty", "seed", "logprobs"} & body.keys()
+    assert body["temperature"] == 0
+    assert body["max_tokens"] == (32 + 8192 if thinks else 32)
+    assert fault("chat", body) is None
+
+
+@pytest.mark.parametrize(
     "model", ["o1-pro", "gpt-5-pro", "gpt-5.2-pro-2025-12-11", "gpt-5.3-codex"]
 )
 def test_models_that_only_responses_has(model: str) -> None:

@@ -17,8 +17,16 @@ from tests.loopback import Ask, Loopback
 from tests.wire.asking import question
 from tests.wire.speakers import SPEAKERS, Said, Speaker, speaking
 
-OWN = {"openai": SPEAKERS["openai_chat"], "anthropic": SPEAKERS["anthropic"]}
-OFFICIAL = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+OWN = {
+    "openai": SPEAKERS["openai_chat"],
+    "anthropic": SPEAKERS["anthropic"],
+    "gemini": SPEAKERS["gemini"],
+}
+OFFICIAL = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+}
 
 
 @pytest.fixture(params=sorted(OWN))

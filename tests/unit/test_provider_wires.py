@@ -373,6 +373,14 @@ def test_a_filter_of_azure() -> None:
     assert reply == Reply(text="", finish_reason="content_filter")
 
 
+def test_an_error_as_google_words_it() -> None:
+    said = {"code": 400, "message": "API key not valid. Please pass a valid API key."}
+    failed_ = no(400, [{"error": said}], Secret("a-key-of-google", variable="MINE"))
+    assert (failed_.kind, failed_.retriable) == ("key", False)
+    assert "API key not valid. Please pass a valid API key. (the key was" in str(failed_)
+    assert "check MINE" in str(failed_)
+
+
 @settings(max_examples=100, deadline=None)
 @given(status=st.integers(300, 599), body=st.binary(max_size=200))
 def test_any_answer_without_success_is_put_into_words(status: int, body: bytes) -> None:
