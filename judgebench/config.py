@@ -482,8 +482,16 @@ class Suite(Section):
     )
     seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
+    include_path: Path | list[Path] = Field(
+        default_factory=list, description="folders with benchmarks or lm-eval tasks"
+    )
 
     _notes: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def included(self) -> list[Path]:
+        """The folders of ``include_path``."""
+        return _listed(self.include_path)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -524,6 +532,12 @@ class Suite(Section):
         baselines = {benchmark.baseline for benchmark in left}
         named = [m for m in self.models if not to.models or m.name in {*to.models, *baselines}]
         return self.model_copy(update={"benchmarks": left, "models": named})
+
+    def unjudged(self) -> Suite:
+        """The suite with the answers alone: nobody judges, and no labels are taken in."""
+        nobody: dict[str, Any] = {"judges": [], "panel": None, "labels": []}
+        asked = [benchmark.model_copy(update=nobody) for benchmark in self.benchmarks]
+        return self.model_copy(update={"benchmarks": asked})
 
     def in_batches(self) -> Suite:
         """The suite with every provider that takes batches asked that way."""
@@ -588,6 +602,9 @@ class _Beside:
                 "judges": [self._endpoint(*one) for one in _with(suite.judges, data, "judges")],
                 "benchmarks": [
                     self._benchmark(*one) for one in _with(suite.benchmarks, data, "benchmarks")
+                ],
+                "include_path": [
+                    self._file(Path(one), one) for one in _listed(data.get("include_path"))
                 ],
             }
         )
@@ -671,6 +688,10 @@ class _Beside:
             self._elsewhere[str(named)] = None
             return named
         return None
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [] if given is None else [given]
 
 
 def _with(parts: Sequence[Part], data: Any, name: str) -> Iterator[tuple[Part, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -22,6 +23,10 @@ from judgebench.errors import ConfigError, InputError, unknown_name
 Group = Literal["judges", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
+INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
+"""The variable that names folders of benchmarks, as PATH does those of programs."""
+
+_included: list[Path] = []
 _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
 
@@ -76,17 +81,45 @@ def figures_folder(benchmark: str, tasks: Path | None = None) -> Path:
     )
 
 
-def benchmark_folders(extra_paths: Iterable[Path] = ()) -> dict[str, Path]:
-    """Benchmark name -> its folder.
+def include(paths: Iterable[Path]) -> None:
+    """Know the benchmarks of these folders too, from here on; each holds such, or is one.
 
-    ``extra_paths`` hold benchmark folders, or are one; they win over installed packages, whose
-    entry points name a folder (or a package that is one), and those over what comes with us.
+    ``JUDGEBENCH_INCLUDE_PATH`` does so from the start. What was named last wins over what was named
+    before, that over installed packages, and those over what comes with judgebench.
+
+    Raises
+    ------
+    ConfigError
+        For a folder that is not there, or holds no benchmark and no lm-eval task.
+    """
+    for path in paths:
+        if not path.is_dir():
+            raise ConfigError(f"include_path: {path}: there is no such folder")
+        if not _folders_below(path) and next(path.rglob("*.yaml"), None) is None:
+            raise ConfigError(
+                f"include_path: {path}: neither a {BENCHMARK_FILE} nor an lm-eval task (.yaml) is "
+                "in it"
+            )
+        where = path.absolute()
+        _included[:] = [*(one for one in _included if one != where), where]
+
+
+def included() -> tuple[Path, ...]:
+    """The folders of `include` and of ``JUDGEBENCH_INCLUDE_PATH``; the last one wins."""
+    named = os.environ.get(INCLUDE_PATH, "").split(os.pathsep)
+    return (*(Path(one) for one in named if one), *_included)
+
+
+def benchmark_folders() -> dict[str, Path]:
+    """Benchmark name -> its folder: ours, those of installed packages, and those of `included`.
+
+    An entry point of a package names a folder, or a package that is one.
     """
     found = dict(_folders_below(tasks_root()))
     for name, point in _entry_points("benchmarks").items():
         offered = point.load()
         found[name] = Path(offered if isinstance(offered, str | Path) else offered.__path__[0])
-    for path in extra_paths:
+    for path in included():
         found |= _folders_below(path)
     return dict(sorted(found.items()))
 

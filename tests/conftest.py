@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from judgebench.store import Store
     from tests.postgres import Server
 
+from judgebench import registry
 from tests.warm import Warm
 
 # Generated data: a third of hypothesis' usual number every day, more where somebody asks. No
@@ -38,6 +39,12 @@ def pytest_collection_finish() -> None:
     """Thousands of tests are never garbage: without this each sweep goes through them again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _included(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders that a test includes are unknown to the next one."""
+    monkeypatch.setattr(registry, "_included", [])
 
 
 @pytest.fixture(scope="session")

@@ -99,19 +99,18 @@ class DataState:
         return self.state == "damaged" or bool(self.damaged_files)
 
 
-def list_data(extra_paths: Iterable[Path] = ()) -> list[DataState]:
+def list_data() -> list[DataState]:
     """The state of every version of every benchmark."""
-    extra = tuple(extra_paths)
     return [
-        verify(f"{name}@{version}", extra_paths=extra)
-        for name in registry.benchmark_folders(extra)
-        for version in find(name, extra)[0].versions
+        verify(f"{name}@{version}")
+        for name in registry.benchmark_folders()
+        for version in find(name)[0].versions
     ]
 
 
-def verify(name_at_version: str, *, extra_paths: Iterable[Path] = ()) -> DataState:
+def verify(name_at_version: str) -> DataState:
     """Read a version's questions again and compare them with what is pinned."""
-    description, folder, version = found(name_at_version, extra_paths)
+    description, folder, version = found(name_at_version)
     where = content_folder(description, folder, version)
     state: Literal["bundled", "ready", "missing", "damaged"] = "missing"
     items, sha, note = 0, None, _how_to_get(description, version)
@@ -149,7 +148,6 @@ def import_data(
     path: Path,
     *,
     say: Callable[[str], None] = lambda message: None,
-    extra_paths: Iterable[Path] = (),
 ) -> DataState:
     """Take in a file or folder that somebody has: questions, official prompts, calibration.
 
@@ -161,7 +159,7 @@ def import_data(
     InputError
         If nothing in it belongs to the benchmark, or the questions are not those that are pinned.
     """
-    description, folder, version = found(name_at_version, extra_paths)
+    description, folder, version = found(name_at_version)
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     places = _places(description, version, path)
@@ -182,7 +180,7 @@ def import_data(
             f"{path}: nothing in it belongs to {description.name}; "
             f"{folder / 'README.md'} says which files do"
         )
-    return verify(f"{description.name}@{version}", extra_paths=extra_paths)
+    return verify(f"{description.name}@{version}")
 
 
 def content_folder(description: Description, folder: Path, version: str) -> Path:
@@ -237,10 +235,10 @@ def load_module(folder: Path, stem: str) -> ModuleType | None:
     return module
 
 
-def found(name_at_version: str, extra_paths: Iterable[Path]) -> tuple[Description, Path, str]:
+def found(name_at_version: str) -> tuple[Description, Path, str]:
     """The description, folder and version that a name stands for."""
     name, version = split_version(name_at_version)
-    description, folder = find(name, extra_paths)
+    description, folder = find(name)
     return description, folder, chosen_version(description, version)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -272,7 +271,7 @@ class Description(Section):
         return self
 
 
-def find(name: str, extra_paths: Iterable[Path] = ()) -> tuple[Description, Path]:
+def find(name: str) -> tuple[Description, Path]:
     """A benchmark's description and folder.
 
     Raises
@@ -280,7 +279,7 @@ def find(name: str, extra_paths: Iterable[Path] = ()) -> tuple[Description, Path
     ConfigError
         For an unknown benchmark, or a description with a fault, naming the file and the field.
     """
-    folders = registry.benchmark_folders(extra_paths)
+    folders = registry.benchmark_folders()
     if name not in folders:
         raise ConfigError(unknown_name("benchmark", name, folders))
     return read(folders[name]), folders[name]

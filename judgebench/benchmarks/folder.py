@@ -5,7 +5,7 @@ The folder is a plain lm-eval task that also works by hand; ``benchmark.toml`` s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -327,7 +327,6 @@ def load_benchmark(
     name_at_version: str,
     *,
     options: Mapping[str, Any] | None = None,
-    extra_paths: Iterable[Path] = (),
 ) -> FolderBenchmark:
     """A benchmark, by ``NAME`` or ``NAME@VERSION``.
 
@@ -337,7 +336,7 @@ def load_benchmark(
         For an unknown name, version or option.
     """
     name, version = split_version(name_at_version)
-    description, folder = find(name, extra_paths)
+    description, folder = find(name)
     chosen = check(Options, dict(options or {}), f"benchmark {name}: options")
     return FolderBenchmark(description, folder, chosen_version(description, version), chosen)
 

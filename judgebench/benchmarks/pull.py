@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,41 +45,37 @@ from judgebench.errors import InputError
 from judgebench.protocols import Progress
 
 
-def offers(extra_paths: Iterable[Path] = ()) -> list[Offer]:
+def offers() -> list[Offer]:
     """What can be pulled: every version that does not come with its benchmark's folder."""
-    extra = tuple(extra_paths)
-    described = [find(name, extra)[0] for name in registry.benchmark_folders(extra)]
+    described = [find(name)[0] for name in registry.benchmark_folders()]
     all_of = [
         offer(description, version) for description in described for version in description.versions
     ]
     return [one for one in all_of if one is not None]
 
 
-def pull(
-    name_at_version: str, progress: Progress, *, extra_paths: Iterable[Path] = ()
-) -> DataState:
+def pull(name_at_version: str, progress: Progress) -> DataState:
     """Fetch what is missing of a version's data from where its description says.
 
     A file without a pinned hash is pinned by its first pull: the hash is said, kept in the
     manifest, and has to be the same from then on.
     """
-    extra = tuple(extra_paths)
-    description, folder, version = found(name_at_version, extra)
+    description, folder, version = found(name_at_version)
     name = f"{description.name}@{version}"
     source = description.versions[version].source
     offered = offer(description, version)
     if offered is None or isinstance(source, FolderSource):
         progress.say(f"{name} comes with its folder; there is nothing to pull")
-        return verify(name, extra_paths=extra)
+        return verify(name)
     with alone(data_home() / description.name, progress.say):
-        state = verify(name, extra_paths=extra)
+        state = verify(name)
         questions = _source_is_needed(description, version, state)
         if not questions and not state.calibration_missing:
             progress.say(f"{name} is here as it is pinned; there is nothing to pull")
             return state
         progress.say(str(offered))
         _fetch_and_install(description, folder, version, source if questions else None, progress)
-    return verify(name, extra_paths=extra)
+    return verify(name)
 
 
 def _source_is_needed(description: Description, version: str, state: DataState) -> bool:

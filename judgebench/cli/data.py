@@ -76,7 +76,7 @@ def pull_command(benchmarks: tuple[str, ...]) -> int:
     every = [f"{one.benchmark}@{one.version}" for one in offered]
     names = every if "all" in benchmarks else list(benchmarks)
     for name in names:  # a slip of the pen is said before anything is fetched
-        found(name, ())
+        found(name)
     failed: list[JudgebenchError] = []
     states = []
     with progress_for(sys.stderr) as progress:

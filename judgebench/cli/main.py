@@ -13,6 +13,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from judgebench import __version__
+from judgebench.cli.options import with_include_path
 from judgebench.cli.streams import NobodyReadsError, in_github, prepare, say, summarise
 from judgebench.errors import JudgebenchError, unknown_name
 
@@ -25,6 +26,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "run": "Answer, judge and report what a suite asks for; again: only what is missing.",
     "plan": "Say what a run would do, before it does it. Sends nothing.",
+    "respond": "Have models answer a benchmark. Nobody judges.",
     "judge": "Have models rate answers that exist, by a rubric. Needs no suite.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
     "verify": "Compute every cell of a bundle of leaderboards again.",
@@ -52,6 +54,9 @@ COMMANDS = {
     "doctor": "What is installed, reachable and configured.",
 }
 
+ABOUT_BENCHMARKS = COMMANDS.keys() - {"batches", "cost", "judge", "reproduce", "store"}
+"""Commands that take a benchmark, or a suite or store that has some."""
+
 EPILOG = """\b
 Start here, in a checkout; `make demo` does as much with a real model:
   judgebench plan suites/ways_of_judging.yaml
@@ -77,7 +82,7 @@ class _Commands(click.Group):
             return None
         command = importlib.import_module(f"judgebench.cli.{_module(cmd_name)}").command
         assert isinstance(command, click.Command)
-        return command
+        return with_include_path(command) if cmd_name in ABOUT_BENCHMARKS else command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from judgebench import DEFAULT_STORE
+from judgebench import DEFAULT_STORE, registry
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -61,6 +61,31 @@ def narrowing_options(command: Command) -> Command:
         help="Only the first N items of each benchmark.",
     )
     return model(judge(limit(command)))
+
+
+def with_include_path(command: click.Command) -> click.Command:
+    """The command, or all those of a group, with ``--include_path PATH``."""
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            with_include_path(one)
+    elif not any(option.name == "include_path" for option in command.params):
+        command.params.append(
+            click.Option(
+                ["--include-path"],
+                type=click.Path(path_type=Path),
+                multiple=True,
+                metavar="PATH",
+                expose_value=False,
+                callback=_include,
+                help="A folder with benchmarks, or lm-eval tasks, besides those that come with "
+                f"judgebench (or {registry.INCLUDE_PATH}). Repeatable.",
+            )
+        )
+    return command
+
+
+def _include(_ctx: click.Context, _option: click.Parameter, paths: tuple[Path, ...]) -> None:
+    registry.include(paths)
 
 
 def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:

@@ -26,13 +26,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PULL = """
 import sys
 from pathlib import Path
+from judgebench import registry
 from judgebench.benchmarks.pull import pull
 from judgebench.cli.progress import PlainProgress
 from judgebench.errors import JudgebenchError
 
 try:
+    registry.include([Path(sys.argv[1])])
     with PlainProgress() as progress:
-        state = pull("small", progress, extra_paths=[Path(sys.argv[1])])
+        state = pull("small", progress)
 except JudgebenchError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)
@@ -97,11 +99,11 @@ def test_a_killed_pull_goes_on(home: Path, tmp_path: Path, how: signal.Signals) 
         process.send_signal(how)
         process.communicate(timeout=20)
         assert process.returncode == -how
-        assert verify("small", extra_paths=[tasks]).state == "missing"
+        assert verify("small").state == "missing"
         host.release.set()
         host.hold = None
         host.asked.clear()
-        state = pull("small", Noted(), extra_paths=[tasks])
+        state = pull("small", Noted())
         assert (state.state, state.damaged) == ("ready", False)
         assert [asked.range for asked in host.asked] == ["bytes=100-", None, None]
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from judgebench import registry
 from judgebench.benchmarks.content import Content
 from judgebench.keys import text_sha
 from judgebench.protocols import Meter
@@ -46,7 +47,7 @@ def write_benchmark(
     shas: Mapping[str, str] | None = None,
     source: str | None = None,
 ) -> list[Path]:
-    """The folder of ``small``; what to give as extra paths. ``shas`` are pinned instead."""
+    """The folder of ``small``; known from here on. ``shas`` are pinned instead."""
     said = {name: sha(content) for name, content in FILES.items()} | dict(shas or {})
 
     def file(name: str, *, pinned: bool = pinned) -> str:
@@ -92,6 +93,7 @@ calibration = {calibration}
     (folder / "small").mkdir(parents=True, exist_ok=True)
     (folder / "small" / "benchmark.toml").write_text(text)
     (folder / "small" / "source.py").write_text(SOURCE)
+    registry.include([folder])
     return [folder]
 
 

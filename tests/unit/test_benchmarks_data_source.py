@@ -124,18 +124,20 @@ def benchmark(tmp_path: Path, server: str) -> Benchmark:
             f'other = {{ sha256 = "{text_sha("other")}", source = "x" }}\n'
         )
         (folder / "benchmark.toml").write_text(head + version + asking + official)
+        registry.include([folder.parent])
         return [folder.parent]
 
     return make
 
 
 def test_pull_reads_questions_examples_and_prompts(home: Path, benchmark: Benchmark) -> None:
-    paths, progress = benchmark(), Noted()
-    state = pull("trivia_judging", progress, extra_paths=paths)
+    benchmark()
+    progress = Noted()
+    state = pull("trivia_judging", progress)
     assert (state.state, state.items, state.prompts) == ("ready", 3, ("plain",))
     assert state.prompts_missing == ("other",)
     assert progress.bytes > 0
-    loaded = load_benchmark("trivia_judging", extra_paths=paths)
+    loaded = load_benchmark("trivia_judging")
     items = loaded.items()
     assert [(i.id, i.question, list(i.references)) for i in items] == [
         (str(n), q, r) for n, (q, r) in enumerate(QUESTIONS)
@@ -148,49 +150,51 @@ def test_pull_reads_questions_examples_and_prompts(home: Path, benchmark: Benchm
 def test_what_was_not_pinned_is_said_and_then_holds(
     home: Path, benchmark: Benchmark, files: Path
 ) -> None:
-    paths, progress = benchmark(), Noted()
-    pull("trivia_judging", progress, extra_paths=paths)
+    benchmark()
+    progress = Noted()
+    pull("trivia_judging", progress)
     sha = hashlib.sha256((files / "V1.csv").read_bytes()).hexdigest()
     assert any(sha in line for line in progress.said)
     again = Noted()
-    pull("trivia_judging", again, extra_paths=paths)
+    pull("trivia_judging", again)
     assert not any("sha256" in line and "V1.csv" in line for line in again.said)
     with (files / "V1.csv").open("a") as out:
         out.write("third,Q: x\n")
     with pytest.raises(InputError, match="not the file that was expected"):
-        pull("trivia_judging", Noted(), extra_paths=paths)
-    assert verify("trivia_judging", extra_paths=paths).state == "ready"
+        pull("trivia_judging", Noted())
+    assert verify("trivia_judging").state == "ready"
 
 
 def test_a_wrong_hash_keeps_nothing(home: Path, benchmark: Benchmark) -> None:
-    paths = benchmark(table_sha="0" * 64)
+    benchmark(table_sha="0" * 64)
     with pytest.raises(InputError, match="nothing was kept"):
-        pull("trivia_judging", Noted(), extra_paths=paths)
-    assert verify("trivia_judging", extra_paths=paths).state == "missing"
+        pull("trivia_judging", Noted())
+    assert verify("trivia_judging").state == "missing"
     assert [p for p in home.rglob("*") if p.is_file()] == []
 
 
 def test_other_questions_than_the_pinned_ones(home: Path, benchmark: Benchmark) -> None:
-    paths = benchmark(content_sha="0" * 64)
+    benchmark(content_sha="0" * 64)
     with pytest.raises(InputError, match="are not the questions of trivia_judging@v1"):
-        pull("trivia_judging", Noted(), extra_paths=paths)
+        pull("trivia_judging", Noted())
 
 
 def test_a_file_that_is_not_there(home: Path, benchmark: Benchmark, files: Path) -> None:
+    benchmark()
     (files / "V1.csv").unlink()
     with pytest.raises(ProviderUnavailableError, match=r"V1\.csv: cannot be fetched: .*Not Found"):
-        pull("trivia_judging", Noted(), extra_paths=benchmark())
+        pull("trivia_judging", Noted())
 
 
 def test_import_takes_files_that_somebody_has(
     home: Path, benchmark: Benchmark, files: Path
 ) -> None:
-    paths = benchmark()
-    state = import_data("trivia_judging", files / "V1.csv", extra_paths=paths)
+    benchmark()
+    state = import_data("trivia_judging", files / "V1.csv")
     assert (state.state, state.items, state.prompts) == ("ready", 3, ())
-    state = import_data("trivia_judging", files / "llm_evaluator.py", extra_paths=paths)
+    state = import_data("trivia_judging", files / "llm_evaluator.py")
     assert (state.items, state.prompts) == (3, ("plain",))
-    prompt = load_benchmark("trivia_judging", extra_paths=paths).prompts["plain"]
+    prompt = load_benchmark("trivia_judging").prompts["plain"]
     assert (prompt.text, prompt.official) == (PROMPT, True)
 
 
@@ -198,8 +202,8 @@ def test_import_takes_files_that_somebody_has(
 def test_import_takes_a_checkout_as_well_as_a_folder_of_it(
     home: Path, benchmark: Benchmark, files: Path, tmp_path: Path, given: str
 ) -> None:
-    paths = benchmark()
-    described = paths[0] / "trivia_judging" / "benchmark.toml"
+    (paths,) = benchmark()
+    described = paths / "trivia_judging" / "benchmark.toml"
     at = {"V1.csv": "results/V1.csv", "llm_evaluator.py": "src/templates/llm_evaluator.py"}
     text = described.read_text()
     for name, place in at.items():
@@ -210,7 +214,7 @@ def test_import_takes_a_checkout_as_well_as_a_folder_of_it(
         (checkout / place).parent.mkdir(parents=True)
         shutil.copy(files / name, checkout / place)
     (checkout / "setup.csv").write_text("something,else\n1,2\n")  # nobody's questions
-    state = import_data("trivia_judging", checkout / given, extra_paths=paths)
+    state = import_data("trivia_judging", checkout / given)
     prompts = ("plain",) if given == "." else ()
     assert (state.state, state.items, state.prompts) == ("ready", 3, prompts)
 
@@ -243,51 +247,52 @@ def test_a_checkout_has_a_versions_files_where_upstream_has_them(
 
 
 def test_a_changed_prompt_is_not_official(home: Path, benchmark: Benchmark, files: Path) -> None:
-    paths = benchmark()
-    import_data("trivia_judging", files, extra_paths=paths)
+    benchmark()
+    import_data("trivia_judging", files)
     (kept,) = home.rglob("plain.txt")
     kept.write_text(PROMPT + " ")
-    assert load_benchmark("trivia_judging", extra_paths=paths).prompts == {}
+    assert load_benchmark("trivia_judging").prompts == {}
 
 
 def test_damaged_data_is_found(home: Path, benchmark: Benchmark, files: Path) -> None:
-    paths = benchmark()
-    sha = import_data("trivia_judging", files, extra_paths=paths).sha
+    benchmark()
+    sha = import_data("trivia_judging", files).sha
     benchmark(content_sha=sha)
     items = home / "trivia_judging" / "v1" / "items.jsonl"
     items.write_text(items.read_text().replace("Danube", "Rhine"))
-    state = verify("trivia_judging", extra_paths=paths)
+    state = verify("trivia_judging")
     assert state.state == "damaged"
     assert "fetch them again" in state.note
     assert not state.usable
 
 
 def test_import_of_something_else(home: Path, tmp_path: Path, benchmark: Benchmark) -> None:
-    paths = benchmark()
+    benchmark()
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(InputError, match="nothing in it belongs to trivia_judging"):
-        import_data("trivia_judging", empty, extra_paths=paths)
+        import_data("trivia_judging", empty)
     with pytest.raises(InputError, match="no such file or folder"):
-        import_data("trivia_judging", tmp_path / "nowhere", extra_paths=paths)
+        import_data("trivia_judging", tmp_path / "nowhere")
     (empty / "x.csv").write_text("model,question\na,b\n")
     with pytest.raises(InputError, match="the column 'response' is missing"):
-        import_data("trivia_judging", empty, extra_paths=paths)
+        import_data("trivia_judging", empty)
     (empty / "x.csv").write_text("model,response,question,references\na,b\n")
     with pytest.raises(InputError, match=r"x\.csv:2: the row ends too early"):
-        import_data("trivia_judging", empty, extra_paths=paths)
+        import_data("trivia_judging", empty)
     (empty / "x.csv").write_bytes(b"model,response,question,references\n\xff,b,c,d\n")
     with pytest.raises(InputError, match="cannot be read as CSV"):
-        import_data("trivia_judging", empty, extra_paths=paths)
+        import_data("trivia_judging", empty)
 
 
 def test_a_home_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, benchmark: Benchmark, files: Path
 ) -> None:
+    benchmark()
     (tmp_path / "file").touch()
     monkeypatch.setenv("JUDGEBENCH_DATA", str(tmp_path / "file" / "home"))
     with pytest.raises(ConfigError, match="set JUDGEBENCH_DATA"):
-        import_data("trivia_judging", files, extra_paths=benchmark())
+        import_data("trivia_judging", files)
 
 
 def test_the_list_says_what_is_there(home: Path) -> None:
@@ -315,12 +320,12 @@ def test_the_home_is_configured_or_the_users_cache(monkeypatch: pytest.MonkeyPat
 def test_a_hub_dataset_comes_through_datasets(
     home: Path, tmp_path: Path, benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paths = benchmark()
+    (paths,) = benchmark()
     hub = tmp_path / "hub"
     hub.mkdir()
     rows = [{"id": str(n), "question": q, "references": r} for n, (q, r) in enumerate(QUESTIONS)]
     (hub / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    folder = paths[0] / "trivia_judging"
+    folder = paths / "trivia_judging"
     (folder / "source.py").write_text(
         "import json\n"
         "from judgebench.benchmarks.content import Content\n"
@@ -333,7 +338,7 @@ def test_a_hub_dataset_comes_through_datasets(
     source = f"[versions.v1.source]\nkind = 'hub'\ndataset = '{hub}'\nrevision = 'main'\n"
     (folder / "benchmark.toml").write_text(text[:start] + source + text[end:])
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    state = pull("trivia_judging", Noted(), extra_paths=paths)
+    state = pull("trivia_judging", Noted())
     assert (state.state, state.items) == ("ready", 3)
 
 

@@ -115,11 +115,12 @@ def own(tmp_path: Path) -> Path:
     lines = file.read_text().replace('name = "trivia_judging_mini"', 'name = "rivers"')
     kept = [li for li in lines.splitlines() if not li.startswith("sha256 =")]
     file.write_text("\n".join(kept) + "\n")
+    registry.include([folder.parent])
     return folder
 
 
 def test_a_folder_of_ones_own(own: Path) -> None:
-    benchmark = load_benchmark("rivers", extra_paths=[own.parent])
+    benchmark = load_benchmark("rivers")
     assert benchmark.items(1)[0].benchmark == "rivers"
     other = load_benchmark("trivia_judging_mini")
     assert benchmark.data_sha == other.data_sha
@@ -131,12 +132,12 @@ def test_changed_questions_are_another_data_sha_and_refused_if_pinned(own: Path)
     row = json.loads(rows[0])
     row["references"].append("Duna")
     (own / "items.jsonl").write_text("\n".join([json.dumps(row), *rows[1:]]) + "\n")
-    benchmark = load_benchmark("rivers", extra_paths=[own.parent])
+    benchmark = load_benchmark("rivers")
     assert benchmark.data_sha != before
     toml = own / "benchmark.toml"
     toml.write_text(toml.read_text().replace("[versions.1]", f'[versions.1]\nsha256 = "{before}"'))
     with pytest.raises(InputError, match="are not the questions of rivers@1"):
-        load_benchmark("rivers", extra_paths=[own.parent]).items()
+        load_benchmark("rivers").items()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_fault_in_a_description_is_named(own: Path, old: str, new: str, messag
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(ConfigError, match=message) as error:
-        find("rivers", [own.parent])
+        find("rivers")
     assert str(file) in str(error.value)
 
 
@@ -165,7 +166,7 @@ def test_a_task_without_stops_is_refused(own: Path) -> None:
     file = own / "trivia_judging_mini.yaml"
     file.write_text(file.read_text().replace("  until:", "  stop:"))
     with pytest.raises(ConfigError, match="generation_kwargs with 'until'"):
-        _ = load_benchmark("rivers", extra_paths=[own.parent]).lm_eval_task
+        _ = load_benchmark("rivers").lm_eval_task
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,12 @@ def benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert file.sha256 is not None
         text = text.replace(file.sha256, hashlib.sha256(FILES[file.name]).hexdigest())
     (folder / "benchmark.toml").write_text(text)
+    registry.include([tmp_path / "tasks"])
     return tmp_path / "tasks"
 
 
 def description(benchmarks: Path) -> Description:
-    return find("alpaca_eval", [benchmarks])[0]
+    return find("alpaca_eval")[0]
 
 
 def test_they_are_imported_under_their_names(benchmarks: Path, tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_they_are_imported_under_their_names(benchmarks: Path, tmp_path: Path) -
     for name, content in FILES.items():
         (given / f"copy-of-{name}").write_bytes(content)
     (given / "other.csv").write_bytes(b"something else")
-    state = import_data("alpaca_eval", given, extra_paths=[benchmarks])
+    state = import_data("alpaca_eval", given)
     assert state.state == "missing"  # the instructions are still to come
     found = calibration_files(description(benchmarks))
     assert {name: path.read_bytes() for name, path in found.items()} == FILES
@@ -51,11 +52,11 @@ def test_they_are_imported_under_their_names(benchmarks: Path, tmp_path: Path) -
 def test_a_changed_file_is_not_taken(benchmarks: Path, tmp_path: Path) -> None:
     file = tmp_path / "df_gamed.csv"
     file.write_bytes(FILES["df_gamed.csv"])
-    import_data("alpaca_eval", file, extra_paths=[benchmarks])
+    import_data("alpaca_eval", file)
     (kept,) = calibration_files(description(benchmarks)).values()
     kept.write_bytes(b"preference,index\n1.0,0\n")
     assert calibration_files(description(benchmarks)) == {}
     file.write_bytes(b"torn")
     with pytest.raises(InputError, match="nothing in it belongs to alpaca_eval"):
-        import_data("alpaca_eval", file, extra_paths=[benchmarks])
+        import_data("alpaca_eval", file)
     assert official_prompts(description(benchmarks)) == {}

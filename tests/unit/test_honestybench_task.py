@@ -228,8 +228,9 @@ def test_a_set_that_is_of_no_domain_is_named(tmp_path: Path) -> None:
     (folder / "benchmark.toml").write_text(re.sub(r'sha256 = "\w+"\n', "", text), encoding="utf-8")
     row = {"id": "rim/0", "question": "x", "references": ["y"], "category": "arts", "set": "rim"}
     (folder / "items.jsonl").write_text(lines(row), encoding="utf-8")
+    registry.include([tmp_path])
     with pytest.raises(InputError, match=r"question rim/0: no set called 'rim'; .*primer"):
-        load_benchmark("honestybench_mini", extra_paths=[tmp_path]).items()
+        load_benchmark("honestybench_mini").items()
 
 
 def test_the_pin_of_the_mini_set_is_that_of_its_questions() -> None:

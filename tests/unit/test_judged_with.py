@@ -51,7 +51,8 @@ def benchmark(tmp_path: Path, home: Path) -> FolderBenchmark:
     before, marker, _ = text.partition("[judging]\n")
     assert marker
     description.write_text(before + marker + JUDGING, encoding="utf-8")
-    return load_benchmark("rivers", extra_paths=[folder.parent])
+    registry.include([folder.parent])
+    return load_benchmark("rivers")
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_it_brings_all_of_it_and_leaves_nothing_else(
     host: FileHost, home: Path, paths: list[Path]
 ) -> None:
     progress = Noted()
-    assert complete(pull("small", progress, extra_paths=paths))
+    assert complete(pull("small", progress))
     assert in_the_home(home) == [
         "1/items.jsonl",
         "1/manifest.json",
@@ -86,23 +86,23 @@ def test_how_much_it_is_and_whose_is_said_before_anything_is_fetched(
             if not host.asked:
                 before.append(message)
 
-    pull("small", Told(), extra_paths=paths)
+    pull("small", Told())
     size = megabytes(sum(map(len, FILES.values())))
     place = host.url.removeprefix("http://")
     assert before == [f"small@1: 3 files from {place}, {size}; licence: CC0"]
 
 
 def test_what_does_not_say_its_size(host: FileHost, home: Path, tmp_path: Path) -> None:
-    paths = write_benchmark(tmp_path / "tasks", host.url, pinned=False)
-    (small,) = (one for one in offers(paths) if one.benchmark == "small")
+    write_benchmark(tmp_path / "tasks", host.url, pinned=False)
+    (small,) = (one for one in offers() if one.benchmark == "small")
     assert (small.files, small.unsized, small.size) == (3, 2, "at least 2 kB")
 
 
 def test_again_asks_for_nothing(host: FileHost, paths: list[Path]) -> None:
-    pull("small", Noted(), extra_paths=paths)
+    pull("small", Noted())
     asked(host)
     progress = Noted()
-    assert complete(pull("small", progress, extra_paths=paths))
+    assert complete(pull("small", progress))
     assert progress.said == ["small@1 is here as it is pinned; there is nothing to pull"]
     assert asked(host) == []
 
@@ -110,10 +110,10 @@ def test_again_asks_for_nothing(host: FileHost, paths: list[Path]) -> None:
 def test_questions_without_a_hash_of_their_own_are_those_of_the_pinned_files(
     host: FileHost, home: Path, tmp_path: Path
 ) -> None:
-    paths = write_benchmark(tmp_path / "tasks", host.url, content_sha=None)
-    pull("small", Noted(), extra_paths=paths)
+    write_benchmark(tmp_path / "tasks", host.url, content_sha=None)
+    pull("small", Noted())
     asked(host)
-    assert complete(pull("small", Noted(), extra_paths=paths))
+    assert complete(pull("small", Noted()))
     assert asked(host) == []
 
 
@@ -129,25 +129,25 @@ def test_questions_without_a_hash_of_their_own_are_those_of_the_pinned_files(
 def test_what_was_damaged_is_found_and_fetched_again(
     host: FileHost, home: Path, paths: list[Path], file: str, missing: list[str]
 ) -> None:
-    pull("small", Noted(), extra_paths=paths)
+    pull("small", Noted())
     asked(host)
     (home / file).write_bytes((home / file).read_bytes()[:-3])
-    assert verify("small", extra_paths=paths).damaged
-    assert complete(pull("small", Noted(), extra_paths=paths))
+    assert verify("small").damaged
+    assert complete(pull("small", Noted()))
     assert asked(host) == missing
 
 
 def test_changed_questions_without_a_pin_are_found(
     host: FileHost, home: Path, tmp_path: Path
 ) -> None:
-    paths = write_benchmark(tmp_path / "tasks", host.url, content_sha=None)
-    pull("small", Noted(), extra_paths=paths)
+    write_benchmark(tmp_path / "tasks", host.url, content_sha=None)
+    pull("small", Noted())
     items = home / "1" / "items.jsonl"
     items.write_text(items.read_text().replace("1 + 1", "1 + 2"))
-    state = verify("small", extra_paths=paths)
+    state = verify("small")
     assert state.state == "damaged"
     assert "not the questions that were put here" in state.note
-    assert complete(pull("small", Noted(), extra_paths=paths))
+    assert complete(pull("small", Noted()))
 
 
 def test_files_that_came_before_one_failed_are_kept(
@@ -155,13 +155,13 @@ def test_files_that_came_before_one_failed_are_kept(
 ) -> None:
     prompts = host.files.pop("prompts.py")
     with pytest.raises(ProviderUnavailableError, match="404") as error:
-        pull("small", Noted(), extra_paths=paths)
+        pull("small", Noted())
     assert error.value.exit_code == 69
     assert asked(host) == ["calibration.csv", "questions.json", "prompts.py"]
-    state = verify("small", extra_paths=paths)
+    state = verify("small")
     assert (state.state, state.prompts, state.calibration) == ("missing", (), ())
     host.files["prompts.py"] = prompts
-    assert complete(pull("small", Noted(), extra_paths=paths))
+    assert complete(pull("small", Noted()))
     assert asked(host) == ["prompts.py"]
 
 
@@ -173,11 +173,11 @@ def test_ctrl_c_loses_nothing(host: FileHost, home: Path, paths: list[Path]) -> 
 
     host.cuts = [None, 1_000]
     with pytest.raises(KeyboardInterrupt):
-        pull("small", Impatient(), extra_paths=paths)
+        pull("small", Impatient())
     assert [path.name for path in home.iterdir()] == [".partial"]
     host.cuts.clear()
     host.asked.clear()
-    assert complete(pull("small", Noted(), extra_paths=paths))
+    assert complete(pull("small", Noted()))
     assert [(one.path, one.range) for one in host.asked] == [
         ("/questions.json", "bytes=1000-"),
         ("/prompts.py", None),
@@ -188,14 +188,14 @@ def test_ctrl_c_loses_nothing(host: FileHost, home: Path, paths: list[Path]) -> 
 def test_a_file_with_another_hash_changes_nothing(
     host: FileHost, home: Path, tmp_path: Path, paths: list[Path], name: str
 ) -> None:
-    pull("small", Noted(), extra_paths=paths)
+    pull("small", Noted())
     before = {file: (home / file).read_bytes() for file in in_the_home(home)}
     (home / "calibration" / "calibration.csv").unlink()
     write_benchmark(
         tmp_path / "tasks", host.url, content_sha=None, shas={name: sha(b"another file")}
     )
     with pytest.raises(InputError, match=f"{name}: this is not the file") as error:
-        pull("small", Noted(), extra_paths=paths)
+        pull("small", Noted())
     assert error.value.exit_code == 65
     now = {file: (home / file).read_bytes() for file in in_the_home(home) if file[0] != "."}
     before.pop("calibration/calibration.csv")
@@ -204,13 +204,13 @@ def test_a_file_with_another_hash_changes_nothing(
 
 
 def test_other_questions_in_files_without_pins(host: FileHost, home: Path, tmp_path: Path) -> None:
-    paths = write_benchmark(tmp_path / "tasks", host.url, pinned=False)
+    write_benchmark(tmp_path / "tasks", host.url, pinned=False)
     host.files["questions.json"] = json.dumps(ROWS[1:]).encode()
     with pytest.raises(InputError, match="these are not the questions of small@1"):
-        pull("small", Noted(), extra_paths=paths)
-    assert verify("small", extra_paths=paths).state == "missing"
+        pull("small", Noted())
+    assert verify("small").state == "missing"
     host.files["questions.json"] = FILES["questions.json"]
-    assert complete(pull("small", Noted(), extra_paths=paths))
+    assert complete(pull("small", Noted()))
 
 
 @pytest.mark.parametrize("name", ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"])
@@ -220,22 +220,22 @@ def test_offline_nothing_is_asked(
     monkeypatch.setenv("HF_ENDPOINT", host.url)
     monkeypatch.setenv(name, "1")
     with pytest.raises(ConfigError, match="judgebench data import"):
-        pull("small", Noted(), extra_paths=paths)
+        pull("small", Noted())
     assert asked(host) == []
     monkeypatch.delenv("HF_ENDPOINT")  # the host is not the Hub any more
-    assert complete(pull("small", Noted(), extra_paths=paths))
+    assert complete(pull("small", Noted()))
 
 
 def test_a_dataset_of_the_hub_is_not_loaded_offline(
     host: FileHost, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = 'kind = "hub"\ndataset = "a/b"\nrevision = "0"'
-    paths = write_benchmark(tmp_path / "tasks", host.url, source=source)
-    (small,) = (one for one in offers(paths) if one.benchmark == "small")
+    write_benchmark(tmp_path / "tasks", host.url, source=source)
+    (small,) = (one for one in offers() if one.benchmark == "small")
     assert small.hosts == tuple(sorted([host.url.removeprefix("http://"), "huggingface.co"]))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ConfigError, match=r"a/b: HF_HUB_OFFLINE is set.*judgebench data import"):
-        pull("small", Noted(), extra_paths=paths)
+        pull("small", Noted())
     assert asked(host) == []  # what could be had is not had in part
 
 
@@ -243,11 +243,11 @@ def test_a_folder_is_not_taken_for_a_dataset_of_the_hub(
     host: FileHost, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = 'kind = "hub"\ndataset = "a/b"\nrevision = "0"'
-    paths = write_benchmark(tmp_path / "tasks", host.url, source=source)
+    write_benchmark(tmp_path / "tasks", host.url, source=source)
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="a folder of this name is here"):
-        pull("small", Noted(), extra_paths=paths)
+        pull("small", Noted())
 
 
 @pytest.mark.parametrize("second", ["{url}/other/questions.json", "{url}/x/", "{url}/.."])
@@ -257,22 +257,22 @@ def test_each_file_needs_a_name_of_its_own(
     urls = [f"{host.url}/questions.json", second.format(url=host.url)]
     files = ", ".join(f'{{ url = "{url}" }}' for url in urls)
     source = f'kind = "files"\nfiles = [{files}]'
-    paths = write_benchmark(tmp_path / "tasks", host.url, source=source)
+    write_benchmark(tmp_path / "tasks", host.url, source=source)
     with pytest.raises(ConfigError, match="a name of its own"):
-        pull("small", Noted(), extra_paths=paths)
+        pull("small", Noted())
     assert asked(host) == []
 
 
 def test_what_a_killed_process_left_is_swept(home: Path, paths: list[Path]) -> None:
     (home / ".new-dead" / "old").mkdir(parents=True)
-    pull("small", Noted(), extra_paths=paths)
+    pull("small", Noted())
     assert list(home.glob(".new-*")) == []
 
 
 def test_a_version_that_a_killed_process_was_replacing_comes_back(
     home: Path, paths: list[Path]
 ) -> None:
-    complete(pull("small", Noted(), extra_paths=paths))
+    complete(pull("small", Noted()))
     stage = home / ".new-dead"
     (stage / "old").mkdir(parents=True)
     (home / "1").rename(stage / "old" / "1")
@@ -287,10 +287,10 @@ def test_a_version_that_a_killed_process_was_replacing_comes_back(
 
 @pytest.mark.parametrize("part", [".", "small"])
 def test_a_data_home_is_imported(home: Path, paths: list[Path], tmp_path: Path, part: str) -> None:
-    pull("small", Noted(), extra_paths=paths)
+    pull("small", Noted())
     shutil.move(home.parent, tmp_path / "carried")
-    assert verify("small", extra_paths=paths).state == "missing"
-    assert complete(import_data("small", tmp_path / "carried" / part, extra_paths=paths))
+    assert verify("small").state == "missing"
+    assert complete(import_data("small", tmp_path / "carried" / part))
 
 
 def test_upstreams_files_are_imported(home: Path, paths: list[Path], tmp_path: Path) -> None:
@@ -300,13 +300,13 @@ def test_upstreams_files_are_imported(home: Path, paths: list[Path], tmp_path: P
         (given / name).write_bytes(content)
     (given / "large.json").write_text('["' + "x" * 4_000_001 + '"]')
     (given / "torn.py").write_text("def (")
-    assert complete(import_data("small", given, extra_paths=paths))
+    assert complete(import_data("small", given))
 
 
 def test_one_version_of_a_home_at_a_time(home: Path, paths: list[Path], tmp_path: Path) -> None:
-    pull("small", Noted(), extra_paths=paths)
+    pull("small", Noted())
     shutil.move(home.parent, tmp_path / "carried")
-    state = import_data("small", tmp_path / "carried" / "small" / "1", extra_paths=paths)
+    state = import_data("small", tmp_path / "carried" / "small" / "1")
     assert (state.state, state.prompts, state.calibration) == ("ready", (), ())
     assert state.calibration_missing == ("calibration.csv",)
 
@@ -314,10 +314,10 @@ def test_one_version_of_a_home_at_a_time(home: Path, paths: list[Path], tmp_path
 def test_a_carried_file_that_was_damaged_is_refused(
     home: Path, paths: list[Path], tmp_path: Path
 ) -> None:
-    pull("small", Noted(), extra_paths=paths)
+    pull("small", Noted())
     shutil.move(home.parent, tmp_path / "carried")
     items = tmp_path / "carried" / "small" / "1" / "items.jsonl"
     items.write_text(items.read_text().replace("1 + 1", "1 + 2"))
     with pytest.raises(InputError, match="these are not the questions"):
-        import_data("small", tmp_path / "carried", extra_paths=paths)
+        import_data("small", tmp_path / "carried")
     assert in_the_home(home) == []

@@ -40,8 +40,11 @@ def test_benchmarks_are_the_folders_below_tasks(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "benchmark.toml").touch()
-    assert registry.benchmark_folders([tmp_path])["mine"] == mine
-    assert registry.benchmark_folders([mine])["mine"] == mine
+    registry.include([tmp_path])
+    assert registry.benchmark_folders()["mine"] == mine
+    registry.include([mine])
+    assert registry.included() == (tmp_path, mine)
+    assert registry.benchmark_folders()["mine"] == mine
 
 
 def test_an_installed_package_adds_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
