@@ -148,7 +148,7 @@ class Messages:
             cache_write_tokens=written,
         )
 
-    def read(self, answer: dict[str, Any]) -> dict[str, Any]:
+    def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         blocks = reading.objects(answer, "content")
         stopped = reading.text(answer, "stop_reason")
         details = answer.get("stop_details")

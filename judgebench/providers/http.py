@@ -61,7 +61,7 @@ class Api(Protocol):
 
     def usage(self, stated: Any) -> Usage: ...
 
-    def read(self, answer: dict[str, Any]) -> dict[str, Any]:
+    def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         """The fields of the reply in an answer that is none of an error.
 
         Raises
@@ -94,7 +94,7 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
             said = json.dumps({"error": error}).encode()
             return raised(no_success(api.status(error), {}, said, call))
         return Reply(
-            **api.read(answer),
+            **api.read(answer, call.where),
             usage=usage,
             served_model=reading.text(answer, "model"),
             seconds=seconds,
@@ -102,7 +102,7 @@ def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
             note=reading.usage_note(answer.get("usage")),
         )
     except reading.BrokenError as error:
-        failed = CallError(f"{call.where} {error}", retriable=True, kind=error.kind, charged=usage)
+        failed = CallError(str(error), retriable=True, kind=error.kind, charged=usage)
     except reading.ShapeError as error:
         failed = reading.wrong_shape(error, data, api.name, call, usage)
     raise failed

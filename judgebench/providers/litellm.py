@@ -30,7 +30,7 @@ def make(endpoint: Endpoint) -> LiteLlm:
     """
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else fetched from GitHub
     try:
-        library = importlib.import_module("litellm")
+        library: Any = importlib.import_module("litellm")
     except ImportError as error:
         reason = str(error)
     else:

@@ -131,15 +131,17 @@ class Chat:
     def usage(self, stated: Any) -> Usage:
         return _usage(stated, "prompt", "completion")
 
-    def read(self, answer: dict[str, Any]) -> dict[str, Any]:
+    def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         choices = reading.typed(answer, "choices", list)
         if not choices:
-            raise reading.BrokenError("answered without choices; the answer may have been filtered")
+            raise reading.BrokenError(
+                f"{where} answered without choices; the answer may have been filtered"
+            )
         message = reading.typed(choices[0], "message", dict)
         finish_reason = (reading.text(choices[0], "finish_reason") or NOT_SAID).lower()
         if finish_reason in _BROKEN:
             raise reading.BrokenError(
-                f"broke its answer off ({finish_reason}); asking again may help", "server"
+                f"{where} broke its answer off ({finish_reason}); asking again may help", "server"
             )
         refusal = reading.text(message, "refusal")
         thought, said = _without_thoughts(reading.text(message, "content") or "")
@@ -255,11 +257,11 @@ class Responses:
     def usage(self, stated: Any) -> Usage:
         return _usage(stated, "input", "output")
 
-    def read(self, answer: dict[str, Any]) -> dict[str, Any]:
+    def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         status = reading.text(answer, "status")
         if status in {"failed", "cancelled"}:
             raise reading.BrokenError(
-                f"says that its answer {status}; asking again may help", "server"
+                f"{where} says that its answer {status}; asking again may help", "server"
             )
         finish_reason = "stop" if status == "completed" else status or NOT_SAID
         if status == "incomplete":
@@ -274,7 +276,7 @@ class Responses:
             for part in reading.objects(item, "content")
         ]
         if not said and finish_reason == "stop":
-            raise reading.BrokenError("answered without a message; asking again may help")
+            raise reading.BrokenError(f"{where} answered without a message; asking again may help")
         refusal = reading.joined(said, "refusal", "refusal")
         tokens = [t for p in said if p.get("logprobs") for t in reading.typed(p, "logprobs", list)]
         return {

@@ -25,7 +25,7 @@ class ShapeError(Exception):
 
 
 class BrokenError(Exception):
-    """An answer that is none, although it has the right shape; says why, after whose it is."""
+    """An answer that is none, although it has the right shape; says why."""
 
     def __init__(self, message: str, kind: FailureKind = "bad_answer") -> None:
         super().__init__(message)
@@ -48,14 +48,12 @@ def parse(body: bytes, content_type: str, call: Call) -> Any:
     found = f"{excerpt(content_type, 60, call.key) or 'no content type'}, beginning {start!r}"
     is_json = "json" in content_type.lower() or body.lstrip()[:1] in {b"{", b"["}
     what = (
-        f"broken JSON ({reason}): {found}"
+        f"{call.where} answered broken JSON ({reason}): {found}"
         if is_json
-        else f"something that is not JSON ({found}); check base_url, which usually ends in /v1, "
-        "and whether a proxy or a sign-in page stands in between"
+        else f"{call.where} answered something that is not JSON ({found}); check base_url, which "
+        "usually ends in /v1, and whether a proxy or a sign-in page stands in between"
     )
-    raise CallError(
-        f"{call.where} answered {what}", retriable=is_json, kind="bad_answer", charged=Usage()
-    )
+    raise CallError(what, retriable=is_json, kind="bad_answer", charged=Usage())
 
 
 def wrong_shape(error: ShapeError, data: Any, api: str, call: Call, charged: Usage) -> CallError:

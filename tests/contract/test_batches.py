@@ -1,4 +1,4 @@
-"""What holds for every batch interface there is, through the official clients."""
+"""What holds for every batch interface there is, against servers that speak as the real ones do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What holds for every provider that speaks to a server, whatever API it speaks.
 
 What holds for the others as well is in ``test_every_provider.py``. The servers here are scripted,
-the clients are the real ones, and so is what travels between them: a body is checked against the
-official clients' own types before it is answered.
+what travels is real: a body is checked against the official clients' own types before it is
+answered.
 """
 
 from __future__ import annotations

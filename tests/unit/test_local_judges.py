@@ -279,7 +279,7 @@ def test_a_judges_own_time_limit_holds_for_loading_and_that_of_all_calls_does_no
             benchmarks=[BenchmarkConfig(name="b", judges=["r"])],
             limits=limits,
         )
-        assert ProviderPool(suite, None).options(judge_).options["loading_s"] == loading_s
+        assert ProviderPool(suite, None).endpoint(judge_).provider_options["loading_s"] == loading_s
 
 
 def test_what_is_not_installed_is_named() -> None:
