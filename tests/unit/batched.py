@@ -8,8 +8,7 @@ from typing import Any
 
 from judgebench import keys
 from judgebench.config import Endpoint
-from judgebench.execution.batches import submit
-from judgebench.execution.collecting import Look, collect
+from judgebench.execution.batch import Look, collect, submit
 from judgebench.providers.batch import Batches, batches_of
 from judgebench.records import (
     Batch,
