@@ -46,14 +46,20 @@ def parse(body: bytes, content_type: str, call: Call) -> Any:
         reason = excerpt(str(error), 100, call.key)
     start = excerpt(body[:2000].decode("utf-8", "replace"), 80, call.key)
     found = f"{excerpt(content_type, 60, call.key) or 'no content type'}, beginning {start!r}"
-    is_json = "json" in content_type.lower() or body.lstrip()[:1] in {b"{", b"["}
-    what = f"{call.where} answered broken JSON ({reason}): {found}"
-    if not is_json:
-        what = (
-            f"{call.where} answered something that is not JSON ({found}); check base_url, which "
-            "usually ends in /v1, and whether a proxy or a sign-in page stands in between"
+    if "json" in content_type.lower() or body.lstrip()[:1] in {b"{", b"["}:
+        raise CallError(
+            f"{call.where} answered broken JSON ({reason}): {found}",
+            retriable=True,
+            kind="bad_answer",
+            charged=Usage(),
         )
-    raise CallError(what, retriable=is_json, kind="bad_answer", charged=Usage())
+    raise CallError(
+        f"{call.where} answered something that is not JSON ({found}); check base_url, which "
+        "usually ends in /v1, and whether a proxy or a sign-in page stands in between",
+        retriable=False,
+        kind="bad_answer",
+        charged=Usage(),
+    )
 
 
 def wrong_shape(error: ShapeError, data: Any, api: str, call: Call, charged: Usage) -> CallError:
