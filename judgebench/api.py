@@ -24,17 +24,16 @@ from judgebench.errors import (
     unknown_name,
 )
 from judgebench.exchange.labels import import_labels, read_label_rows
-from judgebench.execution.again import with_occasions
-from judgebench.execution.anchors import occasion_of_today
-from judgebench.execution.confirm import Unconfirmed
-from judgebench.execution.confirm import confirm as confirm_work
-from judgebench.execution.evaluate import evaluate
+from judgebench.execution.execute import confirm as confirm_work
+from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow
 from judgebench.execution.forecast import plan as plan_work
-from judgebench.execution.outcome import Outcome
+from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
+from judgebench.execution.preflight import Finding, needs
+from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
-from judgebench.protocols import Progress, at_once
+from judgebench.protocols import NoProgress, Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -517,6 +516,7 @@ def run(
     stack_anchors: int | None = None,
     again: Collection[str] = (),
     narrowing: config.Narrowing | None = None,
+    unjudged: bool = False,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -538,16 +538,18 @@ def run(
         Earlier runs keep what was said to them, and later ones use the new verdicts.
     narrowing
         Some of its models, judges and items alone; the manifest keeps which.
+    unjudged
+        The answers alone: no judge is asked.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
     path = Path(suite)
-    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing)
+    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, unjudged=unjudged)
     left = {} if narrowing is None else narrowing.as_json()
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
-    occasion = occasion_of_today() if refresh_anchors else None
+    occasion = recheck_of_today() if refresh_anchors else None
     asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
     if refresh_anchors:
         asked["refresh_anchors"] = occasion
@@ -555,8 +557,10 @@ def run(
         asked["stack_anchors"] = stack_anchors
     if left:
         asked["narrowed"] = left
+    if unjudged:
+        asked["unjudged"] = True
     with open_live_store(store_url(work.suite, store)) as opened:
-        work = with_occasions(work, opened.runs(), again)
+        work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             pool.check(endpoints(work))
@@ -585,32 +589,41 @@ def run(
 
 
 def judge(
-    paths: Sequence[Path],
+    answers: Path | str | Sequence[Path | str] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
-    judges: Sequence[str],
-    rubric: Path,
+    judges: Sequence[str | Callable[..., Any]],
+    rubric: Path | str | None = None,
+    prompt: Path | str | None = None,
     scale: tuple[float, float] | None = None,
     benchmark: str = "answers",
+    baseline: str | None = None,
     base_url: str | None = None,
     limit: int | None = None,
     store: str | Path | None = None,
-    progress: Progress,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+    **reading: Any,
 ) -> Outcome:
-    """Have judges rate answers that exist by a rubric, without a suite; else as `run`.
+    """Have judges judge answers that exist, without a suite; else as `run`.
 
     Parameters
     ----------
-    paths
-        Files of answers, as `judgebench.exchange.answer_files` reads them.
+    answers
+        Files of answers, or rows of one, as `judgebench.exchange.answer_files` reads them.
     judges
-        Each as PROVIDER/MODEL, which is also its name.
+        Each as PROVIDER/MODEL, which is also its name; or a function, which is called with what its
+        parameters name (``question``, ``answer``, ``answer_a``, …: `judgebench.judges.python`).
     rubric, scale
         A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
         given.
+    prompt, reading
+        A prompt of one's own, and what a suite says beside it: ``read``, ``verdict``, ``labels``,
+        ``overall``, ``examples``, ``frame``.
     benchmark
         How the questions of these files are called; their version is the hash of what is asked.
+    baseline
+        The model whose answers others are compared with, for judges that compare.
     base_url
         Where the judges are reached, where that is not their provider's usual address.
     limit
@@ -621,59 +634,293 @@ def judge(
     UsageError
         For a judge that is not PROVIDER/MODEL, or of which nobody knows where it is.
     InputError
-        For a file of answers or a rubric that cannot be used, naming row and field.
+        For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    from judgebench.benchmarks.own_prompts import own_benchmark
-    from judgebench.exchange.answer_files import read_answer_files
+    work, written = _work_on(
+        answers,
+        judges,
+        rubric=rubric,
+        prompt=prompt,
+        scale=scale,
+        benchmark=benchmark,
+        baseline=baseline,
+        base_url=base_url,
+        limit=limit,
+        limits=limits,
+        **reading,
+    )
+    return _carried_out(work, written, store, progress or NoProgress(), on_forecast)
 
-    found = read_answer_files(paths)
+
+def respond(
+    model: str,
+    *,
+    tasks: Sequence[str] = (),
+    items: Path | None = None,
+    benchmark: str = "answers",
+    name: str | None = None,
+    model_args: Mapping[str, Any] | None = None,
+    gen_kwargs: Mapping[str, Any] | None = None,
+    base_url: str | None = None,
+    system: str | None = None,
+    batch_size: int | str | None = None,
+    apply_chat_template: bool | None = None,
+    samples: int = 1,
+    limit: int | None = None,
+    store: str | Path | None = None,
+    progress: Progress,
+    limits: Mapping[str, Any] | None = None,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+) -> Outcome:
+    """Have one model answer benchmarks, or questions from a file, without a suite and a judge.
+
+    Parameters
+    ----------
+    model
+        PROVIDER/MODEL, or, with ``model_args``, a backend of lm-eval: ``hf``, ``vllm``.
+    tasks
+        Benchmarks, each ``NAME`` or ``NAME@VERSION``.
+    items, benchmark
+        A file of questions of one's own, and how they are called in the store.
+    name
+        How the model is called; if not given, as the checkpoint or PROVIDER/MODEL.
+    gen_kwargs
+        Over what the benchmark says about decoding.
+    system, batch_size, apply_chat_template
+        As in a suite; the last two are for local models.
+    samples, limit
+        Answers to each question, and only the first questions.
+
+    Raises
+    ------
+    UsageError
+        For a model that is none, and where nothing is asked.
+    """
+    called = _candidate_called(
+        model, model_args, gen_kwargs, base_url, system, batch_size, apply_chat_template
+    )
+    wanted = [{"name": task} for task in tasks]
+    wanted += [] if items is None else [{"name": benchmark, "items": str(items)}]
+    if not wanted:
+        raise UsageError("name what is asked: --tasks BENCHMARK, or --items FILE")
+    how = {"samples": samples, **({} if limit is None else {"limit": limit})}
     written = {
-        "name": benchmark,
-        "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
-        "judges": [_judge_called(one, base_url) for one in judges],
-        "benchmarks": [
-            {
-                "name": benchmark,
-                "items": str(paths[0]),
-                "rubric": str(rubric),
-                "judges": list(judges),
-                "samples": found.samples,
-                **({} if scale is None else {"scale": list(scale)}),
-                **({} if limit is None else {"limit": limit}),
-            }
-        ],
+        "name": "respond",
+        "models": [{**called, **({} if name is None else {"name": name})}],
+        "benchmarks": [{**one, **how} for one in wanted],
         "limits": dict(limits or {}),
     }
-    suite = config.check(config.Suite, written, "what is judged")
-    (section,) = suite.benchmarks
-    asked = own_benchmark(section, found.questions)
-    given = ResolvedBenchmark(
-        config=section, benchmark=asked, items=tuple(asked.items(limit)), recorded=found.answers
-    )
-    work = resolve(suite, given=given)
+    suite = config.check(config.Suite, written, "what is answered")
+    return _carried_out(resolve(suite), written, store, progress, on_forecast)
+
+
+def _carried_out(
+    work: ResolvedSuite,
+    written: Mapping[str, Any],
+    store: str | Path | None,
+    progress: Progress,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None,
+) -> Outcome:
+    """What is asked without a suite, done."""
     with open_live_store(store_url(None, store)) as opened:
-        pool = ProviderPool(suite, opened)
+        pool = ProviderPool(work.suite, opened)
         pool.check(endpoints(work))
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
             on_forecast(plan_work(work, opened, pool))
         return evaluate(work, store=opened, pool=pool, progress=progress, configuration=written)
 
 
-def _judge_called(name: str, base_url: str | None) -> dict[str, Any]:
-    """The judge that is meant by PROVIDER/MODEL."""
+def try_judge(
+    suite: Path | str | None = None,
+    *,
+    answers: Any = (),
+    judges: Sequence[str] = (),
+    on: int = 3,
+    kept: str | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+    limits: Mapping[str, Any] | None = None,
+    **asked: Any,
+) -> tuple[Outcome | None, list[JudgedReply]]:
+    """Prompts as they would be sent, replies, and what is read from them; no verdict is kept.
+
+    Parameters
+    ----------
+    suite
+        Its ``judges`` are tried, all of them if none is named, on answers that are there.
+    answers, asked
+        Without a suite, as for `judge`: without answers those of a small set that comes along, and
+        without judges prompts alone.
+    on
+        So many questions at most of each judge.
+    kept
+        Nobody is asked: how the judges read is tried on what this judge of the store was replied.
+
+    Returns
+    -------
+    outcome, replies
+        What came of the calls, None where nobody was asked; and one entry a question.
+
+    Raises
+    ------
+    UsageError
+        As for `judge`; where there is no answer to try on, or no reader to try.
+    """
+    from judgebench.exchange.answer_files import SMALL_BASELINE
+    from judgebench.execution.trial import first_calls, try_out
+    from judgebench.report import replies as report
+
+    nobody = suite is None and not judges
+    if suite is not None:
+        work = _resolved(Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*judges,)))
+        written = config.raw_suite(Path(suite))
+    else:
+        if not answers:
+            asked["baseline"] = asked.get("baseline") or SMALL_BASELINE
+        if nobody and kept is None:
+            asked.setdefault("read", "brackets")
+        named = judges or ["scripted/nobody"]
+        work, written = _work_on(answers, named, limits=limits, **asked)
+    with open_live_store(store_url(work.suite, store)) as opened:
+        if kept is not None:
+            found = report.judged_replies(opened, kept, limit=on)
+            return None, report.read_again(opened, found, work.assignments)
+        questions = [(one, first_calls(work, opened, one, on)) for one in work.assignments]
+        names = {candidate.key: candidate.name for candidate in work.candidates}
+        if nobody:
+            return None, [report.unasked(q, names) for _, own in questions for q in own]
+        pool = ProviderPool(work.suite, opened)
+        pool.check(endpoints(work))
+        outcome, results = try_out(
+            work,
+            questions,
+            store=opened,
+            pool=pool,
+            progress=progress or NoProgress(),
+            configuration=written,
+        )
+        names |= {one.key: one.title for one in work.assignments}
+        return outcome, [report.tried(opened, *result, names) for result in results]
+
+
+def _work_on(
+    answers: Any,
+    judges: Sequence[str | Callable[..., Any]],
+    *,
+    rubric: Path | str | None = None,
+    prompt: Path | str | None = None,
+    scale: tuple[float, float] | None = None,
+    benchmark: str = "answers",
+    baseline: str | None = None,
+    base_url: str | None = None,
+    limit: int | None = None,
+    limits: Mapping[str, Any] | None = None,
+    **reading: Any,
+) -> tuple[ResolvedSuite, dict[str, Any]]:
+    """What a suite would say of answers that exist, and what it comes down to."""
+    from judgebench.benchmarks.own_prompts import own_benchmark
+    from judgebench.exchange.answer_files import read_answers_of
+
+    found = read_answers_of(answers)
+    said = {**reading, **({} if prompt is None else {"prompt": str(prompt)})}
+    called = [_judge_called(one, base_url, said, rubric) for one in judges]
+    section: dict[str, Any] = {
+        "name": benchmark,
+        "items": str(next(iter(found.answers.values())).path),
+        "judges": [one["name"] for one in called],
+        "samples": found.samples,
+    }
+    more = {"rubric": rubric and str(rubric), "scale": scale and list(scale), "limit": limit}
+    more |= {"baseline": baseline}
+    written = {
+        "name": benchmark,
+        "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
+        "judges": called,
+        "benchmarks": [section | {name: one for name, one in more.items() if one is not None}],
+        "limits": dict(limits or {}),
+    }
+    suite = config.check(config.Suite, written, "what is judged")
+    own = own_benchmark(suite.benchmarks[0], found.questions)
+    given = ResolvedBenchmark(
+        config=suite.benchmarks[0],
+        benchmark=own,
+        items=tuple(own.items(limit)),
+        recorded=found.answers,
+    )
+    return resolve(suite, given=given), written
+
+
+def _judge_called(
+    named: str | Callable[..., Any],
+    base_url: str | None,
+    said: Mapping[str, Any],
+    rubric: Path | str | None,
+) -> dict[str, Any]:
+    """The judge that is meant by PROVIDER/MODEL, or is a function."""
+    if not isinstance(named, str):
+        options = {"function": registry.known_function(named)}
+        return {"name": named.__name__, "kind": "python", "options": options}
+    if "prompt" not in said and rubric is None:
+        raise UsageError(f"{named} is told nothing: give a rubric with --rubric, or a --prompt")
+    kind = {} if "prompt" in said else {"kind": "rubric"}
+    return {"name": named, **kind, **_endpoint_called(named, base_url, "--judge"), **said}
+
+
+def _candidate_called(
+    model: str,
+    model_args: Mapping[str, Any] | None,
+    gen_kwargs: Mapping[str, Any] | None,
+    base_url: str | None,
+    system: str | None,
+    batch_size: int | str | None,
+    apply_chat_template: bool | None,
+) -> dict[str, Any]:
+    """A model of a suite, as a command line names it."""
+    local = {
+        "batch_size": batch_size,
+        "apply_chat_template": apply_chat_template,
+        "model_args": model_args and dict(model_args),
+    }
+    said = {field: value for field, value in local.items() if value is not None}
+    if "/" in model and model_args is None:
+        if said:
+            raise UsageError(f"--{next(iter(said))} is about a local model, and {model} is none")
+        sampling = {
+            "max_tokens" if key == "max_gen_toks" else key: value
+            for key, value in (gen_kwargs or {}).items()
+        }
+        api = {**_endpoint_called(model, base_url, "--model"), "sampling": sampling}
+        return {"name": model, "api": {**api, **({} if system is None else {"system": system})}}
+    if base_url is not None:
+        raise UsageError("--base-url is about a model behind an API: --model PROVIDER/MODEL")
+    if model_args is None:
+        raise UsageError(
+            f"--model {model}: a backend of lm-eval takes --model_args pretrained=CHECKPOINT; a "
+            "model behind an API is named as PROVIDER/MODEL, such as openai/gpt-5-mini"
+        )
+    said |= {"model": model, "gen_kwargs": dict(gen_kwargs or {})}
+    said |= {} if system is None else {"system_instruction": system}
+    checkpoint = model_args.get("pretrained") or model_args.get("model") or model
+    return {"name": Path(str(checkpoint)).name, "lm_eval": said}
+
+
+def _endpoint_called(name: str, base_url: str | None, option: str) -> dict[str, Any]:
+    """Who is meant by PROVIDER/MODEL, and where."""
     provider, _, model = name.partition("/")
     if not model:
+        what = option.removeprefix("--")
         raise UsageError(
-            f"--judge: a judge is named as PROVIDER/MODEL, such as openai/gpt-5-mini, not {name!r}"
+            f"{option}: a {what} is named as PROVIDER/MODEL, such as openai/gpt-5-mini, not "
+            f"{name!r}"
         )
     if provider not in registry.names("providers"):
         raise UsageError(
-            f"--judge: {unknown_name('provider', provider, registry.names('providers'))}"
+            f"{option}: {unknown_name('provider', provider, registry.names('providers'))}"
         )
     if provider == "openai_compatible" and base_url is None:
-        raise UsageError(f"--judge {name}: --base-url says where its server is reached")
+        raise UsageError(f"{option} {name}: --base-url says where its server is reached")
     reached = {} if base_url is None else {"base_url": base_url}
-    return {"name": name, "kind": "rubric", "provider": provider, "model": model, **reached}
+    return {"provider": provider, "model": model, **reached}
 
 
 def confirm(
@@ -715,6 +962,7 @@ def _resolved(
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
     narrowing: config.Narrowing | None = None,
+    unjudged: bool = False,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     suite = config.load_suite(path)
@@ -723,6 +971,8 @@ def _resolved(
         suite = suite.model_copy(update={"limits": config.check(config.Limits, changed, "limits")})
     if batch:
         suite = suite.in_batches()
+    if unjudged:
+        suite = suite.unjudged()
     with _named(path):
         registry.include(suite.included)
         return resolve(suite, narrowing)
@@ -775,6 +1025,7 @@ def plan(
     refresh_anchors: bool = False,
     again: Collection[str] = (),
     narrowing: config.Narrowing | None = None,
+    on_need: Callable[[Finding], None] | None = None,
 ) -> list[PlanRow]:
     """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
 
@@ -784,15 +1035,60 @@ def plan(
         A difference in the units of each judge's metric, of which the items needed are said.
     refresh_anchors, again, narrowing
         As for `run`.
+    on_need
+        Told what a run needs of this machine, and whether it is there.
     """
     from judgebench.report.foreseen import Foreseen
 
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
+    if on_need is not None:
+        for need in needs(work):
+            on_need(need)
     with _store_if_there(store_url(work.suite, store)) as opened:
-        work = with_occasions(work, [] if opened is None else opened.runs(), again)
+        work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
-        occasion = occasion_of_today() if refresh_anchors else None
+        occasion = recheck_of_today() if refresh_anchors else None
         return plan_work(work, opened, pool, detects, occasion=occasion)
+
+
+def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], float | None]:
+    """What a run of a suite needs, and whether it is there; what asking cost, in US dollars.
+
+    Parameters
+    ----------
+    ask
+        Whether those who answer or judge behind an API are asked for one token each.
+
+    Returns
+    -------
+    tuple
+        The findings; the cost, None where the price of somebody is not known.
+
+    Raises
+    ------
+    ConfigError, InputError
+        For what is wrong with the suite, or with a file that it names.
+    """
+    from judgebench.execution import preflight as checks
+
+    path = Path(suite)
+    work = _resolved(path)
+    for label_file, about in _label_files(work):
+        read_label_rows(label_file, about)
+    with _named(path):
+        ProviderPool(work.suite, None).check(endpoints(work))
+    found = [
+        Finding(
+            "suite",
+            "ok",
+            f"{path}: {len(work.candidates)} models on benchmarks, "
+            f"{len(work.assignments)} judges on them",
+        )
+    ]
+    found += [Finding("suite", "absent", warning) for warning in work.warnings]
+    found += needs(work)
+    answered = checks.ask(work) if ask else checks.Answered([], 0.0)
+    return [*found, *answered.findings], answered.cost_usd
 
 
 @contextmanager
@@ -831,7 +1127,9 @@ __all__: Sequence[str] = [
     "leaderboard",
     "open_store",
     "plan",
+    "preflight",
     "replies",
+    "respond",
     "run",
     "store_url",
     "verdicts",

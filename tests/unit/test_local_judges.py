@@ -15,18 +15,17 @@ from typing import Any
 
 import pytest
 
-from judgebench.config import BenchmarkConfig, JudgeConfig, Limits, Suite
+from judgebench.config import BenchmarkConfig, Endpoint, JudgeConfig, Limits, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.execution.pool import ProviderPool
 from judgebench.providers import local
-from judgebench.providers._batched_worker import BatchedWorker
+from judgebench.providers.local import BatchedWorker
 from judgebench.records import ChatRequest, Message, Runtime, ScoreRequest, TokenLogprob
 from judgebench.secret import Secret
-from judgebench.workers import answer_loop
-from judgebench.workers.answer_loop import Answer, Question, Refusal
-from judgebench.workers.chat_prompt import ChatPrompts, folded
 from judgebench.workers.hub import offline_if_unreachable
-from judgebench.workers.judge_worker import after_reasoning, of_text
+from judgebench.workers.judge import after_reasoning, of_text
+from judgebench.workers.prompts import ChatPrompts, system_first
+from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal
 
 SCRIPTED = '''
 import json, os, signal, subprocess, sys, time
@@ -34,11 +33,10 @@ from pathlib import Path
 
 from judgebench.errors import ConfigError
 from judgebench.records import Runtime
-from judgebench.workers import answer_loop
-from judgebench.workers.answer_loop import Refusal
+from judgebench.workers.protocol import BatchAnswerer, Refusal, serve
 
 
-class Scripted:
+class Scripted(BatchAnswerer):
     """Answers with the question; some questions do more than that."""
 
     batch = 4
@@ -51,7 +49,7 @@ class Scripted:
 
     def refusal(self, question):
         if "LONG" in question["text"]:
-            return Refusal(kind="too_long", message="too long by far")
+            return Refusal("too_long", "too long by far")
 
     def answer(self, questions):
         with open(self.log, "a") as stream:
@@ -95,7 +93,7 @@ def load(job):
 
 
 if __name__ == "__main__":
-    answer_loop.main(load)
+    serve(load)
 '''
 TOKEN = "a-token-to-hide"
 
@@ -279,7 +277,7 @@ def test_a_judges_own_time_limit_holds_for_loading_and_that_of_all_calls_does_no
             benchmarks=[BenchmarkConfig(name="b", judges=["r"])],
             limits=limits,
         )
-        assert ProviderPool(suite, None).options(judge_).options["loading_s"] == loading_s
+        assert ProviderPool(suite, None).endpoint(judge_).provider_options["loading_s"] == loading_s
 
 
 def test_what_is_not_installed_is_named() -> None:
@@ -328,7 +326,7 @@ def test_closing_ends_the_worker_and_all_that_wait(log: Path) -> None:
 
 PARENT = """
 import asyncio, sys
-from judgebench.providers._batched_worker import BatchedWorker
+from judgebench.providers.local import BatchedWorker
 
 async def run():
     worker = BatchedWorker(
@@ -355,7 +353,7 @@ def test_the_worker_does_not_outlive_its_parent(log: Path, number: signal.Signal
     assert eventually(lambda: all(gone(int(pid)) for pid in pids.read_text().split()), 5)
 
 
-class Fragile:
+class Fragile(BatchAnswerer):
     """Takes two questions at once, and one of them never."""
 
     batch = 8
@@ -375,12 +373,18 @@ class Fragile:
 
 
 def test_what_fails_together_is_asked_again_by_halves(capsys: pytest.CaptureFixture[str]) -> None:
-    events = list(answer_loop.answers(Fragile(), [{"id": n} for n in range(8)]))
-    assert [fields["said"] for event, fields in events if event == "answered"] == [
-        *(0, 1, 2, 3, 4, 6, 7)
+    events = list(Fragile().answers([{"id": n} for n in range(8)]))
+    answered = [event["answers"] for event in events if event["event"] == "answered"]
+    assert [[answer["said"] for answer in answers] for answers in answered] == [
+        *([0, 1], [2, 3], [4], [6, 7])
     ]
-    assert [fields for event, fields in events if event == "failed"] == [
-        {"id": 5, "kind": "local_model", "message": "ValueError: cannot be said"}
+    assert [event for event in events if event["event"] == "failed"] == [
+        {
+            "event": "failed",
+            "ids": [5],
+            "kind": "local_model",
+            "message": "ValueError: cannot be said",
+        }
     ]
     assert "Traceback" in capsys.readouterr().err  # last words
 
@@ -409,7 +413,7 @@ def test_a_template_without_a_system_role_loses_no_message() -> None:
     assert hidden.of(QUESTION) == "[user]Brief.\n\nYou judge.\n\nWhich is better?[assistant]"
     plain = ChatPrompts(object(), apply_chat_template=False)
     assert plain.of(QUESTION) == "You judge.\n\nWhich is better?"
-    assert folded(QUESTION[:1]) == [{"role": "user", "content": "You judge."}]
+    assert system_first(QUESTION[:1], shown=False) == [{"role": "user", "content": "You judge."}]
 
 
 def test_a_model_without_a_template_is_refused() -> None:
@@ -474,7 +478,13 @@ class Heard:
 def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., local.LocalJudge]]:
     def build(heard: Heard, **options: Any) -> local.LocalJudge:
         monkeypatch.setattr(local, "BatchedWorker", lambda *_, **__: heard)
-        return local.make(identity="here", options={"model_args": {"pretrained": "o/m"}, **options})
+        return local.make(
+            Endpoint(
+                provider="local",
+                identity="here",
+                provider_options={"model_args": {"pretrained": "o/m"}, **options},
+            )
+        )
 
     yield build
 
@@ -575,10 +585,10 @@ def test_questions_that_cannot_be_put(judge: Callable[..., local.LocalJudge]) ->
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"options": {"modell": "hf"}}, "did you mean 'model'"),
-        ({"options": {"gen_kwargs": {"num_beams": 2}}}, "no setting called 'num_beams'"),
-        ({"options": {"gen_kwargs": {"do_sample": True, "temperature": 0}}}, "contradict"),
-        ({"options": {"fewshot_as_multiturn": True}}, "has no examples"),
+        ({"provider_options": {"modell": "hf"}}, "did you mean 'model'"),
+        ({"provider_options": {"gen_kwargs": {"num_beams": 2}}}, "no setting called 'num_beams'"),
+        ({"provider_options": {"gen_kwargs": {"do_sample": True, "temperature": 0}}}, "contradict"),
+        ({"provider_options": {"fewshot_as_multiturn": True}}, "has no examples"),
         ({"base_url": "http://127.0.0.1:1/v1"}, "takes no base_url"),
         ({"api_key": Secret("sk-0123456789")}, "takes no api_key"),
         ({"capabilities": {"seed": True}}, "takes no capabilities"),
@@ -586,7 +596,7 @@ def test_questions_that_cannot_be_put(judge: Callable[..., local.LocalJudge]) ->
 )
 def test_options_that_mean_nothing_are_refused(given: Mapping[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        local.make(**given)
+        local.make(Endpoint(provider="local", **given))
 
 
 def test_a_hub_that_does_not_answer_is_not_asked_again(

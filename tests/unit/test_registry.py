@@ -13,7 +13,16 @@ from judgebench.errors import ConfigError
 def test_judges_are_the_public_modules_that_make() -> None:
     known = [
         *("consistency", "contains", "critique", "dimensions", "equivalence", "exact_match"),
-        *("graded", "pairwise", "reference", "reward", "rubric", "stated_confidence"),
+        *(
+            "graded",
+            "own_prompt",
+            "pairwise",
+            "python",
+            "reference",
+            "reward",
+            "rubric",
+            "stated_confidence",
+        ),
     ]
     assert registry.names("judges") == known
     assert all(hasattr(registry.load("judges", name), "make") for name in registry.names("judges"))
@@ -30,7 +39,7 @@ def test_names_import_nothing() -> None:
     code = (
         "import sys; from judgebench import registry; registry.names('judges'); "
         "registry.benchmark_folders(); "
-        "assert 'judgebench.judges.reference' not in sys.modules"
+        "assert 'judgebench.judges.kinds' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
