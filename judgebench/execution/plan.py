@@ -360,7 +360,7 @@ def _cases(
         if assignment.inputs == "with_first" and first is None:
             continue
         for order, shown in _shown(assignment, item, response, opponent, first):
-            case = assignment.asked.benchmark.case(item, shown)
+            case = assignment.case(item, shown)
             case_key = keys.case_key(case)
             for repeat in range(assignment.repeats):
                 key = keys.judgment_key(assignment.key, case_key, repeat=repeat)
