@@ -16,9 +16,8 @@ from judgebench.config import Endpoint
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.execution.plan import Answers
 from judgebench.execution.pool import ProviderPool
-from judgebench.providers.call_size import CallSize
 from judgebench.providers.prices import Price
-from judgebench.providers.tokens import Estimate, prompt_tokens
+from judgebench.providers.tokens import CallSize, Estimate, prompt_tokens
 from judgebench.records import Request, Usage
 from judgebench.store import Store
 

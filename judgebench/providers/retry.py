@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
-from judgebench.providers.counts import Counts
-from judgebench.providers.failures import told_again
-from judgebench.providers.limiter import WindingDownError
+from judgebench.providers.base import Counts, WindingDownError, told_again
 from judgebench.records import Reply, Request
 
 MAX_WAIT_S = 60.0
@@ -21,7 +19,7 @@ _FIRST_WAIT_S = 0.5
 _JITTER_S = 0.5
 
 
-class Retrying:
+class Retry:
     """Repeats a call that failed in a way that may pass, with growing, jittered waits.
 
     Parameters
@@ -66,64 +64,31 @@ class Retrying:
             sleep.cancel()
 
     async def complete(self, request: Request) -> Reply:
-        started = self._clock()
-        try:
-            return await self._attempt(request)
-        except CallError as error:
-            first = error
-        return await self._again(request, first, started)
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-    async def _again(self, request: Request, first: CallError, started: float) -> Reply:
-        """The attempts after one that failed. What succeeds at once never comes here: it is
-        the usual case, and setting tenacity up for it would cost more than all else here."""
-        import tenacity
-
-        tries = 0
-        enough = ""
-
-        async def attempt() -> Reply:
-            nonlocal tries
+        started, tries = self._clock(), 0
+        while True:
             tries += 1
-            if tries == 1:
-                raise first
+            try:
+                reply = await self._inner.complete(request)
+            except CallError as error:
+                failed = error
+            else:
+                self.unreached = None
+                return reply
+            away = failed.kind == "connection" and failed.charged is None
+            self.unreached = str(failed) if away and self._max_tries > 1 else None
+            if not failed.retriable:
+                raise told_again(failed, str(failed), tries)
+            wait_s = wait_before_next(failed, tries, self._max_wait_s)
+            enough = self._enough(failed, tries, self._clock() - started + wait_s)
+            if enough:
+                raise told_again(failed, f"{failed}; {enough}", tries)
+            await self._pause(wait_s)
             if self._winding_down:
                 raise WindingDownError("the run is stopping: this was not asked again")
             self._counts.retried += 1
-            return await self._attempt(request)
 
-        def stop(state: tenacity.RetryCallState) -> bool:
-            nonlocal enough
-            elapsed = self._clock() - started
-            enough = self._enough(_failure(state), tries, elapsed + state.upcoming_sleep)
-            return bool(enough)
-
-        # One for each call: tenacity keeps its state by thread, and all our calls are in one.
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda e: isinstance(e, CallError) and e.retriable),
-            wait=lambda state: self._wait_s(_failure(state), tries),
-            stop=stop,
-            sleep=self._pause,
-            reraise=True,
-        )
-        try:
-            return await retrying(attempt)
-        except CallError as error:
-            failed = error
-        message = f"{failed}; {enough}" if enough else str(failed)
-        raise told_again(failed, message=message, attempts=tries)
-
-    async def _attempt(self, request: Request) -> Reply:
-        try:
-            reply = await self._inner.complete(request)
-        except CallError as error:
-            away = error.kind == "connection" and error.charged is None
-            self.unreached = str(error) if away and self._max_tries > 1 else None
-            raise
-        self.unreached = None
-        return reply
+    async def close(self) -> None:
+        await self._inner.close()
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, and no longer than the run goes on."""
@@ -136,13 +101,6 @@ class Retrying:
             sleep.cancel()
         if not sleep.cancelled():
             sleep.result()
-
-    def _wait_s(self, failure: CallError, tries: int) -> float:
-        """What the server asks for, or twice as long each time; never all calls at one moment."""
-        if failure.retry_after_s is not None:
-            return failure.retry_after_s + random.uniform(0, _JITTER_S)
-        longest = min(self._max_wait_s, _FIRST_WAIT_S * 2.0 ** min(tries - 1, 30))
-        return random.uniform(longest / 2, longest)
 
     def _enough(self, failure: CallError, tries: int, until_next_s: float) -> str:
         """Why no further attempt is made; empty if one is."""
@@ -159,8 +117,9 @@ class Retrying:
         return ""
 
 
-def _failure(state: object) -> CallError:
-    outcome = getattr(state, "outcome", None)
-    error = outcome.exception() if outcome is not None else None
-    assert isinstance(error, CallError)  # only these are retried
-    return error
+def wait_before_next(failure: CallError, tries: int, longest_s: float = MAX_WAIT_S) -> float:
+    """What the server asks for, or twice as long each time; never all calls at one moment."""
+    if failure.retry_after_s is not None:
+        return failure.retry_after_s + random.uniform(0, _JITTER_S)
+    wait_s = min(longest_s, _FIRST_WAIT_S * 2.0 ** min(tries - 1, 30))
+    return random.uniform(wait_s / 2, wait_s)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError
 from judgebench.keys import request_key
 from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
-from judgebench.providers.counts import Counts
-from judgebench.providers.prices import Price
-from judgebench.providers.spending import Saved, spend_of
-from judgebench.records import Reply, Request
+from judgebench.providers.base import Counts
+from judgebench.providers.budget import spend_of
+from judgebench.providers.prices import Price, cost_of
+from judgebench.records import Reply, Request, Spend, Usage
 
 _T = TypeVar("_T")
 
@@ -96,7 +96,7 @@ class _Flight:
     waiting: int = 0
 
 
-class Recorded:
+class Replay:
     """Answers from what is recorded, and records what is not, with what it took.
 
     A reply is committed before anybody sees it. The same question asked twice at once is sent once;
@@ -121,29 +121,29 @@ class Recorded:
         price: Price | None = None,
         batched: Callable[[bytes], bool] | None = None,
     ) -> None:
-        self._batched = batched
+        self._batched = batched or (lambda key: False)
         self._inner = inner
         self._replies = replies
         self._price = price
-        self._saved = Saved()
+        self._saved: dict[Hashable, Spend] = {}
         self._flights: dict[bytes, _Flight] = {}
         self._tasks: set[asyncio.Task[Reply]] = set()
         self.counts = counts or Counts()
 
     async def complete(self, request: Request) -> Reply:
         key = request_key(request)
-        if key in self._flights:
-            return self._from_record(key, request, await self._join(key))
-        recorded = await look(partial(self._replies.reply, key))
-        if recorded is not None:
-            return self._from_record(key, request, recorded)
-        if key in self._flights:  # asked while a server was waited for
-            return self._from_record(key, request, await self._join(key))
-        task = asyncio.create_task(self._send(key, request))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        self._flights[key] = _Flight(task)
-        return await self._join(key)
+        reply = None if key in self._flights else await look(partial(self._replies.reply, key))
+        if reply is None and key not in self._flights:  # nor asked while a server was waited for
+            task = asyncio.create_task(self._send(key, request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            self._flights[key] = _Flight(task)
+            return await self._join(key)
+        if reply is None:
+            reply = await self._join(key)
+        self.counts.recorded += 1
+        self._save(key, request, reply)
+        return reply
 
     async def close(self) -> None:
         """Take back what is under way, keep what was saved, then close what is inside.
@@ -156,23 +156,15 @@ class Recorded:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        saved, self._saved = list(self._saved.values()), {}
         try:
-            if saved := self._saved.emptied():
-                if leaving:
-                    with suppress(StoreBusyError), at_once():
-                        self._replies.put_spend(saved)
-                else:
-                    await keep(self._replies, lambda store: store.put_spend(saved))
+            if saved and leaving:
+                with suppress(StoreBusyError), at_once():
+                    self._replies.put_spend(saved)
+            elif saved:
+                await keep(self._replies, lambda store: store.put_spend(saved))
         finally:
             await self._inner.close()
-
-    def _from_record(self, key: bytes, request: Request, reply: Reply) -> Reply:
-        self.counts.recorded += 1
-        spend = spend_of(request, reply, "recorded", self._price)
-        if spend is not None:
-            paid = self._batched is not None and self._batched(key)
-            self._saved.add(replace(spend, cost_usd=0.0) if paid else spend)
-        return reply
 
     async def _join(self, key: bytes) -> Reply:
         flight = self._flights[key]
@@ -191,13 +183,39 @@ class Recorded:
         except CallError:
             self.counts.failed += 1
             raise
-        spend = spend_of(request, reply, "live", self._price)
+        spend = spend_of(request, reply.usage, "live", cost_of(reply.usage, self._price))
         paid = Paid(key=key, request=request, reply=reply, spend=spend)
-        put = partial(_put, paid)
-        await keep(self._replies, put, paid=paid)
+        await keep(
+            self._replies,
+            lambda store: store.put_reply(paid.key, paid.request, paid.reply, paid.spend),
+            paid=paid,
+        )
         self.counts.sent += 1
         return reply
 
+    def _save(self, key: bytes, request: Request, reply: Reply) -> None:
+        """Add up what the record saved, by run, benchmark, who answers and who judges.
 
-def _put(paid: Paid, store: Replies) -> None:
-    store.put_reply(paid.key, paid.request, paid.reply, paid.spend)
+        The places of one such sum are told apart no further, so the first one stands for all.
+        """
+        cost = cost_of(reply.usage, self._price)
+        spend = spend_of(request, reply.usage, "recorded", 0.0 if self._batched(key) else cost)
+        if spend is None:
+            return
+        place = spend.purpose.place
+        group = (
+            (spend.purpose.run_id, spend.provider, spend.model),
+            (place.benchmark, place.version, place.model_key, place.judge_key),
+            spend.cost_usd is None,  # what has no price must not vanish in a sum
+        )
+        before = self._saved.get(group)
+        self._saved[group] = spend if before is None else _sum(before, spend)
+
+
+def _sum(first: Spend, second: Spend) -> Spend:
+    usage = {}
+    for name in (field.name for field in fields(Usage)):
+        known = [n for one in (first, second) if (n := getattr(one.usage, name)) is not None]
+        usage[name] = sum(known) if known else None
+    cost = None if first.cost_usd is None else first.cost_usd + (second.cost_usd or 0.0)
+    return replace(first, usage=Usage(**usage), cost_usd=cost, calls=first.calls + second.calls)

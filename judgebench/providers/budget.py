@@ -6,7 +6,8 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from judgebench.errors import (
     BudgetSpentError,
@@ -18,14 +19,12 @@ from judgebench.errors import (
     StoreGoneError,
 )
 from judgebench.protocols import Drawn, Provider, Replies, Waiting, at_once
-from judgebench.providers.limited import NotSentError
+from judgebench.providers.base import NotSentError, WaitingLine
 from judgebench.providers.prices import Price, cost_of
-from judgebench.providers.waiting_line import WaitingLine
 from judgebench.records import How, Reply, Request, Spend, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """What is set aside for one call: the most that it can take."""
 
     cost_usd: float = 0.0
@@ -142,11 +141,14 @@ class Budget:
         self.project = project
         self.max_cost_usd = max_cost_usd
         self.max_tokens = max_tokens
+        self._most_usd = math.inf if max_cost_usd is None else max_cost_usd
+        self._most_tokens = math.inf if max_tokens is None else max_tokens
         self._line = WaitingLine()
+        self.spent_tokens = 0
+        self.reserved_usd = 0.0
+        """US dollars set aside for calls under way."""
         self._spent_usd = 0.0
-        self._spent_tokens = 0
         self._unpriced = False
-        self._held_usd = 0.0
         self._held_tokens = 0
         self._holds = 0
 
@@ -170,15 +172,6 @@ class Budget:
         """
         return None if self._unpriced else self._spent_usd
 
-    @property
-    def spent_tokens(self) -> int:
-        return self._spent_tokens
-
-    @property
-    def reserved_usd(self) -> float:
-        """US dollars set aside for calls under way."""
-        return self._held_usd
-
     async def reserve(self, cost_usd: float, tokens: int) -> Hold:
         """Set the most aside that a call can take; waits while calls under way may leave room.
 
@@ -197,8 +190,8 @@ class Budget:
             self._holds -= 1
             self._held_tokens -= hold.tokens
             # Sums of floats leave a rest, for which the last call would wait in vain.
-            self._held_usd = self._held_usd - hold.cost_usd if self._holds else 0.0
-            self._spent_tokens += tokens
+            self.reserved_usd = self.reserved_usd - hold.cost_usd if self._holds else 0.0
+            self.spent_tokens += tokens
             if cost_usd is None:
                 self._unpriced = True
             else:
@@ -228,35 +221,35 @@ class Budget:
                 f"{why}. Everything that came back is kept; raise the limit, or run again for as "
                 "much once more"
             )
-        money = self._spent_usd + self._held_usd + hold.cost_usd
-        tokens = self._spent_tokens + self._held_tokens + hold.tokens
-        if money > _or_inf(self.max_cost_usd) or tokens > _or_inf(self.max_tokens):
+        money = self._spent_usd + self.reserved_usd + hold.cost_usd
+        tokens = self.spent_tokens + self._held_tokens + hold.tokens
+        if money > self._most_usd or tokens > self._most_tokens:
             return math.inf
         if self.project is not None:
-            wait_s = self.project.take(hold.cost_usd, self._held_usd)
+            wait_s = self.project.take(hold.cost_usd, self.reserved_usd)
             if wait_s:
                 return wait_s
         self._holds += 1
-        self._held_usd += hold.cost_usd
+        self.reserved_usd += hold.cost_usd
         self._held_tokens += hold.tokens
         return 0.0
 
     def _too_much(self, hold: Hold) -> str | None:
         """Why a call does not fit beside what is spent, in words; None if it does."""
-        if self._spent_usd + hold.cost_usd > _or_inf(self.max_cost_usd):
+        if self._spent_usd + hold.cost_usd > self._most_usd:
             return (
                 f"${self._spent_usd:.4f} of limits.max_cost_usd = ${self.max_cost_usd:g} are "
                 f"spent, and the next call could cost ${hold.cost_usd:.4f}"
             )
-        if self._spent_tokens + hold.tokens > _or_inf(self.max_tokens):
+        if self.spent_tokens + hold.tokens > self._most_tokens:
             return (
-                f"{self._spent_tokens:,} of limits.max_tokens = {self.max_tokens:,} tokens are "
+                f"{self.spent_tokens:,} of limits.max_tokens = {self.max_tokens:,} tokens are "
                 f"used, and the next call could take {hold.tokens:,}"
             )
         return None
 
 
-class Budgeted:
+class BudgetGuard:
     """Sends a call only if the most that it can take is left in the budget.
 
     An attempt that failed is written to the ledger: as ``retried`` where it cost nothing, as
@@ -307,15 +300,15 @@ class Budgeted:
             reply = await self._inner.complete(request)
         except BaseException as error:
             charged = _charged(error)
-            taken = _NOTHING if charged is None else self._taken(charged, request)
-            self._budget.settle(hold, taken.cost_usd, taken.tokens)
+            usage, cost = (Usage(), 0.0) if charged is None else self._taken(charged, request)
+            self._budget.settle(hold, cost, sum(_counts(usage)))
             if charged is not None:
-                self._note(request, "wasted", taken)
+                self._note(request, "wasted", usage, cost)
             elif isinstance(error, CallError) and error.attempts:
-                self._note(request, "retried", taken)
+                self._note(request, "retried", usage, cost)
             raise
-        taken = self._taken(reply.usage, request)
-        self._budget.settle(hold, taken.cost_usd, taken.tokens)
+        usage, cost = self._taken(reply.usage, request)
+        self._budget.settle(hold, cost, sum(_counts(usage)))
         return reply
 
     async def set_aside(self, request: Request) -> None:
@@ -340,69 +333,50 @@ class Budgeted:
         cost = 0.0 if self._price is None else self._price.most(prompt, written, batch=batch)
         return cost, prompt + written
 
-    def _taken(self, stated: Usage, request: Request) -> _Taken:
-        """What a call took; the most that it can have taken where the other side does not say."""
-        if stated.prompt_tokens is not None and stated.completion_tokens is not None:
-            return _Taken(stated, cost_of(stated, self._price))
+    def _taken(self, stated: Usage, request: Request) -> tuple[Usage, float | None]:
+        """What a call took; the most that it can have taken where the other side does not say.
+
+        The cost is None where no price is known.
+        """
+        prompt, written = stated.prompt_tokens, stated.completion_tokens
+        if prompt is not None and written is not None:
+            return stated, cost_of(stated, self._price)
         most = self._most(request)
         usage = replace(
             stated,
-            prompt_tokens=_or(stated.prompt_tokens, most.prompt_tokens),
-            completion_tokens=_or(stated.completion_tokens, most.completion_tokens),
+            prompt_tokens=most.prompt_tokens if prompt is None else prompt,
+            completion_tokens=most.completion_tokens if written is None else written,
         )
-        price = self._price
-        cost = None if price is None else price.most(*_counts(usage))
-        return _Taken(usage, cost)
+        return usage, None if self._price is None else self._price.most(*_counts(usage))
 
-    def _note(self, request: Request, how: How, taken: _Taken) -> None:
-        if self._ledger is None or request.purpose is None:
-            return
-        spend = Spend(
-            purpose=request.purpose,
-            how=how,
-            provider=request.provider,
-            model=request.model,
-            usage=taken.usage,
-            cost_usd=taken.cost_usd,
-        )
-        self._ledger.put_spend([spend])
+    def _note(self, request: Request, how: How, usage: Usage, cost_usd: float | None) -> None:
+        spend = spend_of(request, usage, how, cost_usd)
+        if self._ledger is not None and spend is not None:
+            self._ledger.put_spend([spend])
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """What a call took; ``cost_usd`` is None where no price is known."""
-
-    usage: Usage
-    cost_usd: float | None
-
-    @property
-    def tokens(self) -> int:
-        return sum(_counts(self.usage))
-
-
-_NOTHING = _Taken(Usage(), 0.0)
+def spend_of(request: Request, usage: Usage, how: How, cost_usd: float | None) -> Spend | None:
+    """What a call took, as it is stored; None where nobody said what the question is for."""
+    if request.purpose is None:
+        return None
+    return Spend(
+        purpose=request.purpose,
+        how=how,
+        provider=request.provider,
+        model=request.model,
+        usage=usage,
+        cost_usd=cost_usd,
+    )
 
 
 def _charged(error: BaseException) -> Usage | None:
     """What a failed attempt may have been charged for; None where it surely was not."""
-    match error:
-        case CallError():
-            return error.charged
-        case NotSentError():
-            return None
-        case JudgebenchError():  # it did not come as far as being sent
-            return None
-        case _:  # on its way: the other side may have answered all the same
-            return Usage()
+    if isinstance(error, CallError):
+        return error.charged
+    if isinstance(error, NotSentError | JudgebenchError):  # it did not come as far as being sent
+        return None
+    return Usage()  # on its way: the other side may have answered all the same
 
 
 def _counts(usage: Usage) -> tuple[int, int]:
     return usage.prompt_tokens or 0, usage.completion_tokens or 0
-
-
-def _or(stated: int | None, most: int | None) -> int | None:
-    return most if stated is None else stated
-
-
-def _or_inf(limit: float | None) -> float:
-    return math.inf if limit is None else limit

@@ -12,7 +12,7 @@ from judgebench.records import Reply, Request
 _MOST_BYTES = 4  # of a character in UTF-8, and no tokenizer needs more tokens than bytes
 
 
-class ContextWindowGuard:
+class ContextGuard:
     """Counts the tokens of a question before it is sent.
 
     What is too long even if the count is as far too high as the counter may be fails here, as it
