@@ -23,7 +23,7 @@ warning: {address} can be reached from other machines. Everybody who reaches the
   Put a proxy with TLS and a login in front; docs/dashboard.md says how."""
 
 
-@click.command("dashboard", short_help="Open the dashboard on a store.")
+@click.command("dashboard")
 @click.option(
     "--address",
     metavar="ADDRESS",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from judgebench.execution.scales import Range
 
 
-@click.command("judge", short_help="Have models rate answers that exist, by a rubric.")
+@click.command("judge")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--model-outputs",
