@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judgebench.workers.generated import Decoding
+from judgebench.workers.backends import Decoding
 
 _WARPERS = ("temperature", "top_k", "top_p", "min_p")
 

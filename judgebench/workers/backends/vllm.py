@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from judgebench.records import TokenLogprob
-from judgebench.workers.any_backend import AnyBackend
-from judgebench.workers.generated import Decoding, Generated, Likelihoods
-from judgebench.workers.likelihood import encoded
+from judgebench.workers.backends import Decoding, Generated, Likelihoods, too_long
+from judgebench.workers.backends.likelihood import encoded
+from judgebench.workers.backends.lm_eval import AnyBackend
 
 
 class Vllm(AnyBackend):
@@ -19,18 +19,12 @@ class Vllm(AnyBackend):
         return frozenset()
 
     def refusal(self, prompt: str, decoding: Decoding) -> str | None:
-        """lm-eval would cut a long prompt and say nothing: another question."""
-        rule = decoding.prompt_tokens
-        if rule is None:
-            length = len(self.lm.tok_encode(prompt))
-        elif (length := rule.length(self.lm, prompt, max_gen_toks=decoding.max_gen_toks)) == 0:
-            return f"{decoding.max_gen_toks} tokens for the answer leave none for the prompt"
-        if length + decoding.max_gen_toks <= self.lm.max_length:
-            return None
-        return (
-            f"the prompt has {length} tokens, and the model takes {self.lm.max_length} less "
-            f"{decoding.max_gen_toks} for the answer; shorten the prompt (fewer examples, a "
-            "judge's max_answer_chars) or the answer, or raise model_args: {max_model_len: …}"
+        return too_long(
+            self.lm,
+            prompt,
+            decoding,
+            most=self.lm.max_length - decoding.max_gen_toks,
+            instead="raise model_args: {max_model_len: …}",
         )
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generated]:

@@ -127,6 +127,8 @@ class ChatPrompts:
         False joins the messages with a blank line between them, for models without a template.
     system_instruction
         A suite's; put before the question's own system message.
+    answered
+        Whether messages end with an answer, as those that are scored do.
 
     Raises
     ------
@@ -135,7 +137,12 @@ class ChatPrompts:
     """
 
     def __init__(
-        self, lm: Any, *, apply_chat_template: bool, system_instruction: str | None = None
+        self,
+        lm: Any,
+        *,
+        apply_chat_template: bool,
+        system_instruction: str | None = None,
+        answered: bool = False,
     ) -> None:
         self._lm = lm
         self._applied = apply_chat_template
@@ -143,14 +150,20 @@ class ChatPrompts:
         self._controls = ControlTokens(getattr(lm, "tokenizer", None))
         if not apply_chat_template:
             return
+        from jinja2 import TemplateError
+
+        roles = ("user", "assistant") if answered else ("user",)
+        hello = [{"role": role, "content": "Hello"} for role in roles]
         try:
-            shown = lm.apply_chat_template(_pair(_PROBE))
+            shown = lm.apply_chat_template([{"role": "system", "content": _PROBE}, *hello])
+        except TemplateError:
+            shown = ""
         except (ValueError, NotImplementedError) as error:
             raise ConfigError(
                 f"the model has no chat template that can be applied ({error}): take one that was "
                 "trained to chat, or say apply_chat_template: false"
             ) from None
-        self._takes_system = _PROBE in str(getattr(shown, "prompt", shown))
+        self._takes_system = _PROBE in prompt_text(shown)
 
     def of(self, messages: Messages) -> Any:
         """The prompt, up to where the model's next turn begins.
@@ -160,38 +173,33 @@ class ChatPrompts:
         told = [{**message, "content": self.text(message["content"])} for message in messages]
         if self._instruction is not None:
             told.insert(0, {"role": "system", "content": self._instruction})
-        told = systems_joined(told)
+        told = system_first(told, shown=not self._applied or self._takes_system)
         if not self._applied:
             return _BETWEEN.join(message["content"] for message in told)
-        return self._lm.apply_chat_template(told if self._takes_system else folded(told))
+        return self._lm.apply_chat_template(told)
 
     def text(self, text: str) -> str:
         """What somebody wrote, without control tokens (`ControlTokens`)."""
         return self._controls.split(text)
 
 
-def systems_joined(messages: Messages) -> list[dict[str, str]]:
-    """The same with one system message at most, at the beginning."""
-    systems = [message["content"] for message in messages if message["role"] == "system"]
+def system_first(messages: Messages, *, shown: bool) -> list[dict[str, str]]:
+    """The same with one system message at most, at the beginning.
+
+    Without any, where it is not ``shown``: its text stands before that of the first user message.
+    """
+    system = [message["content"] for message in messages if message["role"] == "system"]
     others = [dict(message) for message in messages if message["role"] != "system"]
-    if not systems:
+    user = next((message for message in others if message["role"] == "user"), None)
+    if not system:
         return others
-    return [{"role": "system", "content": _BETWEEN.join(systems)}, *others]
-
-
-def folded(messages: Messages) -> list[dict[str, str]]:
-    """The same without a system message: its text stands before that of the first user message."""
-    joined = systems_joined(messages)
-    if not joined or joined[0]["role"] != "system":
-        return joined
-    system, *others = joined
-    first = next((n for n, message in enumerate(others) if message["role"] == "user"), None)
-    if first is None:
-        return [{"role": "user", "content": system["content"]}, *others]
-    text = system["content"] + _BETWEEN + others[first]["content"]
-    others[first] = {"role": "user", "content": text}
+    if shown or user is None:
+        role = "system" if shown else "user"
+        return [{"role": role, "content": _BETWEEN.join(system)}, *others]
+    user["content"] = _BETWEEN.join([*system, user["content"]])
     return others
 
 
-def _pair(system: str) -> list[dict[str, str]]:
-    return [{"role": "system", "content": system}, {"role": "user", "content": "Hello"}]
+def prompt_text(prompt: Any) -> str:
+    """A prompt as text; chat backends wrap theirs in a named tuple."""
+    return prompt if isinstance(prompt, str) else str(getattr(prompt, "prompt", prompt))

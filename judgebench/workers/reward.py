@@ -1,8 +1,8 @@
 """The process that holds a reward model: a sequence classifier that scores conversations.
 
-    python -m judgebench.workers.reward_model_worker
+    python -m judgebench.workers.reward
 
-It speaks as `answer_loop` says. The job describes the model::
+It speaks as `judgebench.workers.protocol` says. The job describes the model::
 
     {"pretrained": "...", "revision": null, "dtype": "auto", "device": null, "batch_size": 8,
      "max_length": null, "label": null}
@@ -22,15 +22,14 @@ from typing import Any
 
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.records import Runtime
-from judgebench.workers import answer_loop
-from judgebench.workers.answer_loop import Answer, Question, Refusal
-from judgebench.workers.chat_prompt import ControlTokens, folded, systems_joined
 from judgebench.workers.hub import CONFIGURATIONS, offline_if_unreachable, refuse_own_code
+from judgebench.workers.prompts import ChatPrompts
+from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal, serve
 
 _NO_LIMIT = 1_000_000  # tokenizers without a limit say 10 ** 30
 
 
-class RewardModel:
+class RewardModel(BatchAnswerer):
     """A sequence classifier of transformers with one score for a conversation.
 
     Parameters
@@ -71,7 +70,7 @@ class RewardModel:
         where = {"revision": revision or "main", "trust_remote_code": False}
         config = AutoConfig.from_pretrained(pretrained, **where)
         self._label = _label_number(config, label)
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(pretrained, **where)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(pretrained, **where)
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             pretrained, config=config, dtype=dtype, output_loading_info=True, **where
         )
@@ -85,9 +84,12 @@ class RewardModel:
         self._own_padding: int | None = model.config.get_text_config().pad_token_id
         self.batch = batch_size
         self._max_length = max_length or self._own_limit()
-        self._templated = bool(getattr(self._tokenizer, "chat_template", None))
-        self._takes_system = self._templated and self._shows_system()
-        self._controls = ControlTokens(self._tokenizer)
+        self._templated = bool(getattr(self.tokenizer, "chat_template", None))
+        self._prompts = ChatPrompts(self, apply_chat_template=self._templated, answered=True)
+
+    def apply_chat_template(self, messages: list[dict[str, str]]) -> Any:
+        """The text of a conversation, with the special tokens that there are to be."""
+        return self.tokenizer.apply_chat_template(messages, tokenize=False)
 
     def stack(self) -> Runtime:
         import torch
@@ -107,15 +109,14 @@ class RewardModel:
         messages = question["messages"]
         if len(messages) < 2 or messages[-1]["role"] != "assistant":
             return Refusal(
-                kind="request",
-                message="a reward model scores an answer: the last message is the assistant's",
+                "request", "a reward model scores an answer: the last message is the assistant's"
             )
         length = len(self._encoded(messages)["input_ids"])
         if self._max_length is None or length <= self._max_length:
             return None
         return Refusal(
-            kind="too_long",
-            message=f"question and answer have {length} tokens, and the reward model takes "
+            "too_long",
+            f"question and answer have {length} tokens, and the reward model takes "
             f"{self._max_length}; set the judge's max_answer_chars, or raise max_length",
         )
 
@@ -134,14 +135,10 @@ class RewardModel:
 
     def _encoded(self, messages: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:
         """Tokens as the model was trained on: by its chat template, else as a pair of texts."""
-        messages = [{**m, "content": self._controls.split(m["content"])} for m in messages]
         if self._templated:
-            shown = systems_joined(messages) if self._takes_system else folded(messages)
-            # The template writes the special tokens that there are to be.
-            text = self._tokenizer.apply_chat_template(shown, tokenize=False)
-            return dict(self._tokenizer(text, add_special_tokens=False))
-        asked = "\n\n".join(message["content"] for message in messages[:-1])
-        return dict(self._tokenizer(asked, messages[-1]["content"]))
+            return dict(self.tokenizer(self._prompts.of(messages), add_special_tokens=False))
+        *asked, answer = [self._prompts.text(message["content"]) for message in messages]
+        return dict(self.tokenizer("\n\n".join(asked), answer))
 
     def _padded(self, encoded: Sequence[Mapping[str, list[int]]]) -> dict[str, Any]:
         """One batch, padded on the right: so every token keeps the position that it has alone.
@@ -172,22 +169,8 @@ class RewardModel:
 
     def _own_limit(self) -> int | None:
         config = self._model.config.get_text_config()
-        said = (self._tokenizer.model_max_length, getattr(config, "max_position_embeddings", None))
+        said = (self.tokenizer.model_max_length, getattr(config, "max_position_embeddings", None))
         return min((n for n in said if n is not None and n < _NO_LIMIT), default=None)
-
-    def _shows_system(self) -> bool:
-        from jinja2 import TemplateError
-
-        probe = "are-system-messages-shown"
-        messages = [
-            {"role": "system", "content": probe},
-            {"role": "user", "content": "Hello"},
-            {"role": "assistant", "content": "Hello"},
-        ]
-        try:
-            return probe in self._tokenizer.apply_chat_template(messages, tokenize=False)
-        except TemplateError:
-            return False
 
 
 def _label_number(config: Any, label: str | int | None) -> int:
@@ -214,22 +197,14 @@ def load(job: Mapping[str, Any]) -> RewardModel:
     ConfigError
         For one that has code of its own, or no score.
     """
+    from transformers.utils import cached_file
+
     pretrained, revision = job["pretrained"], job["revision"] or "main"
     offline_if_unreachable([pretrained])
-    refuse_own_code(pretrained, _configurations(pretrained, revision))
+    there = {"revision": revision, "_raise_exceptions_for_missing_entries": False}
+    refuse_own_code(pretrained, [cached_file(pretrained, name, **there) for name in CONFIGURATIONS])
     return RewardModel(**job)
 
 
-def _configurations(pretrained: str, revision: str) -> list[str | None]:
-    from transformers.utils import cached_file
-
-    return [
-        cached_file(
-            pretrained, name, revision=revision, _raise_exceptions_for_missing_entries=False
-        )
-        for name in CONFIGURATIONS
-    ]
-
-
 if __name__ == "__main__":
-    answer_loop.main(load)
+    serve(load)

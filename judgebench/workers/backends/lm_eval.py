@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from judgebench.records import Runtime
-from judgebench.workers.generated import Decoding, Generated, Likelihoods
+from judgebench.workers.backends import Decoding, Generated, Likelihoods
 
 AUTO_BATCH = 256
 """How many answers are one chunk where the backend batches by itself."""

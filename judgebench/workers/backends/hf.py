@@ -7,16 +7,16 @@ that come out are read, for the finish reason, the counts and the reasoning.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from judgebench.records import Runtime, TokenLogprob
+from judgebench.workers.backends import Decoding, Generated, Likelihoods, too_long
+from judgebench.workers.backends.likelihood import causal_likelihoods, encoded
+from judgebench.workers.backends.sampling import TopTokens, pick, weigh
 from judgebench.workers.final_answer import THINK_END, THINK_START, cut_at
-from judgebench.workers.generated import Decoding, Generated, Likelihoods
-from judgebench.workers.likelihood import causal_likelihoods, encoded
-from judgebench.workers.picking import TopTokens, pick, weigh
-from judgebench.workers.prompt_tokens import padded
 
 _Step = tuple[float, list[tuple[int, float]]]
 
@@ -70,20 +70,13 @@ class HuggingFace:
         )
 
     def refusal(self, prompt: str, decoding: Decoding) -> str | None:
-        """lm-eval would cut a long prompt on the left and say nothing: another question."""
-        room = self._room(decoding)
-        rule = decoding.prompt_tokens
-        if rule is None:
-            length = len(self.lm.tok_encode(prompt))
-        elif (length := rule.length(self.lm, prompt, max_gen_toks=decoding.max_gen_toks)) == 0:
-            return f"{decoding.max_gen_toks} tokens for the answer leave none for the prompt"
-        if length <= room or self.lm.truncation:
-            return None
-        return (
-            f"the prompt has {length} tokens, and the model takes {self.lm.max_length} less "
-            f"{decoding.max_gen_toks} for the answer; shorten the prompt (fewer examples, a "
-            "judge's max_answer_chars) or the answer, or set model_args: {truncation: true} to "
-            "have the prompt of a task cut on the left"
+        return too_long(
+            self.lm,
+            prompt,
+            decoding,
+            most=sys.maxsize if self.lm.truncation else self._room(decoding),
+            instead="set model_args: {truncation: true} to have the prompt of a task cut on the "
+            "left",
         )
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generated]:
@@ -127,8 +120,14 @@ class HuggingFace:
                 list(prompts), left_truncate_len=room, truncation=lm.truncation
             )
             return context, mask
-        rows = decoding.prompt_tokens.of(lm, prompts, max_gen_toks=decoding.max_gen_toks)
-        return padded(lm, [row[-room:] for row in rows])
+        import torch
+
+        found = decoding.prompt_tokens.of(lm, prompts, max_gen_toks=decoding.max_gen_toks)
+        rows = [row[-room:] for row in found]
+        width, pad = max(map(len, rows)), lm.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        return ids, mask
 
     def likelihoods(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Likelihoods]:
         pairs, prompt_tokens = [], []

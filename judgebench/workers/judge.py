@@ -1,8 +1,8 @@
 """The process that holds a local judge: a model of lm-eval that answers messages.
 
-    python -m judgebench.workers.judge_worker
+    python -m judgebench.workers.judge
 
-It speaks as `answer_loop` says. The job is the suite's description of the model::
+It speaks as `judgebench.workers.protocol` says. The job is the suite's description of the model::
 
     {"model": "hf", "model_args": {...}, "batch_size": 8, "device": null,
      "apply_chat_template": true, "system_instruction": null}
@@ -21,20 +21,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgebench.errors import ConfigError
 from judgebench.records import Runtime, TokenLogprob
-from judgebench.workers import answer_loop
-from judgebench.workers.answer_loop import Answer, Question, Refusal
-from judgebench.workers.chat_prompt import ChatPrompts
+from judgebench.workers import backends
+from judgebench.workers.backends import Backend, Decoding, Generated
 from judgebench.workers.final_answer import THINK_END, cut_at, read_answer
-from judgebench.workers.generated import Decoding
 from judgebench.workers.hub import offline_if_unreachable
-from judgebench.workers.task_prompts import prompt_text
-
-if TYPE_CHECKING:
-    from judgebench.workers.generated import Backend, Generated
+from judgebench.workers.prompts import ChatPrompts, prompt_text
+from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal, serve
 
 _FROM_HUB = ("pretrained", "tokenizer", "peft", "delta")
 
@@ -54,9 +50,7 @@ def load(job: Mapping[str, Any]) -> LocalJudge:
             "and let the judge's max_answer_chars cut long answers"
         )
     offline_if_unreachable(str(arguments[name]) for name in _FROM_HUB if arguments.get(name))
-    from judgebench.workers.lm_eval_worker import load as load_backend
-
-    backend = load_backend(dict(job))
+    backend = backends.load(job)
     prompts = ChatPrompts(
         backend.lm,
         apply_chat_template=bool(job["apply_chat_template"]),
@@ -65,16 +59,13 @@ def load(job: Mapping[str, Any]) -> LocalJudge:
     return LocalJudge(backend, prompts)
 
 
-class LocalJudge:
+class LocalJudge(BatchAnswerer):
     """A backend that takes messages."""
 
     def __init__(self, backend: Backend, prompts: ChatPrompts) -> None:
         self._backend = backend
         self._prompts = prompts
-
-    @property
-    def batch(self) -> int:
-        return self._backend.batch
+        self.batch = backend.batch
 
     def stack(self) -> Runtime:
         return self._backend.stack()
@@ -85,12 +76,12 @@ class LocalJudge:
         if candidates is None:
             why = self._backend.refusal(prompt, self._decoding([question]))
         elif not all(candidates):
-            return Refusal(kind="request", message="an empty text cannot be weighed")
+            return Refusal("request", "an empty text cannot be weighed")
         else:
             nothing_generated = Decoding(stops=(), max_gen_toks=0, sampling={})
             whole = prompt_text(prompt) + self._prompts.text(max(candidates, key=len))
             why = self._backend.refusal(whole, nothing_generated)
-        return None if why is None else Refusal(kind="too_long", message=why)
+        return None if why is None else Refusal("too_long", why)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         prompts = [self._prompts.of(question["messages"]) for question in questions]
@@ -164,4 +155,4 @@ def of_text(tokens: Sequence[TokenLogprob], stops: Sequence[str]) -> tuple[Token
 
 
 if __name__ == "__main__":
-    answer_loop.main(load)
+    serve(load)
