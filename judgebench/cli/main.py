@@ -13,7 +13,6 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from judgebench import __version__
-from judgebench.cli.options import with_include_path
 from judgebench.cli.streams import NobodyReadsError, in_github, prepare, say, summarise
 from judgebench.errors import JudgebenchError, unknown_name
 
@@ -93,6 +92,8 @@ class _Commands(click.Group):
         module = importlib.import_module(f"judgebench.cli.{HELD_BY.get(cmd_name, cmd_name)}")
         command = getattr(module, cmd_name.replace("-", "_"), None) or module.command
         assert isinstance(command, click.Command)
+        from judgebench.cli.options import with_include_path  # `--help` does without
+
         return with_include_path(command) if cmd_name in ABOUT_BENCHMARKS else command
 
     def resolve_command(

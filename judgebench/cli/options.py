@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
-from judgebench import DEFAULT_STORE, registry
+from judgebench import DEFAULT_STORE, INCLUDE_PATH
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -80,14 +80,17 @@ def with_include_path(command: click.Command) -> click.Command:
                 expose_value=False,
                 callback=_include,
                 help="A folder with benchmarks, or lm-eval tasks, besides those that come with "
-                f"judgebench (or {registry.INCLUDE_PATH}). Repeatable.",
+                f"judgebench (or {INCLUDE_PATH}). Repeatable.",
             )
         )
     return command
 
 
 def _include(_ctx: click.Context, _option: click.Parameter, paths: tuple[Path, ...]) -> None:
-    registry.include(paths)
+    if paths:
+        from judgebench import registry
+
+        registry.include(paths)
 
 
 def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:

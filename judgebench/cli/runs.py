@@ -113,9 +113,11 @@ def _one(run: RunManifest) -> Document:
         "versions": run.versions,
         "configuration": run.configuration,
     }
-    lines = [row for name, value in shown.items() for row in _lines(name, value)]
     document = listing(
-        f"run {run.id}", lines, {"field": lambda row: row[0], "value~": lambda row: row[1]}, dict
+        f"run {run.id}",
+        [row for name, value in shown.items() for row in _lines(name, value)],
+        {"field": lambda row: row[0], "value~": lambda row: row[1]},
+        lambda row: {"field": row[0]},
     )
     records = [{"field": name, "value": _value(value)} for name, value in shown.items()]
     return replace(document, records=records, data=asdict(run))
