@@ -24,16 +24,14 @@ from judgebench.errors import (
     unknown_name,
 )
 from judgebench.exchange.labels import import_labels, read_label_rows
-from judgebench.execution.again import with_occasions
-from judgebench.execution.anchors import occasion_of_today
-from judgebench.execution.confirm import Unconfirmed
-from judgebench.execution.confirm import confirm as confirm_work
-from judgebench.execution.evaluate import evaluate
+from judgebench.execution.execute import confirm as confirm_work
+from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow
 from judgebench.execution.forecast import plan as plan_work
-from judgebench.execution.outcome import Outcome
+from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.preflight import Finding, needs
+from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.protocols import Progress, at_once
 from judgebench.store import Store
@@ -551,7 +549,7 @@ def run(
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
-    occasion = occasion_of_today() if refresh_anchors else None
+    occasion = recheck_of_today() if refresh_anchors else None
     asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
     if refresh_anchors:
         asked["refresh_anchors"] = occasion
@@ -562,7 +560,7 @@ def run(
     if unjudged:
         asked["unjudged"] = True
     with open_live_store(store_url(work.suite, store)) as opened:
-        work = with_occasions(work, opened.runs(), again)
+        work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             pool.check(endpoints(work))
@@ -920,9 +918,9 @@ def plan(
         for need in needs(work):
             on_need(need)
     with _store_if_there(store_url(work.suite, store)) as opened:
-        work = with_occasions(work, [] if opened is None else opened.runs(), again)
+        work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
-        occasion = occasion_of_today() if refresh_anchors else None
+        occasion = recheck_of_today() if refresh_anchors else None
         return plan_work(work, opened, pool, detects, occasion=occasion)
 
 

@@ -13,7 +13,7 @@ from judgebench.cli.options import check_outputs, report_options, store_option
 from judgebench.cli.run import finish, foretelling, limit_options, stated_limits
 
 if TYPE_CHECKING:
-    from judgebench.execution.scales import Range
+    from judgebench.execution.forecast import Range
 
 
 @click.command("judge")

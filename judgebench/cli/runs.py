@@ -26,7 +26,7 @@ from judgebench.cli.options import (
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.execution.collecting import Look
+    from judgebench.execution.batch import Look
     from judgebench.records import Batch, RunManifest
     from judgebench.report.table import Document
     from judgebench.store import Store
@@ -205,7 +205,7 @@ def batches() -> None:
 @report("list", batches)
 def list_batches(store: Store) -> Document:
     """List the batches of a store, the newest last. Asks no provider."""
-    from judgebench.execution.batches import duration
+    from judgebench.execution.batch import duration
 
     found = store.batches()
     columns: dict[str, Cell] = {
@@ -256,7 +256,7 @@ def _visit(
     wanted: Sequence[str], form: str, outputs: Sequence[Path], store: str, *, call_off: bool
 ) -> int:
     from judgebench.cli.progress import progress_for
-    from judgebench.execution.collecting import collect
+    from judgebench.execution.batch import collect
     from judgebench.store import open_store
 
     with open_store(store, create=False) as opened, progress_for(sys.stderr) as progress:
@@ -284,14 +284,14 @@ def _visit(
 
 def _exit_code(looks: Sequence[Look]) -> int:
     """0 when all are settled; what stood in the way goes before what only takes its time."""
-    from judgebench.execution.collecting import WAITING
+    from judgebench.execution.batch import WAITING
 
     codes = {look.exit_code for look in looks} - {0}
     return max(codes - {WAITING}, default=max(codes, default=0))
 
 
 def _record(batch: Batch) -> dict[str, Any]:
-    from judgebench.execution.batches import clock_time
+    from judgebench.execution.batch import clock_time
 
     return {
         "id": batch.id,
