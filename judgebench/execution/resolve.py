@@ -298,7 +298,7 @@ def _generated_together(suite: Suite) -> int:
     both, to the same end. Of all the suite's models: whatever a run is narrowed to, shards are cut
     alike.
     """
-    from judgebench.workers.backends.lm_eval import AUTO_BATCH
+    from judgebench.workers.backends import AUTO_BATCH
     from judgebench.workers.generate import WINDOW
 
     sizes = [model.lm_eval.batch_size for model in suite.models if model.lm_eval is not None]
