@@ -36,7 +36,7 @@ from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
 from judgebench.errors import ConfigError, UsageError, unknown_name
-from judgebench.records import PANEL, is_human
+from judgebench.records import PANEL, Item, is_human
 from judgebench.secret import Secret, checked_base_url
 from judgebench.yaml_file import note_secrets, refuse_written_keys
 
@@ -626,7 +626,7 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
-    def of_items(self, items: Sequence[Part], chunk: int) -> Sequence[Part]:
+    def of_items(self, items: Sequence[Item], chunk: int) -> Sequence[Item]:
         """Whole chunks, one after the other; all shards together have every item once."""
         chunks = -(-len(items) // chunk)
         start, end = (chunks * n // self.of * chunk for n in (self.number - 1, self.number))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -68,7 +68,7 @@ def asks_nothing(server: Loopback, path: Path, *words: str) -> None:
 @pytest.mark.parametrize("chunk", [1, 4, 16])
 @pytest.mark.parametrize("n", [0, 1, 5, 33, 64])
 def test_shards_have_every_item_once_in_whole_chunks(n: int, chunk: int) -> None:
-    items = list(range(n))
+    items = cast("Any", list(range(n)))
     for of in range(1, 20):
         parts = [Shard(number, of).of_items(items, chunk) for number in range(1, of + 1)]
         assert [item for part in parts for item in part] == items
