@@ -193,6 +193,21 @@ def test_a_call_that_may_fit_later_waits_for_those_under_way() -> None:
     assert (inner.asked, refused) == (11, 1)
 
 
+def test_sums_of_floats_leave_no_rest_for_which_the_last_call_would_wait() -> None:
+    """0.1 + 0.2 + 0.3 - 0.1 - 0.2 - 0.3 is 6e-17."""
+
+    async def main() -> Budget:
+        budget = Budget(max_cost_usd=0.1 + 0.2 + 0.3)
+        holds = [await budget.reserve(cost, 0) for cost in (0.1, 0.2, 0.3)]
+        for hold in holds:
+            budget.settle(hold, 0.0, 0)
+        assert budget.reserved_usd == 0
+        await asyncio.wait_for(budget.reserve(0.1 + 0.2 + 0.3, 0), 1)
+        return budget
+
+    assert virtual_time.run(main()).reserved_usd == 0.1 + 0.2 + 0.3
+
+
 def test_waiting_calls_can_be_cancelled() -> None:
     async def main() -> Budget:
         budget = Budget(max_cost_usd=15)
