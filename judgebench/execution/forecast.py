@@ -523,7 +523,7 @@ class _Plan:
                     response = _placeholder(item, answers.candidate, one)
                     assumed += self.lengths.of(answers)
                 shown.append(response)
-            dialogue = assignment.judge.judge(assignment.asked.benchmark.case(item, shown))
+            dialogue = assignment.judge.judge(assignment.case(item, shown))
             request = next(dialogue, None)
             if request is not None:
                 tokens += scale.call(request) + Tokens(prompt=assumed)

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 from judgebench import keys
 from judgebench.dialogue import Dialogue
 from judgebench.execution.resolve import Candidate, JudgeAssignment, identity_of
-from judgebench.judges.marks import marks_of
+from judgebench.judges.flags import case_flags
 from judgebench.protocols import Judge, Writer
 from judgebench.records import (
     Case,
@@ -235,7 +235,7 @@ class JudgeCall:
 
     def _marks(self) -> tuple[str, ...]:
         """The marks of the answer; of two answers with the position, since either may be judged."""
-        each = marks_of(self.case, max_answer_chars=self.judge.max_answer_chars)
+        each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
         if len(each) == 1:
             return each[0]
         return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
@@ -360,7 +360,7 @@ def _cases(
         if assignment.inputs == "with_first" and first is None:
             continue
         for order, shown in _shown(assignment, item, response, opponent, first):
-            case = assignment.asked.benchmark.case(item, shown)
+            case = assignment.case(item, shown)
             case_key = keys.case_key(case)
             for repeat in range(assignment.repeats):
                 key = keys.judgment_key(assignment.key, case_key, repeat=repeat)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from judgebench import keys
-from judgebench.benchmarks.benchmark import Benchmark
 from judgebench.config import JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.execution.plan import JudgeCall
@@ -32,9 +31,9 @@ def recheck_of_today() -> str:
 
 
 def seen_cases(
-    store: Store, benchmark: Benchmark, places: Mapping[VerdictSlot, bytes]
+    store: Store, assignment: JudgeAssignment, places: Mapping[VerdictSlot, bytes]
 ) -> Iterator[tuple[VerdictSlot, Case]]:
-    """The cases at some places of a benchmark, as far as their answers are in the store.
+    """What a judge saw at some places of a benchmark, as far as the answers are in the store.
 
     Parameters
     ----------
@@ -42,6 +41,7 @@ def seen_cases(
         With the key of the case that the judge saw there: of several answers that a model gave to
         the same, on several stacks, the one that makes this case is meant.
     """
+    benchmark = assignment.asked.benchmark
     items = {item.id: item for item in benchmark.items()}
     wanted: dict[bytes, set[str]] = {}
     for place in places:
@@ -60,7 +60,7 @@ def seen_cases(
             other = (place.opponent_key, place.item_id, place.sample)
             shown = [*shown, other] if place.order == "model_first" else [other, *shown]
         for responses in product(*(answers.get(one, []) for one in shown)):
-            case = benchmark.case(item, responses)
+            case = assignment.case(item, responses)
             if keys.case_key(case) == key:
                 yield place, case
                 break
@@ -110,7 +110,7 @@ class Anchors:
 
     def _calls_of(self, assignment: JudgeAssignment, anchors: StoredAnchors) -> list[JudgeCall]:
         pinned = self._store.looked(anchors)
-        cases = dict(seen_cases(self._store, assignment.asked.benchmark, pinned))
+        cases = dict(seen_cases(self._store, assignment, pinned))
         if lost := len(pinned) - len(cases):
             self.warnings.append(_lost(assignment, lost, len(pinned), "anchor"))
         known = self._store.looked(anchors, self._recheck)
@@ -188,7 +188,7 @@ def calls_to_confirm(
             known.add(place)
         elif place.repeat == 0 and (judgment := store.judgment(key)) is not None:
             first[place] = judgment.case_key
-    cases = dict(seen_cases(store, assignment.asked.benchmark, first))
+    cases = dict(seen_cases(store, assignment, first))
     if lost := len(first) - len(cases):
         warnings.append(_lost(assignment, lost, len(first), "verdict"))
     for place, case in cases.items():

@@ -24,20 +24,24 @@ from judgebench.config import (
     JudgeConfig,
     ModelConfig,
     Narrowing,
+    Reading,
     Suite,
     nothing_left,
 )
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.judges.kinds import EXAMPLES
+from judgebench.judges.own_prompt import OWN
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
     SCORING,
+    Case,
     ChatRequest,
     Item,
     JsonObject,
     JudgeSpec,
     ModelSpec,
+    Response,
     Seen,
     VerdictSlot,
 )
@@ -50,7 +54,8 @@ from judgebench.responses.local import (
     prompting_of,
     shaping_arguments,
 )
-from judgebench.rows import Row, each_row
+from judgebench.rows import Row, each_row, text_file
+from judgebench.template import PromptText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +175,12 @@ class JudgeAssignment:
             return range(1, n)
         first = self.inputs == "question" or self.asked.judged_samples == "first"
         return range(1 if first else n)
+
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        """What the judge sees; one that shows fields of items finds them there."""
+        case = self.asked.benchmark.case(item, responses)
+        fields = getattr(self.judge, "fields", None)
+        return case if fields is None else replace(case, fields=fields(item))
 
     def judges(self, candidate: Candidate) -> bool:
         """Whether it judges the answers of a candidate, or compares with them."""
@@ -305,7 +316,8 @@ def _assignment(
         raise ConfigError(f"benchmark {asked.config.name}: {unknown_name('judge', name, known)}")
     if config is not None and config.provider is not None:
         check_provider(f"judge {name}", config.provider)
-    kind = config.kind if config is not None else None
+    own = config is not None and config.prompt is not None
+    kind = "own_prompt" if own else config.kind if config is not None else None
     if kind is None:
         kind = name if name in kinds else asked.benchmark.default_judge
     if kind not in kinds:
@@ -320,6 +332,12 @@ def _assignment(
     options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
         options = with_examples(options, only)
+        prompts, content = asked.benchmark.prompts, asked.benchmark.judging_content
+        if config is not None and config.prompt is not None:
+            options, prompt = own_prompt_of(config)
+            prompts = {OWN: prompt}
+        if kind in ("own_prompt", "python"):  # others say themselves what their labels are
+            content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(
             model=model_of(config) if config else None,
             provider=identity_of(config) if config else None,
@@ -327,8 +345,8 @@ def _assignment(
             options=options,
             extra=config.extra if config else {},
             reasoning=config.reasoning if config else None,
-            prompts=asked.benchmark.prompts,
-            content=asked.benchmark.judging_content,
+            prompts=prompts,
+            content=content,
         )
         judge: Judge = registry.load("judges", kind).make(settings)
         _check_log_probabilities(judge.spec, config)
@@ -357,7 +375,11 @@ def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
 
 def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> None:
     """A judge that reads them pays for nothing where the model gives none."""
-    if spec.options.get("verdict") != "logprobs" or config is None or config.provider is None:
+    if (
+        "logprobs" not in (spec.options.get("verdict"), spec.options.get("read"))
+        or config is None
+        or config.provider is None
+    ):
         return
     asked = ChatRequest(
         provider=config.provider,
@@ -756,6 +778,28 @@ _REACHED_BY = (
     "capabilities", "provider_options", "price", "reasoning", "max_connections", "max_retries",
     "requests_per_minute", "tokens_per_minute", "timeout_s",
 )  # fmt: skip
+
+
+def own_prompt_of(config: JudgeConfig) -> tuple[JsonObject, PromptText]:
+    """What a suite says of a prompt of its own, the contents of files in place of their names.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or holds nothing.
+    ConfigError
+        For a reader that is not there.
+    """
+    path, options = config.prompt, dict(config.own)
+    assert path is not None  # only then is it asked
+    if isinstance(config.read, Reading) and config.read.python is not None:
+        registry.function(config.read.python, "readers", beside=path.parent)
+    if isinstance(config.examples, str):
+        rows = each_row(Path(config.examples), ("reply",))
+        options["examples"] = [
+            {name: row.text(name) for name in row.values if row.has(name)} for row in rows
+        ]
+    return options, PromptText(name=path.name, text=text_file(path, "prompt", "what is asked"))
 
 
 def with_examples(options: JsonObject, model: str | None) -> JsonObject:
