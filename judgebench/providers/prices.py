@@ -53,7 +53,7 @@ class Price:
 
     @property
     def is_free(self) -> bool:
-        return self.input == 0 and self.output == 0
+        return self.input == 0 == self.output
 
     def beside(self, known: Price | None) -> Price:
         """A stated price with what the table knows of the model beside it.
@@ -71,7 +71,7 @@ class Price:
 
     def cost(self, usage: Usage, *, batch: bool = False) -> float:
         """US dollars for a call; nan where the usage lacks a number that costs something."""
-        if self.is_free:
+        if self.input == 0 == self.output:
             return 0.0
         prompt, written = usage.prompt_tokens, usage.completion_tokens
         if prompt is None or written is None:

@@ -17,7 +17,6 @@ from judgebench.providers.budget import Budget, BudgetGuard, ProjectBudget
 from judgebench.providers.compose import Providers
 from judgebench.providers.prices import Price
 from judgebench.providers.retry import Retry
-from judgebench.providers.scripted import Scripted
 from judgebench.providers.tokens import REPLY_TOKENS_AT_MOST, CallSize, Estimate
 from judgebench.records import (
     ChatRequest,
@@ -30,6 +29,7 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
+from tests.scripted import Scripted
 from tests.unit import virtual_time
 from tests.written import WrittenAtOnce
 

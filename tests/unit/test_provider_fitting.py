@@ -8,9 +8,9 @@ import pytest
 
 from judgebench.errors import CallError
 from judgebench.providers.guard import ContextGuard
-from judgebench.providers.scripted import Scripted
 from judgebench.providers.tokens import Estimate
 from judgebench.records import ChatRequest, Message, Reply
+from tests.scripted import Scripted
 
 
 def _ask(text: str, room: int | None) -> tuple[Scripted, Reply]:

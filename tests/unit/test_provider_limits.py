@@ -15,8 +15,8 @@ from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.providers.base import NotSentError, WindingDownError
 from judgebench.providers.rate_limit import Gate, Outcome, RateLimit, gate_for
-from judgebench.providers.scripted import Scripted
 from judgebench.records import ChatRequest, Message, Reply, Request, Usage
+from tests.scripted import Scripted
 from tests.unit import virtual_time
 from tests.unit.virtual_time import clock
 

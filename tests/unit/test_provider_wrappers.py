@@ -32,7 +32,6 @@ from judgebench.providers.prices import Price
 from judgebench.providers.rate_limit import RateLimit
 from judgebench.providers.replay import Replay
 from judgebench.providers.retry import Retry
-from judgebench.providers.scripted import Scripted
 from judgebench.records import (
     ChatRequest,
     Message,
@@ -45,6 +44,7 @@ from judgebench.records import (
 )
 from judgebench.secret import Secret, redact
 from tests.loopback import Loopback
+from tests.scripted import Scripted
 from tests.written import WrittenAtOnce
 
 
