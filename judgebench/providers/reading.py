@@ -7,6 +7,7 @@ nothing is guessed.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -32,14 +33,14 @@ class BrokenError(Exception):
 
 
 def loaded(body: bytes) -> Any:
-    """JSON. A whole number that has more digits than Python reads is a float, infinity maybe.
+    """JSON. A whole number that has more digits than Python reads is infinite.
 
     A reply is not lost because of one: no counter has it. Raises `ValueError` or `RecursionError`.
     """
     try:
         return json.loads(body)
     except ValueError:
-        return json.loads(body, parse_int=float)
+        return json.loads(body, parse_int=lambda n: int(n) if len(n) < 1000 else math.inf)
 
 
 def parse(body: bytes, content_type: str, call: Call) -> Any:

@@ -22,7 +22,7 @@ from judgebench.config import Endpoint
 from judgebench.errors import ConfigError, ProviderUnavailableError
 from judgebench.keys import request_key
 from judgebench.providers.base import refuse_unknown_options
-from judgebench.providers.tokens import Estimate, prompt_tokens
+from judgebench.providers.tokens import ESTIMATE, prompt_tokens
 from judgebench.records import ChatRequest, Reply, Request, ScoreRequest, Usage
 
 _REPLIES = ("correct", "incorrect")
@@ -70,7 +70,7 @@ class Drawn:
             text, scores = "", _scores(request, number)
         else:
             text, scores = self._text(request, number), None
-        counter = Estimate()
+        counter = ESTIMATE
         return Reply(
             text=text,
             scores=scores,

@@ -17,7 +17,7 @@ from judgebench.providers.budget import Budget, BudgetGuard, ProjectBudget
 from judgebench.providers.compose import Providers
 from judgebench.providers.prices import Price
 from judgebench.providers.retry import Retry
-from judgebench.providers.tokens import REPLY_TOKENS_AT_MOST, CallSize, Estimate
+from judgebench.providers.tokens import ESTIMATE, REPLY_TOKENS_AT_MOST, CallSize
 from judgebench.records import (
     ChatRequest,
     Message,
@@ -332,7 +332,7 @@ def test_a_wasted_attempt_without_a_price_has_no_cost() -> None:
 
 
 def size(provider: str = "openai_compatible", longest: int | None = None) -> CallSize:
-    return CallSize(Estimate(), provider=provider, longest_reply=longest)
+    return CallSize(ESTIMATE, provider=provider, longest_reply=longest)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_a_model_that_thinks_first_can_write_more_than_its_limit() -> None:
 
 def test_the_most_of_a_prompt_is_more_than_its_count() -> None:
     request = question("The quick brown fox jumps over the lazy dog. " * 50)
-    counted = Estimate().count(request.messages[0].content)
+    counted = ESTIMATE.count(request.messages[0].content)
     most = size().most(request).prompt_tokens
     assert most is not None
     assert 1.5 * counted <= most <= 1.5 * counted + 100
