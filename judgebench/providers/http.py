@@ -192,6 +192,15 @@ class Address:
     def call(self) -> Call:
         return Call(self.base_url, "", self.key, self.variable)
 
+    def proxy(self) -> str | None:
+        """The proxy of the environment that stands before it; none before our own machine."""
+        from urllib.request import getproxies, proxy_bypass
+
+        url, proxies = urlsplit(self.base_url), getproxies()
+        if self.is_loopback or proxy_bypass(url.hostname or ""):
+            return None
+        return proxies.get(url.scheme) or proxies.get("all")
+
     def refuse_without_key(self) -> None:
         """Before anything is sent; not when it is made, since what is recorded needs no key."""
         if self.needs_key and self.key is None:
@@ -380,7 +389,7 @@ class HttpProvider(ChatProvider):
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Content-Type": "application/json", **address.headers()},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
-            trust_env=not address.is_loopback,  # no proxy reaches our own machine
+            proxy=address.proxy(),  # once, and no .netrc, as the session itself would look for
         )
         return self._session
 
