@@ -49,7 +49,7 @@ def _yaml(said: str) -> Any:
         raise click.UsageError(f"{said!r} cannot be read: {error}") from None
 
 
-ASKED = (
+PROMPT_OPTIONS = (
     click.option(
         "--model-outputs",
         metavar="FILE…",
@@ -124,8 +124,8 @@ ASKED = (
 """What is judged, who judges, and how."""
 
 
-def _asked(command: Command) -> Command:
-    for option in reversed(ASKED):
+def _prompt_options(command: Command) -> Command:
+    for option in reversed(PROMPT_OPTIONS):
         command = option(command)
     return command
 
@@ -137,13 +137,13 @@ class _Judge(click.Command):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
         if args[:1] == ["try"]:
-            return trying.make_context(f"{info_name} try", args[1:], parent, **extra)
+            return try_command.make_context(f"{info_name} try", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command("judge", cls=_Judge)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@_asked
+@_prompt_options
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions."
 )
@@ -215,18 +215,18 @@ def command(
             progress=progress,
             limits=stated_limits(max_cost, max_connections, max_retries, timeout),
             on_forecast=foretelling(forecast),
-            **_said(asked),
+            **_without_none(asked),
         )
     return finish(outcome, store, forecast, form, outputs, quiet=quiet, began=began)
 
 
-def _said(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
 @click.command("try", short_help="Show what a judge would be asked, and what is read.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@_asked
+@_prompt_options
 @click.option(
     "--on",
     type=click.IntRange(min=1),
@@ -243,7 +243,7 @@ def _said(asked: Mapping[str, Any]) -> dict[str, Any]:
 @limit_options
 @report_options
 @suite_store_option
-def trying(
+def try_command(
     files: tuple[Path, ...],
     model_outputs: tuple[Path, ...],
     judges: tuple[str, ...],
@@ -292,7 +292,7 @@ def trying(
             store=store,
             progress=progress,
             limits=stated_limits(max_cost, max_connections, max_retries, timeout),
-            **_said(asked),
+            **_without_none(asked),
         )
     show(replies_document(", ".join(judges) or "a trial", found, unreadable=False), form, outputs)
     failed = [] if outcome is None else [*outcome.judging.items()]

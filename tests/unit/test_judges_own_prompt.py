@@ -383,7 +383,7 @@ def test_the_source_of_a_function_is_in_the_identity(
 
 
 def _of(function: Any, content: Mapping[str, Any] | None = None) -> PromptJudge:
-    named = registry.known_function(function)
+    named = registry.register_function(function)
     settings = JudgeSettings(options={"function": named}, content=content or {})
     return KINDS["python"].make(settings)
 
