@@ -220,6 +220,17 @@ def _cell(row: Any, cell: Cell) -> str:
     return f"{found:,}" if isinstance(found, int) else str(found)
 
 
+Refused: TypeAlias = "Sequence[tuple[Sequence[str], Sequence[str], str]]"
+"""Formats, options that mean nothing there, and what is said of one that is given."""
+
+
+def refuse_options(what: str, given: Mapping[str, Any], refused: Refused) -> None:
+    """Raise `click.UsageError` for the first option that a format has no use for."""
+    for formats, options, why in refused:
+        if what in formats and any(given[option] for option in options):
+            raise click.UsageError(why.format(what=what))
+
+
 def show(document: Document, form: str, outputs: Sequence[Path] = ()) -> None:
     """Print a document to stdout and write it to files. Files are checked before any is written."""
     from judgebench.report.table import render
