@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from judgebench.cli.options import check_outputs, report_options
-from judgebench.cli.run import finish, foretelling, limit_options, stated_limits
+from judgebench.cli.options import report_options
+from judgebench.cli.run import Act, carry_out, limit_options
 from judgebench.cli.streams import say
-
-if TYPE_CHECKING:
-    from judgebench.execution.forecast import Range
 
 
 @click.command("respond")
@@ -80,13 +76,8 @@ def command(
     apply_chat_template: bool | None,
     samples: int | None,
     limit: int | None,
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
-    form: str,
-    outputs: tuple[Path, ...],
     store: str | None,
+    **given: Any,
 ) -> int:
     """Have the models of SUITE answer its benchmarks, or the one of --model those of --tasks.
 
@@ -106,13 +97,8 @@ def command(
     Exit codes: as `judgebench run`.
     """
     from judgebench import api
-    from judgebench.cli.progress import progress_for
     from judgebench.config import Narrowing, load_suite
 
-    check_outputs(outputs)
-    began = time.monotonic()
-    forecast: dict[str, Range | None] = {}
-    stated = stated_limits(max_cost, max_connections, max_retries, timeout)
     alone: dict[str, Any] = {
         "model_args": None if model_args is None else _pairs("--model_args", model_args),
         "gen_kwargs": None if gen_kwargs is None else _pairs("--gen_kwargs", gen_kwargs),
@@ -133,21 +119,14 @@ def command(
     if suite is None and len(models) != 1:
         raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
     url = api.store_url(None if suite is None else load_suite(suite), store)
-    with progress_for(sys.stderr) as progress:
-        how: dict[str, Any] = {
-            "store": url,
-            "progress": progress,
-            "limits": stated,
-            "on_forecast": foretelling(forecast),
-        }
-        if suite is not None:
-            narrowing = Narrowing(limit=limit, models=models)
-            outcome = api.run(suite, narrowing=narrowing, unjudged=True, **how)
-        else:
-            outcome = api.respond(models[0], benchmark=benchmark, limit=limit, **alone, **how)
-    named = sorted({one.benchmark.name for one in outcome.work.asked})
-    code = finish(outcome, url, forecast, form, outputs, quiet=False, began=began, suite=suite)
-    say(f"the answers as a file: `judgebench export responses {named[0]} --output answers.jsonl`")
+    if suite is not None:
+        narrowing = Narrowing(limit=limit, models=models)
+        act: Act = partial(api.run, suite, narrowing=narrowing, unjudged=True)
+    else:
+        act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
+    code = carry_out(act, url, given, suite=suite)
+    named = benchmark if items else next(iter(alone.get("tasks", ())), "BENCHMARK")
+    say(f"the answers as a file: `judgebench export responses {named} --output answers.jsonl`")
     return code
 
 
