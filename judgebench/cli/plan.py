@@ -25,6 +25,7 @@ from judgebench.plain_text import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.preflight import Finding
     from judgebench.report.gate_policy import Policy
@@ -69,6 +70,7 @@ def command(
     models: tuple[str, ...],
     judges: tuple[str, ...],
     limit: int | None,
+    shard: Shard | None,
     batch: bool,
     refresh_anchors: bool,
     again: tuple[str, ...],
@@ -130,7 +132,7 @@ def command(
         margin=margin,
         refresh_anchors=refresh_anchors,
         again=again,
-        narrowing=Narrowing(limit=limit, models=models, judges=judges),
+        narrowing=Narrowing(limit=limit, models=models, judges=judges, shard=shard),
         on_need=lacking.append,
     )
     lacking = [need for need in lacking if need.state == "fault"]
@@ -140,6 +142,7 @@ def command(
     words = [str(suite), *(word for name in models for word in ("--model", name))]
     words += [word for name in judges for word in ("--judge", name)]
     words += [] if limit is None else ["--limit", str(limit)]
+    words += [] if shard is None else ["--shard", str(shard)]
     document = _document(rows, shlex.join(words), margin, policy)
     document.data["lacking"] = [need._asdict() for need in lacking]
     show(document, form, outputs)

@@ -28,6 +28,7 @@ from judgebench.plain_text import counted, dollars
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome, Unread
     from judgebench.execution.resolve import Candidate
@@ -111,6 +112,7 @@ def command(
     models: tuple[str, ...],
     judges: tuple[str, ...],
     limit: int | None,
+    shard: Shard | None,
     quiet: bool,
     gate: Path | None,
     **given: Any,
@@ -126,6 +128,10 @@ def command(
 
     With --model, --judge and --limit only a part of SUITE is asked: a first look, or one judge
     more. The rest is neither asked nor needed, and running all of SUITE later asks what is missing.
+
+    With --shard K/N as well: a benchmark's items are cut into N parts, and this run takes the K-th.
+    Shards share judges and models behind an API and ask nothing twice; each loads local models for
+    itself, on a machine or GPU of its own. Answers are the same, whatever N is.
 
     With --batch (or batch: true in SUITE) questions are handed over, and the run ends with exit
     code 75. `judgebench batches collect` fetches the replies once they are there; then the same run
@@ -164,7 +170,7 @@ def command(
     from judgebench.config import Narrowing, load_suite
 
     url = api.store_url(load_suite(suite), store)
-    narrowing = Narrowing(limit=limit, models=models, judges=judges)
+    narrowing = Narrowing(limit=limit, models=models, judges=judges, shard=shard)
     if gate is None:
         act: Act = partial(api.run, suite, narrowing=narrowing)
         return carry_out(act, url, given, quiet=quiet, suite=suite)
