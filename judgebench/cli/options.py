@@ -63,20 +63,22 @@ def narrowing_options(command: Command) -> Command:
         metavar="N",
         help="Only the first N items of each benchmark.",
     )
-    shard = click.option(
-        "--shard",
-        metavar="K/N",
-        callback=_shard,
-        help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
-        "may go on at once, on one store or on stores that are merged later.",
-    )
-    return model(judge(limit(shard(command))))
+    return model(judge(limit(shard_option(command))))
 
 
 def _shard(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Shard | None:
     from judgebench.config import Shard
 
     return None if text is None else Shard.parse(text)
+
+
+shard_option = click.option(
+    "--shard",
+    metavar="K/N",
+    callback=_shard,
+    help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
+    "may go on at once, on one store or on stores that are merged later.",
+)
 
 
 def with_include_path(command: click.Command) -> click.Command:

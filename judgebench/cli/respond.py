@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import report_options
+from judgebench.cli.options import report_options, shard_option
 from judgebench.cli.run import Act, carry_out, limit_options
 from judgebench.cli.streams import say
+
+if TYPE_CHECKING:
+    from judgebench.config import Shard
 
 
 @click.command("respond")
@@ -58,6 +61,7 @@ from judgebench.cli.streams import say
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions of each."
 )
+@shard_option
 @limit_options
 @report_options
 @click.option("--store", metavar="URL", help="Where results are kept; as of `judgebench run`.")
@@ -76,6 +80,7 @@ def command(
     apply_chat_template: bool | None,
     samples: int | None,
     limit: int | None,
+    shard: Shard | None,
     store: str | None,
     **given: Any,
 ) -> int:
@@ -89,6 +94,7 @@ def command(
     Examples:
       judgebench respond nightly.yaml
       judgebench respond nightly.yaml --model llama3-8b-apo --limit 50
+      judgebench respond nightly.yaml --shard 3/16
       judgebench respond --model openai/gpt-5-mini --tasks alpaca_eval,mixeval_hard --limit 20
       judgebench respond --model hf --model_args pretrained=checkpoints/apo-1200 \\
         --tasks honestybench --samples 20 --gen_kwargs temperature=1
@@ -116,11 +122,13 @@ def command(
         raise click.UsageError(
             f"SUITE says what is asked and how: --{next(iter(alone))} goes without one"
         )
+    if suite is None and shard is not None:
+        raise click.UsageError("--shard is a part of what SUITE asks: name one")
     if suite is None and len(models) != 1:
         raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
     url = api.store_url(None if suite is None else load_suite(suite), store)
     if suite is not None:
-        narrowing = Narrowing(limit=limit, models=models)
+        narrowing = Narrowing(limit=limit, models=models, shard=shard)
         act: Act = partial(api.run, suite, narrowing=narrowing, unjudged=True)
     else:
         act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
