@@ -103,15 +103,17 @@ def _local_models(suite: Suite) -> dict[str, LmEval]:
 
 def _key(name: str, config: Endpoint) -> Iterator[Finding]:
     """Whether there is a key for a provider that wants one."""
-    info = getattr(registry.load("providers", config.provider or ""), "INFO", None)
+    known = config.provider in registry.names("providers")
+    module = registry.load("providers", config.provider or "") if known else None
+    info = getattr(module, "INFO", None)
     if info is None or config.server is not None:
         return
     address = Address(info, config)
     if address.needs_key and config.api_key is None:
-        there = address.key is not None
-        said = "is set" if there else f"is not set; export {address.variable}=… and run again"
-        found = f"the environment variable {address.variable} {said}"
-        if address.variable is None:
+        there, variable = address.key is not None, address.variable
+        said = "is set" if there else f"is not set; export {variable}=… and run again"
+        found = f"the environment variable {variable} {said}"
+        if variable is None:
             found = "no key is given: api_key: ${NAME}"
         yield Finding(name, "ok" if there else "fault", found)
 

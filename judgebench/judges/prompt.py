@@ -482,13 +482,6 @@ class Setup(Generic[OptionsT]):
         if found := [message for message, wrong in faults.items() if wrong]:
             raise ConfigError(f"judge {self.kind}: {found[0]}")
 
-    def check_labels(self, known: Sequence[str]) -> None:
-        """That a benchmark with labels has the ones that this judge says."""
-        labels = self.content.labels
-        words = f"it says {' or '.join(known)}, and the labels of the benchmark are "
-        words += f"{', '.join(labels)}; use another way of judging"
-        self.refuse({words: bool(labels) and set(labels) != set(known)})
-
     def prompt(
         self,
         name: str,
