@@ -23,7 +23,8 @@ from judgebench.providers.batch import (
     text_of,
 )
 from judgebench.providers.capabilities import SAMPLING, Capabilities, roomy, supported_params
-from judgebench.providers.http import Api, HttpProvider, ProviderInfo
+from judgebench.providers.http import Api, ProviderInfo
+from judgebench.providers.official import OfficialProvider
 from judgebench.records import (
     MOST_TOKENS,
     NOT_SAID,
@@ -62,7 +63,7 @@ _UNENFORCED = frozenset({
 })  # fmt: skip
 
 
-def make(endpoint: Endpoint) -> HttpProvider:
+def make(endpoint: Endpoint) -> OfficialProvider:
     """The provider ``anthropic``; it has no options of its own.
 
     Without a ``base_url`` it is at ``ANTHROPIC_BASE_URL``, or else at Anthropic's own address, and
@@ -74,7 +75,7 @@ def make(endpoint: Endpoint) -> HttpProvider:
     ConfigError
         For an address, a capability or an option that cannot be used.
     """
-    return HttpProvider(INFO, endpoint, api_for)
+    return OfficialProvider(INFO, endpoint, api_for, ("anthropic", "AsyncAnthropic"))
 
 
 def batches(endpoint: Endpoint, **more: Any) -> AnthropicBatches:
