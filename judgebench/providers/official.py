@@ -51,7 +51,7 @@ class OfficialProvider(HttpProvider):
         super().__init__(info, endpoint, api)
         self._of, self._info = client, info
         self._client: Any = None
-        self._headers: dict[str, Any] = {}
+        self._options: dict[str, Any] = {}
 
     async def close(self) -> None:
         await super().close()
@@ -72,7 +72,7 @@ class OfficialProvider(HttpProvider):
         refused: RefusedError | None = None
         try:
             response = await client.post(
-                path, content=content, cast_to=object, options={"headers": self._headers}
+                path, content=content, cast_to=object, options=self._options
             )
         except self._errors() as error:
             # The client wraps what a hook raises.
@@ -110,7 +110,9 @@ class OfficialProvider(HttpProvider):
             # What it would add from the environment goes to nobody but its own address.
             unwanted = [] if address.is_own else [*self._info.environment, *self._info.further()]
             unwanted += ["Authorization", "X-Api-Key"] if address.key is None else []
-            self._headers = {**dict.fromkeys(unwanted, sdk.omit), **_UNREAD}
+            self._options = {"headers": {**dict.fromkeys(unwanted, sdk.omit), **_UNREAD}}
+            if package == "openai":  # which would take an administrator's key of the environment
+                self._options["security"] = {"bearer_auth": True}
         return self._client
 
 

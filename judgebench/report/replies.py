@@ -12,7 +12,7 @@ from typing import Any
 from judgebench.errors import UsageError, unknown_name
 from judgebench.execution.plan import JudgeCall as Call
 from judgebench.execution.resolve import JudgeAssignment
-from judgebench.judges.own_prompt import OwnPromptJudge
+from judgebench.judges.prompt import PromptJudge
 from judgebench.plain_text import counted, written_out
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
 from judgebench.report.boards import Meant
@@ -174,7 +174,9 @@ def tried(
     """A question that was asked for a trial; ``names`` are those of models and judges by key."""
     found = store.calls(reply_keys)
     calls = tuple(found[key] for key in reply_keys)
-    return replace(unasked(question, names), verdict=_said(verdict, question), calls=calls)
+    return replace(
+        unasked(question, names), verdict=in_words(verdict, question.places[0].order), calls=calls
+    )
 
 
 def unasked(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
@@ -214,7 +216,8 @@ def read_again(
     UsageError
         Where no judge has a way of reading of its own.
     """
-    readers = [a.judge.reader for a in assignments if isinstance(a.judge, OwnPromptJudge)]
+    judges = (a.judge for a in assignments)
+    readers = [j.read for j in judges if isinstance(j, PromptJudge) and j.read is not None]
     if not readers:
         raise UsageError("no judge here has a 'prompt' and 'read' of its own to try on replies")
     return [
@@ -223,10 +226,6 @@ def read_again(
         for one in found
         if one.reply_keys and (reply := store.reply(one.reply_keys[-1])) is not None
     ]
-
-
-def _said(verdict: Verdict, question: Call) -> str:
-    return in_words(verdict, question.places[0].order)
 
 
 def in_words(verdict: Verdict, order: Order) -> str:
