@@ -108,7 +108,11 @@ class OfficialProvider(HttpProvider):
                 http_client=http,
             )
             # What it would add from the environment goes to nobody but its own address.
-            unwanted = [] if address.is_own else [*self._info.environment, *self._info.further()]
+            unwanted = (
+                []
+                if address.variable is not None
+                else [*self._info.environment, *self._info.further()]
+            )
             unwanted += ["Authorization", "X-Api-Key"] if address.key is None else []
             self._options = {"headers": {**dict.fromkeys(unwanted, sdk.omit), **_UNREAD}}
             if package == "openai":  # which would take an administrator's key of the environment
