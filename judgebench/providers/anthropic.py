@@ -28,13 +28,13 @@ from judgebench.providers.capabilities import (
     reasoning_room,
     supported_params,
 )
-from judgebench.providers.http import Api, HttpProvider, ProviderInfo
+from judgebench.providers.http import Api, ProviderInfo
+from judgebench.providers.official import OfficialProvider
 from judgebench.records import (
     MOST_TOKENS,
     NOT_SAID,
     ChatRequest,
     JsonObject,
-    Message,
     Request,
     Usage,
 )
@@ -49,7 +49,6 @@ INFO = ProviderInfo(
 )
 
 _MOST_BREAKPOINTS = 4
-_CACHED = {"type": "ephemeral"}
 _FINISH = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length",
     "model_context_window_exceeded": "length", "tool_use": "tool_calls", "refusal": "refusal",
@@ -67,7 +66,7 @@ _UNENFORCED = frozenset({
 })  # fmt: skip
 
 
-def make(endpoint: Endpoint) -> HttpProvider:
+def make(endpoint: Endpoint) -> OfficialProvider:
     """The provider ``anthropic``; it has no options of its own.
 
     Without a ``base_url`` it is at ``ANTHROPIC_BASE_URL``, or else at Anthropic's own address, and
@@ -79,7 +78,7 @@ def make(endpoint: Endpoint) -> HttpProvider:
     ConfigError
         For an address, a capability or an option that cannot be used.
     """
-    return HttpProvider(INFO, endpoint, api_for)
+    return OfficialProvider(INFO, endpoint, api_for, ("anthropic", "AsyncAnthropic"))
 
 
 def batches(endpoint: Endpoint, **more: Any) -> AnthropicBatches:
@@ -119,7 +118,7 @@ class Messages:
             **{name: value for name, value in asked.decoding.items() if name in SAMPLING},
         }
         if system:
-            sent["system"] = [_block("\n\n".join(system), cached=True)]
+            sent["system"] = [_cached("\n\n".join(system))]
         if "stop" in asked.decoding:
             stop = asked.decoding["stop"]
             sent["stop_sequences"] = [stop] if isinstance(stop, str) else stop
@@ -178,23 +177,18 @@ def _messages(request: ChatRequest, breakpoints: int) -> list[dict[str, Any]]:
     """The turns; the constant start of a user's is a block of its own, up to so many of them."""
     turns: list[dict[str, Any]] = []
     for message in request.messages:
-        if message.role == "system":
-            continue
-        marked = message.role == "user" and message.constant > 0 and breakpoints > 0
-        breakpoints -= marked
-        content = _split(message) if marked else message.content
-        turns.append({"role": message.role, "content": content})
+        content: Any = message.content
+        if message.role == "user" and message.constant > 0 and breakpoints > 0:
+            breakpoints -= 1
+            constant, rest = content[: message.constant], content[message.constant :]
+            content = [_cached(constant), *([{"type": "text", "text": rest}] if rest else [])]
+        if message.role != "system":
+            turns.append({"role": message.role, "content": content})
     return turns
 
 
-def _split(message: Message) -> list[dict[str, Any]]:
-    constant, rest = message.content[: message.constant], message.content[message.constant :]
-    return [_block(constant, cached=True), *([_block(rest)] if rest else [])]
-
-
-def _block(words: str, *, cached: bool = False) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "text", "text": words}
-    return block | {"cache_control": _CACHED} if cached else block
+def _cached(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words, "cache_control": {"type": "ephemeral"}}
 
 
 def _schema(response_format: JsonObject | None) -> JsonObject | None:

@@ -38,7 +38,7 @@ CONNECT_S = 10.0
 """Longest wait for a connection, in seconds; shorter where a whole call may take less."""
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-_MAX_ERROR_BYTES = 64 * 1024
+MAX_ERROR_BYTES = 64 * 1024
 
 
 class Api(Protocol):
@@ -146,6 +146,17 @@ class ProviderInfo:
     version: str = ""
     options: frozenset[str] = frozenset()
 
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable that holds the key; None where every suite names its own."""
+        return None if self.official is None else f"{self.variables}_API_KEY"
+
+    def further(self) -> dict[str, str]:
+        """The further headers that the environment holds."""
+        lines = os.environ.get(f"{self.variables}_CUSTOM_HEADERS", "").splitlines()
+        pairs = [line.partition(":") for line in lines if ":" in line]
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
 
 class Address:
     """Where a provider is, and what opens it.
@@ -160,22 +171,21 @@ class Address:
     """
 
     def __init__(self, info: ProviderInfo, endpoint: Endpoint) -> None:
-        given, variable = endpoint.base_url, f"{info.variables}_API_KEY"
+        given = endpoint.base_url
         named = os.environ.get(f"{info.variables}_BASE_URL") if info.official else ""
         for start, end in secret_parts(named or ""):
             Secret((named or "")[start:end])
         address = checked_base_url(given or named or info.official or "")
         self.base_url = address.removesuffix(info.version)
         self.key = endpoint.api_key
-        own = given is None and info.official is not None
-        if self.key is None and own and (text := os.environ.get(variable)):
-            self.key = Secret(text, variable=variable)
-        self.variable = variable if own else None
-        """The environment variable that usually holds the key; for messages."""
+        self.variable = info.key_variable if given is None else None
+        """The environment variable that usually holds the key."""
+        if self.key is None and self.variable and (text := os.environ.get(self.variable)):
+            self.key = Secret(text, variable=self.variable)
         host = urlsplit(self.base_url).hostname
         self.needs_key = info.official is not None and host == urlsplit(info.official).hostname
         self.is_loopback = is_loopback(host)
-        self._info, self._own = info, own
+        self._info = info
         key = "" if self.key is None else self.key.reveal()
         if not all("!" <= letter <= "~" for letter in key):
             held_by = (self.key and self.key.variable) or "the variable of api_key"
@@ -187,6 +197,15 @@ class Address:
     @property
     def call(self) -> Call:
         return Call(self.base_url, "", self.key, self.variable)
+
+    def proxy(self) -> str | None:
+        """The proxy of the environment that stands before it; none before our own machine."""
+        from urllib.request import getproxies, proxy_bypass
+
+        url, proxies = urlsplit(self.base_url), getproxies()
+        if self.is_loopback or proxy_bypass(url.hostname or ""):
+            return None
+        return proxies.get(url.scheme) or proxies.get("all")
 
     def refuse_without_key(self) -> None:
         """Before anything is sent; not when it is made, since what is recorded needs no key."""
@@ -206,10 +225,8 @@ class Address:
         if self.key is not None:
             name, form = info.key_header
             headers[name] = form.format(self.key.reveal())
-        if self._own:
-            lines = os.environ.get(f"{info.variables}_CUSTOM_HEADERS", "").splitlines()
-            pairs = [line.partition(":") for line in lines if ":" in line]
-            headers |= {name.strip(): value.strip() for name, _, value in pairs}
+        if self.variable is not None:
+            headers |= info.further()
             held = {name: os.environ.get(held_by) for name, held_by in info.environment.items()}
             headers |= {name: value for name, value in held.items() if value}
         return headers
@@ -313,19 +330,16 @@ class HttpProvider(ChatProvider):
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-            for _ in range(3):  # transports end in the loop's next turns, which may be its last
-                await asyncio.sleep(0)
+            await transports_end()
 
     async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
-        import aiohttp
-
         if self.address.needs_key and self.address.key is None:
             self.address.refuse_without_key()
         # Raised outside of the except blocks: the chain would hold the request and its key.
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._send(path, content, call)
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+        except self._errors() as error:
             if self._closed:
                 failed = CallError(
                     f"{call.where} was closed here before the whole answer was there",
@@ -339,6 +353,12 @@ class HttpProvider(ChatProvider):
                 failed = connection_error(error, call, self._timeout_s)
         raise failed
 
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What the transport lets through when a connection fails."""
+        import aiohttp
+
+        return (aiohttp.ClientError, OSError, RuntimeError)
+
     async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
         post = (self._session or self._connect()).post(
             f"{call.where}{path}",
@@ -348,11 +368,16 @@ class HttpProvider(ChatProvider):
         async with post as response:
             chunks = response.content.iter_any()
             if not 200 <= response.status < 300:
-                said, _ = await _read(chunks, _MAX_ERROR_BYTES)
+                said, _ = await read_up_to(MAX_ERROR_BYTES, chunks)
                 return raised(no_success(response.status, response.headers, said, call))
-            answer, whole = await _read(chunks, self._max_answer_bytes)
-            if whole:
-                return answer, response.headers.get("content-type", "")
+            return await self._whole(chunks, response.headers, call)
+
+    async def _whole(
+        self, chunks: AsyncIterator[bytes], headers: Mapping[str, str], call: Call
+    ) -> tuple[bytes, str]:
+        answer, whole = await read_up_to(self._max_answer_bytes, chunks)
+        if whole:
+            return answer, headers.get("content-type", "")
         raise CallError(
             f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
             "max_tokens in the judge's sampling",
@@ -364,16 +389,27 @@ class HttpProvider(ChatProvider):
     def _connect(self) -> aiohttp.ClientSession:
         """The session, made inside the running loop by the first call."""
         import aiohttp
+        import httpx2
 
+        address = self.address
+        is_secure = address.base_url.startswith("https:")
+        # The same authorities are trusted as by those who ask for batches.
+        trusted = httpx2.create_ssl_context() if is_secure else True
         connect_s = min(CONNECT_S, self._timeout_s)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, ssl=trusted),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Content-Type": "application/json", **self.address.headers()},
+            headers={"Content-Type": "application/json", **address.headers()},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
-            trust_env=not self.address.is_loopback,  # no proxy reaches our own machine
+            proxy=address.proxy(),  # once, and no .netrc, as the session itself would look for
         )
         return self._session
+
+
+async def transports_end() -> None:
+    """Let closed transports end: they do so in the loop's next turns, which may be its last."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def encoded(content: Mapping[str, Any]) -> bytes:
@@ -397,7 +433,7 @@ def encoded(content: Mapping[str, Any]) -> bytes:
     )
 
 
-async def _read(chunks: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
+async def read_up_to(limit: int, chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
     """The bytes up to a limit, and whether that was all."""
     read = bytearray()
     async for chunk in chunks:

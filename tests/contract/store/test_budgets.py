@@ -17,6 +17,8 @@ from judgebench.providers.budget import Budget, ProjectBudget
 from judgebench.store import Store, open_store
 from judgebench.store.schema import budgets
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 SPENDER = """
     import asyncio, random, sys
     from judgebench.errors import BudgetSpentError
