@@ -307,7 +307,7 @@ def _file(model_args: Mapping[str, Any]) -> Path | None:
     try:
         return file_of(str(main), name, pinned(model_args).get("revision"))
     except SilentHubError as error:
-        raise ConfigError(f"{name} of {main} cannot be fetched: {error}; {instead}") from None
+        raise ConfigError(f"{name} of {main} {error}; {instead}") from None
 
 
 # The worker ---------------------------------------------------------------------------------------

@@ -148,11 +148,11 @@ def file_of(name: str, file: str, revision: str | None) -> Path | None:
             name, file, revision=revision, cache_dir=hub_cache(), local_files_only=offline()
         )
     except LocalEntryNotFoundError:
-        raise SilentHubError("it is not in the local Hub cache") from None
+        raise SilentHubError("is not in the local Hub cache and cannot be fetched now") from None
     except EntryNotFoundError:
         return None
     except Exception as error:  # noqa: BLE001  (its client's errors differ between releases)
-        raise SilentHubError(type(error).__name__) from None
+        raise SilentHubError(f"cannot be fetched: {type(error).__name__}") from None
     return Path(found)
 
 
