@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,11 @@ from judgebench.cli.options import (
     store_option,
     suite_store_option,
 )
-from judgebench.cli.run import RETRY, finish, foretelling, limit_options, stated_limits
+from judgebench.cli.run import RETRY, carry_out, limit_options, stated_limits
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from judgebench.execution.forecast import Range
 
 
 def _how_to_read(said: str | None) -> Any:
@@ -49,7 +47,7 @@ def _yaml(said: str) -> Any:
         raise click.UsageError(f"{said!r} cannot be read: {error}") from None
 
 
-ASKED = (
+PROMPT_OPTIONS = (
     click.option(
         "--model-outputs",
         metavar="FILE…",
@@ -124,8 +122,8 @@ ASKED = (
 """What is judged, who judges, and how."""
 
 
-def _asked(command: Command) -> Command:
-    for option in reversed(ASKED):
+def _prompt_options(command: Command) -> Command:
+    for option in reversed(PROMPT_OPTIONS):
         command = option(command)
     return command
 
@@ -137,13 +135,13 @@ class _Judge(click.Command):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
         if args[:1] == ["try"]:
-            return trying.make_context(f"{info_name} try", args[1:], parent, **extra)
+            return try_command.make_context(f"{info_name} try", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command("judge", cls=_Judge)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@_asked
+@_prompt_options
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions."
 )
@@ -155,16 +153,9 @@ def command(
     files: tuple[Path, ...],
     model_outputs: tuple[Path, ...],
     judges: tuple[str, ...],
-    limit: int | None,
     quiet: bool,
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
-    form: str,
-    outputs: tuple[Path, ...],
     store: str,
-    **asked: Any,
+    **given: Any,
 ) -> int:
     """Have judges judge the answers in FILES, by a rubric or a prompt of your own.
 
@@ -196,37 +187,24 @@ def command(
     Exit codes: as `judgebench run`.
     """
     from judgebench import api
-    from judgebench.cli.progress import progress_for
 
-    check_outputs(outputs)
     paths = [*model_outputs, *files]
     if not paths:
         raise click.UsageError("name a file of answers: --model_outputs FILE")
     if not judges:
         raise click.UsageError("Missing option '--judge': name who judges, as PROVIDER/MODEL")
-    began = time.monotonic()
-    forecast: dict[str, Range | None] = {}
-    with progress_for(sys.stderr) as progress:
-        outcome = api.judge(
-            paths,
-            judges=judges,
-            limit=limit,
-            store=store,
-            progress=progress,
-            limits=stated_limits(max_cost, max_connections, max_retries, timeout),
-            on_forecast=foretelling(forecast),
-            **_said(asked),
-        )
-    return finish(outcome, store, forecast, form, outputs, quiet=quiet, began=began)
+    return carry_out(
+        partial(api.judge, paths, judges=judges), store, _without_none(given), quiet=quiet
+    )
 
 
-def _said(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
 @click.command("try", short_help="Show what a judge would be asked, and what is read.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@_asked
+@_prompt_options
 @click.option(
     "--on",
     type=click.IntRange(min=1),
@@ -243,16 +221,12 @@ def _said(asked: Mapping[str, Any]) -> dict[str, Any]:
 @limit_options
 @report_options
 @suite_store_option
-def trying(
+def try_command(
     files: tuple[Path, ...],
     model_outputs: tuple[Path, ...],
     judges: tuple[str, ...],
     on: int,
     kept: str | None,
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
     form: str,
     outputs: tuple[Path, ...],
     store: str | None,
@@ -291,8 +265,8 @@ def trying(
             kept=kept,
             store=store,
             progress=progress,
-            limits=stated_limits(max_cost, max_connections, max_retries, timeout),
-            **_said(asked),
+            limits=stated_limits(asked),
+            **_without_none(asked),
         )
     show(replies_document(", ".join(judges) or "a trial", found, unreadable=False), form, outputs)
     failed = [] if outcome is None else [*outcome.judging.items()]

@@ -72,6 +72,8 @@ def checks(done: runs.Done) -> dict[str, tuple[str, str]]:
         ("python serve.py --model mistralai/Mixtral-8x7B-v0.1", "0", False),
         ("python serve.py --model Qwen/Qwen2.5-7B-Instruct", "0", True),
         ("python serve.py --model small-judge", "0", True),
+        ("python serve.py --model acme/seq4-70B", "0", False),
+        ("python serve.py --model acme/llama-70B-w4a16", "0", True),
     ],
 )
 def test_a_judge_that_does_not_fit_the_gpus_named(
@@ -116,6 +118,12 @@ def test_a_server_whose_program_is_missing_and_a_key_that_is_not_set(
     assert found.startswith("judge small: the environment variable OPENAI_API_KEY is not set")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody-0123456789")
     assert lacking(suite(tmp_path, keyless)) == []
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert lacking(suite(tmp_path, keyless)) == [], "somebody else's address needs no key of theirs"
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    (found,) = lacking(suite(tmp_path, {**keyless, "provider": "gemini", "model": "gemini-pro"}))
+    assert "GEMINI_API_KEY is not set" in found
 
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed here")
