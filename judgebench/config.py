@@ -331,7 +331,8 @@ class BenchmarkConfig(Section):
     """A benchmark of the suite. ``options`` are the benchmark's own (prompt variant, …).
 
     With ``items`` it is the team's own: prompts from a file, judged by a ``rubric`` on a ``scale``,
-    against the answers of a ``baseline``, or by their references.
+    against the answers of a ``baseline``, or by their references. With ``lm_eval_task`` it is a
+    task of lm-eval, and called like it unless it has a ``name``.
     """
 
     name: str = Field(description="NAME or NAME@VERSION")
@@ -354,6 +355,12 @@ class BenchmarkConfig(Section):
     )
     panel: list[str] | Panel | None = Field(None, description="judges whose verdicts are combined")
     items: Path | None = Field(None, description="own prompts: JSONL, CSV or Parquet")
+    lm_eval_task: str | None = Field(
+        None, description="a task of lm-eval, whose own metrics judge where 'judges' are not said"
+    )
+    confirm_run_unsafe_code: bool = Field(
+        False, description="let the lm-eval task run what models write as code on this machine"
+    )
     rubric: Path | None = Field(None, description="what a good answer is, as text")
     scale: tuple[FiniteFloat, FiniteFloat] | None = Field(None, description="lowest and highest")
     dimensions: list[str] = Field(default_factory=list, description="parts of a score")
@@ -406,6 +413,10 @@ class BenchmarkConfig(Section):
         for name, given in own.items():
             if given and self.items is None:
                 raise ValueError(f"{name!r} is for own prompts: name their file as 'items'")
+        if self.lm_eval_task is not None and (self.items is not None or self.options):
+            raise ValueError("an lm-eval task brings its questions, and has no 'options'")
+        if self.confirm_run_unsafe_code and self.lm_eval_task is None:
+            raise ValueError("'confirm_run_unsafe_code' is for an 'lm_eval_task'")
         if self.limit is not None and self.limit_by_category is not None:
             raise ValueError("give 'limit' or 'limit_by_category', not both")
         if self.items is not None and "@" in self.name:
@@ -731,6 +742,10 @@ def _read(path: Path) -> yaml_file.Written:
     written = yaml_file.read(path)
     if not isinstance(written.data, dict):
         raise ConfigError(f"{path}: a suite is a mapping with the keys {', '.join(_keys(Suite))}")
+    sections = written.data.get("benchmarks")
+    for section in sections if isinstance(sections, list) else ():
+        if isinstance(section, dict) and section.get("lm_eval_task"):
+            section.setdefault("name", section["lm_eval_task"])
     return written
 
 

@@ -339,7 +339,9 @@ baseline's to the same item; a further answer of a model after its first one."""
 CONFIDENCES = frozenset({"consistency", "stated_confidence"})
 """Ways of judging whose scores say how sure a model is of its answer, not how good that is."""
 
-SCORING = CONFIDENCES | frozenset({"critique", "dimensions", "graded", "reward", "rubric"})
+SCORING = CONFIDENCES | frozenset(
+    {"critique", "dimensions", "graded", "lm_eval", "reward", "rubric"}
+)
 """Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 
 BINARY = ("incorrect", "correct")

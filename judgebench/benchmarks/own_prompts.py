@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import registry
+from judgebench.benchmarks.benchmark import LmEvalTask
 from judgebench.benchmarks.description import NAME
 from judgebench.benchmarks.own_task import OwnTask
 from judgebench.benchmarks.presets import Manner
@@ -51,9 +52,14 @@ class OwnPrompts:
     max_tokens: int = DEFAULT_MAX_TOKENS
 
     @cached_property
-    def data_sha(self) -> str:
-        """SHA-256 of the questions: ids, turns, references, categories and languages."""
+    def questions_sha(self) -> str:
+        """SHA-256 of ids, turns, references, categories and languages."""
         return questions_sha(self.questions)
+
+    @cached_property
+    def data_sha(self) -> str:
+        """SHA-256 of all that tells this version from others."""
+        return self.questions_sha
 
     @property
     def version(self) -> str:
@@ -167,6 +173,7 @@ class OwnPrompts:
                 category=question.category,
                 language=question.language,
                 metadata=question.metadata,
+                prompt=question.prompt,
             )
             for question in self.questions
         )
@@ -180,7 +187,7 @@ class OwnPrompts:
         yield self.case(item, responses)
 
     @property
-    def lm_eval_task(self) -> OwnTask:
+    def lm_eval_task(self) -> LmEvalTask:
         """The task that asks a local model, a conversation message by message."""
         return OwnTask(
             benchmark=self.name,
@@ -209,7 +216,7 @@ def own_benchmark(
     """
     if config.items is None:
         raise ConfigError(f"benchmark {config.name}: name the file of its prompts as 'items'")
-    _check_name(config.name)
+    check_name(config.name)
     if config.options:
         raise ConfigError(
             f"benchmark {config.name}: options: own prompts have none, so "
@@ -237,7 +244,7 @@ def own_versions(runs: Iterable[RunManifest]) -> list[tuple[str, str]]:
         (section["name"], str(run.data_sha.get(section["name"], ""))[:_VERSION_DIGITS])
         for run in runs
         for section in run.configuration.get("benchmarks", ())
-        if section.get("items")
+        if section.get("items") or section.get("lm_eval_task")
     ]
 
 
@@ -257,7 +264,14 @@ def newest_version(
     return next(found, (name, None))[1]
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse what cannot be a benchmark's name, or is that of a folder.
+
+    Raises
+    ------
+    ConfigError
+        Saying which it is.
+    """
     if not re.fullmatch(NAME, name):
         raise ConfigError(
             f"benchmark {name!r}: a benchmark is called by small letters, digits and underscores"

@@ -28,7 +28,10 @@ _NOTHING: JsonObject = {}  # shared by all rows that have nothing else, which is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One row. ``metadata`` are its fields that have no meaning here, for reports."""
+    """One row. ``metadata`` are its fields that have no meaning here, for reports.
+
+    ``prompt`` is the text that a model is put, where that is not the question alone.
+    """
 
     id: str
     turns: tuple[Message, ...]
@@ -36,6 +39,7 @@ class Question:
     category: str | None = None
     language: str = "en"
     metadata: JsonObject = field(default_factory=dict)
+    prompt: str | None = None
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:

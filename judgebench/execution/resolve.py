@@ -7,7 +7,7 @@ asked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Literal
@@ -15,6 +15,7 @@ from typing import Literal
 from judgebench import keys, registry
 from judgebench.benchmarks.benchmark import Benchmark
 from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.lm_eval_task import OWN_METRIC, TaskBenchmark, task_benchmark
 from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
     CANDIDATE,
@@ -205,7 +206,7 @@ def resolve(
         _assignment(a, name, judge, suite, only)
         for a in asked
         for name in a.config.judges
-        for judge, only in judge_assignment(suite, a.config, name)
+        for judge, only in _judges_called(suite, a, name)
     )
     for a in asked:
         _check_baseline(a, suite)
@@ -256,13 +257,26 @@ def endpoints(work: ResolvedSuite) -> dict[str, Endpoint]:
 
 def _asked(config: BenchmarkConfig) -> ResolvedBenchmark:
     benchmark: Benchmark
-    if config.items is not None:
+    if config.lm_eval_task is not None:
+        benchmark = task = task_benchmark(config)
+        if "judges" not in config.model_fields_set:
+            config = config.model_copy(update={"judges": list(task.own_judges)})
+    elif config.items is not None:
         benchmark = own_benchmark(config)
     else:
         benchmark = load_benchmark(config.name, options=config.options)
     return ResolvedBenchmark(
         config=config, benchmark=benchmark, items=chosen_items(benchmark, config)
     )
+
+
+def _judges_called(
+    suite: Suite, asked: ResolvedBenchmark, name: str
+) -> Iterable[tuple[JudgeConfig | None, str | None]]:
+    """As `judge_assignment`; a metric of an lm-eval task is a judge of the benchmark's own."""
+    if isinstance(asked.benchmark, TaskBenchmark) and name.startswith(OWN_METRIC):
+        return [(asked.benchmark.own_judge(name), None)]
+    return judge_assignment(suite, asked.config, name)
 
 
 def _assignment(

@@ -91,6 +91,17 @@ def scored(text: str, **more: Any) -> ScoreRequest:
     return ScoreRequest(provider="here", model="judge", messages=messages, **more)
 
 
+def measured(text: str, *, extra: Mapping[str, Any] | None = None, **more: Any) -> ScoreRequest:
+    messages = (_user("How long?"), Message(role="assistant", content=text))
+    return ScoreRequest(
+        provider="here",
+        model="length,none",
+        messages=messages,
+        extra={"item": "0", **(extra or {})},
+        **more,
+    )
+
+
 def _user(text: str) -> Message:
     return Message(role="user", content=text)
 
@@ -149,6 +160,39 @@ def _reward_model(folder: Path) -> Iterator[Made]:
     yield lambda: _here("reward_model", {"pretrained": pretrained, "dtype": "float32"})
 
 
+_TASK = """
+task: long
+custom_dataset: !function utils.load
+test_split: test
+output_type: generate_until
+doc_to_text: "{{question}}"
+doc_to_target: ""
+process_results: !function utils.length
+metric_list: [{metric: length, aggregation: mean, higher_is_better: false}]
+metadata: {version: 1}
+"""
+_UTILS = f"""
+import datasets
+
+def load(**kwargs):
+    return {{"test": datasets.Dataset.from_list([{{"question": "How long?"}}])}}
+
+def length(doc, results):
+    if results[0] == {FAILS!r}:
+        raise ValueError("too long")
+    return {{"length": len(results[0])}}
+"""
+
+
+@contextmanager
+def _lm_eval(folder: Path) -> Iterator[Made]:
+    (folder / "long").mkdir()
+    (folder / "long" / "long.yaml").write_text(_TASK)
+    (folder / "long" / "utils.py").write_text(_UTILS)
+    options = {"task": "long", "include_path": [str(folder)]}
+    yield lambda: registry.load("providers", "lm_eval").make(identity="here", options=options)
+
+
 # Those without a model ----------------------------------------------------------------------------
 
 
@@ -204,6 +248,18 @@ SUBJECTS: Mapping[str, Subject] = {
             (scored("Right?", decoding={"seed": 1}, extra={"guided": True}), ("guided", "seed")),
         ),
         needs="torch",
+    ),
+    "lm_eval": Subject(
+        provider="lm_eval",
+        opened=_lm_eval,
+        kinds=(measured,),
+        failure="local_model",
+        prompt_tokens=None,
+        reply_tokens=lambda reply: None,
+        untaken=(
+            (measured("Right?", decoding={"seed": 1}, extra={"guided": True}), ("guided", "seed")),
+        ),
+        needs="lm_eval",
     ),
     "scripted": Subject(
         provider="scripted",

@@ -1,0 +1,84 @@
+"""The provider ``lm_eval``: metrics of an lm-eval task, computed by lm-eval in its own process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from judgebench.errors import CallError
+from judgebench.providers._batched_worker import BatchedWorker
+from judgebench.providers._local_model import plain_texts, refuse_remote, with_defaults
+from judgebench.records import Reply, Request, ScoreRequest
+from judgebench.secret import Secret
+
+_OPTIONS: Mapping[str, Any] = {
+    "task": "",
+    "include_path": (),
+    "confirm_run_unsafe_code": False,
+}
+_LOADING_S = 600.0  # its data may have to be fetched
+
+
+def make(
+    *,
+    base_url: str | None = None,
+    api_key: Secret | None = None,
+    identity: str | None = None,
+    timeout_s: float = 120.0,
+    capabilities: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Metrics:
+    """The provider; ``options`` say which task, and where it is."""
+    refuse_remote("lm_eval", base_url=base_url, api_key=api_key, capabilities=capabilities)
+    return Metrics(with_defaults("lm_eval", options, _OPTIONS), identity or "lm_eval", timeout_s)
+
+
+class Metrics:
+    """Scores an answer to an item, the last message of a `ScoreRequest` that names the item.
+
+    Parameters
+    ----------
+    options
+        ``task``, ``include_path`` and ``confirm_run_unsafe_code``.
+    identity
+        Which task with which data; a question about another is refused.
+    timeout_s
+        For one batch.
+    """
+
+    def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
+        self.identity = identity
+        self._worker = BatchedWorker(
+            "judgebench.workers.lm_eval_task",
+            options,
+            model=f"the lm-eval task {options['task']}",
+            gpus=None,
+            needs="lm_eval",
+            timeout_s=timeout_s,
+            loading_s=max(timeout_s, _LOADING_S),
+        )
+
+    async def complete(self, request: Request) -> Reply:
+        if request.provider != self.identity:
+            raise ValueError(f"a question for {request.provider!r} was put to {self.identity!r}")
+        if not isinstance(request, ScoreRequest) or "item" not in request.extra:
+            raise CallError(
+                "an lm-eval task only scores answers to its items: use the judge kind 'lm_eval'",
+                retriable=False,
+                kind="request",
+            )
+        (answer,) = plain_texts((request.messages[-1].content,))
+        question = {"item": request.extra["item"], "answer": answer, "metric": request.model}
+        found = await self._worker.ask(question, alike="")
+        scores = () if found["value"] is None else (found["value"],)
+        return Reply(
+            text=repr(found["value"]),
+            scores=scores,
+            served_model=request.model,
+            seconds=found["seconds"],
+            left_out=(*request.decoding, *(name for name in request.extra if name != "item")),
+        )
+
+    async def close(self) -> None:
+        """End the worker and everything it started."""
+        await self._worker.close()
