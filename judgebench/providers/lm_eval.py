@@ -8,7 +8,7 @@ from typing import Any
 from judgebench.errors import CallError
 from judgebench.providers._batched_worker import BatchedWorker
 from judgebench.providers._local_model import plain_texts, refuse_remote, with_defaults
-from judgebench.records import Reply, Request, ScoreRequest
+from judgebench.records import Reply, Request, ScoreRequest, Usage
 from judgebench.secret import Secret
 
 _OPTIONS: Mapping[str, Any] = {
@@ -74,6 +74,7 @@ class Metrics:
         return Reply(
             text=repr(found["value"]),
             scores=scores,
+            usage=Usage(prompt_tokens=0),
             served_model=request.model,
             seconds=found["seconds"],
             left_out=(*request.decoding, *(name for name in request.extra if name != "item")),

@@ -92,10 +92,10 @@ def scored(text: str, **more: Any) -> ScoreRequest:
 
 
 def measured(text: str, *, extra: Mapping[str, Any] | None = None, **more: Any) -> ScoreRequest:
-    messages = (_user("How long?"), Message(role="assistant", content=text))
+    messages = (_user("Well?"), Message(role="assistant", content=text))
     return ScoreRequest(
         provider="here",
-        model="length,none",
+        model="sum,none",
         messages=messages,
         extra={"item": "0", **(extra or {})},
         **more,
@@ -161,26 +161,28 @@ def _reward_model(folder: Path) -> Iterator[Made]:
 
 
 _TASK = """
-task: long
+task: sums
 custom_dataset: !function utils.load
 test_split: test
 output_type: generate_until
 doc_to_text: "{{question}}"
 doc_to_target: ""
-process_results: !function utils.length
-metric_list: [{metric: length, aggregation: mean, higher_is_better: false}]
+process_results: !function utils.checksum
+metric_list: [{metric: sum, aggregation: mean, higher_is_better: false}]
 metadata: {version: 1}
 """
 _UTILS = f"""
+import zlib
+
 import datasets
 
 def load(**kwargs):
-    return {{"test": datasets.Dataset.from_list([{{"question": "How long?"}}])}}
+    return {{"test": datasets.Dataset.from_list([{{"question": "Well?"}}])}}
 
-def length(doc, results):
+def checksum(doc, results):
     if results[0] == {FAILS!r}:
         raise ValueError("too long")
-    return {{"length": len(results[0])}}
+    return {{"sum": zlib.crc32(results[0].encode())}}
 """
 
 
@@ -189,7 +191,7 @@ def _lm_eval(folder: Path) -> Iterator[Made]:
     (folder / "long").mkdir()
     (folder / "long" / "long.yaml").write_text(_TASK)
     (folder / "long" / "utils.py").write_text(_UTILS)
-    options = {"task": "long", "include_path": [str(folder)]}
+    options = {"task": "sums", "include_path": [str(folder)]}
     yield lambda: registry.load("providers", "lm_eval").make(identity="here", options=options)
 
 
@@ -254,7 +256,7 @@ SUBJECTS: Mapping[str, Subject] = {
         opened=_lm_eval,
         kinds=(measured,),
         failure="local_model",
-        prompt_tokens=None,
+        prompt_tokens=0,
         reply_tokens=lambda reply: None,
         untaken=(
             (measured("Right?", decoding={"seed": 1}, extra={"guided": True}), ("guided", "seed")),
