@@ -33,6 +33,7 @@ from judgebench.execution.forecast import PlanRow
 from judgebench.execution.forecast import plan as plan_work
 from judgebench.execution.outcome import Outcome
 from judgebench.execution.pool import ProviderPool
+from judgebench.execution.preflight import Finding, needs
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
 from judgebench.protocols import Progress, at_once
 from judgebench.store import Store
@@ -517,6 +518,7 @@ def run(
     stack_anchors: int | None = None,
     again: Collection[str] = (),
     narrowing: config.Narrowing | None = None,
+    unjudged: bool = False,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
 ) -> Outcome:
     """Carry out a suite and take in the labels that it names.
@@ -538,11 +540,13 @@ def run(
         Earlier runs keep what was said to them, and later ones use the new verdicts.
     narrowing
         Some of its models, judges and items alone; the manifest keeps which.
+    unjudged
+        The answers alone: no judge is asked.
     on_forecast
         Told what the run will take before anything is asked, where that costs money.
     """
     path = Path(suite)
-    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing)
+    work = _resolved(path, limits=limits, batch=batch, narrowing=narrowing, unjudged=unjudged)
     left = {} if narrowing is None else narrowing.as_json()
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
@@ -555,6 +559,8 @@ def run(
         asked["stack_anchors"] = stack_anchors
     if left:
         asked["narrowed"] = left
+    if unjudged:
+        asked["unjudged"] = True
     with open_live_store(store_url(work.suite, store)) as opened:
         work = with_occasions(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
@@ -630,7 +636,10 @@ def judge(
     written = {
         "name": benchmark,
         "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
-        "judges": [_judge_called(one, base_url) for one in judges],
+        "judges": [
+            {"name": one, "kind": "rubric", **_endpoint_called(one, base_url, "--judge")}
+            for one in judges
+        ],
         "benchmarks": [
             {
                 "name": benchmark,
@@ -651,29 +660,142 @@ def judge(
         config=section, benchmark=asked, items=tuple(asked.items(limit)), recorded=found.answers
     )
     work = resolve(suite, given=given)
+    return _carried_out(work, written, store, progress, on_forecast)
+
+
+def respond(
+    model: str,
+    *,
+    tasks: Sequence[str] = (),
+    items: Path | None = None,
+    benchmark: str = "answers",
+    name: str | None = None,
+    model_args: Mapping[str, Any] | None = None,
+    gen_kwargs: Mapping[str, Any] | None = None,
+    base_url: str | None = None,
+    system: str | None = None,
+    batch_size: int | str | None = None,
+    apply_chat_template: bool | None = None,
+    samples: int = 1,
+    limit: int | None = None,
+    store: str | Path | None = None,
+    progress: Progress,
+    limits: Mapping[str, Any] | None = None,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+) -> Outcome:
+    """Have one model answer benchmarks, or questions from a file, without a suite and a judge.
+
+    Parameters
+    ----------
+    model
+        PROVIDER/MODEL, or, with ``model_args``, a backend of lm-eval: ``hf``, ``vllm``.
+    tasks
+        Benchmarks, each ``NAME`` or ``NAME@VERSION``.
+    items, benchmark
+        A file of questions of one's own, and how they are called in the store.
+    name
+        How the model is called; if not given, as the checkpoint or PROVIDER/MODEL.
+    gen_kwargs
+        Over what the benchmark says about decoding.
+    system, batch_size, apply_chat_template
+        As in a suite; the last two are for local models.
+    samples, limit
+        Answers to each question, and only the first questions.
+
+    Raises
+    ------
+    UsageError
+        For a model that is none, and where nothing is asked.
+    """
+    called = _candidate_called(
+        model, model_args, gen_kwargs, base_url, system, batch_size, apply_chat_template
+    )
+    wanted = [{"name": task} for task in tasks]
+    wanted += [] if items is None else [{"name": benchmark, "items": str(items)}]
+    if not wanted:
+        raise UsageError("name what is asked: --tasks BENCHMARK, or --items FILE")
+    how = {"samples": samples, **({} if limit is None else {"limit": limit})}
+    written = {
+        "name": "respond",
+        "models": [{**called, **({} if name is None else {"name": name})}],
+        "benchmarks": [{**one, **how} for one in wanted],
+        "limits": dict(limits or {}),
+    }
+    suite = config.check(config.Suite, written, "what is answered")
+    return _carried_out(resolve(suite), written, store, progress, on_forecast)
+
+
+def _carried_out(
+    work: ResolvedSuite,
+    written: Mapping[str, Any],
+    store: str | Path | None,
+    progress: Progress,
+    on_forecast: Callable[[Sequence[PlanRow]], None] | None,
+) -> Outcome:
+    """What is asked without a suite, done."""
     with open_live_store(store_url(None, store)) as opened:
-        pool = ProviderPool(suite, opened)
+        pool = ProviderPool(work.suite, opened)
         pool.check(endpoints(work))
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
             on_forecast(plan_work(work, opened, pool))
         return evaluate(work, store=opened, pool=pool, progress=progress, configuration=written)
 
 
-def _judge_called(name: str, base_url: str | None) -> dict[str, Any]:
-    """The judge that is meant by PROVIDER/MODEL."""
+def _candidate_called(
+    model: str,
+    model_args: Mapping[str, Any] | None,
+    gen_kwargs: Mapping[str, Any] | None,
+    base_url: str | None,
+    system: str | None,
+    batch_size: int | str | None,
+    apply_chat_template: bool | None,
+) -> dict[str, Any]:
+    """A model of a suite, as a command line names it."""
+    local = {
+        "batch_size": batch_size,
+        "apply_chat_template": apply_chat_template,
+        "model_args": model_args and dict(model_args),
+    }
+    said = {field: value for field, value in local.items() if value is not None}
+    if "/" in model and model_args is None:
+        if said:
+            raise UsageError(f"--{next(iter(said))} is about a local model, and {model} is none")
+        sampling = {
+            "max_tokens" if key == "max_gen_toks" else key: value
+            for key, value in (gen_kwargs or {}).items()
+        }
+        api = {**_endpoint_called(model, base_url, "--model"), "sampling": sampling}
+        return {"name": model, "api": {**api, **({} if system is None else {"system": system})}}
+    if base_url is not None:
+        raise UsageError("--base-url is about a model behind an API: --model PROVIDER/MODEL")
+    if model_args is None:
+        raise UsageError(
+            f"--model {model}: a backend of lm-eval takes --model_args pretrained=CHECKPOINT; a "
+            "model behind an API is named as PROVIDER/MODEL, such as openai/gpt-5-mini"
+        )
+    said |= {"model": model, "gen_kwargs": dict(gen_kwargs or {})}
+    said |= {} if system is None else {"system_instruction": system}
+    checkpoint = model_args.get("pretrained") or model_args.get("model") or model
+    return {"name": Path(str(checkpoint)).name, "lm_eval": said}
+
+
+def _endpoint_called(name: str, base_url: str | None, option: str) -> dict[str, Any]:
+    """Who is meant by PROVIDER/MODEL, and where."""
     provider, _, model = name.partition("/")
     if not model:
+        what = option.removeprefix("--")
         raise UsageError(
-            f"--judge: a judge is named as PROVIDER/MODEL, such as openai/gpt-5-mini, not {name!r}"
+            f"{option}: a {what} is named as PROVIDER/MODEL, such as openai/gpt-5-mini, not "
+            f"{name!r}"
         )
     if provider not in registry.names("providers"):
         raise UsageError(
-            f"--judge: {unknown_name('provider', provider, registry.names('providers'))}"
+            f"{option}: {unknown_name('provider', provider, registry.names('providers'))}"
         )
     if provider == "openai_compatible" and base_url is None:
-        raise UsageError(f"--judge {name}: --base-url says where its server is reached")
+        raise UsageError(f"{option} {name}: --base-url says where its server is reached")
     reached = {} if base_url is None else {"base_url": base_url}
-    return {"name": name, "kind": "rubric", "provider": provider, "model": model, **reached}
+    return {"provider": provider, "model": model, **reached}
 
 
 def confirm(
@@ -715,6 +837,7 @@ def _resolved(
     limits: Mapping[str, Any] | None = None,
     batch: bool = False,
     narrowing: config.Narrowing | None = None,
+    unjudged: bool = False,
 ) -> ResolvedSuite:
     """A suite with all that it names, or what is wrong with it; nothing is written."""
     suite = config.load_suite(path)
@@ -723,6 +846,8 @@ def _resolved(
         suite = suite.model_copy(update={"limits": config.check(config.Limits, changed, "limits")})
     if batch:
         suite = suite.in_batches()
+    if unjudged:
+        suite = suite.unjudged()
     with _named(path):
         registry.include(suite.included)
         return resolve(suite, narrowing)
@@ -775,6 +900,7 @@ def plan(
     refresh_anchors: bool = False,
     again: Collection[str] = (),
     narrowing: config.Narrowing | None = None,
+    on_need: Callable[[Finding], None] | None = None,
 ) -> list[PlanRow]:
     """What `run` would do, and what it could detect. Sends nothing, writes nothing, makes no store.
 
@@ -784,15 +910,60 @@ def plan(
         A difference in the units of each judge's metric, of which the items needed are said.
     refresh_anchors, again, narrowing
         As for `run`.
+    on_need
+        Told what a run needs of this machine, and whether it is there.
     """
     from judgebench.report.foreseen import Foreseen
 
     work = _resolved(Path(suite), batch=batch, narrowing=narrowing)
+    if on_need is not None:
+        for need in needs(work):
+            on_need(need)
     with _store_if_there(store_url(work.suite, store)) as opened:
         work = with_occasions(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
         occasion = occasion_of_today() if refresh_anchors else None
         return plan_work(work, opened, pool, detects, occasion=occasion)
+
+
+def preflight(suite: Path | str, *, ask: bool = True) -> tuple[list[Finding], float | None]:
+    """What a run of a suite needs, and whether it is there; what asking cost, in US dollars.
+
+    Parameters
+    ----------
+    ask
+        Whether those who answer or judge behind an API are asked for one token each.
+
+    Returns
+    -------
+    tuple
+        The findings; the cost, None where the price of somebody is not known.
+
+    Raises
+    ------
+    ConfigError, InputError
+        For what is wrong with the suite, or with a file that it names.
+    """
+    from judgebench.execution import preflight as checks
+
+    path = Path(suite)
+    work = _resolved(path)
+    for label_file, about in _label_files(work):
+        read_label_rows(label_file, about)
+    with _named(path):
+        ProviderPool(work.suite, None).check(endpoints(work))
+    found = [
+        Finding(
+            "suite",
+            "ok",
+            f"{path}: {len(work.candidates)} models on benchmarks, "
+            f"{len(work.assignments)} judges on them",
+        )
+    ]
+    found += [Finding("suite", "absent", warning) for warning in work.warnings]
+    found += needs(work)
+    answered = checks.ask(work) if ask else checks.Answered([], 0.0)
+    return [*found, *answered.findings], answered.cost_usd
 
 
 @contextmanager
@@ -831,7 +1002,9 @@ __all__: Sequence[str] = [
     "leaderboard",
     "open_store",
     "plan",
+    "preflight",
     "replies",
+    "respond",
     "run",
     "store_url",
     "verdicts",

@@ -544,6 +544,12 @@ class Suite(Section):
         named = [m for m in self.models if not to.models or m.name in {*to.models, *baselines}]
         return self.model_copy(update={"benchmarks": left, "models": named})
 
+    def unjudged(self) -> Suite:
+        """The suite with the answers alone: nobody judges, and no labels are taken in."""
+        nobody: dict[str, Any] = {"judges": [], "panel": None, "labels": []}
+        asked = [benchmark.model_copy(update=nobody) for benchmark in self.benchmarks]
+        return self.model_copy(update={"benchmarks": asked})
+
     def in_batches(self) -> Suite:
         """The suite with every provider that takes batches asked that way."""
         judges = [j.model_copy(update={"batch": j.provider in BATCHING}) for j in self.judges]

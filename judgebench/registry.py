@@ -1,6 +1,7 @@
-"""The folder is the registry: ``judges/contains.py`` is the judge ``contains``.
+"""The folder is the registry: ``judges/reward.py`` is the judge ``reward``.
 
-A module takes part by defining ``make``; names that start with an underscore are private. Installed
+A module takes part by defining ``make``; names that start with an underscore are private. Most
+judges are entries of a table instead, which `judgebench.judges.KINDS` names. Installed
 packages add names through the entry points ``judgebench.judges``, ``judgebench.providers``,
 ``judgebench.metrics`` and ``judgebench.benchmarks``. Nothing is imported before it is asked for.
 """
@@ -13,7 +14,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -32,17 +33,19 @@ _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
 def names(group: Group) -> list[str]:
     """The names of a group, sorted: the package's own and those of installed packages."""
-    return sorted({*_own(group), *_entry_points(group)})
+    return sorted({*_table(group), *_own(group), *_entry_points(group)})
 
 
 def load(group: Group, name: str) -> Any:
-    """The module of a name; its ``make`` builds what the name stands for.
+    """What a name stands for, a module or a kind of judge; its ``make`` builds one.
 
     Raises
     ------
     ConfigError
         For a name nobody offers, with the nearest and the known ones.
     """
+    if module := _table(group).get(name):
+        return importlib.import_module(f"judgebench.{group}.{module}").KINDS[name]
     if name in _own(group):
         return importlib.import_module(f"judgebench.{group}.{name}")
     offered = _entry_points(group)
@@ -128,6 +131,12 @@ def _folders_below(root: Path) -> dict[str, Path]:
     if (root / BENCHMARK_FILE).is_file():
         return {root.name: root}
     return {file.parent.name: file.parent for file in root.glob(f"*/{BENCHMARK_FILE}")}
+
+
+def _table(group: str) -> Mapping[str, str]:
+    """Names that are entries of a table, and which module has it."""
+    found: Mapping[str, str] = getattr(importlib.import_module(f"judgebench.{group}"), "KINDS", {})
+    return found
 
 
 def _own(group: str) -> list[str]:

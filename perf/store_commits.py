@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.protocols import Paid
-from judgebench.providers.recorded import keep
+from judgebench.providers.replay import keep
 from judgebench.records import (
     ChatRequest,
     JudgeSpec,

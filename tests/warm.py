@@ -32,7 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from judgebench.workers.lm_eval_worker import QUIET
+from judgebench.workers.protocol import QUIET
 
 ROOT = Path(__file__).resolve().parents[1]
 _COMMAND = (
@@ -55,11 +55,10 @@ _WORKER = (
     "lm_eval.tasks",
     "transformers.models.llama.modeling_llama",
     "transformers.models.auto.tokenization_auto",
-    "judgebench.workers.hf_backend",
-    "judgebench.workers.judge_worker",
-    "judgebench.workers.lm_eval_worker",
-    "judgebench.workers.reward_model_worker",
-    "judgebench.workers.task_prompts",
+    "judgebench.workers.backends.hf",
+    "judgebench.workers.judge",
+    "judgebench.workers.generate",
+    "judgebench.workers.reward",
 )
 
 
@@ -86,9 +85,9 @@ LOADS = {
     "lm_eval": _WORKER,
     "tests.e2e.by_lm_eval": _WORKER,
     "tests.tiny_models": _WORKER,
-    "judgebench.workers.judge_worker": _WORKER,
-    "judgebench.workers.lm_eval_worker": _WORKER,
-    "judgebench.workers.reward_model_worker": _WORKER,
+    "judgebench.workers.judge": _WORKER,
+    "judgebench.workers.generate": _WORKER,
+    "judgebench.workers.reward": _WORKER,
 }
 """What is loaded before a module is forked, by the module."""
 

@@ -6,13 +6,10 @@ lm-eval itself is in a child process, which is asked what the task is and later 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +21,10 @@ from judgebench.config import BenchmarkConfig, JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import content_key
 from judgebench.records import Message
+from judgebench.workers.process import WorkerProcess, clean
 
 OWN_METRIC = "lm_eval/"
 """What the judges of a task's own metrics are called, before the metric."""
-
-_WORKER = "judgebench.workers.lm_eval_task"
-_LAST_WORDS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +99,6 @@ def task_benchmark(config: BenchmarkConfig) -> TaskBenchmark:
         are no texts or it runs code that the section does not allow.
     """
     check_name(config.name)
-    if find_spec("lm_eval") is None:
-        raise ConfigError(
-            f"benchmark {config.name}: lm_eval_task needs lm-eval, which is not installed: "
-            "pip install 'judgebench-harness[hf]'"
-        )
     task = {
         "task": config.lm_eval_task,
         "include_path": [str(path) for path in registry.included()],
@@ -116,7 +106,7 @@ def task_benchmark(config: BenchmarkConfig) -> TaskBenchmark:
     }
     with tempfile.TemporaryDirectory(prefix="judgebench-") as folder:
         items = Path(folder) / "items.jsonl"
-        definition = _described({**task, "items": str(items)}, config.name)
+        definition = _definition(task, items)
         lines = items.read_text(encoding="utf-8").splitlines()
     return TaskBenchmark(
         name=config.name,
@@ -138,31 +128,25 @@ def _question(row: Mapping[str, Any]) -> Question:
     )
 
 
-def _described(job: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """What the child says of the task. It ends with this process, which holds its orders open."""
-    with (
-        tempfile.TemporaryFile() as words,
-        subprocess.Popen(
-            [sys.executable, "-m", _WORKER, "describe"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=words,
-            start_new_session=True,  # Ctrl-C is for the run
-        ) as child,
-    ):
-        assert child.stdin is not None
-        assert child.stdout is not None
-        try:
-            child.stdin.write(json.dumps(job).encode() + b"\n")
-            child.stdin.flush()
-            line = child.stdout.readline()
-        finally:
-            child.kill()
-        words.seek(0)
-        said = words.read().decode("utf-8", "replace")[-_LAST_WORDS:]
-    if not line:
-        raise ConfigError(f"benchmark {name}: lm-eval ended over the task {job['task']}: {said}")
-    event: dict[str, Any] = json.loads(line)
-    if event["event"] == "refused":
-        raise ConfigError(f"benchmark {name}: {event['message']}")
-    return event
+def _definition(task: Mapping[str, Any], items: Path) -> Mapping[str, Any]:
+    """What lm-eval makes of a task; its items are written into the file."""
+    worker = WorkerProcess(
+        "judgebench.workers.lm_eval_task",
+        model=f"the lm-eval task {task['task']}",
+        gpus=None,
+        needs="lm_eval",
+    )
+    try:
+        worker.load(task, within_s=None, limit="limits: {timeout_s: …}")
+        (event,) = worker.ask([{"id": 0, "items": str(items)}])
+    finally:
+        worker.stop()
+    if event["event"] == "failed":
+        raise ConfigError(f"the lm-eval task {task['task']}: {clean(event['message'])}")
+    definition: dict[str, Any] = event["answers"][0]
+    if not definition["metrics"]:
+        raise ConfigError(
+            f"the lm-eval task {task['task']} has no metric of single answers: its metrics are "
+            "computed over all of them together"
+        )
+    return definition

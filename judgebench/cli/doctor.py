@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
-from judgebench.cli.options import report_options, show, store_option
+from judgebench.cli.options import report_options, show
+from judgebench.cli.streams import say
+from judgebench.execution.preflight import ASKED, Finding, gpus
+from judgebench.plain_text import dollars
 
-PACKAGES = (
+PROGRAMS = (
     *("lm_eval", "transformers", "torch", "vllm", "datasets", "openai", "anthropic"),
     *("numpy", "scipy", "pandas", "pyarrow", "sqlalchemy", "streamlit", "tenacity"),
 )
@@ -27,15 +28,9 @@ SETTINGS = (
 )
 
 
-class Finding(NamedTuple):
-    """One thing looked at; ``state`` is ``ok``, ``absent`` or ``fault``."""
-
-    what: str
-    state: str
-    found: str
-
-
 @click.command("doctor", short_help="What is installed, reachable and configured.")
+@click.argument("suite", required=False, type=click.Path(path_type=Path))
+@click.option("--no-calls", is_flag=True, help="Ask nobody whom SUITE names for a token.")
 @click.option(
     "--server",
     "servers",
@@ -44,17 +39,45 @@ class Finding(NamedTuple):
     help="Also ask this OpenAI-compatible server for its models. No key is sent.",
 )
 @report_options
-@store_option
-def command(servers: tuple[str, ...], form: str, outputs: tuple[Path, ...], store: str) -> int:
+@click.option("--store", metavar="URL", help="The store to look at.  [default: the suite's own]")
+def command(
+    suite: Path | None,
+    no_calls: bool,
+    servers: tuple[str, ...],
+    form: str,
+    outputs: tuple[Path, ...],
+    store: str | None,
+) -> int:
     """Say what is installed, reachable and configured. Nothing heavy is imported, no key printed.
 
-    Ends with 69 where a server that was named does not answer.
+    Of a SUITE it is said whether a run would find all that it needs: benchmarks, files, packages,
+    keys, and room on the GPUs. Everybody whom it asks behind an API is asked for one token, and
+    what that cost is said; nothing is stored. Local models are not loaded, nor servers started.
+
+    Ends with 69 where somebody does not answer, with 78 where SUITE or this machine lacks something
+    else, and with 65 where a file cannot be used.
+
+    \b
+    Examples:
+      judgebench doctor
+      judgebench doctor nightly.yaml
+      judgebench doctor nightly.yaml --no-calls --format json
     """
-    from judgebench.errors import ProviderUnavailableError
+    from judgebench.api import store_url
+    from judgebench.errors import ConfigError, JudgebenchError, ProviderUnavailableError
     from judgebench.report.table import Column, Document, Table
 
+    fault: JudgebenchError | None = None
+    of_suite: list[Finding] = []
+    url = store_url(None, store)
+    if suite is not None:
+        try:
+            of_suite, url = _of_suite(suite, store, calls=not no_calls)
+        except JudgebenchError as error:
+            of_suite, fault = [Finding("suite", "fault", str(error))], error
     asked = [_server(url) for url in servers]
-    findings = [*_installed(), *_devices(), _store(store), *_data(), *_environment(), *asked]
+    findings = [*_installed(), *_devices(), _store(url), *_data(), *_environment()]
+    findings += [*of_suite, *asked]
     table = Table(
         title="doctor",
         columns=[Column(title="what"), Column(title="state"), Column(title="found", wraps=True)],
@@ -62,9 +85,30 @@ def command(servers: tuple[str, ...], form: str, outputs: tuple[Path, ...], stor
     )
     rows = [finding._asdict() for finding in findings]
     show(Document(tables=[table], records=rows, data={"checks": rows}), form, outputs)
+    if fault is not None:
+        raise fault
     if faults := [finding for finding in asked if finding.state == "fault"]:
         raise ProviderUnavailableError("; ".join(f"{f.what}: {f.found}" for f in faults))
+    if faults := [finding for finding in of_suite if finding.state == "fault"]:
+        silent = all(f.what.endswith(ASKED) for f in faults)
+        kind = ProviderUnavailableError if silent else ConfigError
+        raise kind("; ".join(f"{f.what}: {f.found}" for f in faults))
     return 0
+
+
+def _of_suite(suite: Path, store: str | None, *, calls: bool) -> tuple[list[Finding], str]:
+    """What a run of a suite needs, and where its results go."""
+    from judgebench import api
+    from judgebench.config import load_suite
+
+    url = api.store_url(load_suite(suite), store)
+    if calls:
+        say("asking everybody behind an API for one token; --no-calls leaves that out")
+    found, cost = api.preflight(suite, ask=calls)
+    if calls:
+        said = "an amount that is not known" if cost is None else f"{dollars(cost)} USD"
+        say(f"asking cost {said}")
+    return found, url
 
 
 def _installed() -> Iterator[Finding]:
@@ -73,7 +117,7 @@ def _installed() -> Iterator[Finding]:
     yield Finding("judgebench", "ok", __version__)
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()}")
     yield Finding("sqlite", "ok", sqlite3.sqlite_version)
-    for name in PACKAGES:
+    for name in PROGRAMS:
         try:
             yield Finding(name, "ok", metadata.version(name))
         except metadata.PackageNotFoundError:
@@ -87,18 +131,15 @@ def _how(name: str) -> str:
 
 
 def _devices() -> Iterator[Finding]:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        yield Finding("gpu", "absent", "no nvidia-smi: local models run on the CPU")
-        return
-    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
+        found = gpus()
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
         yield Finding("gpu", "fault", f"nvidia-smi does not answer: {error}")
         return
-    for i, line in enumerate(done.stdout.splitlines()):
-        yield Finding(f"gpu {i}", "ok", line.strip())
+    if found is None:
+        yield Finding("gpu", "absent", "no nvidia-smi: local models run on the CPU")
+    for i, one in enumerate(found or ()):
+        yield Finding(f"gpu {i}", "ok", f"{one.name}, {one.memory_gib * 1024:.0f} MiB")
 
 
 def _store(url: str) -> Finding:

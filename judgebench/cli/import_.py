@@ -365,7 +365,7 @@ def _listed(text: str) -> list[str]:
 def _columns(what: str, written: Sequence[str]) -> dict[str, str]:
     from judgebench.errors import unknown_name
     from judgebench.exchange.verdict_rows import FIELDS
-    from judgebench.responses.recorded_file import FIELDS as ANSWER_FIELDS
+    from judgebench.responses.from_file import FIELDS as ANSWER_FIELDS
 
     known = ANSWER_FIELDS if what == "responses" else FIELDS
     found: dict[str, str] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from judgebench.execution.forecast import PlanRow
+    from judgebench.execution.preflight import Finding
     from judgebench.execution.scales import Range
     from judgebench.report.gate_policy import Policy
     from judgebench.report.table import Document
@@ -79,12 +80,16 @@ def command(
     Tokens are counted as the questions would be sent; the note says by which tokenizer or estimate.
     Prices come with judgebench, dated, unless the suite states others (prices: or price:). Costs
     are a range: the least, the expected, and the most that replies up to their limit could cost.
-    A reply is expected to be as long as those of the same judge before, else as its limit.
+    A reply is expected to be as long as those of the same judge before, once 20 of them are kept;
+    until then it counts as long as its limit, an upper bound, which ≤ marks.
 
     Detectable is the smallest drop that the items would show with a power of 80 %, in a gate at
     alpha 0.05: a share for accuracies, percent for win rates, points for scores. It is worked out
     from how much models differed before, in the store, in the eyes of this judge, of others of its
     name or of its kind; where there is no such history it is not known, and a note says so.
+
+    What a run would lack here is said as a warning: a package, a key that is not set, room on the
+    GPUs. `judgebench doctor SUITE` also asks those who are asked in a run.
 
     A note says how often a gate of these benchmarks and judges would pass an unchanged model, at an
     allowed drop of 2 points of the scale (with --margin, of X; with --policy, as it says), and
@@ -109,6 +114,7 @@ def command(
     for note in load_suite(suite).notes:
         say(f"warning: {note}")
     policy = None if policy_file is None else read_policy(policy_file)
+    lacking: list[Finding] = []
     rows = api.plan(
         suite,
         store=store,
@@ -117,11 +123,18 @@ def command(
         refresh_anchors=refresh_anchors,
         again=again,
         narrowing=Narrowing(limit=limit, models=models, judges=judges),
+        on_need=lacking.append,
     )
+    lacking = [need for need in lacking if need.state == "fault"]
+    for found in dict.fromkeys(need.found for need in lacking):
+        who = ", ".join(need.what for need in lacking if need.found == found)
+        say(f"warning: {who}: {found}")
     words = [str(suite), *(word for name in models for word in ("--model", name))]
     words += [word for name in judges for word in ("--judge", name)]
     words += [] if limit is None else ["--limit", str(limit)]
-    show(_document(rows, shlex.join(words), margin, policy), form, outputs)
+    document = _document(rows, shlex.join(words), margin, policy)
+    document.data["lacking"] = [need._asdict() for need in lacking]
+    show(document, form, outputs)
     return 0
 
 
@@ -149,7 +162,7 @@ def _document(
             *(str(getattr(row, name) or "") for name in names),
             *(_count(row, name) for name in COUNTS),
             _amount(row.tokens.prompt.expected),
-            _amount(row.tokens.completion.expected),
+            ("≤ " if row.at_most else "") + _amount(row.tokens.completion.expected),
             _money(row.cost_usd),
             *_detectable(row, margin),
         ]
@@ -196,6 +209,7 @@ def _record(row: PlanRow) -> dict[str, Any]:
         "prompt_tokens": round(tokens.prompt.expected),
         "completion_tokens": round(tokens.completion.expected),
         "cost_usd": None if row.cost_usd is None else _usd(row.cost_usd),
+        "upper_bound": row.at_most,
         "counted_by": row.method or None,
         **_could_detect(row),
     }
@@ -260,7 +274,7 @@ def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
 def _notes(rows: Sequence[PlanRow]) -> list[str]:
     """Presets, how tokens were counted, what it costs in all, and whose price is not known."""
     from judgebench.benchmarks.presets import CLEAN
-    from judgebench.execution.scales import Range
+    from judgebench.execution.scales import ENOUGH_CALLS, Range
 
     asked = [row for row in rows if row.manner.name != CLEAN]
     judged = {row.benchmark for row in rows if row.judge}
@@ -280,6 +294,11 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
     methods = sorted({row.method for row in rows if row.method})
     if methods:
         notes.append(f"tokens counted by: {', '.join(methods)}")
+    if at_most := sorted({row.asker for row in rows if row.at_most}):
+        notes.append(
+            f"tokens out are an upper bound, since fewer than {ENOUGH_CALLS} replies are kept: "
+            + ", ".join(at_most)
+        )
     known = sum((row.cost_usd for row in rows if row.cost_usd is not None), Range())
     if known.high:
         notes.append(f"cost: {_money(known)} USD (least to most)")

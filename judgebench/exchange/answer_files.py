@@ -18,7 +18,7 @@ from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, kind_of, rows_of
 from judgebench.exchange.known_items import default_version
 from judgebench.exchange.names import benchmark_name, name, optional_name
 from judgebench.records import Item, Message
-from judgebench.responses.recorded_file import RecordedAnswers
+from judgebench.responses.from_file import RecordedAnswers
 from judgebench.rows import Row
 
 

@@ -22,8 +22,8 @@ from judgebench.records import (
 )
 from judgebench.secret import redact
 from judgebench.template import MOST_OPTIONS, letters, reference_to
+from judgebench.workers.backends import Generated
 from judgebench.workers.final_answer import read_answer
-from judgebench.workers.generated import Generated
 
 GRADES: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 """Correct, incorrect, partially correct, no answer: as Inspect's accuracy counts them."""

@@ -13,8 +13,8 @@ from judgebench.errors import InputError
 from judgebench.exchange.evaluations import Answer, Mark, Sample
 from judgebench.records import Item, Message
 from judgebench.rows import Row, each_row
+from judgebench.workers.backends import Generated
 from judgebench.workers.final_answer import read_answer
-from judgebench.workers.generated import Generated
 
 FRACTIONS = frozenset(
     {"f1", "em_f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "bleu", "chrf", "ter", "bleurt"}

@@ -28,7 +28,7 @@ from judgebench.exchange.outcome import (
     put_in_portions,
 )
 from judgebench.records import ModelSpec, Response
-from judgebench.responses.recorded_file import AnswerRow, read_answer_rows, refuse_other_text
+from judgebench.responses.from_file import AnswerRow, read_answer_rows, refuse_other_text
 from judgebench.rows import OURS, Layout
 from judgebench.store import Store
 from judgebench.store.codec import readable

@@ -18,7 +18,7 @@ from judgebench.execution.plan import Answers, batched, chunks, stack_of
 from judgebench.execution.resolve import Candidate, identity_of
 from judgebench.protocols import Progress
 from judgebench.records import Failure, Response, Runtime, VerdictSlot
-from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered, Task
+from judgebench.responses.local import Answered, LmEvalWorker, NotAnswered, Task
 from judgebench.responses.remote import Question
 from judgebench.store import Store
 

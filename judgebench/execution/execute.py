@@ -32,10 +32,10 @@ from judgebench.errors import (
 )
 from judgebench.plain_text import counted
 from judgebench.protocols import Claimant, Meter, Progress, Provider, Waiting, Writer
+from judgebench.providers.base import WindingDownError
 from judgebench.providers.http_errors import excerpt
-from judgebench.providers.limiter import WindingDownError
-from judgebench.providers.recorded import keep, look
-from judgebench.providers.retrying import MAX_WAIT_S
+from judgebench.providers.replay import keep, look
+from judgebench.providers.retry import MAX_WAIT_S
 from judgebench.records import (
     Boundary,
     Failure,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from judgebench import keys
 from judgebench.benchmarks.presets import Manner
@@ -38,6 +38,8 @@ class PlanRow:
     ``judge`` is None on the row about the answers themselves, and ``items`` are the answers that
     are judged on the others. ``asker`` is who would be asked, a judge or a model of the suite;
     ``cost_usd`` is None where its price is not known, and ``method`` says how tokens were counted.
+    ``at_most`` says that tokens of replies, and what they cost, are an upper bound: fewer than
+    `ENOUGH_CALLS` replies are kept from which their length could be told.
     ``manner`` is how a preset has the model asked, and ``decoding`` what that comes down to;
     ``detectable`` is what a judge's verdicts could tell apart, where that was asked.
 
@@ -62,6 +64,7 @@ class PlanRow:
     tokens: Tokens = field(default_factory=Tokens)
     cost_usd: Range | None = field(default_factory=Range)
     method: str = ""
+    at_most: bool = False
     manner: Manner = field(default_factory=Manner)
     decoding: JsonObject = field(default_factory=dict)
     detectable: Detectable | None = None
@@ -153,9 +156,7 @@ class _Plan:
                     verdicts=len(questions),
                     judge_calls=calls,
                     recorded=len(questions) - calls,
-                    tokens=tokens,
-                    cost_usd=scale.cost(tokens),
-                    method=scale.counter.method,
+                    **_takes(scale, tokens),
                 )
 
     def _stack(self, candidate: Candidate) -> Runtime | None:
@@ -192,7 +193,7 @@ class _Plan:
             else:
                 tokens += scale.call(request)
         row = replace(row, generations=row.generations - waiting)
-        return replace(row, tokens=tokens, cost_usd=scale.cost(tokens), method=scale.counter.method)
+        return replace(row, **_takes(scale, tokens))
 
     def _judging(
         self, assignment: JudgeAssignment, found: Answers, answers: list[Answers]
@@ -237,9 +238,7 @@ class _Plan:
             settled=settled,
             judge_calls=calls + unanswered.calls,
             recorded=recorded,
-            tokens=tokens,
-            cost_usd=scale.cost(tokens),
-            method=scale.counter.method,
+            **_takes(scale, tokens),
         )
 
     def _detectable(self, assignment: JudgeAssignment, candidate: Candidate) -> Detectable | None:
@@ -298,7 +297,23 @@ class _Plan:
             if request is not None:
                 tokens += scale.call(request) + Tokens(prompt=assumed)
                 built += 1
-        return _Unanswered(verdicts, calls, tokens.times(calls / built) if built else Tokens())
+        tokens = tokens.times(calls / built) if built else Tokens()
+        if scale.means is not None:  # it has been asked as much about other answers
+            prompt = replace(
+                tokens.prompt, expected=min(calls * scale.means.prompt, tokens.prompt.high)
+            )
+            tokens = replace(tokens, prompt=prompt)
+        return _Unanswered(verdicts, calls, tokens)
+
+
+def _takes(scale: Scale, tokens: Tokens) -> dict[str, Any]:
+    """The fields of a row about what its calls take."""
+    return {
+        "tokens": tokens,
+        "cost_usd": scale.cost(tokens),
+        "method": scale.counter.method,
+        "at_most": scale.means is None and tokens.completion.high > 0,
+    }
 
 
 class _Unanswered(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 from judgebench.config import CANDIDATE, BenchmarkConfig, JudgeConfig, ModelConfig, Suite
 from judgebench.errors import ConfigError
-from judgebench.judges.stated_confidence import EXAMPLES
+from judgebench.judges.kinds import EXAMPLES
 from judgebench.records import JsonObject
 from judgebench.rows import Row, each_row
 

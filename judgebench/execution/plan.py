@@ -16,7 +16,7 @@ from judgebench.execution.orders import orders_of
 from judgebench.execution.question import Question
 from judgebench.execution.resolve import Candidate, JudgeAssignment
 from judgebench.records import Case, Item, Order, Response, Runtime, VerdictSlot
-from judgebench.responses.recorded_file import RecordedAnswers
+from judgebench.responses.from_file import RecordedAnswers
 from judgebench.store import Store
 
 CHUNK = 500

@@ -19,11 +19,11 @@ from judgebench.providers.batches.collector import BatchCollector
 from judgebench.providers.batches.deferred import BatchDeferred
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
-from judgebench.providers.budgeted import Budget, ProjectBudget
-from judgebench.providers.call_size import CallSize
+from judgebench.providers.budget import Budget, ProjectBudget
 from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
 from judgebench.providers.prices import Price
-from judgebench.providers.recorded import Recorded
+from judgebench.providers.replay import Replay
+from judgebench.providers.tokens import CallSize
 from judgebench.records import Request
 from judgebench.responses.identity import pinned
 from judgebench.store import Store
@@ -59,7 +59,7 @@ class Collected:
     provider: str
     interface: BatchInterface
     collecting: BatchCollector
-    recorded: Recorded
+    recorded: Replay
 
     @property
     def requests(self) -> Mapping[bytes, Request]:
@@ -172,9 +172,7 @@ class ProviderPool:
             under_way=self._in_batch,
             reserve=self.providers.set_aside(self.options(config)),
         )
-        recorded = Recorded(
-            collecting, self.replies, price=self.price(config), batched=self._batched
-        )
+        recorded = Replay(collecting, self.replies, price=self.price(config), batched=self._batched)
         self.collected[name] = Collected(config.provider, interface, collecting, recorded)
         return recorded
 

@@ -43,14 +43,14 @@ from judgebench.records import (
     Seen,
 )
 from judgebench.responses import remote
+from judgebench.responses.from_file import RecordedAnswers, read_answers
 from judgebench.responses.identity import file_sha, weights_identity
-from judgebench.responses.local_model import (
+from judgebench.responses.local import (
     LocalModel,
     decoding_of,
     prompting_of,
     shaping_arguments,
 )
-from judgebench.responses.recorded_file import RecordedAnswers, read_answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,27 +1,31 @@
 """What calls take: tokens of questions and replies, and their price, each as a range.
 
-The length of an answer that does not exist yet is assumed: that of the model's answers that there
-are, else half of what it may be. A reply is expected to be as long as those of the same judge or
-model were, else as long as it may be.
+What a judge or model was asked and replied before says what it will take, once the store has
+`ENOUGH_CALLS` of its calls. Until then a reply counts as long as it may be, an upper bound; and an
+answer that does not exist yet as long as the model's answers that there are, else as half of what
+it may be.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from judgebench.config import Endpoint
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.execution.plan import Answers
 from judgebench.execution.pool import ProviderPool
-from judgebench.providers.call_size import CallSize
 from judgebench.providers.prices import Price
-from judgebench.providers.tokens import Estimate, prompt_tokens
+from judgebench.providers.tokens import CallSize, Estimate, prompt_tokens
 from judgebench.records import Request, Usage
 from judgebench.store import Store
 
 REPLY_TOKENS = 512
 """How long a reply is expected to be, where nobody says."""
+
+ENOUGH_CALLS = 20
+"""Calls of a judge or model whose mean is taken for that of the next."""
 
 LIMITS = (*REPLY_LIMITS, "max_gen_toks")
 _SOME_ANSWERS = 50
@@ -84,16 +88,23 @@ class Lengths:
         return Range(low=0, expected=min(expected, limit), high=limit)
 
 
+class CallMeans(NamedTuple):
+    """Mean tokens of the calls of a judge or model that the store has."""
+
+    prompt: float
+    completion: float
+
+
 class Scale:
-    """What the calls of one judge or model take."""
+    """What the calls of one judge or model take; ``means`` is None where too few are kept."""
 
     def __init__(
-        self, size: CallSize, price: Price | None, reply_tokens: float | None, batch: bool
+        self, size: CallSize, price: Price | None, means: CallMeans | None, batch: bool
     ) -> None:
         self.counter = size.counter
+        self.means = means
         self._size = size
         self._price = price
-        self._reply_tokens = reply_tokens
         self._batch = batch
 
     def call(self, request: Request) -> Tokens:
@@ -104,9 +115,8 @@ class Scale:
         limit = self._size.most(request).completion_tokens
         if not limit:  # likelihoods and scores: nothing is written
             return Tokens(prompt=prompt)
-        stated = next((request.decoding[n] for n in LIMITS if n in request.decoding), REPLY_TOKENS)
-        expected = stated if self._reply_tokens is None else self._reply_tokens
-        reply = Range(low=1, expected=min(expected, limit), high=limit)
+        expected = limit if self.means is None else min(self.means.completion, limit)
+        reply = Range(low=1, expected=expected, high=limit)
         return Tokens(prompt=prompt, completion=reply)
 
     def cost(self, tokens: Tokens) -> Range | None:
@@ -130,7 +140,7 @@ class Scales:
 
     def __init__(self, pool: ProviderPool, store: Store | None) -> None:
         self._doors = pool
-        self._means = {} if store is None else _reply_means(store)
+        self._means = {} if store is None else _call_means(store)
         self._known: dict[str, Scale] = {}
 
     def of(self, name: str, config: Endpoint, key: bytes, *, judges: bool) -> Scale:
@@ -142,15 +152,19 @@ class Scales:
         return self._known[name]
 
 
-def _reply_means(store: Store) -> dict[tuple[bool, str], float]:
-    """Mean tokens of the replies that the store has, by whether a judge gave them, and its id."""
+def _call_means(store: Store) -> dict[tuple[bool, str], CallMeans]:
+    """Of whoever the store has enough replies of: by whether it judges, and its id."""
     spend = store.spend()
-    calls: Counter[tuple[bool, str]] = Counter()
-    tokens: Counter[tuple[bool, str]] = Counter()
-    columns = ("model_id", "judge_id", "how", "calls", "completion_tokens")
-    for model, judge, how, n, completion in zip(*(spend[c] for c in columns), strict=True):
+    sums: dict[tuple[bool, str], Counter[str]] = {}
+    columns = ("calls", "prompt_tokens", "completion_tokens")
+    for model, judge, how, *counts in zip(
+        *(spend[name] for name in ("model_id", "judge_id", "how", *columns)), strict=True
+    ):
         if how in {"live", "batch"}:
             asker = (True, judge) if judge is not None else (False, model)
-            calls[asker] += n
-            tokens[asker] += completion
-    return {asker: tokens[asker] / n for asker, n in calls.items() if n and tokens[asker]}
+            sums.setdefault(asker, Counter()).update(dict(zip(columns, counts, strict=True)))
+    return {
+        asker: CallMeans(*(of[name] / of["calls"] for name in columns[1:]))
+        for asker, of in sums.items()
+        if of["calls"] >= ENOUGH_CALLS and of["completion_tokens"]
+    }

@@ -17,8 +17,7 @@ from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.records import Item, Runtime
-from judgebench.responses.lm_eval import LmEvalWorker, NotAnswered, Task
-from judgebench.responses.local_model import generation_of
+from judgebench.responses.local import LmEvalWorker, NotAnswered, Task, generation_of
 from judgebench.store import Store
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]

@@ -1,1 +1,19 @@
-"""Ways of judging. A module is one way; its ``make`` builds the judge from a suite's words."""
+"""Ways of judging: what is asked of whom, and how the reply is read. No I/O happens here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+KINDS: Final[Mapping[str, str]] = {
+    "pairwise": "kinds",
+    "rubric": "kinds",
+    "reference": "kinds",
+    "graded": "kinds",
+    "equivalence": "kinds",
+    "consistency": "kinds",
+    "stated_confidence": "kinds",
+    "dimensions": "chinese",
+    "critique": "chinese",
+    "contains": "lexical",
+    "exact_match": "lexical",
+}
+"""Kinds of judges, and in which module of this folder the table is that has them."""

@@ -1,25 +1,52 @@
-"""A judge's prompt: which one, whether it can be filled, and the messages it makes.
+"""A judge that asks with a prompt: which one, what it shows, who answers, and who reads the reply.
 
 A prompt is one text. Where it is written as a chat (``<|im_start|>system`` … ``<|im_end|>``), it
 is taken apart into messages *before* its placeholders are filled, so that the same signs inside an
-answer stay part of the answer."""
+answer stay part of the answer.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
 
-from pydantic import Field, FiniteFloat, StringConstraints, field_validator, model_validator
+from pydantic import (
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from judgebench.config import Section, check
-from judgebench.dialogue import over
+from judgebench.dialogue import Dialogue, ask_nobody, ask_once, over
 from judgebench.errors import ConfigError, unknown_name
+from judgebench.judges.readers.logprobs import (
+    TOP_LOGPROBS,
+    Shares,
+    ask_for_first_token,
+    first_token_shares,
+    likelihood_shares,
+)
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
-from judgebench.records import ChatRequest, JsonObject, JudgeSpec, Message, Role, ScoreRequest
+from judgebench.records import (
+    Case,
+    ChatRequest,
+    JsonObject,
+    JudgeSpec,
+    Message,
+    Reply,
+    Role,
+    ScoreRequest,
+    Seen,
+    Unreadable,
+    Verdict,
+)
 from judgebench.template import PLACEHOLDER, PromptText, fill
 
 OFFICIAL = "official/"
@@ -296,3 +323,217 @@ def checked_content(kind: str, content: JsonObject | None) -> Content:
     """
     given = {name: value for name, value in (content or {}).items() if value is not None}
     return check(Content, given, f"judge {kind}: content")
+
+
+# A judge that asks with a prompt ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked about a case, and what reads the reply.
+
+    messages
+        The filled prompt.
+    read
+        Reply -> verdict.
+    response_format
+        The form of a reply that is JSON.
+    logprobs
+        How many alternatives are asked for of the first token, where nothing else is read.
+    candidates
+        What is scored by likelihood; then no words are asked for.
+    """
+
+    messages: tuple[Message, ...]
+    read: Callable[[Reply], Verdict]
+    response_format: JsonObject | None = None
+    logprobs: int | None = None
+    candidates: tuple[str, ...] = ()
+
+
+Ask: TypeAlias = Callable[[Case], Question | Verdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptJudge:
+    """Asks one question about a case, or none where ``ask`` tells the verdict by itself.
+
+    ``answerer`` is None for a judge that never asks.
+    """
+
+    spec: JudgeSpec
+    inputs: frozenset[Seen]
+    max_answer_chars: int | None
+    ask: Ask
+    answerer: Answerer | None = None
+
+    def judge(self, case: Case) -> Dialogue:
+        question = self.ask(case)
+        if not isinstance(question, Question):
+            return ask_nobody(question)
+        assert self.answerer is not None  # there is one wherever there is a prompt
+        if question.candidates:
+            scored = self.answerer.score(question.messages, question.candidates)
+            return ask_once(scored, question.read)
+        asked = self.answerer.chat(
+            question.messages,
+            logprobs=question.logprobs,
+            response_format=question.response_format,
+        )
+        how = ask_once if question.logprobs is None else ask_for_first_token
+        return how(asked, question.read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a kind of judge makes of its options.
+
+    ask
+        What it asks about a case, or the verdict that needs no question.
+    version
+        Of its reader, with what chooses the reader.
+    prompts
+        Each with what fills the placeholders of the judge; none where nobody is asked.
+    room
+        Tokens that a reply may take.
+    told, unused
+        What else stands in the judge's identity, and which options do not.
+    """
+
+    ask: Ask
+    version: str
+    prompts: Sequence[tuple[PromptText, Mapping[str, str]]] = ()
+    room: int = 0
+    told: JsonObject = field(default_factory=dict)
+    unused: Collection[str] = ()
+
+
+def soft_question(
+    asked: tuple[Message, ...],
+    verdict: str,
+    candidates: tuple[str, ...],
+    state: Callable[[Shares], Verdict],
+    *,
+    top: int = TOP_LOGPROBS,
+    upstream: bool = False,
+) -> Question:
+    """A question whose verdict lies in the probabilities of the candidates.
+
+    ``verdict`` says which: ``logprobs`` of the first token's ``top`` alternatives, or the
+    ``likelihood`` of each candidate; ``state`` is what they come to.
+    """
+
+    def read(reply: Reply) -> Verdict:
+        if verdict == "likelihood":
+            shares = likelihood_shares(reply, candidates)
+        else:
+            shares = first_token_shares(reply, candidates, upstream=upstream)
+        return shares if isinstance(shares, Unreadable) else state(shares)
+
+    if verdict == "likelihood":
+        return Question(messages=asked, read=read, candidates=candidates)
+    return Question(messages=asked, read=read, logprobs=top)
+
+
+class Cut(Section):
+    """An option of judges that are shown answers."""
+
+    max_answer_chars: PositiveInt = Field(
+        20_000, description="a longer answer is shown with its middle left out"
+    )
+
+
+class Named(Section):
+    """An option of judges that have official prompts too."""
+
+    prompt: str = Field("default", description="default, or official/NAME from the data home")
+
+    @property
+    def official(self) -> bool:
+        return self.prompt != "default"
+
+
+OptionsT = TypeVar("OptionsT", bound=Section)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup(Generic[OptionsT]):
+    """What a plan is made of: the checked options, and what the suite and the benchmark say."""
+
+    kind: str
+    options: OptionsT
+    content: Content
+    settings: JudgeSettings
+
+    def refuse(self, faults: Mapping[str, bool]) -> None:
+        """Raise `ConfigError` with the first message that is true."""
+        if found := [message for message, wrong in faults.items() if wrong]:
+            raise ConfigError(f"judge {self.kind}: {found[0]}")
+
+    def check_labels(self, known: Sequence[str]) -> None:
+        """That a benchmark with labels has the ones that this judge says."""
+        labels = self.content.labels
+        words = f"it says {' or '.join(known)}, and the labels of the benchmark are "
+        words += f"{', '.join(labels)}; use another way of judging"
+        self.refuse({words: bool(labels) and set(labels) != set(known)})
+
+    def prompt(
+        self,
+        name: str,
+        own: Mapping[str, str],
+        needed: Mapping[str, Collection[str]],
+        more: Collection[str] = (),
+    ) -> PromptText:
+        """The prompt called so, with its placeholders checked: ``more`` are those it may lack."""
+        found = chosen_prompt(self.kind, name, own, self.settings.prompts)
+        check_placeholders(self.kind, found, {*more}.union(*needed.values()), needed)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[OptionsT]):
+    """A way of judging: what a suite may say about it, what it is shown, and what it asks."""
+
+    name: str
+    options: type[OptionsT]
+    plan: Callable[[Setup[OptionsT]], Plan]
+    inputs: frozenset[Seen] = frozenset({"answer"})
+
+    def make(self, settings: JudgeSettings) -> PromptJudge:
+        """A judge of this kind.
+
+        Raises
+        ------
+        ConfigError
+            For a missing model, an unknown option or prompt, options that make no sense together or
+            with the benchmark, and a prompt whose placeholders nothing fills.
+        """
+        kind = self.name
+        options = check(self.options, dict(settings.options), f"judge {kind}: options")
+        content = checked_content(kind, settings.content)
+        plan = self.plan(Setup(kind=kind, options=options, content=content, settings=settings))
+        # Defaults stay out, so that a new option of a later version changes no old key.
+        told = {n: v for n, v in options if n in ("prompt", "option_prompt")}
+        told |= {**options.model_dump(mode="json", exclude_defaults=True), **plan.told}
+        told = {n: v for n, v in told.items() if n not in plan.unused}
+        limit = getattr(options, "max_answer_chars", None)
+        if not plan.prompts:
+            spec = JudgeSpec(kind=kind, reader_version=plan.version, options=told)
+            return PromptJudge(spec=spec, inputs=self.inputs, max_answer_chars=None, ask=plan.ask)
+        numbers = getattr(options, "verdict", "text") == "likelihood"
+        asked = answerer(kind, settings, max_tokens=None if numbers else plan.room)
+        shas = [sha_as_sent(*one) for one in plan.prompts]
+        spec = asked.spec(
+            kind,
+            reader_version=plan.version,
+            options=told,
+            prompt_sha=shas[0] if len(shas) == 1 else text_sha("\n".join(shas)),
+            official_prompt=all(prompt.official for prompt, _ in plan.prompts),
+        )
+        return PromptJudge(
+            spec=spec,
+            inputs=self.inputs,
+            max_answer_chars=limit,
+            ask=plan.ask,
+            answerer=asked,
+        )

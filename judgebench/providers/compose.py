@@ -1,6 +1,6 @@
 """Make a provider by its name and stack the wrappers around it.
 
-``Recorded(ContextWindowGuard(Retrying(Budgeted(Limited(WithServer(OpenAICompatible))))))``: a
+``Replay(ContextGuard(Retry(BudgetGuard(RateLimit(WithServer(OpenAICompatible))))))``: a
 recorded reply costs nothing, what cannot fit is not sent, a wait between two attempts holds neither
 a slot nor money, every attempt is paid for by itself, and a server is started by the first question
 that is sent.
@@ -17,17 +17,15 @@ from typing import Any
 from judgebench import registry
 from judgebench.keys import content_key
 from judgebench.protocols import Provider, Replies
-from judgebench.providers.budgeted import Budget, Budgeted
-from judgebench.providers.call_size import CallSize
-from judgebench.providers.context_window import ContextWindowGuard
-from judgebench.providers.counts import Counts
-from judgebench.providers.limited import Limited
-from judgebench.providers.limiter import Limiter, limiter_for
+from judgebench.providers.base import Counts
+from judgebench.providers.budget import Budget, BudgetGuard
+from judgebench.providers.guard import ContextGuard
 from judgebench.providers.prices import Price, PriceTable
-from judgebench.providers.recorded import Recorded
-from judgebench.providers.retrying import Retrying
+from judgebench.providers.rate_limit import RateLimit, gate_for
+from judgebench.providers.replay import Replay
+from judgebench.providers.retry import Retry
 from judgebench.providers.server import LocalServer, WithServer
-from judgebench.providers.tokens import counter_for
+from judgebench.providers.tokens import CallSize, counter_for
 from judgebench.records import Request
 from judgebench.secret import Secret, checked_base_url
 
@@ -99,10 +97,10 @@ class EndpointOptions:
 class _Stack:
     """The wrappers around one provider, and those among them that are spoken to."""
 
-    recorded: Recorded
-    retrying: Retrying
-    budgeted: Budgeted
-    limiter: Limiter
+    replay: Replay
+    retry: Retry
+    budget: BudgetGuard
+    limit: RateLimit
 
 
 class Providers:
@@ -120,7 +118,7 @@ class Providers:
     prices
         The table that comes with judgebench if None.
     batched
-        See `Recorded`.
+        See `Replay`.
     """
 
     def __init__(
@@ -138,7 +136,7 @@ class Providers:
         self._stacks: dict[bytes, _Stack] = {}
         self._servers: dict[bytes, LocalServer] = {}
 
-    def get(self, endpoint: EndpointOptions) -> Recorded:
+    def get(self, endpoint: EndpointOptions) -> Replay:
         """The stack around a provider, made once for the same options.
 
         Raises
@@ -147,11 +145,11 @@ class Providers:
             For an unknown provider, naming the nearest; an address, an option or a capability that
             cannot be used; a price that is not known under a budget in money.
         """
-        return self._stack(endpoint).recorded
+        return self._stack(endpoint).replay
 
     def set_aside(self, endpoint: EndpointOptions) -> Callable[[Request], Awaitable[None]]:
         """What counts a question to an endpoint against the budget, where it goes into a batch."""
-        return self._stack(endpoint).budgeted.set_aside
+        return self._stack(endpoint).budget.set_aside
 
     def price(self, endpoint: EndpointOptions) -> Price | None:
         """What the suite states, or the table knows; None where the price is not known."""
@@ -178,19 +176,19 @@ class Providers:
     @property
     def counts(self) -> Counts:
         """The calls of all providers together."""
-        each = [stack.recorded.counts for stack in self._stacks.values()]
+        each = [stack.replay.counts for stack in self._stacks.values()]
         return Counts(**{f.name: sum(getattr(c, f.name) for c in each) for f in fields(Counts)})
 
     def unreached(self) -> list[str]:
         """Why servers that are asked cannot be reached at the moment, with their addresses."""
-        found = (stack.retrying.unreached for stack in self._stacks.values())
+        found = (stack.retry.unreached for stack in self._stacks.values())
         return list(dict.fromkeys(said for said in found if said is not None))
 
     def wind_down(self) -> None:
         """Send nothing more: only what is under way comes to its end."""
         for stack in self._stacks.values():
-            stack.retrying.wind_down()
-            stack.limiter.wind_down()
+            stack.retry.wind_down()
+            stack.limit.wind_down()
         for server in self._servers.values():
             server.wind_down()
 
@@ -198,7 +196,7 @@ class Providers:
         """Close every connection, then stop every server, whatever happens on the way."""
         try:
             for stack in self._stacks.values():
-                await stack.recorded.close()
+                await stack.replay.close()
         finally:
             for server in self._servers.values():
                 await server.stop()
@@ -212,29 +210,31 @@ class Providers:
     def _stacked(self, endpoint: EndpointOptions) -> _Stack:
         price, size, counts = self.price(endpoint), self.size(endpoint), Counts()
         provider = self._provider(endpoint)
-        limiter = limiter_for(
-            _door(endpoint),
-            max_connections=endpoint.max_connections,
+        limit = RateLimit(
+            provider,
+            endpoint.max_connections,
             requests_per_minute=endpoint.requests_per_minute,
             tokens_per_minute=endpoint.tokens_per_minute,
+            tokens=size.expected,
+            gate=gate_for(_door(endpoint)),
         )
-        budgeted = Budgeted(
-            Limited(provider, limiter, tokens=size.expected),
+        guard = BudgetGuard(
+            limit,
             self.budget,
             most=size.most,
             price=price,
             model=endpoint.model,
             ledger=self._replies,
         )
-        retrying = Retrying(
-            budgeted,
+        retry = Retry(
+            guard,
             max_tries=endpoint.max_retries + 1,
             max_minutes=endpoint.max_minutes,
             counts=counts,
         )
-        fitting = ContextWindowGuard(retrying, size.counter, room=size.room)
-        recorded = Recorded(fitting, self._replies, counts, price=price, batched=self._batched)
-        return _Stack(recorded, retrying, budgeted, limiter)
+        fits = ContextGuard(retry, size.counter, room=size.room)
+        replay = Replay(fits, self._replies, counts, price=price, batched=self._batched)
+        return _Stack(replay, retry, guard, limit)
 
     def _provider(self, endpoint: EndpointOptions) -> Provider:
         """The bare provider, behind its own server where it has one."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgebench.errors import CallError
-from judgebench.providers._batched_worker import BatchedWorker
-from judgebench.providers._local_model import plain_texts, refuse_remote, with_defaults
+from judgebench.providers.local import BatchedWorker, LocalProvider, options_here, plain_messages
 from judgebench.records import Reply, Request, ScoreRequest, Usage
 from judgebench.secret import Secret
 
@@ -29,11 +28,12 @@ def make(
     options: Mapping[str, Any] | None = None,
 ) -> Metrics:
     """The provider; ``options`` say which task, and where it is."""
-    refuse_remote("lm_eval", base_url=base_url, api_key=api_key, capabilities=capabilities)
-    return Metrics(with_defaults("lm_eval", options, _OPTIONS), identity or "lm_eval", timeout_s)
+    elsewhere = {"base_url": base_url, "api_key": api_key, "capabilities": capabilities}
+    given = options_here("lm_eval", options, _OPTIONS, elsewhere)
+    return Metrics(given, identity or "lm_eval", timeout_s)
 
 
-class Metrics:
+class Metrics(LocalProvider):
     """Scores an answer to an item, the last message of a `ScoreRequest` that names the item.
 
     Parameters
@@ -47,8 +47,7 @@ class Metrics:
     """
 
     def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
-        self.identity = identity
-        self._worker = BatchedWorker(
+        worker = BatchedWorker(
             "judgebench.workers.lm_eval_task",
             options,
             model=f"the lm-eval task {options['task']}",
@@ -57,17 +56,16 @@ class Metrics:
             timeout_s=timeout_s,
             loading_s=max(timeout_s, _LOADING_S),
         )
+        super().__init__(identity, options["task"], worker)
 
-    async def complete(self, request: Request) -> Reply:
-        if request.provider != self.identity:
-            raise ValueError(f"a question for {request.provider!r} was put to {self.identity!r}")
+    async def _reply(self, request: Request) -> Reply:
         if not isinstance(request, ScoreRequest) or "item" not in request.extra:
             raise CallError(
                 "an lm-eval task only scores answers to its items: use the judge kind 'lm_eval'",
                 retriable=False,
                 kind="request",
             )
-        (answer,) = plain_texts((request.messages[-1].content,))
+        answer = plain_messages(request.messages[-1:])[0]["content"]
         question = {"item": request.extra["item"], "answer": answer, "metric": request.model}
         found = await self._worker.ask(question, alike="")
         scores = () if found["value"] is None else (found["value"],)
@@ -79,7 +77,3 @@ class Metrics:
             seconds=found["seconds"],
             left_out=(*request.decoding, *(name for name in request.extra if name != "item")),
         )
-
-    async def close(self) -> None:
-        """End the worker and everything it started."""
-        await self._worker.close()

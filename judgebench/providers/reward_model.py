@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgebench.errors import CallError, ConfigError
-from judgebench.providers._batched_worker import BatchedWorker
-from judgebench.providers._local_model import (
+from judgebench.providers.local import (
+    BatchedWorker,
+    LocalProvider,
+    options_here,
     plain_messages,
-    refuse_remote,
     served_name,
-    with_defaults,
 )
-from judgebench.records import Reply, Request, Runtime, ScoreRequest, Usage
+from judgebench.records import Reply, Request, ScoreRequest, Usage
 from judgebench.secret import Secret
 from judgebench.workers.hub import refuse_own_code
 
@@ -54,15 +54,15 @@ def make(
         For an option that is not known, one that a local model has no use for, no model, or a
         folder whose model has code of its own.
     """
-    refuse_remote("reward_model", base_url=base_url, api_key=api_key, capabilities=capabilities)
-    given = with_defaults("reward_model", options, _OPTIONS)
+    elsewhere = {"base_url": base_url, "api_key": api_key, "capabilities": capabilities}
+    given = options_here("reward_model", options, _OPTIONS, elsewhere)
     if not given["pretrained"]:
         raise ConfigError("reward_model: name the model: pretrained: FOLDER_OR_HUB_ID")
     refuse_own_code(given["pretrained"])
     return RewardModel(given, identity or "reward_model", timeout_s)
 
 
-class RewardModel:
+class RewardModel(LocalProvider):
     """Scores a conversation that ends with the answer: a `ScoreRequest` without candidates.
 
     A conversation that the model cannot take whole is refused, never cut.
@@ -71,40 +71,24 @@ class RewardModel:
     ----------
     options
         Every field of a suite's section ``reward_model``, and ``label``.
-    identity
-        Which model it is; a question for another is refused, since its reply would be recorded
-        under the wrong name.
     timeout_s
         For one batch; waiting for one's turn does not count. For loading the model where
         ``loading_s`` among the options is None.
     """
 
     def __init__(self, options: Mapping[str, Any], identity: str, timeout_s: float) -> None:
-        self.identity = identity
-        self._served = served_name(options["pretrained"])
-        self._worker = BatchedWorker(
-            "judgebench.workers.reward_model_worker",
+        worker = BatchedWorker(
+            "judgebench.workers.reward",
             {name: value for name, value in options.items() if name not in _NOT_LOADED},
-            model=f"the reward model {self._served}",
+            model=f"the reward model {served_name(options['pretrained'])}",
             gpus=options["gpus"],
             needs="torch",
             timeout_s=timeout_s,
             loading_s=options["loading_s"],
         )
+        super().__init__(identity, options["pretrained"], worker)
 
-    @property
-    def worker_pid(self) -> int | None:
-        """The process that holds the model; None while there is none."""
-        return self._worker.pid
-
-    @property
-    def stack(self) -> Runtime | None:
-        """How the model runs: device, dtype, versions; None until it is loaded."""
-        return self._worker.stack
-
-    async def complete(self, request: Request) -> Reply:
-        if request.provider != self.identity:
-            raise ValueError(f"a question for {request.provider!r} was put to {self.identity!r}")
+    async def _reply(self, request: Request) -> Reply:
         if not isinstance(request, ScoreRequest) or request.candidates:
             raise CallError(
                 "a reward model only scores: use the judge kind 'reward' with it",
@@ -121,7 +105,3 @@ class RewardModel:
             seconds=answer["seconds"],
             left_out=(*request.decoding, *request.extra),
         )
-
-    async def close(self) -> None:
-        """End the worker and everything it started."""
-        await self._worker.close()

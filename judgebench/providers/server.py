@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from judgebench.errors import ProviderUnavailableError
 from judgebench.protocols import Provider
-from judgebench.providers.limiter import WindingDownError
+from judgebench.providers.base import WindingDownError
 from judgebench.records import Reply, Request
 from judgebench.secret import Secret, redact, secrets_of
 from judgebench.workers.supervise import GRACE_S

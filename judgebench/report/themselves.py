@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from judgebench.judges.stated_confidence import EXAMPLES
+from judgebench.judges.kinds import EXAMPLES
 from judgebench.keys import content_key
 from judgebench.records import CONFIDENCES, JudgeSpec, ModelSpec
 from judgebench.report.boards import Columns, told_apart

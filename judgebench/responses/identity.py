@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import ConfigError
-from judgebench.responses.hub import SilentHubError, commit_of, hub_cache, offline
+from judgebench.workers.hub import HUB_ID, SilentHubError, commit_of, hub_cache, offline
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ _NOT_THE_MODEL = re.compile(
     r"(?:[_\-.\d]|$)"
 )
 _TEMPLATES = "additional_chat_templates"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PARTS = ("peft", "delta", "lora_local_path", "tokenizer")
 """What else besides the checkpoint decides the answer, where given."""
@@ -139,7 +138,7 @@ def _folder_sha(what: str, folder: Path, hashes: _Hashes) -> str:
 def _hub_revision(what: str, name: str, revision: str) -> str:
     if name.startswith((".", "/", "~")):
         raise ConfigError(f"{what}: there is no folder {name} here; check the path")
-    if not _HUB_ID.fullmatch(name):
+    if not HUB_ID.fullmatch(name):
         raise ConfigError(f"{what}: {name} is neither a folder here nor a Hub id (OWNER/NAME)")
     commit = _commit(name, revision)
     if commit is not None:

@@ -9,8 +9,9 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, TypeGuard
 
+from judgebench.config import ApiModel
 from judgebench.dialogue import over
 from judgebench.errors import ConfigError
 from judgebench.protocols import Writer
@@ -28,7 +29,6 @@ from judgebench.records import (
     ResponseStatus,
     VerdictSlot,
 )
-from judgebench.responses.by_category import draws, is_rule, temperature_of
 
 SAID_OF_DRAWS = ("temperature", "top_p")
 """What chat completions have a word for, of what further samples are drawn with."""
@@ -37,25 +37,31 @@ MOST_STOPS = 4
 """Chat completions take no more stop sequences; the rest is cut where the answer is judged."""
 
 
-class Asking(Protocol):
-    """What a suite says about a model behind an API."""
+OTHERWISE = "default"
+"""Where a temperature is one for each category: that of an item without one, or of one not listed.
 
-    @property
-    def provider(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def sampling(self) -> dict[str, Any]: ...
-    @property
-    def extra(self) -> dict[str, Any]: ...
-    @property
-    def system(self) -> str | None: ...
-    @property
-    def reasoning(self) -> str | None: ...
+Such a rule stands where the number would: in what a task says about decoding, and in a model's key.
+Identical questions are asked once whatever their categories, at the temperature of the first.
+"""
+
+
+def is_rule(temperature: Any) -> TypeGuard[Mapping[str, float]]:
+    """Whether a temperature depends on the item."""
+    return isinstance(temperature, Mapping)
+
+
+def draws(temperature: Any) -> bool:
+    """Whether asking twice can give two answers, to some item at least."""
+    return any(temperature.values()) if is_rule(temperature) else bool(temperature)
+
+
+def temperature_of(rule: Mapping[str, float], item: Item) -> float:
+    """The temperature that an item is answered with."""
+    return float(rule.get(item.category or OTHERWISE, rule[OTHERWISE]))
 
 
 def spec_of(
-    api: Asking,
+    api: ApiModel,
     *,
     identity: str,
     prompt_sha: str,
@@ -76,7 +82,7 @@ def spec_of(
         Who answers, as in `ChatRequest.provider`.
     max_tokens, until, temperature
         The task's own, where the suite does not say otherwise. A temperature may be one for each
-        category (`judgebench.responses.by_category`).
+        category (`is_rule`).
     further
         What samples after the first are drawn with, as far as an API can be told (`SAID_OF_DRAWS`);
         empty where all are alike, as they are where a suite has every answer drawn.

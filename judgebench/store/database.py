@@ -17,10 +17,11 @@ from itertools import count, islice
 from operator import itemgetter
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Executable, Insert, create_engine, func, select
+from sqlalchemy import Connection, Dialect, Executable, Insert, create_engine, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import LRUCache
 
 from judgebench.errors import StoreBusyError, StoreError
 from judgebench.protocols import MAY_WAIT, Waiting
@@ -28,6 +29,10 @@ from judgebench.store.schema import metadata
 
 _T = TypeVar("_T")
 Row = Mapping[str, Any]
+
+_DIALECTS: dict[object, Dialect] = {}
+_COMPILED: LRUCache[Any, Any] = LRUCache(500)
+"""Statements in the words of an engine: a page opens its store seven times, and says the same."""
 
 insert = postgresql.insert
 """With ``on_conflict_do_…``, which SQLite takes in the same words."""
@@ -103,10 +108,13 @@ class Database(ABC):
             creator=self._connected,
             poolclass=NullPool,
             hide_parameters=True,  # texts of models do not belong in a traceback
+            execution_options={"compiled_cache": _COMPILED},
         )
         self.errors = DBAPIError, engine.dialect.loaded_dbapi.Error
         with self._in_words():
             self._connection = engine.connect()
+            spoken = self._dialect, engine.dialect.server_version_info
+            self._connection.dialect = _DIALECTS.setdefault(spoken, engine.dialect)
             self._raw = _driver(self._connection)
 
     def another(self) -> Self:

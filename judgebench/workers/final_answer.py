@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from judgebench.records import FINISHED, ResponseStatus
-from judgebench.workers.generated import Generated
+from judgebench.workers.backends import Generated
 
 THINK_START = "<think>"
 THINK_END = "</think>"

@@ -1,8 +1,9 @@
-"""Whether the Hugging Face Hub answers, found out once and before anything waits for it.
+"""The one door to the Hub: whether it answers, which commit a revision is, files of a model.
 
 Its client tries every file of a model several times; where nothing answers that takes minutes, also
-for a model that is in the local cache. Standard library only: the client reads its settings when it
-is imported.
+for a model that is in the local cache. So whether it does is found out once. The client reads its
+settings when it is imported, and raises other errors from release to release: it is imported late,
+and what is no answer is an error of ours.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from judgebench.errors import ConfigError
 
 WAIT_S = 10.0
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _OFFLINE = "HF_HUB_OFFLINE"
 CONFIGURATIONS = ("config.json", "tokenizer_config.json")
 """Files of a checkpoint that may name code of its own."""
 
-_TRUE = {"1", "ON", "YES", "TRUE"}
 _log = logging.getLogger(__name__)
 
 
@@ -44,9 +44,9 @@ def offline_if_unreachable(models: Iterable[str], *, wait_s: float = WAIT_S) -> 
     """
     remote = [name for name in models if not Path(name).exists()]
     for name in remote:
-        if not _HUB_ID.fullmatch(name):
+        if not HUB_ID.fullmatch(name):
             raise ConfigError(f"there is no folder {name} here, and it is no Hub id (OWNER/NAME)")
-    if not remote or os.environ.get(_OFFLINE, "").upper() in _TRUE:
+    if not remote or offline():
         return
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     if not _answers(address, wait_s):
@@ -96,3 +96,76 @@ def refuse_own_code(pretrained: str, files: Iterable[str | None] = ()) -> None:
                 " and that of a reward model never runs; take one that transformers knows by itself"
                 ", or, where it knows this one, a copy without auto_map"
             )
+
+
+class SilentHubError(Exception):
+    """The Hub gave no answer; says of which kind its client's error was."""
+
+
+def commit_of(name: str, revision: str) -> str | None:
+    """The commit that a revision of a model is now.
+
+    Returns
+    -------
+    str or None
+        None where the Hub does not say.
+
+    Raises
+    ------
+    ConfigError
+        For a model or revision that is not there.
+    SilentHubError
+        Where the Hub cannot be reached, or did not answer.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        found = HfApi().model_info(name, revision=revision, timeout=WAIT_S).sha
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        raise ConfigError(
+            f"the Hub has no model {name} at {revision}, or it is private: check the name, or set "
+            "HF_TOKEN"
+        ) from None
+    except Exception as error:  # noqa: BLE001  (its client's errors differ between releases)
+        raise SilentHubError(type(error).__name__) from None
+    return str(found) if found else None
+
+
+def file_of(name: str, file: str, revision: str | None) -> Path | None:
+    """A file of a model, from the local cache or fetched into it; None where it has no such file.
+
+    Raises
+    ------
+    SilentHubError
+        Where it is not in the cache and the Hub may not be asked, or did not answer.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        found = hf_hub_download(
+            name, file, revision=revision, cache_dir=hub_cache(), local_files_only=offline()
+        )
+    except LocalEntryNotFoundError:
+        raise SilentHubError("is not in the local Hub cache and cannot be fetched now") from None
+    except EntryNotFoundError:
+        return None
+    except Exception as error:  # noqa: BLE001  (its client's errors differ between releases)
+        raise SilentHubError(f"cannot be fetched: {type(error).__name__}") from None
+    return Path(found)
+
+
+def offline() -> bool:
+    """Whether nobody may ask the Hub."""
+    return os.environ.get(_OFFLINE, "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def hub_cache() -> Path:
+    """Where the Hub's files are kept here."""
+    if cache := os.environ.get("HF_HUB_CACHE"):
+        return Path(cache).expanduser()
+    home = os.environ.get("HF_HOME") or Path(
+        os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface"
+    )
+    return Path(home).expanduser() / "hub"

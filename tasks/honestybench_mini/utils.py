@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.set_questions import SetQuestions
-from judgebench.judges import contains, exact_match
+from judgebench.judges import lexical
 
 _TASK = SetQuestions(
     Path(__file__).resolve().parent, domains={"primer": "in-domain", "margins": "ood"}
@@ -20,6 +20,6 @@ def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]
     """Both lexical judges, so that plain lm-eval prints something to go by."""
     answer = _TASK.judged_text(results)
     return {
-        "exact_match": float(exact_match.matches(answer, doc["references"])),
-        "contains": float(contains.matches(answer, doc["references"])),
+        "exact_match": float(lexical.exact_match(answer, doc["references"])),
+        "contains": float(lexical.contains(answer, doc["references"])),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks.mixed_questions import MixedQuestions
-from judgebench.judges import graded
+from judgebench.judges import lexical
 from judgebench.records import Score
 
 _TASK = MixedQuestions(Path(__file__).resolve().parent)
@@ -23,7 +23,7 @@ def process_results(prompt: str, doc: dict[str, Any], results: list[str]) -> dic
     An answer that names no option has no score by rule, and is counted.
     """
     answer = _TASK.judged_text(doc, results[0], prompt=prompt)
-    verdict = graded.by_rule(answer, doc["references"], doc["options"])
+    verdict = lexical.by_rule(answer, doc["references"], doc["options"])
     if not isinstance(verdict, Score):
         return {"no_option": 1.0}
     return {"score_by_rule": verdict.value, "no_option": 0.0}

@@ -11,7 +11,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import ApiModel
 from judgebench.records import Case, ChatRequest, Item, JudgeSpec, Message, ModelSpec, Response
 from judgebench.responses import remote
-from judgebench.responses.local_model import LocalModel, decoding_of, prompting_of
+from judgebench.responses.local import LocalModel, decoding_of, prompting_of
 
 ITEM = Item(
     benchmark="trivia_judging_mini",

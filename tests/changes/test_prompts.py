@@ -13,7 +13,7 @@ import pytest
 
 from judgebench.benchmarks.data_source import import_data
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.judges import pairwise, reference, rubric
+from judgebench.judges.kinds import KINDS
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Message, Response
@@ -57,10 +57,10 @@ def case(*others: str) -> Case:
 @pytest.mark.parametrize("prompt", ["short", "long"])
 @pytest.mark.parametrize("form", ["word", "json"])
 def test_the_reference_judges_questions(prompt: str, form: str) -> None:
-    judge = reference.make(
+    judge = KINDS["reference"].make(
         JudgeSettings(model="m", provider="p", options={"prompt": prompt, "format": form})
     )
-    (message,) = judge.question(case())
+    (message,) = next(judge.judge(case())).messages
     same(f"reference_{prompt}_{form}.txt", message.content)
 
 
@@ -76,7 +76,7 @@ PAIRWISE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", PAIRWISE)
 def test_the_pairwise_judges_questions(name: str) -> None:
-    judge = pairwise.make(JudgeSettings(model="m", provider="p", options=PAIRWISE[name]))
+    judge = KINDS["pairwise"].make(JudgeSettings(model="m", provider="p", options=PAIRWISE[name]))
     request = next(judge.judge(case("It is the Rhine, I think.")))
     same(f"pairwise_{name}.txt", chat(request.messages))
 
@@ -97,7 +97,9 @@ RUBRIC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", RUBRIC)
 def test_the_rubric_judges_questions(name: str) -> None:
     options, content = RUBRIC[name]
-    judge = rubric.make(JudgeSettings(model="m", provider="p", options=options, content=content))
+    judge = KINDS["rubric"].make(
+        JudgeSettings(model="m", provider="p", options=options, content=content)
+    )
     same(f"rubric_{name}.txt", chat(next(judge.judge(case())).messages))
 
 
@@ -121,11 +123,11 @@ def test_official_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     found = {}
     for name in sorted(prompts):
         options = {"prompt": f"official/{name}"}
-        judge = reference.make(
+        judge = KINDS["reference"].make(
             JudgeSettings(model="m", provider="p", options=options, prompts=prompts)
         )
         assert judge.spec.official_prompt is True
-        (message,) = judge.question(case())
+        (message,) = next(judge.judge(case())).messages
         found[name] = {"prompt": judge.spec.prompt_sha, "filled": text_sha(message.content)}
     same("official_trivia_judging.json", json.dumps(found, indent=1))
 
@@ -142,7 +144,7 @@ def test_official_pairwise_questions() -> None:
         name = path.rsplit("/", 1)[-1].removesuffix(".txt")
         prompts = {name: PromptText(name=name, text=text, official=True)}
         options = {"prompt": f"official/{name}", "identifiers": ["m", "M"], "ties": "forbid"}
-        judge = pairwise.make(
+        judge = KINDS["pairwise"].make(
             JudgeSettings(model="m", provider="p", options=options, prompts=prompts)
         )
         messages = next(judge.judge(case("It is the Rhine, I think."))).messages

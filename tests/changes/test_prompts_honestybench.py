@@ -4,7 +4,7 @@ Write them anew with ``JUDGEBENCH_REWRITE_GOLDEN=1``, as those of `tests.changes
 """
 
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.judges import consistency, equivalence, stated_confidence
+from judgebench.judges.kinds import KINDS
 from judgebench.protocols import JudgeSettings
 from tests.changes.test_prompts import case, chat, same
 
@@ -15,12 +15,12 @@ EXAMPLES = [
 
 
 def test_the_judge_of_equivalences_question() -> None:
-    judge = equivalence.make(JudgeSettings(model="m", provider="p"))
+    judge = KINDS["equivalence"].make(JudgeSettings(model="m", provider="p"))
     same("equivalence.txt", chat(next(judge.judge(case())).messages))
 
 
 def test_the_judge_of_consistencys_question() -> None:
-    judge = consistency.make(JudgeSettings(model="m", provider="p"))
+    judge = KINDS["consistency"].make(JudgeSettings(model="m", provider="p"))
     shown = case("It is the Rhine,\nI think. {first}")
     same("consistency.txt", chat(next(judge.judge(shown)).messages))
 
@@ -28,7 +28,9 @@ def test_the_judge_of_consistencys_question() -> None:
 def test_the_questions_about_a_models_confidence() -> None:
     """The second example is the question itself, and left out."""
     for name, options in (("", {}), ("_examples", {"examples": EXAMPLES})):
-        judge = stated_confidence.make(JudgeSettings(model="m", provider="p", options=options))
+        judge = KINDS["stated_confidence"].make(
+            JudgeSettings(model="m", provider="p", options=options)
+        )
         same(f"stated_confidence{name}.txt", chat(next(judge.judge(case())).messages))
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from judgebench.benchmarks.data_source import import_data
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.judges import graded
+from judgebench.judges.kinds import KINDS
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case
@@ -45,7 +45,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_the_graded_judges_questions(name: str) -> None:
-    judge = graded.make(JudgeSettings(model="m", provider="p", options=FORMS[name]))
+    judge = KINDS["graded"].make(JudgeSettings(model="m", provider="p", options=FORMS[name]))
     for kind, asked in (("free_form", case()), ("multiple_choice", choice())):
         same(f"graded_{kind}_{name}.txt", chat(next(judge.judge(asked)).messages))
 
@@ -65,7 +65,7 @@ def test_official_questions() -> None:
     import_data("mixeval_mini", GOLD)
     benchmark = load_benchmark("mixeval_mini")
     options, _ = benchmark.judged_with("graded", {}, {})
-    judge = graded.make(
+    judge = KINDS["graded"].make(
         JudgeSettings(model="m", provider="p", options=options, prompts=benchmark.prompts)
     )
     found = {"prompt": judge.spec.prompt_sha}

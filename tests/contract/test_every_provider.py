@@ -17,8 +17,8 @@ from judgebench import providers, registry
 from judgebench.errors import CallError, ProviderUnavailableError
 from judgebench.keys import request_key
 from judgebench.protocols import Provider
-from judgebench.providers.counts import Counts
-from judgebench.providers.recorded import Recorded
+from judgebench.providers.base import Counts
+from judgebench.providers.replay import Replay
 from judgebench.records import Reply, Request
 from tests.contract.remembered import Remembered
 from tests.contract.subjects import FAILS, SUBJECTS, Made, Subject
@@ -184,7 +184,7 @@ def test_the_same_question_is_one_question(house: House) -> None:
     replies, counts = Remembered(), Counts()
 
     async def talk(provider: Provider) -> None:
-        recorded = Recorded(provider, replies, counts)
+        recorded = Replay(provider, replies, counts)
         first = await together(recorded, [ask(number) for number in NUMBERS])
         again = await together(recorded, [ask(number) for number in NUMBERS])
         assert first == again == [replies.kept[key] for key in keys]

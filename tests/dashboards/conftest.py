@@ -31,12 +31,14 @@ def _as_streamlit_finds_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.fixture(autouse=True, scope="session")
 def _what_a_server_does_once() -> Iterator[None]:
     """An AppTest does so before each page: it compiles the scripts, and reads what every installed
-    package says of itself, for components that none of them has."""
+    package says of itself, for components that none of them has. Nor does it count what is used."""
+    from streamlit import config
     from streamlit.components.v2 import manifest_scanner
     from streamlit.runtime.scriptrunner.script_cache import ScriptCache
     from streamlit.testing.v1 import app_test, local_script_runner
 
     scripts = ScriptCache()
+    config.set_option("browser.gatherUsageStats", False)
     with (
         mock.patch.object(manifest_scanner, "scan_component_manifests", list),
         mock.patch.object(app_test, "ScriptCache", lambda: scripts),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.records import Item, Message
-from judgebench.responses.lm_eval import Task
+from judgebench.responses.local import Task
 
 _YAML = """
 task: small

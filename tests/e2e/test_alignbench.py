@@ -17,8 +17,7 @@ import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.records import Response
-from judgebench.responses.lm_eval import Answered, LmEvalWorker
-from judgebench.responses.local_model import LocalModel
+from judgebench.responses.local import Answered, LmEvalWorker, LocalModel
 from judgebench.store import open_store
 from tests import alignbench_gold
 from tests.e2e.runs import ROOT, store_url, typed

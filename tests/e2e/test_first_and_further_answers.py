@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from judgebench.records import Response
-from judgebench.responses.lm_eval import Answered, LmEvalWorker
-from judgebench.responses.local_model import LocalModel
-from judgebench.workers.generated import Decoding
+from judgebench.responses.local import Answered, LmEvalWorker, LocalModel
+from judgebench.workers.backends import Decoding
 from tests.e2e.lm_eval_tasks import work, write_task
 from tests.tiny_models import save_causal
 
@@ -35,7 +34,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backend(tiny: Path) -> Any:
-    from judgebench.workers.hf_backend import HuggingFace
+    from judgebench.workers.backends.hf import HuggingFace
 
     return HuggingFace({"pretrained": str(tiny), "dtype": "float32"}, 4, "cpu")
 

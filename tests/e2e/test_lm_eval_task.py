@@ -14,8 +14,7 @@ from judgebench import registry
 from judgebench.benchmarks.lm_eval_task import task_benchmark
 from judgebench.cli.main import run
 from judgebench.config import BenchmarkConfig
-from judgebench.responses.lm_eval import Answered, LmEvalWorker, Task
-from judgebench.responses.local_model import LocalModel
+from judgebench.responses.local import Answered, LmEvalWorker, LocalModel, Task
 from tests.tiny_models import letters
 from tests.warm import Warm
 

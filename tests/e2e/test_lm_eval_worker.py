@@ -17,8 +17,7 @@ import pytest
 
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.records import Response
-from judgebench.responses.lm_eval import Answered, LmEvalWorker, NotAnswered
-from judgebench.responses.local_model import LocalModel
+from judgebench.responses.local import Answered, LmEvalWorker, LocalModel, NotAnswered
 from tests.e2e.lm_eval_tasks import work, write_task
 from tests.tiny_models import letters
 from tests.warm import Warm
@@ -160,7 +159,8 @@ def test_loading_takes_as_long_as_it_may(tmp_path: Path) -> None:
     worker = LmEvalWorker(scripted(tmp_path / "log"), [task], seed=1, loading_s=0.01)
     with worker, pytest.raises(LocalModelError, match=r"not loaded within 0.01 s: raise .*limits"):
         worker.start()
-    assert worker._process is None
+    assert worker._process is not None
+    assert gone(worker._process.pid)
 
 
 def hanging(log: Path) -> tuple[int, int]:
@@ -194,8 +194,8 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
         "from pathlib import Path\n"
         "from lm_eval_tasks import SmallTask, work\n"
-        "from judgebench.responses.lm_eval import LmEvalWorker\n"
-        "from judgebench.responses.local_model import LocalModel\n"
+        "from judgebench.responses.local import LmEvalWorker\n"
+        "from judgebench.responses.local import LocalModel\n"
         f"local = LocalModel(model='scripted', batch_size=2, apply_chat_template=False,\n"
         f"    model_args={{'pretrained': 'org/m', 'log': {str(log)!r}}})\n"
         f"task = work(SmallTask(Path({str(tmp_path / 't')!r})), {prompts!r})\n"
@@ -213,7 +213,7 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
 def by_hand(job: dict[str, Any]) -> dict[str, Any]:
     """The worker's last event for a job written by hand."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "judgebench.workers.lm_eval_worker"],
+        [sys.executable, "-m", "judgebench.workers.generate"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -233,7 +233,8 @@ def by_hand(job: dict[str, Any]) -> dict[str, Any]:
 def test_a_task_that_does_not_say_where_answers_end_is_refused(tmp_path: Path) -> None:
     write_task(tmp_path, ["x ANSWER"])
     task = {"task": "small", "include_path": [str(tmp_path)], "metadata": {}, "ids": ["i0"]}
-    job = {"model": "scripted", "model_args": {}, "tasks": [task | {"max_gen_toks": 8}]}
+    tasks = [task | {"max_gen_toks": 8}]
+    job = {"model": "scripted", "model_args": {}, "seed": 1, "tasks": tasks}
     last = by_hand(job)
     assert last["event"] == "refused"
     assert last["message"] == "task small: until, sampling has to be said explicitly"

@@ -17,8 +17,8 @@ import pytest
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.providers import local
 from judgebench.records import ChatRequest, Message, Reply, Request, ScoreRequest
-from judgebench.workers.generated import Decoding
-from judgebench.workers.judge_worker import LocalJudge, load
+from judgebench.workers.backends import Decoding
+from judgebench.workers.judge import LocalJudge, load
 from tests.tiny_models import CHATML, GENERATES, REFUSES_SYSTEM, save_causal
 
 pytestmark = [

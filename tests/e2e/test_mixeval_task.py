@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.judges import graded
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import PromptJudge
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Message, Reply, Response, Score, Unreadable
@@ -298,10 +299,10 @@ def test_a_local_model_answers_and_a_judge_at_an_address_judges(
     assert set(found.values()) == {"score"}
 
 
-def official(**options: Any) -> graded.GradedJudge:
+def official(**options: Any) -> PromptJudge:
     benchmark = load_benchmark("mixeval_hard")
     usual, sampling = benchmark.judged_with("graded", options, {})
-    return graded.make(
+    return KINDS["graded"].make(
         JudgeSettings(
             model="m", provider="p", options=usual, sampling=sampling, prompts=benchmark.prompts
         )
@@ -347,7 +348,7 @@ def test_every_reply_of_upstreams_judges(imported: list[dict[str, Any]]) -> None
 def test_every_case_of_upstreams_rules() -> None:
     if not (mixeval_gold.GOLD / "parser_cases.json").exists():
         pytest.skip(mixeval_gold.ABSENT)
-    judge = graded.make(
+    judge = KINDS["graded"].make(
         JudgeSettings(options={"free_form": "rule", "multiple_choice": "upstream_rule"})
     )
     for case in mixeval_gold.parser_cases("multichoice"):

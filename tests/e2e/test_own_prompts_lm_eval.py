@@ -14,8 +14,7 @@ from judgebench.benchmarks.own_prompts import OwnPrompts, own_benchmark
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError
 from judgebench.records import Response
-from judgebench.responses.lm_eval import Answered, LmEvalWorker, Task
-from judgebench.responses.local_model import LocalModel
+from judgebench.responses.local import Answered, LmEvalWorker, LocalModel, Task
 from tests.tiny_models import letters
 from tests.warm import Warm
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,7 @@ from judgebench.errors import ConfigError
 from judgebench.execution.resolve import Candidate, resolve
 from judgebench.keys import text_sha
 from judgebench.records import Item
-from judgebench.responses.lm_eval import LmEvalWorker, NotAnswered, Task
-from judgebench.responses.local_model import LocalModel
+from judgebench.responses.local import LmEvalWorker, LocalModel, NotAnswered, Task
 from judgebench.store import open_store
 from tests import alignbench_gold, honestybench_gold
 from tests.e2e import alpaca_gold, mixeval_gold
@@ -91,20 +90,6 @@ def demo() -> Path:
 
 
 @dataclass
-class Pipe:
-    """The parent's end of a worker, in this process."""
-
-    orders: Iterator[dict[str, Any]]
-    events: list[dict[str, Any]] = field(default_factory=list)
-
-    def order(self) -> dict[str, Any]:
-        return next(self.orders)
-
-    def tell(self, event: str, **fields: Any) -> None:
-        self.events.append({"event": event, **fields})
-
-
-@dataclass
 class Given:
     """What a model was given: ids without padding by the text they came of, and with what."""
 
@@ -146,8 +131,8 @@ def given_to_the_model(asked: Candidate) -> Given:
     """Run the worker's job in this process; the model notes its input and says nothing."""
     import torch
 
-    from judgebench.workers import lm_eval_worker
-    from judgebench.workers.hf_backend import HuggingFace
+    from judgebench.workers import backends, generate
+    from judgebench.workers.backends.hf import HuggingFace
 
     assert asked.local is not None
     task = asked.asked.benchmark.lm_eval_task
@@ -158,7 +143,7 @@ def given_to_the_model(asked: Candidate) -> Given:
     found = Given()
 
     def loaded(job: dict[str, Any]) -> Any:
-        backend: Any = lm_eval_worker.load(job)
+        backend: Any = backends.load(job)
         assert isinstance(backend, HuggingFace)
 
         def generate(context: Any, attention_mask: Any, **how: Any) -> Any:
@@ -170,12 +155,11 @@ def given_to_the_model(asked: Candidate) -> Given:
         backend.lm._model_generate = generate
         return backend
 
-    missing = {"tasks": [{"task": task.name, "ids": ids}]}
-    pipe: Any = Pipe(iter([json.loads(json.dumps(job)), missing]))
-    lm_eval_worker.work(pipe, loaded)
-    told = [event for event in pipe.events if event["event"] not in {"loading", "ready", "done"}]
-    assert {event["event"] for event in told} == {"responses"}, told
-    texts = [row["prompt"] for event in told for row in event["rows"]]
+    questions = [{"id": [task.name, *one]} for one in ids]
+    model = generate.load(json.loads(json.dumps(job)), loaded)
+    events = list(model.answers(questions))
+    assert {event["event"] for event in events} == {"answered"}, events
+    texts = [row["prompt"] for event in events for row in event["answers"]]
     assert len(texts) == len(inputs) == len(ids)
     for text, (row, mask) in zip(texts, inputs, strict=True):
         pads = mask.count(0)

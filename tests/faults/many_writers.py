@@ -23,7 +23,7 @@ from pathlib import Path
 
 from judgebench import keys
 from judgebench.protocols import Paid
-from judgebench.providers.recorded import keep
+from judgebench.providers.replay import keep
 from judgebench.records import (
     ChatRequest,
     JudgeSpec,

@@ -9,11 +9,11 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from judgebench.judges import reference
+from judgebench.judges import kinds
 from judgebench.records import Label, Reply, Verdict
 from tests.e2e import own, runs
 from tests.loopback import Loopback
@@ -63,7 +63,14 @@ def reread(folder: Path, replies: int) -> Reread:
         asked = len(server.asks)
         first = _labels(folder)
         began = time.monotonic()
-        with patch.multiple(reference, READER_VERSION="changed", read_word=contrary):
+        reference = kinds.KINDS["reference"]
+        changed = replace(
+            reference, plan=lambda setup: replace(reference.plan(setup), version="changed")
+        )
+        with (
+            patch.object(kinds, "read_word", contrary),
+            patch.dict(kinds.KINDS, reference=changed),
+        ):
             _run(suite)
         seconds = time.monotonic() - began
         return Reread(

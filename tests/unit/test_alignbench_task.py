@@ -17,13 +17,13 @@ from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
 from judgebench.benchmarks.pull import pull
 from judgebench.errors import ConfigError, InputError
-from judgebench.judges import dimensions
-from judgebench.judges.dimensions import DimensionsJudge
+from judgebench.judges.chinese import KINDS
+from judgebench.judges.prompt import PromptJudge
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Response, Score, Unreadable
 from tests import alignbench_gold
 from tests.file_host import FileHost
-from tests.unit.judging import contents, read
+from tests.unit.judging import contents, read, talk
 from tests.unit.pulled import Noted
 
 UPSTREAM = "5b79d4a84e566db26e755c719935c62a0e1b0527"
@@ -55,9 +55,9 @@ def source_read(path: Path) -> Any:
     return module.read(path)
 
 
-def judge_of(benchmark: FolderBenchmark, **options: Any) -> DimensionsJudge:
+def judge_of(benchmark: FolderBenchmark, **options: Any) -> PromptJudge:
     chosen, sampling = benchmark.judged_with("dimensions", options, {})
-    return dimensions.make(
+    return KINDS["dimensions"].make(
         JudgeSettings(
             model="m",
             provider="p",
@@ -75,6 +75,14 @@ def answered(benchmark: FolderBenchmark, number: int, text: str) -> Any:
         benchmark="b", version="1", item_id=item.id, model_key=b"m", text=text, raw=text
     )
     return benchmark.case(item, [response])
+
+
+def rated(judge: PromptJudge, benchmark: FolderBenchmark, number: int) -> frozenset[str]:
+    """What answers are rated on: a blank one has the lowest score in all of it."""
+    asked, verdict = talk(judge, answered(benchmark, number, " "))
+    assert asked == []
+    assert isinstance(verdict, Score)
+    return frozenset(verdict.parts)
 
 
 def test_a_question_of_upstreams_file(tmp_path: Path) -> None:
@@ -135,7 +143,7 @@ def test_the_mini_set_asks_and_judges_as_the_large_one() -> None:
     assert benchmark.default_judge == "dimensions"
     judge = judge_of(benchmark)
     assert (judge.spec.official_prompt, judge.spec.sampling["max_tokens"]) == (False, 2048)
-    assert all(judge.dimensions(item) for item in benchmark.items())
+    assert all(rated(judge, benchmark, number) for number in range(len(benchmark.items())))
     assert {item.language for item in benchmark.items()} == {"zh"}
 
 
@@ -202,12 +210,13 @@ def test_the_questions_of_half_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     expected = alignbench_gold.gold("expected.json")["items"]
     assert Counter(item.category for item in items) == expected["by_category"]
     assert sum(bool(item.metadata["evidences"]) for item in items) == expected["with_evidences"]
-    judge = judge_of(load_benchmark("alignbench"))
+    benchmark = load_benchmark("alignbench")
+    judge = judge_of(benchmark)
     types = {
         frozenset(names): kind
         for kind, names in alignbench_gold.gold("config.json")["type_dimensions"].items()
     }
-    kinds = Counter(types[frozenset(judge.dimensions(item))] for item in items)
+    kinds = Counter(types[rated(judge, benchmark, number)] for number in range(len(items)))
     assert kinds == expected["by_type"]
 
 
@@ -239,7 +248,9 @@ def test_the_official_prompt_is_read_out_of_upstreams_function(tmp_path: Path, n
     assert import_data("alignbench", file).prompts == ("rule_calibrated",)
     with pytest.raises(ConfigError, match="but not the official definitions of 事实正确性"):
         judge_of(load_benchmark("alignbench_mini"))
-    assert judge_of(load_benchmark("alignbench_mini"), prompt="default").prompt.official is False
+    assert (
+        judge_of(load_benchmark("alignbench_mini"), prompt="default").spec.official_prompt is False
+    )
 
 
 def test_a_pull_brings_questions_prompt_and_definitions(
@@ -291,6 +302,6 @@ def test_every_parse_case_through_the_judge(
         ours = read(strict, case, parse["judgment"])
         assert isinstance(ours, Score)
         assert (ours.value, ours.low, ours.high) == (score, 1, 10)
-        known = set(strict.dimensions(case.item))
-        rated = {name: value for name, value in parse["ratings"].items() if name in known}
-        assert ours.parts.items() >= rated.items()
+        known = rated(strict, benchmark, 0)
+        given = {name: value for name, value in parse["ratings"].items() if name in known}
+        assert ours.parts.items() >= given.items()

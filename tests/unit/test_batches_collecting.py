@@ -16,7 +16,7 @@ from judgebench.errors import BudgetSpentError, CallError, DeferredError
 from judgebench.providers.batches import lines
 from judgebench.providers.batches.collector import BatchCollector
 from judgebench.providers.batches.make import make_batches
-from judgebench.providers.recorded import Recorded
+from judgebench.providers.replay import Replay
 from judgebench.records import ChatRequest, Message, Reply, Request
 from judgebench.secret import Secret
 from tests.unit.batched import new_store, questions, submitted
@@ -31,7 +31,7 @@ def collecting(**more: Any) -> BatchCollector:
     return BatchCollector(make_batches("openai", base_url=NOWHERE, api_key=key), **more)
 
 
-def put_off(provider: BatchCollector | Recorded, asked: Sequence[Request]) -> list[type[object]]:
+def put_off(provider: BatchCollector | Replay, asked: Sequence[Request]) -> list[type[object]]:
     """What each question raises, or the kind of what it gets."""
 
     async def each() -> list[type[object]]:
@@ -60,7 +60,7 @@ def test_what_is_recorded_is_answered_at_once(tmp_path: Path) -> None:
     with OpenAIServer() as server, new_store(tmp_path / "store.db", server) as store:
         store.put_reply(known, asked[known], Reply(text="recorded"))
 
-        came = put_off(Recorded(noted, store), list(asked.values()))
+        came = put_off(Replay(noted, store), list(asked.values()))
 
     assert came == [Reply, DeferredError]
     assert list(noted.requests) == [new]

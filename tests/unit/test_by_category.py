@@ -11,9 +11,8 @@ import pytest
 from judgebench.errors import ConfigError
 from judgebench.keys import model_key
 from judgebench.records import Item, Message, ModelSpec
-from judgebench.responses.by_category import temperature_of
-from judgebench.responses.local_model import LocalModel, decoding_of, generation_of
-from judgebench.responses.remote import Question, spec_of
+from judgebench.responses.local import LocalModel, decoding_of, generation_of
+from judgebench.responses.remote import Question, spec_of, temperature_of
 
 RULE = {"default": 0.7, "数学计算": 0.1, "翻译": 0.0}
 

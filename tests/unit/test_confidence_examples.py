@@ -13,7 +13,7 @@ from judgebench.errors import UsageError
 from judgebench.exchange.confidence_examples import confidence_examples
 from judgebench.exchange.verdicts import import_verdicts
 from judgebench.execution.judge_assignment import with_examples
-from judgebench.judges import stated_confidence
+from judgebench.judges.kinds import KINDS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Item, Message
 from judgebench.store import Store, open_store
@@ -93,6 +93,7 @@ def test_a_judge_takes_the_file_as_it_is_written(store: Store, url: str, tmp_pat
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert len(rows) == 6
     options = with_examples({"examples": str(file)}, "b")
-    judge = stated_confidence.make(JudgeSettings(model="m", provider="p", options=options))
+    judge = KINDS["stated_confidence"].make(JudgeSettings(model="m", provider="p", options=options))
     its = [(row["question"], row["confidence"]) for row in rows if row["model"] == "b"]
-    assert [(one.question, one.confidence) for one in judge.options.examples] == its
+    shown = [{"question": question, "confidence": sure} for question, sure in its]
+    assert judge.spec.options["examples"] == shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.workers.chat_prompt import ChatPrompts, ControlTokens
+from judgebench.workers.prompts import ChatPrompts, ControlTokens
 from tests.tiny_models import CHATML, save_classifier
 
 needs_transformers = pytest.mark.skipif(
@@ -165,7 +165,7 @@ def test_a_reward_model_reads_turns_where_its_template_put_them(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from judgebench.workers.reward_model_worker import load
+    from judgebench.workers.reward import load
 
     folder = save_classifier(tmp_path / "reward", template=template, controls=CONTROLS[:2])
     model = load(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError
-from judgebench.responses.recorded_file import read_answers
+from judgebench.responses.from_file import read_answers
 from judgebench.store import open_store
 from tests.e2e.runs import Done, typed
 from tests.unit.exchanged import label, rows_file

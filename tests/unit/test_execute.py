@@ -19,8 +19,7 @@ from judgebench.execution import execute
 from judgebench.execution.execute import Bench, carry_out
 from judgebench.execution.question import Question
 from judgebench.protocols import Meter
-from judgebench.providers.limited import Limited
-from judgebench.providers.limiter import Limiter
+from judgebench.providers.rate_limit import RateLimit
 from judgebench.records import (
     Case,
     ChatRequest,
@@ -372,7 +371,8 @@ def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
 
 
 def test_what_only_waits_to_be_sent_is_not_sent_after_an_interrupt() -> None:
-    store, limiter, answered = Kept(), Limiter(2), []
+    store = Kept()
+    answered: list[ChatRequest] = []
 
     def answer(request: ChatRequest) -> Reply:
         answered.append(request)
@@ -381,7 +381,7 @@ def test_what_only_waits_to_be_sent_is_not_sent_after_an_interrupt() -> None:
         return Reply(text="correct")
 
     provider = Answers(answer)
-    limited = Limited(provider, limiter)  # type: ignore[arg-type]
+    limited = RateLimit(provider, 2)  # type: ignore[arg-type]
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
     with pytest.raises(KeyboardInterrupt):
         carry_out(
@@ -389,7 +389,7 @@ def test_what_only_waits_to_be_sent_is_not_sent_after_an_interrupt() -> None:
             store=store,  # type: ignore[arg-type]
             run_id="r",
             progress=Said(),
-            wind_down=limiter.wind_down,
+            wind_down=limited.wind_down,
         )
     assert len(store.judgments) == provider.asked <= 6
     assert store.failures == []

@@ -15,7 +15,7 @@ from judgebench import keys
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError
 from judgebench.records import Item, Message, ModelSpec, Reply, TokenLogprob, Usage, VerdictSlot
-from judgebench.responses.local_model import LocalModel, decoding_of, generation_of
+from judgebench.responses.local import LocalModel, decoding_of, generation_of
 from judgebench.responses.remote import Question, response_of, spec_of
 
 FURTHER = {"do_sample": True, "temperature": 1.0, "top_p": 0.95, "top_k": 50}

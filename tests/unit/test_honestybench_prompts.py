@@ -11,7 +11,7 @@ from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.official_files import keep_prompts
 from judgebench.benchmarks.prompt_text import read_texts
-from judgebench.judges import consistency
+from judgebench.judges.kinds import KINDS
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from tests import honestybench_gold
@@ -93,7 +93,7 @@ def test_the_official_question_is_upstreams_with_its_holes_filled(tmp_path: Path
     ):
         assert placeholder in expected
         expected = expected.replace(placeholder, value)
-    judge = consistency.make(
+    judge = KINDS["consistency"].make(
         JudgeSettings(
             model="m",
             provider="p",

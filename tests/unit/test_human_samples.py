@@ -15,7 +15,7 @@ from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError
 from judgebench.exchange.labels import read_label_rows
-from judgebench.judges import critique
+from judgebench.judges.chinese import KINDS, TYPES
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Score
@@ -199,7 +199,7 @@ def test_the_forms_of_critiques_are_found_from_every_benchmark_that_names_them(
         benchmark = load_benchmark(name)
         options, sampling = benchmark.judged_with("critique", {"reference": "never"}, {})
         assert options == {"prompt": "official/critique", "reference": "never"}
-        judge = critique.make(
+        judge = KINDS["critique"].make(
             JudgeSettings(
                 model="m",
                 provider="p",
@@ -208,7 +208,8 @@ def test_the_forms_of_critiques_are_found_from_every_benchmark_that_names_them(
                 prompts=benchmark.prompts,
             )
         )
-        assert [judge.prompts[form].text for form in critique.FORMS] == list(forms.values())
+        assert judge.spec.official_prompt
+        assert judge.spec.prompt_sha == text_sha("\n".join(map(text_sha, forms.values())))
     assert mini.judged_with("rubric", {}, {}) == ({}, {})
 
 
@@ -225,7 +226,7 @@ def test_gold(name: str) -> None:
     verdicts = [row.verdict for row in read_label_rows(brought.labels, (name, benchmark.version))]
     assert sum(isinstance(one, Score) for one in verdicts) == (100 if name == POINT else 200)
     assert sum(isinstance(one, Preference) for one in verdicts) == (0 if name == POINT else 100)
-    types = critique.TYPES
+    types = TYPES
     assert {item.category for item in benchmark.items()} < types.keys()
     assert load_benchmark("alignbench_mini").brought is None
 
@@ -238,7 +239,7 @@ def test_one_sample_does_not_pass_for_the_other() -> None:
 
 def test_every_category_of_alignbench_has_an_answer_type() -> None:
     known = find("alignbench")[0].asking.temperatures.keys() - {"default"}
-    assert known < critique.TYPES.keys()
+    assert known < TYPES.keys()
 
 
 def test_a_version_that_is_not_here_says_how_to_get_it() -> None:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges.readers.whole_words import contains_phrase, whole_words
 from judgebench.judges.readers.words import (
     CONSISTENCY,
     NEGATIVE_PHRASES,
+    contains_phrase,
     read_certainty,
     read_certainty_upstream,
+    whole_words,
 )
 from judgebench.records import Label, Reply, Unreadable, Verdict
 

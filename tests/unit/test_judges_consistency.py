@@ -5,17 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges.consistency import ConsistencyJudge, make
-from judgebench.judges.prompt import own_prompt
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import PromptJudge, own_prompt
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, ChatRequest, Reply, Score, Unreadable, Verdict
 from judgebench.template import PromptText
 from tests import honestybench_gold
-from tests.unit.judging import QUESTION, asked_text, case_of, contents, read, talk
+from tests.unit.judging import QUESTION, asked_text, case_of, read, talk
 
 AGREES, DIFFERS = (Score(value=value, low=0.0, high=1.0) for value in (1.0, 0.0))
 #: With the placeholders of the official prompt, which are upstream's expressions, and none of its
@@ -27,8 +27,8 @@ OFFICIAL = PromptText(
 )
 
 
-def judge(**options: Any) -> ConsistencyJudge:
-    return make(
+def judge(**options: Any) -> PromptJudge:
+    return KINDS["consistency"].make(
         JudgeSettings(model="m", provider="p", options=options, prompts={"consistency": OFFICIAL})
     )
 
@@ -157,7 +157,8 @@ def test_the_short_cut_never_says_that_they_differ(first: str, further: str) -> 
 
 @given(*[st.text() | st.text(alphabet="<>{}markfurther0123456789abcdef\n")] * 2)
 def test_an_answer_cannot_end_before_it_does(first: str, further: str) -> None:
-    (shown,) = contents(judge().question(case_of(first, further)))
+    assume(first.strip() and further.strip())
+    shown = asked_text(judge(), case_of(first, further))
     mark = f"<<{shown.split('two marks <<', 1)[1][:6]}>>"
     assert mark not in first + further
     parts = shown.split(f"\n{mark}\n")
@@ -228,7 +229,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
-        make(
+        KINDS["consistency"].make(
             JudgeSettings(
                 model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
             )
@@ -237,4 +238,4 @@ def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
 
 def test_a_model_is_needed() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(JudgeSettings())
+        KINDS["consistency"].make(JudgeSettings())

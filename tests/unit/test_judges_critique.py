@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges import critique
-from judgebench.judges.critique import FORMS, CritiqueJudge
+from judgebench.judges.chinese import KINDS
+from judgebench.judges.prompt import PromptJudge
 from judgebench.keys import judge_key
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
@@ -49,11 +49,13 @@ def official(**changed: str) -> dict[str, PromptText]:
     }
 
 
-def judge_of(prompts: Mapping[str, PromptText] | None = None, **options: Any) -> CritiqueJudge:
-    return critique.make(JudgeSettings(model="m", provider="p", options=options, prompts=prompts))
+def judge_of(prompts: Mapping[str, PromptText] | None = None, **options: Any) -> PromptJudge:
+    return KINDS["critique"].make(
+        JudgeSettings(model="m", provider="p", options=options, prompts=prompts)
+    )
 
 
-def upstreams(**options: Any) -> CritiqueJudge:
+def upstreams(**options: Any) -> PromptJudge:
     return judge_of(official(), prompt="official/critique", **options)
 
 
@@ -78,12 +80,12 @@ def case_of(
     return Case(item=item, responses=responses)
 
 
-def code_of(judge: CritiqueJudge, case: Case) -> str:
+def code_of(judge: PromptJudge, case: Case) -> str:
     """The code that the last line of the question asks for; an answer may hold another."""
     return re.findall("'编号': '([0-9a-f]{6})'", asked_text(judge, case))[-1]
 
 
-def verdict_of(judge: CritiqueJudge, case: Case, **said: str) -> Verdict:
+def verdict_of(judge: PromptJudge, case: Case, **said: str) -> Verdict:
     """Of a reply that ends as our own prompt asks."""
     members = "".join(f", '{name}': {value}" for name, value in said.items())
     return read(judge, case, f"评语。\n{{'编号': '{code_of(judge, case)}'{members}}}")
@@ -193,7 +195,8 @@ def test_a_reply_that_was_cut_off_or_refused_is_no_verdict() -> None:
     judge = upstreams()
     for finish, reason in {"length": "truncated", "refusal": "refused"}.items():
         reply = Reply(text="{'综合得分': 7}", finish_reason=finish)
-        assert judge.reader(1, None)(reply) == Unreadable(reason=reason)
+        replies = [reply] * (2 if finish == "length" else 1)
+        assert talk(judge, case_of("甲"), *replies)[1] == Unreadable(reason=reason)
 
 
 def test_our_own_prompt_wants_its_code_in_the_dictionary() -> None:
@@ -306,5 +309,4 @@ def test_identity_follows_from_what_is_asked_and_how_it_is_read() -> None:
     assert len({judge_key(judge.spec) for judge in judges}) == len(judges)
     assert judge_key(judge_of(reference="given").spec) == judge_key(judge_of().spec)
     assert [judge.spec.official_prompt for judge in judges] == [False] * 3 + [True] * 3
-    assert set(judge_of().prompts) == set(FORMS)
     assert judge_of().inputs == {"answer", "with_baseline"}

@@ -5,17 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges.equivalence import EquivalenceJudge, make
-from judgebench.judges.prompt import own_prompt
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import PromptJudge, own_prompt
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Label, Reply, Unreadable, Verdict
 from judgebench.template import PromptText
 from tests import honestybench_gold
-from tests.unit.judging import QUESTION, asked_text, case_of, contents, read, talk
+from tests.unit.judging import QUESTION, asked_text, case_of, read, talk
 
 ACCEPTED = ("Danube", "Donau", "Danube")
 #: With the placeholders of the official prompt, and none of its words.
@@ -24,8 +24,8 @@ OFFICIAL = PromptText(
 )
 
 
-def judge(**options: Any) -> EquivalenceJudge:
-    return make(
+def judge(**options: Any) -> PromptJudge:
+    return KINDS["equivalence"].make(
         JudgeSettings(model="m", provider="p", options=options, prompts={"correctness": OFFICIAL})
     )
 
@@ -164,7 +164,8 @@ def test_accepted_answers_stand_on_lines_of_ours_and_in_upstreams_list() -> None
 
 @given(answer=st.text() | st.text(alphabet="<>{}markprediction0123456789abcdef\n"))
 def test_an_answer_cannot_end_before_it_does(answer: str) -> None:
-    (shown,) = contents(judge().question(case_of(answer, references=ACCEPTED)))
+    assume(answer.strip())
+    shown = asked_text(judge(), case_of(answer, references=ACCEPTED))
     mark = f"<<{shown.split('marks <<', 1)[1][:6]}>>"
     before, inside, after = shown.split(f"\n{mark}\n")
     assert inside == answer
@@ -226,7 +227,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
-        make(
+        KINDS["equivalence"].make(
             JudgeSettings(
                 model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
             )
@@ -235,9 +236,11 @@ def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
 
 def test_a_model_and_two_labels_are_needed() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(JudgeSettings())
+        KINDS["equivalence"].make(JudgeSettings())
     with pytest.raises(ConfigError, match="use another way of judging"):
-        make(JudgeSettings(model="m", provider="p", content={"labels": ["good", "bad"]}))
-    assert make(
+        KINDS["equivalence"].make(
+            JudgeSettings(model="m", provider="p", content={"labels": ["good", "bad"]})
+        )
+    assert KINDS["equivalence"].make(
         JudgeSettings(model="m", provider="p", content={"labels": ["correct", "incorrect"]})
     )

@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges import graded
 from judgebench.judges.frame import Shown
-from judgebench.judges.readers.option_letters import NO_OPTION, NONE, OptionLine, read_choice_json
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.lexical import NO_RIGHT_OPTION
+from judgebench.judges.prompt import PromptJudge
+from judgebench.judges.readers.json import read_choice
+from judgebench.judges.readers.option_letters import NO_OPTION, NONE, OptionLine
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     TRUNCATED,
@@ -72,15 +75,17 @@ def choice(answer: str, references: tuple[str, ...] = ("the Danube",)) -> Case:
     return case(answer, options=OPTIONS, references=references)
 
 
-def judge_of(**options: Any) -> graded.GradedJudge:
-    return graded.make(JudgeSettings(model="m", provider="p", options=options, prompts=OFFICIAL))
+def judge_of(**options: Any) -> PromptJudge:
+    return KINDS["graded"].make(
+        JudgeSettings(model="m", provider="p", options=options, prompts=OFFICIAL)
+    )
 
 
-def by_rule(**options: Any) -> graded.GradedJudge:
-    return graded.make(JudgeSettings(options={**BY_RULE, **options}))
+def by_rule(**options: Any) -> PromptJudge:
+    return KINDS["graded"].make(JudgeSettings(options={**BY_RULE, **options}))
 
 
-def said(judge: graded.GradedJudge, case: Case) -> Verdict:
+def said(judge: PromptJudge, case: Case) -> Verdict:
     """The verdict of a judge that asks nobody."""
     asked, verdict = talk(judge, case)
     assert asked == []
@@ -138,10 +143,10 @@ def test_items_that_cannot_be_judged() -> None:
     for judge in (judge_of(), by_rule()):
         assert isinstance(said(judge, case("x", references=(" ",))), Unreadable)
         for references in ((), ("the Thames",), ("the Rhine", "the Oder")):
-            assert said(judge, choice("B", references)) == graded.NO_RIGHT_OPTION
+            assert said(judge, choice("B", references)) == NO_RIGHT_OPTION
         many = tuple(map(str, range(27)))
         too_many = case("B", options=many, references=("1",))
-        assert said(judge, too_many) == graded.NO_RIGHT_OPTION
+        assert said(judge, too_many) == NO_RIGHT_OPTION
 
 
 # Which option is right ---------------------------------------------------------------------------
@@ -255,7 +260,7 @@ def test_any_reply_is_a_verdict_or_unreadable(text: str) -> None:
     reply = Reply(text=text, finish_reason="stop")
     line = OptionLine(n_options=4, code="123abc").read(reply)
     assert isinstance(line, Unreadable) or (isinstance(line, Label) and line.name in "ABCDnone")
-    found = read_choice_json(reply, 4, explain=False)
+    found = read_choice(reply, "option", "ABCD", explain=False)
     assert isinstance(found, Label | Unreadable)
     for judge in (judge_of(), judge_of(format="json"), judge_of(**BY_OFFICIAL)):
         for asked in (case("x"), choice("x")):
@@ -349,7 +354,9 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
     assert rules.options == BY_RULE
     usual = {**BY_OFFICIAL, "reader": "upstream", **BY_RULE}
     assert (
-        graded.make(JudgeSettings(options=usual, prompts=OFFICIAL, sampling={"max_tokens": 9})).spec
+        KINDS["graded"]
+        .make(JudgeSettings(options=usual, prompts=OFFICIAL, sampling={"max_tokens": 9}))
+        .spec
         == rules
     )
 
@@ -364,7 +371,7 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
     keys = {str((s.prompt_sha, s.reader_version, sorted(s.options.items()))) for s in specs}
     assert len(keys) == len(specs)
     changed = {**OFFICIAL, "extracted": PromptText(name="e", text="{options} {response}")}
-    other = graded.make(
+    other = KINDS["graded"].make(
         JudgeSettings(model="m", provider="p", options=BY_OFFICIAL, prompts=changed)
     )
     assert other.spec.prompt_sha != official.prompt_sha
@@ -389,4 +396,4 @@ def test_the_identity_holds_what_is_used_and_nothing_else() -> None:
 )
 def test_what_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        graded.make(JudgeSettings(**settings))
+        KINDS["graded"].make(JudgeSettings(**settings))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges import consistency, pairwise, reference, rubric
 from judgebench.judges.frame import code_for, conversation, cut, framed
+from judgebench.judges.kinds import KINDS
 from judgebench.keys import request_key
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.records import Case, ChatRequest, Label, Message, Preference, Score, Unreadable
@@ -18,11 +18,11 @@ from tests.unit.judging import asked_text, case_of, contents, read
 
 
 def pair_of(**options: Any) -> Judge:
-    return pairwise.make(JudgeSettings(model="m", provider="p", options=options))
+    return KINDS["pairwise"].make(JudgeSettings(model="m", provider="p", options=options))
 
 
 def rubric_of(**options: Any) -> Judge:
-    return rubric.make(JudgeSettings(model="m", provider="p", options=options))
+    return KINDS["rubric"].make(JudgeSettings(model="m", provider="p", options=options))
 
 
 FRAMED = {
@@ -134,7 +134,9 @@ def _code(judge: Judge, case: Case) -> str:
 
 @pytest.mark.parametrize("prompt", ["short", "long"])
 def test_a_reference_judges_answer_stands_between_its_marks(prompt: str) -> None:
-    judge = reference.make(JudgeSettings(model="m", provider="p", options={"prompt": prompt}))
+    judge = KINDS["reference"].make(
+        JudgeSettings(model="m", provider="p", options={"prompt": prompt})
+    )
     for hostile in HOSTILE:
         request = next(judge.judge(case_of(hostile, references=("Danube",))))
         assert isinstance(request, ChatRequest)
@@ -146,7 +148,7 @@ def test_a_reference_judges_answer_stands_between_its_marks(prompt: str) -> None
 
 
 def test_a_reference_judge_that_quotes_an_answer_calls_nothing_correct() -> None:
-    judge = reference.make(JudgeSettings(model="m", provider="p"))
+    judge = KINDS["reference"].make(JudgeSettings(model="m", provider="p"))
     for hostile in HOSTILE:
         case = case_of(hostile, references=("Danube",))
         for reply in quotes(hostile):
@@ -154,7 +156,7 @@ def test_a_reference_judge_that_quotes_an_answer_calls_nothing_correct() -> None
 
 
 def test_a_judge_of_consistencys_two_answers_stand_between_its_marks() -> None:
-    judge = consistency.make(JudgeSettings(model="m", provider="p"))
+    judge = KINDS["consistency"].make(JudgeSettings(model="m", provider="p"))
     for hostile in HOSTILE:
         for answers in ((hostile, "The Danube."), ("The Danube.", hostile)):
             request = next(judge.judge(case_of(*answers)))
@@ -167,7 +169,7 @@ def test_a_judge_of_consistencys_two_answers_stand_between_its_marks() -> None:
 
 
 def test_a_judge_of_consistency_that_quotes_an_answer_states_nothing() -> None:
-    judge = consistency.make(JudgeSettings(model="m", provider="p"))
+    judge = KINDS["consistency"].make(JudgeSettings(model="m", provider="p"))
     for hostile in HOSTILE:
         case = case_of("The Danube.", hostile)
         for reply in quotes(hostile):

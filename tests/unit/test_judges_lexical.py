@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges import contains, exact_match
-from judgebench.judges._normalise import Normalisation
+from judgebench.judges.lexical import KINDS, Normalisation, contains, exact_match
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Case, Item, Label, Message, Response, Unreadable, Verdict
 
@@ -54,15 +53,15 @@ def verdict(judge: Any, asked: Case) -> Verdict:
 )
 def test_normalisation(answer: str, options: dict[str, str], exact: bool, contained: bool) -> None:
     name = {True: "correct", False: "incorrect"}
-    for module, right in ((exact_match, exact), (contains, contained)):
-        judge = module.make(JudgeSettings(options=options))
+    for kind, right in (("exact_match", exact), ("contains", contained)):
+        judge = KINDS[kind].make(JudgeSettings(options=options))
         assert verdict(judge, case(answer, "Paris")) == Label(name=name[right])
         assert judge.spec.options == Normalisation(**options).model_dump(exclude_none=True)
 
 
 def test_an_accent_is_one_character_or_two() -> None:
-    assert exact_match.matches("Sa\u0303o Tome\u0301", ["São Tomé"])
-    assert exact_match.matches("STRASSE", ["Straße"])
+    assert exact_match("Sa\u0303o Tome\u0301", ["São Tomé"])
+    assert exact_match("STRASSE", ["Straße"])
 
 
 @pytest.mark.parametrize(
@@ -80,56 +79,56 @@ def test_full_width_is_another_way_to_type_in_chinese(
 ) -> None:
     asked = case("ＧＤＰ是２０％。", "GDP是20%。")
     asked = replace(asked, item=replace(asked.item, language=language))
-    for kind in (exact_match, contains):
-        said = verdict(kind.make(JudgeSettings(options=options)), asked)
+    for kind in ("exact_match", "contains"):
+        said = verdict(KINDS[kind].make(JudgeSettings(options=options)), asked)
         assert said == Label(name="correct" if right else "incorrect")
 
 
 def test_chinese_has_no_word_boundaries() -> None:
     asked = case("答案是北京市。", "北京")
     asked = replace(asked, item=replace(asked.item, language="zh"))
-    assert verdict(contains.make(JudgeSettings()), asked) == Label(name="correct")
+    assert verdict(KINDS["contains"].make(JudgeSettings()), asked) == Label(name="correct")
 
 
 def test_a_run_of_marks_takes_no_longer_than_text() -> None:
     began = time.process_time()
-    assert not exact_match.matches("e" + "\u0301\u0327" * 200_000, ["é"])
+    assert not exact_match("e" + "\u0301\u0327" * 200_000, ["é"])
     assert time.process_time() - began < 5  # minutes, were it the square
 
 
 def test_a_blank_reference_is_contained_in_nothing() -> None:
-    assert verdict(contains.make(JudgeSettings()), case("anything", "", " ", "Rome")) == Label(
-        name="incorrect"
-    )
-    assert verdict(contains.make(JudgeSettings()), case("anything", "", " ")) == Unreadable(
-        reason="the item has no reference to compare with"
-    )
+    assert verdict(
+        KINDS["contains"].make(JudgeSettings()), case("anything", "", " ", "Rome")
+    ) == Label(name="incorrect")
+    assert verdict(
+        KINDS["contains"].make(JudgeSettings()), case("anything", "", " ")
+    ) == Unreadable(reason="the item has no reference to compare with")
 
 
 def test_what_a_benchmark_offers_to_judges_that_read_is_overlooked() -> None:
     offered = {"prompts": {}, "content": {"rubric": "Be brief."}, "reasoning": None}
-    judge = contains.make(JudgeSettings(**offered))
-    assert judge.spec == contains.make(JudgeSettings()).spec
+    judge = KINDS["contains"].make(JudgeSettings(**offered))
+    assert judge.spec == KINDS["contains"].make(JudgeSettings()).spec
     assert judge.max_answer_chars is None
 
 
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ConfigError, match="asks no model; remove reasoning"):
-        contains.make(JudgeSettings(reasoning="high"))
+        KINDS["contains"].make(JudgeSettings(reasoning="high"))
     with pytest.raises(ConfigError, match="asks no model; remove model"):
-        contains.make(JudgeSettings(model="gpt", options={}))
+        KINDS["contains"].make(JudgeSettings(model="gpt", options={}))
     with pytest.raises(ConfigError, match="did you mean 'case'"):
-        exact_match.make(JudgeSettings(options={"cases": "sensitive"}))
+        KINDS["exact_match"].make(JudgeSettings(options={"cases": "sensitive"}))
     with pytest.raises(ConfigError, match="options: case"):
-        exact_match.make(JudgeSettings(options={"case": "maybe"}))
+        KINDS["exact_match"].make(JudgeSettings(options={"case": "maybe"}))
 
 
 @given(st.text(), st.lists(st.text()), st.builds(Normalisation))
 def test_an_exact_match_is_contained(
     answer: str, references: list[str], normalisation: Normalisation
 ) -> None:
-    if exact_match.matches(answer, references, normalisation):
-        assert contains.matches(answer, references, normalisation)
+    if exact_match(answer, references, normalisation):
+        assert contains(answer, references, normalisation)
 
 
 def test_the_mini_set_counts_as_its_readme_says() -> None:
@@ -137,8 +136,8 @@ def test_the_mini_set_counts_as_its_readme_says() -> None:
     references = {row["id"]: row["references"] for row in rows}
     answers = [json.loads(li) for li in (MINI / "answers.jsonl").read_text().split("\n") if li]
     counts = [
-        sum(module.matches(row["text"], references[row["item_id"]]) for row in answers)
-        for module in (exact_match, contains)
+        sum(matches(row["text"], references[row["item_id"]]) for row in answers)
+        for matches in (exact_match, contains)
     ]
     readme = (MINI / "README.md").read_text()
     assert f"| exact match | {counts[0]} |" in readme

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from judgebench import keys
 from judgebench.errors import ConfigError
-from judgebench.judges.pairwise import PairwiseJudge, make
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import PromptJudge
 from judgebench.judges.readers.brackets import read_brackets
-from judgebench.judges.readers.words import Names, WinnerLines, read_winner_json
+from judgebench.judges.readers.words import Names, WinnerLines
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     ChatRequest,
@@ -40,8 +41,10 @@ CHAT = PromptText(
 )
 
 
-def judge(**options: Any) -> PairwiseJudge:
-    return make(JudgeSettings(model="m", provider="p", options=options, prompts={"chat": CHAT}))
+def judge(**options: Any) -> PromptJudge:
+    return KINDS["pairwise"].make(
+        JudgeSettings(model="m", provider="p", options=options, prompts={"chat": CHAT})
+    )
 
 
 def shown(verdict: Verdict) -> str:
@@ -259,7 +262,9 @@ def test_both_answers_are_cut_by_the_same_limit() -> None:
 
 def test_rubric_references_and_instructions_are_shown() -> None:
     case = case_of("x", "y", references=("Danube", "Donau"), instructions="Spelling matters.")
-    with_rubric = make(JudgeSettings(model="m", provider="p", content={"rubric": "Be {brief}.\n"}))
+    with_rubric = KINDS["pairwise"].make(
+        JudgeSettings(model="m", provider="p", content={"rubric": "Be {brief}.\n"})
+    )
     text = asked_text(with_rubric, case)
     assert "What makes an answer better:\nBe {brief}.\n\nHow" in text
     assert "reference begins>>\nDanube\nDonau\n<<" in text
@@ -270,7 +275,9 @@ def test_rubric_references_and_instructions_are_shown() -> None:
 def test_the_identity_holds_what_changes_the_question_or_its_reading() -> None:
     def spec(**settings: Any) -> bytes:
         return keys.judge_key(
-            make(JudgeSettings(**{"model": "m", "provider": "p", **settings})).spec
+            KINDS["pairwise"]
+            .make(JudgeSettings(**{"model": "m", "provider": "p", **settings}))
+            .spec
         )
 
     variants = [
@@ -296,7 +303,9 @@ def test_the_identity_holds_what_changes_the_question_or_its_reading() -> None:
 
 
 def test_reasoning_is_asked_for() -> None:
-    request = next(make(JudgeSettings(model="m", provider="p", reasoning="high")).judge(PAIR))
+    request = next(
+        KINDS["pairwise"].make(JudgeSettings(model="m", provider="p", reasoning="high")).judge(PAIR)
+    )
     assert isinstance(request, ChatRequest)
     assert request.reasoning == "high"
 
@@ -324,9 +333,9 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 
 def test_settings_that_make_no_sense() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(JudgeSettings())
+        KINDS["pairwise"].make(JudgeSettings())
     with pytest.raises(ConfigError, match="samples nothing; remove sampling, reasoning"):
-        make(
+        KINDS["pairwise"].make(
             JudgeSettings(
                 model="m",
                 provider="p",
@@ -336,9 +345,9 @@ def test_settings_that_make_no_sense() -> None:
             )
         )
     with pytest.raises(ConfigError, match=r"content: rubrik: .*did you mean 'rubric'"):
-        make(JudgeSettings(model="m", provider="p", content={"rubrik": ""}))
+        KINDS["pairwise"].make(JudgeSettings(model="m", provider="p", content={"rubrik": ""}))
     with pytest.raises(ConfigError, match="never shows the second answer"):
-        make(
+        KINDS["pairwise"].make(
             JudgeSettings(
                 model="m",
                 provider="p",
@@ -364,8 +373,8 @@ def test_any_reply_is_read_or_given_a_reason(text: str, more: str) -> None:
         WinnerLines(names=NAMES, code="abc123").read(reply),
         WinnerLines(names=NAMES, bare_last=True).read(reply),
         read_brackets(reply, ties=True),
-        read_winner_json(reply, NAMES, explain=False),
-        read_winner_json(reply, NAMES, explain=True),
+        read(judge(format="json"), PAIR, text),
+        read(judge(format="json", explain=True), PAIR, text),
     ):
         assert isinstance(verdict, Preference | Unreadable)
         assert not isinstance(verdict, Unreadable) or verdict.reason
@@ -407,9 +416,9 @@ def test_brackets_of_a_real_judge_are_read_as_upstream_reads_them() -> None:
     pandas = pytest.importorskip("pandas")
     rows = pandas.read_parquet(GOLD / "verdict_texts.parquet")
     expected = {"A>B": "A", "B>A": "B", "A=B": "tie"}
-    reader = judge(prompt="official/chat", format="brackets").reader("")
+    asks = judge(prompt="official/chat", format="brackets")
     for text, decision in zip(rows["text"], rows["decision"], strict=True):
-        verdict = reader(Reply(text=text))
+        verdict = read(asks, PAIR, text)
         if isinstance(decision, str):
             assert shown(verdict) == expected[decision]
         else:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from judgebench import keys
 from judgebench.errors import ConfigError
-from judgebench.judges.prompt import own_prompt
-from judgebench.judges.reference import ReferenceJudge, make
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import PromptJudge, own_prompt
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -23,18 +23,21 @@ from judgebench.records import (
     Response,
     ScoreRequest,
     Unreadable,
+    Verdict,
 )
 from judgebench.template import PromptText
-from tests.unit.judging import asked_text, listing, scoring, talk
+from tests.unit.judging import asked_text, case_of, listing, read, scoring, talk
 
 OFFICIAL = PromptText(
     name="official/plain", text="Q {question}\nR {references}\nA {response}\nSo:", official=True
 )
 
 
-def judge(**options: Any) -> ReferenceJudge:
+def judge(**options: Any) -> PromptJudge:
     prompts = {"plain": OFFICIAL}
-    return make(JudgeSettings(model="m", provider="p", options=options, prompts=prompts))
+    return KINDS["reference"].make(
+        JudgeSettings(model="m", provider="p", options=options, prompts=prompts)
+    )
 
 
 def case(answer: str, references: tuple[str, ...] = ("Danube", "Donau")) -> Case:
@@ -93,7 +96,8 @@ def test_a_long_answer_loses_its_middle_visibly() -> None:
 @given(answer=st.text() | st.text(alphabet="<>{}markanswer0123456789abcdef\n"))
 def test_an_answer_cannot_end_before_it_does(prompt: str, answer: str) -> None:
     asked = judge(prompt=prompt)
-    shown = asked.question(case(answer))[0].content
+    assume(answer.strip())
+    shown = asked_text(asked, case(answer))
     head, rest = shown.split("\n<<", 1)
     mark = f"<<{rest[:6]}>>"
     before, inside, after = shown.split(f"\n{mark}\n")
@@ -137,18 +141,22 @@ def test_the_identity_names_prompt_reader_and_model() -> None:
         judge(max_answer_chars=5).spec,
         judge(verdict="logprobs").spec,
         judge(verdict="likelihood").spec,
-        make(JudgeSettings(model="m", provider="p", reasoning="low")).spec,
-        make(JudgeSettings(model="m2", provider="p")).spec,
-        make(JudgeSettings(model="m", provider="p2")).spec,
-        make(JudgeSettings(model="m", provider="p", sampling={"temperature": 1})).spec,
-        make(JudgeSettings(model="m", provider="p", extra={"cache_prompt": False})).spec,
+        KINDS["reference"].make(JudgeSettings(model="m", provider="p", reasoning="low")).spec,
+        KINDS["reference"].make(JudgeSettings(model="m2", provider="p")).spec,
+        KINDS["reference"].make(JudgeSettings(model="m", provider="p2")).spec,
+        KINDS["reference"]
+        .make(JudgeSettings(model="m", provider="p", sampling={"temperature": 1}))
+        .spec,
+        KINDS["reference"]
+        .make(JudgeSettings(model="m", provider="p", extra={"cache_prompt": False}))
+        .spec,
     ]
     assert len({keys.judge_key(spec) for spec in specs}) == len(specs)
     assert judge(max_answer_chars=20_000).spec == spec
 
 
 def test_sampling_of_the_suite_wins() -> None:
-    spec = make(
+    spec = KINDS["reference"].make(
         JudgeSettings(
             model="m", provider="p", sampling={"temperature": None, "max_completion_tokens": 9}
         )
@@ -188,7 +196,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 )
 def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        make(
+        KINDS["reference"].make(
             JudgeSettings(
                 model="m",
                 provider="p",
@@ -200,17 +208,18 @@ def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
 
 def test_a_model_is_needed() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(JudgeSettings(options={}))
+        KINDS["reference"].make(JudgeSettings(options={}))
 
 
 def test_readers_are_chosen_by_options() -> None:
-    reply = Reply(text="maybe correct")
-    assert judge().read(reply) == Unreadable(reason="hedged")
-    assert judge(maybe="accept").read(reply) == Label(name="correct")
-    assert judge(reader="upstream").read(reply) == Label(name="correct")
-    assert judge(format="json").read(reply) == Unreadable(reason="not one JSON object")
-    upstream = judge(reader="upstream", unparsed="incorrect")
-    assert upstream.read(Reply(text="hm")) == Label(name="incorrect")
+    def said(text: str, **options: Any) -> Verdict:
+        return read(judge(**options), case_of("Danube", references=("Donau",)), text)
+
+    assert said("maybe correct") == Unreadable(reason="hedged")
+    assert said("maybe correct", maybe="accept") == Label(name="correct")
+    assert said("maybe correct", reader="upstream") == Label(name="correct")
+    assert said("maybe correct", format="json") == Unreadable(reason="not one JSON object")
+    assert said("hm", reader="upstream", unparsed="incorrect") == Label(name="incorrect")
 
 
 def test_a_refused_reply_is_no_verdict_even_for_upstreams_reader() -> None:
@@ -218,7 +227,8 @@ def test_a_refused_reply_is_no_verdict_even_for_upstreams_reader() -> None:
         reply = Reply(text="correct", finish_reason=finish_reason)
         lenient = judge(reader="upstream", unparsed="incorrect")
         for asked in (judge(), judge(format="json"), lenient):
-            assert asked.read(reply) == Unreadable(reason=reason)
+            replies = [reply] * (2 if finish_reason == "length" else 1)
+            assert talk(asked, case("Danube"), *replies)[1] == Unreadable(reason=reason)
 
 
 def test_soft_verdicts() -> None:
@@ -238,16 +248,20 @@ def test_soft_verdicts() -> None:
 
 def test_a_benchmark_with_other_labels_is_refused() -> None:
     with pytest.raises(ConfigError, match="the labels of the benchmark are good, bad"):
-        make(JudgeSettings(model="m", provider="p", content={"labels": ("good", "bad")}))
-    assert make(
-        JudgeSettings(model="m", provider="p", content={"labels": ("incorrect", "correct")})
-    ).spec
+        KINDS["reference"].make(
+            JudgeSettings(model="m", provider="p", content={"labels": ("good", "bad")})
+        )
+    assert (
+        KINDS["reference"]
+        .make(JudgeSettings(model="m", provider="p", content={"labels": ("incorrect", "correct")}))
+        .spec
+    )
 
 
 def test_what_never_changes_is_said() -> None:
     """Up to the question; a hint for caches of prompts, and no part of the question's key."""
     asked = judge(prompt="long")
-    (message,) = asked.question(case("Danube"))
+    (message,) = next(asked.judge(case("Danube"))).messages
     constant = message.content[: message.constant]
     assert constant.endswith("Question: ")
-    assert asked.question(case("Rhine"))[0].content.startswith(constant)
+    assert asked_text(asked, case("Rhine")).startswith(constant)

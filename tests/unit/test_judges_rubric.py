@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from judgebench import keys
 from judgebench.errors import ConfigError
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import PromptJudge
 from judgebench.judges.readers.scores import Scale, ScoreLines, read_scores_json
-from judgebench.judges.rubric import RubricJudge, make
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, ScoreRequest, Unreadable, Verdict
 from tests.unit.judging import asked_text, case_of, listing, read, scoring, talk
@@ -18,8 +19,10 @@ from tests.unit.judging import asked_text, case_of, listing, read, scoring, talk
 ANSWER = case_of("The Danube")
 
 
-def judge(content: dict[str, Any] | None = None, **options: Any) -> RubricJudge:
-    return make(JudgeSettings(model="m", provider="p", options=options, content=content))
+def judge(content: dict[str, Any] | None = None, **options: Any) -> PromptJudge:
+    return KINDS["rubric"].make(
+        JudgeSettings(model="m", provider="p", options=options, content=content)
+    )
 
 
 def rated(verdict: Verdict) -> float | str:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges.pairwise import make
+from judgebench.judges.kinds import KINDS
 from judgebench.judges.readers.logprobs import first_token_shares, likelihood_shares
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Reply, TokenLogprob, Unreadable
 from judgebench.template import PromptText
-from tests.unit.judging import listing, scoring
+from tests.unit.judging import case_of, listing, scoring, talk
 
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alpaca_eval"
 _PROMPT = PromptText(name="clf", text="{instruction} {output_1} {output_2}", official=True)
@@ -141,13 +141,15 @@ def test_alpaca_evals_stored_log_probabilities_give_its_preferences() -> None:
         "verdict": "logprobs",
         "reader": "upstream",
     }
-    judge = make(JudgeSettings(model="m", provider="p", options=options, prompts={"clf": _PROMPT}))
+    judge = KINDS["pairwise"].make(
+        JudgeSettings(model="m", provider="p", options=options, prompts={"clf": _PROMPT})
+    )
     worst, n = 0.0, 0
     for index, tokens, logprobs, preference in zip(
         rows["index"], rows["top_tokens"], rows["top_logprobs"], rows["preference"], strict=True
     ):
         reply = listing(*zip(tokens, map(float, logprobs), strict=True))
-        verdict = judge.read_first_token(reply)
+        _, verdict = talk(judge, case_of("x", "y"), reply)
         if isinstance(verdict, Unreadable):
             assert math.isnan(preference)
             continue

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.errors import ConfigError
-from judgebench.judges.prompt import own_prompt
-from judgebench.judges.stated_confidence import StatedConfidenceJudge, make
+from judgebench.judges.kinds import KINDS
+from judgebench.judges.prompt import PromptJudge, own_prompt
 from judgebench.protocols import JudgeSettings
 from judgebench.records import ChatRequest, Reply, Score, Unreadable, Verdict
 from judgebench.template import PromptText
@@ -23,8 +23,8 @@ EXAMPLES = [
 ]
 
 
-def judge(**options: Any) -> StatedConfidenceJudge:
-    return make(
+def judge(**options: Any) -> PromptJudge:
+    return KINDS["stated_confidence"].make(
         JudgeSettings(model="m", provider="p", options=options, prompts={"verbal": OFFICIAL})
     )
 
@@ -180,7 +180,7 @@ def test_the_identity_names_prompt_reader_and_examples() -> None:
 def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
     prompts = {"x": PromptText(name="official/x", text=text, official=True)}
     with pytest.raises(ConfigError, match=message):
-        make(
+        KINDS["stated_confidence"].make(
             JudgeSettings(
                 model="m", provider="p", options={"prompt": "official/x"}, prompts=prompts
             )
@@ -189,4 +189,4 @@ def test_a_prompt_has_the_right_placeholders(text: str, message: str) -> None:
 
 def test_a_model_is_needed() -> None:
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(JudgeSettings())
+        KINDS["stated_confidence"].make(JudgeSettings())

@@ -13,6 +13,13 @@ from judgebench.judges.readers.scores import (
 )
 from judgebench.records import Reply, Score, Unreadable
 
+
+def upstream(text: str) -> float:
+    read = read_verbal_confidence_upstream(Reply(text=text))
+    assert isinstance(read, Score)
+    return read.value
+
+
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "honestybench"
 
 # Likely pieces and any text at all, so that some hold a confidence.
@@ -121,7 +128,7 @@ def test_replies_in_words(reply: str, read: float | str) -> None:
     ],
 )
 def test_texts_as_upstream_reads_them(text: str, read: float) -> None:
-    assert read_verbal_confidence_upstream(text) == read
+    assert upstream(text) == read
 
 
 @pytest.mark.skipif(
@@ -133,13 +140,13 @@ def test_every_case_of_the_gold() -> None:
     scores = [case for case in cases if case["fn"] == "verbal_score"]
     assert len(scores) == 4
     for case in scores:
-        assert read_verbal_confidence_upstream(case["in"]) == case["out"], case
+        assert upstream(case["in"]) == case["out"], case
 
 
 @given(replies, st.sampled_from([None, "stop", "length", "content_filter"]))
 def test_any_reply_is_read_or_said_to_be_unreadable(text: str, finish_reason: str | None) -> None:
     read = read_verbal_confidence(Reply(text=text, finish_reason=finish_reason))
-    assert 0.0 <= read_verbal_confidence_upstream(text) <= 1.0
+    assert 0.0 <= upstream(text) <= 1.0
     if isinstance(read, Score):
         assert finish_reason in (None, "stop")
         assert 0.0 <= read.value <= 1.0
@@ -152,7 +159,7 @@ def test_a_plain_confidence_is_read_by_both(thousandths: int, form: str) -> None
     spelt = f"{thousandths / 1000:.3f}"
     assert shown(form.format(spelt)) == float(spelt)
     if form != "{}/1":
-        assert read_verbal_confidence_upstream(form.format(spelt)) == float(spelt)
+        assert upstream(form.format(spelt)) == float(spelt)
 
 
 @pytest.mark.parametrize(
@@ -162,4 +169,4 @@ def test_a_huge_reply_is_read_at_once(piece: str) -> None:
     """Quadratic matching would take longer than the suite may."""
     for text in (piece * 100_000, f"0.5{piece * 100_000}x", f"score{piece * 100_000}0.5"):
         assert isinstance(read_verbal_confidence(Reply(text=text)), Score | Unreadable)
-        assert 0.0 <= read_verbal_confidence_upstream(text) <= 1.0
+        assert 0.0 <= upstream(text) <= 1.0

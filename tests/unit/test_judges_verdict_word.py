@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges.readers.words import read_json, read_upstream, read_word
+from judgebench.judges.readers.json import read_choice
+from judgebench.judges.readers.words import VERDICTS, read_upstream, read_word
 from judgebench.records import Label, Reply, Unreadable, Verdict
+
+
+def read_json(reply: Reply) -> Verdict:
+    return read_choice(reply, "verdict", VERDICTS, explain=False)
 
 
 def words(text: str, **settings: bool) -> str:

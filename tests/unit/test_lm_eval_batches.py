@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.workers.batches import WINDOW, batch_seed, batches
+from judgebench.workers.generate import WINDOW, batch_seed, batches
 
 
 @given(st.lists(st.text(max_size=20), max_size=80), st.integers(1, 4))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.records import NOT_SAID, ResponseStatus
+from judgebench.workers.backends import Generated
 from judgebench.workers.final_answer import FinalAnswer, cut_at, read_answer
-from judgebench.workers.generated import Generated
 
 PROMPT = "<|user|>Which river?<|assistant|>"
 

@@ -12,8 +12,14 @@ import pytest
 from judgebench import keys
 from judgebench.errors import ConfigError
 from judgebench.records import Item, Message
-from judgebench.responses.lm_eval import LmEvalWorker, Task
-from judgebench.responses.local_model import LocalModel, decoding_of, generation_of, prompting_of
+from judgebench.responses.local import (
+    LmEvalWorker,
+    LocalModel,
+    Task,
+    decoding_of,
+    generation_of,
+    prompting_of,
+)
 
 
 @dataclass(frozen=True)

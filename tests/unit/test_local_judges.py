@@ -19,14 +19,13 @@ from judgebench.config import BenchmarkConfig, JudgeConfig, Limits, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.execution.pool import ProviderPool
 from judgebench.providers import local
-from judgebench.providers._batched_worker import BatchedWorker
+from judgebench.providers.local import BatchedWorker
 from judgebench.records import ChatRequest, Message, Runtime, ScoreRequest, TokenLogprob
 from judgebench.secret import Secret
-from judgebench.workers import answer_loop
-from judgebench.workers.answer_loop import Answer, Question, Refusal
-from judgebench.workers.chat_prompt import ChatPrompts, folded
 from judgebench.workers.hub import offline_if_unreachable
-from judgebench.workers.judge_worker import after_reasoning, of_text
+from judgebench.workers.judge import after_reasoning, of_text
+from judgebench.workers.prompts import ChatPrompts, system_first
+from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal
 
 SCRIPTED = '''
 import json, os, signal, subprocess, sys, time
@@ -34,11 +33,10 @@ from pathlib import Path
 
 from judgebench.errors import ConfigError
 from judgebench.records import Runtime
-from judgebench.workers import answer_loop
-from judgebench.workers.answer_loop import Refusal
+from judgebench.workers.protocol import BatchAnswerer, Refusal, serve
 
 
-class Scripted:
+class Scripted(BatchAnswerer):
     """Answers with the question; some questions do more than that."""
 
     batch = 4
@@ -51,7 +49,7 @@ class Scripted:
 
     def refusal(self, question):
         if "LONG" in question["text"]:
-            return Refusal(kind="too_long", message="too long by far")
+            return Refusal("too_long", "too long by far")
 
     def answer(self, questions):
         with open(self.log, "a") as stream:
@@ -95,7 +93,7 @@ def load(job):
 
 
 if __name__ == "__main__":
-    answer_loop.main(load)
+    serve(load)
 '''
 TOKEN = "a-token-to-hide"
 
@@ -328,7 +326,7 @@ def test_closing_ends_the_worker_and_all_that_wait(log: Path) -> None:
 
 PARENT = """
 import asyncio, sys
-from judgebench.providers._batched_worker import BatchedWorker
+from judgebench.providers.local import BatchedWorker
 
 async def run():
     worker = BatchedWorker(
@@ -355,7 +353,7 @@ def test_the_worker_does_not_outlive_its_parent(log: Path, number: signal.Signal
     assert eventually(lambda: all(gone(int(pid)) for pid in pids.read_text().split()), 5)
 
 
-class Fragile:
+class Fragile(BatchAnswerer):
     """Takes two questions at once, and one of them never."""
 
     batch = 8
@@ -375,12 +373,18 @@ class Fragile:
 
 
 def test_what_fails_together_is_asked_again_by_halves(capsys: pytest.CaptureFixture[str]) -> None:
-    events = list(answer_loop.answers(Fragile(), [{"id": n} for n in range(8)]))
-    assert [fields["said"] for event, fields in events if event == "answered"] == [
-        *(0, 1, 2, 3, 4, 6, 7)
+    events = list(Fragile().answers([{"id": n} for n in range(8)]))
+    answered = [event["answers"] for event in events if event["event"] == "answered"]
+    assert [[answer["said"] for answer in answers] for answers in answered] == [
+        *([0, 1], [2, 3], [4], [6, 7])
     ]
-    assert [fields for event, fields in events if event == "failed"] == [
-        {"id": 5, "kind": "local_model", "message": "ValueError: cannot be said"}
+    assert [event for event in events if event["event"] == "failed"] == [
+        {
+            "event": "failed",
+            "ids": [5],
+            "kind": "local_model",
+            "message": "ValueError: cannot be said",
+        }
     ]
     assert "Traceback" in capsys.readouterr().err  # last words
 
@@ -409,7 +413,7 @@ def test_a_template_without_a_system_role_loses_no_message() -> None:
     assert hidden.of(QUESTION) == "[user]Brief.\n\nYou judge.\n\nWhich is better?[assistant]"
     plain = ChatPrompts(object(), apply_chat_template=False)
     assert plain.of(QUESTION) == "You judge.\n\nWhich is better?"
-    assert folded(QUESTION[:1]) == [{"role": "user", "content": "You judge."}]
+    assert system_first(QUESTION[:1], shown=False) == [{"role": "user", "content": "You judge."}]
 
 
 def test_a_model_without_a_template_is_refused() -> None:

@@ -14,7 +14,7 @@ from judgebench.benchmarks.mixeval_prompts import (
     free_form_prompt,
     multiple_choice_prompt,
 )
-from judgebench.judges._mixeval_placeholders import (
+from judgebench.judges.kinds import (
     free_form_placeholders,
     multiple_choice_placeholders,
 )

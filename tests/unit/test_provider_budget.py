@@ -11,15 +11,13 @@ import pytest
 
 from judgebench.errors import BudgetSpentError, CallError, ConfigError, ProviderUnavailableError
 from judgebench.protocols import Drawn, Provider
-from judgebench.providers.budgeted import Budget, Budgeted, ProjectBudget
-from judgebench.providers.call_size import REPLY_TOKENS_AT_MOST, CallSize
+from judgebench.providers.base import NotSentError, WindingDownError
+from judgebench.providers.budget import Budget, BudgetGuard, ProjectBudget
 from judgebench.providers.compose import EndpointOptions, Providers
-from judgebench.providers.limited import NotSentError
-from judgebench.providers.limiter import WindingDownError
 from judgebench.providers.prices import Price
-from judgebench.providers.retrying import Retrying
+from judgebench.providers.retry import Retry
 from judgebench.providers.scripted import Scripted
-from judgebench.providers.tokens import Estimate
+from judgebench.providers.tokens import REPLY_TOKENS_AT_MOST, CallSize, Estimate
 from judgebench.records import (
     ChatRequest,
     Message,
@@ -75,8 +73,8 @@ def budgeted(
     *,
     price: Price | None = DOLLAR_A_TOKEN,
     ledger: Ledger | None = None,
-) -> Budgeted:
-    return Budgeted(inner, budget, most=lambda _: MOST, price=price, model="m", ledger=ledger)
+) -> BudgetGuard:
+    return BudgetGuard(inner, budget, most=lambda _: MOST, price=price, model="m", ledger=ledger)
 
 
 async def asked(provider: Provider, times: int = 1) -> None:
@@ -131,7 +129,7 @@ def test_without_a_limit_nothing_is_counted_before_and_everything_after() -> Non
 
     budget = Budget()
     inner = Scripted(lambda _: used(3, 2))
-    provider = Budgeted(inner, budget, most=never, price=DOLLAR_A_TOKEN, model="m")
+    provider = BudgetGuard(inner, budget, most=never, price=DOLLAR_A_TOKEN, model="m")
     asyncio.run(asked(provider, 3))
     assert (budget.spent_usd, budget.spent_tokens) == (15, 15)
 
@@ -234,7 +232,7 @@ def test_no_order_of_events_spends_more_than_the_budget() -> None:
     async def main() -> None:
         for limit in range(5, 200, 13):
             budget = Budget(max_cost_usd=limit)
-            provider = Retrying(budgeted(Moody(), budget), max_tries=3)
+            provider = Retry(budgeted(Moody(), budget), max_tries=3)
             calls = [asyncio.create_task(asked(provider)) for _ in range(60)]
             await asyncio.sleep(0.2)
             for call in draw.sample(calls, 5):
@@ -265,7 +263,7 @@ def test_failed_attempts_are_written_down_by_whether_they_were_charged() -> None
         CallError("half a reply", retriable=True, kind="bad_answer", charged=Usage()),
         CallError("empty", retriable=True, kind="bad_answer", charged=MOST),
     )
-    provider = Retrying(budgeted(inner, budget, ledger=ledger), sleep=no_time)
+    provider = Retry(budgeted(inner, budget, ledger=ledger), sleep=no_time)
     asyncio.run(asked(provider))
     assert [(spend.how, spend.cost_usd, spend.calls) for spend in ledger.spends] == [
         ("retried", 0, 1),

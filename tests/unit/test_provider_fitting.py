@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from judgebench.errors import CallError
-from judgebench.providers.context_window import ContextWindowGuard
+from judgebench.providers.guard import ContextGuard
 from judgebench.providers.scripted import Scripted
 from judgebench.providers.tokens import Estimate
 from judgebench.records import ChatRequest, Message, Reply
@@ -15,7 +15,7 @@ from judgebench.records import ChatRequest, Message, Reply
 
 def _ask(text: str, room: int | None) -> tuple[Scripted, Reply]:
     inner = Scripted(lambda request: Reply(text="fine"))
-    fitting = ContextWindowGuard(inner, Estimate(), room=lambda request: room)
+    fitting = ContextGuard(inner, Estimate(), room=lambda request: room)
     question = ChatRequest(provider="p", model="m", messages=(Message(role="user", content=text),))
     return inner, asyncio.run(fitting.complete(question))
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from judgebench.errors import CallError
-from judgebench.providers.limited import Limited, NotSentError
-from judgebench.providers.limiter import Gate, Limiter, Outcome, WindingDownError, limiter_for
+from judgebench.protocols import Provider
+from judgebench.providers.base import NotSentError, WindingDownError
+from judgebench.providers.rate_limit import Gate, Outcome, RateLimit, gate_for
 from judgebench.providers.scripted import Scripted
 from judgebench.records import ChatRequest, Message, Reply, Request, Usage
 from tests.unit import virtual_time
@@ -25,8 +26,15 @@ def question(text: str = "q") -> ChatRequest:
     return ChatRequest(provider="p", model="m", messages=messages)
 
 
-def limiter(most: int, **limits: float) -> Limiter:
-    return Limiter(most, gate=Gate(clock), **limits)
+NOBODY = Scripted(lambda _: Reply(text="r"))
+
+
+def limiter(most: int, inner: Provider = NOBODY, **limits: Any) -> RateLimit:
+    return RateLimit(inner, most, **{"gate": Gate(clock)} | limits)
+
+
+def at(door: bytes, most: int, **limits: float) -> RateLimit:
+    return limiter(most, gate=gate_for(door), **limits)
 
 
 async def settle() -> None:
@@ -35,7 +43,7 @@ async def settle() -> None:
 
 
 async def calls(
-    limit: Limiter, n: int, *, takes_s: float = 0.0, tokens: int = 0, used: int | None = None
+    limit: RateLimit, n: int, *, takes_s: float = 0.0, tokens: int = 0, used: int | None = None
 ) -> list[float]:
     """When each of n calls that want to start at once starts."""
     starts: list[float] = []
@@ -44,7 +52,7 @@ async def calls(
         slot = await limit.enter(tokens)
         starts.append(clock())
         await asyncio.sleep(takes_s)
-        limit.leave(slot, "answered", tokens=tokens if used is None else used)
+        limit.gate.leave(slot, "answered", tokens=tokens if used is None else used)
 
     await asyncio.gather(*(call() for _ in range(n)))
     return starts
@@ -65,7 +73,7 @@ def test_calls_start_in_the_order_in_which_they_came() -> None:
             slot = await limit.enter()
             order.append(n)
             await asyncio.sleep(1)
-            limit.leave(slot, "answered")
+            limit.gate.leave(slot, "answered")
 
         await asyncio.gather(*(call(n) for n in range(20)))
         assert clock() == pytest.approx(10)
@@ -82,12 +90,12 @@ def test_who_is_cancelled_gives_its_place_back(place: int) -> None:
         waiting = [asyncio.create_task(limit.enter()) for _ in range(6)]
         await settle()
         waiting[place].cancel()
-        limit.leave(inside, "answered")
+        limit.gate.leave(inside, "answered")
         for n, task in enumerate(waiting):
             if n != place:
-                limit.leave(await task, "answered")
+                limit.gate.leave(await task, "answered")
         assert waiting[place].cancelled()
-        limit.leave(await limit.enter(), "answered")
+        limit.gate.leave(await limit.enter(), "answered")
 
     virtual_time.run(main())
 
@@ -98,9 +106,9 @@ def test_one_that_is_cancelled_when_it_may_enter_does_not_keep_the_slot() -> Non
         inside = await limit.enter()
         first, second = (asyncio.create_task(limit.enter()) for _ in range(2))
         await settle()
-        limit.leave(inside, "answered")  # calls the first
+        limit.gate.leave(inside, "answered")  # calls the first
         first.cancel()  # before it ran
-        limit.leave(await second, "answered")
+        limit.gate.leave(await second, "answered")
         assert first.cancelled()
 
     virtual_time.run(main())
@@ -112,9 +120,9 @@ def test_where_all_that_are_under_way_are_turned_away_half_as_many_may_follow() 
         for allowed in (8, 4):
             slots = [await limit.enter() for _ in range(2 * allowed)]
             for slot in slots:
-                limit.leave(slot, "overloaded")
+                limit.gate.leave(slot, "overloaded")
             assert limit.gate.allowed == allowed
-        limit.leave(await limit.enter(), "failed")
+        limit.gate.leave(await limit.enter(), "failed")
         assert limit.gate.allowed == 4
 
     virtual_time.run(main())
@@ -130,7 +138,7 @@ def test_where_few_are_turned_away_whatever_the_load_many_may_be_under_way() -> 
             slot = await limit.enter()
             inside.append(limit.gate.allowed)
             await asyncio.sleep(1)
-            limit.leave(slot, "overloaded" if draw.random() < 0.05 else "answered")
+            limit.gate.leave(slot, "overloaded" if draw.random() < 0.05 else "answered")
 
         await asyncio.gather(*(call() for _ in range(8000)))
         return sum(inside[2000:]) / 6000
@@ -150,7 +158,7 @@ def test_where_more_come_than_can_be_served_hardly_more_are_sent() -> None:
             await asyncio.sleep(1)
             inside -= 1
             turned_away += not served
-            limit.leave(slot, "answered" if served else "overloaded")
+            limit.gate.leave(slot, "answered" if served else "overloaded")
 
         await asyncio.gather(*(call() for _ in range(2000)))
         return turned_away, clock()
@@ -164,11 +172,11 @@ def test_successes_win_back_what_was_allowed_and_no_more() -> None:
     async def main() -> None:
         limit = limiter(4)
         for _ in range(4):
-            limit.leave(await limit.enter(), "overloaded")
+            limit.gate.leave(await limit.enter(), "overloaded")
         assert limit.gate.allowed == 2
         allowed = []
         for _ in range(20):
-            limit.leave(await limit.enter(), "answered")
+            limit.gate.leave(await limit.enter(), "answered")
             allowed.append(limit.gate.allowed)
         assert allowed[0] == 2.5
         assert allowed[1] == pytest.approx(2.9)
@@ -180,7 +188,7 @@ def test_successes_win_back_what_was_allowed_and_no_more() -> None:
 def test_at_the_end_of_a_run_nobody_enters_any_more_and_others_do() -> None:
     async def main() -> None:
         gate = Gate(clock)
-        ours, theirs = Limiter(1, gate=gate), Limiter(1, gate=gate)
+        ours, theirs = limiter(1, gate=gate), limiter(1, gate=gate)
         inside = await theirs.enter()
         waiting = [asyncio.create_task(limit.enter()) for limit in (ours, ours, theirs)]
         await settle()
@@ -192,8 +200,8 @@ def test_at_the_end_of_a_run_nobody_enters_any_more_and_others_do() -> None:
         with pytest.raises(WindingDownError):
             await ours.enter()
         assert not waiting[2].done()
-        theirs.leave(inside, "answered")
-        theirs.leave(await waiting[2], "answered")
+        theirs.gate.leave(inside, "answered")
+        theirs.gate.leave(await waiting[2], "answered")
 
     virtual_time.run(main())
 
@@ -202,7 +210,7 @@ def test_what_is_allowed_never_falls_below_one() -> None:
     async def main() -> None:
         limit = limiter(3)
         for _ in range(10):
-            limit.leave(await limit.enter(), "overloaded")
+            limit.gate.leave(await limit.enter(), "overloaded")
         assert limit.gate.allowed == 1
 
     virtual_time.run(main())
@@ -211,9 +219,9 @@ def test_what_is_allowed_never_falls_below_one() -> None:
 def test_a_pause_that_the_other_side_asks_for_holds_for_everybody_and_not_for_ever() -> None:
     async def main() -> list[float]:
         limit = limiter(4)
-        limit.leave(await limit.enter(), "overloaded", pause_s=7)
+        limit.gate.leave(await limit.enter(), "overloaded", pause_s=7)
         starts = await calls(limit, 2)
-        limit.leave(await limit.enter(), "overloaded", pause_s=86_400)
+        limit.gate.leave(await limit.enter(), "overloaded", pause_s=86_400)
         return starts + await calls(limit, 1)
 
     assert virtual_time.run(main()) == pytest.approx([7, 7, 7])
@@ -249,8 +257,7 @@ def test_a_failed_call_that_was_not_charged_gives_its_tokens_back() -> None:
         return CallError("busy", retriable=True, kind="server", status=500)
 
     async def main() -> float:
-        limit = limiter(1, tokens_per_minute=600)
-        provider = Limited(Scripted(busy), limit, tokens=lambda _: 600)
+        provider = limiter(1, Scripted(busy), tokens_per_minute=600, tokens=lambda _: 600)
         for _ in range(5):
             with pytest.raises(CallError):
                 await provider.complete(question())
@@ -264,7 +271,7 @@ def test_tokens_are_counted_only_where_they_are_limited() -> None:
         raise AssertionError("counted")
 
     async def main() -> Reply:
-        provider = Limited(Scripted(lambda _: Reply(text="r")), limiter(1), tokens=never)
+        provider = limiter(1, tokens=never)
         return await provider.complete(question())
 
     assert virtual_time.run(main()).text == "r"
@@ -275,7 +282,7 @@ def test_usage_settles_the_tokens_of_a_reply() -> None:
 
     async def main() -> float:
         inner = Scripted(lambda _: Reply(text="r", usage=usage))
-        provider = Limited(inner, limiter(1, tokens_per_minute=600), tokens=lambda _: 600)
+        provider = limiter(1, inner, tokens_per_minute=600, tokens=lambda _: 600)
         for _ in range(11):
             await provider.complete(question())
         return clock()
@@ -288,39 +295,39 @@ def test_usage_settles_the_tokens_of_a_reply() -> None:
 
 def test_the_lowest_limits_hold_while_their_run_lives() -> None:
     async def main() -> None:
-        wide = limiter_for(b"one door", max_connections=8)
-        narrow = limiter_for(b"one door", max_connections=2, requests_per_minute=60)
-        assert limiter_for(b"another", max_connections=5).gate is not wide.gate
+        wide = at(b"one door", 8)
+        narrow = at(b"one door", 2, requests_per_minute=60)
+        assert at(b"another", 5).gate is not wide.gate
         assert wide.gate is narrow.gate
         assert wide.gate.allowed == 2
         slots = [await wide.enter()]
         waiting = asyncio.create_task(wide.enter())
         await settle()
         assert not waiting.done()  # one request a second
-        narrow.close()
+        await narrow.close()
         await settle()
         assert waiting.done()
         assert wide.gate.allowed == 8
         slots += [await waiting, await wide.enter()]
         for slot in slots:
-            wide.leave(slot, "answered")
-        wide.close()
+            wide.gate.leave(slot, "answered")
+        await wide.close()
 
     asyncio.run(main())
 
 
 def test_a_door_that_nobody_uses_is_forgotten() -> None:
-    first = limiter_for(b"a door", max_connections=2)
+    first = at(b"a door", 2)
     gate = id(first.gate)
-    assert id(limiter_for(b"a door", max_connections=2).gate) == gate
-    first.gate._allowed = 1.0
+    assert id(at(b"a door", 2).gate) == gate
+    first.gate.allowed = 1.0
     del first
     gc.collect()
-    assert limiter_for(b"a door", max_connections=2).gate.allowed == 2
+    assert at(b"a door", 2).gate.allowed == 2
 
 
 def test_event_loops_in_several_threads_share_a_door() -> None:
-    limit = Limiter(3)
+    limit = RateLimit(NOBODY, 3)
     inside: list[int] = []
     most: list[int] = []
     done: list[str] = []
@@ -331,7 +338,7 @@ def test_event_loops_in_several_threads_share_a_door() -> None:
         most.append(len(inside))
         await asyncio.sleep(0.001)
         inside.pop()
-        limit.leave(slot, "answered")
+        limit.gate.leave(slot, "answered")
 
     async def main() -> None:
         await asyncio.gather(*(call() for _ in range(40)))
@@ -347,17 +354,17 @@ def test_event_loops_in_several_threads_share_a_door() -> None:
 
 
 def test_a_loop_that_ended_while_it_waited_does_not_hold_the_others_up() -> None:
-    limit = Limiter(1)
+    limit = RateLimit(NOBODY, 1)
     ended = asyncio.new_event_loop()
     inside = ended.run_until_complete(limit.enter())
     waiter = ended.create_task(limit.enter())
     ended.run_until_complete(asyncio.sleep(0))
     waiter._log_destroy_pending = False  # type: ignore[attr-defined]  # that is the very case
     ended.close()
-    limit.leave(inside, "answered")
+    limit.gate.leave(inside, "answered")
 
     async def main() -> None:
-        limit.leave(await asyncio.wait_for(limit.enter(), 5), "answered")
+        limit.gate.leave(await asyncio.wait_for(limit.enter(), 5), "answered")
 
     asyncio.run(main())
     del waiter
@@ -383,7 +390,7 @@ class Held:
         return
 
 
-def started(provider: Limited, n: int) -> list[asyncio.Task[Reply]]:
+def started(provider: Provider, n: int) -> list[asyncio.Task[Reply]]:
     return [asyncio.create_task(provider.complete(question(str(i)))) for i in range(n)]
 
 
@@ -394,7 +401,7 @@ def in_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def test_no_second_call_is_sent_until_the_first_is_back() -> None:
     async def main() -> None:
         inner = Held()
-        waiting = started(Limited(inner, limiter(8)), 8)
+        waiting = started(limiter(8, inner), 8)
         await settle()
         assert inner.asked == 1
         inner.answer.set_result(Reply(text="r"))
@@ -408,7 +415,7 @@ def test_no_second_call_is_sent_until_the_first_is_back() -> None:
 def test_a_first_call_that_is_refused_is_the_only_one(kind: Any, status: int) -> None:
     async def main() -> None:
         inner = Held()
-        provider = Limited(inner, limiter(8))
+        provider = limiter(8, inner)
         waiting = started(provider, 8)
         await settle()
         inner.answer.set_exception(CallError("no", retriable=False, kind=kind, status=status))
@@ -427,7 +434,7 @@ def test_a_first_call_that_is_refused_is_the_only_one(kind: Any, status: int) ->
 def test_a_first_call_that_fails_otherwise_opens_the_door() -> None:
     async def main() -> None:
         inner = Held()
-        waiting = started(Limited(inner, limiter(8)), 8)
+        waiting = started(limiter(8, inner), 8)
         await settle()
         inner.answer.set_exception(CallError("busy", retriable=True, kind="server", status=500))
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -439,7 +446,7 @@ def test_a_first_call_that_fails_otherwise_opens_the_door() -> None:
 def test_where_the_first_call_is_given_up_the_next_is_the_first() -> None:
     async def main() -> None:
         inner = Held()
-        waiting = started(Limited(inner, limiter(8)), 3)
+        waiting = started(limiter(8, inner), 3)
         await settle()
         waiting[0].cancel()
         await settle()
@@ -453,7 +460,7 @@ def test_where_the_first_call_is_given_up_the_next_is_the_first() -> None:
 def test_a_call_that_is_cancelled_in_line_says_that_it_was_not_sent() -> None:
     async def main() -> list[type[BaseException]]:
         inner = Held()
-        provider = Limited(inner, limiter(1))
+        provider = limiter(1, inner)
         raised: list[type[BaseException]] = []
 
         async def call() -> None:
@@ -485,9 +492,9 @@ def test_a_call_that_is_cancelled_in_line_says_that_it_was_not_sent() -> None:
 )
 def test_which_failures_are_signs_of_overload(error: CallError, outcome: Outcome) -> None:
     async def main() -> float:
-        limit = limiter(8)
+        limit = limiter(8, Scripted(lambda _: error))
         with pytest.raises(CallError):
-            await Limited(Scripted(lambda _: error), limit).complete(question())
+            await limit.complete(question())
         assert limit.gate.allowed == (7.5 if outcome == "overloaded" else 8)
         return (await calls(limit, 1))[0]
 

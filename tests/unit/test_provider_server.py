@@ -16,8 +16,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from judgebench.errors import ProviderUnavailableError
+from judgebench.providers.base import WindingDownError
 from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
-from judgebench.providers.limiter import WindingDownError
 from judgebench.providers.server import LocalServer
 from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 from judgebench.secret import Secret

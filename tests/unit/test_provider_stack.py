@@ -12,13 +12,12 @@ import pytest
 from judgebench.errors import CallError, ConfigError
 from judgebench.protocols import Provider
 from judgebench.providers import openai_compatible
-from judgebench.providers.budgeted import Budget, Budgeted
+from judgebench.providers.budget import Budget, BudgetGuard
 from judgebench.providers.compose import EndpointOptions, Providers
-from judgebench.providers.limited import Limited
-from judgebench.providers.limiter import Limiter
 from judgebench.providers.prices import LOCAL
-from judgebench.providers.recorded import Recorded
-from judgebench.providers.retrying import Retrying
+from judgebench.providers.rate_limit import RateLimit
+from judgebench.providers.replay import Replay
+from judgebench.providers.retry import Retry
 from judgebench.providers.server import LocalServer, WithServer
 from judgebench.records import ChatRequest, Message, Reply, Spend, Usage
 from judgebench.secret import Secret
@@ -44,7 +43,7 @@ def bare(url: str) -> Provider:
 def budgeted(url: str) -> Provider:
     most = Usage(prompt_tokens=100, completion_tokens=100)
     budget = Budget(max_cost_usd=1, max_tokens=100_000)
-    return Budgeted(bare(url), budget, most=lambda _: most, price=LOCAL, model="judge")
+    return BudgetGuard(bare(url), budget, most=lambda _: most, price=LOCAL, model="judge")
 
 
 def started_by_another(url: str) -> Provider:
@@ -73,10 +72,10 @@ def endpoint(url: str, **options: Any) -> EndpointOptions:
 
 
 BUILDERS: dict[str, Callable[[str], Provider]] = {
-    "limited": lambda url: Limited(bare(url), Limiter(4)),
+    "limited": lambda url: RateLimit(bare(url), 4),
     "budgeted": budgeted,
-    "retrying": lambda url: Retrying(bare(url), max_tries=1),
-    "recorded": lambda url: Recorded(bare(url), Remembered()),
+    "retrying": lambda url: Retry(bare(url), max_tries=1),
+    "recorded": lambda url: Replay(bare(url), Remembered()),
     "with_server": started_by_another,
     "whole_stack": whole_stack,
 }

@@ -22,15 +22,14 @@ from judgebench.errors import (
 )
 from judgebench.keys import request_key
 from judgebench.protocols import MAY_WAIT
-from judgebench.providers import recorded
+from judgebench.providers import replay
+from judgebench.providers.base import Counts, WindingDownError
 from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
-from judgebench.providers.counts import Counts
 from judgebench.providers.http_errors import excerpt, retry_after_s, status_error
-from judgebench.providers.limited import Limited
-from judgebench.providers.limiter import Limiter, WindingDownError
 from judgebench.providers.prices import Price
-from judgebench.providers.recorded import Recorded
-from judgebench.providers.retrying import Retrying
+from judgebench.providers.rate_limit import RateLimit
+from judgebench.providers.replay import Replay
+from judgebench.providers.retry import Retry
 from judgebench.providers.scripted import Scripted
 from judgebench.records import (
     ChatRequest,
@@ -99,7 +98,7 @@ def retrying(
 ) -> tuple[Callable[[], Reply], Clock, Scripted, Counts]:
     clock, counts, left = Clock(), Counts(), list(answers)
     inner = Scripted(lambda _: left.pop(0) if len(left) > 1 else left[0])
-    provider = Retrying(inner, counts=counts, sleep=clock.sleep, clock=clock, **options)  # type: ignore[arg-type]
+    provider = Retry(inner, counts=counts, sleep=clock.sleep, clock=clock, **options)  # type: ignore[arg-type]
     return lambda: asyncio.run(provider.complete(question())), clock, inner, counts
 
 
@@ -179,7 +178,7 @@ def test_given_up_after_so_many_minutes() -> None:
 def test_at_the_end_of_a_run_nothing_is_asked_again_and_nobody_waits() -> None:
     async def run() -> None:
         inner, counts = Scripted(lambda _: busy(30.0)), Counts()
-        provider = Retrying(inner, counts=counts)
+        provider = Retry(inner, counts=counts)
         calls = [asyncio.create_task(provider.complete(question(str(n)))) for n in range(3)]
         for _ in range(10):
             await asyncio.sleep(0)
@@ -199,7 +198,7 @@ def test_an_unforeseen_error_is_let_through_at_once() -> None:
 
     clock = Clock()
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(Retrying(Scripted(script), sleep=clock.sleep).complete(question()))
+        asyncio.run(Retry(Scripted(script), sleep=clock.sleep).complete(question()))
     assert clock.slept == []
 
 
@@ -215,7 +214,7 @@ def test_concurrent_calls_keep_their_own_count() -> None:
         async def sleep(_: float) -> None:
             await asyncio.sleep(0)
 
-        provider = Retrying(Scripted(script), sleep=sleep)
+        provider = Retry(Scripted(script), sleep=sleep)
         return await asyncio.gather(*(provider.complete(question(str(i))) for i in range(5)))
 
     assert [reply.text for reply in asyncio.run(run())] == ["0", "1", "2", "3", "4"]
@@ -257,7 +256,7 @@ async def settle() -> None:
 def test_no_more_than_so_many_at_once() -> None:
     async def run() -> Gate:
         gate = Gate()
-        provider = Limited(gate, Limiter(3))
+        provider = RateLimit(gate, 3)
         gate.open.set()
         await provider.complete(question("the first one is alone"))
         gate.open.clear()
@@ -289,7 +288,7 @@ def test_a_wait_between_attempts_holds_no_slot() -> None:
         async def sleep(_: float) -> None:
             await released.wait()
 
-        provider = Retrying(Limited(Scripted(script), Limiter(1)), sleep=sleep)
+        provider = Retry(RateLimit(Scripted(script), 1), sleep=sleep)
         first = asyncio.create_task(provider.complete(question("first")))
         await settle()
         await provider.complete(question("second"))
@@ -305,7 +304,7 @@ def test_a_recorded_reply_is_not_asked_for_again() -> None:
     inner = Scripted(lambda r: Reply(text=r.messages[-1].content))
 
     async def run() -> Counts:
-        provider = Recorded(inner, memory)
+        provider = Replay(inner, memory)
         await provider.complete(question("a"))
         await provider.complete(question("a"))
         await provider.complete(question("a", sample=1))
@@ -320,7 +319,7 @@ def test_a_reply_is_kept_before_anybody_sees_it() -> None:
     memory = Memory()
 
     async def run() -> None:
-        provider = Recorded(Scripted(lambda _: Reply(text="r")), memory)
+        provider = Replay(Scripted(lambda _: Reply(text="r")), memory)
         await provider.complete(question())
         memory.order.append("seen r")
 
@@ -331,7 +330,7 @@ def test_a_reply_is_kept_before_anybody_sees_it() -> None:
 def test_the_same_question_in_flight_is_sent_once() -> None:
     async def run() -> tuple[list[Reply], Gate, Counts]:
         gate = Gate()
-        provider = Recorded(gate, Memory())
+        provider = Replay(gate, Memory())
         calls = [asyncio.create_task(provider.complete(question())) for _ in range(20)]
         await settle()
         gate.open.set()
@@ -346,7 +345,7 @@ def test_the_same_question_in_flight_is_sent_once() -> None:
 def test_a_shared_question_outlives_the_one_who_asked_first() -> None:
     async def run() -> tuple[Reply, Gate]:
         gate = Gate()
-        provider = Recorded(gate, Memory())
+        provider = Replay(gate, Memory())
         first = asyncio.create_task(provider.complete(question()))
         second = asyncio.create_task(provider.complete(question()))
         await settle()
@@ -362,7 +361,7 @@ def test_a_shared_question_outlives_the_one_who_asked_first() -> None:
 def test_a_question_that_nobody_waits_for_is_taken_back_and_can_be_asked_anew() -> None:
     async def run() -> tuple[Reply, Gate]:
         gate = Gate()
-        provider = Recorded(gate, Memory())
+        provider = Replay(gate, Memory())
         call = asyncio.create_task(provider.complete(question()))
         await settle()
         call.cancel()
@@ -380,7 +379,7 @@ def test_a_failure_reaches_all_who_wait_and_is_not_recorded() -> None:
     memory = Memory()
 
     async def run() -> Counts:
-        provider = Recorded(Scripted(lambda _: busy()), memory)
+        provider = Replay(Scripted(lambda _: busy()), memory)
         calls = (provider.complete(question()) for _ in range(3))
         failed = await asyncio.gather(*calls, return_exceptions=True)
         assert all(isinstance(error, CallError) for error in failed)
@@ -401,7 +400,7 @@ def test_what_a_reply_took_is_kept_with_it() -> None:
     price = Price(input=2.0, cached_input=0.5, output=8.0)
 
     async def run() -> None:
-        provider = Recorded(Scripted(lambda _: Reply(text="r", usage=usage)), memory, price=price)
+        provider = Replay(Scripted(lambda _: Reply(text="r", usage=usage)), memory, price=price)
         await provider.complete(purposed("q", "1"))
         await provider.complete(question("nobody said what for"))
         await provider.close()
@@ -418,7 +417,7 @@ def test_what_the_record_saved_is_added_up_and_kept_at_the_end() -> None:
     usage = Usage(prompt_tokens=100, completion_tokens=10)
 
     async def run() -> None:
-        provider = Recorded(
+        provider = Replay(
             Scripted(lambda _: Reply(text="r", usage=usage)),
             memory,
             price=Price(input=1.0, output=1.0),
@@ -443,7 +442,7 @@ def test_what_has_no_price_has_no_cost_and_a_purpose_is_no_part_of_the_key() -> 
     memory = Memory()
 
     async def run() -> Counts:
-        provider = Recorded(Scripted(lambda _: Reply(text="r")), memory)
+        provider = Replay(Scripted(lambda _: Reply(text="r")), memory)
         calls = [provider.complete(purposed("q", item)) for item in ("1", "2")]
         await asyncio.gather(*calls)
         await provider.close()
@@ -464,7 +463,7 @@ def test_connections_are_closed_even_where_nothing_can_be_kept() -> None:
     inner = Scripted(lambda _: Reply(text="r"))
 
     async def run() -> None:
-        provider = Recorded(inner, Full())
+        provider = Replay(inner, Full())
         await provider.complete(purposed("q", "1"))
         await provider.complete(purposed("q", "2"))
         await provider.close()
@@ -477,7 +476,7 @@ def test_connections_are_closed_even_where_nothing_can_be_kept() -> None:
 def test_closing_takes_back_what_is_under_way() -> None:
     async def run() -> Gate:
         gate = Gate()
-        provider = Recorded(gate, Memory())
+        provider = Replay(gate, Memory())
         call = asyncio.create_task(provider.complete(question()))
         await settle()
         await provider.close()
@@ -635,7 +634,7 @@ def test_what_looks_like_a_key_is_taken_out(text: str) -> None:
 def test_the_loop_goes_on_while_a_store_cannot_be_looked_into(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recorded, "GONE_S", 0.01)
+    monkeypatch.setattr(replay, "GONE_S", 0.01)
     errors: list[StoreError] = [
         StoreGoneError("the server does not answer"),
         StoreBusyError("others write"),
@@ -656,7 +655,7 @@ def test_the_loop_goes_on_while_a_store_cannot_be_looked_into(
                 await asyncio.sleep(0.001)
 
         ticking = asyncio.create_task(tick())
-        found = await recorded.look(do)
+        found = await replay.look(do)
         ticking.cancel()
         return found
 
@@ -667,4 +666,4 @@ def test_the_loop_goes_on_while_a_store_cannot_be_looked_into(
         raise StoreFullError("no room at all", again=False)
 
     with pytest.raises(StoreFullError, match="no room at all"):
-        asyncio.run(recorded.look(full))
+        asyncio.run(replay.look(full))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from judgebench.errors import InputError
-from judgebench.responses.recorded_file import RecordedAnswers, read_answers
+from judgebench.responses.from_file import RecordedAnswers, read_answers
 
 
 def answers(path: Path, *rows: dict[str, Any], **asked: Any) -> RecordedAnswers:

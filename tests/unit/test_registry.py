@@ -30,7 +30,7 @@ def test_names_import_nothing() -> None:
     code = (
         "import sys; from judgebench import registry; registry.names('judges'); "
         "registry.benchmark_folders(); "
-        "assert 'judgebench.judges.reference' not in sys.modules"
+        "assert 'judgebench.judges.kinds' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -16,7 +16,7 @@ from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.execution.pool import ProviderPool
 from judgebench.providers import reward_model
 from judgebench.records import ChatRequest, Message, Reply, ScoreRequest
-from judgebench.workers.reward_model_worker import RewardModel, load
+from judgebench.workers.reward import RewardModel, load
 from tests.tiny_models import REFUSES_SYSTEM, SHOWS_SYSTEM, save_causal, save_classifier
 
 needs_torch = pytest.mark.skipif(

@@ -16,8 +16,7 @@ from judgebench.errors import LocalModelError
 from judgebench.execution import answering, stack_anchors
 from judgebench.execution.resolve import resolve
 from judgebench.records import Response, Runtime
-from judgebench.responses.lm_eval import Answered, NotAnswered, Task
-from judgebench.responses.local_model import LocalModel
+from judgebench.responses.local import Answered, LocalModel, NotAnswered, Task
 from judgebench.store import open_store
 from tests.e2e import runs
 

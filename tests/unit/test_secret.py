@@ -17,7 +17,7 @@ import pytest
 from judgebench import keys
 from judgebench.config import load_suite
 from judgebench.providers import openai
-from judgebench.providers.recorded import Recorded
+from judgebench.providers.replay import Replay
 from judgebench.providers.scripted import Scripted
 from judgebench.records import (
     ChatRequest,
@@ -293,7 +293,7 @@ def test_nothing_of_a_reply_brings_a_secret_into_the_store(tmp_path: Path) -> No
 def test_a_verdict_is_read_before_its_reply_is_masked(tmp_path: Path) -> None:
     key = planted("incorrect")
     with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        provider = Recorded(Scripted(lambda request: Reply(text=key)), store)
+        provider = Replay(Scripted(lambda request: Reply(text=key)), store)
         reply = asyncio.run(provider.complete(QUESTION))
         assert reply.text == key
         recorded = store.reply(keys.request_key(QUESTION))

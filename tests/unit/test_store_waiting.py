@@ -17,7 +17,7 @@ import pytest
 from judgebench import protocols
 from judgebench.errors import StoreBusyError, StoreError, StoreFullError
 from judgebench.protocols import Waiting, at_most, at_once
-from judgebench.providers.recorded import keep
+from judgebench.providers.replay import keep
 from judgebench.records import ChatRequest, Reply
 from judgebench.store import Store, claims, open_store, sqlite, writer
 

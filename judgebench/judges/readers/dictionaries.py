@@ -8,8 +8,8 @@ stands outside) is for the readers to judge; they decide what counts as a verdic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, TypeAlias
 
@@ -94,6 +94,17 @@ def from_code(text: str, code: str) -> str | None:
     """
     found = re.search(rf"[{{｛][^{{}}｛｝]*{code}", text)
     return None if found is None else text[found.start() :]
+
+
+def read_coded(reply: Reply, code: str, read: Callable[[Reply], Verdict], *, what: str) -> Verdict:
+    """A reply from its dictionary with the code on; a verdict without the code is none."""
+    found = from_code(reply.text, code)
+    if found is not None:
+        return read(replace(reply, text=found))
+    verdict = read(reply)
+    if isinstance(verdict, Unreadable):
+        return verdict
+    return Unreadable(reason=f"a {what} without the code of the texts")
 
 
 def _without_example(group: re.Match[str]) -> str:

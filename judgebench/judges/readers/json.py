@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from judgebench.records import JsonObject, Reply, Unreadable
+from judgebench.judges.readers.replies import no_verdict
+from judgebench.records import JsonObject, Label, Reply, Unreadable
 
 NOT_AN_OBJECT = Unreadable(reason="not one JSON object")
 OTHER_JSON = Unreadable(reason="not the JSON that was asked for")
@@ -13,6 +15,9 @@ TWO_VERDICTS = Unreadable(reason="two verdicts")
 
 _Members: TypeAlias = list[tuple[str, Any]]
 _FENCE = "```"
+
+REASON = "reason"
+"""The member that comes first where reasons are asked for."""
 
 
 def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unreadable:
@@ -56,6 +61,26 @@ def json_schema(name: str, properties: JsonObject) -> dict[str, Any]:
             },
         },
     }
+
+
+def choice_schema(
+    title: str, name: str, choices: Sequence[str], *, explain: bool
+) -> dict[str, Any]:
+    """The ``response_format`` of one word of these, with the reasons first where they are asked."""
+    reason = {REASON: {"type": "string"}} if explain else {}
+    return json_schema(title, {**reason, name: {"type": "string", "enum": list(choices)}})
+
+
+def read_choice(
+    reply: Reply, name: str, choices: Sequence[str], *, explain: bool
+) -> Label | Unreadable:
+    """The word in a reply that is exactly the JSON object that was asked for."""
+    if reason := no_verdict(reply):
+        return reason
+    found = json_object(reply, (REASON, name) if explain else (name,))
+    if isinstance(found, Unreadable):
+        return found
+    return Label(name=found[name]) if found[name] in choices else OTHER_JSON
 
 
 class _Object(_Members):

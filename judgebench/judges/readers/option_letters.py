@@ -20,11 +20,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 from judgebench.judges.frame import CODED
 from judgebench.judges.readers.brackets import NO_SUCH_OPTION, TWO_VERDICTS
-from judgebench.judges.readers.json import OTHER_JSON, json_object, json_schema
 from judgebench.judges.readers.replies import no_verdict
 from judgebench.records import Label, Reply, Unreadable, Verdict
 from judgebench.template import letters
@@ -166,23 +165,6 @@ class OptionLine:
             return None
         said: str = found["said"]
         return said if len(said) == 1 else NONE
-
-
-def choice_schema(n_options: int, *, explain: bool) -> dict[str, Any]:
-    """The ``response_format`` of a choice as JSON, with the reasons first where they are asked."""
-    reason = {"reason": {"type": "string"}} if explain else {}
-    option = {"type": "string", "enum": _names(n_options)}
-    return json_schema("choice", {**reason, "option": option})
-
-
-def read_choice_json(reply: Reply, n_options: int, *, explain: bool) -> Verdict:
-    """The choice in a reply that is exactly the JSON object that was asked for."""
-    if reason := no_verdict(reply):
-        return reason
-    found = json_object(reply, ("reason", "option") if explain else ("option",))
-    if isinstance(found, Unreadable):
-        return found
-    return Label(name=found["option"]) if found["option"] in _names(n_options) else OTHER_JSON
 
 
 def _names(n_options: int) -> list[str]:

@@ -15,13 +15,12 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from judgebench.judges.frame import CODED
-from judgebench.judges.readers.json import OTHER_JSON, json_object, json_schema
+from judgebench.judges.readers.json import OTHER_JSON, REASON, json_object, json_schema
 from judgebench.judges.readers.logprobs import Shares
-from judgebench.judges.readers.replies import RETRACTION, no_verdict
-from judgebench.records import Reply, Score, Unreadable
+from judgebench.judges.readers.replies import RETRACTION, no_verdict, unfinished
+from judgebench.records import Reply, Score, Unreadable, Verdict
 
 OVERALL = "score"
-REASON = "reason"
 MAX_LISTED = 101
 
 Scores: TypeAlias = Mapping[str, float]
@@ -68,10 +67,14 @@ class Scale:
         mean = math.fsum(points[spelt] * share for spelt, share in shares.items())
         return min(max(mean, self.low), self.high)  # shares add up to 1 but for rounding
 
-    def score(self, scores: Scores) -> Score:
+    def soft_score(self, shares: Shares) -> Score:
+        """The verdict whose value is the mean rating."""
+        return self.score({OVERALL: self.expected(shares)})
+
+    def score(self, scores: Scores, overall: str = OVERALL) -> Score:
         """The verdict of a reply with these scores; without one for the whole, it is their mean."""
-        parts = {name: value for name, value in scores.items() if name != OVERALL}
-        whole = scores.get(OVERALL, math.fsum(parts.values()) / max(1, len(parts)))
+        parts = {name: value for name, value in scores.items() if name != overall}
+        whole = scores.get(overall, math.fsum(parts.values()) / max(1, len(parts)))
         return Score(value=whole, low=self.low, high=self.high, parts=parts)
 
 
@@ -170,6 +173,26 @@ def read_scores_json(
     return scores
 
 
+def read_scores(
+    reply: Reply,
+    names: tuple[str, ...],
+    scale: Scale,
+    *,
+    as_json: bool,
+    explain: bool,
+    code: str | None = None,
+    overall: str = OVERALL,
+) -> Verdict:
+    """The verdict of a reply with scores, in JSON or on lines; ``overall`` is that of the whole."""
+    if as_json:
+        scores = read_scores_json(reply, names, scale, explain=explain)
+    else:
+        scores = ScoreLines(names=names, scale=scale, code=code).read(reply)
+    return scores if isinstance(scores, Unreadable) else scale.score(scores, overall)
+
+
+# A confidence between 0 and 1 that a model states in words ----------------------------------------
+
 _STATED_OPEN = r"(?:[\s\"'“‘«*_#`(\[{<•]|-(?=\s))*+"  # a dash before a digit is its sign
 _STATED_CLOSE = r"[\s\"'”’»*_`)\]}>]*+"
 _STATED_NUMBER = r"(?P<number>(?:(?<![\w)])[-−+])?(?:[0-9]++(?:[.,][0-9]++)*+|\.[0-9]++))"
@@ -223,10 +246,16 @@ def read_verbal_confidence(reply: Reply) -> Score | Unreadable:
     return Score(value=value, low=0.0, high=1.0)
 
 
-def read_verbal_confidence_upstream(text: str) -> float:
-    """Upstream's reading of any text: the last number between 0 and 1, and 0 without one."""
-    found = _UPSTREAM.findall(text)
-    return float(found[-1]) if found else 0.0
+def read_verbal_confidence_upstream(reply: Reply) -> Score | Unreadable:
+    """Upstream's reading: the last number between 0 and 1 ("1.5" has 0.5), and 0 without one.
+
+    No statistic can tell that 0 from a model that is sure not to know. A reply that was refused or
+    cut off is no verdict even here.
+    """
+    if reason := unfinished(reply):
+        return reason
+    found = _UPSTREAM.findall(reply.text)
+    return Score(value=float(found[-1]) if found else 0.0, low=0.0, high=1.0)
 
 
 def _value(spelt: str) -> float:

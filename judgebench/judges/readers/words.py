@@ -9,19 +9,17 @@ unreadable, with the reason, and counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import string
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from itertools import groupby
+from typing import Literal
 
-from pydantic import Field, PositiveInt
-
-from judgebench.config import Section
 from judgebench.judges.frame import CODED
-from judgebench.judges.readers.json import OTHER_JSON, json_object, json_schema
 from judgebench.judges.readers.logprobs import Shares
 from judgebench.judges.readers.replies import RETRACTION, no_verdict, unfinished
-from judgebench.judges.readers.whole_words import contains_phrase
 from judgebench.records import BINARY, Label, Preference, Reply, Unreadable, Verdict
 
 VERDICTS = ("correct", "incorrect")
@@ -117,49 +115,12 @@ def read_upstream(reply: Reply, *, unparsed_is_incorrect: bool = False) -> Verdi
     return Label(name="incorrect") if unparsed_is_incorrect else Unreadable(reason="no verdict")
 
 
-#: Sent as ``response_format`` when the verdict is asked for as JSON.
-JSON_SCHEMA = json_schema("verdict", {"verdict": {"type": "string", "enum": list(VERDICTS)}})
-
-
-def read_json(reply: Reply) -> Verdict:
-    """The verdict of a reply that is exactly one JSON object ``{"verdict": …}``."""
-    if reason := no_verdict(reply):
-        return reason
-    found = json_object(reply, ("verdict",))
-    if isinstance(found, Unreadable):
-        return found
-    return Label(name=found["verdict"]) if found["verdict"] in VERDICTS else OTHER_JSON
-
-
-def likelier(shares: Shares | Unreadable) -> Verdict:
+def likelier(shares: Shares) -> Verdict:
     """The verdict that has more of the probability, with its share; equal shares state none."""
-    if isinstance(shares, Unreadable):
-        return shares
     if shares["correct"] == shares["incorrect"]:
         return Unreadable(reason="both verdicts are equally likely")
     name = max(shares, key=shares.__getitem__)
     return Label(name=name, p=shares[name])
-
-
-class CertaintyOptions(Section):
-    """What a suite may say about a judge that answers in these two words."""
-
-    prompt: str = Field("default", description="default, or official/NAME from the data home")
-    reader: Literal["strict", "upstream"] = Field(
-        "strict", description="upstream takes every reply for certain that is not negative"
-    )
-    exact_match_first: bool = Field(
-        False, description="an answer that is equal as a text means the same, without a call"
-    )
-    max_answer_chars: PositiveInt = Field(
-        20_000, description="a longer answer is shown with its middle left out"
-    )
-
-    def read(self, reply: Reply, labels: tuple[str, str] = BINARY) -> Verdict:
-        """The label that a reply states, as the chosen reader reads it."""
-        return (read_certainty_upstream if self.reader == "upstream" else read_certainty)(
-            reply, labels
-        )
 
 
 CONSISTENCY = ("inconsistent", "consistent")
@@ -322,19 +283,45 @@ def _line(names: Names, *, coded: bool) -> re.Pattern[str]:
     )
 
 
-def winner_schema(names: Names, *, explain: bool) -> dict[str, Any]:
-    """The ``response_format`` of a verdict as JSON, with the reasons first where they are asked."""
-    reason = {"reason": {"type": "string"}} if explain else {}
-    return json_schema("winner", {**reason, "winner": {"type": "string", "enum": list(names)}})
+# Whole words, as open-domain QA compares them -----------------------------------------------------
+
+_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation, " "))
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_EDGE = "\0"
+"""Stands between words; a control character is in none."""
 
 
-def read_winner_json(reply: Reply, names: Names, *, explain: bool) -> Verdict:
-    """The verdict of a reply that is exactly the JSON object that was asked for."""
-    if reason := no_verdict(reply):
-        return reason
-    found = json_object(reply, ("reason", "winner") if explain else ("winner",))
-    if isinstance(found, Unreadable):
-        return found
-    if found["winner"] not in list(names):
-        return OTHER_JSON
-    return names.preference(found["winner"])
+def whole_words(text: str) -> tuple[str, ...]:
+    """The words of a text, in order.
+
+    Texts are decomposed (NFD) and lower-cased; ASCII punctuation and the articles are dropped. A
+    word is a run of letters, digits and combining marks, or any other single visible character.
+    """
+    plain = unicodedata.normalize("NFD", text).lower().translate(_PUNCTUATION)
+    words: list[str] = []
+    for kind, run in groupby(_ARTICLES.sub(" ", plain), _kind):
+        if kind == "word":
+            words.append("".join(run))
+        elif kind == "sign":
+            words.extend(run)
+    return tuple(words)
+
+
+def contains_phrase(text: str, phrases: Iterable[str]) -> bool:
+    """Whether the words of a phrase follow each other somewhere in the text.
+
+    A phrase without words, which stands in every text, is left out.
+    """
+    within = _edged(whole_words(text))
+    return any(_edged(words) in within for words in map(whole_words, phrases) if words)
+
+
+def _edged(words: tuple[str, ...]) -> str:
+    return _EDGE + "".join(word + _EDGE for word in words)
+
+
+def _kind(character: str) -> str:
+    category = unicodedata.category(character)[0]
+    if category in "LNM":
+        return "word"
+    return "space" if category in "ZC" else "sign"

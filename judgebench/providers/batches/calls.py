@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from itertools import count
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -19,6 +19,7 @@ from judgebench.providers.http_errors import (
     key_advice,
     status_error,
 )
+from judgebench.providers.retry import MAX_WAIT_S, wait_before_next
 from judgebench.records import Usage
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_TRIES = 5
-MAX_WAIT_S = 60.0
-
-_FIRST_WAIT_S = 0.5
-_JITTER_S = 0.5
 
 
 Stream: TypeAlias = Callable[[], AbstractContextManager[Iterator[bytes]]]
@@ -172,24 +169,16 @@ class Calls:
     def _persistently(
         self, attempt: Callable[[], T], allowed: Callable[[CallError], bool] = lambda error: True
     ) -> T:
-        import tenacity
-
-        def may_help(error: BaseException) -> bool:
-            return (
-                isinstance(error, CallError)
-                and error.retriable
-                and (error.retry_after_s or 0.0) <= MAX_WAIT_S
-                and allowed(error)
-            )
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(may_help),
-            wait=_wait_s,
-            stop=tenacity.stop_after_attempt(MAX_TRIES),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return retrying(attempt)
+        for tries in count(1):
+            try:
+                return attempt()
+            except CallError as error:
+                failed = error
+            far_off = (failed.retry_after_s or 0.0) > MAX_WAIT_S
+            if not failed.retriable or far_off or tries == MAX_TRIES or not allowed(failed):
+                break
+            self._sleep(wait_before_next(failed, tries))
+        raise failed
 
 
 def client_options(
@@ -264,12 +253,3 @@ def _copy(stream: Stream, file: IO[bytes], start: int) -> None:
     file.truncate()
     with stream() as chunks:
         file.writelines(chunks)
-
-
-def _wait_s(state: Any) -> float:
-    """What the other side asks for, or twice as long each time."""
-    asked: float | None = state.outcome.exception().retry_after_s
-    if asked is not None:
-        return asked + random.uniform(0, _JITTER_S)
-    tries: int = state.attempt_number
-    return random.uniform(0.5, 1.0) * _FIRST_WAIT_S * float(2**tries)

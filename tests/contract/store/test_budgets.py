@@ -13,14 +13,14 @@ import pytest
 from sqlalchemy import update
 
 from judgebench.errors import BudgetSpentError
-from judgebench.providers.budgeted import Budget, ProjectBudget
+from judgebench.providers.budget import Budget, ProjectBudget
 from judgebench.store import Store, open_store
 from judgebench.store.schema import budgets
 
 SPENDER = """
     import asyncio, random, sys
     from judgebench.errors import BudgetSpentError
-    from judgebench.providers.budgeted import Budget, ProjectBudget
+    from judgebench.providers.budget import Budget, ProjectBudget
     from judgebench.store import open_store
 
     url, cap, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])

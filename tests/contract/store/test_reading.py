@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, create_engine, text, update
 
 from judgebench.errors import StoreError, StoreGoneError
 from judgebench.keys import stack_key
@@ -49,6 +49,28 @@ def test_what_comes_together_keeps_its_order(store: Store) -> None:
         store.put_items([item(number) for number in (10, 9, 100, 2)])
     assert [one.name for one in store.models()] == ["newest", "older", "a"]
     assert [one.id for one in store.items("b", "1")] == ["10", "9", "100", "2"]
+
+
+def test_a_store_that_is_opened_again_is_asked_in_words_that_are_known(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page opens its store several times: nothing is put into SQL once more."""
+    put: list[object] = []
+    dialect = create_engine(store_url).dialect
+    compiler = dialect.statement_compiler
+
+    class Counting(compiler):  # type: ignore[misc, valid-type]
+        def __init__(self, *given: Any, **more: Any) -> None:
+            put.append(given[1])
+            super().__init__(*given, **more)
+
+    monkeypatch.setattr(type(dialect), "statement_compiler", Counting)
+    for _ in range(2):
+        put.clear()
+        with open_store(store_url) as opened:
+            assert answered(opened, "a") == opened.models()[0].key
+            opened.items("b", "1")
+    assert put == []
 
 
 # a server that goes -----------------------------------------------------------------------------

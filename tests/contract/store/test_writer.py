@@ -21,7 +21,7 @@ import pytest
 
 from judgebench.errors import InputError, StoreError
 from judgebench.protocols import Paid
-from judgebench.providers.recorded import keep
+from judgebench.providers.replay import keep
 from judgebench.records import (
     ChatRequest,
     Failure,
@@ -336,7 +336,7 @@ def test_no_key_is_written_to_it(
 
 KILLED = """
     import asyncio, sys, threading
-    from judgebench.providers.recorded import keep
+    from judgebench.providers.replay import keep
     from judgebench.store import open_store
     from tests.contract.store.test_writer import all_of, paid, put
 

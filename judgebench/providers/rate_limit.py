@@ -1,0 +1,312 @@
+"""No more calls at a time, or in a minute, than the other side can take; the first one alone.
+
+All runs of a process that use the same door share what may pass through it, whatever event loop
+and thread they are in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal, TypeVar
+
+from judgebench.errors import CallError
+from judgebench.protocols import Provider
+from judgebench.providers.base import NotSentError, WaitingLine, WindingDownError, told_again
+from judgebench.records import Reply, Request
+
+Got = TypeVar("Got")
+Outcome = Literal["answered", "overloaded", "failed"]
+
+_OVERLOAD = frozenset({429, 503, 529})
+_HOPELESS = frozenset({"key", "not_found"})
+_LONGEST_PAUSE_S = 60.0  # as long as a retry waits, which gives up where more is asked
+_LOST_PLACES = 0.5  # by one sign of overload
+_SOON_S = 1e-9  # rounding leaves such waits, which a clock cannot tell from none
+_MINUTE_S = 60.0
+
+
+class RateLimit:
+    """One run's place at a gate: lets calls through as that allows; the others wait, in order.
+
+    Until one call has come back no second one is sent. Where the first is refused for its key, or
+    because there is no such model, every other call fails likewise without being sent: a wrong key
+    costs one call.
+
+    Where runs name different limits, the lowest of each holds until its run closes; one that was
+    forgotten is out when the next one comes.
+
+    Parameters
+    ----------
+    max_connections
+        Most calls at a time. Each sign of overload takes half a place, and as many successes as
+        are allowed add one: where all calls that are under way together are turned away, half as
+        many may follow, and where a few are, whatever the load, few places are lost.
+    requests_per_minute, tokens_per_minute
+        None for no limit. Calls are spread over the minute: a sixtieth may go at once.
+    tokens
+        How many tokens a call is going to use, about; asked only where tokens are limited.
+    gate
+        What is shared with others; one of its own if None.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        max_connections: int,
+        *,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        tokens: Callable[[Request], int] = lambda _: 0,
+        gate: Gate | None = None,
+    ) -> None:
+        self.max_connections = max_connections
+        self.requests_per_minute = requests_per_minute
+        self.tokens_per_minute = tokens_per_minute
+        self.gate = gate or Gate()
+        self._inner = inner
+        self._tokens = tokens
+        self._winding_down = False
+        self._first = asyncio.Lock()
+        self._first_is_back = False
+        self._refused: CallError | None = None
+        self.gate.join(self)
+
+    async def complete(self, request: Request) -> Reply:
+        if not self._first_is_back:
+            await _before_sending(self._first.acquire())
+            try:
+                if not self._first_is_back:
+                    return await self._send_first(request)
+            finally:
+                self._first.release()
+        return await self._send(request)
+
+    async def close(self) -> None:
+        """Take this run's limits back. Calls under way may still leave."""
+        self.gate.part(self)
+        await self._inner.close()
+
+    def wind_down(self) -> None:
+        """Let nothing of this run through any more; what is inside is not touched."""
+        self._winding_down = True
+        with self.gate.line.lock:
+            self.gate.line.look_again()
+
+    async def enter(self, tokens: int = 0) -> int:
+        """Wait for a slot, in order; the tokens are taken to be used until `leave` says better.
+
+        Raises
+        ------
+        WindingDownError
+            After `wind_down`, also for those who wait.
+        """
+
+        def take() -> float:
+            if self._winding_down:
+                raise WindingDownError("the run is stopping: this was not asked")
+            return self.gate.take(tokens)
+
+        if self._winding_down:
+            take()
+        await self.gate.line.turn(take)
+        return tokens
+
+    async def _send_first(self, request: Request) -> Reply:
+        if self._refused is not None:
+            raise told_again(self._refused, str(self._refused), 0)  # not sent
+        try:
+            reply = await self._send(request)
+        except CallError as error:
+            if error.kind in _HOPELESS:
+                self._refused = told_again(error, str(error), error.attempts)
+            else:
+                self._first_is_back = True
+            raise
+        self._first_is_back = True
+        return reply
+
+    async def _send(self, request: Request) -> Reply:
+        tokens = self._tokens(request) if self.gate.counts_tokens else 0
+        await _before_sending(self.enter(tokens))
+        outcome: Outcome = "failed"
+        pause_s: float | None = None
+        used = tokens
+        try:
+            reply = await self._inner.complete(request)
+        except CallError as error:
+            if error.charged is None:
+                used = 0
+            if error.kind == "rate_limit" or error.status in _OVERLOAD:
+                outcome, pause_s = "overloaded", error.retry_after_s
+            raise
+        else:
+            outcome = "answered"
+            prompt, written = reply.usage.prompt_tokens, reply.usage.completion_tokens
+            if prompt is not None and written is not None:
+                used = prompt + written
+        finally:
+            self.gate.leave(tokens, outcome, tokens=used, pause_s=pause_s)
+        return reply
+
+
+async def _before_sending(turn: Awaitable[Got]) -> Got:
+    try:
+        return await turn
+    except asyncio.CancelledError as cancelled:
+        raise NotSentError(*cancelled.args) from None
+
+
+def gate_for(key: bytes) -> Gate:
+    """The gate of this key, which all of this process share that name the same key."""
+    with _gates_lock:
+        gate = _gates.get(key)
+        if gate is None:
+            gate = _gates[key] = Gate()
+        return gate
+
+
+class Gate:
+    """What is shared at one door: who is inside, how many may be, what the minute still allows.
+
+    Parameters
+    ----------
+    clock
+        Monotonic time in seconds, that of the event loops; for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.line = WaitingLine()
+        self._members: weakref.WeakSet[RateLimit] = weakref.WeakSet()
+        self._most = self.allowed = math.inf
+        """``allowed``: calls that may be under way at once; a part of one does not count."""
+        self._inside = 0
+        self._paused_until = -math.inf
+        self._requests: Bucket | None = None
+        self._tokens: Bucket | None = None
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether anybody limits tokens here, so that they have to be counted."""
+        return self._tokens is not None
+
+    def join(self, member: RateLimit) -> None:
+        with self.line.lock:
+            self._members.add(member)
+            self._set_limits()
+
+    def part(self, member: RateLimit) -> None:
+        with self.line.lock:
+            self._members.discard(member)
+            if self._members:
+                self._set_limits()
+
+    def take(self, tokens: int) -> float:
+        """Enter if that is possible now: 0, else after how many seconds it may be."""
+        if self._inside + 1 > self.allowed:
+            return math.inf
+        now = self._clock()
+        buckets = ((self._requests, 1), (self._tokens, tokens))
+        waits = [bucket.wait_s(cost, now) for bucket, cost in buckets if bucket is not None]
+        wait_s = max(self._paused_until - now, *waits, 0.0)
+        if wait_s > _SOON_S:
+            return wait_s
+        for bucket, cost in buckets:
+            if bucket is not None:
+                bucket.take(cost, now)
+        self._inside += 1
+        return 0.0
+
+    def leave(
+        self, expected: int, outcome: Outcome, *, tokens: int = 0, pause_s: float | None = None
+    ) -> None:
+        """Give a slot back.
+
+        Parameters
+        ----------
+        expected
+            The tokens that it was taken for.
+        outcome
+            ``overloaded`` where the other side said that it has too much to do.
+        tokens
+            What the call used.
+        pause_s
+            How long it asks to be left alone: nothing passes the door for so long. A wait of more
+            than 60 s is nobody's: `Retry` gives up, and who asks next has to know.
+        """
+        with self.line.lock:
+            self._inside -= 1
+            if self._tokens is not None:
+                self._tokens.take(tokens - expected, self._clock())
+            if outcome == "answered":
+                self.allowed = min(self._most, self.allowed + 1 / self.allowed)
+            elif outcome == "overloaded":
+                self.allowed = max(1.0, self.allowed - _LOST_PLACES)
+            if pause_s is not None and pause_s <= _LONGEST_PAUSE_S:
+                self._paused_until = max(self._paused_until, self._clock() + pause_s)
+            self.line.look_again()
+
+    def _set_limits(self) -> None:
+        """The lowest of each, keeping what was learned of overload and what this minute took."""
+        before, now = self._most, self._clock()
+        self._most = min(member.max_connections for member in self._members)
+        cut = self.allowed < before
+        self.allowed = min(self.allowed, self._most) if cut else float(self._most)
+        requests = (member.requests_per_minute for member in self._members)
+        tokens = (member.tokens_per_minute for member in self._members)
+        self._requests = _adjusted(self._requests, requests, now)
+        self._tokens = _adjusted(self._tokens, tokens, now)
+        self.line.look_again()
+
+
+class Bucket:
+    """Fills evenly, up to a sixtieth of what may be taken in a minute, but one at least.
+
+    What costs more than it can hold is given once it is full, and leaves a debt. So in no minute
+    more is taken than is allowed, but for the rest of one such cost.
+    """
+
+    def __init__(self, per_minute: float, now: float) -> None:
+        self._filled_at = now
+        self._size = self._level = self._per_s = 0.0
+        self.set_rate(per_minute, now)
+        self._level = self._size
+
+    def set_rate(self, per_minute: float, now: float) -> None:
+        self._fill(now)
+        self._size = max(1.0, per_minute / _MINUTE_S)
+        # What it holds at first is part of the first minute too, but for the one it begins with.
+        self._per_s = (per_minute - self._size + 1) / _MINUTE_S
+
+    def wait_s(self, cost: float, now: float) -> float:
+        """Seconds until so much may be taken."""
+        self._fill(now)
+        return max(0.0, min(cost, self._size) - self._level) / self._per_s
+
+    def take(self, cost: float, now: float) -> None:
+        """Take it, or give back where the cost is negative."""
+        self._fill(now)
+        self._level = min(self._size, self._level - cost)
+
+    def _fill(self, now: float) -> None:
+        self._level = min(self._size, self._level + max(0.0, now - self._filled_at) * self._per_s)
+        self._filled_at = now
+
+
+def _adjusted(bucket: Bucket | None, limits: Iterable[float | None], now: float) -> Bucket | None:
+    lowest = min((limit for limit in limits if limit is not None), default=None)
+    if lowest is None:
+        return None
+    if bucket is None:
+        return Bucket(lowest, now)
+    bucket.set_rate(lowest, now)
+    return bucket
+
+
+_gates: weakref.WeakValueDictionary[bytes, Gate] = weakref.WeakValueDictionary()
+_gates_lock = threading.Lock()

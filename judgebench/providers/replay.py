@@ -1,0 +1,221 @@
+"""Ask each question once: replies are kept by the content of the question, as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from judgebench.errors import CallError, StoreBusyError, StoreFullError, StoreGoneError
+from judgebench.keys import request_key
+from judgebench.protocols import Paid, Provider, Replies, Waiting, at_once
+from judgebench.providers.base import Counts
+from judgebench.providers.budget import spend_of
+from judgebench.providers.prices import Price, cost_of
+from judgebench.records import Reply, Request, Spend, Usage
+
+_T = TypeVar("_T")
+
+AGAIN_S = 0.005
+"""Between two looks into a store, or claims in it, while others write."""
+
+GONE_S = 0.25
+"""And while its server does not answer, or its disk is full."""
+
+_tells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[list[Any]], None]]
+_tells = weakref.WeakKeyDictionary()
+
+
+async def keep(store: Replies, work: Callable[[Any], _T], *, paid: Paid | None = None) -> _T:
+    """Write to a store out of an event loop, for as long as it takes.
+
+    While others write, or a full disk has no room, the loop goes on: calls under way come back, and
+    what they brought waits in line. No more than one entry for each call under way does.
+
+    Parameters
+    ----------
+    work
+        What is put, by the `Writer` that it is given. It is called again until it goes through.
+    paid
+        The reply that is put, where there is one: it is not lost where it cannot be stored.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _tells:
+        _tells[loop] = partial(_tell, weakref.ref(loop))
+    done: asyncio.Future[_T] = loop.create_future()
+    store.submit(work, _tells[loop], about=done, paid=paid)
+    return await done
+
+
+def _tell(loop: weakref.ref[asyncio.AbstractEventLoop], entries: list[Any]) -> None:
+    """Called by the thread that writes; a loop that has ended waits for nothing."""
+    if (there := loop()) is not None:
+        with suppress(RuntimeError):
+            there.call_soon_threadsafe(_deliver, entries)
+
+
+def _deliver(entries: list[Any]) -> None:
+    for entry in entries:
+        if entry.about.done():  # who waited for it was cancelled
+            continue
+        if entry.error is None:
+            entry.about.set_result(entry.value)
+        else:
+            entry.about.set_exception(entry.error)
+
+
+async def look(do: Callable[[], _T]) -> _T:
+    """Look into a store, or claim in it, out of an event loop.
+
+    The loop goes on, and hears Ctrl-C, while others write or a server does not answer.
+    """
+    waiting = Waiting()
+    while True:
+        try:
+            with at_once():
+                return do()
+        except StoreBusyError as error:
+            why, pause_s = str(error), AGAIN_S
+        except (StoreGoneError, StoreFullError) as error:
+            if isinstance(error, StoreFullError) and not error.again:
+                raise
+            why, pause_s = str(error), GONE_S
+        waiting.goes_on(why)
+        await asyncio.sleep(pause_s)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A question under way, and how many wait for its reply."""
+
+    task: asyncio.Task[Reply]
+    waiting: int = 0
+
+
+class Replay:
+    """Answers from what is recorded, and records what is not, with what it took.
+
+    A reply is committed before anybody sees it. The same question asked twice at once is sent once;
+    it is taken back only when nobody waits for it any more. A failure is not recorded. What the
+    record saved is added up, and kept by `close`.
+
+    Parameters
+    ----------
+    price
+        None where it is not known; what calls took then has no cost.
+    batched
+        Whether a question was put into a batch. Its reply is read from the record for what it was
+        paid for, so it saves nothing.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        replies: Replies,
+        counts: Counts | None = None,
+        *,
+        price: Price | None = None,
+        batched: Callable[[bytes], bool] | None = None,
+    ) -> None:
+        self._batched = batched or (lambda key: False)
+        self._inner = inner
+        self._replies = replies
+        self._price = price
+        self._saved: dict[Hashable, Spend] = {}
+        self._flights: dict[bytes, _Flight] = {}
+        self._tasks: set[asyncio.Task[Reply]] = set()
+        self.counts = counts or Counts()
+
+    async def complete(self, request: Request) -> Reply:
+        key = request_key(request)
+        reply = None if key in self._flights else await look(partial(self._replies.reply, key))
+        if reply is None and key not in self._flights:  # nor asked while a server was waited for
+            task = asyncio.create_task(self._send(key, request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            self._flights[key] = _Flight(task)
+            return await self._join(key)
+        if reply is None:
+            reply = await self._join(key)
+        self.counts.recorded += 1
+        self._save(key, request, reply)
+        return reply
+
+    async def close(self) -> None:
+        """Take back what is under way, keep what was saved, then close what is inside.
+
+        After a second Ctrl-C what was saved is kept only if nobody else writes: it is a statistic,
+        and nobody is to wait for it.
+        """
+        closing = asyncio.current_task()
+        leaving = closing is not None and closing.cancelling() > 0
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        saved, self._saved = list(self._saved.values()), {}
+        try:
+            if saved and leaving:
+                with suppress(StoreBusyError), at_once():
+                    self._replies.put_spend(saved)
+            elif saved:
+                await keep(self._replies, lambda store: store.put_spend(saved))
+        finally:
+            await self._inner.close()
+
+    async def _join(self, key: bytes) -> Reply:
+        flight = self._flights[key]
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting:  # the last to leave; who asks from now on starts anew
+                del self._flights[key]
+                flight.task.cancel()
+
+    async def _send(self, key: bytes, request: Request) -> Reply:
+        try:
+            reply = await self._inner.complete(request)
+        except CallError:
+            self.counts.failed += 1
+            raise
+        spend = spend_of(request, reply.usage, "live", cost_of(reply.usage, self._price))
+        paid = Paid(key=key, request=request, reply=reply, spend=spend)
+        await keep(
+            self._replies,
+            lambda store: store.put_reply(paid.key, paid.request, paid.reply, paid.spend),
+            paid=paid,
+        )
+        self.counts.sent += 1
+        return reply
+
+    def _save(self, key: bytes, request: Request, reply: Reply) -> None:
+        """Add up what the record saved, by run, benchmark, who answers and who judges.
+
+        The places of one such sum are told apart no further, so the first one stands for all.
+        """
+        cost = cost_of(reply.usage, self._price)
+        spend = spend_of(request, reply.usage, "recorded", 0.0 if self._batched(key) else cost)
+        if spend is None:
+            return
+        place = spend.purpose.place
+        group = (
+            (spend.purpose.run_id, spend.provider, spend.model),
+            (place.benchmark, place.version, place.model_key, place.judge_key),
+            spend.cost_usd is None,  # what has no price must not vanish in a sum
+        )
+        before = self._saved.get(group)
+        self._saved[group] = spend if before is None else _sum(before, spend)
+
+
+def _sum(first: Spend, second: Spend) -> Spend:
+    usage = {}
+    for name in (field.name for field in fields(Usage)):
+        known = [n for one in (first, second) if (n := getattr(one.usage, name)) is not None]
+        usage[name] = sum(known) if known else None
+    cost = None if first.cost_usd is None else first.cost_usd + (second.cost_usd or 0.0)
+    return replace(first, usage=Usage(**usage), cost_usd=cost, calls=first.calls + second.calls)

@@ -1,0 +1,203 @@
+"""What a backend of lm-eval is asked, what it gives back, and which one a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from judgebench.errors import ConfigError, unknown_name
+from judgebench.records import Runtime, TokenLogprob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptTokens:
+    """How prompts become tokens by a benchmark's preset, where that is not lm-eval's way.
+
+    lm-eval adds the special tokens of a tokenizer, except to a text that begins with BOS already,
+    and cuts on the left or not at all. Some benchmarks' own code does otherwise, and published
+    numbers are of what it does.
+
+    ``special_tokens`` are added ``once``, as lm-eval does, or ``always``: a text that begins with
+    BOS then has it twice. Prompt and answer are at most ``max_length`` tokens together, and never
+    more than the model takes: the prompt is cut to the rest on its ``truncation_side``. Without
+    ``max_length`` nothing is cut.
+    """
+
+    special_tokens: Literal["once", "always"] = "once"
+    max_length: int | None = None
+    truncation_side: Literal["left", "right"] = "left"
+
+    def of(self, lm: Any, prompts: Sequence[str], *, max_gen_toks: int) -> list[list[int]]:
+        """Ids of each prompt, not padded.
+
+        Parameters
+        ----------
+        lm
+            lm-eval's object, for its tokenizer and what its model takes.
+        max_gen_toks
+            Room that is left for the answer, in tokens.
+        """
+        if self.special_tokens == "always":
+            encoded = [lm.tokenizer(text, add_special_tokens=True)["input_ids"] for text in prompts]
+        else:
+            encoded = [list(lm.tok_encode(text)) for text in prompts]
+        if self.max_length is None:
+            return encoded
+        room = max(0, min(self.max_length, int(lm.max_length)) - max_gen_toks)
+        right = self.truncation_side == "right"
+        return [
+            tokens[:room] if right else tokens[max(0, len(tokens) - room) :] for tokens in encoded
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """One answer as the model gave it, up to what ended it.
+
+    ``finish_reason`` is ``stop`` (the model or a stop sequence ended it), ``length`` (it was cut
+    off), or None where the backend does not say. Token counts are None where it does not count.
+    ``tokens`` are those of ``raw``, where they were asked for and the backend gives them.
+    ``logprob`` is the log-probability (nats) of the whole answer, of all ``completion_tokens`` and
+    so with the token that ended it; None where it was not asked for.
+    """
+
+    raw: str
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    logprob: float | None = None
+    tokens: tuple[TokenLogprob, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihoods:
+    """Log-probabilities (nats) of texts as the beginning of an answer, in the order asked for."""
+
+    values: tuple[float, ...]
+    prompt_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How a batch is generated.
+
+    ``stops`` are those that the backend itself obeys; ``sampling`` holds ``do_sample``,
+    ``temperature`` and whatever else the suite says, under lm-eval's names.
+
+    ``seed`` is one for the whole batch: its draws depend on what is in it. ``seeds``, one for each
+    prompt, take its place where that must not be so. ``logprobs`` asks for the tokens, each with
+    so many of its alternatives, ``weighed`` for the log-probability of greedy answers: the model's
+    own, before temperature and penalties. ``prompt_tokens`` is how prompts become tokens, where
+    that is not lm-eval's way.
+    """
+
+    stops: tuple[str, ...]
+    max_gen_toks: int
+    sampling: Mapping[str, Any]
+    seed: int = 0
+    seeds: tuple[int, ...] = ()
+    logprobs: int | None = None
+    weighed: bool = False
+    prompt_tokens: PromptTokens | None = None
+
+    @property
+    def samples(self) -> bool:
+        """Whether the seed can change the answer."""
+        return bool(self.sampling.get("do_sample"))
+
+
+class Backend(Protocol):
+    """A loaded model. ``lm`` is lm-eval's object, which knows its chat template.
+
+    ``batch`` is how many prompts it takes at once, ``think_end`` what ends its reasoning where it
+    is known to reason.
+    """
+
+    lm: Any
+    batch: int
+    think_end: str | None
+
+    @property
+    def deaf_to(self) -> frozenset[str]:
+        """What of a `Decoding` it cannot be told: ``seed``, ``logprobs``, ``prompt_tokens``."""
+        ...
+
+    def stack(self) -> Runtime: ...
+
+    def refusal(self, prompt: Any, decoding: Decoding) -> str | None:
+        """Why this prompt cannot be answered; None if it can."""
+        ...
+
+    def generate(self, prompts: Sequence[Any], decoding: Decoding) -> list[Generated]:
+        """Answer one batch, in its order."""
+        ...
+
+    def likelihoods(self, asked: Sequence[tuple[Any, Sequence[str]]]) -> list[Likelihoods]:
+        """How likely each prompt is to be answered with each of its texts."""
+        ...
+
+
+def load(job: Mapping[str, Any]) -> Backend:
+    """The model of a job, by the name that lm-eval gives its backend.
+
+    Raises
+    ------
+    ConfigError
+        For a chat template that the tokenizer does not have.
+    """
+    name, how = job["model"], (job["model_args"], job["batch_size"], job["device"])
+    backend: Backend
+    if name in {"hf", "hf-auto", "huggingface"}:
+        from judgebench.workers.backends.hf import HuggingFace
+
+        backend = HuggingFace(*how)
+    elif name == "vllm":
+        from judgebench.workers.backends.vllm import Vllm
+
+        backend = Vllm(name, *how)
+    else:
+        from judgebench.workers.backends.lm_eval import AnyBackend
+
+        backend = AnyBackend(name, *how)
+    if isinstance(job["apply_chat_template"], str):
+        _choose_template(backend.lm, job["apply_chat_template"])
+    return backend
+
+
+def _choose_template(lm: Any, name: str) -> None:
+    """Make a named chat template the one that is applied: lm-eval itself only logs the name."""
+    templates = getattr(getattr(lm, "tokenizer", None), "chat_template", None)
+    if not isinstance(templates, dict) or name not in templates:
+        known = sorted(templates) if isinstance(templates, dict) else []
+        raise ConfigError(
+            unknown_name("chat template", name, known)
+            + "; apply_chat_template: true takes the model's only one"
+        )
+    lm.tokenizer.chat_template = templates[name]
+    if hasattr(lm, "hf_chat_template"):  # vllm passes its own choice along
+        lm.hf_chat_template = templates[name]
+
+
+def too_long(lm: Any, prompt: str, decoding: Decoding, *, most: int, instead: str) -> str | None:
+    """Why a prompt does not fit; None if it does: lm-eval would cut it and say nothing.
+
+    Parameters
+    ----------
+    most
+        Tokens that the prompt may have.
+    instead
+        What a suite may say to have it answered all the same.
+    """
+    rule, answer = decoding.prompt_tokens, decoding.max_gen_toks
+    if rule is None:
+        length = len(lm.tok_encode(prompt))
+    elif (length := len(rule.of(lm, [prompt], max_gen_toks=answer)[0])) == 0:
+        return f"{answer} tokens for the answer leave none for the prompt"
+    if length <= most:
+        return None
+    return (
+        f"the prompt has {length} tokens, and the model takes {lm.max_length} less "
+        f"{answer} for the answer; shorten the prompt (fewer examples, a "
+        f"judge's max_answer_chars) or the answer, or {instead}"
+    )

@@ -1,0 +1,373 @@
+"""The process that holds a local model: loads it once, answers the items of its tasks.
+
+    python -m judgebench.workers.generate
+
+It speaks as `judgebench.workers.protocol` says. The job names the model and everything that could
+be asked of it::
+
+    {"model": "hf", "model_args": {...}, "batch_size": 8, "device": null, "seed": 1234,
+     "apply_chat_template": true,
+     "tasks": [{"task": "...", "include_path": ["..."], "metadata": {...}, "ids": ["0", ...],
+                "apply_chat_template": true, "system_instruction": null,
+                "fewshot_as_multiturn": false, "prompt_tokens": {},
+                "until": [], "max_gen_toks": 64, "sampling": {"do_sample": false},
+                "sampling_of": {}, "further": {}}]}
+
+and a question is one item's sample, an answer one row for each turn of it::
+
+    {"id": ["the task", "0", 0]}
+    {"id": ["the task", "0", 0], "turn": 0, "text": ...}
+
+A text as the job's ``apply_chat_template`` names one of the model's templates, for all tasks.
+``prompt_tokens`` is how prompts become tokens where that is not lm-eval's way (`PromptTokens`).
+``sampling_of`` takes the place of ``sampling`` for the items that it names, and ``further``, unless
+it is empty, that of both for every sample but 0.
+
+Turns: with ``"turns": {"0": [[{"role": "user", "content": ...}], ...], ...}`` a conversation is
+held, message by message through the model's chat template and without a task of lm-eval: each of
+these lists is put after what was said so far, and the model answers it. What goes on is the final
+answer, without its reasoning. A conversation in which a turn comes to no answer ends there; one
+that grows too long for the model fails as a whole.
+
+Selection: with ``"selection": {"n": 4, "scorer": {...}}`` each turn is drawn n times, and the
+answer stays that a reward model (a job of `judgebench.workers.reward`, loaded in this process)
+scores highest, the first of those that score alike; ``"messages": {"0": [...]}`` is then what the
+scorer is shown of an item of a task of lm-eval. The row says ``"selection": {"n": 4, "index": 2,
+"score": 1.5}``. An answer that is none is never chosen over one that is; where the scorer can take
+none of them, the item fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from judgebench.errors import ConfigError
+from judgebench.records import NOT_SAID, Runtime
+from judgebench.workers import backends
+from judgebench.workers.backends import Backend, Decoding, Generated, PromptTokens
+from judgebench.workers.final_answer import read_answer
+from judgebench.workers.lm_eval_task import doc_ids, load_task
+from judgebench.workers.prompts import ChatPrompts, prompt_text
+from judgebench.workers.protocol import (
+    BatchAnswerer,
+    Event,
+    Question,
+    failed,
+    free_memory,
+    in_words,
+    serve,
+)
+
+WINDOW = 16
+"""Batches a window holds: prompts are sorted by length within one, to save padding."""
+
+_EXPLICIT = ("until", "max_gen_toks", "sampling")
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """An item while it is answered.
+
+    ``messages`` are what was said so far, ``turns`` what is still to be put after them; without
+    ``turns`` it has the one ``prompt`` of a task.
+    """
+
+    id: str
+    prompt: Any
+    messages: list[Mapping[str, str]]
+    turns: list[Sequence[Mapping[str, str]]]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failure: str | None = None
+
+
+def load(
+    job: Mapping[str, Any], load_backend: Callable[[Mapping[str, Any]], Backend] = backends.load
+) -> Generator:
+    """The model of a job, with the prompts of its tasks.
+
+    Raises
+    ------
+    ConfigError
+        For a task that cannot be asked as the job says.
+    """
+    tasks = [_Task(task, job["seed"]) for task in job["tasks"]]
+    backend = load_backend(job)  # a task may register the backend that it is for
+    for task in tasks:
+        task.build(backend)
+    return Generator(backend, tasks)
+
+
+class Generator:
+    """A backend with the tasks that it answers."""
+
+    def __init__(self, backend: Backend, tasks: Sequence[_Task]) -> None:
+        self._backend = backend
+        self._tasks = tasks
+        self.batch = backend.batch
+
+    def stack(self) -> Runtime:
+        return self._backend.stack()
+
+    def answers(self, questions: Sequence[Question]) -> Iterator[Event]:
+        """Events, a batch at a time. What fails is said, and the next batch follows."""
+        for task in self._tasks:
+            ids = [question["id"] for question in questions]
+            yield from task.answers({(item, n) for name, item, n in ids if name == task.name})
+
+
+class _Task:
+    """One task of a job."""
+
+    def __init__(self, task: Mapping[str, Any], seed: int) -> None:
+        self.name: str = task["task"]
+        absent = [name for name in _EXPLICIT if task.get(name) is None]
+        if absent:  # lm-eval would stop at the first blank line, or after 256 tokens
+            raise ConfigError(f"task {self.name}: {', '.join(absent)} has to be said explicitly")
+        self._given = task
+        self._seed = seed
+        self._turns: Mapping[str, Sequence[Any]] = task.get("turns") or {}
+        self._source = (
+            None if self._turns else load_task(self.name, task["include_path"], task["metadata"])
+        )
+        rule = task.get("prompt_tokens")
+        self._tokens = PromptTokens(**rule) if rule else None
+        self._selection = task.get("selection")
+        self._n: int = self._selection["n"] if self._selection else 1
+
+    def build(self, backend: Backend) -> None:
+        """The first prompt of each item, and the scorer."""
+        self._backend = backend
+        given = self._given
+        if self._tokens is not None and "prompt_tokens" in backend.deaf_to:
+            raise ConfigError(
+                f"task {self.name}: this backend takes text and cannot be told how it becomes "
+                "tokens, as the benchmark's preset has it; use the backend hf or vllm, or say "
+                "options: {preset: clean}"
+            )
+        if self._turns:
+            self._chat = ChatPrompts(
+                backend.lm,
+                apply_chat_template=given["apply_chat_template"],
+                system_instruction=given["system_instruction"],
+            )
+            self._prompts = {id_: self._chat.of(turns[0]) for id_, turns in self._turns.items()}
+        else:
+            self._prompts = _prompts_of(self._source, given, backend.lm)
+        if self._selection:
+            from judgebench.workers import reward
+
+            self._scorer: BatchAnswerer = reward.load(self._selection["scorer"])
+
+    def answers(self, missing: set[tuple[str, int]]) -> Iterator[Event]:
+        unknown = [one for one in missing if one[0] not in self._prompts]
+        if unknown:
+            yield self._failed(unknown, "the task has no document with this id")
+        decoding = self._decoding(0, self._given["sampling"])
+        refused = {
+            id_: why
+            for id_, prompt in self._prompts.items()
+            if (why := self._backend.refusal(prompt, decoding)) is not None
+        }
+        for id_, why in refused.items():
+            if affected := [one for one in missing if one[0] == id_]:
+                yield self._failed(affected, why)
+        asked = {id_: p for id_, p in self._prompts.items() if id_ not in refused}
+        for sample in sorted({n for _, n in missing}):
+            for number, (sampling, ids) in enumerate(self._batches(asked, sample)):
+                if wanted := [(id_, sample) for id_ in ids if (id_, sample) in missing]:
+                    yield from self._batch(ids, wanted, sampling, number)
+
+    def _batches(
+        self, asked: Mapping[str, Any], sample: int
+    ) -> Iterator[tuple[dict[str, Any], list[str]]]:
+        """Ids that are answered together, with what they are sampled with: one for each batch."""
+        alike: dict[str, tuple[dict[str, Any], list[str]]] = {}
+        further = self._given.get("further") if sample else None
+        for id_ in self._given["ids"]:
+            own = self._given.get("sampling_of", {}).get(id_, self._given["sampling"])
+            sampling = further or own
+            told = json.dumps(sampling, sort_keys=True)
+            alike.setdefault(told, (sampling, []))[1].append(id_)
+        for sampling, ids in alike.values():
+            for some in batches(asked, ids, self._backend.batch):
+                yield sampling, some
+
+    def _batch(
+        self,
+        ids: Sequence[str],
+        wanted: Sequence[tuple[str, int]],
+        sampling: dict[str, Any],
+        number: int,
+    ) -> Iterator[Event]:
+        """What is said of the items that are answered together, turn by turn."""
+        sample = wanted[0][1]
+        conversations = {id_: self._conversation(id_) for id_ in ids}
+        going_on = list(conversations.values())
+        turn = 0
+        try:
+            while going_on:
+                self._answer(going_on, sampling, sample, number, turn)
+                turn += 1
+                going_on = [one for one in going_on if self._goes_on(one, sampling)]
+        except Exception as error:  # noqa: BLE001  (one batch fails; the run goes on)
+            message = in_words(error)
+        else:
+            failures = {id_: one.failure for id_, one in conversations.items() if one.failure}
+            rows = [
+                {"id": [self.name, id_, sample], "turn": turn, **row}
+                for id_, _ in wanted
+                if id_ not in failures
+                for turn, row in enumerate(conversations[id_].rows)
+            ]
+            if rows:
+                yield {"event": "answered", "answers": rows}
+            for one in wanted:
+                if one[0] in failures:
+                    yield self._failed([one], failures[one[0]])
+            return
+        free_memory()
+        yield self._failed(wanted, message)
+
+    def _conversation(self, id_: str) -> _Conversation:
+        first, *turns = self._turns.get(id_) or [self._given.get("messages", {}).get(id_, ())]
+        return _Conversation(id_, self._prompts[id_], list(first), turns)
+
+    def _answer(
+        self,
+        conversations: Sequence[_Conversation],
+        sampling: dict[str, Any],
+        sample: int,
+        number: int,
+        turn: int,
+    ) -> None:
+        """The next turn of each."""
+        prompts = [one.prompt for one in conversations]
+        drawn = []
+        for n in range(sample * self._n, (sample + 1) * self._n):
+            seed = batch_seed(self._seed, task=self.name, sample=n, number=number, turn=turn)
+            drawn.append(self._backend.generate(prompts, self._decoding(seed, sampling)))
+        for conversation, generated in zip(conversations, zip(*drawn, strict=True), strict=True):
+            rows = [self._row(conversation.prompt, one) for one in generated]
+            if (row := self._selected(conversation, rows)) is not None:
+                conversation.rows.append(row)
+                conversation.messages.append({"role": "assistant", "content": row["text"]})
+
+    def _selected(
+        self, conversation: _Conversation, rows: Sequence[dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """The row that stays; None where the scorer could take none."""
+        if not self._selection:
+            return rows[0]
+        asked = [
+            {
+                "id": index,
+                "messages": [*conversation.messages, {"role": "assistant", "content": row["text"]}],
+            }
+            for index, row in enumerate(rows)
+            if row["text"]
+        ]
+        scores: dict[int, float] = {}
+        for event in self._scorer.answers(asked):
+            if event["event"] == "answered":
+                scores |= {answer["id"]: answer["score"] for answer in event["answers"]}
+            else:
+                conversation.failure = f"the scorer: {event['message']}"
+        if asked and not scores:
+            return None
+        conversation.failure = None
+        index = max(scores, key=lambda index: scores[index], default=0)
+        chosen = {"n": self._n, "index": index, "score": scores.get(index)}
+        return {**rows[index], "selection": chosen}
+
+    def _goes_on(self, conversation: _Conversation, sampling: dict[str, Any]) -> bool:
+        """Whether there is another turn; its prompt is made."""
+        if conversation.failure or not conversation.turns or not conversation.rows[-1]["text"]:
+            return False
+        conversation.messages += conversation.turns.pop(0)
+        conversation.prompt = self._chat.of(conversation.messages)
+        decoding = self._decoding(0, sampling)
+        conversation.failure = self._backend.refusal(conversation.prompt, decoding)
+        return conversation.failure is None
+
+    def _decoding(self, seed: int, sampling: dict[str, Any]) -> Decoding:
+        # A model that reasons may write a stop sequence while it does; then the stops are ours.
+        stops = () if self._backend.think_end else tuple(self._given["until"])
+        return Decoding(
+            stops=stops,
+            max_gen_toks=self._given["max_gen_toks"],
+            sampling=sampling,
+            seed=seed,
+            weighed=not sampling.get("do_sample"),
+            prompt_tokens=self._tokens,
+        )
+
+    def _row(self, prompt: Any, one: Generated) -> dict[str, Any]:
+        answer = read_answer(
+            replace(one, finish_reason=one.finish_reason or NOT_SAID),
+            prompt=prompt_text(prompt),
+            think_end=self._backend.think_end,
+            stops=self._given["until"],
+        )
+        return {"prompt": prompt_text(prompt), **asdict(one), **asdict(answer)}
+
+    def _failed(self, ids: Sequence[tuple[str, int]], message: str) -> Event:
+        return failed([[self.name, *one] for one in sorted(ids)], message)
+
+
+def batches(prompts: Mapping[str, Any], ids: Sequence[str], batch: int) -> Iterator[list[str]]:
+    """Item ids, a batch at a time: long prompts first within each window of the full list.
+
+    What shares a batch changes greedy answers in the last digits of a logit. A run that was killed
+    and goes on must therefore batch as an undisturbed one does: from the full list, never from what
+    is missing. Ids without a prompt are left out. Long ones first, so that too little memory shows
+    at once.
+    """
+    known = [id_ for id_ in ids if id_ in prompts]
+    for start in range(0, len(known), batch * WINDOW):
+        window = known[start : start + batch * WINDOW]
+        window.sort(key=lambda id_: -len(str(prompts[id_])))
+        for first in range(0, len(window), batch):
+            yield window[first : first + batch]
+
+
+def batch_seed(seed: int, *, task: str, sample: int, number: int, turn: int = 0) -> int:
+    """A seed for each batch of each sample and turn, whatever was generated before it."""
+    text = f"{seed}\n{task}\n{sample}\n{number}" + (f"\n{turn}" if turn else "")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+# Tasks of lm-eval ---------------------------------------------------------------------------------
+
+
+def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
+    """Item id -> prompt, exactly as lm-eval would send it.
+
+    Text, except where a backend's template makes something else. Ids for which the task has no
+    document are absent.
+    """
+    docs = doc_ids(given["task"], task.eval_docs)
+    ids = set(given["ids"])
+    wanted = {n for n, id_ in enumerate(docs) if id_ in ids}
+    if not wanted:
+        return {}
+    if task.config.num_fewshot:  # which examples are drawn depends on who drew before
+        wanted = set(range(max(wanted) + 1))
+    templated = given["apply_chat_template"]
+    task.build_all_requests(
+        samples=wanted,  # lm-eval asks 'is it in': a list would make this quadratic
+        system_instruction=given["system_instruction"],
+        apply_chat_template=templated,
+        fewshot_as_multiturn=given["fewshot_as_multiturn"],
+        chat_template=lm.apply_chat_template if templated else None,
+        tokenizer_name=lm.tokenizer_name if templated else "",
+    )
+    prompts = {docs[inst.doc_id]: inst.args[0] for inst in task.instances}
+    return {id_: prompt for id_, prompt in prompts.items() if id_ in ids}
+
+
+if __name__ == "__main__":
+    serve(load)

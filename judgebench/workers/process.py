@@ -1,0 +1,212 @@
+"""A child process that holds a model, as seen by who asks it (`judgebench.workers.protocol`).
+
+Nothing of it is left behind: it leads a process group of its own, which is killed with it, and it
+ends by itself when the pipe of its orders does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from judgebench.errors import ConfigError, LocalModelError
+from judgebench.secret import redact, secrets_of
+
+NEEDS = {"hf": "torch", "hf-auto": "torch", "huggingface": "torch", "vllm": "vllm"}
+"""The package without which a backend cannot run."""
+
+_INSTALL = {"torch": "pip install 'judgebench-harness[hf]'", "vllm": "pip install 'lm-eval[vllm]'"}
+_POLL_S = 0.2
+_GRACE_S = 5.0
+_LAST_BYTES = 16 * 1024
+_LAST_LINES = 15
+
+
+class WorkerProcess:
+    """A worker by the name of its module, started at once. Its methods wait, in any thread.
+
+    Parameters
+    ----------
+    model
+        How the model is called, for messages.
+    gpus
+        ``CUDA_VISIBLE_DEVICES`` of the worker; that of this process if None.
+    needs
+        The package without which it cannot run.
+
+    Raises
+    ------
+    ConfigError
+        Where that package is not installed.
+    """
+
+    def __init__(self, module: str, *, model: str, gpus: str | None, needs: str | None) -> None:
+        if needs is not None and importlib.util.find_spec(needs) is None:
+            raise ConfigError(
+                f"{model} needs {needs}, which is not installed: "
+                f"{_INSTALL.get(needs, f'pip install {needs}')}"
+            )
+        # Threads that spin while they wait: measured at 14 times the seconds on a busy machine.
+        usual = {"OMP_NUM_THREADS": str(os.cpu_count() or 1), "OMP_WAIT_POLICY": "PASSIVE"}
+        chosen = {} if gpus is None else {"CUDA_VISIBLE_DEVICES": gpus}
+        self._model = model
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**usual, **os.environ, **chosen},
+            start_new_session=True,  # Ctrl-C is for the run; and there is no terminal to ask on
+        )
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._tail = b""
+        reads = (self._read_events, self._keep_tail)
+        self._readers = [threading.Thread(target=read, daemon=True) for read in reads]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def load(self, job: Mapping[str, Any], *, within_s: float | None, limit: str) -> dict[str, Any]:
+        """Have it load what a job describes; its event ``ready``.
+
+        Parameters
+        ----------
+        within_s
+            No limit if None.
+        limit
+            What a suite may raise where that was too short.
+
+        Raises
+        ------
+        ConfigError
+            Where the job cannot be done as it stands.
+        LocalModelError
+            Where the model cannot be loaded, or not in time, with the process's last words.
+        """
+        self._tell(job)
+        deadline = None if within_s is None else time.monotonic() + within_s
+        try:
+            while (event := self._event(deadline, "loads"))["event"] == "loading":
+                pass
+        except TimeoutError:
+            self.stop()
+            raise LocalModelError(
+                f"{self._model} was not loaded within {within_s:g} s: raise {limit} (a download "
+                f"that broke off goes on). {self._last_words()}"
+            ) from None
+        if event["event"] == "refused":
+            self.stop()
+            error = ConfigError if event["ours"] else LocalModelError
+            raise error(f"{self._model} cannot be used: {clean(event['message'])}")
+        return event
+
+    def ask(
+        self, questions: Sequence[Mapping[str, Any]], *, within_s: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All events about some questions.
+
+        Raises
+        ------
+        LocalModelError
+            When the process ends before it is done, with its last words.
+        TimeoutError
+            When that takes longer than it may.
+        """
+        deadline = None if within_s is None else time.monotonic() + within_s
+        self._tell({"questions": questions})
+        while (event := self._event(deadline))["event"] != "done":
+            yield event
+
+    def stop(self) -> None:
+        """End the process and everything it started; returns when all of it is gone."""
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
+        self._signal(signal.SIGKILL)  # and whatever it has left behind
+        self._process.wait()
+        for reader in self._readers:
+            reader.join(_GRACE_S)
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _tell(self, order: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # nobody is there to read it
+            raise self._ended("runs") from None
+
+    def _event(self, deadline: float | None, doing: str = "runs") -> dict[str, Any]:
+        """The next event; waits for it as long as the process lives, or until the deadline."""
+        ended = False
+        while True:
+            try:
+                line = self._lines.get(timeout=_POLL_S)
+            except queue.Empty:
+                if ended:  # a descendant may still hold the pipe open
+                    raise self._ended(doing) from None
+                if deadline is not None and time.monotonic() > deadline:
+                    raise TimeoutError from None
+                ended = self._process.poll() is not None
+                continue
+            if not line.endswith(b"\n"):
+                raise self._ended(doing)
+            event: dict[str, Any] = json.loads(line)
+            return event
+
+    def _ended(self, doing: str) -> LocalModelError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)  # its pipes may close before it has ended
+        self.stop()
+        code = self._process.returncode
+        status = f"exit status {code}"
+        if code < 0:
+            hint = "; often the machine ran out of memory" if -code == signal.SIGKILL else ""
+            status = f"killed by {signal.Signals(-code).name}{hint}"
+        return LocalModelError(
+            f"the worker that {doing} {self._model} ended: {status}. {self._last_words()}"
+        )
+
+    def _last_words(self) -> str:
+        said = clean(self._tail.decode("utf-8", "replace")).splitlines()[-_LAST_LINES:]
+        words = "\n".join(f"  | {line}" for line in said)
+        return f"Its last words:\n{words or '  (none)'}"
+
+    def _read_events(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            for line in stream:
+                self._lines.put(line)
+        self._lines.put(b"")
+
+    def _keep_tail(self) -> None:
+        """Keep the end of what is said, and never let a full pipe stop the worker."""
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            while chunk := os.read(stream.fileno(), _LAST_BYTES):
+                self._tail = (self._tail + chunk)[-_LAST_BYTES:]
+
+
+def clean(text: str) -> str:
+    """Without keys and control characters: what a process prints is not to be trusted."""
+    text = redact(text, secrets_of(os.environ))
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
