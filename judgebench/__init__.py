@@ -12,6 +12,7 @@ DEFAULT_STORE = "sqlite:///results/judgebench.db"
 
 if TYPE_CHECKING:
     from judgebench.api import agreement as agreement
+    from judgebench.api import judge as judge
     from judgebench.api import leaderboard as leaderboard
     from judgebench.api import open_store as open_store
     from judgebench.api import replies as replies
@@ -25,6 +26,7 @@ __all__ = [
     "__version__",
     "agreement",
     "assert_no_regression",
+    "judge",
     "leaderboard",
     "open_store",
     "replies",
@@ -33,6 +35,7 @@ __all__ = [
 
 _FOUND_IN = {
     "agreement": "api",
+    "judge": "api",
     "leaderboard": "api",
     "open_store": "api",
     "replies": "api",

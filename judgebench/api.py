@@ -24,18 +24,16 @@ from judgebench.errors import (
     unknown_name,
 )
 from judgebench.exchange.labels import import_labels, read_label_rows
-from judgebench.execution.again import with_occasions
-from judgebench.execution.anchors import occasion_of_today
-from judgebench.execution.confirm import Unconfirmed
-from judgebench.execution.confirm import confirm as confirm_work
-from judgebench.execution.evaluate import evaluate
+from judgebench.execution.execute import confirm as confirm_work
+from judgebench.execution.execute import evaluate
 from judgebench.execution.forecast import PlanRow
 from judgebench.execution.forecast import plan as plan_work
-from judgebench.execution.outcome import Outcome
+from judgebench.execution.manifest import Outcome, with_rechecks
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.preflight import Finding, needs
+from judgebench.execution.recheck import Unconfirmed, recheck_of_today
 from judgebench.execution.resolve import ResolvedBenchmark, ResolvedSuite, endpoints, resolve
-from judgebench.protocols import Progress, at_once
+from judgebench.protocols import NoProgress, Progress, at_once
 from judgebench.store import Store
 from judgebench.store import open_store as open_live_store
 
@@ -551,7 +549,7 @@ def run(
     for label_file, about in _label_files(work):
         # A fault in it is said now, not after everything was paid for.
         read_label_rows(label_file, about)
-    occasion = occasion_of_today() if refresh_anchors else None
+    occasion = recheck_of_today() if refresh_anchors else None
     asked = config.as_asked(config.raw_suite(path), limits or {}, work.suite if batch else None)
     if refresh_anchors:
         asked["refresh_anchors"] = occasion
@@ -562,7 +560,7 @@ def run(
     if unjudged:
         asked["unjudged"] = True
     with open_live_store(store_url(work.suite, store)) as opened:
-        work = with_occasions(work, opened.runs(), again)
+        work = with_rechecks(work, opened.runs(), again)
         pool = ProviderPool(work.suite, opened)
         with _named(path):
             pool.check(endpoints(work))
@@ -591,32 +589,41 @@ def run(
 
 
 def judge(
-    paths: Sequence[Path],
+    answers: Path | str | Sequence[Path | str] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
-    judges: Sequence[str],
-    rubric: Path,
+    judges: Sequence[str | Callable[..., Any]],
+    rubric: Path | str | None = None,
+    prompt: Path | str | None = None,
     scale: tuple[float, float] | None = None,
     benchmark: str = "answers",
+    baseline: str | None = None,
     base_url: str | None = None,
     limit: int | None = None,
     store: str | Path | None = None,
-    progress: Progress,
+    progress: Progress | None = None,
     limits: Mapping[str, Any] | None = None,
     on_forecast: Callable[[Sequence[PlanRow]], None] | None = None,
+    **reading: Any,
 ) -> Outcome:
-    """Have judges rate answers that exist by a rubric, without a suite; else as `run`.
+    """Have judges judge answers that exist, without a suite; else as `run`.
 
     Parameters
     ----------
-    paths
-        Files of answers, as `judgebench.exchange.answer_files` reads them.
+    answers
+        Files of answers, or rows of one, as `judgebench.exchange.answer_files` reads them.
     judges
-        Each as PROVIDER/MODEL, which is also its name.
+        Each as PROVIDER/MODEL, which is also its name; or a function, which is called with what its
+        parameters name (``question``, ``answer``, ``answer_a``, …: `judgebench.judges.python`).
     rubric, scale
         A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
         given.
+    prompt, reading
+        A prompt of one's own, and what a suite says beside it: ``read``, ``verdict``, ``labels``,
+        ``overall``, ``examples``, ``frame``.
     benchmark
         How the questions of these files are called; their version is the hash of what is asked.
+    baseline
+        The model whose answers others are compared with, for judges that compare.
     base_url
         Where the judges are reached, where that is not their provider's usual address.
     limit
@@ -627,40 +634,22 @@ def judge(
     UsageError
         For a judge that is not PROVIDER/MODEL, or of which nobody knows where it is.
     InputError
-        For a file of answers or a rubric that cannot be used, naming row and field.
+        For a file of answers, a rubric or a prompt that cannot be used, naming row and field.
     """
-    from judgebench.benchmarks.own_prompts import own_benchmark
-    from judgebench.exchange.answer_files import read_answer_files
-
-    found = read_answer_files(paths)
-    written = {
-        "name": benchmark,
-        "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
-        "judges": [
-            {"name": one, "kind": "rubric", **_endpoint_called(one, base_url, "--judge")}
-            for one in judges
-        ],
-        "benchmarks": [
-            {
-                "name": benchmark,
-                "items": str(paths[0]),
-                "rubric": str(rubric),
-                "judges": list(judges),
-                "samples": found.samples,
-                **({} if scale is None else {"scale": list(scale)}),
-                **({} if limit is None else {"limit": limit}),
-            }
-        ],
-        "limits": dict(limits or {}),
-    }
-    suite = config.check(config.Suite, written, "what is judged")
-    (section,) = suite.benchmarks
-    asked = own_benchmark(section, found.questions)
-    given = ResolvedBenchmark(
-        config=section, benchmark=asked, items=tuple(asked.items(limit)), recorded=found.answers
+    work, written = _work_on(
+        answers,
+        judges,
+        rubric=rubric,
+        prompt=prompt,
+        scale=scale,
+        benchmark=benchmark,
+        baseline=baseline,
+        base_url=base_url,
+        limit=limit,
+        limits=limits,
+        **reading,
     )
-    work = resolve(suite, given=given)
-    return _carried_out(work, written, store, progress, on_forecast)
+    return _carried_out(work, written, store, progress or NoProgress(), on_forecast)
 
 
 def respond(
@@ -739,6 +728,142 @@ def _carried_out(
         if on_forecast is not None and pool.cost_money(list(endpoints(work).values())):
             on_forecast(plan_work(work, opened, pool))
         return evaluate(work, store=opened, pool=pool, progress=progress, configuration=written)
+
+
+def try_judge(
+    suite: Path | str | None = None,
+    *,
+    answers: Any = (),
+    judges: Sequence[str] = (),
+    on: int = 3,
+    kept: str | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+    limits: Mapping[str, Any] | None = None,
+    **asked: Any,
+) -> tuple[Outcome | None, list[JudgedReply]]:
+    """Prompts as they would be sent, replies, and what is read from them; no verdict is kept.
+
+    Parameters
+    ----------
+    suite
+        Its ``judges`` are tried, all of them if none is named, on answers that are there.
+    answers, asked
+        Without a suite, as for `judge`: without answers those of a small set that comes along, and
+        without judges prompts alone.
+    on
+        So many questions at most of each judge.
+    kept
+        Nobody is asked: how the judges read is tried on what this judge of the store was replied.
+
+    Returns
+    -------
+    outcome, replies
+        What came of the calls, None where nobody was asked; and one entry a question.
+
+    Raises
+    ------
+    UsageError
+        As for `judge`; where there is no answer to try on, or no reader to try.
+    """
+    from judgebench.exchange.answer_files import SMALL_BASELINE
+    from judgebench.execution.trial import first_calls, try_out
+    from judgebench.report import replies as report
+
+    nobody = suite is None and not judges
+    if suite is not None:
+        work = _resolved(Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*judges,)))
+        written = config.raw_suite(Path(suite))
+    else:
+        if not answers:
+            asked["baseline"] = asked.get("baseline") or SMALL_BASELINE
+        if nobody and kept is None:
+            asked.setdefault("read", "brackets")
+        named = judges or ["scripted/nobody"]
+        work, written = _work_on(answers, named, limits=limits, **asked)
+    with open_live_store(store_url(work.suite, store)) as opened:
+        if kept is not None:
+            found = report.judged_replies(opened, kept, limit=on)
+            return None, report.read_again(opened, found, work.assignments)
+        questions = [(one, first_calls(work, opened, one, on)) for one in work.assignments]
+        names = {candidate.key: candidate.name for candidate in work.candidates}
+        if nobody:
+            return None, [report.unasked(q, names) for _, own in questions for q in own]
+        pool = ProviderPool(work.suite, opened)
+        pool.check(endpoints(work))
+        outcome, results = try_out(
+            work,
+            questions,
+            store=opened,
+            pool=pool,
+            progress=progress or NoProgress(),
+            configuration=written,
+        )
+        names |= {one.key: one.title for one in work.assignments}
+        return outcome, [report.tried(opened, *result, names) for result in results]
+
+
+def _work_on(
+    answers: Any,
+    judges: Sequence[str | Callable[..., Any]],
+    *,
+    rubric: Path | str | None = None,
+    prompt: Path | str | None = None,
+    scale: tuple[float, float] | None = None,
+    benchmark: str = "answers",
+    baseline: str | None = None,
+    base_url: str | None = None,
+    limit: int | None = None,
+    limits: Mapping[str, Any] | None = None,
+    **reading: Any,
+) -> tuple[ResolvedSuite, dict[str, Any]]:
+    """What a suite would say of answers that exist, and what it comes down to."""
+    from judgebench.benchmarks.own_prompts import own_benchmark
+    from judgebench.exchange.answer_files import read_answers_of
+
+    found = read_answers_of(answers)
+    said = {**reading, **({} if prompt is None else {"prompt": str(prompt)})}
+    called = [_judge_called(one, base_url, said, rubric) for one in judges]
+    section: dict[str, Any] = {
+        "name": benchmark,
+        "items": str(next(iter(found.answers.values())).path),
+        "judges": [one["name"] for one in called],
+        "samples": found.samples,
+    }
+    more = {"rubric": rubric and str(rubric), "scale": scale and list(scale), "limit": limit}
+    more |= {"baseline": baseline}
+    written = {
+        "name": benchmark,
+        "models": [{"name": m, "responses": str(a.path)} for m, a in found.answers.items()],
+        "judges": called,
+        "benchmarks": [section | {name: one for name, one in more.items() if one is not None}],
+        "limits": dict(limits or {}),
+    }
+    suite = config.check(config.Suite, written, "what is judged")
+    own = own_benchmark(suite.benchmarks[0], found.questions)
+    given = ResolvedBenchmark(
+        config=suite.benchmarks[0],
+        benchmark=own,
+        items=tuple(own.items(limit)),
+        recorded=found.answers,
+    )
+    return resolve(suite, given=given), written
+
+
+def _judge_called(
+    named: str | Callable[..., Any],
+    base_url: str | None,
+    said: Mapping[str, Any],
+    rubric: Path | str | None,
+) -> dict[str, Any]:
+    """The judge that is meant by PROVIDER/MODEL, or is a function."""
+    if not isinstance(named, str):
+        options = {"function": registry.known_function(named)}
+        return {"name": named.__name__, "kind": "python", "options": options}
+    if "prompt" not in said and rubric is None:
+        raise UsageError(f"{named} is told nothing: give a rubric with --rubric, or a --prompt")
+    kind = {} if "prompt" in said else {"kind": "rubric"}
+    return {"name": named, **kind, **_endpoint_called(named, base_url, "--judge"), **said}
 
 
 def _candidate_called(
@@ -920,9 +1045,9 @@ def plan(
         for need in needs(work):
             on_need(need)
     with _store_if_there(store_url(work.suite, store)) as opened:
-        work = with_occasions(work, [] if opened is None else opened.runs(), again)
+        work = with_rechecks(work, [] if opened is None else opened.runs(), again)
         pool, detects = ProviderPool(work.suite, opened), Foreseen(opened, margin)
-        occasion = occasion_of_today() if refresh_anchors else None
+        occasion = recheck_of_today() if refresh_anchors else None
         return plan_work(work, opened, pool, detects, occasion=occasion)
 
 

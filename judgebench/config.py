@@ -261,10 +261,69 @@ class ModelConfig(Section):
         return self
 
 
-class JudgeConfig(Endpoint):
+class Reading(Section):
+    """How a verdict is found in a reply; exactly one of these.
+
+    Several criteria are named: ``json: {accuracy: $.accuracy, style: $.style}``.
+    """
+
+    json_: str | dict[str, str] | None = Field(
+        None, alias="json", description="path of a field, such as $.score; of each criterion"
+    )
+    regex: str | dict[str, str] | None = Field(
+        None, description="pattern with one group, which is the verdict; one for each criterion"
+    )
+    first_word: dict[str, str] | None = Field(
+        None, description="how a reply may begin, and what each word says"
+    )
+    score: list[str] | None = Field(
+        None, description="criteria, each with a line of its own at the start: NAME: 7"
+    )
+    python: str | None = Field(
+        None, description="package.module:function, or a reader that a package offers"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Reading:
+        if len(self.model_fields_set) != 1 or not self.model_dump(exclude_none=True):
+            raise ValueError(f"give exactly one of {', '.join(_keys(Reading))}")
+        return self
+
+
+class OwnPrompt(Section):
+    """How a judge asks and is read, where its prompt is the suite's own."""
+
+    examples: str | list[dict[str, str]] | None = Field(
+        None, description="file of replies to learn from: a column for each placeholder, and reply"
+    )
+    read: Literal["brackets", "first_word", "score", "logprobs"] | Reading | None = Field(
+        None, description="how a verdict is found in a reply"
+    )
+    verdict: Literal["label", "score", "preference"] | None = Field(
+        None,
+        description="what a verdict is; if unset a preference with {answer_a}, a label with "
+        "labels, else a score",
+    )
+    scale: tuple[FiniteFloat, FiniteFloat] | None = Field(
+        None, description="lowest and highest score; the benchmark's if unset"
+    )
+    labels: list[str] | dict[str, str] | None = Field(
+        None, description="what a reply may state, or what each of its words says"
+    )
+    overall: str | None = Field(
+        None, description="of several criteria: the one that is the whole, or mean"
+    )
+    frame: bool = Field(True, description="texts of a case between lines that none can imitate")
+    max_answer_chars: PositiveInt = Field(
+        20_000, description="a longer answer is shown with its middle left out"
+    )
+
+
+class JudgeConfig(Endpoint, OwnPrompt):
     """A judge with a name of its own; lexical judges need none and are used by their kind."""
 
     name: Name
+    prompt: Path | None = Field(None, description="file of a prompt of one's own")
     kind: str | None = Field(None, description="way of judging; the benchmark's default if unset")
     options: Settings = Field(default_factory=dict)
     lm_eval: LmEval | None = Field(None, description="the model of the provider 'local'")
@@ -278,6 +337,25 @@ class JudgeConfig(Endpoint):
         if value.startswith(PANEL):
             raise ValueError(f"{value!r} would be taken for a panel; name the judge otherwise")
         return value
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What is said of a prompt of one's own, as JSON; without what is not said."""
+        return self.model_dump(
+            mode="json", by_alias=True, include={*OwnPrompt.model_fields}, exclude_unset=True
+        )
+
+    @model_validator(mode="after")
+    def _asks_as_it_says(self) -> JudgeConfig:
+        if self.prompt is None and self.own:
+            raise ValueError(
+                f"{', '.join(self.own)}: said of a prompt of one's own; name its file as 'prompt'"
+            )
+        if self.prompt is not None and (self.kind or self.options):
+            raise ValueError("a judge with a prompt of its own has no 'kind' and no 'options'")
+        if self.prompt is not None and self.reward_model:
+            raise ValueError("a reward model reads no prompt: leave out 'prompt'")
+        return self
 
     @model_validator(mode="after")
     def _complete(self) -> JudgeConfig:
@@ -649,6 +727,10 @@ class _Beside:
         if one.identity_file is not None:
             changed["identity_file"] = self._file(one.identity_file, data["identity_file"])
         if isinstance(one, JudgeConfig):
+            if one.prompt is not None:
+                changed["prompt"] = self._file(one.prompt, data["prompt"])
+            if isinstance(one.examples, str):
+                changed["examples"] = str(self._file(Path(one.examples), data["examples"]))
             if isinstance(named := one.options.get(_EXAMPLES), str):
                 found = self._file(Path(named), data["options"][_EXAMPLES])
                 changed["options"] = {**one.options, _EXAMPLES: str(found)}

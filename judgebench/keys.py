@@ -131,7 +131,7 @@ def request_key(request: Request) -> bytes:
 
 def case_key(case: Case) -> bytes:
     """The key of what a judge sees. Two identical questions of two benchmarks are one case."""
-    seen = {
+    seen: dict[str, Any] = {
         "turns": case.item.turns,
         "references": case.item.references,
         "category": case.item.category,
@@ -143,6 +143,8 @@ def case_key(case: Case) -> bytes:
         seen["options"] = case.item.options
     if case.item.subcategory is not None:
         seen["subcategory"] = case.item.subcategory
+    if case.fields:
+        seen["fields"] = case.fields
     return content_key("case", seen)
 
 

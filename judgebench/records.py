@@ -150,11 +150,15 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What a judge sees: one response is pointwise, two are pairwise, in the order shown."""
+    """What a judge sees: one response is pointwise, two are pairwise, in the order shown.
+
+    ``fields`` are those of the item's metadata that this judge is shown; others never see any.
+    """
 
     item: Item
     responses: tuple[Response, ...]
     instructions: str | None = None
+    fields: JsonObject = field(default_factory=dict)
 
 
 AFRESH = 1_000_000
@@ -340,7 +344,7 @@ CONFIDENCES = frozenset({"consistency", "stated_confidence"})
 """Ways of judging whose scores say how sure a model is of its answer, not how good that is."""
 
 SCORING = CONFIDENCES | frozenset(
-    {"critique", "dimensions", "graded", "lm_eval", "reward", "rubric"}
+    {"critique", "dimensions", "graded", "lm_eval", "own_prompt/score", "reward", "rubric"}
 )
 """Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 

@@ -1,9 +1,10 @@
 """The folder is the registry: ``judges/reward.py`` is the judge ``reward``.
 
 A module takes part by defining ``make``; names that start with an underscore are private. Most
-judges are entries of a table instead, which `judgebench.judges.KINDS` names. Installed
-packages add names through the entry points ``judgebench.judges``, ``judgebench.providers``,
-``judgebench.metrics`` and ``judgebench.benchmarks``. Nothing is imported before it is asked for.
+judges are entries of a table instead, which `judgebench.judges.KINDS` names. Installed packages add
+names through the entry points ``judgebench.judges``, ``judgebench.readers``,
+``judgebench.providers``, ``judgebench.metrics`` and ``judgebench.benchmarks`` (docs/extending.md).
+Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
+import operator
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from judgebench.errors import ConfigError, InputError, unknown_name
+from judgebench.keys import text_sha
 
-Group = Literal["judges", "providers", "metrics"]
+Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
 INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
@@ -52,6 +56,68 @@ def load(group: Group, name: str) -> Any:
     if name not in offered:
         raise ConfigError(unknown_name(group.removesuffix("s"), name, names(group)))
     return offered[name].load()
+
+
+FUNCTIONS: MutableMapping[str, Callable[..., Any]] = {}
+"""Functions that no import finds, such as a notebook's, by ``module:qualified.name``."""
+
+
+def offered(group: Group) -> list[str]:
+    """The names that installed packages offer."""
+    return sorted(_entry_points(group))
+
+
+def function(named: str, group: Group, *, beside: Path | None = None) -> Callable[..., Any]:
+    """The function ``package.module:name``, or the one that a package offers by this name.
+
+    Parameters
+    ----------
+    beside
+        A folder in which modules are looked for too, after all others.
+
+    Raises
+    ------
+    ConfigError
+        Where there is none, with the nearest name or what the import says.
+    """
+    if named in FUNCTIONS:
+        return FUNCTIONS[named]
+    module, colon, inside = named.partition(":")
+    paths = list(sys.path)
+    try:
+        if not colon:
+            points = _entry_points(group)
+            if named not in points:
+                what = unknown_name(group.removesuffix("s"), named, points)
+                raise ConfigError(f"{what}; one of your own is package.module:function")
+            found = points[named].load()
+        else:
+            sys.path += [] if beside is None else [str(beside)]
+            found = operator.attrgetter(inside)(importlib.import_module(module))
+    except ConfigError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a module may raise whatever it wants
+        raise ConfigError(f"{named}: {type(error).__name__}: {error}") from None
+    finally:
+        sys.path[:] = paths
+    if not callable(found):
+        raise ConfigError(f"{named} is no function")
+    return found  # type: ignore[no-any-return]
+
+
+def known_function(found: Callable[..., Any]) -> str:
+    """The name by which `function` finds a function of this process from now on."""
+    named = f"{found.__module__}:{found.__qualname__}"
+    FUNCTIONS[named] = found
+    return named
+
+
+def source_sha(found: Callable[..., Any]) -> str | None:
+    """The first 12 digits of the SHA-256 of a function's source; None where nobody has it."""
+    try:
+        return text_sha(inspect.getsource(found))[:12]
+    except (OSError, TypeError):
+        return None
 
 
 def tasks_root() -> Path:

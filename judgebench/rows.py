@@ -251,6 +251,31 @@ def whole_file(path: Path) -> bytes:
     return data
 
 
+def text_file(path: Path, what: str, says: str) -> str:
+    """A text of a person's, such as a rubric; line ends and blanks around it are no part of it.
+
+    Parameters
+    ----------
+    what, says
+        What it is, and what it says, for a message.
+
+    Raises
+    ------
+    InputError
+        For a file that is not there, no text, or empty.
+    """
+    try:
+        with _reading(path):
+            text = path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: byte {error.start + 1} is no UTF-8; save the {what} as a UTF-8 text"
+        ) from None
+    if not text:
+        raise InputError(f"{path}: a {what} says {says}, and nothing stands here")
+    return text
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:

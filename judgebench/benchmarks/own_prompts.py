@@ -20,9 +20,10 @@ from judgebench.benchmarks.own_task import OwnTask
 from judgebench.benchmarks.presets import Manner
 from judgebench.benchmarks.prompt_rows import Question, questions_sha, read_questions
 from judgebench.config import BenchmarkConfig
-from judgebench.errors import ConfigError, InputError
+from judgebench.errors import ConfigError
 from judgebench.keys import text_sha
 from judgebench.records import BINARY, Case, Item, JsonObject, Response, RunManifest
+from judgebench.rows import text_file
 from judgebench.template import PromptText
 
 DEFAULT_SCALE = (1.0, 10.0)
@@ -222,7 +223,8 @@ def own_benchmark(
             f"benchmark {config.name}: options: own prompts have none, so "
             f"{', '.join(config.options)} would change nothing; delete it"
         )
-    rubric = _rubric(config.rubric) if config.rubric is not None else None
+    says = "what a good answer is"
+    rubric = None if config.rubric is None else text_file(config.rubric, "rubric", says)
     scale = config.scale
     if scale is None and rubric is not None and config.baseline is None:
         scale = DEFAULT_SCALE
@@ -281,20 +283,3 @@ def check_name(name: str) -> None:
             f"benchmark {name}: that is the name of a benchmark that is here already; choose "
             "another one for your own prompts"
         )
-
-
-def _rubric(path: Path) -> str:
-    """Line ends and blanks around the text change no judge."""
-    try:
-        text = path.read_text(encoding="utf-8-sig").strip()
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: byte {error.start + 1} is no UTF-8; save the rubric as a UTF-8 text"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if not text:
-        raise InputError(f"{path}: a rubric says what a good answer is, and nothing stands here")
-    return text

@@ -14,7 +14,7 @@ from judgebench.cli.options import report_options, show, store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.execution.collecting import Look
+    from judgebench.execution.batch import Look
     from judgebench.records import Batch
     from judgebench.report.table import Document
 
@@ -85,7 +85,7 @@ def _visit(
     batches: Sequence[str], form: str, outputs: Sequence[Path], store: str, *, call_off: bool
 ) -> int:
     from judgebench.cli.progress import progress_for
-    from judgebench.execution.collecting import collect
+    from judgebench.execution.batch import collect
     from judgebench.store import open_store
 
     with open_store(store, create=False) as opened, progress_for(sys.stderr) as progress:
@@ -104,7 +104,7 @@ def _visit(
 
 def _exit_code(looks: Sequence[Look]) -> int:
     """0 when all are settled; what stood in the way goes before what only takes its time."""
-    from judgebench.execution.collecting import WAITING
+    from judgebench.execution.batch import WAITING
 
     codes = {look.exit_code for look in looks} - {0}
     return max(codes - {WAITING}, default=max(codes, default=0))
@@ -140,7 +140,7 @@ def _list(batches: Sequence[Batch]) -> Document:
 def _row(batch: Batch) -> list[str]:
     import time
 
-    from judgebench.execution.batches import duration
+    from judgebench.execution.batch import duration
 
     took = (batch.ended or time.time()) - batch.created
     return [
@@ -157,7 +157,7 @@ def _row(batch: Batch) -> list[str]:
 
 
 def _record(batch: Batch) -> dict[str, Any]:
-    from judgebench.execution.batches import clock_time
+    from judgebench.execution.batch import clock_time
 
     return {
         "id": batch.id,

@@ -27,7 +27,7 @@ COMMANDS = {
     "run": "Answer, judge and report what a suite asks for; again: only what is missing.",
     "plan": "Say what a run would do, before it does it. Sends nothing.",
     "respond": "Have models answer a benchmark. Nobody judges.",
-    "judge": "Have models rate answers that exist, by a rubric. Needs no suite.",
+    "judge": "Have models judge answers that exist, without a suite; try: see it before.",
     "leaderboard": "Rank the models of a benchmark, each number with its interval.",
     "verify": "Compute every cell of a bundle of leaderboards again.",
     "ranking": "Rank models from pairs, and say who is above whom.",

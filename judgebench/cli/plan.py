@@ -16,9 +16,8 @@ from judgebench.plain_text import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from judgebench.execution.forecast import PlanRow
+    from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.preflight import Finding
-    from judgebench.execution.scales import Range
     from judgebench.report.gate_policy import Policy
     from judgebench.report.table import Document
 
@@ -260,7 +259,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
-    from judgebench.execution.scales import Range
+    from judgebench.execution.forecast import Range
 
     known = [row.cost_usd for row in rows if row.cost_usd is not None]
     return {
@@ -274,7 +273,7 @@ def _total(rows: Sequence[PlanRow]) -> dict[str, Any]:
 def _notes(rows: Sequence[PlanRow]) -> list[str]:
     """Presets, how tokens were counted, what it costs in all, and whose price is not known."""
     from judgebench.benchmarks.presets import CLEAN
-    from judgebench.execution.scales import ENOUGH_CALLS, Range
+    from judgebench.execution.forecast import ENOUGH_CALLS, Range
 
     asked = [row for row in rows if row.manner.name != CLEAN]
     judged = {row.benchmark for row in rows if row.judge}

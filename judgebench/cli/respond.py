@@ -14,7 +14,7 @@ from judgebench.cli.run import finish, foretelling, limit_options, stated_limits
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.execution.scales import Range
+    from judgebench.execution.forecast import Range
 
 
 @click.command("respond", short_help="Have models answer. Nobody judges.")

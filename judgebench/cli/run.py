@@ -25,10 +25,9 @@ from judgebench.plain_text import counted, dollars
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from judgebench.execution.forecast import PlanRow
-    from judgebench.execution.outcome import Outcome, Unread
+    from judgebench.execution.forecast import PlanRow, Range
+    from judgebench.execution.manifest import Outcome, Unread
     from judgebench.execution.resolve import Candidate
-    from judgebench.execution.scales import Range
     from judgebench.report.table import Document, Table
     from judgebench.store import Store
 

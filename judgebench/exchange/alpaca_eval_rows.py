@@ -23,7 +23,7 @@ from judgebench.exchange.alpaca_eval_files import (
 )
 from judgebench.exchange.alpaca_eval_raw import RAW, reply_of
 from judgebench.exchange.names import name, no_judge
-from judgebench.execution.orders import drawn_order
+from judgebench.execution.plan import drawn_order
 from judgebench.records import HUMAN, Order, Preference, Reply, Unreadable, Verdict
 from judgebench.rows import Row
 

@@ -7,9 +7,12 @@ benchmark whose data is here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from judgebench.benchmarks.at_hand import items_at_hand
 from judgebench.benchmarks.prompt_rows import QUESTION, Question
@@ -18,6 +21,7 @@ from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, kind_of, rows_of
 from judgebench.exchange.known_items import default_version
 from judgebench.exchange.names import benchmark_name, name, optional_name
 from judgebench.records import Item, Message
+from judgebench.registry import tasks_root
 from judgebench.responses.from_file import RecordedAnswers
 from judgebench.rows import Row
 
@@ -34,6 +38,32 @@ class AnswerFiles:
         """How many answers a model has to one question, at most."""
         places = (place for one in self.answers.values() for place in one.texts)
         return 1 + max(sample for _, sample in places)
+
+
+def read_answers_of(given: Any) -> AnswerFiles:
+    """The answers of a file or several, or of rows that are at hand: mappings, or a DataFrame.
+
+    Where none are given, those of the small set that comes with judgebench.
+
+    Raises
+    ------
+    InputError, UsageError
+        As `read_answer_files`.
+    """
+    if isinstance(given, str | Path):
+        given = [given]
+    rows = given.to_dict("records") if hasattr(given, "to_dict") else list(given)
+    if all(isinstance(row, str | Path) for row in rows):
+        return read_answer_files([Path(row) for row in rows] or [tasks_root() / _SMALL])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "answers.jsonl"
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+        return read_answer_files([path])
+
+
+_SMALL = Path("trivia_judging_mini/answers.jsonl")
+SMALL_BASELINE = "model-weak"
+"""Whose answers of the small set others are compared with, where nobody says."""
 
 
 def read_answer_files(paths: Iterable[Path]) -> AnswerFiles:

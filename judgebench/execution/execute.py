@@ -1,7 +1,9 @@
-"""The fan-out: the next job when a slot is free, and one commit for each that is done.
+"""A run: what a suite lacks is asked, the next call when a slot is free, a commit for each.
 
-The only place beside ``providers/`` that knows about asyncio. What a job asks, and what becomes of
-its result, is the job's own affair: verdicts and the answers of remote models go the same way.
+Answers come first, model by model, then verdicts. The worker of a local model has ended and its
+memory is free before the first judge is asked; a judge's own server starts when the first call
+needs it. The only place beside ``providers/`` that knows about asyncio. What a call asks, and what
+becomes of its result, is its own affair: verdicts and the answers of remote models go one way.
 """
 
 from __future__ import annotations
@@ -9,19 +11,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import platform
 import signal
 import sys
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
+from operator import methodcaller
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 from judgebench import keys
+from judgebench.config import Endpoint
 from judgebench.errors import (
     BudgetSpentError,
     CallError,
@@ -30,8 +36,28 @@ from judgebench.errors import (
     ProviderUnavailableError,
     StoreFullError,
 )
+from judgebench.execution.batch import submit
+from judgebench.execution.generate import Generation
+from judgebench.execution.manifest import (
+    FORGETTING,
+    Outcome,
+    ProgressRecorder,
+    RunCounts,
+    under_way,
+)
+from judgebench.execution.plan import (
+    Answers,
+    JudgeCall,
+    answer_calls,
+    batched,
+    judge_calls,
+    verdicts_wanted,
+)
+from judgebench.execution.pool import ProviderPool, groups, needs_the_machine
+from judgebench.execution.recheck import Anchors, Unconfirmed, calls_to_confirm, judge_to_confirm
+from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
 from judgebench.plain_text import counted
-from judgebench.protocols import Claimant, Meter, Progress, Provider, Waiting, Writer
+from judgebench.protocols import Claimant, Progress, Provider, Waiting, Writer
 from judgebench.providers.base import WindingDownError
 from judgebench.providers.http_errors import excerpt
 from judgebench.providers.replay import keep, look
@@ -40,14 +66,15 @@ from judgebench.records import (
     Boundary,
     Failure,
     FailureKind,
+    JsonObject,
     Purpose,
     Reply,
     Request,
+    RunVerdict,
     VerdictSlot,
 )
 from judgebench.secret import masked
-
-_T = TypeVar("_T")
+from judgebench.store import Store
 
 NO_ROOM = "the disk that the store is on became full"
 
@@ -56,9 +83,6 @@ HOPELESS = frozenset({401, 403, 404})
 HOPELESS_KINDS: frozenset[FailureKind] = frozenset({"key", "not_found"})
 #: Failures that are about one question and say nothing about the next.
 OF_ONE_QUESTION: frozenset[FailureKind] = frozenset({"too_long", "reader"})
-
-#: Failures of a provider that did not answer at all.
-UNREACHED: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "rate_limit"})
 
 TICK_S = 1.0
 BUGS = 10
@@ -69,22 +93,19 @@ STUCK_S = 60.0
 
 
 PORTION = 256
-"""Jobs at most that are claimed at once: twice as many as there are slots."""
+"""Calls at most that are claimed at once: twice as many as there are slots."""
 
 LOOK_S = 0.25
 """Between two looks at what others work on, once there is nothing else to do."""
 
+RESERVE = 4 << 20
+"""Bytes set aside on the store's disk while anybody is asked: for what a run writes at its end."""
 
-@dataclass(slots=True)
-class Talk:
-    """What a dialogue took."""
-
-    reply_keys: list[bytes] = field(default_factory=list)
-    served_model: str | None = None
-    left_out: set[str] = field(default_factory=set)
+RESERVE_OF_A_CALL = 256 << 10
+"""And for each call that may be under way: its reply and its verdict, in two commits."""
 
 
-class Job(Protocol):
+class Call(Protocol):
     """One thing to be had by asking: a verdict, or an answer.
 
     ``key`` is that of the judgment or response; ``places`` are all those of this run that it
@@ -99,8 +120,13 @@ class Job(Protocol):
 
     def dialogue(self) -> Generator[Request, Reply, Any]: ...
 
-    def keep(self, store: Writer, run_id: str, result: Any, talk: Talk) -> bool:
-        """Store the result in one commit; whether it could be read."""
+    def keep(
+        self, store: Writer, run_id: str, result: Any, replies: Sequence[tuple[bytes, Reply]]
+    ) -> bool:
+        """Store the result in one commit; whether it could be read.
+
+        ``replies`` are those of the dialogue, in order, with the keys of their requests.
+        """
         ...
 
     def reuse(self, store: Writer, run_id: str) -> None:
@@ -108,80 +134,12 @@ class Job(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What need not be asked, since the store has it: ``keep`` notes so, in one commit."""
-
-    keep: Callable[[Writer], None]
-
-
 SetAside: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]
 """Sets room aside on the store's disk, and calls what it is given when that is needed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """A judge or a remote model with its jobs and the door to whoever answers them.
-
-    ``jobs`` come some at a time, as slots are free, so that planning needs no memory for all of
-    them. ``there`` says which of some jobs the store has the result of by now; ``collects``, that
-    questions are put together for a batch, which is sent at the end.
-    """
-
-    name: str
-    jobs: Iterable[Sequence[Job] | Known]
-    provider: Provider | None = None
-    slots: int = 1
-    there: Callable[[Sequence[Any]], Sequence[bool]] | None = None
-    collects: bool = False
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of the jobs of one bench.
-
-    ``reused`` are those that another process had done meanwhile, ``waiting`` questions in a batch,
-    ours or another's; ``stopped`` says why the rest was not asked.
-    ``failures`` counts by kind, and ``reasons`` has the first message of each; ``left_out`` names
-    what was not sent, since the model does not take it.
-    """
-
-    done: int = 0
-    reused: int = 0
-    unreadable: int = 0
-    failed: int = 0
-    waiting: int = 0
-    failures: dict[FailureKind, int] = field(default_factory=dict)
-    reasons: dict[FailureKind, str] = field(default_factory=dict)
-    left_out: set[str] = field(default_factory=set)
-    stopped: str | None = None
-    unavailable: bool = False
-    key_refused: bool = False
-
-    @property
-    def unreached(self) -> bool:
-        """Whether not one question was answered, for want of whoever should; or the key is wrong.
-
-        Asking again later does not help against the latter, also where it was good for a while.
-        """
-        unreached = self.unavailable or bool(self.failures and self.failures.keys() <= UNREACHED)
-        return self.key_refused or (unreached and not self.done)
-
-    def stop(self, why: str, *, unavailable: bool = False, key_refused: bool = False) -> None:
-        """Ask nothing more; the first reason is the one that is told."""
-        if self.stopped is None:
-            self.stopped = why
-            self.unavailable = unavailable
-            self.key_refused = key_refused
-
-    def refuse_batch(self, questions: int, error: CallError) -> None:
-        """The questions do not wait in a batch after all: it was not taken."""
-        self.waiting -= questions
-        self.stop(f"the batch was not taken: {error}", unavailable=error.status in HOPELESS)
-
-
 class Claimed:
-    """What this process works on, so that no other does: by key, for all benches of a stage.
+    """What this process works on, so that no other does: by key, for all queues of a stage.
 
     ``collects`` is whether some of it goes into a batch, and is held until that is sent.
     """
@@ -189,24 +147,24 @@ class Claimed:
     def __init__(self, store: Claimant) -> None:
         self.store = store
         self.collects = False
-        self._jobs: Counter[bytes] = Counter()
+        self._calls: Counter[bytes] = Counter()
         self._done: set[bytes] = set()
 
-    def take(self, jobs: Sequence[Job]) -> tuple[Collection[bytes], Collection[bytes]]:
-        """The keys of the jobs that were ours before, and those that are ours from now on."""
+    def take(self, calls: Sequence[Call]) -> tuple[Collection[bytes], Collection[bytes]]:
+        """The keys of the calls that were ours before, and those that are ours from now on."""
         self.flush()
-        keys = {job.key for job in jobs}
-        ours = keys & self._jobs.keys()
-        won = self.store.claim(keys - ours)
-        self._jobs.update(job.key for job in jobs if job.key in won or job.key in ours)
+        wanted = {call.key for call in calls}
+        ours = wanted & self._calls.keys()
+        won = self.store.claim(wanted - ours)
+        self._calls.update(call.key for call in calls if call.key in won or call.key in ours)
         return ours, won
 
-    def finish(self, job: Job) -> None:
-        """Let others have the key, if no other job of ours has it: soon, with the next flush."""
-        self._jobs[job.key] -= 1
-        if not self._jobs[job.key]:
-            del self._jobs[job.key]
-            self._done.add(job.key)
+    def finish(self, call: Call) -> None:
+        """Let others have the key, if no other call of ours has it: soon, with the next flush."""
+        self._calls[call.key] -= 1
+        if not self._calls[call.key]:
+            del self._calls[call.key]
+            self._done.add(call.key)
 
     def flush(self, *, soon: bool = False) -> None:
         if self._done:
@@ -222,34 +180,306 @@ def claiming(store: Claimant) -> Iterator[Claimed]:
         yield claimed
         soon = False
     finally:
-        claimed._done |= claimed._jobs.keys()
+        claimed._done |= claimed._calls.keys()
         claimed.flush(soon=soon)
 
 
+@dataclass(slots=True, kw_only=True)
+class WorkQueue:
+    """A judge or a remote model with its calls: slots take the next one until none is left.
+
+    ``calls`` come some at a time, as slots are free, so that planning needs no memory for all of
+    them; among them stands what is written on the way, since the store has its verdict already.
+    ``there`` says which of some calls the store has the result of by now; ``collects``, that
+    questions are put together for a batch, which is sent at the end.
+    """
+
+    name: str
+    calls: Iterable[Sequence[Call] | Callable[[Writer], None]]
+    provider: Provider | None = None
+    slots: int = 1
+    there: Callable[[Sequence[Any]], Sequence[bool]] | None = None
+    collects: bool = False
+    counts: RunCounts = field(default_factory=RunCounts)
+    under_way: dict[int, tuple[float, Call]] = field(default_factory=dict)
+    _stage: _Stage = field(init=False)
+    _claimed: Claimed | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _planned: deque[Call] = field(default_factory=deque)
+    _ready: deque[Call] = field(default_factory=deque)
+    _aside: list[Call] = field(default_factory=list)
+    _failed_in_a_row: int = 0
+    _bugs_in_a_row: int = 0
+    _said: set[str] = field(default_factory=set)
+    _told: set[int] = field(default_factory=set)
+    _told_at: float = -math.inf
+    _waits_since: float = math.inf
+
+    async def run(self, stage: _Stage) -> None:
+        """Make every call, as many at once as there are slots."""
+        self._stage = stage
+        self.calls = iter(self.calls)
+        # Who asks nobody is done before others could have it.
+        self._claimed = None if self.provider is None or self.there is None else stage.claimed
+        async with asyncio.TaskGroup() as group:
+            for slot in range(self.slots):
+                if (call := await self._next()) is None:
+                    break
+                group.create_task(self._slot(slot, call))
+        if self._claimed is not None and not stage.stop.is_set():  # other queues may go on for long
+            for call in self._ready:
+                self._claimed.finish(call)
+            await look(self._claimed.flush)
+
+    def newly_stuck(self, now: float) -> str | None:
+        """What waits too long, in a line; None if that was said of all of it, or just now.
+
+        One that waits in line is not told from one that was sent: where a provider is limited by
+        the minute all of them may wait, and one line says so.
+        """
+        stuck = {slot for slot, (since, _) in self.under_way.items() if now - since > STUCK_S}
+        if stuck <= self._told or now - self._told_at < STUCK_S:
+            return None
+        self._told |= stuck
+        self._told_at = now
+        since, call = min((self.under_way[slot] for slot in stuck), key=lambda one: one[0])
+        place, others = call.places[0], len(stuck) - 1
+        more = f" (and about {others} more)" if others else ""
+        return (
+            f"{self.name}: no reply for {now - since:.0f} s about item {place.item_id} of "
+            f"{place.benchmark}{more}; still waiting, in line, for an answer or for the store "
+            "(limits.timeout_s, max_retries and max_minutes say for how long)"
+        )
+
+    async def _slot(self, slot: int, call: Call | None) -> None:
+        while call is not None:
+            self.under_way[slot] = (time.monotonic(), call)
+            self._told.discard(slot)
+            try:
+                is_done = await self._make(call)
+            finally:
+                del self.under_way[slot]
+            if self._claimed is not None:
+                if is_done:
+                    self._claimed.finish(call)
+                else:
+                    self._claimed.collects = True
+            await asyncio.sleep(0)  # a judge that asks nobody must not keep the others waiting
+            call = await self._next()
+
+    async def _next(self) -> Call | None:
+        async with self._turn:
+            while self.counts.stopped is None and not self._stage.stop.is_set():
+                if self._ready:
+                    return self._ready.popleft()
+                while not self._planned and (found := next(self.calls, None)) is not None:  # type: ignore[call-overload]
+                    if callable(found):
+                        await keep(self._stage.store, found)
+                    else:
+                        self._planned.extend(found)
+                n = min(PORTION, 2 * self.slots, len(self._planned))
+                portion = [self._planned.popleft() for _ in range(n)]
+                if self._claimed is None:
+                    self._ready.extend(portion)
+                elif portion or self._aside:
+                    await self._claim(self._claimed, portion)
+                if not portion and not self._ready and not self._aside:
+                    return None
+        return None
+
+    async def _claim(self, claimed: Claimed, portion: Sequence[Call]) -> None:
+        """Queue what is ours to ask, use what is there by now, and put the rest aside."""
+        held = self._aside  # looked at again once nothing new is left, a portion at a time
+        calls = portion or held[:PORTION]
+        ours, won = await look(partial(claimed.take, calls))
+        new = [call for call in calls if call.key not in ours]
+        self._ready.extend(call for call in calls if call.key in ours)
+        assert self.there is not None
+        there = await look(partial(self.there, new))  # after the claim: before it changes
+        self._aside = held if portion else held[PORTION:]
+        await asyncio.sleep(0)
+        for call, is_there in zip(new, there, strict=True):
+            if is_there:
+                await keep(self._stage.store, partial(call.reuse, run_id=self._stage.run_id))
+                self.counts.reused += 1
+                self._stage.progress.advance()
+                if call.key in won:
+                    claimed.finish(call)
+            else:
+                (self._ready if call.key in won else self._aside).append(call)
+        if self._aside and not portion and not self._ready:
+            await self._wait(claimed)
+
+    async def _wait(self, claimed: Claimed) -> None:
+        """Nothing is left but what others work on. Said after a second, once for each of them."""
+        if claimed.collects:  # what goes into our batch may be what they wait for
+            self.counts.waiting += len(self._aside)
+            self._stage.progress.advance(len(self._aside), waiting=True)
+            self._aside = []
+            return
+        self._waits_since = min(self._waits_since, time.monotonic())
+        if time.monotonic() - self._waits_since >= Waiting.SAID_AFTER_S:
+            who = await look(partial(claimed.store.claimed_by, self._aside[0].key))
+            if who is not None:
+                what = counted(len(self._aside), "question")
+                self._say_once(who, f"waiting for {who}, which works on {what}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stage.stop.wait(), LOOK_S)
+
+    async def _make(self, call: Call) -> bool:
+        """Whether others may have it from now on: not what goes into a batch, till that is sent."""
+        replies: list[tuple[bytes, Reply]] = []
+        try:
+            result = await self._ask(call, replies)
+        except CallError as error:
+            await self._failed(call, error.kind, str(error), error.retriable, error.attempts)
+            self._give_up_where_hopeless(error)
+        except ProviderUnavailableError as error:
+            await self._failed(call, "connection", str(error), True)
+            self.counts.stop(str(error), unavailable=True)
+        except WindingDownError:  # not asked, so not failed
+            return True
+        except BudgetSpentError as error:
+            self.counts.stop(str(error))
+        except DeferredError:
+            self.counts.waiting += 1
+            self._stage.progress.advance(waiting=True)
+            return not self.collects
+        except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
+            raise
+        except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
+            await self._failed(call, "reader", f"{type(error).__name__}: {error}", False)
+        else:
+            put = partial(call.keep, run_id=self._stage.run_id, result=result, replies=replies)
+            self.counts.unreadable += not await keep(self._stage.store, put)
+            self.counts.left_out.update(*(reply.left_out for _, reply in replies))
+            self._failed_in_a_row = self._bugs_in_a_row = 0
+            self.counts.done += 1
+            self._stage.progress.advance()
+        return True
+
+    async def _ask(self, call: Call, replies: list[tuple[bytes, Reply]]) -> Any:
+        """Carry on the dialogue; a fault of the code on the way of a call costs the call alone.
+
+        Raises
+        ------
+        CallError
+            Of the kind ``bug`` for such a fault, ours or a client's, with its type and place.
+        """
+        purpose = Purpose(run_id=self._stage.run_id, place=call.places[0])
+        dialogue = call.dialogue()
+        bug: str | None = None
+        try:
+            request = next(dialogue)
+            while True:
+                if self.provider is None:
+                    raise RuntimeError(f"judge {self.name!r} asks, but has no provider")
+                try:
+                    reply = await self.provider.complete(replace(request, purpose=purpose))
+                except JudgebenchError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded as it is
+                    bug = _bug(error)
+                    break
+                replies.append((keys.request_key(request), reply))
+                if reply.note is not None:
+                    self._say_once(reply.note, reply.note)
+                request = dialogue.send(reply)
+        except StopIteration as end:
+            return end.value
+        # Raised here: the chain would hold the request, and keys of the client.
+        raise CallError(bug, retriable=False, kind="bug")
+
+    def _say_once(self, about: str, message: str) -> None:
+        if about not in self._said:
+            self._said.add(about)
+            self._stage.progress.say(f"{self.name}: {message}")
+
+    async def _failed(
+        self, call: Call, kind: FailureKind, message: str, retriable: bool, attempts: int = 1
+    ) -> None:
+        message = masked(message)
+        boundary: Boundary = kind if kind in ("local_model", "reader") else "provider"
+        for place in call.places:
+            failure = Failure(
+                key=call.key,
+                boundary=boundary,
+                kind=kind,
+                message=message,
+                retriable=retriable,
+                attempts=attempts,
+                place=place,
+                at=time.time(),
+            )
+            await keep(self._stage.store, methodcaller("put_failure", failure))
+        self.counts.failed += 1
+        self.counts.failures[kind] = self.counts.failures.get(kind, 0) + 1
+        self.counts.reasons.setdefault(kind, message)
+        self._stage.progress.advance(failed=kind)
+
+    def _give_up_where_hopeless(self, error: CallError) -> None:
+        """Stop asking one that cannot answer: a thousand time-outs help nobody."""
+        if error.kind in OF_ONE_QUESTION:
+            return
+        self._failed_in_a_row += 1
+        self._bugs_in_a_row = self._bugs_in_a_row + 1 if error.kind == "bug" else 0
+        if (
+            error.status in HOPELESS
+            or error.kind in HOPELESS_KINDS
+            or (error.retry_after_s or 0.0) > MAX_WAIT_S
+        ):
+            self.counts.stop(str(error), unavailable=True, key_refused=error.kind == "key")
+        elif self._bugs_in_a_row >= BUGS:
+            self.counts.stop(
+                f"{self._bugs_in_a_row} calls in a row ended in a fault of judgebench or of a "
+                f"library that it uses; please report it. The last: {error}"
+            )
+        elif self._failed_in_a_row >= max(10, 2 * self.slots):
+            self.counts.stop(
+                f"{self._failed_in_a_row} calls in a row failed; the last: {error}",
+                unavailable=True,
+            )
+
+
+def _bug(error: BaseException) -> str:
+    """What it was, where it was raised, and through which line of judgebench."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = Path(__file__).parents[1]
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(package)]
+    last, through = frames[-1], ours[-1]  # that of the call is one of ours
+    place = f"{_in_its_package(last.filename)}:{last.lineno}"
+    if last is not through:
+        place += f", from {_in_its_package(through.filename)}:{through.lineno}"
+    return f"{excerpt(f'{type(error).__name__}: {error}'.rstrip(': '), 300, None)} (at {place})"
+
+
+def _in_its_package(filename: str) -> str:
+    """A path from the folder that its package lies in: nobody's home is told."""
+    roots = [root for root in sys.path if root and Path(filename).is_relative_to(root)]
+    parts = Path(filename).parts[-2:]
+    return str(Path(filename).relative_to(max(roots, key=len)) if roots else Path(*parts))
+
+
 def carry_out(
-    benches: Sequence[Bench],
+    queues: Sequence[WorkQueue],
     *,
     store: Writer,
     run_id: str,
     progress: Progress,
-    meter: Callable[[], Meter] | None = None,
-    unreached: Callable[[], Sequence[str]] | None = None,
-    wind_down: Callable[[], None] | None = None,
-    close: Callable[[], Awaitable[None]] | None = None,
+    pool: ProviderPool | None = None,
     set_aside: SetAside | None = None,
     claimed: Claimed | None = None,
-) -> dict[str, Tally]:
-    """Do every job; returns what came of them, by the name of the bench.
+) -> dict[str, RunCounts]:
+    """Make every call; returns what came of them, by the name of the queue.
 
-    The benches run side by side, each with its own number of slots; one that is stopped does not
+    The queues run side by side, each with its own number of slots; one that is stopped does not
     stop the others. A first Ctrl-C (or SIGTERM) starts nothing new and waits for the replies under
     way, since they are paid for; a second one leaves at once. What failed is in the store as a
-    failure and is asked again next time. ``meter`` tells what was taken so far; ``unreached`` why
-    servers cannot be reached, which is said after the first second, once each. ``wind_down`` is
-    called at the first Ctrl-C: what still waits to be sent is not sent any more. ``close`` ends
-    connections and servers, however it ended.
+    failure and is asked again next time. The ``pool`` tells what was taken so far, and why servers
+    cannot be reached, which is said after the first second, once each. At the first Ctrl-C it sends
+    nothing any more of what waits to be sent; its connections and servers end, however it ended.
 
-    Where there is ``claimed``, jobs that ask somebody are claimed before they are done. What
+    Where there is ``claimed``, calls that ask somebody are claimed before they are made. What
     another process works on is put aside, and looked at again now and then: either its result is
     there by then, or it is free.
 
@@ -264,111 +494,12 @@ def carry_out(
     KeyboardInterrupt
         After an interrupt, once everything that came back is stored.
     """
+    stage = _Stage(queues, store, run_id, progress, pool, claimed)
     try:
-        return asyncio.run(
-            _carry_out(
-                benches,
-                store,
-                run_id,
-                progress,
-                meter,
-                unreached,
-                wind_down or _nothing,
-                close,
-                set_aside,
-                claimed,
-            )
-        )
+        asyncio.run(stage.run(set_aside or (lambda _: nullcontext())))
     except BaseExceptionGroup as group:
         raise _first(group) from None
-
-
-async def _carry_out(
-    benches: Sequence[Bench],
-    store: Writer,
-    run_id: str,
-    progress: Progress,
-    meter: Callable[[], Meter] | None,
-    unreached: Callable[[], Sequence[str]] | None,
-    wind_down: Callable[[], None],
-    close: Callable[[], Awaitable[None]] | None,
-    set_aside: SetAside | None,
-    claimed: Claimed | None,
-) -> dict[str, Tally]:
-    stop, full = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    works = [_Work(bench, Tally(), store, run_id, progress, stop, claimed) for bench in benches]
-
-    def touched() -> None:
-        full.set()
-        stop.set()
-        wind_down()
-        progress.say(f"{NO_ROOM}: nothing more is asked, and the replies under way are stored")
-
-    def in_the_loop() -> None:
-        """It is the thread that writes that finds the disk full."""
-        loop.call_soon_threadsafe(touched)
-
-    def under_way() -> int:
-        return sum(len(work.under_way) for work in works)
-
-    try:
-        with (
-            nullcontext() if set_aside is None else set_aside(in_the_loop),
-            _interrupts(stop, progress, wind_down, under_way, store.waiting),
-        ):
-            watch = asyncio.create_task(_watch(works, progress, meter, unreached))
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for work in works:
-                        group.create_task(work.run())
-            finally:
-                watch.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await watch
-    finally:
-        if close is not None:
-            await close()
-        if meter is not None:
-            progress.meter(meter())
-    if full.is_set():
-        raise StoreFullError(
-            f"{NO_ROOM}: the run asked nothing more, and every reply that was under way is stored; "
-            "make room and run again",
-            again=False,
-        )
-    if stop.is_set():
-        raise KeyboardInterrupt
-    return {work.bench.name: work.tally for work in works}
-
-
-async def _watch(
-    works: Sequence[_Work],
-    progress: Progress,
-    meter: Callable[[], Meter] | None,
-    unreached: Callable[[], Sequence[str]] | None,
-) -> None:
-    """Tell what is taken, who cannot be reached, and what is stuck."""
-    told: set[str] = set()
-    while True:
-        await asyncio.sleep(TICK_S)
-        if meter is not None:
-            progress.meter(meter())
-        for why in unreached() if unreached is not None else ():
-            if why not in told:
-                told.add(why)
-                progress.say(
-                    f"warning: {why} (asking again; limits.max_retries and max_minutes say for "
-                    "how long)"
-                )
-        now = time.monotonic()
-        for work in works:
-            if said := work.newly_stuck(now):
-                progress.say(said)
-
-
-def _nothing() -> None:
-    """Where there is nobody to be told."""
+    return {queue.name: queue.counts for queue in queues}
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -377,48 +508,115 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-@contextmanager
-def _interrupts(
-    stop: asyncio.Event,
-    progress: Progress,
-    wind_down: Callable[[], None],
-    under_way: Callable[[], int],
-    waiting: Callable[[], tuple[int, int]],
-) -> Iterator[None]:
-    """First signal: stop taking new jobs. Second: cancel what is under way, and say how much."""
-    loop = asyncio.get_running_loop()
-    main = asyncio.current_task()
-    left: tuple[int, int] | None = None
+@dataclass(slots=True)
+class _Stage:
+    """The queues that are worked on side by side, and what all of them write to."""
 
-    def interrupted() -> None:
-        nonlocal left
-        if stop.is_set() and main is not None:
-            came, paid = waiting()
-            left = left or (max(0, under_way() - came), paid)
-            main.cancel()
-            return
-        stop.set()
-        wind_down()
-        progress.say("stopping: waiting for the replies under way (Ctrl-C again to leave now)")
+    queues: Sequence[WorkQueue]
+    store: Writer
+    run_id: str
+    progress: Progress
+    pool: ProviderPool | None
+    claimed: Claimed | None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    full: bool = False
 
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        was = signal.getsignal(number)
+    async def run(self, set_aside: SetAside) -> None:
+        loop = asyncio.get_running_loop()
+
+        def touched() -> None:
+            """It is the thread that writes that finds the disk full."""
+            loop.call_soon_threadsafe(self._disk_is_full)
+
         try:
-            loop.add_signal_handler(number, interrupted)
-        except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread
-            continue
-        before[number] = was
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not stop.is_set():
-            raise
-        raise KeyboardInterrupt(*([_left(*left)] if left and any(left) else [])) from None
-    finally:
-        for number, was in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, was or signal.SIG_DFL)
+            with set_aside(touched), self._interrupts():
+                watch = asyncio.create_task(self._watch())
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for queue in self.queues:
+                            group.create_task(queue.run(self))
+                finally:
+                    watch.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await watch
+        finally:
+            if self.pool is not None:
+                await self.pool.close()
+                self.progress.meter(self.pool.look_after())
+        if self.full:
+            raise StoreFullError(
+                f"{NO_ROOM}: the run asked nothing more, and every reply that was under way is "
+                "stored; make room and run again",
+                again=False,
+            )
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+
+    def _disk_is_full(self) -> None:
+        self.full = True
+        self._wind_down(f"{NO_ROOM}: nothing more is asked, and the replies under way are stored")
+
+    def _wind_down(self, why: str) -> None:
+        self.stop.set()
+        if self.pool is not None:
+            self.pool.wind_down()
+        self.progress.say(why)
+
+    async def _watch(self) -> None:
+        """Tell what is taken, who cannot be reached, and what is stuck."""
+        told: set[str] = set()
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self.pool is not None:
+                self.progress.meter(self.pool.look_after())
+                for why in (why for why in self.pool.unreached() if why not in told):
+                    told.add(why)
+                    self.progress.say(
+                        f"warning: {why} (asking again; limits.max_retries and max_minutes say "
+                        "for how long)"
+                    )
+            now = time.monotonic()
+            for queue in self.queues:
+                if said := queue.newly_stuck(now):
+                    self.progress.say(said)
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[None]:
+        """First signal: stop taking new calls. Second: cancel what is under way, and say it."""
+        loop = asyncio.get_running_loop()
+        main = asyncio.current_task()
+        left: tuple[int, int] | None = None
+
+        def interrupted() -> None:
+            nonlocal left
+            if self.stop.is_set() and main is not None:
+                came, paid = self.store.waiting()
+                calls = sum(len(queue.under_way) for queue in self.queues)
+                left = left or (max(0, calls - came), paid)
+                main.cancel()
+                return
+            self._wind_down(
+                "stopping: waiting for the replies under way (Ctrl-C again to leave now)"
+            )
+
+        before = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            was = signal.getsignal(number)
+            try:
+                loop.add_signal_handler(number, interrupted)
+            except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread
+                continue
+            before[number] = was
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self.stop.is_set():
+                raise
+            raise KeyboardInterrupt(*([_left(*left)] if left and any(left) else [])) from None
+        finally:
+            for number, was in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, was or signal.SIG_DFL)
 
 
 def _left(calls: int, kept: int) -> str:
@@ -432,313 +630,273 @@ def _left(calls: int, kept: int) -> str:
     return f"interrupted; {'; '.join(said)}; everything before is stored, run again to go on"
 
 
-class _Work:
-    """One bench at work: slots that take the next job until none is left."""
-
-    def __init__(
-        self,
-        bench: Bench,
-        tally: Tally,
-        store: Writer,
-        run_id: str,
-        progress: Progress,
-        stop: asyncio.Event,
-        claimed: Claimed | None,
-    ) -> None:
-        self.bench = bench
-        self.tally = tally
-        self.store = store
-        self.run_id = run_id
-        self.progress = progress
-        self.stop = stop
-        self.jobs = iter(bench.jobs)
-        self.in_a_row = 0
-        self.bugs_in_a_row = 0
-        self.under_way: dict[int, tuple[float, Job]] = {}
-        self.told: set[int] = set()
-        self.told_at = -math.inf
-        self.notes: set[str] = set()
-        # Who asks nobody is done before others could have it.
-        self.claimed = None if bench.provider is None or bench.there is None else claimed
-        self.turn = asyncio.Lock()
-        self.planned: deque[Job] = deque()
-        self.queue: deque[Job] = deque()
-        self.aside: list[Job] = []
-        self.waits_since = math.inf
-        self.waited_for: set[str] = set()
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for slot in range(self.bench.slots):
-                if (job := await self._next()) is None:
-                    break
-                group.create_task(self._slot(slot, job))
-        if self.claimed is not None and not self.stop.is_set():  # other benches may go on for long
-            for job in self.queue:
-                self.claimed.finish(job)
-            await look(self.claimed.flush)
-
-    def newly_stuck(self, now: float) -> str | None:
-        """What waits too long, in a line; None if that was said of all of it, or just now.
-
-        One that waits in line is not told from one that was sent: where a provider is limited by
-        the minute all of them may wait, and one line says so.
-        """
-        stuck = {slot for slot, (since, _) in self.under_way.items() if now - since > STUCK_S}
-        if stuck <= self.told or now - self.told_at < STUCK_S:
-            return None
-        self.told |= stuck
-        self.told_at = now
-        since, job = min((self.under_way[slot] for slot in stuck), key=lambda one: one[0])
-        place, others = job.places[0], len(stuck) - 1
-        more = f" (and about {others} more)" if others else ""
-        return (
-            f"{self.bench.name}: no reply for {now - since:.0f} s about item {place.item_id} of "
-            f"{place.benchmark}{more}; still waiting, in line, for an answer or for the store "
-            "(limits.timeout_s, max_retries and max_minutes say for how long)"
-        )
-
-    async def _next(self) -> Job | None:
-        async with self.turn:
-            while self.tally.stopped is None and not self.stop.is_set():
-                if self.queue:
-                    return self.queue.popleft()
-                portion = await self._portion()
-                if not portion and not self.aside:
-                    return None
-                await self._sort_out(portion)
-                if not portion and not self.queue and self.aside:
-                    await self._wait()
-        return None
-
-    async def _portion(self) -> list[Job]:
-        """The next jobs, of those that were planned together; empty when there are no more."""
-        while not self.planned:
-            found = next(self.jobs, None)
-            if found is None:
-                return []
-            if isinstance(found, Known):
-                await keep(self.store, found.keep)
-            else:
-                self.planned.extend(found)
-        n = min(PORTION, 2 * self.bench.slots, len(self.planned))
-        return [self.planned.popleft() for _ in range(n)]
-
-    async def _sort_out(self, portion: Sequence[Job]) -> None:
-        """Queue what is ours to do, use what is there by now, and put the rest aside."""
-        if self.claimed is None or self.bench.there is None:
-            self.queue.extend(portion)
-            return
-        held = self.aside  # looked at again once nothing new is left, a portion at a time
-        jobs = list(portion) or held[:PORTION]
-        ours, won = await look(partial(self.claimed.take, jobs))
-        new = [job for job in jobs if job.key not in ours]
-        self.queue.extend(job for job in jobs if job.key in ours)
-        there = await look(partial(self.bench.there, new))  # after the claim: before it changes
-        self.aside = held if portion else held[PORTION:]
-        await asyncio.sleep(0)
-        for job, is_there in zip(new, there, strict=True):
-            if is_there:
-                await keep(self.store, partial(_reused, job, self.run_id))
-                self.tally.reused += 1
-                self.progress.advance()
-                if job.key in won:
-                    self.claimed.finish(job)
-            else:
-                (self.queue if job.key in won else self.aside).append(job)
-
-    async def _wait(self) -> None:
-        """Nothing is left but what others work on. Said after a second, once for each of them."""
-        assert self.claimed is not None
-        if self.claimed.collects:  # what goes into our batch may be what they wait for
-            for _ in self.aside:
-                self.tally.waiting += 1
-                self.progress.advance(waiting=True)
-            self.aside = []
-            return
-        self.waits_since = min(self.waits_since, time.monotonic())
-        if time.monotonic() - self.waits_since >= Waiting.SAID_AFTER_S:
-            claimant = self.claimed.store.claimed_by
-            who = await look(partial(claimant, self.aside[0].key))
-            if who is not None and who not in self.waited_for:
-                self.waited_for.add(who)
-                what = counted(len(self.aside), "question")
-                self.progress.say(f"{self.bench.name}: waiting for {who}, which works on {what}")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), LOOK_S)
-
-    async def _slot(self, slot: int, job: Job | None) -> None:
-        while job is not None:
-            self.under_way[slot] = (time.monotonic(), job)
-            self.told.discard(slot)
-            try:
-                is_done = await self._do(job)
-            finally:
-                del self.under_way[slot]
-            if self.claimed is not None:
-                if is_done:
-                    self.claimed.finish(job)
-                else:
-                    self.claimed.collects = True
-            await asyncio.sleep(0)  # a judge that asks nobody must not keep the others waiting
-            job = await self._next()
-
-    async def _do(self, job: Job) -> bool:
-        """Whether others may have it from now on: not what goes into a batch, till that is sent."""
-        talk = Talk()
-        try:
-            result = await self._talk(job, talk)
-        except CallError as error:
-            boundary: Boundary = "local_model" if error.kind == "local_model" else "provider"
-            await self._failed(
-                job, boundary, error.kind, str(error), error.retriable, error.attempts
-            )
-            self._give_up_where_hopeless(error)
-        except ProviderUnavailableError as error:
-            await self._failed(job, "provider", "connection", str(error), True)
-            self.tally.stop(str(error), unavailable=True)
-        except WindingDownError:  # not asked, so not failed
-            return True
-        except BudgetSpentError as error:
-            self.tally.stop(str(error))
-        except DeferredError:
-            self.tally.waiting += 1
-            self.progress.advance(waiting=True)
-            return not self.bench.collects
-        except JudgebenchError:  # the store cannot be written, say: nothing more can be kept
-            raise
-        except Exception as error:  # noqa: BLE001 - a faulty judge costs its verdict, not the run
-            await self._failed(job, "reader", "reader", f"{type(error).__name__}: {error}", False)
-        else:
-            put = partial(_kept, job, self.run_id, result, talk)
-            readable = await keep(self.store, put)
-            self.tally.left_out |= talk.left_out
-            self.in_a_row = self.bugs_in_a_row = 0
-            self.tally.done += 1
-            self.tally.unreadable += not readable
-            self.progress.advance()
-        return True
-
-    async def _talk(self, job: Job, talk: Talk) -> Any:
-        purpose = Purpose(run_id=self.run_id, place=job.places[0])
-        dialogue = job.dialogue()
-        try:
-            request = next(dialogue)
-            while True:
-                if self.bench.provider is None:
-                    raise RuntimeError(f"judge {self.bench.name!r} asks, but has no provider")
-                reply = await _call(self.bench.provider, replace(request, purpose=purpose))
-                talk.reply_keys.append(keys.request_key(request))
-                talk.served_model = reply.served_model or talk.served_model
-                talk.left_out.update(reply.left_out)
-                self._say_once(reply.note)
-                request = dialogue.send(reply)
-        except StopIteration as end:
-            return end.value
-
-    def _say_once(self, note: str | None) -> None:
-        """What is odd about a reply, the first time that it is."""
-        if note is not None and note not in self.notes:
-            self.notes.add(note)
-            self.progress.say(f"{self.bench.name}: {note}")
-
-    async def _failed(
-        self,
-        job: Job,
-        boundary: Boundary,
-        kind: FailureKind,
-        message: str,
-        retriable: bool,
-        attempts: int = 1,
-    ) -> None:
-        message = masked(message)
-        for place in job.places:
-            failure = Failure(
-                key=job.key,
-                boundary=boundary,
-                kind=kind,
-                message=message,
-                retriable=retriable,
-                attempts=attempts,
-                place=place,
-                at=time.time(),
-            )
-            await keep(self.store, partial(_put_failure, failure))
-        self.tally.failed += 1
-        self.tally.failures[kind] = self.tally.failures.get(kind, 0) + 1
-        self.tally.reasons.setdefault(kind, message)
-        self.progress.advance(failed=kind)
-
-    def _give_up_where_hopeless(self, error: CallError) -> None:
-        """Stop asking one that cannot answer: a thousand time-outs help nobody."""
-        if error.kind in OF_ONE_QUESTION:
-            return
-        self.in_a_row += 1
-        self.bugs_in_a_row = self.bugs_in_a_row + 1 if error.kind == "bug" else 0
-        enough = max(10, 2 * self.bench.slots)
-        if (
-            error.status in HOPELESS
-            or error.kind in HOPELESS_KINDS
-            or (error.retry_after_s or 0.0) > MAX_WAIT_S
-        ):
-            key_refused = error.kind == "key"
-            self.tally.stop(str(error), unavailable=True, key_refused=key_refused)
-        elif self.bugs_in_a_row >= BUGS:
-            self.tally.stop(
-                f"{self.bugs_in_a_row} calls in a row ended in a fault of judgebench or of a "
-                f"library that it uses; please report it. The last: {error}"
-            )
-        elif self.in_a_row >= enough:
-            self.tally.stop(
-                f"{self.in_a_row} calls in a row failed; the last: {error}", unavailable=True
-            )
+# a run from end to end ----------------------------------------------------------------------------
 
 
-def _kept(job: Job, run_id: str, result: Any, talk: Talk, store: Writer) -> bool:
-    return job.keep(store, run_id, result, talk)
+def evaluate(
+    work: ResolvedSuite,
+    *,
+    store: Store,
+    pool: ProviderPool,
+    progress: Progress,
+    configuration: JsonObject,
+    occasion: str | None = None,
+    stack_anchors: int | None = None,
+) -> Outcome:
+    """Carry out a suite; running again does only what is missing.
 
-
-def _reused(job: Job, run_id: str, store: Writer) -> None:
-    job.reuse(store, run_id)
-
-
-def _put_failure(failure: Failure, store: Writer) -> None:
-    store.put_failure(failure)
-
-
-async def _call(provider: Provider, request: Request) -> Reply:
-    """One call. A fault of the code on its way, ours or a client's, costs the call, not the run.
+    What fails is in the store as a failure and in the outcome's counts; it does not end the run.
+    ``configuration`` is the suite as written, with the names of variables and not their values:
+    the manifest keeps it. On an ``occasion`` the judges are asked again about their anchors. With
+    ``stack_anchors`` local models whose answers are complete answer so many prompts of each
+    benchmark again, where their stack is another one by now.
 
     Raises
     ------
-    CallError
-        Of the kind ``bug``, with the exception's type and place.
+    StoreError
+        When the store can no longer be written; what was stored before stays.
+    KeyboardInterrupt
+        After an interrupt, with everything that came back stored.
     """
-    try:
-        return await provider.complete(request)
-    except JudgebenchError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded as what it is
-        what = excerpt(f"{type(error).__name__}: {error}".rstrip(": "), 300, None)
-        where = _place_of(error)
-    # Raised here: the chain would hold the request, and keys of the client.
-    raise CallError(f"{what} (at {where})", retriable=False, kind="bug")
+    with under_way(work, store, pool, configuration) as outcome:
+        run = Run(outcome, store, progress, pool)
+        if store.is_leased(FORGETTING):  # what is planned must still be there when it is used
+            with store.lease(FORGETTING, on_wait=run.progress.say):
+                pass
+        anchors = Anchors(store, work.assignments, occasion) if occasion else None
+        began = time.monotonic()
+        answers = run.answer(stack_anchors)
+        outcome.seconds["answers"] = time.monotonic() - began
+        began = time.monotonic()
+        for assignments in groups(work.assignments):
+            run.judge(assignments, answers, anchors)
+        if anchors is not None:
+            outcome.warnings += anchors.warnings
+        outcome.seconds["judging"] = time.monotonic() - began
+    return outcome
 
 
-def _place_of(error: BaseException) -> str:
-    """Where it was raised, and through which line of judgebench, as ``package/file.py:LINE``."""
-    frames = traceback.extract_tb(error.__traceback__)
-    package = Path(__file__).parents[1]
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(package)]
-    last, through = frames[-1], ours[-1]  # `_call` is one of ours
-    place = f"{_in_its_package(last.filename)}:{last.lineno}"
-    if last is through:
-        return place
-    return f"{place}, from {_in_its_package(through.filename)}:{through.lineno}"
+def confirm(
+    work: ResolvedSuite,
+    wanted: Sequence[Unconfirmed],
+    *,
+    store: Store,
+    pool: ProviderPool,
+    progress: Progress,
+    configuration: JsonObject,
+) -> Outcome:
+    """Ask the judges of a suite once more about every answer of the two models.
+
+    What an earlier run of this kind has is not asked again.
+
+    Raises
+    ------
+    ConfigError
+        Where the suite does not have the judge, or has it otherwise than it judged.
+    StoreError, KeyboardInterrupt
+        As `evaluate` does.
+    """
+    assignments = {one: judge_to_confirm(work, one) for one in wanted}
+    about = [f"{one.benchmark}@{one.version} {one.judge} {' '.join(one.models)}" for one in wanted]
+    with under_way(work, store, pool, {**configuration, "confirms": about}) as outcome:
+        run = Run(outcome, store, progress, pool)
+        for group in groups(list({a.key: a for a in assignments.values()}.values())):
+            calls: dict[str, tuple[JudgeAssignment, list[JudgeCall]]] = {}
+            for one, assignment in assignments.items():
+                if assignment in group:
+                    again = calls_to_confirm(store, assignment, one, outcome.warnings)
+                    calls.setdefault(assignment.title, (assignment, []))[1].extend(again)
+            queues = [
+                run.queue(name, [again], assignment.config)
+                for name, (assignment, again) in calls.items()
+                if again
+            ]
+            run.ask("judging", queues, sum(len(again) for _, again in calls.values()))
+    return outcome
 
 
-def _in_its_package(filename: str) -> str:
-    """A path from the folder that its package lies in: nobody's home is told."""
-    roots = [root for root in sys.path if root and Path(filename).is_relative_to(root)]
-    parts = Path(filename).parts[-2:]
-    return str(Path(filename).relative_to(max(roots, key=len)) if roots else Path(*parts))
+class Run:
+    """A run under way: has models answer and judges judge what the store lacks."""
+
+    def __init__(
+        self, outcome: Outcome, store: Store, progress: Progress, pool: ProviderPool
+    ) -> None:
+        self.outcome = outcome
+        self.store = store
+        self.progress = ProgressRecorder(progress, store, outcome.manifest)
+        self.pool = pool
+
+    def answer(self, stack_anchors: int | None) -> list[Answers]:
+        """What the candidates answer; what could not be had is recorded.
+
+        Models behind an API are asked side by side, local ones one after the other.
+        """
+        by_model: dict[str, list[Candidate]] = {}
+        for candidate in self.outcome.work.candidates:
+            by_model.setdefault(candidate.name, []).append(candidate)
+        models = list(by_model.values())
+        generation = Generation(self.outcome, self.store, self.progress)
+        found = [Answers(c, self.store, None) for m in models for c in m if c.recorded is not None]
+        self.outcome.reused_answers += sum(map(len, found))
+        found += self._remote([m for m in models if m[0].api is not None])
+        for candidates in models:
+            if candidates[0].local is not None:
+                found += generation.answers(candidates)
+        for answers in found:
+            generation.stand(answers)
+        if stack_anchors is not None:
+            generation.answer_again(found, stack_anchors)
+        return found
+
+    def _remote(self, models: Sequence[Sequence[Candidate]]) -> list[Answers]:
+        """Answers of the models behind an API. Claims keep two runs from paying twice."""
+        missing = {m[0].name: [Answers(c, self.store, None) for c in m] for m in models}
+        queues = [
+            self.queue(
+                name,
+                chain.from_iterable(batched(answer_calls(one)) for one in found),
+                found[0].candidate.config.api,
+                self._answered,
+            )
+            for name, found in missing.items()
+            if not all(one.complete for one in found)
+        ]
+        wanted = sum(len(one.missing) for found in missing.values() for one in found)
+        self.outcome.reused_answers += sum(len(a) for found in missing.values() for a in found)
+        self.ask("answering", queues, wanted)
+        return [Answers(c, self.store, None) for m in models for c in m]
+
+    def judge(
+        self,
+        assignments: Sequence[JudgeAssignment],
+        answers: Sequence[Answers],
+        anchors: Anchors | None,
+    ) -> None:
+        """Judges that are asked side by side. Claims keep two runs from paying twice.
+
+        One that needs the machine for itself is loaded there once: a second run waits.
+        """
+        with ExitStack() as leases:
+            for key in sorted({a.key for a in assignments if needs_the_machine(a.config)}):
+                name = f"judge {key.hex()[:12]} on {platform.node()}"
+                leases.enter_context(self.store.lease(name, on_wait=self.progress.say))
+            by_name: dict[str, list[JudgeAssignment]] = {}
+            for assignment in assignments:
+                by_name.setdefault(assignment.title, []).append(assignment)
+            queues = [
+                self.queue(name, self._judge_calls(own, answers), own[0].config)
+                for name, own in by_name.items()
+            ]
+            total = sum(verdicts_wanted(a, answers) for a in assignments)
+            if anchors is not None:
+                for name, (config, calls) in anchors.calls(assignments).items():
+                    # Live, since what comes with a batch may come on another day.
+                    live = config.model_copy(update={"batch": False})
+                    queues.append(self.queue(name, [calls], live, anchors.there))
+                    total += len(calls)
+            self.ask("judging", queues, total)
+
+    def _judge_calls(
+        self, assignments: Sequence[JudgeAssignment], answers: Sequence[Answers]
+    ) -> Iterator[Sequence[JudgeCall] | Callable[[Writer], None]]:
+        """What one judge still has to judge, as it is taken; what is known is used on the way."""
+        run_id = self.outcome.manifest.id
+        for assignment in assignments:
+            for some in judge_calls(assignment, answers, self.store.judged):
+                uses = [
+                    RunVerdict(run_id=run_id, place=place, judgment_key=key)
+                    for key, places in some.known.items()
+                    for place in places
+                ]
+                self.outcome.known += len(some.known)
+                # What serves several places is one question.
+                self.progress.advance(some.places - len(some.calls))
+                if uses:
+                    yield methodcaller("put_uses", uses)
+                yield some.calls
+
+    def queue(
+        self,
+        name: str,
+        calls: Iterable[Sequence[Call] | Callable[[Writer], None]],
+        config: Endpoint | None,
+        there: Callable[[Sequence[Any]], Sequence[bool]] | None = None,
+    ) -> WorkQueue:
+        """The calls of one judge or model, with its endpoint and as many slots as it may have.
+
+        ``there`` says which results the store has by now; by default, which judgments.
+        """
+        return WorkQueue(
+            name=name,
+            calls=calls,
+            provider=self.pool.provider(name, config),
+            slots=self.pool.slots(config),
+            there=there or self._judged,
+            collects=config is not None and config.batch,
+        )
+
+    def _judged(self, calls: Sequence[Call]) -> list[bool]:
+        known = self.store.judged([call.key for call in calls])
+        return [call.key in known for call in calls]
+
+    def _answered(self, calls: Sequence[Call]) -> list[bool]:
+        """Which answers of models behind an API the store has by now."""
+        known = self.store.responses([call.key for call in calls])
+        return [any(r.stack is None for r in known.get(call.key, ())) for call in calls]
+
+    def ask(self, what: str, queues: Sequence[WorkQueue], total: int) -> None:
+        """Have models answer ("answering") or judges judge ("judging"), side by side."""
+        outcome = self.outcome
+        slots = sum(queue.slots for queue in queues if queue.provider is not None)
+        try:
+            if queues:
+                self.progress.stage(f"{what}: {', '.join(queue.name for queue in queues)}", total)
+                with claiming(self.store) as claimed:
+                    counts = carry_out(
+                        queues,
+                        store=self.store,
+                        run_id=outcome.manifest.id,
+                        progress=self.progress,
+                        pool=self.pool,
+                        set_aside=partial(self.store.set_aside, RESERVE + slots * RESERVE_OF_A_CALL)
+                        if slots
+                        else None,
+                        claimed=claimed,
+                    )
+                    self._submit(counts)
+                if what == "judging":
+                    outcome.judging |= counts
+                    outcome.known += sum(one.reused for one in counts.values())
+                else:
+                    outcome.answering |= counts
+        finally:
+            if what == "judging":
+                outcome.judge_calls += self.pool.sent
+                outcome.recorded += self.pool.recorded
+            else:
+                outcome.answer_calls += self.pool.sent
+            self.pool.renew()
+
+    def _submit(self, counts: Mapping[str, RunCounts]) -> None:
+        """Hand over what was put together for batches; one that is refused stops no other."""
+        for name, collected in self.pool.collected.items():
+            if not collected.requests:
+                continue
+            try:
+                batches = submit(
+                    self.store,
+                    self.outcome.manifest.id,
+                    name,
+                    collected.provider,
+                    collected.interface,
+                    collected.requests,
+                )
+            except CallError as error:
+                counts[name].waiting -= len(collected.requests)  # not in a batch after all
+                hopeless = error.status in HOPELESS
+                counts[name].stop(f"the batch was not taken: {error}", unavailable=hopeless)
+                continue
+            for batch in batches:
+                note = f" ({batch.note})" if batch.note else ""
+                count = counted(batch.requests, "question")
+                self.progress.say(f"{name}: {count} in batch {batch.id}{note}")

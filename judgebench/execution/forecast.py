@@ -1,28 +1,260 @@
 """What a run would do, and what that would take, before it does it. Sends and writes nothing.
 
-Questions that can be built already are counted as they would be sent; `scales` says what is assumed
-of the others.
+Questions that can be built already are counted as they would be sent.
+
+What a judge or model was asked and replied before says what it will take, once the store has
+`ENOUGH_CALLS` of its calls. Until then a reply counts as long as it may be, an upper bound; and an
+answer that does not exist yet as long as the model's answers that there are, else as half of what
+it may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from judgebench import keys
 from judgebench.benchmarks.presets import Manner
-from judgebench.dialogue import Dialogue
-from judgebench.execution.anchors import Anchors
-from judgebench.execution.answering import questions_of
-from judgebench.execution.detectable import Detectable, Detects
-from judgebench.execution.plan import Answers, baseline_of, judgings, stack_of, verdicts_each
+from judgebench.config import Endpoint
+from judgebench.dialogue import REPLY_LIMITS, Dialogue
+from judgebench.execution.plan import (
+    Answers,
+    answer_calls,
+    baseline_of,
+    judge_calls,
+    stack_of,
+    verdicts_each,
+)
 from judgebench.execution.pool import ProviderPool
-from judgebench.execution.question import asked_first
+from judgebench.execution.recheck import Anchors
 from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
-from judgebench.execution.scales import Lengths, Range, Scale, Scales, Tokens
-from judgebench.records import Item, JsonObject, Reply, Request, Response, Runtime, ScoreRequest
+from judgebench.providers.prices import Price
+from judgebench.providers.tokens import CallSize, Estimate, prompt_tokens
+from judgebench.records import (
+    Item,
+    JsonObject,
+    Reply,
+    Request,
+    Response,
+    Runtime,
+    ScoreRequest,
+    Usage,
+)
+from judgebench.stats.two_designs import TwoDesigns
 from judgebench.store import Store
+
+REPLY_TOKENS = 512
+"""How long a reply is expected to be, where nobody says."""
+
+ENOUGH_CALLS = 20
+"""Calls of a judge or model whose mean is taken for that of the next."""
+
+LIMITS = (*REPLY_LIMITS, "max_gen_toks")
+_SOME_ANSWERS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The least, the expected and the most."""
+
+    low: float = 0.0
+    expected: float = 0.0
+    high: float = 0.0
+
+    def __add__(self, other: Range) -> Range:
+        return Range(
+            low=self.low + other.low,
+            expected=self.expected + other.expected,
+            high=self.high + other.high,
+        )
+
+    def times(self, n: float) -> Range:
+        return Range(low=n * self.low, expected=n * self.expected, high=n * self.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Of questions and of the replies to them."""
+
+    prompt: Range = field(default_factory=Range)
+    completion: Range = field(default_factory=Range)
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(
+            prompt=self.prompt + other.prompt, completion=self.completion + other.completion
+        )
+
+    def times(self, n: float) -> Tokens:
+        return Tokens(prompt=self.prompt.times(n), completion=self.completion.times(n))
+
+
+class Lengths:
+    """How long the answers of each candidate are, in tokens, as far as that can be told."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Range] = {}
+
+    def of(self, answers: Answers) -> Range:
+        key = answers.candidate.key
+        if key not in self._known:
+            self._known[key] = self._assumed(answers)
+        return self._known[key]
+
+    def _assumed(self, answers: Answers) -> Range:
+        decoding = answers.candidate.spec.decoding
+        limit = next((decoding[n] for n in LIMITS if n in decoding), REPLY_TOKENS)
+        counter = Estimate()
+        some = answers.of(answers.candidate.asked.items[:_SOME_ANSWERS]).values()
+        counts = [counter.count(response.text) for response in some]
+        expected = sum(counts) / len(counts) if counts else limit / 2
+        return Range(low=0, expected=min(expected, limit), high=limit)
+
+
+class CallMeans(NamedTuple):
+    """Mean tokens of the calls of a judge or model that the store has."""
+
+    prompt: float
+    completion: float
+
+
+class Scale:
+    """What the calls of one judge or model take; ``means`` is None where too few are kept."""
+
+    def __init__(
+        self, size: CallSize, price: Price | None, means: CallMeans | None, batch: bool
+    ) -> None:
+        self.counter = size.counter
+        self.means = means
+        self._size = size
+        self._price = price
+        self._batch = batch
+
+    def call(self, request: Request) -> Tokens:
+        """What one call takes."""
+        count = prompt_tokens(request, self.counter)
+        margin = 1 + self.counter.margin
+        prompt = Range(low=count / margin, expected=count, high=count * margin)
+        limit = self._size.most(request).completion_tokens
+        if not limit:  # likelihoods and scores: nothing is written
+            return Tokens(prompt=prompt)
+        expected = limit if self.means is None else min(self.means.completion, limit)
+        reply = Range(low=1, expected=expected, high=limit)
+        return Tokens(prompt=prompt, completion=reply)
+
+    def cost(self, tokens: Tokens) -> Range | None:
+        """What it costs; None where no price is known."""
+        if self._price is None:
+            return None
+        price, batch = self._price, self._batch
+
+        def of(prompt: float, completion: float) -> float:
+            usage = Usage(prompt_tokens=round(prompt), completion_tokens=round(completion))
+            return price.cost(usage, batch=batch)
+
+        p, c = tokens.prompt, tokens.completion
+        return Range(
+            low=of(p.low, c.low), expected=of(p.expected, c.expected), high=of(p.high, c.high)
+        )
+
+
+class Scales:
+    """A scale for every judge and model that is asked."""
+
+    def __init__(self, pool: ProviderPool, store: Store | None) -> None:
+        self._doors = pool
+        self._means = {} if store is None else _call_means(store)
+        self._known: dict[str, Scale] = {}
+
+    def of(self, name: str, config: Endpoint, key: bytes, *, judges: bool) -> Scale:
+        """The scale of one who is asked, by the key of the judge or model."""
+        if name not in self._known:
+            mean = self._means.get((judges, key.hex()[:12]))
+            size, price = self._doors.size(config), self._doors.price(config)
+            self._known[name] = Scale(size, price, mean, config.batch)
+        return self._known[name]
+
+
+def _call_means(store: Store) -> dict[tuple[bool, str], CallMeans]:
+    """Of whoever the store has enough replies of: by whether it judges, and its id."""
+    spend = store.spend()
+    sums: dict[tuple[bool, str], Counter[str]] = {}
+    columns = ("calls", "prompt_tokens", "completion_tokens")
+    for model, judge, how, *counts in zip(
+        *(spend[name] for name in ("model_id", "judge_id", "how", *columns)), strict=True
+    ):
+        if how in {"live", "batch"}:
+            asker = (True, judge) if judge is not None else (False, model)
+            sums.setdefault(asker, Counter()).update(dict(zip(columns, counts, strict=True)))
+    return {
+        asker: CallMeans(*(of[name] / of["calls"] for name in columns[1:]))
+        for asker, of in sums.items()
+        if of["calls"] >= ENOUGH_CALLS and of["completion_tokens"]
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Designs:
+    """What one drop takes through the board and head to head; ``undefined`` says why not.
+
+    Figures of ``found`` times ``unit`` are in the metric's units. What is said of head to head
+    rests on so many ``pairs`` of models that ``judges`` compared in both orders, if any.
+    """
+
+    found: TwoDesigns | None = None
+    undefined: str | None = None
+    metric: str = ""
+    unit: float = 1.0
+    pairs: int = 0
+    judges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassesUnchanged:
+    """A gate's test of so many ``items``, as it would pass a model that is as good.
+
+    ``spread``, ``width`` and ``binary`` are as in `judgebench.stats.unchanged.passes_unchanged`,
+    ``unit`` is what a figure is multiplied with to be in the metric's units. ``drop`` is the
+    allowed drop that was asked about, in these; None for 2 points of the scale.
+    """
+
+    metric: str
+    spread: float
+    items: int
+    width: float
+    binary: bool
+    unit: float
+    drop: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detectable:
+    """The smallest difference that the items of a plan could detect, in the metric's units.
+
+    ``difference`` is nan where it is not known, and then ``undefined`` says why. It rests on so
+    many ``pairs`` of models that ``judges`` judged before. ``items_needed`` detect a margin that
+    was asked about; None where none was, nan where nobody knows. ``designs`` is what that margin,
+    else this difference, takes head to head; None for a judge of whom it is not asked.
+    ``unchanged`` is how often a gate would pass a model that is as good; None where the spread is
+    not known.
+    """
+
+    metric: str = ""
+    difference: float = math.nan
+    undefined: str | None = None
+    items_needed: float | None = None
+    pairs: int = 0
+    judges: tuple[str, ...] = ()
+    designs: Designs | None = None
+    unchanged: PassesUnchanged | None = None
+
+
+Detects = Callable[[JudgeAssignment, int], Detectable | None]
+"""Says of a judge and a number of distinct items what they could detect; None for one of whom that
+is not asked."""
+
 
 SAMPLED_ITEMS = 50
 """Items that stand for all of those whose answers do not exist yet."""
@@ -138,7 +370,7 @@ class _Plan:
         """What judges are asked again about their anchors, which are answers of several models."""
         anchors = Anchors(store, self.work.assignments, occasion)
         for assignment in self.work.assignments:
-            for config, questions in anchors.questions([assignment]).values():
+            for config, questions in anchors.calls([assignment]).values():
                 scale = self.scales.of(assignment.title, config, assignment.key, judges=True)
                 tokens, calls = Tokens(), 0
                 for question in questions:
@@ -186,7 +418,7 @@ class _Plan:
             return row
         scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)
         tokens, waiting = Tokens(), 0
-        for question in questions_of(found):
+        for question in answer_calls(found):
             request = question.request()
             if self.waits(keys.request_key(request)):
                 waiting += 1
@@ -210,14 +442,14 @@ class _Plan:
         )
         on_board = [found] if baseline is None else [found, baseline]
         if not assignment.asks or assignment.config is None:
-            there = sum(len(j.known) for j in judgings(assignment, on_board, self._judged))
+            there = sum(len(j.known) for j in judge_calls(assignment, on_board, self._judged))
             return replace(row, recorded=there)
         scale = self.scales.of(assignment.title, assignment.config, assignment.key, judges=True)
         calls, recorded, tokens = 0, 0, Tokens()
         verdicts, repeated, settled = 0, 0, 0
-        for judging in judgings(assignment, on_board, self._judged):
+        for judging in judge_calls(assignment, on_board, self._judged):
             known = judging.known.keys() - self.seen
-            new = [question for question in judging.questions if question.key not in self.seen]
+            new = [question for question in judging.calls if question.key not in self.seen]
             self.seen |= known | {question.key for question in new}
             verdicts += judging.places
             recorded += len(known)
@@ -225,7 +457,7 @@ class _Plan:
             for question in new:
                 requests = self._next_requests(question.dialogue())
                 recorded += not requests
-                settled += asked_first(question.dialogue()) is None
+                settled += next(question.dialogue(), None) is None
                 calls += len(requests)
                 for request in requests:
                     tokens += scale.call(request)
@@ -285,15 +517,14 @@ class _Plan:
         tokens, built = Tokens(), 0
         for items, sample in places[:: max(1, len(places) // SAMPLED_ITEMS)]:
             item, shown, assumed = items[0], [], Range()
-            for answers, one in _shown(assignment, on_board, sample):
+            for answers, one in _shown_answers(assignment, on_board, sample):
                 response = answers.of([item]).get((item.id, one))
                 if response is None:
                     response = _placeholder(item, answers.candidate, one)
                     assumed += self.lengths.of(answers)
                 shown.append(response)
-            request = asked_first(
-                assignment.judge.judge(assignment.asked.benchmark.case(item, shown))
-            )
+            dialogue = assignment.judge.judge(assignment.case(item, shown))
+            request = next(dialogue, None)
             if request is not None:
                 tokens += scale.call(request) + Tokens(prompt=assumed)
                 built += 1
@@ -331,7 +562,7 @@ def _not_answered(
     for items, sample in found.candidate.wanted.values():
         if sample in assignment.samples and any(
             answers.candidate.key_of.get((items[0].id, one)) in answers.missing
-            for answers, one in _shown(assignment, on_board, sample)
+            for answers, one in _shown_answers(assignment, on_board, sample)
         ):
             yield items, sample
 
@@ -348,7 +579,7 @@ def _distinct(assignment: JudgeAssignment, items: Sequence[Item], candidate: Can
     return len({keys.case_key(case(item, [answer])) for item in items})
 
 
-def _shown(
+def _shown_answers(
     assignment: JudgeAssignment, on_board: Sequence[Answers], sample: int
 ) -> Iterator[tuple[Answers, int]]:
     """Whose answers a judge is shown of a sample, and which of them."""

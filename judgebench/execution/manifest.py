@@ -1,4 +1,10 @@
-"""What a run was: configuration as written, versions, commit, seeds, data."""
+"""What a run was and did: configuration, versions, commit, seeds, data, progress, counts.
+
+A run that asks a judge anew (``run --again JUDGE``) says so here. Replies and verdicts that come of
+it have keys of their own, of which the occasion is a part. What was said before stays, with the
+runs that it served, and nothing changes on other benchmarks. From then on, runs use what the judge
+said last on this benchmark and ask no third time.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +13,21 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
+from typing import Any
 
 from judgebench import __version__
-from judgebench.records import JsonObject, RunManifest
+from judgebench.errors import StoreBusyError, StoreFullError, UsageError, unknown_name
+from judgebench.execution.pool import ProviderPool
+from judgebench.execution.resolve import JudgeAssignment, ResolvedSuite
+from judgebench.plain_text import written_out
+from judgebench.protocols import Meter, Progress, at_once
+from judgebench.records import FailureKind, JsonObject, RunManifest, RunState
+from judgebench.store import Store
 
 #: Packages whose version can change a number.
 WATCHED = (
@@ -28,9 +44,24 @@ WATCHED = (
     "vllm",
 )
 
-
 FORGETTING = "forget"
 """The lease of whoever removes judgments: a run that starts meanwhile waits for it."""
+
+RECHECKED = "again"
+"""What a manifest's configuration calls the judges that were asked anew."""
+
+TOLD_S = 2.0
+"""Between two times at which the manifest is written: a commit, beside hundreds of judgments."""
+
+#: Failures of a provider that did not answer at all.
+UNREACHED: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "rate_limit"})
+
+LEAST_UNREADABLE = 10
+"""From so many unreadable replies on, and half of them, a judge is one that cannot be read."""
+
+EXAMPLES = 3
+EXCERPT = 120
+"""Characters of a reply that are shown."""
 
 
 def alive(manifest: RunManifest) -> str:
@@ -47,9 +78,8 @@ def new_manifest(
     filled in, so that no key gets into the store.
     """
     now = time.time()
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     return RunManifest(
-        id=f"{stamp}-{secrets.token_hex(3)}",
+        id=f"{_stamp(now)}-{secrets.token_hex(3)}",
         name=name,
         configuration=configuration,
         versions=versions(),
@@ -60,14 +90,16 @@ def new_manifest(
     )
 
 
+def _stamp(seconds: float) -> str:
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+
+
 def versions() -> dict[str, str]:
     """Versions of judgebench, Python and what stands in `WATCHED`, none of it imported."""
     found = {"judgebench": __version__, "python": platform.python_version(), "os": sys.platform}
     for package in WATCHED:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 
@@ -85,3 +117,434 @@ def _git(*arguments: str) -> str:
         ["git", *arguments], capture_output=True, text=True, timeout=10, check=True
     )
     return done.stdout.strip()
+
+
+# what came of it ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class RunCounts:
+    """What came of the calls of one judge or remote model.
+
+    ``reused`` are those that another process had made meanwhile, ``waiting`` questions in a batch,
+    ours or another's; ``stopped`` says why the rest was not asked.
+    ``failures`` counts by kind, and ``reasons`` has the first message of each; ``left_out`` names
+    what was not sent, since the model does not take it.
+    """
+
+    done: int = 0
+    reused: int = 0
+    unreadable: int = 0
+    failed: int = 0
+    waiting: int = 0
+    failures: dict[FailureKind, int] = field(default_factory=dict)
+    reasons: dict[FailureKind, str] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
+    stopped: str | None = None
+    unavailable: bool = False
+    key_refused: bool = False
+
+    @property
+    def unreached(self) -> bool:
+        """Whether not one question was answered, for want of whoever should; or the key is wrong.
+
+        Asking again later does not help against the latter, also where it was good for a while.
+        """
+        unreached = self.unavailable or bool(self.failures and self.failures.keys() <= UNREACHED)
+        return self.key_refused or (unreached and not self.done)
+
+    def stop(self, why: str, *, unavailable: bool = False, key_refused: bool = False) -> None:
+        """Ask nothing more; the first reason is the one that is told."""
+        if self.stopped is None:
+            self.stopped = why
+            self.unavailable = unavailable
+            self.key_refused = key_refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A judge of whose replies in a run at least half could not be read, with some of them.
+
+    ``called`` is what the store knows it by and nobody else: its name, or its id.
+    """
+
+    judge: str
+    called: str
+    replies: int
+    unreadable: int
+    examples: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did.
+
+    ``answering`` and ``judging`` tell what came of those who were asked, by the name of the model
+    or judge; ``generated`` and ``not_generated`` are about local models alone. ``misconfigured``
+    says that one of those could not be started as the suite says. ``unread`` are the judges that
+    cannot be read, whenever they were asked: it is known when the run has ended.
+    """
+
+    manifest: RunManifest
+    work: ResolvedSuite
+    generated: int = 0
+    not_generated: int = 0
+    reused_answers: int = 0
+    answering: dict[str, RunCounts] = field(default_factory=dict)
+    judging: dict[str, RunCounts] = field(default_factory=dict)
+    known: int = 0
+    answer_calls: int = 0
+    judge_calls: int = 0
+    recorded: int = 0
+    misconfigured: bool = False
+    unread: list[Unread] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> list[tuple[str, RunCounts]]:
+        """Everybody who was asked, models first, and what came of it."""
+        return [*self.answering.items(), *self.judging.items()]
+
+    @property
+    def answered(self) -> int:
+        """Answers that are new, whoever gave them."""
+        return self.generated + sum(counts.done for counts in self.answering.values())
+
+    @property
+    def judged(self) -> int:
+        return sum(counts.done for counts in self.judging.values())
+
+    @property
+    def unreadable(self) -> int:
+        return sum(counts.unreadable for counts in self.judging.values())
+
+    @property
+    def failed(self) -> int:
+        return self.not_generated + sum(counts.failed for _, counts in self.asked)
+
+    @property
+    def too_long(self) -> int:
+        """Questions that do not fit whom they are for, so that asking again gives the same."""
+        return sum(counts.failures.get("too_long", 0) for _, counts in self.asked)
+
+    @property
+    def waiting(self) -> int:
+        """Questions whose reply comes with a batch."""
+        return sum(counts.waiting for _, counts in self.asked)
+
+    @property
+    def stopped(self) -> dict[str, str]:
+        """Who was not asked to the end, and why."""
+        return {name: why for name, counts in self.asked if (why := counts.stopped) is not None}
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether somebody could not be reached from the first call on, or refuses the key."""
+        return any(counts.unreached for _, counts in self.asked)
+
+    def let_go(self) -> None:
+        """Forget items and answers, which are in the store: boards of many need the room."""
+        self.work = replace(self.work, asked=(), candidates=(), assignments=())
+
+    def notes(self) -> list[str]:
+        """What failed of those who were asked, and why; and what they were not asked."""
+        said = []
+        for name, counts in self.asked:
+            if counts.stopped is not None:
+                said.append(f"warning: {name} was stopped: {counts.stopped}")
+            for kind, reason in counts.reasons.items():
+                if reason != counts.stopped:
+                    failed = f"{counts.failures[kind]:,} failed ({kind.replace('_', ' ')})"
+                    said.append(f"warning: {name}: {failed}: {reason}")
+            if counts.left_out:
+                names = ", ".join(sorted(counts.left_out))
+                said.append(f"note: {name}: not sent, since the model does not take it: {names}")
+        return said
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "generated": self.answered,
+            "answers_reused": self.reused_answers,
+            "judged": self.judged,
+            "judgments_reused": self.known,
+            "answer_calls": self.answer_calls,
+            "judge_calls": self.judge_calls,
+            "recorded_replies": self.recorded,
+            "unreadable": self.unreadable,
+            "failed": self.failed,
+            "waiting": self.waiting,
+        }
+
+
+# from its start to its end ------------------------------------------------------------------------
+
+
+@contextmanager
+def under_way(
+    work: ResolvedSuite, store: Store, pool: ProviderPool, configuration: JsonObject
+) -> Iterator[Outcome]:
+    """A run of a suite that lives as long as the block, and is told how it ended."""
+    suite = work.suite
+    manifest = new_manifest(
+        suite.name,
+        _with_rechecked(configuration, work.assignments),
+        data_sha={a.benchmark.name: a.benchmark.data_sha for a in work.asked},
+        seed=suite.seed,
+    )
+    outcome = Outcome(manifest=manifest, work=work, warnings=list(work.warnings))
+    end_dead_runs(store)
+    with store.transaction():
+        for asked in work.asked:
+            store.put_items(asked.every_item)
+        for candidate in work.candidates:
+            tags = {name: str(value) for name, value in candidate.config.tags.items()}
+            store.put_model(candidate.name, candidate.spec, tags)
+        for assignment in work.assignments:
+            store.put_judge(assignment.name, assignment.spec)
+    with store.lease(alive(manifest)):
+        store.start_run(manifest)
+        state: RunState = "failed"
+        try:
+            yield outcome
+            state = "done"
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        finally:
+            ended = outcome.judging if state == "done" else {}
+            outcome.manifest = replace(
+                outcome.manifest,
+                configuration=_with_rechecked(manifest.configuration, work.assignments, ended),
+                ended=time.time(),
+                state=state,
+                counts=outcome.counts(),
+                spend=pool.spent(),
+            )
+            if state == "interrupted":
+                # Ctrl-C waits for nobody; the next run tells of one that could not say so itself.
+                with suppress(StoreBusyError), at_once():
+                    store.update_run(outcome.manifest)
+            else:
+                store.update_run(outcome.manifest)
+        outcome.unread = judges_unread(store, outcome)
+    end_dead_runs(store)  # those of other hosts are known to be dead once they were watched
+
+
+def end_dead_runs(store: Store) -> None:
+    """A run that was killed could not say so itself: its lease can be taken."""
+    for manifest in store.runs():
+        if manifest.state == "running":
+            # Where somebody holds it, that run is under way.
+            with suppress(StoreBusyError), store.lease(alive(manifest), wait_s=0):
+                now = store.run(manifest.id)  # it may have ended by itself since it was listed
+                if now is not None and now.state == "running":
+                    store.update_run(replace(now, state="interrupted"))
+
+
+@dataclass(slots=True)
+class ProgressRecorder:
+    """A progress that tells another one the same, and the manifest now and then, for its readers.
+
+    Only the thread of the run that writes the rest of it may tell it anything.
+    """
+
+    shown: Progress
+    store: Store
+    manifest: RunManifest
+    name: str = ""
+    total: int | None = None
+    done: int = 0
+    waiting: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    figures: Meter = field(default_factory=Meter)
+    began: float = 0.0
+    _told: float = 0.0
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.shown.stage(name, total)
+        self.name, self.total = name, total
+        self.done = self.waiting = 0
+        self.failed.clear()
+        self.figures, self.began = Meter(), time.time()
+        self._tell()
+
+    def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
+        self.shown.advance(n, failed=failed, waiting=waiting)
+        if failed is not None:
+            self.failed[failed] += n
+        elif waiting:
+            self.waiting += n
+        else:
+            self.done += n
+        if time.monotonic() - self._told >= TOLD_S:
+            self._tell()
+
+    def meter(self, figures: Meter) -> None:
+        self.shown.meter(figures)
+        self.figures = figures
+        if time.monotonic() - self._told >= TOLD_S:
+            self._tell()
+
+    def say(self, message: str) -> None:
+        self.shown.say(message)
+
+    def _tell(self) -> None:
+        """Not said where others write or no room is left: it is said again in two seconds."""
+        self._told = time.monotonic()
+        progress = {
+            "stage": self.name,
+            "total": self.total,
+            "done": self.done,
+            "waiting": self.waiting,
+            "failed": dict(self.failed),
+            "began": self.began,
+            "at": time.time(),
+            **asdict(self.figures),
+        }
+        with suppress(StoreBusyError, StoreFullError), at_once():
+            self.store.update_run(replace(self.manifest, progress=progress))
+
+
+# judges that cannot be read -----------------------------------------------------------------------
+
+
+def judges_unread(store: Store, outcome: Outcome) -> list[Unread]:
+    """The judges with at least half, and at least ten, of their replies in a run unreadable.
+
+    Replies that earlier runs have asked for count where their verdicts served this one: the board
+    stands on them all the same.
+    """
+    work = outcome.work
+    judges = {
+        assignment.key: assignment.title for assignment in work.assignments if assignment.asks
+    }
+    about = sorted({(one.benchmark.name, one.benchmark.version) for one in work.asked})
+    run_id = outcome.manifest.id
+    kinds_of = store.replies_of_run(run_id, judges, [name for name, _ in about])
+    names = Counter(judge.name for judge in store.judges())
+    return [
+        Unread(
+            judge=judges[key],
+            called=judges[key] if names[judges[key]] == 1 else key.hex()[:12],
+            replies=kinds.total(),
+            unreadable=kinds["unreadable"],
+            examples=tuple(_examples(store, key, run_id, about)),
+        )
+        for key, kinds in kinds_of.items()
+        if kinds["unreadable"] >= max(LEAST_UNREADABLE, kinds.total() / 2)
+    ]
+
+
+def _examples(store: Store, judge: bytes, run_id: str, about: list[tuple[str, str]]) -> list[str]:
+    """The first ones, each on a line: where, why, and how the reply begins."""
+    said: dict[bytes, str] = {}
+    for benchmark, version in about:
+        columns = store.judged_columns(
+            benchmark, version, judges=[judge], run_id=run_id, afresh=True
+        )
+        names = ("kind", "item_id", "model", "reason", "judgment", "reply_keys")
+        for kind, item, model, reason, judgment, keys in zip(
+            *(columns[name] for name in names), strict=True
+        ):
+            if kind != "unreadable" or not keys or judgment in said:
+                continue
+            call = store.calls(keys[-1:]).get(keys[-1])
+            reply = "" if call is None else excerpt(call.reply)
+            said[judgment] = f"{benchmark} {item}, {model}: {reason}: {reply or '(empty)'}"
+            if len(said) == EXAMPLES:
+                return list(said.values())
+    return list(said.values())
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text on one line, in quotes; empty where there is nothing in it.
+
+    >>> excerpt("I think\\nso")
+    '"I think so"'
+    """
+    line = " ".join(text.split())
+    return f'"{written_out(line[:EXCERPT])}{"…" if len(line) > EXCERPT else ""}"' if line else ""
+
+
+# judges that are asked anew -----------------------------------------------------------------------
+
+
+def with_rechecks(
+    work: ResolvedSuite, runs: Sequence[RunManifest], again: Collection[str] = ()
+) -> ResolvedSuite:
+    """The work with assignments that know when their judges were asked anew, and who is so now.
+
+    A recheck that was interrupted, failed in part or waits in a batch is gone on with; one that
+    was finished is followed by the next.
+
+    Parameters
+    ----------
+    runs
+        Those of the store, in the order in which they were started.
+    again
+        Names of judges of the suite.
+
+    Raises
+    ------
+    UsageError
+        For a judge that is not in the suite, or asks nobody.
+    """
+    for name in again:
+        meant = [a for a in work.assignments if name in (a.name, a.title)]
+        if not meant:
+            known = dict.fromkeys(a.name for a in work.assignments if a.asks)
+            raise UsageError(f"--again: {unknown_name('judge', name, list(known))}")
+        if not any(a.asks for a in meant):
+            raise UsageError(f"--again: {name} asks nobody, so it would say the same")
+    earlier: dict[str, dict[str, bool]] = {}  # by judge and benchmark, the newest last
+    for run in runs:
+        for where, told in run.configuration.get(RECHECKED, {}).items():
+            earlier.setdefault(where, {})[told["occasion"]] = told["finished"]
+    now = f"{RECHECKED} {_stamp(time.time())}-{secrets.token_hex(3)}"
+    assignments, notes = [], []
+    for assignment in work.assignments:
+        finished = earlier.get(_where(assignment), {})
+        assignment = replace(assignment, rechecks=tuple(reversed(finished)))
+        if {assignment.name, assignment.title} & set(again):
+            unfinished = [last for last in assignment.rechecks[:1] if not finished[last]]
+            assignment = replace(assignment, recheck=(*unfinished, now)[0])
+            notes += [
+                f"{assignment.title} goes on with what was begun on {_date(last)} and not finished"
+                ": what came back then is not asked for once more"
+                for last in unfinished
+            ]
+        assignments.append(assignment)
+    warnings = (*work.warnings, *dict.fromkeys(notes))
+    return replace(work, assignments=tuple(assignments), warnings=warnings)
+
+
+def _with_rechecked(
+    configuration: JsonObject,
+    assignments: Sequence[JudgeAssignment],
+    ended: Mapping[str, RunCounts] | None = None,
+) -> JsonObject:
+    """A configuration that says which judges are asked anew, and of which that is finished.
+
+    ``ended`` is what came of those who were asked until the run had ended; None before.
+    """
+    told: dict[str, Any] = dict(configuration.get(RECHECKED, {}))
+    for assignment in assignments:
+        if assignment.recheck is not None:
+            counts = (ended or {}).get(assignment.title)
+            finished = counts is not None and not (
+                counts.failed or counts.waiting or counts.stopped is not None
+            )
+            told[_where(assignment)] = {"occasion": assignment.recheck, "finished": finished}
+    return {**configuration, RECHECKED: told} if told else configuration
+
+
+def _where(assignment: JudgeAssignment) -> str:
+    benchmark = assignment.asked.benchmark
+    return f"{assignment.key.hex()[:12]} {benchmark.name}@{benchmark.version}"
+
+
+def _date(recheck: str) -> str:
+    """``2026-11-28 16:02 UTC`` of a recheck."""
+    stamp = time.strptime(recheck.split()[1][:15], "%Y%m%d-%H%M%S")
+    return time.strftime("%Y-%m-%d %H:%M UTC", stamp)

@@ -6,21 +6,49 @@ than one over a few.
 
 from __future__ import annotations
 
+import random
+import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from judgebench import keys
-from judgebench.execution.orders import orders_of
-from judgebench.execution.question import Question
-from judgebench.execution.resolve import Candidate, JudgeAssignment
-from judgebench.records import Case, Item, Order, Response, Runtime, VerdictSlot
+from judgebench.dialogue import Dialogue
+from judgebench.execution.resolve import Candidate, JudgeAssignment, identity_of
+from judgebench.judges.flags import case_flags
+from judgebench.protocols import Judge, Writer
+from judgebench.records import (
+    Case,
+    ChatRequest,
+    DriftCheck,
+    Item,
+    Judgment,
+    Order,
+    Reply,
+    Response,
+    Runtime,
+    RunVerdict,
+    Unreadable,
+    Verdict,
+    VerdictSlot,
+)
 from judgebench.responses.from_file import RecordedAnswers
+from judgebench.responses.remote import Question
 from judgebench.store import Store
 
 CHUNK = 500
 T = TypeVar("T")
+
+_FIXED: Mapping[str, tuple[Order, ...]] = {
+    "both": ("model_first", "opponent_first"),
+    "model_first": ("model_first",),
+    "opponent_first": ("opponent_first",),
+}
+
+
+# answers ------------------------------------------------------------------------------------------
 
 
 class Answers:
@@ -34,7 +62,10 @@ class Answers:
         self.candidate = candidate
         self._store = store
         self.stack = stack
-        self.missing = self._missing()
+        self.missing: frozenset[bytes] = frozenset()
+        if candidate.recorded is None:
+            there = [key for some in batched(candidate.wanted) for key in self._found(some)]
+            self.missing = frozenset(candidate.wanted.keys() - set(there))
 
     @property
     def complete(self) -> bool:
@@ -52,41 +83,44 @@ class Answers:
 
     def of(self, items: Sequence[Item]) -> dict[tuple[str, int], Response]:
         """(item id, sample) -> response, every item its own, identical items the same text."""
-        if self.candidate.recorded is not None:
-            return _recorded(self.candidate, self.candidate.recorded, items)
         samples = range(self.candidate.asked.config.samples)
-        key_of = self.candidate.key_of
-        places = {
-            (item.id, sample): key
-            for item in items
-            for sample in samples
-            if (key := key_of.get((item.id, sample))) is not None and key not in self.missing
-        }
-        found = self._found(set(places.values()))
+        places = [(item.id, sample) for item in items for sample in samples]
+        if (recorded := self.candidate.recorded) is not None:
+            return {
+                place: self._recorded(recorded, place)
+                for place in places
+                if place in recorded.texts
+            }
+        key_of = {p: self.candidate.key_of[p] for p in places if p in self.candidate.key_of}
+        found = self._found(set(key_of.values()) - self.missing)
         return {
             place: replace(found[key], item_id=place[0], sample=place[1])
-            for place, key in places.items()
+            for place, key in key_of.items()
             if key in found
         }
-
-    def _missing(self) -> frozenset[bytes]:
-        if self.candidate.recorded is not None:
-            return frozenset()
-        wanted = self.candidate.wanted
-        there: set[bytes] = set()
-        for some in chunks(list(wanted)):
-            there |= self._found(some).keys()
-        return frozenset(wanted.keys() - there)
 
     def _found(self, wanted: Collection[bytes]) -> dict[bytes, Response]:
         if self._store is None or (self.stack is None and self.candidate.local is not None):
             return {}
-        found = {}
-        for key, responses in self._store.responses(wanted).items():
-            response = next((r for r in responses if r.stack == self.stack), None)
-            if response is not None:
-                found[key] = response
-        return found
+        return {
+            key: response
+            for key, responses in self._store.responses(wanted).items()
+            if (response := next((r for r in responses if r.stack == self.stack), None))
+        }
+
+    def _recorded(self, recorded: RecordedAnswers, place: tuple[str, int]) -> Response:
+        text = recorded.texts[place]
+        return Response(
+            benchmark=self.candidate.asked.benchmark.name,
+            version=self.candidate.asked.benchmark.version,
+            item_id=place[0],
+            model_key=self.candidate.key,
+            text=text,
+            raw=text,
+            status="ok" if text.strip() else "empty",
+            sample=place[1],
+            source=f"file:{recorded.path.name}",
+        )
 
 
 def stack_of(candidates: Sequence[Candidate], store: Store) -> Runtime | None:
@@ -95,135 +129,194 @@ def stack_of(candidates: Sequence[Candidate], store: Store) -> Runtime | None:
     Of equals the one that answered last; None where nothing is answered, and for models that are
     not run here.
     """
-    count: list[tuple[Runtime, int]] = []
+    stacks: list[Runtime] = []
+    counts: Counter[int] = Counter()
     for candidate in candidates:
-        for some in chunks(list(candidate.wanted)):
+        for some in batched(candidate.wanted):
             for responses in store.responses(some).values():
-                for response in responses:  # newest first
-                    _count(count, response.stack)
-    return max(count, key=lambda entry: entry[1])[0] if count else None
+                for stack in (r.stack for r in responses if r.stack is not None):  # newest first
+                    if stack not in stacks:
+                        stacks.append(stack)
+                    counts[stacks.index(stack)] += 1
+    return stacks[counts.most_common(1)[0][0]] if stacks else None
 
 
-def _count(count: list[tuple[Runtime, int]], stack: Runtime | None) -> None:
-    if stack is None:
-        return
-    n = next((i for i, (known, _) in enumerate(count) if known == stack), None)
-    if n is None:
-        count.append((stack, 1))
-    else:
-        count[n] = (stack, count[n][1] + 1)
+def answer_calls(answers: Answers) -> Iterator[Question]:
+    """What a model behind an API still has to be asked."""
+    candidate = answers.candidate
+    api = candidate.api
+    assert api is not None
+    for key, (items, sample) in candidate.wanted.items():
+        if key in answers.missing:
+            yield Question(
+                key=key,
+                places=tuple(candidate.place(item.id, sample) for item in items),
+                items=items,
+                spec=candidate.spec,
+                identity=identity_of(api) or "",
+                model=api.model or "",
+                sample=sample,
+                logprobs=candidate.asked.benchmark.logprobs and not sample,
+            )
 
 
-def _recorded(
-    candidate: Candidate, recorded: RecordedAnswers, items: Sequence[Item]
-) -> dict[tuple[str, int], Response]:
-    benchmark = candidate.asked.benchmark
-    found = {}
-    for item in items:
-        for sample in range(candidate.asked.config.samples):
-            text = recorded.texts.get((item.id, sample))
-            if text is not None:
-                found[item.id, sample] = Response(
-                    benchmark=benchmark.name,
-                    version=benchmark.version,
-                    item_id=item.id,
-                    model_key=candidate.key,
-                    text=text,
-                    raw=text,
-                    status="ok" if text.strip() else "empty",
-                    sample=sample,
-                    source=f"file:{recorded.path.name}",
-                )
-    return found
+# judgments ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
-    """Some of the questions for one judge about one candidate.
+class JudgeCall:
+    """One elementary judgment to be had, and every place of this run that it serves.
+
+    ``recheck`` names the occasion on which it is asked anew, although it may have been judged
+    before; None otherwise. Where it is a ``drift_check``, the judgment stands on no board.
+    """
+
+    key: bytes
+    judge: Judge
+    case: Case
+    places: tuple[VerdictSlot, ...]
+    recheck: str | None = None
+    drift_check: DriftCheck | None = None
+
+    def dialogue(self) -> Dialogue:
+        """What the judge asks; a repeat is another question, with another seed."""
+        dialogue = self.judge.judge(self.case)
+        if not self.places[0].repeat and self.recheck is None:
+            return dialogue
+        return self._asked_once_more(dialogue)
+
+    def _asked_once_more(self, dialogue: Dialogue) -> Dialogue:
+        """The same questions, told apart in their keys, repeats by their seeds besides."""
+        repeat = self.places[0].repeat
+        try:
+            request = next(dialogue)
+            while True:
+                if repeat:
+                    seed = request.decoding.get("seed")
+                    if isinstance(request, ChatRequest) and isinstance(seed, int):
+                        seeded = {**request.decoding, "seed": seed + repeat}
+                        request = replace(request, decoding=seeded)
+                    request = replace(request, sample=repeat)
+                if self.recheck is not None:
+                    request = replace(request, occasion=self.recheck)
+                request = dialogue.send((yield request))
+        except StopIteration as end:
+            verdict: Verdict = end.value
+            return verdict
+
+    def keep(
+        self, store: Writer, run_id: str, result: Verdict, replies: Sequence[tuple[bytes, Reply]]
+    ) -> bool:
+        """The judgment and its uses, in one commit."""
+        served = [reply.served_model for _, reply in replies if reply.served_model]
+        judgment = Judgment(
+            key=self.key,
+            judge_key=self.places[0].judge_key,
+            case_key=keys.case_key(self.case),
+            verdict=result,
+            reply_keys=tuple(key for key, _ in replies),
+            served_model=served[-1] if served else None,
+            at=time.time(),
+            marks=self._marks() if self.drift_check is None else (),
+        )
+        if self.drift_check is None:
+            store.put_judgment(judgment, self._uses(run_id))
+        else:
+            store.put_looks([(judgment, self.drift_check)])
+        return not isinstance(result, Unreadable)
+
+    def reuse(self, store: Writer, run_id: str) -> None:
+        """Whoever had an anchor asked has kept that as well."""
+        if self.drift_check is None:
+            store.put_uses(self._uses(run_id))
+
+    def _uses(self, run_id: str) -> list[RunVerdict]:
+        return [RunVerdict(run_id=run_id, place=at, judgment_key=self.key) for at in self.places]
+
+    def _marks(self) -> tuple[str, ...]:
+        """The marks of the answer; of two answers with the position, since either may be judged."""
+        each = case_flags(self.case, max_answer_chars=self.judge.max_answer_chars)
+        if len(each) == 1:
+            return each[0]
+        return tuple(f"{mark}/{n}" for n, marks in enumerate(each) for mark in marks)
+
+
+class JudgeCalls(NamedTuple):
+    """Some of the calls of one judge about one candidate.
 
     ``known`` are judgments that the store has, with the places they serve in this run.
     """
 
-    assignment: JudgeAssignment
-    candidate: Candidate
-    questions: Sequence[Question]
+    calls: Sequence[JudgeCall]
     known: Mapping[bytes, Sequence[VerdictSlot]]
 
     @property
     def places(self) -> int:
         """All places, known or not."""
-        return sum(len(q.places) for q in self.questions) + sum(map(len, self.known.values()))
+        return sum(len(c.places) for c in self.calls) + sum(map(len, self.known.values()))
 
 
-def judgings(
+def judge_calls(
     assignment: JudgeAssignment,
     answers: Sequence[Answers],
     judged: Callable[[Collection[bytes]], set[bytes]],
-) -> Iterator[Judging]:
+) -> Iterator[JudgeCalls]:
     """What a judge has to judge, some items of one candidate after another.
 
-    Identical cases of one part are one question with several places; one that comes again later is
+    Identical cases of one part are one call with several places; one that comes again later is
     found recorded then. A judge that compares is shown each answer with that of the benchmark's
     baseline, which itself is not judged.
 
     Parameters
     ----------
     answers
-        Of the candidates on this assignment's benchmark.
+        Of candidates, also such as this judge does not judge.
     judged
         Says which keys have a judgment already.
     """
     baseline = baseline_of(assignment, answers)
     for found in answers:
-        if found is baseline:
+        if found is baseline or not assignment.judges(found.candidate):
             continue
-        for items in chunks(assignment.asked.items):
+        for items in batched(assignment.asked.items):
             cases, places = _cases(assignment, found, items, baseline)
-            keyed = _keys_of(assignment, cases, places)
-            known = judged([key for own in keyed.values() for key in own])
             serving = {
-                first: next((k for k in own if k in known), None) for first, own in keyed.items()
+                first: _serving_keys(assignment, first, cases[first], slots[0].repeat)
+                for first, slots in places.items()
             }
-            yield Judging(
-                assignment=assignment,
-                candidate=found.candidate,
-                questions=[
-                    Question(
-                        key=keyed[first][0] if assignment.anew is not None else first,
+            there = judged([key for own in serving.values() for key in own])
+            calls, known = [], {}
+            for first, own in serving.items():
+                if (key := next((key for key in own if key in there), None)) is not None:
+                    known[key] = places[first]
+                    continue
+                calls.append(
+                    JudgeCall(
+                        key=first if assignment.recheck is None else own[0],
                         judge=assignment.judge,
-                        case=case,
+                        case=cases[first],
                         places=tuple(places[first]),
-                        occasion=assignment.anew,
+                        recheck=assignment.recheck,
                     )
-                    for first, case in cases.items()
-                    if serving[first] is None
-                ],
-                known={key: places[first] for first, key in serving.items() if key is not None},
-            )
+                )
+            yield JudgeCalls(calls, known)
 
 
-def _keys_of(
-    assignment: JudgeAssignment,
-    cases: Mapping[bytes, Case],
-    places: Mapping[bytes, Sequence[VerdictSlot]],
-) -> dict[bytes, Sequence[bytes]]:
-    """The keys under which a verdict on each case would serve, the one that goes before first.
+def _serving_keys(
+    assignment: JudgeAssignment, first: bytes, case: Case, repeat: int
+) -> Sequence[bytes]:
+    """The keys under which a verdict on a case would serve, the one that goes before first.
 
-    That of the occasion on which the judge is asked anew, and no other; else those of all occasions
-    on which it was, the newest first, and the one of when it was asked first.
+    That of the recheck for which the judge is asked anew, and no other; else those of all rechecks
+    there were, the newest first, and the one of when it was asked first.
     """
-    occasions = assignment.occasions if assignment.anew is None else (assignment.anew,)
-    if not occasions:
-        return {first: (first,) for first in cases}
-    found: dict[bytes, Sequence[bytes]] = {}
-    for first, case in cases.items():
-        case_key, repeat = keys.case_key(case), places[first][0].repeat
-        of = [
-            keys.judgment_key(assignment.key, case_key, repeat=repeat, occasion=occasion)
-            for occasion in occasions
-        ]
-        found[first] = of if assignment.anew is not None else (*of, first)
-    return found
+    now = assignment.recheck
+    rechecks = assignment.rechecks if now is None else (now,)
+    again = [
+        keys.judgment_key(assignment.key, keys.case_key(case), repeat=repeat, occasion=recheck)
+        for recheck in rechecks
+    ]
+    return again if now is not None else (*again, first)
 
 
 def baseline_of(assignment: JudgeAssignment, answers: Sequence[Answers]) -> Answers | None:
@@ -237,13 +330,17 @@ def baseline_of(assignment: JudgeAssignment, answers: Sequence[Answers]) -> Answ
 def verdicts_each(assignment: JudgeAssignment) -> int:
     """How many elementary verdicts a judge gives on one answer."""
     orders = 2 if assignment.compares and assignment.asked.config.orders == "both" else 1
-    return orders * (assignment.asked.config.judge_samples if assignment.asks else 1)
+    return orders * assignment.repeats
 
 
 def verdicts_wanted(assignment: JudgeAssignment, answers: Sequence[Answers]) -> int:
     """How many elementary verdicts of a judge these answers call for, known ones included."""
     baseline = baseline_of(assignment, answers)
-    judged = (found.count(assignment.samples) for found in answers if found is not baseline)
+    judged = (
+        found.count(assignment.samples)
+        for found in answers
+        if found is not baseline and assignment.judges(found.candidate)
+    )
     return verdicts_each(assignment) * sum(judged)
 
 
@@ -255,34 +352,31 @@ def _cases(
     other = {} if baseline is None else baseline.of(items)
     cases: dict[bytes, Case] = {}
     places: dict[bytes, list[VerdictSlot]] = {}
-    for item in items:
+    for item, sample in ((item, sample) for item in items for sample in assignment.samples):
+        response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
         first = own.get((item.id, 0))
-        for sample in assignment.samples:
-            response, opponent = own.get((item.id, sample)), other.get((item.id, sample))
-            if response is None or (baseline is not None and opponent is None):
-                continue
-            if assignment.inputs == "with_first" and first is None:
-                continue
-            for order, shown in _shown(assignment, item, response, opponent, first):
-                case = assignment.asked.benchmark.case(item, shown)
-                case_key = keys.case_key(case)
-                for repeat in range(
-                    assignment.asked.config.judge_samples if assignment.asks else 1
-                ):
-                    key = keys.judgment_key(assignment.key, case_key, repeat=repeat)
-                    place = VerdictSlot(
-                        benchmark=assignment.asked.benchmark.name,
-                        version=assignment.asked.benchmark.version,
-                        item_id=item.id,
-                        model_key=found.candidate.key,
-                        judge_key=assignment.key,
-                        opponent_key=None if baseline is None else baseline.candidate.key,
-                        order=order,
-                        sample=sample,
-                        repeat=repeat,
-                    )
-                    cases.setdefault(key, case)
-                    places.setdefault(key, []).append(place)
+        if response is None or (baseline is not None and opponent is None):
+            continue
+        if assignment.inputs == "with_first" and first is None:
+            continue
+        for order, shown in _shown(assignment, item, response, opponent, first):
+            case = assignment.case(item, shown)
+            case_key = keys.case_key(case)
+            for repeat in range(assignment.repeats):
+                key = keys.judgment_key(assignment.key, case_key, repeat=repeat)
+                place = VerdictSlot(
+                    benchmark=assignment.asked.benchmark.name,
+                    version=assignment.asked.benchmark.version,
+                    item_id=item.id,
+                    model_key=found.candidate.key,
+                    judge_key=assignment.key,
+                    opponent_key=None if baseline is None else baseline.candidate.key,
+                    order=order,
+                    sample=sample,
+                    repeat=repeat,
+                )
+                cases.setdefault(key, case)
+                places.setdefault(key, []).append(place)
     return cases, places
 
 
@@ -296,12 +390,23 @@ def _shown(
     """What a judge is shown of one answer, in every order that is asked for."""
     if assignment.inputs == "with_first" and first is not None:
         yield "single", (first, response)
-        return
-    if opponent is None:
+    elif opponent is None:
         yield "single", (response,)
-        return
-    for order in orders_of(item, assignment.asked.config.orders):
-        yield order, ((response, opponent) if order == "model_first" else (opponent, response))
+    else:
+        for order in _FIXED.get(assignment.asked.config.orders) or (drawn_order(item.question),):
+            yield order, ((response, opponent) if order == "model_first" else (opponent, response))
+
+
+def drawn_order(instruction: str, *, seed: int = 0) -> Order:
+    """AlpacaEval's draw: by the instruction alone, so that every model is shown alike.
+
+    Its ``PairwiseAnnotator`` shows the reference first unless this says to switch.
+
+    >>> drawn_order("What are the names of some famous actors that started on Broadway?")
+    'opponent_first'
+    """
+    draw = random.Random(f"is_switched_outputs{instruction}{seed}")
+    return "model_first" if draw.choices([False, True], k=1)[0] else "opponent_first"
 
 
 def batched(values: Iterable[T]) -> Iterator[list[T]]:
@@ -309,9 +414,3 @@ def batched(values: Iterable[T]) -> Iterator[list[T]]:
     rest = iter(values)
     while some := list(islice(rest, CHUNK)):
         yield some
-
-
-def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The values, some at a time."""
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]

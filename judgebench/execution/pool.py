@@ -12,7 +12,6 @@ from typing import Any
 
 from judgebench.config import Endpoint, JudgeConfig, PriceConfig, Suite
 from judgebench.errors import ConfigError
-from judgebench.execution.batches import OPEN
 from judgebench.execution.resolve import JudgeAssignment, identity_of, model_of
 from judgebench.protocols import Meter, Provider, Replies
 from judgebench.providers.batches.collector import BatchCollector
@@ -27,6 +26,7 @@ from judgebench.providers.tokens import CallSize
 from judgebench.records import Request
 from judgebench.responses.identity import pinned
 from judgebench.store import Store
+from judgebench.store.read import OPEN
 
 
 def groups(assignments: Sequence[JudgeAssignment]) -> Iterator[list[JudgeAssignment]]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from judgebench.config import CANDIDATE, ApiModel, Endpoint, LmEval, Suite
 from judgebench.dialogue import REPLY_LIMITS
-from judgebench.execution.evaluate import evaluate
+from judgebench.execution.execute import evaluate
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
 from judgebench.protocols import NoProgress
@@ -247,8 +247,8 @@ def ask(work: ResolvedSuite) -> Answered:
             spend = store.spend()
     findings = []
     for name in wanted:
-        tally = outcome.answering[name]
-        why = "; ".join(dict.fromkeys(filter(None, (tally.stopped, *tally.reasons.values()))))
+        counts = outcome.answering[name]
+        why = "; ".join(dict.fromkeys(filter(None, (counts.stopped, *counts.reasons.values()))))
         findings.append(Finding(name + ASKED, "fault" if why else "ok", why or "answers"))
     unpriced = sum(spend["unpriced_calls"])
     return Answered(findings, None if unpriced else sum(spend["cost_usd"]))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import Any, Literal
 
 from judgebench import keys, registry
 from judgebench.benchmarks.benchmark import Benchmark
@@ -25,22 +25,26 @@ from judgebench.config import (
     JudgeConfig,
     ModelConfig,
     Narrowing,
+    Reading,
     Suite,
     nothing_left,
 )
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.execution.chosen_items import chosen_items
-from judgebench.execution.judge_assignment import judge_assignment, models_on, with_examples
+from judgebench.judges.kinds import EXAMPLES
+from judgebench.judges.own_prompt import OWN
 from judgebench.protocols import Judge, JudgeSettings
 from judgebench.providers.capabilities import for_request
 from judgebench.records import (
     SCORING,
+    Case,
     ChatRequest,
     Item,
     JsonObject,
     JudgeSpec,
     ModelSpec,
+    Response,
     Seen,
+    VerdictSlot,
 )
 from judgebench.responses import remote
 from judgebench.responses.from_file import RecordedAnswers, read_answers
@@ -51,19 +55,28 @@ from judgebench.responses.local import (
     prompting_of,
     shaping_arguments,
 )
+from judgebench.rows import Row, each_row, text_file
+from judgebench.template import PromptText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedBenchmark:
     """A benchmark of the suite with the items that are asked.
 
-    ``recorded`` are answers that are read already, by model; others stand in files.
+    ``recorded`` are answers that are read already, by model; others stand in files. A shard asks
+    some of ``all_items``; None where that is all of them.
     """
 
     config: BenchmarkConfig
     benchmark: Benchmark
     items: tuple[Item, ...]
     recorded: Mapping[str, RecordedAnswers] = field(default_factory=dict)
+    all_items: tuple[Item, ...] | None = None
+
+    @property
+    def every_item(self) -> tuple[Item, ...]:
+        """The items of all shards together."""
+        return self.items if self.all_items is None else self.all_items
 
     @property
     def baseline(self) -> str | None:
@@ -83,8 +96,8 @@ class Candidate:
     """A model on a benchmark. ``wanted`` maps each response key to its items and its sample.
 
     Identical items share a key: they are asked once and counted as often as they occur. ``key_of``
-    is the way back, from (item id, sample). ``compared_only`` is a baseline of a narrowed run that
-    is not named: others are compared with it, and nobody judges it.
+    is the way back, from (item id, sample), also of items of other shards. ``compared_only`` is a
+    baseline of a narrowed run that is not named: others are compared with it, and nobody judges it.
     """
 
     config: ModelConfig
@@ -108,14 +121,31 @@ class Candidate:
     def name(self) -> str:
         return self.config.name
 
+    @property
+    def task_name(self) -> str:
+        """How a worker calls the benchmark."""
+        return self.asked.benchmark.lm_eval_task.name
+
+    def place(self, item_id: str, sample: int) -> VerdictSlot:
+        """Where an answer stands, which nobody has judged."""
+        return VerdictSlot(
+            benchmark=self.asked.benchmark.name,
+            version=self.asked.benchmark.version,
+            item_id=item_id,
+            model_key=self.key,
+            judge_key=b"",
+            sample=sample,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeAssignment:
     """A judge on a benchmark.
 
     ``inputs`` is what it is shown. ``only`` is the model whose answers it judges, where it is that
-    model itself; None for all. ``anew`` is the occasion on which this run asks it about everything
-    once more, None where it does not; ``occasions`` are those of earlier runs, the newest first.
+    model itself; None for all. ``recheck`` is the occasion on which this run asks it about
+    everything once more, None where it does not; ``rechecks`` are those of earlier runs, the newest
+    first.
     """
 
     name: str
@@ -125,8 +155,8 @@ class JudgeAssignment:
     config: JudgeConfig | None = None
     inputs: Seen = "answer"
     only: str | None = None
-    anew: str | None = None
-    occasions: tuple[str, ...] = ()
+    recheck: str | None = None
+    rechecks: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -147,6 +177,12 @@ class JudgeAssignment:
         first = self.inputs == "question" or self.asked.judged_samples == "first"
         return range(1 if first else n)
 
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        """What the judge sees; one that shows fields of items finds them there."""
+        case = self.asked.benchmark.case(item, responses)
+        fields = getattr(self.judge, "fields", None)
+        return case if fields is None else replace(case, fields=fields(item))
+
     def judges(self, candidate: Candidate) -> bool:
         """Whether it judges the answers of a candidate, or compares with them."""
         if candidate.compared_only and not self.compares:
@@ -157,6 +193,11 @@ class JudgeAssignment:
     def asks(self) -> bool:
         """Whether it asks somebody, so that asking twice can give two verdicts."""
         return self.config is not None and self.config.provider is not None
+
+    @property
+    def repeats(self) -> int:
+        """How often it is asked about the same; one that asks nobody would say the same."""
+        return self.asked.config.judge_samples if self.asks else 1
 
     @property
     def spec(self) -> JudgeSpec:
@@ -171,7 +212,8 @@ class ResolvedSuite:
     asked: tuple[ResolvedBenchmark, ...]
     candidates: tuple[Candidate, ...]
     assignments: tuple[JudgeAssignment, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    shard: str = ""
 
 
 def resolve(
@@ -288,7 +330,8 @@ def _assignment(
         raise ConfigError(f"benchmark {asked.config.name}: {unknown_name('judge', name, known)}")
     if config is not None and config.provider is not None:
         check_provider(f"judge {name}", config.provider)
-    kind = config.kind if config is not None else None
+    own = config is not None and config.prompt is not None
+    kind = "own_prompt" if own else config.kind if config is not None else None
     if kind is None:
         kind = name if name in kinds else asked.benchmark.default_judge
     if kind not in kinds:
@@ -303,6 +346,12 @@ def _assignment(
     options, sampling = asked.benchmark.judged_with(kind, options, sampling)
     try:
         options = with_examples(options, only)
+        prompts, content = asked.benchmark.prompts, asked.benchmark.judging_content
+        if config is not None and config.prompt is not None:
+            options, prompt = own_prompt_of(config)
+            prompts = {OWN: prompt}
+        if kind in ("own_prompt", "python"):  # others say themselves what their labels are
+            content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(
             model=model_of(config) if config else None,
             provider=identity_of(config) if config else None,
@@ -310,8 +359,8 @@ def _assignment(
             options=options,
             extra=config.extra if config else {},
             reasoning=config.reasoning if config else None,
-            prompts=asked.benchmark.prompts,
-            content=asked.benchmark.judging_content,
+            prompts=prompts,
+            content=content,
         )
         judge: Judge = registry.load("judges", kind).make(settings)
         _check_log_probabilities(judge.spec, config)
@@ -340,7 +389,11 @@ def _check_baseline(asked: ResolvedBenchmark, suite: Suite) -> None:
 
 def _check_log_probabilities(spec: JudgeSpec, config: JudgeConfig | None) -> None:
     """A judge that reads them pays for nothing where the model gives none."""
-    if spec.options.get("verdict") != "logprobs" or config is None or config.provider is None:
+    if (
+        "logprobs" not in (spec.options.get("verdict"), spec.options.get("read"))
+        or config is None
+        or config.provider is None
+    ):
         return
     asked = ChatRequest(
         provider=config.provider,
@@ -655,3 +708,144 @@ def _wanted(
 def _unanswered(candidate: Candidate) -> int:
     answered = {item.id for items, _ in candidate.wanted.values() for item in items}
     return sum(item.id not in answered for item in candidate.asked.items)
+
+
+def chosen_items(benchmark: Benchmark, config: BenchmarkConfig) -> tuple[Item, ...]:
+    """The items in the benchmark's order; those without a category are one more category.
+
+    Where a run is narrowed, the first of those that its suite asks by category.
+
+    Raises
+    ------
+    ConfigError
+        Where a suite counts by category and no item has one.
+    InputError
+        Where the benchmark's data is not here.
+    """
+    if config.limit_by_category is None:
+        return tuple(benchmark.items(config.limit))
+    items = benchmark.items()
+    if all(item.category is None for item in items):
+        raise ConfigError(
+            f"benchmark {config.name}: limit_by_category: its items have no category; use 'limit'"
+        )
+    seen: Counter[str | None] = Counter()
+    chosen = []
+    for item in items:
+        seen[item.category] += 1
+        if seen[item.category] <= config.limit_by_category:
+            chosen.append(item)
+    return tuple(chosen[: config.limit])
+
+
+def models_on(
+    suite: Suite, config: BenchmarkConfig, baseline: str | None = None
+) -> Iterator[ModelConfig]:
+    """The models of a suite that answer a benchmark; a baseline among them always does."""
+    for model in suite.models:
+        if config.models is None or model.name in (*config.models, baseline):
+            yield model
+
+
+def judge_assignment(
+    suite: Suite, config: BenchmarkConfig, name: str
+) -> Iterator[tuple[JudgeConfig | None, str | None]]:
+    """What the suite says of the judges of a name, and whose answers alone each of them judges.
+
+    None for a judge that is used by its way of judging, and for one that judges everybody. A judge
+    that is each model itself is as many judges as there are models that can be asked.
+
+    Raises
+    ------
+    ConfigError
+        Where none can: there is nobody behind recorded answers.
+    """
+    judge = next((judge for judge in suite.judges if judge.name == name), None)
+    if judge is None or judge.provider != CANDIDATE:
+        yield judge, None
+        return
+    asked = [model for model in models_on(suite, config) if model.responses is None]
+    if not asked:
+        raise ConfigError(
+            f"benchmark {config.name}: judge {name} is each model itself, and all of its models "
+            "are recorded answers, which nobody can be asked about"
+        )
+    for model in asked:
+        yield _itself(judge, model), model.name
+
+
+def _itself(judge: JudgeConfig, model: ModelConfig) -> JudgeConfig:
+    """The judge as a model: reached as the model is, asked and read as the judge says.
+
+    How the model samples its answers says nothing about how it is asked for its opinion of them.
+    """
+    if model.lm_eval is not None:
+        section = model.lm_eval.model_copy(update={"gen_kwargs": {}, "fewshot_as_multiturn": False})
+        return judge.model_copy(update={"provider": "local", "lm_eval": section})
+    assert model.api is not None  # one of the two, where there are no recorded answers
+    its = {name: getattr(model.api, name) for name in _REACHED_BY}
+    return judge.model_copy(update={n: v for n, v in its.items() if v not in (None, {})})
+
+
+_REACHED_BY = (
+    "provider", "model", "base_url", "api_key", "identity", "identity_file", "server", "extra",
+    "capabilities", "provider_options", "price", "reasoning", "max_connections", "max_retries",
+    "requests_per_minute", "tokens_per_minute", "timeout_s",
+)  # fmt: skip
+
+
+def own_prompt_of(config: JudgeConfig) -> tuple[JsonObject, PromptText]:
+    """What a suite says of a prompt of its own, the contents of files in place of their names.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or holds nothing.
+    ConfigError
+        For a reader that is not there.
+    """
+    path, options = config.prompt, dict(config.own)
+    assert path is not None  # only then is it asked
+    if isinstance(config.read, Reading) and config.read.python is not None:
+        registry.function(config.read.python, "readers", beside=path.parent)
+    if isinstance(config.examples, str):
+        rows = each_row(Path(config.examples), ("reply",))
+        options["examples"] = [
+            {name: row.text(name) for name in row.values if row.has(name)} for row in rows
+        ]
+    return options, PromptText(name=path.name, text=text_file(path, "prompt", "what is asked"))
+
+
+def with_examples(options: JsonObject, model: str | None) -> JsonObject:
+    """The options with the examples of a file in place of its name.
+
+    A file may have those of several models, ``model`` naming whose each is. A judge that is no
+    model of the suite, None, has those that are of nobody.
+
+    Raises
+    ------
+    InputError
+        Naming file and row, for a file that cannot be read or has none, and for a row that is no
+        example.
+    ConfigError
+        For a file that has none of the model.
+    """
+    named = options.get(EXAMPLES)
+    if not isinstance(named, str):
+        return options
+    rows = [(row, _example(row)) for row in each_row(Path(named), ("question", "confidence"))]
+    its = [example for row, example in rows if row.values.get("model") in (None, "", model)]
+    if not its:
+        wanted = "for everybody" if model is None else f"of {model}"
+        raise ConfigError(
+            f"options: examples: {named} has no row {wanted}: its column 'model' says whose an "
+            "example is, and a row without one is for everybody"
+        )
+    return {**options, EXAMPLES: its}
+
+
+def _example(row: Row) -> Mapping[str, Any]:
+    confidence = row.number("confidence")
+    if not 0.0 <= confidence <= 1.0:
+        raise row.wrong("confidence", f"a share from 0 to 1 has to stand here, not {confidence:g}")
+    return {"question": row.text("question"), "confidence": confidence}

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import replace
 
 from judgebench.columns import counted, distinct
-from judgebench.judges.marks import CONSTANT_SHARE, ConstantAnswer, constant_answer
+from judgebench.judges.flags import CONSTANT_SHARE, ConstantAnswer, constant_answer
 from judgebench.metrics.verdict_table import Columns
 from judgebench.records import REFUSED
 

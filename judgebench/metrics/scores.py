@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from judgebench import registry
 from judgebench.columns import coded, counted, marked, numbers
 from judgebench.columns import taken as rows_of
+from judgebench.errors import ConfigError
 from judgebench.metrics.balanced import Balance, balanced
 from judgebench.metrics.board_kinds import BoardKind, board
 from judgebench.metrics.groups import Groups, by_group
@@ -28,6 +30,7 @@ DIMENSION = f"{SCORE}/"
 OFFICIAL, ITEMS, GUESSED = f"{SCORE}/official", f"{SCORE}/items", f"{SCORE}/guessed"
 
 Scale = tuple[float, float]
+NO_ENDS: Scale = (-math.inf, math.inf)
 
 
 def scores(
@@ -84,12 +87,14 @@ def scores(
     unread = marked(taken["kind"], lambda kind: kind == "unreadable")
     dimensions = sorted(name for name in taken if name.startswith(DIMENSION))
     means_of = {SCORE: values} | {name: np.asarray(taken[name]) for name in dimensions}
+    unscaled = {f"{DIMENSION}{name}" for name in registry.offered("metrics")}
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         scales = scales_of(taken, rows)
-        ends = scales[0] if len(scales) == 1 else (-math.inf, math.inf)
+        ends = scales[0] if len(scales) == 1 else NO_ENDS
         means = {
-            name: item_means(table, rows, column, ends=ends) for name, column in means_of.items()
+            name: item_means(table, rows, column, ends=NO_ENDS if name in unscaled else ends)
+            for name, column in means_of.items()
         }
         measures = {name: mean_of(mean) for name, mean in means.items()}
         measures |= by_group(SCORE, table, means[SCORE], groups, mean_of)
@@ -164,3 +169,28 @@ def by_dimension(columns: Columns) -> dict[str, Floats]:
         f"{DIMENSION}{name}": np.array([its.get(name, math.nan) for its in named])[parts.codes]
         for name in sorted({name for its in named for name in its})
     }
+
+
+def of_packages(columns: Columns) -> dict[str, Floats]:
+    """What metrics of installed packages make of each score, a column each.
+
+    Such a metric is a function of three arrays, the scores and the lowest and highest that each
+    could be, and returns a number for each of them, whose mean is on the board. It is on no scale:
+    there are no worst cases. nan stays nan.
+
+    Raises
+    ------
+    ConfigError
+        For one that returns anything else.
+    """
+    found: dict[str, Floats] = {}
+    for name in registry.offered("metrics"):
+        values = score_values(columns)
+        ends = (np.asarray(columns[end], dtype=np.float64) for end in ("low", "high"))
+        made = np.asarray(registry.load("metrics", name)(values, *ends), dtype=np.float64)
+        if made.shape != values.shape:
+            raise ConfigError(
+                f"metric {name}: {len(values)} scores make {made.shape} numbers; one each is needed"
+            )
+        found[f"{DIMENSION}{name}"] = np.where(np.isnan(values), np.nan, made)
+    return found

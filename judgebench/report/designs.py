@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from judgebench.execution.detectable import Designs
-from judgebench.execution.forecast import PlanRow
+from judgebench.execution.forecast import Designs, PlanRow
 from judgebench.execution.plan import verdicts_each
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.head_spread import BOTH, head_spreads

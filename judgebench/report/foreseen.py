@@ -14,8 +14,7 @@ from functools import cache
 from statistics import median
 from typing import Any
 
-from judgebench.execution.detectable import Designs, Detectable, PassesUnchanged
-from judgebench.execution.forecast import PlanRow
+from judgebench.execution.forecast import Designs, Detectable, PassesUnchanged, PlanRow
 from judgebench.execution.resolve import JudgeAssignment
 from judgebench.metrics.paired_models import HEAD_TO_HEAD, Spread, every_pair, spread_of
 from judgebench.plain_text import too_few_items

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.errors import InputError
-from judgebench.execution.confirm import Unconfirmed
+from judgebench.execution.recheck import Unconfirmed
 from judgebench.report.gate_confirm import Confirmation
 
 WANTED: Confirmation = "wanted"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from judgebench.columns import counted, distinct, marked, paired, taken
-from judgebench.judges.marks import ConstantAnswer, text_marks
+from judgebench.judges.flags import ConstantAnswer, text_flags
 from judgebench.report.boards import Columns
 
 CUT = "cut"
@@ -136,7 +136,7 @@ def marks_of_answers(answers: Columns) -> dict[str, Marks]:
     made: dict[str, Counter[str]] = {}
     for model, text in zip(answers["model_id"], answers["text"], strict=True):
         examined[model] += 1
-        if names := text_marks(text):
+        if names := text_flags(text):
             made.setdefault(model, Counter()).update(names)
             suspect[model] += not SUSPECT.keys().isdisjoint(names)
     return {

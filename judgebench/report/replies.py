@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
 from judgebench.errors import UsageError, unknown_name
+from judgebench.execution.plan import JudgeCall as Call
+from judgebench.execution.resolve import JudgeAssignment
+from judgebench.judges.own_prompt import OwnPromptJudge
 from judgebench.plain_text import counted, written_out
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
 from judgebench.report.boards import Meant
@@ -23,6 +26,7 @@ from judgebench.store.read import (
     ToldAnswer,
     ToldVerdict,
     call_columns,
+    one_text,
 )
 
 WIDTH = 88
@@ -49,6 +53,7 @@ class JudgedReply:
     kind: str
     verdict: str
     calls: tuple[JudgeCall, ...]
+    reply_keys: tuple[bytes, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """One flat row; of several calls the last one, and the earlier ones in a list."""
@@ -137,6 +142,7 @@ def judged_replies(
             kind=row["kind"],
             verdict=in_words(row["verdict"], row["order"]),
             calls=tuple(found[one] for one in row["reply_keys"] if one in found),
+            reply_keys=row["reply_keys"],
         )
         for key, rows in chosen
         for row in ({name: values[rows[0]] for name, values in columns.items()},)
@@ -153,6 +159,74 @@ PLACE = (
 RECORD_COLUMNS = (
     "judgment", "judge", "judge_id", *PLACE, "places", "kind", "verdict", *CALL_COLUMNS,
 )  # fmt: skip
+
+
+# before a run ------------------------------------------------------------------------------------
+
+
+def tried(
+    store: Store,
+    question: Call,
+    verdict: Verdict,
+    reply_keys: tuple[bytes, ...],
+    names: Mapping[bytes, str],
+) -> JudgedReply:
+    """A question that was asked for a trial; ``names`` are those of models and judges by key."""
+    found = store.calls(reply_keys)
+    calls = tuple(found[key] for key in reply_keys)
+    return replace(unasked(question, names), verdict=_said(verdict, question), calls=calls)
+
+
+def unasked(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
+    """A question as it would be asked first, and nobody was."""
+    at = question.places[0]
+    request = next(question.dialogue(), None)
+    messages = () if request is None else request.messages
+    prompt = one_text([(message.role, message.content) for message in messages])
+    call = JudgeCall(prompt=prompt, candidates=(), reply=NOBODY, reasoning=None, finish_reason=None)
+    model, opponent = at.model_key, at.opponent_key
+    place = {name: getattr(at, name, None) for name in PLACE}
+    place |= {"model": names[model], "model_id": model.hex()[:12]}
+    if opponent is not None:
+        place |= {"opponent": names[opponent], "opponent_id": opponent.hex()[:12]}
+    return JudgedReply(
+        judgment=question.key.hex(),
+        judge=names.get(at.judge_key, "nobody"),
+        judge_id=at.judge_key.hex()[:12],
+        place=place,
+        places=len(question.places),
+        kind="trial",
+        verdict=NOBODY,
+        calls=() if request is None else (call,),
+    )
+
+
+NOBODY = "(nobody was asked)"
+
+
+def read_again(
+    store: Store, found: Sequence[JudgedReply], assignments: Sequence[JudgeAssignment]
+) -> list[JudgedReply]:
+    """Replies that are kept, with what a judge's own way of reading makes of each of them.
+
+    Raises
+    ------
+    UsageError
+        Where no judge has a way of reading of its own.
+    """
+    readers = [a.judge.reader for a in assignments if isinstance(a.judge, OwnPromptJudge)]
+    if not readers:
+        raise UsageError("no judge here has a 'prompt' and 'read' of its own to try on replies")
+    return [
+        replace(one, verdict=in_words(reader(reply), one.place["order"]))
+        for reader in readers
+        for one in found
+        if one.reply_keys and (reply := store.reply(one.reply_keys[-1])) is not None
+    ]
+
+
+def _said(verdict: Verdict, question: Call) -> str:
+    return in_words(verdict, question.places[0].order)
 
 
 def in_words(verdict: Verdict, order: Order) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from judgebench.execution.scales import Range
+from judgebench.execution.forecast import Range
 from judgebench.report.boards import Columns, told_apart
 from judgebench.report.table import Column, Document, Table
 from judgebench.store import Store

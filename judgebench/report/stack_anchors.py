@@ -2,7 +2,7 @@
 
 They may where one of them has answered some of its prompts on the other's stack as well, and so
 few with another text that few of all can differ. The draw of prompts is the run's
-(`judgebench.execution.stack_anchors`).
+(`judgebench.execution.generate`).
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class Question:
             reasoning=self.spec.prompting.get("reasoning"),
         )
 
-    def keep(self, store: Writer, run_id: str, result: Response, talk: object) -> bool:
+    def keep(self, store: Writer, run_id: str, result: Response, replies: object) -> bool:
         """The answer at the place of every item that asks the same."""
         for item in self.items:
             store.put_responses({self.key: replace(result, item_id=item.id)})

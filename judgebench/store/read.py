@@ -338,13 +338,17 @@ def _answers(c: Connection, where: Mapping[str, Any]) -> Iterator[tuple[int, byt
         yield one.response_id, one.key, Response(**values(one, "response_id", "key"))
 
 
+def one_text(asked: Sequence[tuple[str, str]]) -> str:
+    """Messages as one text, with the roles above where there are several."""
+    several = "\n\n".join(f"[{role}]\n{said}" for role, said in asked)
+    return asked[0][1] if len(asked) == 1 else several
+
+
 def _call(found: Row[Any]) -> JudgeCall:
     its = values(found, "key")
     question, text, scores = json.loads(its.pop("request")), its.pop("text"), its.pop("scores")
-    asked = [(one["role"], one["content"]) for one in question.get("messages", ())]
-    several = "\n\n".join(f"[{role}]\n{said}" for role, said in asked)
     return JudgeCall(
-        prompt=asked[0][1] if len(asked) == 1 else several,
+        prompt=one_text([(one["role"], one["content"]) for one in question.get("messages", ())]),
         candidates=tuple(question.get("candidates", ())),
         reply=text if scores is None else json.dumps(scores),
         **its,

@@ -14,7 +14,7 @@ from judgebench.config import Panel
 from judgebench.exchange.labels import import_labels
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.execution.scales import Range
+from judgebench.execution.forecast import Range
 from judgebench.metrics.judge_differences import JudgeChecks
 from judgebench.records import (
     How,

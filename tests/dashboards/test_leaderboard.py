@@ -219,7 +219,7 @@ def flagged(*flags: str, **counts: int) -> dict[str, Any]:
 def test_every_flag_that_the_report_makes_has_its_meaning_and_its_shape() -> None:
     import badges
 
-    from judgebench.judges.marks import CONSTANT_SHARE
+    from judgebench.judges.flags import CONSTANT_SHARE
     from judgebench.report.board_data import STATUSES
     from judgebench.report.board_warnings import LONGER, SHORTER
     from judgebench.report.marks import COUNTED, SUSPECT, Marks

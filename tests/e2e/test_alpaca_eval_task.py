@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.execution.orders import drawn_order
+from judgebench.execution.plan import drawn_order
 from judgebench.store import open_store
 from tests.e2e import alpaca_gold
 from tests.e2e.runs import ROOT, store_url, typed

@@ -18,7 +18,7 @@ import judgebench
 from judgebench import keys
 from judgebench.config import load_suite
 from judgebench.errors import LocalModelError
-from judgebench.execution import answering
+from judgebench.execution import generate
 from judgebench.execution.resolve import resolve
 from tests.e2e import runs
 
@@ -245,7 +245,7 @@ class CannotLoad:
 def test_what_a_model_that_does_not_load_leaves_failed_is_answering(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "LmEvalWorker", CannotLoad)
+    monkeypatch.setattr(generate, "LmEvalWorker", CannotLoad)
     suite = runs.suite(tmp_path, models=[local(checkpoint(tmp_path / "checkpoint"))], limit=4)
     done = runs.typed("run", suite)
     lines = done.err.splitlines()

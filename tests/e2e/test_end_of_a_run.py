@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.execution.evaluate import _end_dead_runs
-from judgebench.execution.manifest import alive, new_manifest
+from judgebench.execution.manifest import alive, end_dead_runs, new_manifest
 from judgebench.records import RunManifest
 from judgebench.store import Store, open_store
 from tests.e2e import runs
@@ -54,7 +53,7 @@ def test_a_run_that_ends_while_another_looks_for_dead_ones_keeps_its_counts(
 
             gone, _released = threading.Event(), threading.Event()
             monkeypatch.setattr(Store, "lease", lease)
-            other = threading.Thread(target=_end_dead_runs, args=(looking,))
+            other = threading.Thread(target=end_dead_runs, args=(looking,))
             other.start()
             assert _released.wait(60)
         gone.set()
@@ -69,7 +68,7 @@ def test_a_run_that_is_dead_is_told_and_one_that_lives_is_left(tmp_path: Path) -
         store.start_run(dead)
         with store.lease(alive(living)):
             store.start_run(living)
-            _end_dead_runs(store)
+            end_dead_runs(store)
         assert {run.name: run.state for run in store.runs()} == {
             "dead": "interrupted",
             "living": "running",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from judgebench.execution.scales import ENOUGH_CALLS
+from judgebench.execution.forecast import ENOUGH_CALLS
 from judgebench.store import open_store
 from tests.e2e import runs
 from tests.loopback import Ask, Loopback, Reaction

@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from judgebench import registry
 from judgebench.cli.main import run
-from judgebench.execution.collecting import WAITING
+from judgebench.execution.batch import WAITING
 from judgebench.protocols import Provider
 from judgebench.providers.batches.calls import Calls
 from judgebench.records import Reply, Request

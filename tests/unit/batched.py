@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import keys
-from judgebench.execution.batches import submit
-from judgebench.execution.collecting import Look, collect
+from judgebench.execution.batch import Look, collect, submit
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.providers.batches.make import make_batches
 from judgebench.records import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.judges.marks import marks_of
+from judgebench.judges.flags import case_flags
 from judgebench.records import Case, Item, Message, Response
 
 FOLDER = Path(__file__).parents[2] / "tasks" / "alpaca_eval_mini"
@@ -103,7 +103,7 @@ def test_readme_names_the_marked_answers() -> None:
                 ),
                 responses=(response(item["id"], ANSWERS[item["id"], model]),),
             )
-            if marks_of(case, max_answer_chars=20_000)[0]:
+            if case_flags(case, max_answer_chars=20_000)[0]:
                 marked.setdefault(model, set()).add(int(item["id"]))
     said = README.split("the marks on boards name ")[1].split(".\n")[0]
     assert marked == {

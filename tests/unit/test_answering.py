@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from judgebench import keys
-from judgebench.execution.answering import Answering
+from judgebench.execution.generate import Generation
+from judgebench.protocols import NoProgress
 from judgebench.records import Item, Message, ModelSpec, Response
+from judgebench.responses.local import Answered
 from judgebench.store import open_store
 
 
@@ -22,10 +24,13 @@ def test_one_answer_stands_at_every_item_that_asks_the_same(tmp_path: Path) -> N
         response = Response(
             benchmark="b", version="1", item_id="3", model_key=model, text="Rhine", raw="Rhine"
         )
-        candidate = cast("Any", SimpleNamespace(wanted={key: (items, 0)}))
-        outcome = cast("Any", SimpleNamespace(work=None))
-        nothing = cast("Any", None)
-        Answering(outcome, store, nothing, nothing)._put(candidate, {key: response})
+        wanted = {key: (items, 0)}
+        candidate = cast(
+            "Any", SimpleNamespace(wanted=wanted, key_of={("3", 0): key, ("7", 0): key})
+        )
+        outcome = cast("Any", SimpleNamespace(work=None, generated=0))
+        event = Answered(task="b", responses=[response])
+        Generation(outcome, store, NoProgress())._keep(candidate, event)
         table = store.responses_table("b")
         assert sorted(zip(table["item_id"], table["text"], strict=True)) == [
             ("3", "Rhine"),

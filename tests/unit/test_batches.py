@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 
 from judgebench.errors import CallError, ConfigError, UsageError
-from judgebench.execution import collecting
-from judgebench.execution.asker import Asker, asker_of
-from judgebench.execution.batches import duration, submit
-from judgebench.execution.collecting import UNHEARD_S
+from judgebench.execution import batch as batch_module
+from judgebench.execution.batch import UNHEARD_S, Asker, asker_of, duration, submit
 from judgebench.providers.batches.interface import BatchInterface
 from judgebench.records import Batch, Reply, Request
 from judgebench.store import Store, open_store
@@ -512,7 +510,7 @@ def test_a_batch_that_another_process_has_settled_meanwhile_is_left(
     (batch,) = submitted(store, server, questions(2))
     server.end()
     collected(store)
-    monkeypatch.setattr(collecting, "chosen", lambda batches, only: [batch])
+    monkeypatch.setattr(batch_module, "chosen", lambda batches, only: [batch])
 
     (look,) = collected(store)
 

@@ -110,7 +110,7 @@ CHILD = """
 import sys
 from tests.unit.batched import interface_for, provider_of, questions
 from tests.wire.batch_servers import AnthropicServer, OpenAIServer
-from judgebench.execution.batches import submit
+from judgebench.execution.batch import submit
 from judgebench.store import open_store
 
 kind, url, path = sys.argv[1:]

@@ -11,7 +11,7 @@ import pytest
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import BenchmarkConfig
-from judgebench.execution.chosen_items import chosen_items
+from judgebench.execution.resolve import chosen_items
 from tests.e2e import runs
 
 

@@ -12,7 +12,7 @@ import pytest
 from judgebench.errors import UsageError
 from judgebench.exchange.confidence_examples import confidence_examples
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.execution.judge_assignment import with_examples
+from judgebench.execution.resolve import with_examples
 from judgebench.judges.kinds import KINDS
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Item, Message

@@ -19,7 +19,7 @@ from judgebench.exchange.alpaca_eval_ids import hashed_id, published_ids
 from judgebench.exchange.alpaca_eval_raw import raw_of, reply_of
 from judgebench.exchange.alpaca_eval_rows import NOT_READ, NOT_SAID, Told, gather
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.execution.orders import drawn_order
+from judgebench.execution.plan import drawn_order
 from judgebench.records import Item, Message, ModelSpec, Preference, Response, Usage
 from judgebench.rows import Row
 from judgebench.store import Store, open_store

@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from judgebench import keys
 from judgebench.dialogue import Dialogue, ask_nobody, ask_once
 from judgebench.errors import CallError, DeferredError, StoreError
 from judgebench.execution import execute
-from judgebench.execution.execute import Bench, carry_out
-from judgebench.execution.question import Question
+from judgebench.execution.execute import WorkQueue, carry_out
+from judgebench.execution.manifest import RunCounts
+from judgebench.execution.plan import JudgeCall
 from judgebench.protocols import Meter
 from judgebench.providers.rate_limit import RateLimit
 from judgebench.records import (
@@ -150,7 +152,7 @@ class Knows:
         return ask_nobody(Label(name="correct"))
 
 
-def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> list[Question]:
+def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> list[JudgeCall]:
     questions = []
     for text in texts:
         item = Item(
@@ -171,26 +173,37 @@ def _questions(judge: Asks | Knows, texts: Sequence[str], places: int = 1) -> li
             )
             for n in range(places)
         )
-        questions.append(Question(key=key, judge=judge, case=case, places=at))
+        questions.append(JudgeCall(key=key, judge=judge, case=case, places=at))
     return questions
 
 
-def _judge(store: Kept, bench: Bench, said: Said | None = None, provider: Answers | None = None):
+def _pool(**does: Callable[[], Any]) -> Any:
+    """A pool that does what it is told and has taken nothing."""
+
+    async def close() -> None: ...
+
+    usual = {"close": close, "wind_down": lambda: None, "unreached": list, "look_after": Meter}
+    return SimpleNamespace(**(usual | does))
+
+
+def _judge(
+    store: Kept, queue: WorkQueue, said: Said | None = None, provider: Answers | None = None
+):
     return carry_out(
-        [bench],
+        [queue],
         store=store,  # type: ignore[arg-type]
         run_id="r",
         progress=said or Said(),
-        close=provider.close if provider else None,
-    )[bench.name]
+        pool=_pool(close=provider.close) if provider else None,
+    )[queue.name]
 
 
 def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text="correct", served_model="m-1"))
     questions = _questions(Asks(), [f"q{i}" for i in range(20)], places=3)
-    bench = Bench(name="j", jobs=[questions], provider=provider, slots=4)
-    tally = _judge(store, bench, provider=provider)
-    assert tally.done == len(store.judgments) == provider.asked == 20
+    queue = WorkQueue(name="j", calls=[questions], provider=provider, slots=4)
+    counts = _judge(store, queue, provider=provider)
+    assert counts.done == len(store.judgments) == provider.asked == 20
     assert len(store.uses) == 60
     assert provider.most == 4
     assert provider.closed
@@ -202,29 +215,29 @@ def test_every_question_becomes_one_judgment_with_all_its_places() -> None:
 
 def test_what_is_odd_about_replies_is_said_once() -> None:
     provider, said = Answers(lambda request: Reply(text="correct", note="odd numbers")), Said()
-    bench = Bench(name="j", jobs=[_questions(Asks(), ["q", "r"])], provider=provider)
-    assert _judge(Kept(), bench, said).done == 2
+    queue = WorkQueue(name="j", calls=[_questions(Asks(), ["q", "r"])], provider=provider)
+    assert _judge(Kept(), queue, said).done == 2
     assert said.lines == ["j: odd numbers"]
 
 
 def test_a_dialogue_of_two_steps_keeps_both_replies() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text="correct"))
-    bench = Bench(name="j", jobs=[_questions(Asks(2), ["q"])], provider=provider)
-    _judge(store, bench)
+    queue = WorkQueue(name="j", calls=[_questions(Asks(2), ["q"])], provider=provider)
+    _judge(store, queue)
     assert [len(j.reply_keys) for j in store.judgments.values()] == [2]
 
 
 def test_a_judge_that_asks_nobody_needs_no_provider() -> None:
     store = Kept()
-    tally = _judge(store, Bench(name="j", jobs=[_questions(Knows(), ["a", "b"])]))
-    assert tally.done == 2
+    counts = _judge(store, WorkQueue(name="j", calls=[_questions(Knows(), ["a", "b"])]))
+    assert counts.done == 2
 
 
 def test_what_cannot_be_read_is_counted_apart() -> None:
     store, provider = Kept(), Answers(lambda request: Reply(text=""))
-    bench = Bench(name="j", jobs=[_questions(Asks(), ["q"])], provider=provider)
-    tally = _judge(store, bench)
-    assert (tally.done, tally.unreadable, tally.failed) == (1, 1, 0)
+    queue = WorkQueue(name="j", calls=[_questions(Asks(), ["q"])], provider=provider)
+    counts = _judge(store, queue)
+    assert (counts.done, counts.unreadable, counts.failed) == (1, 1, 0)
 
 
 def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
@@ -235,8 +248,8 @@ def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
 
     store, said = Kept(), Said()
     questions = _questions(Asks(), [f"q{i}" for i in range(8)], places=2)
-    tally = _judge(store, Bench(name="j", jobs=[questions], provider=Answers(answer)), said)
-    assert (tally.done, tally.failed, tally.stopped) == (7, 1, None)
+    counts = _judge(store, WorkQueue(name="j", calls=[questions], provider=Answers(answer)), said)
+    assert (counts.done, counts.failed, counts.stopped) == (7, 1, None)
     assert (said.done, said.failed) == (8, 1)
     assert [f.place.item_id for f in store.failures if f.place] == ["q3/0", "q3/1"]
     assert {(f.boundary, f.retriable, f.attempts) for f in store.failures} == {
@@ -246,9 +259,9 @@ def test_a_failed_call_is_recorded_and_the_rest_goes_on() -> None:
 
 def test_a_faulty_reader_costs_its_verdict_and_says_so() -> None:
     store, provider = Kept(), Answers(lambda r: Reply(text="bug"))
-    bench = Bench(name="j", jobs=[_questions(Asks(), ["q"])], provider=provider)
-    tally = _judge(store, bench)
-    assert (tally.done, tally.failed) == (0, 1)
+    queue = WorkQueue(name="j", calls=[_questions(Asks(), ["q"])], provider=provider)
+    counts = _judge(store, queue)
+    assert (counts.done, counts.failed) == (0, 1)
     assert store.failures[0].boundary == "reader"
     assert "ZeroDivisionError: a faulty reader" in store.failures[0].message
     assert not store.failures[0].retriable
@@ -264,8 +277,8 @@ def test_a_fault_of_the_code_during_a_call_is_a_bug_of_the_provider() -> None:
 
     store = Kept()
     questions = _questions(Asks(), ["q1", "q2", "q3", "q4"])
-    tally = _judge(store, Bench(name="j", jobs=[questions], provider=Answers(answer)))
-    assert (tally.done, tally.failed, tally.failures, tally.stopped) == (3, 1, {"bug": 1}, None)
+    counts = _judge(store, WorkQueue(name="j", calls=[questions], provider=Answers(answer)))
+    assert (counts.done, counts.failed, counts.failures, counts.stopped) == (3, 1, {"bug": 1}, None)
     (failure,) = store.failures
     assert (failure.boundary, failure.kind, failure.retriable) == ("provider", "bug", False)
     said = failure.message
@@ -282,22 +295,24 @@ def test_after_ten_bugs_in_a_row_the_judge_is_given_up_and_others_go_on() -> Non
     questions = [f"q{i}" for i in range(100)]
     faulty, sound = Answers(broken), Answers(lambda request: Reply(text="correct"))
     store = Kept()
-    tallies = carry_out(
+    counts = carry_out(
         [
-            Bench(name="faulty", jobs=[_questions(Asks(), questions)], provider=faulty, slots=8),
-            Bench(name="sound", jobs=[_questions(Asks(), questions)], provider=sound, slots=2),
+            WorkQueue(
+                name="faulty", calls=[_questions(Asks(), questions)], provider=faulty, slots=8
+            ),
+            WorkQueue(name="sound", calls=[_questions(Asks(), questions)], provider=sound, slots=2),
         ],
         store=store,  # type: ignore[arg-type]
         run_id="r",
         progress=Said(),
     )
-    assert 10 <= faulty.asked == tallies["faulty"].failed < 10 + 8
-    assert (tallies["sound"].done, tallies["sound"].failed) == (100, 0)
-    stopped = tallies["faulty"].stopped
+    assert 10 <= faulty.asked == counts["faulty"].failed < 10 + 8
+    assert (counts["sound"].done, counts["sound"].failed) == (100, 0)
+    stopped = counts["faulty"].stopped
     assert stopped is not None
     assert stopped.startswith("10 calls in a row ended in a fault of judgebench or of a library")
     assert "KeyError: 'choices' (at tests/unit/test_execute.py:" in stopped
-    assert not tallies["faulty"].unreached  # nobody is unavailable: exit code 75
+    assert not counts["faulty"].unreached  # nobody is unavailable: exit code 75
 
 
 def test_bugs_that_are_not_in_a_row_give_nobody_up() -> None:
@@ -307,17 +322,17 @@ def test_bugs_that_are_not_in_a_row_give_nobody_up() -> None:
         return Reply(text="correct")
 
     questions = _questions(Asks(), [f"q{i}" for i in range(60)])
-    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=Answers(every_second)))
-    assert (tally.done, tally.failed, tally.stopped) == (30, 30, None)
+    counts = _judge(Kept(), WorkQueue(name="j", calls=[questions], provider=Answers(every_second)))
+    assert (counts.done, counts.failed, counts.stopped) == (30, 30, None)
 
 
 def test_a_refused_key_stops_the_judge_at_once() -> None:
     error = CallError("HTTP 401: check OPENAI_API_KEY", retriable=False, status=401)
     provider = Answers(lambda request: error)
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider))
+    counts = _judge(Kept(), WorkQueue(name="j", calls=[questions], provider=provider))
     assert provider.asked == 1
-    assert tally.stopped == str(error)
+    assert counts.stopped == str(error)
 
 
 @pytest.mark.parametrize("status", [401, 402, 429])  # the last one: no credit left
@@ -326,26 +341,26 @@ def test_a_key_that_is_good_no_more_stops_the_judge_at_once(status: int) -> None
     replies: list[Reply | Exception] = [*(Reply(text="correct") for _ in range(5)), error]
     provider = Answers(lambda request: replies.pop(0) if len(replies) > 1 else error)
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider))
-    assert (tally.done, tally.failed, provider.asked) == (5, 1, 6)
-    assert tally.unreached  # later is no better
+    counts = _judge(Kept(), WorkQueue(name="j", calls=[questions], provider=provider))
+    assert (counts.done, counts.failed, provider.asked) == (5, 1, 6)
+    assert counts.unreached  # later is no better
 
 
 def test_a_judge_that_never_answers_is_given_up() -> None:
     provider = Answers(lambda request: CallError("no answer in 120 s", retriable=True))
     questions = _questions(Asks(), [f"q{i}" for i in range(500)])
-    tally = _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider, slots=2))
+    counts = _judge(Kept(), WorkQueue(name="j", calls=[questions], provider=provider, slots=2))
     assert provider.asked <= 12
-    assert tally.stopped is not None
-    assert "in a row failed" in tally.stopped
+    assert counts.stopped is not None
+    assert "in a row failed" in counts.stopped
 
 
 def test_a_full_disk_ends_the_run_with_its_own_error() -> None:
     provider = Answers(lambda request: Reply(text="correct"))
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
-    bench = Bench(name="j", jobs=[questions], provider=provider, slots=3)
+    queue = WorkQueue(name="j", calls=[questions], provider=provider, slots=3)
     with pytest.raises(StoreError, match="the disk is full"):
-        _judge(Kept(full=True), bench, provider=provider)
+        _judge(Kept(full=True), queue, provider=provider)
     assert provider.closed
     assert provider.asked <= 6
 
@@ -362,9 +377,9 @@ def test_an_interrupt_keeps_what_is_under_way_and_starts_nothing_new() -> None:
 
     provider = Answers(answer)
     questions = _questions(Asks(), [f"q{i}" for i in range(500)])
-    bench = Bench(name="j", jobs=[questions], provider=provider, slots=4)
+    queue = WorkQueue(name="j", calls=[questions], provider=provider, slots=4)
     with pytest.raises(KeyboardInterrupt):
-        _judge(store, bench, said, provider)
+        _judge(store, queue, said, provider)
     assert len(store.judgments) == provider.asked < 100
     assert "waiting for the replies under way" in said.lines[0]
     assert provider.closed
@@ -385,11 +400,11 @@ def test_what_only_waits_to_be_sent_is_not_sent_after_an_interrupt() -> None:
     questions = _questions(Asks(), [f"q{i}" for i in range(50)])
     with pytest.raises(KeyboardInterrupt):
         carry_out(
-            [Bench(name="j", jobs=[questions], provider=limited, slots=20)],
+            [WorkQueue(name="j", calls=[questions], provider=limited, slots=20)],
             store=store,  # type: ignore[arg-type]
             run_id="r",
             progress=Said(),
-            wind_down=limited.wind_down,
+            pool=_pool(wind_down=limited.wind_down),
         )
     assert len(store.judgments) == provider.asked <= 6
     assert store.failures == []
@@ -407,7 +422,9 @@ def test_what_is_stuck_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
     provider = Slow(lambda _: Reply(text="correct"))
     questions = _questions(Asks(), [f"q{i}" for i in range(8)])
-    _judge(Kept(), Bench(name="j", jobs=[questions], provider=provider, slots=4), said, provider)
+    _judge(
+        Kept(), WorkQueue(name="j", calls=[questions], provider=provider, slots=4), said, provider
+    )
     (line,) = said.lines
     assert line.startswith("j: no reply for 0 s about item q1/0 of b (and about 1 more); still")
 
@@ -422,7 +439,7 @@ def test_a_judge_that_asks_nobody_can_be_interrupted_too() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        _judge(store, Bench(name="j", jobs=[questions]), Interrupts())
+        _judge(store, WorkQueue(name="j", calls=[questions]), Interrupts())
     assert 5 <= len(store.judgments) < 100
 
 
@@ -453,25 +470,25 @@ class Elsewhere:
 
 
 def _shared(
-    store: Kept, elsewhere: Elsewhere, questions: Sequence[Question], said: Said, **more: Any
-) -> execute.Tally:
+    store: Kept, elsewhere: Elsewhere, questions: Sequence[JudgeCall], said: Said, **more: Any
+) -> RunCounts:
     provider = more.pop("provider", Answers(lambda request: Reply(text="correct")))
-    bench = Bench(
+    queue = WorkQueue(
         name="j",
-        jobs=[questions],
+        calls=[questions],
         provider=provider,
-        there=lambda jobs: [job.key in store.judgments for job in jobs],
+        there=lambda calls: [call.key in store.judgments for call in calls],
         **more,
     )
     with execute.claiming(elsewhere) as claimed:
-        tallies = carry_out(
-            [bench],
+        counts = carry_out(
+            [queue],
             store=store,  # type: ignore[arg-type]
             run_id="r",
             progress=said,
             claimed=claimed,
         )
-    return tallies["j"]
+    return counts["j"]
 
 
 def test_what_another_has_judged_meanwhile_is_used_and_not_asked(
@@ -483,7 +500,7 @@ def test_what_another_has_judged_meanwhile_is_used_and_not_asked(
     store, said, looks = Kept(), Said(), 0
     theirs = {question.key for question in questions[:2]}
     donor = Kept()
-    questions[0].keep(donor, "theirs", Label(name="correct"), execute.Talk())  # type: ignore[arg-type]
+    questions[0].keep(donor, "theirs", Label(name="correct"), [])  # type: ignore[arg-type]
 
     def on_claim() -> None:
         nonlocal looks
@@ -494,8 +511,8 @@ def test_what_another_has_judged_meanwhile_is_used_and_not_asked(
 
     elsewhere = Elsewhere(theirs, on_claim=on_claim)
     provider = Answers(lambda request: Reply(text="correct"))
-    tally = _shared(store, elsewhere, questions, said, provider=provider, slots=2)
-    assert (tally.done, tally.reused, provider.asked) == (5, 1, 5)
+    counts = _shared(store, elsewhere, questions, said, provider=provider, slots=2)
+    assert (counts.done, counts.reused, provider.asked) == (5, 1, 5)
     assert set(store.judgments) == {question.key for question in questions}
     assert len(store.uses) == 12
     assert said.done == 6
@@ -518,8 +535,8 @@ def test_what_another_works_on_is_claimed_again_once_nothing_new_is_left(
             elsewhere.theirs = set()
 
     elsewhere = Elsewhere({question.key for question in questions}, on_claim=on_claim)
-    tally = _shared(Kept(), elsewhere, questions, Said(), slots=2)
-    assert tally.done == 1000
+    counts = _shared(Kept(), elsewhere, questions, Said(), slots=2)
+    assert counts.done == 1000
     assert sum(map(len, elsewhere.claimed[:first])) == 1000
     assert sum(map(len, elsewhere.claimed)) == 2000
 
@@ -527,8 +544,8 @@ def test_what_another_works_on_is_claimed_again_once_nothing_new_is_left(
 def test_equal_questions_of_one_run_do_not_wait_for_each_other() -> None:
     questions = _questions(Asks(), ["a", "a", "b"])
     elsewhere, store = Elsewhere(), Kept()
-    tally = _shared(store, elsewhere, questions, Said(), slots=3)
-    assert (tally.done, tally.reused) == (3, 0)
+    counts = _shared(store, elsewhere, questions, Said(), slots=3)
+    assert (counts.done, counts.reused) == (3, 0)
     assert elsewhere.claimed == [{question.key for question in questions}]
 
 
@@ -543,10 +560,10 @@ def test_what_goes_into_a_batch_is_held_and_waits_for_nobody() -> None:
         held.append(not elsewhere.released)
         return DeferredError("in a batch")
 
-    tally = _shared(
+    counts = _shared(
         Kept(), elsewhere, questions, Said(), provider=Answers(defer), slots=3, collects=True
     )
-    assert (tally.done, tally.waiting) == (0, 3)
+    assert (counts.done, counts.waiting) == (0, 3)
     assert held == [True, True]
     assert elsewhere.released == [ours]
 
@@ -555,8 +572,8 @@ def test_a_judge_that_is_stopped_leaves_the_rest_to_others() -> None:
     questions = _questions(Asks(), list("abcdefgh"))
     elsewhere = Elsewhere()
     refused = Answers(lambda request: CallError("no", retriable=False, status=401, kind="key"))
-    tally = _shared(Kept(), elsewhere, questions, Said(), provider=refused, slots=2)
-    assert tally.stopped is not None
+    counts = _shared(Kept(), elsewhere, questions, Said(), provider=refused, slots=2)
+    assert counts.stopped is not None
     assert refused.asked <= 2
     assert set().union(*elsewhere.released) == set().union(*elsewhere.claimed)
     assert len(set().union(*elsewhere.claimed)) == 4

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.execution import progress as recording
-from judgebench.execution.progress import ProgressRecorder
+from judgebench.execution import manifest as recording
+from judgebench.execution.manifest import ProgressRecorder
 from judgebench.protocols import Meter, NoProgress
 from judgebench.records import RunManifest
 from judgebench.store import Store, open_store

@@ -16,7 +16,7 @@ from judgebench.exchange.lm_eval import read_lm_eval
 from judgebench.exchange.outcome import ImportReport
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.execution.evaluate import _end_dead_runs
+from judgebench.execution.manifest import end_dead_runs
 from judgebench.protocols import at_once
 from judgebench.records import ChatRequest, Item, Message, Reply
 from judgebench.store import Store, database, open_store
@@ -160,7 +160,7 @@ def test_an_import_that_was_cut_says_so_and_is_completed_by_the_same_again(
             take(store)
         if how == "killed":  # who was killed told nobody; the next run tells of it
             assert store.runs()[-1].state == "running"
-            _end_dead_runs(store)
+            end_dead_runs(store)
         else:
             assert "import the same again, which stores the rest" in str(cut.value)
         [run] = store.runs()

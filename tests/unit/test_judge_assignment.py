@@ -10,8 +10,13 @@ import pytest
 
 from judgebench.config import Suite
 from judgebench.errors import ConfigError, InputError
-from judgebench.execution.judge_assignment import judge_assignment, with_examples
-from judgebench.execution.resolve import ResolvedSuite, endpoints, resolve
+from judgebench.execution.resolve import (
+    ResolvedSuite,
+    endpoints,
+    judge_assignment,
+    resolve,
+    with_examples,
+)
 from judgebench.report.themselves import named_as_themselves
 from judgebench.store import open_store
 from tests.tiny_models import save_causal

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from judgebench.judges.kinds import KINDS
 from judgebench.judges.readers.logprobs import first_token_shares, likelihood_shares
+from judgebench.judges.readers.words import Names
 from judgebench.protocols import JudgeSettings
 from judgebench.records import Preference, Reply, TokenLogprob, Unreadable
 from judgebench.template import PromptText
@@ -159,3 +160,14 @@ def test_alpaca_evals_stored_log_probabilities_give_its_preferences() -> None:
         worst, n = max(worst, abs(mine - preference)), n + 1
     assert n > 15_000
     assert worst < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("tie", "winner"),
+    [(0.39, 0), (0.4, 0), (0.41, None)],
+)
+def test_a_tie_wins_where_it_is_likelier_than_either_answer(tie: float, winner: int | None) -> None:
+    """As likely as the likelier answer, it does not: that answer is preferred to the other."""
+    shares = {"A": 0.4, "B": 0.6 - tie, "C": tie}
+    found = Names(tie="C").soft_preference(shares)
+    assert found == Preference(winner=winner, p_first=0.4 + tie / 2)

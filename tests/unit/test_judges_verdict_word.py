@@ -189,3 +189,9 @@ def test_only_the_object_itself_is_a_json_verdict(text: str, where: int) -> None
     pieces.insert(where + 1, text)
     if text.strip():
         assert read_json(Reply(text="".join(pieces))) != Label(name="incorrect")
+
+
+def test_the_right_answer_is_named_only_beside_a_verdict_of_incorrect() -> None:
+    """There "the correct answer" is no verdict. Elsewhere both words stand, and state two."""
+    assert words("Incorrect. The correct answer is Bonn.") == "incorrect"
+    assert words("The correct answer is Bonn, so it is incorrect.") == "(two verdicts)"

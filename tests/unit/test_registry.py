@@ -13,7 +13,17 @@ from judgebench.errors import ConfigError
 def test_judges_are_the_public_modules_that_make() -> None:
     known = [
         *("consistency", "contains", "critique", "dimensions", "equivalence", "exact_match"),
-        *("graded", "lm_eval", "pairwise", "reference", "reward", "rubric", "stated_confidence"),
+        *(
+            "graded",
+            "lm_eval",
+            "own_prompt",
+            "pairwise",
+            "python",
+            "reference",
+            "reward",
+            "rubric",
+            "stated_confidence",
+        ),
     ]
     assert registry.names("judges") == known
     assert all(hasattr(registry.load("judges", name), "make") for name in registry.names("judges"))

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from judgebench.cli.cost import command
 from judgebench.errors import UsageError
-from judgebench.execution.scales import Range
+from judgebench.execution.forecast import Range
 from judgebench.records import (
     How,
     JudgeSpec,

@@ -18,7 +18,7 @@ from judgebench.cli.main import run
 from judgebench.errors import UsageError
 from judgebench.exchange.responses import import_responses
 from judgebench.exchange.verdicts import import_verdicts
-from judgebench.judges.marks import constant_answer
+from judgebench.judges.flags import constant_answer
 from judgebench.metrics.accuracy import accuracies
 from judgebench.metrics.constant_answers import constant_answers
 from judgebench.metrics.intervals import Intervals

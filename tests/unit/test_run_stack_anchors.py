@@ -13,7 +13,7 @@ import pytest
 
 from judgebench.config import load_suite
 from judgebench.errors import LocalModelError
-from judgebench.execution import answering, stack_anchors
+from judgebench.execution import generate
 from judgebench.execution.resolve import resolve
 from judgebench.records import Response, Runtime
 from judgebench.responses.local import Answered, LocalModel, NotAnswered, Task
@@ -75,8 +75,7 @@ class Worker:
 @pytest.fixture(autouse=True)
 def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for module in (answering, stack_anchors):
-        monkeypatch.setattr(module, "LmEvalWorker", Worker)
+    monkeypatch.setattr(generate, "LmEvalWorker", Worker)
     for name, value in (
         ("stack", OLD), ("dies_after", None), ("loads", True), ("refuses", ()), ("log", []),
         ("starts", 0),
@@ -144,11 +143,11 @@ def test_some_prompts_are_answered_again_once_and_no_answer_changes(tmp_path: Pa
 
 def test_a_choice_says_nothing_of_the_order_of_items(tmp_path: Path) -> None:
     (candidate,) = resolve(load_suite(suite(tmp_path, limit=48))).candidates
-    chosen = list(stack_anchors.anchors(candidate, 20).values())
+    chosen = list(generate.stack_anchors(candidate, 20).values())
     assert (
-        stack_anchors.anchors(candidate, 30).keys() >= stack_anchors.anchors(candidate, 20).keys()
+        generate.stack_anchors(candidate, 30).keys() >= generate.stack_anchors(candidate, 20).keys()
     )
-    assert chosen == list(stack_anchors.anchors(candidate, 20).values())
+    assert chosen == list(generate.stack_anchors(candidate, 20).values())
     places = sorted(candidate.asked.items.index(item) for item in chosen)
     assert 24 - 12 < sum(places) / 20 < 24 + 12
     assert places != list(range(20))

@@ -27,7 +27,7 @@ def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unread
     name that stands twice: then nobody can say which value is meant.
     """
     try:
-        found = json.loads(_inside_fence(reply.text), object_pairs_hook=_Object)
+        found = json.loads(inside_fence(reply.text), object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         return NOT_AN_OBJECT
     if not isinstance(found, _Object):
@@ -38,7 +38,7 @@ def json_object(reply: Reply, names: tuple[str, ...]) -> dict[str, Any] | Unread
     return TWO_VERDICTS if len(given) > len(names) else dict(found)
 
 
-def _inside_fence(text: str) -> str:
+def inside_fence(text: str) -> str:
     """What a code fence around all of a text holds, else the text."""
     opening, _, rest = text.strip().partition("\n")
     inside, line, closing = rest.rpartition("\n")

@@ -215,7 +215,10 @@ class Names:
         return Preference(winner=None, p_first=0.5)
 
     def soft_preference(self, shares: Shares) -> Preference:
-        """The likeliest verdict; a tie counts half for the first. Equal shares are a tie."""
+        """The likeliest verdict; a tie counts half for the first.
+
+        Equal shares of both answers are a tie; one that is as likely as the likelier answer is not.
+        """
         first, second = shares[self.first], shares[self.second]
         tie = shares[self.tie] if self.tie is not None else 0.0
         winner: Literal[0, 1] | None = None

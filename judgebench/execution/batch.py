@@ -1,0 +1,622 @@
+"""Who asked the questions of a batch, as the suite of its run says: found again on any machine."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from judgebench.config import ApiModel, Endpoint, JudgeConfig, Limits, PriceConfig, check
+from judgebench.errors import (
+    CallError,
+    ConfigError,
+    JudgebenchError,
+    StoreError,
+    UsageError,
+    unknown_name,
+)
+from judgebench.execution.pool import stated_price
+from judgebench.protocols import Progress
+from judgebench.providers.batches.interface import (
+    Absent,
+    Answered,
+    BatchInterface,
+    Failed,
+    Found,
+    Line,
+    Standing,
+    Stray,
+    Unasked,
+    Undecided,
+    UnheardError,
+)
+from judgebench.providers.batches.lines import new_token
+from judgebench.providers.batches.make import make_batches
+from judgebench.providers.prices import Price, PriceTable
+from judgebench.records import Batch, BatchState, Failure, How, Request, RunManifest, Spend, Usage
+from judgebench.store import Store
+from judgebench.store.read import OPEN
+from judgebench.yaml_file import Written, expanded, note_secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """A judge or a model of a suite, with what is needed to reach whoever answers it.
+
+    ``price`` is None where nobody knows it.
+    """
+
+    endpoint: Endpoint
+    timeout_s: float
+    price: Price | None
+
+    def interface(self) -> BatchInterface:
+        """The batch interface of its provider.
+
+        Raises
+        ------
+        ConfigError
+            For a provider that takes no batches.
+        """
+        endpoint = self.endpoint
+        return make_batches(
+            endpoint.provider or "",
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            capabilities=endpoint.capabilities,
+            options=endpoint.provider_options,
+            timeout_s=self.timeout_s,
+        )
+
+
+def asker_of(
+    manifest: RunManifest, batch: Batch, *, judges: bool, environment: Mapping[str, str]
+) -> Asker:
+    """The asker of a batch, out of the manifest of its run.
+
+    Variables are filled in from ``environment``, and only those that this asker needs: another
+    machine may have the keys of one provider and not of the next.
+
+    Parameters
+    ----------
+    judges
+        Whether it judges; a model of that name answers otherwise.
+
+    Raises
+    ------
+    ConfigError
+        For a variable that is not set, or a suite that no longer names the asker.
+    """
+    written = manifest.configuration
+    source = Path(f"the suite of run {manifest.id}")
+
+    def filled(part: Any) -> Any:
+        note_secrets(part, environment)
+        return expanded(Written(source, part, {}), environment)
+
+    section = _section(written, batch, judges, source, filled)
+    limits = check(Limits, filled(written.get("limits") or {}), source)
+    endpoint: Endpoint = check(JudgeConfig if judges else ApiModel, section, source)
+    stated = endpoint.price
+    if stated is None and (of_model := (written.get("prices") or {}).get(endpoint.model)):
+        stated = check(PriceConfig, filled(of_model), source)
+    return Asker(
+        endpoint=endpoint,
+        timeout_s=endpoint.timeout_s or limits.timeout_s,
+        price=_price(stated, endpoint),
+    )
+
+
+def _section(
+    written: Mapping[str, Any],
+    batch: Batch,
+    judges: bool,
+    source: Path,
+    filled: Callable[[Any], Any],
+) -> Any:
+    """The asker's part of the suite, filled in."""
+    names = []
+    for part in written.get("judges" if judges else "models") or ():
+        name = filled(part["name"])
+        if name == batch.asker:
+            return filled(part if judges else part.get("api"))
+        names.append(name)
+    what = "judge" if judges else "model"
+    raise ConfigError(f"{source}: {unknown_name(what, batch.asker, names)}")
+
+
+def _price(stated: PriceConfig | None, endpoint: Endpoint) -> Price | None:
+    """What the suite says a million tokens cost, or else the table."""
+    table, provider = PriceTable.load(), endpoint.provider or ""
+    known = table.price(provider, endpoint.model or "", base_url=endpoint.base_url)
+    return known if stated is None else stated_price(stated).beside(known)
+
+
+def submit(
+    store: Store,
+    run_id: str,
+    asker: str,
+    provider: str,
+    interface: BatchInterface,
+    requests: Mapping[bytes, Request],
+) -> list[Batch]:
+    """Submit questions, in as few batches as the provider allows; returns those that are there.
+
+    Questions that are in an open batch already are left out. A batch of which nothing was heard is
+    returned as ``submitting``: `collect` finds out what became of it.
+
+    Raises
+    ------
+    CallError
+        When the provider refuses; the batch in question is kept as ``failed``, its questions and
+        those that were to follow are free again, and what was submitted before stays.
+    StoreError
+        When the store cannot be written; nothing is sent then.
+    """
+    waiting = store.in_batches(requests.keys())
+    free = {key: request for key, request in requests.items() if key not in waiting}
+    return [
+        _submitted(store, interface, part, run_id=run_id, asker=asker, provider=provider)
+        for part in interface.split(free)
+    ]
+
+
+def _submitted(
+    store: Store,
+    interface: BatchInterface,
+    requests: Mapping[bytes, Request],
+    *,
+    run_id: str,
+    asker: str,
+    provider: str,
+) -> Batch:
+    batch = Batch(
+        id=new_token(),
+        run_id=run_id,
+        asker=asker,
+        provider=provider,
+        requests=len(requests),
+        created=time.time(),
+    )
+    with store.lease(lease_of(batch)), _to_its_end():
+        store.put_batch(batch, requests)
+        try:
+            remote_id = interface.submit(batch.id, requests)
+        except UnheardError as error:
+            batch = replace(batch, note=str(error))
+        except CallError as error:
+            failed = replace(batch, state="failed", ended=time.time(), note=str(error))
+            store.update_batch(failed)
+            raise
+        else:
+            batch = replace(batch, state="submitted", remote_id=remote_id)
+        store.update_batch(batch)
+    return batch
+
+
+@contextmanager
+def _to_its_end() -> Iterator[None]:
+    """A first Ctrl-C (or SIGTERM) takes effect after the block, a second one at once.
+
+    A batch that is being handed over would have to be looked for.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals go elsewhere
+        yield
+        return
+    interrupted = False
+
+    def note(*_: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if interrupted:
+            raise KeyboardInterrupt
+
+
+def lease_of(batch: Batch) -> str:
+    """The name of the lease under which a batch is submitted, collected or called off."""
+    return f"batch {batch.id}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the two units that say something: ``3 h 20 min``.
+
+    >>> [duration(s) for s in (5.2, 130, 12_000, 100_000)]
+    ['5 s', '2 min', '3 h 20 min', '1 d 3 h']
+    """
+    minutes, rest_s = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{rest_s} s"
+
+
+def clock_time(seconds: float) -> str:
+    """A moment in seconds since 1970, to the minute."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+class Harvest:
+    """Takes the lines of one batch.
+
+    Parameters
+    ----------
+    requests
+        The questions of the batch, by request key.
+    price
+        None where it is not known: then what the batch took has no cost, and is not 0.
+    refusal
+        Why the provider refused the batch as a whole, if it did.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        requests: Mapping[bytes, Request],
+        price: Price | None,
+        refusal: str | None = None,
+    ) -> None:
+        self._store = store
+        self._requests = requests
+        self._price = price
+        self._refusal = refusal
+        self._replied: set[bytes] = set()
+        self._errors: dict[bytes, CallError] = {}
+        self._spends: list[Spend] = []
+        self._strays: dict[str, int] = {}
+        self._notes: dict[str, int] = {}
+        self._ended: dict[str, int] = {}
+
+    @property
+    def replies(self) -> int:
+        return len(self._replied)
+
+    @property
+    def failed(self) -> int:
+        return len(self._failures())
+
+    @property
+    def unasked(self) -> int:
+        """Questions that cost nothing and are free again."""
+        return len(self._requests) - self.replies - self.failed
+
+    def take(self, line: Line) -> None:
+        """Of several replies to one question the first counts, and any goes before an error."""
+        match line:
+            case Answered(key, reply):
+                if key not in self._replied:
+                    self._store.put_reply(key, self._requests[key], reply)
+                    self._replied.add(key)
+                    self._spent("batch", key, reply.usage)
+                    if reply.note is not None:
+                        self._notes[reply.note] = self._notes.get(reply.note, 0) + 1
+            case Failed(key, error):
+                self._errors.setdefault(key, error)
+            case Unasked(_, why):
+                self._ended[why] = self._ended.get(why, 0) + 1
+            case Stray(why):
+                self._strays[why] = self._strays.get(why, 0) + 1
+
+    def settle(self, *, now: float) -> None:
+        """Store what failed, where it serves, and what all of it took; ``now`` in seconds."""
+        for key, error in self._errors.items():
+            self._spent("retried" if error.charged is None else "wasted", key, error.charged)
+        for key, error in self._failures().items():
+            purpose = self._requests[key].purpose
+            if purpose is None or self._store.reply(key) is not None:
+                continue
+            failure = Failure(
+                key=key,
+                boundary="provider",
+                kind=error.kind,
+                message=str(error),
+                retriable=error.retriable,
+                place=purpose.place,
+                at=now,
+            )
+            self._store.put_failure(failure)
+        if self._spends:
+            self._store.put_spend(self._spends)
+
+    def says(self) -> str:
+        """In a line, for people and for the batch's note."""
+        parts = [f"{self.replies:,} {'reply' if self.replies == 1 else 'replies'}"]
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        if self.unasked:
+            reasons = ", ".join(self._ended) or "without a line"
+            parts.append(f"{self.unasked:,} not asked ({reasons}), free again")
+        odd = (*self._strays.items(), *self._notes.items())
+        parts += [f"{n:,} times {why}" for why, n in odd]
+        if self._refusal is not None:
+            parts.append(f"the provider refused the batch: {self._refusal}")
+        return "; ".join(parts)
+
+    def _failures(self) -> dict[bytes, CallError]:
+        """The questions without a reply, and why; all of them where the batch was refused."""
+        errors = {k: e for k, e in self._errors.items() if k not in self._replied}
+        if self._refusal is not None:
+            error = CallError(
+                f"the provider refused the batch: {self._refusal}", retriable=True, kind="request"
+            )
+            errors = {k: error for k in self._requests if k not in self._replied} | errors
+        return errors
+
+    def _spent(self, how: How, key: bytes, usage: Usage | None) -> None:
+        """``usage`` is None for what surely was not charged."""
+        request = self._requests[key]
+        if request.purpose is None:
+            return
+        cost = 0.0 if usage is None else self._cost(usage)
+        spend = Spend(
+            purpose=request.purpose,
+            how=how,
+            provider=request.provider,
+            model=request.model,
+            usage=usage or Usage(),
+            cost_usd=cost,
+        )
+        self._spends.append(spend)
+
+    def _cost(self, usage: Usage) -> float | None:
+        """US dollars at the batch's share; None where the price, or what was used, is not known."""
+        cost = math.nan if self._price is None else self._price.cost(usage, batch=True)
+        return None if math.isnan(cost) else cost
+
+
+UNHEARD_S = 900.0
+"""How long a batch whose submission broke off may take to show up; only then it is absent."""
+
+WAITING = 75
+"""Exit code while something is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was found when a batch was looked at.
+
+    ``done`` is whether it is settled: its replies are stored and what got none is free again.
+    ``says`` is for people. ``exit_code`` is that of what stood in the way, 75 while it is under
+    way.
+    """
+
+    batch: Batch
+    says: str
+    exit_code: int
+    replies: int = 0
+    failed: int = 0
+    unasked: int = 0
+
+    @property
+    def done(self) -> bool:
+        return self.exit_code == 0
+
+
+def collect(
+    store: Store,
+    *,
+    environment: Mapping[str, str],
+    progress: Progress,
+    only: Collection[str] | None = None,
+    call_off: bool = False,
+    interface_of: Callable[[Asker], BatchInterface] = Asker.interface,
+    clock: Callable[[], float] = time.time,
+) -> list[Look]:
+    """Look at the open batches, store what has come, and free what never will.
+
+    Needs nothing but the store and the keys that the suites name: the machine that submitted may be
+    gone. Again: nothing is stored or counted twice. Batches that another process works on are
+    left to it, and one that cannot be reached does not keep the others from being collected.
+
+    Parameters
+    ----------
+    only
+        Ids, or beginnings of ids, of ours or of the provider's; all open batches if None.
+    call_off
+        Ask the provider to end them early. What is through by then is paid for, and is collected.
+
+    Raises
+    ------
+    UsageError
+        For an id that no open batch has.
+    StoreError
+        When the store cannot be written; what was stored before stays.
+    """
+    batches = chosen(store.batches(OPEN), only)
+    visits = _Visits(store, environment, interface_of, clock)
+    looks = []
+    progress.stage("looking at batches", len(batches))
+    try:
+        for batch in batches:
+            look = visits.look(batch, call_off=call_off)
+            looks.append(look)
+            progress.advance()
+    finally:
+        visits.close()
+    return looks
+
+
+def chosen(batches: list[Batch], only: Collection[str] | None) -> list[Batch]:
+    """The batches that are meant by beginnings of their ids, of ours or the provider's.
+
+    Raises
+    ------
+    UsageError
+        For a beginning that none or several have.
+    """
+    if only is None:
+        return batches
+    picked: dict[str, Batch] = {}
+    for wanted in only:
+        found = [b for b in batches if b.id.startswith(wanted) or _is(b.remote_id, wanted)]
+        if not found:
+            raise UsageError(unknown_name("open batch", wanted, [b.id for b in batches]))
+        if len(found) > 1:
+            raise UsageError(f"{wanted!r} begins several: {', '.join(b.id for b in found)}")
+        picked[found[0].id] = found[0]
+    return list(picked.values())
+
+
+def _is(remote_id: str | None, wanted: str) -> bool:
+    return remote_id is not None and remote_id.startswith(wanted)
+
+
+class _Visits:
+    """Looks at batches one by one; the connections are shared by those of one asker."""
+
+    def __init__(
+        self,
+        store: Store,
+        environment: Mapping[str, str],
+        interface_of: Callable[[Asker], BatchInterface],
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._environment = environment
+        self._interface_of = interface_of
+        self._clock = clock
+        self._doors: dict[tuple[str, str, bool], tuple[Asker, BatchInterface]] = {}
+
+    def close(self) -> None:
+        for _, interface in self._doors.values():
+            interface.close()
+
+    def look(self, batch: Batch, *, call_off: bool) -> Look:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._store.lease(lease_of(batch), wait_s=0))
+            except StoreError as error:
+                return Look(batch=batch, says=str(error), exit_code=WAITING)
+            # Another process may have settled it since it was listed.
+            now = next(b for b in self._store.batches() if b.id == batch.id)
+            if now.state not in OPEN:
+                return Look(batch=now, says=f"{now.state} by another process", exit_code=0)
+            try:
+                return self._look(now, call_off=call_off)
+            except StoreError:
+                raise
+            except JudgebenchError as error:
+                return Look(batch=now, says=str(error), exit_code=error.exit_code)
+
+    def _look(self, batch: Batch, *, call_off: bool) -> Look:
+        requests = self._store.batch_requests(batch.id)
+        asker, interface = self._door(batch, requests)
+        if batch.remote_id is None:
+            found = self._found(batch, interface, call_off=call_off)
+            if isinstance(found, Look):
+                return found
+            batch = found
+        remote_id = batch.remote_id
+        assert remote_id is not None
+        try:
+            standing = interface.state(remote_id)
+            if call_off and not standing.ended:
+                interface.cancel(remote_id)
+                standing = interface.state(remote_id)
+        except CallError as error:
+            if call_off and error.status == 404:
+                return self._settle(batch, "cancelled", f"given up: {error}")
+            raise
+        if not standing.ended:
+            return Look(batch=batch, says=self._waits(batch, standing), exit_code=WAITING)
+        return self._harvested(batch, standing, requests, asker, interface)
+
+    def _door(
+        self, batch: Batch, requests: Mapping[bytes, Request]
+    ) -> tuple[Asker, BatchInterface]:
+        purposes = (request.purpose for request in requests.values())
+        judges = any(p is not None and p.place.judge_key != b"" for p in purposes)
+        key = (batch.run_id, batch.asker, judges)
+        if key not in self._doors:
+            manifest = self._store.run(batch.run_id)
+            if manifest is None:
+                raise StoreError(
+                    f"the store has no run {batch.run_id!r}, which batch {batch.id} is of"
+                )
+            asker = asker_of(manifest, batch, judges=judges, environment=self._environment)
+            self._doors[key] = asker, self._interface_of(asker)
+        return self._doors[key]
+
+    def _found(self, batch: Batch, interface: BatchInterface, *, call_off: bool) -> Batch | Look:
+        """The batch with its remote id, where its submission was not heard of."""
+        others = {b.remote_id for b in self._store.batches() if b.remote_id is not None}
+        match interface.find(batch.id, batch.requests, others=others):
+            case Found(remote_id):
+                batch = replace(batch, state="submitted", remote_id=remote_id, note="")
+                self._store.update_batch(batch)
+                return batch
+            case Undecided(candidates):
+                says = (
+                    "its submission broke off, and whether it arrived shows when "
+                    f"{', '.join(candidates)} ended; until then its questions are not asked again"
+                )
+                return Look(batch=batch, says=says, exit_code=WAITING)
+            case Absent():
+                if call_off:
+                    return self._settle(batch, "cancelled", "the provider has no such batch")
+                if self._clock() - batch.created < UNHEARD_S:
+                    says = (
+                        "its submission broke off a moment ago; if it does not show up by "
+                        f"{clock_time(batch.created + UNHEARD_S)}, its questions are free again"
+                    )
+                    return Look(batch=batch, says=says, exit_code=WAITING)
+                return self._settle(
+                    batch, "failed", "it never arrived; its questions are free again"
+                )
+
+    def _harvested(
+        self,
+        batch: Batch,
+        standing: Standing,
+        requests: Mapping[bytes, Request],
+        asker: Asker,
+        interface: BatchInterface,
+    ) -> Look:
+        """Store what came of a batch that has ended."""
+        remote_id = batch.remote_id or ""
+        harvest = Harvest(self._store, requests, asker.price, standing.refusal)
+        for line in interface.results(remote_id, batch.id, requests):
+            harvest.take(line)
+        state: BatchState = "collected"
+        if standing.cancelled:
+            state = "cancelled"
+        elif standing.refusal is not None and not harvest.replies:
+            state = "failed"
+        with self._store.transaction():
+            harvest.settle(now=self._clock())
+            look = self._settle(batch, state, harvest.says())
+        return replace(
+            look, replies=harvest.replies, failed=harvest.failed, unasked=harvest.unasked
+        )
+
+    def _settle(self, batch: Batch, state: BatchState, note: str) -> Look:
+        settled = replace(batch, state=state, ended=self._clock(), note=note)
+        self._store.update_batch(settled)
+        return Look(batch=settled, says=f"{state}: {note}", exit_code=0)
+
+    def _waits(self, batch: Batch, standing: Standing) -> str:
+        """Where a batch stands that is under way, and for how long."""
+        parts = [f"{standing.word} for {duration(self._clock() - batch.created)}"]
+        if standing.done is not None and standing.total:
+            parts.append(f"{standing.done:,} of {standing.total:,} done")
+        if standing.expires is not None:
+            parts.append(f"ends by {clock_time(standing.expires)} at the latest")
+        return ", ".join(parts)

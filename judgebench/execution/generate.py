@@ -1,0 +1,300 @@
+"""Answers of local models: what a run lacks, from a worker that is loaded once for all benchmarks.
+
+It is ended before the next one starts. The same worker answers stack anchors: some of a model's
+prompts once more on the stack of today, which says whether that answers as the stack of its answers
+did, for a gate that compares models of both. Those stand nowhere, and its answers stay as they are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from judgebench.errors import ConfigError, LocalModelError
+from judgebench.execution.manifest import Outcome
+from judgebench.execution.plan import Answers, batched, stack_of
+from judgebench.execution.resolve import Candidate
+from judgebench.plain_text import counted
+from judgebench.protocols import Progress
+from judgebench.records import Failure, Item, Runtime
+from judgebench.responses.local import Answered, LmEvalWorker, NotAnswered, Task, generation_of
+from judgebench.store import Store
+
+Chosen = tuple[Candidate, Mapping[bytes, Item]]
+"""A model on a benchmark, with the prompts to answer again by their keys."""
+
+
+class Generation:
+    """Has local models answer what the store does not have yet.
+
+    ``started`` names those that had something to answer.
+    """
+
+    def __init__(self, outcome: Outcome, store: Store, progress: Progress) -> None:
+        self.outcome = outcome
+        self.store = store
+        self.progress = progress
+        self.started: set[str] = set()
+
+    def stand(self, answers: Answers) -> None:
+        """Keep every answer at its place, also where it was found and not asked for.
+
+        The same question may stand on another benchmark, or among items that an earlier run did not
+        reach, and its answer only there.
+        """
+        candidate = answers.candidate
+        name, version = candidate.asked.benchmark.name, candidate.asked.benchmark.version
+        placed = self.store.answered(name, version, candidate.key)
+        samples = range(candidate.asked.config.samples)
+        lacking = [
+            item
+            for item in candidate.asked.items
+            if any((item.id, sample) not in placed for sample in samples)
+        ]
+        for items in batched(lacking):
+            with self.store.transaction():
+                for place, response in answers.of(items).items():
+                    if place not in placed:
+                        here = replace(response, benchmark=name, version=version)
+                        self.store.put_responses({candidate.key_of[place]: here})
+
+    def answers(self, candidates: Sequence[Candidate]) -> list[Answers]:
+        """Those of one model, on one stack; what could not be had is recorded."""
+        answers = self._complete(candidates)
+        if answers is None:
+            with self._lease(candidates[0]):
+                answers = self._complete(candidates)  # somebody else may have done it meanwhile
+                if answers is None:
+                    stack = self._generate(candidates) or stack_of(candidates, self.store)
+                    return [Answers(c, self.store, stack) for c in candidates]
+        self.outcome.reused_answers += sum(map(len, answers))
+        return answers
+
+    def _complete(self, candidates: Sequence[Candidate]) -> list[Answers] | None:
+        """All answers of a model, where one stack has them all."""
+        stack = stack_of(candidates, self.store)
+        answers = [Answers(c, self.store, stack) for c in candidates]
+        return answers if all(a.complete for a in answers) else None
+
+    def _lease(self, candidate: Candidate) -> AbstractContextManager[None]:
+        """By what a model is: another suite may call the same one by another name.
+
+        One process at a time runs it for the same items: shards have different ones.
+        """
+        shard = self.outcome.work.shard
+        return self.store.lease(
+            f"model {candidate.key.hex()[:12]}{f' shard {shard}' if shard else ''}",
+            on_wait=lambda said: self.progress.say(f"{candidate.name}: {said}"),
+        )
+
+    def _worker(self, tasks: Sequence[Task], candidate: Candidate) -> LmEvalWorker:
+        suite = self.outcome.work.suite
+        assert candidate.local is not None
+        self.progress.stage(f"{candidate.name}: loading", None)
+        return LmEvalWorker(
+            candidate.local, tasks, seed=suite.seed, loading_s=suite.limits.loading_s
+        )
+
+    def _generate(self, candidates: Sequence[Candidate]) -> Runtime | None:
+        """Start the model once, ask it for everything that its stack lacks, keep it as it comes."""
+        name = candidates[0].name
+        self.started.add(name)
+        # All items: what is generated together is decided from the full list.
+        tasks = [_task(c, c.asked.every_item, c.asked.config.samples) for c in candidates]
+        stack: Runtime | None = None
+        with self._worker(tasks, candidates[0]) as worker:
+            try:
+                stack = worker.start()
+                here = [Answers(c, self.store, stack) for c in candidates]
+                self.outcome.reused_answers += sum(map(len, here))
+                total = sum(len(answers.missing) for answers in here)
+                self._tell_other_stacks(candidates, stack, total)
+                self.progress.stage(f"{name}: answering", total)
+                wanted = {a.candidate.task_name: _ids(a) for a in here}
+                by_task = {c.task_name: c for c in candidates}
+                for event in worker.generate(wanted):
+                    self._keep(by_task[event.task], event)
+            except (LocalModelError, ConfigError) as error:  # the others are asked all the same
+                own = stack or stack_of(candidates, self.store)
+                left = [Answers(c, self.store, own) for c in candidates]
+                if stack is None:  # it never came to answering, and that is what failed
+                    self.progress.stage(f"{name}: answering", sum(len(a.missing) for a in left))
+                for answers in left:
+                    self._failed(answers.candidate, _ids(answers), str(error))
+                self.outcome.warnings.append(f"{name}: {error}")
+                self.outcome.misconfigured |= isinstance(error, ConfigError)
+        return stack
+
+    def _tell_other_stacks(
+        self, candidates: Sequence[Candidate], stack: Runtime, missing: int
+    ) -> None:
+        elsewhere = sum(
+            all(r.stack != stack for r in responses)
+            for c in candidates
+            for some in batched(c.wanted)
+            for responses in self.store.responses(some).values()
+        )
+        if elsewhere and missing:
+            self.progress.say(
+                f"{candidates[0].name}: {elsewhere} answers in the store were generated with "
+                "another stack (backend, versions, dtype or batch size); they are kept, and this "
+                "run generates its own, since a run never mixes stacks"
+            )
+
+    def _keep(self, candidate: Candidate, event: Answered | NotAnswered) -> None:
+        """One commit, each answer at the place of every item that asks the same."""
+        if isinstance(event, NotAnswered):
+            self._failed(candidate, event.ids, event.message)
+            return
+        with self.store.transaction():
+            for response in event.responses:
+                key = candidate.key_of[response.item_id, response.sample]
+                for item in candidate.wanted[key][0]:
+                    self.store.put_responses({key: replace(response, item_id=item.id)})
+        self.outcome.generated += len(event.responses)
+        self.progress.advance(len(event.responses))
+
+    def _failed(self, candidate: Candidate, ids: Collection[tuple[str, int]], message: str) -> None:
+        for item_id, sample in ids:
+            failure = Failure(
+                key=candidate.key_of[item_id, sample],
+                boundary="local_model",
+                kind="local_model",
+                message=message,
+                retriable=True,
+                place=candidate.place(item_id, sample),
+                at=time.time(),
+            )
+            self.store.put_failure(failure)
+            self.outcome.not_generated += 1
+            self.progress.advance(failed="local_model")
+
+    # stack anchors ------------------------------------------------------------------------------
+
+    def answer_again(self, answers: Sequence[Answers], n: int) -> None:
+        """``n`` prompts of each benchmark, by all models whose answers are complete on one stack.
+
+        Those of models that this run has had answering are of today's stack.
+        """
+        by_model: dict[str, list[Answers]] = {}
+        for found in answers:
+            by_model.setdefault(found.candidate.name, []).append(found)
+        elsewhere = [name for name, its in by_model.items() if its[0].candidate.local is None]
+        if elsewhere:
+            self.progress.say(f"{', '.join(elsewhere)}: stack anchors are for local models only")
+        for name, its in by_model.items():
+            if name in self.started:
+                self.progress.say(f"{name}: answered just now, and needs no stack anchors")
+            elif name not in elsewhere:
+                self._answer_again(name, its, n)
+
+    def _answer_again(self, name: str, its: Sequence[Answers], n: int) -> None:
+        chosen = [(found.candidate, stack_anchors(found.candidate, n)) for found in its]
+        chosen = [(candidate, prompts) for candidate, prompts in chosen if prompts]
+        if not chosen:
+            self.progress.say(f"{name}: all its answers are drawn, and stack anchors are greedy")
+            return
+        own, first = its[0].stack, its[0].candidate
+        assert own is not None  # its answers are complete
+        # Of these items alone: batches of the whole benchmark would cost as much as it.
+        tasks = [_task(candidate, tuple(prompts.values())) for candidate, prompts in chosen]
+        stack: Runtime | None = None
+        try:
+            with self._lease(first), self._worker(tasks, first) as worker:
+                stack = worker.start()
+                if stack != own:
+                    self._generate_again(worker, chosen, stack)
+        except (LocalModelError, ConfigError) as error:  # the judges are asked all the same
+            left = sum(len(self._lacking(prompts, stack)) for _, prompts in chosen)
+            self._lost(name, left, error)
+        if stack == own:
+            self.progress.say(f"{name}: the stack is that of its answers: no stack anchors needed")
+        elif stack is not None:
+            for candidate, _ in chosen:
+                self.progress.say(self._compared(candidate, own, stack))
+
+    def _generate_again(
+        self, worker: LmEvalWorker, chosen: Sequence[Chosen], stack: Runtime
+    ) -> None:
+        """What is missing on this stack, kept as it comes."""
+        name = chosen[0][0].name
+        key_of = {
+            candidate.task_name: {prompts[key].id: key for key in self._lacking(prompts, stack)}
+            for candidate, prompts in chosen
+        }
+        self.progress.stage(f"{name}: answering stack anchors", sum(map(len, key_of.values())))
+        lost: Counter[str] = Counter()
+        for event in worker.generate({t: [(id_, 0) for id_ in ids] for t, ids in key_of.items()}):
+            if isinstance(event, NotAnswered):
+                lost[event.message] += len(event.ids)
+                continue
+            self.store.put_stack_anchors(
+                {key_of[event.task][one.item_id]: one for one in event.responses}
+            )
+            self.outcome.generated += len(event.responses)
+            self.progress.advance(len(event.responses))
+        for message, n in lost.items():
+            self._lost(name, n, message)
+
+    def _lacking(self, chosen: Mapping[bytes, Item], stack: Runtime | None) -> set[bytes]:
+        """All of them where the model never said on what it runs."""
+        there = set() if stack is None else self.store.answered_on(chosen, stack)
+        return chosen.keys() - there
+
+    def _lost(self, name: str, n: int, why: object) -> None:
+        """No failure of an answer, which stands: it is said, and counted as left to do."""
+        self.outcome.warnings.append(
+            f"{name}: {counted(n, 'stack anchor')} could not be had: {why}"
+        )
+        self.outcome.misconfigured |= isinstance(why, ConfigError)
+        self.outcome.not_generated += n
+        self.progress.advance(n, failed="local_model")
+
+    def _compared(self, candidate: Candidate, own: Runtime, stack: Runtime) -> str:
+        benchmark, model = candidate.asked.benchmark, candidate.key.hex()[:12]
+        found = self.store.answered_again(
+            benchmark.name, benchmark.version, model, stack=own, other=stack
+        )
+        return (
+            f"{candidate.name} on {benchmark.name}: {found.again - found.changed} of {found.again} "
+            "stack anchors were answered as its answers were"
+        )
+
+
+def stack_anchors(candidate: Candidate, n: int) -> Mapping[bytes, Item]:
+    """The prompts to answer again, by key; none where all answers are drawn at random.
+
+    Keys are hashes, so that the first of them are a sample of all prompts, the same one every
+    night, and with a larger ``n`` more of the same.
+    """
+    local = candidate.local
+    assert local is not None
+    generation = generation_of(local, candidate.asked.benchmark.lm_eval_task)
+    greedy = {
+        key: items[0]
+        for key, (items, sample) in candidate.wanted.items()
+        if sample == 0 and not generation.sampling_of(items[0]).get("do_sample")
+    }
+    return {key: greedy[key] for key in sorted(greedy)[:n]}
+
+
+def _ids(answers: Answers) -> list[tuple[str, int]]:
+    """What is missing, as a worker calls it: by the first of identical items in the full list."""
+    first: dict[bytes, tuple[str, int]] = {}
+    for place, key in answers.candidate.key_of.items():
+        if key in answers.missing:
+            first.setdefault(key, place)
+    return list(first.values())
+
+
+def _task(candidate: Candidate, items: tuple[Item, ...], samples: int = 1) -> Task:
+    return Task(
+        task=candidate.asked.benchmark.lm_eval_task,
+        items=items,
+        samples=samples,
+        model_key=candidate.key,
+        local=candidate.local,
+    )

@@ -1,0 +1,114 @@
+"""``docs/own-judge.md`` followed by somebody who has only that page, and a server that judges."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.runs import ROOT, Done, typed
+from tests.loopback import Ask, Loopback, Reaction
+
+PAGE = (ROOT / "docs" / "own-judge.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
+COMMANDS = [
+    line.removeprefix("$ judgebench ")
+    for block in re.findall(r"^```console\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    for line in block.splitlines()
+]
+SERVER = "http://127.0.0.1:8000/v1"
+RIGHT = ("The Danube.", "Air scatters", "Ten minutes")
+"""How the right answers begin."""
+
+
+def answer(ask: Ask) -> Reaction:
+    """Judges as each of the page's prompts asks for it."""
+    text = ask.text
+    right = any(f"begins>>\n{start}" in text for start in RIGHT)
+    if '"ratings"' in text:
+        ratings = dict.fromkeys(("correct", "complete", "clear", "short"), 5 if right else 2)
+        return Reaction(text=json.dumps({"why": "so", "ratings": {**ratings, "polite": 4}}))
+    if "[[A]]" in text:
+        first = any(f"answer A begins>>\n{start}" in text for start in RIGHT)
+        return Reaction(text=f"One is right. [[{'A' if first else 'B'}]]")
+    return Reaction(text=f"I looked it up.\nGrade: {'right' if right else 'wrong'}")
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Done], int]]:
+    """The folder in which everything on the page was done, and what came of each command."""
+    folder = tmp_path_factory.mktemp("own")
+    with Loopback(answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, text in FILES.items():
+            (folder / name).write_text(text.replace(SERVER, server.url), encoding="utf-8")
+        done = [typed(*shlex.split(command.replace(SERVER, server.url))) for command in COMMANDS]
+        yield folder, done, len(server.asks)
+
+
+def boards(folder: Path, benchmark: str) -> dict[str, dict[str, Any]]:
+    """The rows of each judge's board by model."""
+    at = ("--store", f"sqlite:///{folder}/own-judge.db", "--format", "json")
+    found = json.loads(typed("leaderboard", benchmark, *at).out)["boards"]
+    return {board["judge"]: {row["model"]: row for row in board["rows"]} for board in found}
+
+
+def test_every_command_of_the_page_goes_through(followed: tuple[Path, list[Done], int]) -> None:
+    _, done, _ = followed
+    assert [one.code for one in done] == [0] * 5, [one.err for one in done]
+
+
+def test_five_criteria_are_columns_beside_their_mean(
+    followed: tuple[Path, list[Done], int],
+) -> None:
+    row = boards(followed[0], "assistant")["five-criteria"]["new"]["metrics"]
+    assert row["score"]["value"] == pytest.approx(4.8)
+    assert {name: one["value"] for name, one in row.items() if name.startswith("score/")} == {
+        "score/correct": 5,
+        "score/complete": 5,
+        "score/clear": 5,
+        "score/short": 5,
+        "score/polite": 4,
+    }
+
+
+def test_a_pairwise_prompt_judges_in_both_orders(followed: tuple[Path, list[Done], int]) -> None:
+    row = boards(followed[0], "assistant")["which-is-better"]["new"]
+    assert row["metrics"]["win_rate"]["value"] == 100
+    assert row["metrics"]["win_rate"]["n"] == 6
+
+
+def test_a_pattern_and_no_suite(followed: tuple[Path, list[Done], int]) -> None:
+    (row,) = boards(followed[0], "graded")["openai_compatible/our-judge"].values()
+    assert row["metrics"]["accuracy"]["value"] == 0.5
+
+
+def test_a_trial_shows_prompts_replies_and_verdicts_and_costs_nothing_twice(
+    followed: tuple[Path, list[Done], int],
+) -> None:
+    _, (tried, ran, *_, again), calls = followed
+    assert tried.out.count("five-criteria on assistant@") == 3
+    assert "You rate answers of an assistant about rivers." in tried.out
+    assert "answer begins>>" in tried.out
+    assert '"ratings": {"correct": 5,' in tried.out
+    assert "4.8 on 1 to 5, correct 5, complete 5, clear 5, short 5, polite 4" in tried.out
+    assert "3 judge calls made, 3 recorded, 6 verdicts given" in ran.err
+    assert again.out.count("4.8 on 1 to 5, correct 5") == 3
+    assert calls == 6 + 6 + 2, "five criteria of 6 answers, 3 pairs in both orders, 2 grades"
+
+
+def test_no_verdict_of_a_trial_is_on_a_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Loopback(answer) as server:
+        for name, text in FILES.items():
+            (tmp_path / name).write_text(text.replace(SERVER, server.url), encoding="utf-8")
+        assert typed("judge", "try", "five.yaml", "--on", "2").code == 0
+    store = f"sqlite:///{tmp_path}/own-judge.db"
+    assert typed("leaderboard", "assistant", "--store", store).code != 0
