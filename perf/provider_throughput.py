@@ -16,15 +16,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from judgebench.providers.compose import EndpointOptions, Providers
+from judgebench.config import Endpoint
+from judgebench.providers.compose import Providers
 from judgebench.records import ChatRequest, Message, Reply, Request, Spend
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.written import WrittenAtOnce
 
 LOOPBACK = Path(__file__).parents[1] / "tests" / "loopback.py"
 PROMPT = "word " * 400
 ROUNDS = 3
 
 
-class Forgetful:
+class Forgetful(WrittenAtOnce):
     """Replies that are not kept: what is measured is the way there and back."""
 
     def reply(self, key: bytes) -> Reply | None:
@@ -47,9 +52,11 @@ async def measure(call: Callable[[str], Awaitable[object]], calls: int) -> tuple
 
 
 async def compare(url: str, calls: int, in_flight: int) -> None:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, DefaultAioHttpClient
 
-    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
+    client = AsyncOpenAI(
+        base_url=url, api_key="none", max_retries=0, http_client=DefaultAioHttpClient()
+    )
     slots = asyncio.Semaphore(in_flight)
 
     async def bare(text: str) -> object:
@@ -60,9 +67,7 @@ async def compare(url: str, calls: int, in_flight: int) -> None:
 
     providers = Providers(Forgetful())
     stack = providers.get(
-        EndpointOptions(
-            provider="openai_compatible", model="m", base_url=url, max_connections=in_flight
-        )
+        Endpoint(provider="openai_compatible", model="m", base_url=url, max_connections=in_flight)
     )
 
     async def ours(text: str) -> object:
@@ -81,16 +86,16 @@ async def compare(url: str, calls: int, in_flight: int) -> None:
         for call in (bare, ours):  # open the connections
             await measure(call, in_flight)
         for _ in range(ROUNDS):
-            for name, call in (("bare AsyncOpenAI", bare), ("whole stack", ours)):
+            for name, call in (("AsyncOpenAI, aiohttp", bare), ("whole stack", ours)):
                 best[name] = max(best.get(name, (0.0, 0.0)), await measure(call, calls))
     finally:
         await providers.close()
         await client.close()
     print(f"{calls} calls, {in_flight} in flight, best of {ROUNDS}:")
     for name, (rate, cpu_ms) in best.items():
-        print(f"  {name:<18}{rate:7.0f} calls/s {cpu_ms:6.2f} CPU ms per call")
+        print(f"  {name:<22}{rate:7.0f} calls/s {cpu_ms:6.2f} CPU ms per call")
     (bare_rate, bare_ms), (our_rate, our_ms) = best.values()
-    print(f"  ratio             {our_rate / bare_rate:7.2f}         {our_ms / bare_ms:6.2f}")
+    print(f"  ratio                 {our_rate / bare_rate:7.2f}         {our_ms / bare_ms:6.2f}")
 
 
 def main() -> None:

@@ -22,12 +22,11 @@ from judgebench.errors import (
     UsageError,
     unknown_name,
 )
-from judgebench.execution.pool import stated_price
 from judgebench.protocols import Progress
-from judgebench.providers.batches.interface import (
+from judgebench.providers.batch import (
     Absent,
     Answered,
-    BatchInterface,
+    Batches,
     Failed,
     Found,
     Line,
@@ -36,10 +35,10 @@ from judgebench.providers.batches.interface import (
     Unasked,
     Undecided,
     UnheardError,
+    batches_of,
+    new_token,
 )
-from judgebench.providers.batches.lines import new_token
-from judgebench.providers.batches.make import make_batches
-from judgebench.providers.prices import Price, PriceTable
+from judgebench.providers.prices import Price, price_of
 from judgebench.records import Batch, BatchState, Failure, How, Request, RunManifest, Spend, Usage
 from judgebench.store import Store
 from judgebench.store.read import OPEN
@@ -54,10 +53,9 @@ class Asker:
     """
 
     endpoint: Endpoint
-    timeout_s: float
     price: Price | None
 
-    def interface(self) -> BatchInterface:
+    def interface(self) -> Batches:
         """The batch interface of its provider.
 
         Raises
@@ -65,15 +63,7 @@ class Asker:
         ConfigError
             For a provider that takes no batches.
         """
-        endpoint = self.endpoint
-        return make_batches(
-            endpoint.provider or "",
-            base_url=endpoint.base_url,
-            api_key=endpoint.api_key,
-            capabilities=endpoint.capabilities,
-            options=endpoint.provider_options,
-            timeout_s=self.timeout_s,
-        )
+        return batches_of(self.endpoint)
 
 
 def asker_of(
@@ -107,11 +97,9 @@ def asker_of(
     stated = endpoint.price
     if stated is None and (of_model := (written.get("prices") or {}).get(endpoint.model)):
         stated = check(PriceConfig, filled(of_model), source)
-    return Asker(
-        endpoint=endpoint,
-        timeout_s=endpoint.timeout_s or limits.timeout_s,
-        price=_price(stated, endpoint),
-    )
+    timeout_s = endpoint.timeout_s or limits.timeout_s
+    endpoint = endpoint.model_copy(update={"timeout_s": timeout_s, "price": stated})
+    return Asker(endpoint=endpoint, price=price_of(endpoint))
 
 
 def _section(
@@ -132,19 +120,12 @@ def _section(
     raise ConfigError(f"{source}: {unknown_name(what, batch.asker, names)}")
 
 
-def _price(stated: PriceConfig | None, endpoint: Endpoint) -> Price | None:
-    """What the suite says a million tokens cost, or else the table."""
-    table, provider = PriceTable.load(), endpoint.provider or ""
-    known = table.price(provider, endpoint.model or "", base_url=endpoint.base_url)
-    return known if stated is None else stated_price(stated).beside(known)
-
-
 def submit(
     store: Store,
     run_id: str,
     asker: str,
     provider: str,
-    interface: BatchInterface,
+    interface: Batches,
     requests: Mapping[bytes, Request],
 ) -> list[Batch]:
     """Submit questions, in as few batches as the provider allows; returns those that are there.
@@ -170,7 +151,7 @@ def submit(
 
 def _submitted(
     store: Store,
-    interface: BatchInterface,
+    interface: Batches,
     requests: Mapping[bytes, Request],
     *,
     run_id: str,
@@ -417,7 +398,7 @@ def collect(
     progress: Progress,
     only: Collection[str] | None = None,
     call_off: bool = False,
-    interface_of: Callable[[Asker], BatchInterface] = Asker.interface,
+    interface_of: Callable[[Asker], Batches] = Asker.interface,
     clock: Callable[[], float] = time.time,
 ) -> list[Look]:
     """Look at the open batches, store what has come, and free what never will.
@@ -486,14 +467,14 @@ class _Visits:
         self,
         store: Store,
         environment: Mapping[str, str],
-        interface_of: Callable[[Asker], BatchInterface],
+        interface_of: Callable[[Asker], Batches],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._environment = environment
         self._interface_of = interface_of
         self._clock = clock
-        self._doors: dict[tuple[str, str, bool], tuple[Asker, BatchInterface]] = {}
+        self._doors: dict[tuple[str, str, bool], tuple[Asker, Batches]] = {}
 
     def close(self) -> None:
         for _, interface in self._doors.values():
@@ -539,9 +520,7 @@ class _Visits:
             return Look(batch=batch, says=self._waits(batch, standing), exit_code=WAITING)
         return self._harvested(batch, standing, requests, asker, interface)
 
-    def _door(
-        self, batch: Batch, requests: Mapping[bytes, Request]
-    ) -> tuple[Asker, BatchInterface]:
+    def _door(self, batch: Batch, requests: Mapping[bytes, Request]) -> tuple[Asker, Batches]:
         purposes = (request.purpose for request in requests.values())
         judges = any(p is not None and p.place.judge_key != b"" for p in purposes)
         key = (batch.run_id, batch.asker, judges)
@@ -555,7 +534,7 @@ class _Visits:
             self._doors[key] = asker, self._interface_of(asker)
         return self._doors[key]
 
-    def _found(self, batch: Batch, interface: BatchInterface, *, call_off: bool) -> Batch | Look:
+    def _found(self, batch: Batch, interface: Batches, *, call_off: bool) -> Batch | Look:
         """The batch with its remote id, where its submission was not heard of."""
         others = {b.remote_id for b in self._store.batches() if b.remote_id is not None}
         match interface.find(batch.id, batch.requests, others=others):
@@ -588,7 +567,7 @@ class _Visits:
         standing: Standing,
         requests: Mapping[bytes, Request],
         asker: Asker,
-        interface: BatchInterface,
+        interface: Batches,
     ) -> Look:
         """Store what came of a batch that has ended."""
         remote_id = batch.remote_id or ""

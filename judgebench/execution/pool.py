@@ -10,17 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from judgebench.config import Endpoint, JudgeConfig, PriceConfig, Suite
+from judgebench.config import Endpoint, JudgeConfig, Suite
 from judgebench.errors import ConfigError
 from judgebench.execution.resolve import JudgeAssignment, identity_of, model_of
 from judgebench.protocols import Meter, Provider, Replies
-from judgebench.providers.batches.collector import BatchCollector
-from judgebench.providers.batches.deferred import BatchDeferred
-from judgebench.providers.batches.interface import BatchInterface
-from judgebench.providers.batches.make import make_batches
+from judgebench.providers.batch import BatchCollector, BatchDeferred, Batches, batches_of
 from judgebench.providers.budget import Budget, ProjectBudget
-from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
-from judgebench.providers.prices import Price
+from judgebench.providers.compose import Providers, size_of
+from judgebench.providers.prices import Price, price_of
 from judgebench.providers.replay import Replay
 from judgebench.providers.tokens import CallSize
 from judgebench.records import Request
@@ -57,7 +54,7 @@ class Collected:
     """Questions that go into a batch, and where."""
 
     provider: str
-    interface: BatchInterface
+    interface: Batches
     collecting: BatchCollector
     recorded: Replay
 
@@ -88,7 +85,9 @@ class ProviderPool:
             None if store is None or not known else lambda key: bool(store.in_batches([key], None))
         )
         self._has_batches = any(batch.state in OPEN for batch in known)
-        self.providers = Providers(self.replies, budget=self.budget, batched=self._batched)
+        self.providers = Providers(
+            self.replies, budget=self.budget, limits=limits, batched=self._batched
+        )
         self.collected: dict[str, Collected] = {}
         self._store = store
 
@@ -97,7 +96,9 @@ class ProviderPool:
         self.budget.settle_up()
         for collected in self.collected.values():
             collected.interface.close()
-        self.providers = Providers(self.replies, budget=self.budget, batched=self._batched)
+        self.providers = Providers(
+            self.replies, budget=self.budget, limits=self.limits, batched=self._batched
+        )
         self.collected = {}
 
     def wind_down(self) -> None:
@@ -153,24 +154,18 @@ class ProviderPool:
             return None
         if config.batch:
             return self._batch_door(name, config)
-        provider = self.providers.get(self.options(config))
+        provider = self.providers.get(self.endpoint(config))
         return BatchDeferred(provider, self._in_batch) if self._has_batches else provider
 
     def _batch_door(self, name: str, config: Endpoint) -> Provider:
         """A door behind which questions are put together for a batch."""
         assert config.provider is not None
-        interface = make_batches(
-            config.provider,
-            base_url=config.base_url,
-            api_key=config.api_key,
-            capabilities=config.capabilities,
-            options=config.provider_options,
-            timeout_s=config.timeout_s or self.limits.timeout_s,
-        )
+        endpoint = self.endpoint(config)
+        interface = batches_of(endpoint)
         collecting = BatchCollector(
             interface,
             under_way=self._in_batch,
-            reserve=self.providers.set_aside(self.options(config)),
+            reserve=self.providers.set_aside(endpoint),
         )
         recorded = Replay(collecting, self.replies, price=self.price(config), batched=self._batched)
         self.collected[name] = Collected(config.provider, interface, collecting, recorded)
@@ -183,35 +178,26 @@ class ProviderPool:
     def _in_batch(self, key: bytes) -> bool:
         return self._store is not None and bool(self._store.in_batches([key]))
 
-    def options(self, config: Endpoint) -> EndpointOptions:
-        """How an endpoint of the suite is reached."""
-        assert config.provider is not None
-        server, limits = config.server, self.limits
-        return EndpointOptions(
-            provider=config.provider,
-            model=model_of(config) or "",
-            base_url=config.base_url,
-            api_key=config.api_key,
-            identity=identity_of(config),
-            server=None if server is None else ServerOptions(**server.model_dump()),
-            timeout_s=config.timeout_s or limits.timeout_s,
-            max_connections=self.slots(config),
-            max_retries=limits.max_retries if config.max_retries is None else config.max_retries,
-            max_minutes=limits.max_minutes,
-            requests_per_minute=config.requests_per_minute or limits.requests_per_minute,
-            tokens_per_minute=config.tokens_per_minute or limits.tokens_per_minute,
-            price=self._stated_price(config),
-            capabilities=config.capabilities,
-            options=_own_options(config, limits.loading_s),
+    def endpoint(self, config: Endpoint) -> Endpoint:
+        """An endpoint of the suite with all that the suite says of it elsewhere."""
+        return config.model_copy(
+            update={
+                "model": model_of(config) or "",
+                "identity": identity_of(config),
+                "timeout_s": config.timeout_s or self.limits.timeout_s,
+                "max_connections": self.slots(config),
+                "price": config.price or self.suite.prices.get(model_of(config) or ""),
+                "provider_options": _own_options(config, self.limits.loading_s),
+            }
         )
 
     def price(self, config: Endpoint) -> Price | None:
         """What a million tokens cost there; None where nobody knows."""
-        return self.providers.price(self.options(config))
+        return price_of(self.endpoint(config))
 
     def size(self, config: Endpoint) -> CallSize:
         """How many tokens calls take there."""
-        return self.providers.size(self.options(config))
+        return size_of(self.endpoint(config))
 
     def cost_money(self, configs: Sequence[Endpoint]) -> bool:
         """Whether somebody among them asks for money, or may."""
@@ -246,11 +232,6 @@ class ProviderPool:
         """What the run took in all, for its manifest."""
         return {"tokens": self.budget.spent_tokens, "cost_usd": self.budget.spent_usd}
 
-    def _stated_price(self, config: Endpoint) -> Price | None:
-        """What the suite says, of this endpoint or of its model."""
-        stated = config.price or self.suite.prices.get(model_of(config) or "")
-        return None if stated is None else stated_price(stated)
-
 
 class _Nothing:
     """Replies of a store that is not there yet."""
@@ -265,18 +246,6 @@ class _Nothing:
 
     def waiting(self) -> tuple[int, int]:
         return 0, 0
-
-
-def stated_price(stated: PriceConfig) -> Price:
-    """A price as a suite states it."""
-    return Price(
-        input=stated.input,
-        output=stated.output,
-        cached_input=stated.cached_input,
-        cache_write=stated.cache_write,
-        batch=stated.batch,
-        source="the suite",
-    )
 
 
 def _own_options(config: Endpoint, loading_s: float) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What each family of models takes, so that what it does not take is left out and not sent.
+"""What each family of models takes, so that what it does not take is left out, and named.
 
 The table is of 2026-11-25. Context lengths, APIs, efforts and structured output are read from the
 model list of litellm 1.108.7 (MIT), what a model refuses while it reasons from the same package's
@@ -14,8 +14,9 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from judgebench.errors import ConfigError, unknown_name
-from judgebench.records import ChatRequest
+from judgebench.dialogue import REPLY_LIMITS
+from judgebench.errors import CallError, ConfigError, unknown_name
+from judgebench.records import ChatRequest, JsonObject
 
 Thinks = Literal["never", "if_asked", "by_default", "always"]
 
@@ -101,6 +102,15 @@ _CLAUDE = Capabilities(
 # Since 4.7 any temperature but 1 is refused, thinking or not.
 _CLAUDE_5 = replace(
     _CLAUDE, temperature=False, reasoning=("none", *_TO_MAX), context_tokens=1_000_000
+)
+# At the address that speaks chat completions, an unknown name is an error.
+_GEMINI = Capabilities(
+    max_tokens_name="max_tokens",
+    penalties=False,
+    seed=False,
+    logprobs=False,
+    reasoning=(),
+    context_tokens=1_048_576,
 )
 
 
@@ -194,6 +204,21 @@ _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
         ),
         _Family(pattern=r"claude-", takes=replace(_CLAUDE_5, reasoning=_TO_MAX), thinks="always"),
     ),
+    "gemini": (
+        _Family(pattern=r"gemini-2\.0", takes=_GEMINI),
+        _Family(
+            pattern=r"gemini-2\.5-flash",
+            takes=replace(_GEMINI, reasoning=("none", *_LOW_TO_HIGH)),
+            thinks="by_default",
+            samples_while_thinking=True,
+        ),
+        _Family(
+            pattern=r"gemini-",
+            takes=replace(_GEMINI, reasoning=("minimal", *_LOW_TO_HIGH)),
+            thinks="always",
+            samples_while_thinking=True,
+        ),
+    ),
 }
 _UNKNOWN = _Family(pattern="", takes=Capabilities(), thinks="if_asked", samples_while_thinking=True)
 _NAMES = frozenset(field.name for field in fields(Capabilities))
@@ -274,6 +299,95 @@ def reasoning_room(limit: int) -> int:
     verdict, and asking again with four times the limit gives the thoughts more room as well.
     """
     return min(max(_ROOM_TIMES * limit, _ROOM_LEAST), _ROOM_MOST)
+
+
+def roomy(limit: Any, takes: Capabilities) -> Any:
+    """The limit as it is sent; what is no number is the server's to refuse."""
+    if not takes.reasons or not isinstance(limit, int):
+        return limit
+    return limit + reasoning_room(limit)
+
+
+# What of a question the model takes -------------------------------------------------------------
+
+SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+_PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
+_OURS = frozenset({"model", "messages", "input", "system", "instructions", "stream", "n"})
+_SETTINGS: Mapping[str, frozenset[str]] = {
+    "temperature": SAMPLING,
+    "penalties": _PENALTIES,
+    "seed": frozenset({"seed"}),
+    "stop": frozenset({"stop"}),
+}
+"""What in a question's decoding hangs on which field of `Capabilities`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupportedParams:
+    """A question without what its model does not take, still in the words of chat completions.
+
+    ``decoding`` is without the limit on the reply, which is ``reply_tokens``, called ``limit`` by
+    the suite; None where it sets none.
+    """
+
+    decoding: Mapping[str, Any]
+    reply_tokens: Any
+    limit: str | None
+    effort: str | None
+    logprobs: int | None
+    response_format: JsonObject | None
+    left_out: set[str]
+
+
+def supported_params(request: ChatRequest, takes: Capabilities) -> SupportedParams:
+    """Sort a question's settings by what its model takes.
+
+    Raises
+    ------
+    CallError
+        For a name in ``decoding`` or ``extra`` that is not a question's to set.
+    """
+    decoding = request.decoding
+    if named := _OURS & (decoding.keys() | request.extra.keys()):
+        raise CallError(
+            f"{', '.join(sorted(named))} cannot be set in sampling or extra: judgebench sets them "
+            "itself (repeats are the benchmark's 'samples')",
+            retriable=False,
+            kind="request",
+        )
+    left_out: set[str] = set()
+    for field, names in _SETTINGS.items():
+        if not getattr(takes, field):
+            left_out |= decoding.keys() & names
+    effort, logprobs, form = request.reasoning, request.logprobs, request.response_format
+    if effort is not None and takes.reasoning is not None and effort not in takes.reasoning:
+        left_out.add("reasoning")
+        effort = None
+    most = takes.top_logprobs_max
+    if logprobs is not None and not takes.logprobs:
+        left_out.add("logprobs")
+        logprobs = None
+    elif logprobs is not None and most is not None and logprobs > most:
+        left_out.add("top_logprobs")
+        logprobs = most
+    kept = {"json_schema": True, "json_object": (form or {}).get("type") == "json_object"}
+    if form is not None and not kept.get(takes.structured, False):
+        left_out.add("response_format")
+        form = None
+    limit = next((name for name in REPLY_LIMITS if name in decoding), None)
+    return SupportedParams(
+        decoding={
+            name: value
+            for name, value in decoding.items()
+            if name not in left_out and name not in REPLY_LIMITS
+        },
+        reply_tokens=None if limit is None else roomy(decoding[limit], takes),
+        limit=limit,
+        effort=effort,
+        logprobs=logprobs,
+        response_format=form,
+        left_out=left_out,
+    )
 
 
 def _reasons(thinks: Thinks, effort: str | None, takes: Capabilities) -> bool:

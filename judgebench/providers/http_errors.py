@@ -27,6 +27,7 @@ _ASK_AGAIN = {408, 409, 425, 429}
 _REFUSED = {400, 413, 422}
 _NEVER_AGAIN = {501, 505}
 _NO_CREDIT = re.compile(r"insufficient_quota|billing_error|credit balance is too low")
+_NO_KEY = re.compile(r"API_KEY_INVALID|API key not valid")
 _NO_MODEL = re.compile(r"model_not_found")
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|request_too_large|prompt is too long"
@@ -45,18 +46,38 @@ _KINDS: Mapping[int, FailureKind] = {
     401: "key", 402: "key", 403: "key", 404: "not_found", 408: "timeout", 413: "too_long",
     429: "rate_limit", 504: "timeout",
 }  # fmt: skip
+_NOT_ACCEPTED = (
+    "the server does not accept this question; check sampling, response_format and extra, and say "
+    "with 'capabilities' what this model does not take"
+)
+_ADVICE: Mapping[int, str] = {
+    400: _NOT_ACCEPTED,
+    422: _NOT_ACCEPTED,
+    402: "the account has no credit left: add some, then run again",
+    429: "too many requests; lower max_connections if this goes on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, for what is said of it: where to, of which model, by which key.
+
+    variable
+        The environment variable that usually holds the key of this provider; it is named where the
+        key's own is not known.
+    left_out
+        What was asked for and is not sent.
+    """
+
+    where: str
+    model: str
+    key: Secret | None = None
+    variable: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def no_success(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    where: str,
-    model: str,
-    key: Secret | None,
-    variable: str | None = None,
-    left_out: tuple[str, ...] = (),
+    status: int, headers: Mapping[str, str], body: bytes, call: Call
 ) -> Reply | CallError:
     """What an answer means whose status is not a success.
 
@@ -64,47 +85,47 @@ def no_success(
     and not asked again. Everything else is a failed call.
     """
     if 400 <= status < 500 and _said(body).mentions(_FILTERED):
-        return Reply(text="", finish_reason="content_filter", left_out=left_out)
-    return status_error(status, headers, body, where=where, model=model, key=key, variable=variable)
+        return Reply(text="", finish_reason="content_filter", left_out=call.left_out)
+    return status_error(status, headers, body, call)
 
 
 def status_error(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
+    call: Call,
     *,
-    where: str,
-    model: str,
-    key: Secret | None,
-    variable: str | None = None,
     not_accepted: str | None = None,
 ) -> CallError:
     """The error for an answer whose status is not a success.
 
-    ``variable`` usually holds the key of this provider; it is named where the key's own is not
-    known. ``not_accepted`` says what to do where what was asked for is not accepted, if that was no
+    ``not_accepted`` says what to do where what was asked for is not accepted, if that was no
     question.
     """
-    said = _said(body)
+    said, key = _said(body), call.key
     retriable = status in _ASK_AGAIN or (status >= 500 and status not in _NEVER_AGAIN)
     kind = _KINDS.get(status, "server" if status >= 500 else "request")
-    location = excerpt(_place(headers.get("location") or ""), 200, key)
-    advice = _advice(status, model=model, location=location)
+    advice = _advice(status, model=call.model, headers=headers, key=key)
     asked = not_accepted is None  # a question, of which alone some of this can be said
     if not_accepted is not None and status in _REFUSED:
         advice = not_accepted
+    if status == 400 and said.mentions(_NO_KEY):
+        kind = "key"
     if kind == "key" and status != 402:
-        advice = key_advice(key, variable)
+        advice = key_advice(key, call.variable)
     if status < 500 and said.mentions(_NO_CREDIT):
-        retriable, kind = False, "key"
-        advice = "the account has no credit left: add some, then run again"
+        retriable, kind, advice = False, "key", _advice(402)
     elif asked and status == 400 and said.mentions(_NO_MODEL):
-        kind, advice = "not_found", _advice(404, model=model, location="")
+        kind, advice = "not_found", _advice(404, model=call.model)
     elif asked and status in _REFUSED and (status == 413 or said.mentions(_TOO_LONG)):
         kind, advice = "too_long", "the question is too long for this model: shorten its parts"
     words = excerpt(said.message, 300, key)
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "(no standard status)"
     return CallError(
-        f"{where} answered {status} {_phrase(status)}: {words or 'nothing more'} ({advice})",
+        f"{call.where} answered {status} {phrase}: {words or 'nothing more'} ({advice})",
         retriable=retriable,
         retry_after_s=retry_after_s(headers),
         status=status,
@@ -134,30 +155,19 @@ def key_advice(key: Secret | None, variable: str | None) -> str:
     return f"the key was refused: check {which}, and whether this key may use the model"
 
 
-def _advice(status: int, *, model: str, location: str) -> str:
+def _advice(
+    status: int, *, model: str = "", headers: Mapping[str, str] = {}, key: Secret | None = None
+) -> str:
     if status == 404:
         return f"check the model's name, {model!r}, and base_url, which usually ends in /v1"
     if 300 <= status < 400:
-        return f"it redirects to {location or 'another place'}: put the final address into base_url"
-    if status in {400, 422}:
-        return (
-            "the server does not accept this question; check sampling, response_format and "
-            "extra, and say with 'capabilities' what this model does not take"
-        )
-    if status == 402:
-        return "the account has no credit left: add some, then run again"
-    if status == 429:
-        return "too many requests; lower max_connections if this goes on"
+        location = excerpt(_place(headers.get("location") or ""), 200, key) or "another place"
+        return f"it redirects to {location}: put the final address into base_url"
+    if status in _ADVICE:
+        return _ADVICE[status]
     if status in _ASK_AGAIN or status >= 500:
         return "the server is busy or broken; asking again may help"
     return "asking again will not help"
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "(no standard status)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,8 @@ def _said(body: bytes) -> _Said:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
         return _Said(text)
+    if isinstance(data, list) and len(data) == 1:  # as Google wraps it
+        data = data[0]
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
         return _Said(str(error))
@@ -216,19 +228,17 @@ def _number(text: str | None) -> float | None:
     return None if math.isnan(value) else value
 
 
-def connection_error(
-    error: BaseException, *, where: str, timeout_s: float, key: Secret | None
-) -> CallError:
+def connection_error(error: BaseException, call: Call, timeout_s: float) -> CallError:
     """The error for a call that got no whole answer: refused, not found, cut or too slow.
 
     The reason is looked for at the root of the chain, since the client in between calls a
     connection that was cut a time-out. A call whose connection never stood was not charged.
     """
-    chain = list(causes(error))
-    root = chain[-1]
-    words = excerpt(f"{type(root).__name__}: {root}".rstrip(": "), 200, key)
+    where, chain = call.where, list(_causes(error))
+    root = error if isinstance(error, TimeoutError) else chain[-1]
+    words = excerpt(f"{type(root).__name__}: {root}".rstrip(": "), 200, call.key)
     kind: FailureKind = "connection"
-    charged: Usage | None = None
+    charged = None if _never_connected(chain) else Usage()
     match root:
         case ConnectionRefusedError():
             what = f"{where} refused the connection: is the server running, and is this its port?"
@@ -237,15 +247,19 @@ def connection_error(
         case ssl.SSLError():
             what = f"{where}: no secure connection ({words}); http:// for a server without TLS"
         case TimeoutError():
-            kind, charged = "timeout", None if _never_connected(chain) else Usage()
-            what = timed_out(where, timeout_s)
+            kind = "timeout"
+            what = (
+                f"{where} gave no whole answer within {timeout_s:g} s; raise timeout_s if it is "
+                "slow, lower max_connections if it is overloaded"
+            )
         case _:
-            charged = None if _never_connected(chain) else Usage()
             what = f"{where} cut the connection before the whole answer was there ({words})"
+    if isinstance(root, ConnectionRefusedError | socket.gaierror | ssl.SSLError):
+        charged = None
     return CallError(what, retriable=True, kind=kind, charged=charged)
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what it comes from, the root last."""
     link: BaseException | None = error
     while link is not None:
@@ -254,17 +268,9 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _never_connected(chain: list[BaseException]) -> bool:
-    import aiohttp
-
-    never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-    return any(isinstance(link, never) for link in chain)
-
-
-def timed_out(where: str, timeout_s: float) -> str:
-    return (
-        f"{where} gave no whole answer within {timeout_s:g} s; raise timeout_s if it is slow, "
-        "lower max_connections if it is overloaded"
-    )
+    """Told by the names of aiohttp's and httpx's classes, which are not loaded for this."""
+    never = {"ClientConnectorError", "ConnectionTimeoutError", "ConnectError", "ConnectTimeout"}
+    return any(cls.__name__ in never for link in chain for cls in type(link).__mro__)
 
 
 def excerpt(text: str, length: int, key: Secret | None) -> str:

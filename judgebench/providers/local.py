@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from judgebench.config import Endpoint
 from judgebench.errors import (
     CallError,
     ConfigError,
@@ -38,7 +39,6 @@ from judgebench.records import (
     TokenLogprob,
     Usage,
 )
-from judgebench.secret import Secret
 from judgebench.workers.process import NEEDS, WorkerProcess, clean
 
 _OPTIONS: Mapping[str, Any] = {
@@ -70,47 +70,31 @@ _LINGER_S = 0.01
 _QUIET_S = 0.002
 
 
-def make(
-    *,
-    base_url: str | None = None,
-    api_key: Secret | None = None,
-    identity: str | None = None,
-    timeout_s: float = 120.0,
-    capabilities: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> LocalJudge:
-    """The provider ``local``; ``options`` are a suite's section ``lm_eval``.
+def make(endpoint: Endpoint) -> LocalJudge:
+    """The provider ``local``; ``provider_options`` are a suite's section ``lm_eval``.
 
     Raises
     ------
     ConfigError
         For an option that is not known, or one that a local model has no use for.
     """
-    elsewhere = {"base_url": base_url, "api_key": api_key, "capabilities": capabilities}
-    given = options_here("local", options, _OPTIONS, elsewhere)
+    given = options_here("local", endpoint, _OPTIONS)
     if given["fewshot_as_multiturn"]:
         raise ConfigError("lm_eval: fewshot_as_multiturn is for tasks; a judge has no examples")
-    return LocalJudge(given, identity or "local", timeout_s)
+    return LocalJudge(given, endpoint.identity or "local", endpoint.timeout_s or 120.0)
 
 
-def options_here(
-    provider: str,
-    options: Mapping[str, Any] | None,
-    defaults: Mapping[str, Any],
-    elsewhere: Mapping[str, Any],
-) -> dict[str, Any]:
+def options_here(provider: str, endpoint: Endpoint, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """A provider's options, with the defaults for what is not said.
 
-    Parameters
-    ----------
-    elsewhere
-        What only a provider elsewhere could make use of; refused where it is given.
+    What only a provider elsewhere could make use of is refused.
     """
-    if names := [name for name, value in elsewhere.items() if value]:
+    elsewhere = ("base_url", "api_key", "capabilities")
+    if names := [name for name in elsewhere if getattr(endpoint, name)]:
         raise ConfigError(
             f"the provider {provider!r} runs on this machine and takes no {' or '.join(names)}"
         )
-    given = dict(options or {})
+    given = endpoint.provider_options
     for name in given:
         if name not in defaults:
             raise ConfigError(f"{provider}: {unknown_name('option', name, defaults)}")

@@ -1,144 +1,395 @@
-"""OpenAI through its official client: Chat Completions, or Responses where the model needs it."""
+"""OpenAI: Chat Completions, Responses where the model needs them, and batches of either.
+
+Chat Completions are what vLLM, llama.cpp, Ollama and most gateways speak too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Collection, Mapping
+from tempfile import TemporaryFile
+from typing import Any
 
+from judgebench.config import Endpoint
 from judgebench.errors import ConfigError, unknown_name
-from judgebench.providers import wire_chat, wire_responses
-from judgebench.providers.capabilities import Capabilities, checked
-from judgebench.providers.door import CONNECT_S, Door, own_door, refuse_unknown_options
-from judgebench.providers.http_provider import (
-    Answer,
-    HttpProvider,
-    RefusedError,
-    Wire,
-    refuse_failures,
-    transports_end,
+from judgebench.providers import reading
+from judgebench.providers.batch import (
+    Absent,
+    Batches,
+    Found,
+    Standing,
+    Trace,
+    Unanswered,
+    custom_id,
+    text_of,
+    written,
 )
-from judgebench.secret import Secret
+from judgebench.providers.capabilities import Capabilities, supported_params
+from judgebench.providers.http import Api, HttpProvider, ProviderInfo
+from judgebench.providers.http_errors import excerpt
+from judgebench.records import (
+    NOT_SAID,
+    ChatRequest,
+    JsonObject,
+    Message,
+    Request,
+    TokenLogprob,
+    Usage,
+)
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+INFO = ProviderInfo(
+    name="openai",
+    official="https://api.openai.com/v1",
+    variables="OPENAI",
+    environment={"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"},
+    options=frozenset({"api"}),
+)
+NOTE = "judgebench"
+"""The field of a batch's metadata that holds our token."""
 
-OFFICIAL = "https://api.openai.com/v1"
 _APIS = ("auto", "chat", "responses")
-_UNREAD = "X-Stainless-Raw-Response"
-"""The client's own header of a call whose answer it hands on before reading its body."""
 
 
-def make(
-    *,
-    base_url: str | None = None,
-    api_key: Secret | None = None,
-    identity: str | None = None,
-    timeout_s: float = 120.0,
-    capabilities: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> HttpProvider:
+def make(endpoint: Endpoint) -> HttpProvider:
     """The provider ``openai``.
 
     Without a ``base_url`` it is at ``OPENAI_BASE_URL``, or else at OpenAI's own address, and the
     key is ``OPENAI_API_KEY`` unless the suite names another. That variable's key never travels to
-    an address that a suite gives. ``options`` may hold ``api``: ``chat``, ``responses``, or
-    ``auto`` for what the model needs.
+    an address that a suite gives. ``provider_options`` may hold ``api``: ``chat``, ``responses``,
+    or ``auto`` for what the model needs.
 
     Raises
     ------
     ConfigError
         For an address, a capability or an option that cannot be used.
     """
-    refuse_unknown_options("openai", options, {"api"})
-    api = (options or {}).get("api", "auto")
+    return HttpProvider(INFO, _with_api(endpoint), api_for)
+
+
+def batches(endpoint: Endpoint, **more: Any) -> OpenAIBatches:
+    """OpenAI's batches, or those of a server that speaks like it."""
+    return OpenAIBatches(INFO, _with_api(endpoint), api_for, **more)
+
+
+def api_for(takes: Capabilities) -> Api:
+    return RESPONSES if takes.api == "responses" else CHAT
+
+
+def _with_api(endpoint: Endpoint) -> Endpoint:
+    """The API that the suite names is one more thing that it says of the model."""
+    api = endpoint.provider_options.get("api", "auto")
     if api not in _APIS:
         raise ConfigError(f"provider_options: {unknown_name('api', str(api), _APIS)}")
-    overrides = checked(capabilities)
-    door = door_of(base_url, api_key, timeout_s)
-    return HttpProvider(
-        OpenAIClient(door),
-        door,
-        name="openai",
-        identity=identity or "openai",
-        overrides=overrides if api == "auto" else {**overrides, "api": api},
-    )
+    if api == "auto":
+        return endpoint
+    return endpoint.model_copy(update={"capabilities": {**endpoint.capabilities, "api": api}})
 
 
-def door_of(base_url: str | None, api_key: Secret | None, timeout_s: float) -> Door:
-    """OpenAI's door, or the one that a suite or the environment names."""
-    return own_door(
-        base_url,
-        api_key,
-        timeout_s,
-        official=OFFICIAL,
-        address_variable="OPENAI_BASE_URL",
-        key_variable="OPENAI_API_KEY",
-    )
+# Chat Completions -------------------------------------------------------------------------------
+
+_THINK, _THINK_END = "<think>", "</think>"
+_BROKEN = frozenset({"error", "abort", "insufficient_system_resource"})
+#: In the words of other servers that speak so, some of them in capitals.
+_FINISH = {
+    "function_call": "tool_calls", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop",
+    "end_turn": "stop", "complete": "stop", "max_tokens": "length", "model_length": "length",
+    "safety": "content_filter", "recitation": "content_filter", "blocklist": "content_filter",
+    "prohibited_content": "content_filter", "spii": "content_filter",
+}  # fmt: skip
 
 
-class OpenAIClient:
-    """The official client behind a door."""
+class Chat:
+    """Chat Completions.
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._client: AsyncOpenAI | None = None
-        self._headers: dict[str, Any] = {}
+    Reasoning is kept apart, whether the server does that itself or sends it in ``<think>`` at the
+    start of the text; reasoning that never closes leaves no text.
+    """
 
-    def wire(self, capabilities: Capabilities) -> Wire:
-        return wire_responses if capabilities.api == "responses" else wire_chat
+    name = "chat completion"
+    path = "/chat/completions"
 
-    @asynccontextmanager
-    async def send(self, wire: Wire, body: Mapping[str, Any]) -> AsyncIterator[Answer]:
-        """Posted as it is: the client's typed methods would walk the body to check its types."""
-        client = self._connected()
-        response: Any = await client.post(
-            "/responses" if wire is wire_responses else "/chat/completions",
-            body=body,
-            cast_to=object,
-            options={"headers": self._headers, "security": {"bearer_auth": True}},
+    def body(
+        self, request: ChatRequest, takes: Capabilities
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        asked = supported_params(request, takes)
+        moved = takes.system == "user" and any(m.role == "system" for m in request.messages)
+        messages = _opened(request.messages) if moved else _plain(request.messages, takes.system)
+        sent: dict[str, Any] = {"model": request.model, "messages": messages, **asked.decoding}
+        if asked.limit is not None:
+            sent[takes.max_tokens_name or asked.limit] = asked.reply_tokens
+        if asked.effort is not None:
+            sent["reasoning_effort"] = asked.effort
+        if asked.logprobs is not None:
+            sent["logprobs"] = True
+            if asked.logprobs:
+                sent["top_logprobs"] = asked.logprobs
+        if asked.response_format is not None:
+            sent["response_format"] = asked.response_format
+        left_out = asked.left_out | ({"system"} if moved else set())
+        return sent | dict(request.extra), tuple(sorted(left_out))
+
+    def usage(self, stated: Any) -> Usage:
+        return _usage(stated, "prompt", "completion")
+
+    def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
+        choices = reading.typed(answer, "choices", list)
+        if not choices:
+            raise reading.BrokenError(
+                f"{where} answered without choices; the answer may have been filtered"
+            )
+        message = reading.typed(choices[0], "message", dict)
+        finish_reason = (reading.text(choices[0], "finish_reason") or NOT_SAID).lower()
+        if finish_reason in _BROKEN:
+            raise reading.BrokenError(
+                f"{where} broke its answer off ({finish_reason}); asking again may help", "server"
+            )
+        refusal = reading.text(message, "refusal")
+        thought, said = _without_thoughts(reading.text(message, "content") or "")
+        listed = choices[0].get("logprobs")
+        logprobs = reading.token_logprobs(
+            listed.get("content") if isinstance(listed, dict) else None
         )
-        try:
-            yield response
-        finally:
-            await response.close()
+        stated = reading.text(message, "reasoning_content") or reading.text(message, "reasoning")
+        return {
+            "text": said or refusal or "",
+            "finish_reason": "refusal" if refusal else _FINISH.get(finish_reason, finish_reason),
+            "reasoning": stated or thought,
+            "logprobs": logprobs if thought is None else _after_thoughts(logprobs),
+        }
 
-    def errors(self) -> tuple[type[BaseException], ...]:
-        import aiohttp
-        import httpx2
-        import openai
+    def status(self, error: Any) -> int:
+        """Some gateways send an error of the model's host under the status 200."""
+        code = error.get("code") if isinstance(error, dict) else None
+        return code if isinstance(code, int) and 300 <= code < 600 else 500
 
-        return (RefusedError, openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError)
 
-    async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-            await transports_end()
+def _plain(messages: Collection[Message], system: str) -> list[dict[str, str]]:
+    """The messages, with the role of instructions that the model knows."""
+    named = {"system": system}
+    return [{"role": named.get(m.role, m.role), "content": m.content} for m in messages]
 
-    def _connected(self) -> AsyncOpenAI:
-        """The client, made inside the running loop by the first call."""
-        if self._client is None:
-            import openai
 
-            door = self._door
-            timeout = openai.Timeout(door.timeout_s, connect=min(CONNECT_S, door.timeout_s))
-            http = openai.DefaultAioHttpClient(
-                timeout=timeout,
-                trust_env=not door.is_loopback,  # no proxy reaches our own machine
-                event_hooks={"response": [refuse_failures]},
+def _opened(messages: Collection[Message]) -> list[dict[str, str]]:
+    """The messages for a model that knows no instructions: they open the first user message."""
+    rest = _plain([m for m in messages if m.role != "system"], "user")
+    if not rest or rest[0]["role"] != "user":
+        rest.insert(0, {"role": "user", "content": ""})
+    parts = [*(m.content for m in messages if m.role == "system"), rest[0]["content"]]
+    rest[0]["content"] = "\n\n".join(filter(None, parts))
+    return rest
+
+
+def _without_thoughts(content: str) -> tuple[str | None, str]:
+    """What was thought aloud at the very start, and the rest; None and all of it where nothing."""
+    start = content.lstrip()
+    if not start.startswith(_THINK):
+        return None, content
+    thought, _, said = start.removeprefix(_THINK).partition(_THINK_END)
+    return thought.strip(), said.lstrip()
+
+
+def _after_thoughts(
+    logprobs: tuple[TokenLogprob, ...] | None,
+) -> tuple[TokenLogprob, ...] | None:
+    """The tokens of what was said, where those of the thoughts stand before them."""
+    so_far = ""
+    for i, token in enumerate(logprobs or ()):
+        so_far += token.token
+        if _THINK_END in so_far:
+            return (logprobs or ())[i + 1 :]
+    return None if logprobs is None else ()
+
+
+def _usage(usage: Any, read: str, written: str) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    prompt, reply = usage.get(f"{read}_tokens_details"), usage.get(f"{written}_tokens_details")
+    return Usage(
+        prompt_tokens=reading.count(usage, f"{read}_tokens"),
+        completion_tokens=reading.count(usage, f"{written}_tokens"),
+        cached_tokens=reading.count(prompt, "cached_tokens"),
+        reasoning_tokens=reading.count(reply, "reasoning_tokens"),
+        cache_write_tokens=reading.count(prompt, "cache_write_tokens"),
+    )
+
+
+# Responses --------------------------------------------------------------------------------------
+
+_KNOWN = frozenset({"temperature", "top_p", "service_tier", "verbosity"})
+_LEAST_TOKENS = 16
+_STATUS_OF_CODE = {"server_error": 500, "rate_limit_exceeded": 429}
+_INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+
+class Responses:
+    """Responses; their reasoning is what is summarised, and nothing is kept there: no ``store``.
+
+    They have no ``seed``, ``stop`` or penalties, so these are always left out, and take no limit
+    on a reply below 16 tokens, so that a lower one is raised.
+    """
+
+    name = "response"
+    path = "/responses"
+
+    def body(
+        self, request: ChatRequest, takes: Capabilities
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        asked = supported_params(request, takes)
+        sent: dict[str, Any] = {
+            "model": request.model,
+            "input": _plain(request.messages, "developer"),
+            "store": False,
+            **{name: value for name, value in asked.decoding.items() if name in _KNOWN},
+        }
+        limit = asked.reply_tokens
+        if limit is not None:  # what is no number is the server's to refuse
+            least = max(limit, _LEAST_TOKENS) if isinstance(limit, int) else limit
+            sent["max_output_tokens"] = least
+        if asked.effort is not None:
+            sent["reasoning"] = {"effort": asked.effort}
+        if asked.logprobs is not None:
+            sent |= {"include": ["message.output_text.logprobs"], "top_logprobs": asked.logprobs}
+        if asked.response_format is not None:
+            sent["text"] = {"format": _text_format(asked.response_format)}
+        left_out = asked.left_out | (asked.decoding.keys() - _KNOWN)
+        return sent | dict(request.extra), tuple(sorted(left_out))
+
+    def usage(self, stated: Any) -> Usage:
+        return _usage(stated, "input", "output")
+
+    def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
+        status = reading.text(answer, "status")
+        if status in {"failed", "cancelled"}:
+            raise reading.BrokenError(
+                f"{where} says that its answer {status}; asking again may help", "server"
             )
-            self._client = openai.AsyncOpenAI(
-                base_url=door.base_url,
-                api_key=door.key.reveal() if door.key is not None else "none",
-                max_retries=0,
-                timeout=timeout,
-                http_client=http,
+        finish_reason = "stop" if status == "completed" else status or NOT_SAID
+        if status == "incomplete":
+            details = reading.as_object(answer.get("incomplete_details") or {})
+            reason = reading.text(details, "reason")
+            finish_reason = _INCOMPLETE.get(reason or "", reason or NOT_SAID)
+        output = reading.objects(answer, "output")
+        said = [
+            part
+            for item in output
+            if item.get("type") == "message"
+            for part in reading.objects(item, "content")
+        ]
+        if not said and finish_reason == "stop":
+            raise reading.BrokenError(f"{where} answered without a message; asking again may help")
+        refusal = reading.joined(said, "refusal", "refusal")
+        tokens = [t for p in said if p.get("logprobs") for t in reading.typed(p, "logprobs", list)]
+        return {
+            "text": reading.joined(said, "output_text", "text") or refusal,
+            "finish_reason": "refusal" if refusal else finish_reason,
+            "reasoning": _thoughts(output),
+            "logprobs": reading.token_logprobs(tokens) if tokens else None,
+        }
+
+    def status(self, error: Any) -> int:
+        code = error.get("code") if isinstance(error, dict) else None
+        return _STATUS_OF_CODE.get(str(code), 400)
+
+
+def _text_format(response_format: JsonObject) -> JsonObject:
+    """Chat completions nest the schema one level deeper."""
+    schema = response_format.get("json_schema")
+    if response_format.get("type") != "json_schema" or not isinstance(schema, Mapping):
+        return response_format
+    return {"type": "json_schema", **schema}
+
+
+def _thoughts(output: list[dict[str, Any]]) -> str | None:
+    """Summaries of the reasoning, or the reasoning where the server shows it."""
+    thoughts: list[str] = []
+    for item in output:
+        if item.get("type") == "reasoning":
+            shown = item.get("summary") or item.get("content") or []
+            parts = reading.objects({"reasoning": shown}, "reasoning")
+            thoughts += [words for part in parts if (words := reading.text(part, "text"))]
+    return "\n\n".join(thoughts) or None
+
+
+CHAT, RESPONSES = Chat(), Responses()
+
+# Batches ----------------------------------------------------------------------------------------
+
+_ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+_UNASKED: Mapping[str, Unanswered] = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
+_LATEST_S = 253_402_300_799
+"""The last second that a date can name."""
+
+
+class OpenAIBatches(Batches):
+    """A file of questions in, a file of answers and one of errors out. A batch has one endpoint.
+
+    A batch carries our token in its metadata. A file that was uploaded for a batch that then was
+    not made stays with the provider until it expires there.
+    """
+
+    MAX_REQUESTS = 50_000
+    MAX_BYTES = 200_000_000
+    PATH = "/batches"
+
+    def submit(self, token: str, requests: Mapping[bytes, Request]) -> str:
+        with TemporaryFile() as file:
+            kind = ""
+            for key, request in requests.items():
+                kind, entry = self.entry(token, key, request)
+                file.write(written(entry) + b"\n")
+            named = (f"{NOTE}-{token}.jsonl", file, "application/jsonl")
+            uploaded = self.client.ask(
+                "POST", "/files", files={"file": named}, data={"purpose": "batch"}
             )
-            unwanted = door.unwanted_headers(
-                "OPENAI_CUSTOM_HEADERS", ("OpenAI-Organization", "OpenAI-Project")
-            )
-            self._headers = {**dict.fromkeys(unwanted, openai.omit), _UNREAD: "stream"}
-            if door.key is None:
-                self._headers["Authorization"] = openai.omit
-        return self._client
+        body = {
+            "completion_window": "24h",
+            "endpoint": kind,
+            "input_file_id": text_of(uploaded, "id", self.client.call),
+            "metadata": {NOTE: token},
+        }
+        return self.client.make(self.PATH, json=body)
+
+    def find(self, token: str, total: int, *, others: Collection[str] = ()) -> Trace:
+        for batch in self.client.pages(self.PATH, "after", 100):
+            if (batch.get("metadata") or {}).get(NOTE) == token:
+                return Found(batch["id"])
+        return Absent()
+
+    def standing(self, batch: Mapping[str, Any]) -> Standing:
+        counts = batch.get("request_counts")
+        done, failed = reading.count(counts, "completed"), reading.count(counts, "failed")
+        word = text_of(batch, "status", self.client.call)
+        return Standing(
+            word=word,
+            ended=word in _ENDED,
+            cancelled=word == "cancelled",
+            done=None if done is None else done + (failed or 0),
+            total=reading.count(counts, "total") or None,
+            expires=reading.count(batch, "expires_at", most=_LATEST_S),
+            refusal=self._refusal(batch) if word == "failed" else None,
+        )
+
+    def result_paths(self, remote_id: str) -> list[str]:
+        batch = self.looked_up(remote_id)
+        files = [batch.get(name) for name in ("output_file_id", "error_file_id")]
+        return [f"/files/{file_id}/content" for file_id in files if file_id]
+
+    def entry(self, token: str, key: bytes, request: Request) -> tuple[str, dict[str, Any]]:
+        api, body, _ = self.posed(request)
+        url = f"/v1{api.path}"
+        line_id = custom_id(token, key)
+        return url, {"custom_id": line_id, "method": "POST", "url": url, "body": body}
+
+    def outcome(self, content: dict[str, Any]) -> tuple[int, Any] | Unanswered | None:
+        response, error = content.get("response"), content.get("error")
+        if isinstance(response, dict):
+            status = response.get("status_code")
+            return status if isinstance(status, int) else 200, response.get("body")
+        code = error.get("code") if isinstance(error, dict) else None
+        return _UNASKED.get(str(code))
+
+    def _refusal(self, batch: Mapping[str, Any]) -> str:
+        """Why the batch was refused, in the provider's words: the first few reasons."""
+        reasons = (batch.get("errors") or {}).get("data") or []
+        said = json.dumps(reasons[:3], ensure_ascii=False) if reasons else "no reason given"
+        return excerpt(said, 300, self.address.key)

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from judgebench.config import Endpoint
 from judgebench.records import Usage
+from judgebench.secret import is_loopback
 
 _MILLION = 1_000_000
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 _ON_THIS_MACHINE = frozenset({"lm_eval", "local", "reward_model", "scripted"})
+_SELLS_OTHERS = frozenset({"litellm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,8 @@ class PriceTable:
         A model of the table costs what the table says wherever it is reached. Otherwise what runs
         on this machine costs nothing (`LOCAL`): models loaded here, a server that the run starts,
         and any address on loopback. What goes by the name of a paid model there (``gpt-4o``,
-        ``openai/gpt-4o``) is taken for a gateway to it, and costs the same.
+        ``openai/gpt-4o``) is taken for a gateway to it, and costs the same, as it does for a
+        library that speaks to many.
 
         A dated snapshot without an entry costs what its family does. Nothing else is guessed from
         a name: ``gpt-5-pro`` costs twelve times what ``gpt-5`` does.
@@ -160,22 +163,31 @@ class PriceTable:
         own_server
             Whether the run starts the server itself.
         """
-        known = self.models.get(provider, {})
-        found = known.get(model) or known.get(_SNAPSHOT.sub("", model))
-        if found is not None:
+        if (found := _found(self.models.get(provider, {}), model)) is not None:
             return found
         if own_server or provider in _ON_THIS_MACHINE:
             return LOCAL
-        return (self._named(model) or LOCAL) if _is_loopback(base_url) else None
-
-    def _named(self, model: str) -> Price | None:
-        """The price of a model by its name alone, whoever sells it."""
+        here = is_loopback(urlsplit(base_url or "").hostname)
+        if not here and provider not in _SELLS_OTHERS:
+            return None
         name = model.rpartition("/")[2]
-        for known in self.models.values():
-            price = known.get(name) or known.get(_SNAPSHOT.sub("", name))
-            if price is not None:
-                return price
-        return None
+        prices = (_found(known, name) for known in self.models.values())
+        return next((price for price in prices if price is not None), LOCAL if here else None)
+
+
+def price_of(endpoint: Endpoint) -> Price | None:
+    """What the suite states, or the table knows; None where the price is not known."""
+    known = PriceTable.load().price(
+        endpoint.provider or "",
+        endpoint.model or "",
+        base_url=endpoint.base_url,
+        own_server=endpoint.server is not None,
+    )
+    return known if endpoint.price is None else Price(**dict(endpoint.price)).beside(known)
+
+
+def _found(models: Mapping[str, Price], name: str) -> Price | None:
+    return models.get(name) or models.get(_SNAPSHOT.sub("", name))
 
 
 def _longer(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,11 +196,3 @@ def _longer(part: Mapping[str, Any]) -> dict[str, Any]:
         "long_input": part["input"],
         "long_output": part["output"],
     }
-
-
-def _is_loopback(base_url: str | None) -> bool:
-    host = urlsplit(base_url or "").hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgebench.errors import CallError
-from judgebench.providers.http_errors import excerpt
-from judgebench.records import MOST_TOKENS, TokenLogprob, Usage
-from judgebench.secret import Secret
+from judgebench.providers.http_errors import Call, excerpt
+from judgebench.records import MOST_TOKENS, FailureKind, TokenLogprob, Usage
 
 _MOST_DIGITS = 300  # a float holds as many
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
@@ -25,7 +24,15 @@ class ShapeError(Exception):
     """The JSON is not what the API answers with; says which field."""
 
 
-def parse(body: bytes, *, content_type: str, where: str, key: Secret | None) -> Any:
+class BrokenError(Exception):
+    """An answer that is none, although it has the right shape; says why."""
+
+    def __init__(self, message: str, kind: FailureKind = "bad_answer") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def parse(body: bytes, content_type: str, call: Call) -> Any:
     """The JSON in the body of an answer.
 
     Raises
@@ -36,33 +43,31 @@ def parse(body: bytes, *, content_type: str, where: str, key: Secret | None) -> 
     try:
         return json.loads(body, parse_int=whole_number)
     except (ValueError, RecursionError) as error:
-        reason = excerpt(str(error), 100, key)
-    start = excerpt(body[:2000].decode("utf-8", "replace"), 80, key)
-    found = f"{excerpt(content_type, 60, key) or 'no content type'}, beginning {start!r}"
+        reason = excerpt(str(error), 100, call.key)
+    start = excerpt(body[:2000].decode("utf-8", "replace"), 80, call.key)
+    found = f"{excerpt(content_type, 60, call.key) or 'no content type'}, beginning {start!r}"
     if "json" in content_type.lower() or body.lstrip()[:1] in {b"{", b"["}:
         raise CallError(
-            f"{where} answered broken JSON ({reason}): {found}",
+            f"{call.where} answered broken JSON ({reason}): {found}",
             retriable=True,
             kind="bad_answer",
             charged=Usage(),
         )
     raise CallError(
-        f"{where} answered something that is not JSON ({found}); check base_url, which usually "
-        "ends in /v1, and whether a proxy or a sign-in page stands in between",
+        f"{call.where} answered something that is not JSON ({found}); check base_url, which "
+        "usually ends in /v1, and whether a proxy or a sign-in page stands in between",
         retriable=False,
         kind="bad_answer",
         charged=Usage(),
     )
 
 
-def wrong_shape(
-    error: ShapeError, data: Any, *, api: str, where: str, key: Secret | None, charged: Usage
-) -> CallError:
+def wrong_shape(error: ShapeError, data: Any, api: str, call: Call, charged: Usage) -> CallError:
     """The error for JSON that is no answer of this API."""
-    start = excerpt(json.dumps(data, ensure_ascii=False)[:2000], 200, key)
+    start = excerpt(json.dumps(data, ensure_ascii=False)[:2000], 200, call.key)
     return CallError(
-        f"{where} answered JSON that is no {api}: {error}; it begins {start!r}. Is base_url the "
-        f"address of an API that speaks {api}s?",
+        f"{call.where} answered JSON that is no {api}: {error}; it begins {start!r}. Is base_url "
+        f"the address of an API that speaks {api}s?",
         retriable=False,
         kind="bad_answer",
         charged=charged,
@@ -104,6 +109,11 @@ def whole_number(digits: str) -> int | float:
     A reply is not lost because of one: infinity is no number of tokens, as any float.
     """
     return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def joined(parts: list[dict[str, Any]], kind: str, field: str) -> str:
+    """The texts of all parts of a kind, one after the other."""
+    return "".join(text(part, field) or "" for part in parts if part.get("type") == kind)
 
 
 def count(holder: Any, name: str, most: int = MOST_TOKENS) -> int | None:

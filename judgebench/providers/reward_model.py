@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError
 from judgebench.providers.local import (
     BatchedWorker,
@@ -18,7 +19,6 @@ from judgebench.providers.local import (
     served_name,
 )
 from judgebench.records import Reply, Request, ScoreRequest, Usage
-from judgebench.secret import Secret
 from judgebench.workers.hub import refuse_own_code
 
 _OPTIONS: Mapping[str, Any] = {
@@ -35,16 +35,8 @@ _OPTIONS: Mapping[str, Any] = {
 _NOT_LOADED = frozenset({"gpus", "loading_s"})
 
 
-def make(
-    *,
-    base_url: str | None = None,
-    api_key: Secret | None = None,
-    identity: str | None = None,
-    timeout_s: float = 120.0,
-    capabilities: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> RewardModel:
-    """The provider ``reward_model``; ``options`` are a suite's section ``reward_model``.
+def make(endpoint: Endpoint) -> RewardModel:
+    """The provider ``reward_model``; ``provider_options`` are a suite's section ``reward_model``.
 
     ``label`` is one more: whose logit is the score, for a model that has several.
 
@@ -54,12 +46,11 @@ def make(
         For an option that is not known, one that a local model has no use for, no model, or a
         folder whose model has code of its own.
     """
-    elsewhere = {"base_url": base_url, "api_key": api_key, "capabilities": capabilities}
-    given = options_here("reward_model", options, _OPTIONS, elsewhere)
+    given = options_here("reward_model", endpoint, _OPTIONS)
     if not given["pretrained"]:
         raise ConfigError("reward_model: name the model: pretrained: FOLDER_OR_HUB_ID")
     refuse_own_code(given["pretrained"])
-    return RewardModel(given, identity or "reward_model", timeout_s)
+    return RewardModel(given, endpoint.identity or "reward_model", endpoint.timeout_s or 120.0)
 
 
 class RewardModel(LocalProvider):

@@ -18,26 +18,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.keys import request_key
-from judgebench.providers.door import refuse_unknown_options
+from judgebench.providers.base import refuse_unknown_options
 from judgebench.providers.tokens import Estimate, prompt_tokens
 from judgebench.records import ChatRequest, Reply, Request, ScoreRequest, Usage
-from judgebench.secret import Secret
 
 _REPLIES = ("correct", "incorrect")
 
 
-def make(
-    *,
-    base_url: str | None = None,
-    api_key: Secret | None = None,
-    identity: str | None = None,
-    timeout_s: float = 120.0,
-    capabilities: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> Drawn:
-    """The provider ``scripted``; of what others need it takes ``options`` alone.
+def make(endpoint: Endpoint) -> Drawn:
+    """The provider ``scripted``; of what others need it takes ``provider_options`` alone.
 
     ``replies`` are the texts among which the question's content key draws, and ``delay_s`` is how
     long each takes, in seconds. A JSON schema is filled by the same key, a `ScoreRequest` gets
@@ -48,7 +40,7 @@ def make(
     ConfigError
         For an unknown option, with the nearest, or one of another kind.
     """
-    given = dict(options or {})
+    given = endpoint.provider_options
     refuse_unknown_options("scripted", given, {"replies", "delay_s"})
     replies = given.get("replies", _REPLIES)
     texts = isinstance(replies, list | tuple) and all(isinstance(text, str) for text in replies)

@@ -14,9 +14,10 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from judgebench.config import ServerConfig
 from judgebench.errors import ProviderUnavailableError
 from judgebench.protocols import Provider
 from judgebench.providers.base import WindingDownError
@@ -36,39 +37,24 @@ class LocalServer:
 
     Parameters
     ----------
-    command
-        Program and arguments. ``{port}`` is replaced by a free port; a first word ``python`` is the
-        interpreter that runs this.
+    options
+        Of the suite. ``{port}`` in the command is replaced by a free port; a first word ``python``
+        is the interpreter that runs this. ``ready`` is a path that answers with a success when the
+        server can be used, ``gpus`` its ``CUDA_VISIBLE_DEVICES``: this process's own if None.
     base_url
         Address of the API on this machine; may hold ``{port}``.
-    ready
-        Path that answers with a success when the server can be used.
-    timeout_s
-        How long starting may take.
-    env
-        Added to this process's environment.
-    gpus
-        ``CUDA_VISIBLE_DEVICES`` of the server; this process's own if None.
     key
         Sent with the readiness check, and never shown.
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        base_url: str,
-        *,
-        ready: str = "/v1/models",
-        timeout_s: float = 600.0,
-        env: Mapping[str, str] | None = None,
-        gpus: str | None = None,
-        key: Secret | None = None,
-    ) -> None:
-        self._command = list(command)
-        self._address = base_url
-        self._ready = ready if ready.startswith("/") else f"/{ready}"
-        self._timeout_s = timeout_s
-        self._env = dict(env or {}) | ({} if gpus is None else {"CUDA_VISIBLE_DEVICES": gpus})
+    def __init__(self, options: ServerConfig, base_url: str, key: Secret | None = None) -> None:
+        gpus = {} if options.gpus is None else {"CUDA_VISIBLE_DEVICES": options.gpus}
+        self.base_url = base_url
+        """Where it answers; with its port once it was started."""
+        self._command = list(options.command)
+        self._ready = options.ready if options.ready.startswith("/") else f"/{options.ready}"
+        self._timeout_s = options.timeout_s
+        self._env = {**options.env, **gpus}
         self._key = key
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -77,11 +63,6 @@ class LocalServer:
         self._failed: str | None = None
         self._is_ready = False
         self._winding_down = False
-
-    @property
-    def base_url(self) -> str:
-        """Where it answers; with its port once it was started."""
-        return self._address
 
     async def ensure_ready(self) -> None:
         """Start the server if that was not done yet, and wait until it answers.
@@ -126,13 +107,13 @@ class LocalServer:
     async def _start(self) -> None:
         if self._winding_down:
             raise WindingDownError("the run is stopping: its server was not started")
-        if _PORT in self._address:
+        if _PORT in self.base_url:
             port = str(_free_port())
-            self._address = self._address.replace(_PORT, port)
+            self.base_url = self.base_url.replace(_PORT, port)
             self._command = [word.replace(_PORT, port) for word in self._command]
         elif await self._answers():
             self._failed = (
-                f"something already answers at {self._address}: remove 'server:' from the judge to "
+                f"something already answers at {self.base_url}: remove 'server:' from the judge to "
                 "use it, or give the server another port ({port} in command and base_url is a free "
                 "one)"
             )
@@ -171,7 +152,7 @@ class LocalServer:
             await asyncio.sleep(pause_s)
             pause_s = min(1.2 * pause_s, _LAST_POLL_S)
         await self._fail(
-            f"was not ready within {self._timeout_s:g} s: {self._ready} at {self._address} "
+            f"was not ready within {self._timeout_s:g} s: {self._ready} at {self.base_url} "
             f"answered {said}; raise the server's timeout_s, or check 'ready' and the port"
         )
 
@@ -218,7 +199,7 @@ class LocalServer:
             return None
 
     def _place(self) -> tuple[str, int]:
-        url = urlsplit(self._address)
+        url = urlsplit(self.base_url)
         return url.hostname or "127.0.0.1", url.port or 80
 
 

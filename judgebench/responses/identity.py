@@ -13,8 +13,9 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from judgebench.errors import ConfigError
 from judgebench.workers.hub import HUB_ID, SilentHubError, commit_of, hub_cache, offline
@@ -38,7 +39,6 @@ LOADED_AS = (
     *("gptqmodel", "bnb_4bit_quant_type", "bnb_4bit_compute_dtype", "quantization_config"),
 )
 """Settings that make other weights of the same files."""
-_READ_BYTES = 1 << 20
 
 
 def weights_identity(model_args: Mapping[str, Any], *, cache_file: Path | None = None) -> str:
@@ -63,20 +63,18 @@ def weights_identity(model_args: Mapping[str, Any], *, cache_file: Path | None =
     ConfigError
         For a checkpoint that is neither a folder nor a Hub repository.
     """
-    hashes = _Hashes(cache_file)
     main = model_args.get("pretrained")
     revision = str(model_args.get("revision") or "main")
-    if main is None:
-        named = [f"served:{model_args.get('model', '')}"]
-    else:
-        named = [_part("pretrained", str(main), revision, hashes, model_args.get("subfolder"))]
-    for name in _PARTS:
-        if model_args.get(name):
-            of = str(model_args.get("tokenizer_revision") or revision)
-            of = of if name == "tokenizer" else revision
-            named.append(f"{name}={_part(name, str(model_args[name]), of, hashes, None)}")
+    named = [f"served:{model_args.get('model', '')}"]
+    with _hashes(cache_file) as known:
+        if main is not None:
+            named = [_part("pretrained", str(main), revision, known, model_args.get("subfolder"))]
+        for name in _PARTS:
+            if model_args.get(name):
+                of = str(model_args.get("tokenizer_revision") or revision)
+                of = of if name == "tokenizer" else revision
+                named.append(f"{name}={_part(name, str(model_args[name]), of, known, None)}")
     named += [f"{name}={model_args[name]}" for name in LOADED_AS if model_args.get(name)]
-    hashes.save()
     return " ".join(named)
 
 
@@ -99,10 +97,8 @@ def pinned(model_args: Mapping[str, Any]) -> dict[str, Any]:
 
 def file_sha(path: Path, *, cache_file: Path | None = None) -> str:
     """SHA-256 of a file as 64 hex digits, remembered."""
-    hashes = _Hashes(cache_file)
-    sha = hashes.of(path)
-    hashes.save()
-    return sha
+    with _hashes(cache_file) as known:
+        return _sha(path, known)
 
 
 def model_files(folder: Path) -> Iterator[Path]:
@@ -117,22 +113,19 @@ def model_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _part(what: str, given: str, revision: str, hashes: _Hashes, subfolder: Any) -> str:
+def _part(what: str, given: str, revision: str, known: Hashes, subfolder: Any) -> str:
     place = Path(given).expanduser()
-    if place.is_dir():
-        folder = place / str(subfolder) if subfolder else place
-        return f"sha256:{_folder_sha(what, folder, hashes)}"
     if place.is_file():
-        return f"sha256:{hashes.of(place)}"
-    return f"hub:{given}@{_hub_revision(what, given, revision)}"
-
-
-def _folder_sha(what: str, folder: Path, hashes: _Hashes) -> str:
+        return f"sha256:{_sha(place, known)}"
+    if not place.is_dir():
+        return f"hub:{given}@{_hub_revision(what, given, revision)}"
+    folder = place / str(subfolder) if subfolder else place
     files = list(model_files(folder)) if folder.is_dir() else []
     if not files:
         raise ConfigError(f"{what}: the folder {folder} holds no model")
-    lines = [f"{path.relative_to(folder).as_posix()} {hashes.of(path)}" for path in files]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    lines = [f"{path.relative_to(folder).as_posix()} {_sha(path, known)}" for path in files]
+    sha = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return f"sha256:{sha}"
 
 
 def _hub_revision(what: str, name: str, revision: str) -> str:
@@ -179,53 +172,51 @@ def _commit(name: str, revision: str) -> str | None:
         return None
 
 
-class _Hashes:
-    """SHA-256 of files, remembered by path, size, times and inode."""
+Hashes: TypeAlias = dict[str, list[Any]]
+"""By path: size, times and inode of a file, and last its SHA-256."""
 
-    def __init__(self, file: Path | None) -> None:
-        if file is None:
-            from platformdirs import user_cache_path
 
-            file = user_cache_path("judgebench") / "file_hashes.json"
-        self._file = file
-        self._changed = False
-        self._known: dict[str, list[Any]] = {}
-        try:
-            known = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = {}  # nothing remembered, or not readable any more: hashed again
-        if isinstance(known, dict):
-            self._known = known
+@contextmanager
+def _hashes(file: Path | None) -> Iterator[Hashes]:
+    """The hashes that are remembered; what is new is kept.
 
-    def of(self, path: Path) -> str:
-        path = path.resolve()
-        before = _state(path)
-        remembered = self._known.get(str(path))
-        if isinstance(remembered, list) and remembered[:-1] == before:
-            return str(remembered[-1])
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while block := stream.read(_READ_BYTES):
-                digest.update(block)
-        sha = digest.hexdigest()
-        if _state(path) == before:  # else it is being written: not to be remembered
-            self._known[str(path)] = [*before, sha]
-            self._changed = True
-        return sha
+    A cache folder that cannot be read or written costs hashing again, no more.
+    """
+    if file is None:
+        from platformdirs import user_cache_path
 
-    def save(self) -> None:
-        """Keep what is new; a cache folder that cannot be written costs hashing again, no more."""
-        if not self._changed:
-            return
-        kept = {path: entry for path, entry in self._known.items() if Path(path).exists()}
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=self._file.name)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(kept, stream)
-            Path(name).replace(self._file)
-        except OSError as error:
-            _log.warning("hashes of model files are not remembered: %s", error)
+        file = user_cache_path("judgebench") / "file_hashes.json"
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    known = known if isinstance(known, dict) else {}
+    before = dict(known)
+    yield known
+    if known == before:
+        return
+    kept = {path: entry for path, entry in known.items() if Path(path).exists()}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(kept, stream)
+        Path(name).replace(file)
+    except OSError as error:
+        _log.warning("hashes of model files are not remembered: %s", error)
+
+
+def _sha(path: Path, known: Hashes) -> str:
+    path = path.resolve()
+    before = _state(path)
+    remembered = known.get(str(path))
+    if isinstance(remembered, list) and remembered[:-1] == before:
+        return str(remembered[-1])
+    with path.open("rb") as stream:
+        sha = hashlib.file_digest(stream, "sha256").hexdigest()
+    if _state(path) == before:  # else it is being written: not to be remembered
+        known[str(path)] = [*before, sha]
+    return sha
 
 
 def _state(path: Path) -> list[int]:

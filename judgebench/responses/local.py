@@ -402,12 +402,11 @@ class LmEvalWorker:
         LocalModelError
             Where the model cannot be loaded, or not in time, with the process's last words.
         """
-        backend, arguments = self._local.model, self._local.model_args
         self._process = WorkerProcess(
             "judgebench.workers.generate",
-            model=f"the local model {arguments.get('pretrained', '')} (backend {backend})",
+            model="the local model",
             gpus=self._local.gpus,
-            needs=NEEDS.get(backend),
+            needs=NEEDS.get(self._local.model),
         )
         ready = self._process.load(
             self.job(),
@@ -474,10 +473,15 @@ class LmEvalWorker:
 
 def _task_of_job(task: Task, local: LocalModel) -> dict[str, Any]:
     generation = generation_of(local, task.task)
-    if max(task.samples, task.best_of) > 1 and not generation.samples:
+    if task.samples > 1 and not generation.samples:
         raise ConfigError(
             f"task {task.task.name}: {task.samples} samples of a greedy answer are all the same; "
             "say gen_kwargs: {do_sample: true, temperature: …}, or samples: 1"
+        )
+    if task.best_of > 1 and (generation.further or not generation.samples):
+        raise ConfigError(
+            f"task {task.task.name}: the best of {task.best_of} greedy answers is any of them; say "
+            "gen_kwargs: {do_sample: true, temperature: …}"
         )
     first: dict[Any, Item] = {}  # identical questions are asked once
     for item in task.items:

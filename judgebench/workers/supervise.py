@@ -6,7 +6,7 @@ Standard input is a pipe whose other end only the starter holds. When it closes,
 said so or was killed, the command and all of its descendants get SIGTERM, and after a few seconds
 SIGKILL. The exit status is the command's own, 128 + the signal if it died of one.
 
-Standard library only: it starts in a few milliseconds and stays small for as long as a server runs.
+It starts in a few milliseconds and stays small for as long as a server runs.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+
+import psutil
 
 GRACE_S = 5.0
 _CANNOT_START = 127
@@ -64,16 +65,18 @@ def supervise(command: Sequence[str]) -> int:
 
 def _end_everything(child: subprocess.Popen[bytes]) -> None:
     """SIGTERM to all descendants, then SIGKILL to those that are left."""
-    for number, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
-        deadline = time.monotonic() + wait_s
-        told: set[int] = set()
-        while (alive := set(_descendants(child))) and time.monotonic() < deadline:
-            for pid in alive - told:  # also those that were forked meanwhile
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, number)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + GRACE_S
+        told: set[psutil.Process] = set()
+        while (alive := _descendants()) and time.monotonic() < deadline:
+            for process in alive - told:  # also those that were forked meanwhile
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(number)
             told |= alive
             _reap(child)
             time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)  # orphans, where no system hands them to us
 
 
 def _reap(child: subprocess.Popen[bytes]) -> None:
@@ -87,24 +90,14 @@ def _reap(child: subprocess.Popen[bytes]) -> None:
                 os.waitpid(ended.si_pid, os.WNOHANG)
 
 
-def _descendants(child: subprocess.Popen[bytes]) -> Iterator[int]:
-    """Living processes that come from this one, at any depth, as ``kill`` takes them."""
-    if sys.platform != "linux":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(-child.pid, 0)
-            yield -child.pid  # the command's process group
-        return
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # it ended meanwhile
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-                if state not in "ZX":
-                    parents[int(entry.name)] = int(parent)
-    ours = {os.getpid()}
-    while found := {pid for pid, parent in parents.items() if parent in ours} - ours:
-        ours |= found
-    yield from ours - {os.getpid()}
+def _descendants() -> set[psutil.Process]:
+    """Living processes that come from this one, at any depth."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            if process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+                found.add(process)
+    return found
 
 
 def _prctl() -> Callable[[int, int], int] | None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import registry
+from judgebench.config import Endpoint
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
+from judgebench.providers.litellm import LiteLlm
 from judgebench.providers.scripted import Scripted
 from judgebench.records import (
     ChatRequest,
@@ -29,6 +31,7 @@ from judgebench.secret import Secret
 from tests.loopback import Ask, Loopback, Reaction
 from tests.tiny_models import save_causal, save_classifier
 from tests.wire.asking import KEY, provider_at
+from tests.wire.litellm_stand_in import StandIn
 from tests.wire.speakers import SPEAKERS, Said, Speaker, Trouble, speaking
 
 FAILS = "fails" * 60
@@ -109,7 +112,14 @@ def _user(text: str) -> Message:
 # Those that speak to a server ---------------------------------------------------------------------
 
 
-def _at_a_server(speaker: Speaker) -> Subject:
+def _through_litellm(url: str) -> Provider:
+    given = {"base_url": url, "api_key": Secret(KEY), "capabilities": {"logprobs": False}}
+    return LiteLlm(Endpoint(provider="litellm", identity="here", **given), StandIn())
+
+
+def _at_a_server(
+    speaker: Speaker, make: Callable[[str], Provider] | None = None, provider: str = ""
+) -> Subject:
     def says(ask: Ask) -> Said | Trouble:
         words = speaker.user(ask)
         if words == FAILS:
@@ -124,12 +134,18 @@ def _at_a_server(speaker: Speaker) -> Subject:
     @contextmanager
     def opened(folder: Path) -> Iterator[Made]:
         with Loopback(slowly) as server:
-            yield lambda: provider_at(
-                speaker, server.url, key=Secret(KEY), capabilities={"logprobs": False}
+            yield (
+                lambda: (
+                    make(server.url)
+                    if make is not None
+                    else provider_at(
+                        speaker, server.url, key=Secret(KEY), capabilities={"logprobs": False}
+                    )
+                )
             )
 
     return Subject(
-        provider=speaker.provider,
+        provider=provider or speaker.provider,
         opened=opened,
         kinds=(chat,),
         failure="server",
@@ -144,7 +160,9 @@ def _at_a_server(speaker: Speaker) -> Subject:
 
 def _here(name: str, options: Mapping[str, Any]) -> Provider:
     told = {**options, "device": "cpu", "batch_size": 4}
-    made: Provider = registry.load("providers", name).make(identity="here", options=told)
+    made: Provider = registry.load("providers", name).make(
+        Endpoint(provider=name, identity="here", provider_options=told)
+    )
     return made
 
 
@@ -202,7 +220,9 @@ def _lm_eval(folder: Path) -> Iterator[Made]:
 def _drawn(folder: Path) -> Iterator[Made]:
     replies = [f"reply {number}" for number in range(100_000)]
     options = {"replies": replies, "delay_s": 0.01}
-    yield lambda: registry.load("providers", "scripted").make(identity="here", options=options)
+    yield lambda: registry.load("providers", "scripted").make(
+        Endpoint(provider="scripted", identity="here", provider_options=options)
+    )
 
 
 @contextmanager
@@ -223,6 +243,7 @@ _FORM = {"type": "json_object"}
 
 SUBJECTS: Mapping[str, Subject] = {
     **{name: _at_a_server(speaker) for name, speaker in SPEAKERS.items()},
+    "litellm": _at_a_server(SPEAKERS["openai_compatible"], _through_litellm, "litellm"),
     "local": Subject(
         provider="local",
         opened=_local,

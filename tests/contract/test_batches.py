@@ -1,4 +1,4 @@
-"""What holds for every batch interface there is, through the official clients."""
+"""What holds for every batch interface there is, against servers that speak as the real ones do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from judgebench import registry
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError
 from judgebench.keys import request_key
-from judgebench.providers.batches.anthropic_batch import AnthropicBatches
-from judgebench.providers.batches.interface import (
+from judgebench.providers.anthropic import AnthropicBatches
+from judgebench.providers.batch import (
     Absent,
     Answered,
     Failed,
@@ -23,11 +25,10 @@ from judgebench.providers.batches.interface import (
     Unasked,
     Undecided,
     UnheardError,
+    batches_of,
+    new_token,
 )
-from judgebench.providers.batches.lines import new_token
-from judgebench.providers.batches.make import make_batches
-from judgebench.providers.batches.openai_batch import OpenAIBatches
-from judgebench.providers.door import Door
+from judgebench.providers.openai import OpenAIBatches
 from judgebench.records import ChatRequest, Message, Request, ScoreRequest, Usage
 from judgebench.secret import Secret
 from tests.wire.batch_servers import KEY, AnthropicServer, Fault, OpenAIServer
@@ -48,13 +49,21 @@ class Kind:
     create: str
     look: str
 
-    def interface(self, server: Server, key: str | None = KEY, **more: Any) -> Interface:
+    def interface(
+        self, server: Server, key: str | None = KEY, timeout_s: float = 5.0, **more: Any
+    ) -> Interface:
         secret = None if key is None else Secret(key, variable="TEAM_KEY")
-        door = Door(base_url=server.url, key=secret, timeout_s=5.0)
-        made: type[Interface] = (
-            OpenAIBatches if isinstance(server, OpenAIServer) else AnthropicBatches
+        provider = "openai" if isinstance(server, OpenAIServer) else "anthropic"
+        endpoint = Endpoint(
+            provider=provider,
+            base_url=server.url,
+            api_key=secret,
+            timeout_s=timeout_s,
+            capabilities=self.overrides,
         )
-        return made(door, self.overrides, sleep=lambda seconds: None, **more)
+        module = registry.load("providers", provider)
+        made: Interface = module.batches(endpoint, sleep=lambda seconds: None, **more)
+        return made
 
 
 _OPENAI = ("POST /v1/batches", "GET /v1/batches/")
@@ -207,7 +216,7 @@ def test_a_batch_has_one_endpoint() -> None:
     hard = ChatRequest(
         **{n: getattr(plain, n) for n in plain.__dataclass_fields__} | {"reasoning": "max"}
     )
-    interface = OpenAIBatches(Door(base_url="http://127.0.0.1:9/v1"), {})
+    interface = batches_of(Endpoint(provider="openai", base_url="http://127.0.0.1:9/v1"))
 
     parts = list(interface.split({b"a": plain, b"b": hard, b"c": plain}))
 
@@ -234,7 +243,7 @@ def test_half_a_surrogate_pair_is_refused_before_anything_is_sent(interface: Int
 
 def test_a_provider_without_batches_says_who_has_them() -> None:
     with pytest.raises(ConfigError, match="takes no batches; they are had from anthropic, openai"):
-        make_batches("openai_compatible", base_url="http://127.0.0.1:9/v1")
+        batches_of(Endpoint(provider="openai_compatible", base_url="http://127.0.0.1:9/v1"))
 
 
 # lines that bring no reply ----------------------------------------------------------------------
@@ -408,10 +417,8 @@ def test_a_fault_at_submission_is_not_asked_again(
 def test_a_submission_that_gets_no_answer_in_time_may_have_arrived(
     kind: Kind, server: Server
 ) -> None:
-    door = Door(base_url=server.url, key=Secret(KEY), timeout_s=0.3)
     server.fail(kind.create, Fault(hang=True, acts=True))
-    made: type[Interface] = OpenAIBatches if isinstance(server, OpenAIServer) else AnthropicBatches
-    with closing(made(door, kind.overrides)) as interface:
+    with closing(kind.interface(server, timeout_s=0.3)) as interface:
         with pytest.raises(UnheardError, match=r"within 0\.3 s"):
             interface.submit(token := new_token(), questions(1))
         server.end()
@@ -504,7 +511,7 @@ def test_without_a_key_nothing_is_sent_to_the_official_address(
         monkeypatch.delenv(f"{provider.upper()}_API_KEY", raising=False)
         monkeypatch.delenv(f"{provider.upper()}_BASE_URL", raising=False)
         needed = pytest.raises(CallError, match=f"export {provider.upper()}_API_KEY")
-        with closing(make_batches(provider)) as interface, needed:
+        with closing(batches_of(Endpoint(provider=provider))) as interface, needed:
             interface.submit(new_token(), questions(1))
 
 

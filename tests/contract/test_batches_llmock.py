@@ -17,10 +17,9 @@ from contextlib import closing
 
 import pytest
 
+from judgebench.config import Endpoint
 from judgebench.keys import request_key
-from judgebench.providers.batches.interface import Absent, Answered, BatchInterface, Found
-from judgebench.providers.batches.lines import new_token
-from judgebench.providers.batches.make import make_batches
+from judgebench.providers.batch import Absent, Answered, Batches, Found, batches_of, new_token
 from judgebench.records import ChatRequest, Message, Request
 from judgebench.secret import Secret
 
@@ -56,10 +55,12 @@ def _listens(port: int) -> bool:
 
 
 @pytest.fixture(params=["openai", "anthropic"])
-def interface(request: pytest.FixtureRequest, origin: str) -> Iterator[BatchInterface]:
+def interface(request: pytest.FixtureRequest, origin: str) -> Iterator[Batches]:
     path = {"openai": "/v1", "anthropic": "/anthropic"}[request.param]
     key = Secret("sk-0123456789abcdef")
-    with closing(make_batches(request.param, base_url=origin + path, api_key=key)) as made:
+    with closing(
+        batches_of(Endpoint(provider=request.param, base_url=origin + path, api_key=key))
+    ) as made:
         yield made
 
 
@@ -75,7 +76,7 @@ def questions(n: int) -> dict[bytes, Request]:
     return {request_key(request): request for request in asked}
 
 
-def test_questions_are_answered(interface: BatchInterface) -> None:
+def test_questions_are_answered(interface: Batches) -> None:
     asked, token = questions(5), new_token()
     remote_id = interface.submit(token, asked)
     assert not interface.state(remote_id).ended
@@ -91,7 +92,7 @@ def test_questions_are_answered(interface: BatchInterface) -> None:
         assert answers[key].usage.prompt_tokens
 
 
-def test_a_batch_is_found_by_its_token(interface: BatchInterface) -> None:
+def test_a_batch_is_found_by_its_token(interface: Batches) -> None:
     token = new_token()
     remote_id = interface.submit(token, questions(7))
     _until_ended(interface, remote_id)
@@ -100,7 +101,7 @@ def test_a_batch_is_found_by_its_token(interface: BatchInterface) -> None:
     assert interface.find(new_token(), 7) == Absent()
 
 
-def test_a_batch_is_called_off(interface: BatchInterface) -> None:
+def test_a_batch_is_called_off(interface: Batches) -> None:
     remote_id = interface.submit(new_token(), questions(1))
 
     interface.cancel(remote_id)
@@ -109,7 +110,7 @@ def test_a_batch_is_called_off(interface: BatchInterface) -> None:
     assert (standing.ended, standing.cancelled) == (True, True)
 
 
-def _until_ended(interface: BatchInterface, remote_id: str) -> None:
+def _until_ended(interface: Batches, remote_id: str) -> None:
     deadline = time.monotonic() + 60
     while not interface.state(remote_id).ended:
         assert time.monotonic() < deadline, "the batch does not end"

@@ -25,9 +25,6 @@ from tests.contract.subjects import FAILS, SUBJECTS, Made, Subject
 
 pytestmark = pytest.mark.usefixtures("forked")
 
-NO_PROVIDERS = {"batches"}
-"""Folders beside the providers that are none: batch interfaces, with a contract of their own."""
-
 NUMBERS = range(16)
 Got = TypeVar("Got")
 Talk = Callable[[Provider], Awaitable[Got]]
@@ -151,7 +148,7 @@ def test_nothing_beside_the_providers_is_one_unnoticed() -> None:
     tested = {subject.provider for subject in SUBJECTS.values()}
     here = [one for one in pkgutil.iter_modules(providers.__path__) if not one.name.startswith("_")]
     beside = {one.name for one in here if one.ispkg or makes(one.name)}
-    assert beside - tested == NO_PROVIDERS
+    assert beside == tested
 
 
 def makes(name: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.providers import local
 from judgebench.records import ChatRequest, Message, Reply, Request, ScoreRequest
@@ -271,7 +272,7 @@ def test_truncation_in_silence_is_refused(tiny: Path) -> None:
 def provider(folder: Path, **options: Any) -> local.LocalJudge:
     arguments = {"pretrained": str(folder), "dtype": "float32"}
     told = {"model_args": arguments, "device": "cpu", "batch_size": 4, **options}
-    return local.make(identity="here", options=told)
+    return local.make(Endpoint(provider="local", identity="here", provider_options=told))
 
 
 def complete(judge_: local.LocalJudge, requests: Sequence[Request]) -> list[Any]:

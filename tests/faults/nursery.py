@@ -29,7 +29,7 @@ from judgebench import registry
 from judgebench.cli.main import run
 from judgebench.execution.batch import WAITING
 from judgebench.protocols import Provider
-from judgebench.providers.batches.calls import Calls
+from judgebench.providers.batch import BatchClient
 from judgebench.records import Reply, Request
 from judgebench.store.database import Database
 
@@ -192,7 +192,7 @@ def _count_steps(kill_at: int, file: int) -> None:
     _step_at_commits(step)
     for name in PROVIDERS:
         _step_at_sends(name, step)
-    for name in ("asked", "made"):
+    for name in ("ask", "make"):
         _step_at_batches(name, step)
 
 
@@ -212,20 +212,20 @@ def _step_at_commits(step: Callable[[str], None]) -> None:
 def _step_at_sends(provider: str, step: Callable[[str], None]) -> None:
     module = registry.load("providers", provider)
     make = module.make
-    module.make = lambda **options: _Stepping(make(**options), step)
+    module.make = lambda endpoint: _Stepping(make(endpoint), step)
 
 
 def _step_at_batches(name: str, step: Callable[[str], None]) -> None:
     """Uploads, and whatever else a batch interface is asked."""
-    call = getattr(Calls, name)
+    call = getattr(BatchClient, name)
 
-    def stepping(calls: Calls, ask: Callable[[], object]) -> Any:
+    def stepping(client: BatchClient, *what: Any, **content: Any) -> Any:
         step("before a call")
-        answer = call(calls, ask)
+        answer = call(client, *what, **content)
         step("after a call")
         return answer
 
-    setattr(Calls, name, stepping)
+    setattr(BatchClient, name, stepping)
 
 
 class _Stepping:

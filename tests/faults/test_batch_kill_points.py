@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.providers.batches.openai_batch import OpenAIBatches
+from judgebench.providers.openai import OpenAIBatches
 from judgebench.records import Request
 from tests.e2e import own, runs
 from tests.faults.nursery import Ended, Nursery, Order

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import keys
+from judgebench.config import Endpoint
 from judgebench.execution.batch import Look, collect, submit
-from judgebench.providers.batches.interface import BatchInterface
-from judgebench.providers.batches.make import make_batches
+from judgebench.providers.batch import Batches, batches_of
 from judgebench.records import (
     Batch,
     ChatRequest,
@@ -112,9 +112,9 @@ def questions(n: int, *, judge_key: bytes = JUDGE_KEY) -> dict[bytes, Request]:
     return asked
 
 
-def interface_for(server: Server) -> BatchInterface:
+def interface_for(server: Server) -> Batches:
     key = Secret(KEY, variable="TEAM_KEY")
-    return make_batches(provider_of(server), base_url=server.url, api_key=key)
+    return batches_of(Endpoint(provider=provider_of(server), base_url=server.url, api_key=key))
 
 
 def submitted(store: Store, server: Server, asked: dict[bytes, Request]) -> list[Batch]:

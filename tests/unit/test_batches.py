@@ -17,7 +17,7 @@ import pytest
 from judgebench.errors import CallError, ConfigError, UsageError
 from judgebench.execution import batch as batch_module
 from judgebench.execution.batch import UNHEARD_S, Asker, asker_of, duration, submit
-from judgebench.providers.batches.interface import BatchInterface
+from judgebench.providers.batch import Batches
 from judgebench.records import Batch, Reply, Request
 from judgebench.store import Store, open_store
 from tests.unit.batched import (
@@ -131,7 +131,7 @@ def test_a_model_is_told_from_a_judge_of_the_same_name(store: Store, server: Ser
     submitted(store, server, questions(1, judge_key=b""))
     askers: list[Asker] = []
 
-    def noted(asker: Asker) -> BatchInterface:
+    def noted(asker: Asker) -> Batches:
         askers.append(asker)
         return asker.interface()
 

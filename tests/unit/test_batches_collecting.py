@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgebench.config import Endpoint
 from judgebench.errors import BudgetSpentError, CallError, DeferredError
-from judgebench.providers.batches import lines
-from judgebench.providers.batches.collector import BatchCollector
-from judgebench.providers.batches.make import make_batches
+from judgebench.providers import batch as lines
+from judgebench.providers import openai
+from judgebench.providers.batch import BatchCollector, batches_of
 from judgebench.providers.replay import Replay
 from judgebench.records import ChatRequest, Message, Reply, Request
 from judgebench.secret import Secret
@@ -28,7 +29,9 @@ NOWHERE = "http://127.0.0.1:9/v1"
 def collecting(**more: Any) -> BatchCollector:
     """Where questions are noted; what is sent would be refused."""
     key = Secret("sk-0123456789abcdef")
-    return BatchCollector(make_batches("openai", base_url=NOWHERE, api_key=key), **more)
+    return BatchCollector(
+        batches_of(Endpoint(provider="openai", base_url=NOWHERE, api_key=key)), **more
+    )
 
 
 def put_off(provider: BatchCollector | Replay, asked: Sequence[Request]) -> list[type[object]]:
@@ -130,9 +133,10 @@ def test_parts_hold_every_question_once_and_keep_to_the_limits(
     sizes = {key: len(text.encode("utf-8", "replace")) % 20 + 1 for key, text in asked.items()}
     kinds = {key: "even" if sizes[key] % 2 == 0 else "odd" for key in asked}
 
-    parts = list(
-        lines.cut(asked, lambda key, _: (kinds[key], sizes[key]), most=most, most_bytes=most_bytes)
-    )
+    endpoint = Endpoint(provider="openai", base_url=NOWHERE)
+    interface: Any = openai.batches(endpoint, max_requests=most, max_bytes=most_bytes)
+    interface._measure = lambda key, _: (kinds[key], sizes[key])
+    parts = list(interface.split(asked))
 
     assert sorted(key for part in parts for key in part) == sorted(asked)
     for part in parts:
@@ -146,7 +150,7 @@ def test_any_file_can_be_read(tmp_path_factory: pytest.TempPathFactory, content:
     path = tmp_path_factory.getbasetemp() / "lines"
     path.write_bytes(content)
     with path.open("rb") as file:
-        for line in lines.read(file):
+        for line in lines.read_lines(file):
             assert isinstance(line, str | dict)
 
 
@@ -157,7 +161,7 @@ def test_a_line_without_end_does_not_fill_the_memory(
     path = tmp_path / "lines"
     path.write_bytes(b'{"n": 1}\n' + b"x" * 1000 + b'\n{"n": 2}\n' + b"y" * 1000)
     with path.open("rb") as file:
-        found = list(lines.read(file))
+        found = list(lines.read_lines(file))
 
     assert found[0] == {"n": 1}
     assert found[2] == {"n": 2}

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.config import BenchmarkConfig, JudgeConfig, Limits, Suite
+from judgebench.config import BenchmarkConfig, Endpoint, JudgeConfig, Limits, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.execution.pool import ProviderPool
 from judgebench.providers import local
@@ -277,7 +277,7 @@ def test_a_judges_own_time_limit_holds_for_loading_and_that_of_all_calls_does_no
             benchmarks=[BenchmarkConfig(name="b", judges=["r"])],
             limits=limits,
         )
-        assert ProviderPool(suite, None).options(judge_).options["loading_s"] == loading_s
+        assert ProviderPool(suite, None).endpoint(judge_).provider_options["loading_s"] == loading_s
 
 
 def test_what_is_not_installed_is_named() -> None:
@@ -478,7 +478,13 @@ class Heard:
 def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., local.LocalJudge]]:
     def build(heard: Heard, **options: Any) -> local.LocalJudge:
         monkeypatch.setattr(local, "BatchedWorker", lambda *_, **__: heard)
-        return local.make(identity="here", options={"model_args": {"pretrained": "o/m"}, **options})
+        return local.make(
+            Endpoint(
+                provider="local",
+                identity="here",
+                provider_options={"model_args": {"pretrained": "o/m"}, **options},
+            )
+        )
 
     yield build
 
@@ -579,10 +585,10 @@ def test_questions_that_cannot_be_put(judge: Callable[..., local.LocalJudge]) ->
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"options": {"modell": "hf"}}, "did you mean 'model'"),
-        ({"options": {"gen_kwargs": {"num_beams": 2}}}, "no setting called 'num_beams'"),
-        ({"options": {"gen_kwargs": {"do_sample": True, "temperature": 0}}}, "contradict"),
-        ({"options": {"fewshot_as_multiturn": True}}, "has no examples"),
+        ({"provider_options": {"modell": "hf"}}, "did you mean 'model'"),
+        ({"provider_options": {"gen_kwargs": {"num_beams": 2}}}, "no setting called 'num_beams'"),
+        ({"provider_options": {"gen_kwargs": {"do_sample": True, "temperature": 0}}}, "contradict"),
+        ({"provider_options": {"fewshot_as_multiturn": True}}, "has no examples"),
         ({"base_url": "http://127.0.0.1:1/v1"}, "takes no base_url"),
         ({"api_key": Secret("sk-0123456789")}, "takes no api_key"),
         ({"capabilities": {"seed": True}}, "takes no capabilities"),
@@ -590,7 +596,7 @@ def test_questions_that_cannot_be_put(judge: Callable[..., local.LocalJudge]) ->
 )
 def test_options_that_mean_nothing_are_refused(given: Mapping[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        local.make(**given)
+        local.make(Endpoint(provider="local", **given))
 
 
 def test_a_hub_that_does_not_answer_is_not_asked_again(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from judgebench.errors import CallError, ConfigError
-from judgebench.providers import wire_chat, wire_messages, wire_responses
+from judgebench.providers.anthropic import MESSAGES
 from judgebench.providers.capabilities import Capabilities, checked, for_request, reasoning_room
+from judgebench.providers.openai import CHAT, RESPONSES
 from judgebench.records import ChatRequest, Message
 from tests.wire.strict import fault
 
@@ -58,9 +59,33 @@ def test_chat_models_of_openai(model: str, left_out: tuple[str, ...]) -> None:
     request = asked(model)
     takes = for_request(request, "openai")
     assert takes.api == "chat"
-    body, named = wire_chat.body(request, takes)
+    body, named = CHAT.body(request, takes)
     assert named == left_out
     assert not set(named) & body.keys()
+    assert fault("chat", body) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "left_out", "thinks"),
+    [
+        ("gemini-2.0-flash", None, (), False),
+        ("gemini-2.5-flash", None, (), True),
+        ("gemini-2.5-flash", "none", (), False),
+        ("gemini-2.5-pro", "none", ("reasoning",), True),
+        ("gemini-3.5-flash", "minimal", (), True),
+    ],
+)
+def test_gemini_refuses_names_that_it_does_not_know(
+    model: str, effort: str | None, left_out: tuple[str, ...], thinks: bool
+) -> None:
+    """As its address for chat completions does: ``Unknown name "seed": Cannot find field``."""
+    request = asked(model, reasoning=effort)
+    takes = for_request(request, "gemini")
+    body, named = CHAT.body(request, takes)
+    assert named == tuple(sorted(("frequency_penalty", "logprobs", "seed", *left_out)))
+    assert not {"frequency_penalty", "seed", "logprobs"} & body.keys()
+    assert body["temperature"] == 0
+    assert body["max_tokens"] == (32 + 8192 if thinks else 32)
     assert fault("chat", body) is None
 
 
@@ -71,7 +96,7 @@ def test_models_that_only_responses_has(model: str) -> None:
     request = asked(model)
     takes = for_request(request, "openai")
     assert takes.api == "responses"
-    body, named = wire_responses.body(request, takes)
+    body, named = RESPONSES.body(request, takes)
     assert {"temperature", "logprobs", "seed", "stop", "frequency_penalty"} <= set(named)
     assert fault("responses", body) is None
 
@@ -92,7 +117,7 @@ def test_models_that_only_responses_has(model: str) -> None:
 )
 def test_claude_models(model: str, left_out: tuple[str, ...]) -> None:
     request = asked(model)
-    body, named = wire_messages.body(request, for_request(request, "anthropic"))
+    body, named = MESSAGES.body(request, for_request(request, "anthropic"))
     assert set(named) == {*left_out, "frequency_penalty", "logprobs", "seed"}
     assert fault("messages", body, {"temperature", "top_p"}) is None
 
@@ -124,7 +149,7 @@ def test_sampling_goes_where_thinking_begins() -> None:
 )
 def test_efforts(model: str, effort: str, sent: bool) -> None:
     request = asked(model, reasoning=effort)
-    body, left_out = wire_chat.body(request, for_request(request, "openai"))
+    body, left_out = CHAT.body(request, for_request(request, "openai"))
     assert (body.get("reasoning_effort") == effort) is sent
     assert ("reasoning" in left_out) is not sent
 
@@ -136,19 +161,19 @@ def test_the_one_effort_that_chat_refuses_goes_by_responses() -> None:
 
 def test_a_model_that_may_not_think_is_told_so() -> None:
     request = asked("claude-opus-4-8", reasoning="none")
-    body, left_out = wire_messages.body(request, for_request(request, "anthropic"))
+    body, left_out = MESSAGES.body(request, for_request(request, "anthropic"))
     assert body["thinking"] == {"type": "disabled"}
     assert "effort" not in body["output_config"]
     assert "reasoning" not in left_out
     always = asked("claude-opus-5-5", reasoning="none")
-    body, left_out = wire_messages.body(always, for_request(always, "anthropic"))
+    body, left_out = MESSAGES.body(always, for_request(always, "anthropic"))
     assert "thinking" not in body
     assert "reasoning" in left_out
 
 
 def test_effort_without_thinking() -> None:
     request = asked("claude-opus-4-5", reasoning="low")
-    body, _ = wire_messages.body(request, for_request(request, "anthropic"))
+    body, _ = MESSAGES.body(request, for_request(request, "anthropic"))
     assert body["output_config"]["effort"] == "low"
     assert "thinking" not in body
     assert body["temperature"] == 0
@@ -160,7 +185,7 @@ def test_effort_without_thinking() -> None:
 def test_thoughts_do_not_eat_the_verdicts_room(limit: int, room: int) -> None:
     assert reasoning_room(limit) == room
     request = asked("o3", decoding={"max_tokens": limit})
-    body, _ = wire_chat.body(request, for_request(request, "openai"))
+    body, _ = CHAT.body(request, for_request(request, "openai"))
     assert body["max_completion_tokens"] == limit + room
     assert "max_tokens" not in body
 
@@ -168,41 +193,41 @@ def test_thoughts_do_not_eat_the_verdicts_room(limit: int, room: int) -> None:
 def test_a_limit_keeps_the_name_that_the_suite_gave_it_where_nothing_is_known() -> None:
     for name in ("max_tokens", "max_completion_tokens"):
         request = asked("x", decoding={name: 5})
-        body, _ = wire_chat.body(request, for_request(request, "openai_compatible"))
+        body, _ = CHAT.body(request, for_request(request, "openai_compatible"))
         assert body[name] == 5
         assert len({"max_tokens", "max_completion_tokens"} & body.keys()) == 1
 
 
 def test_messages_demand_a_limit() -> None:
     request = asked("claude-haiku-4-5", decoding={})
-    body, _ = wire_messages.body(request, for_request(request, "anthropic"))
+    body, _ = MESSAGES.body(request, for_request(request, "anthropic"))
     assert body["max_tokens"] == Capabilities().default_reply_tokens
     thinking = asked("claude-opus-5-5", decoding={})
-    body, _ = wire_messages.body(thinking, for_request(thinking, "anthropic"))
+    body, _ = MESSAGES.body(thinking, for_request(thinking, "anthropic"))
     assert body["max_tokens"] > Capabilities().default_reply_tokens
 
 
 def test_responses_take_no_limit_below_sixteen() -> None:
     for limit, sent in ((4, 16), (16, 16), (40, 40)):
-        body, _ = wire_responses.body(asked("m", decoding={"max_tokens": limit}), Capabilities())
+        body, _ = RESPONSES.body(asked("m", decoding={"max_tokens": limit}), Capabilities())
         assert body["max_output_tokens"] == sent
 
 
 def test_no_more_alternatives_than_there_are() -> None:
     request = asked("gpt-4o", logprobs=50)
-    body, left_out = wire_chat.body(request, for_request(request, "openai"))
+    body, left_out = CHAT.body(request, for_request(request, "openai"))
     assert body["top_logprobs"] == 20
     assert left_out == ("top_logprobs",)
 
 
 def test_the_role_of_instructions() -> None:
     def roles(takes: Capabilities) -> list[str]:
-        body, _ = wire_chat.body(asked("m"), takes)
+        body, _ = CHAT.body(asked("m"), takes)
         return [message["role"] for message in body["messages"]]
 
     assert roles(Capabilities()) == ["system", "user"]
     assert roles(for_request(asked("o3"), "openai")) == ["developer", "user"]
-    body, left_out = wire_chat.body(asked("m"), Capabilities(system="user"))
+    body, left_out = CHAT.body(asked("m"), Capabilities(system="user"))
     assert body["messages"] == [{"role": "user", "content": "Judge.\n\nq"}]
     assert left_out == ("system",)
 
@@ -210,13 +235,13 @@ def test_the_role_of_instructions() -> None:
 def test_a_conversation_that_begins_with_the_model_gets_its_instructions_before() -> None:
     messages = (Message(role="system", content="S"), Message(role="assistant", content="a"))
     request = ChatRequest(provider="p", model="m", messages=messages)
-    body, _ = wire_chat.body(request, Capabilities(system="user"))
+    body, _ = CHAT.body(request, Capabilities(system="user"))
     assert [m["content"] for m in body["messages"]] == ["S", "a"]
 
 
 def test_json_objects_where_schemas_are_not_kept_to() -> None:
     request = asked("gpt-4-turbo", response_format={"type": "json_object"})
-    body, left_out = wire_chat.body(request, for_request(request, "openai"))
+    body, left_out = CHAT.body(request, for_request(request, "openai"))
     assert body["response_format"] == {"type": "json_object"}
     assert left_out == ()
 
@@ -245,7 +270,7 @@ def test_overrides_are_checked() -> None:
 
 @pytest.mark.parametrize("name", ["model", "messages", "input", "system", "stream", "n"])
 def test_what_judgebench_sets_cannot_be_set(name: str) -> None:
-    for wire in (wire_chat, wire_responses, wire_messages):
+    for wire in (CHAT, RESPONSES, MESSAGES):
         for place in ("decoding", "extra"):
             with pytest.raises(CallError, match=name) as caught:
                 wire.body(asked("m", **{place: {name: 2}}), Capabilities())
@@ -254,6 +279,6 @@ def test_what_judgebench_sets_cannot_be_set(name: str) -> None:
 
 def test_what_is_extra_is_sent_as_it_is() -> None:
     request = asked("m", extra={"cache_prompt": False, "max_tokens": 1, "store": True})
-    for wire in (wire_chat, wire_responses, wire_messages):
+    for wire in (CHAT, RESPONSES, MESSAGES):
         body, _ = wire.body(request, Capabilities())
         assert (body["cache_prompt"], body["max_tokens"], body["store"]) == (False, 1, True)

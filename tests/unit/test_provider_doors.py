@@ -9,15 +9,24 @@ from typing import Any
 import pytest
 
 from judgebench import registry
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError
-from judgebench.providers.http_provider import HttpProvider
+from judgebench.providers.http import HttpProvider
 from judgebench.secret import Secret
 from tests.loopback import Ask, Loopback
 from tests.wire.asking import question
 from tests.wire.speakers import SPEAKERS, Said, Speaker, speaking
 
-OWN = {"openai": SPEAKERS["openai_chat"], "anthropic": SPEAKERS["anthropic"]}
-OFFICIAL = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+OWN = {
+    "openai": SPEAKERS["openai_chat"],
+    "anthropic": SPEAKERS["anthropic"],
+    "gemini": SPEAKERS["gemini"],
+}
+OFFICIAL = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+}
 
 
 @pytest.fixture(params=sorted(OWN))
@@ -36,7 +45,8 @@ def server(name: str) -> Iterator[Loopback]:
 
 
 def made(name: str, **options: Any) -> HttpProvider:
-    provider: HttpProvider = registry.load("providers", name).make(identity="here", **options)
+    endpoint = Endpoint.model_construct(provider=name, identity="here", **options)
+    provider: HttpProvider = registry.load("providers", name).make(endpoint)
     return provider
 
 
@@ -56,8 +66,8 @@ def key_of(ask: Ask) -> str:
 
 
 def test_it_is_at_its_own_address_and_named_by_its_name(name: str) -> None:
-    assert made(name).door.base_url == OFFICIAL[name]
-    assert registry.load("providers", name).make().identity == name
+    assert made(name).address.base_url == OFFICIAL[name]
+    assert registry.load("providers", name).make(Endpoint(provider=name)).identity == name
 
 
 def test_without_a_key_nothing_is_sent_to_the_official_address(name: str) -> None:
@@ -107,10 +117,12 @@ def test_an_address_of_messages_may_name_the_version(end: str) -> None:
 def test_the_api_can_be_chosen() -> None:
     speaker = SPEAKERS["openai_responses"]
     with Loopback(speaking(speaker, Said())) as server:
-        ask = arrived(made("openai", base_url=server.url, options={"api": "responses"}), server)
+        ask = arrived(
+            made("openai", base_url=server.url, provider_options={"api": "responses"}), server
+        )
         assert ask.path == "/v1/responses"
         with pytest.raises(CallError, match="nothing is at /v1/chat/completions"):
-            arrived(made("openai", base_url=server.url, options={"api": "auto"}), server)
+            arrived(made("openai", base_url=server.url, provider_options={"api": "auto"}), server)
 
 
 def test_the_table_chooses_the_api() -> None:
@@ -131,10 +143,10 @@ def test_the_table_chooses_the_api() -> None:
 @pytest.mark.parametrize(
     ("provider", "options", "words"),
     [
-        ("openai", {"options": {"apj": "chat"}}, "did you mean 'api'"),
-        ("openai", {"options": {"api": "chats"}}, "did you mean 'chat'"),
-        ("anthropic", {"options": {"beta": "x"}}, "no anthropic option called 'beta'"),
-        ("openai_compatible", {"options": {"api": "x"}}, "no openai_compatible option"),
+        ("openai", {"provider_options": {"apj": "chat"}}, "did you mean 'api'"),
+        ("openai", {"provider_options": {"api": "chats"}}, "did you mean 'chat'"),
+        ("anthropic", {"provider_options": {"beta": "x"}}, "no anthropic option called 'beta'"),
+        ("openai_compatible", {"provider_options": {"api": "x"}}, "no openai_compatible option"),
         ("openai_compatible", {"capabilities": {"seeds": True}}, "did you mean 'seed'"),
         (
             "anthropic",

@@ -7,10 +7,9 @@ import re
 
 import pytest
 
-from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
-from judgebench.providers.prices import LOCAL, Price, PriceTable, cost_of
-from judgebench.records import Reply, Request, Spend, Usage
-from tests.written import WrittenAtOnce
+from judgebench.config import Endpoint, PriceConfig, ServerConfig
+from judgebench.providers.prices import LOCAL, Price, PriceTable, cost_of, price_of
+from judgebench.records import Usage
 
 TABLE = PriceTable.load()
 
@@ -153,32 +152,18 @@ def test_the_table_makes_sense() -> None:
 # Of an endpoint ---------------------------------------------------------------------------------
 
 
-class Nothing(WrittenAtOnce):
-    def reply(self, key: bytes) -> Reply | None:
-        return None
-
-    def put_reply(
-        self, key: bytes, request: Request, reply: Reply, spend: Spend | None = None
-    ) -> None:
-        raise AssertionError
-
-    def put_spend(self, spends: object) -> None:
-        raise AssertionError
-
-
 def test_what_a_suite_states_wins() -> None:
-    stated = Price(input=7.0, output=8.0)
-    providers = Providers(Nothing())
-    price = providers.price(EndpointOptions(provider="openai", model="gpt-4o", price=stated))
+    stated = PriceConfig(input=7.0, output=8.0)
+    price = price_of(Endpoint(provider="openai", model="gpt-4o", price=stated))
     assert price is not None
     assert (price.input, price.output, price.source) == (7.0, 8.0, "the suite")
     assert (
-        providers.price(
-            EndpointOptions(
+        price_of(
+            Endpoint(
                 provider="openai_compatible",
                 model="m",
                 base_url="http://127.0.0.1:{port}/v1",
-                server=ServerOptions(command=["true"]),
+                server=ServerConfig(command=["true"]),
             )
         )
         is LOCAL

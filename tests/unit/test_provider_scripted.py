@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from judgebench.config import Endpoint
 from judgebench.errors import ConfigError
 from judgebench.providers import scripted
 from judgebench.records import ChatRequest, Message, Reply, Request, ScoreRequest
@@ -23,7 +24,7 @@ def question(text: str, **more: Any) -> ChatRequest:
 
 def replies_to(requests: list[Request], **options: Any) -> list[Reply]:
     async def main() -> list[Reply]:
-        provider = scripted.make(options=options)
+        provider = scripted.make(Endpoint(provider="scripted", provider_options=options))
         return [await provider.complete(request) for request in requests]
 
     return asyncio.run(main())
@@ -85,7 +86,7 @@ def test_scores_are_probabilities_of_the_candidates_or_one_number() -> None:
 
 def test_an_answer_can_take_its_time() -> None:
     async def main() -> float:
-        provider = scripted.make(options={"delay_s": 0.25})
+        provider = scripted.make(Endpoint(provider="scripted", provider_options={"delay_s": 0.25}))
         await asyncio.gather(*(provider.complete(question(str(i))) for i in range(3)))
         return virtual_time.clock()
 
@@ -105,4 +106,4 @@ def test_an_answer_can_take_its_time() -> None:
 )
 def test_what_is_wrong_in_a_suite_is_said(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        scripted.make(options=options)
+        scripted.make(Endpoint(provider="scripted", provider_options=options))

@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from judgebench.config import Endpoint, ServerConfig
 from judgebench.errors import ProviderUnavailableError
 from judgebench.providers.base import WindingDownError
-from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
+from judgebench.providers.compose import Providers
 from judgebench.providers.server import LocalServer
 from judgebench.records import ChatRequest, Message, Reply, Request, Spend
 from judgebench.secret import Secret
@@ -34,6 +35,12 @@ def served(*more: str) -> list[str]:
 
 def script(code: str) -> list[str]:
     return ["python", "-c", code]
+
+
+def server_of(
+    command: list[str], url: str = URL, key: Secret | None = None, **options: Any
+) -> LocalServer:
+    return LocalServer(ServerConfig(command=command, **options), url, key)
 
 
 async def with_server(server: LocalServer, then: Callable[[], Awaitable[None]]) -> None:
@@ -60,7 +67,7 @@ def children() -> list[psutil.Process]:
 
 def test_it_is_started_once_and_leaves_nothing() -> None:
     async def run() -> None:
-        server = LocalServer(served(), URL)
+        server = server_of(served())
         try:
             await asyncio.gather(*(server.ensure_ready() for _ in range(10)))
             assert "{port}" not in server.base_url
@@ -75,7 +82,7 @@ def test_it_is_started_once_and_leaves_nothing() -> None:
 
 
 def test_one_that_never_started_is_stopped_without_ado() -> None:
-    asyncio.run(LocalServer(served(), URL).stop())
+    asyncio.run(server_of(served()).stop())
 
 
 def test_env_gpus_and_port_reach_it(tmp_path: Path) -> None:
@@ -91,14 +98,14 @@ def test_env_gpus_and_port_reach_it(tmp_path: Path) -> None:
     async def nothing() -> None:
         return
 
-    server = LocalServer([*script(code), "{port}"], URL, env={"MORE": "more"}, gpus="0,1")
+    server = server_of([*script(code), "{port}"], env={"MORE": "more"}, gpus="0,1")
     asyncio.run(with_server(server, nothing))
     assert note.read_text() == "0,1more"
 
 
 def test_an_address_that_is_taken_is_refused() -> None:
     with Loopback() as other:
-        message = failure(LocalServer(served(), other.url))
+        message = failure(server_of(served(), other.url))
         assert other.arrivals == {}
     assert "something already answers" in message
     assert "remove 'server:'" in message
@@ -106,7 +113,7 @@ def test_an_address_that_is_taken_is_refused() -> None:
 
 def test_a_server_that_ends_at_once_is_quoted() -> None:
     code = "import sys; print('loading'); print('CUDA out of memory', file=sys.stderr); sys.exit(3)"
-    message = failure(LocalServer(script(code), URL))
+    message = failure(server_of(script(code)))
     assert "ended before it was ready (exit status 3)" in message
     assert "| loading" in message
     assert "| CUDA out of memory" in message
@@ -114,24 +121,24 @@ def test_a_server_that_ends_at_once_is_quoted() -> None:
 
 def test_a_server_that_is_killed_is_named_so() -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
-    assert "killed by SIGSEGV" in failure(LocalServer(script(code), URL))
+    assert "killed by SIGSEGV" in failure(server_of(script(code)))
 
 
 def test_a_command_that_does_not_exist() -> None:
-    message = failure(LocalServer(["no-such-server-program"], URL))
+    message = failure(server_of(["no-such-server-program"]))
     assert "cannot start no-such-server-program: No such file" in message
 
 
 def test_a_server_that_is_never_ready_is_stopped() -> None:
     code = "import time; print('still loading', flush=True); time.sleep(60)"
-    message = failure(LocalServer(script(code), URL, timeout_s=0.6))
+    message = failure(server_of(script(code), timeout_s=0.6))
     assert "was not ready within 0.6 s" in message
     assert "still loading" in message
 
 
 def test_at_the_end_of_a_run_it_is_not_waited_for_and_not_started_again() -> None:
     async def run() -> None:
-        server = LocalServer(script("import time; time.sleep(60)"), URL, timeout_s=60)
+        server = server_of(script("import time; time.sleep(60)"), timeout_s=60)
         waiting = [asyncio.create_task(server.ensure_ready()) for _ in range(2)]
         for _ in range(500):
             if children():
@@ -153,7 +160,7 @@ def test_a_wrong_ready_path_is_named() -> None:
         "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])),"
         " http.server.BaseHTTPRequestHandler).serve_forever()"
     )
-    message = failure(LocalServer([*script(code), "{port}"], URL, ready="/health", timeout_s=1.5))
+    message = failure(server_of([*script(code), "{port}"], ready="/health", timeout_s=1.5))
     assert "/health" in message
     assert "status 501" in message
 
@@ -164,9 +171,7 @@ def test_no_secret_in_the_last_words() -> None:
     )
     env = {"MY_TOKEN": "plain-as-day", "KEY_FILE": "also-hidden"}
     message = failure(
-        LocalServer(
-            [*script(code), "--api-key", "on-the-line"], URL, env=env, key=Secret("on-the-line")
-        )
+        server_of([*script(code), "--api-key", "on-the-line"], key=Secret("on-the-line"), env=env)
     )
     assert "and" in message
     for secret in (*env.values(), "on-the-line"):
@@ -178,7 +183,7 @@ def test_it_is_not_started_again_and_again(tmp_path: Path) -> None:
     code = f"open({str(starts)!r}, 'a').write('x'); exit(1)"
 
     async def run() -> None:
-        server = LocalServer(script(code), URL)
+        server = server_of(script(code))
         results = await asyncio.gather(
             *(server.ensure_ready() for _ in range(5)), return_exceptions=True
         )
@@ -191,7 +196,7 @@ def test_it_is_not_started_again_and_again(tmp_path: Path) -> None:
 
 def test_one_that_dies_in_use_is_noticed() -> None:
     async def run() -> None:
-        server = LocalServer(served(), URL)
+        server = server_of(served())
         try:
             await server.ensure_ready()
             (victim,) = [p for p in children() if "supervise" not in " ".join(p.cmdline())]
@@ -223,16 +228,16 @@ class Nowhere(WrittenAtOnce):
 
 
 def test_the_stack_starts_it_with_the_first_question_and_stops_it() -> None:
-    options = ServerOptions(command=served())
+    options = ServerConfig(command=served())
 
     async def run() -> None:
         providers = Providers(Nowhere())
         try:
-            endpoint = EndpointOptions(
+            endpoint = Endpoint(
                 provider="openai_compatible", model="m", base_url=URL, server=options
             )
             stack = providers.get(endpoint)
-            longer = providers.get(replace(endpoint, timeout_s=60.0))
+            longer = providers.get(endpoint.model_copy(update={"timeout_s": 60.0}))
             assert stack is not longer
             assert children() == []
             for provider in (stack, longer):

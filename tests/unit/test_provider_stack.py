@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from judgebench.config import Endpoint, ServerConfig
 from judgebench.errors import CallError, ConfigError
 from judgebench.protocols import Provider
 from judgebench.providers import openai_compatible
 from judgebench.providers.budget import Budget, BudgetGuard
-from judgebench.providers.compose import EndpointOptions, Providers
+from judgebench.providers.compose import Providers
 from judgebench.providers.prices import LOCAL
 from judgebench.providers.rate_limit import RateLimit
 from judgebench.providers.replay import Replay
@@ -35,9 +36,7 @@ class Remembered(InMemory):
 
 
 def bare(url: str) -> Provider:
-    return openai_compatible.make(
-        base_url=url, api_key=Secret(KEY), identity="here", timeout_s=20.0
-    )
+    return openai_compatible.make(endpoint(url, timeout_s=20.0))
 
 
 def budgeted(url: str) -> Provider:
@@ -53,15 +52,15 @@ def started_by_another(url: str) -> Provider:
         async def ensure_ready(self) -> None:
             return
 
-    return WithServer(Running(["true"], url), lambda address: bare(address))
+    return WithServer(Running(ServerConfig(command=["true"]), url), lambda address: bare(address))
 
 
 def whole_stack(url: str) -> Provider:
     return Providers(Remembered()).get(endpoint(url, max_retries=0))
 
 
-def endpoint(url: str, **options: Any) -> EndpointOptions:
-    return EndpointOptions(
+def endpoint(url: str, **options: Any) -> Endpoint:
+    return Endpoint(
         provider="openai_compatible",
         model="judge",
         base_url=url,
@@ -203,12 +202,14 @@ def test_money_needs_a_price_before_anything_is_sent() -> None:
 
 def test_options_that_are_equal_share_a_stack_and_the_key_is_one_of_them() -> None:
     providers = Providers(Remembered())
-    one = providers.get(endpoint("http://127.0.0.1:1/v1", options={}, capabilities={"seed": False}))
+    one = providers.get(
+        endpoint("http://127.0.0.1:1/v1", provider_options={}, capabilities={"seed": False})
+    )
     assert one is providers.get(
-        endpoint("http://127.0.0.1:1/v1", options={}, capabilities={"seed": False})
+        endpoint("http://127.0.0.1:1/v1", provider_options={}, capabilities={"seed": False})
     )
     assert one is not providers.get(endpoint("http://127.0.0.1:1/v1"))
-    other_key = EndpointOptions(
+    other_key = Endpoint(
         provider="openai_compatible", model="judge", base_url="http://127.0.0.1:1/v1"
     )
     assert providers.get(other_key) is not one

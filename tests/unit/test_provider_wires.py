@@ -11,29 +11,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgebench.errors import CallError
-from judgebench.providers import wire_chat, wire_messages, wire_responses
+from judgebench.providers.anthropic import MESSAGES
 from judgebench.providers.capabilities import Capabilities
-from judgebench.providers.http_errors import no_success, status_error
-from judgebench.providers.http_provider import Wire
+from judgebench.providers.http import Api, reply_of
+from judgebench.providers.http_errors import Call, no_success, status_error
+from judgebench.providers.openai import CHAT, RESPONSES
 from judgebench.records import MOST_TOKENS, NOT_SAID, ChatRequest, Message, Reply, Usage
 from judgebench.secret import Secret
 from tests.wire.strict import fault
 
-WIRES: Mapping[str, Wire] = {
-    "chat": wire_chat,
-    "responses": wire_responses,
-    "messages": wire_messages,
+WIRES: Mapping[str, Api] = {
+    "chat": CHAT,
+    "responses": RESPONSES,
+    "messages": MESSAGES,
 }
 CACHED = {"type": "ephemeral"}
 
 
-def read(wire: Wire, data: Any) -> Reply:
-    return wire.read(data, where="http://there", model="m")
+def read(api: Api, data: Any) -> Reply:
+    return reply_of(api, data, Call("http://there", "m"))
 
 
-def failed(wire: Wire, data: Any) -> CallError:
+def failed(api: Api, data: Any) -> CallError:
     with pytest.raises(CallError) as caught:
-        read(wire, data)
+        read(api, data)
     return caught.value
 
 
@@ -46,7 +47,7 @@ def chat(message: dict[str, Any], **choice: Any) -> dict[str, Any]:
 
 def sent(*messages: Message) -> dict[str, Any]:
     request = ChatRequest(provider="p", model="m", messages=messages)
-    body, _ = wire_messages.body(request, Capabilities())
+    body, _ = MESSAGES.body(request, Capabilities())
     assert fault("messages", body) is None
     return body
 
@@ -98,7 +99,7 @@ def test_constraints_that_a_grammar_cannot_hold_are_told_in_words() -> None:
         messages=(Message(role="user", content="q"),),
         response_format={"type": "json_schema", "json_schema": {"name": "v", "schema": schema}},
     )
-    body, left_out = wire_messages.body(request, Capabilities())
+    body, left_out = MESSAGES.body(request, Capabilities())
     told = {"type": "integer", "description": "the score minimum: 1, maximum: 10"}
     assert body["output_config"]["format"]["schema"] == {
         "type": "object",
@@ -116,14 +117,14 @@ def test_json_without_a_schema_is_nothing_that_messages_have() -> None:
         messages=(Message(role="user", content="q"),),
         response_format={"type": "json_object"},
     )
-    assert wire_messages.body(request, Capabilities())[1] == ("response_format",)
-    body, left_out = wire_responses.body(request, Capabilities())
+    assert MESSAGES.body(request, Capabilities())[1] == ("response_format",)
+    body, left_out = RESPONSES.body(request, Capabilities())
     assert (body["text"], left_out) == ({"format": {"type": "json_object"}}, ())
 
 
 def test_nothing_is_kept_on_the_providers_side() -> None:
     request = ChatRequest(provider="p", model="m", messages=(Message(role="user", content="q"),))
-    assert wire_responses.body(request, Capabilities())[0]["store"] is False
+    assert RESPONSES.body(request, Capabilities())[0]["store"] is False
 
 
 # What is read -------------------------------------------------------------------------------------
@@ -141,18 +142,18 @@ def test_nothing_is_kept_on_the_providers_side() -> None:
     ],
 )
 def test_thoughts_in_the_text(content: str, text: str, reasoning: str | None) -> None:
-    reply = read(wire_chat, chat({"content": content}))
+    reply = read(CHAT, chat({"content": content}))
     assert (reply.text, reply.reasoning) == (text, reasoning)
 
 
 def test_log_probabilities_are_those_of_what_was_said() -> None:
     words = ["<think>", "Hm", "</", "think>", "correct"]
     tokens = [{"token": word, "logprob": -1.0} for word in words]
-    reply = read(wire_chat, chat({"content": "".join(words)}, logprobs={"content": tokens}))
+    reply = read(CHAT, chat({"content": "".join(words)}, logprobs={"content": tokens}))
     assert reply.logprobs is not None
     assert [token.token for token in reply.logprobs] == ["correct"]
     open_ = chat({"content": "<think>Hm"}, logprobs={"content": tokens[:2]})
-    assert read(wire_chat, open_).logprobs == ()
+    assert read(CHAT, open_).logprobs == ()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_log_probabilities_are_those_of_what_was_said() -> None:
      (None, NOT_SAID)],
 )  # fmt: skip
 def test_how_a_completion_ended(stated: str | None, meant: str | None) -> None:
-    assert read(wire_chat, chat({"content": "x"}, finish_reason=stated)).finish_reason == meant
+    assert read(CHAT, chat({"content": "x"}, finish_reason=stated)).finish_reason == meant
 
 
 @pytest.mark.parametrize(
@@ -180,31 +181,31 @@ def test_how_a_completion_ended(stated: str | None, meant: str | None) -> None:
 )
 def test_how_a_message_ended(stated: str, meant: str) -> None:
     data = {"content": [{"type": "text", "text": "x"}], "stop_reason": stated}
-    assert read(wire_messages, data).finish_reason == meant
+    assert read(MESSAGES, data).finish_reason == meant
 
 
 def test_a_refusal_without_words_is_explained() -> None:
     details = {"type": "refusal", "category": "bio", "explanation": "Not this."}
     data = {"content": [], "stop_reason": "refusal", "stop_details": details}
-    reply = read(wire_messages, data)
+    reply = read(MESSAGES, data)
     assert (reply.text, reply.finish_reason) == ("Not this.", "refusal")
 
 
 def test_what_anthropic_counts_apart_is_added() -> None:
     usage = {"input_tokens": 3, "cache_read_input_tokens": 70, "cache_creation_input_tokens": 20}
-    reply = read(wire_messages, {"content": [], "usage": usage | {"output_tokens": 5}})
+    reply = read(MESSAGES, {"content": [], "usage": usage | {"output_tokens": 5}})
     assert reply.usage == Usage(
         prompt_tokens=93, cached_tokens=70, cache_write_tokens=20, completion_tokens=5
     )
-    assert read(wire_messages, {"content": []}).usage == Usage()
+    assert read(MESSAGES, {"content": []}).usage == Usage()
 
 
 def test_an_answer_that_breaks_off_on_the_server_is_no_reply() -> None:
     for reason in ("error", "abort"):
-        error = failed(wire_chat, chat({"content": "corr"}, finish_reason=reason))
+        error = failed(CHAT, chat({"content": "corr"}, finish_reason=reason))
         assert (error.kind, error.retriable, error.charged) == ("server", True, Usage())
     for status in ("failed", "cancelled"):
-        error = failed(wire_responses, {"status": status, "output": []})
+        error = failed(RESPONSES, {"status": status, "output": []})
         assert (error.kind, error.retriable) == ("server", True)
 
 
@@ -215,16 +216,16 @@ def test_an_answer_that_breaks_off_on_the_server_is_no_reply() -> None:
 )  # fmt: skip
 def test_a_response_that_failed(code: str, kind: str, retriable: bool) -> None:
     data = {"status": "failed", "error": {"code": code, "message": "why"}, "output": []}
-    error = failed(wire_responses, data)
+    error = failed(RESPONSES, data)
     assert (error.kind, error.retriable) == (kind, retriable)
     assert "why" in str(error)
 
 
 def test_a_response_that_was_filtered() -> None:
     failed_ = {"status": "failed", "error": {"code": "invalid_prompt", "message": "flagged"}}
-    assert read(wire_responses, failed_).finish_reason == "content_filter"
+    assert read(RESPONSES, failed_).finish_reason == "content_filter"
     cut = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []}
-    assert read(wire_responses, cut).finish_reason == "content_filter"
+    assert read(RESPONSES, cut).finish_reason == "content_filter"
 
 
 def test_a_response_that_thought_until_its_limit() -> None:
@@ -234,13 +235,13 @@ def test_a_response_that_thought_until_its_limit() -> None:
         "incomplete_details": {"reason": "max_output_tokens"},
         "output": thoughts,
     }
-    reply = read(wire_responses, data)
+    reply = read(RESPONSES, data)
     assert (reply.text, reply.finish_reason, reply.reasoning) == ("", "length", "Hm.")
 
 
 def test_an_error_of_anthropic_under_a_success() -> None:
     error = {"type": "overloaded_error", "message": "busy"}
-    caught = failed(wire_messages, {"type": "error", "error": error})
+    caught = failed(MESSAGES, {"type": "error", "error": error})
     assert (caught.status, caught.retriable) == (529, True)
 
 
@@ -303,21 +304,21 @@ def test_any_json_is_a_reply_or_a_failed_call(api: str, data: Any) -> None:
 
 def test_parts_of_a_question_that_are_too_many_together_are_not_known() -> None:
     usage = {"input_tokens": MOST_TOKENS, "cache_read_input_tokens": MOST_TOKENS}
-    reply = read(wire_messages, {"content": [], "usage": usage})
+    reply = read(MESSAGES, {"content": [], "usage": usage})
     assert reply.usage == Usage(cached_tokens=MOST_TOKENS)
 
 
 def test_only_numbers_that_are_none_of_tokens_are_told() -> None:
     odd = {"prompt_tokens": -1, "completion_tokens": 2.5, "total_tokens": 1e300, "cost": 0.001}
-    note = read(wire_chat, chat({"content": "x"}) | {"usage": odd}).note
+    note = read(CHAT, chat({"content": "x"}) | {"usage": odd}).note
     assert note is not None and "(completion_tokens, prompt_tokens, total_tokens)" in note
     fine = {"prompt_tokens": 1, "completion_tokens": None, "queue_time": 0.5}
-    assert read(wire_chat, chat({"content": "x"}) | {"usage": fine}).note is None
+    assert read(CHAT, chat({"content": "x"}) | {"usage": fine}).note is None
 
 
 def test_a_log_probability_that_no_float_holds_is_none() -> None:
     logprobs = {"content": [{"token": "x", "logprob": -(10**400)}]}
-    error = failed(wire_chat, chat({"content": "x"}, logprobs=logprobs))
+    error = failed(CHAT, chat({"content": "x"}, logprobs=logprobs))
     assert "a token without a finite log-probability" in str(error)
 
 
@@ -326,7 +327,7 @@ def test_a_log_probability_that_no_float_holds_is_none() -> None:
 
 def no(status: int, error: Any, key: Secret | None = None, variable: str | None = None) -> Any:
     body = json.dumps(error).encode()
-    return no_success(status, {}, body, where="http://there", model="m", key=key, variable=variable)
+    return no_success(status, {}, body, Call("http://there", "m", key, variable))
 
 
 @pytest.mark.parametrize(
@@ -372,9 +373,17 @@ def test_a_filter_of_azure() -> None:
     assert reply == Reply(text="", finish_reason="content_filter")
 
 
+def test_an_error_as_google_words_it() -> None:
+    said = {"code": 400, "message": "API key not valid. Please pass a valid API key."}
+    failed_ = no(400, [{"error": said}], Secret("a-key-of-google", variable="MINE"))
+    assert (failed_.kind, failed_.retriable) == ("key", False)
+    assert "API key not valid. Please pass a valid API key. (the key was" in str(failed_)
+    assert "check MINE" in str(failed_)
+
+
 @settings(max_examples=100, deadline=None)
 @given(status=st.integers(300, 599), body=st.binary(max_size=200))
 def test_any_answer_without_success_is_put_into_words(status: int, body: bytes) -> None:
-    error = status_error(status, {}, body, where="http://there", model="m", key=None)
+    error = status_error(status, {}, body, Call("http://there", "m"))
     assert str(status) in str(error)
     assert str(error).isprintable()

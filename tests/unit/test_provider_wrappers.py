@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from judgebench.config import Endpoint, ServerConfig
 from judgebench.errors import (
     CallError,
     ConfigError,
@@ -24,8 +25,8 @@ from judgebench.keys import request_key
 from judgebench.protocols import MAY_WAIT
 from judgebench.providers import replay
 from judgebench.providers.base import Counts, WindingDownError
-from judgebench.providers.compose import EndpointOptions, Providers, ServerOptions
-from judgebench.providers.http_errors import excerpt, retry_after_s, status_error
+from judgebench.providers.compose import Providers
+from judgebench.providers.http_errors import Call, excerpt, retry_after_s, status_error
 from judgebench.providers.prices import Price
 from judgebench.providers.rate_limit import RateLimit
 from judgebench.providers.replay import Replay
@@ -51,8 +52,8 @@ def question(text: str = "q", sample: int = 0) -> ChatRequest:
     return ChatRequest(provider="openai_compatible", model="m", messages=messages, sample=sample)
 
 
-def endpoint(url: str | None, **options: Any) -> EndpointOptions:
-    return EndpointOptions(provider="openai_compatible", model="m", base_url=url, **options)
+def endpoint(url: str | None, **options: Any) -> Endpoint:
+    return Endpoint(provider="openai_compatible", model="m", base_url=url, **options)
 
 
 class Memory(WrittenAtOnce):
@@ -526,14 +527,14 @@ def test_the_whole_stack_gets_over_a_bad_minute() -> None:
 def test_an_unknown_provider_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'openai_compatible'"):
         Providers(Memory()).get(
-            EndpointOptions(provider="openai_compatibel", model="m", base_url="http://127.0.0.1/v1")
+            Endpoint(provider="openai_compatibel", model="m", base_url="http://127.0.0.1/v1")
         )
 
 
 @pytest.mark.parametrize("url", [None, "127.0.0.1:{port}", "http://u:p@127.0.0.1:{port}/v1"])
 def test_a_server_needs_an_address(url: str | None) -> None:
-    with pytest.raises(ConfigError, match="base_url"):
-        Providers(Memory()).get(endpoint(url, server=ServerOptions(command=["true"])))
+    with pytest.raises((ConfigError, ValueError), match="base_url"):
+        Providers(Memory()).get(endpoint(url, server=ServerConfig(command=["true"])))
 
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -579,7 +580,7 @@ def test_what_a_server_asks_to_wait(headers: dict[str, str], wait: float | None)
     ],
 )
 def test_which_status_may_pass(status: int, retriable: bool) -> None:
-    error = status_error(status, {}, b"", where="http://x/v1", model="m", key=None)
+    error = status_error(status, {}, b"", Call("http://x/v1", "m"))
     assert error.retriable is retriable
     assert str(status) in str(error)
 
@@ -596,7 +597,7 @@ def test_which_status_may_pass(status: int, retriable: bool) -> None:
     ],
 )
 def test_the_servers_words_are_found(body: bytes) -> None:
-    error = status_error(500, {}, body, where="http://x/v1", model="m", key=None)
+    error = status_error(500, {}, body, Call("http://x/v1", "m"))
     assert "why" in str(error)
     assert "{" not in str(error)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.config import BenchmarkConfig, JudgeConfig, Suite
+from judgebench.config import BenchmarkConfig, Endpoint, JudgeConfig, Suite
 from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
 from judgebench.execution.pool import ProviderPool
 from judgebench.providers import reward_model
@@ -24,6 +24,10 @@ needs_torch = pytest.mark.skipif(
 )
 
 ANSWERS = ["Paris.", "It is Paris, the capital, which lies on the Seine.", "", "As it is: Lyon"]
+
+
+def local_endpoint(options: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(provider="reward_model", identity="here", provider_options=dict(options))
 
 
 def conversation(answer: str, *, system: str | None = None) -> list[dict[str, str]]:
@@ -175,7 +179,7 @@ def request(answer: str) -> ScoreRequest:
 def test_the_provider_scores_through_its_worker(tmp_path: Path) -> None:
     folder = save_classifier(tmp_path / "tiny-reward")
     options = {"pretrained": str(folder), "dtype": "float32", "device": "cpu", "batch_size": 2}
-    provider = reward_model.make(identity="here", options=options)
+    provider = reward_model.make(local_endpoint(options))
     *replies, too_long = ask(provider, *map(request, ANSWERS), request("x" * 300))
     expected = scores(loaded(folder), [conversation(answer) for answer in ANSWERS])
     for reply, score in zip(replies, expected, strict=True):
@@ -193,7 +197,7 @@ def test_the_provider_scores_through_its_worker(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("forked")
 @needs_torch
 def test_a_model_that_is_nowhere_is_named(tmp_path: Path) -> None:
-    provider = reward_model.make(identity="here", options={"pretrained": str(tmp_path / "none")})
+    provider = reward_model.make(local_endpoint({"pretrained": str(tmp_path / "none")}))
     (error,) = ask(provider, request("Paris."))
     assert isinstance(error, ProviderUnavailableError)
     assert f"there is no folder {tmp_path / 'none'} here" in str(error)
@@ -207,7 +211,7 @@ def test_a_checkpoint_with_code_of_its_own_is_refused_at_once(name: str, tmp_pat
     section = {"pretrained": str(tmp_path)}
     says = f"{tmp_path / name}: this checkpoint has code of its own .*configuration_own"
     with pytest.raises(ConfigError, match=says):
-        reward_model.make(options=section)
+        reward_model.make(local_endpoint(section))
     judge = JudgeConfig.model_validate(
         {"name": "r", "kind": "reward", "provider": "reward_model", "reward_model": section}
     )
@@ -237,7 +241,7 @@ def test_neither_does_code_from_the_hub_run(
 
 
 def test_it_only_scores() -> None:
-    provider = reward_model.make(identity="here", options={"pretrained": "owner/name"})
+    provider = reward_model.make(local_endpoint({"pretrained": "owner/name"}))
     messages = request("Paris.").messages
     chat = ChatRequest(provider="here", model="m", messages=messages)
     weighed = ScoreRequest(provider="here", model="m", messages=messages, candidates=("A", "B"))
@@ -252,4 +256,4 @@ def test_it_only_scores() -> None:
 )
 def test_options_that_mean_nothing_are_refused(options: Mapping[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        reward_model.make(options=options)
+        reward_model.make(local_endpoint(options))

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from judgebench import keys
-from judgebench.config import load_suite
+from judgebench.config import Endpoint, load_suite
 from judgebench.providers import openai
 from judgebench.providers.replay import Replay
 from judgebench.providers.scripted import Scripted
@@ -229,7 +229,7 @@ def test_the_environments_own_address_is_secret_but_for_its_host(
 ) -> None:
     address = "https://gateway-of-the-team.example/a~tenant~of~the~gateway/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", address)
-    openai.door_of(None, None, 1.0)
+    openai.make(Endpoint(provider="openai"))
     assert masked(address) == "https://gateway-of-the-team.example/***/v1"
 
 

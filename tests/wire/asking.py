@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from judgebench import registry
+from judgebench.config import Endpoint
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.records import ChatRequest, Message, Reply
@@ -23,9 +24,14 @@ Scene = Callable[[Ask], Said | Trouble | Reaction] | Said | Trouble | Reaction
 
 def provider_at(speaker: Speaker, url: str, *, key: Secret | None, **options: Any) -> Provider:
     """The provider that speaks this API, made as a suite makes it."""
-    module = registry.load("providers", speaker.provider)
-    made: Provider = module.make(
-        base_url=url, api_key=key, identity="here", **{**speaker.extras, **options}
+    made: Provider = registry.load("providers", speaker.provider).make(
+        Endpoint(
+            provider=speaker.provider,
+            base_url=url,
+            api_key=key,
+            identity="here",
+            **{**speaker.extras, **options},
+        )
     )
     return made
 

@@ -128,7 +128,7 @@ class Responses:
     api = "responses"
     provider = "openai"
     path = "/v1/responses"
-    extras: Mapping[str, Any] = {"options": {"api": "responses"}}
+    extras: Mapping[str, Any] = {"provider_options": {"api": "responses"}}
 
     def payload(self, ask: Ask, said: Said) -> dict[str, Any]:
         part: dict[str, Any] = {"type": "output_text", "text": said.text, "annotations": []}
@@ -244,8 +244,9 @@ class Messages:
 
 SPEAKERS: Mapping[str, Speaker] = {
     "openai_compatible": Chat("openai_compatible"),
-    "openai_chat": Chat("openai", options={"api": "chat"}),
+    "openai_chat": Chat("openai", provider_options={"api": "chat"}),
     "openai_responses": Responses(),
+    "gemini": Chat("gemini"),
     "anthropic": Messages(),
 }
 

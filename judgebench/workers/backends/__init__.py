@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
 
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.records import Runtime, TokenLogprob
+
+AUTO_BATCH = 256
+"""How many answers are one chunk where the backend batches by itself."""
+
+_PARALLEL = ("tensor_parallel_size", "data_parallel_size", "tp_size", "dp_size", "num_concurrent")
+_TAKES_SEED = ("vllm", "local-", "openai-")  # the others sample, and cannot be told how
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,35 +115,122 @@ class Decoding:
         return bool(self.sampling.get("do_sample"))
 
 
-class Backend(Protocol):
-    """A loaded model. ``lm`` is lm-eval's object, which knows its chat template.
+class Backend:
+    """A loaded model of any backend of lm-eval, by its name there: text goes in and comes out.
 
-    ``batch`` is how many prompts it takes at once, ``think_end`` what ends its reasoning where it
-    is known to reason.
+    lm-eval's ``generate_until`` says neither why an answer ended nor how many tokens it took, so
+    both are None here, and an answer that was cut off cannot be told from a whole one.
+
+    ``lm`` is lm-eval's object, which knows its chat template. ``batch`` is how many prompts it
+    takes at once, ``think_end`` what ends its reasoning where it is known to reason, ``deaf_to``
+    what of a `Decoding` it cannot be told: ``seed``, ``logprobs``, ``prompt_tokens``.
     """
 
     lm: Any
     batch: int
     think_end: str | None
+    deaf_to: frozenset[str] = frozenset()
 
-    @property
-    def deaf_to(self) -> frozenset[str]:
-        """What of a `Decoding` it cannot be told: ``seed``, ``logprobs``, ``prompt_tokens``."""
-        ...
+    def __init__(
+        self,
+        name: str,
+        model_args: Mapping[str, Any],
+        batch_size: int | str,
+        device: str | None,
+    ) -> None:
+        from lm_eval.api.registry import get_model
 
-    def stack(self) -> Runtime: ...
+        self.lm = get_model(name).create_from_arg_obj(
+            dict(model_args), {"batch_size": batch_size, "device": device}
+        )
+        self._name = name
+        self._model_args = model_args
+        self._device = device
+        adaptive = str(batch_size).startswith("auto")
+        self._batch_size = str(batch_size)
+        self.batch = AUTO_BATCH if adaptive else int(batch_size)
+        # The reasoning is ours to split off: told of its end, lm-eval throws it away.
+        self.think_end = getattr(self.lm, "think_end_token", None)
+        if self.think_end is not None:
+            self.lm.think_end_token = None
+        if name != "vllm":
+            told = {"seed"} if name.startswith(_TAKES_SEED) else set()
+            self.deaf_to = frozenset({"seed", "logprobs", "prompt_tokens"} - told)
+
+    def stack(self) -> Runtime:
+        package = "vllm" if self._name.startswith("vllm") else self._name.partition("-")[0]
+        parallel = [
+            f"{name}={self._model_args[name]}" for name in _PARALLEL if name in self._model_args
+        ]
+        return Runtime(
+            backend=self._name,
+            versions=versions("lm_eval", "transformers", "torch", package),
+            dtype=self._dtype(),
+            batch_size=self._batch_size,
+            parallelism=", ".join(parallel) or None,
+            device=self.device(),
+        )
 
     def refusal(self, prompt: Any, decoding: Decoding) -> str | None:
         """Why this prompt cannot be answered; None if it can."""
-        ...
+        return None
 
     def generate(self, prompts: Sequence[Any], decoding: Decoding) -> list[Generated]:
         """Answer one batch, in its order."""
-        ...
+        from lm_eval.api.instance import Instance
+
+        requests = [
+            Instance(
+                request_type="generate_until",
+                doc={},
+                arguments=(prompt, self.gen_kwargs(decoding, n)),
+                idx=n,
+            )
+            for n, prompt in enumerate(prompts)
+        ]
+        return [Generated(raw=text) for text in self.lm.generate_until(requests)]
 
     def likelihoods(self, asked: Sequence[tuple[Any, Sequence[str]]]) -> list[Likelihoods]:
         """How likely each prompt is to be answered with each of its texts."""
-        ...
+        from lm_eval.api.instance import Instance
+
+        pairs = [(prompt, text) for prompt, candidates in asked for text in candidates]
+        found = self.lm.loglikelihood(
+            [
+                Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=n)
+                for n, pair in enumerate(pairs)
+            ]
+        )
+        values = iter([value for value, _ in found])
+        return [
+            Likelihoods(values=tuple(next(values) for _ in candidates)) for _, candidates in asked
+        ]
+
+    def gen_kwargs(self, decoding: Decoding, number: int = 0) -> dict[str, Any]:
+        """What lm-eval is told for a prompt of the batch, under its own names."""
+        told = {**decoding.sampling, "max_gen_toks": decoding.max_gen_toks}
+        told["until"] = list(decoding.stops)  # backends append to it
+        if decoding.samples and self._name.startswith(_TAKES_SEED):
+            told["seed"] = decoding.seeds[number] if decoding.seeds else decoding.seed
+        return told
+
+    def device(self) -> str | None:
+        return self._device
+
+    def _dtype(self) -> str | None:
+        engine = getattr(getattr(self.lm, "model", None), "llm_engine", None)
+        loaded = getattr(getattr(engine, "model_config", None), "dtype", None)
+        given = loaded if loaded is not None else self._model_args.get("dtype")
+        return None if given is None else str(given).removeprefix("torch.")
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Of those that are installed; some backends do without one."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package.replace("_", "-")] = version(package)
+    return found
 
 
 def load(job: Mapping[str, Any]) -> Backend:
@@ -157,9 +252,7 @@ def load(job: Mapping[str, Any]) -> Backend:
 
         backend = Vllm(name, *how)
     else:
-        from judgebench.workers.backends.lm_eval import AnyBackend
-
-        backend = AnyBackend(name, *how)
+        backend = Backend(name, *how)
     if isinstance(job["apply_chat_template"], str):
         _choose_template(backend.lm, job["apply_chat_template"])
     return backend

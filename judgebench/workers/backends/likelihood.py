@@ -6,9 +6,7 @@ token. Longer ones are read with the prompt, once for each beginning that they d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -31,15 +29,6 @@ def _after(lm: Any, prompt: str, context: list[int], candidate: str) -> list[int
     return list(lm.tok_encode(candidate, add_special_tokens=False))
 
 
-@dataclass(slots=True)
-class _Row:
-    """What is read at once: a prompt with the beginnings of some texts; and who needs it."""
-
-    tokens: tuple[int, ...]
-    needs: list[tuple[int, int]] = field(default_factory=list)
-    """Numbers of (context, text) pairs, and where in the row each context ends."""
-
-
 def causal_likelihoods(
     lm: Any, pairs: Sequence[tuple[list[int], list[int]]], batch: int
 ) -> list[float]:
@@ -54,18 +43,18 @@ def causal_likelihoods(
     batch
         How many rows are read at once. Padding stands on the right, where it changes nothing.
     """
-    rows: dict[tuple[int, ...], _Row] = {}
+    # What is read at once, by who needs it: numbers of pairs, and where in it each context ends.
+    rows: dict[tuple[int, ...], list[tuple[int, int]]] = {}
     for number, (context, text) in enumerate(pairs):
-        tokens = (*context, *text[:-1])
-        rows.setdefault(tokens, _Row(tokens)).needs.append((number, len(context)))
+        rows.setdefault((*context, *text[:-1]), []).append((number, len(context)))
     found = [0.0] * len(pairs)
-    by_length = sorted(rows.values(), key=lambda row: -len(row.tokens))
-    for chunk in _batched(by_length, batch):
-        first = min(end for row in chunk for _, end in row.needs) - 1
-        logits = _logits(lm, [row.tokens for row in chunk], first)
-        for row, of_row in zip(chunk, logits, strict=True):
-            logprobs = of_row[: len(row.tokens) - first].float().log_softmax(dim=-1)
-            for number, end in row.needs:
+    by_length = sorted(rows, key=lambda row: -len(row))
+    for start in range(0, len(by_length), batch):
+        chunk = by_length[start : start + batch]
+        first = min(end for row in chunk for _, end in rows[row]) - 1
+        for row, of_row in zip(chunk, _logits(lm, chunk, first), strict=True):
+            logprobs = of_row[: len(row) - first].float().log_softmax(dim=-1)
+            for number, end in rows[row]:
                 text = pairs[number][1]
                 at = range(end - 1 - first, end - 1 - first + len(text))
                 found[number] = float(logprobs[list(at), text].sum())
@@ -98,9 +87,3 @@ def _logits(lm: Any, rows: Sequence[tuple[int, ...]], first: int) -> Any:
             input_ids=ids.to(lm.device), attention_mask=mask.to(lm.device), use_cache=False, **few
         ).logits
     return logits[:, first - width :]
-
-
-def _batched(rows: Sequence[_Row], size: int) -> Iterator[list[_Row]]:
-    remaining = iter(rows)
-    while chunk := list(islice(remaining, size)):
-        yield chunk

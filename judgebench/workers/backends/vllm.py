@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from judgebench.records import TokenLogprob
-from judgebench.workers.backends import Decoding, Generated, Likelihoods, too_long
+from judgebench.workers.backends import Backend, Decoding, Generated, Likelihoods, too_long
 from judgebench.workers.backends.likelihood import encoded
-from judgebench.workers.backends.lm_eval import AnyBackend
 
 
-class Vllm(AnyBackend):
+class Vllm(Backend):
     """lm-eval builds engine, prompts and parameters; the engine's own outputs are read here."""
-
-    @property
-    def deaf_to(self) -> frozenset[str]:
-        return frozenset()
 
     def refusal(self, prompt: str, decoding: Decoding) -> str | None:
         return too_long(

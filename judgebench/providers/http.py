@@ -1,0 +1,407 @@
+"""A provider behind HTTP: one call, one attempt, strictly read.
+
+Nothing is tried again here, so that attempts are counted in one place. The body is read as a
+stream, up to a limit, and parsed here: a server that sends HTML, half an answer or gigabytes is
+told apart from one that answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from judgebench.config import Endpoint, Limits
+from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
+from judgebench.providers import reading
+from judgebench.providers.base import refuse_unknown_options
+from judgebench.providers.capabilities import Capabilities, checked, for_request
+from judgebench.providers.http_errors import (
+    Call,
+    connection_error,
+    key_advice,
+    no_success,
+)
+from judgebench.records import ChatRequest, Reply, Request, Usage
+from judgebench.secret import Secret, checked_base_url, is_loopback, secret_parts
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CONNECT_S = 10.0
+"""Longest wait for a connection, in seconds; shorter where a whole call may take less."""
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_MAX_ERROR_BYTES = 64 * 1024
+
+
+class Api(Protocol):
+    """One API's way of speaking: between a question and the JSON that is sent and comes back."""
+
+    name: str
+    path: str
+
+    def body(
+        self, request: ChatRequest, takes: Capabilities
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The question as it is sent, and the names of what was left out.
+
+        Raises
+        ------
+        CallError
+            For a name in ``decoding`` or ``extra`` that is not a question's to set.
+        """
+        ...
+
+    def usage(self, stated: Any) -> Usage: ...
+
+    def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
+        """The fields of the reply in an answer that is none of an error.
+
+        Raises
+        ------
+        ShapeError
+            For JSON of another shape.
+        BrokenError
+            For an answer that broke off on the server, or says nothing at all.
+        """
+        ...
+
+    def status(self, error: Any) -> int:
+        """The HTTP status of an error that came without one: under a success, or in a batch."""
+        ...
+
+
+def reply_of(api: Api, data: Any, call: Call, seconds: float = 0.0) -> Reply:
+    """The reply in the parsed body of a successful answer.
+
+    Raises
+    ------
+    CallError
+        For JSON of another shape, an error sent under a success, an answer that broke off.
+    """
+    usage = Usage()
+    try:
+        answer = reading.as_object(data)
+        usage = api.usage(answer.get("usage"))
+        if error := answer.get("error"):
+            said = json.dumps({"error": error}).encode()
+            return raised(no_success(api.status(error), {}, said, call))
+        return Reply(
+            **api.read(answer, call.where),
+            usage=usage,
+            served_model=reading.text(answer, "model"),
+            seconds=seconds,
+            left_out=call.left_out,
+            note=reading.usage_note(answer.get("usage")),
+        )
+    except reading.BrokenError as error:
+        failed = CallError(str(error), retriable=True, kind=error.kind, charged=usage)
+    except reading.ShapeError as error:
+        failed = reading.wrong_shape(error, data, api.name, call, usage)
+    raise failed
+
+
+def raised(outcome: Reply | CallError) -> Reply:
+    if isinstance(outcome, CallError):
+        raise outcome
+    return outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderInfo:
+    """What is to know of a provider that speaks HTTP.
+
+    name
+        Of its module, under which the table of capabilities knows its models.
+    official
+        Its own address; None for one that every suite has to give.
+    variables
+        What its environment variables begin with: ``X_API_KEY`` holds the key, ``X_BASE_URL``
+        another address, ``X_CUSTOM_HEADERS`` further headers as ``name: value``, one a line.
+    key_header
+        The header that holds the key, and how.
+    headers
+        Those of every call.
+    environment
+        Further headers, by the variable that holds their value.
+    version
+        What an address may end in that the paths begin with.
+    options
+        What a suite's ``provider_options`` may hold.
+    """
+
+    name: str
+    official: str | None = None
+    variables: str = ""
+    key_header: tuple[str, str] = ("Authorization", "Bearer {}")
+    headers: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    options: frozenset[str] = frozenset()
+
+
+class Address:
+    """Where a provider is, and what opens it.
+
+    The environment's key goes with the address that the environment names, or else the official
+    one, and never to one that a suite gives; nor do further headers.
+
+    Raises
+    ------
+    ConfigError
+        For an address or a key that cannot be used.
+    """
+
+    def __init__(self, info: ProviderInfo, endpoint: Endpoint) -> None:
+        given, variable = endpoint.base_url, f"{info.variables}_API_KEY"
+        named = os.environ.get(f"{info.variables}_BASE_URL") if info.official else ""
+        for start, end in secret_parts(named or ""):
+            Secret((named or "")[start:end])
+        address = checked_base_url(given or named or info.official or "")
+        self.base_url = address.removesuffix(info.version)
+        self.key = endpoint.api_key
+        own = given is None and info.official is not None
+        if self.key is None and own and (text := os.environ.get(variable)):
+            self.key = Secret(text, variable=variable)
+        self.variable = variable if own else None
+        """The environment variable that usually holds the key; for messages."""
+        host = urlsplit(self.base_url).hostname
+        self.needs_key = info.official is not None and host == urlsplit(info.official).hostname
+        self.is_loopback = is_loopback(host)
+        self._info, self._own = info, own
+        key = "" if self.key is None else self.key.reveal()
+        if not all("!" <= letter <= "~" for letter in key):
+            held_by = (self.key and self.key.variable) or "the variable of api_key"
+            raise ConfigError(
+                f"{held_by} holds no key for {self.base_url}: there is a blank, a line break or a "
+                "letter beyond ASCII in it, which no header can carry; set it anew"
+            )
+
+    @property
+    def call(self) -> Call:
+        return Call(self.base_url, "", self.key, self.variable)
+
+    def refuse_without_key(self) -> None:
+        """Before anything is sent; not when it is made, since what is recorded needs no key."""
+        if self.needs_key and self.key is None:
+            raise CallError(
+                f"{self.base_url}: {key_advice(None, self.variable)}",
+                retriable=False,
+                status=401,
+                attempts=0,
+                kind="key",
+            )
+
+    def headers(self) -> dict[str, str]:
+        """Those of every call, with the key where there is one."""
+        info = self._info
+        headers = {"Accept": "application/json", **info.headers}
+        if self.key is not None:
+            name, form = info.key_header
+            headers[name] = form.format(self.key.reveal())
+        if self._own:
+            lines = os.environ.get(f"{info.variables}_CUSTOM_HEADERS", "").splitlines()
+            pairs = [line.partition(":") for line in lines if ":" in line]
+            headers |= {name.strip(): value.strip() for name, _, value in pairs}
+            held = {name: os.environ.get(held_by) for name, held_by in info.environment.items()}
+            headers |= {name: value for name, value in held.items() if value}
+        return headers
+
+
+class ChatProvider(ABC):
+    """Puts questions to a chat model. Whatever goes wrong with a call is a `CallError`.
+
+    A question for another identity than the endpoint's is refused, since its reply would be
+    recorded under the wrong name.
+
+    Parameters
+    ----------
+    api
+        How to speak with a model that takes this.
+    call
+        What is said of each call: where to, by which key.
+
+    Raises
+    ------
+    ConfigError
+        For a capability or an option that cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        api: Callable[[Capabilities], Api],
+        call: Call,
+        options: Collection[str] = (),
+    ) -> None:
+        refuse_unknown_options(name, endpoint.provider_options, options)
+        self.identity = endpoint.identity or name
+        self._name, self._api, self._call = name, api, call
+        self._overrides = checked(endpoint.capabilities)
+        self._timeout_s = endpoint.timeout_s or Limits().timeout_s
+        self._closed = False
+
+    async def complete(self, request: Request) -> Reply:
+        if request.provider != self.identity:
+            raise ValueError(f"a question for {request.provider!r} was put to {self.identity!r}")
+        if not isinstance(request, ChatRequest):
+            raise CallError(
+                f"{self._name} cannot score texts; ask the providers 'local' and 'reward_model' "
+                "for likelihoods and scores, or use a judge that reads a reply",
+                retriable=False,
+                kind="request",
+            )
+        if self._closed:  # a session made now would never be closed
+            raise ProviderUnavailableError(f"{self._call.where} was closed: nothing is sent")
+        takes = for_request(request, self._name, self._overrides)
+        api = self._api(takes)
+        body, left_out = api.body(request, takes)
+        call = replace(self._call, model=request.model, left_out=left_out)
+        content, started = encoded(body), time.perf_counter()
+        got = await self._answer(api.path, content, call)
+        seconds = time.perf_counter() - started
+        if isinstance(got, Reply):
+            return replace(got, seconds=seconds)
+        return reply_of(api, reading.parse(*got, call), call, seconds)
+
+    async def close(self) -> None:
+        """Break off what is under way. Nothing can be asked any more."""
+        self._closed = True
+
+    @abstractmethod
+    async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+        """Body and content type of a successful answer, or a reply that another one amounts to."""
+
+
+class HttpProvider(ChatProvider):
+    """Puts questions to an address.
+
+    Parameters
+    ----------
+    max_answer_bytes
+        A longer answer is not read to its end.
+
+    Raises
+    ------
+    ConfigError
+        For an address, a capability or an option that cannot be used.
+    """
+
+    def __init__(
+        self,
+        info: ProviderInfo,
+        endpoint: Endpoint,
+        api: Callable[[Capabilities], Api],
+        *,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
+        self.address = Address(info, endpoint)
+        super().__init__(info.name, endpoint, api, self.address.call, info.options)
+        self._max_answer_bytes = max_answer_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        await super().close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+            for _ in range(3):  # transports end in the loop's next turns, which may be its last
+                await asyncio.sleep(0)
+
+    async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+        import aiohttp
+
+        self.address.refuse_without_key()
+        # Raised outside of the except blocks: the chain would hold the request and its key.
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._send(path, content, call)
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            if self._closed:
+                failed = CallError(
+                    f"{call.where} was closed here before the whole answer was there",
+                    retriable=True,
+                    kind="connection",
+                    charged=Usage(),
+                )
+            elif isinstance(error, RuntimeError):  # what a session says that is closed
+                raise
+            else:
+                failed = connection_error(error, call, self._timeout_s)
+        raise failed
+
+    async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
+        post = self._connected().post(
+            f"{call.where}{path}",
+            data=content,
+            allow_redirects=False,  # to a GET, elsewhere
+        )
+        async with post as response:
+            chunks = response.content.iter_any()
+            if not 200 <= response.status < 300:
+                said, _ = await _read(chunks, _MAX_ERROR_BYTES)
+                return raised(no_success(response.status, response.headers, said, call))
+            answer, whole = await _read(chunks, self._max_answer_bytes)
+            if whole:
+                return answer, response.headers.get("content-type", "")
+        raise CallError(
+            f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
+            "max_tokens in the judge's sampling",
+            retriable=False,
+            kind="bad_answer",
+            charged=Usage(),
+        )
+
+    def _connected(self) -> aiohttp.ClientSession:
+        """The session, made inside the running loop by the first call."""
+        if self._session is None:
+            import aiohttp
+
+            connect_s = min(CONNECT_S, self._timeout_s)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Content-Type": "application/json", **self.address.headers()},
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+                trust_env=not self.address.is_loopback,  # no proxy reaches our own machine
+            )
+        return self._session
+
+
+def encoded(content: Mapping[str, Any]) -> bytes:
+    """JSON as it is sent.
+
+    Raises
+    ------
+    CallError
+        For text that cannot be sent.
+    """
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass  # raised below: the chain would hold the question
+    raise CallError(
+        "the question holds half a surrogate pair, which cannot be sent; mend the item or the "
+        "answer that it comes from",
+        retriable=False,
+        kind="request",
+    )
+
+
+async def _read(chunks: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
+    """The bytes up to a limit, and whether that was all."""
+    read = bytearray()
+    async for chunk in chunks:
+        read += chunk
+        if len(read) > limit:
+            return bytes(read[:limit]), False
+    return bytes(read), True

@@ -1,0 +1,204 @@
+"""Conversations held turn by turn and the best of several answers, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgebench.errors import ConfigError
+from judgebench.records import Item, Message, Runtime
+from judgebench.responses.local import LmEvalWorker, LocalModel, Task
+from judgebench.workers import generate, reward
+from judgebench.workers.backends import Decoding, Generated
+from judgebench.workers.protocol import Answer, BatchAnswerer, Event, Question, Refusal
+from tests.e2e.lm_eval_tasks import SmallTask
+
+SAMPLING = {"do_sample": True, "temperature": 1.0}
+
+
+class Lm:
+    """lm-eval's object, with a template."""
+
+    def apply_chat_template(self, history: Sequence[Mapping[str, str]]) -> str:
+        return "".join(f"[{m['role']}]{m['content']}" for m in history) + "[assistant]"
+
+
+class Script:
+    """A backend that answers by what was said last, and notes what it was asked with which seed."""
+
+    batch = 2
+    think_end = None
+    deaf_to: frozenset[str] = frozenset()
+
+    def __init__(self, answers: Mapping[str, Sequence[str]]) -> None:
+        self.lm = Lm()
+        self._answers = {asked: list(said) for asked, said in answers.items()}
+        self.asked: list[list[str]] = []
+        self.seeds: list[int] = []
+
+    def stack(self) -> Runtime:
+        return Runtime(backend="script")
+
+    def refusal(self, prompt: str, decoding: Decoding) -> str | None:
+        return "far too long" if len(prompt) > 120 else None
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generated]:
+        self.asked.append(list(prompts))
+        self.seeds.append(decoding.seed)
+        last = [prompt.rpartition("[user]")[2].removesuffix("[assistant]") for prompt in prompts]
+        return [Generated(raw=self._answers[asked].pop(0), finish_reason="stop") for asked in last]
+
+
+class Scorer(BatchAnswerer):
+    """Scores by the length of an answer, and takes none that shouts."""
+
+    batch = 8
+    shown: list[list[Mapping[str, str]]]
+
+    def __init__(self) -> None:
+        self.shown = []
+
+    def stack(self) -> Runtime:
+        return Runtime(backend="scorer")
+
+    def refusal(self, question: Question) -> Refusal | None:
+        loud = question["messages"][-1]["content"].isupper()
+        return Refusal("too_long", "too loud") if loud else None
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        self.shown += [list(question["messages"]) for question in questions]
+        return [{"score": float(len(q["messages"][-1]["content"]))} for q in questions]
+
+
+def item(id_: str, *texts: str, roles: str = "") -> Item:
+    names = {"u": "user", "a": "assistant", "s": "system"}
+    turns = tuple(
+        Message(role=names[role], content=text)  # type: ignore[arg-type]
+        for role, text in zip(roles or "u" * len(texts), texts, strict=True)
+    )
+    return Item(benchmark="b", version="1", id=id_, turns=turns)
+
+
+def events(script: Script, items: Sequence[Item], *, sample: int = 0, **task: Any) -> list[Event]:
+    """What a worker says of one sample of all items, held turn by turn."""
+    local = LocalModel(model="script", gen_kwargs=dict(SAMPLING))
+    small = SmallTask(include_path=Path("nowhere"), until=())
+    asked = Task(task=small, items=items, model_key=b"k", turn_by_turn=True, **task)
+    job = LmEvalWorker(local, [asked], seed=7).job()
+    model = generate.load(job, lambda _: script)  # type: ignore[arg-type,return-value]
+    return list(model.answers([{"id": ["small", one.id, sample]} for one in items]))
+
+
+def said(found: Sequence[Event]) -> dict[tuple[str, int], str]:
+    return {
+        (row["id"][1], row["turn"]): row["text"]
+        for event in found
+        if event["event"] == "answered"
+        for row in event["answers"]
+    }
+
+
+def why(found: Sequence[Event]) -> dict[str, str]:
+    return {
+        id_[1]: event["message"]
+        for event in found
+        if event["event"] == "failed"
+        for id_ in event["ids"]
+    }
+
+
+def test_a_conversation_is_held_turn_by_turn_and_thoughts_stay_out_of_it() -> None:
+    script = Script({"Who?": ["<think>so</think> Me."], "Why?": ["No reason."], "Hm": ["Well."]})
+    found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm")])
+    assert said(found) == {("a", 0): "Me.", ("a", 1): "No reason.", ("b", 0): "Well."}
+    assert len(found) == 1  # what is answered together is one transaction
+    first, second = "[user]Who?[assistant]", "[user]Who?[assistant]Me.[user]Why?[assistant]"
+    assert script.asked == [[first, "[user]Hm[assistant]"], [second]]
+    rows = {row["turn"]: row["prompt"] for row in found[0]["answers"] if row["id"][1] == "a"}
+    assert rows == {0: first, 1: second}
+    assert len(set(script.seeds)) == 2
+
+
+def test_the_first_turn_draws_as_a_question_alone_does() -> None:
+    script = Script({"Who?": ["Me."], "Why?": ["So."]})
+    events(script, [item("a", "Who?", "Why?")])
+    assert script.seeds[0] == generate.batch_seed(7, task="small", sample=0, number=0)
+
+
+def test_what_an_item_answers_itself_is_not_asked() -> None:
+    script = Script({"Which?": ["This."], "Sure?": ["Yes."]})
+    own = item("a", "Brief.", "Late!", "Which order?", "Which?", "Sure?", roles="suauu")
+    assert said(events(script, [own])) == {("a", 0): "This.", ("a", 1): "Yes."}
+    assert script.asked[0] == [
+        "[system]Brief.[user]Late![assistant]Which order?[user]Which?[assistant]"
+    ]
+
+
+def test_a_turn_without_an_answer_ends_its_conversation_alone() -> None:
+    script = Script({"Who?": ["<think>never"], "Hm?": ["Me."], "Why?": ["So."]})
+    found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm?", "Why?")])
+    assert said(found) == {("a", 0): "", ("b", 0): "Me.", ("b", 1): "So."}
+    statuses = [row["status"] for row in found[0]["answers"]]
+    assert statuses == ["no_final_answer", "ok", "ok"]
+
+
+def test_a_conversation_that_grows_too_long_fails_alone_and_as_a_whole() -> None:
+    script = Script({"Who?": ["x" * 120], "Hm": ["Well."]})
+    found = events(script, [item("a", "Who?", "Why?"), item("b", "Hm")])
+    assert said(found) == {("b", 0): "Well."}
+    assert why(found) == {"a": "far too long"}
+
+
+@pytest.fixture
+def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
+    scorer = Scorer()
+    monkeypatch.setattr(reward, "load", lambda job: scorer)
+    return scorer
+
+
+BEST: dict[str, Any] = {"best_of": 3, "scorer": {"pretrained": "a/reward"}}
+
+
+def test_the_answer_that_is_scored_highest_stays_and_goes_on(scorer: Scorer) -> None:
+    script = Script({"Who?": ["I.", "Me, I say.", "Nobody, no"], "Why?": ["", "So.", "SO, I SAY"]})
+    found = events(script, [item("a", "Who?", "Why?")], **BEST)
+    assert said(found) == {("a", 0): "Me, I say.", ("a", 1): "So."}  # the first of two alike
+    chosen = [row["selection"] for row in found[0]["answers"]]
+    assert chosen == [{"n": 3, "index": 1, "score": 10.0}, {"n": 3, "index": 1, "score": 3.0}]
+    assert script.asked[-1] == ["[user]Who?[assistant]Me, I say.[user]Why?[assistant]"]
+    assert scorer.shown[-1] == [
+        {"role": "user", "content": "Who?"},
+        {"role": "assistant", "content": "Me, I say."},
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": "So."},
+    ]
+
+
+def test_no_sample_of_several_draws_what_another_drew(scorer: Scorer) -> None:
+    seeds = []
+    for sample in (0, 1):
+        script = Script({"Who?": ["a", "b", "c"]})
+        events(script, [item("a", "Who?")], sample=sample, **BEST)
+        seeds += script.seeds
+    assert seeds == [generate.batch_seed(7, task="small", sample=n, number=0) for n in range(6)]
+
+
+def test_where_nothing_can_be_scored_that_is_said(scorer: Scorer) -> None:
+    script = Script({"Who?": ["ME", "", "ME"], "Hm": ["", "", ""]})
+    found = events(script, [item("a", "Who?"), item("b", "Hm")], **BEST)
+    assert why(found) == {"a": "the scorer: too loud"}
+    (row,) = (row for event in found for row in event.get("answers", ()))
+    assert (row["status"], row["text"]) == ("empty", "")
+    assert row["selection"] == {"n": 3, "index": 0, "score": None}
+
+
+def test_the_best_of_one_greedy_answer_several_times_is_refused() -> None:
+    greedy = LocalModel(model="script", gen_kwargs={"do_sample": False})
+    small = SmallTask(include_path=Path("nowhere"))
+    with pytest.raises(ConfigError, match="best of 3 greedy answers"):
+        LmEvalWorker(
+            greedy, [Task(task=small, items=[item("a", "x")], model_key=b"k", **BEST)], seed=1
+        )
