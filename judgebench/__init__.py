@@ -10,6 +10,9 @@ __version__ = "0.1.0"
 DEFAULT_STORE = "sqlite:///results/judgebench.db"
 """Where results are kept if nobody says where: here, so that nothing heavy is needed to know it."""
 
+INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
+"""The variable that names folders of benchmarks, as PATH does those of programs."""
+
 if TYPE_CHECKING:
     from judgebench.api import agreement as agreement
     from judgebench.api import judge as judge

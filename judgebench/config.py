@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -26,6 +27,7 @@ from pydantic import (
     PositiveInt,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -39,7 +41,6 @@ from judgebench.secret import Secret, checked_base_url
 from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
-Part = TypeVar("Part")
 
 _EXAMPLES = "examples"
 """The option of a judge that may name a file (`run.judge_assignment`)."""
@@ -97,6 +98,73 @@ ApiKey = Annotated[
 ]
 
 
+class _Beside:
+    """Finds what a suite names beside it, or, for one release, from the working directory."""
+
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._environment = environment
+        self._elsewhere: dict[str, None] = {}
+
+    def notes(self) -> tuple[str, ...]:
+        """What was found from the working directory."""
+        if not self._elsewhere:
+            return ()
+        first = next(iter(self._elsewhere))
+        here = os.path.relpath(first, self._path.parent)
+        more = len(self._elsewhere) - 1
+        return (
+            f"{self._path}: {first}{f' and {more} more' if more else ''} found from the working "
+            f"directory: paths are those beside the suite, so write {here}; the next release "
+            "looks there only",
+        )
+
+    def found(self, written: str) -> Path | None:
+        """Where it is; None for nowhere."""
+        named = Path(written)
+        typed = isinstance(written, yaml_file.FromEnvironment) and self._environment.get(
+            written.variable  # that of one with a default may not be set
+        )
+        if typed or named.is_absolute() or written.startswith("~"):
+            return named
+        if (beside := self.beside(written)).exists():
+            return beside
+        if named.exists():
+            self._elsewhere[str(named)] = None
+            return named
+        return None
+
+    def beside(self, written: str) -> Path:
+        return self._path.parent / written
+
+
+def _file(written: Any, info: ValidationInfo) -> Any:
+    """A file where it is found, or else beside the suite; left as it is outside of one."""
+    suite = info.context
+    if not isinstance(written, str) or suite is None:
+        return written
+    return suite.found(written) or suite.beside(written)
+
+
+def _named(found: Any) -> Any:
+    return str(found) if isinstance(found, Path) else found
+
+
+def _checkpoint(written: Any, info: ValidationInfo) -> Any:
+    """A folder, or else what may be a repository of the Hub."""
+    suite = info.context
+    if not isinstance(written, str) or suite is None:
+        return written
+    return str(suite.found(written) or written)
+
+
+File = Annotated[Path, BeforeValidator(_file)]
+"""A path beside the suite."""
+
+FileName = Annotated[str, BeforeValidator(lambda written, info: _named(_file(written, info)))]
+"""Likewise, as text."""
+
+
 class Section(BaseModel):
     """A part of a configuration: frozen, and no key is accepted that means nothing."""
 
@@ -118,10 +186,11 @@ class LmEval(Section):
 
     @field_validator("model_args")
     @classmethod
-    def _names_a_model(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _names_a_model(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if not value.get("pretrained") and not value.get("model"):
             raise ValueError("name the checkpoint: model_args: {pretrained: FOLDER_OR_HUB_ID}")
-        return value
+        folders = {name: _checkpoint(value[name], info) for name in _CHECKPOINTS & value.keys()}
+        return value | folders
 
 
 class ServerConfig(Section):
@@ -155,7 +224,9 @@ class PriceConfig(Section):
 class RewardModel(Section):
     """A sequence classifier of transformers that scores a conversation."""
 
-    pretrained: str = Field(description="folder, or repository of the Hugging Face Hub")
+    pretrained: Annotated[str, BeforeValidator(_checkpoint)] = Field(
+        description="folder, or repository of the Hugging Face Hub"
+    )
     revision: str | None = None
     dtype: str = "auto"
     device: str | None = None
@@ -188,7 +259,7 @@ class Endpoint(Section):
     base_url: str | None = None
     api_key: ApiKey | None = Field(None, description="always ${NAME}, never the key itself")
     identity: str | None = Field(None, description="what is behind a server, if not its provider")
-    identity_file: Path | None = Field(None, description="model file whose hash is the identity")
+    identity_file: File | None = Field(None, description="model file whose hash is the identity")
     server: ServerConfig | None = None
     sampling: Settings = Field(default_factory=dict)
     reasoning: str | None = Field(None, description="effort of a model that reasons: low, high, …")
@@ -242,16 +313,13 @@ class ApiModel(Endpoint):
         return self
 
 
-AnyEndpoint = TypeVar("AnyEndpoint", bound=Endpoint)
-
-
 class ModelConfig(Section):
     """A candidate: local, behind an API, or answers that exist. Tags are no part of any key."""
 
     name: Name
     lm_eval: LmEval | None = None
     api: ApiModel | None = None
-    responses: Path | None = None
+    responses: File | None = None
     tags: dict[str, str | int | FiniteFloat | bool] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -293,7 +361,7 @@ class Reading(Section):
 class OwnPrompt(Section):
     """How a judge asks and is read, where its prompt is the suite's own."""
 
-    examples: str | list[dict[str, str]] | None = Field(
+    examples: FileName | list[dict[str, str]] | None = Field(
         None, description="file of replies to learn from: a column for each placeholder, and reply"
     )
     read: Literal["brackets", "first_word", "score", "logprobs"] | Reading | None = Field(
@@ -323,11 +391,17 @@ class JudgeConfig(Endpoint, OwnPrompt):
     """A judge with a name of its own; lexical judges need none and are used by their kind."""
 
     name: Name
-    prompt: Path | None = Field(None, description="file of a prompt of one's own")
+    prompt: File | None = Field(None, description="file of a prompt of one's own")
     kind: str | None = Field(None, description="way of judging; the benchmark's default if unset")
     options: Settings = Field(default_factory=dict)
     lm_eval: LmEval | None = Field(None, description="the model of the provider 'local'")
     reward_model: RewardModel | None = Field(None, description="that of 'reward_model'")
+
+    @field_validator("options")
+    @classmethod
+    def _examples_beside(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        named = value.get(_EXAMPLES)
+        return value | {_EXAMPLES: str(_file(named, info))} if isinstance(named, str) else value
 
     @field_validator("name")
     @classmethod
@@ -432,18 +506,18 @@ class BenchmarkConfig(Section):
         "seeded", description="who is shown first: drawn for each item, or both in turn"
     )
     panel: list[str] | Panel | None = Field(None, description="judges whose verdicts are combined")
-    items: Path | None = Field(None, description="own prompts: JSONL, CSV or Parquet")
+    items: File | None = Field(None, description="own prompts: JSONL, CSV or Parquet")
     lm_eval_task: str | None = Field(
         None, description="a task of lm-eval, whose own metrics judge where 'judges' are not said"
     )
     confirm_run_unsafe_code: bool = Field(
         False, description="let the lm-eval task run what models write as code on this machine"
     )
-    rubric: Path | None = Field(None, description="what a good answer is, as text")
+    rubric: File | None = Field(None, description="what a good answer is, as text")
     scale: tuple[FiniteFloat, FiniteFloat] | None = Field(None, description="lowest and highest")
     dimensions: list[str] = Field(default_factory=list, description="parts of a score")
     max_tokens: PositiveInt | None = Field(None, description="of an answer to own prompts")
-    labels: list[Path] = Field(default_factory=list, description="labels of people, imported")
+    labels: list[File] = Field(default_factory=list, description="labels of people, imported")
     options: Settings = Field(default_factory=dict)
 
     @field_validator("judges", "models", "dimensions")
@@ -571,7 +645,7 @@ class Suite(Section):
     )
     seed: int = Field(1234, ge=0, lt=2**32)
     store: str | None = None
-    include_path: Path | list[Path] = Field(
+    include_path: File | list[File] = Field(
         default_factory=list, description="folders with benchmarks or lm-eval tasks"
     )
 
@@ -672,124 +746,14 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     environment = os.environ if environment is None else environment
     note_secrets(written.data, environment)
     data = yaml_file.expanded(written, environment)
-    return _Beside(path, environment).suite(check(Suite, data, path, written.lines), data)
-
-
-class _Beside:
-    """Finds what a suite names beside it, or, for one release, from the working directory."""
-
-    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
-        self._path = path
-        self._environment = environment
-        self._elsewhere: dict[str, None] = {}
-
-    def suite(self, suite: Suite, data: Any) -> Suite:
-        """The suite with its paths as they are found; ``data`` is what it was made of."""
-        made = suite.model_copy(
-            update={
-                "models": [self._model(*one) for one in _with(suite.models, data, "models")],
-                "judges": [self._endpoint(*one) for one in _with(suite.judges, data, "judges")],
-                "benchmarks": [
-                    self._benchmark(*one) for one in _with(suite.benchmarks, data, "benchmarks")
-                ],
-                "include_path": [
-                    self._file(Path(one), one) for one in _listed(data.get("include_path"))
-                ],
-            }
-        )
-        made._notes = tuple(self._said())
-        return made
-
-    def _said(self) -> Iterator[str]:
-        if not self._elsewhere:
-            return
-        first = next(iter(self._elsewhere))
-        here = os.path.relpath(first, self._path.parent)
-        more = len(self._elsewhere) - 1
-        yield (
-            f"{self._path}: {first}{f' and {more} more' if more else ''} found from the working "
-            f"directory: paths are those beside the suite, so write {here}; the next release "
-            "looks there only"
-        )
-
-    def _model(self, model: ModelConfig, data: Any) -> ModelConfig:
-        changed: dict[str, Any] = {}
-        if model.responses is not None:
-            changed["responses"] = self._file(model.responses, data["responses"])
-        if model.api is not None:
-            changed["api"] = self._endpoint(model.api, data["api"])
-        if model.lm_eval is not None:
-            changed["lm_eval"] = self._local(model.lm_eval, data["lm_eval"])
-        return model.model_copy(update=changed)
-
-    def _endpoint(self, one: AnyEndpoint, data: Any) -> AnyEndpoint:
-        changed: dict[str, Any] = {}
-        if one.identity_file is not None:
-            changed["identity_file"] = self._file(one.identity_file, data["identity_file"])
-        if isinstance(one, JudgeConfig):
-            if one.prompt is not None:
-                changed["prompt"] = self._file(one.prompt, data["prompt"])
-            if isinstance(one.examples, str):
-                changed["examples"] = str(self._file(Path(one.examples), data["examples"]))
-            if isinstance(named := one.options.get(_EXAMPLES), str):
-                found = self._file(Path(named), data["options"][_EXAMPLES])
-                changed["options"] = {**one.options, _EXAMPLES: str(found)}
-            if one.lm_eval is not None:
-                changed["lm_eval"] = self._local(one.lm_eval, data["lm_eval"])
-            if (own := one.reward_model) is not None:
-                checkpoint = self._checkpoint(own.pretrained, data["reward_model"]["pretrained"])
-                changed["reward_model"] = own.model_copy(update={"pretrained": checkpoint})
-        return one.model_copy(update=changed) if changed else one
-
-    def _local(self, local: LmEval, data: Any) -> LmEval:
-        arguments = {
-            name: self._checkpoint(value, data["model_args"][name])
-            if name in _CHECKPOINTS and isinstance(value, str)
-            else value
-            for name, value in local.model_args.items()
-        }
-        return local.model_copy(update={"model_args": arguments})
-
-    def _benchmark(self, one: BenchmarkConfig, data: Any) -> BenchmarkConfig:
-        changed: dict[str, Any] = {
-            name: self._file(named, data[name])
-            for name in ("items", "rubric")
-            if (named := getattr(one, name)) is not None
-        }
-        if one.labels:
-            pairs = zip(one.labels, data["labels"], strict=True)
-            changed["labels"] = [self._file(named, written) for named, written in pairs]
-        return one.model_copy(update=changed) if changed else one
-
-    def _file(self, named: Path, written: Any) -> Path:
-        return self._found(named, written) or self._path.parent / named
-
-    def _checkpoint(self, named: str, written: Any) -> str:
-        """A folder, or else what may be a repository of the Hub."""
-        return str(self._found(Path(named), written) or named)
-
-    def _found(self, named: Path, written: Any) -> Path | None:
-        """Where it is; None for nowhere."""
-        typed = isinstance(written, yaml_file.FromEnvironment) and self._environment.get(
-            written.variable  # that of one with a default may not be set
-        )
-        if typed or named.is_absolute() or str(named).startswith("~"):
-            return named
-        if (beside := self._path.parent / named).exists():
-            return beside
-        if named.exists():
-            self._elsewhere[str(named)] = None
-            return named
-        return None
+    beside = _Beside(path, environment)
+    suite = check(Suite, data, path, written.lines, beside)
+    suite._notes = beside.notes()
+    return suite
 
 
 def _listed(given: Any) -> list[Any]:
     return given if isinstance(given, list) else [] if given is None else [given]
-
-
-def _with(parts: Sequence[Part], data: Any, name: str) -> Iterator[tuple[Part, Any]]:
-    """The parts of a section, each with what it was made of."""
-    return zip(parts, data.get(name) or (), strict=True)
 
 
 def raw_suite(path: Path) -> dict[str, Any]:
@@ -845,10 +809,11 @@ def check(
     data: Any,
     path: Path | str,
     lines: Mapping[yaml_file.Field, int] | None = None,
+    beside: _Beside | None = None,
 ) -> Model:
     """Data checked against a pydantic model; every fault becomes one readable line."""
     try:
-        return cls.model_validate(data)
+        return cls.model_validate(data, context=beside)
     except ValidationError as error:
         faults: dict[yaml_file.Field, list[Any]] = {}
         for fault in error.errors():

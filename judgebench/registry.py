@@ -10,8 +10,6 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-import importlib.util
 import inspect
 import operator
 import os
@@ -20,17 +18,18 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from judgebench import INCLUDE_PATH
 from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.keys import text_sha
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
-INCLUDE_PATH = "JUDGEBENCH_INCLUDE_PATH"
-"""The variable that names folders of benchmarks, as PATH does those of programs."""
-
 _included: list[Path] = []
 _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
@@ -206,7 +205,9 @@ def _table(group: str) -> Mapping[str, str]:
 
 
 def _own(group: str) -> list[str]:
-    spec = importlib.util.find_spec(f"judgebench.{group}")
+    from importlib.util import find_spec  # the command line starts without it
+
+    spec = find_spec(f"judgebench.{group}")
     locations = spec.submodule_search_locations if spec is not None else None
     return [
         file.stem
@@ -216,16 +217,16 @@ def _own(group: str) -> list[str]:
     ]
 
 
-def _entry_points(group: str) -> dict[str, importlib.metadata.EntryPoint]:
+def _entry_points(group: str) -> dict[str, EntryPoint]:
     return _offered(f"judgebench.{group}", tuple((place, _changed(place)) for place in sys.path))
 
 
 @lru_cache(maxsize=16)
-def _offered(
-    group: str, places: tuple[tuple[str, int], ...]
-) -> dict[str, importlib.metadata.EntryPoint]:
+def _offered(group: str, places: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
     """Looking into every installed package takes 20 ms: done again when one came or went."""
-    return {point.name: point for point in importlib.metadata.entry_points(group=group)}
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=group)}
 
 
 def _changed(place: str) -> int:

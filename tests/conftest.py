@@ -7,11 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import Connection, event
 
 if TYPE_CHECKING:
     from judgebench.store import Store
@@ -30,7 +33,11 @@ settings.load_profile("daily")
 
 def pytest_configure() -> None:
     """A shell starts what it puts into the background deaf to Ctrl-C, and so would be the runs that
-    tests interrupt."""
+    tests interrupt.
+
+    After 700 new objects, as usual, sweeps for garbage take a tenth of all time.
+    """
+    gc.set_threshold(50_000, 20, 20)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -45,6 +52,47 @@ def pytest_collection_finish() -> None:
 def _included(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders that a test includes are unknown to the next one."""
     monkeypatch.setattr(registry, "_included", [])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _told_once() -> Iterator[None]:
+    """What stays as it is while tests run: the commit of a folder, and what makes a store's tables.
+
+    Tests make thousands of manifests and of stores; two processes and sixty statements in SQL each.
+    """
+    from judgebench.execution import manifest
+    from judgebench.store import schema
+
+    made: dict[str, list[str]] = {}
+    create_all, git = schema.metadata.create_all, manifest._git
+
+    def create(connection: Connection, **options: Any) -> None:
+        if options != {"checkfirst": False}:  # a migration makes some of them
+            create_all(connection, **options)
+            return
+        said = made.get(connection.dialect.name, [])
+        for statement in said:
+            connection.exec_driver_sql(statement)
+        if not said:
+            note = partial(_note, said)
+            event.listen(connection, "before_cursor_execute", note)
+            create_all(connection, **options)
+            event.remove(connection, "before_cursor_execute", note)
+            made[connection.dialect.name] = said
+
+    @cache
+    def of_folder(_folder: str, *arguments: str) -> str:
+        return git(*arguments)
+
+    with (
+        mock.patch.object(schema.metadata, "create_all", create),
+        mock.patch.object(manifest, "_git", lambda *words: of_folder(str(Path.cwd()), *words)),
+    ):
+        yield
+
+
+def _note(said: list[str], *given: Any) -> None:
+    said.append(given[2])
 
 
 @pytest.fixture(scope="session")

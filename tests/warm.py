@@ -37,9 +37,8 @@ from judgebench.workers.protocol import QUIET
 ROOT = Path(__file__).resolve().parents[1]
 _COMMAND = (
     "judgebench.api",
-    "judgebench.cli.baseline",
     "judgebench.cli.gate",
-    "judgebench.cli.leaderboard",
+    "judgebench.cli.boards",
     "judgebench.cli.run",
     "judgebench.report.baselines",
     "judgebench.report.board",

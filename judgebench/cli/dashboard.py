@@ -23,7 +23,7 @@ warning: {address} can be reached from other machines. Everybody who reaches the
   Put a proxy with TLS and a login in front; docs/dashboard.md says how."""
 
 
-@click.command("dashboard", short_help="Open the dashboard on a store.")
+@click.command("dashboard")
 @click.option(
     "--address",
     metavar="ADDRESS",
@@ -67,7 +67,7 @@ def command(
       judgebench dashboard --store postgresql://reader@host/db
       judgebench dashboard --address 0.0.0.0 --rater-header X-Forwarded-User
     """
-    from judgebench import registry
+    from judgebench import INCLUDE_PATH, registry
     from judgebench.secret import is_loopback
     from judgebench.store.opening import located
 
@@ -90,7 +90,7 @@ def command(
     if not is_loopback(address) or rater_header:  # a proxy's name is not known here
         command_line += ["--server.allowedHosts", "*"]
     if included := registry.included():
-        os.environ[registry.INCLUDE_PATH] = os.pathsep.join(map(str, included))
+        os.environ[INCLUDE_PATH] = os.pathsep.join(map(str, included))
     sys.stderr.flush()
     # In place of this process: nothing is left behind, whatever signal ends it.
     if where.path is None:  # everybody on this machine sees a program's arguments

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import report_options, show
+from judgebench.cli.options import listing, report, report_options, show
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from judgebench.report.table import Document
 
 
-@click.group("data", short_help="List, pull, import and verify benchmark data.")
-def command() -> None:
+@click.group("data")
+def data() -> None:
     """Benchmark data and official judge prompts, in the data home (JUDGEBENCH_DATA).
 
     No benchmark text comes with judgebench, but for the small sets of its own. A benchmark is
@@ -27,17 +27,15 @@ def command() -> None:
     """
 
 
-@command.command("list")
-@report_options
-def list_command(form: str, outputs: tuple[Path, ...]) -> int:
+@report("list", data, store=None)
+def list_all() -> Document:
     """Say what there is of every benchmark."""
     from judgebench.benchmarks.data_source import list_data
 
-    show(_document(list_data()), form, outputs)
-    return 0
+    return _document(list_data())
 
 
-@command.command("verify")
+@data.command("verify")
 @click.argument("benchmarks", metavar="[BENCHMARK]…", nargs=-1)
 @report_options
 def verify_command(benchmarks: tuple[str, ...], form: str, outputs: tuple[Path, ...]) -> int:
@@ -56,7 +54,7 @@ def verify_command(benchmarks: tuple[str, ...], form: str, outputs: tuple[Path, 
     return 0
 
 
-@command.command("pull")
+@data.command("pull")
 @click.argument("benchmarks", metavar="[BENCHMARK]…", nargs=-1)
 def pull_command(benchmarks: tuple[str, ...]) -> int:
     """Fetch what is missing from where the benchmark's description says.
@@ -91,7 +89,7 @@ def pull_command(benchmarks: tuple[str, ...]) -> int:
     return 0
 
 
-@command.command("import")
+@data.command("import")
 @click.argument("benchmark")
 @click.argument("path", type=click.Path(path_type=Path))
 def import_command(benchmark: str, path: Path) -> int:
@@ -111,13 +109,13 @@ def _say(states: Iterable[DataState]) -> None:
         prompts = f", official prompts: {', '.join(state.prompts)}" if state.prompts else ""
         calibration = f", calibration: {', '.join(state.calibration)}" if state.calibration else ""
         say(
-            f"{state.benchmark}@{state.version}: {state.state}, {state.items} items"
+            f"{_named(state)}: {state.state}, {state.items} items"
             f"{prompts}{calibration}" + (f"; {state.note}" if state.note else "")
         )
 
 
 def _faults(state: DataState, *, named: bool) -> Iterable[str]:
-    name = f"{state.benchmark}@{state.version}"
+    name = _named(state)
     if state.state == "damaged" or (named and not state.usable):
         yield f"{name} is {state.state}: {state.note}"
     for file in state.damaged_files:
@@ -126,7 +124,7 @@ def _faults(state: DataState, *, named: bool) -> Iterable[str]:
 
 def _notes(state: DataState) -> Iterable[str]:
     """What is not here, and how to get it."""
-    name = f"{state.benchmark}@{state.version}"
+    name = _named(state)
     if state.note:
         yield f"{name}: {state.note}"
     if state.prompts_missing and state.usable:
@@ -137,7 +135,7 @@ def _notes(state: DataState) -> Iterable[str]:
 
 
 def _how_to_get_again(state: DataState) -> str:
-    name = f"{state.benchmark}@{state.version}"
+    name = _named(state)
     return f"judgebench data pull {name}, or judgebench data import {name} PATH"
 
 
@@ -156,41 +154,31 @@ def _how_to_get_prompts(benchmark: str) -> str:
 def _document(states: Sequence[DataState]) -> Document:
     from dataclasses import asdict
 
-    from judgebench.report.table import Column, Document, Table
-
-    rows = [asdict(state) for state in states]
-    return Document(
-        tables=[
-            Table(
-                title="benchmark data",
-                columns=[
-                    Column(title="benchmark", wraps=True),
-                    Column(title="state"),
-                    Column(title="items", align="right"),
-                    Column(title="official prompts", wraps=True),
-                    Column(title="calibration", wraps=True),
-                    Column(title="licence", wraps=True, spare=True),
-                ],
-                rows=[
-                    [
-                        f"{s.benchmark}@{s.version}",
-                        s.state,
-                        str(s.items) if s.usable else "",
-                        _here(s.prompts, s.prompts_missing),
-                        _here(s.calibration, s.calibration_missing),
-                        s.licence,
-                    ]
-                    for s in states
-                ],
-                notes=[note for state in states for note in _notes(state)],
-            )
-        ],
-        records=[
-            row | {name: ", ".join(of) for name, of in row.items() if isinstance(of, tuple)}
-            for row in rows
-        ],
-        data={"data": rows},
+    return listing(
+        "benchmark data",
+        states,
+        {
+            "benchmark~": _named,
+            "state": "state",
+            "items>": lambda s: str(s.items) if s.usable else "",
+            "official prompts~": lambda s: _here(s.prompts, s.prompts_missing),
+            "calibration~": lambda s: _here(s.calibration, s.calibration_missing),
+            "licence~?": "licence",
+        },
+        asdict,
+        flat=_flat,
+        data="data",
+        notes=[note for state in states for note in _notes(state)],
     )
+
+
+def _named(one: DataState | Offer) -> str:
+    return f"{one.benchmark}@{one.version}"
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    lists = {name: ", ".join(of) for name, of in record.items() if isinstance(of, tuple)}
+    return {**record, **lists}
 
 
 def _here(names: Sequence[str], missing: Sequence[str]) -> str:
@@ -200,27 +188,18 @@ def _here(names: Sequence[str], missing: Sequence[str]) -> str:
 def _offers_document(offered: Sequence[Offer]) -> Document:
     from dataclasses import asdict
 
-    from judgebench.report.table import Column, Document, Table
-
-    titles = ("benchmark", "files", "size", "from", "licence")
-    return Document(
-        tables=[
-            Table(
-                title="what can be pulled",
-                columns=[Column(title=title, wraps=title in titles[3:]) for title in titles],
-                rows=[
-                    [
-                        f"{one.benchmark}@{one.version}",
-                        str(one.files),
-                        one.size,
-                        ", ".join(one.hosts),
-                        one.licence,
-                    ]
-                    for one in offered
-                ],
-                notes=["judgebench data pull NAME, or all of it: judgebench data pull all"],
-            )
-        ],
-        records=[asdict(one) | {"hosts": ", ".join(one.hosts)} for one in offered],
-        data={"offers": [asdict(one) for one in offered]},
+    return listing(
+        "what can be pulled",
+        offered,
+        {
+            "benchmark": _named,
+            "files": lambda one: str(one.files),
+            "size": "size",
+            "from~": lambda one: ", ".join(one.hosts),
+            "licence~": "licence",
+        },
+        asdict,
+        flat=_flat,
+        data="offers",
+        notes=["judgebench data pull NAME, or all of it: judgebench data pull all"],
     )

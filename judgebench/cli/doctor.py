@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from judgebench.cli.options import report_options, show
+from judgebench.cli.options import Cell, listing, report_options, show
 from judgebench.cli.streams import say
 from judgebench.execution.preflight import ASKED, Finding, gpus
 from judgebench.plain_text import dollars
@@ -28,7 +28,7 @@ SETTINGS = (
 )
 
 
-@click.command("doctor", short_help="What is installed, reachable and configured.")
+@click.command("doctor")
 @click.argument("suite", required=False, type=click.Path(path_type=Path))
 @click.option("--no-calls", is_flag=True, help="Ask nobody whom SUITE names for a token.")
 @click.option(
@@ -65,7 +65,6 @@ def command(
     """
     from judgebench.api import store_url
     from judgebench.errors import ConfigError, JudgebenchError, ProviderUnavailableError
-    from judgebench.report.table import Column, Document, Table
 
     fault: JudgebenchError | None = None
     of_suite: list[Finding] = []
@@ -78,13 +77,12 @@ def command(
     asked = [_server(url) for url in servers]
     findings = [*_installed(), *_devices(), _store(url), *_data(), *_environment()]
     findings += [*of_suite, *asked]
-    table = Table(
-        title="doctor",
-        columns=[Column(title="what"), Column(title="state"), Column(title="found", wraps=True)],
-        rows=findings,
+    columns: dict[str, Cell] = {"what": "what", "state": "state", "found~": "found"}
+    show(
+        listing("doctor", findings, columns, Finding._asdict, data="checks"),
+        form,
+        outputs,
     )
-    rows = [finding._asdict() for finding in findings]
-    show(Document(tables=[table], records=rows, data={"checks": rows}), form, outputs)
     if fault is not None:
         raise fault
     if faults := [finding for finding in asked if finding.state == "fault"]:
@@ -177,14 +175,11 @@ def _data() -> Iterator[Finding]:
 
 def _environment() -> Iterator[Finding]:
     for name in KEYS:  # whether there is one, never what it is
-        yield Finding(name, "ok" if os.environ.get(name) else "absent", _yes_no(name))
+        there = bool(os.environ.get(name))
+        yield Finding(name, "ok" if there else "absent", "set" if there else "not set")
     for name in SETTINGS:
         if value := os.environ.get(name):
             yield Finding(name, "ok", _without_password(value))
-
-
-def _yes_no(name: str) -> str:
-    return "set" if os.environ.get(name) else "not set"
 
 
 def _without_password(value: str) -> str:

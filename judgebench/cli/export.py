@@ -16,7 +16,7 @@ PARQUET = "parquet"
 FORMATS = ("verdicts", "responses", PARQUET, ALPACA_EVAL, EXAMPLES)
 
 
-@click.command("export", short_help="Write verdicts or responses to a file.")
+@click.command("export")
 @click.argument("what", metavar="FORMAT", type=click.Choice(FORMATS))
 @click.argument("benchmark", required=False)
 @click.option(

@@ -1,4 +1,4 @@
-"""``judgebench gate``: is the candidate worse than the baseline?"""
+"""``gate`` and ``baseline``: is the candidate worse than the baseline, and which model is that?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from judgebench.cli.options import check_outputs, report_options, show, store_option, write_outputs
+from judgebench.cli.options import (
+    check_outputs,
+    report,
+    report_options,
+    show,
+    store_option,
+    write_outputs,
+)
 from judgebench.cli.streams import in_github, say, summarise
 
 if TYPE_CHECKING:
@@ -17,15 +24,13 @@ if TYPE_CHECKING:
     from judgebench.report.gate_outcome import GateReport
     from judgebench.report.gate_texts import GateTexts
     from judgebench.report.table import Document
+    from judgebench.store import Store
 
+NOT_PASSED = 2
 EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 
 
-@click.group(
-    "gate",
-    invoke_without_command=True,
-    short_help="The regression gate for CI: exit code 0, 1 or 2.",
-)
+@click.group("gate", invoke_without_command=True)
 @click.option("--baseline", metavar="NAME", help="What it is compared with.  [required]")
 @click.option("--candidate", metavar="MODEL", help="The model in question.  [required]")
 @click.option(
@@ -62,7 +67,7 @@ EXIT = {"pass": 0, "regression": 1, "inconclusive": 2}
 @report_options
 @store_option
 @click.pass_context
-def command(
+def gate(
     ctx: click.Context,
     baseline: str | None,
     candidate: str | None,
@@ -175,7 +180,7 @@ def command(
     return EXIT[report.verdict]
 
 
-@command.command("suggest")
+@gate.command("suggest")
 @click.option("--baseline", required=True, metavar="NAME", help="What will be compared with.")
 @click.option(
     "--candidate", required=True, metavar="MODEL", help="A model that will be in question."
@@ -263,3 +268,63 @@ def _write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@click.group("baseline")
+def baseline() -> None:
+    """Baselines of the gate by name, as 'main' or 'last-green': set them, list them."""
+
+
+@baseline.command("set")
+@click.argument("name")
+@click.option("--model", required=True, metavar="MODEL", help="Whose verdicts it is from now on.")
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    metavar="NAME[@VERSION]",
+    multiple=True,
+    help="On this benchmark only. Repeatable.  [default: all that the model was judged on]",
+)
+@click.option(
+    "--if-passed",
+    "gate",
+    type=click.Path(path_type=Path),
+    metavar="GATE.json",
+    help="Only if this gate, written by `judgebench gate --output`, has passed.",
+)
+@store_option
+def set_baseline_command(
+    name: str, model: str, benchmarks: tuple[str, ...], gate: Path | None, store: str
+) -> int:
+    """Call the newest model of a name the baseline NAME, on each benchmark it was judged on.
+
+    Earlier ones stay in the history. With --if-passed the benchmarks are those that the gate
+    tested, and the model has to be the gate's candidate; where the gate did not pass, nothing is
+    changed and the exit code is 2.
+
+    \b
+    Examples:
+      judgebench baseline set main --model nightly
+      judgebench baseline set last-green --model nightly --if-passed gate.json
+    """
+    from judgebench.report.baselines import set_baseline
+    from judgebench.report.gate_said import read_gate
+    from judgebench.store import open_store
+
+    passed = None if gate is None else read_gate(gate)
+    if passed is not None and passed.verdict != "pass":
+        say(f"{gate}: the gate's verdict is {passed.verdict!r}; the baseline {name!r} stays")
+        return NOT_PASSED
+    with open_store(store) as opened:
+        for one in set_baseline(opened, name, model, benchmarks, passed):
+            say(f"{one.name} on {one.benchmark}@{one.version}: {model} ({one.model_id})")
+    return 0
+
+
+@report("list", baseline)
+@click.option("--history", is_flag=True, help="Also what a baseline was before.")
+def list_baselines(store: Store, history: bool) -> Document:
+    """List the baselines of a store, a row for each benchmark."""
+    from judgebench.report.baselines import document
+
+    return document(store.baselines(), store, history=history)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from judgebench.cli.import_alpaca_eval import FORMAT as ALPACA_EVAL
-from judgebench.cli.import_alpaca_eval import Options
-from judgebench.cli.import_alpaca_eval import take_in as take_in_alpaca_eval
 from judgebench.cli.options import store_option
 from judgebench.cli.streams import say
 
@@ -21,33 +17,70 @@ if TYPE_CHECKING:
     from judgebench.exchange.outcome import ImportReport
     from judgebench.rows import Layout
 
+ALPACA_EVAL, HONESTYBENCH, PUBLISHED = "alpaca-eval", "honestybench", "published"
 JUDGMENTS = ("arena-hard", "mt-bench")
-HONESTYBENCH = "honestybench"
-LM_EVAL, INSPECT = "lm-eval", "inspect"
-PUBLISHED = "published"
+EVALUATIONS = ("lm-eval", "inspect")
 ROWS = ("verdicts", "responses", "labels")
-FORMATS = (
-    *ROWS,
-    *(ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH, LM_EVAL, INSPECT, PUBLISHED),
+FORMATS = (*ROWS, ALPACA_EVAL, *JUDGMENTS, HONESTYBENCH, *EVALUATIONS, PUBLISHED)
+MOST = 5
+
+_OF_TABLES = ("columns", "wide", "scale")
+_OF_PAIRS = ("model_outputs", "reference_outputs")
+_NAMES = ("benchmark", "model", "judge", "baseline")
+_OTHERS = tuple(name for name in FORMATS if name not in ROWS)
+
+REFUSED: Sequence[tuple[Sequence[str], Sequence[str], str]] = (
+    (_OTHERS, _OF_TABLES, f"--columns, --wide and --scale go with {', '.join(ROWS)}"),
+    (
+        (PUBLISHED,),
+        (*_OF_PAIRS, *_NAMES, "set_name", "anchors"),
+        "of published verdicts everything is known; name benchmarks, or nothing",
+    ),
+    (FORMATS[:-1], ("tasks",), f"--tasks goes with `import {PUBLISHED}`"),
+    (FORMATS[1:-1], ("anchors",), "--anchors goes with `import verdicts`"),
+    (
+        (HONESTYBENCH,),
+        (*_OF_PAIRS, "baseline"),
+        "these files have the answers, and nothing is compared; --model-outputs, "
+        f"--reference-outputs and --baseline are not for `import {HONESTYBENCH}`",
+    ),
+    (
+        tuple(name for name in FORMATS if name != HONESTYBENCH),
+        ("set_name",),
+        f"--set goes with `import {HONESTYBENCH}`",
+    ),
+    (
+        EVALUATIONS,
+        (*_OF_PAIRS, "judge", "baseline"),
+        "{what} logs have the answers and say who scored them, and nothing is compared; "
+        "--model-outputs, --reference-outputs, --judge and --baseline are not for `import {what}`",
+    ),
+    (
+        JUDGMENTS,
+        (*_OF_PAIRS, "model", "judge"),
+        "{what} files say whose answers and verdicts these are; --model-outputs, "
+        f"--reference-outputs, --model and --judge go with `import {ALPACA_EVAL}`",
+    ),
+    (
+        ("mt-bench",),
+        ("baseline",),
+        "mt-bench files name both models; --baseline is not for them",
+    ),
+    (
+        ROWS,
+        (*_OF_PAIRS, "baseline"),
+        f"--model-outputs, --reference-outputs and --baseline go with `import {ALPACA_EVAL}`",
+    ),
+    (
+        ("responses",),
+        ("wide", "scale", "judge"),
+        "--wide, --scale and --judge are about verdicts, not responses",
+    ),
 )
+"""Of some formats the options that mean nothing there, and what is then said; the first counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What the command line says of the columns of a table."""
-
-    columns: Sequence[str]
-    wide: Sequence[str]
-    scale: str | None
-
-    @property
-    def given(self) -> bool:
-        return bool(self.columns or self.wide or self.scale)
-
-
-@click.command(
-    "import", short_help="Take in verdicts, responses, labels or others' results from files."
-)
+@click.command("import")
 @click.argument("what", metavar="FORMAT", type=click.Choice(FORMATS))
 @click.argument("paths", metavar="PATH…", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
@@ -129,24 +162,7 @@ class Written:
     help="published: the folder 'tasks' of a checkout, whose figures are read.  [default: our own]",
 )
 @store_option
-def command(
-    what: str,
-    paths: tuple[Path, ...],
-    allow_unknown_items: bool,
-    anchors: bool,
-    columns: tuple[str, ...],
-    wide: tuple[str, ...],
-    scale: str | None,
-    model_outputs: tuple[Path, ...],
-    reference_outputs: tuple[Path, ...],
-    benchmark: str | None,
-    model: str | None,
-    judge: str | None,
-    set_name: str | None,
-    baseline: str | None,
-    tasks: Path | None,
-    store: str,
-) -> int:
+def command(what: str, paths: tuple[Path, ...], store: str, **given: Any) -> int:
     """Take in FORMAT (verdicts, responses, labels, or another program's) from files.
 
     All files are read before anything is stored. A file is taken in whole or not at all, and the
@@ -191,144 +207,97 @@ def command(
     Exit codes: 0 all is there; 65 a file cannot be used, or there are no figures here; 73 the
     store cannot be written.
     """
-    about = Options(
-        model_outputs=model_outputs,
-        reference_outputs=reference_outputs,
-        benchmark=benchmark,
-        model=model,
-        judge=judge,
-        baseline=baseline,
-    )
-    written = Written(columns=columns, wide=wide, scale=scale)
-    if written.given and what not in ROWS:
-        raise click.UsageError(f"--columns, --wide and --scale go with {', '.join(ROWS)}")
-    if what == PUBLISHED:
-        if about.given or set_name or anchors:
-            raise click.UsageError(
-                "of published verdicts everything is known; name benchmarks, or nothing"
-            )
-        _take_in_published([str(path) for path in paths], tasks, store)
-        return 0
-    if tasks is not None:
-        raise click.UsageError(f"--tasks goes with `import {PUBLISHED}`")
-    if not (paths or model_outputs or reference_outputs):
+    for formats, options, why in REFUSED:
+        if what in formats and any(given[option] for option in options):
+            raise click.UsageError(why.format(what=what))
+    if what != PUBLISHED and not (paths or given["model_outputs"] or given["reference_outputs"]):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
-    if anchors and what != "verdicts":
-        raise click.UsageError("--anchors goes with `import verdicts`")
-    if what == HONESTYBENCH:
-        _take_in_records(paths, about, set_name, allow_unknown_items, store)
-        return 0
-    if set_name:
-        raise click.UsageError(f"--set goes with `import {HONESTYBENCH}`")
     if what == ALPACA_EVAL:
-        take_in_alpaca_eval(paths, about, allow_unknown_items=allow_unknown_items, store=store)
-        return 0
-    if what in (LM_EVAL, INSPECT):
-        _take_in_evaluations(what, paths, about, allow_unknown_items, store)
-        return 0
-    if what in JUDGMENTS:
-        chosen = cast("Judgments", what)  # click has checked it
-        _take_in_judgments(chosen, paths, about, allow_unknown_items, store)
-        return 0
-    if about.model_outputs or about.reference_outputs or about.baseline:
-        raise click.UsageError(
-            f"--model-outputs, --reference-outputs and --baseline go with `import {ALPACA_EVAL}`"
-        )
-    layout = layout_of(what, written, about)
-    _take_in_rows(cast("Format", what), paths, layout, anchors, allow_unknown_items, store)
+        _take_in_alpaca_eval(paths, store, given)
+    else:
+        _store(what, _files(what, paths, given), store)
     return 0
 
 
-def _take_in_judgments(
-    what: Judgments,
-    paths: tuple[Path, ...],
-    about: Options,
-    allow_unknown_items: bool,
-    store: str,
-) -> None:
+def _files(
+    what: str, paths: Sequence[Path], given: Mapping[str, Any]
+) -> Sequence[tuple[Path, TakeIn]]:
+    """The files, read and checked, each with what takes it in."""
     from judgebench.benchmarks.description import split_version
-    from judgebench.exchange.files import read_judgments
 
-    if about.model_outputs or about.reference_outputs or about.model or about.judge:
-        raise click.UsageError(
-            f"{what} files say whose answers and verdicts these are; --model-outputs, "
-            f"--reference-outputs, --model and --judge go with `import {ALPACA_EVAL}`"
+    if what == PUBLISHED:
+        from judgebench.exchange.published import read_published
+
+        say("reading the published verdicts")
+        return read_published([str(path) for path in paths], tasks=given["tasks"])
+    keep: dict[str, Any] = {"allow_unknown_items": given["allow_unknown_items"]}
+    if what in ROWS:
+        from judgebench.exchange.files import read_files
+
+        layout = layout_of(what, given)
+        return read_files(
+            cast("Format", what), paths, layout=layout, anchors=given["anchors"], **keep
         )
-    if about.baseline and what == "mt-bench":
-        raise click.UsageError("mt-bench files name both models; --baseline is not for them")
-    name, version = split_version(about.benchmark) if about.benchmark else (None, None)
-    files = read_judgments(
-        what,
-        paths,
-        benchmark=name,
-        version=version,
-        baseline=about.baseline,
-        allow_unknown_items=allow_unknown_items,
-    )
-    _store(what, files, store)
+    name, version = split_version(given["benchmark"]) if given["benchmark"] else (None, None)
+    about: dict[str, Any] = {**keep, "benchmark": name, "version": version}
+    if what in JUDGMENTS:
+        from judgebench.exchange.files import read_judgments
 
+        return read_judgments(cast("Judgments", what), paths, baseline=given["baseline"], **about)
+    about["model"] = given["model"]
+    if what == HONESTYBENCH:
+        from judgebench.exchange.honestybench import read_honestybench
 
-def _take_in_records(
-    paths: tuple[Path, ...],
-    about: Options,
-    set_name: str | None,
-    allow_unknown_items: bool,
-    store: str,
-) -> None:
-    from judgebench.benchmarks.description import split_version
-    from judgebench.exchange.honestybench import read_honestybench
-
-    if about.model_outputs or about.reference_outputs or about.baseline:
-        raise click.UsageError(
-            "these files have the answers, and nothing is compared; --model-outputs, "
-            f"--reference-outputs and --baseline are not for `import {HONESTYBENCH}`"
-        )
-    name, version = split_version(about.benchmark) if about.benchmark else (None, None)
-    files = read_honestybench(
-        paths,
-        benchmark=name,
-        version=version,
-        model=about.model,
-        set_name=set_name,
-        judge=about.judge,
-        allow_unknown_items=allow_unknown_items,
-    )
-    _store(HONESTYBENCH, files, store)
-
-
-def _take_in_evaluations(
-    what: str, paths: tuple[Path, ...], about: Options, allow_unknown_items: bool, store: str
-) -> None:
-    from judgebench.benchmarks.description import split_version
+        return read_honestybench(paths, set_name=given["set_name"], judge=given["judge"], **about)
     from judgebench.exchange.inspect_evals import read_inspect
     from judgebench.exchange.lm_eval import read_lm_eval
 
-    if about.model_outputs or about.reference_outputs or about.judge or about.baseline:
-        raise click.UsageError(
-            f"{what} logs have the answers and say who scored them, and nothing is compared; "
-            f"--model-outputs, --reference-outputs, --judge and --baseline are not for `import "
-            f"{what}`"
-        )
-    name, version = split_version(about.benchmark) if about.benchmark else (None, None)
-    read = read_lm_eval if what == LM_EVAL else read_inspect
-    taken = read(
+    read: Callable[..., Sequence[Any]] = read_lm_eval if what == "lm-eval" else read_inspect
+    return [(taking.night.files[0], taking.take_in) for taking in read(paths, **about)]
+
+
+def _take_in_alpaca_eval(paths: Sequence[Path], store: str, given: Mapping[str, Any]) -> None:
+    """Read all files, store what is new, and say what that was."""
+    from judgebench.benchmarks.description import split_version
+    from judgebench.exchange.alpaca_eval import import_alpaca_eval
+    from judgebench.exchange.alpaca_eval_ids import BENCHMARK
+    from judgebench.exchange.alpaca_eval_rows import Told, gather
+    from judgebench.store import open_store
+
+    benchmark, version = split_version(given["benchmark"] or BENCHMARK)
+    gathered = gather(
         paths,
-        benchmark=name,
-        version=version,
-        model=about.model,
-        allow_unknown_items=allow_unknown_items,
+        model_outputs=given["model_outputs"],
+        reference_outputs=given["reference_outputs"],
+        told=Told(**{name: given[name] for name in _NAMES[1:]}),
     )
-    _store(what, [(taking.night.files[0], taking.take_in) for taking in taken], store)
+    with open_store(store) as opened:
+        report = import_alpaca_eval(
+            opened,
+            gathered,
+            benchmark=benchmark,
+            version=version,
+            allow_unknown_items=given["allow_unknown_items"],
+        )
+    for warning in report.warnings:
+        say(f"warning: {warning}")
+    if report.unsaid:
+        named = [f"{model} ({n})" for model, n in report.unsaid.items()]
+        more = f" and {len(named) - MOST} more" if len(named) > MOST else ""
+        say(
+            "warning: pairs with neither preference nor reply, which count as unreadable: "
+            + ", ".join(named[:MOST])
+            + more
+        )
+    files = f"{report.files} files" if report.files != 1 else str(gathered.files[0])
+    say(
+        f"{files}: {report.benchmark}@{report.version}, {report.models} models; "
+        f"{report.verdicts} verdicts, {report.new_verdicts} new; "
+        f"{report.answers} responses, {report.new_answers} new"
+    )
 
 
-def _take_in_published(benchmarks: Sequence[str], tasks: Path | None, store: str) -> None:
-    from judgebench.exchange.published import read_published
-
-    say("reading the published verdicts")
-    _store(PUBLISHED, read_published(benchmarks, tasks=tasks), store)
-
-
-def layout_of(what: str, written: Written, about: Options) -> Layout:
+def layout_of(what: str, said: Mapping[str, Any]) -> Layout:
     """How the files' tables become ours, as the command line says.
 
     Raises
@@ -339,21 +308,18 @@ def layout_of(what: str, written: Written, about: Options) -> Layout:
     from judgebench.benchmarks.description import split_version
     from judgebench.rows import Layout
 
-    if what == "responses" and (written.wide or written.scale or about.judge):
-        raise click.UsageError("--wide, --scale and --judge are about verdicts, not responses")
-    wide, across = _wide(written.wide)
+    wide, across = _wide(said["wide"])
     given: dict[str, Any] = {}
-    if about.benchmark:
-        name, version = split_version(about.benchmark)
+    if said["benchmark"]:
+        name, version = split_version(said["benchmark"])
         given |= {"benchmark": name} | ({"version": version} if version else {})
-    given |= {"model": about.model} if about.model else {}
-    given |= {"judge": about.judge} if about.judge else {}
+    given |= {name: said[name] for name in ("model", "judge") if said[name]}
     if wide in given:
         raise click.UsageError(f"--wide has a column for each {wide}: leave --{wide} out")
-    if written.scale is not None:
-        given |= _scale(written.scale)
+    if said["scale"] is not None:
+        given |= _scale(said["scale"])
     return Layout(
-        columns=_columns(what, written.columns), given=given, wide=wide, across=tuple(across)
+        columns=_columns(what, said["columns"]), given=given, wide=wide, across=tuple(across)
     )
 
 
@@ -408,22 +374,6 @@ def _scale(text: str) -> dict[str, float]:
     return scale
 
 
-def _take_in_rows(
-    what: Format,
-    paths: tuple[Path, ...],
-    layout: Layout,
-    anchors: bool,
-    allow_unknown_items: bool,
-    store: str,
-) -> None:
-    from judgebench.exchange.files import read_files
-
-    files = read_files(
-        what, paths, layout=layout, anchors=anchors, allow_unknown_items=allow_unknown_items
-    )
-    _store(what, files, store)
-
-
 def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
     from judgebench.store import open_store
 
@@ -437,7 +387,7 @@ def _store(what: str, files: Sequence[tuple[Path, TakeIn]], store: str) -> None:
 
 _ROWS = (
     dict.fromkeys(JUDGMENTS, "verdicts")
-    | dict.fromkeys((HONESTYBENCH, LM_EVAL, INSPECT), "answers and verdicts")
+    | dict.fromkeys((HONESTYBENCH, *EVALUATIONS), "answers and verdicts")
     | {PUBLISHED: "verdicts"}
 )
 

@@ -141,9 +141,7 @@ class _Judge(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@click.command(
-    "judge", cls=_Judge, short_help="Have models judge answers that exist, by rubric or prompt."
-)
+@click.command("judge", cls=_Judge)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_asked
 @click.option(

@@ -13,7 +13,6 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from judgebench import __version__
-from judgebench.cli.options import with_include_path
 from judgebench.cli.streams import NobodyReadsError, in_github, prepare, say, summarise
 from judgebench.errors import JudgebenchError, unknown_name
 
@@ -22,7 +21,7 @@ USAGE_ERROR = 64
 AGAIN = 75
 INTERRUPTED = 130
 
-#: Command -> what its line in ``--help`` says. A module of the same name holds it.
+#: Command -> what its line in ``--help`` says. `HELD_BY` says which module holds it.
 COMMANDS = {
     "run": "Answer, judge and report what a suite asks for; again: only what is missing.",
     "plan": "Say what a run would do, before it does it. Sends nothing.",
@@ -54,6 +53,16 @@ COMMANDS = {
     "doctor": "What is installed, reachable and configured.",
 }
 
+HELD_BY = {
+    **dict.fromkeys(("leaderboard", "compare", "ranking", "reproduce", "verify"), "boards"),
+    **dict.fromkeys(("agreement", "evaluators", "confidence", "calibrate-length"), "judges"),
+    **dict.fromkeys(("anchors", "replies", "items", "forget"), "judges"),
+    **dict.fromkeys(("cost", "batches"), "runs"),
+    "baseline": "gate",
+    "import": "import_",
+}
+"""Modules that are not called as their command."""
+
 ABOUT_BENCHMARKS = COMMANDS.keys() - {"batches", "cost", "judge", "reproduce", "store"}
 """Commands that take a benchmark, or a suite or store that has some."""
 
@@ -80,8 +89,11 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"judgebench.cli.{_module(cmd_name)}").command
+        module = importlib.import_module(f"judgebench.cli.{HELD_BY.get(cmd_name, cmd_name)}")
+        command = getattr(module, cmd_name.replace("-", "_"), None) or module.command
         assert isinstance(command, click.Command)
+        from judgebench.cli.options import with_include_path  # `--help` does without
+
         return with_include_path(command) if cmd_name in ABOUT_BENCHMARKS else command
 
     def resolve_command(
@@ -94,10 +106,6 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-def _module(command: str) -> str:
-    return "import_" if command == "import" else command.replace("-", "_")
 
 
 def _dashes(name: str) -> str:

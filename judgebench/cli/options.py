@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
-from judgebench import DEFAULT_STORE, registry
+from judgebench import DEFAULT_STORE, INCLUDE_PATH
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from judgebench.report.table import Document
 
+Cell: TypeAlias = "Callable[[Any], object] | str"
 Command = TypeVar("Command", bound=Callable[..., object])
 
 FORMATS = ("table", "md", "csv", "json", "html", "latex")
@@ -78,14 +80,17 @@ def with_include_path(command: click.Command) -> click.Command:
                 expose_value=False,
                 callback=_include,
                 help="A folder with benchmarks, or lm-eval tasks, besides those that come with "
-                f"judgebench (or {registry.INCLUDE_PATH}). Repeatable.",
+                f"judgebench (or {INCLUDE_PATH}). Repeatable.",
             )
         )
     return command
 
 
 def _include(_ctx: click.Context, _option: click.Parameter, paths: tuple[Path, ...]) -> None:
-    registry.include(paths)
+    if paths:
+        from judgebench import registry
+
+        registry.include(paths)
 
 
 def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
@@ -109,6 +114,110 @@ def report_options(command: Command, *, also: Sequence[str] = ()) -> Command:
         help="What is printed.",
     )
     return form(output(command))
+
+
+level_option = click.option(
+    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True
+)
+judges_option = click.option(
+    "--judge", "judges", multiple=True, metavar="NAME", help="Only this judge. Repeatable."
+)
+
+
+def report(
+    name: str,
+    group: click.Group | None = None,
+    *,
+    store: Literal["read", "write", "existing"] | None = "read",
+    also: Sequence[str] = (),
+) -> Callable[[Callable[..., Document]], click.Command]:
+    """A command out of a function that makes a document, which is shown as the options say.
+
+    Parameters
+    ----------
+    name, group
+        How the command is called, and the group that it belongs to.
+    store
+        How the store is opened that the function is given first; None for none.
+    also
+        As of `report_options`.
+    """
+    opened_as: dict[str | None, dict[str, bool]]
+    opened_as = {"read": {"read_only": True}, "existing": {"create": False}}
+
+    def made(function: Callable[..., Document]) -> click.Command:
+        @wraps(function)
+        def carried_out(form: str, outputs: Sequence[Path], **given: Any) -> int:
+            check_outputs(outputs)
+            if store is None:
+                document = function(**given)
+            else:
+                from judgebench.store import open_store
+
+                with open_store(given.pop("store"), **opened_as.get(store, {})) as opened:
+                    document = function(opened, **given)
+            show(document, form, outputs)
+            return 0
+
+        own = carried_out.__dict__.pop("__click_params__", [])
+        report_options(carried_out if store is None else store_option(carried_out), also=also)
+        carried_out.__dict__["__click_params__"] += own
+        command = click.command(name) if group is None else group.command(name)
+        return command(carried_out)
+
+    return made
+
+
+def listing(
+    title: str,
+    rows: Iterable[Any],
+    columns: Mapping[str, Cell],
+    record: Callable[[Any], Mapping[str, Any]],
+    *,
+    flat: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    data: str | None = None,
+    notes: Sequence[str] = (),
+) -> Document:
+    """A document of one table with a row for each thing.
+
+    Parameters
+    ----------
+    columns
+        Titles, and what stands below: an attribute, or a function of the thing. A title that ends
+        with ``>`` is of a column of numbers, with ``~`` of long text, with ``?`` of one that is
+        left out first.
+    record
+        What JSON has of a thing.
+    flat
+        What of that CSV has, where it cannot have all.
+    data
+        The name of the list in JSON; the title if not given.
+    """
+    from judgebench.report.table import Column, Document, Table
+
+    rows = list(rows)
+    table = Table(
+        title=title,
+        columns=[
+            Column(
+                title=name.rstrip(">~?"),
+                align="right" if ">" in name else "left",
+                wraps="~" in name,
+                spare="?" in name,
+            )
+            for name in columns
+        ],
+        rows=[[_cell(row, cell) for cell in columns.values()] for row in rows],
+        notes=notes,
+    )
+    records = [record(row) for row in rows]
+    tidy = records if flat is None else [flat(one) for one in records]
+    return Document(tables=[table], records=tidy, data={data or title: records})
+
+
+def _cell(row: Any, cell: Cell) -> str:
+    found = getattr(row, cell) if isinstance(cell, str) else cell(row)
+    return f"{found:,}" if isinstance(found, int) else str(found)
 
 
 def show(document: Document, form: str, outputs: Sequence[Path] = ()) -> None:

@@ -26,7 +26,7 @@ _SAVED = ("repeat a question", "need nobody to be asked")
 SUMS = ("generations", "verdicts", "repeated", "settled", "judge_calls", "recorded")
 
 
-@click.command("plan", short_help="Say what a run would do. Sends nothing.")
+@click.command("plan")
 @click.argument("suite", type=click.Path(path_type=Path))
 @suite_store_option
 @click.option("--batch", is_flag=True, help="As `run --batch`: in batches, at their price.")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
@@ -61,36 +60,25 @@ def _short(count: int) -> str:
     return f"{count / 1e3:.0f} k" if count < 1_000_000 else f"{count / 1e6:.1f} M"
 
 
-class PlainProgress:
-    """A line when a stage begins, one now and then, and one when it ends: for logs and pipes."""
+class _Counted:
+    """What is counted of a stage, however it is shown."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
-        self._name = ""
-        self._total: int | None = None
-        self._done = self._waiting = 0
-        self._failed: Counter[str] = Counter()
-        self._figures = Meter()
-        self._began = self._told = 0.0
+    def __init__(self) -> None:
+        self._begin("", None)
 
-    def __enter__(self) -> PlainProgress:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._close()
 
-    def stage(self, name: str, total: int | None) -> None:
-        self._close()
+    def _begin(self, name: str, total: int | None) -> None:
         self._name, self._total, self._done, self._waiting = name, total, 0, 0
-        self._failed.clear()
+        self._failed: Counter[str] = Counter()
         self._figures = Meter()
         self._began = self._told = time.monotonic()
-        self.say(name if total is None else f"{name}: {total}")
+
+    def _close(self) -> None: ...
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
         if failed is not None:
@@ -102,16 +90,35 @@ class PlainProgress:
 
     def meter(self, figures: Meter) -> None:
         self._figures = figures
+
+    def _counts(self) -> tuple[str, str, str]:
+        """What was taken, what waits and what failed; empty for nothing."""
+        took = taken(self._figures, time.monotonic() - self._began)
+        return took, in_batches(self._waiting), failures(self._failed)
+
+
+class PlainProgress(_Counted):
+    """A line when a stage begins, one now and then, and one when it ends: for logs and pipes."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self.stream = stream or sys.stderr
+
+    def stage(self, name: str, total: int | None) -> None:
+        self._close()
+        self._begin(name, total)
+        self.say(name if total is None else f"{name}: {total}")
+
+    def meter(self, figures: Meter) -> None:
+        super().meter(figures)
         now = time.monotonic()
         if self._total and now - self._told >= LINE_S:
             self._told = now
             gone = self._done + self._waiting + self._failed.total()
             left_s = (now - self._began) / max(gone, 1) * (self._total - gone)
-            self.say(
-                self._with_figures(
-                    f"{self._name}: {gone} of {self._total}, "
-                    f"{gone / (now - self._began):.1f}/s, about {left_s:.0f} s left"
-                )
+            self._say_with_counts(
+                f"{self._name}: {gone} of {self._total}, "
+                f"{gone / (now - self._began):.1f}/s, about {left_s:.0f} s left"
             )
 
     def say(self, message: str) -> None:
@@ -120,17 +127,15 @@ class PlainProgress:
     def _close(self) -> None:
         if self._name and (self._done or self._waiting or self._failed):
             seconds = time.monotonic() - self._began
-            line = f"{self._name}: {self._done} done in {seconds:.1f} s"
-            self.say(self._with_figures(line))
+            self._say_with_counts(f"{self._name}: {self._done} done in {seconds:.1f} s")
         self._name = ""
 
-    def _with_figures(self, line: str) -> str:
-        took = taken(self._figures, time.monotonic() - self._began)
-        parts = (line, in_batches(self._waiting), failures(self._failed), took)
-        return ", ".join(p for p in parts if p)
+    def _say_with_counts(self, line: str) -> None:
+        took, *others = self._counts()
+        self.say(", ".join(filter(None, (line, *others, took))))
 
 
-class BarProgress:
+class BarProgress(_Counted):
     """A bar with count, rate and time left; below it what was taken, and failures by kind."""
 
     def __init__(self) -> None:
@@ -146,6 +151,7 @@ class BarProgress:
         )
         from rich.text import Text
 
+        super().__init__()
         below = self._below
 
         class Bars(Progress):
@@ -156,11 +162,7 @@ class BarProgress:
                 if said := below():
                     yield Text(said, style="dim", overflow="ellipsis", no_wrap=True)
 
-        self._taken = Meter()
-        self._began = 0.0
         self._task: TaskID | None = None
-        self._failed: Counter[str] = Counter()
-        self._waiting = 0
         self._progress: Progress = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -172,48 +174,31 @@ class BarProgress:
             console=Console(stderr=True),
         )
 
-    def __enter__(self) -> BarProgress:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._close()
         self._progress.stop()
 
     def stage(self, name: str, total: int | None) -> None:
         self._close()
-        self._failed.clear()
-        self._waiting = 0
-        self._taken = Meter()
-        self._began = time.monotonic()
+        self._begin(name, total)
         self._task = self._progress.add_task(_cut(printable(name)), total=total, rate="")
 
     def advance(self, n: int = 1, *, failed: str | None = None, waiting: bool = False) -> None:
-        if self._task is None:
-            return
-        if failed is not None:
-            self._failed[failed] += n
-        self._waiting += n if waiting else 0
-        self._progress.update(self._task, advance=n, rate=self._rate())
-
-    def meter(self, figures: Meter) -> None:
-        self._taken = figures
+        super().advance(n, failed=failed, waiting=waiting)
+        if self._task is not None:
+            self._progress.update(self._task, advance=n, rate=self._rate())
 
     def say(self, message: str) -> None:
         said = printable_lines(masked(message))
         self._progress.console.print(said, markup=False, highlight=False)
 
     def _below(self) -> str:
-        if self._task is None:
-            return ""
-        took = taken(self._taken, time.monotonic() - self._began)
-        parts = (took, in_batches(self._waiting), failures(self._failed))
-        return "  " + ", ".join(filter(None, parts)) if any(parts) else ""
+        said = ", ".join(filter(None, self._counts())) if self._task is not None else ""
+        return said and f"  {said}"
 
     def _rate(self) -> str:
         speed = next((t.speed for t in self._progress.tasks if t.id == self._task), None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from judgebench.execution.forecast import Range
 
 
-@click.command("respond", short_help="Have models answer. Nobody judges.")
+@click.command("respond")
 @click.argument("suite", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--model",

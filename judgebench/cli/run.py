@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judgebench.cli.options import (
+    Cell,
     Command,
     check_outputs,
+    listing,
     narrowing_options,
     report_options,
     show,
@@ -55,7 +57,7 @@ def limit_options(command: Command) -> Command:
     return cost(connections(retries(timeout(command))))
 
 
-@click.command("run", short_help="Answer, judge and report what a suite asks for.")
+@click.command("run")
 @click.argument("suite", type=click.Path(path_type=Path))
 @suite_store_option
 @click.option("--quiet", is_flag=True, help="Print no boards at the end, only the last line.")
@@ -404,26 +406,17 @@ def _answers_alone(store: Store, candidate: Candidate) -> dict[str, Any]:
 
 
 def _alone_table(alone: Sequence[Mapping[str, Any]]) -> Table:
-    from judgebench.report.table import Column, Table
-
-    return Table(
-        title="answers alone",
-        columns=[
-            *(Column(title=title, wraps=True) for title in ("benchmark", "model")),
-            *(Column(title=title, align="right") for title in ("answers", "missing")),
-        ],
-        rows=[
-            [
-                f"{one['benchmark']}@{one['version']}",
-                *(str(one[name]) for name in ("model", "answers", "missing")),
-            ]
-            for one in alone
-        ],
-        notes=[
-            "the suite names no judges there; with judges: […], the same run again judges these "
-            "answers and asks for none of them anew"
-        ],
+    columns: dict[str, Cell] = {
+        "benchmark~": lambda one: f"{one['benchmark']}@{one['version']}",
+        "model~": lambda one: one["model"],
+        "answers>": lambda one: str(one["answers"]),
+        "missing>": lambda one: str(one["missing"]),
+    }
+    note = (
+        "the suite names no judges there; with judges: […], the same run again judges these "
+        "answers and asks for none of them anew"
     )
+    return listing("answers alone", alone, columns, dict, notes=[note]).tables[0]
 
 
 def _who_says_correct(outcome: Outcome, benchmark: str) -> str | None:

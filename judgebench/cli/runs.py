@@ -1,70 +1,80 @@
-"""``judgebench runs``: what ran, with its manifest, and what changed between two runs."""
+"""``runs``, ``cost``, ``batches``: what ran, what it took, and what waits at a provider."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import report_options, show, store_option
+from judgebench.cli.options import (
+    Cell,
+    level_option,
+    listing,
+    report,
+    report_options,
+    show,
+    store_option,
+)
+from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.records import RunManifest
+    from judgebench.execution.batch import Look
+    from judgebench.records import Batch, RunManifest
     from judgebench.report.table import Document
+    from judgebench.store import Store
 
 WIDE = 100
 """Characters of a value beyond which it stands in several lines."""
 
+AGAIN = "run the suite again to read the verdicts"
 
-@click.group("runs", short_help="What ran, and what changed.")
-def command() -> None:
+
+@click.group("runs")
+def runs() -> None:
     """What ran, with its manifest, and what changed between two runs."""
 
 
-@command.command("list")
-@report_options
-@store_option
-def list_command(form: str, outputs: tuple[Path, ...], store: str) -> int:
+@report("list", runs)
+def list_runs(store: Store) -> Document:
     """List the runs and imports that a store holds, the newest last."""
-    from judgebench.store import open_store
+    found = store.runs()
+    columns: dict[str, Cell] = {
+        "run": "id",
+        "name~": "name",
+        "state": "state",
+        "started (UTC)?": lambda run: _time(run.started),
+        "seconds>?": lambda run: "" if run.ended is None else f"{run.ended - run.started:.1f}",
+        "counts~?": lambda run: _counts(run.counts),
+    }
+    notes = [] if found else ["none yet; `judgebench run SUITE.yaml` starts one"]
+    return listing("runs", found, columns, _summary, flat=_flat, notes=notes)
 
-    with open_store(store, read_only=True) as opened:
-        runs = opened.runs()
-    show(_list(runs), form, outputs)
-    return 0
 
-
-@command.command("show")
+@report("show", runs)
 @click.argument("run")
-@report_options
-@store_option
-def show_command(run: str, form: str, outputs: tuple[Path, ...], store: str) -> int:
+def show_run(store: Store, run: str) -> Document:
     """Show the manifest of RUN: its id, the beginning of it, 'latest' or 'latest~1'.
 
     Imports are left out of 'latest', unless there is nothing else.
     """
     from judgebench.report.run_called import run_called
-    from judgebench.store import open_store
 
-    with open_store(store, read_only=True) as opened:
-        found = run_called(opened.runs(), run, store)
-    show(_one(found), form, outputs)
-    return 0
+    return _one(run_called(store.runs(), run, store.url))
 
 
-@command.command("diff")
+@report("diff", runs)
 @click.argument("a")
 @click.argument("b")
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
-@report_options
-@store_option
-def diff_command(
-    a: str, b: str, level: float, form: str, outputs: tuple[Path, ...], store: str
-) -> int:
+@level_option
+def diff_runs(store: Store, a: str, b: str, level: float) -> Document:
     """Show what changed from run A to run B, and what moved.
 
     Runs are named by their id, the beginning of it, 'latest', or 'latest~1' for the one before;
@@ -89,49 +99,12 @@ def diff_command(
     from judgebench.report.run_called import run_called
     from judgebench.report.run_diff import run_diff
     from judgebench.report.run_diff_document import document
-    from judgebench.store import open_store
 
-    with open_store(store, read_only=True) as opened:
-        runs = opened.runs()
-        first, second = (run_called(runs, wanted, store) for wanted in (a, b))
-        found = run_diff(opened, first, second, intervals=Intervals(level=level))
-    show(document(found), form, outputs)
-    return 0
-
-
-def _list(runs: Sequence[RunManifest]) -> Document:
-    from judgebench.report.table import Column, Document, Table
-
-    return Document(
-        tables=[
-            Table(
-                title="runs",
-                columns=[
-                    Column(title="run"),
-                    Column(title="name", wraps=True),
-                    Column(title="state"),
-                    Column(title="started (UTC)", spare=True),
-                    Column(title="seconds", align="right", spare=True),
-                    Column(title="counts", wraps=True, spare=True),
-                ],
-                rows=[
-                    [run.id, run.name, run.state, _time(run.started), _seconds(run), _counts(run)]
-                    for run in runs
-                ],
-                notes=[] if runs else ["none yet; `judgebench run SUITE.yaml` starts one"],
-            )
-        ],
-        records=[_record(run) for run in runs],
-        data={"runs": [_summary(run) for run in runs]},
-    )
+    first, second = (run_called(store.runs(), wanted, store.url) for wanted in (a, b))
+    return document(run_diff(store, first, second, intervals=Intervals(level=level)))
 
 
 def _one(run: RunManifest) -> Document:
-    from dataclasses import asdict
-
-    from judgebench.report.table import Column, Document, Table
-
-    data = asdict(run)
     shown = {
         **_summary(run),
         "git": run.git_sha or "",
@@ -140,17 +113,14 @@ def _one(run: RunManifest) -> Document:
         "versions": run.versions,
         "configuration": run.configuration,
     }
-    return Document(
-        tables=[
-            Table(
-                title=f"run {run.id}",
-                columns=[Column(title="field"), Column(title="value", wraps=True)],
-                rows=[row for name, value in shown.items() for row in _lines(name, value)],
-            )
-        ],
-        records=[{"field": name, "value": _value(value)} for name, value in shown.items()],
-        data=data,
+    document = listing(
+        f"run {run.id}",
+        [row for name, value in shown.items() for row in _lines(name, value)],
+        {"field": lambda row: row[0], "value~": lambda row: row[1]},
+        lambda row: {"field": row[0]},
     )
+    records = [{"field": name, "value": _value(value)} for name, value in shown.items()]
+    return replace(document, records=records, data=asdict(run))
 
 
 def _lines(name: str, value: Any) -> Iterator[list[str]]:
@@ -175,10 +145,6 @@ def _summary(run: RunManifest) -> dict[str, Any]:
     }
 
 
-def _record(run: RunManifest) -> dict[str, Any]:
-    return _summary(run) | {"counts": _counts(run)}
-
-
 def _value(value: Any) -> str:
     if value is None:
         return ""
@@ -189,9 +155,162 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _seconds(run: RunManifest) -> str:
-    return "" if run.ended is None else f"{run.ended - run.started:.1f}"
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n)
 
 
-def _counts(run: RunManifest) -> str:
-    return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in run.counts.items() if n)
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, "counts": _counts(record["counts"])}
+
+
+@report("cost")
+@click.argument("run", required=False)
+def cost(store: Store, run: str | None) -> Document:
+    """Say what RUN took, by judge and model; without one, what all runs took.
+
+    RUN is an id, the beginning of one, 'latest', or 'latest~1' for the one before.
+
+    'calls' were answered at once, 'batch' in a batch at its price. 'recorded' were not made, since
+    the reply was in the store: 'saved USD' is what it had cost when it was asked for, and is no
+    part of 'USD'. A failed attempt is 'retried' if it was not charged, and 'wasted' if it may have
+    been, at the most it can cost. What has no known price is said, never counted as 0.
+
+    \b
+    Examples:
+      judgebench cost
+      judgebench cost latest --format json
+    """
+    from judgebench.report.run_called import run_called
+    from judgebench.report.spend import spend_document
+
+    return spend_document(
+        store, None if run is None else run_called(store.runs(), run, store.url).id
+    )
+
+
+@click.group("batches")
+def batches() -> None:
+    """What was handed to providers' batch interfaces, and what came of it.
+
+    \b
+    In three steps, hours apart and perhaps on several machines:
+      judgebench run nightly.yaml --batch    # hands the questions over; exit code 75
+      judgebench batches collect             # fetches replies; 75 while some are under way
+      judgebench run nightly.yaml            # reads the verdicts, and asks what is left
+
+    The commands here need --store where the suite names a store of its own.
+    """
+
+
+@report("list", batches)
+def list_batches(store: Store) -> Document:
+    """List the batches of a store, the newest last. Asks no provider."""
+    from judgebench.execution.batch import duration
+
+    found = store.batches()
+    columns: dict[str, Cell] = {
+        "batch": "id",
+        "run": "run_id",
+        "asker~": "asker",
+        "provider": "provider",
+        "state": "state",
+        "requests>": "requests",
+        "age>": lambda one: duration((one.ended or time.time()) - one.created),
+        "remote id~?": lambda one: one.remote_id or "",
+        "note~?": "note",
+    }
+    notes = [] if found else ["none; `judgebench run SUITE.yaml --batch` makes some"]
+    return listing("batches", found, columns, _record, notes=notes)
+
+
+@batches.command("collect")
+@click.argument("wanted", metavar="[BATCH]...", nargs=-1)
+@report_options
+@store_option
+def collect_batches(**asked: Any) -> int:
+    """Store the replies of batches that have ended.
+
+    BATCH is an id or the beginning of one, ours or the provider's; without any, all that are under
+    way are looked at. Keys are taken from the environment, under the names that the suites give.
+    Collecting again changes nothing.
+
+    Exit codes: 0 all is collected, 75 some are under way, 69 a provider could not be reached.
+    """
+    return _visit(**asked, call_off=False)
+
+
+@batches.command("cancel")
+@click.argument("wanted", metavar="BATCH...", nargs=-1, required=True)
+@report_options
+@store_option
+def cancel_batches(**asked: Any) -> int:
+    """End batches early.
+
+    What a provider has answered by then is paid for: `judgebench batches collect` stores it once
+    the batch has ended, and frees the other questions.
+    """
+    return _visit(**asked, call_off=True)
+
+
+def _visit(
+    wanted: Sequence[str], form: str, outputs: Sequence[Path], store: str, *, call_off: bool
+) -> int:
+    from judgebench.cli.progress import progress_for
+    from judgebench.execution.batch import collect
+    from judgebench.store import open_store
+
+    with open_store(store, create=False) as opened, progress_for(sys.stderr) as progress:
+        looks = collect(
+            opened,
+            environment=os.environ,
+            progress=progress,
+            only=wanted or None,
+            call_off=call_off,
+        )
+    waiting = sum(not look.done for look in looks)
+    notes = [f"{waiting} of {len(looks)} not collected yet; collect again later"] * bool(waiting)
+    columns: dict[str, Cell] = {
+        "batch": lambda look: look.batch.id,
+        "asker~": lambda look: look.batch.asker,
+        "requests>": lambda look: look.batch.requests,
+        "what was found~": "says",
+    }
+    notes = notes if looks else ["no batch is under way"]
+    show(listing("batches", looks, columns, _found, notes=notes), form, outputs)
+    if any(look.replies for look in looks):
+        say(AGAIN)
+    return _exit_code(looks)
+
+
+def _exit_code(looks: Sequence[Look]) -> int:
+    """0 when all are settled; what stood in the way goes before what only takes its time."""
+    from judgebench.execution.batch import WAITING
+
+    codes = {look.exit_code for look in looks} - {0}
+    return max(codes - {WAITING}, default=max(codes, default=0))
+
+
+def _record(batch: Batch) -> dict[str, Any]:
+    from judgebench.execution.batch import clock_time
+
+    return {
+        "id": batch.id,
+        "run": batch.run_id,
+        "asker": batch.asker,
+        "provider": batch.provider,
+        "state": batch.state,
+        "requests": batch.requests,
+        "created": clock_time(batch.created),
+        "ended": None if batch.ended is None else clock_time(batch.ended),
+        "remote_id": batch.remote_id,
+        "note": batch.note,
+    }
+
+
+def _found(look: Look) -> dict[str, Any]:
+    return _record(look.batch) | {
+        "found": look.says,
+        "replies": look.replies,
+        "failed": look.failed,
+        "unasked": look.unasked,
+    }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from judgebench.store.copy import Part
 
 
-@click.group("store", short_help="Stores: copy, merge, check, vacuum.")
+@click.group("store")
 def command() -> None:
     """Copy a store or a part of it, make one of several, look through one, give room back.
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -94,6 +95,7 @@ def _stamp(seconds: float) -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of judgebench, Python and what stands in `WATCHED`, none of it imported."""
     found = {"judgebench": __version__, "python": platform.python_version(), "os": sys.platform}

@@ -49,16 +49,17 @@ from judgebench.judges.readers.dictionaries import (
     COMPARISON,
     ONE_TO_TEN,
     OVERALL,
-    DimensionRatings,
     read_coded,
     read_critique_comparison,
-    read_critique_score,
-    read_upstream_comparison,
-    read_upstream_score,
+    read_ratings,
 )
 from judgebench.judges.readers.json import REASON
 from judgebench.judges.readers.scores import Scale, read_scores, score_schema
-from judgebench.judges.readers.upstream import read_upstream
+from judgebench.judges.readers.upstream import (
+    read_upstream,
+    read_upstream_comparison,
+    read_upstream_score,
+)
 from judgebench.keys import content_key
 from judgebench.records import Case, Score, Unreadable, Verdict
 from judgebench.template import PromptText
@@ -159,10 +160,9 @@ def _dimensions(setup: Setup[DimensionsOptions]) -> Plan:
             return Question(messages=asked, read=read, response_format=form)
         if upstream:
             return Question(messages=asked, read=partial(read_upstream, dimensions=dimensions))
-        ratings = DimensionRatings(dimensions=dimensions)
-        if prompt.official:
-            return Question(messages=asked, read=ratings.read)
-        read = partial(read_coded, code=shown.code, read=ratings.read, what="score")
+        read = partial(read_ratings, dimensions=dimensions)
+        if not prompt.official:
+            read = partial(read_coded, code=shown.code, read=read, what="score")
         return Question(messages=asked, read=read)
 
     # As lists: the order of dimensions is part of the question, and a key forgets it in names.
@@ -326,7 +326,7 @@ def _critique(setup: Setup[CritiqueOptions]) -> Plan:
         if pair:
             read = read_upstream_comparison if upstream else read_critique_comparison
         else:
-            read = read_upstream_score if upstream else read_critique_score
+            read = read_upstream_score if upstream else read_ratings
         if not official:
             read = partial(read_coded, code=shown.code, read=read, what="verdict")
         return Question(messages=messages(forms[form], {}, of_case), read=read)

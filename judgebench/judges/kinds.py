@@ -65,7 +65,7 @@ from judgebench.judges.prompt import (
 )
 from judgebench.judges.readers.brackets import GRADES, read_brackets, read_graded_score, read_option
 from judgebench.judges.readers.json import REASON, choice_schema, read_choice
-from judgebench.judges.readers.option_letters import NO_OPTION, NONE, OptionLine
+from judgebench.judges.readers.option_letters import NO_OPTION, NONE, read_option_line
 from judgebench.judges.readers.scores import (
     OVERALL,
     Scale,
@@ -78,11 +78,11 @@ from judgebench.judges.readers.words import (
     CONSISTENCY,
     VERDICTS,
     Names,
-    WinnerLines,
     likelier,
     read_certainty,
     read_certainty_upstream,
     read_upstream,
+    read_winner,
     read_word,
 )
 from judgebench.records import (
@@ -200,8 +200,8 @@ def _pairwise(setup: Setup[PairwiseOptions]) -> Plan:
             read = partial(read_brackets, ties=names.tie is not None)
             return Question(messages=asked, read=read)
         code = shown.code if explain and not official else None
-        lines = WinnerLines(names=names, code=code, bare_last=explain)
-        return Question(messages=asked, read=lines.read)
+        read = partial(read_winner, names=names, code=code, bare_last=explain)
+        return Question(messages=asked, read=read)
 
     def read_json(reply: Reply) -> Verdict:
         found = read_choice(reply, "winner", [*names], explain=explain)
@@ -789,7 +789,7 @@ def _about_choice(
         elif options.as_json:
             found = read_choice(reply, "option", choices, explain=explain)
         else:
-            found = OptionLine(n_options=n_options, code=shown.code).read(reply)
+            found = read_option_line(reply, n_options, shown.code)
         return lexical.graded_choice(found, right)
 
     as_json = options.as_json and not prompt.official

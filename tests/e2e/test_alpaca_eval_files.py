@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import math
+import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ MODELS = (
 all 29 `test_reproduce` has every figure."""
 OTHER_BASELINE = "Mistral-7B+RAHF-DUAL+LoRA"
 """Published as judged against text_davinci_003, but the baseline's answers in it are others."""
+EXAMPLES = int(os.environ.get("JUDGEBENCH_EXAMPLES", "30"))
 JUDGES = ("alpaca_eval_gpt4", "alpaca_eval_gpt4_turbo_fn", "alpaca_eval_cot_gpt4_turbo_fn")
 
 
@@ -241,7 +244,8 @@ def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
         paths = []
         for number, ((annotator, _), records) in enumerate(files.items()):
             if annotator == judge:
-                paths.append(_written(tmp_path / f"{judge}-{number}.json", records))
+                path = tmp_path / f"{judge}-{number}.json"
+                paths.append(_written(path, records if EXAMPLES > 30 else _each_kind(records)))
         done("import", "alpaca-eval", *paths, "--store", url(tmp_path, judge))
         checked = 0
         for place, verdict, reply in _with_replies(tmp_path, judge):
@@ -249,7 +253,18 @@ def test_earlier_judges_replies_state_their_verdicts(tmp_path: Path) -> None:
                 assert place.order != "single"
                 assert p_first == verdict.p_first
                 checked += 1
-        assert checked > 3000, judge
+        assert checked > (3000 if EXAMPLES > 30 else 200), judge
+
+
+def _each_kind(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Two judges say six things 8,000 times; one writes 5,600 texts, of which this is a fourth."""
+    seen = Counter[tuple[str, float]]()
+    kept = []
+    for number, record in enumerate(records):
+        seen[said := (record["raw_completion"], record["preference"])] += 1
+        if seen[said] <= 20 and (len(said[0]) < 200 or number % 4 == 0):
+            kept.append(record)
+    return kept
 
 
 def _written(path: Path, records: list[dict[str, Any]]) -> Path:

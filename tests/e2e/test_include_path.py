@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench import registry
+from judgebench import INCLUDE_PATH, registry
 from judgebench.cli.main import run
 
 MINI = registry.tasks_root() / "trivia_judging_mini"
@@ -73,7 +73,7 @@ def test_the_command_line_and_the_environment_name_folders(
     assert run(["data", "verify", "rivers", f"--include-path={elsewhere / 'rivers'}"]) == 0
     monkeypatch.setattr(registry, "_included", [])
     assert run(["data", "verify", "rivers"]) == 78
-    monkeypatch.setenv(registry.INCLUDE_PATH, str(elsewhere))
+    monkeypatch.setenv(INCLUDE_PATH, str(elsewhere))
     assert run(["data", "verify", "rivers"]) == 0
 
 

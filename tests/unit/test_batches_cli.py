@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from judgebench.cli.batches import command
+from judgebench.cli.runs import batches as command
 from judgebench.store import open_store
 from tests.unit.batched import Server, new_store, questions, replies, submitted
 from tests.wire.batch_servers import KEY, AnthropicServer, Fault, OpenAIServer

@@ -7,12 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgebench.judges.readers.dictionaries import (
+    COMPARISONS,
     read_critique_comparison,
-    read_critique_score,
-    upstream_comparison,
-    upstream_score,
+    read_ratings,
 )
+from judgebench.judges.readers.upstream import read_upstream_comparison, read_upstream_score
 from judgebench.records import Preference, Reply, Score, Unreadable, Verdict
+
+
+def upstream_score(text: str) -> float:
+    """As upstream's script says it: 5 for what it cannot read."""
+    verdict = read_upstream_score(Reply(text=text))
+    return verdict.value if isinstance(verdict, Score) else 5.0
+
+
+def upstream_comparison(text: str) -> int:
+    """As upstream's script says it: 0 for the first, 1 for the second, 2 for a tie, or -1."""
+    verdict = read_upstream_comparison(Reply(text=text))
+    known = list(COMPARISONS.values())
+    return known.index(verdict) if isinstance(verdict, Preference) else -1
+
 
 POINTWISE = (
     "与参考答案相比，助手的回答说对了河名，但没有说明支流。\n事实正确性：8分。\n清晰度：9分。\n"
@@ -53,7 +67,7 @@ def shown(verdict: Verdict) -> object:
     ],
 )
 def test_scores(text: str, score: float | str, upstream: float) -> None:
-    assert shown(read_critique_score(Reply(text=text))) == score
+    assert shown(read_ratings(Reply(text=text))) == score
     assert upstream_score(text) == upstream
 
 
@@ -88,7 +102,7 @@ def test_comparisons(text: str, verdict: str, upstream: int) -> None:
 def test_refused_and_cut_off_replies_are_not_read() -> None:
     for finish, reason in {"length": "truncated", "refusal": "refused"}.items():
         for text, reader in (
-            (POINTWISE, read_critique_score),
+            (POINTWISE, read_ratings),
             (PAIRWISE, read_critique_comparison),
         ):
             assert reader(Reply(text=text, finish_reason=finish)) == Unreadable(reason=reason)
@@ -105,7 +119,7 @@ PIECES = st.lists(
 
 @given(st.text() | PIECES)
 def test_any_text_has_a_verdict_or_a_reason(text: str) -> None:
-    verdict = shown(read_critique_score(Reply(text=text)))
+    verdict = shown(read_ratings(Reply(text=text)))
     assert verdict and (isinstance(verdict, str) or 1 <= verdict <= 10)
     assert shown(read_critique_comparison(Reply(text=text)))
     assert 0 <= upstream_score(text) <= 10
@@ -118,6 +132,6 @@ def test_any_text_has_a_verdict_or_a_reason(text: str) -> None:
 def test_a_huge_reply_is_read_at_once(piece: str) -> None:
     text = piece * (200_000 // len(piece)) + "x"
     assert read_critique_comparison(Reply(text=text))
-    assert read_critique_score(Reply(text=text))
+    assert read_ratings(Reply(text=text))
     assert upstream_score(text) >= 0
     assert upstream_comparison(text) == -1

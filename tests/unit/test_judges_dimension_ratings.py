@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges.readers.dictionaries import DimensionRatings
-from judgebench.judges.readers.scores import Scale
+from judgebench.judges.readers.dictionaries import read_ratings
 from judgebench.judges.readers.upstream import (
     UNPARSED,
-    UpstreamRatings,
     read_upstream,
     upstream_ratings,
 )
@@ -23,7 +21,7 @@ from judgebench.records import Reply, Score, Unreadable, Verdict
 GOLD = Path(__file__).resolve().parents[3] / "shared" / "gold" / "alignbench"
 
 FACTS, CLEAR = "事实正确性", "清晰度"
-RATINGS = DimensionRatings(dimensions=(FACTS, CLEAR))
+RATED = (FACTS, CLEAR)
 BOTH = {FACTS: 9.0, CLEAR: 8.0}
 
 
@@ -36,7 +34,7 @@ def shown(verdict: Verdict) -> object:
 
 
 def read(text: str) -> object:
-    return shown(RATINGS.read(Reply(text=text, finish_reason="stop")))
+    return shown(read_ratings(Reply(text=text, finish_reason="stop"), RATED))
 
 
 @pytest.mark.parametrize(
@@ -153,19 +151,13 @@ def test_what_states_no_one_score_is_unreadable(text: str, reason: str) -> None:
 def test_refused_and_cut_off_replies_are_not_read() -> None:
     for finish, reason in {"length": "truncated", "content_filter": "refused"}.items():
         reply = Reply(text="{'综合得分': 7}", finish_reason=finish)
-        assert RATINGS.read(reply) == Unreadable(reason=reason)
+        assert read_ratings(reply, RATED) == Unreadable(reason=reason)
         assert read_upstream(reply, (CLEAR,)) == Unreadable(reason=reason)
 
 
-def test_another_scale_and_another_name_for_the_whole() -> None:
-    other = DimensionRatings(
-        dimensions=(), scale=Scale(low=0, high=5, decimals=False), overall="总分"
-    )
-    assert shown(other.read(Reply(text="{'总分': 5/5}"))) == (5.0, {})
-    assert shown(other.read(Reply(text="总分：4.5"))) == "a score that is no whole number"
-    assert shown(other.read(Reply(text="{'总分': 5/10}"))) == "a score that is no number"
-    nested = DimensionRatings(dimensions=("综合", "综合得"))
-    assert shown(nested.read(Reply(text="综合得分：7"))) == (7.0, {})
+def test_a_name_may_begin_another() -> None:
+    nested = read_ratings(Reply(text="综合得分：7"), ("综合", "综合得"))
+    assert shown(nested) == (7.0, {})
 
 
 # As upstream reads --------------------------------------------------------------------------------
@@ -195,7 +187,7 @@ def test_another_scale_and_another_name_for_the_whole() -> None:
     ],
 )
 def test_upstreams_reading(text: str, ratings: dict[str, int], score: float) -> None:
-    assert upstream_ratings(text) == UpstreamRatings(ratings=ratings, score=score)
+    assert upstream_ratings(text) == (ratings, score)
 
 
 def test_upstreams_verdict_has_a_scale_without_an_upper_end() -> None:
@@ -211,12 +203,12 @@ def test_every_reply_of_the_gold() -> None:
     """Ours reads what upstream reads, and the two replies that upstream cannot."""
     cases = json.loads((GOLD / "parse_cases.json").read_text(encoding="utf-8"))
     config = json.loads((GOLD / "config.json").read_text(encoding="utf-8"))
-    ours = DimensionRatings(dimensions=tuple(config["dimension_definition"]))
+    rated = tuple(config["dimension_definition"])
     rescued = {}
     for case in cases:
         found = upstream_ratings(case["judgment"])
-        assert (found.ratings, found.score) == (case["ratings"], case["score"]), case["judgment"]
-        verdict = ours.read(Reply(text=case["judgment"]))
+        assert found == (case["ratings"], case["score"]), case["judgment"]
+        verdict = read_ratings(Reply(text=case["judgment"]), rated)
         assert isinstance(verdict, Score), case["judgment"]
         if case["score"] == UNPARSED:
             rescued[case["judgment"]] = verdict.value
@@ -243,7 +235,7 @@ PIECES = st.lists(
 
 @given(st.text() | PIECES)
 def test_any_text_has_a_score_on_the_scale_or_a_reason(text: str) -> None:
-    verdict = RATINGS.read(Reply(text=text))
+    verdict = read_ratings(Reply(text=text), RATED)
     if isinstance(verdict, Unreadable):
         assert verdict.reason
         return
@@ -259,7 +251,7 @@ def test_any_text_reads_upstream_as_its_rules_say(text: str) -> None:
     assert isinstance(read_upstream(Reply(text=text), (CLEAR,)), Score | Unreadable)
 
 
-def by_definition(text: str) -> UpstreamRatings:
+def by_definition(text: str) -> tuple[dict[str, int], float]:
     """Upstream's rules tried one place after the other."""
     group = next(
         (
@@ -280,13 +272,13 @@ def by_definition(text: str) -> UpstreamRatings:
         else:
             at += 1
     if "综合得分" in ratings:
-        return UpstreamRatings(ratings=ratings, score=ratings["综合得分"])
+        return (ratings, ratings["综合得分"])
     for start in places(text, "'综合得分"):
         if digits := number(text, start + 5, "': "):
             after = start + 8 + len(digits)
             cents = number(text, after, ".")[:2]
-            return UpstreamRatings(ratings=ratings, score=float(f"{digits}.{cents}"))
-    return UpstreamRatings(ratings=ratings, score=UNPARSED)
+            return (ratings, float(f"{digits}.{cents}"))
+    return (ratings, UNPARSED)
 
 
 def places(text: str, what: str) -> list[int]:
@@ -312,5 +304,5 @@ def number(text: str, at: int, before: str) -> str:
 def test_a_huge_reply_is_read_at_once(piece: str) -> None:
     for start in ("", "{", "综合得分: "):
         reply = Reply(text=start + piece * (200_000 // len(piece)) + "x")
-        assert RATINGS.read(reply)
+        assert read_ratings(reply, RATED)
         assert read_upstream(reply, (CLEAR,))

@@ -15,7 +15,7 @@ from judgebench.judges.kinds import KINDS
 from judgebench.judges.lexical import NO_RIGHT_OPTION
 from judgebench.judges.prompt import PromptJudge
 from judgebench.judges.readers.json import read_choice
-from judgebench.judges.readers.option_letters import NO_OPTION, NONE, OptionLine
+from judgebench.judges.readers.option_letters import NO_OPTION, NONE, read_option_line
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     TRUNCATED,
@@ -258,7 +258,7 @@ def test_verdicts_as_json(explain: bool) -> None:
 @given(st.text() | st.from_regex(r"(option|score) [0-9a-f]{6}: ?[A-E0-9.]+\s*"))
 def test_any_reply_is_a_verdict_or_unreadable(text: str) -> None:
     reply = Reply(text=text, finish_reason="stop")
-    line = OptionLine(n_options=4, code="123abc").read(reply)
+    line = read_option_line(reply, 4, "123abc")
     assert isinstance(line, Unreadable) or (isinstance(line, Label) and line.name in "ABCDnone")
     found = read_choice(reply, "option", "ABCD", explain=False)
     assert isinstance(found, Label | Unreadable)

@@ -14,7 +14,7 @@ from judgebench.errors import ConfigError
 from judgebench.judges.kinds import KINDS
 from judgebench.judges.prompt import PromptJudge
 from judgebench.judges.readers.brackets import read_brackets
-from judgebench.judges.readers.words import Names, WinnerLines
+from judgebench.judges.readers.words import Names, read_winner
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     ChatRequest,
@@ -369,9 +369,9 @@ ANY = (
 def test_any_reply_is_read_or_given_a_reason(text: str, more: str) -> None:
     reply = Reply(text=text + more)
     for verdict in (
-        WinnerLines(names=NAMES).read(reply),
-        WinnerLines(names=NAMES, code="abc123").read(reply),
-        WinnerLines(names=NAMES, bare_last=True).read(reply),
+        read_winner(reply, NAMES),
+        read_winner(reply, NAMES, code="abc123"),
+        read_winner(reply, NAMES, bare_last=True),
         read_brackets(reply, ties=True),
         read(judge(format="json"), PAIR, text),
         read(judge(format="json", explain=True), PAIR, text),
@@ -382,15 +382,15 @@ def test_any_reply_is_read_or_given_a_reason(text: str, more: str) -> None:
 
 @given(st.text())
 def test_no_text_states_a_verdict_without_the_code(text: str) -> None:
-    verdict = WinnerLines(names=NAMES, code="abc123").read(Reply(text=text))
+    verdict = read_winner(Reply(text=text), NAMES, code="abc123")
     assert isinstance(verdict, Unreadable) or "abc123" in text
 
 
 @pytest.mark.parametrize("piece", ["*", " ", "the ", "A ", "Verdict ", "[[", "final ", "\n"])
 def test_a_huge_reply_is_read_at_once(piece: str) -> None:
     reply = Reply(text=piece * 100_000 + "x")
-    assert isinstance(WinnerLines(names=NAMES).read(reply), Unreadable)
-    assert isinstance(WinnerLines(names=NAMES, code="abc123").read(reply), Unreadable)
+    assert isinstance(read_winner(reply, NAMES), Unreadable)
+    assert isinstance(read_winner(reply, NAMES, code="abc123"), Unreadable)
     assert isinstance(read_brackets(reply, ties=True), Unreadable)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from judgebench.cli.cost import command
+from judgebench.cli.runs import cost as command
 from judgebench.errors import UsageError
 from judgebench.execution.forecast import Range
 from judgebench.records import (

@@ -11,12 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal, TypeAlias
 
 from judgebench.judges.readers.json import TWO_VERDICTS
-from judgebench.judges.readers.replies import RETRACTION, no_verdict, refused
+from judgebench.judges.readers.replies import RETRACTION, no_verdict
 from judgebench.judges.readers.scores import Scale
-from judgebench.records import Preference, Reply, Score, Unreadable, Verdict
+from judgebench.records import Preference, Reply, Unreadable, Verdict
 
 #: Full-width ASCII and the wide space. `unicodedata.normalize` would do, and takes time that grows
 #: with the square of a run of combining marks.
@@ -171,97 +170,57 @@ def _mention(names: tuple[str, ...], value: str) -> re.Pattern[str]:
 OVERALL = "综合得分"
 
 NO_SCORE = Unreadable(reason="no score")
-NO_NUMBER = Unreadable(reason="a score that is no number")
 HALF = Unreadable(reason="half a dictionary")
 OTHER_LANGUAGE = Unreadable(reason="another language")
-TAKEN_BACK = Unreadable(reason="a score that may have been taken back")
 
 ONE_TO_TEN = Scale(low=1, high=10, decimals=True)
 """A judge that goes between the whole numbers has said what it means."""
 
 _NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_IN_MEMBER = re.compile(rf"({_NUMBER})(?:\s*/\s*10)?(?:\s*分)?")
+#: In a sentence, and not the first of two: "7-8", "7 或 8" and "7/5" are none.
+_IN_WORDS = rf"{_NUMBER}(?!\.?[0-9])(?!\s*[-~–—至到或]\s*[0-9])(?!\s*/(?!\s*10(?![0-9]))\s*[0-9])"
 _HAN = re.compile("[\u4e00-\u9fff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DimensionRatings:
-    """What is asked for, and how a reply that answers it is read.
+def read_ratings(reply: Reply, dimensions: Sequence[str] = ()) -> Verdict:
+    """The score of the whole on 1 to 10, whatever a reply holds, with that of each dimension.
 
-    dimensions
-        What is rated, without the whole; none for a judge that rates the whole alone.
-    scale
-        From the worst to the best rating, of each dimension and of the whole.
-    overall
-        How the score of the whole is called.
+    All that it says of one thing has to agree: a score in a sentence (``综合得分：7``), in a
+    broken dictionary or in a second one makes a different score two verdicts. Without a dictionary
+    that holds the whole, such a sentence is its score. A dimension that the reply leaves out is
+    left out of the score's parts; one that was not asked for is overlooked.
     """
-
-    dimensions: tuple[str, ...]
-    scale: Scale = ONE_TO_TEN
-    overall: str = OVERALL
-
-    def read(self, reply: Reply) -> Verdict:
-        """The verdict of a reply, whatever it holds.
-
-        All that it says of one thing has to agree: a score in a sentence (``综合得分：7``), in a
-        broken dictionary or in a second one makes a different score two verdicts. Without a
-        dictionary that holds the whole, such a sentence is its score.
-        """
-        if reason := no_verdict(reply):
-            return reason
-        found = dictionaries(reply.text)
-        around = list(stated(found.rest, (*self.dimensions, self.overall), self._value))
-        rated: dict[str, set[float]] = {}
-        for name, value in found.members:
-            if name not in self.dimensions and name != self.overall:
-                continue
-            number = self._number(value)
+    if reason := no_verdict(reply):
+        return reason
+    found = dictionaries(reply.text)
+    names = (*dimensions, OVERALL)
+    around = list(stated(found.rest, names, _IN_WORDS))
+    rated: dict[str, set[float]] = {}
+    for name, value in found.members:
+        if name in names:
+            number = _IN_MEMBER.fullmatch(value)
             if number is None:
-                return NO_NUMBER
-            rated.setdefault(name, set()).add(number)
-        said = [one for one in around if one.name == self.overall and one.value is not None]
-        if self.overall not in rated and (reason := self._unsaid(reply.text, around, said)):
-            return reason
-        in_words = {float(one.value) for one in said if one.value is not None}
-        rated[self.overall] = rated.get(self.overall, set()) | in_words
-        if any(len(different) > 1 for different in rated.values()):
-            return TWO_VERDICTS
-        rest = found.rest[max([found.end, *(one.end for one in said)]) :]
-        if RETRACTION.search(rest) and re.search("[0-9]", rest):
-            return TAKEN_BACK
-        return self._score({name: numbers.pop() for name, numbers in rated.items()})
-
-    def _unsaid(self, text: str, around: list[Stated], said: list[Stated]) -> Unreadable | None:
-        """Why a reply has no score whose dictionaries do not hold it; None if a sentence does."""
+                return Unreadable(reason="a score that is no number")
+            rated.setdefault(name, set()).add(float(number[1]))
+    said = [one for one in around if one.name == OVERALL and one.value is not None]
+    if OVERALL not in rated:
         if any(one.in_braces for one in around):
             return HALF
-        if said:
-            return None
-        return OTHER_LANGUAGE if in_another_language(text) else NO_SCORE
-
-    def _score(self, rated: dict[str, float]) -> Verdict:
-        for number in rated.values():
-            checked = self.scale.checked(number)
-            if isinstance(checked, Unreadable):
-                return checked
-        return Score(
-            value=rated[self.overall],
-            low=self.scale.low,
-            high=self.scale.high,
-            parts={name: rated[name] for name in self.dimensions if name in rated},
-        )
-
-    def _number(self, value: str) -> float | None:
-        of_all = rf"(?:\s*/\s*{self.scale.high:g})?"
-        found = re.fullmatch(rf"({_NUMBER}){of_all}(?:\s*分)?", value)
-        return float(found[1]) if found else None
-
-    @property
-    def _value(self) -> str:
-        """A number in a sentence, and not the first of two: "7-8", "7 或 8" and "7/5" are none."""
-        whole = r"(?!\.?[0-9])"
-        no_range = r"(?!\s*[-~–—至到或]\s*[0-9])"
-        of_all = rf"(?!\s*/(?!\s*{self.scale.high:g}(?![0-9]))\s*[0-9])"
-        return f"{_NUMBER}{whole}{no_range}{of_all}"
+        if not said:
+            return OTHER_LANGUAGE if in_another_language(reply.text) else NO_SCORE
+    rated.setdefault(OVERALL, set()).update(float(str(one.value)) for one in said)
+    if any(len(different) > 1 for different in rated.values()):
+        return TWO_VERDICTS
+    rest = found.rest[max([found.end, *(one.end for one in said)]) :]
+    if RETRACTION.search(rest) and re.search("[0-9]", rest):
+        return Unreadable(reason="a score that may have been taken back")
+    scores = {name: numbers.pop() for name, numbers in rated.items()}
+    for score in scores.values():
+        if isinstance(checked := ONE_TO_TEN.checked(score), Unreadable):
+            return checked
+    ordered = {name: scores[name] for name in names if name in scores}
+    return ONE_TO_TEN.score(ordered, OVERALL)
 
 
 def in_another_language(text: str) -> bool:
@@ -270,45 +229,29 @@ def in_another_language(text: str) -> bool:
 
 
 COMPARISON = "综合比较结果"
-UNREADABLE_IS = 5.0
-
 NO_COMPARISON = Unreadable(reason="no verdict")
 OTHER_WORD = Unreadable(reason="a verdict that was not asked for")
-COMPARISON_TAKEN_BACK = Unreadable(reason="a verdict that may have been taken back")
+TAKEN_BACK = Unreadable(reason="a verdict that may have been taken back")
 
-UpstreamLabel: TypeAlias = Literal[-1, 0, 1, 2]
-
-_VERDICTS = {
+COMPARISONS = {
     "助手1": Preference(winner=0, p_first=1.0),
     "助手2": Preference(winner=1, p_first=0.0),
     "质量相当": Preference(winner=None, p_first=0.5),
 }
 _WORD = r"(?:助手[12](?![0-9])|质量相当)"
 
-# Upstream's numbers: "10" before "1", so that 100 is 10 and 11 is 1; and 0.5 is 0.
-_UPSTREAM_NUMBER = r"((?:10|0)(?:\.0*)?|[1-9](?:\.\d*)?)"
-_UPSTREAM_SCORES = [
-    re.compile(written + _UPSTREAM_NUMBER)
-    for written in (f"'{OVERALL}': ", f"{OVERALL}: ", f"{OVERALL}：")
-]
-
-
-def read_critique_score(reply: Reply) -> Verdict:
-    """The score of one answer, on 1 to 10 with decimals."""
-    return DimensionRatings(dimensions=()).read(reply)
-
 
 def read_critique_comparison(reply: Reply) -> Verdict:
     """Which of two answers is better, by the place they were shown in.
 
-    All that the reply says has to agree, as in `DimensionRatings.read`.
+    All that the reply says has to agree, as in `read_ratings`.
     """
     if reason := no_verdict(reply):
         return reason
     found = dictionaries(reply.text)
     around = list(stated(found.rest, (COMPARISON,), _WORD))
     inside = {value for name, value in found.members if name == COMPARISON}
-    if not inside <= _VERDICTS.keys():
+    if not inside <= COMPARISONS.keys():
         return OTHER_WORD
     if not inside and any(one.in_braces for one in around):
         return HALF
@@ -320,49 +263,5 @@ def read_critique_comparison(reply: Reply) -> Verdict:
     said = [one.end for one in around if one.value is not None]
     rest = found.rest[max([found.end, *said]) :]
     if RETRACTION.search(rest) and re.search(_WORD, rest):
-        return COMPARISON_TAKEN_BACK
-    return _VERDICTS[words.pop()]
-
-
-def read_upstream_score(reply: Reply) -> Verdict:
-    """Upstream's reading as a verdict on 0 to 10; where it says `UNREADABLE_IS`, there is none.
-
-    What correlates scores with people's puts it back where the published figure is wanted.
-    """
-    if reason := refused(reply):
-        return reason
-    found = _upstream_number(reply.text)
-    return NO_SCORE if found is None else Score(value=found, low=0.0, high=10.0)
-
-
-def read_upstream_comparison(reply: Reply) -> Verdict:
-    """Upstream's reading as a verdict."""
-    if reason := refused(reply):
-        return reason
-    label = upstream_comparison(reply.text)
-    return NO_COMPARISON if label == -1 else list(_VERDICTS.values())[label]
-
-
-def upstream_score(text: str) -> float:
-    """The score as CritiqueLLM's script reads it: in [0, 10], and `UNREADABLE_IS` for none."""
-    found = _upstream_number(text)
-    return UNREADABLE_IS if found is None else found
-
-
-def _upstream_number(text: str) -> float | None:
-    for written in _UPSTREAM_SCORES:
-        if found := written.search(text):
-            return float(found[1])
-    return None
-
-
-def upstream_comparison(text: str) -> UpstreamLabel:
-    """0 for the first answer, 1 for the second, 2 for a tie; -1 for none of the three spellings.
-
-    The first spelling that stands anywhere counts, also where another one does too.
-    """
-    labels: tuple[UpstreamLabel, ...] = (0, 1, 2)
-    for label, word in zip(labels, _VERDICTS, strict=True):
-        if f"{{'{COMPARISON}': '{word}'}}" in text:
-            return label
-    return -1
+        return TAKEN_BACK
+    return COMPARISONS[words.pop()]

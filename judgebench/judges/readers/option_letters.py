@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from judgebench.judges.frame import CODED
-from judgebench.judges.readers.brackets import NO_SUCH_OPTION, TWO_VERDICTS
-from judgebench.judges.readers.replies import no_verdict
+from judgebench.judges.readers.brackets import NO_SUCH_OPTION
+from judgebench.judges.readers.replies import stated_on_line
 from judgebench.records import Label, Reply, Unreadable, Verdict
 from judgebench.template import letters
 
@@ -129,9 +128,6 @@ def _leads(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
 NONE = "none"
 """What a judge says of an answer that chooses no option, or leaves open which."""
 
-NOT_STATED = Unreadable(reason="no verdict")
-NOT_LAST = Unreadable(reason="verdict not on the last line")
-
 _LINE_OPEN = r"[\s\"'“‘*_#`(\[{:-]*+"
 _LINE_CLOSE = r"[\s\"'”’*_`)\]}.!]*+"
 _LINE = re.compile(
@@ -139,33 +135,20 @@ _LINE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionLine:
-    """Finds the line of a reply that states the choice among so many options."""
+def read_option_line(reply: Reply, n_options: int, code: str) -> Verdict:
+    """The letter on a last line ``option CODE: B`` as the name of a label, or `NONE`.
 
-    n_options: int
-    code: str
+    The line carries the code of the texts, which no answer can hold, so that no quoted answer is
+    taken for the verdict.
+    """
 
-    def read(self, reply: Reply) -> Verdict:
-        """The letter as the name of a label, or `NONE`."""
-        if reason := no_verdict(reply):
-            return reason
-        stated = [self._stated(line) for line in reply.text.splitlines() if line.strip()]
-        found = {said for said in stated if said is not None}
-        if len(found) > 1:
-            return TWO_VERDICTS
-        said = stated[-1]
-        if said is None:
-            return NOT_LAST if found else NOT_STATED
-        return Label(name=said) if said in _names(self.n_options) else NO_SUCH_OPTION
-
-    def _stated(self, line: str) -> str | None:
+    def state(line: str) -> str | None:
         found = _LINE.fullmatch(line)
-        if found is None or found["code"] != self.code:
+        if found is None or found["code"] != code:
             return None
-        said: str = found["said"]
-        return said if len(said) == 1 else NONE
+        return str(found["said"]) if len(found["said"]) == 1 else NONE
 
-
-def _names(n_options: int) -> list[str]:
-    return [*letters(n_options), NONE]
+    said = stated_on_line(reply, state, last=True)
+    if isinstance(said, Unreadable):
+        return said
+    return Label(name=said) if said in (*letters(n_options), NONE) else NO_SUCH_OPTION

@@ -1,10 +1,14 @@
-"""Replies that hold no verdict, whatever was asked: refused, cut off, empty."""
+"""What every reader asks first: is there a whole reply, and what does one line say."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from judgebench.records import FINISHED, NOT_SAID, REFUSALS, REFUSED, TRUNCATED, Reply, Unreadable
+
+Stated = TypeVar("Stated")
 
 RETRACTION = re.compile(
     r"(?i)\b(?:wait|actually|correction|sorry|apolog\w*|instead|rather|scratch that|"
@@ -39,3 +43,20 @@ def no_verdict(reply: Reply) -> Unreadable | None:
     if reason := unfinished(reply):
         return reason
     return None if reply.text.strip() else Unreadable(reason="empty reply")
+
+
+def stated_on_line(
+    reply: Reply, state: Callable[[str], Stated | None], *, last: bool
+) -> Stated | Unreadable:
+    """What the first line of a reply states, or its last one; no other may state something else."""
+    if reason := no_verdict(reply):
+        return reason
+    stated = [state(line) for line in reply.text.splitlines() if line.strip()]
+    found = {one for one in stated if one is not None}
+    if len(found) > 1:
+        return Unreadable(reason="two verdicts")
+    verdict = stated[-1 if last else 0]
+    if verdict is not None:
+        return verdict
+    place = "last" if last else "first"
+    return Unreadable(reason=f"verdict not on the {place} line" if found else "no verdict")

@@ -12,6 +12,8 @@ answer; the numbers in them are added. A text is stated if it stands in one of t
 equals one to two decimals. Kept case for case for comparison: it takes "no" to be stated by "I do
 not know".
 
+CritiqueLLM: thu-coai/CritiqueLLM at e1e0241, ``evaluation/``.
+
 References
 ----------
 .. [1] J. Ni et al. (2024), MixEval: Deriving Wisdom of the Crowd from LLM Benchmark Mixtures,
@@ -23,11 +25,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from judgebench.judges.readers.dictionaries import NO_SCORE, OVERALL
-from judgebench.judges.readers.replies import unfinished
+from judgebench.judges.readers.dictionaries import (
+    COMPARISON,
+    COMPARISONS,
+    NO_COMPARISON,
+    NO_SCORE,
+    OVERALL,
+)
+from judgebench.judges.readers.replies import refused, unfinished
 from judgebench.records import Reply, Score, Verdict
 
 UNPARSED = -1.0
@@ -38,16 +45,8 @@ _VALUE = re.compile(r"': (\d+)")
 _OVERALL = re.compile(rf"'{OVERALL}': (\d+(?:\.\d{{1,2}})?)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamRatings:
-    """What upstream stores: the dictionary's numbers, and the score or `UNPARSED`."""
-
-    ratings: Mapping[str, int]
-    score: float
-
-
-def upstream_ratings(text: str) -> UpstreamRatings:
-    """The ratings of any text.
+def upstream_ratings(text: str) -> tuple[Mapping[str, int], float]:
+    """What AlignBench stores of any text: the dictionary's numbers, and the score or `UNPARSED`.
 
     A text with a number of more than `MAX_DIGITS` digits in one of its places is unparsed.
     """
@@ -55,26 +54,54 @@ def upstream_ratings(text: str) -> UpstreamRatings:
     in_words = _OVERALL.search(text)
     digits = [digits for _, digits in pairs] + ([in_words[1]] if in_words else [])
     if any(len(number) > MAX_DIGITS for number in digits):
-        return UpstreamRatings(ratings={}, score=UNPARSED)
+        return {}, UNPARSED
     ratings = {name: int(number) for name, number in pairs}
-    if OVERALL in ratings:
-        return UpstreamRatings(ratings=ratings, score=ratings[OVERALL])
-    return UpstreamRatings(ratings=ratings, score=float(in_words[1]) if in_words else UNPARSED)
+    otherwise = float(in_words[1]) if in_words else UNPARSED
+    return ratings, ratings.get(OVERALL, otherwise)
 
 
 def read_upstream(reply: Reply, dimensions: Sequence[str]) -> Verdict:
-    """Upstream's reading as a verdict, on a scale without an upper end.
+    """AlignBench's reading as a verdict, on a scale without an upper end.
 
     A reply that was refused or cut off is no verdict, nor is `UNPARSED`: aggregation puts it back
     where the published figure is wanted (`judgebench.stats.category_scores`).
     """
     if reason := unfinished(reply):
         return reason
-    found = upstream_ratings(reply.text)
-    if found.score == UNPARSED:
+    ratings, score = upstream_ratings(reply.text)
+    if score == UNPARSED:
         return NO_SCORE
-    rated = {name: float(found.ratings[name]) for name in dimensions if name in found.ratings}
-    return Score(value=float(found.score), low=0.0, high=math.inf, parts=rated)
+    rated = {name: float(ratings[name]) for name in dimensions if name in ratings}
+    return Score(value=float(score), low=0.0, high=math.inf, parts=rated)
+
+
+# CritiqueLLM's numbers: "10" before "1", so that 100 is 10 and 11 is 1; and 0.5 is 0.
+_CRITIQUE_SCORES = [
+    re.compile(rf"{written}((?:10|0)(?:\.0*)?|[1-9](?:\.\d*)?)")
+    for written in (f"'{OVERALL}': ", f"{OVERALL}: ", f"{OVERALL}：")
+]
+
+
+def read_upstream_score(reply: Reply) -> Verdict:
+    """CritiqueLLM's reading of one answer's score, on 0 to 10.
+
+    Where its script says 5, in the middle, since it can read none, there is none; what correlates
+    scores with people's puts it back where the published figure is wanted.
+    """
+    if reason := refused(reply):
+        return reason
+    found = next(filter(None, (form.search(reply.text) for form in _CRITIQUE_SCORES)), None)
+    return NO_SCORE if found is None else Score(value=float(found[1]), low=0.0, high=10.0)
+
+
+def read_upstream_comparison(reply: Reply) -> Verdict:
+    """CritiqueLLM's reading: the first of its three spellings that stands anywhere counts."""
+    if reason := refused(reply):
+        return reason
+    for word, verdict in COMPARISONS.items():
+        if f"{{'{COMPARISON}': '{word}'}}" in reply.text:
+            return verdict
+    return NO_COMPARISON
 
 
 def _last_group(text: str) -> str:

@@ -19,7 +19,7 @@ from typing import Literal
 
 from judgebench.judges.frame import CODED
 from judgebench.judges.readers.logprobs import Shares
-from judgebench.judges.readers.replies import RETRACTION, no_verdict, unfinished
+from judgebench.judges.readers.replies import RETRACTION, no_verdict, stated_on_line, unfinished
 from judgebench.records import BINARY, Label, Preference, Reply, Unreadable, Verdict
 
 VERDICTS = ("correct", "incorrect")
@@ -227,53 +227,33 @@ class Names:
         return Preference(winner=winner, p_first=first + tie / 2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WinnerLines:
-    """Finds the lines of a reply that state a verdict.
+def read_winner(
+    reply: Reply, names: Names, *, code: str | None = None, bare_last: bool = False
+) -> Verdict:
+    """Which answer won, by the line of a reply that states it.
 
-    With a code, such a line is ``Verdict CODE: A`` and stands last; without one it stands first,
-    or, ``bare_last``, last, as upstream prompts ask for it.
+    With a code, that line is ``Verdict CODE: A`` and stands last; without one it stands first, or,
+    ``bare_last``, last, as upstream prompts ask for it.
     """
+    last = code is not None or bare_last
 
-    names: Names
-    code: str | None = None
-    bare_last: bool = False
-
-    def read(self, reply: Reply) -> Verdict:
-        """The verdict of a reply, whatever it holds."""
-        if reason := no_verdict(reply):
-            return reason
-        last = self.code is not None or self.bare_last
-        stated = [self._stated(line) for line in reply.text.splitlines() if line.strip()]
-        found = {verdict for verdict in stated if verdict is not None}
-        if len(found) > 1:
-            return Unreadable(reason="two verdicts")
-        verdict = stated[-1 if last else 0]
-        if verdict is None:
-            place = "last" if last else "first"
-            return Unreadable(reason=f"verdict not on the {place} line" if found else "no verdict")
-        if not last and self._taken_back(reply.text, verdict):
-            return Unreadable(reason="a verdict that may have been taken back")
-        return verdict
-
-    def _taken_back(self, text: str, verdict: Preference) -> bool:
-        """Whether what follows a verdict names another and sounds as if that were now the one."""
-        rest = text.strip().partition("\n")[2]
-        for name in self.names:
-            if self.names.preference(name) == verdict:
-                continue
-            named = rf"(?<![a-zA-Z]){re.escape(name)}(?![a-zA-Z])"
-            if re.search(named, rest) and (
-                RETRACTION.search(rest) or re.search(named + _IS_THE_ONE, rest)
-            ):
-                return True
-        return False
-
-    def _stated(self, line: str) -> Preference | None:
-        found = _line(self.names, coded=self.code is not None).fullmatch(line)
-        if found is None or found.groupdict().get("code") != self.code:
+    def state(line: str) -> Preference | None:
+        found = _line(names, coded=code is not None).fullmatch(line)
+        if found is None or found.groupdict().get("code") != code:
             return None
-        return self.names.preference(found["verdict"])
+        return names.preference(found["verdict"])
+
+    verdict = stated_on_line(reply, state, last=last)
+    if isinstance(verdict, Unreadable) or last:
+        return verdict
+    # Whether what follows names another verdict and sounds as if that were now the one.
+    rest = reply.text.strip().partition("\n")[2]
+    for name in names:
+        named = rf"(?<![a-zA-Z]){re.escape(name)}(?![a-zA-Z])"
+        back = RETRACTION.search(rest) or re.search(named + _IS_THE_ONE, rest)
+        if names.preference(name) != verdict and re.search(named, rest) and back:
+            return Unreadable(reason="a verdict that may have been taken back")
+    return verdict
 
 
 @cache

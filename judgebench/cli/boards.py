@@ -1,31 +1,38 @@
-"""``judgebench leaderboard``: the models of a benchmark, ranked."""
+"""Models in order and side by side, published tables, and bundles that prove a board."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import report_options, show, store_option
+from judgebench.cli.options import (
+    judges_option,
+    level_option,
+    report,
+    report_options,
+    show,
+    store_option,
+)
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from judgebench.report.board import Board
-    from judgebench.report.length_boards import LengthControl
+    from judgebench.report.compare import Comparison
     from judgebench.report.table import Document
+    from judgebench.store import Store
 
 
 ALPACA_EVAL = "alpaca-eval"
 """The form of AlpacaEval's own leaderboards."""
 
 
-@click.command("leaderboard", short_help="Rank the models of a benchmark.")
+@click.command("leaderboard")
 @click.argument("benchmarks", metavar="BENCHMARK…", nargs=-1, required=True)
-@click.option("--judge", "judges", multiple=True, metavar="NAME", help="Only this judge's boards.")
+@judges_option
 @click.option(
     "--model",
     "models",
@@ -87,7 +94,7 @@ ALPACA_EVAL = "alpaca-eval"
     help="How a model here is called on a published board, where no name of it is there. "
     "Repeatable.",
 )
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
+@level_option
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path),
@@ -96,24 +103,17 @@ ALPACA_EVAL = "alpaca-eval"
 )
 @partial(report_options, also=[ALPACA_EVAL])
 @store_option
-def command(
+def leaderboard(
     benchmarks: tuple[str, ...],
-    judges: tuple[str, ...],
-    models: tuple[str, ...],
     columns: str | None,
-    sort: str | None,
-    panels: tuple[str, ...],
-    length_control: LengthControl | None,
-    rank_by: str | None,
-    rank_suspicious: bool,
-    by: tuple[str, ...],
+    length_control: str | None,
     published: bool,
     published_as: tuple[str, ...],
-    level: float,
     bundle: Path | None,
     form: str,
     outputs: tuple[Path, ...],
     store: str,
+    **asked: Any,
 ) -> int:
     """Rank the models of each BENCHMARK (NAME or NAME@VERSION), one board for each judge.
 
@@ -183,26 +183,20 @@ def command(
         raise UsageError("--published takes one benchmark at a time")
     if published and bundle is not None:
         raise UsageError("a bundle has boards of verdicts; --published boards rest on none")
-    if form == ALPACA_EVAL and (published or columns or by):
+    if form == ALPACA_EVAL and (published or columns or asked["by"]):
         raise UsageError(
             f"--format {ALPACA_EVAL} has columns of its own; leave out --published, --columns, --by"
         )
     benchmark, names = benchmarks[0], read_names(published_as)
     request = BoardRequest(
         benchmarks=benchmarks,
-        judges=judges,
-        models=models,
         columns=tuple(name.strip() for name in (columns or "").split(",") if name.strip()),
-        sort=sort,
-        panels=panels,
         length_control=length_control or ("compat" if form == ALPACA_EVAL else "exact"),
-        rank_by=rank_by,
-        rank_suspicious=rank_suspicious,
-        by=by,
-        level=level,
         published_as=names,
+        **asked,
     )
-    if published and not (judges or panels or names or _holds(store, benchmark)):
+    judges, by = request.judges, request.by
+    if published and not (judges or request.panels or names or _holds(store, benchmark)):
         nothing = f"{store} holds nothing of {benchmark}"
         show(_published_alone(benchmark, nothing, by), form, outputs)
         return 0
@@ -221,7 +215,7 @@ def command(
             write_bundle(bundle, opened, store, request)
             say(f"written: {bundle}; `judgebench verify {bundle}` computes it again")
     if form == ALPACA_EVAL:
-        show(as_alpaca_eval(boards, sort=sort is None), "csv", outputs)
+        show(as_alpaca_eval(boards, sort=request.sort is None), "csv", outputs)
         _say_what_is_not_in_it(boards)
         return 0
     beside = references(boards[0].benchmark, boards[0].version) if published else None
@@ -282,3 +276,201 @@ def _published_alone(benchmark: str, nothing: str, by: Sequence[str]) -> Documen
             raise UsageError(f"{nothing}; {unknown_name('published way of grouping', way, known)}")
     say(f"{nothing}; what follows is what others published of it")
     return document((), published=found, by=by)
+
+
+@report("compare")
+@click.argument("first", metavar="MODEL_A")
+@click.argument("second", metavar="MODEL_B")
+@click.argument("benchmarks", metavar="[BENCHMARK]...", nargs=-1)
+@judges_option
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Only this metric: accuracy, score, win_rate, head_to_head (the win rate of one against "
+    "the other), length_controlled_win_rate, or auroc, ece, brier, alignment of confidences. "
+    "Repeatable; the first four if none is named.",
+)
+@click.option(
+    "--by",
+    metavar="GROUPING",
+    help="Also a test for each category, language, or other field of the items.",
+)
+@click.option(
+    "--show-flips",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Also so many of the items that decided each test.",
+)
+@level_option
+def compare(store: Store, first: str, second: str, show_flips: int, **asked: Any) -> Document:
+    """Whether MODEL_A is better or worse than MODEL_B, on the items that both were judged on.
+
+    One test for each BENCHMARK (NAME or NAME@VERSION; all that both models have, if none is named)
+    and judge, also where a judge compared the two with each other directly, whichever was the
+    opponent: then the win rate of MODEL_A against MODEL_B, both orders averaged, is tested against
+    50 %. Differences are MODEL_A minus MODEL_B, paired by item. Tests are two-sided: Tango's
+    score test for what is right or wrong, signs flipped for other means, and a paired bootstrap for
+    what is fitted (--metric length_controlled_win_rate) or of all answers together (auroc, ece,
+    alignment); p-values are adjusted over all tests, those of groups too (Holm). A difference is
+    'better' or 'worse' where the adjusted p is at most 1 - level, else it is 'undecided', with how
+    many more items would decide it. A decision that missing verdicts could turn, all at their worst
+    or all at their best, is undecided too.
+
+    The verdict is 'better' where some benchmark says so and none the contrary. A judge that was
+    served by other models, and answers that other software generated, are noted. Of several models
+    of one name the newest is meant, and as MODEL_B of the same name the one before it.
+
+    \b
+    Examples:
+      judgebench compare nightly last-week
+      judgebench compare nightly nightly trivia_judging_mini --show-flips 10
+      judgebench compare sft dpo alignbench --judge gpt-4o --by category
+      judgebench compare sft dpo --level 0.99 --format json
+      judgebench compare sft dpo alpaca_eval --metric win_rate --metric length_controlled_win_rate
+
+    Exit code 0 whatever is found; `judgebench gate` is for CI.
+    """
+    from judgebench.report import compare_document
+    from judgebench.report.compare import comparison
+
+    report = comparison(store, first, second, **asked)
+    texts = _texts(store, report, show_flips)
+    return compare_document.document(report, texts, most_flips=show_flips)
+
+
+def _texts(store: Store, report: Comparison, most: int) -> dict[tuple[str, str, str], str]:
+    """The questions of the items that are shown."""
+    from judgebench.report.compare_document import most_telling
+
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for one in report.tests:
+        shown = {flip.item_id for flip in most_telling(one, most)}
+        wanted.setdefault((one.benchmark, one.version), set()).update(shown)
+    return {
+        (*benchmark, item.id): item.question
+        for benchmark, ids in wanted.items()
+        for item in (store.items(*benchmark) if ids else ())
+        if item.id in ids and item.turns
+    }
+
+
+@report("ranking")
+@click.argument("benchmark")
+@judges_option
+@click.option(
+    "--ties",
+    type=click.Choice(["half", "davidson"]),
+    default="half",
+    show_default=True,
+    help="A tie as half a win of each, or as an outcome of its own (Davidson).",
+)
+@click.option(
+    "--reference",
+    metavar="MODEL",
+    help="Whose strength is 0.  [default: whom models were most often compared with]",
+)
+@click.option(
+    "--control",
+    type=click.Choice(["length", "style"]),
+    help="Rank as if answers were equally long, or as long and with as many headers, list items "
+    "and bold spans (style); the answers have to be in the store.",
+)
+@level_option
+def ranking(store: Store, benchmark: str, level: float, **asked: Any) -> Document:
+    """Rank the models of BENCHMARK (NAME or NAME@VERSION) from comparisons, one ranking a judge.
+
+    Strengths are Bradley-Terry's, as log-odds and as expected win rates against the reference;
+    then follow the win rates between all models and the chance that one is above another.
+    Repeats, orders and samples of a prompt are averaged; intervals resample prompts. A model that
+    won or lost everything has no strength: it is said to be above or below all it met. Models that
+    no comparison connects are not ranked together.
+
+    \b
+    Examples:
+      judgebench ranking support
+      judgebench ranking support --judge grader --reference last-week --format json
+      judgebench ranking support --ties davidson
+      judgebench ranking support --control style
+    """
+    from judgebench.errors import UsageError
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.report.ranking import rankings
+    from judgebench.report.ranking_document import document
+
+    found = rankings(store, benchmark, intervals=Intervals(level=level), **asked)
+    if not found:
+        raise UsageError(
+            f"no judge has compared models on {benchmark} yet; a suite's 'baseline' and "
+            "`judgebench import verdicts` (kind preference) bring comparisons"
+        )
+    return document(found)
+
+
+@report("reproduce", store=None)
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.option(
+    "--tasks",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="The folder 'tasks' of a checkout, whose TABLE/figures are read. Default: our own.",
+)
+@level_option
+def reproduce(tables: tuple[str, ...], tasks: Path | None, level: float) -> Document:
+    """Recompute published tables and print ours beside theirs, with the difference and its reason.
+
+    TABLE is one of these; all if none is named:
+
+    \b
+      alpaca_eval     leaderboard of AlpacaEval 2: win rates, length-controlled win rates
+      trivia_judging  judges against people: kappa, pi, leniency
+      mixeval_hard    board of MixEval: its columns' correlations with Arena Elo
+      alignbench      three boards: averages of categories, agreement of two judges
+      honestybench    AUROC, ECE, accuracy: averages over sets, by their sizes
+
+    The figures are verdicts, lengths and published scores as numbers, without any text. They are in
+    a checkout and not in an installed package.
+
+    The exit code is 0 also where figures differ: what differs is part of the result, and JSON has
+    'agrees' for each figure.
+
+    \b
+    Examples:
+      judgebench reproduce
+      judgebench reproduce alpaca_eval --format json
+      judgebench reproduce trivia_judging --output trivia.md
+    """
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.report import reproduce as of
+
+    return of.document(of.reproduce(tables, tasks=tasks, intervals=Intervals(level=level)))
+
+
+@click.command("verify")
+@click.argument("bundle", type=click.Path(path_type=Path))
+def verify(bundle: Path) -> int:
+    """Whether the boards of BUNDLE follow from the verdicts that it brings.
+
+    A bundle is written by `judgebench leaderboard … --bundle board.zip`. Every cell is computed
+    again, with no network and no other store; the first that does not follow is named. That the
+    verdicts are those that judges gave is not proven by it: ask whom you have the bundle from.
+
+    \b
+    Example:
+      judgebench verify board.zip
+
+    Exit codes: 0 all cells follow; 65 one does not, or the file is no bundle.
+    """
+    from judgebench.errors import InputError
+    from judgebench.report.bundle import verify_bundle
+
+    found = verify_bundle(bundle)
+    if found.differs is not None:
+        raise InputError(
+            f"{bundle}: {found.differs.strip()} (written by judgebench {found.version})"
+        )
+    say(f"{bundle}: {found.cells:,} values follow from its verdicts")
+    return 0
