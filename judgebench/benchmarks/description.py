@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from judgebench import registry
-from judgebench.benchmarks.presets import CLEAN, Preset
-from judgebench.benchmarks.truncation import MODES
+from judgebench.benchmarks.presets import CLEAN, MODES, Preset
 from judgebench.config import Section, check
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.records import BINARY

@@ -6,13 +6,80 @@ model's key by its content; its name is not, so that equal asking has an equal k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import string
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, PositiveInt
 
 from judgebench.config import Section
+from judgebench.errors import ConfigError, unknown_name
+
+Split = Literal["free-form", "multiple-choice"]
+
+_ENDS: Mapping[Split, str] = {"free-form": "\n\n\nQuestion", "multiple-choice": "\n\n"}
+
+#: Digits and the letters that upstream knows: Latin, Greek, Cyrillic, Glagolitic, Hangul and Han.
+_SAYS_SOMETHING = re.compile(
+    "[0-9A-Za-z\u00c0-\u024f\u0370-\u052f\u2c00-\u2c5f\ua640-\ua69f\uac00-\ud7af\u4e00-\u9fff]"
+)
+
+
+def judged_part(reply: str, *, split: Split) -> str:
+    """The reply up to the next question of its split's examples."""
+    part = reply.partition(_ENDS[split])[0]
+    return part if _SAYS_SOMETHING.search(part) else reply
+
+
+Cut: TypeAlias = Callable[[str], str]
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_DROP_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def _cut_at(mark: str) -> Cut:
+    return lambda text: text.partition(mark)[0].strip()
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].strip()
+
+
+def _lm_eval(text: str) -> str:
+    """As lm-eval's TriviaQA: up to a newline, full stop or comma; bare lower-case words of it."""
+    first = re.split(r"[\n.,]", text.strip(), maxsplit=1)[0].lower()
+    return " ".join(_ARTICLES.sub(" ", first.translate(_DROP_PUNCTUATION)).split())
+
+
+MODES: dict[str, Cut] = {
+    "at_next_example": partial(judged_part, split="free-form"),
+    "at_next_question": _cut_at("\nQ:"),
+    "at_question_word": _cut_at("\nQuestion:"),
+    "first_line": _first_line,
+    "lm_eval": _lm_eval,
+    "none": lambda text: text,
+}
+
+_OF_CHOICES: dict[str, Cut] = {"at_next_example": partial(judged_part, split="multiple-choice")}
+"""Where an answer ends that chooses among options, if that is elsewhere."""
+
+
+def truncate(text: str, mode: str, *, chooses: bool = False) -> str:
+    """The part of an answer that is judged; ``chooses`` if the question has options.
+
+    Raises
+    ------
+    ConfigError
+        For a mode that does not exist.
+    """
+    if mode not in MODES:
+        raise ConfigError(unknown_name("truncation", mode, MODES))
+    cut = _OF_CHOICES.get(mode, MODES[mode]) if chooses else MODES[mode]
+    return cut(text)
+
 
 CLEAN = "clean"
 """The preset that adds nothing to what a description says besides; the default."""

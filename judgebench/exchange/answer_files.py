@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from judgebench.benchmarks.at_hand import items_at_hand
-from judgebench.benchmarks.prompt_rows import QUESTION, Question
+from judgebench.benchmarks.folder import items_at_hand
+from judgebench.benchmarks.own_prompts import QUESTION, Question
 from judgebench.errors import InputError
 from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, kind_of, rows_of
 from judgebench.exchange.known_items import default_version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from judgebench.benchmarks.benchmark import Benchmark
+from judgebench.benchmarks.folder import Benchmark
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError
 from judgebench.records import Item

@@ -13,8 +13,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from judgebench import keys, registry
-from judgebench.benchmarks.benchmark import Benchmark
-from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.folder import Benchmark, load_benchmark
 from judgebench.benchmarks.lm_eval_task import OWN_METRIC, TaskBenchmark, task_benchmark
 from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 from judgebench import keys
-from judgebench.benchmarks.benchmark import Benchmark
+from judgebench.benchmarks.folder import Benchmark
 from judgebench.records import Case, Item, Response, VerdictSlot
 from judgebench.store import Store
 

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.mixed_questions import MixedQuestions
+from judgebench.benchmarks.task_folder import MixedQuestions
 from judgebench.judges import lexical
 from judgebench.records import Score
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from judgebench.benchmarks.mixeval_prompts import (
+from judgebench.benchmarks.task_folder import (
     STEP_BY_STEP,
     Instructions,
     Split,

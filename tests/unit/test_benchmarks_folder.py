@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.content import read_content
+from judgebench.benchmarks.data import read_content
 from judgebench.benchmarks.description import find, read
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from judgebench.benchmarks import mixeval_files
-from judgebench.benchmarks.content import Content
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import Content, import_data
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.mixed_questions import MixedQuestions
-from judgebench.benchmarks.mixeval_examples import FREE_FORM, MULTIPLE_CHOICE, own_prefix
-from judgebench.benchmarks.mixeval_prompts import OWN
+from judgebench.benchmarks.task_folder import (
+    FREE_FORM,
+    MULTIPLE_CHOICE,
+    OWN,
+    MixedQuestions,
+    own_prefix,
+)
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import case_key
 from judgebench.records import Item, Response

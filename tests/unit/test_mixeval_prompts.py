@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.mixeval_base_replies import judged_part
-from judgebench.benchmarks.mixeval_prompts import (
+from judgebench.benchmarks.presets import judged_part
+from judgebench.benchmarks.task_folder import (
     OWN,
     STEP_BY_STEP,
     Split,

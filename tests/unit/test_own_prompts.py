@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
-from judgebench.benchmarks.benchmark import Benchmark
-from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.own_prompts import DEFAULT_MAX_TOKENS, OwnPrompts, own_benchmark
-from judgebench.benchmarks.prompt_rows import questions_sha, read_questions
+from judgebench.benchmarks.folder import Benchmark, load_benchmark
+from judgebench.benchmarks.own_prompts import (
+    DEFAULT_MAX_TOKENS,
+    OwnPrompts,
+    own_benchmark,
+    questions_sha,
+    read_questions,
+)
 from judgebench.config import BenchmarkConfig, load_suite
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import canonical_json

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import api
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import load_suite
 from judgebench.stats.repeated_items import effective_n
