@@ -1,13 +1,13 @@
-"""Benchmarks of free-form and multiple-choice questions in MixEval's form, as lm-eval tasks.
+"""What the ``utils.py`` of a task folder makes one of: its questions, and how each is put.
 
-A task folder's ``utils.py`` makes one `MixedQuestions` and offers its methods to its YAML files.
-The sentences that say how to answer, and the examples that base models see, are the benchmark's
-where the data home has them all, and ours otherwise: the two are never mixed in one prompt.
+Its methods are offered to the folder's YAML files. The same methods render the prompts when
+judgebench plans a run, without importing lm_eval or datasets, so that what is planned and what is
+asked cannot differ. Sentences that ask, and the examples that base models see, are the benchmark's
+own where the data home has them all, and ours otherwise: the two are never mixed in one prompt.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from judgebench.benchmarks.data import Content, load_content, official_prompts
-from judgebench.benchmarks.description import Description, chosen_version, read
+from judgebench.benchmarks.description import Description, chosen_version, find, read
 from judgebench.benchmarks.presets import Split, truncate
 from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.template import MOST_OPTIONS, PromptText, fill, lettered, reference_to
@@ -24,8 +24,11 @@ from judgebench.template import MOST_OPTIONS, PromptText, fill, lettered, refere
 Doc = dict[str, Any]
 
 
-class TaskFolder(ABC):
-    """One task folder; each kind of questions has its own ``docs`` and prompts."""
+class TaskFolder:
+    """One task folder; each kind of questions has its own documents and prompts."""
+
+    no_examples = "its questions are asked without examples"
+    """Why a number of examples cannot be chosen."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,29 +37,39 @@ class TaskFolder(ABC):
     def description(self) -> Description:
         return read(self.folder)
 
-    def content(self, version: str | None, *, referenced: bool = False) -> Content:
-        """A version's questions, checked against their pin.
+    @cached_property
+    def official(self) -> Mapping[str, str]:
+        """The official texts that are here, by name."""
+        return {name: one.text for name, one in official_prompts(self.description).items()}
 
-        ``referenced`` says that each has to have the answers that are accepted.
+    def content(self, version: str | None) -> Content:
+        """A version's questions, checked against their pin."""
+        chosen = chosen_version(self.description, version)
+        return load_content(self.description, self.folder, chosen)
 
-        Raises
-        ------
-        InputError
-            Naming the question that has none.
-        """
-        description = self.description
-        found = load_content(description, self.folder, chosen_version(description, version))
-        lacking = [row["id"] for row in found.items if referenced and not row.get("references")]
-        if lacking:
-            raise InputError(
-                f"{description.name}: question {lacking[0]!r} has no 'references' to compare "
-                f"answers with; {len(lacking)} of {len(found.items)} have none"
-            )
-        return found
-
-    @abstractmethod
     def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:
         """The questions of a version in their order, each with an ``id`` and a ``question``."""
+        if num_fewshot:
+            raise ConfigError(
+                f"{self.description.name}: num_fewshot is {num_fewshot}; {self.no_examples}"
+            )
+        return [self.doc(row) for row in self.content(version).items]
+
+    def doc(self, row: Mapping[str, Any]) -> Doc:
+        """A question with what is said of it."""
+        return {**row, "category": row.get("category")}
+
+    def prompt_chat(self, doc: Doc) -> str:
+        """The question alone, for the model's own chat template."""
+        return str(doc["question"])
+
+    def target(self, doc: Doc) -> str:
+        """What lm-eval prints beside an answer: the first accepted one, if there is any."""
+        return next(iter(doc["references"]), "")
+
+    def judged_text(self, results: Sequence[str]) -> str:
+        """The part of lm-eval's answer that is compared with the accepted ones."""
+        return truncate(results[0], self.description.asking.truncate)
 
     def load(self, **metadata: Any) -> Mapping[str, Any]:
         """lm-eval's ``custom_dataset``: the questions as a split.
@@ -71,6 +84,8 @@ class TaskFolder(ABC):
         return {"test": datasets.Dataset.from_list(docs)}
 
 
+# Instructions with no one right answer, asked as they stand ---------------------------------------
+
 BESIDES = ("references", "subcategory", "language", "metadata")
 """What an instruction may have that no model is shown."""
 
@@ -78,26 +93,12 @@ BESIDES = ("references", "subcategory", "language", "metadata")
 class OpenQuestions(TaskFolder):
     """The instructions of one task folder."""
 
-    def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:
-        """The instructions of a version in their order; there are no examples to show."""
-        if num_fewshot:
-            raise ConfigError(
-                f"{self.description.name}: num_fewshot is {num_fewshot}; its instructions are "
-                "asked as they stand"
-            )
-        return [
-            {
-                "id": row["id"],
-                "question": row["question"],
-                "category": row.get("category"),
-                **{name: row[name] for name in BESIDES if name in row},
-            }
-            for row in self.content(version).items
-        ]
+    no_examples = "its instructions are asked as they stand"
 
-    def prompt_chat(self, doc: Doc) -> str:
-        """The instruction alone, for the model's own chat template."""
-        return str(doc["question"])
+    def doc(self, row: Mapping[str, Any]) -> Doc:
+        besides = {name: row[name] for name in BESIDES if name in row}
+        shown = {"id": row["id"], "question": row["question"], "category": row.get("category")}
+        return {**shown, **besides}
 
     def target(self, doc: Doc) -> str:
         """Nothing: lm-eval wants a text to print beside an answer."""
@@ -108,18 +109,31 @@ class OpenQuestions(TaskFolder):
         return {"length": float(len(results[0]))}
 
 
+# Short questions with reference answers -----------------------------------------------------------
+
+
 class ShortAnswers(TaskFolder):
-    """The questions and prompts of one task folder."""
+    """The questions and prompts of one task folder, examples before them."""
 
     def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:
-        """The questions of a version in their order, each with the examples to show before it."""
-        content = self.content(version, referenced=True)
-        asking = self.description.asking
-        wanted = asking.num_fewshot if num_fewshot is None else num_fewshot
+        """The questions of a version in their order, each with the examples to show before it.
+
+        Raises
+        ------
+        InputError
+            Naming a question that has no accepted answer.
+        """
+        content, name = self.content(version), self.description.name
+        lacking = [row["id"] for row in content.items if not row.get("references")]
+        if lacking:
+            raise InputError(
+                f"{name}: question {lacking[0]!r} has no 'references' to compare answers with; "
+                f"{len(lacking)} of {len(content.items)} have none"
+            )
+        wanted = self.description.asking.num_fewshot if num_fewshot is None else num_fewshot
         if not 0 <= wanted <= len(content.fewshot):
             raise ConfigError(
-                f"{self.description.name}: num_fewshot is {wanted}; there are "
-                f"{len(content.fewshot)} examples"
+                f"{name}: num_fewshot is {wanted}; there are {len(content.fewshot)} examples"
             )
         examples = [{k: shot[k] for k in ("question", "answer")} for shot in content.fewshot]
         return [
@@ -145,63 +159,36 @@ class ShortAnswers(TaskFolder):
         values = {"question": doc["question"], "examples": examples}
         return fill(PromptText(name=name, text=text), values)
 
-    def target(self, doc: Doc) -> str:
-        """What lm-eval prints beside an answer: the first reference."""
-        return str(doc["references"][0])
-
-    def judged_text(self, results: Sequence[str]) -> str:
-        """The part of lm-eval's answer that is compared with the references."""
-        return truncate(results[0], self.description.asking.truncate)
-
 
 def _examples(fewshot: Sequence[Mapping[str, str]]) -> str:
     return "".join(f"Q: {shot['question']}\nA: {shot['answer']}\n\n" for shot in fewshot)
 
 
+# Short questions in several sets, in HonestyBench's form ------------------------------------------
+
 ASK = "ask"
 """What the official sentence is called in ``benchmark.toml``."""
 
-OWN_ASK = PromptText(
-    name="set_questions/ask",
-    text="Answer this question. A short answer is enough.\n\nQuestion: {question}",
-)
-
-Domain = Literal["in-domain", "ood"]
+OWN_ASK = "Answer this question. A short answer is enough.\n\nQuestion: {question}"
 
 
 class SetQuestions(TaskFolder):
-    """The questions and the prompt of one task folder; ``domains`` says which set is of which."""
+    """The questions and the prompt of one task folder; ``domains`` says which set is of which.
 
-    def __init__(self, folder: Path, domains: Mapping[str, Domain]) -> None:
+    A question's category is its set, because that is what results are reported by and weighted
+    with.
+    """
+
+    def __init__(self, folder: Path, domains: Mapping[str, Literal["in-domain", "ood"]]) -> None:
         super().__init__(folder)
         self.domains = domains
 
-    def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:
-        """The questions of a version in their order; there are no examples to show."""
-        if num_fewshot:
-            raise ConfigError(
-                f"{self.description.name}: num_fewshot is {num_fewshot}; its questions are asked "
-                "without examples"
-            )
-        return [self._doc(row) for row in self.content(version).items]
-
     def prompt_chat(self, doc: Doc) -> str:
         """The question below the sentence that asks, for the model's own chat template."""
-        return fill(self._ask, {"question": doc["question"]})
+        text = self.official.get(ASK, OWN_ASK)
+        return fill(PromptText(name=ASK, text=text), {"question": doc["question"]})
 
-    def target(self, doc: Doc) -> str:
-        """What lm-eval prints beside an answer: the first accepted one, if there is any."""
-        return next(iter(doc["references"]), "")
-
-    def judged_text(self, results: Sequence[str]) -> str:
-        """The part of lm-eval's answer that is compared with the accepted ones."""
-        return truncate(results[0], self.description.asking.truncate)
-
-    @cached_property
-    def _ask(self) -> PromptText:
-        return official_prompts(self.description).get(ASK, OWN_ASK)
-
-    def _doc(self, row: Mapping[str, Any]) -> Doc:
+    def doc(self, row: Mapping[str, Any]) -> Doc:
         name = str(row.get("set"))
         if name not in self.domains:
             unknown = unknown_name("set", name, self.domains)
@@ -216,15 +203,12 @@ class SetQuestions(TaskFolder):
         }
 
 
-_FREE_FORM = PromptText(name="mixeval/free_form", text="Question: {question}\n{instruction}")
-_MULTIPLE_CHOICE = PromptText(
-    name="mixeval/multiple_choice", text="{question}\n{options}\n{instruction}"
-)
-_EXAMPLE: Mapping[Split, PromptText] = {
-    "free-form": PromptText(name="mixeval/example", text="{prompt}\n{answer}\n\n\n"),
-    "multiple-choice": PromptText(name="mixeval/example", text="{prompt}\n{answer}\n\n"),
-}
-_BASE = PromptText(name="mixeval/base", text="{examples}{prompt}\n")
+# Free-form and multiple-choice questions, in MixEval's form [1]_ ----------------------------------
+#
+# .. [1] J. Ni et al. (2024), MixEval: Deriving Wisdom of the Crowd from LLM Benchmark Mixtures,
+#    arXiv 2406.06565. The layout is the benchmark's.
+
+_GAP: Mapping[Split, str] = {"free-form": "\n\n\n", "multiple-choice": "\n\n"}
 _NO_CONTEXT = frozenset({"", "none", "null"})
 
 
@@ -262,8 +246,7 @@ def free_form_prompt(
 ) -> str:
     """The user turn of a question that is answered in free words."""
     instruction = instructions.by_dataset.get(dataset, instructions.free_form)
-    values = {"question": _in_context(question, context), "instruction": instruction}
-    return fill(_FREE_FORM, values)
+    return f"Question: {_in_context(question, context)}\n{instruction}"
 
 
 def multiple_choice_prompt(
@@ -274,23 +257,13 @@ def multiple_choice_prompt(
     instructions: Instructions = OWN,
 ) -> str:
     """The user turn of a question that is answered by a letter."""
-    values = {
-        "question": _in_context(question, context),
-        "options": lettered(options),
-        "instruction": instructions.multiple_choice,
-    }
-    return fill(_MULTIPLE_CHOICE, values)
+    asked = _in_context(question, context)
+    return f"{asked}\n{lettered(options)}\n{instructions.multiple_choice}"
 
 
 def examples_prefix(examples: Sequence[tuple[str, str]], *, split: Split) -> str:
     """What stands before a base model's question: prompts as above, each with its answer."""
-    shown = ({"prompt": prompt, "answer": answer} for prompt, answer in examples)
-    return "".join(fill(_EXAMPLE[split], values) for values in shown)
-
-
-def base_prompt(prompt: str, *, examples: str) -> str:
-    """The text that a base model continues: the examples of its split, then the question."""
-    return fill(_BASE, {"examples": examples, "prompt": prompt})
+    return "".join(f"{prompt}\n{answer}{_GAP[split]}" for prompt, answer in examples)
 
 
 def _in_context(question: str, context: str | None) -> str:
@@ -300,111 +273,29 @@ def _in_context(question: str, context: str | None) -> str:
     return f"{context}\n{question}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """A question with its answer; of one with options, the letter."""
-
-    question: str
-    answer: str
-    context: str | None = None
-    options: tuple[str, ...] = ()
-    dataset: str = ""
-
-    @property
-    def prompt(self) -> str:
-        """The user turn, in our wording."""
-        if self.options:
-            return multiple_choice_prompt(self.question, self.options, context=self.context)
-        return free_form_prompt(self.question, context=self.context, dataset=self.dataset)
-
-
-_STEPS = next(iter(OWN.by_dataset))  # a dataset whose questions are to be thought through
-
-FREE_FORM = (
-    Example(question="Which bird lays the largest egg?", answer="The ostrich"),
-    Example(
-        question="A crate holds 14 jars, and a van takes 6 crates. How many jars do 3 vans take?",
-        dataset=_STEPS,
-        answer="One van takes 6 crates of 14 jars, which is 6 * 14 = 84 jars.\n"
-        "Three vans take 3 * 84 = 252 jars.\nThe answer is 252.",
-    ),
-    Example(
-        context="The mill at Oxcombe ran from 1811 to 1846. Its owner, Ada Ferris, sold it when "
-        "the canal came, and the new owner made it a store for grain.",
-        question="For how many years did the mill run?",
-        answer="35",
-    ),
-    Example(question="On which continent is the Atacama desert?", answer="South America"),
-    Example(
-        question="Is this sentence true or false: not (true and false) or false?",
-        dataset=_STEPS,
-        answer="true and false is false.\nnot false is true.\ntrue or false is true.\n"
-        "The answer is true.",
-    ),
-)
-
-MULTIPLE_CHOICE = (
-    Example(
-        question="Which of these is a mammal?",
-        options=("Trout", "Newt", "Bat", "Wren"),
-        answer="C",
-    ),
-    Example(
-        context="Every ferry to the island takes cars except the first of the day.",
-        question="does the first ferry of the day take cars",
-        options=("Yes", "No"),
-        answer="B",
-    ),
-    Example(
-        question="Where would you look for a spare bulb?",
-        options=("a cupboard", "an oven", "a mailbox", "a bath", "a hat"),
-        answer="A",
-    ),
-    Example(
-        question="Rui spilt soup on his host's carpet. What will he want to do next?",
-        options=("leave without a word", "fall asleep", "ask for a cloth"),
-        answer="C",
-    ),
-    Example(
-        question="What is 15 % of 60?",
-        options=("4", "9", "15", "45"),
-        answer="B",
-    ),
-)
-
-
-def own_prefix(split: Split) -> str:
-    """Five examples of a split, as they stand before a base model's question."""
-    examples = FREE_FORM if split == "free-form" else MULTIPLE_CHOICE
-    return examples_prefix([(one.prompt, one.answer) for one in examples], split=split)
-
-
-ASK_MULTIPLE_CHOICE = "ask_multiple_choice"
-ASK_FREE_FORM = "ask_free_form"
-ASK_STEP_BY_STEP = "ask_step_by_step"
 EXAMPLES: Mapping[Split, str] = {
     "free-form": "examples_free_form",
     "multiple-choice": "examples_multiple_choice",
 }
-"""What the official texts are called in ``benchmark.toml``."""
+"""What the five examples of a split are called in ``benchmark.toml``, and as files of our own.
 
-_INSTRUCTIONS = (ASK_MULTIPLE_CHOICE, ASK_FREE_FORM, ASK_STEP_BY_STEP)
+Facts, passages and sums in ours are invented or common knowledge, none a question of a benchmark.
+"""
+
+_INSTRUCTIONS = ("ask_multiple_choice", "ask_free_form", "ask_step_by_step")
 
 
 class MixedQuestions(TaskFolder):
     """The questions and prompts of one task folder."""
+
+    no_examples = "five examples are part of the prompt 'base', and the prompt 'chat' has none"
 
     def docs(self, version: str | None = None, *, num_fewshot: int | None = None) -> list[Doc]:
         """The questions of a version, rows that repeat an earlier one included.
 
         Both kinds in turn, so that the first few are of both.
         """
-        if num_fewshot:
-            raise ConfigError(
-                f"{self.description.name}: num_fewshot is {num_fewshot}; five examples are "
-                "part of the prompt 'base', and the prompt 'chat' has none"
-            )
-        docs = [_doc(self.description.name, row) for row in self.content(version).items]
+        docs = super().docs(version, num_fewshot=num_fewshot)
         kinds = [[doc for doc in docs if _split(doc) == split] for split in EXAMPLES]
         return [doc for pair in zip_longest(*kinds) for doc in pair if doc is not None]
 
@@ -414,14 +305,14 @@ class MixedQuestions(TaskFolder):
 
     def prompt_base(self, doc: Doc) -> str:
         """For a model that continues text: five examples of the split, then the question."""
-        examples, instructions = self._shown_to_base_models
-        return base_prompt(_prompt(doc, instructions), examples=examples[_split(doc)])
+        example = EXAMPLES[_split(doc)]
+        if self.official.keys() >= {*_INSTRUCTIONS, *EXAMPLES.values()}:
+            return f"{self.official[example]}{_prompt(doc, self._instructions)}\n"
+        home = find(self.description.judging.official_from or self.description.name)[1]
+        own = (home / "prompts" / f"{example}.txt").read_text(encoding="utf-8")
+        return f"{own}{_prompt(doc, OWN)}\n"
 
-    def target(self, doc: Doc) -> str:
-        """What lm-eval prints beside an answer: the first reference."""
-        return str(doc["references"][0])
-
-    def judged_text(self, doc: Doc, answer: str, *, prompt: str) -> str:
+    def judged_text_of(self, doc: Doc, answer: str, *, prompt: str) -> str:
         """The part of lm-eval's answer to this prompt that is judged."""
         asking = self.description.asking
         mode = asking.prompts[prompt].truncate or asking.truncate
@@ -429,26 +320,29 @@ class MixedQuestions(TaskFolder):
 
     @cached_property
     def _instructions(self) -> Instructions:
-        texts = self._official_texts
-        if not texts.keys() >= set(_INSTRUCTIONS):
+        if not self.official.keys() >= set(_INSTRUCTIONS):
             return OWN
+        multiple_choice, free_form, step_by_step = (self.official[n] for n in _INSTRUCTIONS)
         return Instructions(
-            multiple_choice=texts[ASK_MULTIPLE_CHOICE],
-            free_form=texts[ASK_FREE_FORM],
-            by_dataset=dict.fromkeys(STEP_BY_STEP, texts[ASK_STEP_BY_STEP]),
+            multiple_choice=multiple_choice,
+            free_form=free_form,
+            by_dataset=dict.fromkeys(STEP_BY_STEP, step_by_step),
         )
 
-    @cached_property
-    def _shown_to_base_models(self) -> tuple[Mapping[Split, str], Instructions]:
-        """The examples of each split, and the instructions that they are written with."""
-        texts = self._official_texts
-        if texts.keys() >= {*_INSTRUCTIONS, *EXAMPLES.values()}:
-            return {split: texts[name] for split, name in EXAMPLES.items()}, self._instructions
-        return {split: own_prefix(split) for split in EXAMPLES}, OWN
-
-    @cached_property
-    def _official_texts(self) -> Mapping[str, str]:
-        return {name: one.text for name, one in official_prompts(self.description).items()}
+    def doc(self, row: Mapping[str, Any]) -> Doc:
+        doc: Doc = {
+            "id": row["id"],
+            "question": row["question"],
+            "references": list(row.get("references") or ()),
+            "category": row.get("category"),
+            "options": list(row.get("options") or ()),
+            "metadata": {"split": row.get("problem_type"), "context": row.get("context")},
+        }
+        if fault := _fault(doc, row.get("answer_index")):
+            raise InputError(f"{self.description.name}: question {row['id']}: {fault}")
+        if doc["options"]:
+            doc["references"] = [reference_to(doc["options"], row["answer_index"])]
+        return doc
 
 
 def _prompt(doc: Doc, instructions: Instructions) -> str:
@@ -464,22 +358,6 @@ def _prompt(doc: Doc, instructions: Instructions) -> str:
 
 def _split(doc: Doc) -> Split:
     return "multiple-choice" if doc["options"] else "free-form"
-
-
-def _doc(benchmark: str, row: Mapping[str, Any]) -> Doc:
-    doc: Doc = {
-        "id": row["id"],
-        "question": row["question"],
-        "references": list(row.get("references") or ()),
-        "category": row.get("category"),
-        "options": list(row.get("options") or ()),
-        "metadata": {"split": row.get("problem_type"), "context": row.get("context")},
-    }
-    if fault := _fault(doc, row.get("answer_index")):
-        raise InputError(f"{benchmark}: question {row['id']}: {fault}")
-    if doc["options"]:
-        doc["references"] = [reference_to(doc["options"], row["answer_index"])]
-    return doc
 
 
 def _fault(doc: Doc, index: Any) -> str | None:

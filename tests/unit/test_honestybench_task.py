@@ -107,7 +107,7 @@ def test_an_item_has_its_set_and_domain(tmp_path: Path, unpinned: Path) -> None:
         assert item.id.split("/")[0] == item.category
         assert item.metadata == {"domain": "in-domain" if item.category in IN_DOMAIN else "ood"}
     assert items[0].references == ("Danube", "Donau")
-    assert items[0].prompt == OWN_ASK.text.replace("{question}", items[0].question)
+    assert items[0].prompt == OWN_ASK.replace("{question}", items[0].question)
 
 
 @pytest.mark.parametrize("name", ["tq", "popqa"])
