@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +21,13 @@ import yaml
 from judgebench import registry
 from judgebench.benchmarks.data import data_home
 from judgebench.benchmarks.description import NAME
-from judgebench.benchmarks.folder import LmEvalTask
-from judgebench.benchmarks.presets import Manner
+from judgebench.benchmarks.folder import Benchmark
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.keys import list_key, text_sha
-from judgebench.records import BINARY, Case, Item, JsonObject, Message, Response, Role, RunManifest
+from judgebench.protocols import LmEvalTask
+from judgebench.records import Item, JsonObject, Message, Role, RunManifest
 from judgebench.rows import Row, each_row
-from judgebench.template import PromptText
 
 QUESTION = ("prompt", "question", "instruction")
 """Fields that hold a question as a text; a row has one of them, or one of `CONVERSATION`."""
@@ -230,7 +229,7 @@ _DIGITS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class OwnTask:
-    """The task of one benchmark; a `LmEvalTask`.
+    """The task of one benchmark.
 
     ``items`` is the file of prompts and ``sha`` what it asks; lm-eval reads it again, and refuses
     it if it asks something else by then. ``max_gen_toks`` is the limit on an answer, in tokens;
@@ -318,8 +317,8 @@ _VERSION_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnPrompts:
-    """Questions from a file, with what a suite says; satisfies `benchmark.Benchmark`.
+class OwnPrompts(Benchmark):
+    """Questions from a file, with what a suite says.
 
     ``rubric`` is its text, ``scale`` the lowest and highest score where there are scores, and
     ``max_tokens`` the limit on an answer. ``baseline`` is the model that answers are compared with.
@@ -353,14 +352,6 @@ class OwnPrompts:
         return self.data_sha[:_VERSION_DIGITS]
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        return BINARY
-
-    @property
-    def positive(self) -> str:
-        return BINARY[-1]
-
-    @property
     def default_judge(self) -> str:
         """``rubric`` with a scale, ``pairwise`` with a baseline, ``reference`` with references.
 
@@ -392,22 +383,6 @@ class OwnPrompts:
         return {name: value for name, value in given.items() if value}
 
     @property
-    def baseline_answers(self) -> None:
-        """None: whom to compare with is a model of the suite."""
-        return None
-
-    @property
-    def brought(self) -> None:
-        """None: a suite names models and files of answers."""
-        return None
-
-    def judged_with(
-        self, kind: str, options: JsonObject, sampling: JsonObject
-    ) -> tuple[JsonObject, JsonObject]:
-        """As the suite says; nothing is usual for prompts of one's own."""
-        return options, sampling
-
-    @property
     def options(self) -> Mapping[str, Any]:
         """What is in effect, for a run's manifest; the rubric as its SHA-256."""
         judging = dict(self.judging_content)
@@ -415,34 +390,10 @@ class OwnPrompts:
             judging["rubric"] = text_sha(self.rubric)
         return {**judging, "max_tokens": self.max_tokens}
 
-    @property
-    def manner(self) -> Manner:
-        """As a suite says; prompts of one's own have no presets."""
-        return Manner()
-
-    @property
-    def prompts(self) -> Mapping[str, PromptText]:
-        """None: no prompt is official for prompts of one's own."""
-        return {}
-
-    @property
-    def prompt_sha(self) -> str:
-        """That of nothing around the question."""
-        return text_sha("{question}")
-
-    @property
-    def logprobs(self) -> bool:
-        """No: nobody here asks how sure of an answer its probabilities are."""
-        return False
-
     @cached_property
     def needs_chat_template(self) -> bool:
         """Whether some item is a conversation, which no plain text can put to a model."""
         return any(len(question.turns) > 1 for question in self.questions)
-
-    def items(self, limit: int | None = None) -> Sequence[Item]:
-        """The items in the order of the file."""
-        return self._items if limit is None else self._items[:limit]
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:
@@ -460,14 +411,6 @@ class OwnPrompts:
             )
             for question in self.questions
         )
-
-    def case(self, item: Item, responses: Sequence[Response]) -> Case:
-        """One case of the responses, whole, in the order shown."""
-        return Case(item=item, responses=tuple(responses))
-
-    def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]:
-        """The one case that `case` makes."""
-        yield self.case(item, responses)
 
     @property
     def lm_eval_task(self) -> LmEvalTask:

@@ -118,7 +118,24 @@ class OverApi(Section):
     unsent: list[str] = Field(default_factory=list)
 
 
-class Preset(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """What a preset comes down to for the models of a run; the defaults are those of ``clean``.
+
+    ``local`` holds fields of a local model that a suite's own take the place of. ``api`` goes under
+    a suite's ``sampling`` (None is not sent), ``system`` under its own; ``untold`` is what no chat
+    completion can be told, with its values.
+    """
+
+    name: str = CLEAN
+    note: str = ""
+    local: Mapping[str, Any] = field(default_factory=dict)
+    api: Mapping[str, Any] = field(default_factory=dict)
+    system: str | None = None
+    untold: Mapping[str, Any] = field(default_factory=dict)
+
+
+class PresetConfig(Section):
     """A manner of asking; what it does not say is as without it.
 
     ``generation`` is under lm-eval's names, as in a task's file; ``generation_config = "model"``
@@ -149,54 +166,31 @@ class Preset(Section):
         """Whether it says how answers are drawn."""
         return bool(set(self.generation).intersection(_DRAWING))
 
+    def resolved(self, name: str, *, own_temperature: bool = False) -> Preset:
+        """What it says to models, apart from prompt and generation, which are its task's.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """What a preset comes down to for the models of a run; the defaults are those of ``clean``.
-
-    ``local`` holds fields of a local model that a suite's own take the place of. ``api`` goes under
-    a suite's ``sampling`` (None is not sent), ``system`` under its own; ``untold`` is what no chat
-    completion can be told, with its values.
-    """
-
-    name: str = CLEAN
-    note: str = ""
-    local: Mapping[str, Any] = field(default_factory=dict)
-    api: Mapping[str, Any] = field(default_factory=dict)
-    system: str | None = None
-    untold: Mapping[str, Any] = field(default_factory=dict)
-
-
-def manner_of(name: str, preset: Preset, *, own_temperature: bool = False) -> Manner:
-    """What a preset says to models, apart from prompt and generation, which are its task's.
-
-    With ``own_temperature`` the suite's option says the temperature, whatever the preset does.
-    """
-    local: dict[str, Any] = {}
-    if preset.chat_template is not None:
-        local["apply_chat_template"] = preset.chat_template
-    if preset.system is not None:
-        local["system_instruction"] = preset.system
-    if preset.tokens is not None:
-        local["prompt_tokens"] = preset.tokens.model_dump(exclude_unset=True)
-    api, untold = _over_api(preset)
-    if own_temperature:
-        api.pop("temperature", None)
-    return Manner(
-        name=name, note=preset.note, local=local, api=api, system=preset.system, untold=untold
-    )
-
-
-def _over_api(preset: Preset) -> tuple[dict[str, Any], dict[str, Any]]:
-    if preset.api is not None:
-        unsent: dict[str, Any] = dict.fromkeys(preset.api.unsent)
-        return {**unsent, **preset.api.sampling}, {}
-    told = {name: preset.generation[name] for name in _IN_CHAT_WORDS if name in preset.generation}
-    untold = {
-        name: value
-        for name, value in preset.generation.items()
-        if name not in told and name not in _SAID_OTHERWISE
-    }
-    if preset.tokens is not None:
-        untold["tokens"] = preset.tokens.model_dump(exclude_unset=True)
-    return told, untold
+        With ``own_temperature`` the suite's option says the temperature, whatever this does.
+        """
+        tokens = self.tokens and self.tokens.model_dump(exclude_unset=True)
+        said = {
+            "apply_chat_template": self.chat_template,
+            "system_instruction": self.system,
+            "prompt_tokens": tokens,
+        }
+        api = {n: self.generation[n] for n in _IN_CHAT_WORDS if n in self.generation}
+        others = self.generation.keys() - api.keys() - _SAID_OTHERWISE
+        untold: dict[str, Any] = {n: v for n, v in self.generation.items() if n in others}
+        if tokens is not None:
+            untold["tokens"] = tokens
+        if self.api is not None:
+            api, untold = {**dict.fromkeys(self.api.unsent), **self.api.sampling}, {}
+        if own_temperature:
+            api.pop("temperature", None)
+        return Preset(
+            name=name,
+            note=self.note,
+            local={field: value for field, value in said.items() if value is not None},
+            api=api,
+            system=self.system,
+            untold=untold,
+        )
