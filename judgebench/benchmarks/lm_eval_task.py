@@ -15,8 +15,7 @@ from typing import Any
 
 from judgebench import registry
 from judgebench.benchmarks.folder import FolderTask
-from judgebench.benchmarks.own_prompts import OwnPrompts, check_name
-from judgebench.benchmarks.prompt_rows import Question
+from judgebench.benchmarks.own_prompts import OwnPrompts, Question, check_name
 from judgebench.config import BenchmarkConfig, JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import content_key

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from judgebench.benchmarks.content import Content
-from judgebench.benchmarks.mixeval_prompts import Split
+from judgebench.benchmarks.data import Content
+from judgebench.benchmarks.presets import Split
 from judgebench.errors import InputError
 from judgebench.rows import each_parquet_row
 

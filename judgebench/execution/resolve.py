@@ -13,8 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from judgebench import keys, registry
-from judgebench.benchmarks.benchmark import Benchmark
-from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.folder import Benchmark, load_benchmark
 from judgebench.benchmarks.lm_eval_task import OWN_METRIC, TaskBenchmark, task_benchmark
 from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
@@ -583,11 +582,11 @@ def _brought_baseline(suite: Suite, asked: ResolvedBenchmark) -> ModelConfig | N
 def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
     if config.responses is not None:
         return _recorded_candidate(config, asked, config.responses)
-    manner = asked.benchmark.manner
+    preset = asked.benchmark.preset
     local = None
     if config.lm_eval is not None:
         said = config.lm_eval.model_dump(exclude_unset=True)
-        local = LocalModel.from_config(said, usual=manner.local)
+        local = LocalModel.from_config(said, usual=preset.local)
     try:
         if local is not None:
             _check_turns(local, asked)
@@ -634,18 +633,18 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
     assert api is not None  # one of the three, says the configuration
     assert api.provider is not None
     check_provider(f"model {config.name}", api.provider)
-    manner = asked.benchmark.manner
-    if untold := {n: v for n, v in manner.untold.items() if n not in {**api.sampling, **api.extra}}:
+    preset = asked.benchmark.preset
+    if untold := {n: v for n, v in preset.untold.items() if n not in {**api.sampling, **api.extra}}:
         raise ConfigError(
-            f"the preset {manner.name} of {asked.benchmark.name} asks with "
+            f"the preset {preset.name} of {asked.benchmark.name} asks with "
             f"{', '.join(f'{n}: {v}' for n, v in untold.items())}, which is no part of chat "
             "completions; where this server takes it, say it as the model's 'extra', else say "
             "options: {preset: clean}"
         )
     return remote.spec_of(
         api,
-        usual=manner.api,
-        system=manner.system,
+        usual=preset.api,
+        system=preset.system,
         identity=identity_of(api) or api.provider,
         prompt_sha=asked.benchmark.prompt_sha,
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from judgebench.config import Endpoint
 from judgebench.errors import CallError
 from judgebench.providers.local import BatchedWorker, LocalProvider, options_here, plain_messages
 from judgebench.records import Reply, Request, ScoreRequest, Usage
-from judgebench.secret import Secret
 
 _OPTIONS: Mapping[str, Any] = {
     "task": "",
@@ -18,19 +18,10 @@ _OPTIONS: Mapping[str, Any] = {
 _LOADING_S = 600.0  # its data may have to be fetched
 
 
-def make(
-    *,
-    base_url: str | None = None,
-    api_key: Secret | None = None,
-    identity: str | None = None,
-    timeout_s: float = 120.0,
-    capabilities: Mapping[str, Any] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> Metrics:
-    """The provider; ``options`` say which task, and where it is."""
-    elsewhere = {"base_url": base_url, "api_key": api_key, "capabilities": capabilities}
-    given = options_here("lm_eval", options, _OPTIONS, elsewhere)
-    return Metrics(given, identity or "lm_eval", timeout_s)
+def make(endpoint: Endpoint) -> Metrics:
+    """The provider; ``provider_options`` say which task, and where it is."""
+    given = options_here("lm_eval", endpoint, _OPTIONS)
+    return Metrics(given, endpoint.identity or "lm_eval", endpoint.timeout_s or 120.0)
 
 
 class Metrics(LocalProvider):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content
 from judgebench.errors import InputError
 
 LINES = ("data_v1.1_release.jsonl", "data_release.jsonl")

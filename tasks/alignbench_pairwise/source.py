@@ -6,8 +6,8 @@ are: the first is that of a model called ``response_1``, the second of the basel
 
 from pathlib import Path
 
-from judgebench.benchmarks.content import Content
 from judgebench.benchmarks.critiquellm_files import PEOPLE, sampled
+from judgebench.benchmarks.data import Content
 
 FIRST, SECOND = "response_1", "response_2"
 WON_BY_FIRST = {0: 1.0, 1: 0.0, 2: 0.5}

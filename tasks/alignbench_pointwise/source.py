@@ -6,8 +6,8 @@ systems, and its human score.
 
 from pathlib import Path
 
-from judgebench.benchmarks.content import Content
 from judgebench.benchmarks.critiquellm_files import sampled
+from judgebench.benchmarks.data import Content
 
 
 def read(path: Path) -> Content | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content
 from judgebench.errors import InputError
 
 FILES = {

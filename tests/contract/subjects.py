@@ -210,7 +210,8 @@ def _lm_eval(folder: Path) -> Iterator[Made]:
     (folder / "long" / "long.yaml").write_text(_TASK)
     (folder / "long" / "utils.py").write_text(_UTILS)
     options = {"task": "sums", "include_path": [str(folder)]}
-    yield lambda: registry.load("providers", "lm_eval").make(identity="here", options=options)
+    endpoint = Endpoint(provider="lm_eval", identity="here", provider_options=options)
+    yield lambda: registry.load("providers", "lm_eval").make(endpoint)
 
 
 # Those without a model ----------------------------------------------------------------------------

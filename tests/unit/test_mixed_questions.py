@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from judgebench.benchmarks import mixeval_files
-from judgebench.benchmarks.content import Content
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import Content, import_data
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.mixed_questions import MixedQuestions
-from judgebench.benchmarks.mixeval_examples import FREE_FORM, MULTIPLE_CHOICE, own_prefix
-from judgebench.benchmarks.mixeval_prompts import OWN
+from judgebench.benchmarks.presets import Split
+from judgebench.benchmarks.task_folder import EXAMPLES, OWN, MixedQuestions
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import case_key
 from judgebench.records import Item, Response
@@ -202,10 +200,20 @@ def test_what_a_base_model_goes_on_to_invent_is_cut(
         assert (shown.text, shown.raw) == (judged, RUN_ON)
 
 
+def own_prefix(split: Split) -> str:
+    folder = ROOT / "tasks" / "mixeval_hard" / "prompts"
+    return (folder / f"{EXAMPLES[split]}.txt").read_text(encoding="utf-8")
+
+
+def examples(split: Split) -> list[str]:
+    gap = "\n\n\n" if split == "free-form" else "\n\n"
+    return own_prefix(split).removesuffix(gap).split(gap)
+
+
 def test_a_base_model_sees_five_examples_of_its_split() -> None:
     chat = load_benchmark("mixeval_mini").items()
     base = load_benchmark("mixeval_mini", options={"prompt": "base"}).items()
-    assert len(FREE_FORM) == len(MULTIPLE_CHOICE) == 5
+    assert [len(examples(split)) for split in EXAMPLES] == [5, 5]
     for plain, shown in zip(chat, base, strict=True):
         split = plain.metadata["split"]
         assert shown.prompt == f"{own_prefix(split)}{plain.prompt}\n"
@@ -215,9 +223,13 @@ def test_a_base_model_sees_five_examples_of_its_split() -> None:
 
 def test_our_examples_are_no_question_of_the_benchmark() -> None:
     asked = {item.question.casefold() for item in load_benchmark("mixeval_mini").items()}
-    assert not asked & {one.question.casefold() for one in (*FREE_FORM, *MULTIPLE_CHOICE)}
-    for one in MULTIPLE_CHOICE:
-        assert one.answer in "ABCDE"[: len(one.options)]
+    shown = [
+        line.removeprefix("Question: ") for s in EXAMPLES for line in own_prefix(s).split("\n")
+    ]
+    assert not asked & {line.casefold() for line in shown}
+    for one in examples("multiple-choice"):
+        *_, last, _, answer = one.split("\n")
+        assert answer in "ABCDE"[: "ABCDE".index(last[0]) + 1]
 
 
 def test_the_number_of_examples_is_not_for_choice() -> None:

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.mixeval_base_replies import judged_part
-from judgebench.benchmarks.mixeval_prompts import (
+from judgebench.benchmarks.presets import judged_part
+from judgebench.benchmarks.task_folder import (
     OWN,
     STEP_BY_STEP,
     Split,
-    base_prompt,
     examples_prefix,
     free_form_prompt,
     multiple_choice_prompt,
@@ -50,7 +49,6 @@ def test_a_base_model_sees_examples_first() -> None:
     for split, gap in (("free-form", "\n\n\n"), ("multiple-choice", "\n\n")):
         prefix = examples_prefix([(prompt, "A"), (prompt, "B")], split=split)
         assert prefix == f"{prompt}\nA{gap}{prompt}\nB{gap}"
-        assert base_prompt(prompt, examples=prefix) == f"{prefix}{prompt}\n"
 
 
 @given(st.text(), st.text(), st.lists(st.text(), min_size=1, max_size=10))

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from judgebench.benchmarks import at_hand
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content
 from judgebench.cli.main import run
 from judgebench.config import Panel
 from judgebench.errors import UsageError
