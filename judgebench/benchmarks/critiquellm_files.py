@@ -5,14 +5,14 @@ Source: thu-coai/CritiqueLLM at e1e0241, ``data/evaluation/``.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judgebench.benchmarks.data import records
 from judgebench.errors import InputError
-from judgebench.rows import each_parquet_row, parquet_columns
+from judgebench.rows import parquet_columns
 
 LINES = ("alignbench_reference_based_sample.jsonl", "alignbench_reference_free_sample.jsonl")
 PEOPLE = "human/critiquellm"
@@ -94,7 +94,7 @@ def sampled(path: Path, columns: Collection[str]) -> list[Sampled] | None:
         raise InputError(f"{path}: {names} are different samples; name the one that is meant")
     if not found:
         return None
-    rows = [Sampled(where=where, row=row) for where, row in _rows(found[0])]
+    rows = [Sampled(where=where, row=row) for where, row in records(found[0])]
     for one in rows:
         if not isinstance(one.row.get("id"), int):
             raise InputError(f"{one.where}: id: a whole number has to stand here")
@@ -104,24 +104,5 @@ def sampled(path: Path, columns: Collection[str]) -> list[Sampled] | None:
 def _names(file: Path) -> set[str]:
     """The columns of a table, or of the first record."""
     if file.suffix != ".parquet":
-        return set(next(_rows(file))[1])
+        return set(next(records(file))[1])
     return set(parquet_columns(file))
-
-
-def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if file.suffix == ".parquet":
-        for number, row in each_parquet_row(file):
-            yield f"{file}:{number}", row
-        return
-    try:
-        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            raise InputError(f"{file}:{number}: this line is not JSON") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{file}:{number}: a record has to stand on each line")
-        yield f"{file}:{number}", row

@@ -33,13 +33,22 @@ from judgebench.benchmarks.description import (
 from judgebench.benchmarks.official import read_texts
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import content_key, text_sha
+from judgebench.rows import each_parquet_row
 from judgebench.template import PromptText
 
 ITEMS = "items.jsonl"
-FEWSHOT = "fewshot.jsonl"
 BASELINE = "baseline.jsonl"
 ANSWERS = "brought_answers.jsonl"
 LABELS = "brought_labels.jsonl"
+
+_FILES = {
+    "items": (ITEMS, ("id", "question")),
+    "fewshot": ("fewshot.jsonl", ("question", "answer")),
+    "baseline": (BASELINE, ("item_id", "text")),
+    "answers": (ANSWERS, ("item_id", "model", "text")),
+    "labels": (LABELS, ("item_id", "model", "judge")),
+}
+"""Where each part of a `Content` stands, and the texts that its rows have to have."""
 
 Row = Mapping[str, Any]
 
@@ -78,18 +87,16 @@ def read_content(folder: Path) -> Content:
     InputError
         Naming the file and line, for a torn or malformed line or an id that stands twice.
     """
-    content = Content(
-        items=tuple(_rows(folder / ITEMS, {"id": str, "question": str})),
-        fewshot=_rows_if_there(folder / FEWSHOT, {"question": str, "answer": str}),
-        baseline=_rows_if_there(folder / BASELINE, {"item_id": str, "text": str}),
-        answers=_rows_if_there(folder / ANSWERS, {"item_id": str, "model": str, "text": str}),
-        labels=_rows_if_there(folder / LABELS, {"item_id": str, "model": str, "judge": str}),
-    )
-    return checked(content, str(folder / ITEMS))
+    rows = {
+        part: tuple(_rows(folder / file, texts))
+        for part, (file, texts) in _FILES.items()
+        if file == ITEMS or (folder / file).exists()
+    }
+    return checked(Content(**rows), str(folder / ITEMS))
 
 
 def checked(content: Content, where: str) -> Content:
-    """Content whose ids are unique and whose references are text."""
+    """Content whose ids are unique, whose references are text, and whose baseline knows all."""
     seen: set[str] = set()
     for number, row in enumerate(content.items, 1):
         if row["id"] in seen:
@@ -103,15 +110,10 @@ def checked(content: Content, where: str) -> Content:
     for name, rows in ((ANSWERS, content.answers), (LABELS, content.labels)):
         if unknown := [row["item_id"] for row in rows if row["item_id"] not in seen]:
             raise InputError(f"{name}: {unknown[0]!r} is the id of no question")
-    return _with_known_baseline(content, seen)
-
-
-def _with_known_baseline(content: Content, known: set[str]) -> Content:
-    """Content whose baseline answers every question once, or none."""
     answered = [row["item_id"] for row in content.baseline]
-    if answered and (len(answered) != len(set(answered)) or set(answered) != known):
+    if answered and sorted(answered) != sorted(seen):  # each once
         raise InputError(
-            f"{BASELINE}: {len(answered)} answers of the baseline to {len(known)} questions; each "
+            f"{BASELINE}: {len(answered)} answers of the baseline to {len(seen)} questions; each "
             "question has one"
         )
     return content
@@ -119,44 +121,45 @@ def _with_known_baseline(content: Content, known: set[str]) -> Content:
 
 def write_content(content: Content, folder: Path) -> None:
     """The content as files that `read_content` reads."""
-    _write(content.items, folder / ITEMS)
-    beside = {
-        FEWSHOT: content.fewshot,
-        BASELINE: content.baseline,
-        ANSWERS: content.answers,
-        LABELS: content.labels,
-    }
-    for name, rows in beside.items():
-        if rows:
-            _write(rows, folder / name)
+    for part, (file, _) in _FILES.items():
+        rows: tuple[Row, ...] = getattr(content, part)
+        lines = (json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
+        if rows or file == ITEMS:
+            (folder / file).write_text("".join(lines), encoding="utf-8")
 
 
-def _write(rows: Iterable[Row], path: Path) -> None:
-    lines = (json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
-    path.write_text("".join(lines), encoding="utf-8")
+def _rows(path: Path, texts: Sequence[str]) -> Iterator[Row]:
+    for where, row in records(path):
+        for name in texts:
+            if not isinstance(row.get(name), str):
+                raise InputError(f"{where}: {name}: a text has to stand here")
+        yield row
 
 
-def _rows_if_there(path: Path, fields: Mapping[str, type]) -> tuple[Row, ...]:
-    return tuple(_rows(path, fields)) if path.exists() else ()
+def records(path: Path) -> Iterator[tuple[str, Row]]:
+    """The records of a file of JSON lines or a Parquet table, each with where it stands.
 
-
-def _rows(path: Path, fields: Mapping[str, type]) -> Iterable[Row]:
+    Raises
+    ------
+    InputError
+        Naming the line that is none.
+    """
+    if path.suffix == ".parquet":
+        for number, row in each_parquet_row(path):
+            yield f"{path}:{number}", row
+        return
     try:
-        text = path.read_text(encoding="utf-8")
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
         except ValueError:
             raise InputError(f"{path}:{number}: this line is not JSON") from None
-        for name, kind in fields.items():
-            if not isinstance(row, dict) or not isinstance(row.get(name), kind):
-                raise InputError(f"{path}:{number}: {name}: a {_WORDS[kind]} has to stand here")
-        yield row
-
-
-_WORDS: dict[type, str] = {str: "text"}
+        if not isinstance(row, dict):
+            raise InputError(f"{path}:{number}: a record has to stand on each line")
+        yield f"{path}:{number}", row
 
 
 MANIFEST = "manifest.json"
@@ -562,17 +565,6 @@ def load_content(description: Description, folder: Path, version: str) -> Conten
     check_pin(description, version, content, str(where))
     check_kept(where, content)
     return content
-
-
-def baseline_file(description: Description, folder: Path, version: str) -> Path:
-    """The file of the baseline's answers that come with a version's questions."""
-    return content_folder(description, folder, version) / BASELINE
-
-
-def brought_files(description: Description, folder: Path, version: str) -> tuple[Path, Path]:
-    """The files of answers to be judged and of people's labels that come with the questions."""
-    where = content_folder(description, folder, version)
-    return where / ANSWERS, where / LABELS
 
 
 def load_module(folder: Path, stem: str) -> ModuleType | None:

@@ -19,8 +19,9 @@ from pydantic import Field, FiniteFloat
 
 from judgebench import registry
 from judgebench.benchmarks.data import (
-    baseline_file,
-    brought_files,
+    ANSWERS,
+    BASELINE,
+    LABELS,
     content_folder,
     load_content,
     load_module,
@@ -255,12 +256,16 @@ class FolderBenchmark(Benchmark):
         return self.description.judging.kind
 
     @property
+    def _content_folder(self) -> Path:
+        return content_folder(self.description, self.folder, self.version)
+
+    @property
     def baseline_answers(self) -> BaselineAnswers | None:
-        """The answers to compare with that come with the questions; None where none do."""
         if self.description.baseline is None:
             return None
-        path = baseline_file(self.description, self.folder, self.version)
-        return BaselineAnswers(model=self.description.baseline, path=path)
+        return BaselineAnswers(
+            model=self.description.baseline, path=self._content_folder / BASELINE
+        )
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -268,11 +273,10 @@ class FolderBenchmark(Benchmark):
         content = load_content(self.description, self.folder, self.version)
         if not content.answers:
             return None
-        answers, labels = brought_files(self.description, self.folder, self.version)
         return Brought(
             models=tuple(sorted({row["model"] for row in content.answers})),
-            answers=answers,
-            labels=labels if content.labels else None,
+            answers=self._content_folder / ANSWERS,
+            labels=self._content_folder / LABELS if content.labels else None,
         )
 
     def judged_with(
