@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -576,6 +577,7 @@ def load_module(folder: Path, stem: str) -> ModuleType | None:
     if spec is None or spec.loader is None:
         raise ConfigError(f"{file}: cannot be loaded")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its own dataclasses look it up
     spec.loader.exec_module(module)
     return module
 

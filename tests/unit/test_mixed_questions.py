@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.benchmarks import mixeval_files
-from judgebench.benchmarks.data import Content, import_data
+from judgebench.benchmarks.data import Content, import_data, load_module
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.presets import Split
 from judgebench.benchmarks.task_folder import EXAMPLES, OWN, MixedQuestions
@@ -19,6 +18,9 @@ from judgebench.keys import case_key
 from judgebench.records import Item, Response
 
 ROOT = Path(__file__).parents[2]
+_SOURCE = load_module(ROOT / "tasks" / "mixeval_hard", "source")
+assert _SOURCE is not None
+READ = _SOURCE.read
 FREE: Mapping[str, Any] = {
     "problem_type": "free-form",
     "context": None,
@@ -56,7 +58,7 @@ def test_upstreams_two_files_are_one_set(tmp_path: Path) -> None:
     folder = written(
         tmp_path, {"10": FREE, "2": FREE, "3": {**FREE, "context": "On"}}, {"0": CHOICE}
     )
-    content = mixeval_files.read(folder)
+    content = READ(folder)
     assert content is not None
     ids = [row["id"] for row in content.items]
     assert ids == ["free-form/2", "free-form/3", "free-form/10", "multiple-choice/0"]
@@ -73,9 +75,9 @@ def test_upstreams_two_files_are_one_set(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
-    assert mixeval_files.read(tmp_path) is None
+    assert READ(tmp_path) is None
     (tmp_path / "judge_prompts.py").write_text("a = 1")
-    assert mixeval_files.read(tmp_path / "judge_prompts.py") is None
+    assert READ(tmp_path / "judge_prompts.py") is None
 
 
 def test_the_hard_set_is_not_the_full_one(tmp_path: Path) -> None:
@@ -109,28 +111,28 @@ def test_the_hard_set_is_not_the_full_one(tmp_path: Path) -> None:
 )
 def test_a_faulty_record_is_named(tmp_path: Path, free: Any, choices: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        mixeval_files.read(written(tmp_path, free, choices))
+        READ(written(tmp_path, free, choices))
 
 
 def test_half_a_set_is_none(tmp_path: Path) -> None:
     (written(tmp_path, {"0": FREE}, {}) / "multiple-choice.json").unlink()
     with pytest.raises(InputError, match=r"multiple-choice\.json is missing"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (written(tmp_path, {}, {}) / "free-form.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read as JSON"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
     for name in ("free-form.json", "multiple-choice.json"):
         (tmp_path / name).unlink()
     (tmp_path / "hard_freeform.parquet").write_bytes(b"no table")
     (tmp_path / "hard_multichoice.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match="is no whole Parquet file"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
     (tmp_path / "old_freeform.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match="one set at a time"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
 
 
 # Questions ---------------------------------------------------------------------------------------
