@@ -36,14 +36,14 @@ from pydantic_core import PydanticCustomError
 
 from judgebench import yaml_file
 from judgebench.errors import ConfigError, UsageError, unknown_name
-from judgebench.records import PANEL, is_human
+from judgebench.records import PANEL, Item, is_human
 from judgebench.secret import Secret, checked_base_url
 from judgebench.yaml_file import note_secrets, refuse_written_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _EXAMPLES = "examples"
-"""The option of a judge that may name a file (`run.judge_assignment`)."""
+"""The option of a judge that may name a file (`execution.resolve`)."""
 
 _CHECKPOINTS = frozenset({"pretrained", "peft", "delta", "lora_local_path", "tokenizer"})
 """Arguments of lm-eval that are a folder, or a repository of the Hub."""
@@ -611,21 +611,60 @@ class BudgetConfig(Section):
     usd_per_month: Amount = Field(description="stops before a call could exceed it")
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of ``of`` parts of the items of each benchmark; ``number`` counts from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """``3/16`` is the third of sixteen.
+
+        Raises
+        ------
+        UsageError
+            For anything that is no such part.
+        """
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise UsageError(
+                f"--shard {text}: K/N is the K-th of N parts, such as 3/16, with K from 1 to N"
+            )
+        return cls(int(number), int(of))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def of_items(self, items: Sequence[Item], chunk: int) -> Sequence[Item]:
+        """Whole chunks, one after the other; all shards together have every item once."""
+        chunks = -(-len(items) // chunk)
+        start, end = (chunks * n // self.of * chunk for n in (self.number - 1, self.number))
+        return items[start:end]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:
     """What of a suite is asked, where that is not all of it.
 
-    ``limit`` is the first items of each benchmark; ``models`` and ``judges`` are names of the
-    suite, all of them where none is named.
+    ``limit`` is the first items of each benchmark, ``shard`` a part of those; ``models`` and
+    ``judges`` are names of the suite, all of them where none is named.
     """
 
     limit: int | None = None
     models: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
+    shard: Shard | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What a manifest keeps; empty where nothing is left out."""
-        said = {"limit": self.limit, "models": list(self.models), "judges": list(self.judges)}
+        said = {
+            "limit": self.limit,
+            "models": list(self.models),
+            "judges": list(self.judges),
+            "shard": self.shard and str(self.shard),
+        }
         return {name: value for name, value in said.items() if value}
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 JsonObject: TypeAlias = Mapping[str, Any]
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 ResponseStatus = Literal["ok", "truncated", "no_final_answer", "empty", "refused", "end_unknown"]
 Order = Literal["single", "model_first", "opponent_first"]
 RunState = Literal["running", "done", "interrupted", "failed", "died"]

@@ -151,6 +151,7 @@ def inventory() -> list[str]:
         *python_names(),
         *page_controls(),
         *error_texts(),
+        *refusals(),
         *files(),
     ]:
         named = f"{kind}\t{one_line(name)}"
@@ -279,12 +280,17 @@ def keys_of_files() -> Iterator[Line]:
 
     Names alone: of which section is in the published schema, or told by `told`.
     """
-    for _, tree in sources("judgebench"):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and "Section" in map(name_called, node.bases):
-                for field in node.body:
-                    if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                        yield "key of a file", field.target.id, ""
+    trees = [tree for _, tree in sources("judgebench")]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    sections, known = {"Section"}, 0
+    while len(sections) > known:  # a section may extend another one
+        known = len(sections)
+        sections |= {one.name for one in classes if sections & set(map(name_called, one.bases))}
+    for node in classes:
+        if node.name in sections:
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    yield "key of a file", field.target.id, ""
 
 
 def views() -> Iterator[Line]:
@@ -370,6 +376,26 @@ def error_texts() -> Iterator[Line]:
                 for text in map(one_line, texts):
                     if len(re.findall(r"[^\W\d_]{2,}", text.replace("{}", ""))) > 1:
                         yield "error", text, ""
+
+
+def refusals() -> Iterator[Line]:
+    """What kinds of judges refuse: a function that is given a `Setup` has a table of its faults."""
+    trees = [tree for _, tree in sources("judgebench/judges")]
+    kinds: dict[str, list[str]] = {}
+    for call in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if name_called(call.func) == "Kind":
+            said = {word.arg: word.value for word in call.keywords}
+            kinds.setdefault(name_called(said["options"]), []).append(text_of(said["name"]))
+    for tree in trees:
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            given = [one.annotation for one in function.args.args if one.arg == "setup"]
+            for kind in (
+                kinds.get(name_called(getattr(given[0], "slice", None)), ()) if given else ()
+            ):
+                for call in ast.walk(function):
+                    if isinstance(call, ast.Call) and name_called(call.func) == "refuse":
+                        for text in (text_of(key) for key in call.args[0].keys):
+                            yield "error", one_line(f"judge {kind}: {text}"), ""
 
 
 def files() -> Iterator[Line]:

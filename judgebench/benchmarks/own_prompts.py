@@ -36,7 +36,15 @@ CONVERSATION = ("turns", "messages")
 """Fields that hold a list of messages, each with a role and a content."""
 
 _KNOWN = {*QUESTION, *CONVERSATION, "id", "reference", "references", "category", "language"}
-_ROLES = ("system", "user", "assistant")
+_ROLES = ("system", "user", "assistant", "tool")
+_PARTS = {
+    "assistant": {"role", "content", "tool_calls"},
+    "tool": {"role", "content", "name", "tool_call_id"},
+}
+"""Fields of a message, by who speaks; the others have role and content."""
+
+_TOOLS = ("tool", "tool")
+
 _NEAR = 0.8
 _NOTHING: JsonObject = {}  # shared by all rows that have nothing else, which is most of them
 
@@ -144,12 +152,17 @@ def _conversation(row: Row, name: str) -> tuple[Message, ...]:
     turns = tuple(_message(row, f"{name}[{n}]", one) for n, one in enumerate(_list(row, name)))
     roles = [turn.role for turn in turns]
     spoken = roles[1:] if roles[:1] == ["system"] else roles
-    in_turn = all(role == ("user", "assistant")[n % 2] for n, role in enumerate(spoken))
-    if not in_turn or len(spoken) % 2 == 0:
+    asked = [role for n, role in enumerate(spoken) if (role, *spoken[n - 1 : n]) != _TOOLS]
+    in_turn = asked[:1] == ["user"] and all(
+        (role == "assistant") == (n % 2 == 1) for n, role in enumerate(asked)
+    )
+    if not in_turn or "system" in asked or len(asked) % 2 == 0:
+        tools = "; a tool, or several, may answer the assistant in the user's place"
         raise row.wrong(
             name,
             "a conversation may begin with the system, goes on with user and assistant in turn, "
-            f"and ends with the user; here: {', '.join(roles) or 'nothing'}",
+            f"and ends with the user; here: {', '.join(roles) or 'nothing'}"
+            + (tools if "tool" in roles else ""),
         )
     return turns
 
@@ -162,9 +175,28 @@ def _message(row: Row, at: str, told: Any) -> Message:
     if role not in _ROLES:
         raise part.wrong(f"{at}.role", unknown_name("role", role, _ROLES))
     for name, value in told.items():
-        if name not in {"role", "content"} and value is not None:
+        if name not in _PARTS.get(role, {"role", "content"}) and value is not None:
             raise part.wrong(f"{at}.{name}", "no model would see it: a message is role and content")
-    return Message(role=cast("Role", role), content=_text(part, f"{at}.content"))
+    if not part.has(f"{at}.tool_calls") and not part.has(f"{at}.name"):
+        return Message(role=cast("Role", role), content=_text(part, f"{at}.content"))
+    said = [part.text(f"{at}.content")] if part.has(f"{at}.content") else []
+    if part.has(f"{at}.tool_calls"):
+        said += [_call(part, f"{at}.tool_calls", one) for one in _list(part, f"{at}.tool_calls")]
+    speaker = f"{part.text(f'{at}.name')}: " if part.has(f"{at}.name") else ""
+    whole = Row(row.where, {f"{at}.content": speaker + "\n".join(said)})
+    return Message(role=cast("Role", role), content=_text(whole, f"{at}.content"))
+
+
+def _call(part: Row, at: str, told: Any) -> str:
+    """A call of a tool as text, ``name(arguments)``, as models and judges are shown it."""
+    function = told.get("function") if isinstance(told, Mapping) else None
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if function is None or not name:
+        raise part.wrong(at, "a call is {function: {name: …, arguments: …}}")
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {}, ensure_ascii=False)
+    return f"{name}({arguments})"
 
 
 # The other fields ---------------------------------------------------------------------------------

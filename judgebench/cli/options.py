@@ -14,6 +14,7 @@ from judgebench import DEFAULT_STORE, INCLUDE_PATH
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
+    from judgebench.config import Shard
     from judgebench.report.table import Document
 
 Cell: TypeAlias = "Callable[[Any], object] | str"
@@ -45,7 +46,7 @@ def suite_store_option(command: Command) -> Command:
 
 
 def narrowing_options(command: Command) -> Command:
-    """``--model``, ``--judge`` and ``--limit`` of a command about a suite."""
+    """``--model``, ``--judge``, ``--limit`` and ``--shard`` of a command about a suite."""
     model = click.option(
         "--model",
         "models",
@@ -62,7 +63,20 @@ def narrowing_options(command: Command) -> Command:
         metavar="N",
         help="Only the first N items of each benchmark.",
     )
-    return model(judge(limit(command)))
+    shard = click.option(
+        "--shard",
+        metavar="K/N",
+        callback=_shard,
+        help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
+        "may go on at once, on one store or on stores that are merged later.",
+    )
+    return model(judge(limit(shard(command))))
+
+
+def _shard(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Shard | None:
+    from judgebench.config import Shard
+
+    return None if text is None else Shard.parse(text)
 
 
 def with_include_path(command: click.Command) -> click.Command:

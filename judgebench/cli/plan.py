@@ -16,6 +16,7 @@ from judgebench.plain_text import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.preflight import Finding
     from judgebench.report.gate_policy import Policy
@@ -60,6 +61,7 @@ def command(
     models: tuple[str, ...],
     judges: tuple[str, ...],
     limit: int | None,
+    shard: Shard | None,
     batch: bool,
     refresh_anchors: bool,
     again: tuple[str, ...],
@@ -121,7 +123,7 @@ def command(
         margin=margin,
         refresh_anchors=refresh_anchors,
         again=again,
-        narrowing=Narrowing(limit=limit, models=models, judges=judges),
+        narrowing=Narrowing(limit=limit, models=models, judges=judges, shard=shard),
         on_need=lacking.append,
     )
     lacking = [need for need in lacking if need.state == "fault"]
@@ -131,6 +133,7 @@ def command(
     words = [str(suite), *(word for name in models for word in ("--model", name))]
     words += [word for name in judges for word in ("--judge", name)]
     words += [] if limit is None else ["--limit", str(limit)]
+    words += [] if shard is None else ["--shard", str(shard)]
     document = _document(rows, shlex.join(words), margin, policy)
     document.data["lacking"] = [need._asdict() for need in lacking]
     show(document, form, outputs)

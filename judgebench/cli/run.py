@@ -27,6 +27,7 @@ from judgebench.plain_text import counted, dollars
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from judgebench.config import Shard
     from judgebench.execution.forecast import PlanRow, Range
     from judgebench.execution.manifest import Outcome, Unread
     from judgebench.execution.resolve import Candidate
@@ -100,6 +101,7 @@ def command(
     models: tuple[str, ...],
     judges: tuple[str, ...],
     limit: int | None,
+    shard: Shard | None,
     quiet: bool,
     batch: bool,
     refresh_anchors: bool,
@@ -124,6 +126,10 @@ def command(
 
     With --model, --judge and --limit only a part of SUITE is asked: a first look, or one judge
     more. The rest is neither asked nor needed, and running all of SUITE later asks what is missing.
+
+    With --shard K/N as well: a benchmark's items are cut into N parts, and this run takes the K-th.
+    Shards share judges and models behind an API and ask nothing twice; each loads local models for
+    itself, on a machine or GPU of its own. Answers are the same, whatever N is.
 
     With --batch (or batch: true in SUITE) questions are handed over, and the run ends with exit
     code 75. `judgebench batches collect` fetches the replies once they are there; then the same run
@@ -167,7 +173,7 @@ def command(
     url = api.store_url(load_suite(suite), store)
     forecast: dict[str, Range | None] = {}
     stated = stated_limits(max_cost, max_connections, max_retries, timeout)
-    narrowing = Narrowing(limit=limit, models=models, judges=judges)
+    narrowing = Narrowing(limit=limit, models=models, judges=judges, shard=shard)
     if gate is not None:
         if batch or refresh_anchors or stack_anchors or again or narrowing.as_json():
             raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")

@@ -351,7 +351,8 @@ class WorkQueue:
             await self._failed(call, "reader", f"{type(error).__name__}: {error}", False)
         else:
             put = partial(call.keep, run_id=self._stage.run_id, result=result, replies=replies)
-            self.counts.unreadable += not await keep(self._stage.store, put)
+            readable = await keep(self._stage.store, put)
+            self.counts.unreadable += not readable  # not in one line: others count while this waits
             self.counts.left_out.update(*(reply.left_out for _, reply in replies))
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1

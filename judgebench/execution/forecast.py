@@ -32,7 +32,7 @@ from judgebench.execution.pool import ProviderPool
 from judgebench.execution.recheck import Anchors
 from judgebench.execution.resolve import Candidate, JudgeAssignment, ResolvedSuite
 from judgebench.providers.prices import Price
-from judgebench.providers.tokens import CallSize, Estimate, prompt_tokens
+from judgebench.providers.tokens import ESTIMATE, CallSize, prompt_tokens
 from judgebench.records import (
     Item,
     JsonObject,
@@ -106,7 +106,7 @@ class Lengths:
     def _assumed(self, answers: Answers) -> Range:
         decoding = answers.candidate.spec.decoding
         limit = next((decoding[n] for n in LIMITS if n in decoding), REPLY_TOKENS)
-        counter = Estimate()
+        counter = ESTIMATE
         some = answers.of(answers.candidate.asked.items[:_SOME_ANSWERS]).values()
         counts = [counter.count(response.text) for response in some]
         expected = sum(counts) / len(counts) if counts else limit / 2

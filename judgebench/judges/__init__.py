@@ -15,5 +15,7 @@ KINDS: Final[Mapping[str, str]] = {
     "critique": "chinese",
     "contains": "lexical",
     "exact_match": "lexical",
+    "own_prompt": "own_prompt",
+    "python": "own_prompt",
 }
 """Kinds of judges, and in which module of this folder the table is that has them."""

@@ -205,9 +205,13 @@ def _defined(
     texts = {one.name: one.text for one in content.definitions}
     if prompt.official:
         missing = [one.name for one in content.definitions if one.official not in official]
-        words = "the official prompt is here, but not the official definitions of "
-        words += f"{', '.join(missing)}; fetch them with `judgebench data pull` or `data import`, "
-        setup.refuse({f"{words}or use our own wording: prompt: default": bool(missing)})
+        setup.refuse(
+            {
+                "the official prompt is here, but not the official definitions of "
+                f"{', '.join(missing)}; fetch them with `judgebench data pull` or `data import`, "
+                "or use our own wording: prompt: default": bool(missing)
+            }
+        )
         texts = {one.name: official[str(one.official)].text for one in content.definitions}
     return {
         subcategory: {name: texts[name] for name in one.dimensions}
@@ -234,6 +238,7 @@ def _dimensions_ask(options: DimensionsOptions, names: tuple[str, ...], code: st
 
 # critique -----------------------------------------------------------------------------------------
 
+OWN: Final = "default"
 OFFICIAL: Final = "official/critique"
 
 FORMS = {
@@ -295,8 +300,12 @@ def _critique(setup: Setup[CritiqueOptions]) -> Plan:
     options = setup.options
     upstream, official = options.reader == "upstream", options.prompt == OFFICIAL
     forms = _forms(setup)
-    unread = "'reader: upstream' reads replies to the official forms; say prompt: "
-    setup.refuse({f"{unread}{OFFICIAL}": upstream and not official})
+    setup.refuse(
+        {
+            "'reader: upstream' reads replies to the official forms; say prompt: "
+            f"{OFFICIAL}": upstream and not official
+        }
+    )
     known: Mapping[str, str] = {**TYPES, **options.types}
 
     def ask(case: Case) -> Question | Verdict:
@@ -348,7 +357,7 @@ def _forms(setup: Setup[CritiqueOptions]) -> Mapping[str, PromptText]:
             {
                 f"official forms are not in the data home ({missing}); fetch them with "
                 "`judgebench data pull alignbench_pointwise` or `data import`, or use our own: "
-                "prompt: default": bool(missing)
+                f"prompt: {OWN}": bool(missing)
             }
         )
     else:

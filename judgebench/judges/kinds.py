@@ -322,13 +322,13 @@ def _rubric(setup: Setup[RubricOptions]) -> Plan:
 
 def _check_scores(setup: Setup[RubricOptions], scale: Scale) -> None:
     options, dimensions = setup.options, setup.content.dimensions
-    soft, ends = f"'verdict: {options.verdict}'", f"{scale.low:g} to {scale.high:g}"
+    soft, low, high = f"'verdict: {options.verdict}'", f"{scale.low:g}", f"{scale.high:g}"
     taken = [name for name in dimensions if name.casefold() in {OVERALL, REASON}]
     few = scale.low >= 0 and scale.high - scale.low + 1 <= MAX_POINTS
     setup.refuse(
         {
-            f"a scale from {ends} has no whole numbers at its ends; let scores lie between them "
-            "with 'decimals: true'": (
+            f"a scale from {low} to {high} has no whole numbers at its ends; let scores lie "
+            "between them with 'decimals: true'": (
                 not options.decimals and any(end != int(end) for end in setup.content.scale)
             ),
             f"the dimension {''.join(taken[:1])!r} has the name of the whole; call it "
@@ -339,8 +339,8 @@ def _check_scores(setup: Setup[RubricOptions], scale: Scale) -> None:
             ),
             f"{soft} reads one number, and the benchmark has the dimensions "
             f"{', '.join(dimensions)}; use 'verdict: text'": options.soft and bool(dimensions),
-            f"{soft} needs a scale of at most {MAX_POINTS} whole numbers from 0 upwards, not "
-            f"{ends}": options.soft and not few,
+            f"{soft} needs a scale of at most {MAX_POINTS} whole numbers from 0 upwards, not {low} "
+            f"to {high}": options.soft and not few,
         }
     )
 
@@ -405,7 +405,7 @@ _REPLY_FORM = {
 def _reference(setup: Setup[ReferenceOptions]) -> Plan:
     options = setup.options
     upstream, as_json = options.reader == "upstream", options.format == "json"
-    maybe, soft = options.maybe == "accept", options.soft
+    maybe, soft, labels = options.maybe == "accept", options.soft, setup.content.labels
     setup.refuse(
         {
             "'reader' and 'maybe' read words; format is json": as_json and (upstream or maybe),
@@ -416,9 +416,12 @@ def _reference(setup: Setup[ReferenceOptions]) -> Plan:
             f"'verdict: {options.verdict}' reads how the reply begins; it goes with 'format: word' "
             "and without 'reader'": soft and (as_json or upstream),
             "'maybe' reads words; it needs 'verdict: text'": soft and maybe,
+            f"it says {' or '.join(VERDICTS)}, and the labels of the benchmark are "
+            f"{', '.join(labels)}; use another way of judging": (
+                bool(labels) and set(labels) != set(VERDICTS)
+            ),
         }
     )
-    setup.check_labels(VERDICTS)
     own = {"short": "reference_short", "long": "reference_long"}
     needed = {"question": ["question"], "references": ["references"]}
     needed |= {"answer": ["answer", "response"]}
@@ -482,7 +485,15 @@ class CertaintyOptions(Named, Cut):
 
 def _equivalence(setup: Setup[CertaintyOptions]) -> Plan:
     options = setup.options
-    setup.check_labels(BINARY)
+    labels = setup.content.labels
+    setup.refuse(
+        {
+            f"it says {' or '.join(BINARY)}, and the labels of the benchmark are "
+            f"{', '.join(labels)}; use another way of judging": (
+                bool(labels) and set(labels) != set(BINARY)
+            )
+        }
+    )
     needed = {
         "question": ["question"],
         "the accepted answers": ["references", "answer"],  # one on a line, or a list of Python's

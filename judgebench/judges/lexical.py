@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from judgebench.config import Section
 from judgebench.errors import ConfigError
@@ -108,11 +108,16 @@ def exact_match(
 Matches = Callable[[str, Sequence[str], Normalisation], bool]
 
 
-def _lexical(setup: Setup[Normalisation], matches: Matches) -> Plan:
-    """Nothing is cut: a program reads all of an answer."""
+def refuse_a_model(setup: Setup[Any]) -> None:
+    """Raise `ConfigError` where a suite says who answers for a judge that asks nobody."""
     of_others = ("extra", "model", "provider", "reasoning", "sampling")
     if useless := [name for name in of_others if getattr(setup.settings, name)]:
         raise ConfigError(f"judge {setup.kind} asks no model; remove {', '.join(useless)}")
+
+
+def _lexical(setup: Setup[Normalisation], matches: Matches) -> Plan:
+    """Nothing is cut: a program reads all of an answer."""
+    refuse_a_model(setup)
 
     def ask(case: Case) -> Verdict:
         (response,), references = case.responses, case.item.references

@@ -1,138 +1,297 @@
-"""``own_prompt``: a judge with a prompt, a way of reading and a kind of verdict of a team's own.
+"""``own_prompt``, ``python``: a judge of a team's own, which is a prompt or a function.
 
-What is said where is in ``docs/own-judge.md``. The texts of a case are data: each stands between
-two lines with a code that occurs in none of them (see `_frame`), and the prompt is told so, unless
-a suite takes the frame away. What is shown decides what is judged: one answer, or two.
+What a suite says of a prompt is in ``docs/own-judge.md``. The texts of a case are data: each stands
+between two lines with a code that occurs in none of them (see `judgebench.judges.frame`), and the
+prompt is told so, unless a suite takes the frame away. What it shows decides what is judged: one
+answer, or two.
+
+A function says by the names of its parameters what it wants to see, and returns a verdict: a record
+of `judgebench.records`, true or false (correct or incorrect), the name of a label, or a number on
+the benchmark's scale. What it raises makes that one verdict unreadable, with the reason.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, cast
+
+from pydantic import Field
 
 from judgebench import registry
-from judgebench.config import OwnPrompt, check
-from judgebench.dialogue import Dialogue, ask_nobody, ask_once
+from judgebench.config import OwnPrompt, Reading, Section
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.judges.frame import code_for, conversation, cut, framed
-from judgebench.judges.lexical import NO_REFERENCE
-from judgebench.judges.prompt import Answerer, answerer, checked_content, messages, own_prompt
-from judgebench.judges.readers.logprobs import TOP_LOGPROBS, ask_for_first_token
-from judgebench.judges.readers.own import READER_VERSION, OwnReader, own_reader, reading
+from judgebench.judges.lexical import NO_REFERENCE, refuse_a_model
+from judgebench.judges.prompt import (
+    Kind,
+    Plan,
+    Question,
+    Setup,
+    messages,
+    own_prompt,
+    soft_question,
+)
+from judgebench.judges.readers.own import BY_LETTER, SIDES, Declared, finder, returned
 from judgebench.judges.readers.scores import Scale
-from judgebench.keys import canonical_json, text_sha
-from judgebench.protocols import JudgeSettings
-from judgebench.records import Case, Item, JsonObject, JudgeSpec, Message, Role, Seen, Unreadable
+from judgebench.keys import canonical_json
+from judgebench.records import (
+    BINARY,
+    Case,
+    Item,
+    JsonObject,
+    Label,
+    Message,
+    Role,
+    Seen,
+    Unreadable,
+    Verdict,
+)
 from judgebench.template import PromptText
 
-OWN = "own"
+OWN: Final = "own"
 """The name of the prompt among those of `JudgeSettings.prompts`."""
 
-ALONE = ("answer",)
-PAIR = ("answer_a", "answer_b")
-PLACEHOLDERS = ("question", "turns", "reference", "rubric", *ALONE, *PAIR)
-ITEM = "item."
-REPLY = "reply"
+ANSWER: Final = frozenset({"answer"})
+PAIR: Final = frozenset({"answer_a", "answer_b"})
+PLACEHOLDERS: Final = ("question", "turns", "reference", "rubric", *ANSWER, *sorted(PAIR))
+ITEM: Final = "item."
+REPLY: Final = "reply"
+MEAN: Final = "mean"
+"""What is said of several criteria of which none is the whole."""
+
+MAX_POINTS: Final = 11
+"""Of a scale that is read from log-probabilities: all of it should be among the tokens listed."""
+
+HOW: Final = ("json", "regex", "first_word", "brackets", "score", "logprobs", "python")
+_TOKENS = {"logprobs": 16, "first_word": 128, "score": 128, "json": 512}
+"""Of a reply, by how it is read; others may think aloud first."""
+_TOKENS_OF_A_CRITERION = 64
 
 _SAID = {"answer_a": "answer A", "answer_b": "answer B", "turns": "conversation"}
 _ROLE = re.compile(r"(?m)^(system|user|assistant):[ \t]*\n")
+_PAIRWISE: frozenset[Seen] = frozenset({"with_baseline"})
 
-#: Tokens of a reply, by how it is read; the rest may think aloud first. Criteria are extra.
-_TOKENS = {"logprobs": 16, "first_word": 128, "score": 128, "json": 512}
-_TOKENS_OF_THE_REST = 1024
-_TOKENS_OF_A_CRITERION = 64
+Parts = Sequence[tuple[Role, PromptText]]
+"""The messages of a prompt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnPromptJudge:
-    """Asks one question about one answer or two; ``parts`` are the prompt's, message by message."""
+def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
+    options, content = setup.options, setup.content
+    prompt = setup.settings.prompts.get(OWN, PromptText(name="", text=""))
+    setup.refuse({"name the file of its prompt as 'prompt'": not prompt.text})
+    parts, shown = _parts(prompt), prompt.placeholders
+    _check_placeholders(setup, prompt.name, shown)
+    pair = shown >= PAIR
+    how, given = _reading(setup)
+    words = given if how == "first_word" and given else options.labels or ()
+    words = dict(words) if isinstance(words, Mapping) else {word: word for word in words}
+    verdict = options.verdict or ("preference" if pair else "label" if words else "score")
+    low, high = options.scale or content.scale
+    declared = Declared(
+        verdict=verdict,
+        words=BY_LETTER if pair and not words else words,
+        scale=Scale(low=low, high=high, decimals=True),
+        criteria=tuple(given) if how != "first_word" and isinstance(given, dict | list) else (),
+        overall=options.overall,
+    )
+    _check_declared(setup, prompt.name, declared, how, pair=pair)
+    _check_examples(setup, parts[-1][1].placeholders)
+    if options.frame:
+        parts = _with_notice(parts)
+    of_judge = {"rubric": content.rubric_text}
+    find = None if how == "logprobs" else finder(how, given, declared)
+    tokens = tuple(declared.scale.points if verdict == "score" else declared.words)
 
-    spec: JudgeSpec
-    answerer: Answerer
-    parts: tuple[tuple[Role, PromptText], ...]
-    options: OwnPrompt
-    rubric: str
-    reader: OwnReader
-
-    @property
-    def answers(self) -> tuple[str, ...]:
-        """What the prompt calls the answers."""
-        return PAIR if {*PAIR} & placeholders(self.parts) else ALONE
-
-    @property
-    def inputs(self) -> frozenset[Seen]:
-        return frozenset({"with_baseline" if self.answers == PAIR else "answer"})
-
-    @property
-    def max_answer_chars(self) -> int:
-        return self.options.max_answer_chars
-
-    def fields(self, item: Item) -> JsonObject:
-        """What of the item's own fields the prompt shows, as far as it has them."""
+    def fields(item: Item) -> JsonObject:
         has = {"id": item.id, "category": item.category, "subcategory": item.subcategory}
         has |= {"language": item.language, **item.metadata}
-        wanted = (name.removeprefix(ITEM) for name in placeholders(self.parts) if ITEM in name)
+        wanted = (name.removeprefix(ITEM) for name in shown if name.startswith(ITEM))
         return {name: has[name] for name in wanted if has.get(name) is not None}
 
-    def judge(self, case: Case) -> Dialogue:
-        fields = {f"{ITEM}{name}": _text(value) for name, value in self.fields(case.item).items()}
-        lacking = {name for name in placeholders(self.parts) if ITEM in name} - {*fields}
-        if lacking:
-            return ask_nobody(Unreadable(reason=f"the item has no {', '.join(sorted(lacking))}"))
-        if "reference" in placeholders(self.parts) and not any(case.item.references):
-            return ask_nobody(NO_REFERENCE)
-        question = self.question(case, fields)
-        if self.reader.find is None:
-            asked = self.answerer.chat(question, logprobs=TOP_LOGPROBS)
-            return ask_for_first_token(asked, self.reader)
-        return ask_once(self.answerer.chat(question), self.reader)
-
-    def question(self, case: Case, fields: Mapping[str, str]) -> tuple[Message, ...]:
-        """The prompt, filled; the examples stand before its last message, as if asked before.
-
-        An example that is the question itself is left out: it would give the answer away.
-        """
-        answers = [cut(response.text, self.max_answer_chars) for response in case.responses]
-        instructions = [case.instructions] if case.instructions else []
-        of_case = {
-            "question": "\n\n".join([case.item.question, *instructions]),
-            "turns": "\n\n".join([conversation(case.item.turns), *instructions]),
-            "reference": "\n".join(dict.fromkeys(case.item.references)),
-            **dict(zip(self.answers, answers, strict=True)),
-            **fields,
-        }
-        *before, last = self.parts
-        return (
-            *self._filled(before, of_case),
-            *(
-                message
-                for example in self._examples()
-                if example.get("question") != case.item.question
-                for message in (
-                    *self._filled([last], example),
-                    Message(role="assistant", content=example[REPLY]),
-                )
-            ),
-            *self._filled([last], of_case),
+    def ask(case: Case) -> Question | Verdict:
+        own = {f"{ITEM}{name}": _text(value) for name, value in fields(case.item).items()}
+        if lacking := sorted(n for n in shown - {*own} if n.startswith(ITEM)):
+            return Unreadable(reason=f"the item has no {', '.join(lacking)}")
+        if "reference" in shown and not any(case.item.references):
+            return NO_REFERENCE
+        asked = tuple(
+            _asked(
+                parts, options, of_judge, {**_texts(case, options.max_answer_chars, pair), **own}
+            )
         )
+        if find is None:
+            return soft_question(asked, "logprobs", tokens, declared.likeliest)
+        return Question(messages=asked, read=partial(declared.read, find=find))
 
-    def _examples(self) -> Sequence[Mapping[str, str]]:
-        return cast("Sequence[Mapping[str, str]]", self.options.examples or ())
+    source = registry.source_sha(registry.function(given, "readers")) if how == "python" else None
+    identity = canonical_json([[[role, one.text] for role, one in parts], options.examples])
+    return Plan(
+        ask=ask,
+        version=f"{how}/1" if source is None else f"{how}/1/{source}",
+        prompts=((PromptText(name=prompt.name, text=identity), of_judge),),
+        room=_TOKENS.get(how, 1024) + _TOKENS_OF_A_CRITERION * len(declared.criteria),
+        told={
+            "read": {how: given} if given else how,
+            **({"scale": [low, high]} if verdict == "score" else {}),
+        },
+        unused=("examples", "verdict"),
+        kind=f"own_prompt/{verdict}",
+        inputs=_PAIRWISE if pair else None,
+        fields=fields,
+        read=None if find is None else partial(declared.read, find=find),
+    )
 
-    def _filled(
-        self, parts: Sequence[tuple[Role, PromptText]], of_case: Mapping[str, str]
-    ) -> Iterator[Message]:
-        of_judge = {"rubric": self.rubric}
-        shown = dict(of_case)
-        if self.options.frame:
-            code = code_for(*of_case.values())
-            shown = {name: _framed(code, name, text) for name, text in of_case.items()}
-        for role, text in parts:
-            for message in messages(text, of_judge, shown):
-                yield replace(message, role=role)
+
+def _reading(setup: Setup[OwnPrompt]) -> tuple[str, Any]:
+    """How a reply is read, and what the suite says of it beside."""
+    read = setup.options.read
+    setup.refuse({f"say how its replies are read: 'read' with one of {', '.join(HOW)}": not read})
+    if not isinstance(read, Reading):
+        return str(read), None
+    ((how, given),) = read.model_dump(by_alias=True, exclude_unset=True).items()
+    return how, given
+
+
+def _check_placeholders(setup: Setup[OwnPrompt], name: str, shown: frozenset[str]) -> None:
+    seen, fault = shown & (ANSWER | PAIR), f"the prompt {name}"
+    known = [*PLACEHOLDERS, f"{ITEM}FIELD"]
+    unknown = sorted(n for n in shown - {*PLACEHOLDERS} if not n.startswith(ITEM))
+    setup.refuse(
+        {
+            f"{fault}: {unknown_name('placeholder', one, known)}. Braces that are no placeholder "
+            f"have a blank inside: {{ {one} }}": True
+            for one in unknown
+        }
+    )
+    setup.refuse(
+        {
+            f"{fault} shows {' and '.join(sorted(seen)) or 'no answer'}: put in {{answer}}, or "
+            "both {answer_a} and {answer_b}": seen not in (ANSWER, PAIR)
+        }
+    )
+
+
+def _check_declared(
+    setup: Setup[OwnPrompt], name: str, declared: Declared, how: str, *, pair: bool
+) -> None:
+    verdict, criteria, scale = declared.verdict, declared.criteria, declared.scale
+    labels, says, overall = setup.content.labels, {*declared.words.values()}, declared.overall
+    whole = all(end == int(end) for end in (scale.low, scale.high))
+    few = whole and scale.low >= 0 and scale.high - scale.low < MAX_POINTS
+    ends = f"{scale.low:g} to {scale.high:g}"
+    setup.refuse(
+        {
+            f"the prompt {name} shows {'two answers' if pair else 'one answer'}, and the verdict "
+            f"is a {verdict}: a preference is between {{answer_a}} and {{answer_b}}": (
+                (verdict == "preference") != pair
+            ),
+            f"a scale goes upwards, not from {ends}": not scale.low < scale.high,
+            "'labels' are what no score says; remove them, or say 'verdict'": (
+                verdict == "score" and bool(says)
+            ),
+            "a verdict that is a label needs its 'labels'": verdict == "label" and not says,
+            f"labels: {', '.join(sorted(says - {*labels}))}: verdicts here are "
+            f"{', '.join(labels)}; say what each word means, as in labels: "
+            f"{{'yes': {labels[0] if labels else ''}}}": verdict == "label"
+            and not says <= {*labels},
+            "which word says what: 'labels' of a preference are such as {A: first, B: second, "
+            "C: tie}": pair and not {*SIDES[:2]} <= says <= {*SIDES},
+            "several criteria are scores, of which one is the whole, or their mean: say 'verdict: "
+            f"score' and 'overall: {MEAN}', or 'overall' with the name of one of "
+            f"{', '.join(criteria)}": (
+                bool(criteria) and (verdict != "score" or overall not in (*criteria, MEAN))
+            ),
+            f"'overall: {overall}' is for several criteria; remove it": (
+                overall is not None and not criteria
+            ),
+            f"'read: score' reads scores, and the verdict is a {verdict}": (
+                how == "score" and verdict != "score"
+            ),
+            f"log-probabilities need a scale of at most {MAX_POINTS} whole numbers from 0 upwards, "
+            f"not {ends}": how == "logprobs" and verdict == "score" and not few,
+        }
+    )
+
+
+def _check_examples(setup: Setup[OwnPrompt], shown: frozenset[str]) -> None:
+    examples = setup.options.examples or ()
+    setup.refuse(
+        {
+            "examples: a list of examples is needed here, not the name of a file": (
+                isinstance(examples, str)
+            )
+        }
+    )
+    needed = [*sorted(shown - {"rubric"}), REPLY]
+    for number, example in enumerate(examples, 1):
+        lacking = ", ".join(name for name in needed if name not in example)
+        setup.refuse({f"examples: number {number} has no {lacking}": bool(lacking)})
+
+
+def _parts(prompt: PromptText) -> Parts:
+    """The messages of a prompt whose first line is ``system:``, ``user:`` or ``assistant:``.
+
+    Each begins with such a line of its own. Any other prompt is one message of the user.
+    """
+    text = prompt.text.strip("\n")
+    if not _ROLE.match(text):
+        return (("user", replace(prompt, text=text)),)
+    _, *pieces = _ROLE.split(text)
+    roles = cast("list[Role]", pieces[::2])
+    if roles[-1] != "user":
+        raise ConfigError(
+            f"the prompt {prompt.name} ends with '{roles[-1]}:'; the user has it last"
+        )
+    texts = (replace(prompt, text=one.strip("\n")) for one in pieces[1::2])
+    return tuple(zip(roles, texts, strict=True))
+
+
+def _with_notice(parts: Parts) -> Parts:
+    """What the lines around texts are, said after the system's part or before all of the user's."""
+    notice = own_prompt("frame_notice").text
+    (role, first), *others = parts
+    said = [first.text, notice] if role == "system" else [notice, first.text]
+    return ((role, replace(first, text="\n\n".join(said))), *others)
+
+
+def _texts(case: Case, limit: int, pair: bool) -> dict[str, str]:
+    answers = [cut(response.text, limit) for response in case.responses]
+    more = [case.instructions] if case.instructions else []
+    return {
+        "question": "\n\n".join([case.item.question, *more]),
+        "turns": "\n\n".join([conversation(case.item.turns), *more]),
+        "reference": "\n".join(dict.fromkeys(case.item.references)),
+        **dict(zip(sorted(PAIR if pair else ANSWER), answers, strict=True)),
+    }
+
+
+def _asked(
+    parts: Parts, options: OwnPrompt, of_judge: Mapping[str, str], of_case: Mapping[str, str]
+) -> Iterator[Message]:
+    """The prompt, filled; the examples stand before its last message, as if asked before.
+
+    An example that is the question itself is left out: it would give the answer away.
+    """
+
+    def filled(some: Parts, texts: Mapping[str, str]) -> Iterator[Message]:
+        if options.frame:
+            code = code_for(*texts.values())
+            texts = {name: _framed(code, name, text) for name, text in texts.items()}
+        for role, text in some:
+            yield from (replace(one, role=role) for one in messages(text, of_judge, texts))
+
+    yield from filled(parts[:-1], of_case)
+    for example in cast("Sequence[Mapping[str, str]]", options.examples or ()):
+        if example.get("question") != of_case["question"]:
+            yield from filled(parts[-1:], example)
+            yield Message(role="assistant", content=example[REPLY])
+    yield from filled(parts[-1:], of_case)
 
 
 def _framed(code: str, name: str, text: str) -> str:
@@ -146,137 +305,60 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def placeholders(parts: Sequence[tuple[Role, PromptText]]) -> frozenset[str]:
-    """What all parts of a prompt leave open."""
-    return frozenset().union(*(text.placeholders for _, text in parts))
+# a function ---------------------------------------------------------------------------------------
+
+_WHOLE = frozenset({"item", "case"})
+PARAMETERS: Final = (
+    *sorted(ANSWER | PAIR | _WHOLE), "question", "reference", "references", "turns",
+)  # fmt: skip
+OF_TWO: Final = {"A": "first", "B": "second", **{side: side for side in SIDES}}
 
 
-def make(settings: JudgeSettings) -> OwnPromptJudge:
-    """A judge with a prompt of one's own, which is `OWN` among the prompts of ``settings``.
+class FunctionOptions(Section):
+    """What a suite may say about a function that judges."""
 
-    Raises
-    ------
-    ConfigError
-        For a missing model or prompt, a placeholder that nothing fills, a prompt that never shows
-        the answer, an example that lacks something, and whatever cannot be read.
-    """
-    options = check(OwnPrompt, dict(settings.options), "own_prompt")
-    given = checked_content("own_prompt", settings.content)
-    prompt = settings.prompts.get(OWN)
-    if prompt is None:
-        raise ConfigError("name the file of its prompt as 'prompt'")
-    parts = _parts(prompt)
-    pair = _shows_a_pair(prompt)
-    _check_examples(options, placeholders(parts[-1:]))
-    how, argument = reading(options)
-    labels = options.labels or how == "first_word"
-    verdict = options.verdict or ("preference" if pair else "label" if labels else "score")
-    if (verdict == "preference") != pair:
-        raise ConfigError(
-            f"the prompt {prompt.name} shows {'two answers' if pair else 'one answer'}, and the "
-            f"verdict is a {verdict}: a preference is between {{answer_a}} and {{answer_b}}"
-        )
-    low, high = options.scale or given.scale
-    if not low < high:
-        raise ConfigError(f"a scale goes upwards, not from {low:g} to {high:g}")
-    scale = Scale(low=low, high=high, decimals=True)
-    reader = own_reader(options, verdict, scale)
-    if verdict == "label" and (other := {*reader.words.values()} - {*given.labels}):
-        raise ConfigError(
-            f"labels: {', '.join(sorted(other))}: verdicts here are {', '.join(given.labels)}; say "
-            f"what each word means, as in labels: {{'yes': {given.labels[0]}}}"
-        )
-    parts = _with_notice(parts) if options.frame else parts
-    rubric = given.rubric_text
-    asked = answerer("own_prompt", settings, max_tokens=_room(how, reader))
-    filled = [[role, text.text.replace("{rubric}", rubric)] for role, text in parts]
-    version = f"{how}/{READER_VERSION}"
-    if how == "python":
-        version += f"/{registry.source_sha(registry.function(argument, 'readers'))}"
-    spec = asked.spec(
-        f"own_prompt/{verdict}",
-        reader_version=version,
-        options={
-            **options.model_dump(
-                mode="json", by_alias=True, exclude_defaults=True, exclude={"examples", "verdict"}
-            ),
-            **({"scale": [low, high]} if verdict == "score" else {}),
+    function: str = Field(description="package.module:function")
+
+
+def _python(setup: Setup[FunctionOptions]) -> Plan:
+    refuse_a_model(setup)
+    function = registry.function(setup.options.function, "judges")
+    parameters = inspect.signature(function).parameters.values()
+    needed = {p.name for p in parameters if p.default is p.empty} - {*PARAMETERS}
+    wanted = {p.name for p in parameters} & {*PARAMETERS}
+    name, pair = function.__name__, bool(wanted & PAIR)
+    setup.refuse({f"{name}: {unknown_name('parameter', n, PARAMETERS)}": True for n in needed})
+    setup.refuse({f"{name} sees no answer: name a parameter 'answer'": wanted.isdisjoint(_SEE)})
+    low, high = setup.content.scale
+    of = partial(Declared, scale=Scale(low=low, high=high, decimals=True))
+    labels = {label: label for label in setup.content.labels or BINARY}
+
+    def ask(case: Case) -> Verdict:
+        texts = _texts(case, sys.maxsize, pair)
+        seen = {**texts, "references": case.item.references, "item": case.item, "case": case}
+        found = returned(function, **{name: seen[name] for name in wanted})
+        found = Label(name=BINARY[found]) if isinstance(found, bool) else found
+        if pair:
+            return of(verdict="preference", words=OF_TWO).stated(found)
+        verdict = "label" if isinstance(found, str | Label) else "score"
+        return of(verdict=verdict, words=labels).stated(found)
+
+    return Plan(
+        ask=ask,
+        version=str(registry.source_sha(function)),
+        told={
+            "function": setup.options.function,
+            **setup.content.model_dump(mode="json", exclude_defaults=True, include={"scale"}),
         },
-        prompt_sha=text_sha(canonical_json([filled, options.examples])),
-        official_prompt=False,
-    )
-    return OwnPromptJudge(
-        spec=spec, answerer=asked, parts=parts, options=options, rubric=rubric, reader=reader
+        inputs=_PAIRWISE if pair else None,
+        # All that it could see of an item's own fields, where it sees the item.
+        fields=lambda item: item.metadata if wanted & _WHOLE else {},
     )
 
 
-def _room(how: str, reader: OwnReader) -> int:
-    more = _TOKENS_OF_A_CRITERION * len(reader.criteria)
-    return _TOKENS.get(how, _TOKENS_OF_THE_REST) + more
+_SEE = ANSWER | PAIR | {"case"}
 
-
-def _parts(prompt: PromptText) -> tuple[tuple[Role, PromptText], ...]:
-    """The messages of a prompt whose first line is ``system:``, ``user:`` or ``assistant:``.
-
-    Each begins with such a line of its own. Any other prompt is one message of the user.
-    """
-    text = prompt.text.strip("\n")
-    if not _ROLE.match(text):
-        return (("user", replace(prompt, text=text)),)
-    _, *pieces = _ROLE.split(text)
-    roles, texts = cast("list[Role]", pieces[::2]), pieces[1::2]
-    if roles[-1] != "user":
-        raise ConfigError(
-            f"the prompt {prompt.name} ends with '{roles[-1]}:'; the user has it last"
-        )
-    return tuple(
-        (role, replace(prompt, text=one.strip("\n")))
-        for role, one in zip(roles, texts, strict=True)
-    )
-
-
-def _with_notice(
-    parts: tuple[tuple[Role, PromptText], ...],
-) -> tuple[tuple[Role, PromptText], ...]:
-    """What the lines around texts are, said after the system's part or before all of the user's."""
-    notice = own_prompt("frame_notice").text
-    (role, first), *others = parts
-    said = [first.text, notice] if role == "system" else [notice, first.text]
-    return ((role, replace(first, text="\n\n".join(said))), *others)
-
-
-def _shows_a_pair(prompt: PromptText) -> bool:
-    """Whether a prompt compares two answers.
-
-    Raises
-    ------
-    ConfigError
-        For a placeholder that nothing fills, and where no answer is shown, or half a pair.
-    """
-    shown = prompt.placeholders
-    for name in sorted(shown - {*PLACEHOLDERS}):
-        if not name.startswith(ITEM):
-            known = [*PLACEHOLDERS, f"{ITEM}FIELD"]
-            raise ConfigError(
-                f"the prompt {prompt.name}: {unknown_name('placeholder', name, known)}. Braces "
-                f"that are no placeholder have a blank inside: {{ {name} }}"
-            )
-    seen = shown & {*ALONE, *PAIR}
-    if seen not in ({*ALONE}, {*PAIR}):
-        raise ConfigError(
-            f"the prompt {prompt.name} shows {' and '.join(sorted(seen)) or 'no answer'}: put in "
-            "{answer}, or both {answer_a} and {answer_b}"
-        )
-    return seen == {*PAIR}
-
-
-def _check_examples(options: OwnPrompt, shown: frozenset[str]) -> None:
-    needed = [*sorted(shown - {"rubric"}), REPLY]
-    for number, example in enumerate(options.examples or (), 1):
-        if not isinstance(example, Mapping):  # the name of a file, which was to be read before
-            raise ConfigError("examples: a list of examples is needed here, not the name of a file")
-        if lacking := [name for name in needed if name not in example]:
-            raise ConfigError(f"examples: number {number} has no {', '.join(lacking)}")
-
-
-__all__ = ["OWN", "OwnPromptJudge", "make"]
+KINDS: Final[Mapping[str, Kind[Any]]] = {
+    "own_prompt": Kind(name="own_prompt", options=OwnPrompt, plan=_own_prompt),
+    "python": Kind(name="python", options=FunctionOptions, plan=_python),
+}

@@ -37,6 +37,7 @@ from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
     ChatRequest,
+    Item,
     JsonObject,
     JudgeSpec,
     Message,
@@ -358,7 +359,8 @@ Ask: TypeAlias = Callable[[Case], Question | Verdict]
 class PromptJudge:
     """Asks one question about a case, or none where ``ask`` tells the verdict by itself.
 
-    ``answerer`` is None for a judge that never asks.
+    ``answerer`` is None for a judge that never asks. ``fields`` says what it shows of an item's own
+    fields, and ``read`` reads replies, where no case is needed for that; None for what is not so.
     """
 
     spec: JudgeSpec
@@ -366,6 +368,8 @@ class PromptJudge:
     max_answer_chars: int | None
     ask: Ask
     answerer: Answerer | None = None
+    fields: Callable[[Item], JsonObject] | None = None
+    read: Callable[[Reply], Verdict] | None = None
 
     def judge(self, case: Case) -> Dialogue:
         question = self.ask(case)
@@ -398,6 +402,10 @@ class Plan:
         Tokens that a reply may take.
     told, unused
         What else stands in the judge's identity, and which options do not.
+    kind, inputs
+        Where they follow from the options: what it is called, and what it is shown.
+    fields, read
+        As of `PromptJudge`.
     """
 
     ask: Ask
@@ -406,6 +414,10 @@ class Plan:
     room: int = 0
     told: JsonObject = field(default_factory=dict)
     unused: Collection[str] = ()
+    kind: str | None = None
+    inputs: frozenset[Seen] | None = None
+    fields: Callable[[Item], JsonObject] | None = None
+    read: Callable[[Reply], Verdict] | None = None
 
 
 def soft_question(
@@ -470,13 +482,6 @@ class Setup(Generic[OptionsT]):
         if found := [message for message, wrong in faults.items() if wrong]:
             raise ConfigError(f"judge {self.kind}: {found[0]}")
 
-    def check_labels(self, known: Sequence[str]) -> None:
-        """That a benchmark with labels has the ones that this judge says."""
-        labels = self.content.labels
-        words = f"it says {' or '.join(known)}, and the labels of the benchmark are "
-        words += f"{', '.join(labels)}; use another way of judging"
-        self.refuse({words: bool(labels) and set(labels) != set(known)})
-
     def prompt(
         self,
         name: str,
@@ -517,9 +522,15 @@ class Kind(Generic[OptionsT]):
         told |= {**options.model_dump(mode="json", exclude_defaults=True), **plan.told}
         told = {n: v for n, v in told.items() if n not in plan.unused}
         limit = getattr(options, "max_answer_chars", None)
+        inputs, kind = plan.inputs or self.inputs, plan.kind or kind
         if not plan.prompts:
-            spec = JudgeSpec(kind=kind, reader_version=plan.version, options=told)
-            return PromptJudge(spec=spec, inputs=self.inputs, max_answer_chars=None, ask=plan.ask)
+            return PromptJudge(
+                spec=JudgeSpec(kind=kind, reader_version=plan.version, options=told),
+                inputs=inputs,
+                max_answer_chars=None,
+                ask=plan.ask,
+                fields=plan.fields,
+            )
         numbers = getattr(options, "verdict", "text") == "likelihood"
         asked = answerer(kind, settings, max_tokens=None if numbers else plan.room)
         shas = [sha_as_sent(*one) for one in plan.prompts]
@@ -532,8 +543,10 @@ class Kind(Generic[OptionsT]):
         )
         return PromptJudge(
             spec=spec,
-            inputs=self.inputs,
+            inputs=inputs,
             max_answer_chars=limit,
             ask=plan.ask,
             answerer=asked,
+            fields=plan.fields,
+            read=plan.read,
         )

@@ -22,7 +22,12 @@ from judgebench.providers.batch import (
     read_lines,
     text_of,
 )
-from judgebench.providers.capabilities import SAMPLING, Capabilities, roomy, supported_params
+from judgebench.providers.capabilities import (
+    SAMPLING,
+    Capabilities,
+    reasoning_room,
+    supported_params,
+)
 from judgebench.providers.http import Api, HttpProvider, ProviderInfo
 from judgebench.records import (
     MOST_TOKENS,
@@ -104,9 +109,12 @@ class Messages:
         system = [m.content for m in request.messages if m.role == "system" and m.content]
         left_out = asked.left_out | (asked.decoding.keys() - SAMPLING - {"stop"})
         limit = asked.reply_tokens
+        if limit is None:
+            limit = takes.default_reply_tokens
+            limit += reasoning_room(limit) if takes.reasons else 0
         sent: dict[str, Any] = {
             "model": request.model,
-            "max_tokens": roomy(takes.default_reply_tokens, takes) if limit is None else limit,
+            "max_tokens": limit,
             "messages": _messages(request, _MOST_BREAKPOINTS - bool(system)),
             **{name: value for name, value in asked.decoding.items() if name in SAMPLING},
         }

@@ -36,7 +36,7 @@ from judgebench.providers.http_errors import (
     no_success,
     status_error,
 )
-from judgebench.providers.reading import whole_number
+from judgebench.providers.reading import loaded
 from judgebench.providers.retry import MAX_WAIT_S, wait_before_next
 from judgebench.records import ChatRequest, Reply, Request, Usage
 
@@ -218,7 +218,7 @@ def read_lines(file: IO[bytes]) -> Iterator[dict[str, Any] | str]:
             yield f"a line of more than {MAX_LINE_BYTES:,} bytes"
         elif line.strip():
             try:
-                content = json.loads(line, parse_int=whole_number)
+                content = loaded(line)
             except (ValueError, RecursionError):
                 yield "a line that is no JSON"
             else:
@@ -324,7 +324,7 @@ class BatchClient:
             body = response.read()
         wrong = ""
         try:
-            answer = json.loads(body, parse_int=whole_number)
+            answer = loaded(body)
         except (ValueError, RecursionError) as error:
             wrong = excerpt(str(error), 100, self.call.key)
         if wrong and body.lstrip()[:1] in {b"{", b"["}:

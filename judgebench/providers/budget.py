@@ -27,8 +27,11 @@ from judgebench.records import How, Reply, Request, Spend, Usage
 class Hold(NamedTuple):
     """What is set aside for one call: the most that it can take."""
 
-    cost_usd: float = 0.0
-    tokens: int = 0
+    cost_usd: float
+    tokens: int
+
+
+_NOTHING = Hold(0.0, 0)
 
 
 class ProjectBudget:
@@ -143,6 +146,10 @@ class Budget:
         self.max_tokens = max_tokens
         self._most_usd = math.inf if max_cost_usd is None else max_cost_usd
         self._most_tokens = math.inf if max_tokens is None else max_tokens
+        money = None if project is None else "budget.usd_per_month"
+        self.limits_cost = money if max_cost_usd is None else "limits.max_cost_usd"
+        """The field of a suite that limits money; None where none does."""
+        self.is_limited = max_tokens is not None or self.limits_cost is not None
         self._line = WaitingLine()
         self.spent_tokens = 0
         self.reserved_usd = 0.0
@@ -151,17 +158,6 @@ class Budget:
         self._unpriced = False
         self._held_tokens = 0
         self._holds = 0
-
-    @property
-    def is_limited(self) -> bool:
-        return self.max_tokens is not None or self.limits_cost is not None
-
-    @property
-    def limits_cost(self) -> str | None:
-        """The field of a suite that limits money; None where none does."""
-        if self.max_cost_usd is not None:
-            return "limits.max_cost_usd"
-        return None if self.project is None else "budget.usd_per_month"
 
     @property
     def spent_usd(self) -> float | None:
@@ -216,14 +212,10 @@ class Budget:
                     self.project.settle_up()
 
     def _take(self, hold: Hold) -> float:
-        if (why := self._too_much(hold)) is not None:
-            raise BudgetSpentError(
-                f"{why}. Everything that came back is kept; raise the limit, or run again for as "
-                "much once more"
-            )
         money = self._spent_usd + self.reserved_usd + hold.cost_usd
         tokens = self.spent_tokens + self._held_tokens + hold.tokens
         if money > self._most_usd or tokens > self._most_tokens:
+            self._refuse_too_much(hold)
             return math.inf
         if self.project is not None:
             wait_s = self.project.take(hold.cost_usd, self.reserved_usd)
@@ -234,19 +226,24 @@ class Budget:
         self._held_tokens += hold.tokens
         return 0.0
 
-    def _too_much(self, hold: Hold) -> str | None:
-        """Why a call does not fit beside what is spent, in words; None if it does."""
+    def _refuse_too_much(self, hold: Hold) -> None:
+        """Refuse a call that does not fit beside what is spent, whatever those under way take."""
         if self._spent_usd + hold.cost_usd > self._most_usd:
-            return (
+            why = (
                 f"${self._spent_usd:.4f} of limits.max_cost_usd = ${self.max_cost_usd:g} are "
                 f"spent, and the next call could cost ${hold.cost_usd:.4f}"
             )
-        if self.spent_tokens + hold.tokens > self._most_tokens:
-            return (
+        elif self.spent_tokens + hold.tokens > self._most_tokens:
+            why = (
                 f"{self.spent_tokens:,} of limits.max_tokens = {self.max_tokens:,} tokens are "
                 f"used, and the next call could take {hold.tokens:,}"
             )
-        return None
+        else:
+            return
+        raise BudgetSpentError(
+            f"{why}. Everything that came back is kept; raise the limit, or run again for as "
+            "much once more"
+        )
 
 
 class BudgetGuard:
@@ -295,20 +292,21 @@ class BudgetGuard:
         self._ledger = ledger
 
     async def complete(self, request: Request) -> Reply:
-        hold = await self._budget.reserve(*self._worst(request))
+        budget = self._budget
+        hold = await budget.reserve(*(self._worst(request) if budget.is_limited else _NOTHING))
         try:
             reply = await self._inner.complete(request)
         except BaseException as error:
             charged = _charged(error)
             usage, cost = (Usage(), 0.0) if charged is None else self._taken(charged, request)
-            self._budget.settle(hold, cost, sum(_counts(usage)))
+            budget.settle(hold, cost, sum(_counts(usage)))
             if charged is not None:
                 self._note(request, "wasted", usage, cost)
             elif isinstance(error, CallError) and error.attempts:
                 self._note(request, "retried", usage, cost)
             raise
         usage, cost = self._taken(reply.usage, request)
-        self._budget.settle(hold, cost, sum(_counts(usage)))
+        budget.settle(hold, cost, sum(_counts(usage)))
         return reply
 
     async def set_aside(self, request: Request) -> None:
@@ -319,16 +317,15 @@ class BudgetGuard:
         BudgetSpentError
             If the most that it can take is not left.
         """
-        hold = await self._budget.reserve(*self._worst(request, batch=True))
-        self._budget.settle(hold, hold.cost_usd, hold.tokens)
+        if self._budget.is_limited:
+            hold = await self._budget.reserve(*self._worst(request, batch=True))
+            self._budget.settle(hold, hold.cost_usd, hold.tokens)
 
     async def close(self) -> None:
         await self._inner.close()
 
     def _worst(self, request: Request, *, batch: bool = False) -> tuple[float, int]:
-        """US dollars and tokens to set aside; nothing is counted where nothing is limited."""
-        if not self._budget.is_limited:
-            return 0.0, 0
+        """US dollars and tokens to set aside."""
         prompt, written = _counts(self._most(request))
         cost = 0.0 if self._price is None else self._price.most(prompt, written, batch=batch)
         return cost, prompt + written

@@ -245,11 +245,14 @@ def for_request(
     """
     family = _family(provider, request.model)
     takes = family.takes
-    if _reasons(family.thinks, request.reasoning, takes):
+    effort, levels = request.reasoning, takes.reasoning
+    asked = effort is not None and (levels is None or effort in levels)
+    by_itself = family.thinks in {"by_default", "always"}
+    if (effort != "none" and family.thinks != "never") if asked else by_itself:
         takes = replace(takes, reasons=True)
         if not family.samples_while_thinking:
             takes = replace(takes, temperature=False, logprobs=False)
-        if provider == "openai" and request.reasoning == "max":
+        if provider == "openai" and effort == "max":
             takes = replace(takes, api="responses")  # chat completions refuse this one effort
     if not overrides:
         return takes
@@ -299,13 +302,6 @@ def reasoning_room(limit: int) -> int:
     verdict, and asking again with four times the limit gives the thoughts more room as well.
     """
     return min(max(_ROOM_TIMES * limit, _ROOM_LEAST), _ROOM_MOST)
-
-
-def roomy(limit: Any, takes: Capabilities) -> Any:
-    """The limit as it is sent; what is no number is the server's to refuse."""
-    if not takes.reasons or not isinstance(limit, int):
-        return limit
-    return limit + reasoning_room(limit)
 
 
 # What of a question the model takes -------------------------------------------------------------
@@ -375,25 +371,22 @@ def supported_params(request: ChatRequest, takes: Capabilities) -> SupportedPara
         left_out.add("response_format")
         form = None
     limit = next((name for name in REPLY_LIMITS if name in decoding), None)
+    reply_tokens = None if limit is None else decoding[limit]
+    if takes.reasons and isinstance(reply_tokens, int):  # else it is the server's to refuse
+        reply_tokens += reasoning_room(reply_tokens)
     return SupportedParams(
         decoding={
             name: value
             for name, value in decoding.items()
             if name not in left_out and name not in REPLY_LIMITS
         },
-        reply_tokens=None if limit is None else roomy(decoding[limit], takes),
+        reply_tokens=reply_tokens,
         limit=limit,
         effort=effort,
         logprobs=logprobs,
         response_format=form,
         left_out=left_out,
     )
-
-
-def _reasons(thinks: Thinks, effort: str | None, takes: Capabilities) -> bool:
-    if effort is None or (takes.reasoning is not None and effort not in takes.reasoning):
-        return thinks in {"by_default", "always"}
-    return thinks != "never" and effort != "none"
 
 
 @lru_cache(maxsize=256)

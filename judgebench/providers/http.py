@@ -319,7 +319,8 @@ class HttpProvider(ChatProvider):
     async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
         import aiohttp
 
-        self.address.refuse_without_key()
+        if self.address.needs_key and self.address.key is None:
+            self.address.refuse_without_key()
         # Raised outside of the except blocks: the chain would hold the request and its key.
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -339,7 +340,7 @@ class HttpProvider(ChatProvider):
         raise failed
 
     async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
-        post = self._connected().post(
+        post = (self._session or self._connect()).post(
             f"{call.where}{path}",
             data=content,
             allow_redirects=False,  # to a GET, elsewhere
@@ -360,19 +361,18 @@ class HttpProvider(ChatProvider):
             charged=Usage(),
         )
 
-    def _connected(self) -> aiohttp.ClientSession:
+    def _connect(self) -> aiohttp.ClientSession:
         """The session, made inside the running loop by the first call."""
-        if self._session is None:
-            import aiohttp
+        import aiohttp
 
-            connect_s = min(CONNECT_S, self._timeout_s)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Content-Type": "application/json", **self.address.headers()},
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
-                trust_env=not self.address.is_loopback,  # no proxy reaches our own machine
-            )
+        connect_s = min(CONNECT_S, self._timeout_s)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Content-Type": "application/json", **self.address.headers()},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+            trust_env=not self.address.is_loopback,  # no proxy reaches our own machine
+        )
         return self._session
 
 

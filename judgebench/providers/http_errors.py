@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -84,7 +85,7 @@ def no_success(
     A question that the provider's filter refuses has been answered: by a refusal, which is kept
     and not asked again. Everything else is a failed call.
     """
-    if 400 <= status < 500 and _said(body).mentions(_FILTERED):
+    if 400 <= status < 500 and _mentions(_said(body), _FILTERED):
         return Reply(text="", finish_reason="content_filter", left_out=call.left_out)
     return status_error(status, headers, body, call)
 
@@ -109,17 +110,17 @@ def status_error(
     asked = not_accepted is None  # a question, of which alone some of this can be said
     if not_accepted is not None and status in _REFUSED:
         advice = not_accepted
-    if status == 400 and said.mentions(_NO_KEY):
+    if status == 400 and _mentions(said, _NO_KEY):
         kind = "key"
     if kind == "key" and status != 402:
         advice = key_advice(key, call.variable)
-    if status < 500 and said.mentions(_NO_CREDIT):
+    if status < 500 and _mentions(said, _NO_CREDIT):
         retriable, kind, advice = False, "key", _advice(402)
-    elif asked and status == 400 and said.mentions(_NO_MODEL):
+    elif asked and status == 400 and _mentions(said, _NO_MODEL):
         kind, advice = "not_found", _advice(404, model=call.model)
-    elif asked and status in _REFUSED and (status == 413 or said.mentions(_TOO_LONG)):
+    elif asked and status in _REFUSED and (status == 413 or _mentions(said, _TOO_LONG)):
         kind, advice = "too_long", "the question is too long for this model: shorten its parts"
-    words = excerpt(said.message, 300, key)
+    words = excerpt(said[0], 300, key)
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
@@ -131,14 +132,6 @@ def status_error(
         status=status,
         kind=kind,
     )
-
-
-def _place(location: str) -> str:
-    """An address without what may open a door: user, password, query."""
-    address = location.split("?")[0].split("#")[0]
-    scheme, slashes, rest = address.partition("//")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def key_advice(key: Secret | None, variable: str | None) -> str:
@@ -161,7 +154,9 @@ def _advice(
     if status == 404:
         return f"check the model's name, {model!r}, and base_url, which usually ends in /v1"
     if 300 <= status < 400:
-        location = excerpt(_place(headers.get("location") or ""), 200, key) or "another place"
+        # Without what may open a door: user, password, query.
+        place = re.sub(r"(?<=//)[^/]*@|[?#].*", "", headers.get("location") or "", flags=re.DOTALL)
+        location = excerpt(place, 200, key) or "another place"
         return f"it redirects to {location}: put the final address into base_url"
     if status in _ADVICE:
         return _ADVICE[status]
@@ -170,42 +165,36 @@ def _advice(
     return "asking again will not help"
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """The server's own words, and the codes it gives them."""
-
-    message: str
-    codes: tuple[str, ...] = ()
-
-    def mentions(self, what: re.Pattern[str]) -> bool:
-        return any(what.search(words) for words in (self.message, *self.codes))
-
-
-def _said(body: bytes) -> _Said:
-    """What a server says of an error, out of JSON in any of the usual shapes."""
+def _said(body: bytes) -> list[str]:
+    """What a server says of an error, and the codes it gives it, from JSON in any usual shape."""
     text = body.decode("utf-8", "replace")
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
-        return _Said(text)
+        return [text]
     if isinstance(data, list) and len(data) == 1:  # as Google wraps it
         data = data[0]
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
-        return _Said(str(error))
+        return [str(error)]
     inner = error.get("innererror")
     stated = [error.get("code"), error.get("type")]
     stated += [inner.get("code")] if isinstance(inner, dict) else []
     message = error.get("message") or error.get("detail") or json.dumps(error)
-    return _Said(str(message), tuple(code for code in stated if isinstance(code, str)))
+    return [str(message), *(code for code in stated if isinstance(code, str))]
+
+
+def _mentions(said: list[str], what: re.Pattern[str]) -> bool:
+    return any(map(what.search, said))
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
     """What ``retry-after-ms`` or ``Retry-After`` (seconds or a date) asks to wait, in seconds."""
     for name, scale in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        wait = _number(headers.get(name))
-        if wait is not None:
-            return max(0.0, wait * scale)
+        with suppress(ValueError):
+            wait = float(headers.get(name) or "nan")
+            if not math.isnan(wait):
+                return max(0.0, wait * scale)
     at, told = _date(headers.get("retry-after")), _date(headers.get("date"))
     if at is None:
         return None
@@ -218,14 +207,6 @@ def _date(text: str | None) -> float | None:
         return parsedate_to_datetime(text).timestamp() if text is not None else None
     except (ValueError, OverflowError):
         return None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else math.nan
-    except ValueError:
-        return None
-    return None if math.isnan(value) else value
 
 
 def connection_error(error: BaseException, call: Call, timeout_s: float) -> CallError:

@@ -98,7 +98,27 @@ _FINISH = {
 }  # fmt: skip
 
 
-class Chat:
+class _Usage:
+    """Tokens as OpenAI counts them; its two APIs differ in how they call question and reply."""
+
+    question: str
+    reply: str
+
+    def usage(self, stated: Any) -> Usage:
+        if not isinstance(stated, dict):
+            return Usage()
+        prompt = stated.get(f"{self.question}_tokens_details")
+        reply = stated.get(f"{self.reply}_tokens_details")
+        return Usage(
+            prompt_tokens=reading.count(stated, f"{self.question}_tokens"),
+            completion_tokens=reading.count(stated, f"{self.reply}_tokens"),
+            cached_tokens=reading.count(prompt, "cached_tokens"),
+            reasoning_tokens=reading.count(reply, "reasoning_tokens"),
+            cache_write_tokens=reading.count(prompt, "cache_write_tokens"),
+        )
+
+
+class Chat(_Usage):
     """Chat Completions.
 
     Reasoning is kept apart, whether the server does that itself or sends it in ``<think>`` at the
@@ -107,6 +127,7 @@ class Chat:
 
     name = "chat completion"
     path = "/chat/completions"
+    question, reply = "prompt", "completion"
 
     def body(
         self, request: ChatRequest, takes: Capabilities
@@ -128,9 +149,6 @@ class Chat:
         left_out = asked.left_out | ({"system"} if moved else set())
         return sent | dict(request.extra), tuple(sorted(left_out))
 
-    def usage(self, stated: Any) -> Usage:
-        return _usage(stated, "prompt", "completion")
-
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         choices = reading.typed(answer, "choices", list)
         if not choices:
@@ -144,11 +162,13 @@ class Chat:
                 f"{where} broke its answer off ({finish_reason}); asking again may help", "server"
             )
         refusal = reading.text(message, "refusal")
-        thought, said = _without_thoughts(reading.text(message, "content") or "")
+        thought, said = None, reading.text(message, "content") or ""
+        if said.lstrip().startswith(_THINK):
+            inside, _, after = said.lstrip().removeprefix(_THINK).partition(_THINK_END)
+            thought, said = inside.strip(), after.lstrip()
         listed = choices[0].get("logprobs")
-        logprobs = reading.token_logprobs(
-            listed.get("content") if isinstance(listed, dict) else None
-        )
+        listed = listed.get("content") if isinstance(listed, dict) else None
+        logprobs = reading.token_logprobs(listed) if listed is not None else None
         stated = reading.text(message, "reasoning_content") or reading.text(message, "reasoning")
         return {
             "text": said or refusal or "",
@@ -179,15 +199,6 @@ def _opened(messages: Collection[Message]) -> list[dict[str, str]]:
     return rest
 
 
-def _without_thoughts(content: str) -> tuple[str | None, str]:
-    """What was thought aloud at the very start, and the rest; None and all of it where nothing."""
-    start = content.lstrip()
-    if not start.startswith(_THINK):
-        return None, content
-    thought, _, said = start.removeprefix(_THINK).partition(_THINK_END)
-    return thought.strip(), said.lstrip()
-
-
 def _after_thoughts(
     logprobs: tuple[TokenLogprob, ...] | None,
 ) -> tuple[TokenLogprob, ...] | None:
@@ -200,19 +211,6 @@ def _after_thoughts(
     return None if logprobs is None else ()
 
 
-def _usage(usage: Any, read: str, written: str) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    prompt, reply = usage.get(f"{read}_tokens_details"), usage.get(f"{written}_tokens_details")
-    return Usage(
-        prompt_tokens=reading.count(usage, f"{read}_tokens"),
-        completion_tokens=reading.count(usage, f"{written}_tokens"),
-        cached_tokens=reading.count(prompt, "cached_tokens"),
-        reasoning_tokens=reading.count(reply, "reasoning_tokens"),
-        cache_write_tokens=reading.count(prompt, "cache_write_tokens"),
-    )
-
-
 # Responses --------------------------------------------------------------------------------------
 
 _KNOWN = frozenset({"temperature", "top_p", "service_tier", "verbosity"})
@@ -221,7 +219,7 @@ _STATUS_OF_CODE = {"server_error": 500, "rate_limit_exceeded": 429}
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-class Responses:
+class Responses(_Usage):
     """Responses; their reasoning is what is summarised, and nothing is kept there: no ``store``.
 
     They have no ``seed``, ``stop`` or penalties, so these are always left out, and take no limit
@@ -230,6 +228,7 @@ class Responses:
 
     name = "response"
     path = "/responses"
+    question, reply = "input", "output"
 
     def body(
         self, request: ChatRequest, takes: Capabilities
@@ -253,9 +252,6 @@ class Responses:
             sent["text"] = {"format": _text_format(asked.response_format)}
         left_out = asked.left_out | (asked.decoding.keys() - _KNOWN)
         return sent | dict(request.extra), tuple(sorted(left_out))
-
-    def usage(self, stated: Any) -> Usage:
-        return _usage(stated, "input", "output")
 
     def read(self, answer: dict[str, Any], where: str) -> dict[str, Any]:
         status = reading.text(answer, "status")

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any
 from urllib.parse import urlsplit
 
 from judgebench.config import Endpoint
@@ -53,7 +52,7 @@ class Price:
 
     @property
     def is_free(self) -> bool:
-        return self.input == 0 and self.output == 0
+        return self.input == 0 == self.output
 
     def beside(self, known: Price | None) -> Price:
         """A stated price with what the table knows of the model beside it.
@@ -71,7 +70,7 @@ class Price:
 
     def cost(self, usage: Usage, *, batch: bool = False) -> float:
         """US dollars for a call; nan where the usage lacks a number that costs something."""
-        if self.is_free:
+        if self.input == 0 == self.output:
             return 0.0
         prompt, written = usage.prompt_tokens, usage.completion_tokens
         if prompt is None or written is None:
@@ -124,7 +123,12 @@ class PriceTable:
         text = resources.files("judgebench.providers").joinpath("prices.toml").read_text("utf-8")
         data = tomllib.loads(text)
         says = f"{data['source']}, {data['as_of']}"
-        long = {model: _longer(part) for part in data["long"] for model in part["models"]}
+        names = {"above_tokens": "long_above", "input": "long_input", "output": "long_output"}
+        long = {
+            model: {ours: part[name] for name, ours in names.items()}
+            for part in data["long"]
+            for model in part["models"]
+        }
         return PriceTable(
             as_of=str(data["as_of"]),
             source=data["source"],
@@ -188,11 +192,3 @@ def price_of(endpoint: Endpoint) -> Price | None:
 
 def _found(models: Mapping[str, Price], name: str) -> Price | None:
     return models.get(name) or models.get(_SNAPSHOT.sub("", name))
-
-
-def _longer(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "long_above": part["above_tokens"],
-        "long_input": part["input"],
-        "long_output": part["output"],
-    }

@@ -11,15 +11,14 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.providers.base import NotSentError, WaitingLine, WindingDownError, told_again
 from judgebench.records import Reply, Request
 
-Got = TypeVar("Got")
 Outcome = Literal["answered", "overloaded", "failed"]
 
 _OVERLOAD = frozenset({429, 503, 529})
@@ -78,7 +77,10 @@ class RateLimit:
 
     async def complete(self, request: Request) -> Reply:
         if not self._first_is_back:
-            await _before_sending(self._first.acquire())
+            try:
+                await self._first.acquire()
+            except asyncio.CancelledError as cancelled:
+                raise NotSentError(*cancelled.args) from None
             try:
                 if not self._first_is_back:
                     return await self._send_first(request)
@@ -113,7 +115,10 @@ class RateLimit:
 
         if self._winding_down:
             take()
-        await self.gate.line.turn(take)
+        try:
+            await self.gate.line.turn(take)
+        except asyncio.CancelledError as cancelled:
+            raise NotSentError(*cancelled.args) from None
         return tokens
 
     async def _send_first(self, request: Request) -> Reply:
@@ -131,8 +136,8 @@ class RateLimit:
         return reply
 
     async def _send(self, request: Request) -> Reply:
-        tokens = self._tokens(request) if self.gate.counts_tokens else 0
-        await _before_sending(self.enter(tokens))
+        tokens = self._tokens(request) if self.gate.tokens is not None else 0
+        await self.enter(tokens)
         outcome: Outcome = "failed"
         pause_s: float | None = None
         used = tokens
@@ -152,13 +157,6 @@ class RateLimit:
         finally:
             self.gate.leave(tokens, outcome, tokens=used, pause_s=pause_s)
         return reply
-
-
-async def _before_sending(turn: Awaitable[Got]) -> Got:
-    try:
-        return await turn
-    except asyncio.CancelledError as cancelled:
-        raise NotSentError(*cancelled.args) from None
 
 
 def gate_for(key: bytes) -> Gate:
@@ -188,12 +186,8 @@ class Gate:
         self._inside = 0
         self._paused_until = -math.inf
         self._requests: Bucket | None = None
-        self._tokens: Bucket | None = None
-
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether anybody limits tokens here, so that they have to be counted."""
-        return self._tokens is not None
+        self.tokens: Bucket | None = None
+        """None where nobody limits tokens here, so that they need not be counted."""
 
     def join(self, member: RateLimit) -> None:
         with self.line.lock:
@@ -211,7 +205,7 @@ class Gate:
         if self._inside + 1 > self.allowed:
             return math.inf
         now = self._clock()
-        buckets = ((self._requests, 1), (self._tokens, tokens))
+        buckets = ((self._requests, 1), (self.tokens, tokens))
         waits = [bucket.wait_s(cost, now) for bucket, cost in buckets if bucket is not None]
         wait_s = max(self._paused_until - now, *waits, 0.0)
         if wait_s > _SOON_S:
@@ -241,8 +235,8 @@ class Gate:
         """
         with self.line.lock:
             self._inside -= 1
-            if self._tokens is not None:
-                self._tokens.take(tokens - expected, self._clock())
+            if self.tokens is not None:
+                self.tokens.take(tokens - expected, self._clock())
             if outcome == "answered":
                 self.allowed = min(self._most, self.allowed + 1 / self.allowed)
             elif outcome == "overloaded":
@@ -260,7 +254,7 @@ class Gate:
         requests = (member.requests_per_minute for member in self._members)
         tokens = (member.tokens_per_minute for member in self._members)
         self._requests = _adjusted(self._requests, requests, now)
-        self._tokens = _adjusted(self._tokens, tokens, now)
+        self.tokens = _adjusted(self.tokens, tokens, now)
         self.line.look_again()
 
 

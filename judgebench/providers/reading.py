@@ -16,7 +16,7 @@ from judgebench.errors import CallError
 from judgebench.providers.http_errors import Call, excerpt
 from judgebench.records import MOST_TOKENS, FailureKind, TokenLogprob, Usage
 
-_MOST_DIGITS = 300  # a float holds as many
+_MOST_NATS = 1e300
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -32,6 +32,17 @@ class BrokenError(Exception):
         self.kind = kind
 
 
+def loaded(body: bytes) -> Any:
+    """JSON. A whole number that has more digits than Python reads is infinite.
+
+    A reply is not lost because of one: no counter has it. Raises `ValueError` or `RecursionError`.
+    """
+    try:
+        return json.loads(body)
+    except ValueError:
+        return json.loads(body, parse_int=lambda n: int(n) if len(n) < 1000 else math.inf)
+
+
 def parse(body: bytes, content_type: str, call: Call) -> Any:
     """The JSON in the body of an answer.
 
@@ -41,7 +52,7 @@ def parse(body: bytes, content_type: str, call: Call) -> Any:
         For JSON that breaks off (asking again may help), HTML and other things that are not JSON.
     """
     try:
-        return json.loads(body, parse_int=whole_number)
+        return loaded(body)
     except (ValueError, RecursionError) as error:
         reason = excerpt(str(error), 100, call.key)
     start = excerpt(body[:2000].decode("utf-8", "replace"), 80, call.key)
@@ -103,14 +114,6 @@ def text(holder: Mapping[str, Any], name: str) -> str | None:
     return value if value.isascii() else _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
-def whole_number(digits: str) -> int | float:
-    """A whole number of JSON; one that no counter has, and Python may refuse to read, is a float.
-
-    A reply is not lost because of one: infinity is no number of tokens, as any float.
-    """
-    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
-
-
 def joined(parts: list[dict[str, Any]], kind: str, field: str) -> str:
     """The texts of all parts of a kind, one after the other."""
     return "".join(text(part, field) or "" for part in parts if part.get("type") == kind)
@@ -147,33 +150,22 @@ def token_logprobs(tokens: Any) -> tuple[TokenLogprob, ...] | None:
 
 
 def _token(token: Any) -> TokenLogprob:
-    logprob = _finite(token)
+    name, logprob = _name_and_logprob(token)
     if logprob is None:
         raise ShapeError("a token without a finite log-probability")
     top = token.get("top_logprobs") or []
     if not isinstance(top, list):
         raise ShapeError("'top_logprobs' should be a list")
     # An alternative of probability zero is sent as null or -Infinity: it is none.
-    alternatives = ((_name(other), _finite(other)) for other in top)
-    return TokenLogprob(
-        token=_name(token),
-        logprob=logprob,
-        top=tuple((name, value) for name, value in alternatives if value is not None),
-    )
+    others = [(other, value) for other, value in map(_name_and_logprob, top) if value is not None]
+    return TokenLogprob(token=name, logprob=logprob, top=tuple(others))
 
 
-def _name(token: Any) -> str:
+def _name_and_logprob(token: Any) -> tuple[str, float | None]:
+    """None where there is no finite log-probability, or none that a float holds."""
     name = text(token, "token") if isinstance(token, dict) else None
     if name is None:
         raise ShapeError("a token without its text")
-    return name
-
-
-def _finite(token: Any) -> float | None:
-    value = token.get("logprob") if isinstance(token, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:  # a whole number that no float holds
-        return None
+    value = token.get("logprob")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return name, float(value) if is_number and -_MOST_NATS < value < _MOST_NATS else None

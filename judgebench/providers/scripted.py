@@ -1,4 +1,4 @@
-"""A provider without a model: it answers from the question alone, or from a function in a test.
+"""A provider without a model: it answers from the question alone.
 
 In a suite it tries out everything but the judging: the same question always gets the same answer,
 at no cost and without a network::
@@ -15,14 +15,14 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judgebench.config import Endpoint
-from judgebench.errors import CallError, ConfigError, ProviderUnavailableError
+from judgebench.errors import ConfigError, ProviderUnavailableError
 from judgebench.keys import request_key
 from judgebench.providers.base import refuse_unknown_options
-from judgebench.providers.tokens import Estimate, prompt_tokens
+from judgebench.providers.tokens import ESTIMATE, prompt_tokens
 from judgebench.records import ChatRequest, Reply, Request, ScoreRequest, Usage
 
 _REPLIES = ("correct", "incorrect")
@@ -62,7 +62,7 @@ class Drawn:
 
     async def complete(self, request: Request) -> Reply:
         if self._closed:
-            raise _was_closed()
+            raise ProviderUnavailableError("the scripted provider was closed: it answers no more")
         if self._delay_s:
             await asyncio.sleep(self._delay_s)
         number = int.from_bytes(request_key(request)[:8], "big")
@@ -70,7 +70,7 @@ class Drawn:
             text, scores = "", _scores(request, number)
         else:
             text, scores = self._text(request, number), None
-        counter = Estimate()
+        counter = ESTIMATE
         return Reply(
             text=text,
             scores=scores,
@@ -92,41 +92,6 @@ class Drawn:
         if schema is not None:
             return json.dumps(_filled(schema, number))
         return self._replies[number % len(self._replies)]
-
-
-class Scripted:
-    """Answers each question with what the script says, and remembers what it was asked.
-
-    >>> import asyncio
-    >>> from judgebench.records import Message
-    >>> provider = Scripted(lambda request: Reply(text=request.messages[-1].content.upper()))
-    >>> question = ChatRequest(
-    ...     provider="scripted", model="m", messages=(Message(role="user", content="hello"),)
-    ... )
-    >>> asyncio.run(provider.complete(question)).text
-    'HELLO'
-    """
-
-    def __init__(self, script: Callable[[Request], Reply | CallError]) -> None:
-        self._script = script
-        self.asked: list[Request] = []
-        self.closed = False
-
-    async def complete(self, request: Request) -> Reply:
-        if self.closed:
-            raise _was_closed()
-        self.asked.append(request)
-        answer = self._script(request)
-        if isinstance(answer, CallError):
-            raise answer
-        return answer
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-def _was_closed() -> ProviderUnavailableError:
-    return ProviderUnavailableError("the scripted provider was closed: it answers no more")
 
 
 def _left_out(request: Request) -> tuple[str, ...]:

@@ -14,35 +14,32 @@ import os
 import re
 import string
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.providers.capabilities import for_request, reasoning_room
 from judgebench.records import ChatRequest, Request, Usage
 
-if TYPE_CHECKING:
-    import tokenizers
-
 _FOR_EACH_MESSAGE, _FOR_THE_REPLY = 4, 3  # what chat formats put around a text
 
 
-class TokenCounter(Protocol):
-    """Counts the tokens of a text."""
+@dataclass(frozen=True, slots=True)
+class TokenCounter:
+    """Counts the tokens of a text.
 
-    @property
-    def method(self) -> str:
-        """How it counts, for whoever reads the number."""
-        ...
+    method
+        How it counts, for whoever reads the number.
+    margin
+        By what share of its count the truth may be higher.
+    """
 
-    @property
-    def margin(self) -> float:
-        """By what share of its count the truth may be higher."""
-        ...
-
-    def count(self, text: str) -> int: ...
+    method: str
+    margin: float
+    count: Callable[[str], int]
 
 
 def counter_for(provider: str, model: str, *, tokenizer_file: Path | None = None) -> TokenCounter:
@@ -58,8 +55,10 @@ def counter_for(provider: str, model: str, *, tokenizer_file: Path | None = None
     if tokenizer_file is not None and tokenizer_file.is_file():
         return _tokenizer_file(tokenizer_file)
     if provider == "openai" and (encoding := _tiktoken_encoding(model)) is not None:
-        return Tiktoken(encoding)
-    return Estimate()
+        return TokenCounter(
+            f"tiktoken {encoding.name}", 0.05, lambda text: len(encoding.encode_ordinary(text))
+        )
+    return ESTIMATE
 
 
 def prompt_tokens(request: Request, counter: TokenCounter) -> int:
@@ -77,7 +76,7 @@ def prompt_tokens(request: Request, counter: TokenCounter) -> int:
 # By estimate ------------------------------------------------------------------------------------
 
 
-class Estimate:
+def _estimated(text: str) -> int:
     """Tokens by what kinds of characters a text has.
 
     Measured in pieces of 2 000 characters, in per cent of the true count: the mean error, and the
@@ -94,30 +93,29 @@ class Estimate:
     ===========================  =================  =================  =================
 
     The extremes are long rows of one sign and digits of hashes; a small model that was taught
-    English alone needs more tokens for Chinese. `margin` covers what is counted too low but for
+    English alone needs more tokens for Chinese. its margin covers what is counted too low but for
     such a one.
     """
 
-    method = "estimate by kinds of characters"
-    margin = 0.5
+    ascii_text = text.encode("ascii", "ignore")
+    kinds = ascii_text.translate(_KINDS)
+    upper, lower = kinds.count(b"A"), kinds.count(b"a")
+    ends = sum(map(kinds.count, _ENDS_OF_WORDS))
+    in_no_word = sum(map(len, _NO_WORD.findall(kinds)))
+    other_bytes = len(text.encode("utf-8", "surrogatepass")) - len(ascii_text)
+    return math.ceil(
+        0.85 * ends
+        + 0.033 * (upper + lower)
+        + 0.2 * upper
+        + 0.4 * in_no_word
+        + 0.6 * kinds.count(b"0")
+        + 0.8 * kinds.count(b".")
+        + 1.0 * kinds.count(b"n")
+        + 0.37 * other_bytes
+    )
 
-    def count(self, text: str) -> int:
-        ascii_text = text.encode("ascii", "ignore")
-        kinds = ascii_text.translate(_KINDS)
-        upper, lower = kinds.count(b"A"), kinds.count(b"a")
-        ends = sum(map(kinds.count, _ENDS_OF_WORDS))
-        in_no_word = sum(map(len, _NO_WORD.findall(kinds)))
-        other_bytes = len(text.encode("utf-8", "surrogatepass")) - len(ascii_text)
-        return math.ceil(
-            0.85 * ends
-            + 0.033 * (upper + lower)
-            + 0.2 * upper
-            + 0.4 * in_no_word
-            + 0.6 * kinds.count(b"0")
-            + 0.8 * kinds.count(b".")
-            + 1.0 * kinds.count(b"n")
-            + 0.37 * other_bytes
-        )
+
+ESTIMATE = TokenCounter("estimate by kinds of characters", 0.5, _estimated)
 
 
 def _kinds() -> bytes:
@@ -150,37 +148,15 @@ _SHA256 = {
 _OLDER = re.compile(r"(ft:)?gpt-(3\.5|4(?!o|\.\d))")
 
 
-class Encoding(Protocol):
-    """An encoding of tiktoken, which is no dependency."""
-
-    name: str
-
-    def encode_ordinary(self, text: str) -> list[int]: ...
-
-
-class Tiktoken:
-    """OpenAI's own count of a text, but for what its chat format puts around it."""
-
-    margin = 0.05
-
-    def __init__(self, encoding: Encoding) -> None:
-        self._encoding = encoding
-        self.method = f"tiktoken {encoding.name}"
-
-    def count(self, text: str) -> int:
-        return len(self._encoding.encode_ordinary(text))
-
-
 @lru_cache(maxsize=64)
-def _tiktoken_encoding(model: str) -> Encoding | None:
-    """The encoding of a model, if it can be had without a network."""
+def _tiktoken_encoding(model: str) -> Any:
+    """The encoding of a model, if it can be had without a network; None else."""
     name = "cl100k_base" if _OLDER.match(model) else "o200k_base"
     try:
         tiktoken = importlib.import_module("tiktoken")
     except ImportError:
         return None
-    encoding: Encoding | None = tiktoken.get_encoding(name) if _is_cached(name) else None
-    return encoding
+    return tiktoken.get_encoding(name) if _is_cached(name) else None
 
 
 def _is_cached(name: str) -> bool:
@@ -202,24 +178,16 @@ def _is_cached(name: str) -> bool:
 # By a model's own tokenizer ---------------------------------------------------------------------
 
 
-class TokenizerFile:
-    """The count of a model's own ``tokenizer.json``."""
-
-    margin = 0.05
-
-    def __init__(self, tokenizer: tokenizers.Tokenizer, where: str) -> None:
-        self._tokenizer = tokenizer
-        self.method = f"tokenizer.json of {where}"
-
-    def count(self, text: str) -> int:
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
-
-
 @lru_cache(maxsize=8)
-def _tokenizer_file(path: Path) -> TokenizerFile:
+def _tokenizer_file(path: Path) -> TokenCounter:
     import tokenizers
 
-    return TokenizerFile(tokenizers.Tokenizer.from_file(str(path)), path.parent.name)
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    return TokenCounter(
+        f"tokenizer.json of {path.parent.name}",
+        0.05,
+        lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids),
+    )
 
 
 # The size of a call -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 from judgebench.errors import UsageError, unknown_name
 from judgebench.execution.plan import JudgeCall as Call
 from judgebench.execution.resolve import JudgeAssignment
-from judgebench.judges.own_prompt import OwnPromptJudge
+from judgebench.judges.prompt import PromptJudge
 from judgebench.plain_text import counted, written_out
 from judgebench.records import Label, Order, Preference, Score, Unreadable, Verdict
 from judgebench.report.boards import Meant
@@ -214,7 +214,8 @@ def read_again(
     UsageError
         Where no judge has a way of reading of its own.
     """
-    readers = [a.judge.reader for a in assignments if isinstance(a.judge, OwnPromptJudge)]
+    judges = (a.judge for a in assignments)
+    readers = [j.read for j in judges if isinstance(j, PromptJudge) and j.read is not None]
     if not readers:
         raise UsageError("no judge here has a 'prompt' and 'read' of its own to try on replies")
     return [

@@ -198,8 +198,16 @@ class Question:
 
 
 def messages_of(item: Item, system: str | None) -> tuple[Message, ...]:
-    """The conversation that is sent: the item's prompt where it has one, else its turns."""
+    """The conversation that is sent: the item's prompt where it has one, else its turns.
+
+    An API takes a tool's turn only beside the call that it answers, by an id of its own: here it is
+    the user's, and says that it is a tool's.
+    """
     asked = item.turns if item.prompt is None else (Message(role="user", content=item.prompt),)
+    asked = tuple(
+        Message(role="user", content=f"tool: {turn.content}") if turn.role == "tool" else turn
+        for turn in asked
+    )
     return asked if system is None else (Message(role="system", content=system), *asked)
 
 

@@ -17,7 +17,6 @@ from judgebench.config import Endpoint
 from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.providers.litellm import LiteLlm
-from judgebench.providers.scripted import Scripted
 from judgebench.records import (
     ChatRequest,
     FailureKind,
@@ -29,6 +28,7 @@ from judgebench.records import (
 )
 from judgebench.secret import Secret
 from tests.loopback import Ask, Loopback, Reaction
+from tests.scripted import Scripted
 from tests.tiny_models import save_causal, save_classifier
 from tests.wire.asking import KEY, provider_at
 from tests.wire.litellm_stand_in import StandIn

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.runs import ROOT, Done, typed
 from tests.loopback import Ask, Loopback, Reaction
@@ -112,3 +113,77 @@ def test_no_verdict_of_a_trial_is_on_a_board(
         assert typed("judge", "try", "five.yaml", "--on", "2").code == 0
     store = f"sqlite:///{tmp_path}/own-judge.db"
     assert typed("leaderboard", "assistant", "--store", store).code != 0
+
+
+def suite(folder: Path, url: str, **judge: Any) -> Path:
+    """The page's first suite with a judge that says other things."""
+    (folder / "p.md").write_text("{answer}", encoding="utf-8")
+    for name, text in FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    written = yaml.safe_load(FILES["five.yaml"])
+    written["store"] = f"sqlite:///{folder}/s.db"
+    at = {"provider": "openai_compatible", "model": "m", "base_url": url, "prompt": "p.md"}
+    written["judges"] = [{"name": "j", **at, **judge}]
+    written["benchmarks"][0]["judges"] = ["j"]
+    path = folder / "suite.yaml"
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    return path
+
+
+def test_a_reader_that_raises_costs_its_verdict_and_not_the_run(tmp_path: Path) -> None:
+    code = "def read(reply):\n    return float(reply.text)\n"
+    (tmp_path / "beside_the_suite.py").write_text(code)
+
+    def answer(ask: Ask) -> Reaction:
+        return Reaction(text="none" if "Rhine" in ask.text else "7")
+
+    with Loopback(answer) as server:
+        done = typed("run", suite(tmp_path, server.url, read={"python": "beside_the_suite:read"}))
+    assert done.code == 0, done.err
+    assert "6 verdicts given, 1 unreadable, 0 failed" in done.err
+    told = typed("replies", "j", "--unreadable", "--store", f"sqlite:///{tmp_path}/s.db")
+    assert "read raised ValueError: could not convert string to float: 'none'" in told.out
+
+
+def test_a_pattern_that_never_ends_costs_its_verdict_and_not_the_run(tmp_path: Path) -> None:
+    def answer(ask: Ask) -> Reaction:
+        return Reaction(text="a" * 60 + "!" if "Rhine" in ask.text else "aaaa")
+
+    judge = {"read": {"regex": "^((?:a|aa)+)$"}, "labels": {"aaaa": "correct"}}
+    with Loopback(answer) as server:
+        done = typed("run", suite(tmp_path, server.url, **judge))
+    assert "6 verdicts given, 1 unreadable, 0 failed" in done.err
+    told = typed("replies", "j", "--unreadable", "--store", f"sqlite:///{tmp_path}/s.db")
+    assert "the pattern took more than 1 s with this reply" in told.out
+
+
+@pytest.mark.parametrize(
+    ("judge", "code", "says"),
+    [
+        ({"prompt": "q.md"}, 65, "q.md: there is no such file"),
+        ({"prompt": "p.md", "read": "scores"}, 78, "suite.yaml:"),
+        ({"kind": "rubric", "read": "score"}, 78, "has no 'kind' and no 'options'"),
+        ({"prompt": None, "read": "score"}, 78, "name its file as 'prompt'"),
+        ({"read": "score", "examples": "none.jsonl"}, 65, "none.jsonl: there is no such file"),
+        ({"read": {"python": "nowhere:f"}}, 78, "judge j: nowhere:f: ModuleNotFoundError"),
+        ({"read": "score", "scale": [5, 1]}, 78, "judge j: judge own_prompt: a scale goes upwards"),
+    ],
+)
+def test_what_a_suite_is_refused_for(
+    tmp_path: Path, judge: dict[str, Any], code: int, says: str
+) -> None:
+    done = typed("plan", suite(tmp_path, "http://127.0.0.1:9/v1", **judge))
+    assert done.code == code, done.err
+    assert says in done.err
+
+
+def test_a_plan_knows_it_and_two_judges_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = suite(tmp_path, "http://127.0.0.1:9/v1", read="score")
+    done = typed("plan", path, "--format", "json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["total"]["judge_calls"] == 6
+    written = yaml.safe_load(path.read_text())
+    written["judges"] *= 2
+    path.write_text(yaml.safe_dump(written))
+    done = typed("plan", path)
+    assert (done.code, "judges named twice: j" in done.err) == (78, True)

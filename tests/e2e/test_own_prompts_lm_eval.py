@@ -146,3 +146,31 @@ def test_the_task_works_by_hand(tmp_path: Path, warm: Warm) -> None:
     asked, _ = json.loads(warm.run("tests.e2e.by_lm_eval", *words).splitlines()[-1])
     settings = {"until": [], "max_gen_toks": 6, "do_sample": False}
     assert asked[task.name] == [["a", "Hm?", settings], ["1", "{{ So }}?", settings]]
+
+
+TRACE = [
+    {"role": "user", "content": "To Rome?"},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "function": {"name": "find", "arguments": '{"to": "Rome"}'}}],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": "09:10"},
+]
+
+
+def test_a_trace_of_tools_is_put_message_by_message(tiny: Path, tmp_path: Path) -> None:
+    found = answers(local(tiny), own(tmp_path, "trains", [{"messages": TRACE}]))
+    assert found["trains", "0"].prompt == (
+        '[user]To Rome?[assistant]find({"to": "Rome"})[tool]09:10[assistant]'
+    )
+
+
+def test_a_tools_turn_that_a_template_leaves_out_is_not_lost(tiny: Path, tmp_path: Path) -> None:
+    for file in tiny.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "chat_template.jinja").write_text(
+        "{% for m in messages if m.role != 'tool' %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    )
+    with pytest.raises(ConfigError, match="item 't': the model's chat template takes no tool mess"):
+        answers(local(tmp_path), own(tmp_path, "trains", [{"id": "t", "messages": TRACE}]))

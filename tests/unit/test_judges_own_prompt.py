@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from judgebench import keys, registry
 from judgebench.errors import ConfigError
-from judgebench.judges.own_prompt import OWN, OwnPromptJudge, make
+from judgebench.judges.own_prompt import KINDS, OWN
+from judgebench.judges.prompt import PromptJudge
 from judgebench.protocols import JudgeSettings
 from judgebench.records import (
     Case,
@@ -35,7 +36,7 @@ BINARY = ["incorrect", "correct"]
 
 
 def judge(prompt: str = RATE, content: Mapping[str, Any] | None = None, **options: Any) -> Any:
-    return make(
+    return KINDS["own_prompt"].make(
         JudgeSettings(
             model="m",
             provider="p",
@@ -46,7 +47,7 @@ def judge(prompt: str = RATE, content: Mapping[str, Any] | None = None, **option
     )
 
 
-def asked(judge: OwnPromptJudge, case: Case) -> ChatRequest:
+def asked(judge: PromptJudge, case: Case) -> ChatRequest:
     request = next(judge.judge(case))
     assert isinstance(request, ChatRequest)
     return request
@@ -347,6 +348,7 @@ def reader(request: pytest.FixtureRequest) -> Iterator[str]:
     del registry.FUNCTIONS["here:f"]
 
 
+WITH_PARTS = Score(value=2, low=1, high=10, parts={"a": 2.0})
 OFF = Unreadable(reason="a score outside 1 to 10")
 
 
@@ -380,6 +382,92 @@ def test_the_source_of_a_function_is_in_the_identity(
     assert judge(read={"python": reader}).spec.reader_version != first.reader_version
 
 
+def _of(function: Any, content: Mapping[str, Any] | None = None) -> PromptJudge:
+    named = registry.known_function(function)
+    settings = JudgeSettings(options={"function": named}, content=content or {})
+    return KINDS["python"].make(settings)
+
+
+@pytest.mark.parametrize(
+    ("returns", "verdict"),
+    [
+        (True, Label(name="correct")),
+        (False, Label(name="incorrect")),
+        ("incorrect", Label(name="incorrect")),
+        ("fine", Unreadable(reason="none of incorrect, correct")),
+        (7, Score(value=7, low=1, high=10)),
+        (11, OFF),
+        (float("nan"), OFF),
+        (None, Unreadable(reason="no verdict")),
+        (WITH_PARTS, WITH_PARTS),
+        (Preference(winner=0, p_first=1), Unreadable(reason="no score, which was declared")),
+        ([7], Unreadable(reason="no number where the score should stand")),
+    ],
+)  # fmt: skip
+def test_what_a_function_that_judges_returns(returns: Any, verdict: Verdict) -> None:
+    def judged(answer: str) -> Any:
+        return returns
+
+    assert talk(_of(judged), ONE) == ([], verdict)
+
+
+def test_a_function_sees_what_it_names() -> None:
+    seen: dict[str, Any] = {}
+
+    def judged(question, answer, references, turns, item, limit=3):  # type: ignore[no-untyped-def]
+        seen.update(locals())
+        return limit
+
+    def compared(answer_a: str, answer_b: str) -> str:
+        return "first" if len(answer_a) > len(answer_b) else "B"
+
+    case = case_of("The Danube.", references=("Danube",))
+    assert talk(_of(judged), case)[1] == Score(value=3, low=1, high=10)
+    assert seen["answer"] == "The Danube."
+    assert seen["references"] == ("Danube",)
+    assert seen["item"] is case.item
+    assert seen["turns"] == seen["question"] == case.item.question
+    assert _of(compared).inputs == {"with_baseline"}
+    assert talk(_of(compared), TWO)[1] == Preference(winner=0, p_first=1)
+    assert talk(_of(compared), case_of("a", "bb"))[1] == Preference(winner=1, p_first=0)
+    item = replace(case.item, metadata={"topic": "geo"})
+    sees, blind = _of(judged).fields, _of(compared).fields
+    assert sees is not None
+    assert blind is not None
+    assert (sees(item), blind(item)) == ({"topic": "geo"}, {})
+
+
+def test_a_function_that_raises_says_why_and_its_identity_is_its_source() -> None:
+    def judged(answer: str) -> float:
+        raise KeyError(answer)
+
+    def other(answer: str) -> float:
+        return 1.0
+
+    spec = _of(judged).spec
+    assert talk(_of(judged), ONE)[1] == Unreadable(reason="judged raised KeyError: 'The Danube.'")
+    assert spec.kind == "python"
+    assert spec.reader_version == registry.source_sha(judged)
+    assert keys.judge_key(_of(judged, {"scale": (0, 1)}).spec) != keys.judge_key(spec)
+    assert keys.judge_key(_of(other).spec) != keys.judge_key(spec)
+
+
+def test_what_is_no_function_that_judges() -> None:
+    def unknown(answr: str) -> bool:
+        return True
+
+    def blind(question: str) -> bool:
+        return True
+
+    with pytest.raises(ConfigError, match="no parameter called 'answr'; did you mean 'answer'"):
+        _of(unknown)
+    with pytest.raises(ConfigError, match="blind sees no answer: name a parameter 'answer'"):
+        _of(blind)
+    settings = JudgeSettings(options={"function": "math:floor"}, provider="p", model="m")
+    with pytest.raises(ConfigError, match="judge python asks no model; remove model, provider"):
+        KINDS["python"].make(settings)
+
+
 # what cannot be a judge --------------------------------------------------------------------------
 
 
@@ -405,7 +493,7 @@ def test_the_source_of_a_function_is_in_the_identity(
         ("{answer}", {"read": {"python": "math:pi"}}, "math:pi is no function"),
         ("{answer}", {"read": {"python": "mine"}}, "no reader called 'mine'"),
         ("{answer}", {"read": "score", "scale": [5, 1]}, "a scale goes upwards, not from 5 to 1"),
-        ("{answer}", {"read": "score", "labels": ["a"]}, "the verdict is a label"),
+        ("{answer}", {"read": "score", "labels": BINARY}, "the verdict is a label"),
         ("{answer}", {"read": "brackets", "labels": ["a"]}, "labels: a: verdicts here are"),
         ("{answer}", {"read": "score", "verdict": "preference"}, "shows one answer, and"),
         ("{answer_a} {answer_b}", {"read": "score", "verdict": "score"}, "shows two answers"),
@@ -424,9 +512,9 @@ def test_what_is_refused(prompt: str, options: dict[str, Any], says: str) -> Non
 
 def test_without_a_prompt_or_a_model() -> None:
     with pytest.raises(ConfigError, match="name the file of its prompt as 'prompt'"):
-        make(JudgeSettings(model="m", provider="p"))
+        KINDS["own_prompt"].make(JudgeSettings(model="m", provider="p"))
     with pytest.raises(ConfigError, match="give its 'provider' and 'model'"):
-        make(
+        KINDS["own_prompt"].make(
             JudgeSettings(
                 options={"read": "score"}, prompts={OWN: PromptText(name="my.md", text=RATE)}
             )

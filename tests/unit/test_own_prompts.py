@@ -20,8 +20,10 @@ from judgebench.benchmarks.own_prompts import (
 )
 from judgebench.config import BenchmarkConfig, load_suite
 from judgebench.errors import ConfigError, InputError
+from judgebench.judges.frame import conversation
 from judgebench.keys import canonical_json
 from judgebench.records import Message, Response
+from judgebench.responses.remote import messages_of
 
 SUITE = Path(__file__).parents[2] / "suites" / "own_prompts" / "suite.yaml"
 TALK = [
@@ -30,6 +32,21 @@ TALK = [
     {"role": "assistant", "content": "Which order is it?"},
     {"role": "user", "content": "Number 17."},
 ]
+TRACE = [
+    {"role": "system", "content": "You book trains."},
+    {"role": "user", "content": "To Rome and to Bari, please."},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": "1", "function": {"name": "find", "arguments": '{"to": "Rome"}'}},
+            {"id": "2", "function": {"name": "find", "arguments": {"to": "Bari"}}},
+        ],
+    },
+    {"role": "tool", "tool_call_id": "1", "name": "find", "content": "09:10"},
+    {"role": "tool", "tool_call_id": "2", "content": "11:40"},
+]
+"""A trace of tools, as a chat completion has it."""
 
 
 @pytest.fixture(autouse=True)
@@ -148,12 +165,38 @@ def test_what_else_stands_in_a_row_is_metadata_that_can_be_kept(tmp_path: Path) 
         ({"turns": [{"role": "user", "content": " "}]}, "turns[0].content: is blank"),
         ({"turns": [{"role": "user", "content": [{"type": "text"}]}]}, "turns[0].content: a text"),
         ({"turns": [{**TALK[1], "name": "Ann"}]}, "turns[0].name: no model would see it"),
+        ({"turns": [TALK[1], TRACE[3]]}, "here: user, tool; a tool, or several, may answer"),
+        ({"turns": [TRACE[3], *TRACE[1:4]]}, "here: tool, user, assistant, tool; a tool"),
+        ({"turns": TRACE[:3]}, "here: system, user, assistant"),
+        ({"turns": [TALK[1], {"role": "assistant", "tool_calls": [{"id": "1"}]}, TRACE[3]]},
+         "turns[1].tool_calls: a call is {function: {name: …, arguments: …}}"),
+        ({"turns": [TALK[1], {"role": "assistant", "tool_calls": 3}, TRACE[3]]},
+         "turns[1].tool_calls: a list has to stand here"),
     ],
-)
+)  # fmt: skip
 def test_a_fault_names_file_row_and_field(tmp_path: Path, row: Any, said: str) -> None:
     message = refused(jsonl(tmp_path, {"prompt": "fine"}, row))
     assert message.startswith("prompts.jsonl:2: ")
     assert said in message
+
+
+def test_a_trace_of_tools_is_an_item_that_models_and_judges_are_shown_as_text(
+    tmp_path: Path,
+) -> None:
+    (item,) = own(jsonl(tmp_path, {"messages": TRACE})).items()
+    assert [(turn.role, turn.content) for turn in item.turns[2:]] == [
+        ("assistant", 'find({"to": "Rome"})\nfind({"to": "Bari"})'),
+        ("tool", "find: 09:10"),
+        ("tool", "11:40"),
+    ]
+    assert conversation(item.turns) == (
+        "system: You book trains.\n\nuser: To Rome and to Bari, please.\n\n"
+        'assistant: find({"to": "Rome"})\nfind({"to": "Bari"})\n\n'
+        "tool: find: 09:10\n\ntool: 11:40"
+    )
+    put = messages_of(item, None)
+    assert [message.role for message in put] == ["system", "user", "assistant", "user", "user"]
+    assert put[-1].content == "tool: 11:40"
 
 
 def test_an_id_that_stands_twice_names_both_rows(tmp_path: Path) -> None:

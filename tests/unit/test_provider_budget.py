@@ -17,8 +17,7 @@ from judgebench.providers.budget import Budget, BudgetGuard, ProjectBudget
 from judgebench.providers.compose import Providers
 from judgebench.providers.prices import Price
 from judgebench.providers.retry import Retry
-from judgebench.providers.scripted import Scripted
-from judgebench.providers.tokens import REPLY_TOKENS_AT_MOST, CallSize, Estimate
+from judgebench.providers.tokens import ESTIMATE, REPLY_TOKENS_AT_MOST, CallSize
 from judgebench.records import (
     ChatRequest,
     Message,
@@ -30,6 +29,7 @@ from judgebench.records import (
     Usage,
     VerdictSlot,
 )
+from tests.scripted import Scripted
 from tests.unit import virtual_time
 from tests.written import WrittenAtOnce
 
@@ -193,6 +193,21 @@ def test_a_call_that_may_fit_later_waits_for_those_under_way() -> None:
     assert (inner.asked, refused) == (11, 1)
 
 
+def test_sums_of_floats_leave_no_rest_for_which_the_last_call_would_wait() -> None:
+    """0.1 + 0.2 + 0.3 - 0.1 - 0.2 - 0.3 is 6e-17."""
+
+    async def main() -> Budget:
+        budget = Budget(max_cost_usd=0.1 + 0.2 + 0.3)
+        holds = [await budget.reserve(cost, 0) for cost in (0.1, 0.2, 0.3)]
+        for hold in holds:
+            budget.settle(hold, 0.0, 0)
+        assert budget.reserved_usd == 0
+        await asyncio.wait_for(budget.reserve(0.1 + 0.2 + 0.3, 0), 1)
+        return budget
+
+    assert virtual_time.run(main()).reserved_usd == 0.1 + 0.2 + 0.3
+
+
 def test_waiting_calls_can_be_cancelled() -> None:
     async def main() -> Budget:
         budget = Budget(max_cost_usd=15)
@@ -317,7 +332,7 @@ def test_a_wasted_attempt_without_a_price_has_no_cost() -> None:
 
 
 def size(provider: str = "openai_compatible", longest: int | None = None) -> CallSize:
-    return CallSize(Estimate(), provider=provider, longest_reply=longest)
+    return CallSize(ESTIMATE, provider=provider, longest_reply=longest)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +364,7 @@ def test_a_model_that_thinks_first_can_write_more_than_its_limit() -> None:
 
 def test_the_most_of_a_prompt_is_more_than_its_count() -> None:
     request = question("The quick brown fox jumps over the lazy dog. " * 50)
-    counted = Estimate().count(request.messages[0].content)
+    counted = ESTIMATE.count(request.messages[0].content)
     most = size().most(request).prompt_tokens
     assert most is not None
     assert 1.5 * counted <= most <= 1.5 * counted + 100

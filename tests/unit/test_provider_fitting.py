@@ -8,14 +8,14 @@ import pytest
 
 from judgebench.errors import CallError
 from judgebench.providers.guard import ContextGuard
-from judgebench.providers.scripted import Scripted
-from judgebench.providers.tokens import Estimate
+from judgebench.providers.tokens import ESTIMATE
 from judgebench.records import ChatRequest, Message, Reply
+from tests.scripted import Scripted
 
 
 def _ask(text: str, room: int | None) -> tuple[Scripted, Reply]:
     inner = Scripted(lambda request: Reply(text="fine"))
-    fitting = ContextGuard(inner, Estimate(), room=lambda request: room)
+    fitting = ContextGuard(inner, ESTIMATE, room=lambda request: room)
     question = ChatRequest(provider="p", model="m", messages=(Message(role="user", content=text),))
     return inner, asyncio.run(fitting.complete(question))
 

@@ -15,8 +15,8 @@ from judgebench.errors import CallError
 from judgebench.protocols import Provider
 from judgebench.providers.base import NotSentError, WindingDownError
 from judgebench.providers.rate_limit import Gate, Outcome, RateLimit, gate_for
-from judgebench.providers.scripted import Scripted
 from judgebench.records import ChatRequest, Message, Reply, Request, Usage
+from tests.scripted import Scripted
 from tests.unit import virtual_time
 from tests.unit.virtual_time import clock
 
@@ -225,6 +225,17 @@ def test_a_pause_that_the_other_side_asks_for_holds_for_everybody_and_not_for_ev
         return starts + await calls(limit, 1)
 
     assert virtual_time.run(main()) == pytest.approx([7, 7, 7])
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    async def main() -> list[float]:
+        limit = limiter(4)
+        slots = [await limit.enter() for _ in range(2)]
+        for slot, pause_s in zip(slots, (9, 2), strict=True):
+            limit.gate.leave(slot, "overloaded", pause_s=pause_s)
+        return await calls(limit, 1)
+
+    assert virtual_time.run(main()) == pytest.approx([9])
 
 
 # A minute ---------------------------------------------------------------------------------------

@@ -35,6 +35,13 @@ def test_more_cached_tokens_than_tokens_are_no_discount() -> None:
     assert price.cost(usage(100, 0, cached=1_000_000)) == 0
 
 
+def test_no_token_is_paid_for_twice_however_many_a_server_says_were_cached() -> None:
+    """80 of 100 read from the cache leave 20 that can have been written to it, and none beside."""
+    price = Price(input=2.0, output=8.0, cached_input=0.5, cache_write=4.0)
+    said = Usage(prompt_tokens=100, completion_tokens=0, cached_tokens=80, cache_write_tokens=50)
+    assert price.cost(said) == pytest.approx((80 * 0.5 + 20 * 4.0) / 1e6)
+
+
 @pytest.mark.parametrize("said", [Usage(), usage(5, None), usage(None, 5)])
 def test_what_nobody_counted_has_no_cost(said: Usage) -> None:
     price = Price(input=2.0, output=8.0)

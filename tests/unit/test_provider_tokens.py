@@ -14,7 +14,7 @@ import pytest
 import tokenizers
 
 from judgebench.providers import tokens
-from judgebench.providers.tokens import Estimate, Tiktoken, TokenizerFile, counter_for
+from judgebench.providers.tokens import ESTIMATE, counter_for
 from judgebench.records import ChatRequest, Message, ScoreRequest
 
 ENGLISH = (
@@ -50,30 +50,30 @@ COUNTED = {ENGLISH: (80, 81), PYTHON: (104, 102), CHINESE: (69, 117), JSON: (58,
 @pytest.mark.parametrize("text", [ENGLISH, PYTHON, JSON])
 def test_the_estimate_is_near_what_tokenizers_count(text: str) -> None:
     for counted in COUNTED[text]:
-        assert Estimate().count(text) == pytest.approx(counted, rel=0.1)
+        assert ESTIMATE.count(text) == pytest.approx(counted, rel=0.1)
 
 
 def test_the_estimate_of_chinese_is_that_of_the_older_encoding() -> None:
     newer, older = COUNTED[CHINESE]
-    assert newer < Estimate().count(CHINESE) == pytest.approx(older, rel=0.1)
+    assert newer < ESTIMATE.count(CHINESE) == pytest.approx(older, rel=0.1)
 
 
 @pytest.mark.parametrize("text", list(COUNTED))
 def test_no_count_is_above_the_margin_of_the_estimate(text: str) -> None:
-    assert max(COUNTED[text]) <= Estimate().count(text) * (1 + Estimate.margin)
+    assert max(COUNTED[text]) <= ESTIMATE.count(text) * (1 + ESTIMATE.margin)
 
 
 def test_noise_is_not_taken_for_a_few_long_words() -> None:
     draw = random.Random(1)
     noise = base64.b64encode(draw.randbytes(1500)).decode()  # about 1 400 tokens
     letters = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=2000))  # about 1 050
-    assert Estimate().count(noise) > 1400 / 1.5
-    assert Estimate().count(letters) > 1050 / 1.5
+    assert ESTIMATE.count(noise) > 1400 / 1.5
+    assert ESTIMATE.count(letters) > 1050 / 1.5
 
 
 @pytest.mark.parametrize("text", ["", "a", "\ud800", "😀" * 3, "\n" * 5, " " * 9])
 def test_any_text_can_be_counted(text: str) -> None:
-    assert 0 <= Estimate().count(text) <= 4 * len(text)
+    assert 0 <= ESTIMATE.count(text) <= 4 * len(text)
 
 
 def test_a_question_is_counted_with_what_stands_around_its_messages() -> None:
@@ -84,7 +84,7 @@ def test_a_question_is_counted_with_what_stands_around_its_messages() -> None:
         messages=(Message(role="system", content=CHINESE), *bare.messages),
         response_format={"type": "json_schema", "json_schema": {"schema": {"type": "object"}}},
     )
-    counter = Estimate()
+    counter = ESTIMATE
     assert tokens.prompt_tokens(bare, counter) == counter.count(ENGLISH) + 7
     more = tokens.prompt_tokens(two, counter) - tokens.prompt_tokens(bare, counter)
     assert counter.count(CHINESE) + 4 + 20 < more < counter.count(CHINESE) + 4 + 60
@@ -94,7 +94,7 @@ def test_the_candidates_of_a_score_are_read_too() -> None:
     request = ScoreRequest(
         provider="p", model="m", messages=(), candidates=("correct", "incorrect")
     )
-    assert tokens.prompt_tokens(request, Estimate()) > 3
+    assert tokens.prompt_tokens(request, ESTIMATE) > 3
 
 
 # Methods ----------------------------------------------------------------------------------------
@@ -140,23 +140,23 @@ def test_an_encoding_that_would_be_fetched_is_not_used(
 ) -> None:
     if content is not None:
         (tmp_path / O200K).write_bytes(content)
-    assert counter_for("openai", "gpt-4o").method == Estimate.method
+    assert counter_for("openai", "gpt-4o").method == ESTIMATE.method
     assert fetched == []
 
 
 def test_an_encoding_that_is_there_is_used(fetched: list[str], tmp_path: Path) -> None:
     (tmp_path / O200K).write_bytes(b"ranks")
     counter = counter_for("openai", "gpt-4o-2024-08-06")
-    assert isinstance(counter, Tiktoken)
+    assert counter.method.startswith("tiktoken")
     assert (counter.method, counter.count("three small words")) == ("tiktoken o200k_base", 3)
-    assert counter_for("anthropic", "claude-haiku-4-5").method == Estimate.method
+    assert counter_for("anthropic", "claude-haiku-4-5").method == ESTIMATE.method
 
 
 def test_a_cache_that_is_switched_off_holds_nothing(
     fetched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
-    assert counter_for("openai", "gpt-4o").method == Estimate.method
+    assert counter_for("openai", "gpt-4o").method == ESTIMATE.method
     assert fetched == []
 
 
@@ -187,11 +187,11 @@ def test_a_models_own_tokenizer_counts_for_it(tmp_path: Path) -> None:
     folder.mkdir()
     tokenizer.save(str(folder / "tokenizer.json"))
     counter = counter_for("local", "m", tokenizer_file=folder / "tokenizer.json")
-    assert isinstance(counter, TokenizerFile)
+    assert counter.method.startswith("tokenizer.json")
     assert counter.count("a small model of something") == 5
     assert counter.method == "tokenizer.json of checkpoint-12"
 
 
 def test_without_a_tokenizer_file_it_is_an_estimate(tmp_path: Path) -> None:
     counter = counter_for("local", "m", tokenizer_file=tmp_path / "tokenizer.json")
-    assert counter.method == Estimate.method
+    assert counter.method == ESTIMATE.method

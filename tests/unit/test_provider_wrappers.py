@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,6 @@ from judgebench.providers.prices import Price
 from judgebench.providers.rate_limit import RateLimit
 from judgebench.providers.replay import Replay
 from judgebench.providers.retry import Retry
-from judgebench.providers.scripted import Scripted
 from judgebench.records import (
     ChatRequest,
     Message,
@@ -44,6 +44,7 @@ from judgebench.records import (
 )
 from judgebench.secret import Secret, redact
 from tests.loopback import Loopback
+from tests.scripted import Scripted
 from tests.written import WrittenAtOnce
 
 
@@ -158,6 +159,26 @@ def test_retry_after_is_honoured() -> None:
     ask, clock, _, _ = retrying([busy(7.0), Reply(text="x")])
     ask()
     assert 7.0 <= clock.slept[0] <= 7.5
+
+
+@pytest.mark.parametrize(("limit", "asked"), [({}, 60.0), ({"max_wait_s": 5.0}, 5.0)])
+def test_the_longest_wait_that_is_allowed_is_waited_for(
+    limit: dict[str, float], asked: float
+) -> None:
+    ask, clock, _, _ = retrying([busy(asked), Reply(text="at last")], **limit)
+    assert ask().text == "at last"
+    assert asked <= clock.slept[0] <= asked + 0.5
+
+
+def test_the_last_attempt_may_start_when_the_minutes_are_over_and_no_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: low)
+    for minutes, tries in ((1.0, 3), (0.99, 2)):
+        ask, clock, inner, _ = retrying([busy(30.0)], max_tries=3, max_minutes=minutes)
+        with pytest.raises(CallError, match="given up"):
+            ask()
+        assert (len(inner.asked), clock.now) == (tries, 30.0 * (tries - 1))
 
 
 @pytest.mark.parametrize("asked", [61.0, 86_400.0, float("inf")])

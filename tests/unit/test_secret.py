@@ -18,7 +18,6 @@ from judgebench import keys
 from judgebench.config import Endpoint, load_suite
 from judgebench.providers import openai
 from judgebench.providers.replay import Replay
-from judgebench.providers.scripted import Scripted
 from judgebench.records import (
     ChatRequest,
     Failure,
@@ -30,6 +29,7 @@ from judgebench.records import (
 )
 from judgebench.secret import Secret, masked, redact, secret_parts, secrets_of
 from judgebench.store import open_store
+from tests.scripted import Scripted
 
 KEY = 'sk-proj-unit~1/plus+equals="quoted"&<tail>09'
 

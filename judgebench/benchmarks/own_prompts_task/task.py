@@ -14,6 +14,11 @@ from judgebench.errors import ConfigError
 
 Doc = Mapping[str, Any]
 
+_MAY_BE_DROPPED = {
+    "system": "put it before the first user turn",
+    "tool": "leave this model out of the benchmark with 'models'",
+}
+
 
 def load(items: str, sha: str, **_metadata: Any) -> Mapping[str, Any]:
     """lm-eval's ``custom_dataset``: the questions of the file ``items`` as a split.
@@ -80,14 +85,14 @@ class OwnPromptsTask(ConfigurableTask):  # type: ignore[misc]  # lm_eval is not 
             )
         messages = _messages(doc, system_instruction)
         prompt = chat_template(messages)
-        first = messages[0]
         # lm-eval leaves the system message out, with a line in a log, where a template refuses it.
-        dropped = isinstance(prompt, str) and first["content"].strip() not in prompt
-        if first["role"] == "system" and dropped:
-            raise ConfigError(
-                f"{self.config.task}: item {doc['id']!r}: the model's chat template takes no "
-                "system message; put it before the first user turn, or choose a named template"
-            )
+        for role, instead in _MAY_BE_DROPPED.items():
+            texts = [message["content"].strip() for message in messages if message["role"] == role]
+            if isinstance(prompt, str) and any(text not in prompt for text in texts):
+                raise ConfigError(
+                    f"{self.config.task}: item {doc['id']!r}: the model's chat template takes no "
+                    f"{role} message; {instead}, or choose a named template"
+                )
         return prompt
 
 
