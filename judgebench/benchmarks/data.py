@@ -132,13 +132,13 @@ def write_content(content: Content, folder: Path) -> None:
 def _rows(path: Path, texts: Sequence[str]) -> Iterator[Row]:
     for where, row in records(path):
         for name in texts:
-            if not isinstance(row.get(name), str):
+            if not isinstance(row, dict) or not isinstance(row.get(name), str):
                 raise InputError(f"{where}: {name}: a text has to stand here")
         yield row
 
 
-def records(path: Path) -> Iterator[tuple[str, Row]]:
-    """The records of a file of JSON lines or a Parquet table, each with where it stands.
+def records(path: Path) -> Iterator[tuple[str, Any]]:
+    """The lines of a file of JSON lines, or the rows of a Parquet table, each with its place.
 
     Raises
     ------
@@ -158,8 +158,6 @@ def records(path: Path) -> Iterator[tuple[str, Row]]:
             row = json.loads(line)
         except ValueError:
             raise InputError(f"{path}:{number}: this line is not JSON") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{number}: a record has to stand on each line")
         yield f"{path}:{number}", row
 
 

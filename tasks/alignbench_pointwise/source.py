@@ -98,17 +98,23 @@ def sampled(path: Path, columns: Collection[str]) -> list[Sampled] | None:
         raise InputError(f"{path}: {names} are different samples; name the one that is meant")
     if not found:
         return None
-    rows = [Sampled(where=where, row=row) for where, row in records(found[0])]
+    rows = [Sampled(where=where, row=_record(where, row)) for where, row in records(found[0])]
     for one in rows:
         if not isinstance(one.row.get("id"), int):
             raise InputError(f"{one.where}: id: a whole number has to stand here")
     return sorted(rows, key=lambda one: one.row["id"])
 
 
+def _record(where: str, row: Any) -> Mapping[str, Any]:
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: a record has to stand on each line")
+    return row
+
+
 def _names(file: Path) -> set[str]:
     """The columns of a table, or of the first record."""
     if file.suffix != ".parquet":
-        return set(next(records(file))[1])
+        return set(_record(*next(records(file))))
     return set(parquet_columns(file))
 
 
