@@ -235,6 +235,9 @@ class RewardModel(Section):
     gpus: str | None = Field(None, description="CUDA_VISIBLE_DEVICES of the worker, as text")
 
 
+OWN_METRIC = "lm_eval/"
+"""What the judges of an lm-eval task's own metrics are called, before the metric."""
+
 CANDIDATE = "candidate"
 """The provider of a judge that is each model itself: it is asked about its own answers."""
 
@@ -538,21 +541,30 @@ class BenchmarkConfig(Section):
         One without judges, whose answers are asked for alone, keeps none. A panel of which a judge
         is missing is none.
         """
-        judges = [judge for judge in self.judges if not to.judges or judge in to.judges]
+        metrics = [judge for judge in to.judges if judge.startswith(OWN_METRIC)]
+        named = metrics if self.judged_by_metrics else self.judges
+        judges = [judge for judge in named if not to.judges or judge in to.judges]
         models = self.models
         if models is not None and to.models:
             models = [model for model in models if model in to.models]
-        if (self.judges and not judges) or (self.models and not models):
+        judged = self.judges or (self.judged_by_metrics and to.judges)
+        if (judged and not judges) or (self.models and not models):
             return None
         limits = [limit for limit in (self.limit, to.limit) if limit is not None]
         whole = self.jury is not None and set(self.jury.judges) <= set(judges)
         changed = {
-            "judges": judges,
             "models": models,
             "limit": min(limits, default=None),
             "panel": self.panel if whole else None,
         }
+        if judges or not self.judged_by_metrics:
+            changed["judges"] = judges
         return self.model_copy(update=changed)
+
+    @property
+    def judged_by_metrics(self) -> bool:
+        """Whether its judges are all metrics of an lm-eval task: nobody says otherwise."""
+        return self.lm_eval_task is not None and "judges" not in self.model_fields_set
 
     @model_validator(mode="after")
     def _whole(self) -> BenchmarkConfig:
@@ -726,7 +738,10 @@ class Suite(Section):
         """
         if not to.as_json():
             return self
-        _all_known("judge", to.judges, {judge for b in self.benchmarks for judge in b.judges})
+        known = {judge for b in self.benchmarks for judge in b.judges}
+        if any(b.judged_by_metrics for b in self.benchmarks):  # which it has, the task says
+            known |= {judge for judge in to.judges if judge.startswith(OWN_METRIC)}
+        _all_known("judge", to.judges, known)
         _all_known("model", to.models, {model.name for model in self.models})
         left = [b for b in (benchmark.narrowed(to) for benchmark in self.benchmarks) if b]
         if not left:

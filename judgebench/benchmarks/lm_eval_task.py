@@ -16,14 +16,11 @@ from typing import Any
 from judgebench import registry
 from judgebench.benchmarks.folder import FolderTask
 from judgebench.benchmarks.own_prompts import OwnPrompts, Question, check_name
-from judgebench.config import BenchmarkConfig, JudgeConfig
+from judgebench.config import OWN_METRIC, BenchmarkConfig, JudgeConfig
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.keys import content_key
 from judgebench.records import Message
 from judgebench.workers.process import WorkerProcess, clean
-
-OWN_METRIC = "lm_eval/"
-"""What the judges of a task's own metrics are called, before the metric."""
 
 
 @dataclass(frozen=True, kw_only=True)

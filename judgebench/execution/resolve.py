@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from judgebench import keys, registry
 from judgebench.benchmarks.folder import Benchmark, load_benchmark
-from judgebench.benchmarks.lm_eval_task import OWN_METRIC, TaskBenchmark, task_benchmark
+from judgebench.benchmarks.lm_eval_task import TaskBenchmark, task_benchmark
 from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
     CANDIDATE,
+    OWN_METRIC,
     ApiModel,
     BenchmarkConfig,
     Endpoint,
@@ -335,7 +336,7 @@ def _asked(config: BenchmarkConfig) -> ResolvedBenchmark:
     benchmark: Benchmark
     if config.lm_eval_task is not None:
         benchmark = task = task_benchmark(config)
-        if "judges" not in config.model_fields_set:
+        if config.judged_by_metrics:
             config = config.model_copy(update={"judges": list(task.own_judges)})
     elif config.items is not None:
         benchmark = own_benchmark(config)
