@@ -2,10 +2,11 @@
 
 Most of what a worker with a model costs is the import of torch, transformers and lm-eval: five
 seconds of a core each time. A `Warm` takes the place of the interpreter (``sys.executable``) in
-tests to which the start of a process is not the point. ``-m`` with a module of `LOADS` is forked
-from a server, with the caller's environment, folder, arguments and streams; whatever else it is
-asked to do, the interpreter itself does. What is forked leads a session of its own, ends with the
-exit status or signal of its own, and is killed when the process that stands for it is.
+tests to which the start of a process is not the point. ``-m`` with a module of `LOADS`, ``-c`` with
+a program, and the dashboard's computer are forked from a server, with the caller's environment,
+folder, arguments and streams; whatever else it is asked to do, the interpreter itself does. What is
+forked leads a session of its own, ends with the exit status or signal of its own, and is killed
+when the process that stands for it is.
 
 A server is nobody's child, and ends with the process that asked for it.
 """
@@ -29,12 +30,13 @@ import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from judgebench.workers.protocol import QUIET
 
 ROOT = Path(__file__).resolve().parents[1]
+COMPUTER = str(ROOT / "dashboards" / "computer.py")
 _COMMAND = (
     "judgebench.api",
     "judgebench.cli.gate",
@@ -43,6 +45,7 @@ _COMMAND = (
     "judgebench.report.baselines",
     "judgebench.report.board",
     "judgebench.report.board_document",
+    "judgebench.report.confidence_choice",
     "judgebench.report.gate_document",
     "judgebench.report.html",
     "scipy.special",
@@ -81,6 +84,8 @@ _PAGES = (
 LOADS = {
     "serve": _PAGES,  # the dashboard's, by whom its folder is in PYTHONPATH
     "judgebench.cli.main": _COMMAND,
+    "-c": _COMMAND,
+    COMPUTER: _COMMAND,
     "lm_eval": _WORKER,
     "tests.e2e.by_lm_eval": _WORKER,
     "tests.tiny_models": _WORKER,
@@ -103,11 +108,12 @@ _ALONE = {
 _STANDS = """#!{python} -IS
 import json, os, signal, socket, sys
 words, servers = sys.argv[1:], {servers!r}
-known = servers.get(words[1]) if words[:1] == ["-m"] and len(words) > 1 else None
-asks = words[1:2] != ["judgebench.cli.main"] and os.environ.get("HF_HUB_OFFLINE") != "1"
-if known is None or asks:
-    os.execv({python!r}, [{python!r}, *words])
-asked = {{"words": words[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+words = words[1:] if words[:1] == ["-m"] else words
+known = servers.get(words[0]) if words else None
+late = words[:1] in (["judgebench.cli.main"], ["-c"], [{computer!r}])
+if known is None or not late and os.environ.get("HF_HUB_OFFLINE") != "1":
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+asked = {{"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}}
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(known)
     server.sendall(json.dumps(asked).encode() + b"\\n")
@@ -135,7 +141,7 @@ class Warm:
         sockets = {loads: str(folder / str(n)) for n, loads in enumerate(set(LOADS.values()))}
         servers = {module: sockets[loads] for module, loads in LOADS.items()}
         stands = Path(self.executable)
-        stands.write_text(_STANDS.format(python=sys.executable, servers=servers))
+        stands.write_text(_STANDS.format(python=sys.executable, servers=servers, computer=COMPUTER))
         stands.chmod(0o755)
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tests.warm", self.executable, json.dumps(servers)],
@@ -258,13 +264,21 @@ def _be(order: dict[str, Any], streams: list[int]) -> None:
         os.environ.update(order["environment"])
         os.chdir(order["folder"])
         module, *words = order["words"]
+        program = words.pop(0) if module == "-c" else ""
         path = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         sys.path[:0] = [order["folder"], *path]
         sys.argv = [module, *words]
         if not hasattr(sys.modules.get(module), "__path__"):
             sys.modules.pop(module, None)
         importlib.invalidate_caches()
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if program:
+            sys.modules["__main__"] = main = ModuleType("__main__")
+            exec(compile(program, "<string>", "exec"), vars(main))  # noqa: S102 - a test's own
+        elif module == COMPUTER:
+            sys.path.insert(0, str(Path(module).parent))
+            runpy.run_path(module, run_name="__main__")
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)

@@ -21,9 +21,9 @@ PROGRAMS = (
     *("lm_eval", "transformers", "torch", "vllm", "datasets", "openai", "anthropic"),
     *("numpy", "scipy", "pandas", "pyarrow", "sqlalchemy", "streamlit", "tenacity"),
 )
-KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HF_TOKEN")
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "HF_TOKEN")
 SETTINGS = (
-    *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "HF_HOME", "HF_HUB_OFFLINE"),
+    *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GEMINI_BASE_URL", "HF_HOME", "HF_HUB_OFFLINE"),
     *("CUDA_VISIBLE_DEVICES", "JUDGEBENCH_STORE", "JUDGEBENCH_DATA"),
 )
 

@@ -17,8 +17,19 @@ import sys
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -497,10 +508,26 @@ def carry_out(
     """
     stage = _Stage(queues, store, run_id, progress, pool, claimed)
     try:
-        asyncio.run(stage.run(set_aside or (lambda _: nullcontext())))
+        _to_its_end(stage, stage.run(set_aside or (lambda _: nullcontext())))
     except BaseExceptionGroup as group:
         raise _first(group) from None
     return {queue.name: queue.counts for queue in queues}
+
+
+def _to_its_end(stage: _Stage, work: Coroutine[Any, Any, None]) -> None:
+    """Within a running event loop, as that of a notebook, in a thread with a loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(copy_context().run, asyncio.run, work)
+        while not done.done():
+            try:
+                wait([done])
+            except KeyboardInterrupt:  # signals come to the main thread alone
+                stage.interrupt()
+    return done.result()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -521,6 +548,7 @@ class _Stage:
     claimed: Claimed | None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     full: bool = False
+    interrupt: Callable[[], object] = lambda: None
 
     async def run(self, set_aside: SetAside) -> None:
         loop = asyncio.get_running_loop()
@@ -600,6 +628,7 @@ class _Stage:
                 "stopping: waiting for the replies under way (Ctrl-C again to leave now)"
             )
 
+        self.interrupt = partial(loop.call_soon_threadsafe, interrupted)
         before = {}
         for number in (signal.SIGINT, signal.SIGTERM):
             was = signal.getsignal(number)

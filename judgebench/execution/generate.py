@@ -20,7 +20,7 @@ from judgebench.execution.resolve import Candidate
 from judgebench.plain_text import counted
 from judgebench.protocols import Progress
 from judgebench.records import Failure, Item, Runtime
-from judgebench.responses.local import Answered, LmEvalWorker, NotAnswered, Task, generation_of
+from judgebench.responses.local import AnswerChunk, AnswerFailure, LmEvalWorker, Task, generation_of
 from judgebench.store import Store
 
 Chosen = tuple[Candidate, Mapping[bytes, Item]]
@@ -144,9 +144,9 @@ class Generation:
                 "run generates its own, since a run never mixes stacks"
             )
 
-    def _keep(self, candidate: Candidate, event: Answered | NotAnswered) -> None:
+    def _keep(self, candidate: Candidate, event: AnswerChunk | AnswerFailure) -> None:
         """One commit, each answer at the place of every item that asks the same."""
-        if isinstance(event, NotAnswered):
+        if isinstance(event, AnswerFailure):
             self._failed(candidate, event.ids, event.message)
             return
         with self.store.transaction():
@@ -228,7 +228,7 @@ class Generation:
         self.progress.stage(f"{name}: answering stack anchors", sum(map(len, key_of.values())))
         lost: Counter[str] = Counter()
         for event in worker.generate({t: [(id_, 0) for id_ in ids] for t, ids in key_of.items()}):
-            if isinstance(event, NotAnswered):
+            if isinstance(event, AnswerFailure):
                 lost[event.message] += len(event.ids)
                 continue
             self.store.put_stack_anchors(

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from judgebench import registry
 from judgebench.config import CANDIDATE, ApiModel, Endpoint, LmEval, Suite
 from judgebench.dialogue import REPLY_LIMITS
 from judgebench.execution.execute import evaluate
@@ -29,7 +30,6 @@ PACKAGES = {
 """What local models run with, and how it is installed."""
 
 _OF_BACKEND = dict.fromkeys(("hf", "hf-auto", "huggingface"), ("torch", "transformers"))
-_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 _ANSWER_S = 30.0
 _BILLIONS = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 _BITS = re.compile(r"(?<!\d)([48])[-_ ]?bits?|(?:int|w|fp|q)([48])(?!\d)|(awq|gptq)", re.IGNORECASE)
@@ -102,7 +102,9 @@ def _local_models(suite: Suite) -> dict[str, LmEval]:
 
 def _key(name: str, config: Endpoint) -> Iterator[Finding]:
     """Whether there is a key for a provider that wants one."""
-    variable = _KEYS.get(config.provider or "")
+    known = config.provider in registry.names("providers")
+    module = registry.load("providers", config.provider or "") if known else None
+    variable = getattr(getattr(module, "INFO", None), "key_variable", None)
     if variable is not None and config.api_key is None and config.base_url is None:
         there = bool(os.environ.get(variable))
         said = "is set" if there else f"is not set; export {variable}=… and run again"

@@ -34,7 +34,6 @@ from judgebench.records import (
     NOT_SAID,
     ChatRequest,
     JsonObject,
-    Message,
     Request,
     Usage,
 )
@@ -49,7 +48,6 @@ INFO = ProviderInfo(
 )
 
 _MOST_BREAKPOINTS = 4
-_CACHED = {"type": "ephemeral"}
 _FINISH = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length",
     "model_context_window_exceeded": "length", "tool_use": "tool_calls", "refusal": "refusal",
@@ -119,7 +117,7 @@ class Messages:
             **{name: value for name, value in asked.decoding.items() if name in SAMPLING},
         }
         if system:
-            sent["system"] = [_block("\n\n".join(system), cached=True)]
+            sent["system"] = [_cached("\n\n".join(system))]
         if "stop" in asked.decoding:
             stop = asked.decoding["stop"]
             sent["stop_sequences"] = [stop] if isinstance(stop, str) else stop
@@ -178,23 +176,18 @@ def _messages(request: ChatRequest, breakpoints: int) -> list[dict[str, Any]]:
     """The turns; the constant start of a user's is a block of its own, up to so many of them."""
     turns: list[dict[str, Any]] = []
     for message in request.messages:
-        if message.role == "system":
-            continue
-        marked = message.role == "user" and message.constant > 0 and breakpoints > 0
-        breakpoints -= marked
-        content = _split(message) if marked else message.content
-        turns.append({"role": message.role, "content": content})
+        content: Any = message.content
+        if message.role == "user" and message.constant > 0 and breakpoints > 0:
+            breakpoints -= 1
+            constant, rest = content[: message.constant], content[message.constant :]
+            content = [_cached(constant), *([{"type": "text", "text": rest}] if rest else [])]
+        if message.role != "system":
+            turns.append({"role": message.role, "content": content})
     return turns
 
 
-def _split(message: Message) -> list[dict[str, Any]]:
-    constant, rest = message.content[: message.constant], message.content[message.constant :]
-    return [_block(constant, cached=True), *([_block(rest)] if rest else [])]
-
-
-def _block(words: str, *, cached: bool = False) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "text", "text": words}
-    return block | {"cache_control": _CACHED} if cached else block
+def _cached(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words, "cache_control": {"type": "ephemeral"}}
 
 
 def _schema(response_format: JsonObject | None) -> JsonObject | None:

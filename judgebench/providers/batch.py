@@ -36,7 +36,7 @@ from judgebench.providers.http_errors import (
     no_success,
     status_error,
 )
-from judgebench.providers.reading import loaded
+from judgebench.providers.reading import loaded, parse
 from judgebench.providers.retry import MAX_WAIT_S, wait_before_next
 from judgebench.records import ChatRequest, Reply, Request, Usage
 
@@ -321,22 +321,11 @@ class BatchClient:
         for _, file, _ in content.get("files", {}).values():
             file.seek(0)
         with self._response(method, path, **content) as response:
-            body = response.read()
-        wrong = ""
-        try:
-            answer = loaded(body)
-        except (ValueError, RecursionError) as error:
-            wrong = excerpt(str(error), 100, self.call.key)
-        if wrong and body.lstrip()[:1] in {b"{", b"["}:
-            raise CallError(
-                f"{self.call.where} answered broken JSON ({wrong})",
-                retriable=True,
-                kind="bad_answer",
-                charged=Usage(),
-            )
-        if not wrong and isinstance(answer, dict):
+            body, kind = response.read(), response.headers.get("content-type", "")
+        answer = parse(body, kind, self.call)
+        if isinstance(answer, dict):
             return answer
-        found = excerpt(repr(body[:200]), 80, self.call.key)
+        found = excerpt(repr(answer), 80, self.call.key)
         raise CallError(
             f"{self.call.where} answered something that is no JSON object ({found}); check "
             "base_url",

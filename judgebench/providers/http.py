@@ -146,6 +146,11 @@ class ProviderInfo:
     version: str = ""
     options: frozenset[str] = frozenset()
 
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable that holds the key; None where every suite names its own."""
+        return None if self.official is None else f"{self.variables}_API_KEY"
+
 
 class Address:
     """Where a provider is, and what opens it.
@@ -160,22 +165,21 @@ class Address:
     """
 
     def __init__(self, info: ProviderInfo, endpoint: Endpoint) -> None:
-        given, variable = endpoint.base_url, f"{info.variables}_API_KEY"
+        given = endpoint.base_url
         named = os.environ.get(f"{info.variables}_BASE_URL") if info.official else ""
         for start, end in secret_parts(named or ""):
             Secret((named or "")[start:end])
         address = checked_base_url(given or named or info.official or "")
         self.base_url = address.removesuffix(info.version)
         self.key = endpoint.api_key
-        own = given is None and info.official is not None
-        if self.key is None and own and (text := os.environ.get(variable)):
-            self.key = Secret(text, variable=variable)
-        self.variable = variable if own else None
-        """The environment variable that usually holds the key; for messages."""
+        self.variable = info.key_variable if given is None else None
+        """The environment variable that usually holds the key."""
+        if self.key is None and self.variable and (text := os.environ.get(self.variable)):
+            self.key = Secret(text, variable=self.variable)
         host = urlsplit(self.base_url).hostname
         self.needs_key = info.official is not None and host == urlsplit(info.official).hostname
         self.is_loopback = is_loopback(host)
-        self._info, self._own = info, own
+        self._info = info
         key = "" if self.key is None else self.key.reveal()
         if not all("!" <= letter <= "~" for letter in key):
             held_by = (self.key and self.key.variable) or "the variable of api_key"
@@ -187,6 +191,15 @@ class Address:
     @property
     def call(self) -> Call:
         return Call(self.base_url, "", self.key, self.variable)
+
+    def proxy(self) -> str | None:
+        """The proxy of the environment that stands before it; none before our own machine."""
+        from urllib.request import getproxies, proxy_bypass
+
+        url, proxies = urlsplit(self.base_url), getproxies()
+        if self.is_loopback or proxy_bypass(url.hostname or ""):
+            return None
+        return proxies.get(url.scheme) or proxies.get("all")
 
     def refuse_without_key(self) -> None:
         """Before anything is sent; not when it is made, since what is recorded needs no key."""
@@ -206,7 +219,7 @@ class Address:
         if self.key is not None:
             name, form = info.key_header
             headers[name] = form.format(self.key.reveal())
-        if self._own:
+        if self.variable is not None:
             lines = os.environ.get(f"{info.variables}_CUSTOM_HEADERS", "").splitlines()
             pairs = [line.partition(":") for line in lines if ":" in line]
             headers |= {name.strip(): value.strip() for name, _, value in pairs}
@@ -364,14 +377,19 @@ class HttpProvider(ChatProvider):
     def _connect(self) -> aiohttp.ClientSession:
         """The session, made inside the running loop by the first call."""
         import aiohttp
+        import httpx2
 
+        address = self.address
+        is_secure = address.base_url.startswith("https:")
+        # The same authorities are trusted as by those who ask for batches.
+        trusted = httpx2.create_ssl_context() if is_secure else True
         connect_s = min(CONNECT_S, self._timeout_s)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, ssl=trusted),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Content-Type": "application/json", **self.address.headers()},
+            headers={"Content-Type": "application/json", **address.headers()},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
-            trust_env=not self.address.is_loopback,  # no proxy reaches our own machine
+            proxy=address.proxy(),  # once, and no .netrc, as the session itself would look for
         )
         return self._session
 

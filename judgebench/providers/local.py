@@ -202,7 +202,11 @@ class LocalJudge(LocalProvider):
             seconds=answer["seconds"],
             left_out=(
                 *left_out(request, decoding),
-                *(name for name, asked in unheard.items() if asked and name in answer["deaf_to"]),
+                *(
+                    name
+                    for name, asked in unheard.items()
+                    if asked and name in answer["unsupported"]
+                ),
             ),
         )
 

@@ -118,22 +118,18 @@ def _estimated(text: str) -> int:
 ESTIMATE = TokenCounter("estimate by kinds of characters", 0.5, _estimated)
 
 
-def _kinds() -> bytes:
-    """For each ASCII byte its kind; ``n`` is the end of a line, a space all that is no other."""
-    kinds = bytearray(b" " * 256)
-    for kind, members in (
-        ("a", string.ascii_lowercase),
-        ("A", string.ascii_uppercase),
-        ("0", string.digits),
-        (".", string.punctuation),
-        ("n", "\n\r\t"),
-    ):
-        for member in members:
-            kinds[ord(member)] = ord(kind)
-    return bytes(kinds)
-
-
-_KINDS = _kinds()
+_MEMBERS = {
+    "a": string.ascii_lowercase,
+    "A": string.ascii_uppercase,
+    "0": string.digits,
+    ".": string.punctuation,
+    "n": "\n\r\t",
+}
+#: For each ASCII byte its kind; ``n`` is the end of a line, a space all that is no other.
+_KINDS = "".join(
+    next((kind for kind, members in _MEMBERS.items() if chr(byte) in members), " ")
+    for byte in range(256)
+).encode()
 _ENDS_OF_WORDS = (b"a ", b"a.", b"an", b"aA", b"a0", b"0a", b"0A", b"A ", b"A.")
 _NO_WORD = re.compile(rb"a{20,}")  # no word is so long: a chain of DNA, an address, noise
 

@@ -174,7 +174,9 @@ def tried(
     """A question that was asked for a trial; ``names`` are those of models and judges by key."""
     found = store.calls(reply_keys)
     calls = tuple(found[key] for key in reply_keys)
-    return replace(unasked(question, names), verdict=_said(verdict, question), calls=calls)
+    return replace(
+        unasked(question, names), verdict=in_words(verdict, question.places[0].order), calls=calls
+    )
 
 
 def unasked(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
@@ -224,10 +226,6 @@ def read_again(
         for one in found
         if one.reply_keys and (reply := store.reply(one.reply_keys[-1])) is not None
     ]
-
-
-def _said(verdict: Verdict, question: Call) -> str:
-    return in_words(verdict, question.places[0].order)
 
 
 def in_words(verdict: Verdict, order: Order) -> str:

@@ -130,16 +130,16 @@ def generation_of(local: LocalModel, task: LmEvalTask) -> Generation:
     do_sample = given.pop("do_sample", None)
     if temperature is not None and not isinstance(temperature, int | float):
         raise ConfigError(f"gen_kwargs: temperature is a number, not {temperature!r}")
+    if temperature is None:
+        temperature = 1.0 if do_sample else 0.0
     if do_sample is None:
         do_sample = bool(temperature)
-    if bool(do_sample) != bool(temperature if temperature is not None else do_sample):
+    if bool(do_sample) != bool(temperature):
         raise ConfigError(
             f"gen_kwargs: do_sample {bool(do_sample)} with temperature {temperature} contradict "
             "each other; for sampling say do_sample: true and a temperature above 0, for greedy "
             "answers do_sample: false"
         )
-    if temperature is None:
-        temperature = 1.0 if do_sample else 0.0
     sampling = {"do_sample": bool(do_sample), "temperature": float(temperature), **given}
     further: dict[str, Any] = {}
     if task.further and not do_sample:
@@ -154,19 +154,17 @@ def prompting_of(local: LocalModel, task: LmEvalTask) -> JsonObject:
     The chat template itself is among the files that `weights_identity` hashes. A token is no part
     of anything that is kept.
     """
-    prompting: dict[str, Any] = {
+    also = {
+        "system_instruction": local.system_instruction,
+        "fewshot_as_multiturn": local.fewshot_as_multiturn or None,
+        "model_args": shaping_arguments(local) or None,
+        "tokens": dict(local.prompt_tokens) or None,
+    }
+    return {
         "apply_chat_template": local.apply_chat_template,
         "until": list(generation_of(local, task).until),
+        **{name: value for name, value in also.items() if value is not None},
     }
-    if local.system_instruction is not None:
-        prompting["system_instruction"] = local.system_instruction
-    if local.fewshot_as_multiturn:
-        prompting["fewshot_as_multiturn"] = True
-    if arguments := shaping_arguments(local):
-        prompting["model_args"] = arguments
-    if local.prompt_tokens:
-        prompting["tokens"] = dict(local.prompt_tokens)
-    return prompting
 
 
 def shaping_arguments(local: LocalModel) -> dict[str, Any]:
@@ -316,7 +314,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AnswerChunk:
     """Answers that came together: one transaction."""
 
     task: str
@@ -324,7 +322,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotAnswered:
+class AnswerFailure:
     """What could not be answered, as (item id, sample), and why."""
 
     task: str
@@ -395,7 +393,7 @@ class LmEvalWorker:
 
     def generate(
         self, missing: Mapping[str, Collection[tuple[str, int]]]
-    ) -> Iterator[Answered | NotAnswered]:
+    ) -> Iterator[AnswerChunk | AnswerFailure]:
         """Answers to what is missing, as (item id, sample) by task; a batch at a time.
 
         Raises
@@ -410,11 +408,11 @@ class LmEvalWorker:
         for event in self._process.ask(asked):
             if event["event"] == "answered":
                 responses = [self._response(row) for row in event["answers"]]
-                yield Answered(task=event["answers"][0]["id"][0], responses=responses)
+                yield AnswerChunk(task=event["answers"][0]["id"][0], responses=responses)
             else:
                 ids = [(id_, sample) for _, id_, sample in event["ids"]]
                 message = clean(event["message"])
-                yield NotAnswered(task=event["ids"][0][0], ids=ids, message=message)
+                yield AnswerFailure(task=event["ids"][0][0], ids=ids, message=message)
 
     def job(self) -> dict[str, Any]:
         """The first order to the process: the model, and all that its tasks could ask."""

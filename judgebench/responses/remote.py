@@ -20,7 +20,6 @@ from judgebench.records import (
     REFUSALS,
     ChatRequest,
     Item,
-    JsonObject,
     Message,
     ModelSpec,
     Reply,
@@ -105,10 +104,13 @@ def spec_of(
     if api.reasoning is not None:
         prompting["reasoning"] = api.reasoning
     sampling = over(usual or {}, api.sampling)
-    decoding = dict(_decoding(sampling, max_tokens, until, seed, temperature))
+    decoding = _decoding(sampling, max_tokens, until, seed, temperature)
     drawn = draws(decoding.get("temperature", 1))  # by the model's own, where none is sent
     if further and not drawn:
-        decoding["further"] = _of_draws({"seed": seed, **further}, sampling)
+        said = {n: v for n, v in sampling.items() if n != "temperature"}  # the first sample's
+        drawn_with = {"seed": seed, **further, **said}
+        names = (*SAID_OF_DRAWS, "seed")
+        decoding["further"] = {n: drawn_with[n] for n in names if drawn_with.get(n) is not None}
     elif samples > 1 and not drawn:
         raise ConfigError(
             f"{samples} samples at temperature 0 are one answer paid for {samples} times; say "
@@ -117,19 +119,13 @@ def spec_of(
     return ModelSpec(weights=f"{identity}/{api.model}", prompting=prompting, decoding=decoding)
 
 
-def _of_draws(further: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What an API is told of further samples; a suite's temperature is that of the first one."""
-    told = {**further, **{name: value for name, value in said.items() if name != "temperature"}}
-    return {name: told[name] for name in (*SAID_OF_DRAWS, "seed") if told.get(name) is not None}
-
-
 def _decoding(
     sampling: Mapping[str, Any],
     max_tokens: int,
     until: Sequence[str],
     seed: int,
     temperature: float | Mapping[str, float],
-) -> JsonObject:
+) -> dict[str, Any]:
     if clash := {"messages", "model", "n", "stream"} & sampling.keys():
         raise ConfigError(
             f"sampling: {', '.join(sorted(clash))} cannot be set here; several answers to one item "

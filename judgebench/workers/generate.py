@@ -142,7 +142,7 @@ class _Task:
         """The first prompt of each item, and the scorer."""
         self._backend = backend
         given = self._given
-        if self._tokens is not None and "prompt_tokens" in backend.deaf_to:
+        if self._tokens is not None and "prompt_tokens" in backend.unsupported:
             raise ConfigError(
                 f"task {self.name}: this backend takes text and cannot be told how it becomes "
                 "tokens, as the benchmark's preset has it; use the backend hf or vllm, or say "
@@ -163,19 +163,13 @@ class _Task:
             self._scorer: BatchAnswerer = reward.load(self._selection["scorer"])
 
     def answers(self, missing: set[tuple[str, int]]) -> Iterator[Event]:
-        unknown = [one for one in missing if one[0] not in self._prompts]
-        if unknown:
-            yield self._failed(unknown, "the task has no document with this id")
         decoding = self._decoding(0, self._given["sampling"])
-        refused = {
-            id_: why
-            for id_, prompt in self._prompts.items()
-            if (why := self._backend.refusal(prompt, decoding)) is not None
-        }
-        for id_, why in refused.items():
-            if affected := [one for one in missing if one[0] == id_]:
-                yield self._failed(affected, why)
-        asked = {id_: p for id_, p in self._prompts.items() if id_ not in refused}
+        why = {id_: self._backend.refusal(p, decoding) for id_, p in self._prompts.items()}
+        for id_ in sorted({id_ for id_, _ in missing}):
+            message = why.get(id_, "the task has no document with this id")
+            if message is not None:
+                yield self._failed([one for one in missing if one[0] == id_], message)
+        asked = {id_: p for id_, p in self._prompts.items() if why[id_] is None}
         for sample in sorted({n for _, n in missing}):
             for number, (sampling, ids) in enumerate(self._batches(asked, sample)):
                 if wanted := [(id_, sample) for id_ in ids if (id_, sample) in missing]:

@@ -107,14 +107,14 @@ class LocalJudge(BatchAnswerer):
         first = questions[0]
         sampling = dict(first["sampling"])
         temperature = float(sampling.pop("temperature", 0.0))
-        deaf_to = self._backend.deaf_to
+        unsupported = self._backend.unsupported
         return Decoding(
             # A model that reasons may write a stop sequence while it does; then we cut it off.
             stops=() if self._backend.think_end else tuple(first["stops"]),
             max_gen_toks=first["max_gen_toks"],
             sampling={"do_sample": temperature > 0, "temperature": temperature, **sampling},
             seeds=tuple(question["seed"] for question in questions),
-            logprobs=None if "logprobs" in deaf_to else first["logprobs"],
+            logprobs=None if "logprobs" in unsupported else first["logprobs"],
         )
 
     def _row(self, question: Question, prompt: Any, one: Generated) -> Answer:
@@ -130,7 +130,7 @@ class LocalJudge(BatchAnswerer):
             "prompt_tokens": one.prompt_tokens,
             "completion_tokens": one.completion_tokens,
             "tokens": None if tokens is None else [asdict(t) for t in of_text(tokens, stops)],
-            "deaf_to": sorted(self._backend.deaf_to),
+            "unsupported": sorted(self._backend.unsupported),
         }
 
 

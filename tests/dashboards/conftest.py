@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
+EXECUTABLE = sys.executable
 
 
 @pytest.fixture(autouse=True)
@@ -134,13 +135,21 @@ def parts() -> Any:
 
 
 @pytest.fixture
-def desk(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def desk(
+    parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked: None
+) -> Iterator[Any]:
     """Every store is a large one, and what is kept is kept here."""
     monkeypatch.setattr(parts.computed, "LARGE", 0)
     found = parts.computed.Desk(kept=parts.kept.Kept(tmp_path / "kept"))
     monkeypatch.setattr(parts.computed, "desk", lambda: found)
     yield found
     found.computer.end_if_idle()
+
+
+@pytest.fixture
+def not_forked(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process is itself what its server started, and takes the signals."""
+    monkeypatch.setattr(sys, "executable", EXECUTABLE)
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def test_a_store_that_cannot_be_read_is_an_error_of_the_store(
         parts.computed.answer(f"sqlite:///{tmp_path / 'no.db'}", "mark", *BOARDS)
 
 
+@pytest.mark.usefixtures("not_forked")
 def test_a_process_that_is_killed_is_said_and_started_again(
     parts: Any, desk: Any, demo: str
 ) -> None:
@@ -137,6 +138,7 @@ def test_who_asks_for_what_is_being_made_ready_waits_for_it(
     assert desk.computer._process is process
 
 
+@pytest.mark.usefixtures("not_forked")
 def test_ctrl_c_is_for_the_server(parts: Any, desk: Any, demo: str) -> None:
     parts.computed.answer(demo, "one", *BOARDS)
     process = desk.computer._process

@@ -253,6 +253,7 @@ def not_named(parts: Any, url: str, questions: Sequence[Sequence[str]]) -> list[
     ]
 
 
+@pytest.mark.usefixtures("forked")
 def test_boards_read_nothing_that_is_not_in_the_name(
     parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +273,7 @@ def test_boards_read_nothing_that_is_not_in_the_name(
     assert not_named(parts, f"sqlite:///{path}", boards) == []
 
 
+@pytest.mark.usefixtures("forked")
 def test_other_questions_read_nothing_that_is_not_in_the_name(
     parts: Any, urls: dict[str, str], correct: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

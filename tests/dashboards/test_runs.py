@@ -16,6 +16,8 @@ from tests.dashboards.test_overview import PROGRESS
 from tests.dashboards.test_pages import MARKUP, boxes, texts
 from tests.e2e import runs
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 KEY = "sk-planted-by-the-tests-of-runs-77"
 
 

@@ -17,7 +17,7 @@ import yaml
 
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.records import Response
-from judgebench.responses.local import Answered, LmEvalWorker, LocalModel
+from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel
 from judgebench.store import open_store
 from tests import alignbench_gold
 from tests.e2e.runs import ROOT, store_url, typed
@@ -196,7 +196,7 @@ def test_a_local_model_is_run_at_each_temperature_apart(tmp_path: Path) -> None:
     answers: dict[str, Response] = {
         response.item_id: response
         for event in events
-        if isinstance(event, Answered)
+        if isinstance(event, AnswerChunk)
         for response in event.responses
     }
     told = {id_: dict(_pairs(response.raw)) for id_, response in answers.items()}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from judgebench.records import Response
-from judgebench.responses.local import Answered, LmEvalWorker, LocalModel
+from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel
 from judgebench.workers.backends import Decoding
 from tests.e2e.lm_eval_tasks import work, write_task
 from tests.tiny_models import save_causal
@@ -110,7 +110,7 @@ def answered(
         return {
             (response.item_id, response.sample): response
             for event in worker.generate({"small": wanted})
-            if isinstance(event, Answered)
+            if isinstance(event, AnswerChunk)
             for response in event.responses
         }
 

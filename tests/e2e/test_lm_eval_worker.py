@@ -17,7 +17,7 @@ import pytest
 
 from judgebench.errors import ConfigError, LocalModelError
 from judgebench.records import Response
-from judgebench.responses.local import Answered, LmEvalWorker, LocalModel, NotAnswered
+from judgebench.responses.local import AnswerChunk, AnswerFailure, LmEvalWorker, LocalModel
 from tests.e2e.lm_eval_tasks import work, write_task
 from tests.tiny_models import letters
 from tests.warm import Warm
@@ -48,27 +48,27 @@ def scripted(log: Path, **changes: Any) -> LocalModel:
     )
 
 
-def answers(events: Sequence[Answered | NotAnswered]) -> dict[tuple[str, int], Response]:
+def answers(events: Sequence[AnswerChunk | AnswerFailure]) -> dict[tuple[str, int], Response]:
     return {
         (response.item_id, response.sample): response
         for event in events
-        if isinstance(event, Answered)
+        if isinstance(event, AnswerChunk)
         for response in event.responses
     }
 
 
-def failures(events: Sequence[Answered | NotAnswered]) -> dict[tuple[str, int], str]:
+def failures(events: Sequence[AnswerChunk | AnswerFailure]) -> dict[tuple[str, int], str]:
     return {
         id_: event.message
         for event in events
-        if isinstance(event, NotAnswered)
+        if isinstance(event, AnswerFailure)
         for id_ in event.ids
     }
 
 
 def run(
     local: LocalModel, folder: Path, prompts: Sequence[str], ids: Sequence[tuple[str, int]]
-) -> list[Answered | NotAnswered]:
+) -> list[AnswerChunk | AnswerFailure]:
     with LmEvalWorker(local, [work(write_task(folder, prompts), prompts)], seed=1) as worker:
         worker.start()
         return list(worker.generate({"small": ids}))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
 import shlex
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+import judgebench
+from judgebench import registry
+from judgebench.records import Reply
 from tests.e2e.runs import ROOT, Done, typed
 from tests.loopback import Ask, Loopback, Reaction
 
@@ -187,3 +194,45 @@ def test_a_plan_knows_it_and_two_judges_of_one_name_are_refused(tmp_path: Path) 
     path.write_text(yaml.safe_dump(written))
     done = typed("plan", path)
     assert (done.code, "judges named twice: j" in done.err) == (78, True)
+
+
+def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path) -> None:
+    """As a notebook has one: a first interrupt starts nothing new and keeps what came."""
+    server = Loopback(lambda ask: Reaction(text="7"))
+    signals: list[int] = []
+
+    def slow(reply: Reply) -> float:
+        if not signals:
+            signals.append(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+        return float(reply.text)
+
+    rows = [{"instruction": f"{n}?", "output": f"{n}", "generator": "m"} for n in range(30)]
+    (tmp_path / "p.md").write_text("{answer}", encoding="utf-8")
+
+    async def cell(limits: dict[str, int]) -> Any:
+        return judgebench.judge(
+            rows,
+            judges=["openai_compatible/m"],
+            base_url=server.url,
+            prompt=tmp_path / "p.md",
+            read={"python": registry.known_function(slow)},
+            store=f"sqlite:///{tmp_path}/s.db",
+            limits=limits,
+        )
+
+    with server:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        loop = asyncio.new_event_loop()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                loop.run_until_complete(cell({"max_connections": 2}))
+        finally:
+            loop.close()
+            signal.signal(signal.SIGINT, before)
+        first = len(server.asks)
+        assert 1 <= first < 30
+        outcome = asyncio.run(cell({}))
+    assert len(server.asks) == 30, "what came before the interrupt is not asked again"
+    assert sum(counts.done for counts in outcome.judging.values()) == 30 - first

@@ -14,7 +14,7 @@ from judgebench.benchmarks.own_prompts import OwnPrompts, own_benchmark
 from judgebench.config import BenchmarkConfig
 from judgebench.errors import ConfigError
 from judgebench.records import Response
-from judgebench.responses.local import Answered, LmEvalWorker, LocalModel, Task
+from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
 from tests.tiny_models import letters
 from tests.warm import Warm
 
@@ -68,8 +68,8 @@ def answers(model: LocalModel, *benchmarks: OwnPrompts) -> dict[tuple[str, str],
     with LmEvalWorker(model, tasks, seed=1) as worker:
         worker.start()
         events = list(worker.generate(missing))
-    assert all(isinstance(event, Answered) for event in events)
-    found = [one for event in events if isinstance(event, Answered) for one in event.responses]
+    assert all(isinstance(event, AnswerChunk) for event in events)
+    found = [one for event in events if isinstance(event, AnswerChunk) for one in event.responses]
     return {(response.benchmark, response.item_id): response for response in found}
 
 

@@ -24,7 +24,7 @@ from judgebench.errors import ConfigError
 from judgebench.execution.resolve import Candidate, resolve
 from judgebench.keys import text_sha
 from judgebench.records import Item
-from judgebench.responses.local import LmEvalWorker, LocalModel, NotAnswered, Task
+from judgebench.responses.local import AnswerFailure, LmEvalWorker, LocalModel, Task
 from judgebench.store import open_store
 from tests import alignbench_gold, honestybench_gold
 from tests.e2e import alpaca_gold, mixeval_gold
@@ -529,6 +529,6 @@ def test_an_answer_that_leaves_no_room_for_a_prompt_is_refused(
     with LmEvalWorker(local, [task], seed=1) as worker:
         worker.start()
         failed = list(worker.generate({"small": [("i0", 0), ("i1", 0)]}))
-    assert {event.message for event in failed if isinstance(event, NotAnswered)} == {
+    assert {event.message for event in failed if isinstance(event, AnswerFailure)} == {
         "8 tokens for the answer leave none for the prompt"
     }

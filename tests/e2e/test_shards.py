@@ -15,7 +15,7 @@ import yaml
 from judgebench.config import Shard
 from judgebench.execution import generate
 from judgebench.records import Response, Runtime
-from judgebench.responses.local import Answered, Task
+from judgebench.responses.local import AnswerChunk, Task
 from judgebench.store import open_store
 from tests.e2e import own, runs
 from tests.faults.kill_points import signed
@@ -175,11 +175,11 @@ class Worker:
     def start(self) -> Runtime:
         return Runtime(backend="hf")
 
-    def generate(self, missing: Mapping[str, Collection[tuple[str, int]]]) -> Iterator[Answered]:
+    def generate(self, missing: Mapping[str, Collection[tuple[str, int]]]) -> Iterator[AnswerChunk]:
         for name, wanted in missing.items():
             task = self.tasks[name]
             self.log.append(([item.id for item in task.items], [id_ for id_, _ in wanted]))
-            yield Answered(
+            yield AnswerChunk(
                 task=name,
                 responses=[
                     Response(

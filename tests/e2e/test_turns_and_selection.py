@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from judgebench.records import Item, Message, Response
-from judgebench.responses.local import Answered, LmEvalWorker, LocalModel, Task
+from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
 from tests.e2e.lm_eval_tasks import SmallTask, work, write_task
 from tests.tiny_models import save_causal, save_classifier
 
@@ -56,8 +56,8 @@ def answers(
     with LmEvalWorker(model, [task], seed=1) as worker:
         worker.start()
         events = list(worker.generate({task.task.name: ids}))
-    assert all(isinstance(event, Answered) for event in events), events
-    found = [one for event in events if isinstance(event, Answered) for one in event.responses]
+    assert all(isinstance(event, AnswerChunk) for event in events), events
+    found = [one for event in events if isinstance(event, AnswerChunk) for one in event.responses]
     return {(one.item_id, one.sample, one.turn): one for one in found}
 
 

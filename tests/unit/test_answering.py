@@ -10,7 +10,7 @@ from judgebench import keys
 from judgebench.execution.generate import Generation
 from judgebench.protocols import NoProgress
 from judgebench.records import Item, Message, ModelSpec, Response
-from judgebench.responses.local import Answered
+from judgebench.responses.local import AnswerChunk
 from judgebench.store import open_store
 
 
@@ -29,7 +29,7 @@ def test_one_answer_stands_at_every_item_that_asks_the_same(tmp_path: Path) -> N
             "Any", SimpleNamespace(wanted=wanted, key_of={("3", 0): key, ("7", 0): key})
         )
         outcome = cast("Any", SimpleNamespace(work=None, generated=0))
-        event = Answered(task="b", responses=[response])
+        event = AnswerChunk(task="b", responses=[response])
         Generation(outcome, store, NoProgress())._keep(candidate, event)
         table = store.responses_table("b")
         assert sorted(zip(table["item_id"], table["text"], strict=True)) == [

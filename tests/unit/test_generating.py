@@ -31,7 +31,7 @@ class Script:
 
     batch = 2
     think_end = None
-    deaf_to: frozenset[str] = frozenset()
+    unsupported: frozenset[str] = frozenset()
 
     def __init__(self, answers: Mapping[str, Sequence[str]]) -> None:
         self.lm = Lm()

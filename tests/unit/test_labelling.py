@@ -253,6 +253,7 @@ LABEL = """
 
 
 @pytest.mark.parametrize("others", [ANNA, BERT])
+@pytest.mark.usefixtures("forked")
 def test_two_sessions_at_once_lose_nothing_and_double_nothing(store: Store, others: str) -> None:
     """Under one name as under two: every label is an event, and one of each rater counts."""
     program = [sys.executable, "-c", textwrap.dedent(LABEL), str(store.path)]

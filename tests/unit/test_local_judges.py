@@ -460,7 +460,7 @@ class Heard:
             "prompt_tokens": 3,
             "completion_tokens": 1,
             "tokens": None,
-            "deaf_to": [],
+            "unsupported": [],
             "seconds": 0.5,
             **answer,
         }
@@ -519,7 +519,7 @@ def test_decoding_is_translated_and_what_has_no_meaning_here_is_named(
 
 
 def test_what_a_backend_cannot_be_told_is_named(judge: Callable[..., local.LocalJudge]) -> None:
-    provider = judge(Heard(deaf_to=["logprobs", "seed"]))
+    provider = judge(Heard(unsupported=["logprobs", "seed"]))
     drawn = question(decoding={"temperature": 1, "seed": 4}, logprobs=0)
     assert asyncio.run(provider.complete(drawn)).left_out == ("logprobs", "seed")
     greedy = question(decoding={"temperature": 0, "seed": 4})

@@ -392,6 +392,36 @@ def test_a_key_goes_only_where_the_suite_sends_it(monkeypatch: pytest.MonkeyPatc
     assert sent[1] == "Bearer given"
 
 
+@pytest.mark.parametrize("bypass", ["", "gateway.example"])
+def test_a_proxy_of_the_environment_is_used_and_a_netrc_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bypass: str
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine gateway.example login me password never-to-be-sent\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", bypass)
+    with Loopback() as server:
+        monkeypatch.setenv("http_proxy", server.origin)
+
+        async def run() -> str:
+            here = make(at("http://gateway.example/v1", timeout_s=5))
+            try:
+                return (await here.complete(question())).text
+            finally:
+                await here.close()
+
+        if bypass:
+            with pytest.raises(CallError, match="no such host"):
+                asyncio.run(run())
+            return
+        assert asyncio.run(run()) in {"correct", "incorrect"}
+        assert "authorization" not in server.asks[0].headers
+        assert server.asks[0].headers["host"] == "gateway.example"
+
+
 def test_importing_it_loads_no_client() -> None:
     code = (
         "import sys, judgebench.providers.openai_compatible, judgebench.providers.compose;"

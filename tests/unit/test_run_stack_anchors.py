@@ -16,7 +16,7 @@ from judgebench.errors import LocalModelError
 from judgebench.execution import generate
 from judgebench.execution.resolve import resolve
 from judgebench.records import Response, Runtime
-from judgebench.responses.local import Answered, LocalModel, NotAnswered, Task
+from judgebench.responses.local import AnswerChunk, AnswerFailure, LocalModel, Task
 from judgebench.store import open_store
 from tests.e2e import runs
 
@@ -53,13 +53,13 @@ class Worker:
 
     def generate(
         self, missing: Mapping[str, Collection[tuple[str, int]]]
-    ) -> Iterator[Answered | NotAnswered]:
+    ) -> Iterator[AnswerChunk | AnswerFailure]:
         asked = [(task, *one) for task, ids in missing.items() for one in sorted(ids)]
         for n, (task, id_, sample) in enumerate(asked):
             if n == self.dies_after:
                 raise LocalModelError("killed by SIGKILL")
             if id_ in self.refuses:
-                yield NotAnswered(task=task, ids=[(id_, sample)], message="too long")
+                yield AnswerFailure(task=task, ids=[(id_, sample)], message="too long")
                 continue
             self.log.append((task, id_, sample))
             item = self.tasks[task].items[0]
@@ -69,7 +69,7 @@ class Worker:
                 model_key=self.tasks[task].model_key, text=f"text of {id_}", raw="raw",
                 stack=self.stack, source="lm-eval",
             )  # fmt: skip
-            yield Answered(task=task, responses=[response])
+            yield AnswerChunk(task=task, responses=[response])
 
 
 @pytest.fixture(autouse=True)

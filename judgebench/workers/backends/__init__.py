@@ -122,14 +122,14 @@ class Backend:
     both are None here, and an answer that was cut off cannot be told from a whole one.
 
     ``lm`` is lm-eval's object, which knows its chat template. ``batch`` is how many prompts it
-    takes at once, ``think_end`` what ends its reasoning where it is known to reason, ``deaf_to``
-    what of a `Decoding` it cannot be told: ``seed``, ``logprobs``, ``prompt_tokens``.
+    takes at once, ``think_end`` what ends its reasoning where it is known to reason. What of a
+    `Decoding` it cannot be told is ``unsupported``: ``seed``, ``logprobs``, ``prompt_tokens``.
     """
 
     lm: Any
     batch: int
     think_end: str | None
-    deaf_to: frozenset[str] = frozenset()
+    unsupported: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Backend:
             self.lm.think_end_token = None
         if name != "vllm":
             told = {"seed"} if name.startswith(_TAKES_SEED) else set()
-            self.deaf_to = frozenset({"seed", "logprobs", "prompt_tokens"} - told)
+            self.unsupported = frozenset({"seed", "logprobs", "prompt_tokens"} - told)
 
     def stack(self) -> Runtime:
         package = "vllm" if self._name.startswith("vllm") else self._name.partition("-")[0]
