@@ -14,7 +14,7 @@ from judgebench import registry
 from judgebench.benchmarks.lm_eval_task import task_benchmark
 from judgebench.cli.main import run
 from judgebench.config import BenchmarkConfig
-from judgebench.responses.local import Answered, LmEvalWorker, LocalModel, Task
+from judgebench.responses.local import AnswerChunk, LmEvalWorker, LocalModel, Task
 from tests.tiny_models import letters
 from tests.warm import Warm
 
@@ -166,7 +166,7 @@ def test_a_model_is_asked_and_scored_as_by_lm_eval_itself(
     assert {
         one.item_id: one.prompt
         for event in events
-        if isinstance(event, Answered)
+        if isinstance(event, AnswerChunk)
         for one in event.responses
     } == {id_: asked[id_][0] for id_ in ("3", "5")}
     if not template:
