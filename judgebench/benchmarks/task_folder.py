@@ -208,7 +208,6 @@ class SetQuestions(TaskFolder):
 # .. [1] J. Ni et al. (2024), MixEval: Deriving Wisdom of the Crowd from LLM Benchmark Mixtures,
 #    arXiv 2406.06565. The layout is the benchmark's.
 
-_GAP: Mapping[Split, str] = {"free-form": "\n\n\n", "multiple-choice": "\n\n"}
 _NO_CONTEXT = frozenset({"", "none", "null"})
 
 
@@ -259,11 +258,6 @@ def multiple_choice_prompt(
     """The user turn of a question that is answered by a letter."""
     asked = _in_context(question, context)
     return f"{asked}\n{lettered(options)}\n{instructions.multiple_choice}"
-
-
-def examples_prefix(examples: Sequence[tuple[str, str]], *, split: Split) -> str:
-    """What stands before a base model's question: prompts as above, each with its answer."""
-    return "".join(f"{prompt}\n{answer}{_GAP[split]}" for prompt, answer in examples)
 
 
 def _in_context(question: str, context: str | None) -> str:
