@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from judgebench.report.length_boards import LengthControl
     from judgebench.report.replies import JudgedReply
     from judgebench.report.table import Document
+    from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
 
 
 class StoredResults:
@@ -278,26 +279,52 @@ def agreement(
     UsageError
         For a name that the store does not hold, and where there is nothing to compare.
     """
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.metrics.judge_differences import JudgeChecks
-    from judgebench.metrics.near_constant import NearConstantRule
-    from judgebench.report.agreement import document
-    from judgebench.report.outcome_agreement import agreement_reports, or_refused
-
     with _opened(store) as its:
-        reports = agreement_reports(
+        found = agreement_document(
             its,
             benchmark,
             reference=reference,
             judges=_listed(judges),
             between=between,
-            intervals=Intervals(level=level),
-            checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
+            versus=versus,
+            near_constant=near_constant,
+            level=level,
         )
-    found = document(*or_refused(reports, benchmark), by_model=True)
     frame = _tidy(found.records)
     frame.attrs["warnings"] = list(found.data["warnings"])
     return frame
+
+
+def agreement_document(
+    store: Store,
+    benchmark: str,
+    *,
+    by_model: bool = True,
+    versus: str | None,
+    near_constant: float,
+    level: float,
+    tie_band: float = 0.0,
+    conflict: Conflict = "mean",
+    unreadable: UnreadableSide = "other",
+    **asked: Any,
+) -> Document:
+    """What `agreement` tells, as it is printed; arguments as of `judgebench agreement`."""
+    from judgebench.metrics.intervals import Intervals
+    from judgebench.metrics.judge_differences import JudgeChecks
+    from judgebench.metrics.near_constant import NearConstantRule
+    from judgebench.report.agreement import document
+    from judgebench.report.outcome_agreement import agreement_reports, or_refused
+    from judgebench.stats.pair_outcomes import OutcomeRule
+
+    reports = agreement_reports(
+        store,
+        benchmark,
+        rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
+        intervals=Intervals(level=level),
+        checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
+        **asked,
+    )
+    return document(*or_refused(reports, benchmark), by_model=by_model)
 
 
 def judged_replies(

@@ -54,7 +54,7 @@ WIDGETS = {
 }
 PLAIN_ERRORS = {"AssertionError", "AttributeError", "RuntimeError", "TypeError", "ValueError"}
 """Those of programs and not of people, except where a configuration is checked."""
-TABLES = {"_NO_FILE"}
+TABLES = {"_NO_FILE", "REFUSED"}
 """Of what errors say."""
 
 
@@ -370,12 +370,25 @@ def error_texts() -> Iterator[Line]:
                         continue
                     said = (*node.exc.args, *(word.value for word in node.exc.keywords))
                     texts = [text_of(argument) for argument in said]
-                elif isinstance(node, ast.Assign) and name_called(node.targets[0]) in TABLES:
-                    strings = (one for one in ast.walk(node) if isinstance(one, ast.Constant))
+                elif table_of(node) in TABLES:
+                    strings = [one for one in ast.walk(node) if isinstance(one, ast.JoinedStr)]
+                    parts = {id(part) for one in strings for part in ast.walk(one)}
+                    strings += [
+                        one
+                        for one in ast.walk(node)
+                        if isinstance(one, ast.Constant) and id(one) not in parts
+                    ]
                     texts = [re.sub(r"\{[^{}]*\}", "{}", text_of(one)) for one in strings]
                 for text in map(one_line, texts):
                     if len(re.findall(r"[^\W\d_]{2,}", text.replace("{}", ""))) > 1:
                         yield "error", text, ""
+
+
+def table_of(node: ast.AST) -> str:
+    """The name that is given to something; empty where none is."""
+    if isinstance(node, ast.Assign):
+        return name_called(node.targets[0])
+    return name_called(node.target) if isinstance(node, ast.AnnAssign) else ""
 
 
 def refusals() -> Iterator[Line]:
@@ -394,7 +407,7 @@ def refusals() -> Iterator[Line]:
             ):
                 for call in ast.walk(function):
                     if isinstance(call, ast.Call) and name_called(call.func) == "refuse":
-                        for text in (text_of(key) for key in call.args[0].keys):
+                        for text in (text_of(key) for key in getattr(call.args[0], "keys", ())):
                             yield "error", one_line(f"judge {kind}: {text}"), ""
 
 

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import store_option
+from judgebench.cli.options import Refused, refuse_options, store_option
 from judgebench.cli.streams import say
+
+if TYPE_CHECKING:
+    from judgebench.report.boards import Meant
+    from judgebench.store import Store
+    from judgebench.store.catalog import Columns
 
 ALPACA_EVAL = "alpaca-eval"
 EXAMPLES = "confidence-examples"
 PARQUET = "parquet"
 FORMATS = ("verdicts", "responses", PARQUET, ALPACA_EVAL, EXAMPLES)
+FOLDERS = (PARQUET, ALPACA_EVAL)
+
+REFUSED: Refused = (
+    (FORMATS[:-1], ("correct", "number"), f"--correct and --number go with `export {EXAMPLES}`"),
+    (FORMATS[1:], ("with_text",), "--with-text goes with `export verdicts`"),
+    (
+        (*FORMATS[:3], EXAMPLES),
+        ("judges", "baseline"),
+        f"--judge and --baseline go with `export {ALPACA_EVAL}`",
+    ),
+    (
+        FORMATS[:3],
+        ("models",),
+        f"--model goes with `export {ALPACA_EVAL}` and `export {EXAMPLES}`",
+    ),
+)
 
 
 @click.command("export")
@@ -50,13 +73,8 @@ def command(
     benchmark: str | None,
     form: str,
     outputs: tuple[Path, ...],
-    models: tuple[str, ...],
-    judges: tuple[str, ...],
-    baseline: str | None,
-    with_text: bool,
-    correct: str | None,
-    number: int | None,
     store: str,
+    **given: Any,
 ) -> int:
     """Write verdicts or responses of BENCHMARK, or of all, one a row; or FORMAT as others read it.
 
@@ -82,45 +100,22 @@ def command(
       judgebench export alpaca-eval alpaca_eval --output results/
       judgebench export confidence-examples honestybench --correct equal --output examples.jsonl
     """
-    if (correct or number) and what != EXAMPLES:
-        raise click.UsageError(f"--correct and --number go with `export {EXAMPLES}`")
-    if with_text and what != "verdicts":
-        raise click.UsageError("--with-text goes with `export verdicts`")
-    if what == ALPACA_EVAL:
-        return _alpaca_eval(benchmark or "alpaca_eval", outputs, models, judges, baseline, store)
-    if judges or baseline:
-        raise click.UsageError(f"--judge and --baseline go with `export {ALPACA_EVAL}`")
-    if models and what != EXAMPLES:
-        raise click.UsageError(f"--model goes with `export {ALPACA_EVAL}` and `export {EXAMPLES}`")
-    if what == PARQUET:
-        return _dataset(benchmark, outputs, store)
-    from judgebench.exchange.confidence_examples import confidence_examples
+    refuse_options(what, given, REFUSED)
     from judgebench.report.boards import meant
     from judgebench.store import export, open_store
 
-    for path in outputs:
+    if what in FOLDERS and len(outputs) != 1:
+        raise click.UsageError("name one folder to write to: --output FOLDER")
+    for path in () if what in FOLDERS else outputs:
         export.check_suffix(path)
+    benchmark = benchmark or ("alpaca_eval" if what == ALPACA_EVAL else None)
     with open_store(store, read_only=True) as opened:
         which = None if benchmark is None else meant(opened, benchmark)
-        if what == EXAMPLES:
-            if which is None or correct is None:
-                raise click.UsageError(
-                    f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
-                )
-            columns = confidence_examples(
-                opened,
-                which.name,
-                which.version,
-                correct=correct,
-                positive=which.labels[-1],
-                models=models,
-                number=number or 10,
-            )
-        else:
-            read = export.responses_of
-            if what == "verdicts":
-                read = export.verdicts_with_text if with_text else export.verdicts_of
-            columns = read(opened) if which is None else read(opened, which.name, which.version)
+        if what in FOLDERS:
+            written = _folder(opened, outputs[0], which, what, given)
+            say(f"written: {outputs[0]}: {written} files")
+            return 0
+        columns = _columns(opened, which, what, given)
     if not outputs:
         export.SUFFIXES[f".{form}"](sys.stdout, columns)
     for path in outputs:
@@ -129,46 +124,43 @@ def command(
     return 0
 
 
-def _dataset(benchmark: str | None, outputs: tuple[Path, ...], store: str) -> int:
-    from judgebench.report.boards import meant
-    from judgebench.store import open_store
-    from judgebench.store.export import write_dataset
+def _columns(store: Store, which: Meant | None, what: str, given: Mapping[str, Any]) -> Columns:
+    """What is written as one table."""
+    from judgebench.exchange.confidence_examples import confidence_examples
+    from judgebench.store import export
 
-    if len(outputs) != 1:
-        raise click.UsageError("name one folder to write to: --output FOLDER")
-    with open_store(store, read_only=True) as opened:
-        name = None if benchmark is None else meant(opened, benchmark).name
-        paths = write_dataset(opened, outputs[0], name)
-    say(f"written: {outputs[0]}: {len(paths)} files")
-    return 0
-
-
-def _alpaca_eval(
-    benchmark: str,
-    outputs: tuple[Path, ...],
-    models: tuple[str, ...],
-    judges: tuple[str, ...],
-    baseline: str | None,
-    store: str,
-) -> int:
-    from judgebench.exchange.alpaca_eval_export import export_alpaca_eval
-    from judgebench.report.boards import meant
-    from judgebench.store import open_store
-
-    if len(outputs) != 1:
-        raise click.UsageError("name one folder to write to: --output FOLDER")
-    with open_store(store, read_only=True) as opened:
-        which = meant(opened, benchmark)
-        done = export_alpaca_eval(
-            opened,
-            outputs[0],
+    if what == EXAMPLES:
+        if which is None or given["correct"] is None:
+            raise click.UsageError(
+                f"`export {EXAMPLES}` takes a benchmark and --correct JUDGE, whose labels count"
+            )
+        return confidence_examples(
+            store,
             which.name,
             which.version,
-            models=models,
-            judges=judges,
-            baseline=baseline,
+            correct=given["correct"],
+            positive=which.labels[-1],
+            models=given["models"],
+            number=given["number"] or 10,
         )
+    read = export.responses_of
+    if what == "verdicts":
+        read = export.verdicts_with_text if given["with_text"] else export.verdicts_of
+    return read(store) if which is None else read(store, which.name, which.version)
+
+
+def _folder(
+    store: Store, folder: Path, which: Meant | None, what: str, given: Mapping[str, Any]
+) -> int:
+    """How many files were written to a folder."""
+    if what == PARQUET or which is None:
+        from judgebench.store.export import write_dataset
+
+        return len(write_dataset(store, folder, None if which is None else which.name))
+    from judgebench.exchange.alpaca_eval_export import export_alpaca_eval
+
+    chosen = {name: given[name] for name in ("models", "judges", "baseline")}
+    done = export_alpaca_eval(store, folder, which.name, which.version, **chosen)
     for warning in done.warnings:
         say(f"warning: {warning}")
-    say(f"written: {outputs[0]}: {len(done.paths)} files")
-    return 0
+    return len(done.paths)

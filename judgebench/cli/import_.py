@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from judgebench.cli.options import store_option
+from judgebench.cli.options import Refused, refuse_options, store_option
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _OF_PAIRS = ("model_outputs", "reference_outputs")
 _NAMES = ("benchmark", "model", "judge", "baseline")
 _OTHERS = tuple(name for name in FORMATS if name not in ROWS)
 
-REFUSED: Sequence[tuple[Sequence[str], Sequence[str], str]] = (
+REFUSED: Refused = (
     (_OTHERS, _OF_TABLES, f"--columns, --wide and --scale go with {', '.join(ROWS)}"),
     (
         (PUBLISHED,),
@@ -77,7 +77,6 @@ REFUSED: Sequence[tuple[Sequence[str], Sequence[str], str]] = (
         "--wide, --scale and --judge are about verdicts, not responses",
     ),
 )
-"""Of some formats the options that mean nothing there, and what is then said; the first counts."""
 
 
 @click.command("import")
@@ -207,9 +206,7 @@ def command(what: str, paths: tuple[Path, ...], store: str, **given: Any) -> int
     Exit codes: 0 all is there; 65 a file cannot be used, or there are no figures here; 73 the
     store cannot be written.
     """
-    for formats, options, why in REFUSED:
-        if what in formats and any(given[option] for option in options):
-            raise click.UsageError(why.format(what=what))
+    refuse_options(what, given, REFUSED)
     if what != PUBLISHED and not (paths or given["model_outputs"] or given["reference_outputs"]):
         raise click.UsageError("name the files: Missing argument 'PATH…'.")
     if what == ALPACA_EVAL:

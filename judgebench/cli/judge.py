@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,11 @@ from judgebench.cli.options import (
     store_option,
     suite_store_option,
 )
-from judgebench.cli.run import RETRY, finish, foretelling, limit_options, stated_limits
+from judgebench.cli.run import RETRY, carry_out, limit_options, stated_limits
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from judgebench.execution.forecast import Range
 
 
 def _how_to_read(said: str | None) -> Any:
@@ -155,16 +153,9 @@ def command(
     files: tuple[Path, ...],
     model_outputs: tuple[Path, ...],
     judges: tuple[str, ...],
-    limit: int | None,
     quiet: bool,
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
-    form: str,
-    outputs: tuple[Path, ...],
     store: str,
-    **asked: Any,
+    **given: Any,
 ) -> int:
     """Have judges judge the answers in FILES, by a rubric or a prompt of your own.
 
@@ -196,28 +187,13 @@ def command(
     Exit codes: as `judgebench run`.
     """
     from judgebench import api
-    from judgebench.cli.progress import progress_for
 
-    check_outputs(outputs)
     paths = [*model_outputs, *files]
     if not paths:
         raise click.UsageError("name a file of answers: --model_outputs FILE")
     if not judges:
         raise click.UsageError("Missing option '--judge': name who judges, as PROVIDER/MODEL")
-    began = time.monotonic()
-    forecast: dict[str, Range | None] = {}
-    with progress_for(sys.stderr) as progress:
-        outcome = api.judge(
-            paths,
-            judges=judges,
-            limit=limit,
-            store=store,
-            progress=progress,
-            limits=stated_limits(max_cost, max_connections, max_retries, timeout),
-            on_forecast=foretelling(forecast),
-            **_said(asked),
-        )
-    return finish(outcome, store, forecast, form, outputs, quiet=quiet, began=began)
+    return carry_out(partial(api.judge, paths, judges=judges), store, _said(given), quiet=quiet)
 
 
 def _said(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,10 +225,6 @@ def trying(
     judges: tuple[str, ...],
     on: int,
     kept: str | None,
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
     form: str,
     outputs: tuple[Path, ...],
     store: str | None,
@@ -291,7 +263,7 @@ def trying(
             kept=kept,
             store=store,
             progress=progress,
-            limits=stated_limits(max_cost, max_connections, max_retries, timeout),
+            limits=stated_limits(asked),
             **_said(asked),
         )
     show(replies_document(", ".join(judges) or "a trial", found, unreadable=False), form, outputs)

@@ -12,7 +12,6 @@ from judgebench.cli.streams import say
 if TYPE_CHECKING:
     from judgebench.report.table import Document
     from judgebench.stats.answer_confidence import RougeL
-    from judgebench.stats.pair_outcomes import Conflict, UnreadableSide
     from judgebench.store import Store
 
 WEIGHTINGS = ("nominal", "linear", "quadratic")
@@ -81,18 +80,7 @@ WEIGHTINGS = ("nominal", "linear", "quadratic")
     "(linear), or a quarter (quadratic) of that.",
 )
 @level_option
-def agreement(
-    store: Store,
-    benchmark: str,
-    by_model: bool,
-    versus: str | None,
-    near_constant: float,
-    level: float,
-    tie_band: float,
-    conflict: Conflict,
-    unreadable: UnreadableSide,
-    **asked: Any,
-) -> Document:
+def agreement(store: Store, benchmark: str, **asked: Any) -> Document:
     """How far the judges of BENCHMARK (NAME or NAME@VERSION) agree with a reference.
 
     Cohen's kappa and its family: pooled over all answers, and as the unweighted mean over models
@@ -124,22 +112,9 @@ def agreement(
       judgebench agreement alpaca_eval --between --tie-band 0.1 --conflict tie
       judgebench agreement trivia_judging --versus gpt-4
     """
-    from judgebench.metrics.intervals import Intervals
-    from judgebench.metrics.judge_differences import JudgeChecks
-    from judgebench.metrics.near_constant import NearConstantRule
-    from judgebench.report.agreement import document
-    from judgebench.report.outcome_agreement import agreement_reports, or_refused
-    from judgebench.stats.pair_outcomes import OutcomeRule
+    from judgebench import api
 
-    reports = agreement_reports(
-        store,
-        benchmark,
-        rule=OutcomeRule(tie_band=tie_band, conflict=conflict, unreadable=unreadable),
-        intervals=Intervals(level=level),
-        checks=JudgeChecks(versus=versus, near_constant=NearConstantRule(share=near_constant)),
-        **asked,
-    )
-    return document(*or_refused(reports, benchmark), by_model=by_model)
+    return api.agreement_document(store, benchmark, **asked)
 
 
 @report("evaluators")

@@ -63,20 +63,22 @@ def narrowing_options(command: Command) -> Command:
         metavar="N",
         help="Only the first N items of each benchmark.",
     )
-    shard = click.option(
-        "--shard",
-        metavar="K/N",
-        callback=_shard,
-        help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
-        "may go on at once, on one store or on stores that are merged later.",
-    )
-    return model(judge(limit(shard(command))))
+    return model(judge(limit(shard_option(command))))
 
 
 def _shard(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Shard | None:
     from judgebench.config import Shard
 
     return None if text is None else Shard.parse(text)
+
+
+shard_option = click.option(
+    "--shard",
+    metavar="K/N",
+    callback=_shard,
+    help="Only the K-th of N parts of the items of each benchmark, as 3/16: runs of all N "
+    "may go on at once, on one store or on stores that are merged later.",
+)
 
 
 def with_include_path(command: click.Command) -> click.Command:
@@ -232,6 +234,17 @@ def listing(
 def _cell(row: Any, cell: Cell) -> str:
     found = getattr(row, cell) if isinstance(cell, str) else cell(row)
     return f"{found:,}" if isinstance(found, int) else str(found)
+
+
+Refused: TypeAlias = "Sequence[tuple[Sequence[str], Sequence[str], str]]"
+"""Formats, options that mean nothing there, and what is said of one that is given."""
+
+
+def refuse_options(what: str, given: Mapping[str, Any], refused: Refused) -> None:
+    """Raise `click.UsageError` for the first option that a format has no use for."""
+    for formats, options, why in refused:
+        if what in formats and any(given[option] for option in options):
+            raise click.UsageError(why.format(what=what))
 
 
 def show(document: Document, form: str, outputs: Sequence[Path] = ()) -> None:

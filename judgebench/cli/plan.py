@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import narrowing_options, report_options, show, suite_store_option
+from judgebench.cli.options import (
+    Cell,
+    listing,
+    narrowing_options,
+    report_options,
+    show,
+    suite_store_option,
+)
 from judgebench.cli.streams import say
 from judgebench.plain_text import dollars
 
@@ -146,51 +155,38 @@ def _document(
     from judgebench.report import designs
     from judgebench.report.foreseen import gate_ahead, gate_notes, gate_record
     from judgebench.report.foreseen import notes as of_detectable
-    from judgebench.report.table import Column, Document, Table
 
-    names = ("benchmark", "version", "model", "judge")
-    columns = [
-        *(Column(title=name, wraps=name in {"model", "judge"}) for name in names),
-        *(Column(title=name.replace("_", " "), align="right") for name in COUNTS),
-        Column(title="tokens in", align="right"),
-        Column(title="tokens out", align="right"),
-        Column(title="USD", align="right"),
-        Column(title="detectable", align="right", spare=True),
-    ]
+    columns: dict[str, Cell] = {
+        "benchmark": "benchmark",
+        "version": "version",
+        "model~": "model",
+        "judge~": lambda row: row.judge or "",
+        **{f"{name.replace('_', ' ')}>": partial(_count, name=name) for name in COUNTS},
+        "tokens in>": lambda row: _amount(row.tokens.prompt.expected),
+        "tokens out>": lambda row: (
+            ("≤ " if row.at_most else "") + _amount(row.tokens.completion.expected)
+        ),
+        "USD>": lambda row: _money(row.cost_usd),
+        "detectable>?": _detectable,
+    }
     if margin is not None:
-        columns.append(Column(title=f"items for {margin:g}", align="right", spare=True))
-    cells = [
-        [
-            *(str(getattr(row, name) or "") for name in names),
-            *(_count(row, name) for name in COUNTS),
-            _amount(row.tokens.prompt.expected),
-            ("≤ " if row.at_most else "") + _amount(row.tokens.completion.expected),
-            _money(row.cost_usd),
-            *_detectable(row, margin),
-        ]
-        for row in rows
+        columns[f"items for {margin:g}>?"] = _items_needed
+    total, gate, of_designs = _total(rows), gate_ahead(rows, policy), designs.table(rows)
+    notes = [
+        f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
+        f"{total['recorded']} verdicts that need none",
+        *_notes(rows),
+        *of_detectable(rows),
+        *gate_notes(*gate),
+        *designs.notes(rows),
     ]
-    total, gate = _total(rows), gate_ahead(rows, policy)
-    table = Table(
-        title=f"what `judgebench run {asked}` would do now",
-        columns=columns,
-        rows=cells,
-        notes=[
-            f"in all: {total['generations']} generations, {total['judge_calls']} judge calls, "
-            f"{total['recorded']} verdicts that need none",
-            *_notes(rows),
-            *of_detectable(rows),
-            *gate_notes(*gate),
-            *designs.notes(rows),
-        ],
-    )
-    of_designs = designs.table(rows)
-    records = [_record(row) for row in rows]
-    return Document(
-        tables=[table] if of_designs is None else [table, of_designs],
-        records=[_flat(record) for record in records],
+    title = f"what `judgebench run {asked}` would do now"
+    document = listing(title, rows, columns, _record, flat=_flat, data="rows", notes=notes)
+    return replace(
+        document,
+        tables=[*document.tables, *([] if of_designs is None else [of_designs])],
         data={
-            "rows": records,
+            **document.data,
             "total": total,
             "designs": designs.records(rows),
             "gate": gate_record(*gate),
@@ -232,20 +228,24 @@ def _could_detect(row: PlanRow) -> dict[str, Any]:
     return said
 
 
-def _detectable(row: PlanRow, margin: float | None) -> list[str]:
-    """The cells about it, empty where it is not asked."""
+def _detectable(row: PlanRow) -> str:
+    """The cell about it, empty where it is not asked."""
     from judgebench.report.estimates import UNDEFINED
     from judgebench.report.metric_words import digits
 
     found = row.detectable
-    if found is None:
-        return [""] if margin is None else ["", ""]
-    known = not math.isnan(found.difference)
-    cells = [f"{found.difference:.{digits(found.metric)}f}" if known else UNDEFINED]
-    if margin is not None:
-        n = found.items_needed
-        cells.append(UNDEFINED if n is None or not math.isfinite(n) else f"{math.ceil(n):,}")
-    return cells
+    if found is None or math.isnan(found.difference):
+        return "" if found is None else UNDEFINED
+    return f"{found.difference:.{digits(found.metric)}f}"
+
+
+def _items_needed(row: PlanRow) -> str:
+    from judgebench.report.estimates import UNDEFINED
+
+    if row.detectable is None:
+        return ""
+    n = row.detectable.items_needed
+    return UNDEFINED if n is None or not math.isfinite(n) else f"{math.ceil(n):,}"
 
 
 def _count(row: PlanRow, name: str) -> str:
@@ -254,7 +254,7 @@ def _count(row: PlanRow, name: str) -> str:
     return "" if name == "verdicts" and not n else f"{n:,}"
 
 
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record for a format of columns."""
     cost = record["cost_usd"] or {}
     others = {name: value for name, value in record.items() if name != "cost_usd"}

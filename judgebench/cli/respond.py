@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.options import check_outputs, report_options
-from judgebench.cli.run import finish, foretelling, limit_options, stated_limits
+from judgebench.cli.options import report_options, shard_option
+from judgebench.cli.run import Act, carry_out, limit_options
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.execution.forecast import Range
+    from judgebench.config import Shard
 
 
 @click.command("respond")
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions of each."
 )
+@shard_option
 @limit_options
 @report_options
 @click.option("--store", metavar="URL", help="Where results are kept; as of `judgebench run`.")
@@ -80,13 +80,9 @@ def command(
     apply_chat_template: bool | None,
     samples: int | None,
     limit: int | None,
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
-    form: str,
-    outputs: tuple[Path, ...],
+    shard: Shard | None,
     store: str | None,
+    **given: Any,
 ) -> int:
     """Have the models of SUITE answer its benchmarks, or the one of --model those of --tasks.
 
@@ -98,6 +94,7 @@ def command(
     Examples:
       judgebench respond nightly.yaml
       judgebench respond nightly.yaml --model llama3-8b-apo --limit 50
+      judgebench respond nightly.yaml --shard 3/16
       judgebench respond --model openai/gpt-5-mini --tasks alpaca_eval,mixeval_hard --limit 20
       judgebench respond --model hf --model_args pretrained=checkpoints/apo-1200 \\
         --tasks honestybench --samples 20 --gen_kwargs temperature=1
@@ -106,13 +103,8 @@ def command(
     Exit codes: as `judgebench run`.
     """
     from judgebench import api
-    from judgebench.cli.progress import progress_for
     from judgebench.config import Narrowing, load_suite
 
-    check_outputs(outputs)
-    began = time.monotonic()
-    forecast: dict[str, Range | None] = {}
-    stated = stated_limits(max_cost, max_connections, max_retries, timeout)
     alone: dict[str, Any] = {
         "model_args": None if model_args is None else _pairs("--model_args", model_args),
         "gen_kwargs": None if gen_kwargs is None else _pairs("--gen_kwargs", gen_kwargs),
@@ -130,24 +122,19 @@ def command(
         raise click.UsageError(
             f"SUITE says what is asked and how: --{next(iter(alone))} goes without one"
         )
+    if suite is None and shard is not None:
+        raise click.UsageError("--shard is a part of what SUITE asks: name one")
     if suite is None and len(models) != 1:
         raise click.UsageError("name a suite, or one --model and what it answers: --tasks")
     url = api.store_url(None if suite is None else load_suite(suite), store)
-    with progress_for(sys.stderr) as progress:
-        how: dict[str, Any] = {
-            "store": url,
-            "progress": progress,
-            "limits": stated,
-            "on_forecast": foretelling(forecast),
-        }
-        if suite is not None:
-            narrowing = Narrowing(limit=limit, models=models)
-            outcome = api.run(suite, narrowing=narrowing, unjudged=True, **how)
-        else:
-            outcome = api.respond(models[0], benchmark=benchmark, limit=limit, **alone, **how)
-    named = sorted({one.benchmark.name for one in outcome.work.asked})
-    code = finish(outcome, url, forecast, form, outputs, quiet=False, began=began, suite=suite)
-    say(f"the answers as a file: `judgebench export responses {named[0]} --output answers.jsonl`")
+    if suite is not None:
+        narrowing = Narrowing(limit=limit, models=models, shard=shard)
+        act: Act = partial(api.run, suite, narrowing=narrowing, unjudged=True)
+    else:
+        act = partial(api.respond, models[0], benchmark=benchmark, limit=limit, **alone)
+    code = carry_out(act, url, given, suite=suite)
+    named = benchmark if items else next(iter(alone.get("tasks", ())), "BENCHMARK")
+    say(f"the answers as a file: `judgebench export responses {named} --output answers.jsonl`")
     return code
 
 

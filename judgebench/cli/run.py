@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
     from judgebench.execution.resolve import Candidate
     from judgebench.report.table import Document, Table
     from judgebench.store import Store
+
+Act: TypeAlias = "Callable[..., Outcome]"
+
+LIMITS = {
+    "max_cost": "max_cost_usd",
+    "max_connections": "max_connections",
+    "max_retries": "max_retries",
+    "timeout": "timeout_s",
+}
+"""What `limit_options` are called in a suite."""
 
 RETRY = 75
 UNAVAILABLE = 69
@@ -103,17 +114,8 @@ def command(
     limit: int | None,
     shard: Shard | None,
     quiet: bool,
-    batch: bool,
-    refresh_anchors: bool,
-    again: tuple[str, ...],
     gate: Path | None,
-    stack_anchors: int | None,
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
-    form: str,
-    outputs: tuple[Path, ...],
+    **given: Any,
 ) -> int:
     """Answer, judge and report what SUITE asks for.
 
@@ -165,58 +167,58 @@ def command(
     78 SUITE is wrong; 65 a file that it names is; 130 interrupted.
     """
     from judgebench import api
-    from judgebench.cli.progress import progress_for
     from judgebench.config import Narrowing, load_suite
 
+    url = api.store_url(load_suite(suite), store)
+    narrowing = Narrowing(limit=limit, models=models, judges=judges, shard=shard)
+    if gate is None:
+        act: Act = partial(api.run, suite, narrowing=narrowing)
+        return carry_out(act, url, given, quiet=quiet, suite=suite)
+    asks_more = ("batch", "refresh_anchors", "stack_anchors", "again")
+    if any(given.pop(option) for option in asks_more) or narrowing.as_json():
+        raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
+    from judgebench.report.gate_said import read_gate
+
+    unconfirmed = read_gate(gate).unconfirmed
+    if not unconfirmed:
+        say(f"{gate}: nothing waits to be confirmed")
+        return 0
+
+    def confirm(on_forecast: object, **how: Any) -> Outcome:
+        return api.confirm(suite, unconfirmed, **how)
+
+    # The boards are the next gate's affair.
+    return carry_out(confirm, url, given, quiet=True, suite=suite)
+
+
+def stated_limits(given: dict[str, Any]) -> dict[str, Any]:
+    """What `limit_options` read, taken out of what is given, as a suite's limits are called."""
+    stated = {name: given.pop(option, None) for option, name in LIMITS.items()}
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def carry_out(
+    act: Act,
+    url: str,
+    given: dict[str, Any],
+    *,
+    quiet: bool = False,
+    suite: Path | None = None,
+) -> int:
+    """Do what asks somebody, with its progress on stderr; say how it ended, and show its boards.
+
+    ``given`` are the options of `limit_options` and `report_options`, and those of ``act``.
+    """
+    from judgebench.cli.progress import progress_for
+
+    form, outputs = given.pop("form"), given.pop("outputs")
     check_outputs(outputs)
     began = time.monotonic()
-    url = api.store_url(load_suite(suite), store)
     forecast: dict[str, Range | None] = {}
-    stated = stated_limits(max_cost, max_connections, max_retries, timeout)
-    narrowing = Narrowing(limit=limit, models=models, judges=judges, shard=shard)
-    if gate is not None:
-        if batch or refresh_anchors or stack_anchors or again or narrowing.as_json():
-            raise click.UsageError("--confirm asks afresh and nothing else: leave the others out")
-        from judgebench.report.gate_said import read_gate
-
-        unconfirmed = read_gate(gate).unconfirmed
-        if not unconfirmed:
-            say(f"{gate}: nothing waits to be confirmed")
-            return 0
-        with progress_for(sys.stderr) as progress:
-            outcome = api.confirm(suite, unconfirmed, store=url, progress=progress, limits=stated)
-        quiet = True  # the boards are the next gate's affair
-    else:
-        with progress_for(sys.stderr) as progress:
-            outcome = api.run(
-                suite,
-                store=url,
-                progress=progress,
-                limits=stated,
-                batch=batch,
-                refresh_anchors=refresh_anchors,
-                stack_anchors=stack_anchors,
-                again=again,
-                narrowing=narrowing,
-                on_forecast=foretelling(forecast),
-            )
+    how = {"store": url, "limits": stated_limits(given), "on_forecast": foretelling(forecast)}
+    with progress_for(sys.stderr) as progress:
+        outcome = act(progress=progress, **how, **given)
     return finish(outcome, url, forecast, form, outputs, quiet=quiet, began=began, suite=suite)
-
-
-def stated_limits(
-    max_cost: float | None,
-    max_connections: int | None,
-    max_retries: int | None,
-    timeout: float | None,
-) -> dict[str, Any]:
-    """What `limit_options` read, as a suite's limits are called; what was not said is left out."""
-    limits = {
-        "max_cost_usd": max_cost,
-        "max_connections": max_connections,
-        "max_retries": max_retries,
-        "timeout_s": timeout,
-    }
-    return {name: value for name, value in limits.items() if value is not None}
 
 
 def finish(

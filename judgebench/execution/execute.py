@@ -364,7 +364,6 @@ class WorkQueue:
             put = partial(call.keep, run_id=self._stage.run_id, result=result, replies=replies)
             readable = await keep(self._stage.store, put)
             self.counts.unreadable += not readable  # not in one line: others count while this waits
-            self.counts.left_out.update(*(reply.left_out for _, reply in replies))
             self._failed_in_a_row = self._bugs_in_a_row = 0
             self.counts.done += 1
             self._stage.progress.advance()
@@ -394,6 +393,8 @@ class WorkQueue:
                     bug = _bug(error)
                     break
                 replies.append((keys.request_key(request), reply))
+                if reply.left_out:
+                    self.counts.left_out.update(reply.left_out)
                 if reply.note is not None:
                     self._say_once(reply.note, reply.note)
                 request = dialogue.send(reply)

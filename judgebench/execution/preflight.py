@@ -20,6 +20,7 @@ from judgebench.execution.execute import evaluate
 from judgebench.execution.pool import ProviderPool
 from judgebench.execution.resolve import ResolvedSuite, endpoints, model_of, resolve
 from judgebench.protocols import NoProgress
+from judgebench.providers.http import Address
 from judgebench.store import open_store
 
 PACKAGES = {
@@ -104,13 +105,17 @@ def _key(name: str, config: Endpoint) -> Iterator[Finding]:
     """Whether there is a key for a provider that wants one."""
     known = config.provider in registry.names("providers")
     module = registry.load("providers", config.provider or "") if known else None
-    variable = getattr(getattr(module, "INFO", None), "key_variable", None)
-    if variable is not None and config.api_key is None and config.base_url is None:
-        there = bool(os.environ.get(variable))
+    info = getattr(module, "INFO", None)
+    if info is None or config.server is not None:
+        return
+    address = Address(info, config)
+    if address.needs_key and config.api_key is None:
+        there, variable = address.key is not None, address.variable
         said = "is set" if there else f"is not set; export {variable}=… and run again"
-        yield Finding(
-            name, "ok" if there else "fault", f"the environment variable {variable} {said}"
-        )
+        found = f"the environment variable {variable} {said}"
+        if variable is None:
+            found = "no key is given: api_key: ${NAME}"
+        yield Finding(name, "ok" if there else "fault", found)
 
 
 def _installed(name: str, package: str) -> Finding:

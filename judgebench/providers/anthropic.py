@@ -28,7 +28,8 @@ from judgebench.providers.capabilities import (
     reasoning_room,
     supported_params,
 )
-from judgebench.providers.http import Api, HttpProvider, ProviderInfo
+from judgebench.providers.http import Api, ProviderInfo
+from judgebench.providers.official import OfficialProvider
 from judgebench.records import (
     MOST_TOKENS,
     NOT_SAID,
@@ -65,7 +66,7 @@ _UNENFORCED = frozenset({
 })  # fmt: skip
 
 
-def make(endpoint: Endpoint) -> HttpProvider:
+def make(endpoint: Endpoint) -> OfficialProvider:
     """The provider ``anthropic``; it has no options of its own.
 
     Without a ``base_url`` it is at ``ANTHROPIC_BASE_URL``, or else at Anthropic's own address, and
@@ -77,7 +78,7 @@ def make(endpoint: Endpoint) -> HttpProvider:
     ConfigError
         For an address, a capability or an option that cannot be used.
     """
-    return HttpProvider(INFO, endpoint, api_for)
+    return OfficialProvider(INFO, endpoint, api_for, ("anthropic", "AsyncAnthropic"))
 
 
 def batches(endpoint: Endpoint, **more: Any) -> AnthropicBatches:

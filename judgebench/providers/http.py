@@ -38,7 +38,7 @@ CONNECT_S = 10.0
 """Longest wait for a connection, in seconds; shorter where a whole call may take less."""
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-_MAX_ERROR_BYTES = 64 * 1024
+MAX_ERROR_BYTES = 64 * 1024
 
 
 class Api(Protocol):
@@ -151,6 +151,12 @@ class ProviderInfo:
         """The environment variable that holds the key; None where every suite names its own."""
         return None if self.official is None else f"{self.variables}_API_KEY"
 
+    def further(self) -> dict[str, str]:
+        """The further headers that the environment holds."""
+        lines = os.environ.get(f"{self.variables}_CUSTOM_HEADERS", "").splitlines()
+        pairs = [line.partition(":") for line in lines if ":" in line]
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
 
 class Address:
     """Where a provider is, and what opens it.
@@ -220,9 +226,7 @@ class Address:
             name, form = info.key_header
             headers[name] = form.format(self.key.reveal())
         if self.variable is not None:
-            lines = os.environ.get(f"{info.variables}_CUSTOM_HEADERS", "").splitlines()
-            pairs = [line.partition(":") for line in lines if ":" in line]
-            headers |= {name.strip(): value.strip() for name, _, value in pairs}
+            headers |= info.further()
             held = {name: os.environ.get(held_by) for name, held_by in info.environment.items()}
             headers |= {name: value for name, value in held.items() if value}
         return headers
@@ -326,19 +330,16 @@ class HttpProvider(ChatProvider):
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-            for _ in range(3):  # transports end in the loop's next turns, which may be its last
-                await asyncio.sleep(0)
+            await transports_end()
 
     async def _answer(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
-        import aiohttp
-
         if self.address.needs_key and self.address.key is None:
             self.address.refuse_without_key()
         # Raised outside of the except blocks: the chain would hold the request and its key.
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._send(path, content, call)
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+        except self._errors() as error:
             if self._closed:
                 failed = CallError(
                     f"{call.where} was closed here before the whole answer was there",
@@ -352,6 +353,12 @@ class HttpProvider(ChatProvider):
                 failed = connection_error(error, call, self._timeout_s)
         raise failed
 
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What the transport lets through when a connection fails."""
+        import aiohttp
+
+        return (aiohttp.ClientError, OSError, RuntimeError)
+
     async def _send(self, path: str, content: bytes, call: Call) -> Reply | tuple[bytes, str]:
         post = (self._session or self._connect()).post(
             f"{call.where}{path}",
@@ -361,11 +368,16 @@ class HttpProvider(ChatProvider):
         async with post as response:
             chunks = response.content.iter_any()
             if not 200 <= response.status < 300:
-                said, _ = await _read(chunks, _MAX_ERROR_BYTES)
+                said, _ = await read_up_to(MAX_ERROR_BYTES, chunks)
                 return raised(no_success(response.status, response.headers, said, call))
-            answer, whole = await _read(chunks, self._max_answer_bytes)
-            if whole:
-                return answer, response.headers.get("content-type", "")
+            return await self._whole(chunks, response.headers, call)
+
+    async def _whole(
+        self, chunks: AsyncIterator[bytes], headers: Mapping[str, str], call: Call
+    ) -> tuple[bytes, str]:
+        answer, whole = await read_up_to(self._max_answer_bytes, chunks)
+        if whole:
+            return answer, headers.get("content-type", "")
         raise CallError(
             f"{call.where} sent more than {self._max_answer_bytes:,} bytes in one answer; set "
             "max_tokens in the judge's sampling",
@@ -394,6 +406,12 @@ class HttpProvider(ChatProvider):
         return self._session
 
 
+async def transports_end() -> None:
+    """Let closed transports end: they do so in the loop's next turns, which may be its last."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 def encoded(content: Mapping[str, Any]) -> bytes:
     """JSON as it is sent.
 
@@ -415,7 +433,7 @@ def encoded(content: Mapping[str, Any]) -> bytes:
     )
 
 
-async def _read(chunks: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
+async def read_up_to(limit: int, chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
     """The bytes up to a limit, and whether that was all."""
     read = bytearray()
     async for chunk in chunks:

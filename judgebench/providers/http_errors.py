@@ -215,7 +215,7 @@ def connection_error(error: BaseException, call: Call, timeout_s: float) -> Call
     The reason is looked for at the root of the chain, since the client in between calls a
     connection that was cut a time-out. A call whose connection never stood was not charged.
     """
-    where, chain = call.where, list(_causes(error))
+    where, chain = call.where, list(causes(error))
     root = error if isinstance(error, TimeoutError) else chain[-1]
     words = excerpt(f"{type(root).__name__}: {root}".rstrip(": "), 200, call.key)
     kind: FailureKind = "connection"
@@ -240,7 +240,7 @@ def connection_error(error: BaseException, call: Call, timeout_s: float) -> Call
     return CallError(what, retriable=True, kind=kind, charged=charged)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what it comes from, the root last."""
     link: BaseException | None = error
     while link is not None:
@@ -249,9 +249,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _never_connected(chain: list[BaseException]) -> bool:
-    """Told by the names of aiohttp's and httpx's classes, which are not loaded for this."""
-    never = {"ClientConnectorError", "ConnectionTimeoutError", "ConnectError", "ConnectTimeout"}
-    return any(cls.__name__ in never for link in chain for cls in type(link).__mro__)
+    """Told by the names of classes, whose packages are not loaded for this.
+
+    httpx2 over aiohttp calls some connections that stood and were cut a `ConnectError`.
+    """
+    named = {cls.__name__ for link in chain for cls in type(link).__mro__}
+    if "ClientError" in named:
+        return not named.isdisjoint({"ClientConnectorError", "ConnectionTimeoutError"})
+    return not named.isdisjoint({"ConnectionTimeoutError", "ConnectError", "ConnectTimeout"})
 
 
 def excerpt(text: str, length: int, key: Secret | None) -> str:

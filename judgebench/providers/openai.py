@@ -25,8 +25,9 @@ from judgebench.providers.batch import (
     written,
 )
 from judgebench.providers.capabilities import Capabilities, supported_params
-from judgebench.providers.http import Api, HttpProvider, ProviderInfo
+from judgebench.providers.http import Api, ProviderInfo
 from judgebench.providers.http_errors import excerpt
+from judgebench.providers.official import OfficialProvider
 from judgebench.records import (
     NOT_SAID,
     ChatRequest,
@@ -50,7 +51,7 @@ NOTE = "judgebench"
 _APIS = ("auto", "chat", "responses")
 
 
-def make(endpoint: Endpoint) -> HttpProvider:
+def make(endpoint: Endpoint) -> OfficialProvider:
     """The provider ``openai``.
 
     Without a ``base_url`` it is at ``OPENAI_BASE_URL``, or else at OpenAI's own address, and the
@@ -63,7 +64,7 @@ def make(endpoint: Endpoint) -> HttpProvider:
     ConfigError
         For an address, a capability or an option that cannot be used.
     """
-    return HttpProvider(INFO, _with_api(endpoint), api_for)
+    return OfficialProvider(INFO, _with_api(endpoint), api_for, ("openai", "AsyncOpenAI"))
 
 
 def batches(endpoint: Endpoint, **more: Any) -> OpenAIBatches:

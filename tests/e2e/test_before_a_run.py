@@ -116,6 +116,12 @@ def test_a_server_whose_program_is_missing_and_a_key_that_is_not_set(
     assert found.startswith("judge small: the environment variable OPENAI_API_KEY is not set")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody-0123456789")
     assert lacking(suite(tmp_path, keyless)) == []
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert lacking(suite(tmp_path, keyless)) == [], "somebody else's address needs no key of theirs"
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    (found,) = lacking(suite(tmp_path, {**keyless, "provider": "gemini", "model": "gemini-pro"}))
+    assert "GEMINI_API_KEY is not set" in found
 
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed here")

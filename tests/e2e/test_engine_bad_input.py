@@ -35,7 +35,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def judge(speaker: Speaker, url: str | None, name: str = "small", **fields: Any) -> dict[str, Any]:
     """A judge that speaks this API, with a key."""
-    options = dict(speaker.extras.get("options", {}))
+    options = dict(speaker.extras.get("provider_options", {}))
     usual = {"provider": speaker.provider, "provider_options": options, "api_key": "${MY_KEY}"}
     return own.endpoint(url, name, **usual | fields)
 

@@ -99,6 +99,15 @@ def test_the_models_of_a_suite_answer_and_a_run_judges_what_they_said(tmp_path: 
         assert len(store.verdicts("trivia_judging_mini")["judge"]) == 18
 
 
+def test_shards_of_a_suite_answer_it_between_them(tmp_path: Path) -> None:
+    with Loopback(lambda ask: Reaction(text="Paris")) as server:
+        path = runs.suite(tmp_path, server.url, limit=8, models=candidate(server.url))
+        for shard in ("1/2", "2/2"):
+            assert runs.typed("respond", path, "--shard", shard).code == 0
+        assert len(server.asks) == 16
+        assert "0 generations" in runs.typed("respond", path).err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -109,6 +118,7 @@ def test_the_models_of_a_suite_answer_and_a_run_judges_what_they_said(tmp_path: 
         (("--model", "openai_compatible/x", "--tasks", "x"), "--base-url says where"),
         (("--model", MODEL, "--tasks", "x", "--batch_size", "8"), "is about a local model"),
         (("--model", "hf", "--model_args", "pretrained", "--tasks", "x"), "NAME=VALUE"),
+        (("--model", MODEL, "--tasks", "x", "--shard", "1/2"), "--shard is a part of what SUITE"),
         (("suite.yaml", "--tasks", "x"), "SUITE says what is asked and how: --tasks"),
         (
             ("--model", "hf", "--model_args", "pretrained=x", "--base-url", "h", "--tasks", "x"),

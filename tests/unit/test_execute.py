@@ -590,3 +590,57 @@ def test_ctrl_c_gives_claims_back_without_waiting() -> None:
     with pytest.raises(KeyboardInterrupt):
         _shared(Kept(), elsewhere, questions, Said(), provider=Answers(interrupt), slots=1)
     assert elsewhere.soon
+
+
+# when a judge is given up -------------------------------------------------------------------------
+
+
+def _fails(kind: Any, when: Callable[[int], bool]) -> Answers:
+    """A provider that fails with the n-th call where that is said."""
+
+    def answer(_: ChatRequest) -> Reply | Exception:
+        if when(provider.asked):
+            return CallError("no answer", retriable=True, kind=kind)
+        return Reply(text="correct")
+
+    provider = Answers(answer)
+    return provider
+
+
+def test_failures_that_are_not_in_a_row_give_nobody_up() -> None:
+    """Of two hundred calls each third one answers: scattered failures are asked again later."""
+    provider = _fails("timeout", lambda n: n % 3 != 0)
+    questions = _questions(Asks(), [f"q{i}" for i in range(200)])
+    counts = _judge(Kept(), WorkQueue(name="j", calls=[questions], provider=provider))
+    assert (counts.done, counts.failed, counts.stopped) == (66, 134, None)
+
+
+def test_questions_that_are_too_long_give_nobody_up() -> None:
+    """Each says something of itself alone, so that the shorter ones behind them are asked."""
+    provider = _fails("too_long", lambda n: n <= 50)
+    questions = _questions(Asks(), [f"q{i}" for i in range(60)])
+    counts = _judge(Kept(), WorkQueue(name="j", calls=[questions], provider=provider))
+    assert (counts.done, counts.failed, counts.stopped) == (10, 50, None)
+
+
+@pytest.mark.parametrize(("slots", "enough"), [(1, 10), (4, 10), (8, 16)])
+def test_it_takes_ten_failures_in_a_row_or_two_for_each_slot(slots: int, enough: int) -> None:
+    """With one slot two failures in a row are no reason to give up."""
+    provider = _fails("timeout", lambda n: n < enough)
+    questions = _questions(Asks(), [f"q{i}" for i in range(40)])
+    queue = WorkQueue(name="j", calls=[questions], provider=provider, slots=slots)
+    assert _judge(Kept(), queue).stopped is None
+    provider = _fails("timeout", lambda _: True)
+    queue = WorkQueue(name="j", calls=[questions], provider=provider, slots=slots)
+    counts = _judge(Kept(), queue)
+    assert counts.stopped == f"{enough} calls in a row failed; the last: no answer"
+
+
+def test_the_model_that_served_the_last_reply_is_the_judgments() -> None:
+    """The verdict is read from the last reply; one that does not say keeps what was said before."""
+    for served, kept in ((["first", "last"], "last"), (["first", None], "first")):
+        models = iter(served)
+        store = Kept()
+        provider = Answers(lambda _: Reply(text="correct", served_model=next(models)))  # noqa: B023
+        _judge(store, WorkQueue(name="j", calls=[_questions(Asks(2), ["q"])], provider=provider))
+        assert [one.served_model for one in store.judgments.values()] == [kept]

@@ -14,6 +14,7 @@ from judgebench.benchmarks.folder import load_benchmark
 from judgebench.execution.forecast import PlanRow
 from judgebench.records import Item
 from tests import honestybench_gold
+from tests.e2e import own
 from tests.e2e.runs import store_url, typed
 from tests.loopback import Ask, Loopback, Reaction
 from tests.unit.exchanged import rows_file
@@ -311,3 +312,38 @@ def test_the_note_says_what_is_saved(tmp_path: Path) -> None:
     said = typed("plan", small(tmp_path, models=twice, limit=2, judges={"consistency": SHORT})).out
     note = "my-consistency: of 12 verdicts 6 repeat a question and 4 need nobody to be asked"
     assert note in " ".join(said.split())
+
+
+def test_one_question_of_two_verdicts_is_counted_once(tmp_path: Path) -> None:
+    """Other answers are accepted of the second item, which this judge is not shown."""
+    rows = [{"question": "Who?", "references": [reference]} for reference in "bc"]
+    items = rows_file(tmp_path / "who.jsonl", [{"id": f"{n}", **r} for n, r in enumerate(rows)])
+    said = [{"item_id": f"{n}", "model": "taker", "text": "somebody"} for n in range(2)]
+    answers = rows_file(tmp_path / "said.jsonl", [{"benchmark": "own", **row} for row in said])
+    path = small(
+        tmp_path,
+        name="own",
+        items=str(items),
+        models=[{"name": "taker", "responses": str(answers)}],
+        judges={"stated_confidence": {}},
+        samples=1,
+        limit=None,
+    )
+    (row,) = judged(api.plan(path), "stated_confidence")
+    assert (row.verdicts, row.judge_calls, row.recorded, row.repeated) == (2, 1, 1, 0)
+
+
+@pytest.mark.parametrize(("orders", "each"), [("seeded", 1), ("model_first", 1), ("both", 2)])
+def test_comparisons_are_foretold_in_as_many_orders_as_are_asked_for(
+    tmp_path: Path, orders: str, each: int
+) -> None:
+    """Also of answers that do not exist yet."""
+    path = own.suite(
+        tmp_path,
+        items=4,
+        candidates=[own.endpoint(NOBODY, "candidate")],
+        judges=[own.endpoint(NOBODY, "grader", kind="pairwise")],
+        benchmark={"baseline": "taker", "orders": orders},
+    )
+    rows = [row for row in api.plan(path) if row.judge == "grader" and row.model == "candidate"]
+    assert [(row.verdicts, row.judge_calls) for row in rows] == [(4 * each, 4 * each)]

@@ -91,6 +91,7 @@ def test_address_and_key_of_the_environment_go_together(
 def test_the_suites_key_wins(name: str, server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{name.upper()}_BASE_URL", server.url)
     monkeypatch.setenv(f"{name.upper()}_API_KEY", "from-the-environment")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "an administrator's, from-the-environment")
     ask = arrived(made(name, api_key=Secret("from-the-suite")), server)
     assert "from-the-suite" in key_of(ask)
     assert "from-the-environment" not in repr(ask.headers)

@@ -17,6 +17,8 @@ from judgebench.providers.budget import Budget, ProjectBudget
 from judgebench.store import Store, open_store
 from judgebench.store.schema import budgets
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 SPENDER = """
     import asyncio, random, sys
     from judgebench.errors import BudgetSpentError
@@ -68,7 +70,6 @@ def started(program: str, *words: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.usefixtures("forked")
 def test_four_processes_keep_a_cap_and_use_it_up(store: Store) -> None:
     """Each call costs up to a dollar: the cap is never exceeded, and none of it is left unused."""
     cap = 300.0
