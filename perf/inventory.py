@@ -407,7 +407,7 @@ def refusals() -> Iterator[Line]:
             ):
                 for call in ast.walk(function):
                     if isinstance(call, ast.Call) and name_called(call.func) == "refuse":
-                        for text in (text_of(key) for key in getattr(call.args[0], "keys", ())):
+                        for text in map(text_of, getattr(call.args[0], "keys", ())):
                             yield "error", one_line(f"judge {kind}: {text}"), ""
 
 

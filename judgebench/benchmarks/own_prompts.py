@@ -157,12 +157,13 @@ def _conversation(row: Row, name: str) -> tuple[Message, ...]:
         (role == "assistant") == (n % 2 == 1) for n, role in enumerate(asked)
     )
     if not in_turn or "system" in asked or len(asked) % 2 == 0:
-        tools = "; a tool, or several, may answer the assistant in the user's place"
+        here = ", ".join(roles) or "nothing"
+        if "tool" in roles:
+            here += "; a tool, or several, may answer the assistant in the user's place"
         raise row.wrong(
             name,
             "a conversation may begin with the system, goes on with user and assistant in turn, "
-            f"and ends with the user; here: {', '.join(roles) or 'nothing'}"
-            + (tools if "tool" in roles else ""),
+            f"and ends with the user; here: {here}",
         )
     return turns
 

@@ -1,4 +1,8 @@
-"""Who asked the questions of a batch, as the suite of its run says: found again on any machine."""
+"""Questions in batches: handed over, known for good from then on, and collected on any machine.
+
+What is to be asked is in the store before anything is sent, and so is what the provider calls it
+before it is believed to be there: whoever opens the store can go on, wherever the first one died.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import math
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -45,33 +50,12 @@ from judgebench.store.read import OPEN
 from judgebench.yaml_file import Written, expanded, note_secrets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """A judge or a model of a suite, with what is needed to reach whoever answers it.
-
-    ``price`` is None where nobody knows it.
-    """
-
-    endpoint: Endpoint
-    price: Price | None
-
-    def interface(self) -> Batches:
-        """The batch interface of its provider.
-
-        Raises
-        ------
-        ConfigError
-            For a provider that takes no batches.
-        """
-        return batches_of(self.endpoint)
-
-
-def asker_of(
+def endpoint_of(
     manifest: RunManifest, batch: Batch, *, judges: bool, environment: Mapping[str, str]
-) -> Asker:
-    """The asker of a batch, out of the manifest of its run.
+) -> Endpoint:
+    """Where the questions of a batch were asked, out of the manifest of its run.
 
-    Variables are filled in from ``environment``, and only those that this asker needs: another
+    Variables are filled in from ``environment``, and only those that are needed for it: another
     machine may have the keys of one provider and not of the next.
 
     Parameters
@@ -98,8 +82,7 @@ def asker_of(
     if stated is None and (of_model := (written.get("prices") or {}).get(endpoint.model)):
         stated = check(PriceConfig, filled(of_model), source)
     timeout_s = endpoint.timeout_s or limits.timeout_s
-    endpoint = endpoint.model_copy(update={"timeout_s": timeout_s, "price": stated})
-    return Asker(endpoint=endpoint, price=price_of(endpoint))
+    return endpoint.model_copy(update={"timeout_s": timeout_s, "price": stated})
 
 
 def _section(
@@ -235,7 +218,7 @@ def clock_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-class Harvest:
+class BatchReplies:
     """Takes the lines of one batch.
 
     Parameters
@@ -262,9 +245,9 @@ class Harvest:
         self._replied: set[bytes] = set()
         self._errors: dict[bytes, CallError] = {}
         self._spends: list[Spend] = []
-        self._strays: dict[str, int] = {}
-        self._notes: dict[str, int] = {}
-        self._ended: dict[str, int] = {}
+        self._strays: Counter[str] = Counter()
+        self._notes: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()
 
     @property
     def replies(self) -> int:
@@ -288,13 +271,13 @@ class Harvest:
                     self._replied.add(key)
                     self._spent("batch", key, reply.usage)
                     if reply.note is not None:
-                        self._notes[reply.note] = self._notes.get(reply.note, 0) + 1
+                        self._notes[reply.note] += 1
             case Failed(key, error):
                 self._errors.setdefault(key, error)
             case Unasked(_, why):
-                self._ended[why] = self._ended.get(why, 0) + 1
+                self._ended[why] += 1
             case Stray(why):
-                self._strays[why] = self._strays.get(why, 0) + 1
+                self._strays[why] += 1
 
     def settle(self, *, now: float) -> None:
         """Store what failed, where it serves, and what all of it took; ``now`` in seconds."""
@@ -398,7 +381,7 @@ def collect(
     progress: Progress,
     only: Collection[str] | None = None,
     call_off: bool = False,
-    interface_of: Callable[[Asker], Batches] = Asker.interface,
+    interface_of: Callable[[Endpoint], Batches] = batches_of,
     clock: Callable[[], float] = time.time,
 ) -> list[Look]:
     """Look at the open batches, store what has come, and free what never will.
@@ -467,17 +450,17 @@ class _Visits:
         self,
         store: Store,
         environment: Mapping[str, str],
-        interface_of: Callable[[Asker], Batches],
+        interface_of: Callable[[Endpoint], Batches],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._environment = environment
         self._interface_of = interface_of
         self._clock = clock
-        self._doors: dict[tuple[str, str, bool], tuple[Asker, Batches]] = {}
+        self._endpoints: dict[tuple[str, str, bool], tuple[Endpoint, Batches]] = {}
 
     def close(self) -> None:
-        for _, interface in self._doors.values():
+        for _, interface in self._endpoints.values():
             interface.close()
 
     def look(self, batch: Batch, *, call_off: bool) -> Look:
@@ -499,7 +482,7 @@ class _Visits:
 
     def _look(self, batch: Batch, *, call_off: bool) -> Look:
         requests = self._store.batch_requests(batch.id)
-        asker, interface = self._door(batch, requests)
+        endpoint, interface = self._endpoint(batch, requests)
         if batch.remote_id is None:
             found = self._found(batch, interface, call_off=call_off)
             if isinstance(found, Look):
@@ -518,21 +501,23 @@ class _Visits:
             raise
         if not standing.ended:
             return Look(batch=batch, says=self._waits(batch, standing), exit_code=WAITING)
-        return self._harvested(batch, standing, requests, asker, interface)
+        return self._collected(batch, standing, requests, endpoint, interface)
 
-    def _door(self, batch: Batch, requests: Mapping[bytes, Request]) -> tuple[Asker, Batches]:
+    def _endpoint(
+        self, batch: Batch, requests: Mapping[bytes, Request]
+    ) -> tuple[Endpoint, Batches]:
         purposes = (request.purpose for request in requests.values())
         judges = any(p is not None and p.place.judge_key != b"" for p in purposes)
         key = (batch.run_id, batch.asker, judges)
-        if key not in self._doors:
+        if key not in self._endpoints:
             manifest = self._store.run(batch.run_id)
             if manifest is None:
                 raise StoreError(
                     f"the store has no run {batch.run_id!r}, which batch {batch.id} is of"
                 )
-            asker = asker_of(manifest, batch, judges=judges, environment=self._environment)
-            self._doors[key] = asker, self._interface_of(asker)
-        return self._doors[key]
+            endpoint = endpoint_of(manifest, batch, judges=judges, environment=self._environment)
+            self._endpoints[key] = endpoint, self._interface_of(endpoint)
+        return self._endpoints[key]
 
     def _found(self, batch: Batch, interface: Batches, *, call_off: bool) -> Batch | Look:
         """The batch with its remote id, where its submission was not heard of."""
@@ -561,30 +546,28 @@ class _Visits:
                     batch, "failed", "it never arrived; its questions are free again"
                 )
 
-    def _harvested(
+    def _collected(
         self,
         batch: Batch,
         standing: Standing,
         requests: Mapping[bytes, Request],
-        asker: Asker,
+        endpoint: Endpoint,
         interface: Batches,
     ) -> Look:
         """Store what came of a batch that has ended."""
         remote_id = batch.remote_id or ""
-        harvest = Harvest(self._store, requests, asker.price, standing.refusal)
+        found = BatchReplies(self._store, requests, price_of(endpoint), standing.refusal)
         for line in interface.results(remote_id, batch.id, requests):
-            harvest.take(line)
+            found.take(line)
         state: BatchState = "collected"
         if standing.cancelled:
             state = "cancelled"
-        elif standing.refusal is not None and not harvest.replies:
+        elif standing.refusal is not None and not found.replies:
             state = "failed"
         with self._store.transaction():
-            harvest.settle(now=self._clock())
-            look = self._settle(batch, state, harvest.says())
-        return replace(
-            look, replies=harvest.replies, failed=harvest.failed, unasked=harvest.unasked
-        )
+            found.settle(now=self._clock())
+            look = self._settle(batch, state, found.says())
+        return replace(look, replies=found.replies, failed=found.failed, unasked=found.unasked)
 
     def _settle(self, batch: Batch, state: BatchState, note: str) -> Look:
         settled = replace(batch, state=state, ended=self._clock(), note=note)

@@ -33,7 +33,9 @@ PACKAGES = {
 _OF_BACKEND = dict.fromkeys(("hf", "hf-auto", "huggingface"), ("torch", "transformers"))
 _ANSWER_S = 30.0
 _BILLIONS = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
-_BITS = re.compile(r"(?<!\d)([48])[-_ ]?bits?|(?:int|w|fp|q)([48])(?!\d)|(awq|gptq)", re.IGNORECASE)
+_BITS = re.compile(
+    r"(?<!\d)([48])[-_ ]?bits?|(?<![a-z])(?:int|w|fp|q)([48])(?!\d)|(awq|gptq)", re.IGNORECASE
+)
 ASKED = " when asked"
 """How findings about asking are called, after who was asked."""
 

@@ -47,13 +47,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from judgebench.config import Section
 from judgebench.judges import lexical
 from judgebench.judges.frame import Shown, code_for, cut
 from judgebench.judges.prompt import (
     Cut,
     Kind,
     Named,
+    Options,
     Plan,
     Question,
     Setup,
@@ -102,7 +102,7 @@ EXAMPLES: Final = "examples"
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,20}$")]
 
 
-class Soft(Section):
+class Soft(Options):
     """Options of judges whose verdict can be read from log-probabilities."""
 
     verdict: Literal["text", "logprobs", "likelihood"] = Field(
@@ -563,7 +563,7 @@ def _agreeing(agrees: bool) -> Score:
     return GRADES.score({OVERALL: float(agrees)})
 
 
-class Example(Section):
+class Example(Options):
     """A question, and the share of a model's answers to it that were correct."""
 
     question: str = Field(min_length=1)

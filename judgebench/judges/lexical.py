@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
-from judgebench.config import Section
 from judgebench.errors import ConfigError
-from judgebench.judges.prompt import Kind, Plan, Setup
+from judgebench.judges.prompt import Kind, Options, Plan, Setup
 from judgebench.judges.readers.brackets import GRADES
-from judgebench.judges.readers.option_letters import chosen_option
+from judgebench.judges.readers.option_letters import chosen_option, states
 from judgebench.judges.readers.scores import OVERALL
-from judgebench.judges.readers.upstream import states
 from judgebench.records import BINARY, Case, Label, Preference, Score, Unreadable, Verdict
 from judgebench.template import right_letter
 
@@ -33,7 +31,7 @@ _MOST_MARKS = 30
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b", re.IGNORECASE)
 
 
-class Normalisation(Section):
+class Normalisation(Options):
     """What is overlooked when two texts are compared; the defaults are those of the paper.
 
     Canonically equivalent Unicode (an accent as one character or two) is always the same text. Full

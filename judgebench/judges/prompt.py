@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
 
 from pydantic import (
+    ConfigDict,
     Field,
     FiniteFloat,
     PositiveInt,
@@ -447,7 +448,13 @@ def soft_question(
     return Question(messages=asked, read=read, logprobs=top)
 
 
-class Cut(Section):
+class Options(Section):
+    """What a suite may say about a judge; only the kinds that a suite names are made ready."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Cut(Options):
     """An option of judges that are shown answers."""
 
     max_answer_chars: PositiveInt = Field(
@@ -455,7 +462,7 @@ class Cut(Section):
     )
 
 
-class Named(Section):
+class Named(Options):
     """An option of judges that have official prompts too."""
 
     prompt: str = Field("default", description="default, or official/NAME from the data home")

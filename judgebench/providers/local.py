@@ -291,17 +291,13 @@ def for_worker(decoding: JsonObject, logprobs: int | None) -> dict[str, Any]:
     said = decoding.get("stop", ())
     stops = [said] if isinstance(said, str) else said
     sampling = {name: decoding[name] for name in _SAMPLING if name in decoding}
-    texts = isinstance(stops, list | tuple) and all(isinstance(s, str) and s for s in stops)
-    checks = [
-        ("max_tokens", tokens, "a number above 0", _is_number(tokens, int) and tokens > 0),
-        ("stop", said, "a text or several", texts),
-    ]
+    if not _is_number(tokens, int) or tokens < 1:
+        raise _cannot_be("max_tokens", "a number above 0", tokens)
+    if not isinstance(stops, list | tuple) or not all(isinstance(s, str) and s for s in stops):
+        raise _cannot_be("stop", "a text or several", said)
     for name, value in sampling.items():
-        right = _is_number(value, int | float) and value >= 0
-        checks.append((name, value, "a number that is not negative", right))
-    for name, value, what, right in checks:
-        if not right:
-            raise _cannot_be(name, what, value)
+        if not _is_number(value, int | float) or value < 0:
+            raise _cannot_be(name, "a number that is not negative", value)
     return {
         "max_gen_toks": tokens,
         "stops": list(stops),

@@ -280,13 +280,11 @@ def _file(model_args: Mapping[str, Any]) -> Path | None:
     place = Path(str(main)).expanduser()
     if place.exists():
         return place / name if (place / name).is_file() else None
+    instead = "download the model first, or say how it samples with gen_kwargs: {do_sample: …}"
     try:
         return file_of(str(main), name, pinned(model_args).get("revision"))
     except SilentHubError as error:
-        raise ConfigError(
-            f"{name} of {main} {error}; download the model first, or say how it samples with "
-            "gen_kwargs: {do_sample: …}"
-        ) from None
+        raise ConfigError(f"{name} of {main} {error}; {instead}") from None
 
 
 # The worker ---------------------------------------------------------------------------------------

@@ -72,6 +72,8 @@ def checks(done: runs.Done) -> dict[str, tuple[str, str]]:
         ("python serve.py --model mistralai/Mixtral-8x7B-v0.1", "0", False),
         ("python serve.py --model Qwen/Qwen2.5-7B-Instruct", "0", True),
         ("python serve.py --model small-judge", "0", True),
+        ("python serve.py --model acme/seq4-70B", "0", False),
+        ("python serve.py --model acme/llama-70B-w4a16", "0", True),
     ],
 )
 def test_a_judge_that_does_not_fit_the_gpus_named(

@@ -25,8 +25,7 @@ from judgebench.judges.kinds import (
     multiple_choice_placeholders,
 )
 from judgebench.judges.readers.brackets import read_graded_score, read_option
-from judgebench.judges.readers.option_letters import NO_OPTION, chosen_option
-from judgebench.judges.readers.upstream import parts, states
+from judgebench.judges.readers.option_letters import NO_OPTION, chosen_option, parts, states
 from judgebench.keys import text_sha
 from judgebench.metrics.intervals import Intervals
 from judgebench.metrics.scores import scores

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from judgebench.config import Endpoint
 from judgebench.errors import CallError, ConfigError, UsageError
 from judgebench.execution import batch as batch_module
-from judgebench.execution.batch import UNHEARD_S, Asker, asker_of, duration, submit
-from judgebench.providers.batch import Batches
+from judgebench.execution.batch import UNHEARD_S, duration, endpoint_of, submit
+from judgebench.providers.batch import Batches, batches_of
+from judgebench.providers.prices import price_of
 from judgebench.records import Batch, Reply, Request
 from judgebench.store import Store, open_store
 from tests.unit.batched import (
@@ -94,10 +96,10 @@ def test_the_table_prices_what_the_suite_does_not(store: Store, server: Server) 
     other = replace(manifest(server, judges=[endpoint]), id="run-2")
     batch = Batch(id="x", run_id="run-2", asker="judge", provider=provider_of(server))
 
-    asker = asker_of(other, batch, judges=True, environment=ENVIRONMENT)
+    price = price_of(endpoint_of(other, batch, judges=True, environment=ENVIRONMENT))
 
-    assert asker.price is not None
-    assert asker.price.input > 0
+    assert price is not None
+    assert price.input > 0
 
 
 def test_another_machine_collects_with_nothing_but_the_store_and_the_key(
@@ -129,15 +131,15 @@ def test_a_variable_that_is_missing_is_named_and_the_batch_is_left(
 
 def test_a_model_is_told_from_a_judge_of_the_same_name(store: Store, server: Server) -> None:
     submitted(store, server, questions(1, judge_key=b""))
-    askers: list[Asker] = []
+    asked: list[Endpoint] = []
 
-    def noted(asker: Asker) -> Batches:
-        askers.append(asker)
-        return asker.interface()
+    def noted(endpoint: Endpoint) -> Batches:
+        asked.append(endpoint)
+        return batches_of(endpoint)
 
     collected(store, interface_of=noted)
 
-    assert [asker.endpoint.model for asker in askers] == ["of-the-model"]
+    assert [endpoint.model for endpoint in asked] == ["of-the-model"]
 
 
 def test_questions_are_split_and_each_batch_stands_for_itself(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.judges.readers.upstream import parts, states
+from judgebench.judges.readers.option_letters import parts, states
 
 
 @pytest.mark.parametrize(
