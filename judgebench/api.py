@@ -811,11 +811,11 @@ def try_judge(
     with open_live_store(store_url(work.suite, store)) as opened:
         if kept is not None:
             found = report.judged_replies(opened, kept, limit=on)
-            return None, report.read_again(opened, found, work.assignments)
+            return None, report.reread(opened, found, work.assignments)
         questions = [(one, first_calls(work, opened, one, on)) for one in work.assignments]
         names = {candidate.key: candidate.name for candidate in work.candidates}
         if nobody:
-            return None, [report.unasked(q, names) for _, own in questions for q in own]
+            return None, [report.prompt_alone(q, names) for _, own in questions for q in own]
         pool = ProviderPool(work.suite, opened)
         pool.check(endpoints(work))
         outcome, results = try_out(
@@ -827,7 +827,7 @@ def try_judge(
             configuration=written,
         )
         names |= {one.key: one.title for one in work.assignments}
-        return outcome, [report.tried(opened, *result, names) for result in results]
+        return outcome, [report.trial_reply(opened, *result, names) for result in results]
 
 
 def _work_on(
@@ -885,7 +885,7 @@ def _judge_called(
 ) -> dict[str, Any]:
     """The judge that is meant by PROVIDER/MODEL, or is a function."""
     if not isinstance(named, str):
-        options = {"function": registry.known_function(named)}
+        options = {"function": registry.register_function(named)}
         return {"name": named.__name__, "kind": "python", "options": options}
     if "prompt" not in said and rubric is None:
         raise UsageError(f"{named} is told nothing: give a rubric with --rubric, or a --prompt")

@@ -61,7 +61,7 @@ FUNCTIONS: MutableMapping[str, Callable[..., Any]] = {}
 """Functions that no import finds, such as a notebook's, by ``module:qualified.name``."""
 
 
-def offered(group: Group) -> list[str]:
+def entry_point_names(group: Group) -> list[str]:
     """The names that installed packages offer."""
     return sorted(_entry_points(group))
 
@@ -104,7 +104,7 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
     return found  # type: ignore[no-any-return]
 
 
-def known_function(found: Callable[..., Any]) -> str:
+def register_function(found: Callable[..., Any]) -> str:
     """The name by which `function` finds a function of this process from now on."""
     named = f"{found.__module__}:{found.__qualname__}"
     FUNCTIONS[named] = found

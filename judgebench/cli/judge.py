@@ -47,7 +47,7 @@ def _yaml(said: str) -> Any:
         raise click.UsageError(f"{said!r} cannot be read: {error}") from None
 
 
-ASKED = (
+PROMPT_OPTIONS = (
     click.option(
         "--model-outputs",
         metavar="FILE…",
@@ -122,8 +122,8 @@ ASKED = (
 """What is judged, who judges, and how."""
 
 
-def _asked(command: Command) -> Command:
-    for option in reversed(ASKED):
+def _prompt_options(command: Command) -> Command:
+    for option in reversed(PROMPT_OPTIONS):
         command = option(command)
     return command
 
@@ -135,13 +135,13 @@ class _Judge(click.Command):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
         if args[:1] == ["try"]:
-            return trying.make_context(f"{info_name} try", args[1:], parent, **extra)
+            return try_command.make_context(f"{info_name} try", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command("judge", cls=_Judge)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@_asked
+@_prompt_options
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N questions."
 )
@@ -193,16 +193,18 @@ def command(
         raise click.UsageError("name a file of answers: --model_outputs FILE")
     if not judges:
         raise click.UsageError("Missing option '--judge': name who judges, as PROVIDER/MODEL")
-    return carry_out(partial(api.judge, paths, judges=judges), store, _said(given), quiet=quiet)
+    return carry_out(
+        partial(api.judge, paths, judges=judges), store, _without_none(given), quiet=quiet
+    )
 
 
-def _said(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
 @click.command("try", short_help="Show what a judge would be asked, and what is read.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@_asked
+@_prompt_options
 @click.option(
     "--on",
     type=click.IntRange(min=1),
@@ -219,7 +221,7 @@ def _said(asked: Mapping[str, Any]) -> dict[str, Any]:
 @limit_options
 @report_options
 @suite_store_option
-def trying(
+def try_command(
     files: tuple[Path, ...],
     model_outputs: tuple[Path, ...],
     judges: tuple[str, ...],
@@ -264,7 +266,7 @@ def trying(
             store=store,
             progress=progress,
             limits=stated_limits(asked),
-            **_said(asked),
+            **_without_none(asked),
         )
     show(replies_document(", ".join(judges) or "a trial", found, unreadable=False), form, outputs)
     failed = [] if outcome is None else [*outcome.judging.items()]

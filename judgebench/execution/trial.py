@@ -77,7 +77,7 @@ def try_out(
         queues = [
             run.queue(
                 assignment.title,
-                [[_tried(call, results) for call in own]],
+                [[_trial_call(call, results) for call in own]],
                 assignment.config and assignment.config.model_copy(update={"batch": False}),
                 lambda some: [False] * len(some),
             )
@@ -88,6 +88,6 @@ def try_out(
     return outcome, sorted(results, key=lambda one: order.index(one[0].key))
 
 
-def _tried(call: JudgeCall, results: list[Result]) -> TrialCall:
+def _trial_call(call: JudgeCall, results: list[Result]) -> TrialCall:
     its = {one.name: getattr(call, one.name) for one in fields(call)}
     return TrialCall(**its, results=results)

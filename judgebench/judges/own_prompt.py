@@ -37,7 +37,7 @@ from judgebench.judges.prompt import (
     own_prompt,
     soft_question,
 )
-from judgebench.judges.readers.own import BY_LETTER, SIDES, Declared, finder, returned
+from judgebench.judges.readers.own import BY_LETTER, SIDES, VerdictForm, call_safely, finder
 from judgebench.judges.readers.scores import Scale
 from judgebench.keys import canonical_json
 from judgebench.records import (
@@ -73,7 +73,7 @@ _TOKENS = {"logprobs": 16, "first_word": 128, "score": 128, "json": 512}
 """Of a reply, by how it is read; others may think aloud first."""
 _TOKENS_OF_A_CRITERION = 64
 
-_SAID = {"answer_a": "answer A", "answer_b": "answer B", "turns": "conversation"}
+_FRAME_NAMES = {"answer_a": "answer A", "answer_b": "answer B", "turns": "conversation"}
 _ROLE = re.compile(r"(?m)^(system|user|assistant):[ \t]*\n")
 _PAIRWISE: frozenset[Seen] = frozenset({"with_baseline"})
 
@@ -93,20 +93,20 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
     words = dict(words) if isinstance(words, Mapping) else {word: word for word in words}
     verdict = options.verdict or ("preference" if pair else "label" if words else "score")
     low, high = options.scale or content.scale
-    declared = Declared(
+    form = VerdictForm(
         verdict=verdict,
         words=BY_LETTER if pair and not words else words,
         scale=Scale(low=low, high=high, decimals=True),
         criteria=tuple(given) if how != "first_word" and isinstance(given, dict | list) else (),
         overall=options.overall,
     )
-    _check_declared(setup, prompt.name, declared, how, pair=pair)
+    _check_form(setup, prompt.name, form, how, pair=pair)
     _check_examples(setup, parts[-1][1].placeholders)
     if options.frame:
         parts = _with_notice(parts)
     of_judge = {"rubric": content.rubric_text}
-    find = None if how == "logprobs" else finder(how, given, declared)
-    tokens = tuple(declared.scale.points if verdict == "score" else declared.words)
+    find = None if how == "logprobs" else finder(how, given, form)
+    tokens = tuple(form.scale.points if verdict == "score" else form.words)
 
     def fields(item: Item) -> JsonObject:
         has = {"id": item.id, "category": item.category, "subcategory": item.subcategory}
@@ -121,13 +121,13 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
         if "reference" in shown and not any(case.item.references):
             return NO_REFERENCE
         asked = tuple(
-            _asked(
+            _messages(
                 parts, options, of_judge, {**_texts(case, options.max_answer_chars, pair), **own}
             )
         )
         if find is None:
-            return soft_question(asked, "logprobs", tokens, declared.likeliest)
-        return Question(messages=asked, read=partial(declared.read, find=find))
+            return soft_question(asked, "logprobs", tokens, form.likeliest)
+        return Question(messages=asked, read=partial(form.read, find=find))
 
     source = registry.source_sha(registry.function(given, "readers")) if how == "python" else None
     identity = canonical_json([[[role, one.text] for role, one in parts], options.examples])
@@ -135,7 +135,7 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
         ask=ask,
         version=f"{how}/1" if source is None else f"{how}/1/{source}",
         prompts=((PromptText(name=prompt.name, text=identity), of_judge),),
-        room=_TOKENS.get(how, 1024) + _TOKENS_OF_A_CRITERION * len(declared.criteria),
+        room=_TOKENS.get(how, 1024) + _TOKENS_OF_A_CRITERION * len(form.criteria),
         told={
             "read": {how: given} if given else how,
             **({"scale": [low, high]} if verdict == "score" else {}),
@@ -144,7 +144,7 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
         kind=f"own_prompt/{verdict}",
         inputs=_PAIRWISE if pair else None,
         fields=fields,
-        read=None if find is None else partial(declared.read, find=find),
+        read=None if find is None else partial(form.read, find=find),
     )
 
 
@@ -177,11 +177,11 @@ def _check_placeholders(setup: Setup[OwnPrompt], name: str, shown: frozenset[str
     )
 
 
-def _check_declared(
-    setup: Setup[OwnPrompt], name: str, declared: Declared, how: str, *, pair: bool
+def _check_form(
+    setup: Setup[OwnPrompt], name: str, form: VerdictForm, how: str, *, pair: bool
 ) -> None:
-    verdict, criteria, scale = declared.verdict, declared.criteria, declared.scale
-    labels, says, overall = setup.content.labels, {*declared.words.values()}, declared.overall
+    verdict, criteria, scale = form.verdict, form.criteria, form.scale
+    labels, says, overall = setup.content.labels, {*form.words.values()}, form.overall
     whole = all(end == int(end) for end in (scale.low, scale.high))
     few = whole and scale.low >= 0 and scale.high - scale.low < MAX_POINTS
     ends = f"{scale.low:g} to {scale.high:g}"
@@ -271,7 +271,7 @@ def _texts(case: Case, limit: int, pair: bool) -> dict[str, str]:
     }
 
 
-def _asked(
+def _messages(
     parts: Parts, options: OwnPrompt, of_judge: Mapping[str, str], of_case: Mapping[str, str]
 ) -> Iterator[Message]:
     """The prompt, filled; the examples stand before its last message, as if asked before.
@@ -298,7 +298,7 @@ def _framed(code: str, name: str, text: str) -> str:
     """A field of one line stands as it is: it cannot look like the end of a frame."""
     if name.startswith(ITEM) and len(text.splitlines()) <= 1:
         return text
-    return framed(code, _SAID.get(name, name), text)
+    return framed(code, _FRAME_NAMES.get(name, name), text)
 
 
 def _text(value: Any) -> str:
@@ -330,18 +330,18 @@ def _python(setup: Setup[FunctionOptions]) -> Plan:
     setup.refuse({f"{name}: {unknown_name('parameter', n, PARAMETERS)}": True for n in needed})
     setup.refuse({f"{name} sees no answer: name a parameter 'answer'": wanted.isdisjoint(_SEE)})
     low, high = setup.content.scale
-    of = partial(Declared, scale=Scale(low=low, high=high, decimals=True))
+    of = partial(VerdictForm, scale=Scale(low=low, high=high, decimals=True))
     labels = {label: label for label in setup.content.labels or BINARY}
 
     def ask(case: Case) -> Verdict:
         texts = _texts(case, sys.maxsize, pair)
         seen = {**texts, "references": case.item.references, "item": case.item, "case": case}
-        found = returned(function, **{name: seen[name] for name in wanted})
+        found = call_safely(function, **{name: seen[name] for name in wanted})
         found = Label(name=BINARY[found]) if isinstance(found, bool) else found
         if pair:
-            return of(verdict="preference", words=OF_TWO).stated(found)
+            return of(verdict="preference", words=OF_TWO).verdict_of(found)
         verdict = "label" if isinstance(found, str | Label) else "score"
-        return of(verdict=verdict, words=labels).stated(found)
+        return of(verdict=verdict, words=labels).verdict_of(found)
 
     return Plan(
         ask=ask,

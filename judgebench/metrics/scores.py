@@ -87,7 +87,7 @@ def scores(
     unread = marked(taken["kind"], lambda kind: kind == "unreadable")
     dimensions = sorted(name for name in taken if name.startswith(DIMENSION))
     means_of = {SCORE: values} | {name: np.asarray(taken[name]) for name in dimensions}
-    unscaled = {f"{DIMENSION}{name}" for name in registry.offered("metrics")}
+    unscaled = {f"{DIMENSION}{name}" for name in registry.entry_point_names("metrics")}
 
     def measured(table: VerdictTable, rows: Ints) -> Measured:
         scales = scales_of(taken, rows)
@@ -171,7 +171,7 @@ def by_dimension(columns: Columns) -> dict[str, Floats]:
     }
 
 
-def of_packages(columns: Columns) -> dict[str, Floats]:
+def package_metrics(columns: Columns) -> dict[str, Floats]:
     """What metrics of installed packages make of each score, a column each.
 
     Such a metric is a function of three arrays, the scores and the lowest and highest that each
@@ -184,7 +184,7 @@ def of_packages(columns: Columns) -> dict[str, Floats]:
         For one that returns anything else.
     """
     found: dict[str, Floats] = {}
-    for name in registry.offered("metrics"):
+    for name in registry.entry_point_names("metrics"):
         values = score_values(columns)
         ends = (np.asarray(columns[end], dtype=np.float64) for end in ("low", "high"))
         made = np.asarray(registry.load("metrics", name)(values, *ends), dtype=np.float64)

@@ -31,7 +31,7 @@ from judgebench.metrics.combine import panel_verdicts
 from judgebench.metrics.constant_answers import constant_answers, may_be_constant
 from judgebench.metrics.failed_rows import with_failures
 from judgebench.metrics.label_board import undeclared
-from judgebench.metrics.scores import by_dimension, of_packages
+from judgebench.metrics.scores import by_dimension, package_metrics
 from judgebench.metrics.verdict_table import SPARSE
 from judgebench.records import CONFIDENCES, BatchState, Item
 from judgebench.report.boards import Columns, Meant, judges_called, renamed, told_apart, where
@@ -144,7 +144,7 @@ class BoardData:
         self.undeclared = undeclared(verdicts, which.labels)
         if self.undeclared:  # before a panel takes them for votes
             verdicts["kind"] = _declared(verdicts, which.labels)
-        verdicts |= by_dimension(verdicts) | of_packages(verdicts)
+        verdicts |= by_dimension(verdicts) | package_metrics(verdicts)
         del verdicts["parts"]
         self.marks = marks_by_judge(verdicts) | self._marks_of_imported(verdicts)
         constant = {self.models[one]: said for one, said in self.constant.items()}

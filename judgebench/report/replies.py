@@ -164,7 +164,7 @@ RECORD_COLUMNS = (
 # before a run ------------------------------------------------------------------------------------
 
 
-def tried(
+def trial_reply(
     store: Store,
     question: Call,
     verdict: Verdict,
@@ -175,11 +175,13 @@ def tried(
     found = store.calls(reply_keys)
     calls = tuple(found[key] for key in reply_keys)
     return replace(
-        unasked(question, names), verdict=in_words(verdict, question.places[0].order), calls=calls
+        prompt_alone(question, names),
+        verdict=in_words(verdict, question.places[0].order),
+        calls=calls,
     )
 
 
-def unasked(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
+def prompt_alone(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
     """A question as it would be asked first, and nobody was."""
     at = question.places[0]
     request = next(question.dialogue(), None)
@@ -206,7 +208,7 @@ def unasked(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
 NOBODY = "(nobody was asked)"
 
 
-def read_again(
+def reread(
     store: Store, found: Sequence[JudgedReply], assignments: Sequence[JudgeAssignment]
 ) -> list[JudgedReply]:
     """Replies that are kept, with what a judge's own way of reading makes of each of them.

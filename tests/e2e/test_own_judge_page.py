@@ -217,7 +217,7 @@ def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path) -> None:
             judges=["openai_compatible/m"],
             base_url=server.url,
             prompt=tmp_path / "p.md",
-            read={"python": registry.known_function(slow)},
+            read={"python": registry.register_function(slow)},
             store=f"sqlite:///{tmp_path}/s.db",
             limits=limits,
         )

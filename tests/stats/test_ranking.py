@@ -155,7 +155,7 @@ class TestRawLikelihood:
         found = bt.davidson([[0, won], [lost, 0]], [[0, tied], [tied, 0]])
         gap = found.strength[0] - found.strength[1]
         assert gap == pytest.approx(np.log(won / lost), abs=1e-9)
-        assert found.tie_strength == pytest.approx(tied / np.sqrt(won * lost), rel=1e-9)
+        assert found.tie_strength == pytest.approx(tied / np.sqrt(won * lost), rel=1e-9, abs=1e-11)
         share = (won + tied / 2) / (won + lost + tied)
         assert bt.win_probability(gap, found.tie_strength) == pytest.approx(share, abs=1e-9)
 

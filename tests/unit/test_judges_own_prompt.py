@@ -152,7 +152,7 @@ def test_how_long_a_reply_may_be_follows_what_is_asked_for() -> None:
         return int(asked(judge(**options), ONE).decoding["max_tokens"])
 
     five = {f"c{n}": f"$.c{n}" for n in range(5)}
-    assert room(read="logprobs", scale=[1, 5]) == 16
+    assert room(read="logprobs", scale=[1, 5]) == room(read="logprobs", scale=[0, 10]) == 16
     assert room(read="score") == 128
     assert room(read={"json": "$.score"}) == 512
     assert room(read={"json": five}, overall="mean") == 512 + 5 * 64
@@ -270,6 +270,7 @@ def test_what_a_reply_says_of_one_answer(
         ({"read": {"first_word": {"A": "first", "B": "second", "C": "tie"}}}, "B. It is.", 1),
         ({"read": {"first_word": {"A": "first", "B": "second"}}}, "A tie.", "no verdict"),
         ({"read": {"first_word": {"A": "first", "B": "second"}}}, "a.", "no verdict"),
+        ({"read": {"json": "$.w"}}, '{"w": "a"}', "none of A, B, C, tie"),
         ({"read": "first_word"}, "tie", None),
         ({"read": {"json": "$.winner"}}, '{"winner": "B"}', 1),
         ({"read": {"regex": "Winner: (A|B)"}}, "Winner: A", 0),
@@ -383,7 +384,7 @@ def test_the_source_of_a_function_is_in_the_identity(
 
 
 def _of(function: Any, content: Mapping[str, Any] | None = None) -> PromptJudge:
-    named = registry.known_function(function)
+    named = registry.register_function(function)
     settings = JudgeSettings(options={"function": named}, content=content or {})
     return KINDS["python"].make(settings)
 
@@ -499,6 +500,9 @@ def test_what_is_no_function_that_judges() -> None:
         ("{answer_a} {answer_b}", {"read": "score", "verdict": "score"}, "shows two answers"),
         ("{answer_a} {answer_b}", {"read": "brackets", "labels": {"A": "a"}}, "which word says"),
         ("{answer}", {"read": "logprobs", "scale": [0, 100]}, "a scale of at most 11 whole"),
+        ("{answer}", {"read": "logprobs", "scale": [0, 11]}, "a scale of at most 11 whole"),
+        ("{answer}", {"read": "logprobs", "scale": [-1, 1]}, "whole numbers from 0 up"),
+        ("{answer}", {"read": "logprobs", "scale": [0, 1.5]}, "a scale of at most 11 whole"),
         ("{answer}", {"read": {"json": {"a": "$.a"}}}, "say 'verdict: score' and 'overall: mean'"),
         ("{answer}", {"read": "score", "overall": "mean"}, "is for several criteria; remove it"),
         ("{answer}", {"read": "score", "examples": [{"answer": "a"}]}, "number 1 has no reply"),

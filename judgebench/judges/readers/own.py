@@ -48,7 +48,7 @@ _NAMES = Names(first="first", second="second", tie="tie")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class VerdictForm:
     """What a verdict can be: a ``score``, a ``label``, or a ``preference`` of one of two answers.
 
     ``words`` are what a reply may state, and what each of them says. Of several ``criteria``
@@ -66,7 +66,7 @@ class Declared:
         found = no_verdict(reply) or find(reply)
         if isinstance(found, Unreadable):
             return found
-        said = {name: self.stated(one) for name, one in found.items()}
+        said = {name: self.verdict_of(one) for name, one in found.items()}
         if not self.criteria:
             return said[OVERALL]
         for name, one in said.items():
@@ -75,7 +75,7 @@ class Declared:
         scores = {name: one.value for name, one in said.items() if isinstance(one, Score)}
         return self.scale.score(scores, str(self.overall))
 
-    def stated(self, found: Any) -> Verdict:
+    def verdict_of(self, found: Any) -> Verdict:
         """What a word, a number or the verdict of a function says; unreadable if it says none."""
         none_of = Unreadable(reason=f"none of {', '.join(self.words)}")
         match found:
@@ -120,7 +120,7 @@ class Declared:
         return Label(name=name, p=p_of[name])
 
 
-def finder(how: str, given: Any, declared: Declared) -> Find:
+def finder(how: str, given: Any, form: VerdictForm) -> Find:
     """What finds the verdict in a reply, as a suite says: ``read: {HOW: GIVEN}``, or ``read: HOW``.
 
     Raises
@@ -133,12 +133,12 @@ def finder(how: str, given: Any, declared: Declared) -> Find:
         return partial(_in_json, paths={name: json_path(path) for name, path in each.items()})
     if how == "python":
         function = registry.function(given, "readers")
-        return lambda reply: {OVERALL: returned(function, reply)}
+        return lambda reply: {OVERALL: call_safely(function, reply)}
     if how == "first_word":
-        return partial(_first_word, words=declared.words)
+        return partial(_first_word, words=form.words)
     if how == "score":
-        return ScoreLines(names=declared.criteria or (OVERALL,), scale=declared.scale).read
-    if how == "brackets" and declared.words is BY_LETTER:
+        return ScoreLines(names=form.criteria or (OVERALL,), scale=form.scale).read
+    if how == "brackets" and form.words is BY_LETTER:
         return lambda reply: {OVERALL: read_brackets(reply, ties=True)}
     searches = {name: pattern(one or _BRACKETS) for name, one in each.items()}
     return lambda reply: {name: search(reply.text) for name, search in searches.items()}
@@ -232,7 +232,7 @@ def _first_word(reply: Reply, words: Mapping[str, str]) -> Mapping[str, Any] | U
     return TAKEN_BACK if back else {OVERALL: found[1]}
 
 
-def returned(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+def call_safely(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     """What a user's function returns; what it raises makes the verdict unreadable, not the run."""
     try:
         found = function(*given, **named)
