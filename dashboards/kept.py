@@ -21,7 +21,7 @@ from typing import Any
 
 import judgebench
 from judgebench import registry
-from judgebench.benchmarks.data_home import PARTIAL, data_home
+from judgebench.benchmarks.data import PARTIAL, data_home
 
 FORM = 1
 MOST = 256

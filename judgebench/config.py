@@ -235,6 +235,9 @@ class RewardModel(Section):
     gpus: str | None = Field(None, description="CUDA_VISIBLE_DEVICES of the worker, as text")
 
 
+OWN_METRIC = "lm_eval/"
+"""What the judges of an lm-eval task's own metrics are called, before the metric."""
+
 CANDIDATE = "candidate"
 """The provider of a judge that is each model itself: it is asked about its own answers."""
 
@@ -524,7 +527,8 @@ class BenchmarkConfig(Section):
     """A benchmark of the suite. ``options`` are the benchmark's own (prompt variant, …).
 
     With ``items`` it is the team's own: prompts from a file, judged by a ``rubric`` on a ``scale``,
-    against the answers of a ``baseline``, or by their references.
+    against the answers of a ``baseline``, or by their references. With ``lm_eval_task`` it is a
+    task of lm-eval, and called like it unless it has a ``name``.
     """
 
     name: str = Field(description="NAME or NAME@VERSION")
@@ -547,6 +551,12 @@ class BenchmarkConfig(Section):
     )
     panel: list[str] | Panel | None = Field(None, description="judges whose verdicts are combined")
     items: File | None = Field(None, description="own prompts: JSONL, CSV or Parquet")
+    lm_eval_task: str | None = Field(
+        None, description="a task of lm-eval, whose own metrics judge where 'judges' are not said"
+    )
+    confirm_run_unsafe_code: bool = Field(
+        False, description="let the lm-eval task run what models write as code on this machine"
+    )
     rubric: File | None = Field(None, description="what a good answer is, as text")
     scale: tuple[FiniteFloat, FiniteFloat] | None = Field(None, description="lowest and highest")
     dimensions: list[str] = Field(default_factory=list, description="parts of a score")
@@ -572,21 +582,30 @@ class BenchmarkConfig(Section):
         One without judges, whose answers are asked for alone, keeps none. A panel of which a judge
         is missing is none.
         """
-        judges = [judge for judge in self.judges if not to.judges or judge in to.judges]
+        metrics = [judge for judge in to.judges if judge.startswith(OWN_METRIC)]
+        named = metrics if self.judged_by_metrics else self.judges
+        judges = [judge for judge in named if not to.judges or judge in to.judges]
         models = self.models
         if models is not None and to.models:
             models = [model for model in models if model in to.models]
-        if (self.judges and not judges) or (self.models and not models):
+        judged = self.judges or (self.judged_by_metrics and to.judges)
+        if (judged and not judges) or (self.models and not models):
             return None
         limits = [limit for limit in (self.limit, to.limit) if limit is not None]
         whole = self.jury is not None and set(self.jury.judges) <= set(judges)
         changed = {
-            "judges": judges,
             "models": models,
             "limit": min(limits, default=None),
             "panel": self.panel if whole else None,
         }
+        if judges or not self.judged_by_metrics:
+            changed["judges"] = judges
         return self.model_copy(update=changed)
+
+    @property
+    def judged_by_metrics(self) -> bool:
+        """Whether its judges are all metrics of an lm-eval task: nobody says otherwise."""
+        return self.lm_eval_task is not None and "judges" not in self.model_fields_set
 
     @model_validator(mode="after")
     def _whole(self) -> BenchmarkConfig:
@@ -599,6 +618,10 @@ class BenchmarkConfig(Section):
         for name, given in own.items():
             if given and self.items is None:
                 raise ValueError(f"{name!r} is for own prompts: name their file as 'items'")
+        if self.lm_eval_task is not None and (self.items is not None or self.options):
+            raise ValueError("an lm-eval task brings its questions, and has no 'options'")
+        if self.confirm_run_unsafe_code and self.lm_eval_task is None:
+            raise ValueError("'confirm_run_unsafe_code' is for an 'lm_eval_task'")
         if self.limit is not None and self.limit_by_category is not None:
             raise ValueError("give 'limit' or 'limit_by_category', not both")
         if self.items is not None and "@" in self.name:
@@ -756,7 +779,10 @@ class Suite(Section):
         """
         if not to.as_json():
             return self
-        _all_known("judge", to.judges, {judge for b in self.benchmarks for judge in b.judges})
+        known = {judge for b in self.benchmarks for judge in b.judges}
+        if any(b.judged_by_metrics for b in self.benchmarks):  # which it has, the task says
+            known |= {judge for judge in to.judges if judge.startswith(OWN_METRIC)}
+        _all_known("judge", to.judges, known)
         _all_known("model", to.models, {model.name for model in self.models})
         left = [b for b in (benchmark.narrowed(to) for benchmark in self.benchmarks) if b]
         if not left:
@@ -863,6 +889,10 @@ def _read(path: Path) -> yaml_file.Written:
     written = yaml_file.read(path)
     if not isinstance(written.data, dict):
         raise ConfigError(f"{path}: a suite is a mapping with the keys {', '.join(_keys(Suite))}")
+    sections = written.data.get("benchmarks")
+    for section in sections if isinstance(sections, list) else ():
+        if isinstance(section, dict) and section.get("lm_eval_task"):
+            section.setdefault("name", section["lm_eval_task"])
     return written
 
 

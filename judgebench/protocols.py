@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from judgebench.dialogue import Dialogue
@@ -17,7 +18,6 @@ from judgebench.records import (
     Case,
     DriftCheck,
     Failure,
-    Item,
     JsonObject,
     JudgeSpec,
     Judgment,
@@ -218,18 +218,38 @@ class Replies(Protocol):
         ...
 
 
-class Benchmark(Protocol):
-    """What is asked, how it is shown to a judge."""
+class LmEvalTask(Protocol):
+    """The task that asks a local model."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def version(self) -> str: ...
+    def include_path(self) -> Path:
+        """The folder that its YAML file stands in."""
 
-    def items(self, limit: int | None = None) -> Sequence[Item]: ...
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """For ``TaskManager(metadata=…)``; that of several benchmarks can be merged."""
 
-    def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]: ...
+    @property
+    def until(self) -> tuple[str, ...]:
+        """Texts that end an answer; all there are."""
+
+    @property
+    def max_gen_toks(self) -> int:
+        """The limit on an answer, in tokens."""
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """What else the task says about decoding.
+
+        A ``temperature`` may be one for each category, ``default`` for the others.
+        """
+
+    @property
+    def further(self) -> Mapping[str, Any]:
+        """What samples after the first are drawn with; empty where all are answered alike."""
 
 
 class Writer(Replies, Protocol):

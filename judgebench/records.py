@@ -344,7 +344,7 @@ CONFIDENCES = frozenset({"consistency", "stated_confidence"})
 """Ways of judging whose scores say how sure a model is of its answer, not how good that is."""
 
 SCORING = CONFIDENCES | frozenset(
-    {"critique", "dimensions", "graded", "own_prompt/score", "reward", "rubric"}
+    {"critique", "dimensions", "graded", "lm_eval", "own_prompt/score", "reward", "rubric"}
 )
 """Ways of judging that score; a judge of another kind labels, until it is seen to score."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 
 GOLD = Path(__file__).resolve().parents[2] / "shared" / "gold" / "honestybench"
 ABSENT = "the gold data (../shared/gold/honestybench beside the repository) is not here"

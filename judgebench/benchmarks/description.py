@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from judgebench import registry
-from judgebench.benchmarks.presets import CLEAN, Preset
-from judgebench.benchmarks.truncation import MODES
+from judgebench.benchmarks.presets import CLEAN, MODES, PresetConfig
 from judgebench.config import Section, check
 from judgebench.errors import ConfigError, unknown_name
 from judgebench.records import BINARY
@@ -99,7 +98,7 @@ class Asking(Section):
     )
     further: dict[str, Any] = Field(default_factory=dict)
     logprobs: bool = Field(False, description="ask APIs for those of first answers")
-    presets: dict[str, Preset] = Field(default_factory=dict)
+    presets: dict[str, PresetConfig] = Field(default_factory=dict)
     presets_from: str | None = None
 
     @model_validator(mode="after")
@@ -319,7 +318,7 @@ def chosen_version(description: Description, version: str | None) -> str:
     return version
 
 
-def chosen_preset(description: Description, name: str) -> Preset:
+def chosen_preset(description: Description, name: str) -> PresetConfig:
     """The preset asked for; a small benchmark may have those of the one it is like.
 
     Raises
@@ -328,7 +327,7 @@ def chosen_preset(description: Description, name: str) -> Preset:
         For an unknown name.
     """
     if name == CLEAN:
-        return Preset()
+        return PresetConfig()
     asking = description.asking
     known = dict(asking.presets)
     if asking.presets_from is not None:

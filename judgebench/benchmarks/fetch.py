@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 import time
@@ -12,18 +13,156 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
+from judgebench.benchmarks.data import file_sha, written
 from judgebench.benchmarks.description import RemoteFile
-from judgebench.benchmarks.hosts import (
-    authorization,
-    check_address,
-    check_online,
-    check_redirect,
-    is_hub,
-)
-from judgebench.benchmarks.partial_file import PartialFile
-from judgebench.errors import InputError, JudgebenchError, ProviderUnavailableError
+from judgebench.errors import ConfigError, InputError, JudgebenchError, ProviderUnavailableError
+from judgebench.keys import text_sha
 from judgebench.protocols import Meter, Progress
+
+HUB = "huggingface.co"
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+"""Either of them keeps us from the Hub, as it does the Hub's own libraries."""
+
+_YES = {"1", "ON", "TRUE", "YES"}
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+# Both hand large files to storage under another of their names.
+_OWNERS = ((HUB, "hf.co"), ("github.com", "githubusercontent.com"))
+
+
+def check_address(url: str) -> None:
+    """Refuse what is not HTTPS (plain HTTP is for this machine alone), and passwords in addresses.
+
+    Raises
+    ------
+    ConfigError
+        Without the password.
+    """
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not (parts.scheme == "https" or local) or parts.username is not None:
+        raise ConfigError(f"{parts.scheme}://{parts.hostname}{parts.path}: only HTTPS is fetched")
+
+
+def check_redirect(url: str, target: str) -> None:
+    """Refuse a redirect to where the file's host is not at home.
+
+    Raises
+    ------
+    ProviderUnavailableError
+        For another owner's host, plain HTTP or a password. The query of the target may be a key
+        and is not shown.
+    """
+    try:
+        check_address(target)
+        same = _owner(url) == _owner(target)
+    except (ConfigError, ValueError):
+        same = False
+    if not same:
+        raise ProviderUnavailableError(
+            f"{url}: leads to another place ({_host(target)}), which is not followed; fetch it by "
+            "other means and give it to `judgebench data import`"
+        )
+
+
+def is_hub(url: str) -> bool:
+    """Whether it is the Hugging Face Hub's, or the stand-in's that HF_ENDPOINT names."""
+    endpoint = urlsplit(os.environ.get("HF_ENDPOINT", ""))
+    return _owner(url) == HUB or (bool(endpoint.netloc) and urlsplit(url).netloc == endpoint.netloc)
+
+
+def check_online(what: str) -> None:
+    """Refuse to ask the Hub where the environment says not to.
+
+    Raises
+    ------
+    ConfigError
+        Naming the variable, and the way without a network.
+    """
+    for name in OFFLINE:
+        if os.environ.get(name, "").upper() in _YES:
+            raise ConfigError(
+                f"{what}: {name} is set, so nothing is fetched from the Hub; unset it, or fetch "
+                "the files on another machine and give them to `judgebench data import`"
+            )
+
+
+def authorization(url: str) -> str | None:
+    """The header that shows ``HF_TOKEN``, to the Hub itself and over HTTPS alone."""
+    parts = urlsplit(url)
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not token or (parts.scheme, parts.netloc) != ("https", HUB):
+        return None
+    if not (token.isascii() and token.isprintable()):  # http.client would show it in its error
+        raise ConfigError("HF_TOKEN holds characters that no token has; set it again, or unset it")
+    return f"Bearer {token}"
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "no host"
+    except ValueError:
+        return "no host"
+
+
+def _owner(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    for names in _OWNERS:
+        if any(host == name or host.endswith(f".{name}") for name in names):
+            return names[0]
+    return host
+
+
+class PartialFile:
+    """What there is of a file, in a folder of the data home.
+
+    Its name comes of the address and the hash that is expected, so that a new pin begins a new
+    file. The ``validator`` (RFC 9110: a strong ETag, or Last-Modified) tells whether a server
+    still has the content that the first part is of.
+    """
+
+    def __init__(self, folder: Path, url: str, expected: str | None) -> None:
+        name = text_sha(f"{url}\n{expected or ''}")[:32]
+        self.path = folder / f"{name}.part"
+        self._pinned = expected is not None
+        self._noted = folder / f"{name}.validator"
+
+    @property
+    def size(self) -> int:
+        """Bytes that are here."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def validator(self) -> str | None:
+        return self._noted.read_text(encoding="latin-1") if self._noted.is_file() else None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether a second part could be told from one of other content, by its hash if need be."""
+        return self.size > 0 and (self._pinned or self.validator is not None)
+
+    def begin(self, validator: str | None) -> None:
+        """Start from nothing, with content that the validator stands for."""
+        self.discard()
+        with written(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if validator is not None:
+                self._noted.write_text(validator, encoding="latin-1")
+            self.path.touch()
+
+    def append(self, chunk: bytes) -> None:
+        with written(self.path), self.path.open("ab") as out:
+            out.write(chunk)
+
+    def discard(self) -> None:
+        """Keep nothing of it. The content goes first: a validator alone says nothing."""
+        self.path.unlink(missing_ok=True)
+        self._noted.unlink(missing_ok=True)
+
+    def sha(self) -> str:
+        return file_sha(self.path)
+
 
 MAX_BYTES = 2_000_000_000
 MAX_TRIES = 5

@@ -1,11 +1,13 @@
-"""A benchmark as a folder: its items, how models are asked, what a judge is shown.
+"""A benchmark as a suite asks for it, and as a folder: its items, how models are asked, what a
+judge is shown.
 
 The folder is a plain lm-eval task that also works by hand; ``benchmark.toml`` says the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +17,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, FiniteFloat
 
-from judgebench.benchmarks.benchmark import BaselineAnswers, Brought
-from judgebench.benchmarks.data_source import (
-    baseline_file,
-    brought_files,
+from judgebench import registry
+from judgebench.benchmarks.data import (
+    ANSWERS,
+    BASELINE,
+    LABELS,
+    content_folder,
     load_content,
     load_module,
     official_judging,
@@ -32,14 +36,145 @@ from judgebench.benchmarks.description import (
     find,
     split_version,
 )
-from judgebench.benchmarks.presets import CLEAN, Preset, manner_of
-from judgebench.benchmarks.truncation import MODES, truncate
+from judgebench.benchmarks.presets import CLEAN, MODES, Preset, PresetConfig, truncate
 from judgebench.config import Section, check
 from judgebench.dialogue import over
-from judgebench.errors import ConfigError, unknown_name
+from judgebench.errors import ConfigError, InputError, unknown_name
 from judgebench.keys import text_sha
-from judgebench.records import Case, Item, JsonObject, Message, Response
+from judgebench.protocols import LmEvalTask
+from judgebench.records import BINARY, Case, Item, JsonObject, Message, Response
 from judgebench.template import PromptText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineAnswers:
+    """A model's answers that a benchmark brings along, in a file of recorded answers."""
+
+    model: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """Answers of models that a benchmark brings along to be judged, and what people say of them.
+
+    ``models`` are in order of name, ``answers`` a file of recorded answers that names them, and
+    ``labels`` a file of labels; None without any.
+    """
+
+    models: tuple[str, ...]
+    answers: Path
+    labels: Path | None
+
+
+class Benchmark(ABC):
+    """One version of a benchmark, as a suite asks for it.
+
+    What is said here holds where a kind of benchmark says nothing else.
+    """
+
+    name: str
+    """How suites and stores call it."""
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Of its questions."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories of its verdicts, where they are labels."""
+        return BINARY
+
+    @property
+    def positive(self) -> str:
+        """The label that says an answer is right."""
+        return BINARY[-1]
+
+    @property
+    @abstractmethod
+    def default_judge(self) -> str:
+        """The way of judging where a suite's judge does not name one."""
+
+    @property
+    def baseline_answers(self) -> BaselineAnswers | None:
+        """The answers to compare with that come with the questions; None where none do."""
+        return None
+
+    @property
+    def brought(self) -> Brought | None:
+        """The answers to be judged that come with the questions; None where models are asked."""
+        return None
+
+    def judged_with(
+        self, kind: str, options: JsonObject, sampling: JsonObject
+    ) -> tuple[JsonObject, JsonObject]:
+        """What a suite says of a judge of some kind, completed by what is usual here."""
+        return options, sampling
+
+    @property
+    @abstractmethod
+    def judging_content(self) -> Mapping[str, Any]:
+        """What judges are told about judging: rubric, scale, dimensions, answer types, if any."""
+
+    @property
+    @abstractmethod
+    def options(self) -> Mapping[str, Any]:
+        """The options in effect, for a run's manifest."""
+
+    @property
+    def preset(self) -> Preset:
+        """What a preset says to the models that are asked."""
+        return Preset()
+
+    @property
+    def prompts(self) -> Mapping[str, PromptText]:
+        """Official judge prompts, by name."""
+        return {}
+
+    @property
+    @abstractmethod
+    def data_sha(self) -> str:
+        """SHA-256 of the questions, as 64 hex digits."""
+
+    @property
+    def prompt_sha(self) -> str:
+        """What is asked around a question, as a hash: part of a model's identity."""
+        return text_sha("{question}")
+
+    @property
+    def logprobs(self) -> bool:
+        """Whether an API is asked for the log-probabilities of first answers."""
+        return False
+
+    @property
+    def needs_chat_template(self) -> bool:
+        """Whether some item is a conversation, which no plain text can put to a model."""
+        return False
+
+    @property
+    @abstractmethod
+    def lm_eval_task(self) -> LmEvalTask:
+        """The task that asks a local model, and how long any model's answer may be."""
+
+    @property
+    @abstractmethod
+    def _items(self) -> tuple[Item, ...]: ...
+
+    def items(self, limit: int | None = None) -> Sequence[Item]:
+        """The items in their order, each with the prompt that a model is given.
+
+        Raises
+        ------
+        InputError
+            If the data is not here, with the command that brings it.
+        """
+        return self._items if limit is None else self._items[:limit]
+
+    def case(self, item: Item, responses: Sequence[Response]) -> Case:
+        """What a judge is shown: one response, or two in the order given, whole."""
+        return Case(item=item, responses=tuple(responses))
+
 
 OFFICIAL = "official/"
 """What the name of an official prompt begins with."""
@@ -65,7 +200,7 @@ class Options(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderTask:
-    """The task in a benchmark's folder that asks with the chosen prompt; a `LmEvalTask`."""
+    """The task in a benchmark's folder that asks with the chosen prompt."""
 
     name: str
     include_path: Path
@@ -76,23 +211,25 @@ class FolderTask:
     further: Mapping[str, Any] = field(default_factory=dict)
 
 
-class FolderBenchmark:
-    """One version of a benchmark with a suite's options; satisfies `benchmark.Benchmark`."""
+class FolderBenchmark(Benchmark):
+    """One version of a benchmark with a suite's options."""
 
     def __init__(self, description: Description, folder: Path, version: str, options: Options):
         self.description = description
+        self.name = description.name
         self.folder = folder
         self._version = version
         asking = description.asking
-        self.preset = chosen_preset(description, options.preset)
-        self.manner = manner_of(
-            options.preset, self.preset, own_temperature=options.temperature is not None
+        preset = chosen_preset(description, options.preset)
+        self._preset_config = preset
+        self._preset = preset.resolved(
+            options.preset, own_temperature=options.temperature is not None
         )
-        self.prompt = options.prompt or self.preset.prompt or asking.prompt
-        shots = (options.num_fewshot, self.preset.num_fewshot, asking.num_fewshot)
+        self.prompt = options.prompt or preset.prompt or asking.prompt
+        shots = (options.num_fewshot, preset.num_fewshot, asking.num_fewshot)
         self.num_fewshot = next(one for one in shots if one is not None)
-        self.temperature = _temperature(description, options, self.preset)
-        self.further = _further(description, options, self.preset)
+        self.temperature = _temperature(description, options, preset)
+        self.further = _further(description, options, preset)
         for what, given, known in (
             ("prompt", self.prompt, asking.prompts),
             ("truncation", options.truncate or asking.truncate, MODES),
@@ -100,10 +237,6 @@ class FolderBenchmark:
             if given not in known:
                 raise ConfigError(f"benchmark {self.name}: {unknown_name(what, given, known)}")
         self.truncate = options.truncate or asking.prompts[self.prompt].truncate or asking.truncate
-
-    @property
-    def name(self) -> str:
-        return self.description.name
 
     @property
     def version(self) -> str:
@@ -123,12 +256,16 @@ class FolderBenchmark:
         return self.description.judging.kind
 
     @property
+    def _content_folder(self) -> Path:
+        return content_folder(self.description, self.folder, self.version)
+
+    @property
     def baseline_answers(self) -> BaselineAnswers | None:
-        """The answers to compare with that come with the questions; None where none do."""
         if self.description.baseline is None:
             return None
-        path = baseline_file(self.description, self.folder, self.version)
-        return BaselineAnswers(model=self.description.baseline, path=path)
+        return BaselineAnswers(
+            model=self.description.baseline, path=self._content_folder / BASELINE
+        )
 
     @cached_property
     def brought(self) -> Brought | None:
@@ -136,11 +273,10 @@ class FolderBenchmark:
         content = load_content(self.description, self.folder, self.version)
         if not content.answers:
             return None
-        answers, labels = brought_files(self.description, self.folder, self.version)
         return Brought(
             models=tuple(sorted({row["model"] for row in content.answers})),
-            answers=answers,
-            labels=labels if content.labels else None,
+            answers=self._content_folder / ANSWERS,
+            labels=self._content_folder / LABELS if content.labels else None,
         )
 
     def judged_with(
@@ -181,7 +317,7 @@ class FolderBenchmark:
     def options(self) -> Mapping[str, Any]:
         """The options in effect, for a run's manifest."""
         return {
-            **({} if self.manner.name == CLEAN else {"preset": self.manner.name}),
+            **({} if self.preset.name == CLEAN else {"preset": self.preset.name}),
             "prompt": self.prompt,
             "num_fewshot": self.num_fewshot,
             "truncate": self.truncate,
@@ -200,9 +336,8 @@ class FolderBenchmark:
         return self.description.asking.logprobs
 
     @property
-    def needs_chat_template(self) -> bool:
-        """No item is a conversation: each has a prompt that is one text."""
-        return False
+    def preset(self) -> Preset:
+        return self._preset
 
     @cached_property
     def prompts(self) -> Mapping[str, PromptText]:
@@ -216,16 +351,6 @@ class FolderBenchmark:
     def data_sha(self) -> str:
         """SHA-256 of the questions and few-shot examples."""
         return load_content(self.description, self.folder, self.version).sha
-
-    def items(self, limit: int | None = None) -> Sequence[Item]:
-        """The items in their order, with the prompt a model is given.
-
-        Raises
-        ------
-        InputError
-            If the data is not here, with the command that brings it.
-        """
-        return self._items if limit is None else self._items[:limit]
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:
@@ -277,10 +402,6 @@ class FolderBenchmark:
         )
         return Case(item=item, responses=tuple(shown))
 
-    def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]:
-        """The one case that `case` makes."""
-        yield self.case(item, responses)
-
     @cached_property
     def lm_eval_task(self) -> FolderTask:
         """The task that asks with the chosen prompt."""
@@ -288,7 +409,7 @@ class FolderBenchmark:
         file = self.folder / f"{name}.yaml"
         try:
             task = yaml.load(file.read_text(encoding="utf-8"), _TaskLoader)
-            generation = self.preset.over(task["generation_kwargs"])
+            generation = self._preset_config.over(task["generation_kwargs"])
             until = generation.pop("until")
             until = (until,) if isinstance(until, str) else tuple(until)
             max_gen_toks = int(generation.pop("max_gen_toks"))
@@ -342,7 +463,7 @@ def load_benchmark(
 
 
 def _temperature(
-    description: Description, options: Options, preset: Preset
+    description: Description, options: Options, preset: PresetConfig
 ) -> Literal["by_category", "none"] | float:
     """The suite's; without one the preset's, or that of the category, where there are such."""
     known = description.asking.temperatures
@@ -355,7 +476,7 @@ def _temperature(
     return options.temperature
 
 
-def _further(description: Description, options: Options, preset: Preset) -> dict[str, Any]:
+def _further(description: Description, options: Options, preset: PresetConfig) -> dict[str, Any]:
     """What samples after the first are drawn with: the suite's words over the benchmark's."""
     further = {**description.asking.further, **preset.further, **options.further}
     if further and not further.get("temperature"):
@@ -375,3 +496,38 @@ def _function_name(loader: yaml.SafeLoader, node: yaml.Node) -> str:
 
 
 _TaskLoader.add_constructor("!function", _function_name)
+
+
+def items_at_hand(benchmark: str, version: str) -> Mapping[str, Item] | None:
+    """From the data home or the benchmark's folder; None where the data is not here.
+
+    Raises
+    ------
+    InputError
+        Where the data is here, but is not what is pinned.
+    """
+    if benchmark not in registry.benchmark_folders():
+        return None
+    description, folder = find(benchmark)
+    if version not in description.versions:
+        return None
+    if not content_folder(description, folder, version).is_dir():
+        return None
+    return {item.id: item for item in load_benchmark(f"{benchmark}@{version}").items()}
+
+
+def baseline_texts(benchmark: str, version: str, model: str) -> Mapping[str, str]:
+    """The answers of a benchmark's own baseline by item.
+
+    Empty where ``model`` is not its name, and where the data is not here or is not what is pinned.
+    """
+    if benchmark not in registry.benchmark_folders():
+        return {}
+    description, folder = find(benchmark)
+    if description.baseline != model or version not in description.versions:
+        return {}
+    try:
+        rows = load_content(description, folder, version).baseline
+    except InputError:
+        return {}
+    return {row["item_id"]: row["text"] for row in rows}

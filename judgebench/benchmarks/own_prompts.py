@@ -6,24 +6,339 @@ compare with, or references in the file.
 
 from __future__ import annotations
 
+import difflib
+import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import yaml
 
 from judgebench import registry
+from judgebench.benchmarks.data import data_home
 from judgebench.benchmarks.description import NAME
-from judgebench.benchmarks.own_task import OwnTask
-from judgebench.benchmarks.presets import Manner
-from judgebench.benchmarks.prompt_rows import Question, questions_sha, read_questions
+from judgebench.benchmarks.folder import Benchmark
 from judgebench.config import BenchmarkConfig
-from judgebench.errors import ConfigError
-from judgebench.keys import text_sha
-from judgebench.records import BINARY, Case, Item, JsonObject, Response, RunManifest
-from judgebench.rows import text_file
-from judgebench.template import PromptText
+from judgebench.errors import ConfigError, InputError, unknown_name
+from judgebench.keys import list_key, text_sha
+from judgebench.protocols import LmEvalTask
+from judgebench.records import Item, JsonObject, Message, Role, RunManifest
+from judgebench.rows import Row, each_row, text_file
+
+QUESTION = ("prompt", "question", "instruction")
+"""Fields that hold a question as a text; a row has one of them, or one of `CONVERSATION`."""
+
+CONVERSATION = ("turns", "messages")
+"""Fields that hold a list of messages, each with a role and a content."""
+
+_KNOWN = {*QUESTION, *CONVERSATION, "id", "reference", "references", "category", "language"}
+_ROLES = ("system", "user", "assistant", "tool")
+_PARTS = {
+    "assistant": {"role", "content", "tool_calls"},
+    "tool": {"role", "content", "name", "tool_call_id"},
+}
+"""Fields of a message, by who speaks; the others have role and content."""
+
+_TOOLS = ("tool", "tool")
+
+_NEAR = 0.8
+_NOTHING: JsonObject = {}  # shared by all rows that have nothing else, which is most of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One row. ``metadata`` are its fields that have no meaning here, for reports.
+
+    ``prompt`` is the text that a model is put, where that is not the question alone.
+    """
+
+    id: str
+    turns: tuple[Message, ...]
+    references: tuple[str, ...] = ()
+    category: str | None = None
+    language: str = "en"
+    metadata: JsonObject = field(default_factory=dict)
+    prompt: str | None = None
+
+
+def read_questions(path: Path) -> tuple[Question, ...]:
+    """The questions of a JSONL, CSV or Parquet file, in their order.
+
+    A row without an id is known by its number, counted from 0.
+
+    Raises
+    ------
+    InputError
+        Naming file, row and field of what cannot be used, or both rows of an id that stands twice.
+    """
+    questions: list[Question] = []
+    places: dict[str, str] = {}
+    for number, row in enumerate(each_row(path, ())):
+        question = _question(row, number)
+        first = places.setdefault(question.id, row.where)
+        if first != row.where:
+            raise row.wrong(
+                "id",
+                f"{question.id!r} is the id of {first} too; give each row its own, or none "
+                "an id, and they are known by their numbers",
+            )
+        questions.append(question)
+    return tuple(questions)
+
+
+def questions_sha(questions: Sequence[Question]) -> str:
+    """SHA-256 of what is asked, as 64 hex digits: neither the file's form nor metadata count."""
+    asked = (
+        {
+            "id": one.id,
+            "turns": one.turns,
+            "references": one.references,
+            "category": one.category,
+            "language": one.language,
+        }
+        for one in questions
+    )
+    return list_key("own prompts", asked).hex()
+
+
+def _question(row: Row, number: int) -> Question:
+    return Question(
+        id=_optional_text(row, "id") or str(number),
+        turns=_turns(row),
+        references=_references(row),
+        category=_optional_text(row, "category"),
+        language=_optional_text(row, "language") or "en",
+        metadata=_metadata(row),
+    )
+
+
+# What is asked ------------------------------------------------------------------------------------
+
+
+def _turns(row: Row) -> tuple[Message, ...]:
+    given = [name for name in (*QUESTION, *CONVERSATION) if row.has(name)]
+    if not given:
+        raise _no_question(row)
+    if len(given) > 1:
+        raise row.wrong(
+            given[1], f"stands beside {given[0]!r}, and one of them is the question; rename one"
+        )
+    (name,) = given
+    if name in CONVERSATION:
+        return _conversation(row, name)
+    if name == "instruction" and row.has("input"):
+        raise row.wrong("input", "a model is put one text: join 'instruction' and 'input' as one")
+    return (Message(role="user", content=_text(row, name)),)
+
+
+def _no_question(row: Row) -> InputError:
+    columns = [str(name) for name in row.values]
+    asked = (*QUESTION, *CONVERSATION)
+    near = (
+        name
+        for name in columns
+        if name not in _KNOWN and difflib.get_close_matches(name.lower(), asked, 1, _NEAR)
+    )
+    meant = next(near, None)
+    hint = f"; is {meant!r} meant? Call it 'prompt'" if meant else f" (nor {', '.join(asked[1:])})"
+    return row.wrong("prompt", f"is missing{hint}. Columns here: {', '.join(columns) or 'none'}")
+
+
+def _conversation(row: Row, name: str) -> tuple[Message, ...]:
+    turns = tuple(_message(row, f"{name}[{n}]", one) for n, one in enumerate(_list(row, name)))
+    roles = [turn.role for turn in turns]
+    spoken = roles[1:] if roles[:1] == ["system"] else roles
+    asked = [role for n, role in enumerate(spoken) if (role, *spoken[n - 1 : n]) != _TOOLS]
+    in_turn = asked[:1] == ["user"] and all(
+        (role == "assistant") == (n % 2 == 1) for n, role in enumerate(asked)
+    )
+    if not in_turn or "system" in asked or len(asked) % 2 == 0:
+        here = ", ".join(roles) or "nothing"
+        if "tool" in roles:
+            here += "; a tool, or several, may answer the assistant in the user's place"
+        raise row.wrong(
+            name,
+            "a conversation may begin with the system, goes on with user and assistant in turn, "
+            f"and ends with the user; here: {here}",
+        )
+    return turns
+
+
+def _message(row: Row, at: str, told: Any) -> Message:
+    if not isinstance(told, Mapping):
+        raise row.wrong(at, "an object with 'role' and 'content' has to stand here")
+    part = Row(row.where, {f"{at}.{name}": value for name, value in told.items()})
+    role = part.text(f"{at}.role")
+    if role not in _ROLES:
+        raise part.wrong(f"{at}.role", unknown_name("role", role, _ROLES))
+    for name, value in told.items():
+        if name not in _PARTS.get(role, {"role", "content"}) and value is not None:
+            raise part.wrong(f"{at}.{name}", "no model would see it: a message is role and content")
+    if not part.has(f"{at}.tool_calls") and not part.has(f"{at}.name"):
+        return Message(role=cast("Role", role), content=_text(part, f"{at}.content"))
+    said = [part.text(f"{at}.content")] if part.has(f"{at}.content") else []
+    if part.has(f"{at}.tool_calls"):
+        said += [_call(part, f"{at}.tool_calls", one) for one in _list(part, f"{at}.tool_calls")]
+    speaker = f"{part.text(f'{at}.name')}: " if part.has(f"{at}.name") else ""
+    whole = Row(row.where, {f"{at}.content": speaker + "\n".join(said)})
+    return Message(role=cast("Role", role), content=_text(whole, f"{at}.content"))
+
+
+def _call(part: Row, at: str, told: Any) -> str:
+    """A call of a tool as text, ``name(arguments)``, as models and judges are shown it."""
+    function = told.get("function") if isinstance(told, Mapping) else None
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if function is None or not name:
+        raise part.wrong(at, "a call is {function: {name: …, arguments: …}}")
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments or {}, ensure_ascii=False)
+    return f"{name}({arguments})"
+
+
+# The other fields ---------------------------------------------------------------------------------
+
+
+def _references(row: Row) -> tuple[str, ...]:
+    if not row.has("references"):
+        one = _optional_text(row, "reference")
+        return () if one is None else (one,)
+    if row.has("reference"):
+        raise row.wrong("reference", "stands beside 'references'; put all of them there")
+    found = _list(row, "references")
+    part = Row(row.where, {f"references[{n}]": one for n, one in enumerate(found)})
+    return tuple(_text(part, name) for name in part.values)
+
+
+def _metadata(row: Row) -> JsonObject:
+    """What else stands in a row, as JSON: a Parquet file also holds dates, decimals and bytes."""
+    rest = {name: row.values[name] for name in row.values if name not in _KNOWN and row.has(name)}
+    if not rest:
+        return _NOTHING
+    text = json.dumps(rest, default=str)
+    found: JsonObject = json.loads(text, parse_constant=lambda _: None)  # nan and infinity
+    return found
+
+
+def _text(row: Row, name: str) -> str:
+    """A text that is not blank and can be sent."""
+    text = row.text(name)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise row.wrong(
+            name,
+            f"character {error.start + 1} is half a character (a lone surrogate), which cannot be "
+            "sent to a model; write the text again",
+        ) from None
+    return text
+
+
+def _optional_text(row: Row, name: str) -> str | None:
+    return _text(row, name) if row.has(name) else None
+
+
+def _list(row: Row, name: str) -> Sequence[Any]:
+    """A list; where a column only holds text, as in CSV, the list as JSON."""
+    value = row.values[name]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, list):
+        one = "; a single one goes into 'reference'" if name == "references" else ""
+        raise row.wrong(name, f"a list has to stand here, in a CSV file written as JSON{one}")
+    return value
+
+
+_COMMON = Path(__file__).resolve().parent / "own_prompts_task" / "own_prompts.yaml"
+_DIGITS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnTask:
+    """The task of one benchmark.
+
+    ``items`` is the file of prompts and ``sha`` what it asks; lm-eval reads it again, and refuses
+    it if it asks something else by then. ``max_gen_toks`` is the limit on an answer, in tokens;
+    nothing else ends one, so ``until`` is empty.
+    """
+
+    benchmark: str
+    items: Path
+    sha: str
+    max_gen_toks: int
+
+    @property
+    def name(self) -> str:
+        """No two benchmarks of a run share it, and it outlives a change of the prompts."""
+        return f"own_prompts_{self.benchmark}"
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """None: the task's file says everything."""
+        return {}
+
+    @property
+    def until(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        return {"do_sample": False}
+
+    @property
+    def further(self) -> Mapping[str, Any]:
+        """Nothing: all samples of an answer are drawn alike."""
+        return {}
+
+    @cached_property
+    def include_path(self) -> Path:
+        """The folder with the task's file, written when it is first asked for.
+
+        Raises
+        ------
+        ConfigError
+            Where it cannot be written.
+        """
+        task = self._file()
+        folder = data_home() / "own_prompts" / text_sha(task)[:_DIGITS]
+        try:
+            _write(task, folder / "task.yaml")
+        except OSError as error:
+            raise ConfigError(
+                f"{folder}: cannot be written ({error.strerror or error}); JUDGEBENCH_DATA names "
+                "another folder for data"
+            ) from None
+        return folder
+
+    def _file(self) -> str:
+        settings = {"until": list(self.until), "max_gen_toks": self.max_gen_toks}
+        task = {
+            "include": str(_COMMON),
+            "task": self.name,
+            "dataset_kwargs": {"items": str(self.items.resolve()), "sha": self.sha},
+            "generation_kwargs": {**settings, **self.generation},
+        }
+        return yaml.safe_dump(task, sort_keys=False, allow_unicode=True)
+
+
+def _write(text: str, file: Path) -> None:
+    """Whole or not at all: another run may be reading the same file."""
+    if file.is_file():  # its folder is named after its content
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=file.parent, delete=False, encoding="utf-8"
+    ) as written:
+        written.write(text)
+    Path(written.name).replace(file)
+
 
 DEFAULT_SCALE = (1.0, 10.0)
 """The scale of a rubric for which a suite gives none."""
@@ -35,8 +350,8 @@ _VERSION_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnPrompts:
-    """Questions from a file, with what a suite says; satisfies `benchmark.Benchmark`.
+class OwnPrompts(Benchmark):
+    """Questions from a file, with what a suite says.
 
     ``rubric`` is its text, ``scale`` the lowest and highest score where there are scores, and
     ``max_tokens`` the limit on an answer. ``baseline`` is the model that answers are compared with.
@@ -52,9 +367,14 @@ class OwnPrompts:
     max_tokens: int = DEFAULT_MAX_TOKENS
 
     @cached_property
-    def data_sha(self) -> str:
-        """SHA-256 of the questions: ids, turns, references, categories and languages."""
+    def questions_sha(self) -> str:
+        """SHA-256 of ids, turns, references, categories and languages."""
         return questions_sha(self.questions)
+
+    @cached_property
+    def data_sha(self) -> str:
+        """SHA-256 of all that tells this version from others."""
+        return self.questions_sha
 
     @property
     def version(self) -> str:
@@ -63,14 +383,6 @@ class OwnPrompts:
         The rubric is part of the identity of the judges that read it.
         """
         return self.data_sha[:_VERSION_DIGITS]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return BINARY
-
-    @property
-    def positive(self) -> str:
-        return BINARY[-1]
 
     @property
     def default_judge(self) -> str:
@@ -104,22 +416,6 @@ class OwnPrompts:
         return {name: value for name, value in given.items() if value}
 
     @property
-    def baseline_answers(self) -> None:
-        """None: whom to compare with is a model of the suite."""
-        return None
-
-    @property
-    def brought(self) -> None:
-        """None: a suite names models and files of answers."""
-        return None
-
-    def judged_with(
-        self, kind: str, options: JsonObject, sampling: JsonObject
-    ) -> tuple[JsonObject, JsonObject]:
-        """As the suite says; nothing is usual for prompts of one's own."""
-        return options, sampling
-
-    @property
     def options(self) -> Mapping[str, Any]:
         """What is in effect, for a run's manifest; the rubric as its SHA-256."""
         judging = dict(self.judging_content)
@@ -127,34 +423,10 @@ class OwnPrompts:
             judging["rubric"] = text_sha(self.rubric)
         return {**judging, "max_tokens": self.max_tokens}
 
-    @property
-    def manner(self) -> Manner:
-        """As a suite says; prompts of one's own have no presets."""
-        return Manner()
-
-    @property
-    def prompts(self) -> Mapping[str, PromptText]:
-        """None: no prompt is official for prompts of one's own."""
-        return {}
-
-    @property
-    def prompt_sha(self) -> str:
-        """That of nothing around the question."""
-        return text_sha("{question}")
-
-    @property
-    def logprobs(self) -> bool:
-        """No: nobody here asks how sure of an answer its probabilities are."""
-        return False
-
     @cached_property
     def needs_chat_template(self) -> bool:
         """Whether some item is a conversation, which no plain text can put to a model."""
         return any(len(question.turns) > 1 for question in self.questions)
-
-    def items(self, limit: int | None = None) -> Sequence[Item]:
-        """The items in the order of the file."""
-        return self._items if limit is None else self._items[:limit]
 
     @cached_property
     def _items(self) -> tuple[Item, ...]:
@@ -168,20 +440,13 @@ class OwnPrompts:
                 category=question.category,
                 language=question.language,
                 metadata=question.metadata,
+                prompt=question.prompt,
             )
             for question in self.questions
         )
 
-    def case(self, item: Item, responses: Sequence[Response]) -> Case:
-        """One case of the responses, whole, in the order shown."""
-        return Case(item=item, responses=tuple(responses))
-
-    def cases(self, item: Item, responses: Sequence[Response]) -> Iterator[Case]:
-        """The one case that `case` makes."""
-        yield self.case(item, responses)
-
     @property
-    def lm_eval_task(self) -> OwnTask:
+    def lm_eval_task(self) -> LmEvalTask:
         """The task that asks a local model, a conversation message by message."""
         return OwnTask(
             benchmark=self.name,
@@ -210,7 +475,7 @@ def own_benchmark(
     """
     if config.items is None:
         raise ConfigError(f"benchmark {config.name}: name the file of its prompts as 'items'")
-    _check_name(config.name)
+    check_name(config.name)
     if config.options:
         raise ConfigError(
             f"benchmark {config.name}: options: own prompts have none, so "
@@ -239,7 +504,7 @@ def own_versions(runs: Iterable[RunManifest]) -> list[tuple[str, str]]:
         (section["name"], str(run.data_sha.get(section["name"], ""))[:_VERSION_DIGITS])
         for run in runs
         for section in run.configuration.get("benchmarks", ())
-        if section.get("items")
+        if section.get("items") or section.get("lm_eval_task")
     ]
 
 
@@ -259,7 +524,14 @@ def newest_version(
     return next(found, (name, None))[1]
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse what cannot be a benchmark's name, or is that of a folder.
+
+    Raises
+    ------
+    ConfigError
+        Saying which it is.
+    """
     if not re.fullmatch(NAME, name):
         raise ConfigError(
             f"benchmark {name!r}: a benchmark is called by small letters, digits and underscores"

@@ -13,8 +13,8 @@ from judgebench.cli.options import listing, report, report_options, show
 from judgebench.cli.streams import say
 
 if TYPE_CHECKING:
-    from judgebench.benchmarks.data_source import DataState
-    from judgebench.benchmarks.upstream import Offer
+    from judgebench.benchmarks.data import DataState
+    from judgebench.benchmarks.pull import Offer
     from judgebench.report.table import Document
 
 
@@ -30,7 +30,7 @@ def data() -> None:
 @report("list", data, store=None)
 def list_all() -> Document:
     """Say what there is of every benchmark."""
-    from judgebench.benchmarks.data_source import list_data
+    from judgebench.benchmarks.data import list_data
 
     return _document(list_data())
 
@@ -44,7 +44,7 @@ def verify_command(benchmarks: tuple[str, ...], form: str, outputs: tuple[Path, 
     That is the questions, official prompts and files of a published calibration. Ends with 65
     where questions that were asked for are missing, or anything is damaged.
     """
-    from judgebench.benchmarks.data_source import list_data, verify
+    from judgebench.benchmarks.data import list_data, verify
     from judgebench.errors import InputError
 
     states = [verify(name) for name in benchmarks] if benchmarks else list_data()
@@ -62,7 +62,7 @@ def pull_command(benchmarks: tuple[str, ...]) -> int:
     Without a name it says what can be pulled; `all` is every version of every benchmark. A pull
     that was interrupted goes on where it stopped.
     """
-    from judgebench.benchmarks.data_source import found
+    from judgebench.benchmarks.data import found
     from judgebench.benchmarks.pull import offers, pull
     from judgebench.cli.progress import progress_for
     from judgebench.errors import JudgebenchError
@@ -98,7 +98,7 @@ def import_command(benchmark: str, path: Path) -> int:
     PATH is a checkout of upstream's repository or a folder of it, holds files as upstream publishes
     them, or is a data home that was pulled on another machine.
     """
-    from judgebench.benchmarks.data_source import import_data
+    from judgebench.benchmarks.data import import_data
 
     _say([import_data(benchmark, path, say=say)])
     return 0

@@ -158,7 +158,7 @@ def _store(url: str) -> Finding:
 
 
 def _data() -> Iterator[Finding]:
-    from judgebench.benchmarks.data_source import data_home, list_data
+    from judgebench.benchmarks.data import data_home, list_data
     from judgebench.errors import JudgebenchError
 
     yield Finding("data home", "ok" if data_home().is_dir() else "absent", str(data_home()))

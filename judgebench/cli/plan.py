@@ -201,7 +201,7 @@ def _record(row: PlanRow) -> dict[str, Any]:
         "version": row.version,
         "model": row.model,
         **{name: getattr(row, name) for name in ("items", "distinct_items", "generations")},
-        **({"preset": row.manner.name} if row.judge is None else {}),
+        **({"preset": row.preset.name} if row.judge is None else {}),
         "judge": row.judge,
         **{name: getattr(row, name) for name in SUMS if name != "generations"},
         "prompt_tokens": round(tokens.prompt.expected),
@@ -278,7 +278,7 @@ def _notes(rows: Sequence[PlanRow]) -> list[str]:
     from judgebench.benchmarks.presets import CLEAN
     from judgebench.execution.forecast import ENOUGH_CALLS, Range
 
-    asked = [row for row in rows if row.manner.name != CLEAN]
+    asked = [row for row in rows if row.preset.name != CLEAN]
     judged = {row.benchmark for row in rows if row.judge}
     unjudged = dict.fromkeys(row.benchmark for row in rows if row.benchmark not in judged)
     notes = [
@@ -326,10 +326,10 @@ def _saved(rows: Sequence[PlanRow]) -> dict[str, tuple[int, int, int]]:
 
 def _preset(rows: Sequence[PlanRow]) -> str:
     """How a preset has the models of a benchmark asked."""
-    manner = rows[0].manner
+    preset = rows[0].preset
     models = "; ".join(f"{row.model}: {_settings(row.decoding)}" for row in rows)
-    note = f" Besides: {manner.note}." if manner.note else ""
-    return f"{rows[0].benchmark} asks as its preset {manner.name} says ({models}).{note}"
+    note = f" Besides: {preset.note}." if preset.note else ""
+    return f"{rows[0].benchmark} asks as its preset {preset.name} says ({models}).{note}"
 
 
 def _settings(decoding: Mapping[str, Any]) -> str:

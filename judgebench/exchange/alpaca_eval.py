@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from shlex import quote
 
 from judgebench import keys
-from judgebench.benchmarks.at_hand import baseline_texts, items_at_hand
+from judgebench.benchmarks.folder import baseline_texts, items_at_hand
 from judgebench.errors import InputError
 from judgebench.exchange.alpaca_eval_ids import (
     BENCHMARK,

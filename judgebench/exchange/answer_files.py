@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from judgebench.benchmarks.at_hand import items_at_hand
-from judgebench.benchmarks.prompt_rows import QUESTION, Question
+from judgebench.benchmarks.folder import items_at_hand
+from judgebench.benchmarks.own_prompts import QUESTION, Question
 from judgebench.errors import InputError
 from judgebench.exchange.alpaca_eval_files import ANNOTATIONS, kind_of, rows_of
 from judgebench.exchange.known_items import default_version

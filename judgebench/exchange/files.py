@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError
 from judgebench.exchange import arena_hard, mt_bench, responses, verdict_rows, verdicts
 from judgebench.exchange.known_items import KnownItems, default_version

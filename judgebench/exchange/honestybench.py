@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError
 from judgebench.exchange.honestybench_records import Record, model_and_set, read_records
 from judgebench.exchange.honestybench_taking import About, take_in

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import registry
-from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError
 from judgebench.exchange.evaluations import Evaluation, Night
 from judgebench.exchange.evaluations_checking import check, one_model, one_task

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from judgebench import registry
-from judgebench.benchmarks.at_hand import items_at_hand
 from judgebench.benchmarks.description import find
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.benchmarks.own_prompts import newest_version, own_versions
 from judgebench.errors import unknown_name
 from judgebench.records import BINARY, Item

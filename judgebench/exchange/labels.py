@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.exchange.known_items import KnownItems, default_version
 from judgebench.exchange.outcome import ImportReport
 from judgebench.exchange.verdict_rows import VerdictRow, once_each, read_verdicts

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from judgebench import registry
-from judgebench.benchmarks.at_hand import items_at_hand
 from judgebench.benchmarks.description import find
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.exchange.evaluations import Evaluation, Night
 from judgebench.exchange.evaluations_checking import check, one_model, one_task
 from judgebench.exchange.evaluations_taking import Taking

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from judgebench import keys
-from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.errors import InputError
 from judgebench.exchange.attach import Board, place_key
 from judgebench.exchange.known_items import (

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from judgebench import keys
-from judgebench.benchmarks.presets import Manner
+from judgebench.benchmarks.presets import Preset
 from judgebench.config import Endpoint
 from judgebench.dialogue import REPLY_LIMITS, Dialogue
 from judgebench.execution.plan import (
@@ -272,7 +272,7 @@ class PlanRow:
     ``cost_usd`` is None where its price is not known, and ``method`` says how tokens were counted.
     ``at_most`` says that tokens of replies, and what they cost, are an upper bound: fewer than
     `ENOUGH_CALLS` replies are kept from which their length could be told.
-    ``manner`` is how a preset has the model asked, and ``decoding`` what that comes down to;
+    ``preset`` is how one has the model asked, and ``decoding`` what that comes down to;
     ``detectable`` is what a judge's verdicts could tell apart, where that was asked.
 
     Of the ``verdicts`` of a judge that asks somebody, ``repeated`` are about a question that an
@@ -297,7 +297,7 @@ class PlanRow:
     cost_usd: Range | None = field(default_factory=Range)
     method: str = ""
     at_most: bool = False
-    manner: Manner = field(default_factory=Manner)
+    preset: Preset = field(default_factory=Preset)
     decoding: JsonObject = field(default_factory=dict)
     detectable: Detectable | None = None
 
@@ -412,8 +412,8 @@ class _Plan:
         row = replace(self._row(candidate), generations=len(found.missing - self.counted))
         self.counted |= found.missing
         if candidate.recorded is None:
-            manner = candidate.asked.benchmark.manner
-            row = replace(row, manner=manner, decoding=candidate.spec.decoding)
+            preset = candidate.asked.benchmark.preset
+            row = replace(row, preset=preset, decoding=candidate.spec.decoding)
         if candidate.api is None:
             return row
         scale = self.scales.of(candidate.name, candidate.api, candidate.key, judges=False)

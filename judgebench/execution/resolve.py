@@ -7,17 +7,18 @@ asked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from judgebench import keys, registry
-from judgebench.benchmarks.benchmark import Benchmark
-from judgebench.benchmarks.folder import load_benchmark
+from judgebench.benchmarks.folder import Benchmark, load_benchmark
+from judgebench.benchmarks.lm_eval_task import TaskBenchmark, task_benchmark
 from judgebench.benchmarks.own_prompts import own_benchmark
 from judgebench.config import (
     CANDIDATE,
+    OWN_METRIC,
     ApiModel,
     BenchmarkConfig,
     Endpoint,
@@ -258,7 +259,7 @@ def resolve(
         _assignment(a, name, judge, suite, only)
         for a in asked
         for name in a.config.judges
-        for judge, only in judge_assignment(suite, a.config, name)
+        for judge, only in _judges_called(suite, a, name)
     )
     for a in asked:
         _check_baseline(a, suite)
@@ -333,13 +334,26 @@ def endpoints(work: ResolvedSuite) -> dict[str, Endpoint]:
 
 def _asked(config: BenchmarkConfig) -> ResolvedBenchmark:
     benchmark: Benchmark
-    if config.items is not None:
+    if config.lm_eval_task is not None:
+        benchmark = task = task_benchmark(config)
+        if config.judged_by_metrics:
+            config = config.model_copy(update={"judges": list(task.own_judges)})
+    elif config.items is not None:
         benchmark = own_benchmark(config)
     else:
         benchmark = load_benchmark(config.name, options=config.options)
     return ResolvedBenchmark(
         config=config, benchmark=benchmark, items=chosen_items(benchmark, config)
     )
+
+
+def _judges_called(
+    suite: Suite, asked: ResolvedBenchmark, name: str
+) -> Iterable[tuple[JudgeConfig | None, str | None]]:
+    """As `judge_assignment`; a metric of an lm-eval task is a judge of the benchmark's own."""
+    if isinstance(asked.benchmark, TaskBenchmark) and name.startswith(OWN_METRIC):
+        return [(asked.benchmark.own_judge(name), None)]
+    return judge_assignment(suite, asked.config, name)
 
 
 def _assignment(
@@ -604,11 +618,11 @@ def _brought_baseline(suite: Suite, asked: ResolvedBenchmark) -> ModelConfig | N
 def _candidate(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Candidate:
     if config.responses is not None:
         return _recorded_candidate(config, asked, config.responses)
-    manner = asked.benchmark.manner
+    preset = asked.benchmark.preset
     local = None
     if config.lm_eval is not None:
         said = config.lm_eval.model_dump(exclude_unset=True)
-        local = LocalModel.from_config(said, usual=manner.local)
+        local = LocalModel.from_config(said, usual=preset.local)
     try:
         if local is not None:
             _check_turns(local, asked)
@@ -661,18 +675,18 @@ def _remote_spec(config: ModelConfig, asked: ResolvedBenchmark, seed: int) -> Mo
     assert api is not None  # one of the three, says the configuration
     assert api.provider is not None
     check_provider(f"model {config.name}", api.provider)
-    manner = asked.benchmark.manner
-    if untold := {n: v for n, v in manner.untold.items() if n not in {**api.sampling, **api.extra}}:
+    preset = asked.benchmark.preset
+    if untold := {n: v for n, v in preset.untold.items() if n not in {**api.sampling, **api.extra}}:
         raise ConfigError(
-            f"the preset {manner.name} of {asked.benchmark.name} asks with "
+            f"the preset {preset.name} of {asked.benchmark.name} asks with "
             f"{', '.join(f'{n}: {v}' for n, v in untold.items())}, which is no part of chat "
             "completions; where this server takes it, say it as the model's 'extra', else say "
             "options: {preset: clean}"
         )
     return remote.spec_of(
         api,
-        usual=manner.api,
-        system=manner.system,
+        usual=preset.api,
+        system=preset.system,
         identity=identity_of(api) or api.provider,
         prompt_sha=asked.benchmark.prompt_sha,
         max_tokens=asked.benchmark.lm_eval_task.max_gen_toks,

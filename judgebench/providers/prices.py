@@ -17,7 +17,7 @@ from judgebench.secret import is_loopback
 
 _MILLION = 1_000_000
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
-_ON_THIS_MACHINE = frozenset({"local", "reward_model", "scripted"})
+_ON_THIS_MACHINE = frozenset({"lm_eval", "local", "reward_model", "scripted"})
 _SELLS_OTHERS = frozenset({"litellm"})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from natsort import natsorted, ns
 
-from judgebench.benchmarks.at_hand import items_at_hand
+from judgebench.benchmarks.folder import items_at_hand
 from judgebench.metrics.confidence_board import QuestionSet
 from judgebench.metrics.verdict_table import coded
 from judgebench.records import Item

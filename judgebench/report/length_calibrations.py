@@ -6,7 +6,7 @@ import time
 from functools import cached_property
 from shlex import quote
 
-from judgebench.benchmarks.data_source import calibration_files
+from judgebench.benchmarks.data import calibration
 from judgebench.metrics.length_calibration import LengthCalibration, from_json
 from judgebench.metrics.length_controlled import LENGTH_CONTROLLED
 from judgebench.report import calibration_files as files
@@ -81,7 +81,7 @@ class Calibrations:
         assert self._described is not None
         description, folder = self._described
         figures = folder / "figures"
-        return files.published(calibration_files(description), figures) or files.recovered(figures)
+        return files.published(calibration(description).here(), figures) or files.recovered(figures)
 
     def _why_not(self, judge: str | None, opponent: str) -> str:
         if judge is None:

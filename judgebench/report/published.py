@@ -11,9 +11,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.at_hand import baseline_texts
+from judgebench.benchmarks.data import official_judging
 from judgebench.benchmarks.description import OfficialPrompt, PublishedBoard
-from judgebench.benchmarks.official_files import official_judging
+from judgebench.benchmarks.folder import baseline_texts
 from judgebench.errors import UsageError
 from judgebench.records import JudgeSpec
 from judgebench.report.board_data import IMPORTED, BoardData

@@ -12,39 +12,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from judgebench.errors import ConfigError, InputError
+from judgebench.protocols import LmEvalTask
 from judgebench.records import Item, JsonObject, Message, Response, Runtime, Usage
 from judgebench.responses.identity import LOADED_AS, pinned
 from judgebench.responses.remote import draws, is_rule, temperature_of
 from judgebench.workers.hub import SilentHubError, file_of
 from judgebench.workers.process import NEEDS, WorkerProcess, clean
 from judgebench.yaml_file import MODEL_TOKENS
-
-
-class LmEvalTask(Protocol):
-    """The task that asks, as a benchmark describes it.
-
-    ``until`` and ``max_gen_toks`` are explicit; ``generation`` is what else the task says about
-    decoding. Its ``temperature`` may be one for each category (`remote.is_rule`).
-    ``further`` goes over that for every sample after the first; empty where all are alike.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def include_path(self) -> Path: ...
-    @property
-    def metadata(self) -> Mapping[str, Any]: ...
-    @property
-    def until(self) -> tuple[str, ...]: ...
-    @property
-    def max_gen_toks(self) -> int: ...
-    @property
-    def generation(self) -> Mapping[str, Any]: ...
-    @property
-    def further(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

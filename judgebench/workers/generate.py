@@ -41,7 +41,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -51,6 +50,7 @@ from judgebench.records import NOT_SAID, Runtime
 from judgebench.workers import backends
 from judgebench.workers.backends import Backend, Decoding, Generated, PromptTokens
 from judgebench.workers.final_answer import read_answer
+from judgebench.workers.lm_eval_task import doc_ids, load_task
 from judgebench.workers.prompts import ChatPrompts, prompt_text
 from judgebench.workers.protocol import (
     BatchAnswerer,
@@ -130,7 +130,9 @@ class _Task:
         self._given = task
         self._seed = seed
         self._turns: Mapping[str, Sequence[Any]] = task.get("turns") or {}
-        self._source = None if self._turns else _lm_eval_task(task)
+        self._source = (
+            None if self._turns else load_task(self.name, task["include_path"], task["metadata"])
+        )
         rule = task.get("prompt_tokens")
         self._tokens = PromptTokens(**rule) if rule else None
         self._selection = task.get("selection")
@@ -335,43 +337,19 @@ def batch_seed(seed: int, *, task: str, sample: int, number: int, turn: int = 0)
 # Tasks of lm-eval ---------------------------------------------------------------------------------
 
 
-def _lm_eval_task(given: Mapping[str, Any]) -> Any:
-    """A task of ours, loaded by lm-eval; documents are known by their ``id``.
-
-    lm-eval's own tasks are not scanned: that takes seconds, and no name can collide.
-    """
-    from lm_eval.tasks import TaskManager
-
-    name, include_path = given["task"], given["include_path"]
-    manager = TaskManager(
-        include_path=list(include_path), include_defaults=False, metadata=dict(given["metadata"])
-    )
-    if name not in manager.all_subtasks:
-        known = ", ".join(manager.all_subtasks) or "none"
-        raise ConfigError(f"no lm-eval task called {name!r} below {include_path}. Known: {known}")
-    task = manager.load([name])["tasks"][name]
-    if task.OUTPUT_TYPE != "generate_until":
-        raise ConfigError(
-            f"task {name}: answers are judged, so output_type has to be generate_until, "
-            f"not {task.OUTPUT_TYPE}"
-        )
-    return task
-
-
 def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
     """Item id -> prompt, exactly as lm-eval would send it.
 
     Text, except where a backend's template makes something else. Ids for which the task has no
     document are absent.
     """
-    docs = [str(doc["id"]) for doc in task.eval_docs]
-    twice = sorted(id_ for id_, count in Counter(docs).items() if count > 1)
-    if twice:
-        raise ConfigError(f"task {given['task']}: two documents share an id: {', '.join(twice)}")
+    docs = doc_ids(given["task"], task.eval_docs)
     ids = set(given["ids"])
     wanted = {n for n, id_ in enumerate(docs) if id_ in ids}
     if not wanted:
         return {}
+    if task.config.num_fewshot:  # which examples are drawn depends on who drew before
+        wanted = set(range(max(wanted) + 1))
     templated = given["apply_chat_template"]
     task.build_all_requests(
         samples=wanted,  # lm-eval asks 'is it in': a list would make this quadratic
@@ -381,7 +359,8 @@ def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
         chat_template=lm.apply_chat_template if templated else None,
         tokenizer_name=lm.tokenizer_name if templated else "",
     )
-    return {str(inst.doc["id"]): inst.args[0] for inst in task.instances}
+    prompts = {docs[inst.doc_id]: inst.args[0] for inst in task.instances}
+    return {id_: prompt for id_, prompt in prompts.items() if id_ in ids}
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ line; a Parquet file with the same columns is read as well. An item's id is its 
 Evidences are kept as metadata: upstream's judge is not shown them either.
 """
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content, records
 from judgebench.errors import InputError
 
 LINES = ("data_v1.1_release.jsonl", "data_release.jsonl")
@@ -29,23 +28,11 @@ def read(path: Path) -> Content | None:
     """
     files = {file.name: file for file in (sorted(path.iterdir()) if path.is_dir() else [path])}
     if found := [files[name] for name in LINES if name in files]:
-        return _content(found[0], _lines(found[0]))
+        return _content(found[0], (row for _, row in records(found[0])))
     for file in files.values():
         if file.suffix == ".parquet" and (rows := _table(file)) is not None:
             return _content(file, rows)
     return None
-
-
-def _lines(path: Path) -> Iterable[Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-        try:
-            yield json.loads(line)
-        except ValueError:
-            raise InputError(f"{path}:{number}: this line is not JSON") from None
 
 
 def _table(path: Path) -> list[Any] | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from judgebench.benchmarks.open_questions import OpenQuestions
+from judgebench.benchmarks.task_folder import OpenQuestions
 
 _TASK = OpenQuestions(Path(__file__).resolve().parent)
 

@@ -6,8 +6,10 @@ are: the first is that of a model called ``response_1``, the second of the basel
 
 from pathlib import Path
 
-from judgebench.benchmarks.content import Content
-from judgebench.benchmarks.critiquellm_files import PEOPLE, sampled
+from judgebench.benchmarks.data import Content, load_module
+from judgebench.benchmarks.description import find
+
+_SAMPLES = load_module(find("alignbench_pointwise")[1], "source")
 
 FIRST, SECOND = "response_1", "response_2"
 WON_BY_FIRST = {0: 1.0, 1: 0.0, 2: 0.5}
@@ -16,7 +18,7 @@ WON_BY_FIRST = {0: 1.0, 1: 0.0, 2: 0.5}
 
 def read(path: Path) -> Content | None:
     """The content of a file or folder; None if it holds no compared answers."""
-    rows = sampled(path, [FIRST, SECOND, "human_score_1", "human_score_2", "label"])
+    rows = _SAMPLES.sampled(path, [FIRST, SECOND, "human_score_1", "human_score_2", "label"])
     if rows is None:
         return None
     compared = [
@@ -24,7 +26,7 @@ def read(path: Path) -> Content | None:
             "item_id": one.id,
             "model": FIRST,
             "opponent": SECOND,
-            "judge": PEOPLE,
+            "judge": _SAMPLES.PEOPLE,
             "kind": "preference",
             "value": WON_BY_FIRST[one.one_of("label", WON_BY_FIRST)],
         }

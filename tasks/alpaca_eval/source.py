@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content
 from judgebench.errors import InputError
 
 JSON = "alpaca_eval_gpt4_baseline.json"

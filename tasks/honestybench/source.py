@@ -6,14 +6,12 @@ with a set (``nq_300.parquet``) holds some of its records, and the row of each. 
 set and the row, counted from 0: ``nq/17``.
 """
 
-import hashlib
-import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content, file_sha, records
 from judgebench.errors import InputError
 
 FILES = {
@@ -81,20 +79,10 @@ def _is_sample(path: Path, name: str) -> bool:
 
 
 def _of_lines(path: Path, name: str, sha: str | None) -> Iterator[Mapping[str, Any]]:
-    try:
-        raw = path.read_bytes()
-        text = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
     # A copy of upstream's repository has no file whose name alone says which one it is.
-    if sha is not None and (found := hashlib.sha256(raw).hexdigest()) != sha:
+    if sha is not None and (found := file_sha(path)) != sha:
         raise InputError(f"{path}: SHA-256 {found}, but {sha} is pinned; fetch it again")
-    for row, line in enumerate(text.removesuffix("\n").split("\n")):
-        where = f"{path}:{row + 1}"
-        try:
-            record = json.loads(line)
-        except ValueError:
-            raise InputError(f"{where}: this line is not JSON") from None
+    for row, (where, record) in enumerate(records(path)):
         if not isinstance(record, dict):
             raise InputError(f"{where}: a record with question and answer has to stand here")
         yield _item(where, name, row, record.get("question"), "answer", record.get("answer"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.set_questions import SetQuestions
+from judgebench.benchmarks.task_folder import SetQuestions
 from judgebench.judges import lexical
 
 _TASK = SetQuestions(

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.mixed_questions import MixedQuestions
+from judgebench.benchmarks.task_folder import MixedQuestions
 from judgebench.judges import lexical
 from judgebench.records import Score
 
@@ -22,7 +22,7 @@ def process_results(prompt: str, doc: dict[str, Any], results: list[str]) -> dic
 
     An answer that names no option has no score by rule, and is counted.
     """
-    answer = _TASK.judged_text(doc, results[0], prompt=prompt)
+    answer = _TASK.judged_text_of(doc, results[0], prompt=prompt)
     verdict = lexical.by_rule(answer, doc["references"], doc["options"])
     if not isinstance(verdict, Score):
         return {"no_option": 1.0}

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content
 from judgebench.errors import InputError
 
 CSV_COLUMNS = ("model", "response", "question", "references")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from judgebench.benchmarks.short_answers import ShortAnswers
+from judgebench.benchmarks.task_folder import ShortAnswers
 from judgebench.judges import lexical
 
 _TASK = ShortAnswers(Path(__file__).resolve().parent)

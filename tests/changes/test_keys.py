@@ -172,8 +172,8 @@ def test_models_are_who_they_were_before_there_were_presets(
     name: str, options: dict[str, str]
 ) -> None:
     benchmark = load_benchmark(name, options=options)
-    task, manner = benchmark.lm_eval_task, benchmark.manner
-    here = LocalModel.from_config({"model_args": {"pretrained": "org/m"}}, usual=manner.local)
+    task, preset = benchmark.lm_eval_task, benchmark.preset
+    here = LocalModel.from_config({"model_args": {"pretrained": "org/m"}}, usual=preset.local)
     local = ModelSpec(
         weights="sha256:0123",
         prompting={**prompting_of(here, task), "prompt_sha": "p"},
@@ -188,7 +188,7 @@ def test_models_are_who_they_were_before_there_were_presets(
         temperature=task.generation.get("temperature", 0),
         further=task.further,
         seed=1234,
-        usual=manner.api,
-        system=manner.system,
+        usual=preset.api,
+        system=preset.system,
     )
     assert (keys.model_key(local).hex(), keys.model_key(api).hex()) == MODELS[name]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.judges.kinds import KINDS
 from judgebench.keys import text_sha

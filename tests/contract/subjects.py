@@ -94,6 +94,17 @@ def scored(text: str, **more: Any) -> ScoreRequest:
     return ScoreRequest(provider="here", model="judge", messages=messages, **more)
 
 
+def measured(text: str, *, extra: Mapping[str, Any] | None = None, **more: Any) -> ScoreRequest:
+    messages = (_user("Well?"), Message(role="assistant", content=text))
+    return ScoreRequest(
+        provider="here",
+        model="sum,none",
+        messages=messages,
+        extra={"item": "0", **(extra or {})},
+        **more,
+    )
+
+
 def _user(text: str) -> Message:
     return Message(role="user", content=text)
 
@@ -167,6 +178,42 @@ def _reward_model(folder: Path) -> Iterator[Made]:
     yield lambda: _here("reward_model", {"pretrained": pretrained, "dtype": "float32"})
 
 
+_TASK = """
+task: sums
+custom_dataset: !function utils.load
+test_split: test
+output_type: generate_until
+doc_to_text: "{{question}}"
+doc_to_target: ""
+process_results: !function utils.checksum
+metric_list: [{metric: sum, aggregation: mean, higher_is_better: false}]
+metadata: {version: 1}
+"""
+_UTILS = f"""
+import zlib
+
+import datasets
+
+def load(**kwargs):
+    return {{"test": datasets.Dataset.from_list([{{"question": "Well?"}}])}}
+
+def checksum(doc, results):
+    if results[0] == {FAILS!r}:
+        raise ValueError("too long")
+    return {{"sum": zlib.crc32(results[0].encode())}}
+"""
+
+
+@contextmanager
+def _lm_eval(folder: Path) -> Iterator[Made]:
+    (folder / "long").mkdir()
+    (folder / "long" / "long.yaml").write_text(_TASK)
+    (folder / "long" / "utils.py").write_text(_UTILS)
+    options = {"task": "sums", "include_path": [str(folder)]}
+    endpoint = Endpoint(provider="lm_eval", identity="here", provider_options=options)
+    yield lambda: registry.load("providers", "lm_eval").make(endpoint)
+
+
 # Those without a model ----------------------------------------------------------------------------
 
 
@@ -225,6 +272,18 @@ SUBJECTS: Mapping[str, Subject] = {
             (scored("Right?", decoding={"seed": 1}, extra={"guided": True}), ("guided", "seed")),
         ),
         needs="torch",
+    ),
+    "lm_eval": Subject(
+        provider="lm_eval",
+        opened=_lm_eval,
+        kinds=(measured,),
+        failure="local_model",
+        prompt_tokens=0,
+        reply_tokens=lambda reply: None,
+        untaken=(
+            (measured("Right?", decoding={"seed": 1}, extra={"guided": True}), ("guided", "seed")),
+        ),
+        needs="lm_eval",
     ),
     "scripted": Subject(
         provider="scripted",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 from tests import alignbench_gold, honestybench_gold
 from tests.e2e import mixeval_gold
 from tests.e2e.offered import offered

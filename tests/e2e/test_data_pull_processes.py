@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from judgebench.benchmarks.data_source import verify
+from judgebench.benchmarks.data import verify
 from judgebench.benchmarks.pull import pull
 from tests.file_host import FileHost
 from tests.unit.pulled import FILES, ROWS, Noted, write_benchmark
@@ -174,7 +174,7 @@ def from_hub(tmp_path: Path, url: str, *, more: str = "") -> tuple[int, str, str
     (tasks / "small" / "benchmark.toml").write_text(text[: text.index("[published]")])
     (tasks / "small" / "source.py").write_text(
         "import json\n"
-        "from judgebench.benchmarks.content import Content\n"
+        "from judgebench.benchmarks.data import Content\n"
         "def read(path):\n"
         "    lines = (path / 'rows.jsonl').read_text().splitlines()\n"
         "    return Content(items=tuple(json.loads(line) for line in lines))\n"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 from tests import alignbench_gold
 from tests.e2e.runs import ROOT, store_url, typed
 from tests.loopback import Ask, Loopback, Reaction

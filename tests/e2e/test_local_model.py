@@ -35,7 +35,7 @@ from pathlib import Path
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 
-from judgebench.benchmarks.short_answers import ShortAnswers
+from judgebench.benchmarks.task_folder import ShortAnswers
 
 HERE = Path(__file__).resolve().parent
 load = ShortAnswers(HERE).load

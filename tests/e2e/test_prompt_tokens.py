@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 from judgebench.config import load_suite
 from judgebench.errors import ConfigError
 from judgebench.execution.resolve import Candidate, resolve

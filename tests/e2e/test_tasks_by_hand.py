@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
 from tests.e2e import mixeval_gold, real_sets
 from tests.warm import Warm

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from judgebench import registry
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content
 from judgebench.keys import text_sha
 from judgebench.protocols import Meter
 
@@ -23,7 +23,7 @@ CONTENT_SHA = Content(items=tuple(ROWS)).sha
 SOURCE = """\
 import json
 
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks.data import Content
 
 
 def read(path):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import import_data, load_module
+from judgebench.benchmarks.data import import_data, load_module
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import FolderBenchmark, load_benchmark
 from judgebench.benchmarks.pull import pull

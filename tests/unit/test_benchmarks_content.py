@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from judgebench.benchmarks.content import Content, checked
+from judgebench.benchmarks.data import Content, checked
 from judgebench.errors import InputError
 
 ITEMS: tuple[dict[str, Any], ...] = (

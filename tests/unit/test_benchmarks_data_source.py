@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import (
+from judgebench.benchmarks.data import (
     data_home,
     import_data,
     list_data,
@@ -328,7 +328,7 @@ def test_a_hub_dataset_comes_through_datasets(
     folder = paths / "trivia_judging"
     (folder / "source.py").write_text(
         "import json\n"
-        "from judgebench.benchmarks.content import Content\n"
+        "from judgebench.benchmarks.data import Content\n"
         "def read(path):\n"
         "    lines = (path / 'rows.jsonl').read_text().splitlines()\n"
         "    return Content(items=tuple(json.loads(line) for line in lines))\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.content import read_content
+from judgebench.benchmarks.data import read_content
 from judgebench.benchmarks.description import find, read
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError
@@ -60,11 +60,11 @@ def test_cases_show_the_answer_cut_where_it_ends() -> None:
     item = benchmark.items(1)[0]
     raw = " Danube\nQ: And now?"
     response = Response(benchmark="x", version="1", item_id="0", model_key=b"m", text=raw, raw=raw)
-    (case,) = benchmark.cases(item, [response])
+    case = benchmark.case(item, [response])
     (shown,) = case.responses
     assert (shown.text, shown.raw) == ("Danube", raw)
     whole = load_benchmark("trivia_judging_mini", options={"truncate": "none"})
-    assert next(whole.cases(item, [response])).responses[0].text == raw
+    assert whole.case(item, [response]).responses[0].text == raw
 
 
 def test_the_lm_eval_task_is_explicit() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.benchmarks.prompt_text import MAX_BYTES, constant_text, read_texts
+from judgebench.benchmarks.official import MAX_BYTES, constant_text, read_texts
 from judgebench.errors import InputError
 from judgebench.judges.prompt import messages
 from judgebench.template import PromptText

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.truncation import MODES, truncate
+from judgebench.benchmarks.presets import MODES, truncate
 from judgebench.errors import ConfigError
 
 RUN_ON = " The Danube, I say.\nIt is long.\n\nQ: And the next?\nA: Rhine\nQuestion: one more"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import calibration_files, import_data, official_prompts
+from judgebench.benchmarks.data import calibration, import_data, official_prompts
 from judgebench.benchmarks.description import Description, find, read
 from judgebench.errors import InputError
 
@@ -37,7 +37,7 @@ def description(benchmarks: Path) -> Description:
 
 
 def test_they_are_imported_under_their_names(benchmarks: Path, tmp_path: Path) -> None:
-    assert calibration_files(description(benchmarks)) == {}
+    assert calibration(description(benchmarks)).here() == {}
     given = tmp_path / "given"
     given.mkdir()
     for name, content in FILES.items():
@@ -45,7 +45,7 @@ def test_they_are_imported_under_their_names(benchmarks: Path, tmp_path: Path) -
     (given / "other.csv").write_bytes(b"something else")
     state = import_data("alpaca_eval", given)
     assert state.state == "missing"  # the instructions are still to come
-    found = calibration_files(description(benchmarks))
+    found = calibration(description(benchmarks)).here()
     assert {name: path.read_bytes() for name, path in found.items()} == FILES
 
 
@@ -53,9 +53,9 @@ def test_a_changed_file_is_not_taken(benchmarks: Path, tmp_path: Path) -> None:
     file = tmp_path / "df_gamed.csv"
     file.write_bytes(FILES["df_gamed.csv"])
     import_data("alpaca_eval", file)
-    (kept,) = calibration_files(description(benchmarks)).values()
+    (kept,) = calibration(description(benchmarks)).here().values()
     kept.write_bytes(b"preference,index\n1.0,0\n")
-    assert calibration_files(description(benchmarks)) == {}
+    assert calibration(description(benchmarks)).here() == {}
     file.write_bytes(b"torn")
     with pytest.raises(InputError, match="nothing in it belongs to alpaca_eval"):
         import_data("alpaca_eval", file)

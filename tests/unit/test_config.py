@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from judgebench import yaml_file
-from judgebench.config import Suite, load_suite, raw_suite
-from judgebench.errors import ConfigError
+from judgebench.config import Narrowing, Suite, load_suite, raw_suite
+from judgebench.errors import ConfigError, UsageError
 
 GOOD = """\
 name: nightly
@@ -410,3 +410,26 @@ def test_what_is_nowhere_is_missed_beside_the_suite(project: Path) -> None:
         **{f"checkpoints/{name}": f"checkpoints/{name}" for name in "abc"},  # of the Hub, perhaps
     }
     assert suite.notes == ()
+
+
+def test_a_task_that_is_judged_by_its_metrics_stays_so_in_a_part_of_a_suite() -> None:
+    suite = Suite.model_validate(
+        {
+            "name": "s",
+            "models": [{"name": "a", "responses": "a.jsonl"}],
+            "benchmarks": [
+                {"name": "sums", "lm_eval_task": "sums"},
+                {"name": "mine", "items": "i.jsonl", "judges": ["contains"]},
+            ],
+        }
+    )
+    (task, mine) = suite.narrowed(Narrowing(limit=2)).benchmarks
+    assert task.judged_by_metrics
+    assert (task.limit, mine.judges) == (2, ["contains"])
+    (task,) = suite.narrowed(Narrowing(judges=("lm_eval/bleu",))).benchmarks
+    assert (task.judges, task.judged_by_metrics) == (["lm_eval/bleu"], False)
+    (mine,) = suite.narrowed(Narrowing(judges=("contains",))).benchmarks
+    assert mine.name == "mine"
+    assert not any(one.judged_by_metrics for one in suite.unjudged().benchmarks)
+    with pytest.raises(UsageError, match="no judge called 'contain'"):
+        suite.narrowed(Narrowing(judges=("contain",)))

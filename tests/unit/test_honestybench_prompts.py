@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from judgebench.benchmarks.data import keep_prompts
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.official_files import keep_prompts
-from judgebench.benchmarks.prompt_text import read_texts
+from judgebench.benchmarks.official import read_texts
 from judgebench.judges.kinds import KINDS
 from judgebench.keys import text_sha
 from judgebench.protocols import JudgeSettings

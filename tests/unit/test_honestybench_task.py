@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import import_data, load_content, load_module
+from judgebench.benchmarks.data import import_data, load_content, load_module
 from judgebench.benchmarks.description import FilesSource, find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.benchmarks.pull import pull
-from judgebench.benchmarks.set_questions import OWN
+from judgebench.benchmarks.task_folder import OWN_ASK
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import text_sha
 from tests import honestybench_gold
@@ -107,7 +107,7 @@ def test_an_item_has_its_set_and_domain(tmp_path: Path, unpinned: Path) -> None:
         assert item.id.split("/")[0] == item.category
         assert item.metadata == {"domain": "in-domain" if item.category in IN_DOMAIN else "ood"}
     assert items[0].references == ("Danube", "Donau")
-    assert items[0].prompt == OWN.text.replace("{question}", items[0].question)
+    assert items[0].prompt == OWN_ASK.replace("{question}", items[0].question)
 
 
 @pytest.mark.parametrize("name", ["tq", "popqa"])
@@ -200,9 +200,7 @@ def test_the_official_sentence_asks_where_it_is_here(
     changed = description.model_copy(
         update={"judging": description.judging.model_copy(update={"official": official})}
     )
-    monkeypatch.setattr(
-        "judgebench.benchmarks.official_files.official_judging", lambda _: changed.judging
-    )
+    monkeypatch.setattr("judgebench.benchmarks.data.official_judging", lambda _: changed.judging)
     asked = load_benchmark("honestybench_mini")
     assert asked.items(1)[0].prompt == f"Say it: {own.items(1)[0].question}"
     assert asked.prompt_sha != own.prompt_sha

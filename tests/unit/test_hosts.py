@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.hosts import (
+from judgebench.benchmarks.fetch import (
     authorization,
     check_address,
     check_online,

@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 
 from judgebench import registry
-from judgebench.benchmarks.content import ANSWERS, LABELS, Content, read_content, write_content
-from judgebench.benchmarks.data_source import import_data, load_module
+from judgebench.benchmarks.data import (
+    ANSWERS,
+    LABELS,
+    Content,
+    import_data,
+    load_module,
+    read_content,
+    write_content,
+)
 from judgebench.benchmarks.description import find
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.errors import ConfigError, InputError

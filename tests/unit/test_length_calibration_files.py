@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.benchmarks.data_source import calibration_files
+from judgebench.benchmarks.data import calibration
 from judgebench.benchmarks.description import find
 from judgebench.errors import InputError
 from judgebench.report.calibration_files import (
@@ -84,7 +84,7 @@ def test_files_of_another_content_are_not_taken(
     folder = tmp_path / "alpaca_eval" / "calibration"
     folder.mkdir(parents=True)
     files(folder)
-    assert calibration_files(find("alpaca_eval")[0]) == {}
+    assert calibration(find("alpaca_eval")[0]).here() == {}
 
 
 def test_the_recovered_figures() -> None:

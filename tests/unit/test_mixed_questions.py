@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from judgebench.benchmarks import mixeval_files
-from judgebench.benchmarks.content import Content
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import Content, import_data, load_module
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.mixed_questions import MixedQuestions
-from judgebench.benchmarks.mixeval_examples import FREE_FORM, MULTIPLE_CHOICE, own_prefix
-from judgebench.benchmarks.mixeval_prompts import OWN
+from judgebench.benchmarks.presets import Split
+from judgebench.benchmarks.task_folder import EXAMPLES, OWN, MixedQuestions
 from judgebench.errors import ConfigError, InputError
 from judgebench.keys import case_key
 from judgebench.records import Item, Response
 
 ROOT = Path(__file__).parents[2]
+_SOURCE = load_module(ROOT / "tasks" / "mixeval_hard", "source")
+assert _SOURCE is not None
+READ = _SOURCE.read
 FREE: Mapping[str, Any] = {
     "problem_type": "free-form",
     "context": None,
@@ -58,7 +58,7 @@ def test_upstreams_two_files_are_one_set(tmp_path: Path) -> None:
     folder = written(
         tmp_path, {"10": FREE, "2": FREE, "3": {**FREE, "context": "On"}}, {"0": CHOICE}
     )
-    content = mixeval_files.read(folder)
+    content = READ(folder)
     assert content is not None
     ids = [row["id"] for row in content.items]
     assert ids == ["free-form/2", "free-form/3", "free-form/10", "multiple-choice/0"]
@@ -75,9 +75,9 @@ def test_upstreams_two_files_are_one_set(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
-    assert mixeval_files.read(tmp_path) is None
+    assert READ(tmp_path) is None
     (tmp_path / "judge_prompts.py").write_text("a = 1")
-    assert mixeval_files.read(tmp_path / "judge_prompts.py") is None
+    assert READ(tmp_path / "judge_prompts.py") is None
 
 
 def test_the_hard_set_is_not_the_full_one(tmp_path: Path) -> None:
@@ -111,28 +111,28 @@ def test_the_hard_set_is_not_the_full_one(tmp_path: Path) -> None:
 )
 def test_a_faulty_record_is_named(tmp_path: Path, free: Any, choices: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        mixeval_files.read(written(tmp_path, free, choices))
+        READ(written(tmp_path, free, choices))
 
 
 def test_half_a_set_is_none(tmp_path: Path) -> None:
     (written(tmp_path, {"0": FREE}, {}) / "multiple-choice.json").unlink()
     with pytest.raises(InputError, match=r"multiple-choice\.json is missing"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (written(tmp_path, {}, {}) / "free-form.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read as JSON"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
     for name in ("free-form.json", "multiple-choice.json"):
         (tmp_path / name).unlink()
     (tmp_path / "hard_freeform.parquet").write_bytes(b"no table")
     (tmp_path / "hard_multichoice.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match="is no whole Parquet file"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
     (tmp_path / "old_freeform.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match="one set at a time"):
-        mixeval_files.read(tmp_path)
+        READ(tmp_path)
 
 
 # Questions ---------------------------------------------------------------------------------------
@@ -202,10 +202,20 @@ def test_what_a_base_model_goes_on_to_invent_is_cut(
         assert (shown.text, shown.raw) == (judged, RUN_ON)
 
 
+def own_prefix(split: Split) -> str:
+    folder = ROOT / "tasks" / "mixeval_hard" / "prompts"
+    return (folder / f"{EXAMPLES[split]}.txt").read_text(encoding="utf-8")
+
+
+def examples(split: Split) -> list[str]:
+    gap = "\n\n\n" if split == "free-form" else "\n\n"
+    return own_prefix(split).removesuffix(gap).split(gap)
+
+
 def test_a_base_model_sees_five_examples_of_its_split() -> None:
     chat = load_benchmark("mixeval_mini").items()
     base = load_benchmark("mixeval_mini", options={"prompt": "base"}).items()
-    assert len(FREE_FORM) == len(MULTIPLE_CHOICE) == 5
+    assert [len(examples(split)) for split in EXAMPLES] == [5, 5]
     for plain, shown in zip(chat, base, strict=True):
         split = plain.metadata["split"]
         assert shown.prompt == f"{own_prefix(split)}{plain.prompt}\n"
@@ -215,9 +225,13 @@ def test_a_base_model_sees_five_examples_of_its_split() -> None:
 
 def test_our_examples_are_no_question_of_the_benchmark() -> None:
     asked = {item.question.casefold() for item in load_benchmark("mixeval_mini").items()}
-    assert not asked & {one.question.casefold() for one in (*FREE_FORM, *MULTIPLE_CHOICE)}
-    for one in MULTIPLE_CHOICE:
-        assert one.answer in "ABCDE"[: len(one.options)]
+    shown = [
+        line.removeprefix("Question: ") for s in EXAMPLES for line in own_prefix(s).split("\n")
+    ]
+    assert not asked & {line.casefold() for line in shown}
+    for one in examples("multiple-choice"):
+        *_, last, _, answer = one.split("\n")
+        assert answer in "ABCDE"[: "ABCDE".index(last[0]) + 1]
 
 
 def test_the_number_of_examples_is_not_for_choice() -> None:

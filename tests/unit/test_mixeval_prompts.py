@@ -4,13 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgebench.benchmarks.mixeval_base_replies import judged_part
-from judgebench.benchmarks.mixeval_prompts import (
+from judgebench.benchmarks.presets import judged_part
+from judgebench.benchmarks.task_folder import (
     OWN,
     STEP_BY_STEP,
     Split,
-    base_prompt,
-    examples_prefix,
     free_form_prompt,
     multiple_choice_prompt,
 )
@@ -43,14 +41,6 @@ def test_what_has_to_be_thought_through(dataset: str) -> None:
 def test_what_is_no_context(context: str | None) -> None:
     asked = free_form_prompt("Which river?", context=context, dataset="DROP")
     assert asked == f"Question: Which river?\n{OWN.free_form}"
-
-
-def test_a_base_model_sees_examples_first() -> None:
-    prompt = multiple_choice_prompt("Wet?", ["Yes", "No"], context=None)
-    for split, gap in (("free-form", "\n\n\n"), ("multiple-choice", "\n\n")):
-        prefix = examples_prefix([(prompt, "A"), (prompt, "B")], split=split)
-        assert prefix == f"{prompt}\nA{gap}{prompt}\nB{gap}"
-        assert base_prompt(prompt, examples=prefix) == f"{prefix}{prompt}\n"
 
 
 @given(st.text(), st.text(), st.lists(st.text(), min_size=1, max_size=10))

@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
-from judgebench.benchmarks.benchmark import Benchmark
-from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.own_prompts import DEFAULT_MAX_TOKENS, OwnPrompts, own_benchmark
-from judgebench.benchmarks.prompt_rows import questions_sha, read_questions
+from judgebench.benchmarks.folder import Benchmark, load_benchmark
+from judgebench.benchmarks.own_prompts import (
+    DEFAULT_MAX_TOKENS,
+    OwnPrompts,
+    own_benchmark,
+    questions_sha,
+    read_questions,
+)
 from judgebench.config import BenchmarkConfig, load_suite
 from judgebench.errors import ConfigError, InputError
 from judgebench.judges.frame import conversation
@@ -328,11 +332,11 @@ def test_a_case_holds_the_responses_in_the_order_shown(tmp_path: Path) -> None:
     benchmark = own(jsonl(tmp_path, {"prompt": "a"}))
     (item,) = benchmark.items()
     assert benchmark.case(item, (first, second)).responses == (first, second)
-    assert [one.responses for one in benchmark.cases(item, [second])] == [(second,)]
+    assert benchmark.case(item, [second]).responses == (second,)
     mini = load_benchmark("trivia_judging_mini", options={"truncate": "at_next_question"})
     shown = mini.case(mini.items(1)[0], (second, first)).responses
     assert [one.text for one in shown] == ["no", "yes"]
-    assert [one.text for one in next(mini.cases(item, [first])).responses] == ["yes"]
+    assert [one.text for one in mini.case(item, [first]).responses] == ["yes"]
 
 
 def test_both_kinds_have_one_face(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from judgebench.benchmarks.description import Asking
 from judgebench.benchmarks.folder import load_benchmark
-from judgebench.benchmarks.presets import Manner, OverApi, Preset, PromptTokens, manner_of
+from judgebench.benchmarks.presets import OverApi, Preset, PresetConfig, PromptTokens
 from judgebench.cli.main import run
 from judgebench.config import load_suite
 from judgebench.errors import ConfigError
@@ -232,16 +232,16 @@ def test_what_an_api_cannot_be_told_is_refused_and_named(tmp_path: Path) -> None
 
 
 def test_a_system_text_goes_to_both_kinds_of_models() -> None:
-    manner = manner_of("p", Preset(system="Be kind.", tokens=PromptTokens()))
-    assert manner.local == {"system_instruction": "Be kind.", "prompt_tokens": {}}
-    assert (manner.system, manner.untold) == ("Be kind.", {"tokens": {}})
+    preset = PresetConfig(system="Be kind.", tokens=PromptTokens()).resolved("p")
+    assert preset.local == {"system_instruction": "Be kind.", "prompt_tokens": {}}
+    assert (preset.system, preset.untold) == ("Be kind.", {"tokens": {}})
 
 
 def test_what_a_preset_says_of_apis_takes_the_place_of_the_rest() -> None:
     api = OverApi(sampling={"max_tokens": 3}, unsent=["temperature"])
-    manner = manner_of("p", Preset(generation={"top_k": 5}, tokens=PromptTokens(), api=api))
-    assert (manner.api, manner.untold) == ({"temperature": None, "max_tokens": 3}, {})
-    assert manner_of("clean", Preset()) == Manner()
+    preset = PresetConfig(generation={"top_k": 5}, tokens=PromptTokens(), api=api).resolved("p")
+    assert (preset.api, preset.untold) == ({"temperature": None, "max_tokens": 3}, {})
+    assert PresetConfig().resolved("clean") == Preset()
 
 
 # the model's own sampling ------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from judgebench import api
-from judgebench.benchmarks.data_source import import_data
+from judgebench.benchmarks.data import import_data
 from judgebench.benchmarks.folder import load_benchmark
 from judgebench.config import load_suite
 from judgebench.stats.repeated_items import effective_n
@@ -218,7 +218,7 @@ def test_a_suite_asks_as_upstream_and_is_on_the_page(path: Path) -> None:
     for benchmark in load_suite(path).benchmarks:
         loaded = load_benchmark(benchmark.name, options=benchmark.options)
         assert "@" in benchmark.name  # a published figure is of one version
-        assert loaded.manner.name.startswith("upstream")
+        assert loaded.preset.name.startswith("upstream")
     for model in load_suite(path).models:
         assert f"| {model.name} |" in text()  # named as the published table names it
 

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from judgebench.benchmarks.data_home import alone
-from judgebench.benchmarks.data_source import DataState, import_data, verify
-from judgebench.benchmarks.pull import offers, pull
-from judgebench.benchmarks.upstream import megabytes
+from judgebench.benchmarks.data import DataState, alone, import_data, verify
+from judgebench.benchmarks.pull import megabytes, offers, pull
 from judgebench.errors import ConfigError, InputError, ProviderUnavailableError
 from tests.file_host import FileHost
 from tests.unit.pulled import FILES, PROMPT, ROWS, Noted, sha, write_benchmark

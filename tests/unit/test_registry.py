@@ -15,6 +15,7 @@ def test_judges_are_the_public_modules_that_make() -> None:
         *("consistency", "contains", "critique", "dimensions", "equivalence", "exact_match"),
         *(
             "graded",
+            "lm_eval",
             "own_prompt",
             "pairwise",
             "python",

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from judgebench.benchmarks import at_hand
-from judgebench.benchmarks.content import Content
+from judgebench.benchmarks import folder as benchmark_folder
+from judgebench.benchmarks.data import Content
 from judgebench.cli.main import run
 from judgebench.config import Panel
 from judgebench.errors import UsageError
@@ -452,7 +452,7 @@ def test_a_baseline_with_other_answers_is_another_baseline(
 
     assert board(store, "alpaca_eval").published  # by their lengths, where the data is not here
     for changed in (0, 3):
-        monkeypatch.setattr(at_hand, "load_content", lambda *_, n=changed: content(n))
+        monkeypatch.setattr(benchmark_folder, "load_content", lambda *_, n=changed: content(n))
         found = board(store, "alpaca_eval")
         said = found.rows[0].metrics[LC].undefined
         assert (said is None) == bool(found.published) == (not changed)

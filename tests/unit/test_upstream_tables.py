@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from judgebench import registry
-from judgebench.benchmarks.data_source import load_module
+from judgebench.benchmarks.data import load_module
 from judgebench.errors import InputError
 
 TABLES: list[tuple[str, str, str, dict[str, Any]]] = [

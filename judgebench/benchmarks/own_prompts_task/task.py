@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 from lm_eval.api.task import ConfigurableTask
 
-from judgebench.benchmarks.prompt_rows import questions_sha, read_questions
+from judgebench.benchmarks.own_prompts import questions_sha, read_questions
 from judgebench.errors import ConfigError
 
 Doc = Mapping[str, Any]

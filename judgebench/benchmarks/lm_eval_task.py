@@ -1,0 +1,148 @@
+"""An lm-eval task as a benchmark: its questions, its way of asking, and its metrics as judges.
+
+lm-eval itself is in a child process, which is asked what the task is and later scores answers.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from judgebench import registry
+from judgebench.benchmarks.folder import FolderTask
+from judgebench.benchmarks.own_prompts import OwnPrompts, Question, check_name
+from judgebench.config import OWN_METRIC, BenchmarkConfig, JudgeConfig
+from judgebench.errors import ConfigError, unknown_name
+from judgebench.keys import content_key
+from judgebench.records import Message
+from judgebench.workers.process import WorkerProcess, clean
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskBenchmark(OwnPrompts):
+    """The questions of a task as lm-eval puts them, few-shot examples and all.
+
+    ``task`` is what a suite says of it, as `judgebench.workers.lm_eval_task` takes it, and
+    ``definition`` what that makes of it.
+    """
+
+    task: Mapping[str, Any]
+    definition: Mapping[str, Any]
+
+    @cached_property
+    def data_sha(self) -> str:
+        """SHA-256 of what is asked, with lm-eval's version of the task."""
+        prompts = [question.prompt for question in self.questions]
+        asked = [self.definition["version"], self.questions_sha, prompts]
+        return content_key("lm-eval questions", asked).hex()
+
+    @cached_property
+    def own_judges(self) -> Mapping[str, str]:
+        """Metrics by the judge's name: each under its first filter by itself, then under others."""
+        found: dict[str, str] = {}
+        for metric in self.definition["metrics"]:
+            first = f"{OWN_METRIC}{metric.partition(',')[0]}"
+            found[f"{OWN_METRIC}{metric}" if first in found else first] = metric
+        return found
+
+    def own_judge(self, name: str) -> JudgeConfig:
+        """The judge of one of the task's metrics.
+
+        Raises
+        ------
+        ConfigError
+            For a metric that the task does not have, or that is not of single answers.
+        """
+        if name not in self.own_judges:
+            raise ConfigError(
+                f"benchmark {self.name}: {unknown_name('metric', name, self.own_judges)}"
+            )
+        sha = content_key("lm-eval task", [self.definition["sha"], self.data_sha]).hex()
+        return JudgeConfig(
+            name=name,
+            kind="lm_eval",
+            provider="lm_eval",
+            model=self.own_judges[name],
+            identity=f"{self.task['task']}@{self.definition['version']}+{sha[:12]}",
+            provider_options={**self.task, "include_path": [self.definition["include_path"]]},
+        )
+
+    @property
+    def lm_eval_task(self) -> FolderTask:
+        """The task itself: a local model is asked as by lm-eval."""
+        return FolderTask(
+            name=self.task["task"],
+            include_path=Path(self.definition["include_path"]),
+            metadata={},
+            until=tuple(self.definition["until"]),
+            max_gen_toks=self.definition["max_gen_toks"],
+            generation=self.definition["generation"],
+        )
+
+
+def task_benchmark(config: BenchmarkConfig) -> TaskBenchmark:
+    """The benchmark that a suite's section with ``lm_eval_task`` describes.
+
+    Raises
+    ------
+    ConfigError
+        Where lm-eval is not installed, has no such task or cannot load it, and where its answers
+        are no texts or it runs code that the section does not allow.
+    """
+    check_name(config.name)
+    task = {
+        "task": config.lm_eval_task,
+        "include_path": [str(path) for path in registry.included()],
+        "confirm_run_unsafe_code": config.confirm_run_unsafe_code,
+    }
+    with tempfile.TemporaryDirectory(prefix="judgebench-") as folder:
+        items = Path(folder) / "items.jsonl"
+        definition = _definition(task, items)
+        lines = items.read_text(encoding="utf-8").splitlines()
+    return TaskBenchmark(
+        name=config.name,
+        path=Path(definition["include_path"]),
+        questions=tuple(map(_question, map(json.loads, lines))),
+        baseline=config.baseline,
+        task=task,
+        definition=definition,
+    )
+
+
+def _question(row: Mapping[str, Any]) -> Question:
+    return Question(
+        id=row["id"],
+        turns=(Message(role="user", content=row["question"]),),
+        references=tuple(row["references"]),
+        category=row["category"],
+        prompt=row["prompt"],
+    )
+
+
+def _definition(task: Mapping[str, Any], items: Path) -> Mapping[str, Any]:
+    """What lm-eval makes of a task; its items are written into the file."""
+    worker = WorkerProcess(
+        "judgebench.workers.lm_eval_task",
+        model=f"the lm-eval task {task['task']}",
+        gpus=None,
+        needs="lm_eval",
+    )
+    try:
+        worker.load(task, within_s=None, limit="limits: {timeout_s: …}")
+        (event,) = worker.ask([{"id": 0, "items": str(items)}])
+    finally:
+        worker.stop()
+    if event["event"] == "failed":
+        raise ConfigError(f"the lm-eval task {task['task']}: {clean(event['message'])}")
+    definition: dict[str, Any] = event["answers"][0]
+    if not definition["metrics"]:
+        raise ConfigError(
+            f"the lm-eval task {task['task']} has no metric of single answers: its metrics are "
+            "computed over all of them together"
+        )
+    return definition

@@ -1,0 +1,227 @@
+"""The process that knows an lm-eval task: what it asks, and what its own metrics say of answers.
+
+    python -m judgebench.workers.lm_eval_task
+
+It speaks as `judgebench.workers.protocol` says. The job names the task, and where tasks are looked
+for before lm-eval's own::
+
+    {"task": "gsm8k", "include_path": ["..."], "confirm_run_unsafe_code": false}
+
+A question is an answer to an item, with a metric under a filter as lm-eval writes it; what comes
+back is its value, null where that is no number::
+
+    {"id": 0, "item": "17", "answer": "It is 4.", "metric": "exact_match,none"}
+    {"id": 0, "value": 1.0}
+
+or it asks for what `Metrics.describe` says, and for the items in a file::
+
+    {"id": 0, "items": "/tmp/items.jsonl"}
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import numbers
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from judgebench.errors import ConfigError
+from judgebench.keys import content_key
+from judgebench.records import Runtime
+from judgebench.workers.protocol import Answer, BatchAnswerer, Question, Refusal, serve
+
+_NAMED = re.compile(r"^(task|group):[ \t]*['\"]?([^\s'\"#]+)", re.MULTILINE)
+_UNKNOWN_FIELD = re.compile(r"unexpected keyword argument '(\w+)'")
+_FEWSHOT_SEED = 1234  # of lm-eval's command line
+
+
+def load_task(name: str, include_path: Sequence[str], metadata: Mapping[str, Any]) -> Any:
+    """A task by lm-eval, its few-shot examples drawn as lm-eval itself draws them.
+
+    lm-eval's own tasks are not scanned: that takes seconds, and no name can collide.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is not there, a file that another version of lm-eval wrote, and a task whose
+        answers are no texts.
+    """
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(
+        include_path=list(include_path), include_defaults=False, metadata=dict(metadata)
+    )
+    if name not in manager.all_subtasks:
+        known = ", ".join(manager.all_subtasks) or "none"
+        raise ConfigError(f"no lm-eval task called {name!r} below {include_path}. Known: {known}")
+    try:
+        task: Any = manager.load([name])["tasks"][name]
+    except TypeError as error:
+        if (unknown := _UNKNOWN_FIELD.search(str(error))) is None:
+            raise
+        raise ConfigError(
+            f"task {name} below {', '.join(include_path)}: the installed lm-eval "
+            f"({version('lm_eval')}) knows no field {unknown[1]!r} of a task: its file is of "
+            "another version"
+        ) from None
+    if task.OUTPUT_TYPE != "generate_until":
+        raise ConfigError(
+            f"task {name}: answers are judged, so output_type has to be generate_until, "
+            f"not {task.OUTPUT_TYPE}"
+        )
+    task.set_fewshot_seed(_FEWSHOT_SEED)
+    return task
+
+
+def doc_ids(name: str, docs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The documents' own ids where all of a task have one; else their numbers, from 0.
+
+    Raises
+    ------
+    ConfigError
+        Naming ids that several documents share.
+    """
+    if not all("id" in doc for doc in docs):
+        return [str(n) for n in range(len(docs))]
+    ids = [str(doc["id"]) for doc in docs]
+    if twice := sorted(id_ for id_, count in Counter(ids).items() if count > 1):
+        raise ConfigError(f"task {name}: two documents share an id: {', '.join(twice)}")
+    return ids
+
+
+class Metrics(BatchAnswerer):
+    """A loaded task that scores answers, one at a time, as lm-eval does after a run."""
+
+    batch = 64
+
+    def __init__(self, name: str, task: Any, folder: Path) -> None:
+        self._name, self._task, self._folder = name, task, folder
+        docs = list(task.eval_docs)
+        self._docs = dict(zip(doc_ids(name, docs), docs, strict=True))
+
+    def stack(self) -> Runtime:
+        return Runtime(backend="lm-eval", versions={"lm-eval": version("lm_eval")})
+
+    def refusal(self, question: Question) -> Refusal | None:
+        if "items" in question or question["item"] in self._docs:
+            return None
+        return Refusal("request", f"the task has no document {question['item']!r}")
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        from lm_eval.api.instance import Instance
+
+        if "items" in questions[0]:
+            return [self.describe(Path(questions[0]["items"]))]
+        asked = [Instance("generate_until", self._docs[q["item"]], (), 0) for q in questions]
+        for instance, question in zip(asked, questions, strict=True):
+            instance.resps = [question["answer"]]
+        self._task._instances = asked
+        self._task.apply_filters()
+        return [
+            {"value": self._value(instance, *question["metric"].split(",", 1))}
+            for instance, question in zip(asked, questions, strict=True)
+        ]
+
+    def _value(self, instance: Any, metric: str, chosen: str) -> float | None:
+        value = self._task.process_results(instance.doc, [instance.filtered_resps[chosen]])[metric]
+        return float(value) if isinstance(value, numbers.Real) and math.isfinite(value) else None
+
+    def describe(self, items: Path) -> dict[str, Any]:
+        """What the task asks; its items are written into a file, one a line.
+
+        ``metrics`` are those that are means over answers. ``sha`` is of lm-eval's version and the
+        files beside the task's, which say how answers are scored.
+        """
+        from lm_eval.api.metrics import mean
+
+        task = self._task
+        task.build_all_requests()
+        prompts = (instance.args[0] for instance in task.instances)
+        pairs = zip(self._docs.items(), prompts, strict=True)
+        rows = [self._row(id_, doc, prompt) for (id_, doc), prompt in pairs]
+        items.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        generation = dict(task.config.generation_kwargs)
+        until = generation.pop("until") or []
+        files = [file for file in sorted(self._folder.iterdir()) if file.suffix in {".yaml", ".py"}]
+        code = {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files}
+        means = [metric for metric, how in task.aggregation().items() if how is mean]
+        return {
+            "version": str(task.VERSION),
+            "include_path": str(self._folder),
+            "until": [until] if isinstance(until, str) else list(until),
+            "max_gen_toks": int(generation.pop("max_gen_toks", 256)),
+            "generation": generation,
+            "metrics": [f"{metric},{one.name}" for metric in means for one in task._filters],
+            "sha": content_key("lm-eval task", [version("lm_eval"), self._name, code]).hex(),
+        }
+
+    def _row(self, id_: str, doc: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+        target = self._task.doc_to_target(doc)
+        groups = (doc.get(name) for name in ("category", "subject"))
+        return {
+            "id": id_,
+            "question": str(self._task.doc_to_text(doc)),
+            "prompt": prompt,
+            "references": [str(one) for one in (target if isinstance(target, list) else [target])],
+            "category": next((one for one in groups if isinstance(one, str)), None),
+        }
+
+
+def load(job: Mapping[str, Any]) -> Metrics:
+    """The task of a job.
+
+    Raises
+    ------
+    ConfigError
+        As `load_task`; also for a task that is scored over several answers to a question, or runs
+        code that nobody has agreed to.
+    """
+    name = job["task"]
+    folder = _folder_of(name, [Path(one) for one in job["include_path"]])
+    task = load_task(name, [str(folder)], {})
+    if task.config.unsafe_code and not job["confirm_run_unsafe_code"]:
+        raise ConfigError(
+            f"the lm-eval task {name} runs what models write as code on this machine: say "
+            "confirm_run_unsafe_code: true beside it where that is meant"
+        )
+    if (repeats := task.config.repeats) > 1:
+        raise ConfigError(
+            f"the lm-eval task {name} scores {repeats} answers together (repeats); here each is "
+            "judged by itself"
+        )
+    return Metrics(name, task, folder)
+
+
+def _folder_of(name: str, include_path: Sequence[Path]) -> Path:
+    """The folder of the file that defines a task: one of those included, else lm-eval's own.
+
+    Reading 14 000 files for one word takes a second; lm-eval's scan of them takes 5 to 15.
+    """
+    import lm_eval.tasks
+
+    known: list[list[str]] = []
+    for root in (*reversed(include_path), Path(lm_eval.tasks.__file__).parent):
+        known.append([])
+        for file in root.rglob("*.yaml"):
+            for kind, found in _NAMED.findall(file.read_text(encoding="utf-8", errors="replace")):
+                known[-1].append(found)
+                if found == name and kind == "group":
+                    raise ConfigError(
+                        f"{name} is a group of lm-eval tasks ({file}); name one of its tasks"
+                    )
+                if found == name:
+                    return file.parent
+    near = [one for names in known for one in difflib.get_close_matches(name, names, n=1)]
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    n = len({one for names in known for one in names})
+    raise ConfigError(f"no lm-eval task called {name!r}{hint} ({n:,} are known)")
+
+
+if __name__ == "__main__":
+    serve(load)

@@ -1,0 +1,83 @@
+"""A metric of an lm-eval task as a judge: what it asks of the task, and how values are read."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from judgebench import registry
+from judgebench.errors import ConfigError
+from judgebench.judges.lm_eval import MetricJudge
+from judgebench.protocols import JudgeSettings
+from judgebench.records import (
+    Case,
+    Item,
+    Message,
+    Reply,
+    Response,
+    Score,
+    ScoreRequest,
+    Unreadable,
+    Verdict,
+)
+
+
+def judge(metric: str, **options: object) -> MetricJudge:
+    settings = JudgeSettings(model=metric, provider="sums@2+abc", options=options)
+    made = registry.load("judges", "lm_eval").make(settings)
+    assert isinstance(made, MetricJudge)
+    return made
+
+
+def asked(
+    metric: str, *scores: float, reasoning: str | None = None
+) -> tuple[ScoreRequest, Verdict]:
+    """The question about an answer, and what is read from these scores."""
+    item = Item(
+        benchmark="sums", version="2", id="7", turns=(Message(role="user", content="2 + 2?"),)
+    )
+    answer = Response(
+        benchmark="sums",
+        version="2",
+        item_id="7",
+        model_key=b"m",
+        text="4",
+        raw=" 4",
+        reasoning=reasoning,
+    )
+    dialogue = judge(metric).judge(Case(item=item, responses=(answer,)))
+    question = next(dialogue)
+    assert isinstance(question, ScoreRequest)
+    with pytest.raises(StopIteration) as end:
+        dialogue.send(Reply(text="", scores=scores))
+    return question, end.value.value
+
+
+def test_the_task_is_asked_about_the_answer_as_it_was_generated() -> None:
+    question, verdict = asked("exact_match,none", 1.0)
+    assert (question.provider, question.model) == ("sums@2+abc", "exact_match,none")
+    assert [message.content for message in question.messages] == ["2 + 2?", " 4"]
+    assert question.extra == {"item": "7"}
+    assert verdict == Score(value=1.0, low=0.0, high=1.0)
+
+
+def test_what_was_thought_aloud_is_no_part_of_the_answer() -> None:
+    question, _ = asked("exact_match,none", 1.0, reasoning="2 and 2, hm.")
+    assert question.messages[-1].content == "4"
+
+
+@pytest.mark.parametrize(("metric", "value"), [("length,none", 0.5), ("exact_match,none", 3.0)])
+def test_what_is_no_share_has_a_scale_without_ends(metric: str, value: float) -> None:
+    assert asked(metric, value)[1] == Score(value=value, low=-math.inf, high=math.inf)
+
+
+def test_what_is_no_number_is_unreadable() -> None:
+    verdict = asked("exact_match,none")[1]
+    assert isinstance(verdict, Unreadable)
+    assert "no number" in verdict.reason
+
+
+def test_it_has_no_options() -> None:
+    with pytest.raises(ConfigError, match="no key called 'scale'"):
+        judge("exact_match,none", scale=[1, 2])
