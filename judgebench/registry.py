@@ -16,7 +16,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +32,9 @@ Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
 _included: list[Path] = []
+_of_suite: list[Path] = []
+_beside: dict[str, tuple[Path, Path, int]] = {}
+"""Modules found in a folder of `function`: the folder, the file, and when that was changed."""
 _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
 
@@ -82,7 +86,6 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
     if named in FUNCTIONS:
         return FUNCTIONS[named]
     module, colon, inside = named.partition(":")
-    paths = list(sys.path)
     try:
         if not colon:
             points = _entry_points(group)
@@ -91,17 +94,35 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
                 raise ConfigError(f"{what}; one of your own is package.module:function")
             found = points[named].load()
         else:
-            sys.path += [] if beside is None else [str(beside)]
-            found = operator.attrgetter(inside)(importlib.import_module(module))
+            found = operator.attrgetter(inside)(_module(module, beside))
     except ConfigError:
         raise
     except Exception as error:  # noqa: BLE001 - a module may raise whatever it wants
         raise ConfigError(f"{named}: {type(error).__name__}: {error}") from None
-    finally:
-        sys.path[:] = paths
     if not callable(found):
         raise ConfigError(f"{named} is no function")
     return found  # type: ignore[no-any-return]
+
+
+def _module(named: str, beside: Path | None) -> Any:
+    """A module; one beside another prompt, or as it was before it was changed, is not taken."""
+    if beside is None:
+        return importlib.import_module(named)
+    folder = beside.absolute()
+    if any(of != folder or _changed(str(file)) != then for of, file, then in _beside.values()):
+        for name in _beside:
+            sys.modules.pop(name, None)
+        _beside.clear()
+    paths, known = list(sys.path), {*sys.modules}
+    try:
+        sys.path.append(str(folder))
+        return importlib.import_module(named)
+    finally:
+        sys.path[:] = paths
+        for name in sys.modules.keys() - known:
+            file = Path(getattr(sys.modules[name], "__file__", None) or "/")
+            if file.is_relative_to(folder):
+                _beside[name] = (folder, file, _changed(str(file)))
 
 
 def register_function(found: Callable[..., Any]) -> str:
@@ -111,12 +132,47 @@ def register_function(found: Callable[..., Any]) -> str:
     return named
 
 
-def source_sha(found: Callable[..., Any]) -> str | None:
-    """The first 12 digits of the SHA-256 of a function's source; None where nobody has it."""
-    try:
-        return text_sha(inspect.getsource(found))[:12]
-    except (OSError, TypeError):
+def source_sha(found: Callable[..., Any], within: tuple[Any, ...] = ()) -> str | None:
+    """The first 12 digits of the SHA-256 of what a function is; None where nobody has its code.
+
+    That is its source, and the numbers, texts and functions that it holds of the function around it
+    or of its object: ``longer_than(5)`` is not ``longer_than(100)``. A lambda may share its line
+    with others, and what was typed at a prompt has no source: of those it is the compiled code.
+    ``within`` are the functions that hold this one.
+    """
+    held: list[Any] = [cell.cell_contents for cell in getattr(found, "__closure__", None) or ()]
+    if inspect.ismethod(found) and not inspect.isclass(found.__self__):
+        held += sorted(getattr(found.__self__, "__dict__", {}).items())
+    source, code = None, getattr(found, "__code__", None)
+    if isinstance(found, partial):
+        source, held = "partial", [found.func, found.args, *sorted(found.keywords.items())]
+    else:
+        with suppress(OSError, TypeError):
+            source = inspect.getsource(found)
+        if code is not None and (source is None or found.__name__ == "<lambda>"):
+            source = f"{source}\n{_compiled(code)}"
+    if source is None:
         return None
+    return text_sha("\n".join([source, *(_held(one, (*within, found)) for one in held)]))[:12]
+
+
+def _compiled(code: Any) -> str:
+    """Code and constants of a function and of those within it, without where they stand."""
+    inner = [_compiled(one) if inspect.iscode(one) else repr(one) for one in code.co_consts]
+    return repr((code.co_code.hex(), code.co_names, inner))
+
+
+def _held(value: Any, within: tuple[Any, ...]) -> str:
+    """A value as part of an identity; of one that may change while it is used, its type."""
+    if any(value is one for one in within):
+        return ""
+    if inspect.isroutine(value) or isinstance(value, partial):
+        return str(source_sha(value, within))
+    if isinstance(value, tuple):
+        return f"({', '.join(_held(one, within) for one in value)})"
+    if isinstance(value, str | bytes | int | float | None):
+        return repr(value)
+    return type(value).__qualname__
 
 
 def tasks_root() -> Path:
@@ -160,6 +216,16 @@ def include(paths: Iterable[Path]) -> None:
     ConfigError
         For a folder that is not there, or holds no benchmark and no lm-eval task.
     """
+    _checked(paths, _included)
+
+
+def include_of_suite(paths: Iterable[Path]) -> None:
+    """Likewise the folders that a suite names, in place of those of the suite before."""
+    _of_suite.clear()
+    _checked(paths, _of_suite)
+
+
+def _checked(paths: Iterable[Path], known: list[Path]) -> None:
     for path in paths:
         if not path.is_dir():
             raise ConfigError(f"include_path: {path}: there is no such folder")
@@ -169,13 +235,13 @@ def include(paths: Iterable[Path]) -> None:
                 "in it"
             )
         where = path.absolute()
-        _included[:] = [*(one for one in _included if one != where), where]
+        known[:] = [*(one for one in known if one != where), where]
 
 
 def included() -> tuple[Path, ...]:
-    """The folders of `include` and of ``JUDGEBENCH_INCLUDE_PATH``; the last one wins."""
+    """The folders of ``JUDGEBENCH_INCLUDE_PATH``, `include` and the suite; the last one wins."""
     named = os.environ.get(INCLUDE_PATH, "").split(os.pathsep)
-    return (*(Path(one) for one in named if one), *_included)
+    return (*(Path(one) for one in named if one), *_included, *_of_suite)
 
 
 def benchmark_folders() -> dict[str, Path]:

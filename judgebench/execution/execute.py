@@ -518,9 +518,7 @@ def carry_out(
 
 def _to_its_end(stage: _Stage, work: Coroutine[Any, Any, None]) -> None:
     """Within a running event loop, as that of a notebook, in a thread with a loop of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _within_loop():
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread, _interrupts_here(stage):
         return thread.submit(copy_context().run, asyncio.run, work).result()
@@ -539,6 +537,14 @@ def _interrupts_here(stage: _Stage) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _within_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # nothing may run in here: it would be the root of all that is raised
+        return False
+    return True
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
