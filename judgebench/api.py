@@ -1003,7 +1003,7 @@ def _resolved(
     if unjudged:
         suite = suite.unjudged()
     with _named(path):
-        registry.include(suite.included)
+        registry.include_of_suite(suite.included)
         return resolve(suite, narrowing)
 
 

@@ -32,6 +32,9 @@ Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
 _included: list[Path] = []
+_of_suite: list[Path] = []
+_beside: dict[str, tuple[Path, Path, int]] = {}
+"""Modules found in a folder of `function`: the folder, the file, and when that was changed."""
 _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
 
@@ -102,7 +105,6 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
     if named in FUNCTIONS:
         return FUNCTIONS[named]
     module, colon, inside = named.partition(":")
-    paths = list(sys.path)
     try:
         if not colon:
             points = _entry_points(group)
@@ -111,17 +113,35 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
                 raise ConfigError(f"{what}; one of your own is package.module:function")
             found = _loaded(points[named])
         else:
-            sys.path += [] if beside is None else [str(beside)]
-            found = operator.attrgetter(inside)(importlib.import_module(module))
+            found = operator.attrgetter(inside)(_module(module, beside))
     except ConfigError:
         raise
     except Exception as error:  # noqa: BLE001 - a module may raise whatever it wants
         raise ConfigError(f"{named}: {type(error).__name__}: {error}") from None
-    finally:
-        sys.path[:] = paths
     if not callable(found):
         raise ConfigError(f"{named} is no function")
     return found  # type: ignore[no-any-return]
+
+
+def _module(named: str, beside: Path | None) -> Any:
+    """A module; one beside another prompt, or as it was before it was changed, is not taken."""
+    if beside is None:
+        return importlib.import_module(named)
+    folder = beside.absolute()
+    if any(of != folder or _changed(str(file)) != then for of, file, then in _beside.values()):
+        for name in _beside:
+            sys.modules.pop(name, None)
+        _beside.clear()
+    paths, known = list(sys.path), {*sys.modules}
+    try:
+        sys.path.append(str(folder))
+        return importlib.import_module(named)
+    finally:
+        sys.path[:] = paths
+        for name in sys.modules.keys() - known:
+            file = Path(getattr(sys.modules[name], "__file__", None) or "/")
+            if file.is_relative_to(folder):
+                _beside[name] = (folder, file, _changed(str(file)))
 
 
 def register_function(found: Callable[..., Any]) -> str:
@@ -215,6 +235,16 @@ def include(paths: Iterable[Path]) -> None:
     ConfigError
         For a folder that is not there, or holds no benchmark and no lm-eval task.
     """
+    _checked(paths, _included)
+
+
+def include_of_suite(paths: Iterable[Path]) -> None:
+    """Likewise the folders that a suite names, in place of those of the suite before."""
+    _of_suite.clear()
+    _checked(paths, _of_suite)
+
+
+def _checked(paths: Iterable[Path], known: list[Path]) -> None:
     for path in paths:
         if not path.is_dir():
             raise ConfigError(f"include_path: {path}: there is no such folder")
@@ -224,13 +254,13 @@ def include(paths: Iterable[Path]) -> None:
                 "in it"
             )
         where = path.absolute()
-        _included[:] = [*(one for one in _included if one != where), where]
+        known[:] = [*(one for one in known if one != where), where]
 
 
 def included() -> tuple[Path, ...]:
-    """The folders of `include` and of ``JUDGEBENCH_INCLUDE_PATH``; the last one wins."""
+    """The folders of ``JUDGEBENCH_INCLUDE_PATH``, `include` and the suite; the last one wins."""
     named = os.environ.get(INCLUDE_PATH, "").split(os.pathsep)
-    return (*(Path(one) for one in named if one), *_included)
+    return (*(Path(one) for one in named if one), *_included, *_of_suite)
 
 
 def benchmark_folders() -> dict[str, Path]:

@@ -210,8 +210,9 @@ def test_a_plan_knows_it_and_two_judges_of_one_name_are_refused(tmp_path: Path) 
     assert (done.code, "judges named twice: j" in done.err) == (78, True)
 
 
-def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path) -> None:
-    """As a notebook has one: a first interrupt starts nothing new and keeps what came."""
+@pytest.mark.parametrize("handler", ["of python", "of asyncio.run"])
+def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path, handler: str) -> None:
+    """As a notebook has one, or a program: an interrupt starts nothing new and keeps what came."""
     server = Loopback(lambda ask: Reaction(text="7"))
     signals: list[int] = []
 
@@ -240,8 +241,10 @@ def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path) -> None:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         loop = asyncio.new_event_loop()
         try:
+            run = loop.run_until_complete if handler == "of python" else asyncio.run
             with pytest.raises(KeyboardInterrupt):
-                loop.run_until_complete(cell({"max_connections": 2}))
+                run(cell({"max_connections": 2}))
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         finally:
             loop.close()
             signal.signal(signal.SIGINT, before)
