@@ -129,6 +129,11 @@ def test_a_trial_says_why_nobody_would_be_asked(tmp_path: Path) -> None:
     assert "unreadable: the item has no item.topic" in done.out
 
 
+def test_a_trial_of_nothing_says_what_to_name() -> None:
+    done = typed("judge", "try")
+    assert (done.code, "name what is tried: a prompt with --prompt" in done.err) == (64, True)
+
+
 def test_a_pattern_may_begin_with_a_class(tmp_path: Path) -> None:
     (tmp_path / "p.md").write_text("{answer}", encoding="utf-8")
     pattern = ("--read", r"regex: [Gg]rade: (\d)")
