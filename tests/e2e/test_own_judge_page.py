@@ -129,6 +129,11 @@ def test_a_trial_says_why_nobody_would_be_asked(tmp_path: Path) -> None:
     assert "unreadable: the item has no item.topic" in done.out
 
 
+def test_a_trial_of_nothing_says_what_to_name() -> None:
+    done = typed("judge", "try")
+    assert (done.code, "name what is tried: a prompt with --prompt" in done.err) == (64, True)
+
+
 def test_a_pattern_may_begin_with_a_class(tmp_path: Path) -> None:
     (tmp_path / "p.md").write_text("{answer}", encoding="utf-8")
     pattern = ("--read", r"regex: [Gg]rade: (\d)")
@@ -164,6 +169,18 @@ def test_a_reader_that_raises_costs_its_verdict_and_not_the_run(tmp_path: Path) 
     assert "6 verdicts given, 1 unreadable, 0 failed" in done.err
     told = typed("replies", "j", "--unreadable", "--store", f"sqlite:///{tmp_path}/s.db")
     assert "read raised ValueError: could not convert string to float: 'none'" in told.out
+
+
+def test_a_function_that_judges_stands_beside_the_suite_as_a_reader_does(tmp_path: Path) -> None:
+    (tmp_path / "judging_beside.py").write_text("def short(answer):\n    return len(answer) < 12\n")
+    path = suite(tmp_path, "")
+    written = yaml.safe_load(path.read_text())
+    how = {"kind": "python", "options": {"function": "judging_beside:short"}}
+    written["judges"] = [{"name": "j", **how}]
+    path.write_text(yaml.safe_dump(written))
+    done = typed("run", path, "--limit", "2")
+    assert done.code == 0, done.err
+    assert "4 verdicts given, 0 unreadable" in done.err
 
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_not_the_run(tmp_path: Path) -> None:
