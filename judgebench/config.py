@@ -744,6 +744,12 @@ class Suite(Section):
     )
 
     _notes: tuple[str, ...] = PrivateAttr(default=())
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its file is; None where it comes from none."""
+        return self._folder
 
     @property
     def included(self) -> list[Path]:
@@ -845,7 +851,7 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     data = yaml_file.expanded(written, environment)
     beside = _Beside(path, environment)
     suite = check(Suite, data, path, written.lines, beside)
-    suite._notes = beside.notes()
+    suite._notes, suite._folder = beside.notes(), path.absolute().parent
     return suite
 
 

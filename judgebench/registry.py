@@ -49,7 +49,8 @@ def load(group: Group, name: str) -> Any:
     Raises
     ------
     ConfigError
-        For a name nobody offers, with the nearest and the known ones.
+        For a name nobody offers, with the nearest and the known ones, and for what an installed
+        package offers and cannot be loaded.
     """
     if module := _table(group).get(name):
         return importlib.import_module(f"judgebench.{group}.{module}").KINDS[name]
@@ -58,7 +59,25 @@ def load(group: Group, name: str) -> Any:
     offered = _entry_points(group)
     if name not in offered:
         raise ConfigError(unknown_name(group.removesuffix("s"), name, names(group)))
-    return offered[name].load()
+    found = _loaded(offered[name])
+    if group in ("judges", "providers") and not hasattr(found, "make"):
+        raise ConfigError(f"{_offer(offered[name])} has no 'make'")
+    return found
+
+
+def _offer(point: EntryPoint) -> str:
+    package = f" of the package {point.dist.name}" if point.dist is not None else ""
+    return f"{point.group} {point.name} = {point.value}{package}"
+
+
+def _loaded(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:  # noqa: BLE001 - a module may raise whatever it wants
+        raise ConfigError(
+            f"{_offer(point)} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall "
+            "the package"
+        ) from None
 
 
 FUNCTIONS: MutableMapping[str, Callable[..., Any]] = {}
@@ -92,7 +111,7 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
             if named not in points:
                 what = unknown_name(group.removesuffix("s"), named, points)
                 raise ConfigError(f"{what}; one of your own is package.module:function")
-            found = points[named].load()
+            found = _loaded(points[named])
         else:
             found = operator.attrgetter(inside)(_module(module, beside))
     except ConfigError:
@@ -251,7 +270,9 @@ def benchmark_folders() -> dict[str, Path]:
     """
     found = dict(_folders_below(tasks_root()))
     for name, point in _entry_points("benchmarks").items():
-        offered = point.load()
+        offered = _loaded(point)
+        if not isinstance(offered, str | Path) and not hasattr(offered, "__path__"):
+            raise ConfigError(f"{_offer(point)} is neither a folder nor a package that is one")
         found[name] = Path(offered if isinstance(offered, str | Path) else offered.__path__[0])
     for path in included():
         found |= _folders_below(path)

@@ -171,6 +171,18 @@ def test_a_reader_that_raises_costs_its_verdict_and_not_the_run(tmp_path: Path) 
     assert "read raised ValueError: could not convert string to float: 'none'" in told.out
 
 
+def test_a_function_that_judges_stands_beside_the_suite_as_a_reader_does(tmp_path: Path) -> None:
+    (tmp_path / "judging_beside.py").write_text("def short(answer):\n    return len(answer) < 12\n")
+    path = suite(tmp_path, "")
+    written = yaml.safe_load(path.read_text())
+    how = {"kind": "python", "options": {"function": "judging_beside:short"}}
+    written["judges"] = [{"name": "j", **how}]
+    path.write_text(yaml.safe_dump(written))
+    done = typed("run", path, "--limit", "2")
+    assert done.code == 0, done.err
+    assert "4 verdicts given, 0 unreadable" in done.err
+
+
 def test_a_pattern_that_never_ends_costs_its_verdict_and_not_the_run(tmp_path: Path) -> None:
     def answer(ask: Ask) -> Reaction:
         return Reaction(text="a" * 60 + "!" if "Rhine" in ask.text else "aaaa")
