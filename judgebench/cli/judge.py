@@ -16,6 +16,7 @@ from judgebench.cli.options import (
     show,
     store_option,
     suite_store_option,
+    with_include_path,
 )
 from judgebench.cli.run import RETRY, carry_out, limit_options, stated_limits
 from judgebench.cli.streams import say
@@ -136,7 +137,8 @@ class _Judge(click.Command):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
         if args[:1] == ["try"]:
-            return try_command.make_context(f"{info_name} try", args[1:], parent, **extra)
+            command = with_include_path(try_command)
+            return command.make_context(f"{info_name} try", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 

@@ -63,7 +63,7 @@ HELD_BY = {
 }
 """Modules that are not called as their command."""
 
-ABOUT_BENCHMARKS = COMMANDS.keys() - {"batches", "cost", "judge", "reproduce", "store"}
+ABOUT_BENCHMARKS = COMMANDS.keys() - {"batches", "cost", "reproduce", "store"}
 """Commands that take a benchmark, or a suite or store that has some."""
 
 EPILOG = """\b

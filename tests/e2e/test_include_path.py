@@ -86,6 +86,9 @@ def test_the_command_line_and_the_environment_name_folders(
     assert json.loads(capsys.readouterr().out)["rows"][0]["benchmark"] == "rivers"
     assert run(["data", "verify", "rivers", f"--include-path={elsewhere / 'rivers'}"]) == 0
     monkeypatch.setattr(registry, "_included", [])
+    assert run(["judge", "try", str(file)]) == 78
+    assert run(["judge", "try", str(file), f"--include-path={elsewhere}"]) == 0
+    monkeypatch.setattr(registry, "_included", [])
     assert run(["data", "verify", "rivers"]) == 78
     monkeypatch.setenv(INCLUDE_PATH, str(elsewhere))
     assert run(["data", "verify", "rivers"]) == 0
