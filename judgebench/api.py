@@ -640,7 +640,7 @@ def judge(
         Files of answers, or rows of one, as `judgebench.exchange.answer_files` reads them.
     judges
         Each as PROVIDER/MODEL, which is also its name; or a function, which is called with what its
-        parameters name (``question``, ``answer``, ``answer_a``, …: `judgebench.judges.python`).
+        parameters name (``question``, ``answer``, ``answer_a``, …: docs/extending.md).
     rubric, scale
         A text that says what a good answer is, and the lowest and highest score; 1 to 10 if not
         given.
@@ -885,6 +885,8 @@ def _judge_called(
 ) -> dict[str, Any]:
     """The judge that is meant by PROVIDER/MODEL, or is a function."""
     if not isinstance(named, str):
+        if not hasattr(named, "__qualname__"):
+            raise UsageError(f"{named!r} is no judge: name PROVIDER/MODEL, or give a function")
         options = {"function": registry.register_function(named)}
         return {"name": named.__name__, "kind": "python", "options": options}
     if "prompt" not in said and rubric is None:

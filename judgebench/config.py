@@ -332,6 +332,23 @@ class ModelConfig(Section):
         return self
 
 
+def _as_words(given: Any) -> Any:
+    """Words of replies as text: 1 is one too; what YAML takes for true or false is none."""
+    said = [*given.values()] if isinstance(given, dict) else []
+    words = [*given] if isinstance(given, dict | list) else []
+    if any(isinstance(one, bool) for one in words + said):
+        raise ValueError(
+            "yes, no, on, off, true and false are no text in YAML: put them in quotes, as in 'yes'"
+        )
+    if isinstance(given, dict):
+        return dict(zip(map(_as_word, words), said, strict=True))
+    return [_as_word(word) for word in words] if isinstance(given, list) else given
+
+
+def _as_word(given: Any) -> Any:
+    return str(given) if isinstance(given, int) else given
+
+
 class Reading(Section):
     """How a verdict is found in a reply; exactly one of these.
 
@@ -344,7 +361,7 @@ class Reading(Section):
     regex: str | dict[str, str] | None = Field(
         None, description="pattern with one group, which is the verdict; one for each criterion"
     )
-    first_word: dict[str, str] | None = Field(
+    first_word: Annotated[dict[str, str] | None, BeforeValidator(_as_words)] = Field(
         None, description="how a reply may begin, and what each word says"
     )
     score: list[str] | None = Field(
@@ -358,7 +375,30 @@ class Reading(Section):
     def _one(self) -> Reading:
         if len(self.model_fields_set) != 1 or not self.model_dump(exclude_none=True):
             raise ValueError(f"give exactly one of {', '.join(_keys(Reading))}")
+        ((how, given),) = self.model_dump(by_alias=True, exclude_none=True).items()
+        if not given:
+            raise ValueError(f"{how} is empty: say what it finds")
         return self
+
+
+_HOW = ("brackets", "first_word", "score", "logprobs")
+"""Ways of reading that need no more."""
+
+
+def _reading(given: Any) -> Any:
+    """A way of reading, so that a fault is said about what was meant and nothing else."""
+    if isinstance(given, dict):
+        try:
+            return check(Reading, given, "read")
+        except ConfigError as error:
+            raise ValueError(str(error).removeprefix("read: ")) from None
+    if isinstance(given, str) and given not in _HOW:
+        how = given.partition(":")[0].strip()
+        more = [name for name in _keys(Reading) if name not in _HOW]
+        if how in (*_HOW, *more):
+            raise ValueError(f"what {how} finds stands below it: read: {{{how}: …}}")
+        raise ValueError(unknown_name("way of reading", how, [*_HOW, *more]))
+    return given
 
 
 class OwnPrompt(Section):
@@ -367,9 +407,10 @@ class OwnPrompt(Section):
     examples: FileName | list[dict[str, str]] | None = Field(
         None, description="file of replies to learn from: a column for each placeholder, and reply"
     )
-    read: Literal["brackets", "first_word", "score", "logprobs"] | Reading | None = Field(
-        None, description="how a verdict is found in a reply"
-    )
+    read: Annotated[
+        Literal["brackets", "first_word", "score", "logprobs"] | Reading | None,
+        BeforeValidator(_reading),
+    ] = Field(None, description="how a verdict is found in a reply")
     verdict: Literal["label", "score", "preference"] | None = Field(
         None,
         description="what a verdict is; if unset a preference with {answer_a}, a label with "
@@ -378,7 +419,7 @@ class OwnPrompt(Section):
     scale: tuple[FiniteFloat, FiniteFloat] | None = Field(
         None, description="lowest and highest score; the benchmark's if unset"
     )
-    labels: list[str] | dict[str, str] | None = Field(
+    labels: Annotated[list[str] | dict[str, str] | None, BeforeValidator(_as_words)] = Field(
         None, description="what a reply may state, or what each of its words says"
     )
     overall: str | None = Field(

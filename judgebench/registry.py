@@ -16,7 +16,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -111,12 +112,47 @@ def register_function(found: Callable[..., Any]) -> str:
     return named
 
 
-def source_sha(found: Callable[..., Any]) -> str | None:
-    """The first 12 digits of the SHA-256 of a function's source; None where nobody has it."""
-    try:
-        return text_sha(inspect.getsource(found))[:12]
-    except (OSError, TypeError):
+def source_sha(found: Callable[..., Any], within: tuple[Any, ...] = ()) -> str | None:
+    """The first 12 digits of the SHA-256 of what a function is; None where nobody has its code.
+
+    That is its source, and the numbers, texts and functions that it holds of the function around it
+    or of its object: ``longer_than(5)`` is not ``longer_than(100)``. A lambda may share its line
+    with others, and what was typed at a prompt has no source: of those it is the compiled code.
+    ``within`` are the functions that hold this one.
+    """
+    held: list[Any] = [cell.cell_contents for cell in getattr(found, "__closure__", None) or ()]
+    if inspect.ismethod(found) and not inspect.isclass(found.__self__):
+        held += sorted(getattr(found.__self__, "__dict__", {}).items())
+    source, code = None, getattr(found, "__code__", None)
+    if isinstance(found, partial):
+        source, held = "partial", [found.func, found.args, *sorted(found.keywords.items())]
+    else:
+        with suppress(OSError, TypeError):
+            source = inspect.getsource(found)
+        if code is not None and (source is None or found.__name__ == "<lambda>"):
+            source = f"{source}\n{_compiled(code)}"
+    if source is None:
         return None
+    return text_sha("\n".join([source, *(_held(one, (*within, found)) for one in held)]))[:12]
+
+
+def _compiled(code: Any) -> str:
+    """Code and constants of a function and of those within it, without where they stand."""
+    inner = [_compiled(one) if inspect.iscode(one) else repr(one) for one in code.co_consts]
+    return repr((code.co_code.hex(), code.co_names, inner))
+
+
+def _held(value: Any, within: tuple[Any, ...]) -> str:
+    """A value as part of an identity; of one that may change while it is used, its type."""
+    if any(value is one for one in within):
+        return ""
+    if inspect.isroutine(value) or isinstance(value, partial):
+        return str(source_sha(value, within))
+    if isinstance(value, tuple):
+        return f"({', '.join(_held(one, within) for one in value)})"
+    if isinstance(value, str | bytes | int | float | None):
+        return repr(value)
+    return type(value).__qualname__
 
 
 def tasks_root() -> Path:

@@ -29,8 +29,9 @@ def _how_to_read(said: str | None) -> Any:
     how, colon, what = (said or "").partition(":")
     if not colon:
         return how or None
-    what = what.strip()
-    return {how.strip(): _yaml(what) if what[:1] in "[{" else what}
+    how, what = how.strip(), what.strip()
+    several = what.startswith("{") or (how == "score" and what.startswith("["))
+    return {how: _yaml(what) if several else what}
 
 
 def _labels(said: str | None) -> Any:

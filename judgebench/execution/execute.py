@@ -517,9 +517,7 @@ def carry_out(
 
 def _to_its_end(stage: _Stage, work: Coroutine[Any, Any, None]) -> None:
     """Within a running event loop, as that of a notebook, in a thread with a loop of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _within_loop():
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
         done = thread.submit(copy_context().run, asyncio.run, work)
@@ -529,6 +527,14 @@ def _to_its_end(stage: _Stage, work: Coroutine[Any, Any, None]) -> None:
             except KeyboardInterrupt:  # signals come to the main thread alone
                 stage.interrupt()
     return done.result()
+
+
+def _within_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # nothing may run in here: it would be the root of all that is raised
+        return False
+    return True
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

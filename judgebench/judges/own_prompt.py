@@ -29,6 +29,7 @@ from judgebench.errors import ConfigError, unknown_name
 from judgebench.judges.frame import code_for, conversation, cut, framed
 from judgebench.judges.lexical import NO_REFERENCE, refuse_a_model
 from judgebench.judges.prompt import (
+    IN_CHAT,
     Kind,
     Plan,
     Question,
@@ -120,11 +121,8 @@ def _own_prompt(setup: Setup[OwnPrompt]) -> Plan:
             return Unreadable(reason=f"the item has no {', '.join(lacking)}")
         if "reference" in shown and not any(case.item.references):
             return NO_REFERENCE
-        asked = tuple(
-            _messages(
-                parts, options, of_judge, {**_texts(case, options.max_answer_chars, pair), **own}
-            )
-        )
+        texts = {**_texts(case, options.max_answer_chars, pair), **own}
+        asked = tuple(_messages(parts, options, of_judge, texts, case.item.question))
         if find is None:
             return soft_question(asked, "logprobs", tokens, form.likeliest)
         return Question(messages=asked, read=partial(form.read, find=find))
@@ -210,6 +208,10 @@ def _check_form(
             f"'overall: {overall}' is for several criteria; remove it": (
                 overall is not None and not criteria
             ),
+            "'read: first_word' needs its words: say what each of them means, as in read: "
+            "{first_word: {'yes': correct, 'no': incorrect}}, or name them as 'labels'": (
+                how == "first_word" and not form.words
+            ),
             f"'read: score' reads scores, and the verdict is a {verdict}": (
                 how == "score" and verdict != "score"
             ),
@@ -237,12 +239,22 @@ def _check_examples(setup: Setup[OwnPrompt], shown: frozenset[str]) -> None:
 def _parts(prompt: PromptText) -> Parts:
     """The messages of a prompt whose first line is ``system:``, ``user:`` or ``assistant:``.
 
-    Each begins with such a line of its own. Any other prompt is one message of the user.
+    Each begins with such a line of its own. So are those of a prompt with ``<|im_start|>system`` …
+    ``<|im_end|>``, as upstream writes them. Any other prompt is one message of the user.
     """
     text = prompt.text.strip("\n")
-    if not _ROLE.match(text):
+    if IN_CHAT.search(text):
+        before, *pieces = IN_CHAT.split(text)
+        if outside := "".join([before, *pieces[2::3]]).strip():
+            raise ConfigError(
+                f"the prompt {prompt.name}: {outside.splitlines()[0][:60]!r} stands outside of its "
+                "<|im_start|> and <|im_end|>, where nobody would see it"
+            )
+        del pieces[2::3]
+    elif _ROLE.match(text):
+        _, *pieces = _ROLE.split(text)
+    else:
         return (("user", replace(prompt, text=text)),)
-    _, *pieces = _ROLE.split(text)
     roles = cast("list[Role]", pieces[::2])
     if roles[-1] != "user":
         raise ConfigError(
@@ -272,7 +284,11 @@ def _texts(case: Case, limit: int, pair: bool) -> dict[str, str]:
 
 
 def _messages(
-    parts: Parts, options: OwnPrompt, of_judge: Mapping[str, str], of_case: Mapping[str, str]
+    parts: Parts,
+    options: OwnPrompt,
+    of_judge: Mapping[str, str],
+    of_case: Mapping[str, str],
+    question: str,
 ) -> Iterator[Message]:
     """The prompt, filled; the examples stand before its last message, as if asked before.
 
@@ -288,7 +304,7 @@ def _messages(
 
     yield from filled(parts[:-1], of_case)
     for example in cast("Sequence[Mapping[str, str]]", options.examples or ()):
-        if example.get("question") != of_case["question"]:
+        if example.get("question") != question:
             yield from filled(parts[-1:], example)
             yield Message(role="assistant", content=example[REPLY])
     yield from filled(parts[-1:], of_case)
@@ -323,7 +339,13 @@ class FunctionOptions(Section):
 def _python(setup: Setup[FunctionOptions]) -> Plan:
     refuse_a_model(setup)
     function = registry.function(setup.options.function, "judges")
+    is_one = inspect.isfunction(function) or inspect.ismethod(function)
+    is_one = is_one and not inspect.iscoroutinefunction(function)
+    fault = f"{setup.options.function} is no plain function: write one with 'def'"
+    setup.refuse({fault: not is_one})
     parameters = inspect.signature(function).parameters.values()
+    unnamed = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    setup.refuse({f"{fault}, whose parameters go by name (no '/')": bool(unnamed)})
     needed = {p.name for p in parameters if p.default is p.empty} - {*PARAMETERS}
     wanted = {p.name for p in parameters} & {*PARAMETERS}
     name, pair = function.__name__, bool(wanted & PAIR)

@@ -53,7 +53,7 @@ from judgebench.template import PLACEHOLDER, PromptText, fill
 
 OFFICIAL = "official/"
 #: The line break before the end is the frame's; what else there is of white space was written.
-_MESSAGE = re.compile(r"<\|im_start\|>(system|user|assistant)\n(.*?)\n?<\|im_end\|>", re.DOTALL)
+IN_CHAT = re.compile(r"<\|im_start\|>(system|user|assistant)\n(.*?)\n?<\|im_end\|>", re.DOTALL)
 
 
 def own_prompt(file: str) -> PromptText:
@@ -121,7 +121,7 @@ def messages(
     What comes before the first placeholder of a case is the same in every question
     (`Message.constant`).
     """
-    parts = [(found[1], found[2]) for found in _MESSAGE.finditer(prompt.text)]
+    parts = [(found[1], found[2]) for found in IN_CHAT.finditer(prompt.text)]
     values = {**of_judge, **of_case}
     return tuple(
         Message(

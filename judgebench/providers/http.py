@@ -13,7 +13,9 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -203,9 +205,12 @@ class Address:
         from urllib.request import getproxies, proxy_bypass
 
         url, proxies = urlsplit(self.base_url), getproxies()
-        if self.is_loopback or proxy_bypass(url.hostname or ""):
+        host, port = url.hostname or "", url.port
+        named = host if port is None else f"{host}:{port}"
+        if self.is_loopback or proxy_bypass(named) or _in_network(host, proxies.get("no", "")):
             return None
-        return proxies.get(url.scheme) or proxies.get("all")
+        found = proxies.get(url.scheme) or proxies.get("all")
+        return f"http://{found}" if found and "://" not in found else found
 
     def refuse_without_key(self) -> None:
         """Before anything is sent; not when it is made, since what is recorded needs no key."""
@@ -230,6 +235,15 @@ class Address:
             held = {name: os.environ.get(held_by) for name, held_by in info.environment.items()}
             headers |= {name: value for name, value in held.items() if value}
         return headers
+
+
+def _in_network(host: str, names: str) -> bool:
+    """Whether an address is in one of the networks among the names of ``no_proxy``."""
+    for name in names.split(","):
+        with suppress(ValueError):
+            if ip_address(host) in ip_network(name.strip(), strict=False):
+                return True
+    return False
 
 
 class ChatProvider(ABC):

@@ -43,6 +43,8 @@ _FILTERED = re.compile(
     r"|your input was flagged",
     re.IGNORECASE,
 )
+#: User and password of an address, as that of a proxy which a client says it cannot reach.
+_USER = re.compile(r"(?<=://)[^/\s'\"]*@")
 _KINDS: Mapping[int, FailureKind] = {
     401: "key", 402: "key", 403: "key", 404: "not_found", 408: "timeout", 413: "too_long",
     429: "rate_limit", 504: "timeout",
@@ -217,7 +219,8 @@ def connection_error(error: BaseException, call: Call, timeout_s: float) -> Call
     """
     where, chain = call.where, list(causes(error))
     root = error if isinstance(error, TimeoutError) else chain[-1]
-    words = excerpt(f"{type(root).__name__}: {root}".rstrip(": "), 200, call.key)
+    said = _USER.sub("", f"{type(root).__name__}: {root}".rstrip(": "))
+    words = excerpt(said, 200, call.key)
     kind: FailureKind = "connection"
     charged = None if _never_connected(chain) else Usage()
     match root:

@@ -184,7 +184,11 @@ def trial_reply(
 def prompt_alone(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
     """A question as it would be asked first, and nobody was."""
     at = question.places[0]
-    request = next(question.dialogue(), None)
+    request, verdict, dialogue = None, NOBODY, question.dialogue()
+    try:
+        request = next(dialogue)
+    except StopIteration as end:  # what it says without asking
+        verdict = in_words(end.value, at.order)
     messages = () if request is None else request.messages
     prompt = one_text([(message.role, message.content) for message in messages])
     call = JudgeCall(prompt=prompt, candidates=(), reply=NOBODY, reasoning=None, finish_reason=None)
@@ -200,7 +204,7 @@ def prompt_alone(question: Call, names: Mapping[bytes, str]) -> JudgedReply:
         place=place,
         places=len(question.places),
         kind="trial",
-        verdict=NOBODY,
+        verdict=verdict,
         calls=() if request is None else (call,),
     )
 

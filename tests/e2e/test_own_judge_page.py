@@ -122,6 +122,20 @@ def test_no_verdict_of_a_trial_is_on_a_board(
     assert typed("leaderboard", "assistant", "--store", store).code != 0
 
 
+def test_a_trial_says_why_nobody_would_be_asked(tmp_path: Path) -> None:
+    """The small set that comes along has no field ``topic``."""
+    (tmp_path / "rate.md").write_text(FILES["rate.md"], encoding="utf-8")
+    done = typed("judge", "try", "--prompt", tmp_path / "rate.md", "--on", "1")
+    assert "unreadable: the item has no item.topic" in done.out
+
+
+def test_a_pattern_may_begin_with_a_class(tmp_path: Path) -> None:
+    (tmp_path / "p.md").write_text("{answer}", encoding="utf-8")
+    pattern = ("--read", r"regex: [Gg]rade: (\d)")
+    done = typed("judge", "try", "--prompt", tmp_path / "p.md", *pattern, "--on", "1")
+    assert (done.code, "(nobody was asked)" in done.out) == (0, True), done.err
+
+
 def suite(folder: Path, url: str, **judge: Any) -> Path:
     """The page's first suite with a judge that says other things."""
     (folder / "p.md").write_text("{answer}", encoding="utf-8")

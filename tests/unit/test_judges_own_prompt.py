@@ -4,8 +4,10 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +95,18 @@ def test_a_hostile_answer_has_one_beginning_and_one_end(hostile: str) -> None:
         assert f"<<{code}: {name} begins>>\n{hostile}\n<<{code}: {name} ends>>" in user
 
 
+CHAT = "<|im_start|>system\nBe fair.\n<|im_end|>\n<|im_start|>user\n{answer}\n<|im_end|>"
+
+
+def test_a_prompt_as_upstream_writes_them_keeps_its_roles_and_is_framed() -> None:
+    system, user = asked(judge(CHAT, read="score"), ONE).messages
+    assert (system.role, user.role) == ("system", "user")
+    assert system.content.startswith("Be fair.\n\nEach text stands between a line")
+    assert re.match(r"<<[0-9a-f]{6}: answer begins>>\nThe Danube\.\n<<", user.content)
+    with pytest.raises(ConfigError, match="'Be strict' stands outside of its"):
+        judge(f"Be strict\n{CHAT}", read="score")
+
+
 def test_two_answers_and_one_decide_what_is_judged() -> None:
     assert judge(read="score").inputs == {"answer"}
     assert judge(COMPARE, read="brackets").inputs == {"with_baseline"}
@@ -111,6 +125,15 @@ def test_examples_are_asked_and_answered_before_it() -> None:
     assert "answer begins>>\n5\n" in messages[1].content
     assert messages[2].content == "1"
     assert own.spec.prompt_sha != judge(read="score").spec.prompt_sha
+
+
+def test_an_example_that_is_the_question_is_left_out_of_one_with_instructions_too() -> None:
+    case = replace(ONE, instructions="Mind the spelling.")
+    shots = [{"question": ONE.item.question, "answer": "x", "reply": "5"}]
+    assert [m.role for m in asked(judge(read="score", examples=shots), case).messages] == [
+        "system",
+        "user",
+    ]
 
 
 def test_rubric_turns_reference_and_fields_of_the_item() -> None:
@@ -243,6 +266,12 @@ def test_several_criteria_in_one_json_are_parts_and_a_whole() -> None:
         ),
         ({"read": {"json": "$.ok"}, "labels": BINARY}, '{"ok": "Correct"}', "correct"),
         ({"read": {"json": "$.ok"}, "labels": BINARY}, '{"ok": "right"}', "none of incorrect"),
+        ({"read": {"json": "$.ok"}, "labels": {"None": "correct"}}, '{"ok": null}', "none of None"),
+        ({"read": {"regex": "Is: (1|2)"}, "labels": {1: "correct", 2: "incorrect"}}, "Is: 2",
+         "incorrect"),
+        (YES, "Yes.\n\n**No**", "two verdicts"),
+        (YES, "Yes. No", "two verdicts"),
+        (YES, "Yes.\nNo mistake is in it.", "correct"),
     ],
 )  # fmt: skip
 def test_what_a_reply_says_of_one_answer(
@@ -269,6 +298,7 @@ def test_what_a_reply_says_of_one_answer(
         ({"read": "brackets", "labels": {"1": "first", "2": "second"}}, "[[A]]", "none of 1, 2"),
         ({"read": {"first_word": {"A": "first", "B": "second", "C": "tie"}}}, "B. It is.", 1),
         ({"read": {"first_word": {"A": "first", "B": "second"}}}, "A tie.", "no verdict"),
+        ({"read": {"first_word": {"A": "first", "B": "second"}}}, "A\nB", "two verdicts"),
         ({"read": {"first_word": {"A": "first", "B": "second"}}}, "a.", "no verdict"),
         ({"read": {"json": "$.w"}}, '{"w": "a"}', "none of A, B, C, tie"),
         ({"read": "first_word"}, "tie", None),
@@ -401,6 +431,8 @@ def _of(function: Any, content: Mapping[str, Any] | None = None) -> PromptJudge:
         (float("nan"), OFF),
         (None, Unreadable(reason="no verdict")),
         (WITH_PARTS, WITH_PARTS),
+        (np.bool_(True), Label(name="correct")),
+        (np.float32(7), Score(value=7, low=1, high=10)),
         (Preference(winner=0, p_first=1), Unreadable(reason="no score, which was declared")),
         ([7], Unreadable(reason="no number where the score should stand")),
     ],
@@ -453,7 +485,71 @@ def test_a_function_that_raises_says_why_and_its_identity_is_its_source() -> Non
     assert keys.judge_key(_of(other).spec) != keys.judge_key(spec)
 
 
+def _longer_than(n: int) -> Any:
+    def judged(answer: str) -> bool:
+        return len(answer) > n
+
+    return judged
+
+
+class _Longer:
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def judged(self, answer: str) -> bool:
+        return len(answer) > self.n
+
+
+def _typed(code: str) -> Any:
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - as at a prompt
+    return names["judged"]
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (_longer_than(5), _longer_than(5), _longer_than(100)),
+        (_Longer(5).judged, _Longer(5).judged, _Longer(100).judged),
+        (lambda answer: True, None, lambda answer: False),
+        *[(_typed(s), _typed(s), _typed(s + " + 1")) for s in ["def judged(answer): return 1"]],
+        (partial(_longer_than, 5), partial(_longer_than, 5), partial(_longer_than, 100)),
+    ],
+    ids=["around", "object", "lambda", "typed", "partial"],
+)  # fmt: skip
+def test_a_function_is_what_it_holds_too(one: Any, same: Any, other: Any) -> None:
+    """Else the verdicts of the one would be taken for those of the other."""
+    assert registry.source_sha(one) == registry.source_sha(same or one)
+    assert registry.source_sha(one) not in (None, registry.source_sha(other))
+
+
+def test_functions_that_hold_each_other_have_an_identity() -> None:
+    def judged(answer: str) -> bool:
+        return not answer or again(answer[1:])
+
+    def again(answer: str) -> bool:
+        return judged(answer)
+
+    assert registry.source_sha(judged) == registry.source_sha(judged)
+
+
+@pytest.mark.parametrize("reader", [partial(_raises)], indirect=True)
+def test_a_reader_without_a_name_that_raises_costs_its_verdict_alone(reader: str) -> None:
+    verdict = read(judge(read={"python": reader}), ONE, "7")
+    assert verdict == Unreadable(reason="partial raised ValueError: no number in 7")
+
+
 def test_what_is_no_function_that_judges() -> None:
+    async def later(answer: str) -> bool:
+        return True
+
+    def nameless(answer: str, /) -> bool:
+        return True
+
+    for function in (max, later, nameless):
+        with pytest.raises(ConfigError, match=f"{function.__name__} is no plain function: write"):
+            _of(function)
+
     def unknown(answr: str) -> bool:
         return True
 
@@ -464,7 +560,7 @@ def test_what_is_no_function_that_judges() -> None:
         _of(unknown)
     with pytest.raises(ConfigError, match="blind sees no answer: name a parameter 'answer'"):
         _of(blind)
-    settings = JudgeSettings(options={"function": "math:floor"}, provider="p", model="m")
+    settings = JudgeSettings(options={"function": "textwrap:fill"}, provider="p", model="m")
     with pytest.raises(ConfigError, match="judge python asks no model; remove model, provider"):
         KINDS["python"].make(settings)
 
@@ -488,6 +584,13 @@ def test_what_is_no_function_that_judges() -> None:
         ("{answer}", {"read": {"regex": "(a"}}, "the pattern '(a' cannot be used: missing )"),
         ("{answer}", {"read": {"json": "score"}}, "'score' is no path of a field: one looks like"),
         ("{answer}", {"read": {}}, "give exactly one of json, regex, first_word, score, python"),
+        ("{answer}", {"read": {"json": {}}}, "json is empty: say what it finds"),
+        ("{answer}", {"read": {"regex": ""}}, "regex is empty: say what it finds"),
+        ("{answer}", {"read": "first_word"}, "'read: first_word' needs its words: say what each"),
+        ("{answer}", {"read": "json: $.s"}, "what json finds stands below it: read: {json: …}"),
+        ("{answer}", {"read": "bracket"}, "did you mean 'brackets'? Known: brackets, first_word"),
+        ("{answer}", {"read": {"first_word": {True: "correct"}}}, "put them in quotes, as in 'yes"),
+        ("{answer}", {"read": "brackets", "labels": [True, False]}, "labels: yes, no, on, off, tr"),
         ("{answer}", {"read": {"jsno": "$.s"}}, "no key called 'jsno'; did you mean 'json'?"),
         ("{answer}", {"read": {"python": "nowhere:f"}}, "nowhere:f: ModuleNotFoundError"),
         ("{answer}", {"read": {"python": "math:g"}}, "math:g: AttributeError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import logging
@@ -10,8 +11,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +423,81 @@ def test_a_proxy_of_the_environment_is_used_and_a_netrc_is_not(
         assert asyncio.run(run()) in {"correct", "incorrect"}
         assert "authorization" not in server.asks[0].headers
         assert server.asks[0].headers["host"] == "gateway.example"
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("base_url", "bypass"),
+    [
+        ("http://gateway.example:8000/v1", "gateway.example:8000"),
+        ("http://10.255.1.2:8000/v1", "192.168.0.0/16, 10.0.0.0/8"),
+        ("http://[fd00::1]/v1", "fd00::/8"),
+        ("http://www.gateway.example/v1", ".gateway.example"),
+    ],
+)
+def test_no_proxy_names_ports_and_networks(
+    no_proxies: pytest.MonkeyPatch, base_url: str, bypass: str
+) -> None:
+    no_proxies.setenv("http_proxy", "http://127.0.0.1:9")
+    assert make(at(base_url)).address.proxy() is not None
+    no_proxies.setenv("no_proxy", bypass)
+    assert make(at(base_url)).address.proxy() is None
+    assert make(at("http://11.0.0.1/v1")).address.proxy() is not None
+
+
+def test_a_proxy_may_be_named_without_its_scheme(no_proxies: pytest.MonkeyPatch) -> None:
+    with Loopback() as server:
+        no_proxies.setenv("http_proxy", server.origin.removeprefix("http://"))
+
+        async def run() -> str:
+            here = make(at("http://gateway.example/v1", timeout_s=5))
+            try:
+                return (await here.complete(question())).text
+            finally:
+                await here.close()
+
+        assert asyncio.run(run()) in {"correct", "incorrect"}
+        assert server.asks[0].headers["host"] == "gateway.example"
+
+
+def test_a_proxy_hears_its_password_and_a_failure_does_not_show_it(
+    no_proxies: pytest.MonkeyPatch,
+) -> None:
+    """A short one, such as is masked nowhere by what it is."""
+    heard = []
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            heard.append(self.headers["proxy-authorization"])
+            self.send_error(502)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as proxy:
+        threading.Thread(target=proxy.serve_forever).start()
+        no_proxies.setenv("https_proxy", f"http://us%40er:hunter2@127.0.0.1:{proxy.server_port}")
+
+        async def run() -> None:
+            here = make(at("https://gateway.example/v1", timeout_s=5))
+            try:
+                await here.complete(question())
+            finally:
+                await here.close()
+
+        try:
+            with pytest.raises(CallError, match="502") as failed:
+                asyncio.run(run())
+        finally:
+            proxy.shutdown()
+    assert "hunter2" not in str(failed.value)
+    assert heard == ["Basic " + base64.b64encode(b"us@er:hunter2").decode()]
 
 
 def test_importing_it_loads_no_client() -> None:

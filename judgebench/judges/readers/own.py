@@ -8,7 +8,6 @@ unreadable with the reason.
 from __future__ import annotations
 
 import json
-import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,6 +43,8 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]{1,6})\]|\[(?:'([^']+)'|\"([^\"]+)\")
 _BRACKETS = r"\[\[([^\[\]]+)\]\]"
 _OPEN = r"[\s\"'“‘*_#`(\[{]*+"
 _CLOSE = r"[\"'”’*_`)\]}]*+(?:[ \t]*+$|[.,:;!]|\s+[-–—])"
+_ALONE = (r"^[ \t\"'“‘*_#`(\[{]*+", r"[\"'”’*_`)\]}.!]*+[ \t]*+$")
+"""What may stand around a word on a line that says nothing else."""
 _NAMES = Names(first="first", second="second", tie="tie")
 
 
@@ -103,7 +104,7 @@ class VerdictForm:
         # Of single letters the case counts: "a" begins many a reply that says no A.
         folded = {word.casefold(): said for word, said in self.words.items() if len(word) > 1}
         said = self.words.get(text) or folded.get(text.casefold())
-        if said is None:
+        if said is None or found is None:  # null in JSON is not the word "None"
             return none_of
         return Label(name=said) if self.verdict == "label" else _NAMES.preference(said)
 
@@ -228,6 +229,8 @@ def _first_word(reply: Reply, words: Mapping[str, str]) -> Mapping[str, Any] | U
         return NO_VERDICT
     others = "|".join(spelt[word] for word in words if word.casefold() != found[1].casefold())
     rest = text[found.end() :]
+    if others and re.search(f"(?:{others})".join(_ALONE), rest, re.M):
+        return TWO_VERDICTS
     back = others and RETRACTION.search(rest) and re.search(rf"(?<!\w)(?:{others})(?!\w)", rest)
     return TAKEN_BACK if back else {OVERALL: found[1]}
 
@@ -236,8 +239,11 @@ def call_safely(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     """What a user's function returns; what it raises makes the verdict unreadable, not the run."""
     try:
         found = function(*given, **named)
+        if getattr(found, "shape", None) == ():  # NumPy's numbers and truths, and PyTorch's
+            found = found.item()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
-        said = printable(f"{operator.attrgetter('__name__')(function)} raised {_in_words(error)}")
+        name = getattr(function, "__name__", type(function).__name__)
+        said = printable(f"{name} raised {_in_words(error)}")
         return Unreadable(reason=masked(said[:200]))
     return NO_VERDICT if found is None else found
 
