@@ -49,7 +49,8 @@ def run() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        with process:  # its pipes are closed
+            pass
 
 
 def until(happened: Callable[[], object], seconds: float = 60.0) -> float:
@@ -84,7 +85,9 @@ def test_two_runs_of_one_suite_share_its_questions(
 
     def script(ask: Ask) -> Reaction:
         """The second run asks while the first question of the first one is under way."""
-        return replace(signed(ask), delay_s=8 if len(server.asks) == 1 else 0.05)
+        if len(server.asks) == 1:
+            return replace(signed(ask), delay_s=100, until=lambda: len(server.asks) > 1)
+        return replace(signed(ask), delay_s=0.05)
 
     with Loopback(script) as server:
         path = suite(tmp_path, server, store_url)
