@@ -798,6 +798,8 @@ def try_judge(
     from judgebench.report import replies as report
 
     nobody = suite is None and not judges
+    if nobody and asked.get("prompt") is None and asked.get("rubric") is None:
+        raise UsageError("name what is tried: a prompt with --prompt, a --rubric, or a suite")
     if suite is not None:
         work = _resolved(Path(suite), limits=limits, narrowing=config.Narrowing(judges=(*judges,)))
         written = config.raw_suite(Path(suite))
@@ -1003,7 +1005,7 @@ def _resolved(
     if unjudged:
         suite = suite.unjudged()
     with _named(path):
-        registry.include(suite.included)
+        registry.include_of_suite(suite.included)
         return resolve(suite, narrowing)
 
 

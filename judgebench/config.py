@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -77,6 +78,7 @@ def _no_json(message: str, at: yaml_file.Field) -> PydanticCustomError:
 
 
 _NO_JSON = "no_json"
+_PYTHON_WORDS = re.compile(r" or instance of \w+| for <class '[\w.]+'>")
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s/|][^\n\r\t]*$")]
 Settings = Annotated[dict[str, Any], AfterValidator(_storable)]
@@ -742,6 +744,12 @@ class Suite(Section):
     )
 
     _notes: tuple[str, ...] = PrivateAttr(default=())
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its file is; None where it comes from none."""
+        return self._folder
 
     @property
     def included(self) -> list[Path]:
@@ -843,7 +851,7 @@ def load_suite(path: Path, *, environment: Mapping[str, str] | None = None) -> S
     data = yaml_file.expanded(written, environment)
     beside = _Beside(path, environment)
     suite = check(Suite, data, path, written.lines, beside)
-    suite._notes = beside.notes()
+    suite._notes, suite._folder = beside.notes(), path.absolute().parent
     return suite
 
 
@@ -913,9 +921,11 @@ def check(
         faults: dict[yaml_file.Field, list[Any]] = {}
         for fault in error.errors():
             faults.setdefault(_field(fault, data), []).append(fault)
+        outer = {field[:i] for field in faults for i in range(len(field))}
         said = (
             f"{yaml_file.where(path, field, lines or {})}: {_message(cls, field, same)}"
             for field, same in faults.items()
+            if field not in outer  # it could have been something else, but for what is wrong in it
         )
         raise ConfigError("\n".join(dict.fromkeys(said))) from None
 
@@ -925,14 +935,17 @@ def _field(fault: Any, data: Any) -> yaml_file.Field:
     path: yaml_file.Field = tuple(fault["loc"])
     if fault["type"] == _NO_JSON:
         return path + tuple(fault["ctx"]["at"])
-    if fault["type"] in {"extra_forbidden", "missing"}:
-        return path
-    for i, part in enumerate(path):
+    named = fault["type"] in {"extra_forbidden", "missing"}  # what is written, or should be
+    found: yaml_file.Field = ()
+    for part in path[:-1] if named else path:
         try:
             data = data[part]
         except (LookupError, TypeError):
-            return path[:i]
-    return path
+            if not named:
+                return found
+        else:
+            found = (*found, part)
+    return (*found, path[-1]) if named else found
 
 
 def _message(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]) -> str:
@@ -945,7 +958,8 @@ def _message(cls: type[BaseModel], field: yaml_file.Field, faults: Sequence[Any]
     if kind in {"value_error", _NO_JSON}:
         return message
     others = [str(fault["msg"]).removeprefix("Input should be ") for fault in faults[1:]]
-    return f"{' or '.join(dict.fromkeys([message, *others]))} (found {_kind(faults[0]['input'])})"
+    said = _PYTHON_WORDS.sub("", " or ".join(dict.fromkeys([message, *others])))
+    return f"{said} (found {_kind(faults[0]['input'])})"
 
 
 def _kind(found: Any) -> str:

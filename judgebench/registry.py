@@ -32,6 +32,9 @@ Group = Literal["judges", "readers", "providers", "metrics"]
 
 BENCHMARK_FILE = "benchmark.toml"
 _included: list[Path] = []
+_of_suite: list[Path] = []
+_beside: dict[str, tuple[Path, Path, int]] = {}
+"""Modules found in a folder of `function`: the folder, the file, and when that was changed."""
 _DEFINES_MAKE = re.compile(r"^def make\b", re.MULTILINE)
 
 
@@ -46,7 +49,8 @@ def load(group: Group, name: str) -> Any:
     Raises
     ------
     ConfigError
-        For a name nobody offers, with the nearest and the known ones.
+        For a name nobody offers, with the nearest and the known ones, and for what an installed
+        package offers and cannot be loaded.
     """
     if module := _table(group).get(name):
         return importlib.import_module(f"judgebench.{group}.{module}").KINDS[name]
@@ -55,7 +59,25 @@ def load(group: Group, name: str) -> Any:
     offered = _entry_points(group)
     if name not in offered:
         raise ConfigError(unknown_name(group.removesuffix("s"), name, names(group)))
-    return offered[name].load()
+    found = _loaded(offered[name])
+    if group in ("judges", "providers") and not hasattr(found, "make"):
+        raise ConfigError(f"{_offer(offered[name])} has no 'make'")
+    return found
+
+
+def _offer(point: EntryPoint) -> str:
+    package = f" of the package {point.dist.name}" if point.dist is not None else ""
+    return f"{point.group} {point.name} = {point.value}{package}"
+
+
+def _loaded(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:  # noqa: BLE001 - a module may raise whatever it wants
+        raise ConfigError(
+            f"{_offer(point)} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall "
+            "the package"
+        ) from None
 
 
 FUNCTIONS: MutableMapping[str, Callable[..., Any]] = {}
@@ -83,26 +105,43 @@ def function(named: str, group: Group, *, beside: Path | None = None) -> Callabl
     if named in FUNCTIONS:
         return FUNCTIONS[named]
     module, colon, inside = named.partition(":")
-    paths = list(sys.path)
     try:
         if not colon:
             points = _entry_points(group)
             if named not in points:
                 what = unknown_name(group.removesuffix("s"), named, points)
                 raise ConfigError(f"{what}; one of your own is package.module:function")
-            found = points[named].load()
+            found = _loaded(points[named])
         else:
-            sys.path += [] if beside is None else [str(beside)]
-            found = operator.attrgetter(inside)(importlib.import_module(module))
+            found = operator.attrgetter(inside)(_module(module, beside))
     except ConfigError:
         raise
     except Exception as error:  # noqa: BLE001 - a module may raise whatever it wants
         raise ConfigError(f"{named}: {type(error).__name__}: {error}") from None
-    finally:
-        sys.path[:] = paths
     if not callable(found):
         raise ConfigError(f"{named} is no function")
     return found  # type: ignore[no-any-return]
+
+
+def _module(named: str, beside: Path | None) -> Any:
+    """A module; one beside another prompt, or as it was before it was changed, is not taken."""
+    if beside is None:
+        return importlib.import_module(named)
+    folder = beside.absolute()
+    if any(of != folder or _changed(str(file)) != then for of, file, then in _beside.values()):
+        for name in _beside:
+            sys.modules.pop(name, None)
+        _beside.clear()
+    paths, known = list(sys.path), {*sys.modules}
+    try:
+        sys.path.append(str(folder))
+        return importlib.import_module(named)
+    finally:
+        sys.path[:] = paths
+        for name in sys.modules.keys() - known:
+            file = Path(getattr(sys.modules[name], "__file__", None) or "/")
+            if file.is_relative_to(folder):
+                _beside[name] = (folder, file, _changed(str(file)))
 
 
 def register_function(found: Callable[..., Any]) -> str:
@@ -196,6 +235,16 @@ def include(paths: Iterable[Path]) -> None:
     ConfigError
         For a folder that is not there, or holds no benchmark and no lm-eval task.
     """
+    _checked(paths, _included)
+
+
+def include_of_suite(paths: Iterable[Path]) -> None:
+    """Likewise the folders that a suite names, in place of those of the suite before."""
+    _of_suite.clear()
+    _checked(paths, _of_suite)
+
+
+def _checked(paths: Iterable[Path], known: list[Path]) -> None:
     for path in paths:
         if not path.is_dir():
             raise ConfigError(f"include_path: {path}: there is no such folder")
@@ -205,13 +254,13 @@ def include(paths: Iterable[Path]) -> None:
                 "in it"
             )
         where = path.absolute()
-        _included[:] = [*(one for one in _included if one != where), where]
+        known[:] = [*(one for one in known if one != where), where]
 
 
 def included() -> tuple[Path, ...]:
-    """The folders of `include` and of ``JUDGEBENCH_INCLUDE_PATH``; the last one wins."""
+    """The folders of ``JUDGEBENCH_INCLUDE_PATH``, `include` and the suite; the last one wins."""
     named = os.environ.get(INCLUDE_PATH, "").split(os.pathsep)
-    return (*(Path(one) for one in named if one), *_included)
+    return (*(Path(one) for one in named if one), *_included, *_of_suite)
 
 
 def benchmark_folders() -> dict[str, Path]:
@@ -221,7 +270,9 @@ def benchmark_folders() -> dict[str, Path]:
     """
     found = dict(_folders_below(tasks_root()))
     for name, point in _entry_points("benchmarks").items():
-        offered = point.load()
+        offered = _loaded(point)
+        if not isinstance(offered, str | Path) and not hasattr(offered, "__path__"):
+            raise ConfigError(f"{_offer(point)} is neither a folder nor a package that is one")
         found[name] = Path(offered if isinstance(offered, str | Path) else offered.__path__[0])
     for path in included():
         found |= _folders_below(path)

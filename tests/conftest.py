@@ -52,6 +52,7 @@ def pytest_collection_finish() -> None:
 def _included(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders that a test includes are unknown to the next one."""
     monkeypatch.setattr(registry, "_included", [])
+    monkeypatch.setattr(registry, "_of_suite", [])
 
 
 @pytest.fixture(scope="session", autouse=True)

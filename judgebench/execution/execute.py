@@ -14,6 +14,7 @@ import math
 import platform
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import Counter, deque
@@ -27,7 +28,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -519,14 +520,23 @@ def _to_its_end(stage: _Stage, work: Coroutine[Any, Any, None]) -> None:
     """Within a running event loop, as that of a notebook, in a thread with a loop of its own."""
     if not _within_loop():
         return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(copy_context().run, asyncio.run, work)
-        while not done.done():
-            try:
-                wait([done])
-            except KeyboardInterrupt:  # signals come to the main thread alone
-                stage.interrupt()
-    return done.result()
+    with ThreadPoolExecutor(1) as thread, _interrupts_here(stage):
+        return thread.submit(copy_context().run, asyncio.run, work).result()
+
+
+@contextmanager
+def _interrupts_here(stage: _Stage) -> Iterator[None]:
+    """Hear Ctrl-C for a stage in another thread: the loop that waits here would hear it after."""
+    before = signal.getsignal(signal.SIGINT)
+    here = threading.current_thread() is threading.main_thread()
+    if not here or before is None or before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: stage.interrupt())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _within_loop() -> bool:

@@ -385,6 +385,8 @@ def _assignment(
         if config is not None and config.prompt is not None:
             options, prompt = own_prompt_of(config)
             prompts = {OWN: prompt}
+        if kind == "python" and isinstance(named := options.get("function"), str):
+            registry.function(named, "judges", beside=suite.folder)
         if kind in ("own_prompt", "python"):  # others say themselves what their labels are
             content = {**content, "labels": asked.benchmark.labels}
         settings = JudgeSettings(

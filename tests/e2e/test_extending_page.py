@@ -86,6 +86,31 @@ def test_a_name_that_nobody_offers_is_said_with_the_nearest(folder: Path) -> Non
         registry.function("strs", "readers")
 
 
+@pytest.mark.parametrize(
+    ("group", "value", "says"),
+    [
+        ("judges", "nowhere:f", "cannot be loaded: ModuleNotFoundError: No module named 'nowhere'"),
+        ("providers", "nowhere:f", "cannot be loaded: ModuleNotFoundError"),
+        ("metrics", "mine.top:bottom", "cannot be loaded: AttributeError: module 'mine.top'"),
+        ("benchmarks", "nowhere", "cannot be loaded: ModuleNotFoundError"),
+        ("judges", "mine.top", "has no 'make'"),
+        ("providers", "mine.top", "has no 'make'"),
+        ("benchmarks", "mine.top", "is neither a folder nor a package that is one"),
+    ],
+)
+def test_what_a_package_offers_and_has_not_is_said_with_its_name(
+    folder: Path, group: str, value: str, says: str
+) -> None:
+    points = folder / "mine-1.dist-info" / "entry_points.txt"
+    name = {"judges": "polite", "providers": "echo", "metrics": "top", "benchmarks": "capitals"}
+    old = re.compile(rf"(?m)(?<=\[judgebench\.{group}\]\n){name[group]} = .*$")
+    points.write_text(old.sub(f"{name[group]} = {value}", points.read_text()))
+    done = typed("run", "all.yaml")
+    assert done.code == 78
+    offered = f"judgebench.{group} {name[group]} = {value} of the package mine"
+    assert f"{offered} {says}" in done.err
+
+
 def test_a_metric_that_makes_other_numbers_is_refused(folder: Path) -> None:
     assert typed("run", "all.yaml").code == 0
     (folder / "mine" / "top.py").write_text("def top(scores, low, high):\n    return [1.0]\n")

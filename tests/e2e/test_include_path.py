@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from judgebench import INCLUDE_PATH, registry
+from judgebench import INCLUDE_PATH, api, registry
 from judgebench.cli.main import run
+from judgebench.errors import ConfigError
 
 MINI = registry.tasks_root() / "trivia_judging_mini"
 
@@ -57,6 +58,19 @@ def test_a_suite_finds_benchmarks_beside_it(
     assert run(["run", str(file), "--store", store, "--format", "json"]) == 0
     (board,) = json.loads(capsys.readouterr().out)["boards"]
     assert (board["benchmark"], board["judge"]) == ("rivers", "contains")
+
+
+def test_a_suite_does_not_know_the_folders_of_the_suite_before(
+    elsewhere: Path, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path}/s.db"
+    naming = suite(tmp_path / "suites", f"include_path: {elsewhere}\n")
+    other = suite(tmp_path / "others", "")
+    assert api.plan(naming, store=store)
+    with pytest.raises(ConfigError, match="no benchmark called 'rivers'"):
+        api.plan(other, store=store)
+    registry.include([elsewhere])  # what the command line names is for all
+    assert api.plan(other, store=store)
 
 
 def test_the_command_line_and_the_environment_name_folders(

@@ -129,6 +129,11 @@ def test_a_trial_says_why_nobody_would_be_asked(tmp_path: Path) -> None:
     assert "unreadable: the item has no item.topic" in done.out
 
 
+def test_a_trial_of_nothing_says_what_to_name() -> None:
+    done = typed("judge", "try")
+    assert (done.code, "name what is tried: a prompt with --prompt" in done.err) == (64, True)
+
+
 def test_a_pattern_may_begin_with_a_class(tmp_path: Path) -> None:
     (tmp_path / "p.md").write_text("{answer}", encoding="utf-8")
     pattern = ("--read", r"regex: [Gg]rade: (\d)")
@@ -164,6 +169,18 @@ def test_a_reader_that_raises_costs_its_verdict_and_not_the_run(tmp_path: Path) 
     assert "6 verdicts given, 1 unreadable, 0 failed" in done.err
     told = typed("replies", "j", "--unreadable", "--store", f"sqlite:///{tmp_path}/s.db")
     assert "read raised ValueError: could not convert string to float: 'none'" in told.out
+
+
+def test_a_function_that_judges_stands_beside_the_suite_as_a_reader_does(tmp_path: Path) -> None:
+    (tmp_path / "judging_beside.py").write_text("def short(answer):\n    return len(answer) < 12\n")
+    path = suite(tmp_path, "")
+    written = yaml.safe_load(path.read_text())
+    how = {"kind": "python", "options": {"function": "judging_beside:short"}}
+    written["judges"] = [{"name": "j", **how}]
+    path.write_text(yaml.safe_dump(written))
+    done = typed("run", path, "--limit", "2")
+    assert done.code == 0, done.err
+    assert "4 verdicts given, 0 unreadable" in done.err
 
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_not_the_run(tmp_path: Path) -> None:
@@ -210,8 +227,9 @@ def test_a_plan_knows_it_and_two_judges_of_one_name_are_refused(tmp_path: Path) 
     assert (done.code, "judges named twice: j" in done.err) == (78, True)
 
 
-def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path) -> None:
-    """As a notebook has one: a first interrupt starts nothing new and keeps what came."""
+@pytest.mark.parametrize("handler", ["of python", "of asyncio.run"])
+def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path, handler: str) -> None:
+    """As a notebook has one, or a program: an interrupt starts nothing new and keeps what came."""
     server = Loopback(lambda ask: Reaction(text="7"))
     signals: list[int] = []
 
@@ -240,8 +258,10 @@ def test_within_a_running_event_loop_and_on_a_signal(tmp_path: Path) -> None:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         loop = asyncio.new_event_loop()
         try:
+            run = loop.run_until_complete if handler == "of python" else asyncio.run
             with pytest.raises(KeyboardInterrupt):
-                loop.run_until_complete(cell({"max_connections": 2}))
+                run(cell({"max_connections": 2}))
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         finally:
             loop.close()
             signal.signal(signal.SIGINT, before)

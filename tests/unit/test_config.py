@@ -433,3 +433,25 @@ def test_a_task_that_is_judged_by_its_metrics_stays_so_in_a_part_of_a_suite() ->
     assert not any(one.judged_by_metrics for one in suite.unjudged().benchmarks)
     with pytest.raises(UsageError, match="no judge called 'contain'"):
         suite.narrowed(Narrowing(judges=("contain",)))
+
+
+def test_what_is_wrong_within_one_of_several_forms_is_said_alone(tmp_path: Path) -> None:
+    said = _refusal(tmp_path, GOOD.replace("limit: 8", "panel: {judgs: [a, b]}"), JUDGE_KEY="x")
+    here = f"{tmp_path / 'suite.yaml'}:16: benchmarks[0].panel"
+    assert said.splitlines() == [
+        f"{here}.judges: is missing",
+        f"{here}.judgs: no key called 'judgs'; did you mean 'judges'? "
+        "Known: judges, min_valid, rule",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("limit: 8, panel: 3", "panel: Input should be a valid list or a valid dictionary"),
+        ("limit: 8, items: 3", "items: Input is not a valid path"),
+    ],
+)
+def test_no_name_of_a_class_is_in_what_is_said(tmp_path: Path, wrong: str, says: str) -> None:
+    said = _refusal(tmp_path, GOOD.replace("limit: 8", wrong), JUDGE_KEY="x")
+    assert said.endswith(f"benchmarks[0].{says} (found 3)")

@@ -66,3 +66,21 @@ def test_an_installed_package_adds_a_judge(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     assert "strict" in registry.names("judges")
     assert registry.load("judges", "strict").make() == "strict"
+
+
+def test_a_module_beside_another_prompt_is_not_the_one_of_the_same_name(tmp_path: Path) -> None:
+    for folder, says in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own_words.py").write_text(f"SAYS = {says}\n")
+        source = "import own_words\n\n\ndef read(reply):\n    return own_words.SAYS\n"
+        (tmp_path / folder / "own_reader.py").write_text(source)
+
+    def read(folder: str) -> object:
+        named = registry.function("own_reader:read", "readers", beside=tmp_path / folder)
+        assert named is registry.function("own_reader:read", "readers")
+        return named(None)
+
+    assert [read("a"), read("a"), read("b"), read("a")] == [1, 1, 2, 1]
+    (tmp_path / "a" / "own_words.py").write_text("SAYS = 'another thing'\n")
+    assert read("a") == "another thing"
+    assert str(tmp_path / "a") not in sys.path
