@@ -54,8 +54,8 @@ WIDGETS = {
 }
 PLAIN_ERRORS = {"AssertionError", "AttributeError", "RuntimeError", "TypeError", "ValueError"}
 """Those of programs and not of people, except where a configuration is checked."""
-TABLES = {"_NO_FILE", "REFUSED"}
-"""Of what errors say."""
+TABLES = {"_NO_FILE": "", "REFUSED": "", "no_examples": "{}: num_fewshot is {}; "}
+"""Of what errors say, with what is said before it."""
 
 
 def main() -> int:
@@ -354,7 +354,7 @@ def first_argument(call: ast.Call) -> list[ast.expr]:
 
 def error_texts() -> Iterator[Line]:
     """What raise statements say to people, with {} for what is filled in, and tables of errors."""
-    for folder in ("judgebench", "dashboards"):
+    for folder in ("judgebench", "dashboards", "tasks"):
         for _, tree in sources(folder):
             checked = {
                 inner
@@ -370,7 +370,7 @@ def error_texts() -> Iterator[Line]:
                         continue
                     said = (*node.exc.args, *(word.value for word in node.exc.keywords))
                     texts = [text_of(argument) for argument in said]
-                elif table_of(node) in TABLES:
+                elif (before := TABLES.get(table_of(node))) is not None:
                     strings = [one for one in ast.walk(node) if isinstance(one, ast.JoinedStr)]
                     parts = {id(part) for one in strings for part in ast.walk(one)}
                     strings += [
@@ -378,7 +378,7 @@ def error_texts() -> Iterator[Line]:
                         for one in ast.walk(node)
                         if isinstance(one, ast.Constant) and id(one) not in parts
                     ]
-                    texts = [re.sub(r"\{[^{}]*\}", "{}", text_of(one)) for one in strings]
+                    texts = [before + re.sub(r"\{[^{}]*\}", "{}", text_of(one)) for one in strings]
                 for text in map(one_line, texts):
                     if len(re.findall(r"[^\W\d_]{2,}", text.replace("{}", ""))) > 1:
                         yield "error", text, ""

@@ -70,6 +70,7 @@ class WorkerProcess:
         )
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._tail = b""
+        self._gone = False
         reads = (self._read_events, self._keep_tail)
         self._readers = [threading.Thread(target=read, daemon=True) for read in reads]
         for reader in self._readers:
@@ -132,6 +133,8 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """End the process and everything it started; returns when all of it is gone."""
+        if self._gone:  # its number may be another's by now
+            return
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_S)
@@ -142,6 +145,7 @@ class WorkerProcess:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
+        self._gone = True
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
