@@ -57,7 +57,8 @@ class Reaction:
 
     ``repeat`` makes the text so many times as long. ``payload`` replaces the whole completion,
     ``raw`` the whole body; ``hang`` never answers and ``cut`` closes the connection after that many
-    bytes of the body, or before its head if negative.
+    bytes of the body, or before its head if negative. It comes after ``delay_s``, or once ``until``
+    says so.
     """
 
     text: str | None = None
@@ -70,6 +71,7 @@ class Reaction:
     raw: bytes | None = None
     content_type: str = "application/json"
     delay_s: float = 0.0
+    until: Callable[[], object] | None = None
     hang: bool = False
     cut: int | None = None
 
@@ -319,7 +321,11 @@ class _Connection(asyncio.Protocol):
         server.most_in_flight = max(server.most_in_flight, server.in_flight)
         try:
             ask, reaction = server.react(path, headers, raw)
-            if reaction.delay_s:
+            clock = asyncio.get_running_loop().time
+            ends = clock() + reaction.delay_s
+            while reaction.until and not reaction.until() and clock() < ends:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            if reaction.delay_s and not reaction.until:
                 await asyncio.sleep(reaction.delay_s)
             if reaction.hang:
                 await asyncio.sleep(3600)

@@ -36,6 +36,7 @@ from functools import partial
 from itertools import chain
 from operator import methodcaller
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
 from judgebench import keys
@@ -97,6 +98,8 @@ HOPELESS_KINDS: frozenset[FailureKind] = frozenset({"key", "not_found"})
 OF_ONE_QUESTION: frozenset[FailureKind] = frozenset({"too_long", "reader"})
 
 TICK_S = 1.0
+HELD = 2
+"""So many signals wait for what holds the loop, a function that judges; one more ends the run."""
 BUGS = 10
 """So many calls in a row that end in a fault of the code, and nobody is asked any more."""
 
@@ -632,13 +635,22 @@ class _Stage:
         loop = asyncio.get_running_loop()
         main = asyncio.current_task()
         left: tuple[int, int] | None = None
+        unheard = 0
+
+        def came(number: int, frame: FrameType | None) -> None:
+            """The loop hears of a signal when it gets to it: not while a user's function is on."""
+            nonlocal unheard
+            unheard += 1
+            if unheard > HELD:
+                raise KeyboardInterrupt
 
         def interrupted() -> None:
-            nonlocal left
+            nonlocal left, unheard
+            unheard = 0
             if self.stop.is_set() and main is not None:
-                came, paid = self.store.waiting()
+                back, paid = self.store.waiting()
                 calls = sum(len(queue.under_way) for queue in self.queues)
-                left = left or (max(0, calls - came), paid)
+                left = left or (max(0, calls - back), paid)
                 main.cancel()
                 return
             self._wind_down(
@@ -653,6 +665,8 @@ class _Stage:
                 loop.add_signal_handler(number, interrupted)
             except (ValueError, RuntimeError, NotImplementedError):  # not in the main thread
                 continue
+            signal.signal(number, came)
+            signal.siginterrupt(number, False)  # as the loop has it
             before[number] = was
         try:
             yield

@@ -8,6 +8,8 @@ import os
 import re
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ import yaml
 import judgebench
 from judgebench import registry
 from judgebench.records import Reply
-from tests.e2e.runs import ROOT, Done, typed
+from tests.e2e.runs import COMMAND, ROOT, Done, eventually, typed
 from tests.loopback import Ask, Loopback, Reaction
 
 PAGE = (ROOT / "docs" / "own-judge.md").read_text(encoding="utf-8")
@@ -181,6 +183,28 @@ def test_a_function_that_judges_stands_beside_the_suite_as_a_reader_does(tmp_pat
     done = typed("run", path, "--limit", "2")
     assert done.code == 0, done.err
     assert "4 verdicts given, 0 unreadable" in done.err
+
+
+def test_a_function_that_never_ends_is_left_on_a_third_interrupt(tmp_path: Path) -> None:
+    """It holds the loop, which hears of none of them."""
+    code = "def stuck(answer):\n    open('here', 'w').close()\n    while True:\n        pass\n"
+    (tmp_path / "judging_stuck.py").write_text(code)
+    path = suite(tmp_path, "")
+    written = yaml.safe_load(path.read_text())
+    how = {"kind": "python", "options": {"function": "judging_stuck:stuck"}}
+    written["judges"] = [{"name": "j", **how}]
+    path.write_text(yaml.safe_dump(written))
+    command = [sys.executable, *COMMAND, "run", str(path)]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as run:
+        try:
+            eventually(lambda: (tmp_path / "here").exists(), 60)
+            for _ in range(3):
+                assert run.poll() is None
+                run.send_signal(signal.SIGINT)
+                time.sleep(0.3)
+            assert run.wait(30) == 130
+        finally:
+            run.kill()
 
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_not_the_run(tmp_path: Path) -> None:

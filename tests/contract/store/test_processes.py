@@ -81,6 +81,7 @@ MIGRATE = """
     op.add_column = wait  # some tables are made, the views are not
     open_store(sys.argv[2])
 """
+PYTHON = sys.executable
 MODEL, JUDGE = ModelSpec(weights="m"), JudgeSpec(kind="exact_match")
 
 
@@ -147,10 +148,10 @@ def writer(url: str, run_id: str, count: int) -> subprocess.Popen[str]:
     return started(WRITE, url, run_id, count)
 
 
-def started(program: str, *arguments: object) -> subprocess.Popen[str]:
+def started(program: str, *arguments: object, python: str | None = None) -> subprocess.Popen[str]:
     here = str(Path(__file__).parent)
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program), here, *map(str, arguments)],
+        [python or sys.executable, "-c", textwrap.dedent(program), here, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -265,7 +266,7 @@ def test_a_writer_killed_in_the_middle_of_a_migration_leaves_the_older_store(
 ) -> None:
     path = tmp_path / "x.db"
     shutil.copy(Path(__file__).parents[2] / "data" / "stores" / "0.1.0.db", path)
-    migrating = started(MIGRATE, path)
+    migrating = started(MIGRATE, path, python=PYTHON)  # no fork: it ends as it is killed
     assert migrating.stdout
     assert migrating.stdout.readline() == "half done\n"
     migrating.kill()

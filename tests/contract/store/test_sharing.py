@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from judgebench.store import Store, open_store
 from tests.e2e import own
@@ -32,9 +34,23 @@ def suite(folder: Path, server: Loopback, url: str) -> Path:
     )
 
 
-def run(path: Path) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", RUN, "run", str(path), "--quiet"]
-    return subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+@pytest.fixture
+def run() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
+    """Starts a run; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(path: Path) -> subprocess.Popen[str]:
+        words = [sys.executable, "-c", RUN, "run", str(path), "--quiet"]
+        started.append(
+            subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        with process:  # its pipes are closed
+            pass
 
 
 def until(happened: Callable[[], object], seconds: float = 60.0) -> float:
@@ -63,13 +79,15 @@ def nothing_is_left(url: str) -> None:
 
 
 def test_two_runs_of_one_suite_share_its_questions(
-    store: Store, store_url: str, tmp_path: Path
+    store: Store, store_url: str, tmp_path: Path, run: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
     store.close()
 
     def script(ask: Ask) -> Reaction:
         """The second run asks while the first question of the first one is under way."""
-        return replace(signed(ask), delay_s=8 if len(server.asks) == 1 else 0.05)
+        if len(server.asks) == 1:
+            return replace(signed(ask), delay_s=100, until=lambda: len(server.asks) > 1)
+        return replace(signed(ask), delay_s=0.05)
 
     with Loopback(script) as server:
         path = suite(tmp_path, server, store_url)
@@ -84,7 +102,7 @@ def test_two_runs_of_one_suite_share_its_questions(
 
 
 def test_what_a_killed_run_worked_on_is_taken_over_at_once(
-    store: Store, store_url: str, tmp_path: Path
+    store: Store, store_url: str, tmp_path: Path, run: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
     store.close()
 
