@@ -359,7 +359,8 @@ def _prompts_of(task: Any, given: Mapping[str, Any], lm: Any) -> dict[str, Any]:
         chat_template=lm.apply_chat_template if templated else None,
         tokenizer_name=lm.tokenizer_name if templated else "",
     )
-    prompts = {docs[inst.doc_id]: inst.args[0] for inst in task.instances}
+    chosen = [docs[n] for n in sorted(wanted)]  # lm-eval numbers those that it was given
+    prompts = {chosen[inst.doc_id]: inst.args[0] for inst in task.instances}
     return {id_: prompt for id_, prompt in prompts.items() if id_ in ids}
 
 
