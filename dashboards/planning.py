@@ -61,6 +61,8 @@ class Plan:
     rows: Sequence[Mapping[str, str]] = ()
     line: str = ""
     why_not: str = ""
+    lacking: Sequence[str] = ()
+    """What a run would lack here, a sentence each."""
     total: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,6 +88,7 @@ def plan(url: str, suite: str) -> Plan:
     return Plan(
         rows=[_row(row) for row in found["rows"]],
         line=_line(found["total"], len(found["rows"])),
+        lacking=[f"{need['what']}: {need['found']}" for need in found["lacking"]],
         total=found["total"],
     )
 
@@ -99,7 +102,8 @@ def _row(row: Mapping[str, Any]) -> dict[str, str]:
         "generations": f"{row['generations']:,}",
         "judge calls": f"{row['judge_calls']:,}",
         "there already": f"{row['recorded']:,}",
-        "tokens": f"{row['prompt_tokens'] + row['completion_tokens']:,}",
+        "tokens": ("≤ " if row["upper_bound"] else "")
+        + f"{row['prompt_tokens'] + row['completion_tokens']:,}",
         "USD": _usd(row["cost_usd"]),
     }
 

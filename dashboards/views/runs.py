@@ -102,6 +102,8 @@ def confirm(url: str, suite: str, found: Plan) -> None:
     st.text(found.line)
     if found.rows:
         shown.table(pd.DataFrame(found.rows))
+    if found.lacking:
+        st.text("It would lack here:\n" + "\n".join(map(visible, found.lacking)))
     limit, code, button = st.columns([4, 3, 3], vertical_alignment="bottom")
     most = limit.number_input(
         "Stop before it costs more than (USD)", min_value=0.0, value=None, step=1.0,

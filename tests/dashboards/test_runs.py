@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from judgebench.records import Failure, Purpose, Spend, Usage, VerdictSlot
 from judgebench.store import open_store
@@ -265,6 +266,25 @@ def test_a_suite_that_is_wrong_cannot_be_started(open_page: Any, here: Path, url
     assert "This cannot be run:" in texts(app)
     assert any("did you mean 'exact_match'?" in code.value for code in app.code)
     assert "Start this run" not in [one.label for one in app.button]
+
+
+def test_a_plan_says_what_is_lacking_and_what_is_an_upper_bound(
+    open_page: Any, here: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    suite = here / "suites" / "mine.yaml"
+    written = yaml.safe_load(suite.read_text())
+    grader = {"name": "grader", "kind": "reference", "provider": "openai", "model": "gpt-5-mini"}
+    written["judges"] = [grader]
+    written["benchmarks"][0]["judges"].append("grader")
+    suite.write_text(yaml.safe_dump(written))
+    app = open_page("runs", url)
+    press(app, "What it would do")
+    assert not app.exception
+    assert "It would lack here:" in texts(app)
+    assert "OPENAI_API_KEY" in texts(app)
+    of_judge = app.dataframe[0].value.query("judge == 'grader'")["tokens"]
+    assert len(of_judge) and of_judge.str.startswith("≤ ").all()
 
 
 def test_a_suite_that_was_changed_is_planned_anew(open_page: Any, here: Path, url: str) -> None:
