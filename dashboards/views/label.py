@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from hashlib import sha256
@@ -135,6 +136,8 @@ def work(url: str, mark: str, asked: Asked, kind: labels.Kind, declared: Sequenc
     with right:
         progress(now)
         agreement(url, mark, asked, kind)
+    if math.isinf(st.session_state["since"]):
+        st.session_state["since"] = time.monotonic()
 
 
 def the_cell(asked: Asked, now: labels.Standing) -> Cell | None:
@@ -147,7 +150,7 @@ def the_cell(asked: Asked, now: labels.Standing) -> Cell | None:
         cell = now.next(state["skipped"])
         state["given"] = []
     if cell != state["cell"] or "since" not in state:
-        state["cell"], state["since"] = cell, time.monotonic()
+        state["cell"], state["since"] = cell, math.inf  # until all of it is shown
     return cell
 
 
@@ -263,10 +266,10 @@ def stored(url: str, asked: Asked, place: VerdictSlot, verdict: Verdict) -> bool
 
 def too_soon() -> bool:
     """Whether nobody can have read what is shown; then the time begins anew."""
-    now = time.monotonic()
-    if now - st.session_state["since"] >= UNREAD_S or st.session_state["given"]:
+    since = st.session_state["since"]
+    if time.monotonic() - since >= UNREAD_S or st.session_state["given"]:
         return False
-    st.session_state["since"] = now
+    st.session_state["since"] = math.inf
     st.session_state["hurried"] = True
     return True
 
