@@ -218,6 +218,7 @@ class WorkQueue:
     counts: RunCounts = field(default_factory=RunCounts)
     under_way: dict[int, tuple[float, Call]] = field(default_factory=dict)
     _stage: _Stage = field(init=False)
+    _rest: Iterator[Sequence[Call] | Callable[[Writer], None]] = field(init=False)
     _claimed: Claimed | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _planned: deque[Call] = field(default_factory=deque)
@@ -233,7 +234,7 @@ class WorkQueue:
     async def run(self, stage: _Stage) -> None:
         """Make every call, as many at once as there are slots."""
         self._stage = stage
-        self.calls = iter(self.calls)
+        self._rest = iter(self.calls)
         # Who asks nobody is done before others could have it.
         self._claimed = None if self.provider is None or self.there is None else stage.claimed
         async with asyncio.TaskGroup() as group:
@@ -287,7 +288,7 @@ class WorkQueue:
             while self.counts.stopped is None and not self._stage.stop.is_set():
                 if self._ready:
                     return self._ready.popleft()
-                while not self._planned and (found := next(self.calls, None)) is not None:  # type: ignore[call-overload]
+                while not self._planned and (found := next(self._rest, None)) is not None:
                     if callable(found):
                         await keep(self._stage.store, found)
                     else:
