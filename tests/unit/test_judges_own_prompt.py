@@ -27,6 +27,7 @@ from judgebench.records import (
     Unreadable,
     Verdict,
 )
+from judgebench.secret import Secret
 from judgebench.template import PromptText
 from tests.unit.hostile import HOSTILE
 from tests.unit.judging import case_of, contents, listing, read, talk
@@ -468,6 +469,17 @@ def test_a_function_sees_what_it_names() -> None:
     assert sees is not None
     assert blind is not None
     assert (sees(item), blind(item)) == ({"topic": "geo"}, {})
+
+
+def test_of_a_key_in_what_a_function_raises_not_even_the_start_is_shown() -> None:
+    key = Secret("sk-planted-in-what-is-raised-0123456789")
+
+    def judged(answer: str) -> float:
+        raise ValueError("x" * 167 + key.reveal())  # the reason ends within the key
+
+    reason = talk(_of(judged), ONE)[1]
+    assert isinstance(reason, Unreadable)
+    assert "sk-" not in reason.reason
 
 
 def test_a_function_that_raises_says_why_and_its_identity_is_its_source() -> None:

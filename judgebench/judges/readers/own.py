@@ -244,7 +244,7 @@ def call_safely(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
         name = getattr(function, "__name__", type(function).__name__)
         said = printable(f"{name} raised {_in_words(error)}")
-        return Unreadable(reason=masked(said[:200]))
+        return Unreadable(reason=masked(said)[:200])  # first: of half a key little would be known
     return NO_VERDICT if found is None else found
 
 
